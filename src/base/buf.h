@@ -1,0 +1,52 @@
+/* Buffer: text or bytes that grow, always NUL-terminated behind the end.
+ *
+ * A failed allocation is remembered: later appends do nothing and tb_buf_ok says
+ * false, so that a long encoding is checked once, at its end.
+ *
+ * Thread:  one owner.
+ * Memory:  tb_buf_release frees; tb_buf_take hands the bytes to the caller's free().
+ * Errors:  none but tb_buf_ok.
+ * Units:   bytes. */
+#pragma once
+#include "base/error.h"
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that belong to somebody else. ptr NULL means absent; "" is present and empty. */
+struct tb_str {
+    const char *ptr;
+    size_t len;
+};
+#define TB_STR(literal) ((struct tb_str){(literal), sizeof(literal) - 1})
+static inline struct tb_str tb_str_of(const char *text)
+{
+    return (struct tb_str){text, text ? strlen(text) : 0};
+}
+static inline bool tb_str_eq(struct tb_str a, struct tb_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+struct tb_buf {
+    char *data; /* NULL until the first append */
+    size_t len, cap;
+    bool failed;
+};
+
+void tb_buf_release(struct tb_buf *buf);
+void tb_buf_clear(struct tb_buf *buf); /* keeps the memory */
+bool tb_buf_ok(const struct tb_buf *buf);
+/* The bytes, NUL-terminated, now the caller's; NULL if it failed. buf is empty after. */
+char *tb_buf_take(struct tb_buf *buf, size_t *ret_len);
+struct tb_str tb_buf_str(const struct tb_buf *buf);
+
+/* Room for `more` further bytes; false when out of memory. */
+bool tb_buf_reserve(struct tb_buf *buf, size_t more);
+void tb_buf_add(struct tb_buf *buf, const void *bytes, size_t len);
+void tb_buf_adds(struct tb_buf *buf, const char *text);
+void tb_buf_add_str(struct tb_buf *buf, struct tb_str text);
+void tb_buf_addc(struct tb_buf *buf, char c);
+void tb_buf_add_int(struct tb_buf *buf, int64_t value); /* decimal */
+void tb_buf_addf(struct tb_buf *buf, const char *format, ...) TB_PRINTF(2, 3);
+void tb_buf_vaddf(struct tb_buf *buf, const char *format, va_list args);

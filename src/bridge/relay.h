@@ -1,0 +1,53 @@
+/* The relay: reads the outbox after its cursor, appends to the log, and moves the cursor over
+ * the contiguous prefix that the log has acknowledged.
+ *
+ *   running <--> held        held: forced offline; nothing is read or sent
+ *      |  ^
+ *      v  |  failing: the log or the store refused; retried for ever with back-off
+ *   failing
+ *
+ * Thread:  step and run from the owner; wake, hold, stop and state from any thread.
+ * Memory:  borrows what its options point to; owns nothing of them.
+ * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
+ * Units:   milliseconds. */
+#pragma once
+#include "base/metrics.h"
+#include "bridge/log.h"
+#include "store/outbox.h"
+
+/* A wake-up is answered at most this often: a commit of the log costs an fsync, and one for
+ * several orders leaves the disk to the writer. */
+#define TB_RELAY_LINGER_MS 2
+/* The fallback look at the outbox when nobody wakes the relay. */
+#define TB_RELAY_IDLE_MS 500
+
+enum tb_relay_state { TB_RELAY_RUNNING, TB_RELAY_HELD, TB_RELAY_FAILING, TB_RELAY_STATE_COUNT };
+const char *tb_relay_state_name(enum tb_relay_state state);
+
+struct tb_relay_options {
+    const char *node;
+    const char *cursor_name;
+    struct tb_outbox_reader *outbox;
+    struct tb_log_writer *writer;
+    const struct tb_clock *clock;
+    const struct tb_random *random;
+    bool held; /* start forced offline */
+    /* The cursor stands at row since at_ms; called on the relay's thread. */
+    void (*moved)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
+    /* Something to tell a person; called once per change, not once per try. */
+    void (*trouble)(void *ctx, const struct tb_error *err);
+    void *ctx;
+};
+struct tb_relay;
+TB_CHECKED enum tb_code tb_relay_new(const struct tb_relay_options *options,
+                                     struct tb_relay **ret_relay, struct tb_error *err);
+void tb_relay_free(struct tb_relay *relay);
+/* One round; returns milliseconds to wait for the next, 0: more is waiting. */
+int64_t tb_relay_step(struct tb_relay *relay);
+void tb_relay_run(struct tb_relay *relay); /* until tb_relay_stop */
+void tb_relay_wake(struct tb_relay *relay);
+void tb_relay_hold(struct tb_relay *relay, bool held);
+void tb_relay_stop(struct tb_relay *relay);
+enum tb_relay_state tb_relay_state(const struct tb_relay *relay);
+int64_t tb_relay_since_ms(const struct tb_relay *relay); /* wall time of the last change of state */
+uint64_t tb_relay_sent(const struct tb_relay *relay);    /* records acknowledged, this run */

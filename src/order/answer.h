@@ -1,0 +1,33 @@
+/* Answers: what a command is answered with, as HTTP sees it; also what an idempotency key
+ * remembers, byte for byte.
+ *
+ * Thread:  pure.
+ * Memory:  an answer owns its body; tb_answer_release frees it.
+ * Errors:  an answer that ran out of memory has status 503 and no body.
+ * Units:   HTTP status codes. */
+#pragma once
+#include "order/command.h"
+#include "order/event.h"
+
+struct tb_answer {
+    int status;                  /* 201, 200, 409, ... */
+    int64_t version;             /* ETag; 0: none */
+    char order_id[TB_UUID_SIZE]; /* Location of a 201; "" otherwise */
+    bool replayed;               /* Idempotency-Replayed: true */
+    int retry_after_s;           /* Retry-After; 0: none */
+    struct tb_buf body;          /* application/json below 400, application/problem+json from 400 */
+};
+void tb_answer_release(struct tb_answer *answer);
+
+/* 201 or 200 for a command carried out; order is the order after the event. */
+void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
+                    const struct tb_order *order);
+/* application/problem+json (RFC 9457): type, title (the status's reason phrase), status, detail, and errors when
+ * faults is not NULL and not empty. */
+void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
+                       const struct tb_faults *faults);
+/* The status for a failed command: TB_INVALID 422 with faults, 400 without; TB_NOT_FOUND 404;
+ * TB_CONFLICT err->native; TB_BUSY, TB_UNAVAILABLE, TB_UNKNOWN 503; TB_FULL 507; else 500. */
+void tb_answer_failed(struct tb_answer *answer, const struct tb_error *err,
+                      const struct tb_faults *faults);
+const char *tb_http_reason(int status); /* "Created"; "" if not known */

@@ -1,0 +1,68 @@
+/* Commands: what a till may ask, parsed and validated. All faults of a body at once.
+ *
+ * Thread:  pure.
+ * Memory:  a parsed command borrows from its arena, which owns a copy of every text.
+ * Errors:  TB_INVALID with faults listed; malformed JSON has no faults but err (HTTP: 400),
+ *          a wrong body has faults (HTTP: 422).
+ * Units:   as in order.h. */
+#pragma once
+#include "order/order.h"
+
+enum tb_command_type {
+    TB_CMD_PLACE,
+    TB_CMD_ADDRESS, /* PUT /orders/{id}/address */
+    TB_CMD_LINES,
+    TB_CMD_SHIP,
+    TB_CMD_CANCEL,
+    TB_CMD_COUNT
+};
+const char *tb_command_name(enum tb_command_type type); /* "place", "address", ... */
+
+struct tb_command {
+    enum tb_command_type type;
+    char order_id[TB_UUID_SIZE]; /* PLACE: "" means make one */
+    bool has_expected_version;   /* If-Match */
+    int64_t expected_version;
+    /* PLACE */
+    enum tb_order_kind kind;
+    char currency[4];
+    struct tb_str customer_id, source;
+    bool has_placed_at;
+    int64_t placed_at_ms;
+    /* PLACE, LINES */
+    struct tb_line *lines;
+    size_t line_count;
+    int64_t total_minor; /* PLACE only: LINES is checked against the order's kind at the store */
+    /* PLACE, ADDRESS */
+    bool has_address;
+    struct tb_address address;
+    struct tb_str reason; /* CANCEL; absent: none */
+};
+
+#define TB_FAULTS_MAX 100 /* further ones are counted, not listed */
+struct tb_fault {
+    struct tb_str pointer; /* JSON pointer, RFC 6901; "" is the whole body */
+    struct tb_str detail;
+};
+struct tb_faults {
+    struct tb_fault list[TB_FAULTS_MAX];
+    size_t count; /* may exceed TB_FAULTS_MAX */
+};
+/* Texts are copied into the arena. Used by the parser and by decide. */
+void tb_fault_add(struct tb_faults *faults, struct tb_arena *arena, const char *pointer,
+                  const char *format, ...) TB_PRINTF(4, 5);
+
+/* What a body is judged against. */
+struct tb_command_rules {
+    const char *currency; /* the node's, when the body names none */
+    int64_t now_ms;       /* placedAt may be at most a day ahead */
+    size_t lines_max;
+    int depth_max;
+};
+
+/* body: the bytes of the request; empty is allowed for SHIP and CANCEL only. order_id and
+ * expected_version are the caller's to fill after. */
+TB_CHECKED enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
+                                         const struct tb_command_rules *rules,
+                                         struct tb_arena *arena, struct tb_command *ret_command,
+                                         struct tb_faults *ret_faults, struct tb_error *err);

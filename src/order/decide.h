@@ -1,0 +1,33 @@
+/* Decide: a command against the present order gives an event or a refusal. The state machine.
+ *
+ *            place            ship
+ *   (none) --------> PLACED --------> SHIPPED
+ *                      |  \__ address, lines (stay PLACED)
+ *                      | cancel
+ *                      +------------> CANCELLED
+ *
+ * Thread:  pure.
+ * Memory:  the event borrows from the command and the context.
+ * Errors:  TB_NOT_FOUND: no such order; TB_CONFLICT: the state or an existing order forbids it
+ *          (err->native is 409) or If-Match does not match (err->native is 412); TB_INVALID: the
+ *          lines break the order's kind or total (faults listed).
+ * Units:   as in order.h. */
+#pragma once
+#include "order/command.h"
+#include "order/event.h"
+
+struct tb_decide_context {
+    int64_t now_ms;
+    const char *event_id;
+    const char *new_order_id; /* PLACE without an orderId */
+    const char *order_number; /* PLACE */
+    struct tb_str node;
+    int day_start_minutes;
+};
+
+/* current: NULL if the order does not exist. For changes only order_id, version, status, kind and
+ * currency of it are read. */
+TB_CHECKED enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
+                                  const struct tb_decide_context *context, struct tb_arena *arena,
+                                  struct tb_event *ret_event, struct tb_faults *ret_faults,
+                                  struct tb_error *err);

@@ -1,0 +1,90 @@
+/* An order: what a till sold or took back, and the limits every order keeps.
+ *
+ * Pure data. The limits are INTERFACES' (README, "Limits"): every number stays exact as a JSON
+ * number everywhere.
+ *
+ * Thread:  values.
+ * Memory:  texts and lines are borrowed from the arena or document they were read from.
+ * Errors:  see the functions.
+ * Units:   money in minor units (_minor), time in Unix milliseconds (_ms). */
+#pragma once
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/timefmt.h"
+#include "base/uuid.h"
+
+#define TB_LINES_MAX 1000
+#define TB_QUANTITY_MAX INT64_C(1000000000)
+#define TB_PRICE_MAX INT64_C(1000000000)
+#define TB_TOTAL_MAX TB_JSON_INT_MAX
+#define TB_SKU_MAX 64
+#define TB_NAME_MAX 200
+#define TB_TEXT_MAX 200
+#define TB_SOURCE_MAX 32
+#define TB_NODE_MAX 32
+#define TB_PLACED_AHEAD_MAX_MS INT64_C(86400000)
+#define TB_ORDER_NUMBER_SIZE (TB_NODE_MAX + 1 + 20 + 1) /* node-counter and a NUL */
+
+enum tb_order_kind { TB_SALE, TB_RETURN };
+/* PLACED -> SHIPPED, PLACED -> CANCELLED; nothing else moves. */
+enum tb_order_status { TB_PLACED, TB_SHIPPED, TB_CANCELLED };
+
+struct tb_line {
+    struct tb_str sku;
+    struct tb_str name; /* absent: none was given */
+    int64_t quantity;   /* > 0 in a SALE, < 0 in a RETURN */
+    int64_t unit_price_minor;
+};
+
+struct tb_address {
+    struct tb_str line1, line2, city, postal_code, country; /* line2, postal_code may be absent */
+};
+
+struct tb_order {
+    char order_id[TB_UUID_SIZE];
+    char order_number[TB_ORDER_NUMBER_SIZE]; /* "" for orders from OrderPlaced.v1 */
+    int64_t version;
+    enum tb_order_status status;
+    enum tb_order_kind kind;
+    char currency[4];
+    int64_t total_minor;
+    int64_t placed_at_ms, updated_at_ms;
+    char business_date[TB_DATE_SIZE];
+    struct tb_str node;
+    struct tb_str customer_id; /* absent: none */
+    struct tb_str source;
+    struct tb_line *lines;
+    size_t line_count;
+    bool has_address;
+    struct tb_address address;
+    char last_event_id[TB_UUID_SIZE];
+};
+
+const char *tb_order_kind_name(enum tb_order_kind kind);       /* "SALE" */
+const char *tb_order_status_name(enum tb_order_status status); /* "PLACED" */
+bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind);
+bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status);
+
+/* ISO 4217 code (three capitals) known? ret_digits: minor-unit digits, may be NULL. */
+bool tb_currency_known(struct tb_str code, int *ret_digits);
+
+/* Sum of quantity * price; false when beyond TB_TOTAL_MAX either way. */
+bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor);
+
+/* The members of the order as the API shows it, in braces, without delivery and message:
+ * {"orderId":...,"orderNumber":...,"version":...,"status","kind","totalMinor","currency",
+ *  "placedAt","businessDate","node","source","customerId","lines","shippingAddress",
+ *  "updatedAt","lastEventId"}; absent fields are missing. Also the value of OrderPlaced.v2 and
+ * the stored document. */
+void tb_order_encode(struct tb_buf *out, const struct tb_order *order);
+void tb_lines_encode(struct tb_buf *out, const struct tb_line *lines, size_t count);
+void tb_address_encode(struct tb_buf *out, const struct tb_address *address);
+
+/* Reads what tb_order_encode wrote, or a stranger's OrderPlaced.v2: shapes and rules are
+ * checked, unknown fields ignored. Texts are borrowed from json (and arena).
+ * TB_INVALID says which field and why. */
+TB_CHECKED enum tb_code tb_order_decode(const struct tb_json *json, struct tb_arena *arena,
+                                        struct tb_order *ret_order, struct tb_error *err);
+/* 64 hex digits over what two copies of an order must share: every field of the document but
+ * lastEventId and updatedAt. */
+void tb_order_hash(const struct tb_order *order, char ret_hex[65]);

@@ -1,0 +1,62 @@
+/* Plans: what a batch of records means for the view, worked out without touching it.
+ *
+ * Per order an event applies when its version is the order's + 1. A lower one is a duplicate. A
+ * higher one means an earlier event is missing: it becomes a dead letter with reason gap. An
+ * event of unknown type moves only the version. What cannot be decoded or breaks the rules
+ * becomes a dead letter at once.
+ *
+ * Thread:  pure but for the load callback.
+ * Memory:  a plan borrows from the batch's records until it is cleared.
+ * Errors:  load's, and TB_INTERNAL when out of memory; a bad record is never an error.
+ * Units:   as in order.h and log.h. */
+#pragma once
+#include "bridge/log.h"
+#include "order/event.h"
+
+enum tb_event_result { TB_APPLIED, TB_DUPLICATE, TB_GAP, TB_UNKNOWN_TYPE, TB_DEAD, TB_EVENT_RESULT_COUNT };
+const char *tb_event_result_name(enum tb_event_result result); /* "applied", "unknown", ... */
+
+struct tb_planned {
+    struct tb_order order; /* version 0: the view has none */
+    bool stub;  /* only the version is known: an unknown type came before the order was placed */
+    bool exists; /* the view has a row for it */
+    bool changed;
+    char epoch[17];         /* of the last event applied; "" unknown */
+    int64_t sequence;       /* of the last event applied; 0 unknown */
+    int64_t received_at_ms; /* timestamp of the last record applied */
+};
+struct tb_dead_letter {
+    const struct tb_record *record;
+    char order_id[TB_UUID_SIZE]; /* "" if the record does not tell */
+    struct tb_str type;          /* absent: none */
+    const char *reason;          /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", "tillbox.apply" */
+    struct tb_str message;
+};
+struct tb_plan {
+    struct tb_arena arena;
+    int32_t partition;
+    int64_t next_offset;
+    struct tb_planned **orders; /* every order the batch named; write those with changed */
+    size_t order_count;
+    struct tb_dead_letter *dead;
+    size_t dead_count;
+    uint64_t results[TB_EVENT_RESULT_COUNT];
+    int64_t oldest_occurred_at_ms; /* of the applied ones; 0: none */
+    struct tb_plan_index *index; /* order id -> orders */
+    void *documents;             /* parsed values the orders borrow from */
+};
+struct tb_plan_rules {
+    const char *currency; /* for OrderPlaced.v1 */
+    int day_start_minutes;
+};
+
+void tb_plan_clear(struct tb_plan *plan);   /* ready for the next batch */
+void tb_plan_release(struct tb_plan *plan);
+/* load: as tb_view_ops.load, asked once per order. */
+TB_CHECKED enum tb_code tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
+                                      const struct tb_plan_rules *rules,
+                                      enum tb_code (*load)(void *ctx, const char *order_id,
+                                                           struct tb_arena *arena,
+                                                           struct tb_planned *ret_order,
+                                                           struct tb_error *err),
+                                      void *load_ctx, struct tb_error *err);

@@ -1,0 +1,82 @@
+/* Views: the read model, filled by the consumer, asked by the API.
+ *
+ * A view is written by plans: the final state of every order a batch touches, the dead letters of
+ * the batch, and the next offset, in one step. Two implementations: SQLite, MongoDB.
+ *
+ * Thread:  a view (writing) has one owner; a reader (asking) has one owner.
+ * Memory:  plans are borrowed for the call; what load fills lives in the given arena.
+ * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL: nothing of the plan is done or all of it may be: the same
+ *          plan again is harmless. TB_INVALID: this plan can never be applied.
+ * Units:   as in order.h. */
+#pragma once
+#include "bridge/log.h"
+#include "order/event.h"
+#include "query/plan.h"
+
+struct tb_view {
+    const struct tb_view_ops *ops;
+};
+struct tb_view_ops {
+    /* The order as the view has it; version 0 when it has none. */
+    enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err);
+    /* Writes the plan and its next offset. */
+    enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
+    /* The next offset to read of a partition; -1: never committed. */
+    enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
+                           struct tb_error *err);
+    void (*free)(struct tb_view *view);
+};
+
+struct tb_list_filter {
+    struct tb_str customer_id, node, source, business_date; /* absent: any */
+    bool has_status;
+    enum tb_order_status status;
+    bool has_from, has_to;
+    int64_t from_ms, to_ms; /* placedAt; from inclusive, to exclusive */
+    int limit;              /* 1 to 500 */
+    bool has_after;         /* a cursor: orders behind this position */
+    int64_t after_placed_at_ms;
+    char after_order_id[TB_UUID_SIZE];
+};
+enum tb_group_by { TB_GROUP_NONE, TB_GROUP_DAY, TB_GROUP_NODE, TB_GROUP_STATUS };
+struct tb_stats_filter {
+    bool has_from, has_to;
+    int64_t from_ms, to_ms;
+    enum tb_group_by group_by;
+};
+/* One currency, or one currency of one group. */
+struct tb_stats_row {
+    char key[64]; /* "" in totals */
+    char currency[4];
+    int64_t orders, returns, cancelled;
+    int64_t total_minor; /* without the cancelled ones */
+};
+struct tb_stats {
+    struct tb_stats_row *totals, *groups; /* in the arena; ordered by key, then currency */
+    size_t total_count, group_count;
+};
+
+struct tb_view_reader {
+    const struct tb_view_reader_ops *ops;
+};
+struct tb_view_reader_ops {
+    /* The order's document (as tb_order_encode writes it) appended to ret_doc, and its version.
+     * TB_NOT_FOUND if the view has none. */
+    enum tb_code (*get)(struct tb_view_reader *reader, struct tb_str order_id,
+                        struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err);
+    /* Newest first (placedAt, then order id, falling). each is called per order; *ret_more: there are further ones.
+     * The last order's position makes the next cursor. */
+    enum tb_code (*list)(struct tb_view_reader *reader, const struct tb_list_filter *filter,
+                         void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
+                                      struct tb_str doc),
+                         void *ctx, bool *ret_more, struct tb_error *err);
+    /* TB_INTERNAL if a sum leaves 64 bits: never a wrong total. */
+    enum tb_code (*stats)(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
+                          struct tb_arena *arena, struct tb_stats *ret_stats, struct tb_error *err);
+    enum tb_code (*offset)(struct tb_view_reader *reader, int32_t partition, int64_t *ret_next,
+                           struct tb_error *err);
+    enum tb_code (*dead_letter_count)(struct tb_view_reader *reader, int64_t *ret_open,
+                                      struct tb_error *err);
+    void (*free)(struct tb_view_reader *reader);
+};

@@ -1,0 +1,63 @@
+/* Outbox: the events of committed commands, in commit order, for a relay to read.
+ *
+ * Row numbers rise by one with every event and never repeat. A row's identity for others is
+ * (node, epoch, sequence): the sequence starts at 1 with each epoch. Several relays read the
+ * same outbox, each with its own named cursor; a row may be removed only behind every cursor.
+ *
+ * Thread:  a reader belongs to the thread that opened it.
+ * Memory:  a row's texts are borrowed until the next row or tb_outbox_rewind.
+ * Errors:  as db.h.
+ * Units:   Unix milliseconds. */
+#pragma once
+#include "base/buf.h"
+#include "base/uuid.h"
+
+#define TB_EPOCH_SIZE 17 /* 16 hex digits and a NUL */
+/* The relay that feeds the in-process log; the Kafka relay has its own. */
+#define TB_CURSOR_INPROC "inproc"
+
+struct tb_outbox_row {
+    int64_t row;               /* position in the outbox, over all epochs */
+    char epoch[TB_EPOCH_SIZE];
+    int64_t sequence;          /* within the epoch, from 1 */
+    struct tb_str event_id, order_id, type, payload;
+    struct tb_str traceparent; /* absent: none */
+    int64_t version;           /* of the order */
+    int64_t occurred_at_ms;
+};
+
+struct tb_outbox_reader;
+TB_CHECKED enum tb_code tb_outbox_reader_open(const char *store_path,
+                                              struct tb_outbox_reader **ret_reader,
+                                              struct tb_error *err);
+void tb_outbox_reader_free(struct tb_outbox_reader *reader);
+/* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_rewind when done with a batch,
+ * at its end or before: an open read pins the WAL. */
+TB_CHECKED enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after,
+                                             int64_t limit, struct tb_error *err);
+TB_CHECKED enum tb_code tb_outbox_next(struct tb_outbox_reader *reader,
+                                       struct tb_outbox_row *ret_row, bool *ret_more,
+                                       struct tb_error *err);
+void tb_outbox_rewind(struct tb_outbox_reader *reader);
+/* Where the named cursor stands; 0 when it never moved. */
+TB_CHECKED enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name,
+                                         int64_t *ret_row, struct tb_error *err);
+
+/* Read from the tables at the moment of asking. */
+struct tb_outbox_figures {
+    char epoch[TB_EPOCH_SIZE];
+    int64_t last_row, cursor_row;      /* over all epochs */
+    int64_t last_sequence;             /* within the present epoch; 0: none yet */
+    int64_t delivered_sequence;        /* within the present epoch; 0: none yet */
+    int64_t pending;
+    int64_t oldest_pending_at_ms;      /* when it was committed; 0: none pending */
+    int64_t last_delivered_at_ms;      /* 0: never */
+    bool forced_offline;
+};
+TB_CHECKED enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *cursor_name,
+                                          struct tb_outbox_figures *ret_figures,
+                                          struct tb_error *err);
+/* Has the log acknowledged the order's last event? TB_NOT_FOUND: the store has no such order. */
+TB_CHECKED enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader,
+                                                  const char *cursor_name, struct tb_str order_id,
+                                                  bool *ret_delivered, struct tb_error *err);

@@ -1,0 +1,43 @@
+/* What the tests share: a temporary folder, a clock and a random source they steer, a runner.
+ *
+ * Thread:  one thread unless said.
+ * Memory:  a folder is removed by tmpdir_remove.
+ * Errors:  a failed check assertion.
+ * Units:   milliseconds. */
+#pragma once
+#include "base/clock.h"
+#include "base/error.h"
+#include <check.h>
+
+/* A new folder under $TMPDIR or /tmp; path has room for 128 bytes. */
+void tmpdir_make(char path[128]);
+void tmpdir_remove(const char *path);
+
+/* A clock that stands still until it is moved. */
+struct fake_clock {
+    struct tb_clock clock; /* hand out &fake->clock */
+    int64_t wall_ms, mono_us;
+};
+void fake_clock_init(struct fake_clock *fake, int64_t wall_ms);
+void fake_clock_advance(struct fake_clock *fake, int64_t ms);
+
+/* xoshiro256**, the same numbers for the same seed. */
+struct fake_random {
+    struct tb_random random;
+    uint64_t state[4];
+};
+void fake_random_init(struct fake_random *fake, uint64_t seed);
+uint64_t fake_random_u64(struct fake_random *fake);
+/* Uniform in [0, bound). */
+uint64_t fake_random_below(struct fake_random *fake, uint64_t bound);
+/* $TB_SEED, or the fallback; printed, so that a failure can be repeated. */
+uint64_t test_seed(uint64_t fallback);
+
+#define ck_ok(call)                                                                               \
+    do {                                                                                          \
+        enum tb_code ck_code_ = (call);                                                           \
+        ck_assert_msg(ck_code_ == TB_OK, #call ": %s: %s", tb_code_name(ck_code_), err.text);     \
+    } while (0)
+
+/* Runs a suite and returns main's exit status. */
+int test_main(Suite *suite);
