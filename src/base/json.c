@@ -1,0 +1,321 @@
+#include "base/json.h"
+#include "base/json_scan.h"
+#include "base/timefmt.h"
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+/* cJSON copies a number into 64 bytes before it reads it and stumbles over longer ones. */
+#define CJSON_NUMBER_MAX 63
+/* In a node's type, above the bits that cJSON uses: valuedouble is an exact integer. */
+#define TYPE_INTEGER (1 << 16)
+
+/* cJSON's node. A number's valuestring borrows its text from the document (and its valueint
+ * is that text's length): cJSON_IsReference keeps cJSON_Delete from freeing it. */
+struct tb_json {
+    cJSON node;
+};
+
+/* Gives each number node below and behind `node` its text, in document order. */
+static void keep_numbers(cJSON *node, const struct tb_json_number **next)
+{
+    for (; node; node = node->next) {
+        if (node->type == cJSON_Number) {
+            const struct tb_json_number *number = (*next)++;
+
+            node->valuestring = (char *)(uintptr_t)number->text.ptr;
+            node->valueint = (int)number->text.len;
+            node->valuedouble = (double)number->value;
+            node->type |= cJSON_IsReference | (number->integer ? TYPE_INTEGER : 0);
+        } else if (node->child) {
+            keep_numbers(node->child, next);
+        }
+    }
+}
+
+/* A copy in which 0 and blanks stand for each number that is too long for cJSON: the numbers
+ * are taken from the scan anyway. */
+static char *without_long_numbers(struct tb_str text, struct tb_json_numbers *numbers)
+{
+    const struct tb_json_number *number = tb_json_numbers_items(numbers);
+    char *copy = malloc(text.len);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, text.ptr, text.len);
+    for (size_t i = 0; i < numbers->count; i++, number++) {
+        if (number->text.len > CJSON_NUMBER_MAX) {
+            char *at = copy + (number->text.ptr - text.ptr);
+
+            memset(at, ' ', number->text.len);
+            *at = '0';
+        }
+    }
+    return copy;
+}
+
+/* The scan has passed, so that cJSON can fail for want of memory only. */
+static cJSON *parse_scanned(struct tb_str text, struct tb_json_numbers *numbers)
+{
+    const struct tb_json_number *next = tb_json_numbers_items(numbers);
+    char *copy = NULL;
+    cJSON *root;
+
+    if (numbers->longest > CJSON_NUMBER_MAX) {
+        copy = without_long_numbers(text, numbers);
+        if (!copy)
+            return NULL;
+    }
+    root = cJSON_ParseWithLengthOpts(copy ? copy : text.ptr, text.len, NULL, 0);
+    free(copy);
+    if (root) {
+        keep_numbers(root, &next);
+        TB_ASSERT(next == tb_json_numbers_items(numbers) + numbers->count);
+    }
+    return root;
+}
+
+enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
+                           struct tb_error *err)
+{
+    TB_CLEANUP(tb_json_numbers_release) struct tb_json_numbers numbers;
+    cJSON *root;
+
+    tb_json_numbers_init(&numbers);
+    TB_TRY(tb_json_scan(text, depth_max, &numbers, err));
+    if (numbers.longest > INT32_MAX)
+        return tb_error_set(err, TB_INVALID, "JSON: a number of more than 2 GiB");
+    root = parse_scanned(text, &numbers);
+    if (!root)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading JSON");
+    *ret_root = (struct tb_json *)root;
+    return TB_OK;
+}
+
+enum tb_code tb_json_check(struct tb_str text, int depth_max, struct tb_error *err)
+{
+    return tb_json_scan(text, depth_max, NULL, err);
+}
+
+void tb_json_free(struct tb_json *root)
+{
+    cJSON_Delete((cJSON *)root);
+}
+
+void tb_json_freep(struct tb_json **root)
+{
+    tb_json_free(*root);
+    *root = NULL;
+}
+
+enum tb_json_type tb_json_type(const struct tb_json *value)
+{
+    switch (value->node.type & 0xFF) {
+    case cJSON_False:
+    case cJSON_True:
+        return TB_JSON_BOOL;
+    case cJSON_Number:
+        return TB_JSON_NUMBER;
+    case cJSON_String:
+        return TB_JSON_STRING;
+    case cJSON_Array:
+        return TB_JSON_ARRAY;
+    case cJSON_Object:
+        return TB_JSON_OBJECT;
+    default:
+        return TB_JSON_NULL;
+    }
+}
+
+const char *tb_json_type_name(enum tb_json_type type)
+{
+    static const char *const names[] = {
+        [TB_JSON_NULL] = "null",       [TB_JSON_BOOL] = "true or false",
+        [TB_JSON_NUMBER] = "a number", [TB_JSON_STRING] = "a string",
+        [TB_JSON_ARRAY] = "an array",  [TB_JSON_OBJECT] = "an object",
+    };
+
+    return names[type];
+}
+
+const struct tb_json *tb_json_first(const struct tb_json *container)
+{
+    return (const struct tb_json *)container->node.child;
+}
+
+const struct tb_json *tb_json_next(const struct tb_json *value)
+{
+    return (const struct tb_json *)value->node.next;
+}
+
+struct tb_str tb_json_key(const struct tb_json *member)
+{
+    return tb_str_of(member->node.string);
+}
+
+size_t tb_json_count(const struct tb_json *container)
+{
+    size_t count = 0;
+
+    for (const cJSON *node = container->node.child; node; node = node->next)
+        count++;
+    return count;
+}
+
+const struct tb_json *tb_json_get(const struct tb_json *object, const char *key)
+{
+    if (tb_json_type(object) != TB_JSON_OBJECT)
+        return NULL;
+    for (const cJSON *node = object->node.child; node; node = node->next) {
+        if (strcmp(node->string, key) == 0)
+            return (const struct tb_json *)node;
+    }
+    return NULL;
+}
+
+struct tb_str tb_json_string(const struct tb_json *value)
+{
+    if (tb_json_type(value) != TB_JSON_STRING)
+        return (struct tb_str){NULL, 0};
+    return tb_str_of(value->node.valuestring);
+}
+
+bool tb_json_int(const struct tb_json *value, int64_t *ret_value)
+{
+    if (!(value->node.type & TYPE_INTEGER))
+        return false;
+    *ret_value = (int64_t)value->node.valuedouble;
+    return true;
+}
+
+bool tb_json_bool(const struct tb_json *value, bool *ret_value)
+{
+    if (tb_json_type(value) != TB_JSON_BOOL)
+        return false;
+    *ret_value = (value->node.type & 0xFF) == cJSON_True;
+    return true;
+}
+
+struct tb_str tb_json_number_text(const struct tb_json *value)
+{
+    if (tb_json_type(value) != TB_JSON_NUMBER)
+        return (struct tb_str){NULL, 0};
+    return (struct tb_str){value->node.valuestring, (size_t)value->node.valueint};
+}
+
+static void print_members(struct tb_buf *out, const struct tb_json *container, bool keys)
+{
+    for (const struct tb_json *member = tb_json_first(container); member;
+         member = tb_json_next(member)) {
+        if (member != tb_json_first(container))
+            tb_buf_addc(out, ',');
+        if (keys) {
+            tb_json_add_string(out, tb_json_key(member));
+            tb_buf_addc(out, ':');
+        }
+        tb_json_print(out, member);
+    }
+}
+
+void tb_json_print(struct tb_buf *out, const struct tb_json *value)
+{
+    bool flag = false;
+
+    switch (tb_json_type(value)) {
+    case TB_JSON_NULL:
+        tb_buf_adds(out, "null");
+        break;
+    case TB_JSON_BOOL:
+        (void)tb_json_bool(value, &flag);
+        tb_buf_adds(out, flag ? "true" : "false");
+        break;
+    case TB_JSON_NUMBER:
+        tb_buf_add_str(out, tb_json_number_text(value));
+        break;
+    case TB_JSON_STRING:
+        tb_json_add_string(out, tb_json_string(value));
+        break;
+    case TB_JSON_ARRAY:
+        tb_buf_addc(out, '[');
+        print_members(out, value, false);
+        tb_buf_addc(out, ']');
+        break;
+    case TB_JSON_OBJECT:
+        tb_buf_addc(out, '{');
+        print_members(out, value, true);
+        tb_buf_addc(out, '}');
+        break;
+    }
+}
+
+static void add_escaped(struct tb_buf *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char shorts[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
+    if (c == '"' || c == '\\' || shorts[c]) {
+        escape[1] = c < 0x20 ? shorts[c] : (char)c;
+        tb_buf_add(out, escape, 2);
+    } else {
+        tb_buf_add(out, escape, sizeof escape);
+    }
+}
+
+void tb_json_add_string(struct tb_buf *out, struct tb_str text)
+{
+    size_t from = 0;
+
+    if (!text.ptr) {
+        tb_buf_adds(out, "null");
+        return;
+    }
+    tb_buf_addc(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if (c < 0x20 || c == '"' || c == '\\') {
+            tb_buf_add(out, text.ptr + from, i - from);
+            add_escaped(out, c);
+            from = i + 1;
+        }
+    }
+    tb_buf_add(out, text.ptr + from, text.len - from);
+    tb_buf_addc(out, '"');
+}
+
+void tb_json_member_key(struct tb_buf *out, const char *key)
+{
+    char last = out->len ? out->data[out->len - 1] : '{';
+
+    if (last != '{' && last != '[')
+        tb_buf_addc(out, ',');
+    tb_json_add_string(out, tb_str_of(key));
+    tb_buf_addc(out, ':');
+}
+
+void tb_json_member_str(struct tb_buf *out, const char *key, struct tb_str text)
+{
+    tb_json_member_key(out, key);
+    tb_json_add_string(out, text);
+}
+
+void tb_json_member_int(struct tb_buf *out, const char *key, int64_t value)
+{
+    tb_json_member_key(out, key);
+    tb_buf_add_int(out, value);
+}
+
+void tb_json_member_bool(struct tb_buf *out, const char *key, bool value)
+{
+    tb_json_member_key(out, key);
+    tb_buf_adds(out, value ? "true" : "false");
+}
+
+void tb_json_member_time(struct tb_buf *out, const char *key, int64_t time_ms)
+{
+    char text[TB_TIME_SIZE];
+
+    tb_time_format(time_ms, text);
+    tb_json_member_str(out, key, tb_str_of(text));
+}
