@@ -1,0 +1,45 @@
+#!/bin/sh
+# Runs every test: installs the Debian packages that are missing, builds with sanitizers, tests.
+#
+#   sh tests/run.sh            all of it
+#   sh tests/run.sh --quick    unit tests only, no second build with TSan
+#
+# TB_JOBS sets how many compile and test at once (default: the number of processors).
+set -eu
+cd "$(dirname "$0")/.."
+jobs=${TB_JOBS:-$(nproc)}
+quick=no
+for arg in "$@"; do
+    case $arg in
+    --quick) quick=yes ;;
+    *)
+        echo "usage: sh tests/run.sh [--quick]" >&2
+        exit 2
+        ;;
+    esac
+done
+
+sh tests/packages.sh build test
+
+# Leaks are errors; a report ends the program with a status no test expects.
+export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1:exitcode=99:${UBSAN_OPTIONS:-}"
+export TSAN_OPTIONS="halt_on_error=1:exitcode=99:${TSAN_OPTIONS:-}"
+
+build() {
+    mkdir -p "build/$1"
+    cmake --preset "$1" -DTB_BENCH=OFF >"build/$1/configure.log" 2>&1 || {
+        cat "build/$1/configure.log"
+        exit 1
+    }
+    cmake --build "build/$1" -j "$jobs"
+}
+
+build dev
+if [ "$quick" = yes ]; then
+    exec ctest --test-dir build/dev -L unit -j "$jobs" --output-on-failure
+fi
+# The races are looked for where threads meet: in the unit tests that start some.
+build tsan
+ctest --test-dir build/tsan -L threads -j "$jobs" --output-on-failure
+exec ctest --test-dir build/dev -j "$jobs" --output-on-failure

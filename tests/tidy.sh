@@ -1,0 +1,62 @@
+#!/bin/sh
+# What a machine can tell of style: banned calls, the folders' one-way includes, formatting.
+# Prints each fault as file:line and ends with 1 if there is any.
+set -u
+cd "$(dirname "$0")/.."
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+
+# complain TEXT < lines found (a pipe's end is a process of its own: faults are kept in a file)
+complain() {
+    lines=$(cat)
+    [ -z "$lines" ] || printf '%s:\n%s\n' "$1" "$lines" >>"$report"
+}
+
+sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; }
+
+# shellcheck disable=SC2046 # file names of ours have no blanks
+{
+    grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|strtok|alloca)\(' $(sources) |
+        complain "banned call"
+    grep -nE '\bsqlite3_exec\(' $(find src -name '*.c' -not -path src/base/db.c) |
+        complain "sqlite3_exec outside base/db.c"
+    grep -nE 'include <sqlite3.h>' $(find src -name '*.[ch]' -not -path 'src/base/*') |
+        complain "SQLite outside base/"
+    grep -nE 'include <microhttpd.h>' $(find src -name '*.[ch]' -not -name server.c) |
+        complain "libmicrohttpd outside api/server.c"
+    grep -nE '\b(clock_gettime|gettimeofday|getrandom|getenv|time)\(' \
+        $(find src -name '*.c' -not -path 'src/base/*' -not -path 'src/cli/*') |
+        complain "clock, chance or environment below the mains"
+    grep -nE '\b(TODO|FIXME|XXX)\b' $(sources) CMakeLists.txt examples -r | complain "left open"
+    grep -nE '^.{100,}$' $(find src -name '*.[ch]') | cut -c1-120 | complain "line of 100 or more"
+    wc -l $(find src -name '*.[ch]') | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}' |
+        complain "file that holds more than one idea"
+}
+
+# What a folder may include of ours (DESIGN: the link line is the architecture).
+may() {
+    folder=$1
+    shift
+    allowed=$(printf '"%s|' "$@")
+    grep -nE '^#include "' "src/$folder"/*.[ch] | grep -vE "${allowed}\"$folder/" | complain "src/$folder includes what it may not"
+}
+may base
+may order base/
+may store base/ order/
+may bridge base/ store/outbox.h
+may query base/ order/ bridge/log.h
+may api base/ order/ store/ query/ bridge/log.h
+may cli base/ order/
+grep -nE '"store/' src/bridge/log*.[ch] | complain "src/bridge/log* uses store"
+
+if command -v clang-format >/dev/null 2>&1; then
+    # shellcheck disable=SC2046
+    clang-format --dry-run $(sources) 2>&1 | grep -E 'warning' | complain "not formatted"
+else
+    echo "clang-format is missing: formatting was not looked at"
+fi
+if [ -s "$report" ]; then
+    cat "$report"
+    exit 1
+fi
+echo "tidy"
