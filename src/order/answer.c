@@ -1,0 +1,181 @@
+#include "order/answer.h"
+
+/* A queue that is full or a disk that stumbled is worth another try at once; room on a disk is
+ * made by a person. */
+#define RETRY_AFTER_BUSY_S 1
+#define RETRY_AFTER_FULL_S 30
+
+void tb_answer_release(struct tb_answer *answer)
+{
+    tb_buf_release(&answer->body);
+    *answer = (struct tb_answer){0};
+}
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+};
+
+const char *tb_http_reason(int status)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "";
+}
+
+/* Starts over, keeping the body's memory. */
+static void begin(struct tb_answer *answer, int status)
+{
+    struct tb_buf body = answer->body;
+
+    tb_buf_clear(&body);
+    *answer = (struct tb_answer){.status = status, .body = body};
+    tb_buf_addc(&answer->body, '{');
+}
+
+static void end(struct tb_answer *answer)
+{
+    tb_buf_addc(&answer->body, '}');
+    if (tb_buf_ok(&answer->body))
+        return;
+    tb_answer_release(answer);
+    answer->status = 503;
+    answer->retry_after_s = RETRY_AFTER_BUSY_S;
+}
+
+static void add_placed(struct tb_buf *out, const struct tb_order *order)
+{
+    tb_json_member_str(out, "kind", tb_str_of(tb_order_kind_name(order->kind)));
+    tb_json_member_int(out, "totalMinor", order->total_minor);
+    tb_json_member_str(out, "currency", tb_str_of(order->currency));
+    tb_json_member_time(out, "placedAt", order->placed_at_ms);
+    tb_json_member_str(out, "businessDate", tb_str_of(order->business_date));
+    tb_json_member_str(out, "delivery", TB_STR("pending"));
+    tb_json_member_key(out, "message");
+    tb_buf_adds(out, "\"Your order #");
+    /* Node names hold letters, digits and hyphens: nothing to escape. */
+    tb_buf_adds(out, order->order_number);
+    tb_buf_adds(out, " has been placed. It will appear in your order history shortly.\"");
+}
+
+void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
+                    const struct tb_order *order)
+{
+    struct tb_buf *out = &answer->body;
+
+    begin(answer, type == TB_CMD_PLACE ? 201 : 200);
+    answer->version = order->version;
+    tb_json_member_str(out, "orderId", tb_str_of(order->order_id));
+    if (type == TB_CMD_PLACE) {
+        memcpy(answer->order_id, order->order_id, sizeof(answer->order_id));
+        tb_json_member_str(out, "orderNumber", tb_str_of(order->order_number));
+    }
+    tb_json_member_int(out, "version", order->version);
+    tb_json_member_str(out, "status", tb_str_of(tb_order_status_name(order->status)));
+    if (type == TB_CMD_PLACE)
+        add_placed(out, order);
+    else if (type == TB_CMD_LINES)
+        tb_json_member_int(out, "totalMinor", order->total_minor);
+    end(answer);
+}
+
+static void add_errors(struct tb_buf *out, const struct tb_faults *faults)
+{
+    size_t listed = faults->count < TB_FAULTS_MAX ? faults->count : TB_FAULTS_MAX;
+
+    tb_json_member_key(out, "errors");
+    tb_buf_addc(out, '[');
+    for (size_t i = 0; i < listed; i++) {
+        tb_buf_adds(out, i > 0 ? ",{" : "{");
+        tb_json_member_str(out, "pointer", faults->list[i].pointer);
+        tb_json_member_str(out, "detail", faults->list[i].detail);
+        tb_buf_addc(out, '}');
+    }
+    tb_buf_addc(out, ']');
+}
+
+void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
+                       const struct tb_faults *faults)
+{
+    struct tb_buf *out = &answer->body;
+
+    begin(answer, status);
+    /* RFC 9457, 4.2.1: the title is then the status's own phrase. */
+    tb_json_member_str(out, "type", TB_STR("about:blank"));
+    tb_json_member_str(out, "title", tb_str_of(tb_http_reason(status)));
+    tb_json_member_int(out, "status", status);
+    tb_json_member_str(out, "detail", tb_str_of(detail));
+    if (faults && faults->count > 0)
+        add_errors(out, faults);
+    end(answer);
+}
+
+void tb_answer_failed(struct tb_answer *answer, const struct tb_error *err,
+                      const struct tb_faults *faults)
+{
+    int status = 500, retry_after_s = 0;
+
+    switch (err->code) {
+    case TB_INVALID:
+        status = faults && faults->count > 0 ? 422 : 400;
+        break;
+    case TB_NOT_FOUND:
+        status = 404;
+        break;
+    case TB_CONFLICT:
+        status = err->native ? err->native : 409;
+        break;
+    case TB_BUSY:
+    case TB_UNAVAILABLE:
+    case TB_UNKNOWN:
+        status = 503;
+        retry_after_s = RETRY_AFTER_BUSY_S;
+        break;
+    case TB_FULL:
+        status = 507;
+        retry_after_s = RETRY_AFTER_FULL_S;
+        break;
+    case TB_OK:
+    case TB_CORRUPT:
+    case TB_INTERNAL:
+        break;
+    }
+    tb_answer_problem(answer, status, err->text, err->code == TB_INVALID ? faults : NULL);
+    answer->retry_after_s = answer->status == status ? retry_after_s : answer->retry_after_s;
+}

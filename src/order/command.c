@@ -1,0 +1,162 @@
+#include "order/command.h"
+#include "order/rules.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Details are sentences of ours with a number or two. */
+#define DETAIL_SIZE 240
+
+const char *tb_command_name(enum tb_command_type type)
+{
+    static const char *const names[TB_CMD_COUNT] = {
+        [TB_CMD_PLACE] = "place", [TB_CMD_ADDRESS] = "address", [TB_CMD_LINES] = "lines",
+        [TB_CMD_SHIP] = "ship",   [TB_CMD_CANCEL] = "cancel",
+    };
+
+    return names[type];
+}
+
+/* A fault that cannot be copied is told all the same, if in fewer words. */
+static struct tb_str keep(struct tb_arena *arena, const char *text, struct tb_str fallback)
+{
+    struct tb_str copy = tb_arena_copy(arena, tb_str_of(text));
+
+    return copy.ptr ? copy : fallback;
+}
+
+void tb_fault_add(struct tb_faults *faults, struct tb_arena *arena, const char *pointer,
+                  const char *format, ...)
+{
+    char detail[DETAIL_SIZE];
+    va_list args;
+
+    if (faults->count++ >= TB_FAULTS_MAX)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    struct tb_fault *fault = &faults->list[faults->count - 1];
+    fault->pointer = keep(arena, pointer, TB_STR(""));
+    fault->detail = keep(arena, detail, TB_STR("is wrong"));
+}
+
+/* Not required, but if it is there it is within the day that clocks may differ. */
+static void read_placed_at(struct tb_reader *reader, const struct tb_json *value, int64_t now_ms,
+                           struct tb_command *command)
+{
+    int64_t placed_ms = 0;
+
+    if (!tb_read_placed_at(reader, "placedAt", value, false, &placed_ms))
+        return;
+    if (placed_ms > now_ms + TB_PLACED_AHEAD_MAX_MS) {
+        tb_reader_fault(reader, TB_AT_ROOT, "placedAt",
+                        "must not be more than a day ahead of the till's clock");
+        return;
+    }
+    command->has_placed_at = true;
+    command->placed_at_ms = placed_ms;
+}
+
+static void read_place(struct tb_reader *reader, const struct tb_json *root,
+                       const struct tb_command_rules *rules, struct tb_command *command)
+{
+    enum { ORDER_ID, CUSTOMER, SOURCE, KIND, CURRENCY, LINES, ADDRESS, PLACED_AT, COUNT };
+    static const struct tb_field fields[COUNT] = {
+        [ORDER_ID] = TB_FIELD("orderId"),        [CUSTOMER] = TB_FIELD("customerId"),
+        [SOURCE] = TB_FIELD("source"),           [KIND] = TB_FIELD("kind"),
+        [CURRENCY] = TB_FIELD("currency"),       [LINES] = TB_FIELD("lines"),
+        [ADDRESS] = TB_FIELD("shippingAddress"), [PLACED_AT] = TB_FIELD("placedAt"),
+    };
+    const struct tb_json *m[COUNT];
+
+    if (!tb_read_members(reader, TB_AT_ROOT, root, fields, COUNT, m))
+        return;
+    (void)tb_read_uuid(reader, TB_AT_ROOT, "orderId", m[ORDER_ID], false, command->order_id);
+    (void)tb_read_customer(reader, m[CUSTOMER], &command->customer_id);
+    if (!tb_read_source(reader, m[SOURCE], false, &command->source))
+        command->source = TB_STR("UNKNOWN");
+    bool kind_known = tb_read_kind(reader, m[KIND], false, &command->kind) || !m[KIND];
+    (void)snprintf(command->currency, sizeof(command->currency), "%s", rules->currency);
+    (void)tb_read_currency(reader, m[CURRENCY], false, command->currency);
+    tb_read_lines(reader, m[LINES], rules->lines_max, &command->lines, &command->line_count);
+    if (kind_known)
+        tb_check_signs(reader, "/lines", command->lines, command->line_count, command->kind);
+    if (m[ADDRESS]) {
+        tb_read_address(reader, (struct tb_at){"/shippingAddress", -1}, m[ADDRESS],
+                        &command->address);
+        command->has_address = true;
+    }
+    read_placed_at(reader, m[PLACED_AT], rules->now_ms, command);
+    tb_check_total(reader, "/lines", command->lines, command->line_count, &command->total_minor);
+}
+
+static void read_lines(struct tb_reader *reader, const struct tb_json *root,
+                       const struct tb_command_rules *rules, struct tb_command *command)
+{
+    static const struct tb_field fields[] = {TB_FIELD("lines")};
+    const struct tb_json *lines;
+
+    if (tb_read_members(reader, TB_AT_ROOT, root, fields, 1, &lines))
+        tb_read_lines(reader, lines, rules->lines_max, &command->lines, &command->line_count);
+}
+
+static void read_cancel(struct tb_reader *reader, const struct tb_json *root,
+                        struct tb_command *command)
+{
+    static const struct tb_text_rule rule = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
+    static const struct tb_field fields[] = {TB_FIELD("reason")};
+    const struct tb_json *reason;
+
+    if (!tb_read_members(reader, TB_AT_ROOT, root, fields, 1, &reason))
+        return;
+    (void)tb_read_text(reader, TB_AT_ROOT, reason, &rule, &command->reason);
+    if (command->reason.len == 0)
+        command->reason = (struct tb_str){NULL, 0};
+}
+
+static void read_body(struct tb_reader *reader, const struct tb_json *root,
+                      const struct tb_command_rules *rules, struct tb_command *command)
+{
+    const struct tb_json *none;
+
+    switch (command->type) {
+    case TB_CMD_PLACE:
+        read_place(reader, root, rules, command);
+        break;
+    case TB_CMD_ADDRESS:
+        tb_read_address(reader, TB_AT_ROOT, root, &command->address);
+        command->has_address = true;
+        break;
+    case TB_CMD_LINES:
+        read_lines(reader, root, rules, command);
+        break;
+    case TB_CMD_SHIP:
+        (void)tb_read_members(reader, TB_AT_ROOT, root, NULL, 0, &none);
+        break;
+    case TB_CMD_CANCEL:
+        read_cancel(reader, root, command);
+        break;
+    case TB_CMD_COUNT:
+        TB_ASSERT(!"a command type");
+    }
+}
+
+enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
+                              const struct tb_command_rules *rules, struct tb_arena *arena,
+                              struct tb_command *ret_command, struct tb_faults *ret_faults,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    struct tb_command command = {.type = type};
+    struct tb_reader reader = {
+        .arena = arena, .faults = ret_faults, .err = err, .copy = true, .refuse_unknown = true};
+
+    ret_faults->count = 0;
+    if (body.len > 0 || (type != TB_CMD_SHIP && type != TB_CMD_CANCEL)) {
+        TB_TRY(tb_json_parse(body, rules->depth_max, &root, err));
+        read_body(&reader, root, rules, &command);
+        TB_TRY(tb_reader_end(&reader, "the body"));
+    }
+    *ret_command = command;
+    return TB_OK;
+}

@@ -1,0 +1,88 @@
+#include "order/order.h"
+#include "base/sha256.h"
+#include "order/rules.h"
+
+static const struct tb_str kind_names[] = {
+    [TB_SALE] = {"SALE", 4},
+    [TB_RETURN] = {"RETURN", 6},
+};
+static const struct tb_str status_names[] = {
+    [TB_PLACED] = {"PLACED", 6},
+    [TB_SHIPPED] = {"SHIPPED", 7},
+    [TB_CANCELLED] = {"CANCELLED", 9},
+};
+
+const char *tb_order_kind_name(enum tb_order_kind kind)
+{
+    return kind_names[kind].ptr;
+}
+
+const char *tb_order_status_name(enum tb_order_status status)
+{
+    return status_names[status].ptr;
+}
+
+static bool find_name(const struct tb_str *names, size_t count, struct tb_str text, size_t *ret_i)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tb_str_eq(names[i], text)) {
+            *ret_i = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind)
+{
+    size_t i;
+
+    if (!find_name(kind_names, sizeof(kind_names) / sizeof(kind_names[0]), text, &i))
+        return false;
+    *ret_kind = (enum tb_order_kind)i;
+    return true;
+}
+
+bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
+{
+    size_t i;
+
+    if (!find_name(status_names, sizeof(status_names) / sizeof(status_names[0]), text, &i))
+        return false;
+    *ret_status = (enum tb_order_status)i;
+    return true;
+}
+
+bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t amount;
+
+        if (__builtin_mul_overflow(lines[i].quantity, lines[i].unit_price_minor, &amount) ||
+            __builtin_add_overflow(total, amount, &total))
+            return false;
+    }
+    if (total < -TB_TOTAL_MAX || total > TB_TOTAL_MAX)
+        return false;
+    *ret_total_minor = total;
+    return true;
+}
+
+void tb_order_hash(const struct tb_order *order, char ret_hex[65])
+{
+    uint8_t digest[TB_SHA256_SIZE];
+    struct tb_buf content = {0};
+    struct tb_sha256 sha;
+
+    tb_order_encode_content(&content, order);
+    ret_hex[0] = '\0';
+    if (tb_buf_ok(&content)) {
+        tb_sha256_init(&sha);
+        tb_sha256_add(&sha, content.data, content.len);
+        tb_sha256_end(&sha, digest);
+        tb_sha256_hex(digest, ret_hex);
+    }
+    tb_buf_release(&content);
+}
