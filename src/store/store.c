@@ -1,0 +1,329 @@
+#include "store/store_priv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Which file this is, so that a copy or a restored backup is seen. The time of birth is in it
+ * because a deleted file's inode number is the next one handed out; the device is not, because
+ * its number may change from boot to boot. */
+static enum tb_code file_identity(const char *path, char ret_id[64], struct tb_error *err)
+{
+    struct statx st;
+
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) != 0)
+        return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot look at %s", path);
+    bool born = (st.stx_mask & STATX_BTIME) != 0;
+    snprintf(ret_id, 64, "%" PRIu64 "-%" PRId64 ".%09" PRIu32, (uint64_t)st.stx_ino,
+             born ? (int64_t)st.stx_btime.tv_sec : 0, born ? st.stx_btime.tv_nsec : 0);
+    return TB_OK;
+}
+
+void tb_store_copy_text(char *to, size_t size, struct tb_str text)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+
+    memcpy(to, text.ptr, len);
+    to[len] = '\0';
+}
+
+static void new_epoch_name(struct tb_store *store, char ret_epoch[TB_EPOCH_SIZE])
+{
+    uint64_t value = 0;
+
+    tb_random_fill(store->random, &value, sizeof value);
+    snprintf(ret_epoch, TB_EPOCH_SIZE, "%016" PRIx64, value);
+}
+
+/* A statement too rare to keep prepared, with the texts :a and :b and the integer :n. */
+static enum tb_code run_once(struct tb_store *store, const char *sql, const char *a, const char *b,
+                             int64_t n, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+
+    TB_TRY(tb_stmt_prepare(&stmt, store->db, sql, err));
+    if (a)
+        tb_stmt_bind_text(&stmt, ":a", tb_str_of(a));
+    if (b)
+        tb_stmt_bind_text(&stmt, ":b", tb_str_of(b));
+    tb_stmt_bind_int64(&stmt, ":n", n);
+    return tb_stmt_run(&stmt, err);
+}
+
+/* Inside a transaction: rows from the next one on belong to a new epoch. */
+static enum tb_code begin_epoch(struct tb_store *store, struct tb_error *err)
+{
+    char epoch[TB_EPOCH_SIZE];
+    int64_t first_row = store->last_row + 1;
+
+    new_epoch_name(store, epoch);
+    /* An epoch without rows is unknown to others: it is replaced. */
+    TB_TRY(run_once(store, "DELETE FROM epochs WHERE first_row = :n", NULL, NULL, first_row, err));
+    return run_once(store, "INSERT INTO epochs(epoch, first_row) VALUES(:a, :n)", epoch, NULL,
+                    first_row, err);
+}
+
+static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
+    TB_TRY(run_once(store,
+                    "INSERT INTO meta(one, node, created_at, forced_offline, file_id)"
+                    " VALUES(1, :a, :n, 0, :b)",
+                    store->node, store->file_id, tb_clock_wall_ms(store->clock), err));
+    TB_TRY(begin_epoch(store, err));
+    return tb_txn_commit(&txn, err);
+}
+
+/* The file is a copy, or was put back from one. */
+static enum tb_code adopt_copy(struct tb_store *store, struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
+    TB_TRY(run_once(store, "UPDATE meta SET file_id = :a WHERE one = :n", store->file_id, NULL, 1,
+                    err));
+    TB_TRY(begin_epoch(store, err));
+    return tb_txn_commit(&txn, err);
+}
+
+enum meta_state { META_MISSING, META_COPIED, META_OURS };
+
+static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(
+        tb_stmt_prepare(&stmt, store->db, "SELECT node, forced_offline, file_id FROM meta", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!row) {
+        *ret_state = META_MISSING;
+        return TB_OK;
+    }
+    struct tb_str node = tb_stmt_text(&stmt, 0);
+    if (!tb_str_eq(node, tb_str_of(store->node)))
+        return tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
+                            (int)node.len, node.ptr, store->node);
+    store->forced_offline = tb_stmt_int64(&stmt, 1) != 0;
+    *ret_state =
+        tb_str_eq(tb_stmt_text(&stmt, 2), tb_str_of(store->file_id)) ? META_OURS : META_COPIED;
+    return TB_OK;
+}
+
+static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, store->db,
+                           "SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 1",
+                           err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!row)
+        return tb_error_set(err, TB_CORRUPT, "%s has no epoch", store->path);
+    tb_store_copy_text(store->epoch, sizeof store->epoch, tb_stmt_text(&stmt, 0));
+    store->epoch_first_row = tb_stmt_int64(&stmt, 1);
+    return TB_OK;
+}
+
+enum tb_code tb_store_load(struct tb_store *store, struct tb_error *err)
+{
+    int64_t number = 0, row = 0;
+
+    TB_TRY(
+        tb_db_query_int64(store->db, "SELECT coalesce(max(number), 0) FROM orders", &number, err));
+    TB_TRY(tb_db_query_int64(
+        store->db, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)",
+        &row, err));
+    store->last_number = number;
+    store->last_row = row;
+    return TB_OK;
+}
+
+/* Everything the WAL holds goes into the database file, which is synced, and the WAL starts anew.
+ * strict: not even a reader may keep the WAL's old frames in use. */
+static enum tb_code empty_wal(struct tb_store *store, bool strict, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, store->db, "PRAGMA wal_checkpoint(TRUNCATE)", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    TB_ASSERT(row);
+    bool busy = tb_stmt_int64(&stmt, 0) != 0;
+    bool all_moved = tb_stmt_int64(&stmt, 1) == tb_stmt_int64(&stmt, 2);
+    tb_stmt_reset(&stmt);
+    if (busy && (strict || !all_moved))
+        return tb_error_set(err, TB_BUSY, "a reader holds the write-ahead log of %s", store->path);
+    return TB_OK;
+}
+
+static void close_db(struct tb_store *store)
+{
+    tb_store_finalize(store);
+    tb_db_close(store->db);
+    store->db = NULL;
+}
+
+static enum tb_code open_db(struct tb_store *store, bool strict, struct tb_error *err)
+{
+    TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
+    TB_TRY(empty_wal(store, strict, err));
+    TB_TRY(tb_store_migrate(store->db, err));
+    return tb_store_load(store, err);
+}
+
+/* SQLite would let others read a new file; its WAL takes the mode over from it. */
+static enum tb_code make_private(const char *path, struct tb_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno != EEXIST)
+        return tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot make %s", path);
+    if (fd >= 0)
+        close(fd);
+    return TB_OK;
+}
+
+static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
+{
+    enum meta_state state = META_MISSING;
+
+    TB_TRY(make_private(store->path, err));
+    TB_TRY(open_db(store, false, err));
+    TB_TRY(file_identity(store->path, store->file_id, err));
+    TB_TRY(read_meta(store, &state, err));
+    if (state == META_MISSING)
+        TB_TRY(create_meta(store, err));
+    if (state == META_COPIED)
+        TB_TRY(adopt_copy(store, err));
+    TB_TRY(load_epoch(store, err));
+    return tb_store_prepare(store, err);
+}
+
+enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_store **ret_store,
+                           struct tb_error *err)
+{
+    struct tb_store *store = calloc(1, sizeof *store);
+    enum tb_code code;
+
+    if (!store || !(store->path = strdup(options->path))) {
+        free(store);
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    }
+    TB_ASSERT(strlen(options->node) <= TB_NODE_MAX);
+    snprintf(store->node, sizeof store->node, "%s", options->node);
+    store->clock = options->clock;
+    store->random = options->random;
+    store->day_start_minutes = options->day_start_minutes;
+    store->ids = (struct tb_uuid_gen){.clock = options->clock, .random = options->random};
+
+    code = open_first(store, err);
+    if (code != TB_OK) {
+        tb_store_free(store);
+        return tb_error_wrap(err, "opening the store");
+    }
+    *ret_store = store;
+    return TB_OK;
+}
+
+static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
+{
+    enum meta_state state = META_MISSING;
+    char id[sizeof store->file_id];
+
+    /* Opening would make a file that is gone: look first. */
+    TB_TRY(file_identity(store->path, id, err));
+    if (strcmp(id, store->file_id) != 0)
+        return tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
+    TB_TRY(open_db(store, true, err));
+    TB_TRY(read_meta(store, &state, err));
+    if (state != META_OURS)
+        return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
+    TB_TRY(load_epoch(store, err));
+    return tb_store_prepare(store, err);
+}
+
+enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err)
+{
+    enum tb_code code;
+
+    close_db(store);
+    code = reopen(store, err);
+    if (code != TB_OK) {
+        close_db(store);
+        return tb_error_wrap(err, "reopening the store");
+    }
+    return TB_OK;
+}
+
+void tb_store_free(struct tb_store *store)
+{
+    struct tb_error ignored = {0};
+
+    if (!store)
+        return;
+    tb_store_finalize(store);
+    if (store->db)
+        (void)!tb_db_checkpoint(store->db, &ignored); /* what stays in the WAL is safe there */
+    tb_db_close(store->db);
+    tb_buf_release(&store->doc);
+    tb_buf_release(&store->payload);
+    free(store->path);
+    free(store);
+}
+
+const char *tb_store_epoch(const struct tb_store *store)
+{
+    return store->epoch;
+}
+
+int64_t tb_store_last_sequence(const struct tb_store *store)
+{
+    return store->last_row - store->epoch_first_row + 1;
+}
+
+bool tb_store_forced_offline(const struct tb_store *store)
+{
+    return store->forced_offline;
+}
+
+static enum tb_code renew_epoch(struct tb_store *store, struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
+    TB_TRY(begin_epoch(store, err));
+    return tb_txn_commit(&txn, err);
+}
+
+enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err)
+{
+    TB_TRY(renew_epoch(store, err));
+    return load_epoch(store, err);
+}
+
+enum tb_code tb_store_set_link(struct tb_store *store, bool forced_offline, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_LINK];
+
+    tb_stmt_bind_int64(stmt, ":forced", forced_offline);
+    return tb_stmt_run(stmt, err);
+}
+
+enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int64_t row,
+                                  int64_t at_ms, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_MOVE_CURSOR];
+
+    tb_stmt_bind_text(stmt, ":name", tb_str_of(name));
+    tb_stmt_bind_int64(stmt, ":row", row < store->last_row ? row : store->last_row);
+    tb_stmt_bind_int64(stmt, ":at", at_ms);
+    return tb_stmt_run(stmt, err);
+}

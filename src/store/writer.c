@@ -1,0 +1,159 @@
+#include "store/writer_priv.h"
+#include <stdlib.h>
+
+enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_writer **ret_writer,
+                           struct tb_error *err)
+{
+    struct tb_writer *writer = calloc(1, sizeof *writer);
+
+    if (!writer)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    writer->options = *options;
+    writer->store = options->store;
+    writer->stats.commit_us.spec = &tb_histogram_time;
+    writer->stats.batch_size.spec = &tb_histogram_size;
+    writer->reopen_backoff = (struct tb_backoff){.base_ms = TB_WRITER_REOPEN_BASE_MS,
+                                                 .cap_ms = TB_WRITER_REOPEN_CAP_MS};
+    atomic_init(&writer->healthy, true);
+    atomic_init(&writer->stopping, false);
+    tb_mailbox_init(&writer->mailbox, TB_WRITER_QUEUE_MAX);
+    tb_writer_cursors_init(writer);
+    /* The first round an hour after the start: the clock may be wrong until it was set. */
+    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_WRITER_RETENTION_MS;
+    (void)tb_writer_calendar_now(&writer->calendar, options->clock, options->idempotency_keep_ms);
+    *ret_writer = writer;
+    return TB_OK;
+}
+
+static void take_batch(struct tb_writer *writer)
+{
+    struct tb_mail *mail = tb_mailbox_take(&writer->mailbox, TB_WRITER_BATCH_MAX);
+
+    writer->job_count = 0;
+    while (mail) {
+        /* mail is the first member of a job. */
+        writer->jobs[writer->job_count++] = (struct tb_job *)mail;
+        mail = mail->next;
+    }
+}
+
+static void refuse_unavailable(struct tb_writer *writer, const char *text)
+{
+    struct tb_error why = {0};
+
+    tb_error_set(&why, TB_UNAVAILABLE, "%s", text);
+    tb_writer_refuse_batch(writer, &why);
+}
+
+void tb_writer_free(struct tb_writer *writer)
+{
+    if (!writer)
+        return;
+    tb_mailbox_close(&writer->mailbox);
+    for (take_batch(writer); writer->job_count > 0; take_batch(writer))
+        refuse_unavailable(writer, "This node is shutting down; nothing was stored.");
+    tb_mailbox_release(&writer->mailbox);
+    tb_writer_cursors_release(writer);
+    tb_store_free(writer->store);
+    free(writer);
+}
+
+enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *job)
+{
+    job->posted_us = tb_clock_mono_us(writer->options.clock);
+    return tb_mailbox_post(&writer->mailbox, &job->mail) ? TB_OK : TB_BUSY;
+}
+
+size_t tb_writer_queue_length(struct tb_writer *writer)
+{
+    return tb_mailbox_count(&writer->mailbox);
+}
+
+/* A sync that failed is never simply tried again: the pages it was for may be lost to the
+ * kernel's cache. The store is reopened and its WAL emptied before anything else is written. */
+static void try_reopen(struct tb_writer *writer, int64_t now_ms)
+{
+    struct tb_error err = {0};
+
+    if (writer->reopen_at_ms > now_ms)
+        return;
+    if (tb_store_reopen(writer->store, &err) == TB_OK) {
+        tb_backoff_reset(&writer->reopen_backoff);
+        atomic_store(&writer->healthy, true);
+        return;
+    }
+    writer->reopen_at_ms =
+        now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->random);
+}
+
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms < 0 || b_ms < 0)
+        return a_ms < 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static int64_t until(int64_t at_ms, int64_t now_ms)
+{
+    return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
+static int64_t next_wait(struct tb_writer *writer)
+{
+    int64_t now_ms = tb_clock_mono_ms(writer->options.clock), wait_ms;
+
+    if (!tb_writer_healthy(writer))
+        return until(writer->reopen_at_ms, now_ms);
+    wait_ms = tb_writer_cursors_wait(writer, now_ms);
+    if (writer->retention_at_ms >= 0)
+        wait_ms = sooner(wait_ms, until(writer->retention_at_ms, now_ms));
+    return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : wait_ms;
+}
+
+int64_t tb_writer_step(struct tb_writer *writer)
+{
+    int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
+
+    if (!tb_writer_healthy(writer))
+        try_reopen(writer, now_ms);
+    take_batch(writer);
+    if (!tb_writer_healthy(writer))
+        refuse_unavailable(writer, "The store cannot be written at present; nothing was stored.");
+    else if (writer->job_count > 0 || tb_writer_cursors_due(writer, now_ms))
+        tb_writer_run_batch(writer);
+    else
+        (void)tb_writer_clean(writer, now_ms);
+    return next_wait(writer);
+}
+
+void tb_writer_run(struct tb_writer *writer)
+{
+    while (!atomic_load(&writer->stopping)) {
+        int64_t wait_ms = tb_writer_step(writer);
+
+        if (wait_ms != 0)
+            tb_mailbox_wait(&writer->mailbox, wait_ms);
+    }
+    /* What was posted before the stop is finished; the last round takes the cursors along. */
+    while (tb_mailbox_count(&writer->mailbox) > 0)
+        (void)tb_writer_step(writer);
+    (void)tb_writer_step(writer);
+}
+
+void tb_writer_stop(struct tb_writer *writer)
+{
+    /* Closed first: what is accepted is finished. */
+    tb_mailbox_close(&writer->mailbox);
+    atomic_store(&writer->stopping, true);
+    tb_mailbox_wake(&writer->mailbox);
+}
+
+const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer)
+{
+    return &writer->stats;
+}
+
+bool tb_writer_healthy(const struct tb_writer *writer)
+{
+    return atomic_load(&writer->healthy);
+}

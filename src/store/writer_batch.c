@@ -1,0 +1,232 @@
+#include "store/writer_priv.h"
+
+/* Text and status for a command whose fate is not a refusal. */
+static void fail_command(struct tb_job *job, const struct tb_error *why)
+{
+    tb_answer_release(&job->answer);
+    job->answer = (struct tb_answer){0};
+    job->code = why->code;
+    tb_answer_failed(&job->answer, why, NULL);
+}
+
+static void fail_job(struct tb_job *job, const struct tb_error *why)
+{
+    if (job->type == TB_JOB_COMMAND)
+        fail_command(job, why);
+    else
+        job->code = why->code;
+}
+
+static void count_result(struct tb_writer *writer, const struct tb_job *job)
+{
+    int result = TB_RESULT_DONE;
+
+    if (job->type != TB_JOB_COMMAND)
+        return;
+    if (job->answer.status >= 400)
+        result = job->answer.status >= 500 ? TB_RESULT_FAILED : TB_RESULT_REFUSED;
+    tb_counter_add(&writer->stats.commands[job->command.type][result], 1);
+}
+
+/* The poster owns the job again from done on. */
+static void finish_batch(struct tb_writer *writer)
+{
+    for (size_t i = 0; i < writer->job_count; i++) {
+        count_result(writer, writer->jobs[i]);
+        writer->jobs[i]->done(writer->jobs[i]);
+    }
+    writer->job_count = 0;
+}
+
+void tb_writer_refuse_batch(struct tb_writer *writer, const struct tb_error *why)
+{
+    for (size_t i = 0; i < writer->job_count; i++)
+        fail_job(writer->jobs[i], why);
+    finish_batch(writer);
+}
+
+void tb_writer_break(struct tb_writer *writer)
+{
+    atomic_store(&writer->healthy, false);
+    writer->reopen_at_ms = tb_clock_mono_ms(writer->options.clock);
+}
+
+static bool below_reserve(const struct tb_writer *writer)
+{
+    const struct tb_writer_options *options = &writer->options;
+    int64_t bytes = options->disk_free ? options->disk_free(options->disk_ctx) : -1;
+
+    return bytes >= 0 && bytes < options->disk_reserve_bytes;
+}
+
+/* Inside the command's savepoint. */
+static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
+                                  struct tb_error *err)
+{
+    TB_TRY(tb_store_execute(writer->store, &job->command, job->traceparent, job->arena,
+                            &job->answer, err));
+    if (job->answer.status >= 500) /* not even the answer could be made: it shall not count */
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    if (!job->idempotency_key.ptr)
+        return TB_OK;
+    return tb_store_remember(writer->store, job->idempotency_key, job->fingerprint, &job->answer,
+                             err);
+}
+
+/* Trouble with one command alone: what it writes breaks a constraint, or its order's document
+ * cannot be read. SQLite's own errors concern all. */
+static bool is_local(const struct tb_error *err)
+{
+    return err->code == TB_CONFLICT || (err->code == TB_CORRUPT && err->native == 0);
+}
+
+static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *job,
+                                     struct tb_error *err)
+{
+    struct tb_store *store = writer->store;
+    int64_t last_row = store->last_row, last_number = store->last_number;
+    enum tb_code code;
+
+    TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_SAVEPOINT], err));
+    code = write_command(writer, job, err);
+    if (code != TB_OK) {
+        if (!is_local(err) || !tb_db_in_transaction(store->db))
+            return code;
+        struct tb_error why = *err;
+        TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_ROLLBACK_TO], err));
+        store->last_row = last_row;
+        store->last_number = last_number;
+        why.code = TB_INTERNAL;
+        fail_command(job, &why);
+    }
+    return tb_stmt_run(&store->stmts[TB_STMT_RELEASE], err);
+}
+
+static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, bool full,
+                                struct tb_error *err)
+{
+    bool known = false;
+
+    tb_answer_release(&job->answer);
+    job->answer = (struct tb_answer){0};
+    job->code = TB_OK;
+    if (job->idempotency_key.ptr)
+        TB_TRY(tb_store_recall(writer->store, job->idempotency_key, job->fingerprint, &job->answer,
+                               &known, err));
+    if (known)
+        return TB_OK;
+    if (full) {
+        struct tb_error why = {0};
+        tb_error_set(&why, TB_FULL,
+                     "The disk of this node is nearly full; the order was not stored.");
+        fail_command(job, &why);
+        return TB_OK;
+    }
+    return run_in_savepoint(writer, job, err);
+}
+
+static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, bool full,
+                            struct tb_error *err)
+{
+    if (job->type == TB_JOB_COMMAND)
+        return run_command(writer, job, full, err);
+    job->code = TB_OK;
+    return tb_store_set_link(writer->store, job->forced_offline, err);
+}
+
+static enum tb_code write_cursors(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
+                                  size_t count, struct tb_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        TB_TRY(
+            tb_store_move_cursor(writer->store, dirty[i].name, dirty[i].row, dirty[i].at_ms, err));
+    return TB_OK;
+}
+
+/* Everything of the batch in one transaction; one COMMIT for all. */
+static enum tb_code transact(struct tb_writer *writer, bool full,
+                             const struct tb_writer_cursor *dirty, size_t dirty_count,
+                             struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+    TB_TRY(tb_txn_begin(&txn, writer->store->db, err));
+    for (size_t i = 0; i < writer->job_count; i++)
+        TB_TRY(run_job(writer, writer->jobs[i], full, err));
+    TB_TRY(write_cursors(writer, dirty, dirty_count, err));
+    return tb_txn_commit(&txn, err);
+}
+
+/* LINK is kept for the process only once it is committed. */
+static void adopt_links(struct tb_writer *writer)
+{
+    for (size_t i = 0; i < writer->job_count; i++)
+        if (writer->jobs[i]->type == TB_JOB_LINK)
+            writer->store->forced_offline = writer->jobs[i]->forced_offline;
+}
+
+static void succeed(struct tb_writer *writer, int64_t rows_before, int64_t started_us)
+{
+    int64_t now_us = tb_clock_mono_us(writer->options.clock);
+    bool grew = writer->store->last_row > rows_before;
+
+    adopt_links(writer);
+    if (grew) {
+        tb_histogram_observe(&writer->stats.commit_us, now_us - started_us);
+        tb_histogram_observe(&writer->stats.batch_size, writer->store->last_row - rows_before);
+        writer->linger_until_ms = now_us / 1000 + TB_WRITER_CURSOR_MS;
+    }
+    if (writer->job_count > 0)
+        tb_writer_retention_arm(writer, now_us / 1000);
+    finish_batch(writer);
+    if (grew && writer->options.committed)
+        writer->options.committed(writer->options.committed_ctx);
+}
+
+/* Nothing of the batch was done, or (TB_UNKNOWN) nobody can tell. */
+static void give_up(struct tb_writer *writer, const struct tb_error *err)
+{
+    struct tb_error why = {0}, ignored = {0};
+
+    if (err->code == TB_UNKNOWN)
+        tb_error_set(&why, TB_UNKNOWN,
+                     "The disk failed while the command was being stored; whether it was is "
+                     "unknown. Repeat it with the same idempotency key.");
+    else if (err->code == TB_FULL)
+        tb_error_set(&why, TB_FULL, "The disk of this node is full; nothing was stored.");
+    else
+        tb_error_set(&why, TB_UNAVAILABLE, "The store cannot be written; nothing was stored. (%s)",
+                     err->text);
+    why.native = err->native;
+    /* A full disk or a lock leaves the connection sound; what it kept in memory is read anew. */
+    bool sound = err->code == TB_FULL || err->code == TB_BUSY;
+    if (!sound || tb_store_load(writer->store, &ignored) != TB_OK)
+        tb_writer_break(writer);
+    tb_writer_cursors_delay(writer,
+                            tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_RETRY_MS);
+    tb_writer_refuse_batch(writer, &why);
+}
+
+void tb_writer_run_batch(struct tb_writer *writer)
+{
+    struct tb_writer_cursor dirty[TB_WRITER_CURSORS_MAX];
+    struct tb_error err = {0};
+    int64_t started_us = tb_clock_mono_us(writer->options.clock);
+    int64_t rows_before = writer->store->last_row;
+    size_t dirty_count = tb_writer_cursors_dirty(writer, dirty);
+    bool full = writer->job_count > 0 && below_reserve(writer);
+    enum tb_code code = transact(writer, full, dirty, dirty_count, &err);
+
+    if (code == TB_FULL && writer->job_count > 0 && tb_store_load(writer->store, &err) == TB_OK) {
+        /* Once more without writing: remembered answers are still given. */
+        dirty_count = 0;
+        tb_writer_cursors_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
+        code = transact(writer, true, NULL, 0, &err);
+    }
+    if (code != TB_OK) {
+        give_up(writer, &err);
+        return;
+    }
+    tb_writer_cursors_written(writer, dirty, dirty_count);
+    succeed(writer, rows_before, started_us);
+}

@@ -1,0 +1,111 @@
+#include "store/writer_priv.h"
+#include <stdio.h>
+
+void tb_writer_cursors_init(struct tb_writer *writer)
+{
+    TB_ASSERT(pthread_mutex_init(&writer->cursor_lock, NULL) == 0);
+    writer->cursors_due_ms = -1;
+}
+
+void tb_writer_cursors_release(struct tb_writer *writer)
+{
+    pthread_mutex_destroy(&writer->cursor_lock);
+}
+
+static struct tb_writer_cursor *slot_of(struct tb_writer *writer, const char *name)
+{
+    struct tb_writer_cursor *slot = writer->cursors;
+
+    for (size_t i = 0; i < writer->cursor_count; i++, slot++)
+        if (strcmp(slot->name, name) == 0)
+            return slot;
+    TB_ASSERT(writer->cursor_count < TB_WRITER_CURSORS_MAX);
+    TB_ASSERT(strlen(name) < sizeof slot->name);
+    writer->cursor_count++;
+    snprintf(slot->name, sizeof slot->name, "%s", name);
+    return slot;
+}
+
+void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
+                           int64_t at_ms)
+{
+    int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
+    bool wake = false;
+
+    pthread_mutex_lock(&writer->cursor_lock);
+    struct tb_writer_cursor *slot = slot_of(writer, cursor_name);
+    if (row > slot->row) {
+        slot->row = row;
+        slot->at_ms = at_ms;
+        if (writer->cursors_due_ms < 0) {
+            writer->cursors_due_ms = now_ms + TB_WRITER_CURSOR_MS;
+            /* Under load a commit or the timer comes anyway: no wake-up, no commit for this. */
+            wake = !writer->timer_armed;
+        }
+    }
+    pthread_mutex_unlock(&writer->cursor_lock);
+    if (wake)
+        tb_mailbox_wake(&writer->mailbox);
+}
+
+size_t tb_writer_cursors_dirty(struct tb_writer *writer,
+                               struct tb_writer_cursor ret_dirty[TB_WRITER_CURSORS_MAX])
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&writer->cursor_lock);
+    for (size_t i = 0; i < writer->cursor_count; i++)
+        if (writer->cursors[i].row > writer->cursors[i].written)
+            ret_dirty[count++] = writer->cursors[i];
+    pthread_mutex_unlock(&writer->cursor_lock);
+    return count;
+}
+
+void tb_writer_cursors_written(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
+                               size_t count)
+{
+    bool clean = true;
+
+    pthread_mutex_lock(&writer->cursor_lock);
+    for (size_t i = 0; i < count; i++)
+        slot_of(writer, dirty[i].name)->written = dirty[i].row;
+    for (size_t i = 0; i < writer->cursor_count; i++)
+        clean = clean && writer->cursors[i].row == writer->cursors[i].written;
+    if (clean)
+        writer->cursors_due_ms = -1;
+    pthread_mutex_unlock(&writer->cursor_lock);
+}
+
+void tb_writer_cursors_delay(struct tb_writer *writer, int64_t at_ms)
+{
+    pthread_mutex_lock(&writer->cursor_lock);
+    if (writer->cursors_due_ms >= 0)
+        writer->cursors_due_ms = at_ms;
+    pthread_mutex_unlock(&writer->cursor_lock);
+}
+
+bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms)
+{
+    bool due;
+
+    pthread_mutex_lock(&writer->cursor_lock);
+    due = writer->cursors_due_ms >= 0 &&
+          (writer->cursors_due_ms <= now_ms || atomic_load(&writer->stopping));
+    pthread_mutex_unlock(&writer->cursor_lock);
+    return due;
+}
+
+int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms)
+{
+    int64_t until_ms;
+
+    pthread_mutex_lock(&writer->cursor_lock);
+    until_ms = writer->cursors_due_ms;
+    if (until_ms < 0 && writer->linger_until_ms > now_ms)
+        until_ms = writer->linger_until_ms;
+    writer->timer_armed = until_ms >= 0;
+    pthread_mutex_unlock(&writer->cursor_lock);
+    if (until_ms < 0)
+        return -1;
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}

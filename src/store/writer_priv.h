@@ -1,0 +1,92 @@
+/* What the files of the writer share.
+ *
+ *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL emptied)--> healthy
+ *
+ * While broken every command is answered 503; reopening is tried with back-off.
+ *
+ * Thread:  the writer's, but for the cursor slots, which have a lock.
+ * Memory:  the writer owns its store; jobs are their posters'.
+ * Errors:  none leaves the writer but in answers and in health.
+ * Units:   monotonic milliseconds unless said. */
+#pragma once
+#include "base/backoff.h"
+#include "store/store_priv.h"
+#include "store/writer.h"
+
+/* A cursor that moved waits this long for a commit to ride on: the relay sends what is not
+ * acknowledged again after a crash, so that a late cursor costs duplicates, never events. */
+#define TB_WRITER_CURSOR_MS 50
+/* Relays that one outbox can have: the in-process one, Kafka's, and room for as many again. */
+#define TB_WRITER_CURSORS_MAX 4
+#define TB_WRITER_CURSOR_NAME_MAX 32
+#define TB_WRITER_RETENTION_MS INT64_C(3600000)
+/* After a failure cursors wait longer, so that a full disk is not asked twenty times a second. */
+#define TB_WRITER_CURSOR_RETRY_MS 1000
+#define TB_WRITER_REOPEN_BASE_MS 100
+#define TB_WRITER_REOPEN_CAP_MS 10000
+
+struct tb_writer_cursor {
+    char name[TB_WRITER_CURSOR_NAME_MAX];
+    int64_t row, at_ms; /* newest posted */
+    int64_t written;    /* what the table has, as far as this process knows */
+};
+
+/* Time for retention: the wall clock, but a jump ahead is believed only once it has stood for as
+ * long as idempotency keys are kept, so that it shortens the life of none. */
+struct tb_writer_calendar {
+    bool set, jumped;
+    int64_t wall_ms, mono_ms; /* the moment both were believed */
+    int64_t jumped_at_ms;
+};
+
+struct tb_writer {
+    struct tb_writer_options options;
+    struct tb_store *store; /* owned */
+    struct tb_mailbox mailbox;
+    struct tb_writer_stats stats;
+    _Atomic bool healthy, stopping;
+
+    pthread_mutex_t cursor_lock; /* guards the next four */
+    struct tb_writer_cursor cursors[TB_WRITER_CURSORS_MAX];
+    size_t cursor_count;
+    int64_t cursors_due_ms; /* below 0: all are written */
+    bool timer_armed;       /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
+
+    struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the batch in hand */
+    size_t job_count;
+    int64_t reopen_at_ms;
+    struct tb_backoff reopen_backoff;
+    int64_t linger_until_ms; /* after a commit: a cursor will soon follow */
+    int64_t retention_at_ms; /* below 0: nothing could be removed */
+    struct tb_writer_calendar calendar;
+};
+
+/* writer_batch.c: runs the jobs in hand and the cursors in one transaction, and answers. */
+void tb_writer_run_batch(struct tb_writer *writer);
+/* Answers the jobs in hand with a failure. */
+void tb_writer_refuse_batch(struct tb_writer *writer, const struct tb_error *why);
+/* After a failure that is not the disk being full: writes nothing more before a reopen. */
+void tb_writer_break(struct tb_writer *writer);
+
+/* writer_cursor.c */
+void tb_writer_cursors_init(struct tb_writer *writer);
+void tb_writer_cursors_release(struct tb_writer *writer);
+/* A copy of the slots that are not written yet; 0: none. */
+size_t tb_writer_cursors_dirty(struct tb_writer *writer,
+                               struct tb_writer_cursor ret_dirty[TB_WRITER_CURSORS_MAX]);
+/* These rows are in the table now. */
+void tb_writer_cursors_written(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
+                               size_t count);
+/* They could not be written: not before at_ms again. */
+void tb_writer_cursors_delay(struct tb_writer *writer, int64_t at_ms);
+bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms);
+/* How long the writer may wait for the sake of cursors; below 0: until woken. */
+int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms);
+
+/* writer_retention.c */
+int64_t tb_writer_calendar_now(struct tb_writer_calendar *calendar, const struct tb_clock *clock,
+                               int64_t keep_ms);
+/* One chunk when it is due; says whether it did something. */
+bool tb_writer_clean(struct tb_writer *writer, int64_t now_ms);
+/* Something was written that will grow old. */
+void tb_writer_retention_arm(struct tb_writer *writer, int64_t now_ms);
