@@ -17,7 +17,7 @@
 enum tb_config_type {
     TB_CONFIG_TEXT, TB_CONFIG_INT, TB_CONFIG_SIZE, TB_CONFIG_DURATION, TB_CONFIG_BOOL,
     TB_CONFIG_CHOICE, TB_CONFIG_TIME_OF_DAY, TB_CONFIG_NODE_NAME, TB_CONFIG_CURRENCY,
-    TB_CONFIG_ADDRESS /* host:port */,
+    TB_CONFIG_ADDRESS /* host:port */, TB_CONFIG_ZONE /* a name the machine knows, or "" */,
 };
 enum tb_config_origin { TB_CONFIG_DEFAULT, TB_CONFIG_FILE, TB_CONFIG_ENV, TB_CONFIG_FLAG };
 
@@ -39,7 +39,7 @@ struct tb_config_spec {
     enum tb_config_type type;
     const char *fallback;      /* NULL: computed at load (host name) or none */
     const char *choices;       /* TB_CONFIG_CHOICE: "inproc|kafka" */
-    int64_t min, max;          /* of the typed value; 0, 0: no bound */
+    int64_t min, max;          /* of the typed value, of a text its bytes; 0, 0: no bound */
     bool forever;              /* TB_CONFIG_DURATION: "forever" is allowed */
     const char *help;          /* one sentence */
 };

@@ -218,11 +218,13 @@ static bool zone_name_sound(const char *name)
     return last != '/';
 }
 
-static bool zone_known(const char *name)
+bool tb_zone_known(const char *name)
 {
     char path[sizeof ZONEINFO + 1 + ZONE_NAME_MAX] = ZONEINFO "/";
     struct stat st;
 
+    if (!*name || strcmp(name, "UTC") == 0) /* UTC needs no file: some machines have none */
+        return true;
     if (!zone_name_sound(name))
         return false;
     memcpy(path + sizeof ZONEINFO, name, strlen(name) + 1);
@@ -232,12 +234,10 @@ static bool zone_known(const char *name)
 enum tb_code tb_zone_set(const char *name, struct tb_error *err)
 {
     if (name && *name) {
-        bool utc = strcmp(name, "UTC") == 0; /* needs no file: some machines have none */
-
-        if (!utc && !zone_known(name))
+        if (!tb_zone_known(name))
             return tb_error_set(err, TB_INVALID, "time zone %.64s: not known here (%s)", name,
                                 ZONEINFO);
-        if (setenv("TZ", utc ? "UTC0" : name, 1) != 0)
+        if (setenv("TZ", strcmp(name, "UTC") == 0 ? "UTC0" : name, 1) != 0)
             return tb_error_set(err, TB_INTERNAL, "out of memory setting the time zone");
     }
     tzset();

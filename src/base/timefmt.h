@@ -22,6 +22,7 @@ bool tb_date_valid(struct tb_str text); /* YYYY-MM-DD that exists */
 
 /* "" or NULL keeps the system's; TB_INVALID for a name the machine does not know. */
 TB_CHECKED enum tb_code tb_zone_set(const char *name, struct tb_error *err);
+bool tb_zone_known(const char *name); /* whether tb_zone_set would take it */
 /* The date on which the shop's day that holds time_ms began. */
 void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE]);
 /* Local midnight at which a date begins in the process's zone; the date must be valid. */

@@ -1,0 +1,39 @@
+/* Inside of config: typed values, and what the file, the environment and the flags bring.
+ *
+ * Thread:  as config.h.
+ * Memory:  texts are copied into the config's arena.
+ * Errors:  false for a bad value; faults become lines of the report.
+ * Units:   as config.h. */
+#pragma once
+#include "base/arena.h"
+#include "base/config.h"
+
+struct tb_config {
+    struct tb_arena arena;
+    struct {
+        const char *text; /* as it was written */
+        int64_t value;    /* typed; 0 for texts */
+        enum tb_config_origin origin;
+    } keys[TB_CONFIG_KEY_COUNT];
+};
+
+struct tb_config_loader {
+    struct tb_config *config;
+    struct tb_buf *report;
+    size_t faults;
+    bool out_of_memory;
+};
+
+/* Reads a value as the key's type says. */
+bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text,
+                           int64_t *ret_value);
+/* "a whole number from 1 to 1000" */
+void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out);
+
+/* A line of the report. */
+void tb_config_fault(struct tb_config_loader *loader, const char *format, ...) TB_PRINTF(2, 3);
+/* Takes a value, or reports it with `where` (file and line, variable or flag) in front. */
+void tb_config_take(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
+                    enum tb_config_origin origin, const char *where);
+/* A file that must be there, unless it may be missing. */
+void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);
