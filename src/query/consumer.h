@@ -27,7 +27,8 @@ struct tb_consumer_options {
     int64_t dead_letter_keep_ms; /* below 0: for ever */
     /* After a plan is committed: its changed orders are visible. On the consumer's thread. */
     void (*applied)(void *ctx, const struct tb_plan *plan);
-    void (*trouble)(void *ctx, const struct tb_error *err); /* once per change of state */
+    /* Once per change of state: what failed, or a code of TB_OK when it works again. */
+    void (*trouble)(void *ctx, const struct tb_error *err);
     void *ctx;
 };
 struct tb_consumer;

@@ -6,20 +6,32 @@
  * becomes a dead letter at once.
  *
  * Thread:  pure but for the load callback.
- * Memory:  a plan borrows from the batch's records until it is cleared.
- * Errors:  load's, and TB_INTERNAL when out of memory; a bad record is never an error.
+ * Memory:  a plan borrows from the batch's records until it is cleared; zeroed is ready to use.
+ * Errors:  load's, and TB_INTERNAL when out of memory (clear the plan then); a bad record is
+ *          never an error.
  * Units:   as in order.h and log.h. */
 #pragma once
 #include "bridge/log.h"
 #include "order/event.h"
 
-enum tb_event_result { TB_APPLIED, TB_DUPLICATE, TB_GAP, TB_UNKNOWN_TYPE, TB_DEAD, TB_EVENT_RESULT_COUNT };
+/* A value beyond this is not read: the largest order the rules allow (1,000 lines, every text at
+ * its limit and escaped) takes under 2 MiB. */
+#define TB_EVENT_VALUE_MAX (4u << 20)
+
+enum tb_event_result {
+    TB_APPLIED,
+    TB_DUPLICATE,
+    TB_GAP,
+    TB_UNKNOWN_TYPE,
+    TB_DEAD,
+    TB_EVENT_RESULT_COUNT
+};
 const char *tb_event_result_name(enum tb_event_result result); /* "applied", "unknown", ... */
 
 struct tb_planned {
     struct tb_order order; /* version 0: the view has none */
-    bool stub;  /* only the version is known: an unknown type came before the order was placed */
-    bool exists; /* the view has a row for it */
+    bool stub;   /* only the version is known: an unknown type came before the order was placed */
+    bool exists; /* the view has a row for it (a stub counts) */
     bool changed;
     char epoch[17];         /* of the last event applied; "" unknown */
     int64_t sequence;       /* of the last event applied; 0 unknown */
@@ -29,7 +41,9 @@ struct tb_dead_letter {
     const struct tb_record *record;
     char order_id[TB_UUID_SIZE]; /* "" if the record does not tell */
     struct tb_str type;          /* absent: none */
-    const char *reason;          /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", "tillbox.apply" */
+    /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", or "tillbox.apply": sound by itself, but
+     * not for this order as it stands (it is no longer PLACED, or of the other kind). */
+    const char *reason;
     struct tb_str message;
 };
 struct tb_plan {
@@ -41,22 +55,24 @@ struct tb_plan {
     struct tb_dead_letter *dead;
     size_t dead_count;
     uint64_t results[TB_EVENT_RESULT_COUNT];
-    int64_t oldest_occurred_at_ms; /* of the applied ones; 0: none */
-    struct tb_plan_index *index; /* order id -> orders */
-    void *documents;             /* parsed values the orders borrow from */
+    int64_t oldest_occurred_at_ms;       /* of the applied ones; 0: none */
+    int64_t *occurred_at_ms;             /* of each applied event, results[TB_APPLIED] of them */
+    int64_t planned_at_ms;               /* wall time for dead letters; the caller's to set */
+    struct tb_plan_index *index;         /* order id -> orders */
+    struct tb_plan_documents *documents; /* parsed values the orders borrow from */
 };
 struct tb_plan_rules {
     const char *currency; /* for OrderPlaced.v1 */
     int day_start_minutes;
 };
 
-void tb_plan_clear(struct tb_plan *plan);   /* ready for the next batch */
+void tb_plan_clear(struct tb_plan *plan); /* ready for the next batch; keeps memory */
 void tb_plan_release(struct tb_plan *plan);
-/* load: as tb_view_ops.load, asked once per order. */
-TB_CHECKED enum tb_code tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
-                                      const struct tb_plan_rules *rules,
-                                      enum tb_code (*load)(void *ctx, const char *order_id,
-                                                           struct tb_arena *arena,
-                                                           struct tb_planned *ret_order,
-                                                           struct tb_error *err),
-                                      void *load_ctx, struct tb_error *err);
+/* The batch holds at least one record; the plan is clear. load: as tb_view_ops.load, asked once
+ * per order. */
+TB_CHECKED enum tb_code
+tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
+              const struct tb_plan_rules *rules,
+              enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
+                                   struct tb_planned *ret_order, struct tb_error *err),
+              void *load_ctx, struct tb_error *err);

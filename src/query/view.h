@@ -5,8 +5,8 @@
  *
  * Thread:  a view (writing) has one owner; a reader (asking) has one owner.
  * Memory:  plans are borrowed for the call; what load fills lives in the given arena.
- * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL: nothing of the plan is done or all of it may be: the same
- *          plan again is harmless. TB_INVALID: this plan can never be applied.
+ * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL, TB_UNKNOWN: nothing of the plan is done or all of it
+ *          may be: the same plan again is harmless. TB_INVALID: it can never be applied.
  * Units:   as in order.h. */
 #pragma once
 #include "bridge/log.h"
@@ -25,6 +25,10 @@ struct tb_view_ops {
     /* The next offset to read of a partition; -1: never committed. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
+    /* Removes up to limit dead letters that died before before_ms; writes nothing when there are
+     * none. NULL: the view keeps its dead letters by other means. */
+    enum tb_code (*expire_dead)(struct tb_view *view, int64_t before_ms, int64_t limit,
+                                int64_t *ret_removed, struct tb_error *err);
     void (*free)(struct tb_view *view);
 };
 
@@ -65,15 +69,16 @@ struct tb_view_reader_ops {
      * TB_NOT_FOUND if the view has none. */
     enum tb_code (*get)(struct tb_view_reader *reader, struct tb_str order_id,
                         struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err);
-    /* Newest first (placedAt, then order id, falling). each is called per order; *ret_more: there are further ones.
-     * The last order's position makes the next cursor. */
+    /* Newest first (placedAt, then order id, falling). each is called per order; *ret_more: there
+     * are further ones. The last order's position makes the next cursor. */
     enum tb_code (*list)(struct tb_view_reader *reader, const struct tb_list_filter *filter,
                          void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
                                       struct tb_str doc),
                          void *ctx, bool *ret_more, struct tb_error *err);
     /* TB_INTERNAL if a sum leaves 64 bits: never a wrong total. */
     enum tb_code (*stats)(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
-                          struct tb_arena *arena, struct tb_stats *ret_stats, struct tb_error *err);
+                          struct tb_arena *arena, struct tb_stats *ret_stats,
+                          struct tb_error *err);
     enum tb_code (*offset)(struct tb_view_reader *reader, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
     enum tb_code (*dead_letter_count)(struct tb_view_reader *reader, int64_t *ret_open,

@@ -15,7 +15,3 @@ TB_CHECKED enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **r
 /* The file must exist: open the view first. */
 TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
                                               struct tb_error *err);
-/* Removes up to limit dead letters that died before before_ms. The view's owner calls it. */
-TB_CHECKED enum tb_code tb_view_sqlite_expire_dead(struct tb_view *view, int64_t before_ms,
-                                                   int64_t limit, int64_t *ret_removed,
-                                                   struct tb_error *err);

@@ -1,0 +1,17 @@
+/* What a plan keeps behind its header: orders by id, and the parsed values they borrow from.
+ *
+ * Thread:  as plan.h.
+ * Memory:  both belong to the plan; clear keeps their tables for the next batch.
+ * Errors:  false when out of memory.
+ * Units:   none. */
+#pragma once
+#include "query/plan.h"
+
+/* Room for the orders and documents of a batch of count records. */
+TB_CHECKED bool tb_plan_reserve(struct tb_plan *plan, size_t count);
+/* The batch's order of that id; NULL if it has not been named yet. */
+struct tb_planned *tb_plan_find(const struct tb_plan *plan, const char *order_id);
+/* planned->order.order_id is set and not in the plan yet; room is reserved. */
+void tb_plan_insert(struct tb_plan *plan, struct tb_planned *planned);
+/* The plan frees it when it is cleared; room is reserved. */
+void tb_plan_keep(struct tb_plan *plan, struct tb_json *document);
