@@ -1,0 +1,53 @@
+/* config: what is in force here, and where each value came from. Asks nobody. */
+#include "base/config.h"
+#include "cli/cli.h"
+#include <stdlib.h>
+
+/* Takes every --json out of the list; the rest are the configuration's flags. */
+static int take_json(struct tb_cli *cli, int argc, char **argv)
+{
+    int kept = 0;
+
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            cli->json = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    return kept;
+}
+
+static int run_raw(struct tb_cli *cli, int argc, char **argv)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf report = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
+    struct tb_config *config = NULL;
+    struct tb_error err = {0};
+
+    argc = take_json(cli, argc, argv);
+    if (tb_config_load(argc, argv, cli->env, TB_EDGE_LISTEN_DEFAULT, &config, &report, &err) !=
+        TB_OK) {
+        tb_cli_complain(cli, "%s", err.text);
+        if (report.len > 0)
+            fwrite(report.data, 1, report.len, stderr);
+        return TB_EXIT_USAGE;
+    }
+    tb_config_print(config, cli->json, &out);
+    tb_config_free(config);
+    fwrite(out.len > 0 ? out.data : "", 1, out.len, stdout);
+    if (out.len > 0 && out.data[out.len - 1] != '\n')
+        putchar('\n');
+    return TB_EXIT_DONE;
+}
+
+const struct tb_subcommand tb_cmd_config = {
+    .name = "config",
+    .operands = "[the flags of tillbox edge]",
+    .summary = "Print the configuration in force, and where each value came from",
+    .details = "File (--config, $TILLBOX_CONFIG, /etc/tillbox/tillbox.conf), environment "
+               "(TILLBOX_SECTION_KEY) and\nflags, the later wins.",
+    .examples = "tillbox config\n"
+                "tillbox config --config ./tillbox.conf --json\n"
+                "TILLBOX_NODE_CURRENCY=GBP tillbox config",
+    .run_raw = run_raw,
+};

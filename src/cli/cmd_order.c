@@ -1,0 +1,253 @@
+/* order show, list, wait: questions about orders. */
+#include "base/timefmt.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+#include "cli/slice.h"
+#include "cli/table.h"
+
+#define WAIT_PART_MAX_MS 30000 /* what one request may wait (INTERFACES) */
+#define WAIT_DEFAULT_MS 10000
+#define LIST_ALL_LIMIT "500" /* the largest page there is */
+
+static int out_of_memory(const struct tb_cli *cli)
+{
+    tb_cli_complain(cli, "out of memory");
+    return TB_EXIT_FAILED;
+}
+
+static int run_show(struct tb_cli *cli, const struct tb_args *args)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    int exit_status;
+
+    tb_buf_adds(&path, "/orders/");
+    tb_path_add(&path, args->operands[0]);
+    if (!tb_buf_ok(&path))
+        return out_of_memory(cli);
+    exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+}
+
+static const struct tb_option wait_options[] = {
+    {"--min-version", "N", "the version to wait for; 1 if left out"},
+    {"--wait", "TIME", "how long: 10s, 500ms, 2m; 10s if left out"},
+    {NULL, NULL, NULL}};
+
+/* Asks again until the version is there or the time is over; each request waits at most 30 s. */
+static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t wait_ms,
+                    struct tb_reply *ret_reply)
+{
+    int64_t deadline_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
+
+    for (int64_t left_ms = wait_ms;; left_ms = deadline_ms - tb_clock_mono_ms(cli->clock)) {
+        TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+        int64_t part_ms = left_ms < WAIT_PART_MAX_MS ? left_ms : WAIT_PART_MAX_MS;
+        int exit_status;
+
+        part_ms = part_ms > 0 ? part_ms : 0;
+        tb_buf_adds(&path, "/orders/");
+        tb_path_add(&path, id);
+        tb_buf_addf(&path, "?minVersion=%lld&wait=%lldms", (long long)version, (long long)part_ms);
+        if (!tb_buf_ok(&path))
+            return out_of_memory(cli);
+        tb_reply_release(ret_reply);
+        exit_status = tb_ask(cli, path.data, part_ms + TB_ASK_MAX_MS, ret_reply);
+        if (exit_status != TB_EXIT_DONE || ret_reply->status != 202 || left_ms <= part_ms)
+            return exit_status;
+    }
+}
+
+static int run_wait(struct tb_cli *cli, const struct tb_args *args)
+{
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    const char *version_text = tb_args_get(args, "--min-version");
+    const char *wait_text = tb_args_get(args, "--wait");
+    int64_t version = 1, wait_ms = WAIT_DEFAULT_MS;
+    int exit_status;
+
+    if (version_text && (!tb_args_int(version_text, &version) || version < 1))
+        return tb_cli_usage(cli, "order wait", "--min-version takes a number from 1 on");
+    if (wait_text && !tb_duration_parse(tb_str_of(wait_text), &wait_ms))
+        return tb_cli_usage(cli, "order wait", "--wait takes a time such as 10s or 500ms");
+    exit_status = wait_for(cli, args->operands[0], version, wait_ms, &reply);
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    exit_status = tb_show_reply(cli, &reply);
+    if (reply.status != 202)
+        return exit_status;
+    tb_cli_complain(cli, "version %lld is not there yet", (long long)version);
+    return TB_EXIT_FAILED;
+}
+
+static const struct tb_option list_options[] = {
+    {"--customer", "ID", "of this customer"},
+    {"--status", "STATUS", "PLACED, SHIPPED or CANCELLED"},
+    {"--node", "NAME", "taken by this node"},
+    {"--source", "NAME", "from this source"},
+    {"--business-date", "DATE", "of this business day"},
+    {"--from", "TIME", "placed at or after this time or date"},
+    {"--to", "TIME", "placed before this time or date"},
+    {"--limit", "N", "at most N a page, 500 at most; 50 if left out"},
+    {"--cursor", "CURSOR", "go on behind an earlier page"},
+    {"--all", NULL, "every page, not just one"},
+    {NULL, NULL, NULL}};
+
+static const struct tb_column list_columns[] = {
+    {"number", false}, {"id", false},       {"status", false},  {"kind", false},
+    {"total", true},   {"currency", false}, {"placed", false},  {"business date", false},
+    {"node", false},   {"source", false},   {"customer", false}};
+/* The members behind the columns. */
+static const char *const list_members[] = {"orderNumber", "orderId",  "status",    "kind",
+                                           "totalMinor",  "currency", "placedAt",  "businessDate",
+                                           "node",        "source",   "customerId"};
+#define LIST_COLUMN_COUNT (sizeof list_columns / sizeof list_columns[0])
+#define LIST_TOTAL_COLUMN 4
+
+static enum tb_code add_order(struct tb_table *table, struct tb_str text, struct tb_error *err)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *order = NULL;
+
+    TB_TRY(tb_json_parse(text, TB_JSON_DEPTH_MAX, &order, err));
+    for (size_t i = 0; i < LIST_COLUMN_COUNT; i++) {
+        TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
+        const struct tb_json *member = tb_json_get(order, list_members[i]);
+        int64_t minor = 0;
+
+        if (i == LIST_TOTAL_COLUMN && tb_json_int(member, &minor))
+            tb_show_amount(&cell, minor, tb_json_string(tb_json_get(order, "currency")));
+        else if (member)
+            tb_show_scalar(&cell, member);
+        tb_table_cell(table, tb_buf_str(&cell));
+    }
+    return TB_OK;
+}
+
+/* Shows one page; *ret_next is empty behind the last. */
+static enum tb_code show_page(const struct tb_cli *cli, struct tb_table *table,
+                              const struct tb_reply *reply, struct tb_buf *ret_next,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *next = NULL;
+    struct tb_str body = tb_buf_str(&reply->body);
+    struct tb_str orders = {0}, order, next_text;
+    size_t cursor = 0;
+
+    tb_buf_clear(ret_next);
+    if (tb_slice_member(body, "next", &next_text)) {
+        TB_TRY(tb_json_parse(next_text, 1, &next, err));
+        tb_buf_add_str(ret_next, tb_json_string(next));
+    }
+    if (cli->json) {
+        tb_show_raw(reply);
+        return TB_OK;
+    }
+    if (!tb_slice_member(body, "orders", &orders))
+        return tb_error_set(err, TB_INVALID, "it has no orders");
+    while (tb_slice_element(orders, &cursor, &order))
+        TB_TRY(add_order(table, order, err));
+    tb_table_flush(table, stdout);
+    return TB_OK;
+}
+
+static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *out)
+{
+    static const char *const names[][2] = {{"--customer", "customerId"},
+                                           {"--status", "status"},
+                                           {"--node", "node"},
+                                           {"--source", "source"},
+                                           {"--from", "from"},
+                                           {"--business-date", "businessDate"},
+                                           {"--to", "to"}};
+    const char *limit = tb_args_get(args, "--limit");
+
+    tb_buf_clear(out);
+    tb_buf_adds(out, "/orders");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        tb_query_add(out, names[i][1], tb_args_get(args, names[i][0]));
+    if (!limit && tb_args_has(args, "--all"))
+        limit = LIST_ALL_LIMIT;
+    tb_query_add(out, "limit", limit);
+    tb_query_add(out, "cursor", cursor);
+}
+
+static int list_pages(struct tb_cli *cli, const struct tb_args *args, struct tb_table *table)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
+    const char *cursor = tb_args_get(args, "--cursor");
+    bool all = tb_args_has(args, "--all");
+
+    for (;;) {
+        TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+        struct tb_error err = {0};
+        int exit_status;
+
+        list_path(args, cursor, &path);
+        if (!tb_buf_ok(&path) || !tb_buf_ok(&next))
+            return out_of_memory(cli);
+        exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
+        if (exit_status != TB_EXIT_DONE)
+            return exit_status;
+        if (reply.status != 200)
+            return tb_show_problem(cli, &reply);
+        if (show_page(cli, table, &reply, &next, &err) != TB_OK) {
+            tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
+            return TB_EXIT_FAILED;
+        }
+        if (next.len == 0)
+            return TB_EXIT_DONE;
+        cursor = next.data;
+        if (!all) {
+            if (cli->out_terminal && !cli->json)
+                printf("\nMore: --cursor %s, or --all\n", cursor);
+            return TB_EXIT_DONE;
+        }
+    }
+}
+
+static int run_list(struct tb_cli *cli, const struct tb_args *args)
+{
+    struct tb_table table;
+    int exit_status;
+
+    tb_table_init(&table, list_columns, LIST_COLUMN_COUNT, cli->out_terminal, cli->color);
+    exit_status = list_pages(cli, args, &table);
+    tb_table_release(&table);
+    return exit_status;
+}
+
+const struct tb_subcommand tb_cmd_order_show = {
+    .name = "order show",
+    .operands = "ID",
+    .summary = "Show an order",
+    .examples = "tillbox order show 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
+                "tillbox order show ID --json",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_show,
+};
+const struct tb_subcommand tb_cmd_order_list = {
+    .name = "order list",
+    .summary = "List orders, newest first",
+    .details = "In a pipe the columns are: number, id, status, kind, total, currency, placed, "
+               "business date,\nnode, source, customer. --json prints each page as it came, one "
+               "a line.",
+    .examples = "tillbox order list --status PLACED --limit 10\n"
+                "tillbox order list --customer C-1001 --from 2026-11-01 --to 2026-12-01\n"
+                "tillbox order list --all | cut -f 2",
+    .options = list_options,
+    .run = run_list,
+};
+const struct tb_subcommand tb_cmd_order_wait = {
+    .name = "order wait",
+    .operands = "ID",
+    .summary = "Wait until an order can be read at a version, and show it",
+    .details = "Ends with 1 if it is not there in time.",
+    .examples = "tillbox order wait ID\n"
+                "tillbox order wait ID --min-version 3 --wait 30s",
+    .options = wait_options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_wait,
+};

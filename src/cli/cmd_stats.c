@@ -1,0 +1,97 @@
+/* stats: counts and sums, with each currency's digits. */
+#include "cli/ask.h"
+#include "cli/show.h"
+#include "cli/table.h"
+
+static const struct tb_option options[] = {
+    {"--from", "TIME", "placed at or after this time or date"},
+    {"--to", "TIME", "placed before this time or date"},
+    {"--group-by", "day|node|status", "a line for each, before the totals"},
+    {NULL, NULL, NULL}};
+
+static const struct tb_column columns[] = {{"key", false},      {"currency", false},
+                                           {"orders", true},    {"returns", true},
+                                           {"cancelled", true}, {"total", true}};
+#define COLUMN_COUNT (sizeof columns / sizeof columns[0])
+
+static void add_count(struct tb_table *table, const struct tb_json *row, const char *name)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
+
+    if (tb_json_get(row, name))
+        tb_show_scalar(&cell, tb_json_get(row, name));
+    tb_table_cell(table, tb_buf_str(&cell));
+}
+
+/* key: for the totals, which have none of their own. */
+static void add_rows(struct tb_table *table, const struct tb_json *rows, struct tb_str key)
+{
+    for (const struct tb_json *row = tb_json_first(rows); row; row = tb_json_next(row)) {
+        TB_CLEANUP(tb_buf_release) struct tb_buf total = {0};
+        struct tb_str currency = tb_json_string(tb_json_get(row, "currency"));
+        int64_t minor = 0;
+
+        tb_table_cell(table, key.ptr ? key : tb_json_string(tb_json_get(row, "key")));
+        tb_table_cell(table, currency);
+        add_count(table, row, "orders");
+        add_count(table, row, "returns");
+        add_count(table, row, "cancelled");
+        if (tb_json_int(tb_json_get(row, "totalMinor"), &minor))
+            tb_show_amount(&total, minor, currency);
+        tb_table_cell(table, tb_buf_str(&total));
+    }
+}
+
+static void show(const struct tb_cli *cli, const struct tb_json *root)
+{
+    struct tb_str as_of = tb_json_string(tb_json_get(root, "asOf"));
+    struct tb_table table;
+
+    tb_table_init(&table, columns, COLUMN_COUNT, cli->out_terminal, cli->color);
+    if (tb_json_get(root, "groups"))
+        add_rows(&table, tb_json_get(root, "groups"), (struct tb_str){NULL, 0});
+    if (tb_json_get(root, "totals"))
+        add_rows(&table, tb_json_get(root, "totals"), TB_STR("total"));
+    tb_table_flush(&table, stdout);
+    tb_table_release(&table);
+    if (cli->out_terminal && as_of.ptr)
+        printf("\nas of %.*s\n", (int)as_of.len, as_of.ptr);
+}
+
+static int run(struct tb_cli *cli, const struct tb_args *args)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    struct tb_error err = {0};
+    int exit_status;
+
+    tb_buf_adds(&path, "/orders/stats");
+    tb_query_add(&path, "from", tb_args_get(args, "--from"));
+    tb_query_add(&path, "to", tb_args_get(args, "--to"));
+    tb_query_add(&path, "groupBy", tb_args_get(args, "--group-by"));
+    exit_status = tb_ask(cli, tb_buf_ok(&path) ? path.data : "", TB_ASK_MAX_MS, &reply);
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    if (reply.status != 200 || cli->json)
+        return tb_show_reply(cli, &reply);
+    if (tb_json_parse(tb_buf_str(&reply.body), TB_JSON_DEPTH_MAX, &root, &err) != TB_OK) {
+        tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
+        return TB_EXIT_FAILED;
+    }
+    show(cli, root);
+    return TB_EXIT_DONE;
+}
+
+const struct tb_subcommand tb_cmd_stats = {
+    .name = "stats",
+    .summary = "Count orders and sum them up",
+    .details = "orders counts sales, returns what was taken back, cancelled what of both was "
+               "cancelled; total sums\nwhat is not cancelled, returns being negative. In a pipe: "
+               "key, currency, orders, returns,\ncancelled, total.",
+    .examples = "tillbox stats\n"
+                "tillbox stats --group-by day --from 2026-11-01 --to 2026-12-01\n"
+                "tillbox stats --json",
+    .options = options,
+    .run = run,
+};

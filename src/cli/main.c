@@ -1,0 +1,143 @@
+/* The command line's main: finds the subcommand, reads its arguments, runs it. */
+#include "cli/help.h"
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const struct tb_subcommand *const subcommands[] = {
+    &tb_cmd_edge,       &tb_cmd_central,      &tb_cmd_order_place,  &tb_cmd_order_show,
+    &tb_cmd_order_list, &tb_cmd_order_wait,   &tb_cmd_order_lines,  &tb_cmd_order_address,
+    &tb_cmd_order_ship, &tb_cmd_order_cancel, &tb_cmd_order_import, &tb_cmd_stats,
+    &tb_cmd_status,     &tb_cmd_link,         &tb_cmd_config,       NULL};
+
+static int terminal_columns(void)
+{
+    struct winsize size = {0};
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return 80;
+}
+
+static void look_around(struct tb_cli *cli)
+{
+    const char *url = getenv("TILLBOX_URL");
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    bool dumb = term && strcmp(term, "dumb") == 0;
+
+    cli->clock = &tb_clock_system;
+    cli->random = &tb_random_system;
+    cli->env = environ;
+    cli->url = url && *url ? url : TB_URL_DEFAULT;
+    cli->out_terminal = isatty(STDOUT_FILENO);
+    cli->err_terminal = isatty(STDERR_FILENO) && !dumb;
+    cli->color = cli->out_terminal && !dumb && !(no_color && *no_color);
+    cli->columns = terminal_columns();
+}
+
+/* The subcommand that argv starts with; *ret_used is how many words its name has. */
+static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
+{
+    for (size_t i = 0; subcommands[i]; i++) {
+        const char *name = subcommands[i]->name;
+        const char *blank = strchr(name, ' ');
+        size_t len = blank ? (size_t)(blank - name) : strlen(name);
+
+        if (strlen(argv[0]) != len || memcmp(argv[0], name, len) != 0)
+            continue;
+        if (blank && (argc < 2 || strcmp(argv[1], blank + 1) != 0))
+            continue;
+        *ret_used = blank ? 2 : 1;
+        return subcommands[i];
+    }
+    return NULL;
+}
+
+static bool wants_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static int run_parsed(struct tb_cli *cli, const struct tb_subcommand *subcommand, int argc,
+                      char **argv)
+{
+    TB_CLEANUP(tb_args_release) struct tb_args args = {0};
+    struct tb_error err = {0};
+
+    if (tb_args_parse(argc, argv, subcommand->options, tb_common_options, &args, &err) != TB_OK)
+        return tb_cli_usage(cli, subcommand->name, "%s", err.text);
+    if (tb_args_has(&args, "--help") || tb_args_has(&args, "-h")) {
+        tb_help_subcommand(subcommand, stdout);
+        return TB_EXIT_DONE;
+    }
+    if (args.operand_count < subcommand->operands_min)
+        return tb_cli_usage(cli, subcommand->name, "it needs %s", subcommand->operands);
+    if (args.operand_count > subcommand->operands_max)
+        return tb_cli_usage(cli, subcommand->name, "'%s' is one argument too many",
+                            args.operands[subcommand->operands_max]);
+    if (tb_args_has(&args, "--url"))
+        cli->url = tb_args_get(&args, "--url");
+    cli->json = tb_args_has(&args, "--json");
+    return subcommand->run(cli, &args);
+}
+
+static int run_raw(struct tb_cli *cli, const struct tb_subcommand *subcommand, int argc,
+                   char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (wants_help(argv[i])) {
+            tb_help_subcommand(subcommand, stdout);
+            return TB_EXIT_DONE;
+        }
+    }
+    return subcommand->run_raw(cli, argc, argv);
+}
+
+static int run(struct tb_cli *cli, int argc, char **argv)
+{
+    const struct tb_subcommand *subcommand;
+    int used = 0;
+
+    if (argc == 0) {
+        tb_help_program(subcommands, NULL, stderr);
+        return TB_EXIT_USAGE;
+    }
+    if (wants_help(argv[0])) {
+        tb_help_program(subcommands, NULL, stdout);
+        return TB_EXIT_DONE;
+    }
+    if (strcmp(argv[0], "--version") == 0) {
+        puts("tillbox " TB_VERSION);
+        return TB_EXIT_DONE;
+    }
+    subcommand = find(argc, argv, &used);
+    if (subcommand && subcommand->run_raw)
+        return run_raw(cli, subcommand, argc - used, argv + used);
+    if (subcommand)
+        return run_parsed(cli, subcommand, argc - used, argv + used);
+    if (strcmp(argv[0], "order") != 0)
+        return tb_cli_usage(cli, "", "there is no command '%s'", argv[0]);
+    if (argc == 1 || !wants_help(argv[1]))
+        return tb_cli_usage(cli, "order", "%s%s%s",
+                            argc == 1 ? "order needs a command" : "there is no command 'order ",
+                            argc == 1 ? "" : argv[1], argc == 1 ? "" : "'");
+    tb_help_program(subcommands, "order", stdout);
+    return TB_EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    struct tb_cli cli = {0};
+    int exit_status;
+
+    look_around(&cli);
+    exit_status = run(&cli, argc - 1, argv + 1);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == TB_EXIT_DONE) {
+        perror("tillbox: standard output");
+        exit_status = TB_EXIT_FAILED;
+    }
+    return exit_status;
+}

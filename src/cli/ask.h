@@ -1,0 +1,26 @@
+/* Asking: one request and its answer, with the complaints and the patience that all share.
+ *
+ * Thread:  one.
+ * Memory:  the reply is the caller's: tb_reply_release.
+ * Errors:  an exit status; anything but TB_EXIT_DONE has been explained on standard error.
+ *          Any HTTP status is TB_EXIT_DONE.
+ * Units:   milliseconds. */
+#pragma once
+#include "cli/cli.h"
+#include "cli/client.h"
+
+/* Answers come within milliseconds; a till that thinks for longer is stuck. */
+#define TB_ASK_MAX_MS 30000
+
+/* A question: asked once. */
+int tb_ask(const struct tb_cli *cli, const char *path, int64_t timeout_ms,
+           struct tb_reply *ret_reply);
+/* A command: while its outcome is unknown or the server is busy it is sent again, a few times and
+ * with the same key, so that it happens once. key NULL: one is made. */
+int tb_ask_command(const struct tb_cli *cli, const char *method, const char *path,
+                   struct tb_str body, const char *key, const char *if_match,
+                   struct tb_reply *ret_reply);
+
+/* "Nobody answers at ...", and what to try; returns TB_EXIT_UNREACHABLE. */
+int tb_ask_unreachable(const struct tb_cli *cli, const struct tb_error *err);
+void tb_sleep_ms(int64_t ms);

@@ -1,0 +1,27 @@
+#include "cli/cli.h"
+#include <stdarg.h>
+
+void tb_cli_complain(const struct tb_cli *cli, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout); /* in order where both go to one place */
+    fputs(cli->err_terminal && cli->color ? "\033[31mtillbox:\033[0m " : "tillbox: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    va_list args;
+
+    va_start(args, format);
+    tb_buf_vaddf(&text, format, args);
+    va_end(args);
+    tb_cli_complain(cli, "%s\n  `tillbox%s%s --help` says more.",
+                    tb_buf_ok(&text) ? text.data : "out of memory", *command ? " " : "", command);
+    return TB_EXIT_USAGE;
+}
