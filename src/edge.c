@@ -78,7 +78,7 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
 static void on_relay_trouble(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
-    if (err)
+    if (err->code != TB_OK)
         tb_diag(TB_DIAG_WARN, "relay.failing", "the log does not take events: %s", err->text);
     else
         tb_diag(TB_DIAG_INFO, "relay.running", "the log takes events again");
@@ -87,7 +87,7 @@ static void on_relay_trouble(void *ctx, const struct tb_error *err)
 static void on_consumer_trouble(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
-    if (err)
+    if (err->code != TB_OK)
         tb_diag(TB_DIAG_WARN, "consumer.failing", "the view cannot be filled: %s", err->text);
     else
         tb_diag(TB_DIAG_INFO, "consumer.running", "the view is filled again");

@@ -60,7 +60,8 @@ char *tb_buf_take(struct tb_buf *buf, size_t *ret_len)
         return NULL;
     }
     data = buf->data;
-    *ret_len = buf->len;
+    if (ret_len)
+        *ret_len = buf->len;
     *buf = (struct tb_buf){0};
     return data;
 }

@@ -37,7 +37,8 @@ struct tb_buf {
 void tb_buf_release(struct tb_buf *buf);
 void tb_buf_clear(struct tb_buf *buf); /* keeps the memory */
 bool tb_buf_ok(const struct tb_buf *buf);
-/* The bytes, NUL-terminated, now the caller's; NULL if it failed. buf is empty after. */
+/* The bytes, NUL-terminated, now the caller's; NULL if it failed. buf is empty after.
+ * ret_len may be NULL. */
 char *tb_buf_take(struct tb_buf *buf, size_t *ret_len);
 struct tb_str tb_buf_str(const struct tb_buf *buf);
 
