@@ -14,7 +14,8 @@ struct ini_source {
     const char *path;
     const char *at, *end;
     int line;
-    bool wants_value;              /* the line at hand is neither blank, comment nor section */
+    bool wants_value; /* the line at hand is neither blank, comment nor section */
+    bool lost;        /* behind a broken section line: nobody knows whose keys these are */
     int seen[TB_CONFIG_KEY_COUNT]; /* the line that set a key; 0: none */
 };
 
@@ -63,6 +64,8 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     enum tb_config_key key = find_key(section, name);
 
     source->wants_value = false;
+    if (source->lost)
+        return 1;
     if (key == TB_CONFIG_KEY_COUNT) {
         report_unknown(source, section, name);
     } else if (source->seen[key]) {
@@ -95,6 +98,7 @@ static bool look_at_line(struct ini_source *source, const char *line, size_t len
         return true;
     }
     const char *close = memchr(line + at, ']', len - at);
+    source->lost = !close;
     at = close ? (size_t)(close - line) + 1 : at;
     while (at < len && strchr(" \t\r\n", line[at]))
         at++;

@@ -1,4 +1,5 @@
 #include "base/config_priv.h"
+#include "base/json.h"
 #include "base/timefmt.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,9 +119,15 @@ static bool parse_address(const char *text)
 
 static bool parse_text(const char *text)
 {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t size = tb_utf8_size(text, left);
+
+        if (size == 0 || (unsigned char)*text < 0x20 || *text == 0x7F)
             return false;
+        text += size;
+        left -= size;
     }
     return true;
 }
@@ -201,7 +208,7 @@ void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *o
 {
     switch (spec->type) {
     case TB_CONFIG_TEXT:
-        tb_buf_adds(out, "a text without control characters");
+        tb_buf_adds(out, "a text in UTF-8 without control characters");
         if (spec->max)
             tb_buf_addf(out, ", %d to %d bytes", (int)spec->min, (int)spec->max);
         break;

@@ -37,17 +37,18 @@ void tb_diag_init(const char *program, enum tb_diag_level lowest)
 /* Messages carry file names and library texts, which may be cut or in another encoding. */
 static void make_utf8(char *text)
 {
-    struct tb_buf quoted = {0};
-    struct tb_error err;
+    size_t left = strlen(text);
 
-    tb_json_add_string(&quoted, tb_str_of(text));
-    if (!tb_buf_ok(&quoted) || tb_json_check(tb_buf_str(&quoted), 0, &err) != TB_OK) {
-        for (; *text; text++) {
-            if ((unsigned char)*text >= 0x80)
-                *text = '?';
+    while (left > 0) {
+        size_t size = tb_utf8_size(text, left);
+
+        if (size == 0) {
+            *text = '?';
+            size = 1;
         }
+        text += size;
+        left -= size;
     }
-    tb_buf_release(&quoted);
 }
 
 /* A terminal obeys control characters, C1 ones in UTF-8 included. */

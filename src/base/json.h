@@ -50,6 +50,10 @@ struct tb_str tb_json_number_text(const struct tb_json *value);
 /* Writes the value compactly, numbers as they stood. */
 void tb_json_print(struct tb_buf *out, const struct tb_json *value);
 
+/* Bytes of the character at text (RFC 3629: no overlong form, no surrogate, nothing above
+ * U+10FFFF); 0 if it is none or cut short by `left`. */
+size_t tb_utf8_size(const char *text, size_t left);
+
 /* Writing: appends to a buffer. text must be UTF-8; control characters are escaped. */
 void tb_json_add_string(struct tb_buf *out, struct tb_str text); /* with quotes; absent: null */
 /* "key":"text" and the like, with a comma in front unless the last byte is { or [. */

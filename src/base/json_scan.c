@@ -16,39 +16,31 @@ struct key {
 };
 
 struct scan {
-    const char *text;
-    size_t len, at;
+    struct tb_json_cursor in;
     int depth, depth_max;
     size_t tokens;
     struct key *keys; /* a stack: the keys of the open objects; few, or on the heap */
     size_t key_count, key_cap;
     struct tb_buf unescaped; /* keys that hold escapes, decoded */
     struct tb_json_numbers *numbers;
-    struct tb_error *err;
     struct key few[KEYS_INLINE];
 };
 
 static enum tb_code scan_value(struct scan *scan);
 
-static enum tb_code refuse_at(struct scan *scan, size_t at, const char *what)
-{
-    return tb_error_set(scan->err, TB_INVALID, "JSON, byte %zu: %s", at, what);
-}
-
 static enum tb_code refuse(struct scan *scan, const char *what)
 {
-    return refuse_at(scan, scan->at, scan->at < scan->len ? what : "the text ends too early");
+    return tb_json_refuse(&scan->in, what);
 }
 
 static enum tb_code out_of_memory(struct scan *scan)
 {
-    return tb_error_set(scan->err, TB_INTERNAL, "out of memory reading JSON");
+    return tb_error_set(scan->in.err, TB_INTERNAL, "out of memory reading JSON");
 }
 
-/* The byte at the cursor, or -1 at the end. */
 static int peek(const struct scan *scan)
 {
-    return scan->at < scan->len ? (unsigned char)scan->text[scan->at] : -1;
+    return tb_json_peek(&scan->in);
 }
 
 static void skip_blanks(struct scan *scan)
@@ -56,7 +48,7 @@ static void skip_blanks(struct scan *scan)
     int c = peek(scan);
 
     while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
-        scan->at++;
+        scan->in.at++;
         c = peek(scan);
     }
 }
@@ -68,188 +60,9 @@ static enum tb_code count_token(struct scan *scan)
     return TB_OK;
 }
 
-/* Moves over one character of two to four bytes (RFC 3629: no overlong form, no surrogate,
- * nothing above U+10FFFF). */
-static enum tb_code scan_multibyte(struct scan *scan)
-{
-    const unsigned char *p = (const unsigned char *)scan->text + scan->at;
-    size_t left = scan->len - scan->at, size;
-    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
-
-    if (p[0] >= 0xC2 && p[0] <= 0xDF)
-        size = 2;
-    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
-        size = 3;
-    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
-        size = 4;
-    else
-        return refuse(scan, "not UTF-8");
-    if (p[0] == 0xE0)
-        low = 0xA0;
-    else if (p[0] == 0xED)
-        high = 0x9F;
-    else if (p[0] == 0xF0)
-        low = 0x90;
-    else if (p[0] == 0xF4)
-        high = 0x8F;
-    if (left < size || p[1] < low || p[1] > high)
-        return refuse(scan, "not UTF-8");
-    for (size_t i = 2; i < size; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return refuse(scan, "not UTF-8");
-    }
-    scan->at += size;
-    return TB_OK;
-}
-
-/* The four hex digits at `at`, or -1. */
-static int32_t hex4(const struct scan *scan, size_t at)
-{
-    int32_t value = 0;
-
-    if (scan->len - at < 4)
-        return -1;
-    for (size_t i = at; i < at + 4; i++) {
-        char c = scan->text[i];
-
-        if (c >= '0' && c <= '9')
-            value = value * 16 + (c - '0');
-        else if (c >= 'a' && c <= 'f')
-            value = value * 16 + (c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-            value = value * 16 + (c - 'A') + 10;
-        else
-            return -1;
-    }
-    return value;
-}
-
-static enum tb_code scan_unicode_escape(struct scan *scan)
-{
-    int32_t unit = hex4(scan, scan->at + 2);
-
-    if (unit < 0)
-        return refuse(scan, "\\u needs four hex digits");
-    if (unit == 0)
-        return refuse(scan, "NUL is not allowed");
-    if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return refuse(scan, "a lone surrogate is no character");
-    if (unit >= 0xD800 && unit <= 0xDBFF) {
-        size_t next = scan->at + 6;
-        int32_t low = -1;
-
-        if (scan->len - next >= 6 && scan->text[next] == '\\' && scan->text[next + 1] == 'u')
-            low = hex4(scan, next + 2);
-        if (low < 0xDC00 || low > 0xDFFF)
-            return refuse(scan, "a lone surrogate is no character");
-        scan->at += 6;
-    }
-    scan->at += 6;
-    return TB_OK;
-}
-
-static enum tb_code scan_escape(struct scan *scan)
-{
-    if (scan->len - scan->at < 2)
-        return refuse_at(scan, scan->len, "the text ends too early");
-    switch (scan->text[scan->at + 1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        scan->at += 2;
-        return TB_OK;
-    case 'u':
-        return scan_unicode_escape(scan);
-    default:
-        return refuse(scan, "an escape that JSON does not have");
-    }
-}
-
-/* From the opening quote to behind the closing one. */
-static enum tb_code scan_string(struct scan *scan, bool *ret_escapes)
-{
-    bool escapes = false;
-
-    scan->at++;
-    for (;;) {
-        int c = peek(scan);
-
-        if (c == '"')
-            break;
-        if (c >= 0x80) {
-            TB_TRY(scan_multibyte(scan));
-        } else if (c == '\\') {
-            escapes = true;
-            TB_TRY(scan_escape(scan));
-        } else if (c < 0x20) { /* or the end */
-            return refuse(scan, c == 0 ? "NUL is not allowed" : "a raw control character");
-        } else {
-            scan->at++;
-        }
-    }
-    scan->at++;
-    *ret_escapes = escapes;
-    return TB_OK;
-}
-
-static void add_utf8(struct tb_buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        tb_buf_addc(out, (char)c);
-    } else if (c < 0x800) {
-        tb_buf_addc(out, (char)(0xC0 | (c >> 6)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    } else if (c < 0x10000) {
-        tb_buf_addc(out, (char)(0xE0 | (c >> 12)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    } else {
-        tb_buf_addc(out, (char)(0xF0 | (c >> 18)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 12) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    }
-}
-
-/* Decodes the string body [start, end), which has been scanned and is valid. */
-static void unescape(struct scan *scan, size_t start, size_t end)
-{
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    size_t at = start;
-
-    while (at < end) {
-        if (scan->text[at] != '\\') {
-            tb_buf_addc(&scan->unescaped, scan->text[at++]);
-            continue;
-        }
-        char c = scan->text[at + 1];
-        if (c != 'u') {
-            const char *found = strchr(from, c);
-
-            tb_buf_addc(&scan->unescaped, found ? to[found - from] : c);
-            at += 2;
-            continue;
-        }
-        uint32_t unit = (uint32_t)hex4(scan, at + 2);
-        at += 6;
-        if (unit >= 0xD800 && unit <= 0xDBFF) {
-            uint32_t low = (uint32_t)hex4(scan, at + 2);
-
-            unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-            at += 6;
-        }
-        add_utf8(&scan->unescaped, unit);
-    }
-}
-
 static const char *key_bytes(const struct scan *scan, const struct key *key)
 {
-    return (key->unescaped ? scan->unescaped.data : scan->text) + key->start;
+    return (key->unescaped ? scan->unescaped.data : scan->in.text) + key->start;
 }
 
 /* By hash, then length, then bytes: equal keys become neighbours. */
@@ -266,7 +79,7 @@ static int compare_keys(const void *left, const void *right, void *ctx)
 
 static enum tb_code refuse_duplicate(struct scan *scan, const struct key *key)
 {
-    return refuse_at(scan, key->at, "the same key twice in one object");
+    return tb_json_refuse_at(&scan->in, key->at, "the same key twice in one object");
 }
 
 static struct key *push_key(struct scan *scan)
@@ -289,22 +102,22 @@ static struct key *push_key(struct scan *scan)
 /* A key of the object whose keys begin at `first` in the stack. */
 static enum tb_code scan_key(struct scan *scan, size_t first)
 {
-    size_t start = scan->at;
+    size_t start = scan->in.at;
     bool escapes = false;
 
     if (peek(scan) != '"')
         return refuse(scan, "a key in quotes belongs here");
     TB_TRY(count_token(scan));
-    TB_TRY(scan_string(scan, &escapes));
+    TB_TRY(tb_json_scan_string(&scan->in, &escapes));
 
     struct key *key = push_key(scan);
     if (!key)
         return out_of_memory(scan);
-    *key = (struct key){.start = start + 1, .len = scan->at - start - 2, .at = start};
+    *key = (struct key){.start = start + 1, .len = scan->in.at - start - 2, .at = start};
     if (escapes) {
         key->start = scan->unescaped.len;
         key->unescaped = true;
-        unescape(scan, start + 1, scan->at - 1);
+        tb_json_unescape(&scan->in, start + 1, scan->in.at - 1, &scan->unescaped);
         if (!tb_buf_ok(&scan->unescaped))
             return out_of_memory(scan);
         key->len = scan->unescaped.len - key->start;
@@ -347,7 +160,7 @@ static enum tb_code open_container(struct scan *scan)
     if (scan->depth == scan->depth_max)
         return refuse(scan, "nested too deeply");
     scan->depth++;
-    scan->at++;
+    scan->in.at++;
     skip_blanks(scan);
     return TB_OK;
 }
@@ -362,17 +175,17 @@ static enum tb_code scan_object(struct scan *scan)
         skip_blanks(scan);
         if (peek(scan) != ':')
             return refuse(scan, "a colon belongs here");
-        scan->at++;
+        scan->in.at++;
         TB_TRY(scan_value(scan));
         more = peek(scan) == ',';
         if (!more && peek(scan) != '}')
             return refuse(scan, "a comma or } belongs here");
         if (more) {
-            scan->at++;
+            scan->in.at++;
             skip_blanks(scan);
         }
     }
-    scan->at++;
+    scan->in.at++;
     scan->depth--;
     return close_keys(scan, first);
 }
@@ -386,9 +199,9 @@ static enum tb_code scan_array(struct scan *scan)
         if (!more && peek(scan) != ']')
             return refuse(scan, "a comma or ] belongs here");
         if (more)
-            scan->at++;
+            scan->in.at++;
     }
-    scan->at++;
+    scan->in.at++;
     scan->depth--;
     return TB_OK;
 }
@@ -396,17 +209,17 @@ static enum tb_code scan_array(struct scan *scan)
 /* One digit or more. */
 static bool scan_digits(struct scan *scan)
 {
-    size_t start = scan->at;
+    size_t start = scan->in.at;
 
     while (peek(scan) >= '0' && peek(scan) <= '9')
-        scan->at++;
-    return scan->at > start;
+        scan->in.at++;
+    return scan->in.at > start;
 }
 
 static enum tb_code keep_number(struct scan *scan, size_t start, bool integer)
 {
     struct tb_json_numbers *numbers = scan->numbers;
-    struct tb_json_number number = {.text = {scan->text + start, scan->at - start}};
+    struct tb_json_number number = {.text = {scan->in.text + start, scan->in.at - start}};
 
     if (!numbers)
         return TB_OK;
@@ -439,26 +252,26 @@ static enum tb_code keep_number(struct scan *scan, size_t start, bool integer)
 
 static enum tb_code scan_number(struct scan *scan)
 {
-    size_t start = scan->at;
+    size_t start = scan->in.at;
     bool integer = true;
 
     if (peek(scan) == '-')
-        scan->at++;
+        scan->in.at++;
     if (peek(scan) == '0')
-        scan->at++; /* a digit behind it is caught as a missing comma or end */
+        scan->in.at++; /* a digit behind it is caught as a missing comma or end */
     else if (!scan_digits(scan))
         return refuse(scan, "a digit belongs here");
     if (peek(scan) == '.') {
         integer = false;
-        scan->at++;
+        scan->in.at++;
         if (!scan_digits(scan))
             return refuse(scan, "a digit belongs here");
     }
     if (peek(scan) == 'e' || peek(scan) == 'E') {
         integer = false;
-        scan->at++;
+        scan->in.at++;
         if (peek(scan) == '+' || peek(scan) == '-')
-            scan->at++;
+            scan->in.at++;
         if (!scan_digits(scan))
             return refuse(scan, "a digit belongs here");
     }
@@ -467,7 +280,7 @@ static enum tb_code scan_number(struct scan *scan)
 
 static enum tb_code scan_word(struct scan *scan, const char *word)
 {
-    for (; *word; word++, scan->at++) {
+    for (; *word; word++, scan->in.at++) {
         if (peek(scan) != *word)
             return refuse(scan, "a value belongs here");
     }
@@ -490,7 +303,7 @@ static enum tb_code scan_value(struct scan *scan)
         code = scan_array(scan);
         break;
     case '"':
-        code = scan_string(scan, &escapes);
+        code = tb_json_scan_string(&scan->in, &escapes);
         break;
     case 't':
         code = scan_word(scan, "true");
@@ -532,9 +345,7 @@ enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_numb
     enum tb_code code;
 
     TB_ASSERT(depth_max >= 0 && depth_max <= TB_JSON_DEPTH_MAX);
-    scan.text = text.ptr;
-    scan.len = text.len;
-    scan.at = 0;
+    scan.in = (struct tb_json_cursor){text.ptr, text.len, 0, err};
     scan.depth = 0;
     scan.depth_max = depth_max;
     scan.tokens = 0;
@@ -543,10 +354,9 @@ enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_numb
     scan.key_cap = KEYS_INLINE;
     scan.unescaped = (struct tb_buf){0};
     scan.numbers = numbers;
-    scan.err = err;
 
     code = scan_value(&scan);
-    if (code == TB_OK && scan.at < scan.len)
+    if (code == TB_OK && scan.in.at < scan.in.len)
         code = refuse(&scan, "something behind the value");
     if (scan.keys != scan.few)
         free(scan.keys);
