@@ -1,7 +1,9 @@
 /* config: what is in force here, and where each value came from. Asks nobody. */
 #include "base/config.h"
 #include "cli/cli.h"
-#include <stdlib.h>
+
+static const struct tb_option options[] = {
+    {"--json", NULL, "print a list of {key, value, origin, help}"}, {NULL, NULL, NULL}};
 
 /* Takes every --json out of the list; the rest are the configuration's flags. */
 static int take_json(struct tb_cli *cli, int argc, char **argv)
@@ -49,5 +51,6 @@ const struct tb_subcommand tb_cmd_config = {
     .examples = "tillbox config\n"
                 "tillbox config --config ./tillbox.conf --json\n"
                 "TILLBOX_NODE_CURRENCY=GBP tillbox config",
+    .options = options,
     .run_raw = run_raw,
 };

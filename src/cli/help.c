@@ -59,6 +59,7 @@ void tb_help_subcommand(const struct tb_subcommand *subcommand, FILE *out)
         fprintf(out, "%s\n", subcommand->details);
     fputs("\nOptions:\n", out);
     if (subcommand->run_raw) {
+        print_options(subcommand->options, out);
         print_config_flags(out);
         print_option("--help", NULL, "this text", out);
     } else {
