@@ -1,0 +1,231 @@
+/* Does a long time offline make orders dearer, and how fast is it caught up with?
+ *
+ * A node that is forced offline takes 1,000,000 orders. Then it and a fresh one, offline too,
+ * take the same load in turns, three times; the medians are compared. Last the link comes back
+ * and everything must be in the log and in the view. */
+#include "base/json.h"
+#include "load.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNS 64
+#define PAIRS 3
+#define STARTS 5
+#define DRAIN_MAX_SECONDS 600
+
+struct side {
+    const char *name;
+    char data[256];
+    double per_second[PAIRS], p99_ms[PAIRS], rss_mib[PAIRS];
+};
+
+static int64_t status_number(const struct tb_node *node, const char *key)
+{
+    struct tb_buf body = {0};
+    struct tb_error err = {0};
+    struct tb_json *root = NULL;
+    int64_t value = -1;
+
+    int status = tb_node_ask(node, "GET", "/status", TB_STR(""), &body);
+    if (status != 200 || tb_json_parse(tb_buf_str(&body), 16, &root, &err) != TB_OK ||
+        !tb_json_int(tb_json_get(root, key), &value))
+        tb_bench_die("GET /status: %d, no number %s: %s", status, key, body.data ? body.data : "");
+    tb_json_free(root);
+    tb_buf_release(&body);
+    return value;
+}
+
+/* The lag of the view over all partitions. */
+static int64_t lag(const struct tb_node *node)
+{
+    static const char name[] = "kafka_consumer_lag{";
+    struct tb_buf body = {0};
+    int64_t sum = 0;
+    bool found = false;
+
+    if (tb_node_ask(node, "GET", "/metrics", TB_STR(""), &body) != 200)
+        tb_bench_die("GET /metrics failed");
+    for (const char *line = body.data; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, sizeof(name) - 1) != 0)
+            continue;
+        const char *end = strstr(line, "} ");
+        sum += end ? strtoll(end + 2, NULL, 10) : 0;
+        found = true;
+    }
+    tb_buf_release(&body);
+    if (!found)
+        tb_bench_die("GET /metrics has no kafka_consumer_lag");
+    return sum;
+}
+
+static int64_t orders_in_view(const struct tb_node *node)
+{
+    struct tb_buf body = {0};
+    struct tb_error err = {0};
+    struct tb_json *root = NULL;
+    int64_t sum = 0, count = 0;
+
+    if (tb_node_ask(node, "GET", "/orders/stats", TB_STR(""), &body) != 200 ||
+        tb_json_parse(tb_buf_str(&body), 16, &root, &err) != TB_OK)
+        tb_bench_die("GET /orders/stats failed");
+    const struct tb_json *total = tb_json_first(tb_json_get(root, "totals"));
+    for (; total; total = tb_json_next(total)) {
+        if (tb_json_int(tb_json_get(total, "orders"), &count))
+            sum += count;
+    }
+    tb_json_free(root);
+    tb_buf_release(&body);
+    return sum;
+}
+
+static void fill(const struct tb_bench *bench, const struct side *full, int64_t count)
+{
+    static struct tb_load_result result;
+    struct tb_load_run run = {.conn_count = CONNS, .order_count = (uint64_t)count};
+    struct tb_node node;
+
+    tb_node_start(&node, bench, full->data);
+    tb_node_link(&node, "offline");
+    tb_load_orders(&node, &run, &result);
+    int64_t pending = status_number(&node, "pending");
+    tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
+                  result.per_second);
+    if (pending != count)
+        tb_bench_die("%lld events are pending after %lld orders", (long long)pending,
+                     (long long)count);
+    tb_node_stop(&node);
+}
+
+static void load_side(const struct tb_bench *bench, struct side *side, int pair)
+{
+    static struct tb_load_result result;
+    struct tb_load_run run = {.conn_count = CONNS,
+                              .warm_up_seconds = tb_bench_seconds(bench, 1, 0.2),
+                              .seconds = tb_bench_seconds(bench, 5, 0.5)};
+    struct tb_node node;
+
+    tb_node_start(&node, bench, side->data);
+    tb_node_link(&node, "offline");
+    tb_load_orders(&node, &run, &result);
+    side->per_second[pair] = result.per_second;
+    side->p99_ms[pair] = tb_latency_ms(&result.latency, 0.99);
+    side->rss_mib[pair] = (double)tb_node_rss_kib(&node) / 1024;
+    tb_bench_note("%s: %.0f/s, p99 %.2f ms, %.1f MiB resident, refused %llu", side->name,
+                  side->per_second[pair], side->p99_ms[pair], side->rss_mib[pair],
+                  (unsigned long long)result.refused);
+    tb_node_stop(&node);
+}
+
+/* In turns, and who goes first changes: a machine that gets slower hurts both alike. */
+static void compare(const struct tb_bench *bench, struct side *full, struct side *empty)
+{
+    for (int pair = 0; pair < PAIRS; pair++) {
+        tb_bench_remove(empty->data);
+        load_side(bench, pair % 2 ? empty : full, pair);
+        load_side(bench, pair % 2 ? full : empty, pair);
+    }
+    tb_bench_remove(empty->data);
+}
+
+static double start_to_ready(const struct tb_bench *bench, const struct side *full)
+{
+    struct tb_node node;
+    double ms[STARTS];
+
+    for (int i = 0; i < STARTS; i++) {
+        tb_node_start(&node, bench, full->data);
+        ms[i] = node.ready_ms;
+        tb_node_stop(&node);
+    }
+    return tb_bench_median(ms, STARTS);
+}
+
+static double drain(const struct tb_bench *bench, const struct side *full)
+{
+    struct tb_node node;
+
+    tb_node_start(&node, bench, full->data);
+    int64_t orders = status_number(&node, "lastSequence");
+    int64_t pending = status_number(&node, "pending");
+    int64_t start_us = tb_bench_now_us();
+    tb_node_link(&node, "auto");
+    while (status_number(&node, "pending") > 0 || lag(&node) > 0) {
+        if (tb_bench_now_us() - start_us > (int64_t)DRAIN_MAX_SECONDS * 1000000)
+            tb_bench_die("not drained after %d s", DRAIN_MAX_SECONDS);
+        tb_bench_sleep(0.1);
+    }
+    double seconds = (double)(tb_bench_now_us() - start_us) / 1e6;
+    int64_t seen = orders_in_view(&node);
+    tb_bench_note("drained %lld events in %.1f s; peak %.1f MiB; the view has %lld of %lld orders",
+                  (long long)pending, seconds, (double)tb_node_rss_peak_kib(&node) / 1024,
+                  (long long)seen, (long long)orders);
+    if (seen != orders)
+        tb_bench_die("the view has %lld orders, not %lld", (long long)seen, (long long)orders);
+    tb_node_stop(&node);
+    return (double)pending / seconds;
+}
+
+static void print_compared(const char *figure, const char *unit, double full, double empty,
+                           const char *asked, bool met)
+{
+    char measured[40], raw[40], ratio[16];
+
+    (void)snprintf(measured, sizeof(measured), "%.*f%s", full < 100 ? 2 : 0, full, unit);
+    (void)snprintf(raw, sizeof(raw), "%.*f%s (empty)", empty < 100 ? 2 : 0, empty, unit);
+    (void)snprintf(ratio, sizeof(ratio), "%.2f", full / empty);
+    struct tb_bench_row row = {.figure = figure,
+                               .measured = measured,
+                               .raw = raw,
+                               .ratio = ratio,
+                               .asked = asked,
+                               .met = met};
+    tb_bench_print(&row);
+}
+
+static void print_single(const char *figure, const char *format, double value, const char *asked,
+                         bool met)
+{
+    char measured[40];
+
+    (void)snprintf(measured, sizeof(measured), format[0] == 'r' ? "%.0f/s" : "%.0f ms", value);
+    struct tb_bench_row row = {.figure = figure,
+                               .measured = measured,
+                               .raw = "",
+                               .ratio = "",
+                               .asked = asked,
+                               .met = met};
+    tb_bench_print(&row);
+}
+
+int main(int argc, char **argv)
+{
+    static struct side full = {.name = "1,000,000 undelivered"}, empty = {.name = "empty"};
+    struct tb_bench bench;
+
+    tb_bench_init(&bench, argc, argv);
+    (void)snprintf(full.data, sizeof(full.data), "%s/full", bench.dir);
+    (void)snprintf(empty.data, sizeof(empty.data), "%s/empty", bench.dir);
+    fill(&bench, &full, bench.quick ? 20000 : 1000000);
+    compare(&bench, &full, &empty);
+    double ready_ms = start_to_ready(&bench, &full);
+    double drained = drain(&bench, &full);
+
+    double rate = tb_bench_median(full.per_second, PAIRS);
+    double rate_empty = tb_bench_median(empty.per_second, PAIRS);
+    double p99 = tb_bench_median(full.p99_ms, PAIRS);
+    double p99_empty = tb_bench_median(empty.p99_ms, PAIRS);
+    double rss = tb_bench_median(full.rss_mib, PAIRS);
+    double rss_empty = tb_bench_median(empty.rss_mib, PAIRS);
+    print_compared("1,000,000 undelivered: orders", "/s", rate, rate_empty, "within 10 %",
+                   rate >= 0.9 * rate_empty);
+    print_compared("1,000,000 undelivered: p99", " ms", p99, p99_empty, "within 10 % or 1 ms",
+                   p99 <= 1.1 * p99_empty || p99 <= p99_empty + 1);
+    print_compared("1,000,000 undelivered: resident", " MiB", rss, rss_empty, "within 8 MB",
+                   rss <= rss_empty + 8e6 / 1048576);
+    print_single("1,000,000 undelivered: start to ready", "ms", ready_ms, "< 200 ms",
+                 ready_ms < 200);
+    print_single("draining into log and view", "rate", drained, ">= 25000/s", drained >= 25000);
+    tb_bench_release(&bench);
+    return 0;
+}

@@ -1,0 +1,180 @@
+#include "bench.h"
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+void tb_bench_die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fputs("bench: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(2);
+}
+
+void tb_bench_note(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fputs("  ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+static const char *setting(const char *variable, const char *fallback)
+{
+    const char *value = getenv(variable);
+
+    return value && value[0] ? value : fallback;
+}
+
+void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
+{
+    const char *parent = setting("TILLBOX_BENCH_DIR", ".");
+
+    *bench = (struct tb_bench){.edge = setting("TILLBOX_EDGE", NULL)};
+    bench->name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0)
+            bench->quick = true;
+        else if (strcmp(argv[i], "--edge") == 0 && i + 1 < argc)
+            bench->edge = argv[++i];
+        else if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc)
+            parent = argv[++i];
+        else
+            tb_bench_die("usage: %s [--quick] [--edge PATH] [--dir DIR]", bench->name);
+    }
+    if (!bench->edge)
+        tb_bench_die("say where tillbox-edge is: --edge PATH, or TILLBOX_EDGE");
+
+    int len = snprintf(bench->dir, sizeof(bench->dir), "%s/tillbox-bench-XXXXXX", parent);
+    if (len < 0 || (size_t)len >= sizeof(bench->dir) || !mkdtemp(bench->dir))
+        tb_bench_die("no scratch folder in %s", parent);
+    fprintf(stderr, "%s%s\n", bench->name, bench->quick ? " (quick)" : "");
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void tb_bench_remove(const char *path)
+{
+    if (access(path, F_OK) == 0)
+        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void tb_bench_release(struct tb_bench *bench)
+{
+    tb_bench_remove(bench->dir);
+}
+
+double tb_bench_seconds(const struct tb_bench *bench, double full, double quick)
+{
+    return bench->quick ? quick : full;
+}
+
+int64_t tb_bench_now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void tb_bench_sleep(double seconds)
+{
+    struct timespec rest = {.tv_sec = (time_t)seconds};
+
+    rest.tv_nsec = (long)((seconds - (double)rest.tv_sec) * 1e9);
+    while (nanosleep(&rest, &rest) != 0)
+        continue;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+double tb_bench_median(double *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), compare_doubles);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+void tb_bench_print(const struct tb_bench_row *row)
+{
+    printf("%s\t%s\t%s\t%s\t%s\t%s\n", row->figure, row->measured, row->raw, row->ratio,
+           row->asked, row->met ? "yes" : "NO");
+    fflush(stdout);
+}
+
+/* Values below two octaves' steps have a bucket each; above, the top seven bits choose. */
+static size_t bucket_of(int64_t us)
+{
+    uint64_t value = us < 0 ? 0 : (uint64_t)us;
+    if (value < 2 * TB_LATENCY_STEPS)
+        return (size_t)value;
+
+    unsigned shift = 57u - (unsigned)__builtin_clzll(value);
+    size_t bucket = (size_t)shift * TB_LATENCY_STEPS + (size_t)(value >> shift);
+    size_t last = TB_LATENCY_OCTAVES * TB_LATENCY_STEPS - 1;
+    return bucket > last ? last : bucket;
+}
+
+static double bucket_end_us(size_t bucket)
+{
+    if (bucket < 2 * TB_LATENCY_STEPS)
+        return (double)bucket;
+    size_t shift = bucket / TB_LATENCY_STEPS - 1;
+    size_t top = bucket - shift * TB_LATENCY_STEPS + 1;
+    return (double)((uint64_t)top << shift);
+}
+
+void tb_latency_add(struct tb_latency *latency, int64_t us)
+{
+    latency->buckets[bucket_of(us)]++;
+    latency->count++;
+    if (us > latency->max_us)
+        latency->max_us = us;
+}
+
+double tb_latency_ms(const struct tb_latency *latency, double quantile)
+{
+    uint64_t want = (uint64_t)((double)latency->count * quantile);
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < TB_LATENCY_OCTAVES * TB_LATENCY_STEPS; i++) {
+        seen += latency->buckets[i];
+        if (seen > want)
+            return bucket_end_us(i) / 1000;
+    }
+    return (double)latency->max_us / 1000;
+}
+
+void tb_bench_order(struct tb_buf *out, uint64_t number)
+{
+    tb_buf_addf(out,
+                "{\"customerId\":\"C-%06llu\",\"source\":\"POS\",\"kind\":\"SALE\","
+                "\"currency\":\"EUR\",\"lines\":["
+                "{\"sku\":\"TEA-0001\",\"name\":\"Green tea, loose\",\"quantity\":2,"
+                "\"unitPriceMinor\":350},"
+                "{\"sku\":\"MUG-0042\",\"name\":\"Mug, blue\",\"quantity\":1,"
+                "\"unitPriceMinor\":1290},"
+                "{\"sku\":\"CAK-0007\",\"name\":\"Lemon cake\",\"quantity\":3,"
+                "\"unitPriceMinor\":425}]}",
+                (unsigned long long)(number % 1000000));
+}

@@ -1,0 +1,47 @@
+/* Load: HTTP/1.1 keep-alive connections on one thread, each with one request at a time.
+ *
+ * A latency counts from the moment the caller says the request was due, not from when a
+ * connection became free for it: a server that stalls cannot hide the requests that waited
+ * meanwhile (coordinated omission).
+ *
+ * Thread:  one; reply is called from tb_load_poll and may send the next request.
+ * Memory:  requests are copied; a reply's body is borrowed for the call.
+ * Errors:  tb_bench_die when a connection breaks: the server promised to keep it.
+ * Units:   microseconds, monotonic. */
+#pragma once
+#include "node.h"
+
+struct tb_load_reply {
+    size_t conn; /* which connection */
+    int status;
+    struct tb_str body;
+    int64_t due_us, end_us;
+};
+
+struct tb_load;
+struct tb_load *tb_load_open(const struct tb_node *node, size_t conn_count,
+                             void (*reply)(void *ctx, const struct tb_load_reply *reply),
+                             void *ctx);
+void tb_load_free(struct tb_load *load);
+bool tb_load_busy(const struct tb_load *load, size_t conn);
+size_t tb_load_busy_count(const struct tb_load *load);
+/* The connection must not be busy. */
+void tb_load_get(struct tb_load *load, size_t conn, const char *path, int64_t due_us);
+void tb_load_post(struct tb_load *load, size_t conn, const char *path, struct tb_str body,
+                  int64_t due_us);
+/* Waits for replies until the deadline at most, and hands them out. */
+void tb_load_poll(struct tb_load *load, int64_t deadline_us);
+
+/* Places orders as fast as conn_count connections do, each the next when the last is answered. */
+struct tb_load_run {
+    size_t conn_count;
+    double warm_up_seconds, seconds; /* seconds 0: until order_count */
+    uint64_t order_count;
+};
+struct tb_load_result {
+    double per_second;
+    uint64_t placed, refused; /* refused: anything but 201 */
+    struct tb_latency latency;
+};
+void tb_load_orders(const struct tb_node *node, const struct tb_load_run *run,
+                    struct tb_load_result *ret_result);

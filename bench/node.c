@@ -1,0 +1,228 @@
+#include "node.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A start that takes longer is broken, not slow. */
+#define START_MAX_US 30000000
+/* Stopping has 5 s by contract; the rest is for a machine under load. */
+#define STOP_MAX_US 20000000
+
+static void run_edge(const struct tb_bench *bench, const char *data, int out_fd)
+{
+    char diagnostics[256];
+
+    (void)snprintf(diagnostics, sizeof(diagnostics), "%s/edge.err", bench->dir);
+    int err_fd = open(diagnostics, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)dup2(out_fd, STDOUT_FILENO);
+    if (err_fd >= 0)
+        (void)dup2(err_fd, STDERR_FILENO);
+    (void)execl(bench->edge, bench->edge, "--data", data, "--listen", "127.0.0.1:0", "--node",
+                "bench1", (char *)NULL);
+    _exit(127);
+}
+
+/* The first line says `listening on http://127.0.0.1:PORT`. */
+static uint16_t read_port(const struct tb_bench *bench, int fd, int64_t deadline_us)
+{
+    char line[256] = "";
+    size_t len = 0;
+
+    while (!strchr(line, '\n') && len + 1 < sizeof(line)) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left_ms = (deadline_us - tb_bench_now_us()) / 1000;
+        if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) <= 0)
+            break;
+        ssize_t got = read(fd, line + len, sizeof(line) - 1 - len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+        line[len] = '\0';
+    }
+    const char *colon = strrchr(line, ':');
+    long port = colon ? strtol(colon + 1, NULL, 10) : 0;
+    if (port <= 0 || port > UINT16_MAX)
+        tb_bench_die("%s did not start: \"%s\"; see %s/edge.err", bench->edge, line, bench->dir);
+    return (uint16_t)port;
+}
+
+void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data)
+{
+    int pipe_fds[2];
+    int64_t started_us = tb_bench_now_us();
+
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+        tb_bench_die("pipe: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid < 0)
+        tb_bench_die("fork: %s", strerror(errno));
+    if (pid == 0)
+        run_edge(bench, data, pipe_fds[1]);
+    (void)close(pipe_fds[1]);
+
+    *node = (struct tb_node){.pid = pid, .out_fd = pipe_fds[0]};
+    node->port = read_port(bench, pipe_fds[0], started_us + START_MAX_US);
+    while (tb_node_ask(node, "GET", "/readyz", TB_STR(""), NULL) != 200) {
+        if (tb_bench_now_us() > started_us + START_MAX_US)
+            tb_bench_die("%s does not become ready; see %s/edge.err", bench->edge, bench->dir);
+        tb_bench_sleep(0.001);
+    }
+    node->ready_ms = (double)(tb_bench_now_us() - started_us) / 1000;
+}
+
+void tb_node_stop(struct tb_node *node)
+{
+    int64_t deadline_us = tb_bench_now_us() + STOP_MAX_US;
+    int status = 0;
+
+    (void)kill(node->pid, SIGTERM);
+    while (waitpid(node->pid, &status, WNOHANG) == 0) {
+        if (tb_bench_now_us() > deadline_us)
+            tb_bench_die("tillbox-edge does not stop");
+        tb_bench_sleep(0.01);
+    }
+    (void)close(node->out_fd);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        tb_bench_die("tillbox-edge ended with wait status %#x", (unsigned)status);
+    node->pid = 0;
+}
+
+static int connect_to(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool send_all(int fd, struct tb_str bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t sent = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        bytes.ptr += sent;
+        bytes.len -= (size_t)sent;
+    }
+    return true;
+}
+
+int tb_node_ask(const struct tb_node *node, const char *method, const char *path,
+                struct tb_str body, struct tb_buf *ret_body)
+{
+    struct tb_buf text = {0};
+    char chunk[8192];
+    ssize_t got = 0;
+    int status = 0;
+    int fd = connect_to(node->port);
+    if (fd < 0)
+        return 0;
+
+    tb_buf_addf(&text, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n", method,
+                path, node->port);
+    if (body.len > 0)
+        tb_buf_addf(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.len);
+    tb_buf_adds(&text, "\r\n");
+    tb_buf_add_str(&text, body);
+    bool sent = send_all(fd, tb_buf_str(&text));
+    tb_buf_clear(&text);
+    while (sent && (got = read(fd, chunk, sizeof(chunk))) > 0)
+        tb_buf_add(&text, chunk, (size_t)got);
+    (void)close(fd);
+
+    if (text.len > 12 && strncmp(text.data, "HTTP/1.1 ", 9) == 0)
+        status = (int)strtol(text.data + 9, NULL, 10);
+    const char *end = text.data ? strstr(text.data, "\r\n\r\n") : NULL;
+    if (ret_body && end)
+        tb_buf_adds(ret_body, end + 4);
+    tb_buf_release(&text);
+    return status;
+}
+
+void tb_node_link(const struct tb_node *node, const char *state)
+{
+    struct tb_buf body = {0};
+
+    tb_buf_addf(&body, "{\"state\":\"%s\"}", state);
+    int status = tb_node_ask(node, "PUT", "/link", tb_buf_str(&body), NULL);
+    if (status != 200)
+        tb_bench_die("PUT /link %s: status %d", state, status);
+    tb_buf_release(&body);
+}
+
+/* The number behind `key` in a file of /proc; 0 when the thread or process is gone. */
+static int64_t proc_number(const char *path, const char *key)
+{
+    char line[256];
+    int64_t value = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+
+    while (fgets(line, sizeof(line), file)) {
+        if (strncmp(line, key, strlen(key)) == 0)
+            value = strtoll(line + strlen(key), NULL, 10);
+    }
+    (void)fclose(file);
+    return value;
+}
+
+static int64_t status_number(const struct tb_node *node, const char *key)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)node->pid);
+    return proc_number(path, key);
+}
+
+int64_t tb_node_rss_kib(const struct tb_node *node)
+{
+    return status_number(node, "VmRSS:");
+}
+
+int64_t tb_node_rss_peak_kib(const struct tb_node *node)
+{
+    return status_number(node, "VmHWM:");
+}
+
+int64_t tb_node_switches(const struct tb_node *node)
+{
+    char path[320];
+    int64_t count = 0;
+    struct dirent *entry;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)node->pid);
+    DIR *tasks = opendir(path);
+    while (tasks && (entry = readdir(tasks))) {
+        (void)snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)node->pid,
+                       entry->d_name);
+        count += proc_number(path, "voluntary_ctxt_switches:");
+        count += proc_number(path, "nonvoluntary_ctxt_switches:");
+    }
+    if (tasks)
+        (void)closedir(tasks);
+    return count;
+}
+
+struct tb_node_io tb_node_io(const struct tb_node *node)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/io", (int)node->pid);
+    return (struct tb_node_io){.write_calls = proc_number(path, "syscw:"),
+                               .written_bytes = proc_number(path, "write_bytes:")};
+}

@@ -1,0 +1,36 @@
+/* Node: a tillbox-edge of our own, started and watched from outside.
+ *
+ * Thread:  one.
+ * Memory:  values; the process dies with us.
+ * Errors:  tb_bench_die, with where its diagnostics are.
+ * Units:   microseconds (_us), kibibytes (_kib). */
+#pragma once
+#include "bench.h"
+#include <sys/types.h>
+
+struct tb_node {
+    pid_t pid;
+    int out_fd; /* its standard output */
+    uint16_t port;
+    double ready_ms; /* from the start of the process to /readyz answering 200 */
+};
+
+struct tb_node_io {
+    int64_t write_calls, written_bytes; /* syscw and write_bytes of /proc/PID/io */
+};
+
+/* Starts it on the data folder and waits until it is ready. */
+void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data);
+void tb_node_stop(struct tb_node *node); /* SIGTERM; anything but status 0 is an error */
+
+/* One request on a connection of its own; returns the status, 0 if nobody answered.
+ * body may be absent; *ret_body (may be NULL) is appended to. */
+int tb_node_ask(const struct tb_node *node, const char *method, const char *path,
+                struct tb_str body, struct tb_buf *ret_body);
+void tb_node_link(const struct tb_node *node, const char *state); /* "offline", "auto" */
+
+int64_t tb_node_rss_kib(const struct tb_node *node);
+int64_t tb_node_rss_peak_kib(const struct tb_node *node);
+/* Context switches of all threads, asked for and not: every wake-up is one. */
+int64_t tb_node_switches(const struct tb_node *node);
+struct tb_node_io tb_node_io(const struct tb_node *node);

@@ -1,0 +1,108 @@
+"""A full disk: 507 with Retry-After, nothing acknowledged is lost, and it goes on by itself.
+
+Once at the reserve that is kept for what was acknowledged, once with the last byte gone. The data
+folder is on a small tmpfs, so it needs root.
+"""
+import contextlib
+import errno
+import os
+import subprocess
+
+from tillbox_e2e import (Edge, Skipped, check, check_files, eventually, need_root, order_body, run,
+                         scratch)
+from workload import Load, Worker, check_promises, settle
+
+DISK_BYTES = 32 << 20
+RESERVE_BYTES = 8 << 20
+CLIENTS = 4
+SEED = 28
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    need_root("mounting a tmpfs")
+    mounted = folder / "disk"
+    mounted.mkdir()
+    result = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs",
+                             str(mounted)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise Skipped(f"mounting a tmpfs: {result.stderr.strip()}")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", str(mounted)], check=False)
+
+
+def fill(ballast, leave):
+    """Somebody else's data, until only that much is free."""
+    with ballast.open("ab", buffering=0) as file:
+        try:
+            while free(ballast.parent) > leave:
+                file.write(b"x" * min(1 << 20, free(ballast.parent) - leave))
+        except OSError as error:
+            check(error.errno == errno.ENOSPC, f"filling the disk: {error}")
+
+
+def free(folder):
+    figures = os.statvfs(folder)
+    return figures.f_bavail * figures.f_frsize
+
+
+def place(edge, number):
+    return edge.ask("POST", "/orders", order_body(number))
+
+
+def check_refusal(reply):
+    check(reply.status == 507, f"on a full disk: {reply}")
+    check(int(reply.headers.get("retry-after", 0)) > 0, f"no Retry-After: {reply.headers}")
+    check(reply.headers["content-type"] == "application/problem+json", f"{reply.headers}")
+
+
+def work(edge, workers, commands):
+    load = Load(edge, workers)
+    load.wait_for(commands)
+    load.join()
+    settle(edge, workers)
+
+
+def fill_while_working(edge, workers, ballast, leave):
+    """Under load, so that the disk gets full in the middle of something."""
+    load = Load(edge, workers)
+    load.wait_for(50)
+    fill(ballast, leave)
+    refused = eventually(lambda: (reply := place(edge, 1)).status != 201 and reply,
+                         "the disk is full")
+    load.join()
+    check_refusal(refused)
+
+
+def one_round(edge, workers, ballast, leave):
+    work(edge, workers, 200)
+    fill_while_working(edge, workers, ballast, leave)
+    check(edge.ask("GET", "/orders?limit=1").status == 200, "reading stopped with the disk full")
+    check(edge.ask("GET", "/livez").status == 200, "not alive with the disk full")
+    ballast.unlink()
+    eventually(lambda: place(edge, 2).status == 201, "orders are taken again")
+    settle(edge, workers)
+    work(edge, workers, 200)
+
+
+def main():
+    workers = [Worker(number, SEED) for number in range(CLIENTS)]
+    with scratch() as folder, small_disk(folder) as disk:
+        ballast, data = disk / "ballast", disk / "data"
+        for reserve, leave in ((RESERVE_BYTES, RESERVE_BYTES // 2), (0, 0)):
+            settings = {"TILLBOX_LIMITS_DISK_RESERVE": f"{reserve // 1024}KiB"}
+            with Edge(data, err_path=folder / "edge.err", **settings) as edge:
+                pid = edge.process.pid
+                one_round(edge, workers, ballast, leave)
+                # The test's own orders are nobody's promise.
+                workers[0].in_doubt += 1000
+                count = check_promises(edge, workers)
+                check(edge.process.pid == pid, "it was restarted")
+                edge.stop()
+            check(len(check_files(data)) == count, "the store has another count")
+            print(f"reserve {reserve}: {count} orders intact")
+
+
+run(main)

@@ -1,0 +1,103 @@
+"""The disk fails under a COMMIT: 503, and the repeat with the same key makes exactly one order.
+
+strace lets the Nth fdatasync or write of each thread fail with EIO. The daemon either goes on or
+ends; then a start without faults must find everything sound. An fsync is never tried again in the
+hope that it works now: what it had not written is gone from the page cache.
+"""
+import subprocess
+import uuid
+
+from tillbox_e2e import (Edge, Lost, Skipped, check, check_files, need_program, order_body,
+                         request, run, scratch)
+
+# call, and which one of each thread fails; some hit the start, most the orders.
+FAULTS = [("fdatasync", when) for when in ("1", "2", "3", "4", "5", "6", "8", "11", "15")]
+FAULTS += [("fdatasync", when) for when in ("4+7", "9+", "3..6")]
+FAULTS += [("pwrite64", when) for when in ("9", "17", "25", "40", "60", "31+37", "80+")]
+ORDERS = 12
+# A repeat that is still refused after this many is not going to get through.
+REPEATS = 5
+
+
+def need_strace():
+    need_program("strace")
+    probe = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO",
+                            "true"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        raise Skipped(f"strace may not trace here: {probe.stderr.strip()}")
+
+
+def under_strace(data, call, when):
+    # The leak check cannot run under a tracer.
+    return Edge(data, prefix=("strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
+                              f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}"),
+                ASAN_OPTIONS="detect_leaks=0")
+
+
+def send(edge, raw):
+    """None when the process ended under it."""
+    try:
+        with edge.client() as client:
+            return client.exchange(raw)
+    except Lost:
+        return None
+
+
+def place_with_faults(edge, keys):
+    """Places each order, repeats what is unknown; returns the answers that were given."""
+    answers = {}
+    for number, key in enumerate(keys):
+        raw = request("POST", "/orders", order_body(number), idempotency_key=key)
+        for _ in range(REPEATS):
+            reply = send(edge, raw)
+            if reply is None:
+                return answers
+            check(reply.status in (201, 503), f"an I/O error is answered: {reply}")
+            if reply.status == 201:
+                answers[key] = reply.body
+                break
+            check("retry-after" in reply.headers, f"503 without Retry-After: {reply.headers}")
+    return answers
+
+
+def run_with_fault(data, call, when, keys):
+    """What was answered, and what became of the process."""
+    edge = under_strace(data, call, when)
+    line = edge.launch()
+    if not line:
+        check(edge.ended() != 0, f"{call} {when}: it did not start, and ended with 0")
+        return {}, "did not start"
+    edge.port = int(line.rpartition(":")[2])
+    answers = place_with_faults(edge, keys)
+    if edge.process.poll() is None:
+        edge.process.terminate()
+        edge.ended()
+        return answers, "went on"
+    check(edge.ended() != 0, f"{call} {when}: it gave up, and ended with 0")
+    return answers, "gave up"
+
+
+def one_fault(data, call, when):
+    keys = [uuid.uuid4().hex for _ in range(ORDERS)]
+    answers, state = run_with_fault(data, call, when, keys)
+    with Edge(data) as edge:
+        for number, key in enumerate(keys):
+            reply = edge.ask("POST", "/orders", order_body(number), idempotency_key=key)
+            check(reply.status == 201, f"{call} {when}: the repeat after a restart: {reply}")
+            check(key not in answers or answers[key] == reply.body,
+                  f"{call} {when}: answered {answers.get(key)}, now {reply}")
+        edge.catch_up()
+        check(len(edge.orders()) == ORDERS, f"{call} {when}: {len(edge.orders())} orders")
+        edge.stop()
+    check(len(check_files(data)) == ORDERS, f"{call} {when}: the store has another count")
+    print(f"{call} {when}: {state}, {len(answers)} of {ORDERS} answered under faults")
+
+
+def main():
+    need_strace()
+    for call, when in FAULTS:
+        with scratch() as folder:
+            one_fault(folder / "data", call, when)
+
+
+run(main)
