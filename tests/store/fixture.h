@@ -1,0 +1,59 @@
+/* A store and its writer in a folder of their own, on the file system that can fail.
+ *
+ * Thread:  one thread, unless the test starts the writer's.
+ * Memory:  fixture_init and fixture_release; requests likewise.
+ * Errors:  failed check assertions, unless a function returns a code.
+ * Units:   milliseconds. */
+#pragma once
+#include "order/command.h"
+#include "store/outbox.h"
+#include "store/store_priv.h"
+#include "store/writer.h"
+#include "support/fault_vfs.h"
+#include "support/support.h"
+
+#define FIXTURE_WALL_MS INT64_C(1795424400000) /* 2026-11-23 */
+#define FIXTURE_DAY_MS INT64_C(86400000)
+
+struct fixture {
+    char dir[128], path[160];
+    struct fake_clock clock;
+    struct fake_random random;
+    int64_t disk_free;
+    int committed;            /* calls of the committed callback */
+    struct tb_store *store;   /* the writer's; NULL while closed */
+    struct tb_writer *writer; /* NULL while closed */
+    int64_t outbox_keep_ms;
+};
+
+void fixture_init(struct fixture *f);
+void fixture_release(struct fixture *f);
+enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err);
+void fixture_open(struct fixture *f);
+void fixture_close(struct fixture *f); /* NULL parts are fine */
+/* Closes, lets the power come back if it is off, heals, opens. */
+void fixture_reopen(struct fixture *f);
+
+/* A command on its way, with all it borrows. */
+struct request {
+    struct tb_job job;
+    struct tb_arena arena;
+    struct tb_line lines[3];
+    char key[64];
+    int done;
+};
+/* order_id: NULL makes one; key: NULL for none. The fingerprint follows from `body`. */
+void request_place(struct request *r, const char *order_id, const char *key, unsigned body);
+void request_change(struct request *r, enum tb_command_type type, const char *order_id,
+                    const char *key, unsigned body);
+void request_release(struct request *r);
+
+/* Posts and steps until it is done. */
+void fixture_run(struct fixture *f, struct request *r);
+/* Places an order that must succeed; its id goes to ret_id, which may be NULL. */
+void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE]);
+
+/* An integer from the closed or open store, read by a connection of its own. */
+int64_t fixture_query(struct fixture *f, const char *sql);
+/* Integrity, foreign keys, numbers without gaps, orders and outbox rows together or neither. */
+void fixture_check_sound(struct fixture *f);
