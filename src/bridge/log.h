@@ -23,12 +23,13 @@ struct tb_header {
     struct tb_str name, value; /* value may be bytes */
 };
 struct tb_record {
-    int32_t partition; /* set by readers; writers choose it from the key */
-    int64_t offset;    /* set by readers */
-    int64_t timestamp_ms; /* time of the append: set by the log */
+    int32_t partition;        /* set by readers; writers choose it from the key */
+    int64_t offset;           /* set by readers */
+    int64_t timestamp_ms;     /* time of the append: set by the log */
     struct tb_str key, value; /* value absent: a null record */
     const struct tb_header *headers;
     size_t header_count;
+    bool keep_partition; /* for writers: into `partition`, whatever the key (dead letters) */
 };
 /* The first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
@@ -49,11 +50,12 @@ struct tb_log_writer_ops {
     /* TB_OK: taken, an acknowledgement follows; TB_BUSY: full, poll first; TB_INVALID: refused. */
     enum tb_code (*append)(struct tb_log_writer *writer, const struct tb_record *record,
                            int64_t tag, struct tb_error *err);
-    /* Pushes what was taken and collects acknowledgements, at most max; waits up to wait_ms for the
-     * first one while any is outstanding. On failure the outstanding appends are unknown and no further
-     * acknowledgement comes for them. */
-    enum tb_code (*poll)(struct tb_log_writer *writer, int64_t wait_ms, struct tb_log_ack *ret_acks,
-                         size_t max, size_t *ret_count, struct tb_error *err);
+    /* Pushes what was taken and collects acknowledgements, at most max; waits up to wait_ms for
+     * the first one while any is outstanding. On failure the outstanding appends are unknown and
+     * no further acknowledgement comes for them. */
+    enum tb_code (*poll)(struct tb_log_writer *writer, int64_t wait_ms,
+                         struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                         struct tb_error *err);
     void (*free)(struct tb_log_writer *writer);
 };
 
@@ -72,18 +74,26 @@ struct tb_log_reader {
 };
 struct tb_log_reader_ops {
     /* A batch of one partition; waits up to wait_ms (below 0: until woken) for the first record.
-     * A position before the partition's begin is TB_CORRUPT: it never skips. */
+     * A position outside the partition's begin and end is TB_CORRUPT whenever its turn comes: it
+     * never skips. The other partitions are still read in between. */
     enum tb_code (*poll)(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
                          struct tb_log_batch *ret_batch, struct tb_error *err);
-    /* The next offset to read of a partition; a fresh reader stands at the committed offset, or at the beginning. */
+    /* The next offset to read of a partition; a fresh reader stands at the committed offset, or at
+     * the beginning. */
     enum tb_code (*seek)(struct tb_log_reader *reader, int32_t partition, int64_t offset,
                          struct tb_error *err);
-    /* next is the last processed offset + 1. Durable at the latest when the reader is freed; after a crash an older
-     * one may come back. */
+    /* next is the last processed offset + 1; TB_INVALID beyond the end. Durable at the latest when
+     * the reader and the log are freed; after a crash an older one may come back. */
     enum tb_code (*commit)(struct tb_log_reader *reader, int32_t partition, int64_t next,
                            struct tb_error *err);
     enum tb_code (*range)(struct tb_log_reader *reader, int32_t partition,
                           struct tb_log_range *ret_range, struct tb_error *err);
+    /* While paused poll hands out nothing, but goes on serving the log: rebalances, heartbeats.
+     * NULL: there is nothing to serve. */
+    enum tb_code (*pause)(struct tb_log_reader *reader, bool paused, struct tb_error *err);
+    /* Is the partition this reader's? It comes and goes inside poll only, so a batch stays the
+     * reader's own until its next poll. NULL: always. */
+    bool (*holds)(struct tb_log_reader *reader, int32_t partition);
     void (*wake)(struct tb_log_reader *reader); /* any thread: a waiting poll returns */
     void (*free)(struct tb_log_reader *reader);
 };

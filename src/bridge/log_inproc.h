@@ -1,7 +1,9 @@
 /* The in-process log: one SQLite file, synchronous=FULL, one table a partition.
  *
  * An acknowledgement means the record survives power loss. One writer and, per group, one
- * reader at a time; group offsets are carried by the writer's connection.
+ * reader at a time; group offsets are carried by the writer's connection: with its next append,
+ * by its poll when nothing was appended for a second, or when the log is freed. After a failed
+ * commit the writer opens the file again by itself.
  *
  * Thread:  open and free from one thread while no writer or reader is in use; figures from any.
  * Memory:  writers and readers borrow the log and are freed before it.
@@ -24,11 +26,13 @@ TB_CHECKED enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const ch
 TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic,
                                             const char *group, int32_t partition,
                                             struct tb_log_range *ret_range, struct tb_error *err);
-/* The highest ce_sequence appended for an epoch by earlier runs or this one; 0: none. Before the writer is in use. */
+/* The highest ce_sequence appended for an epoch by earlier runs or this one; 0: none. Before the
+ * writer is in use. */
 TB_CHECKED enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,
                                                     int64_t *ret_sequence, struct tb_error *err);
 /* Removes up to limit records older than before_ms that every group has passed; the newest
- * record of a partition stays. The writer's owner calls it. */
+ * record of a partition stays. The writer's owner calls it; TB_BUSY while appends wait for poll.
+ */
 TB_CHECKED enum tb_code tb_log_inproc_expire(struct tb_log_inproc *log, int64_t before_ms,
                                              int64_t limit, int64_t *ret_removed,
                                              struct tb_error *err);

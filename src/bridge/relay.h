@@ -49,5 +49,6 @@ void tb_relay_wake(struct tb_relay *relay);
 void tb_relay_hold(struct tb_relay *relay, bool held);
 void tb_relay_stop(struct tb_relay *relay);
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay);
-int64_t tb_relay_since_ms(const struct tb_relay *relay); /* wall time of the last change of state */
-uint64_t tb_relay_sent(const struct tb_relay *relay);    /* records acknowledged, this run */
+int64_t
+tb_relay_since_ms(const struct tb_relay *relay);      /* wall time of the last change of state */
+uint64_t tb_relay_sent(const struct tb_relay *relay); /* records acknowledged, this run */

@@ -1,0 +1,59 @@
+/* The link: whether the way to the remote log is open, and when to try it again.
+ *
+ *                   connected                 no progress for offline_after
+ *   CONNECTING -----------------> ONLINE ------------------------------+
+ *       ^  |                        ^                                   |
+ *       |  +--- no progress for ----|---------------> OFFLINE <---------+
+ *       |       offline_after       | connected         |
+ *       +---------------------------+----- retry -------+   (OFFLINE stays shown while it tries)
+ *   any --forced--> FORCED_OFFLINE --auto--> CONNECTING
+ *
+ * Pure: the owner feeds it what happened and does what it says.
+ *
+ * Thread:  one owner.
+ * Memory:  a value.
+ * Errors:  none; an illegal move is a failed assertion.
+ * Units:   milliseconds, monotonic; since_ms is wall time. */
+#pragma once
+#include "base/backoff.h"
+
+enum tb_link_state {
+    TB_LINK_CONNECTING,
+    TB_LINK_ONLINE,
+    TB_LINK_OFFLINE,
+    TB_LINK_FORCED_OFFLINE,
+    TB_LINK_STATE_COUNT
+};
+const char *tb_link_state_name(enum tb_link_state state); /* "forced-offline" */
+
+struct tb_link_settings {
+    int64_t offline_after_ms;      /* [link] offline_after */
+    int64_t retry_max_ms;          /* [link] retry_max */
+    int64_t first_retry_spread_ms; /* [link] first_retry_spread */
+};
+struct tb_link {
+    struct tb_link_settings settings;
+    const struct tb_random *random; /* borrowed */
+    enum tb_link_state state;
+    int64_t since_ms;          /* wall time of the last change of state */
+    int64_t progress_mono_ms;  /* last sign of life */
+    int64_t retry_mono_ms;     /* when to try again; below 0: trying now */
+    struct tb_backoff backoff;
+};
+struct tb_link_input {
+    int64_t mono_ms, wall_ms;
+    bool forced;        /* forced offline now */
+    bool connected;     /* a broker answers */
+    bool progress;      /* an acknowledgement arrived since the last step */
+    bool waiting;       /* something is outstanding: silence means trouble */
+    bool lost;          /* the remote side went away since the last step */
+    bool local_changed; /* an address or route of this machine changed since the last step */
+};
+struct tb_link_advice {
+    bool open;       /* the connection should be open now */
+    bool reopen;     /* close and open it: connected, but nothing moves */
+    int64_t wait_ms; /* until the next step at the latest */
+};
+void tb_link_init(struct tb_link *link, const struct tb_link_settings *settings,
+                  const struct tb_random *random, bool forced, int64_t mono_ms, int64_t wall_ms);
+struct tb_link_advice tb_link_step(struct tb_link *link, const struct tb_link_input *input);
