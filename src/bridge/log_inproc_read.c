@@ -301,8 +301,14 @@ static void reader_free(struct tb_log_reader *base)
     free(reader);
 }
 
-static const struct tb_log_reader_ops reader_ops = {reader_poll,  reader_seek, reader_commit,
-                                                    reader_range, reader_wake, reader_free};
+static const struct tb_log_reader_ops reader_ops = {
+    .poll = reader_poll,
+    .seek = reader_seek,
+    .commit = reader_commit,
+    .range = reader_range,
+    .wake = reader_wake,
+    .free = reader_free,
+};
 
 /* Takes the group, and stands where it stood or at the beginning. */
 static enum tb_code join_group(struct inproc_reader *reader, const char *topic_name,

@@ -34,7 +34,8 @@ struct tb_relay_options {
     bool held; /* start forced offline */
     /* The cursor stands at row since at_ms; called on the relay's thread. */
     void (*moved)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
-    /* Something to tell a person; called once per change, not once per try. */
+    /* Something to tell a person; called once per change, not once per try. TB_OK: the trouble
+     * that was told of is over. */
     void (*trouble)(void *ctx, const struct tb_error *err);
     void *ctx;
 };
@@ -49,6 +50,5 @@ void tb_relay_wake(struct tb_relay *relay);
 void tb_relay_hold(struct tb_relay *relay, bool held);
 void tb_relay_stop(struct tb_relay *relay);
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay);
-int64_t
-tb_relay_since_ms(const struct tb_relay *relay);      /* wall time of the last change of state */
-uint64_t tb_relay_sent(const struct tb_relay *relay); /* records acknowledged, this run */
+int64_t tb_relay_since_ms(const struct tb_relay *relay); /* wall time of the last change */
+uint64_t tb_relay_sent(const struct tb_relay *relay);    /* records acknowledged, this run */
