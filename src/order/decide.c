@@ -5,6 +5,14 @@
 #define STATUS_CONFLICT 409
 #define STATUS_PRECONDITION_FAILED 412
 
+/* A clock may say anything; what is written down keeps to the years that can be read back. */
+static int64_t sane_ms(int64_t now_ms)
+{
+    if (now_ms < 0)
+        return 0;
+    return now_ms > TB_TIME_MAX_MS ? TB_TIME_MAX_MS : now_ms;
+}
+
 static enum tb_code place(const struct tb_command *command, const struct tb_order *current,
                           const struct tb_decide_context *context, struct tb_event *event,
                           struct tb_error *err)
@@ -29,8 +37,8 @@ static enum tb_code place(const struct tb_command *command, const struct tb_orde
     order->kind = command->kind;
     memcpy(order->currency, command->currency, sizeof(order->currency));
     order->total_minor = command->total_minor;
-    order->placed_at_ms = command->has_placed_at ? command->placed_at_ms : context->now_ms;
-    order->updated_at_ms = context->now_ms;
+    order->placed_at_ms = command->has_placed_at ? command->placed_at_ms : event->occurred_at_ms;
+    order->updated_at_ms = event->occurred_at_ms;
     tb_business_date(order->placed_at_ms, context->day_start_minutes, order->business_date);
     order->node = context->node;
     order->customer_id = command->customer_id;
@@ -118,7 +126,7 @@ enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *
                        struct tb_event *ret_event, struct tb_faults *ret_faults,
                        struct tb_error *err)
 {
-    struct tb_event event = {.occurred_at_ms = context->now_ms};
+    struct tb_event event = {.occurred_at_ms = sane_ms(context->now_ms)};
 
     ret_faults->count = 0;
     (void)snprintf(event.event_id, sizeof(event.event_id), "%s", context->event_id);
