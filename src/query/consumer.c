@@ -24,6 +24,7 @@ struct tb_consumer {
     size_t done;               /* records of the batch that the view has */
     struct tb_plan plan;       /* of the part behind them */
     size_t part;               /* records in the plan; 0: not planned yet */
+    unsigned steps_well;       /* since the last failure */
     bool owed;                 /* the log has not been told what the view has */
     int64_t owed_next;
     int64_t expire_at_ms; /* monotonic */
@@ -54,7 +55,11 @@ void tb_consumer_free(struct tb_consumer *consumer)
     free(consumer);
 }
 
-/* A view ahead of the log would wait for offsets that mean other records by then. */
+static bool is_failing(const struct tb_consumer *consumer)
+{
+    return atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed);
+}
+
 static enum tb_code position(struct tb_consumer *consumer, int32_t partition, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
@@ -63,13 +68,11 @@ static enum tb_code position(struct tb_consumer *consumer, int32_t partition, st
     int64_t next = -1;
 
     TB_TRY(view->ops->offset(view, partition, &next, err));
-    TB_TRY(reader->ops->range(reader, partition, &range, err));
-    if (next > range.end)
-        return tb_error_set(err, TB_CORRUPT,
-                            "partition %d of the log ends at %lld, but the view has read up to "
-                            "%lld: the log has lost records",
-                            (int)partition, (long long)range.end, (long long)next);
-    return reader->ops->seek(reader, partition, next < 0 ? range.begin : next, err);
+    if (next < 0) {
+        TB_TRY(reader->ops->range(reader, partition, &range, err));
+        next = range.begin;
+    }
+    return reader->ops->seek(reader, partition, next, err);
 }
 
 static enum tb_code position_all(struct tb_consumer *consumer, struct tb_error *err)
@@ -111,7 +114,7 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
 {
     int64_t left_ms = consumer->expire_at_ms - tb_clock_mono_ms(consumer->options.clock);
 
-    if (atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed))
+    if (is_failing(consumer))
         return 0;
     if (!expires(consumer))
         return wait_ms;
@@ -229,16 +232,28 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     return TB_OK;
 }
 
-/* Tells once that it fails, and once that it works again. */
-static void note_state(struct tb_consumer *consumer, const struct tb_error *err)
+static void set_failing(struct tb_consumer *consumer, bool failing, const struct tb_error *err)
 {
-    bool failing = err->code != TB_OK;
-
-    if (atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed) == failing)
+    if (is_failing(consumer) == failing)
         return;
     atomic_store_explicit(&consumer->stats.failing, failing, memory_order_relaxed);
     if (consumer->options.trouble)
         consumer->options.trouble(consumer->options.ctx, err);
+}
+
+/* A partition that cannot be read fails whenever its turn comes, and others are read in between:
+ * only a whole round of turns, or nothing left to read, says that all is well. */
+static void note_success(struct tb_consumer *consumer)
+{
+    static const struct tb_error none = {.code = TB_OK};
+
+    if (!is_failing(consumer))
+        return;
+    consumer->steps_well++;
+    if (consumer->batch.count > 0 && consumer->steps_well <= TB_LOG_PARTITIONS)
+        return;
+    set_failing(consumer, false, &none);
+    tb_backoff_reset(&consumer->backoff);
 }
 
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
@@ -246,12 +261,11 @@ int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
     struct tb_error err = {0};
 
     if (work(consumer, wait_ms, &err) != TB_OK) {
-        note_state(consumer, &err);
+        consumer->steps_well = 0;
+        set_failing(consumer, true, &err);
         return tb_backoff_next_ms(&consumer->backoff, consumer->options.random);
     }
-    err.code = TB_OK; /* a bad record may have left its text behind */
-    note_state(consumer, &err);
-    tb_backoff_reset(&consumer->backoff);
+    note_success(consumer);
     return 0;
 }
 

@@ -1,0 +1,166 @@
+#include "query/mem_view.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id)
+{
+    for (size_t i = 0; i < mem->row_count; i++) {
+        if (strcmp(mem->rows[i].order_id, order_id) == 0)
+            return &mem->rows[i];
+    }
+    return NULL;
+}
+
+/* True when this call is the one to fail before it did anything. */
+static bool fails(struct mem_view *mem, struct tb_error *err)
+{
+    mem->calls++;
+    if (mem->calls != mem->fail_at || mem->fail_after)
+        return false;
+    tb_error_set(err, TB_UNAVAILABLE, "injected");
+    return true;
+}
+
+static void forget_lent(struct mem_view *mem)
+{
+    for (size_t i = 0; i < mem->lent_count; i++)
+        tb_json_free(mem->lent[i]);
+    mem->lent_count = 0;
+}
+
+/* What the order borrows from the parsed document stays until the next commit. */
+static void load_document(struct mem_view *mem, const char *doc, struct tb_arena *arena,
+                          struct tb_order *ret_order)
+{
+    struct tb_error err = {0};
+    struct tb_json *json = NULL;
+
+    ck_assert_int_eq(tb_json_parse(tb_str_of(doc), TB_JSON_DEPTH_MAX, &json, &err), TB_OK);
+    mem->lent = realloc(mem->lent, (mem->lent_count + 1) * sizeof(struct tb_json *));
+    ck_assert_ptr_nonnull(mem->lent);
+    mem->lent[mem->lent_count++] = json;
+    ck_assert_msg(tb_order_decode(json, arena, ret_order, &err) == TB_OK, "%s: %s", err.text, doc);
+}
+
+static enum tb_code load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+    struct mem_row *row = mem_view_row(mem, order_id);
+
+    if (fails(mem, err))
+        return err->code;
+    *ret_order = (struct tb_planned){0};
+    if (!row)
+        return TB_OK;
+    ret_order->exists = true;
+    ret_order->stub = row->doc == NULL;
+    if (row->doc)
+        load_document(mem, row->doc, arena, &ret_order->order);
+    ret_order->order.version = row->version;
+    memcpy(ret_order->epoch, row->epoch, sizeof row->epoch);
+    ret_order->sequence = row->sequence;
+    ret_order->received_at_ms = row->received_at_ms;
+    return TB_OK;
+}
+
+static struct mem_row *new_row(struct mem_view *mem, const char *order_id)
+{
+    if (mem->row_count == mem->row_max) {
+        mem->row_max = mem->row_max ? mem->row_max * 2 : 64;
+        mem->rows = realloc(mem->rows, mem->row_max * sizeof *mem->rows);
+        ck_assert_ptr_nonnull(mem->rows);
+    }
+    mem->rows[mem->row_count] = (struct mem_row){0};
+    memcpy(mem->rows[mem->row_count].order_id, order_id, TB_UUID_SIZE);
+    return &mem->rows[mem->row_count++];
+}
+
+static void store(struct mem_view *mem, const struct tb_planned *planned)
+{
+    struct mem_row *row = mem_view_row(mem, planned->order.order_id);
+    struct tb_buf doc = {0};
+    size_t len;
+
+    ck_assert_int_eq(planned->exists, row != NULL);
+    if (!row)
+        row = new_row(mem, planned->order.order_id);
+    ck_assert_int_gt(planned->order.version, row->version);
+    row->version = planned->order.version;
+    memcpy(row->epoch, planned->epoch, sizeof row->epoch);
+    row->sequence = planned->sequence;
+    row->received_at_ms = planned->received_at_ms;
+    if (planned->stub)
+        return;
+    tb_order_encode(&doc, &planned->order);
+    free(row->doc);
+    row->doc = tb_buf_take(&doc, &len);
+    ck_assert_ptr_nonnull(row->doc);
+}
+
+static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    if (plan->next_offset > mem->next[plan->partition]) { /* else it is here already */
+        for (size_t i = 0; i < plan->order_count; i++) {
+            if (plan->orders[i]->changed)
+                store(mem, plan->orders[i]);
+        }
+        mem->letters += plan->dead_count;
+        mem->next[plan->partition] = plan->next_offset;
+    }
+    forget_lent(mem);
+    if (mem->calls == mem->fail_at)
+        return tb_error_set(err, TB_UNKNOWN, "injected after the fact");
+    return TB_OK;
+}
+
+static enum tb_code offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
+                           struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    *ret_next = mem->next[partition];
+    return TB_OK;
+}
+
+static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
+                                int64_t *ret_removed, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    (void)err;
+    mem->expire_calls++;
+    mem->expired_before_ms = before_ms;
+    *ret_removed = 0;
+    if (mem->expire_full > 0) {
+        mem->expire_full--;
+        *ret_removed = limit;
+    }
+    return TB_OK;
+}
+
+static const struct tb_view_ops ops = {
+    .load = load, .commit = commit, .offset = offset, .expire_dead = expire_dead};
+
+void mem_view_init(struct mem_view *mem)
+{
+    *mem = (struct mem_view){.view.ops = &ops};
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        mem->next[p] = -1;
+}
+
+void mem_view_release(struct mem_view *mem)
+{
+    for (size_t i = 0; i < mem->row_count; i++)
+        free(mem->rows[i].doc);
+    free(mem->rows);
+    forget_lent(mem);
+    free(mem->lent);
+}

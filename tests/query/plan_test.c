@@ -1,0 +1,519 @@
+/* Plans: every outcome of a record, and that any log gives the view that its events tell. */
+#include "query/history.h"
+#include "query/mem_view.h"
+#include "query/plan.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ID "019ab0c1-0000-7000-8000-000000000001"
+#define OTHER "019ab0c1-0000-7000-8000-000000000002"
+
+static const struct tb_plan_rules rules = {.currency = "EUR"};
+static struct mem_view mem;
+static struct tb_plan plan;
+static struct tb_arena arena;
+static struct fake_random fake;
+
+static void setup(void)
+{
+    mem_view_init(&mem);
+    plan = (struct tb_plan){0};
+    arena = (struct tb_arena){0};
+    fake_random_init(&fake, 7);
+}
+
+static void teardown(void)
+{
+    tb_plan_release(&plan);
+    mem_view_release(&mem);
+    tb_arena_release(&arena);
+}
+
+static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view *view = ctx;
+
+    return view->ops->load(view, order_id, into, ret_order, err);
+}
+
+/* Plans records[0..count) as one batch, and keeps the plan. */
+static void plan_records(const struct tb_record *records, size_t count)
+{
+    struct tb_log_batch batch = {.records = records, .count = count};
+    struct tb_error err = {0};
+
+    tb_plan_clear(&plan);
+    ck_ok(tb_plan_batch(&plan, &batch, &rules, load, &mem.view, &err));
+    ck_assert_int_eq(plan.next_offset, records[count - 1].offset + 1);
+}
+
+static void commit_plan(void)
+{
+    struct tb_error err = {0};
+
+    ck_ok(mem.view.ops->commit(&mem.view, &plan, &err));
+}
+
+/* The order ID placed, and its address changed until it has that version. */
+static int64_t bring_to(int64_t version)
+{
+    struct tb_record record;
+    struct tb_event event;
+    int64_t offset = 0;
+
+    do {
+        history_place(&arena, &fake, HISTORY_START_MS, &event);
+    } while (event.order.kind != TB_SALE); /* the table speaks of sales */
+    memcpy(event.order_id, ID, TB_UUID_SIZE);
+    memcpy(event.order.order_id, ID, TB_UUID_SIZE);
+    for (; offset < version; offset++) {
+        event.version = offset + 1;
+        event.address =
+            (struct tb_address){TB_STR("Ring 1"), {0}, TB_STR("Bonn"), {0}, TB_STR("DE")};
+        history_record(&arena, &event, offset + 1, &record);
+        record.offset = offset;
+        plan_records(&record, 1);
+        ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+        commit_plan();
+        event.type = TB_EVENT_ADDRESS_CHANGED;
+    }
+    return offset;
+}
+
+/* One record against an order of version `before` (0: none). */
+struct outcome {
+    const char *name;
+    int64_t before;
+    const char *type, *legacy_type, *subject, *order_version;
+    const char *value; /* NULL: a null record */
+    enum tb_event_result result;
+    const char *reason; /* of its dead letter; NULL: none */
+    int64_t after;
+};
+#define SHIPPED(version)                                                                          \
+    "{\"orderId\":\"" ID "\",\"version\":" version ",\"occurredAt\":\"2026-01-02T03:04:05."       \
+    "678Z\"}"
+#define V2 "OrderShipped.v1"
+#define PLACED(version)                                                                           \
+    "{\"orderId\":\"" ID "\",\"version\":" version ",\"status\":\"PLACED\",\"kind\":\"SALE\","    \
+    "\"totalMinor\":700,\"currency\":\"EUR\",\"placedAt\":\"2026-01-02T03:04:05.678Z\","          \
+    "\"businessDate\":\"2026-01-02\",\"node\":\"till1\",\"source\":\"POS\","                      \
+    "\"lines\":[{\"sku\":\"TEA-1\",\"quantity\":2,\"unitPriceMinor\":350}]}"
+#define V1                                                                                        \
+    "{\"eventId\":\"019ab0c1-0000-7000-8000-00000000000e\",\"orderId\":\"" ID "\","               \
+    "\"customerId\":\"C-1\",\"items\":[{\"productId\":\"TEA-1\",\"quantity\":2,\"price\":3.50}]," \
+    "\"totalAmount\":7.00,\"timestamp\":\"2026-01-02T03:04:05Z\"}"
+#define LINES(version, quantity, total)                                                           \
+    "{\"orderId\":\"" ID "\",\"version\":" version ",\"occurredAt\":\"2026-01-02T03:04:05.678Z\"" \
+    ",\"lines\":[{\"sku\":\"A\",\"quantity\":" quantity                                           \
+    ",\"unitPriceMinor\":5}],\"totalMinor\":" total "}"
+
+static const struct outcome outcomes[] = {
+    /* Not an event at all. */
+    {"null record", 1, V2, NULL, ID, "2", NULL, TB_DEAD, "tillbox.decode", 1},
+    {"empty value", 1, V2, NULL, ID, "2", "", TB_DEAD, "tillbox.decode", 1},
+    {"not JSON", 1, V2, NULL, ID, "2", "{nonsense", TB_DEAD, "tillbox.decode", 1},
+    {"not UTF-8", 1, V2, NULL, ID, "2", "{\"a\":\"\xff\"}", TB_DEAD, "tillbox.decode", 1},
+    {"twice the same key", 1, V2, NULL, ID, "2", "{\"a\":1,\"a\":2}", TB_DEAD, "tillbox.decode",
+     1},
+    {"no type", 1, NULL, NULL, ID, "2", SHIPPED("2"), TB_DEAD, "tillbox.decode", 1},
+    /* JSON, but not this event. */
+    {"not an object", 1, V2, NULL, ID, "2", "[]", TB_DEAD, "tillbox.invalid", 1},
+    {"no order id", 1, V2, NULL, ID, "2", "{\"version\":2}", TB_DEAD, "tillbox.invalid", 1},
+    {"version as text", 1, V2, NULL, ID, "2", SHIPPED("\"2\""), TB_DEAD, "tillbox.invalid", 1},
+    {"version 0", 1, V2, NULL, ID, "0", SHIPPED("0"), TB_DEAD, "tillbox.invalid", 1},
+    {"a fraction of a version", 1, V2, NULL, ID, "2", SHIPPED("2.0"), TB_DEAD, "tillbox.invalid",
+     1},
+    {"placed twice over", 0, "OrderPlaced.v2", NULL, ID, "2", PLACED("2"), TB_DEAD,
+     "tillbox.invalid", 0},
+    {"a change with version 1", 0, V2, NULL, ID, "1", SHIPPED("1"), TB_DEAD, "tillbox.invalid", 0},
+    {"a change with version 1 of an order that is there", 1, V2, NULL, ID, "1", SHIPPED("1"),
+     TB_DEAD, "tillbox.invalid", 1},
+    {"total is not the sum", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "2", "11"),
+     TB_DEAD, "tillbox.invalid", 1},
+    /* Headers. */
+    {"another subject", 1, V2, NULL, OTHER, "2", SHIPPED("2"), TB_DEAD, "tillbox.invalid", 1},
+    {"a subject that is no id", 1, V2, NULL, "x", "2", SHIPPED("2"), TB_DEAD, "tillbox.invalid",
+     1},
+    {"another version", 1, V2, NULL, ID, "3", SHIPPED("2"), TB_DEAD, "tillbox.invalid", 1},
+    {"a version that is no number", 1, V2, NULL, ID, "+2", SHIPPED("2"), TB_DEAD,
+     "tillbox.invalid", 1},
+    {"an endless version", 1, V2, NULL, ID, "99999999999999999999", SHIPPED("2"), TB_DEAD,
+     "tillbox.invalid", 1},
+    {"subject in capitals", 1, V2, NULL, "019AB0C1-0000-7000-8000-000000000001", "2", SHIPPED("2"),
+     TB_APPLIED, NULL, 2},
+    {"version with zeros in front", 1, V2, NULL, ID, "0002", SHIPPED("2"), TB_APPLIED, NULL, 2},
+    {"no headers but the type", 1, V2, NULL, NULL, NULL, SHIPPED("2"), TB_APPLIED, NULL, 2},
+    {"type in the old header", 1, NULL, V2, ID, "2", SHIPPED("2"), TB_APPLIED, NULL, 2},
+    {"ce_type wins", 1, V2, "Nonsense.v1", ID, "2", SHIPPED("2"), TB_APPLIED, NULL, 2},
+    /* The version rule. */
+    {"placed", 0, "OrderPlaced.v2", NULL, ID, "1", PLACED("1"), TB_APPLIED, NULL, 1},
+    {"placed in the old form", 0, "OrderPlaced.v1", NULL, ID, "1", V1, TB_APPLIED, NULL, 1},
+    {"placed again", 1, "OrderPlaced.v2", NULL, ID, "1", PLACED("1"), TB_DUPLICATE, NULL, 1},
+    {"placed again, later", 3, "OrderPlaced.v1", NULL, NULL, NULL, V1, TB_DUPLICATE, NULL, 3},
+    {"the next", 3, V2, NULL, ID, "4", SHIPPED("4"), TB_APPLIED, NULL, 4},
+    {"the last once more", 3, V2, NULL, ID, "3", SHIPPED("3"), TB_DUPLICATE, NULL, 3},
+    {"an old one", 3, V2, NULL, ID, "2", SHIPPED("2"), TB_DUPLICATE, NULL, 3},
+    {"one too far", 3, V2, NULL, ID, "5", SHIPPED("5"), TB_GAP, "tillbox.gap", 3},
+    {"never placed", 0, V2, NULL, ID, "2", SHIPPED("2"), TB_GAP, "tillbox.gap", 0},
+    {"lines of the order's kind", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "2", "10"),
+     TB_APPLIED, NULL, 2},
+    {"lines of the other kind", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "-2", "-10"),
+     TB_DEAD, "tillbox.apply", 1},
+    /* Types from tomorrow. */
+    {"unknown type, the next", 1, "OrderBlessed.v1", NULL, ID, "2", "{}", TB_UNKNOWN_TYPE, NULL,
+     2},
+    {"unknown type, told by the value", 1, "OrderBlessed.v1", NULL, NULL, NULL, SHIPPED("2"),
+     TB_UNKNOWN_TYPE, NULL, 2},
+    {"unknown type, first of its order", 0, "OrderPlaced.v3", NULL, ID, "1", "{}", TB_UNKNOWN_TYPE,
+     NULL, 1},
+    {"unknown type, once more", 2, "OrderBlessed.v1", NULL, ID, "2", "{}", TB_DUPLICATE, NULL, 2},
+    {"unknown type, too far", 1, "OrderBlessed.v1", NULL, ID, "3", "{}", TB_GAP, "tillbox.gap", 1},
+    {"unknown type, whose", 1, "OrderBlessed.v1", NULL, NULL, "2", "{}", TB_UNKNOWN_TYPE, NULL, 1},
+    {"unknown type, which", 1, "OrderBlessed.v1", NULL, ID, NULL, "{}", TB_UNKNOWN_TYPE, NULL, 1},
+    {"unknown type, neither, not even an object", 1, "OrderBlessed.v1", NULL, NULL, NULL, "7",
+     TB_UNKNOWN_TYPE, NULL, 1},
+    {"unknown type that contradicts itself", 1, "OrderBlessed.v1", NULL, OTHER, "2", SHIPPED("2"),
+     TB_DEAD, "tillbox.invalid", 1},
+};
+
+static size_t add_header(struct tb_header *headers, size_t n, const char *name, const char *value)
+{
+    if (value)
+        headers[n++] = (struct tb_header){tb_str_of(name), tb_str_of(value)};
+    return n;
+}
+
+static struct tb_record record_of(const struct outcome *outcome, struct tb_header headers[8])
+{
+    struct tb_record record = {.offset = 100, .timestamp_ms = HISTORY_START_MS};
+    size_t n = 0;
+
+    n = add_header(headers, n, "ce_type", outcome->type);
+    n = add_header(headers, n, "eventType", outcome->legacy_type);
+    n = add_header(headers, n, "ce_subject", outcome->subject);
+    n = add_header(headers, n, "ce_orderversion", outcome->order_version);
+    record.headers = headers;
+    record.header_count = n;
+    record.value = tb_str_of(outcome->value);
+    return record;
+}
+
+START_TEST(every_record_has_its_outcome)
+{
+    const struct outcome *outcome = &outcomes[_i];
+    struct tb_header headers[8];
+    struct tb_record record = record_of(outcome, headers);
+    struct mem_row *row;
+
+    if (outcome->before > 0)
+        bring_to(outcome->before);
+    plan_records(&record, 1);
+    for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
+        ck_assert_msg(plan.results[result] == (result == (int)outcome->result ? 1u : 0u),
+                      "%s: not %s", outcome->name,
+                      tb_event_result_name((enum tb_event_result)result));
+    ck_assert_msg(plan.dead_count == (outcome->reason ? 1u : 0u), "%s: dead", outcome->name);
+    if (outcome->reason) {
+        ck_assert_msg(strcmp(plan.dead[0].reason, outcome->reason) == 0, "%s: %s", outcome->name,
+                      plan.dead[0].reason);
+        ck_assert_ptr_eq(plan.dead[0].record, &record);
+        ck_assert_uint_gt(plan.dead[0].message.len, 0);
+    }
+    commit_plan();
+    row = mem_view_row(&mem, ID);
+    ck_assert_msg((row ? row->version : 0) == outcome->after, "%s: version", outcome->name);
+}
+END_TEST
+
+/* The letter says whose it is by whatever the record still tells. */
+START_TEST(letters_name_their_order)
+{
+    static const struct {
+        const char *value, *subject, *key, *expected;
+    } cases[] = {
+        {SHIPPED("\"x\""), NULL, NULL, ID}, {"{nonsense", ID, NULL, ID},
+        {"{nonsense", NULL, ID, ID},        {"{nonsense", "x", "C-1001", ""},
+        {"{nonsense", NULL, NULL, ""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tb_header headers[2];
+        size_t n = add_header(headers, 0, "ce_type", V2);
+        struct tb_record record = {.value = tb_str_of(cases[i].value),
+                                   .key = tb_str_of(cases[i].key),
+                                   .headers = headers};
+
+        record.header_count = add_header(headers, n, "ce_subject", cases[i].subject);
+        plan_records(&record, 1);
+        ck_assert_uint_eq(plan.dead_count, 1);
+        ck_assert_str_eq(plan.dead[0].order_id, cases[i].expected);
+        ck_assert(tb_str_eq(plan.dead[0].type, TB_STR(V2)));
+    }
+}
+END_TEST
+
+/* Events behind an order's end are facts of nobody: they must not undo what is final. */
+START_TEST(a_finished_order_takes_no_change)
+{
+    static const char *const types[] = {V2, "OrderCancelled.v1"};
+
+    bring_to(1);
+    for (int i = 0; i < 2; i++) {
+        char value[200];
+        struct tb_header header = {TB_STR("ce_type"), tb_str_of(types[i])};
+        struct tb_record record = {.offset = 100 + i, .headers = &header, .header_count = 1};
+
+        snprintf(value, sizeof value,
+                 "{\"orderId\":\"" ID "\",\"version\":%d,"
+                 "\"occurredAt\":\"2026-01-02T03:04:05.678Z\"}",
+                 2 + i);
+        record.value = tb_str_of(value);
+        plan_records(&record, 1);
+        commit_plan();
+    }
+    ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
+    ck_assert_int_eq(mem_view_row(&mem, ID)->version, 2);
+    ck_assert_ptr_nonnull(strstr(mem_view_row(&mem, ID)->doc, "\"SHIPPED\""));
+}
+END_TEST
+
+/* An order whose placing this build cannot read is not shown, and nothing is lost silently. */
+START_TEST(a_stub_keeps_its_version_and_shows_no_order)
+{
+    struct tb_header headers[3] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v3")},
+                                   {TB_STR("ce_subject"), TB_STR(ID)},
+                                   {TB_STR("ce_orderversion"), TB_STR("1")}};
+    struct tb_record records[3] = {
+        {.offset = 0, .value = TB_STR("{}"), .headers = headers, .header_count = 3},
+        {.offset = 1, .value = TB_STR(SHIPPED("2")), .header_count = 1},
+        {.offset = 2, .value = TB_STR(PLACED("1")), .header_count = 1}};
+    struct tb_header shipped = {TB_STR("ce_type"), TB_STR(V2)};
+    struct tb_header placed = {TB_STR("ce_type"), TB_STR("OrderPlaced.v2")};
+
+    records[1].headers = &shipped;
+    records[2].headers = &placed;
+    for (int split = 0; split < 2; split++) { /* in one batch, then on what the view kept */
+        plan_records(records + split, 3 - (size_t)split);
+        ck_assert(plan.orders[0]->stub);
+        ck_assert_int_eq(plan.orders[0]->order.version, 1);
+        ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], split == 0);
+        ck_assert_uint_eq(plan.results[TB_DEAD], 1);
+        ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
+        ck_assert_uint_eq(plan.results[TB_DUPLICATE], 1);
+        commit_plan();
+        ck_assert_ptr_null(mem_view_row(&mem, ID)->doc);
+        mem.next[0] = -1;
+    }
+}
+END_TEST
+
+/* A dead record that tells a version holds its order back; one that tells none holds nothing. */
+START_TEST(dead_records_leave_gaps)
+{
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)}};
+    struct tb_record records[] = {
+        {.offset = 10, .value = TB_STR("{\"orderId\":\"" ID "\"}")},
+        {.offset = 11, .value = TB_STR(LINES("2", "2", "10"))},
+        {.offset = 12, .value = TB_STR(LINES("3", "2", "11"))},
+        {.offset = 13, .value = TB_STR(SHIPPED("4"))},
+    };
+    struct tb_header lines = {TB_STR("ce_type"), TB_STR("OrderTotalChanged.v1")};
+
+    bring_to(1);
+    for (size_t i = 0; i < 4; i++) {
+        records[i].headers = i == 1 || i == 2 ? &lines : headers;
+        records[i].header_count = 1;
+    }
+    plan_records(records, 4);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+    ck_assert_uint_eq(plan.results[TB_DEAD], 2);
+    ck_assert_uint_eq(plan.results[TB_GAP], 1);
+    ck_assert_int_eq(plan.orders[0]->order.version, 2);
+    ck_assert_str_eq(plan.dead[2].order_id, ID);
+}
+END_TEST
+
+START_TEST(oversized_values_are_not_read)
+{
+    char *big = malloc(TB_EVENT_VALUE_MAX + 2);
+    struct tb_header header = {TB_STR("ce_type"), TB_STR(V2)};
+    struct tb_record record = {.headers = &header, .header_count = 1};
+
+    memset(big, ' ', TB_EVENT_VALUE_MAX + 2);
+    memcpy(big, SHIPPED("2"), strlen(SHIPPED("2")));
+    bring_to(1);
+    record.value = (struct tb_str){big, TB_EVENT_VALUE_MAX + 1};
+    record.offset = 1;
+    plan_records(&record, 1);
+    ck_assert_str_eq(plan.dead[0].reason, "tillbox.decode");
+    record.value.len = TB_EVENT_VALUE_MAX;
+    plan_records(&record, 1);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+    free(big);
+}
+END_TEST
+
+START_TEST(where_an_event_came_from_is_kept)
+{
+    struct tb_event event;
+    struct tb_record record;
+
+    history_place(&arena, &fake, HISTORY_START_MS, &event);
+    history_record(&arena, &event, 42, &record);
+    plan_records(&record, 1);
+    ck_assert_int_eq(plan.orders[0]->sequence, 42);
+    ck_assert_str_eq(plan.orders[0]->epoch, HISTORY_EPOCH);
+    ck_assert_int_eq(plan.orders[0]->received_at_ms, record.timestamp_ms);
+    ck_assert_int_eq(plan.occurred_at_ms[0], HISTORY_START_MS);
+    ck_assert_int_eq(plan.oldest_occurred_at_ms, HISTORY_START_MS);
+}
+END_TEST
+
+/* Trouble with the view is trouble, never a verdict on a record. */
+START_TEST(a_load_that_fails_plans_nothing)
+{
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+    struct tb_log_batch batch = {.records = &record, .count = 1};
+
+    history_place(&arena, &fake, HISTORY_START_MS, &event);
+    history_record(&arena, &event, 1, &record);
+    mem.fail_at = 1;
+    ck_assert_int_eq(tb_plan_batch(&plan, &batch, &rules, load, &mem.view, &err), TB_UNAVAILABLE);
+    tb_plan_clear(&plan);
+    plan_records(&record, 1);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+}
+END_TEST
+
+/* Feeds the log from an offset on in batches of random size; adds up the results. */
+static void feed(const struct history *history, struct fake_random *random, uint64_t batch_max,
+                 uint64_t results[TB_EVENT_RESULT_COUNT])
+{
+    size_t at = 0;
+
+    mem.next[0] = -1;
+    while (at < history->record_count) {
+        size_t count = 1 + fake_random_below(random, batch_max);
+
+        if (count > history->record_count - at)
+            count = history->record_count - at;
+        plan_records(history->records + at, count);
+        for (int i = 0; i < TB_EVENT_RESULT_COUNT; i++)
+            results[i] += plan.results[i];
+        commit_plan();
+        at += count;
+    }
+}
+
+static void check_view(const struct history *history)
+{
+    for (size_t i = 0; i < history->order_count; i++) {
+        const struct history_order *order = &history->orders[i];
+        int64_t version = history_reachable(order);
+        struct mem_row *row = mem_view_row(&mem, order->order.order_id);
+
+        if (version == 0) {
+            ck_assert_ptr_null(row);
+            continue;
+        }
+        ck_assert_ptr_nonnull(row);
+        ck_assert_int_eq(row->version, version);
+        ck_assert_str_eq(row->doc, order->docs[version].ptr);
+    }
+}
+
+/* Whatever a relay repeats, whatever is lost on the way, however the batches fall: each order is
+ * the fold of its events up to the first that is lost, and every later one is a letter. Reading
+ * the whole log again and again changes nothing. */
+START_TEST(any_log_gives_the_fold_of_its_events)
+{
+    static const struct history_options kinds[] = {{60, 0, 0},   {60, 0, 10},  {60, 30, 0},
+                                                   {60, 30, 10}, {200, 10, 3}, {1, 0, 30}};
+    uint64_t seed = test_seed(0xf01d) + (uint64_t)_i;
+    uint64_t first[TB_EVENT_RESULT_COUNT] = {0};
+    struct history history;
+    size_t late = 0;
+
+    fake_random_init(&fake, seed);
+    history_make(&history, &fake, &kinds[(size_t)_i % (sizeof kinds / sizeof *kinds)]);
+    for (size_t i = 0; i < history.order_count; i++)
+        late += history.orders[i].late;
+
+    for (int round = 0; round < 3; round++) {
+        uint64_t results[TB_EVENT_RESULT_COUNT] = {0};
+
+        feed(&history, &fake, 1 + fake_random_below(&fake, 120), results);
+        check_view(&history);
+        ck_assert_uint_eq(results[TB_GAP], late);
+        ck_assert_uint_eq(results[TB_DEAD] + results[TB_UNKNOWN_TYPE], 0);
+        if (round == 0)
+            memcpy(first, results, sizeof first);
+        ck_assert_uint_eq(results[TB_APPLIED], round == 0 ? first[TB_APPLIED] : 0);
+        ck_assert_uint_eq(results[TB_APPLIED] + results[TB_DUPLICATE] + late,
+                          history.record_count);
+    }
+    history_release(&history);
+}
+END_TEST
+
+/* Bytes from anywhere: a plan comes out, and every record is accounted for. */
+START_TEST(broken_bytes_never_break_a_plan)
+{
+    struct history history;
+    uint64_t seed = test_seed(0xbad) + (uint64_t)_i;
+
+    fake_random_init(&fake, seed);
+    history_make(&history, &fake, &(struct history_options){20, 0, 0});
+    for (size_t i = 0; i < history.record_count; i++) {
+        char *value = (char *)(uintptr_t)history.records[i].value.ptr;
+        size_t len = history.records[i].value.len;
+
+        for (uint64_t n = fake_random_below(&fake, 3); n > 0; n--)
+            value[fake_random_below(&fake, len)] = (char)fake_random_u64(&fake);
+        if (fake_random_below(&fake, 4) == 0)
+            history.records[i].value.len = fake_random_below(&fake, len);
+    }
+    plan_records(history.records, history.record_count);
+    uint64_t sum = 0;
+    for (int i = 0; i < TB_EVENT_RESULT_COUNT; i++)
+        sum += plan.results[i];
+    ck_assert_uint_eq(sum, history.record_count);
+    commit_plan();
+    for (size_t i = 0; i < mem.row_count; i++) { /* what was kept can be read back */
+        struct tb_planned loaded = {0};
+        struct tb_error err = {0};
+
+        ck_ok(load(&mem.view, mem.rows[i].order_id, &arena, &loaded, &err));
+    }
+    history_release(&history);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("query/plan");
+    TCase *tc = tcase_create("outcomes");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, every_record_has_its_outcome, 0,
+                        (int)(sizeof outcomes / sizeof *outcomes));
+    tcase_add_test(tc, letters_name_their_order);
+    tcase_add_test(tc, a_finished_order_takes_no_change);
+    tcase_add_test(tc, a_stub_keeps_its_version_and_shows_no_order);
+    tcase_add_test(tc, dead_records_leave_gaps);
+    tcase_add_test(tc, oversized_values_are_not_read);
+    tcase_add_test(tc, where_an_event_came_from_is_kept);
+    tcase_add_test(tc, a_load_that_fails_plans_nothing);
+    suite_add_tcase(suite, tc);
+
+    tc = tcase_create("histories");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, any_log_gives_the_fold_of_its_events, 0, 24);
+    tcase_add_loop_test(tc, broken_bytes_never_break_a_plan, 0, 20);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}
