@@ -27,7 +27,14 @@ TB_CHECKED enum tb_code tb_json_check(struct tb_str text, int depth_max, struct 
 void tb_json_free(struct tb_json *root); /* NULL is fine */
 void tb_json_freep(struct tb_json **root); /* for TB_CLEANUP */
 
-enum tb_json_type { TB_JSON_NULL, TB_JSON_BOOL, TB_JSON_NUMBER, TB_JSON_STRING, TB_JSON_ARRAY, TB_JSON_OBJECT };
+enum tb_json_type {
+    TB_JSON_NULL,
+    TB_JSON_BOOL,
+    TB_JSON_NUMBER,
+    TB_JSON_STRING,
+    TB_JSON_ARRAY,
+    TB_JSON_OBJECT,
+};
 enum tb_json_type tb_json_type(const struct tb_json *value);
 const char *tb_json_type_name(enum tb_json_type type); /* "a string" */
 

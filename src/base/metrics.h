@@ -20,7 +20,8 @@ static inline void tb_counter_add(struct tb_counter *counter, uint64_t n)
 }
 static inline uint64_t tb_counter_get(const struct tb_counter *counter)
 {
-    return atomic_load_explicit(&((struct tb_counter *)(uintptr_t)counter)->value, memory_order_relaxed);
+    return atomic_load_explicit(&((struct tb_counter *)(uintptr_t)counter)->value,
+                                memory_order_relaxed);
 }
 
 #define TB_HISTOGRAM_BUCKETS_MAX 16
@@ -44,6 +45,7 @@ void tb_histogram_observe(struct tb_histogram *histogram, int64_t value);
 void tb_metric_head(struct tb_buf *out, const char *name, const char *type, const char *help);
 /* labels: `{a="b"}` ready-made or "". */
 void tb_metric_int(struct tb_buf *out, const char *name, const char *labels, int64_t value);
-void tb_metric_seconds_from_ms(struct tb_buf *out, const char *name, const char *labels, int64_t ms);
+void tb_metric_seconds_from_ms(struct tb_buf *out, const char *name, const char *labels,
+                               int64_t ms);
 void tb_metric_histogram(struct tb_buf *out, const char *name, const char *help,
                          const struct tb_histogram *histogram);

@@ -16,7 +16,8 @@
 
 /* time_ms is clamped into the range. */
 void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE]);
-/* RFC 3339 with any offset and 0 to 9 digits of a second (cut to milliseconds). Leap second 60 is read as 59. */
+/* RFC 3339 with any offset and 0 to 9 digits of a second (cut to milliseconds). Leap second
+ * 60 is read as 59. */
 bool tb_time_parse(struct tb_str text, int64_t *ret_ms);
 bool tb_date_valid(struct tb_str text); /* YYYY-MM-DD that exists */
 
