@@ -1,0 +1,264 @@
+#include "api/api_priv.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* How exact the deadlines of connections are; a quarter of the shortest if that is less. */
+#define SWEEP_MS 1000
+
+static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
+{
+    /* The library counts both in 32 bits. */
+    if (options->header_max < 64 || options->header_max > INT32_MAX / 2 ||
+        options->connections_max < 1 || options->connections_max > INT32_MAX / 2)
+        return tb_error_set(err, TB_INVALID,
+                            "limits.header or limits.connections is out of range");
+    return TB_OK;
+}
+
+static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
+{
+    const struct tb_api_options *options = &api->options;
+    char host[TB_NET_HOST_SIZE], port[6];
+    struct tb_server_options server = {
+        .hosts = &api->hosts,
+        .body_max = options->body_max,
+        .header_max = options->header_max,
+        .connections_max = options->connections_max,
+        .connections_per_address_max = options->connections_per_address_max,
+        .times = {options->header_timeout_ms, options->body_timeout_ms},
+        .head = tb_front_head,
+        .serve = tb_front_serve,
+        .replied = tb_front_replied,
+        .ctx = api,
+    };
+    int bound = 0;
+
+    TB_TRY(tb_net_listen(options->listen, &server.listen_fd, &bound, err));
+    TB_ASSERT(tb_net_split(options->listen, host, port)); /* it could be listened on */
+    enum tb_code code = tb_hosts_init(&api->hosts, host, options->allowed_hosts, err);
+    if (code == TB_OK)
+        code = tb_server_new(&server, &api->server, err);
+    if (code != TB_OK) {
+        (void)close(server.listen_fd);
+        return code;
+    }
+    bool v6 = strchr(host, ':') != NULL;
+    (void)snprintf(api->url, sizeof(api->url), "http://%s%s%s:%d", v6 ? "[" : "",
+                   host[0] != '\0' ? host : "0.0.0.0", v6 ? "]" : "", bound);
+    return TB_OK;
+}
+
+enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **ret_api,
+                         struct tb_error *err)
+{
+    TB_TRY(check(options, err));
+    struct tb_api *api = calloc(1, sizeof(*api));
+    if (api == NULL)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    api->options = *options;
+    tb_waiters_init(&api->waiters);
+    TB_ASSERT(pthread_mutex_init(&api->returns.lock, NULL) == 0);
+    api->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum tb_code code = TB_OK;
+    if (api->event_fd < 0)
+        code = tb_error_errno(err, TB_INTERNAL, errno, "eventfd");
+    if (code == TB_OK)
+        code = open_server(api, err);
+    if (code == TB_OK)
+        code = tb_lookups_start(&api->lookups, api, options->query_view, err);
+    if (code != TB_OK) {
+        tb_api_free(api);
+        return code;
+    }
+    *ret_api = api;
+    return TB_OK;
+}
+
+void tb_api_free(struct tb_api *api)
+{
+    if (api == NULL)
+        return;
+    tb_lookups_stop(&api->lookups);
+    tb_flight_land(api);
+    TB_ASSERT(api->flying == NULL); /* the writer's thread has ended before */
+    tb_server_free(api->server);
+    tb_hosts_release(&api->hosts);
+    tb_waiters_release(&api->waiters);
+    (void)pthread_mutex_destroy(&api->returns.lock);
+    if (api->event_fd >= 0)
+        (void)close(api->event_fd);
+    free(api);
+}
+
+const char *tb_api_url(const struct tb_api *api)
+{
+    return api->url;
+}
+
+static void ring(struct tb_api *api)
+{
+    const uint64_t one = 1;
+    ssize_t written = write(api->event_fd, &one, sizeof(one));
+
+    (void)written; /* full means rung already */
+}
+
+void tb_api_ring(struct tb_api *api)
+{
+    if (atomic_exchange(&api->asleep, false))
+        ring(api);
+}
+
+void tb_api_stop(struct tb_api *api)
+{
+    atomic_store(&api->stopping, true);
+    ring(api);
+}
+
+void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version)
+{
+    if (tb_waiters_tell(&api->waiters, order_id, version))
+        tb_api_ring(api);
+}
+
+void tb_api_return(struct tb_api *api, struct tb_exchange *x)
+{
+    struct tb_returns *returns = &api->returns;
+
+    (void)pthread_mutex_lock(&returns->lock);
+    x->next_done = NULL;
+    if (atomic_load(&returns->any))
+        returns->last->next_done = x;
+    else
+        returns->first = x;
+    returns->last = x;
+    atomic_store(&returns->any, true);
+    (void)pthread_mutex_unlock(&returns->lock);
+    tb_api_ring(api);
+}
+
+static int64_t sweep_period_ms(const struct tb_api *api)
+{
+    int64_t shortest = api->options.header_timeout_ms < api->options.body_timeout_ms
+                           ? api->options.header_timeout_ms
+                           : api->options.body_timeout_ms;
+
+    if (shortest / 4 >= SWEEP_MS)
+        return SWEEP_MS;
+    return shortest / 4 > 0 ? shortest / 4 : 1;
+}
+
+static bool busy(const struct tb_api *api)
+{
+    return tb_server_connections(api->server) > 0 || api->flying != NULL;
+}
+
+static void sweep(struct tb_api *api)
+{
+    if (!busy(api) || api->now_ms < api->sweep_ms)
+        return;
+    api->sweep_ms = api->now_ms + sweep_period_ms(api);
+    tb_server_sweep(api->server, api->now_ms);
+    tb_flight_expire(api);
+}
+
+static void begin_drain(struct tb_api *api)
+{
+    api->drain_ms = api->now_ms + TB_DRAIN_MS;
+    tb_server_drain(api->server);
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_expire, api);
+}
+
+/* True: what was taken is answered, or its time is over. */
+static bool drained(struct tb_api *api)
+{
+    if (api->drain_ms == 0)
+        return false;
+    if (tb_server_connections(api->server) == 0)
+        return true;
+    return api->now_ms >= api->drain_ms;
+}
+
+/* How long nothing will happen by itself; below 0: for ever. */
+static int64_t wait_ms(struct tb_api *api)
+{
+    int64_t until_ms = api->waiters.next_ms;
+
+    if (tb_server_wait_ms(api->server) == 0 || atomic_load(&api->returns.any) ||
+        tb_waiters_told(&api->waiters))
+        return 0;
+    if (atomic_load(&api->stopping) && api->drain_ms == 0)
+        return 0;
+    if (busy(api) && api->sweep_ms < until_ms)
+        until_ms = api->sweep_ms;
+    if (api->drain_ms > 0 && api->drain_ms < until_ms)
+        until_ms = api->drain_ms;
+    if (until_ms == INT64_MAX)
+        return -1;
+    int64_t left_ms = until_ms - tb_clock_mono_ms(api->options.clock);
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* Waits for work; true: somebody knocks. */
+static bool wait_for_work(struct tb_api *api)
+{
+    struct pollfd fds[3] = {
+        {.fd = tb_server_event_fd(api->server), .events = POLLIN},
+        {.fd = api->event_fd, .events = POLLIN},
+        {.fd = tb_server_listen_fd(api->server), .events = POLLIN},
+    };
+
+    /* Who comes with news from here on rings; who came before is seen by wait_ms. */
+    atomic_store(&api->asleep, true);
+    int rc = poll(fds, 3, (int)wait_ms(api));
+    atomic_store(&api->asleep, false);
+    if (rc <= 0)
+        return false;
+    if (fds[1].revents != 0) {
+        uint64_t count = 0;
+        ssize_t got = read(api->event_fd, &count, sizeof(count));
+        (void)got; /* somebody else's ring at worst: we look at everything anyway */
+    }
+    return fds[2].revents != 0;
+}
+
+/* One round: what came back, what became visible, what is late, what the sockets bring. */
+static void step(struct tb_api *api, bool knocking)
+{
+    api->now_ms = tb_clock_mono_ms(api->options.clock);
+    if (atomic_load(&api->stopping) && api->drain_ms == 0)
+        begin_drain(api);
+    tb_flight_land(api);
+    tb_waiters_wake(&api->waiters, tb_order_wake, api);
+    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_expire, api);
+    sweep(api);
+    tb_server_step(api->server, api->now_ms, knocking);
+}
+
+/* Nothing may be left suspended: answers what still waits, and lets the library send it. */
+static void finish(struct tb_api *api)
+{
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_expire, api);
+    tb_flight_abandon(api);
+    do
+        tb_server_step(api->server, api->now_ms, false);
+    while (tb_server_wait_ms(api->server) == 0 && tb_server_connections(api->server) > 0 &&
+           tb_clock_mono_ms(api->options.clock) < api->drain_ms + 100);
+}
+
+void tb_api_run(struct tb_api *api)
+{
+    bool knocking = false;
+
+    for (;;) {
+        step(api, knocking);
+        if (drained(api))
+            break;
+        knocking = wait_for_work(api);
+    }
+    finish(api);
+}

@@ -1,0 +1,76 @@
+/* The API from inside: its state, and what each part of it offers the others.
+ *
+ * Thread:  everything belongs to the api thread, but for what says otherwise.
+ * Memory:  borrows what the options point to.
+ * Errors:  as the functions say; requests are refused, never dropped.
+ * Units:   milliseconds. */
+#pragma once
+#include "api/api.h"
+#include "api/figures.h"
+#include "api/lookup.h"
+#include "api/server.h"
+#include "api/waiters.h"
+
+/* A repeat of a command that still runs waits so long (INTERFACES). */
+#define TB_REPEAT_WAIT_MS 10000
+/* Any other, and a list: then nobody can tell what becomes of it. */
+#define TB_WORK_WAIT_MS 30000
+/* What was taken is answered within this when the daemon stops. */
+#define TB_DRAIN_MS 3000
+
+/* Statuses are below; 13 routes of 600 counters are 60 kB. */
+#define TB_STATUS_COUNT 600
+
+/* The way back from the workers: what is done waits here for the api thread. */
+struct tb_returns {
+    pthread_mutex_t lock;
+    struct tb_exchange *first, *last; /* by next_done */
+    _Atomic bool any;
+};
+
+struct tb_api {
+    struct tb_api_options options;
+    struct tb_hosts hosts;
+    struct tb_server *server;
+    char url[TB_NET_HOST_SIZE + 32];
+    int event_fd;
+    _Atomic bool asleep; /* who has news for us rings the event_fd once */
+    _Atomic bool stopping;
+    struct tb_returns returns;
+    struct tb_exchange *flying, *flying_last; /* at a worker, the oldest first */
+    struct tb_waiters waiters;
+    struct tb_lookups lookups;
+    struct tb_completeness completeness;
+    uint64_t counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT]; /* replies by route (the last: no such) and status */
+    int64_t now_ms, sweep_ms, drain_ms;       /* drain_ms: until when; 0: not stopping */
+};
+
+/* api.c: any thread. */
+void tb_api_ring(struct tb_api *api);
+/* The worker is done with x. */
+void tb_api_return(struct tb_api *api, struct tb_exchange *x);
+
+/* front.c: which route, whether it may be, and to whom it goes. */
+void tb_front_head(void *ctx, struct tb_exchange *x);
+void tb_front_serve(void *ctx, struct tb_exchange *x);
+void tb_front_replied(void *ctx, const struct tb_exchange *x);
+
+/* flight.c: what is at a worker. */
+void tb_flight_begin(struct tb_api *api, struct tb_exchange *x);
+void tb_flight_cancel(struct tb_api *api, struct tb_exchange *x); /* the worker refused it */
+void tb_flight_land(struct tb_api *api);                          /* all that came back */
+void tb_flight_expire(struct tb_api *api);
+void tb_flight_abandon(struct tb_api *api); /* answers all that still fly: we stop */
+
+/* Routes. Each fills x->reply, or sees to it that tb_server_answer comes. */
+void tb_command_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_link_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_link_done(struct tb_api *api, struct tb_exchange *x); /* it came back */
+void tb_order_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_order_wake(void *ctx, struct tb_exchange *x);   /* tb_waiter_look: perhaps it is there */
+void tb_order_expire(void *ctx, struct tb_exchange *x); /* tb_waiter_look: its time is over */
+void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
+void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x);

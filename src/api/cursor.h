@@ -1,0 +1,15 @@
+/* Cursors: where a list goes on, as text that means nothing to others.
+ *
+ * Thread:  pure.
+ * Memory:  results go into the caller's array.
+ * Errors:  false for what tb_cursor_format never wrote.
+ * Units:   Unix milliseconds. */
+#pragma once
+#include "base/uuid.h"
+#include <stdbool.h>
+
+/* base64url of a sign, 15 digits of milliseconds, a dot and an order id; and a NUL. */
+#define TB_CURSOR_SIZE 88
+void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[TB_CURSOR_SIZE]);
+bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
+                     char ret_order_id[TB_UUID_SIZE]);

@@ -1,0 +1,52 @@
+#include "api/exchange.h"
+#include <stdlib.h>
+
+/* A body larger than this is rare; its memory goes back at once. */
+#define KEEP_BYTES_MAX 65536
+
+struct tb_exchange *tb_exchange_new(void)
+{
+    return calloc(1, sizeof(struct tb_exchange));
+}
+
+static void recycle(struct tb_buf *buf)
+{
+    if (buf->cap > KEEP_BYTES_MAX || buf->failed)
+        tb_buf_release(buf);
+    else
+        tb_buf_clear(buf);
+}
+
+static void release_replies(struct tb_exchange *x)
+{
+    tb_answer_release(&x->reply.answer);
+    tb_buf_release(&x->reply.link);
+    tb_answer_release(&x->lookup.answer);
+    tb_buf_release(&x->lookup.link);
+}
+
+void tb_exchange_clear(struct tb_exchange *x)
+{
+    struct tb_exchange fresh = {.target = x->target, .body = x->body, .arena = x->arena};
+    bool large = x->body.cap > KEEP_BYTES_MAX;
+
+    release_replies(x);
+    recycle(&fresh.target);
+    recycle(&fresh.body);
+    if (large)
+        tb_arena_release(&fresh.arena);
+    else
+        tb_arena_clear(&fresh.arena);
+    *x = fresh;
+}
+
+void tb_exchange_free(struct tb_exchange *x)
+{
+    if (x == NULL)
+        return;
+    release_replies(x);
+    tb_buf_release(&x->target);
+    tb_buf_release(&x->body);
+    tb_arena_release(&x->arena);
+    free(x);
+}

@@ -1,0 +1,85 @@
+/* Exchange: one request and its reply, from the first line to the last byte sent.
+ *
+ * Two may hold one at a time: the server, until the reply is sent or the client is gone, and a
+ * worker (the writer or the query thread), until its part is done. It is reused when neither does.
+ *
+ * Thread:  the api thread's; while a worker holds it, job, lookup and arena are the worker's.
+ * Memory:  texts of head are the server's until the request is whole and answered.
+ * Errors:  none.
+ * Units:   milliseconds of the monotonic clock (_ms), bytes. */
+#pragma once
+#include "api/http.h"
+#include "api/route.h"
+#include "query/view.h"
+#include "store/writer.h"
+
+struct tb_conn;
+
+/* What of the head concerns us. Absent: no such field. */
+struct tb_head {
+    struct tb_str idempotency_key, if_match, traceparent;
+    bool http_1_0;
+    bool json;           /* the media type is JSON's */
+    bool has_body;       /* announced: a length above 0, or chunked */
+    bool chunked;
+    bool expects_continue;
+    int64_t content_length; /* -1: chunked */
+    size_t size;            /* bytes of the head */
+};
+
+struct tb_reply {
+    struct tb_answer answer;
+    const char *content_type; /* NULL: as the answer's status says */
+    const char *allow;        /* NULL: none */
+    struct tb_buf link;       /* empty: none */
+    bool close;               /* the connection ends with it */
+    bool ready;
+};
+
+/* What the query thread is asked, and what it found. */
+struct tb_lookup {
+    bool asked; /* the query thread has it, not the writer */
+    bool stats; /* else a list */
+    struct tb_list_filter list;
+    struct tb_stats_filter sums;
+    int64_t as_of_ms;
+    struct tb_answer answer;
+    struct tb_buf link; /* of a list that goes on */
+};
+
+/* A reader waiting for a version (waiters.c). */
+struct tb_wait {
+    struct tb_exchange *next, *prev;
+    int64_t min_version;
+    int64_t until_ms;
+    bool waiting;
+};
+
+struct tb_exchange {
+    struct tb_conn *conn; /* NULL: the server has let go */
+    enum tb_method method;
+    struct tb_buf target;        /* as sent */
+    struct tb_str path, query;   /* parts of target; query absent: no '?' */
+    struct tb_head head;
+    struct tb_buf body;
+    const struct tb_route *route; /* NULL: no such path */
+    char order_id[TB_UUID_SIZE];  /* the path's {id} */
+    int64_t body_seen;            /* bytes of the body that came, kept or not */
+    bool head_seen, discarding, cut_off, suspended;
+    struct tb_reply reply;
+
+    bool at_worker;
+    void *owner;             /* the struct tb_api, for the worker's way back */
+    struct tb_job job;       /* the writer's */
+    struct tb_mail mail;     /* the query thread's */
+    struct tb_lookup lookup;
+    struct tb_arena arena;
+    int64_t taken_ms;                /* when the worker got it */
+    struct tb_exchange *next, *prev; /* in flight, in order of taken_ms */
+    struct tb_exchange *next_done;   /* on the way back; also the spare list's link */
+    struct tb_wait wait;
+};
+
+struct tb_exchange *tb_exchange_new(void); /* NULL: out of memory */
+void tb_exchange_clear(struct tb_exchange *x); /* as new, memory kept where it is small */
+void tb_exchange_free(struct tb_exchange *x);

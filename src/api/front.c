@@ -1,0 +1,102 @@
+#include "api/api_priv.h"
+#include "api/problem.h"
+
+/* The path and query of "/a?b" and of "http://host/a?b"; false for anything else. */
+static bool split_target(struct tb_api *api, struct tb_exchange *x)
+{
+    struct tb_str rest = tb_buf_str(&x->target);
+    struct tb_str scheme = {rest.ptr, rest.len < 7 ? rest.len : 7};
+
+    if (tb_str_is(scheme, "http://")) {
+        rest.ptr += 7;
+        rest.len -= 7;
+        struct tb_str host = {rest.ptr, strcspn(rest.ptr, "/?")};
+        if (!tb_hosts_allow(&api->hosts, host))
+            return false;
+        rest.ptr += host.len;
+        rest.len -= host.len;
+    }
+    size_t path_len = strcspn(rest.ptr, "?");
+    x->path = (struct tb_str){rest.ptr, path_len};
+    if (path_len < rest.len)
+        x->query = (struct tb_str){rest.ptr + path_len + 1, rest.len - path_len - 1};
+    if (memchr(x->path.ptr, '%', path_len) != NULL &&
+        !tb_percent_decode(x->path, false, &x->arena, &x->path))
+        return false;
+    return (x->path.len > 0 && x->path.ptr[0] == '/') ||
+           (x->method == TB_OPTIONS && tb_str_is(x->path, "*"));
+}
+
+static void allow_only(struct tb_exchange *x, const char *allow)
+{
+    tb_refuse(x, 405, "This path answers %s.", allow);
+    x->reply.allow = allow;
+}
+
+static void tell_options(struct tb_exchange *x, const char *allow)
+{
+    x->reply.answer.status = 204;
+    x->reply.allow = allow;
+    x->reply.ready = true;
+}
+
+static void refuse_media_type(struct tb_exchange *x)
+{
+    tb_refuse(x, 415, "A body must be application/json in UTF-8.");
+}
+
+void tb_front_head(void *ctx, struct tb_exchange *x)
+{
+    struct tb_api *api = ctx;
+
+    if (!split_target(api, x)) {
+        tb_refuse(x, 400, "The request target is malformed or another server's.");
+        return;
+    }
+    if (x->path.ptr[0] == '*') {
+        tell_options(x, "GET, HEAD, POST, PUT, OPTIONS");
+        return;
+    }
+    x->route = tb_route_find(x->path, x->order_id);
+    if (x->route == NULL)
+        tb_refuse(x, 404, "There is nothing at this path.");
+    else if (!tb_route_allows(x->route, x->method))
+        allow_only(x, x->route->allow);
+    else if (x->method == TB_OPTIONS)
+        tell_options(x, x->route->allow);
+    else if (x->method == TB_GET || x->method == TB_HEAD)
+        x->discarding = true; /* a body means nothing here */
+    else if (x->head.content_length > 0 && !x->head.json)
+        refuse_media_type(x);
+}
+
+void tb_front_serve(void *ctx, struct tb_exchange *x)
+{
+    static void (*const serve[TB_ROUTE_COUNT])(struct tb_api *, struct tb_exchange *) = {
+        [TB_ROUTE_ORDERS] = tb_orders_serve,   [TB_ROUTE_STATS] = tb_stats_serve,
+        [TB_ROUTE_ORDER] = tb_order_serve,     [TB_ROUTE_ADDRESS] = tb_command_serve,
+        [TB_ROUTE_LINES] = tb_command_serve,   [TB_ROUTE_SHIP] = tb_command_serve,
+        [TB_ROUTE_CANCEL] = tb_command_serve,  [TB_ROUTE_STATUS] = tb_status_serve,
+        [TB_ROUTE_LINK] = tb_link_serve,       [TB_ROUTE_LIVEZ] = tb_health_serve,
+        [TB_ROUTE_READYZ] = tb_health_serve,   [TB_ROUTE_HEALTHZ] = tb_health_serve,
+        [TB_ROUTE_METRICS] = tb_metrics_serve,
+    };
+    struct tb_api *api = ctx;
+
+    if (x->body.len > 0 && !x->head.json)
+        refuse_media_type(x); /* a chunked one: only now is it known not to be empty */
+    else if (x->route->id == TB_ROUTE_ORDERS && x->method == TB_POST)
+        tb_command_serve(api, x);
+    else
+        serve[x->route->id](api, x);
+}
+
+void tb_front_replied(void *ctx, const struct tb_exchange *x)
+{
+    struct tb_api *api = ctx;
+    int route = x->route != NULL ? (int)x->route->id : TB_ROUTE_COUNT;
+    int status = x->reply.answer.status;
+
+    if (status >= 0 && status < TB_STATUS_COUNT)
+        api->counts[route][status]++;
+}

@@ -1,0 +1,136 @@
+#include "api/api_priv.h"
+#include "api/cursor.h"
+#include "api/problem.h"
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX 500
+
+static bool bad(struct tb_exchange *x, const char *name, const char *allowed)
+{
+    tb_refuse(x, 400, "Query parameter %s: %s.", name, allowed);
+    return false;
+}
+
+/* A time, or a date: then the midnight at which it begins here. Absent is fine. */
+static bool take_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
+                      bool *ret_has, int64_t *ret_ms)
+{
+    struct tb_str text = tb_param(params, name);
+
+    if (text.ptr == NULL)
+        return true;
+    *ret_has = true;
+    if (tb_date_valid(text)) {
+        *ret_ms = tb_date_start_ms(text);
+        return true;
+    }
+    if (tb_time_parse(text, ret_ms))
+        return true;
+    return bad(x, name, "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
+}
+
+static bool take_cursor(struct tb_exchange *x, struct tb_str text, struct tb_list_filter *filter)
+{
+    if (text.ptr == NULL)
+        return true;
+    filter->has_after = true;
+    if (tb_cursor_parse(text, &filter->after_placed_at_ms, filter->after_order_id))
+        return true;
+    return bad(x, "cursor", "one that a list gave as next");
+}
+
+static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
+{
+    static const char *const allowed[] = {"customerId",   "status", "node", "source",
+                                          "businessDate", "from",   "to",   "limit",
+                                          "cursor",       NULL};
+    struct tb_params params;
+    struct tb_error err = {0};
+    int64_t limit = LIMIT_DEFAULT;
+
+    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
+        tb_refuse_error(x, &err);
+        return false;
+    }
+    filter->customer_id = tb_param(&params, "customerId");
+    filter->node = tb_param(&params, "node");
+    filter->source = tb_param(&params, "source");
+    filter->business_date = tb_param(&params, "businessDate");
+    struct tb_str status = tb_param(&params, "status");
+    struct tb_str limit_text = tb_param(&params, "limit");
+    filter->has_status = status.ptr != NULL;
+    if (filter->has_status && !tb_order_status_parse(status, &filter->status))
+        return bad(x, "status", "PLACED, SHIPPED or CANCELLED");
+    if (filter->business_date.ptr != NULL && !tb_date_valid(filter->business_date))
+        return bad(x, "businessDate", "a date such as 2026-11-23");
+    if (limit_text.ptr != NULL && !tb_digits_parse(limit_text, 1, LIMIT_MAX, &limit))
+        return bad(x, "limit", "a whole number from 1 to 500");
+    filter->limit = (int)limit;
+    return take_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
+           take_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
+           take_cursor(x, tb_param(&params, "cursor"), filter);
+}
+
+static bool take_group_by(struct tb_exchange *x, struct tb_str text,
+                          enum tb_group_by *ret_group_by)
+{
+    static const char *const names[] = {
+        [TB_GROUP_DAY] = "day", [TB_GROUP_NODE] = "node", [TB_GROUP_STATUS] = "status"};
+
+    if (text.ptr == NULL)
+        return true;
+    for (enum tb_group_by g = TB_GROUP_DAY; g <= TB_GROUP_STATUS; g++) {
+        if (tb_str_eq(text, tb_str_of(names[g]))) {
+            *ret_group_by = g;
+            return true;
+        }
+    }
+    return bad(x, "groupBy", "day, node or status");
+}
+
+static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
+{
+    static const char *const allowed[] = {"from", "to", "groupBy", NULL};
+    struct tb_params params;
+    struct tb_error err = {0};
+
+    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
+        tb_refuse_error(x, &err);
+        return false;
+    }
+    return take_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
+           take_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
+           take_group_by(x, tb_param(&params, "groupBy"), &filter->group_by);
+}
+
+static void ask(struct tb_api *api, struct tb_exchange *x)
+{
+    x->lookup.asked = true;
+    tb_flight_begin(api, x);
+    if (tb_lookups_ask(&api->lookups, x))
+        return;
+    tb_flight_cancel(api, x);
+    tb_refuse_for_now(x, 503, 1, "Too many lists are asked for at once.");
+}
+
+void tb_orders_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    if (take_filter(x, &x->lookup.list))
+        ask(api, x);
+}
+
+void tb_stats_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    struct tb_figures figures;
+    struct tb_error err = {0};
+
+    if (!take_sums(x, &x->lookup.sums))
+        return;
+    if (tb_figures_read(api, &figures, &err) != TB_OK) {
+        tb_refuse_error(x, &err);
+        return;
+    }
+    x->lookup.stats = true;
+    x->lookup.as_of_ms = figures.complete_ms;
+    ask(api, x);
+}

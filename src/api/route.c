@@ -1,0 +1,77 @@
+#include "api/route.h"
+
+#define GET_ONLY "GET, HEAD, OPTIONS"
+
+static const struct tb_route routes[TB_ROUTE_COUNT] = {
+    {TB_ROUTE_ORDERS, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false, TB_CMD_PLACE},
+    {TB_ROUTE_STATS, "/orders/stats", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_ORDER, "/orders/{id}", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_ADDRESS, "/orders/{id}/address", "PUT, OPTIONS", false, false, true, TB_CMD_ADDRESS},
+    {TB_ROUTE_LINES, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, TB_CMD_LINES},
+    {TB_ROUTE_SHIP, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, TB_CMD_SHIP},
+    {TB_ROUTE_CANCEL, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false, TB_CMD_CANCEL},
+    {TB_ROUTE_STATUS, "/status", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_LINK, "/link", "PUT, OPTIONS", false, false, true, TB_CMD_COUNT},
+    {TB_ROUTE_LIVEZ, "/livez", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_READYZ, "/readyz", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_HEALTHZ, "/healthz", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_METRICS, "/metrics", GET_ONLY, true, false, false, TB_CMD_COUNT},
+};
+
+#define ID_PREFIX "/orders/"
+#define ID_PREFIX_LEN (sizeof(ID_PREFIX) - 1)
+#define TEMPLATE_LEN (sizeof("/orders/{id}") - 1)
+
+static const struct tb_route *find_of_order(struct tb_str path, char ret_order_id[TB_UUID_SIZE])
+{
+    char order_id[TB_UUID_SIZE];
+    struct tb_str rest = {path.ptr + ID_PREFIX_LEN, path.len - ID_PREFIX_LEN};
+
+    if (rest.len < TB_UUID_LEN || !tb_uuid_parse((struct tb_str){rest.ptr, TB_UUID_LEN}, order_id))
+        return NULL;
+    rest.ptr += TB_UUID_LEN;
+    rest.len -= TB_UUID_LEN;
+    for (int i = TB_ROUTE_ORDER; i <= TB_ROUTE_CANCEL; i++) {
+        if (tb_str_eq(tb_str_of(routes[i].name + TEMPLATE_LEN), rest)) {
+            memcpy(ret_order_id, order_id, TB_UUID_SIZE);
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE])
+{
+    ret_order_id[0] = '\0';
+    for (int i = 0; i < TB_ROUTE_COUNT; i++) {
+        if (tb_str_eq(tb_str_of(routes[i].name), path) && strchr(routes[i].name, '{') == NULL)
+            return &routes[i];
+    }
+    if (path.len > ID_PREFIX_LEN && memcmp(path.ptr, ID_PREFIX, ID_PREFIX_LEN) == 0)
+        return find_of_order(path, ret_order_id);
+    return NULL;
+}
+
+const struct tb_route *tb_route_of(enum tb_route_id id)
+{
+    return &routes[id];
+}
+
+bool tb_route_allows(const struct tb_route *route, enum tb_method method)
+{
+    switch (method) {
+    case TB_GET:
+    case TB_HEAD:
+        return route->get;
+    case TB_POST:
+        return route->post;
+    case TB_PUT:
+        return route->put;
+    case TB_OPTIONS:
+        return true;
+    case TB_DELETE:
+    case TB_METHOD_OTHER:
+        break;
+    }
+    return false;
+}
