@@ -117,7 +117,8 @@ static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
         tb_json_member_str(&body, "reason", tb_str_of(tb_args_get(args, "--reason")));
         tb_buf_addc(&body, '}');
     }
-    return send_change(cli, args, "order cancel", "POST", "cancel", tb_buf_str(&body));
+    return send_change(cli, args, "order cancel", "POST", "cancel",
+                       body.len > 0 ? tb_buf_str(&body) : (struct tb_str){NULL, 0});
 }
 
 const struct tb_subcommand tb_cmd_order_address = {

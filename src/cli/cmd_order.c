@@ -1,6 +1,7 @@
 /* order show, list, wait: questions about orders. */
 #include "base/timefmt.h"
 #include "cli/ask.h"
+#include "cli/field.h"
 #include "cli/show.h"
 #include "cli/slice.h"
 #include "cli/table.h"
@@ -111,11 +112,11 @@ static enum tb_code add_order(struct tb_table *table, struct tb_str text, struct
     TB_TRY(tb_json_parse(text, TB_JSON_DEPTH_MAX, &order, err));
     for (size_t i = 0; i < LIST_COLUMN_COUNT; i++) {
         TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-        const struct tb_json *member = tb_json_get(order, list_members[i]);
+        const struct tb_json *member = tb_field(order, list_members[i]);
         int64_t minor = 0;
 
-        if (i == LIST_TOTAL_COLUMN && tb_json_int(member, &minor))
-            tb_show_amount(&cell, minor, tb_json_string(tb_json_get(order, "currency")));
+        if (i == LIST_TOTAL_COLUMN && tb_field_int(order, "totalMinor", &minor))
+            tb_show_amount(&cell, minor, tb_field_text(order, "currency"));
         else if (member)
             tb_show_scalar(&cell, member);
         tb_table_cell(table, tb_buf_str(&cell));

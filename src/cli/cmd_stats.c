@@ -1,5 +1,6 @@
 /* stats: counts and sums, with each currency's digits. */
 #include "cli/ask.h"
+#include "cli/field.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -18,25 +19,25 @@ static void add_count(struct tb_table *table, const struct tb_json *row, const c
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
 
-    if (tb_json_get(row, name))
-        tb_show_scalar(&cell, tb_json_get(row, name));
+    if (tb_field(row, name))
+        tb_show_scalar(&cell, tb_field(row, name));
     tb_table_cell(table, tb_buf_str(&cell));
 }
 
 /* key: for the totals, which have none of their own. */
-static void add_rows(struct tb_table *table, const struct tb_json *rows, struct tb_str key)
+static void add_rows(struct tb_table *table, const struct tb_json *row, struct tb_str key)
 {
-    for (const struct tb_json *row = tb_json_first(rows); row; row = tb_json_next(row)) {
+    for (; row; row = tb_json_next(row)) {
         TB_CLEANUP(tb_buf_release) struct tb_buf total = {0};
-        struct tb_str currency = tb_json_string(tb_json_get(row, "currency"));
+        struct tb_str currency = tb_field_text(row, "currency");
         int64_t minor = 0;
 
-        tb_table_cell(table, key.ptr ? key : tb_json_string(tb_json_get(row, "key")));
+        tb_table_cell(table, key.ptr ? key : tb_field_text(row, "key"));
         tb_table_cell(table, currency);
         add_count(table, row, "orders");
         add_count(table, row, "returns");
         add_count(table, row, "cancelled");
-        if (tb_json_int(tb_json_get(row, "totalMinor"), &minor))
+        if (tb_field_int(row, "totalMinor", &minor))
             tb_show_amount(&total, minor, currency);
         tb_table_cell(table, tb_buf_str(&total));
     }
@@ -44,14 +45,12 @@ static void add_rows(struct tb_table *table, const struct tb_json *rows, struct 
 
 static void show(const struct tb_cli *cli, const struct tb_json *root)
 {
-    struct tb_str as_of = tb_json_string(tb_json_get(root, "asOf"));
+    struct tb_str as_of = tb_field_text(root, "asOf");
     struct tb_table table;
 
     tb_table_init(&table, columns, COLUMN_COUNT, cli->out_terminal, cli->color);
-    if (tb_json_get(root, "groups"))
-        add_rows(&table, tb_json_get(root, "groups"), (struct tb_str){NULL, 0});
-    if (tb_json_get(root, "totals"))
-        add_rows(&table, tb_json_get(root, "totals"), TB_STR("total"));
+    add_rows(&table, tb_field_first(root, "groups"), (struct tb_str){NULL, 0});
+    add_rows(&table, tb_field_first(root, "totals"), TB_STR("total"));
     tb_table_flush(&table, stdout);
     tb_table_release(&table);
     if (cli->out_terminal && as_of.ptr)

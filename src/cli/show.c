@@ -1,5 +1,6 @@
 #include "cli/show.h"
 #include "cli/amount.h"
+#include "cli/field.h"
 #include "cli/table.h"
 #include "order/answer.h"
 #include "order/order.h"
@@ -63,7 +64,7 @@ static bool is_container(const struct tb_json *value)
  * by the parser's. */
 static void add_fields(struct tb_table *table, struct tb_str prefix, const struct tb_json *value)
 {
-    struct tb_str currency = tb_json_string(tb_json_get(value, "currency"));
+    struct tb_str currency = tb_field_text(value, "currency");
     size_t index = 0;
 
     for (const struct tb_json *m = tb_json_first(value); m; m = tb_json_next(m), index++) {
@@ -90,10 +91,10 @@ static void add_line(struct tb_table *table, const struct tb_json *line, struct 
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     int64_t quantity = 0, price = 0;
 
-    tb_table_cell(table, tb_json_string(tb_json_get(line, "sku")));
-    tb_table_cell(table, tb_json_string(tb_json_get(line, "name")));
-    (void)tb_json_int(tb_json_get(line, "quantity"), &quantity);
-    (void)tb_json_int(tb_json_get(line, "unitPriceMinor"), &price);
+    tb_table_cell(table, tb_field_text(line, "sku"));
+    tb_table_cell(table, tb_field_text(line, "name"));
+    (void)tb_field_int(line, "quantity", &quantity);
+    (void)tb_field_int(line, "unitPriceMinor", &price);
     tb_buf_add_int(&cell, quantity);
     tb_table_cell(table, tb_buf_str(&cell));
     tb_buf_clear(&cell);
@@ -109,7 +110,7 @@ static void add_line(struct tb_table *table, const struct tb_json *line, struct 
 
 static void show_lines(const struct tb_cli *cli, const struct tb_json *order)
 {
-    const struct tb_json *lines = tb_json_get(order, "lines");
+    const struct tb_json *lines = tb_field(order, "lines");
     struct tb_table table;
 
     if (!lines || tb_json_type(lines) != TB_JSON_ARRAY || tb_json_count(lines) == 0)
@@ -118,7 +119,7 @@ static void show_lines(const struct tb_cli *cli, const struct tb_json *order)
         putchar('\n');
     tb_table_init(&table, line_columns, LINE_COLUMN_COUNT, cli->out_terminal, cli->color);
     for (const struct tb_json *line = tb_json_first(lines); line; line = tb_json_next(line))
-        add_line(&table, line, tb_json_string(tb_json_get(order, "currency")));
+        add_line(&table, line, tb_field_text(order, "currency"));
     tb_table_flush(&table, stdout);
     tb_table_release(&table);
 }
@@ -177,8 +178,8 @@ static struct tb_json *parse_problem(const struct tb_reply *reply)
 static void add_headline(struct tb_buf *out, const struct tb_reply *reply,
                          const struct tb_json *problem)
 {
-    struct tb_str title = tb_json_string(tb_json_get(problem, "title"));
-    struct tb_str detail = tb_json_string(tb_json_get(problem, "detail"));
+    struct tb_str title = tb_field_text(problem, "title");
+    struct tb_str detail = tb_field_text(problem, "detail");
 
     tb_buf_add_int(out, reply->status);
     if (!title.ptr)
@@ -194,17 +195,17 @@ static void add_headline(struct tb_buf *out, const struct tb_reply *reply,
 /* "/lines/0/quantity: must be above 0" */
 static void add_fault(struct tb_buf *out, const struct tb_json *fault)
 {
-    struct tb_str pointer = tb_json_string(tb_json_get(fault, "pointer"));
+    struct tb_str pointer = tb_field_text(fault, "pointer");
 
     tb_text_clean(out, pointer.len > 0 ? pointer : TB_STR("the body"));
     tb_buf_adds(out, ": ");
-    tb_text_clean(out, tb_json_string(tb_json_get(fault, "detail")));
+    tb_text_clean(out, tb_field_text(fault, "detail"));
 }
 
 void tb_problem_text(struct tb_buf *out, const struct tb_reply *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = parse_problem(reply);
-    const struct tb_json *fault = tb_json_first(tb_json_get(problem, "errors"));
+    const struct tb_json *fault = tb_field_first(problem, "errors");
 
     add_headline(out, reply, problem);
     for (; fault; fault = tb_json_next(fault)) {
@@ -230,7 +231,7 @@ int tb_show_problem(const struct tb_cli *cli, const struct tb_reply *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = parse_problem(reply);
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    const struct tb_json *fault = tb_json_first(tb_json_get(problem, "errors"));
+    const struct tb_json *fault = tb_field_first(problem, "errors");
 
     if (cli->json)
         tb_show_raw(reply);

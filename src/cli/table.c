@@ -15,13 +15,42 @@ void tb_text_clean(struct tb_buf *out, struct tb_str text)
     }
 }
 
-static size_t characters(const char *text)
+/* Columns that a terminal gives a character: East Asian wide ones take two, marks that sit on the
+ * one before take none. Coarse, but it needs no locale. */
+static size_t columns_of(uint32_t c)
 {
-    size_t count = 0;
+    static const struct {
+        uint32_t first, last;
+        size_t columns;
+    } ranges[] = {
+        {0x300, 0x36f, 0},   {0x1100, 0x115f, 2}, {0x200b, 0x200f, 0},   {0x2e80, 0xa4cf, 2},
+        {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2}, {0xfe00, 0xfe0f, 0},   {0xfe30, 0xfe6f, 2},
+        {0xff00, 0xff60, 2}, {0xffe0, 0xffe6, 2}, {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2},
+    };
 
-    for (; *text; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return ranges[i].columns;
+    return 1;
+}
+
+/* text is UTF-8, as the JSON it came from. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+
+    while (*text) {
+        unsigned char lead = (unsigned char)*text++;
+        uint32_t c = lead < 0x80   ? lead
+                     : lead < 0xe0 ? lead & 0x1f
+                     : lead < 0xf0 ? lead & 0xf
+                                   : lead & 7;
+
+        for (; ((unsigned char)*text & 0xc0) == 0x80; text++)
+            c = (c << 6) | ((unsigned char)*text & 0x3f);
+        width += columns_of(c);
+    }
+    return width;
 }
 
 void tb_table_init(struct tb_table *table, const struct tb_column *columns, size_t column_count,
@@ -41,7 +70,7 @@ void tb_table_cell(struct tb_table *table, struct tb_str text)
 
     tb_text_clean(&table->cells, text);
     if (tb_buf_ok(&table->cells) && table->cells.data) {
-        size_t width = characters(table->cells.data + start);
+        size_t width = width_of(table->cells.data + start);
 
         if (width > table->width[column])
             table->width[column] = width;
@@ -53,7 +82,7 @@ void tb_table_cell(struct tb_table *table, struct tb_str text)
 static void print_cell(const struct tb_table *table, size_t column, const char *text, FILE *out)
 {
     bool last = column + 1 == table->column_count;
-    size_t width = characters(text);
+    size_t width = width_of(text);
     int pad = (int)(width < table->width[column] ? table->width[column] - width : 0);
 
     if (!table->terminal)

@@ -5,7 +5,7 @@
  * Thread:  one.
  * Memory:  cells are copied; tb_table_flush lets go of them, tb_table_release of the rest.
  * Errors:  out of memory prints what is there and says so.
- * Units:   characters (Unicode scalar values). */
+ * Units:   columns of a terminal. */
 #pragma once
 #include "base/buf.h"
 #include <stdio.h>

@@ -1,0 +1,323 @@
+"""What `tillbox` sends, prints and ends with, against a server that answers what we say."""
+import json
+import socket
+import subprocess
+import unittest
+
+from scripted import DROP, TILLBOX, Server, environment, ok, problem, tillbox, tillbox_on_terminal
+
+ID = "0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10"
+PLACED = {"orderId": ID, "orderNumber": "till1-000042", "version": 1, "status": "PLACED",
+          "kind": "SALE", "totalMinor": 700, "currency": "EUR",
+          "placedAt": "2024-11-23T08:20:42.123Z", "businessDate": "2024-11-23",
+          "delivery": "pending", "message": "Your order #till1-000042 has been placed."}
+ORDER = PLACED | {"node": "till1", "source": "POS", "customerId": "C-1001",
+                  "lines": [{"sku": "TEA-1", "name": "Grüner Tee", "quantity": 2,
+                             "unitPriceMinor": 350}]}
+
+
+class Exits(unittest.TestCase):
+    """Promise: 0 done, 1 refused or failed, 2 usage, 3 not reachable, each with what to do."""
+
+    def test_usage_is_2_and_asks_nobody(self):
+        wrong = [
+            [], ["nodes"], ["dlq", "list"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
+            ["order", "place"], ["order", "place", "--line", "TEA-1"],
+            ["order", "place", "--line", "TEA-1:2:3.50"], ["order", "place", "--line", ":1:1"],
+            ["order", "place", "--line", "A:1e3:1"], ["order", "place", "a", "b"],
+            ["order", "place", "a.json", "--line", "A:1:1"], ["order", "place", "--lin", "A:1:1"],
+            ["order", "place", "--line", "A:1:1", "--idempotency-key", "a b"],
+            ["order", "place", "--line", "A:1:1", "--idempotency-key", ""],
+            ["order", "place", "--line", "A:1:1", "--idempotency-key", "k\r\nX: y"],
+            ["order", "show"], ["order", "show", "a", "b"], ["order", "ship", ID, "--if-match", "x"],
+            ["order", "wait", ID, "--wait", "soon"], ["order", "wait", ID, "--min-version", "0"],
+            ["order", "address", ID], ["order", "lines", ID], ["link"], ["link", "down"],
+            ["stats", "--group-by"], ["stats", "x"], ["status", "--json=yes"],
+            ["status", "--url", "ftp://x"], ["status", "--url", "nonsense://"],
+            ["order", "import", "x", "--give-up-after", "later"], ["config", "--unknown"],
+        ]
+        with Server(lambda request: ok({})) as server:
+            for args in wrong:
+                with self.subTest(args=args):
+                    done = tillbox(*args, url=server.url)
+                    self.assertEqual(done.returncode, 2, done)
+                    self.assertEqual(done.stdout, "")
+                    self.assertNotEqual(done.stderr, "")
+            self.assertEqual(server.requests, [])
+
+    def test_help_is_0_with_examples_everywhere(self):
+        commands = [["order", name] for name in
+                    "place show list address lines ship cancel wait import".split()]
+        commands += [[name] for name in "edge central stats status link config".split()]
+        for command in commands:
+            with self.subTest(command=command):
+                done = tillbox(*command, "--help")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn("Usage: tillbox " + " ".join(command), done.stdout)
+                self.assertIn("\nExamples:\n  ", done.stdout)
+                self.assertLess(max(map(len, done.stdout.splitlines())), 120)
+                self.assertIn(" ".join(command), tillbox("--help").stdout)
+        self.assertEqual(tillbox("order", "--help").returncode, 0)
+        self.assertRegex(tillbox("--version").stdout, r"^tillbox \d+\.\d+\.\d+\n$")
+
+    def test_nobody_there_is_3(self):
+        with socket.socket() as taken:  # bound but not listening: nobody else gets this port
+            taken.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            for args in (["status"], ["stats"], ["order", "list"], ["order", "show", ID],
+                         ["order", "place", "--line", "A:1:1"], ["link", "auto"],
+                         ["order", "wait", ID], ["order", "cancel", ID]):
+                with self.subTest(args=args):
+                    done = tillbox(*args, url=url)
+                    self.assertEqual((done.returncode, done.stdout), (3, ""))
+                    self.assertIn(url, done.stderr)
+                    self.assertIn("tillbox edge", done.stderr)
+                    self.assertNotIn("not known", done.stderr)  # nothing was sent: it is known
+
+    def test_central_is_not_installed(self):
+        done = tillbox("central")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("tillbox-central is not installed", done.stderr)
+
+    def test_a_refusal_is_1_with_every_fault(self):
+        refusal = problem(422, "2 faults", ("/lines/0/quantity", "must be above 0"),
+                          ("/currency", "unknown"))
+        with Server(lambda request: refusal) as server:
+            done = tillbox("order", "place", "--line", "A:-1:1", url=server.url)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("422 Refused: 2 faults\n", done.stderr)
+            self.assertIn("  /lines/0/quantity: must be above 0\n", done.stderr)
+            self.assertIn("  /currency: unknown\n", done.stderr)
+            done = tillbox("order", "place", "--line", "A:-1:1", "--json", url=server.url)
+            self.assertEqual((done.returncode, done.stdout), (1, refusal[2] + "\n"))
+            self.assertEqual(len(server.requests), 2)  # a refusal is not tried again
+
+    def test_an_answer_of_somebody_else_is_1(self):
+        with Server(lambda request: (200, {}, "<html>")) as server:
+            for args in (["status"], ["stats"], ["order", "list"], ["order", "show", ID]):
+                done = tillbox(*args, url=server.url)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("not ours", done.stderr)
+        with Server(lambda request: (404, {}, "<html>")) as server:
+            done = tillbox("status", url=server.url)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("404 Not Found", done.stderr)
+
+
+class Commands(unittest.TestCase):
+    """Promise: a command arrives as it was said, once in effect."""
+
+    def sent(self, *args, stdin="", answer=None):
+        with Server(lambda request: answer or ok(PLACED, 201)) as server:
+            done = tillbox(*args, url=server.url, stdin=stdin)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertEqual(len(server.requests), 1)
+            return server.requests[0]
+
+    def test_place_from_flags(self):
+        request = self.sent("order", "place", "--line", "TEA-1:2:350:Green: tea \"1\"", "--line",
+                            "CUP:-1:0", "--customer", "C-1", "--source", "POS", "--kind", "SALE",
+                            "--currency", "JPY", "--placed-at", "2024-01-01T00:00:00Z",
+                            "--order-id", ID, "--idempotency-key", "k-1")
+        self.assertEqual((request.method, request.path), ("POST", "/orders"))
+        self.assertEqual(request.headers["Content-Type"], "application/json")
+        self.assertEqual(request.key, "k-1")
+        self.assertEqual(json.loads(request.body), {
+            "orderId": ID, "customerId": "C-1", "source": "POS", "kind": "SALE",
+            "currency": "JPY", "placedAt": "2024-01-01T00:00:00Z",
+            "lines": [{"sku": "TEA-1", "name": "Green: tea \"1\"", "quantity": 2,
+                       "unitPriceMinor": 350}, {"sku": "CUP", "quantity": -1,
+                                                "unitPriceMinor": 0}]})
+
+    def test_place_from_standard_input_as_it_is(self):
+        request = self.sent("order", "place", "-", stdin="{ \"lines\" : [] }\n")
+        self.assertEqual(request.body, b"{ \"lines\" : [] }\n")
+        self.assertRegex(request.key, r"^[0-9a-f-]{36}$")
+
+    def test_each_place_has_a_key_of_its_own(self):
+        self.assertNotEqual(self.sent("order", "place", "--line", "A:1:1").key,
+                            self.sent("order", "place", "--line", "A:1:1").key)
+
+    def test_changes(self):
+        changed = ok({"orderId": ID, "version": 2, "status": "PLACED"})
+        for args, method, path, body in (
+                (["ship", ID], "POST", "/ship", b""),
+                (["cancel", ID], "POST", "/cancel", b""),
+                (["cancel", ID, "--reason", "späť"], "POST", "/cancel",
+                 "{\"reason\":\"späť\"}".encode()),
+                (["address", ID, "--line1", "A 1", "--city", "B", "--country", "DE",
+                  "--postal-code", "1", "--line2", "x"], "PUT", "/address",
+                 b'{"line1":"A 1","line2":"x","city":"B","postalCode":"1","country":"DE"}'),
+                (["lines", ID, "--line", "A:1:2"], "PUT", "/lines",
+                 b'{"lines":[{"sku":"A","quantity":1,"unitPriceMinor":2}]}')):
+            with self.subTest(args=args):
+                request = self.sent("order", *args, "--if-match", "1", answer=changed)
+                self.assertEqual((request.method, request.path), (method, f"/orders/{ID}{path}"))
+                self.assertEqual(request.body, body)
+                self.assertEqual(request.headers["If-Match"], '"1"')
+                self.assertEqual("Content-Type" in request.headers, bool(body))
+                self.assertIsNotNone(request.key)
+
+    def test_an_id_stays_one_segment_of_the_path(self):
+        self.assertEqual(self.sent("order", "ship", "../a b/?c%", answer=ok({})).path,
+                         "/orders/..%2Fa%20b%2F%3Fc%25/ship")
+        self.assertEqual(self.sent("order", "ship", "..", answer=ok({})).path, "/orders/../ship")
+
+    def test_link(self):
+        request = self.sent("link", "offline", answer=ok({"link": "forced-offline"}))
+        self.assertEqual((request.method, request.path, request.body),
+                         ("PUT", "/link", b'{"state":"offline"}'))
+
+    def test_unknown_outcomes_are_asked_again_with_the_same_key(self):
+        answers = [DROP, (503, {"Retry-After": "1"}, "{}"), ok(PLACED, 201)]
+        with Server(lambda request: answers.pop(0)) as server:
+            done = tillbox("order", "place", "--line", "A:1:1", "--json", url=server.url)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(json.loads(done.stdout), PLACED)
+            self.assertEqual(len(server.requests), 3)
+            self.assertEqual(len({request.key for request in server.requests}), 1)
+            self.assertEqual(len({request.body for request in server.requests}), 1)
+
+    def test_patience_ends_and_names_the_key(self):
+        for answer, exit_status in ((DROP, 3), ((503, {}, "{}"), 1)):
+            with self.subTest(answer=answer), Server(lambda request: answer) as server:
+                done = tillbox("order", "cancel", ID, "--idempotency-key", "k-7", url=server.url)
+                self.assertEqual(done.returncode, exit_status)
+                self.assertIn("--idempotency-key k-7", done.stderr)
+                self.assertEqual({request.key for request in server.requests}, {"k-7"})
+                # libcurl itself may repeat a request once on a connection that was kept.
+                self.assertGreaterEqual(len(server.requests), 4)
+                self.assertLessEqual(len(server.requests), 8)
+
+
+class Questions(unittest.TestCase):
+    """Promise: --json is what came, a pipe gets tabs, a terminal a table."""
+
+    def test_json_is_passed_through(self):
+        odd = '{"b":1.50,"a":{"z":[1, 2]},\n "b2":9007199254740993}'
+        with Server(lambda request: (200, {}, odd)) as server:
+            for args in (["status"], ["stats"], ["order", "show", ID], ["order", "wait", ID],
+                         ["order", "list"], ["link", "auto"], ["order", "ship", ID]):
+                with self.subTest(args=args):
+                    self.assertEqual(tillbox(*args, "--json", url=server.url).stdout, odd + "\n")
+
+    def test_show(self):
+        with Server(lambda request: ok(ORDER)) as server:
+            done = tillbox("order", "show", ID, url=server.url)
+            fields = dict(line.split("\t", 1) for line in done.stdout.splitlines())
+            self.assertEqual(fields["total"], "7.00")
+            self.assertEqual(fields["orderId"], ID)
+            self.assertEqual(fields["TEA-1"], "Grüner Tee\t2\t3.50\t7.00")
+            self.assertNotIn("\x1b", done.stdout)
+            exit_status, shown = tillbox_on_terminal("order", "show", ID, url=server.url)
+            self.assertEqual(exit_status, 0)
+            self.assertRegex(shown, r"\ntotal +7\.00\n")
+            self.assertIn("\x1b[1msku", shown)
+            plain = tillbox_on_terminal("order", "show", ID, url=server.url, NO_COLOR="1")[1]
+            self.assertNotIn("\x1b", plain)
+            self.assertRegex(plain, r"\nsku +name +quantity +unitPrice +amount\n")
+
+    def test_a_name_cannot_command_the_terminal(self):
+        evil = ORDER | {"customerId": "\x1b[2J\x07\u009b31mC\nD\tE"}
+        with Server(lambda request: ok(evil)) as server:
+            shown = tillbox_on_terminal("order", "show", ID, url=server.url, NO_COLOR="1")[1]
+            for char in "\x1b\x07\u009b\t":
+                self.assertNotIn(char, shown)
+            self.assertIn("31mC D E", shown)
+        with Server(lambda request: problem(409, "a\x1b[2Jb", ("/\x1b", "\x1b"))) as server:
+            self.assertNotIn("\x1b", tillbox("order", "show", ID, url=server.url).stderr)
+
+    def test_stats_have_each_currency_s_digits(self):
+        stats = {"asOf": "2024-11-23T00:00:00.000Z",
+                 "totals": [{"currency": "EUR", "orders": 3, "returns": 1, "cancelled": 0,
+                             "totalMinor": -1205},
+                            {"currency": "JPY", "orders": 1, "returns": 0, "cancelled": 0,
+                             "totalMinor": 1200}],
+                 "groups": [{"key": "2024-11-22", "currency": "BHD", "orders": 1, "returns": 0,
+                             "cancelled": 1, "totalMinor": 9007199254740991}]}
+        with Server(lambda request: ok(stats)) as server:
+            done = tillbox("stats", "--from", "2024-11-01", "--to", "2024-12-01T00:00:00+01:00",
+                           "--group-by", "day", url=server.url)
+            self.assertEqual(done.stdout, "2024-11-22\tBHD\t1\t0\t1\t9007199254740.991\n"
+                             "total\tEUR\t3\t1\t0\t-12.05\ntotal\tJPY\t1\t0\t0\t1200\n")
+            self.assertEqual(server.requests[0].path, "/orders/stats?from=2024-11-01"
+                             "&to=2024-12-01T00%3A00%3A00%2B01%3A00&groupBy=day")
+            shown = tillbox_on_terminal("stats", url=server.url, NO_COLOR="1")[1]
+            self.assertRegex(shown, r"^key +currency +orders +returns +cancelled +total\n")
+            self.assertIn("as of 2024-11-23", shown)
+
+    def test_list_passes_every_filter_and_follows_next(self):
+        def answer(request):
+            page = {"orders": [ORDER, ORDER | {"orderNumber": "n-2", "currency": "JPY"}]}
+            return ok(page if "cursor=b" in request.path else page | {"next": "b&="})
+
+        with Server(answer) as server:
+            done = tillbox("order", "list", "--customer", "C 1", "--status", "PLACED", "--node",
+                           "t", "--source", "POS", "--business-date", "2024-11-22", "--from",
+                           "2024-01-01", "--to", "2025-01-01", "--limit", "2", "--cursor", "a",
+                           url=server.url)
+            self.assertEqual(done.stdout.splitlines()[0], "\t".join(
+                ["till1-000042", ID, "PLACED", "SALE", "7.00", "EUR", ORDER["placedAt"],
+                 "2024-11-23", "till1", "POS", "C-1001"]))
+            self.assertEqual(done.stdout.splitlines()[1].split("\t")[4], "700")
+            self.assertEqual(
+                set(server.requests[0].path.removeprefix("/orders?").split("&")),
+                {"customerId=C%201", "status=PLACED", "node=t", "source=POS", "limit=2",
+                 "businessDate=2024-11-22", "from=2024-01-01", "to=2025-01-01", "cursor=a"})
+            self.assertEqual(len(server.requests), 1)
+            done = tillbox("order", "list", "--all", url=server.url)
+            self.assertEqual(len(done.stdout.splitlines()), 4)
+            self.assertEqual([request.path for request in server.requests[1:]],
+                             ["/orders?limit=500", "/orders?limit=500&cursor=b%26%3D"])
+            done = tillbox("order", "list", "--all", "--json", url=server.url)
+            self.assertEqual([len(json.loads(line)["orders"]) for line in
+                              done.stdout.splitlines()], [2, 2])
+            self.assertIn("--cursor b&=", tillbox_on_terminal("order", "list", url=server.url)[1])
+
+    def test_a_page_of_large_orders(self):
+        lines = [{"sku": "A", "name": "]}\\\"", "quantity": 1, "unitPriceMinor": 1}] * 1000
+        with Server(lambda request: ok({"orders": [ORDER | {"lines": lines}] * 50})) as server:
+            done = tillbox("order", "list", url=server.url)
+            self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 50))
+
+    def test_wait(self):
+        pending = ok({"status": "pending", "version": 1}, 202, Retry_After="1")
+        answers = [pending, ok(ORDER)]
+        with Server(lambda request: answers.pop(0)) as server:
+            done = tillbox("order", "wait", ID, "--min-version", "2", "--wait", "40s",
+                           url=server.url)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("orderNumber\ttill1-000042\n", done.stdout)
+            self.assertEqual(server.requests[0].path,
+                             f"/orders/{ID}?minVersion=2&wait=30000ms")  # the server's most
+            self.assertEqual(len(server.requests), 2)
+        with Server(lambda request: pending) as server:
+            done = tillbox("order", "wait", ID, "--wait", "0", url=server.url)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("version 1 is not there yet", done.stderr)
+            self.assertEqual(len(server.requests), 1)
+
+    def test_status_is_flat(self):
+        status = {"node": "till1", "disk": {"freeBytes": 5, "state": "ok"},
+                  "partitions": [{"partition": 0, "lag": 7}], "lastDeliveredAt": None}
+        with Server(lambda request: ok(status)) as server:
+            self.assertEqual(tillbox("status", "--url", server.url + "/").stdout,
+                             "node\ttill1\ndisk.freeBytes\t5\ndisk.state\tok\n"
+                             "partitions.0.partition\t0\npartitions.0.lag\t7\nlastDeliveredAt\t\n")
+            self.assertEqual(server.requests[0].path, "/status")
+
+    def test_a_loopback_address_needs_no_proxy(self):
+        with Server(lambda request: ok({"node": "till1"})) as server:
+            done = tillbox("status", url=server.url, http_proxy="http://127.0.0.1:1")
+            self.assertEqual(done.returncode, 0)
+
+    def test_full_standard_output_is_a_failure(self):
+        with Server(lambda request: ok(ORDER)) as server:
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([TILLBOX, "order", "show", ID], stdout=full,
+                                      stderr=subprocess.PIPE, env=environment(server.url))
+            self.assertEqual(done.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,268 @@
+"""What `tillbox order import` makes of a file, a moody server and an impatient person."""
+import collections
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from scripted import (DEADLINE_SECONDS, DROP, TILLBOX, Server, environment, ok, problem, tillbox,
+                      tillbox_on_terminal)
+
+MIB = 1 << 20
+
+
+class Till:
+    """Places orders as a till does: per key once, negative quantities never."""
+
+    def __init__(self):
+        self.answers, self.lock, self.moods = {}, threading.Lock(), collections.deque()
+
+    def __call__(self, request):
+        with self.lock:
+            if self.moods:
+                mood = self.moods.popleft()
+                if mood == "lost answer":  # carried out, but nobody hears of it
+                    self.place(request)
+                    return DROP
+                if mood:
+                    return mood
+            return self.place(request)
+
+    def place(self, request):
+        order = json.loads(request.body)
+        if order["lines"][0]["quantity"] < 0:
+            return problem(422, "1 fault", ("/lines/0/quantity", "must be above 0"))
+        if request.key in self.answers:
+            return ok(self.answers[request.key], 201, Idempotency_Replayed="true")
+        self.answers[request.key] = {"orderId": f"o{len(self.answers)}"}
+        return ok(self.answers[request.key], 201)
+
+    def orders(self):
+        return len(self.answers)
+
+
+def line(quantity=1, **more):
+    return json.dumps({"lines": [{"sku": "A", "quantity": quantity, "unitPriceMinor": 1}]} | more)
+
+
+class Import(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = pathlib.Path(folder.name) / "orders.jsonl"
+        self.till = Till()
+
+    def run_import(self, text, *args, server, **env):
+        self.file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return tillbox("order", "import", str(self.file), *args, url=server.url, **env)
+
+    def test_every_line_is_an_order_and_again_adds_nothing(self):
+        """Equal lines are different orders; the second run finds all of them there."""
+        text = "\n".join([line(), line(), "", line(2), "  ", line()]) + "\n"
+        with Server(self.till) as server:
+            done = self.run_import(text, server=server)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout, "imported\t4\nalready there\t0\nrefused\t0\n")
+            self.assertEqual(self.till.orders(), 4)
+            done = self.run_import(text, server=server)
+            self.assertEqual(done.stdout, "imported\t4\nalready there\t4\nrefused\t0\n")
+            self.assertEqual(self.till.orders(), 4)
+            # The ends of lines are not content, nor is a mark before the first.
+            done = self.run_import(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
+                                   server=server)
+            self.assertEqual(done.stdout, "imported\t4\nalready there\t4\nrefused\t0\n")
+            self.assertEqual(json.loads(self.run_import(text, "--json", server=server).stdout),
+                             {"refusals": [], "imported": 4, "alreadyThere": 4, "refused": 0,
+                              "complete": True})
+
+    def test_refused_lines_are_listed_in_order_and_the_rest_goes_on(self):
+        lines = [line(-1) if n % 3 == 0 else line() for n in range(1, 301)]
+        with Server(self.till) as server:
+            done = self.run_import("\n".join(lines), server=server)
+            self.assertEqual((done.returncode, self.till.orders()), (1, 200))
+            listed = re.findall(r"^line\t(\d+)\t(.*)$", done.stdout, re.M)
+            self.assertEqual([int(number) for number, _ in listed], list(range(3, 301, 3)))
+            self.assertEqual({why for _, why in listed}, {
+                "422 Refused: 1 fault; /lines/0/quantity: must be above 0"})
+            summary = json.loads(self.run_import("\n".join(lines), "--json", server=server).stdout)
+            self.assertEqual([one["line"] for one in summary["refusals"]], list(range(3, 301, 3)))
+            self.assertEqual(summary["refusals"][0]["problem"]["errors"],
+                             [{"pointer": "/lines/0/quantity", "detail": "must be above 0"}])
+            self.assertEqual((summary["imported"], summary["alreadyThere"], summary["refused"]),
+                             (200, 200, 100))
+
+    def test_a_line_may_have_a_mebibyte(self):
+        head, tail = line()[:-1] + ',"pad":"', '"}'
+        largest = head + "x" * (MIB - len(head) - len(tail)) + tail
+        with Server(self.till) as server:
+            done = self.run_import("\n".join([largest, largest + " ", line()]), server=server)
+            self.assertEqual((done.returncode, self.till.orders()), (1, 2))
+            self.assertIn("line\t2\t413 Content Too Large: the line is longer than 1 MiB\n",
+                          done.stdout)
+
+    def test_few_connections_are_kept(self):
+        with Server(self.till) as server:
+            self.run_import("\n".join([line()] * 500), server=server)
+            self.assertEqual(self.till.orders(), 500)
+            self.assertLessEqual(len(server.connections), 16)
+
+    def test_sixteen_are_under_way_at_once(self):
+        """Each answer waits for fifteen other requests: with fewer under way nothing would move."""
+        together = threading.Barrier(16, timeout=DEADLINE_SECONDS)
+
+        def answer(request):
+            together.wait()
+            return self.till(request)
+
+        with Server(answer) as server:
+            done = self.run_import("\n".join([line()] * 32), server=server)
+            self.assertEqual((done.returncode, self.till.orders()), (0, 32))
+
+    def test_a_moody_server_is_waited_for_and_nothing_doubles(self):
+        self.till.moods.extend([None] * 3 + [
+            (503, {"Retry-After": "1"}, "{}"), "lost answer", (429, {}, ""), DROP,
+            (507, {"Retry-After": "0"}, "{}"), "lost answer", (502, {}, ""), (408, {}, "")])
+        with Server(self.till) as server:
+            done = self.run_import("\n".join([line()] * 40), server=server)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(self.till.orders(), 40)
+            self.assertIn("imported\t40\n", done.stdout)
+            times = collections.Counter(request.key for request in server.requests)
+            self.assertEqual(len(times), 40)
+            self.assertGreaterEqual(max(times.values()), 2)
+
+    def test_patience_ends(self):
+        self.till.moods.extend([None] * 5)
+        with Server(lambda request: self.till(request) if self.till.moods
+                    else (503, {}, '{"detail":"full"}')) as server:
+            done = self.run_import("\n".join([line()] * 40), "--give-up-after", "0", server=server)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("503 Service Unavailable: full", done.stderr)
+            self.assertIn("Running it again continues safely", done.stderr)
+            self.assertIn("imported\t5\n", done.stdout)
+
+    def test_nobody_there_is_3_at_once(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.file.write_text(line())
+            done = tillbox("order", "import", str(self.file),
+                           url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("tillbox edge", done.stderr)
+            self.assertIn("imported\t0\n", done.stdout)
+
+    def test_the_wrong_place_is_told_once(self):
+        for status in (401, 403, 404, 405, 302):
+            with Server(lambda request: (status, {}, "")) as server:
+                done = self.run_import("\n".join([line()] * 1000), server=server)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("does not take orders", done.stderr)
+                self.assertLessEqual(len(server.requests), 32)
+
+    def test_a_missing_file(self):
+        done = tillbox("order", "import", str(self.file), url="http://127.0.0.1:1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No such file", done.stderr)
+        self.assertEqual(tillbox("order", "import", "/").returncode, 1)
+
+    def test_a_pipe_that_pauses_holds_nothing_back(self):
+        """The first order is placed while the second is not written yet."""
+        with Server(self.till) as server:
+            process = subprocess.Popen([TILLBOX, "order", "import", "-"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, env=environment(server.url))
+            process.stdin.write(line().encode() + b"\n" + line().encode()[:10])
+            process.stdin.flush()
+            while self.till.orders() < 1:
+                self.assertIsNone(process.poll())
+            process.stdin.write(line().encode()[10:])
+            out = process.communicate(timeout=DEADLINE_SECONDS)[0]
+            self.assertEqual((process.returncode, self.till.orders()), (0, 2))
+            self.assertIn(b"imported\t2\n", out)
+
+    def test_ctrl_c_finishes_what_is_in_flight(self):
+        """Whatever was sent is answered and counted; running it again ends up with all, once."""
+        asked, go_on = threading.Event(), threading.Event()
+
+        def answer(request):
+            result = self.till(request)
+            if self.till.orders() >= 50:
+                asked.set()
+                go_on.wait(DEADLINE_SECONDS)
+            return result
+
+        self.file.write_text("\n".join([line()] * 400))
+        with Server(answer) as server:
+            process = subprocess.Popen([TILLBOX, "order", "import", str(self.file)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       env=environment(server.url))
+            self.assertTrue(asked.wait(DEADLINE_SECONDS))
+            process.send_signal(signal.SIGINT)
+            # It has the signal when it is no longer pending and no longer to be caught.
+            while self.catches(process.pid, signal.SIGINT):
+                pass
+            go_on.set()
+            out, err = process.communicate(timeout=DEADLINE_SECONDS)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("Running it again continues safely", err)
+            imported = int(re.search(r"^imported\t(\d+)$", out, re.M)[1])
+            self.assertEqual(imported, self.till.orders())
+            self.assertLess(imported, 400)
+            done = self.run_import(self.file.read_text(), server=server)
+            self.assertEqual(done.stdout,
+                             f"imported\t400\nalready there\t{imported}\nrefused\t0\n")
+            self.assertEqual(self.till.orders(), 400)
+
+    @staticmethod
+    def catches(pid, number):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
+
+    def test_a_terminal_sees_a_bar_a_pipe_does_not(self):
+        self.file.write_text("\n".join([line(), line(-1)] * 100))
+        with Server(self.till) as server:
+            exit_status, shown = tillbox_on_terminal("order", "import", str(self.file),
+                                                     url=server.url, NO_COLOR="1")
+            self.assertEqual(exit_status, 1)
+            self.assertRegex(shown, r"\[[#-]{10,}\] +\d+%  \d+ orders")
+            self.assertTrue(shown.endswith(
+                "imported 100 (of them 0 already there), refused 100\n"), shown[-200:])
+            self.assertIn("line 2: 422", shown)
+            # Nothing of the bar stays behind: each is wiped before the next text.
+            self.assertEqual(re.findall(r"orders[^\r\n]*\n", shown), [])
+            done = tillbox("order", "import", str(self.file), url=server.url)
+            self.assertEqual(done.stderr, "")
+
+    def test_a_terminal_sees_what_it_waits_for(self):
+        self.file.write_text(line())
+        self.till.moods.append((503, {"Retry-After": "1"}, '{"detail":"the queue is full"}'))
+        with Server(self.till) as server:
+            exit_status, shown = tillbox_on_terminal("order", "import", str(self.file),
+                                                     url=server.url, columns=140)
+            self.assertEqual(exit_status, 0)
+            self.assertIn("waiting 1 s: 503 Service Unavailable: the queue is full", shown)
+
+    def test_memory_does_not_grow_with_the_file(self):
+        """200 MB of refused and placed lines, and a till that answers as they come."""
+        if os.environ.get("TB_SANITIZED"):
+            self.skipTest("a sanitizer keeps freed memory")
+        text = line(pad="x" * 100000) + "\n" + line(-1) + "\n"
+        with Server(lambda request: problem(422, "no") if b"-1" in request.body
+                    else ok({}, 201)) as server:
+            process = subprocess.Popen([TILLBOX, "order", "import", "-"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.DEVNULL, env=environment(server.url))
+            for _ in range(2000):
+                process.stdin.write(text.encode())
+            peak = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            process.communicate(timeout=DEADLINE_SECONDS)
+            self.assertEqual(process.returncode, 1)
+            self.assertLess(int(re.search(r"VmHWM:\s*(\d+)", peak)[1]), 40000)
+
+
+if __name__ == "__main__":
+    unittest.main()
