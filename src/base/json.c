@@ -1,10 +1,7 @@
 #include "base/json.h"
 #include "base/json_scan.h"
 #include <cjson/cJSON.h>
-#include <stdlib.h>
 
-/* cJSON copies a number into 64 bytes before it reads it and stumbles over longer ones. */
-#define CJSON_NUMBER_MAX 63
 /* In a node's type, above the bits that cJSON uses: valuedouble is an exact integer. */
 #define TYPE_INTEGER (1 << 16)
 
@@ -31,61 +28,26 @@ static void keep_numbers(cJSON *node, const struct tb_json_number **next)
     }
 }
 
-/* A copy in which 0 and blanks stand for each number that is too long for cJSON: the numbers
- * are taken from the scan anyway. */
-static char *without_long_numbers(struct tb_str text, struct tb_json_numbers *numbers)
-{
-    const struct tb_json_number *number = tb_json_numbers_items(numbers);
-    char *copy = malloc(text.len);
-
-    if (!copy)
-        return NULL;
-    memcpy(copy, text.ptr, text.len);
-    for (size_t i = 0; i < numbers->count; i++, number++) {
-        if (number->text.len > CJSON_NUMBER_MAX) {
-            char *at = copy + (number->text.ptr - text.ptr);
-
-            memset(at, ' ', number->text.len);
-            *at = '0';
-        }
-    }
-    return copy;
-}
-
-/* The scan has passed, so that cJSON can fail for want of memory only. */
-static cJSON *parse_scanned(struct tb_str text, struct tb_json_numbers *numbers)
-{
-    const struct tb_json_number *next = tb_json_numbers_items(numbers);
-    char *copy = NULL;
-    cJSON *root;
-
-    if (numbers->longest > CJSON_NUMBER_MAX) {
-        copy = without_long_numbers(text, numbers);
-        if (!copy)
-            return NULL;
-    }
-    root = cJSON_ParseWithLengthOpts(copy ? copy : text.ptr, text.len, NULL, 0);
-    free(copy);
-    if (root) {
-        keep_numbers(root, &next);
-        TB_ASSERT(next == tb_json_numbers_items(numbers) + numbers->count);
-    }
-    return root;
-}
-
+/* Behind the scan cJSON refuses nothing but, for want of memory, the tree. (1.7.15 as it was
+ * released also stumbles over numbers of 64 characters and more; Debian's is mended.) */
 enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
                            struct tb_error *err)
 {
+    if (text.len > INT32_MAX) /* a node holds the length of its number in an int */
+        return tb_error_set(err, TB_INVALID, "JSON: more than 2 GiB");
+
     TB_CLEANUP(tb_json_numbers_release) struct tb_json_numbers numbers;
+    const struct tb_json_number *next;
     cJSON *root;
 
     tb_json_numbers_init(&numbers);
     TB_TRY(tb_json_scan(text, depth_max, &numbers, err));
-    if (numbers.longest > INT32_MAX)
-        return tb_error_set(err, TB_INVALID, "JSON: a number of more than 2 GiB");
-    root = parse_scanned(text, &numbers);
+    root = cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
     if (!root)
         return tb_error_set(err, TB_INTERNAL, "out of memory reading JSON");
+    next = tb_json_numbers_items(&numbers);
+    keep_numbers(root, &next);
+    TB_ASSERT(next == tb_json_numbers_items(&numbers) + numbers.count);
     *ret_root = (struct tb_json *)root;
     return TB_OK;
 }

@@ -244,8 +244,6 @@ static enum tb_code keep_number(struct scan *scan, size_t start, bool integer)
         if (minus)
             number.value = -number.value;
     }
-    if (number.text.len > numbers->longest)
-        numbers->longest = number.text.len;
     tb_json_numbers_items(numbers)[numbers->count++] = number;
     return TB_OK;
 }
@@ -329,7 +327,6 @@ void tb_json_numbers_init(struct tb_json_numbers *numbers)
     numbers->heap = NULL;
     numbers->count = 0;
     numbers->cap = TB_JSON_NUMBERS_INLINE;
-    numbers->longest = 0;
 }
 
 void tb_json_numbers_release(struct tb_json_numbers *numbers)

@@ -40,7 +40,6 @@ struct tb_json_number {
 struct tb_json_numbers {
     struct tb_json_number *heap; /* NULL while they fit in few */
     size_t count, cap;
-    size_t longest; /* length of the longest number's text */
     struct tb_json_number few[TB_JSON_NUMBERS_INLINE];
 };
 
