@@ -159,9 +159,7 @@ static enum tb_code planned_order(struct planning *run, const char *order_id,
     struct tb_planned *planned = tb_plan_find(run->plan, order_id);
 
     if (!planned) {
-        planned = tb_arena_alloc(&run->plan->arena, sizeof *planned);
-        if (!planned)
-            return out_of_memory(err);
+        planned = tb_plan_fresh(run->plan);
         TB_TRY(run->load(run->load_ctx, order_id, &run->plan->arena, planned, err));
         memcpy(planned->order.order_id, order_id, TB_UUID_SIZE);
         tb_plan_insert(run->plan, planned);
@@ -272,16 +270,25 @@ static void complete_unknown(struct passage *passage)
         event->version = 0;
 }
 
+/* In any case of letters; most often to the letter, which is cheap to see. */
+static bool is_order_id(struct tb_str text, const char *order_id)
+{
+    char parsed[TB_UUID_SIZE];
+
+    if (tb_str_eq(text, (struct tb_str){order_id, TB_UUID_LEN}))
+        return true;
+    return tb_uuid_parse(text, parsed) && strcmp(parsed, order_id) == 0;
+}
+
 /* A header that contradicts the value; NULL: none does. */
 static const char *contradiction(const struct passage *passage)
 {
     const struct tb_event *event = &passage->event;
     const struct headers *headers = &passage->headers;
-    char subject[TB_UUID_SIZE];
     int64_t version = 0;
 
     if (headers->subject.ptr && event->order_id[0] != '\0' &&
-        (!tb_uuid_parse(headers->subject, subject) || strcmp(subject, event->order_id) != 0))
+        !is_order_id(headers->subject, event->order_id))
         return "ce_subject is not the value's orderId";
     if (headers->version.ptr && event->version != 0 &&
         (!parse_count(headers->version, &version) || version != event->version))

@@ -7,6 +7,8 @@
 struct tb_plan_index {
     size_t mask;
     struct tb_planned **slots;
+    struct tb_planned *pool; /* kept from batch to batch: half of what a batch would allocate */
+    size_t pool_max;
 };
 
 struct tb_plan_documents {
@@ -46,13 +48,22 @@ struct tb_planned *tb_plan_find(const struct tb_plan *plan, const char *order_id
     return *slot_of(plan, order_id);
 }
 
-void tb_plan_insert(struct tb_plan *plan, struct tb_planned *planned)
+struct tb_planned *tb_plan_fresh(struct tb_plan *plan)
 {
-    struct tb_planned **slot = slot_of(plan, planned->order.order_id);
+    struct tb_planned *fresh = &plan->index->pool[plan->order_count];
 
-    TB_ASSERT(*slot == NULL && plan->order_count <= plan->index->mask / 2);
-    *slot = planned;
-    plan->orders[plan->order_count++] = planned;
+    TB_ASSERT(plan->order_count < plan->index->pool_max);
+    *fresh = (struct tb_planned){0};
+    return fresh;
+}
+
+void tb_plan_insert(struct tb_plan *plan, struct tb_planned *fresh)
+{
+    struct tb_planned **slot = slot_of(plan, fresh->order.order_id);
+
+    TB_ASSERT(*slot == NULL && fresh == &plan->index->pool[plan->order_count]);
+    *slot = fresh;
+    plan->orders[plan->order_count++] = fresh;
 }
 
 void tb_plan_keep(struct tb_plan *plan, struct tb_json *document)
@@ -63,24 +74,40 @@ void tb_plan_keep(struct tb_plan *plan, struct tb_json *document)
     documents->list[documents->count++] = document;
 }
 
-static bool reserve_index(struct tb_plan *plan, size_t count)
+static bool reserve_slots(struct tb_plan_index *index, size_t count)
 {
     size_t size = 16;
     struct tb_planned **slots;
 
     while (size < 2 * count)
         size *= 2;
-    if (!plan->index && !(plan->index = calloc(1, sizeof *plan->index)))
-        return false;
-    if (plan->index->slots && plan->index->mask + 1 >= size)
+    if (index->slots && index->mask + 1 >= size)
         return true;
-
     slots = calloc(size, sizeof(struct tb_planned *));
     if (!slots)
         return false;
-    free(plan->index->slots);
-    *plan->index = (struct tb_plan_index){.mask = size - 1, .slots = slots};
+    free(index->slots);
+    index->slots = slots;
+    index->mask = size - 1;
     return true;
+}
+
+static bool reserve_index(struct tb_plan *plan, size_t count)
+{
+    struct tb_plan_index *index = plan->index;
+    struct tb_planned *pool;
+
+    if (!index && !(index = plan->index = calloc(1, sizeof *index)))
+        return false;
+    if (index->pool_max < count) {
+        pool = calloc(count, sizeof *pool);
+        if (!pool)
+            return false;
+        free(index->pool);
+        index->pool = pool;
+        index->pool_max = count;
+    }
+    return reserve_slots(index, count);
 }
 
 static bool reserve_documents(struct tb_plan *plan, size_t count)
@@ -128,8 +155,10 @@ void tb_plan_clear(struct tb_plan *plan)
 void tb_plan_release(struct tb_plan *plan)
 {
     tb_plan_clear(plan);
-    if (plan->index)
+    if (plan->index) {
         free(plan->index->slots);
+        free(plan->index->pool);
+    }
     free(plan->index);
     if (plan->documents)
         free(plan->documents->list);

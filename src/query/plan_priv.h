@@ -11,7 +11,9 @@
 TB_CHECKED bool tb_plan_reserve(struct tb_plan *plan, size_t count);
 /* The batch's order of that id; NULL if it has not been named yet. */
 struct tb_planned *tb_plan_find(const struct tb_plan *plan, const char *order_id);
-/* planned->order.order_id is set and not in the plan yet; room is reserved. */
-void tb_plan_insert(struct tb_plan *plan, struct tb_planned *planned);
+/* An empty order that is not in the plan yet; room is reserved. */
+struct tb_planned *tb_plan_fresh(struct tb_plan *plan);
+/* Adds the fresh one: its order.order_id is set now and not in the plan yet. */
+void tb_plan_insert(struct tb_plan *plan, struct tb_planned *fresh);
 /* The plan frees it when it is cleared; room is reserved. */
 void tb_plan_keep(struct tb_plan *plan, struct tb_json *document);

@@ -120,6 +120,17 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
+/* Orders are loaded by the batch: one read transaction for all of them spares a lock and an
+ * unlock for each. The plan's commit ends it, or whatever comes instead. */
+static enum tb_code begin_loading(struct tb_view_sqlite *view, struct tb_error *err)
+{
+    if (view->loading.db)
+        return TB_OK;
+    TB_TRY(tb_db_exec(view->db, "BEGIN", err));
+    view->loading.db = view->db;
+    return TB_OK;
+}
+
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
                               struct tb_planned *ret_order, struct tb_error *err)
 {
@@ -127,15 +138,18 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     enum tb_code code;
     bool row = false;
 
+    TB_TRY(begin_loading(view, err));
     tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
-    TB_TRY(tb_stmt_step(&view->load, &row, err));
-    if (!row) {
+    code = tb_stmt_step(&view->load, &row, err);
+    if (code == TB_OK && row)
+        code = load_row(&view->load, arena, ret_order, err);
+    else if (code == TB_OK)
         *ret_order = (struct tb_planned){0};
-        return TB_OK;
-    }
-    code = load_row(&view->load, arena, ret_order, err);
     tb_stmt_reset(&view->load);
-    return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
+    if (code == TB_OK)
+        return TB_OK;
+    tb_txn_rollback(&view->loading);
+    return tb_error_wrap(err, "order %s", order_id);
 }
 
 /* What both the insert and the update write. */
@@ -186,6 +200,7 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
+    tb_txn_rollback(&view->loading);
     TB_TRY(tb_txn_begin(&txn, view->db, err));
     for (size_t i = 0; i < plan->order_count; i++) {
         if (plan->orders[i]->changed)
@@ -219,6 +234,7 @@ static void view_free(struct tb_view *base)
                                    &view->set_offset, &view->offset,     &view->insert_dead,
                                    &view->any_dead,   &view->expire_dead};
 
+    tb_txn_rollback(&view->loading);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
     tb_db_close(view->db);
