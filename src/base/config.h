@@ -15,20 +15,43 @@
 #include <stdint.h>
 
 enum tb_config_type {
-    TB_CONFIG_TEXT, TB_CONFIG_INT, TB_CONFIG_SIZE, TB_CONFIG_DURATION, TB_CONFIG_BOOL,
-    TB_CONFIG_CHOICE, TB_CONFIG_TIME_OF_DAY, TB_CONFIG_NODE_NAME, TB_CONFIG_CURRENCY,
-    TB_CONFIG_ADDRESS /* host:port */, TB_CONFIG_ZONE /* a name the machine knows, or "" */,
+    TB_CONFIG_TEXT,
+    TB_CONFIG_INT,
+    TB_CONFIG_SIZE,
+    TB_CONFIG_DURATION,
+    TB_CONFIG_BOOL,
+    TB_CONFIG_CHOICE,
+    TB_CONFIG_TIME_OF_DAY,
+    TB_CONFIG_NODE_NAME,
+    TB_CONFIG_CURRENCY,
+    TB_CONFIG_ADDRESS, /* host:port */
+    TB_CONFIG_ZONE,    /* a name the machine knows, or "" */
 };
 enum tb_config_origin { TB_CONFIG_DEFAULT, TB_CONFIG_FILE, TB_CONFIG_ENV, TB_CONFIG_FLAG };
 
 /* Every key there is; the order is the order of printing. */
 enum tb_config_key {
-    TB_NODE_NAME, TB_NODE_DATA, TB_NODE_CURRENCY, TB_NODE_TIMEZONE, TB_NODE_DAY_START,
-    TB_HTTP_LISTEN, TB_HTTP_ALLOWED_HOSTS, TB_HTTP_ALLOWED_ORIGINS,
+    TB_NODE_NAME,
+    TB_NODE_DATA,
+    TB_NODE_CURRENCY,
+    TB_NODE_TIMEZONE,
+    TB_NODE_DAY_START,
+    TB_HTTP_LISTEN,
+    TB_HTTP_ALLOWED_HOSTS,
+    TB_HTTP_ALLOWED_ORIGINS,
     TB_LOG_KIND,
-    TB_RETENTION_OUTBOX, TB_RETENTION_IDEMPOTENCY, TB_RETENTION_LOG, TB_RETENTION_DEAD_LETTERS,
-    TB_LIMITS_DISK_RESERVE, TB_LIMITS_BODY, TB_LIMITS_LINES, TB_LIMITS_DEPTH, TB_LIMITS_HEADER,
-    TB_LIMITS_HEADER_TIMEOUT, TB_LIMITS_BODY_TIMEOUT, TB_LIMITS_CONNECTIONS,
+    TB_RETENTION_OUTBOX,
+    TB_RETENTION_IDEMPOTENCY,
+    TB_RETENTION_LOG,
+    TB_RETENTION_DEAD_LETTERS,
+    TB_LIMITS_DISK_RESERVE,
+    TB_LIMITS_BODY,
+    TB_LIMITS_LINES,
+    TB_LIMITS_DEPTH,
+    TB_LIMITS_HEADER,
+    TB_LIMITS_HEADER_TIMEOUT,
+    TB_LIMITS_BODY_TIMEOUT,
+    TB_LIMITS_CONNECTIONS,
     TB_LIMITS_CONNECTIONS_PER_ADDRESS,
     TB_CONFIG_KEY_COUNT
 };
@@ -37,11 +60,11 @@ struct tb_config_spec {
     const char *section, *key; /* "node", "name" */
     const char *flag;          /* "--node", or NULL */
     enum tb_config_type type;
-    const char *fallback;      /* NULL: computed at load (host name) or none */
-    const char *choices;       /* TB_CONFIG_CHOICE: "inproc|kafka" */
-    int64_t min, max;          /* of the typed value, of a text its bytes; 0, 0: no bound */
-    bool forever;              /* TB_CONFIG_DURATION: "forever" is allowed */
-    const char *help;          /* one sentence */
+    const char *fallback; /* NULL: computed at load (host name) or none */
+    const char *choices;  /* TB_CONFIG_CHOICE: "inproc|kafka" */
+    int64_t min, max;     /* of the typed value, of a text its bytes; 0, 0: no bound */
+    bool forever;         /* TB_CONFIG_DURATION: "forever" is allowed */
+    const char *help;     /* one sentence */
 };
 extern const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT];
 

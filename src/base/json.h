@@ -20,11 +20,11 @@
 struct tb_json; /* a value: cJSON's node, opaque here */
 
 /* depth_max at most TB_JSON_DEPTH_MAX. *ret_root is freed by tb_json_free. */
-TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max,
-                                      struct tb_json **ret_root, struct tb_error *err);
+TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
+                                      struct tb_error *err);
 /* The pre-scan alone. */
 TB_CHECKED enum tb_code tb_json_check(struct tb_str text, int depth_max, struct tb_error *err);
-void tb_json_free(struct tb_json *root); /* NULL is fine */
+void tb_json_free(struct tb_json *root);   /* NULL is fine */
 void tb_json_freep(struct tb_json **root); /* for TB_CLEANUP */
 
 enum tb_json_type {

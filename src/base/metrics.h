@@ -26,9 +26,9 @@ static inline uint64_t tb_counter_get(const struct tb_counter *counter)
 
 #define TB_HISTOGRAM_BUCKETS_MAX 16
 struct tb_histogram_spec {
-    size_t count;                               /* finite bounds, rising */
-    int64_t bounds[TB_HISTOGRAM_BUCKETS_MAX];   /* in the observed unit, inclusive */
-    double scale;                               /* written = observed * scale */
+    size_t count;                             /* finite bounds, rising */
+    int64_t bounds[TB_HISTOGRAM_BUCKETS_MAX]; /* in the observed unit, inclusive */
+    double scale;                             /* written = observed * scale */
 };
 struct tb_histogram {
     const struct tb_histogram_spec *spec; /* borrowed */

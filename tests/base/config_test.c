@@ -182,10 +182,11 @@ START_TEST(every_key_can_be_set_in_the_file_and_by_its_variable)
         if (i == TB_NODE_NAME)
             value = "a";
         snprintf(file, sizeof file, "[%s]\n%s = %s\n", spec->section, spec->key, value);
-        snprintf(variable, sizeof variable, "TILLBOX_%s_%s", spec->section, spec->key);
-        for (char *c = variable; *c; c++)
+        int len = snprintf(variable, sizeof variable, "TILLBOX_%s_%s=%s", spec->section, spec->key,
+                           value);
+        ck_assert_int_lt(len, (int)sizeof variable);
+        for (char *c = variable; *c != '='; c++)
             *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
-        strcat(strcat(variable, "="), value);
 
         struct load by_file = {.file = file}, by_env = {.env = {variable}};
         load_good(&by_file);

@@ -5,6 +5,7 @@
 #include "support/support.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -169,6 +170,46 @@ START_TEST(a_reader_that_went_away_is_survived)
 }
 END_TEST
 
+#define THREADS 4
+#define LINES_EACH 20 /* together less than a pipe holds */
+
+static void *report(void *arg)
+{
+    for (int i = 0; i < LINES_EACH; i++)
+        tb_diag(TB_DIAG_INFO, "thread", "%s", (const char *)arg);
+    return NULL;
+}
+
+START_TEST(lines_of_several_threads_do_not_mix)
+{
+    pthread_t threads[THREADS];
+    struct tb_error err = {0};
+    char texts[THREADS][400];
+    int lines = 0, fd = redirect_to_pipe();
+
+    tb_diag_init("tillbox-edge", TB_DIAG_INFO);
+    for (int i = 0; i < THREADS; i++) {
+        memset(texts[i], 'a' + i, sizeof texts[i] - 1);
+        texts[i][sizeof texts[i] - 1] = '\0';
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, report, texts[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    struct tb_buf got = drain(fd);
+    for (char *at = got.data, *end; (end = strchr(at, '\n')); at = end + 1, lines++) {
+        struct tb_json *root = NULL;
+
+        ck_ok(tb_json_parse((struct tb_str){at, (size_t)(end - at)}, 1, &root, &err));
+        struct tb_str text = tb_json_string(tb_json_get(root, "message"));
+        ck_assert_uint_eq(text.len, sizeof texts[0] - 1);
+        ck_assert(tb_str_eq(text, tb_str_of(texts[text.ptr[0] - 'a'])));
+        tb_json_free(root);
+    }
+    ck_assert_int_eq(lines, THREADS * LINES_EACH);
+    tb_buf_release(&got);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("diag");
@@ -178,6 +219,7 @@ int main(void)
     tcase_add_test(tc, a_terminal_gets_text_that_cannot_steer_it);
     tcase_add_test(tc, hostile_messages_stay_one_valid_line);
     tcase_add_test(tc, a_full_pipe_loses_lines_and_counts_them);
+    tcase_add_test(tc, lines_of_several_threads_do_not_mix);
     tcase_add_test(tc, a_reader_that_went_away_is_survived);
     suite_add_tcase(suite, tc);
     return test_main(suite);
