@@ -248,7 +248,7 @@ class Import(unittest.TestCase):
             self.assertIn("waiting 1 s: 503 Service Unavailable: the queue is full", shown)
 
     def test_memory_does_not_grow_with_the_file(self):
-        """200 MB of refused and placed lines, and a till that answers as they come."""
+        """70 MB of refused and placed lines, and a till that answers as they come."""
         if os.environ.get("TB_SANITIZED"):
             self.skipTest("a sanitizer keeps freed memory")
         text = line(pad="x" * 100000) + "\n" + line(-1) + "\n"
@@ -256,7 +256,7 @@ class Import(unittest.TestCase):
                     else ok({}, 201)) as server:
             process = subprocess.Popen([TILLBOX, "order", "import", "-"], stdin=subprocess.PIPE,
                                        stdout=subprocess.DEVNULL, env=environment(server.url))
-            for _ in range(2000):
+            for _ in range(700):
                 process.stdin.write(text.encode())
             peak = pathlib.Path(f"/proc/{process.pid}/status").read_text()
             process.communicate(timeout=DEADLINE_SECONDS)
