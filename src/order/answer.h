@@ -15,15 +15,15 @@ struct tb_answer {
     char order_id[TB_UUID_SIZE]; /* Location of a 201; "" otherwise */
     bool replayed;               /* Idempotency-Replayed: true */
     int retry_after_s;           /* Retry-After; 0: none */
-    struct tb_buf body;          /* application/json below 400, application/problem+json from 400 */
+    struct tb_buf body; /* application/json below 400, application/problem+json from 400 */
 };
 void tb_answer_release(struct tb_answer *answer);
 
 /* 201 or 200 for a command carried out; order is the order after the event. */
 void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
                     const struct tb_order *order);
-/* application/problem+json (RFC 9457): type, title (the status's reason phrase), status, detail, and errors when
- * faults is not NULL and not empty. */
+/* application/problem+json (RFC 9457): type, title (the status's reason phrase), status, detail,
+ * and errors when faults is not NULL and not empty. */
 void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
                        const struct tb_faults *faults);
 /* The status for a failed command: TB_INVALID 422 with faults, 400 without; TB_NOT_FOUND 404;

@@ -137,7 +137,7 @@ static void read_body(struct tb_reader *reader, const struct tb_json *root,
         read_cancel(reader, root, command);
         break;
     case TB_CMD_COUNT:
-        TB_ASSERT(!"a command type");
+        tb_assert_failed("a command type", __FILE__, __LINE__);
     }
 }
 

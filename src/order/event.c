@@ -67,7 +67,7 @@ void tb_event_apply(const struct tb_event *event, struct tb_order *order)
         order->status = TB_CANCELLED;
         break;
     case TB_EVENT_TYPE_COUNT:
-        TB_ASSERT(!"an event type");
+        tb_assert_failed("an event type", __FILE__, __LINE__);
     }
     order->version = event->version;
     order->updated_at_ms = event->occurred_at_ms;

@@ -225,7 +225,9 @@ void tb_order_read_v1(struct tb_reader *reader, const struct tb_json *json,
     if (context->node.len > TB_NODE_MAX)
         tb_reader_fault(reader, TB_AT_ROOT, NULL, "comes from a node with a name above %d bytes",
                         TB_NODE_MAX);
-    order->node = context->node;
+    /* The node's name stands in a header, which may go before the order does. */
+    order->node = tb_arena_copy(reader->arena, context->node);
+    reader->out_of_memory |= context->node.ptr && !order->node.ptr;
     read_v1_ids(reader, m[ORDER_ID], m[CUSTOMER], m[EVENT_ID], order);
     read_items(reader, m[ITEMS], digits, order);
     read_timestamp(reader, m[TIMESTAMP], context->day_start_minutes, order);

@@ -76,6 +76,13 @@ START_TEST(encode_decode_encode_is_identical)
         ck_assert_str_eq(first.data, second.data);
         ck_assert_int_eq(order.total_minor, back.total_minor);
         ck_assert_int_eq(order.updated_at_ms, back.updated_at_ms);
+        ck_assert_str_eq(order.order_number, back.order_number);
+        ck_assert(tb_str_eq(order.customer_id, back.customer_id));
+        ck_assert(tb_str_eq(order.node, back.node));
+        ck_assert(tb_str_eq(order.address.line2, back.address.line2));
+        ck_assert(tb_str_eq(order.address.postal_code, back.address.postal_code));
+        for (size_t i = 0; i < order.line_count; i++)
+            ck_assert(tb_str_eq(order.lines[i].name, back.lines[i].name));
         tb_json_free(json);
         tb_arena_clear(&arena);
     }
@@ -164,6 +171,28 @@ START_TEST(only_an_object_is_an_order)
 }
 END_TEST
 
+/* The shortest texts there may be are not taken for none. */
+START_TEST(short_texts_are_kept)
+{
+    struct tb_line line = {TB_STR("a"), TB_STR("b"), 1, 0};
+    struct tb_order order = {.order_id = SAMPLE_ORDER_ID,
+                             .version = 1,
+                             .currency = "EUR",
+                             .business_date = "1970-01-01",
+                             .node = TB_STR("n"),
+                             .customer_id = TB_STR("c"),
+                             .source = TB_STR("S"),
+                             .lines = &line,
+                             .line_count = 1};
+    struct tb_buf out = {0};
+
+    tb_order_encode(&out, &order);
+    ck_assert_ptr_nonnull(strstr(out.data, "\"node\":\"n\",\"source\":\"S\",\"customerId\":\"c\","
+                                           "\"lines\":[{\"sku\":\"a\",\"name\":\"b\","));
+    tb_buf_release(&out);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("order_json");
@@ -174,6 +203,7 @@ int main(void)
     tcase_add_test(tc, encode_decode_encode_is_identical);
     tcase_add_loop_test(tc, what_is_wrong_is_named, 0, sizeof(wrong) / sizeof(wrong[0]));
     tcase_add_test(tc, only_an_object_is_an_order);
+    tcase_add_test(tc, short_texts_are_kept);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
