@@ -222,6 +222,9 @@ const struct tb_subcommand tb_cmd_order_show = {
     .name = "order show",
     .operands = "ID",
     .summary = "Show an order",
+    .details =
+        "In a pipe: a field's name and value a line; then `line`, sku, name, quantity, unit "
+        "price, amount.",
     .examples = "tillbox order show 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
                 "tillbox order show ID --json",
     .operands_min = 1,

@@ -7,7 +7,8 @@
 
 static const struct tb_column field_columns[] = {{"field", false}, {"value", false}};
 static const struct tb_column line_columns[] = {
-    {"sku", false}, {"name", false}, {"quantity", true}, {"unitPrice", true}, {"amount", true}};
+    {"line", false}, /* in a pipe only */
+    {"sku", false},  {"name", false}, {"quantity", true}, {"unitPrice", true}, {"amount", true}};
 #define LINE_COLUMN_COUNT (sizeof line_columns / sizeof line_columns[0])
 
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency)
@@ -91,6 +92,8 @@ static void add_line(struct tb_table *table, const struct tb_json *line, struct 
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     int64_t quantity = 0, price = 0;
 
+    if (!table->terminal) /* a sku may be named like a field */
+        tb_table_cell(table, TB_STR("line"));
     tb_table_cell(table, tb_field_text(line, "sku"));
     tb_table_cell(table, tb_field_text(line, "name"));
     (void)tb_field_int(line, "quantity", &quantity);
@@ -117,7 +120,8 @@ static void show_lines(const struct tb_cli *cli, const struct tb_json *order)
         return;
     if (cli->out_terminal)
         putchar('\n');
-    tb_table_init(&table, line_columns, LINE_COLUMN_COUNT, cli->out_terminal, cli->color);
+    tb_table_init(&table, line_columns + cli->out_terminal, LINE_COLUMN_COUNT - cli->out_terminal,
+                  cli->out_terminal, cli->color);
     for (const struct tb_json *line = tb_json_first(lines); line; line = tb_json_next(line))
         add_line(&table, line, tb_field_text(order, "currency"));
     tb_table_flush(&table, stdout);

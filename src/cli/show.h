@@ -1,6 +1,7 @@
 /* Showing: what the server answered, for a person on a terminal or a program in a pipe.
  *
- * One object is a line per field (name, tab, value in a pipe), its order lines a table below it.
+ * One object is a line per field (name, tab, value in a pipe), its order lines a table below it
+ * (in a pipe: `line`, sku, name, quantity, unitPrice, amount).
  * `...Minor` fields of an object with a currency are shown with the currency's digits, and
  * without the suffix.
  *

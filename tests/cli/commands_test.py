@@ -207,7 +207,7 @@ class Questions(unittest.TestCase):
             fields = dict(line.split("\t", 1) for line in done.stdout.splitlines())
             self.assertEqual(fields["total"], "7.00")
             self.assertEqual(fields["orderId"], ID)
-            self.assertEqual(fields["TEA-1"], "Grüner Tee\t2\t3.50\t7.00")
+            self.assertEqual(fields["line"], "TEA-1\tGrüner Tee\t2\t3.50\t7.00")
             self.assertNotIn("\x1b", done.stdout)
             exit_status, shown = tillbox_on_terminal("order", "show", ID, url=server.url)
             self.assertEqual(exit_status, 0)

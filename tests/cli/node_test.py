@@ -1,0 +1,120 @@
+"""Every command of `tillbox` against a node: what one says, another one sees."""
+import json
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from scripted import DEADLINE_SECONDS, TILLBOX, environment, tillbox
+
+ADDRESS = ["--line1", "Lindenweg 4", "--city", "Kiel", "--country", "DE"]
+
+
+class Node(unittest.TestCase):
+    """One node, started as users start it: `tillbox edge`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tillbox-cli-")
+        cls.edge = subprocess.Popen(
+            [TILLBOX, "edge", "--data", str(pathlib.Path(cls.folder.name) / "node"), "--node",
+             "till1", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env=environment(), text=True)
+        if not select.select([cls.edge.stdout], [], [], DEADLINE_SECONDS)[0]:
+            raise AssertionError("the node says nothing")
+        cls.url = cls.edge.stdout.readline().split()[-1]
+
+    @classmethod
+    def tearDownClass(cls):
+        # It took this process's place: there is no shell or wrapper between.
+        program = os.readlink(f"/proc/{cls.edge.pid}/exe")
+        cls.edge.send_signal(signal.SIGTERM)
+        status = cls.edge.wait(DEADLINE_SECONDS)
+        cls.edge.stdout.close()
+        cls.folder.cleanup()
+        assert (status, pathlib.Path(program).name) == (0, "tillbox-edge"), (status, program)
+
+    def run_ok(self, *args, stdin=""):
+        done = tillbox(*args, url=self.url, stdin=stdin)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), args)
+        return done.stdout
+
+    def ask(self, *args, **more):
+        return json.loads(self.run_ok(*args, "--json", **more))
+
+    def refused(self, *args):
+        done = tillbox(*args, url=self.url)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), args)
+        return done.stderr
+
+    def place(self, *args):
+        return self.ask("order", "place", "--line", "TEA-1:2:350:Green tea", *args)["orderId"]
+
+    def test_the_life_of_an_order(self):
+        placed = self.ask("order", "place", "--line", "TEA-1:2:350:Green tea", "--customer", "L-1",
+                          "--source", "POS", "--currency", "JPY")
+        order = placed["orderId"]
+        self.assertEqual((placed["totalMinor"], placed["version"]), (700, 1))
+        self.assertEqual(self.ask("order", "address", order, *ADDRESS)["version"], 2)
+        self.assertEqual(self.ask("order", "lines", order, "--line", "A:3:100", "--line",
+                                  "B:1:50:b", "--if-match", "2")["totalMinor"], 350)
+        self.assertIn("412", self.refused("order", "ship", order, "--if-match", "2"))
+        self.assertEqual(self.ask("order", "ship", order)["status"], "SHIPPED")
+        self.assertIn("409", self.refused("order", "cancel", order))
+        seen = self.ask("order", "wait", order, "--min-version", "4", "--wait", "30s")
+        self.assertEqual((seen["status"], seen["totalMinor"], seen["shippingAddress"]["city"]),
+                         ("SHIPPED", 350, "Kiel"))
+        self.assertIn("total\t350\n", self.run_ok("order", "show", order))  # no digits in JPY
+        self.assertEqual(self.run_ok("order", "list", "--customer", "L-1").split("\t")[1], order)
+
+    def test_a_repeated_key_is_one_order(self):
+        first = self.place("--idempotency-key", "again")
+        self.assertEqual(self.place("--idempotency-key", "again"), first)
+        self.assertNotEqual(self.place(), first)
+
+    def test_cancelled_with_a_reason(self):
+        order = self.place("--customer", "C-9")
+        self.run_ok("order", "cancel", order, "--reason", "verschüttet")
+        self.ask("order", "wait", order, "--min-version", "2", "--wait", "30s")
+        self.assertEqual(len(self.ask("order", "list", "--customer", "C-9", "--status",
+                                      "CANCELLED")["orders"]), 1)
+
+    def test_every_fault_is_told(self):
+        said = self.refused("order", "place", "--line", "A:-1:1", "--currency", "XXY")
+        self.assertIn("/lines/0/quantity: ", said)
+        self.assertIn("/currency: ", said)
+        self.assertIn("404", self.refused("order", "show", "nonsense"))
+        self.assertIn("400", self.refused("order", "list", "--limit", "many"))
+
+    def test_pages(self):
+        for number in range(7):
+            order = self.place("--source", "PAGES", "--placed-at", f"2024-01-0{number + 1}T12:00:00Z")
+            self.ask("order", "wait", order, "--wait", "30s")
+        rows = self.run_ok("order", "list", "--source", "PAGES", "--limit", "3", "--all")
+        dates = [row.split("\t")[6] for row in rows.splitlines()]
+        self.assertEqual(dates, [f"2024-01-0{day}T12:00:00.000Z" for day in range(7, 0, -1)])
+        rows = self.run_ok("order", "list", "--source", "PAGES", "--from", "2024-01-03", "--to",
+                           "2024-01-05T00:00:00Z")
+        self.assertEqual(len(rows.splitlines()), 2)
+
+    def test_status_and_link(self):
+        self.run_ok("link", "offline")
+        self.assertEqual(self.ask("status")["link"], "forced-offline")
+        order = self.place()
+        waited = tillbox("order", "wait", order, "--wait", "100ms", url=self.url)
+        self.assertEqual(waited.returncode, 1)  # the view stands still
+        self.run_ok("link", "auto")
+        self.ask("order", "wait", order, "--wait", "30s")
+        self.assertNotEqual(self.ask("status")["link"], "forced-offline")
+        self.assertIn("node\ttill1\n", self.run_ok("status"))
+
+    def test_a_wrong_configuration_is_2(self):
+        done = tillbox("edge", "--listen", "nowhere")
+        self.assertEqual(done.returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
