@@ -281,8 +281,18 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     return tb_api_open(&options, &edge->api, err);
 }
 
+static enum tb_code check_currency(const struct tb_config *config, struct tb_error *err)
+{
+    const char *code = tb_config_text(config, TB_NODE_CURRENCY);
+
+    if (tb_currency_known(tb_str_of(code), NULL))
+        return TB_OK;
+    return tb_error_set(err, TB_INVALID, "node.currency = %s: not a currency of ISO 4217", code);
+}
+
 static enum tb_code open_all(struct edge *edge, struct tb_error *err)
 {
+    TB_TRY(check_currency(edge->config, err));
     TB_TRY(tb_zone_set(tb_config_text(edge->config, TB_NODE_TIMEZONE), err));
     TB_TRY(tb_data_dir_open(tb_config_text(edge->config, TB_NODE_DATA), &edge->dir, err));
     const char *path = tb_data_dir_path(edge->dir);
