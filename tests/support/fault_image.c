@@ -160,6 +160,30 @@ void fault_image_delete(struct fault_image *image, bool synced)
     }
 }
 
+/* Everything up to and with the last deletion. */
+static void settle_deletion(struct fault_image *image)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < image->op_count; i++)
+        if (image->ops[i].type == OP_DELETE)
+            done = i + 1;
+    if (done == 0)
+        return;
+    image->exists = false;
+    image->size = 0;
+    for (size_t i = 0; i < done; i++)
+        free(image->ops[i].bytes);
+    image->op_count -= done;
+    memmove(image->ops, image->ops + done, image->op_count * sizeof *image->ops);
+}
+
+void fault_images_sync_folder(void)
+{
+    for (struct fault_image *image = images; image; image = image->next)
+        settle_deletion(image);
+}
+
 static void shuffle(struct op *ops, size_t count, struct fake_random *random)
 {
     for (size_t i = count; i > 1; i--) {

@@ -21,6 +21,8 @@ void fault_image_sync(struct fault_image *image);
 /* A sync that failed: some of what it was for is on the disk, the rest never will be, because
  * the kernel has marked its pages clean. */
 void fault_image_sync_failed(struct fault_image *image, struct fake_random *random);
+/* The folder was synced: deletions are on the disk. */
+void fault_images_sync_folder(void);
 
 /* The power goes: decides for every image what the disk has. */
 void fault_images_cut(enum fault_cut how, struct fake_random *random);

@@ -10,6 +10,7 @@ struct fault_file {
     sqlite3_file base;         /* first: SQLite sees this */
     struct fault_image *image; /* borrowed; NULL for files without a name */
     sqlite3_file *real;        /* behind this struct */
+    bool folder_due; /* its first sync also syncs the folder, as SQLite's unix VFS has it */
 };
 
 static struct {
@@ -128,6 +129,9 @@ static int file_sync(sqlite3_file *file, int flags)
     if (verdict == GO_ON) {
         if (image)
             fault_image_sync(image);
+        if (((struct fault_file *)file)->folder_due)
+            fault_images_sync_folder();
+        ((struct fault_file *)file)->folder_due = false;
         rc = SQLITE_OK;
     }
     pthread_mutex_unlock(&fs.lock);
@@ -220,6 +224,9 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
     (void)vfs;
     ours->base.pMethods = NULL;
     ours->image = NULL;
+    ours->folder_due =
+        (flags & SQLITE_OPEN_CREATE) &&
+        (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL));
     ours->real = (sqlite3_file *)(ours + 1);
     pthread_mutex_lock(&fs.lock);
     if (judge(FAULT_OPEN, &rc) == GO_ON) {

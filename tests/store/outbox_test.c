@@ -1,0 +1,188 @@
+/* Goal: a relay reads every event once, in commit order, with the identity that others know it
+ * by; the figures agree with the tables. Method: figures against a model of counts. */
+#include "store/fixture.h"
+#include <stdio.h>
+
+static struct fixture f;
+static struct tb_outbox_reader *reader;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    fixture_init(&f);
+    fixture_open(&f);
+    ck_ok(tb_outbox_reader_open(f.path, &reader, &err));
+}
+
+static void teardown(void)
+{
+    tb_outbox_reader_free(reader);
+    fixture_release(&f);
+}
+
+static void move_cursor(int64_t row, int64_t at_ms)
+{
+    tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, row, at_ms);
+    fake_clock_advance(&f.clock, 1000);
+    (void)tb_writer_step(f.writer);
+}
+
+/* Rows after a cursor, up to a limit, whatever their epochs; sequences start anew with each. */
+START_TEST(rows_come_in_order_with_their_epoch)
+{
+    struct tb_error err = {0};
+    struct tb_outbox_row row = {0};
+    char epochs[2][TB_EPOCH_SIZE];
+    int64_t expected = 2;
+    bool more = true;
+
+    for (int i = 0; i < 6; i++) {
+        if (i == 3)
+            ck_ok(tb_store_renew_epoch(f.store, &err));
+        snprintf(epochs[i / 3], TB_EPOCH_SIZE, "%s", tb_store_epoch(f.store));
+        fixture_place(&f, NULL);
+    }
+    ck_ok(tb_outbox_read_after(reader, 1, 4, &err));
+    for (; more; expected += more) {
+        ck_ok(tb_outbox_next(reader, &row, &more, &err));
+        if (!more)
+            break;
+        ck_assert_int_eq(row.row, expected);
+        ck_assert_str_eq(row.epoch, epochs[expected > 3]);
+        ck_assert_int_eq(row.sequence, expected > 3 ? expected - 3 : expected);
+        ck_assert(tb_str_eq(row.type, TB_STR("OrderPlaced.v2")));
+        ck_assert_uint_eq(row.order_id.len, TB_UUID_LEN);
+        ck_assert_ptr_null(row.traceparent.ptr);
+        ck_assert_int_eq(row.version, 1);
+    }
+    ck_assert_int_eq(expected, 6);
+    tb_outbox_rewind(reader);
+}
+END_TEST
+
+START_TEST(traceparent_is_carried)
+{
+    static const char *const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct tb_error err = {0};
+    struct tb_outbox_row row = {0};
+    struct request r;
+    bool more = false;
+
+    request_place(&r, NULL, NULL, 1);
+    r.job.traceparent = tb_str_of(parent);
+    fixture_run(&f, &r);
+    request_release(&r);
+    ck_ok(tb_outbox_read_after(reader, 0, 10, &err));
+    ck_ok(tb_outbox_next(reader, &row, &more, &err));
+    ck_assert(more && tb_str_eq(row.traceparent, tb_str_of(parent)));
+}
+END_TEST
+
+/* A reader in the middle of a batch sees one moment; after rewind it does not hold the WAL. */
+START_TEST(a_read_is_one_moment_and_ends)
+{
+    struct tb_error err = {0};
+    struct tb_outbox_row row = {0};
+    bool more = false;
+
+    fixture_place(&f, NULL);
+    ck_ok(tb_outbox_read_after(reader, 0, 10, &err));
+    ck_ok(tb_outbox_next(reader, &row, &more, &err));
+    ck_assert(more);
+    fixture_place(&f, NULL);
+    ck_ok(tb_outbox_next(reader, &row, &more, &err));
+    ck_assert(!more);
+    tb_outbox_rewind(reader);
+    ck_ok(tb_db_checkpoint(f.store->db, &err));
+    ck_ok(tb_outbox_read_after(reader, 1, 10, &err));
+    ck_ok(tb_outbox_next(reader, &row, &more, &err));
+    ck_assert(more);
+    ck_assert_int_eq(row.row, 2);
+}
+END_TEST
+
+START_TEST(figures_agree_with_the_tables)
+{
+    struct tb_error err = {0};
+    struct tb_outbox_figures figures = {0};
+    struct fake_random random;
+    int64_t last = 0, cursor = 0, first = 1, moved_at = 0;
+    int64_t placed_at[200] = {0};
+
+    fake_random_init(&random, test_seed(11));
+    for (int i = 0; i < 150; i++) {
+        switch (fake_random_below(&random, 6)) {
+        case 0:
+            if (cursor < last) {
+                cursor += 1 + (int64_t)fake_random_below(&random, (uint64_t)(last - cursor));
+                moved_at = f.clock.wall_ms;
+                move_cursor(cursor, moved_at);
+            }
+            break;
+        case 1:
+            ck_ok(tb_store_renew_epoch(f.store, &err));
+            first = last + 1;
+            break;
+        default:
+            fake_clock_advance(&f.clock, 10);
+            placed_at[++last] = f.clock.wall_ms;
+            fixture_place(&f, NULL);
+        }
+        ck_ok(tb_outbox_figures(reader, TB_CURSOR_INPROC, &figures, &err));
+        ck_assert_str_eq(figures.epoch, tb_store_epoch(f.store));
+        ck_assert_int_eq(figures.last_row, last);
+        ck_assert_int_eq(figures.cursor_row, cursor);
+        ck_assert_int_eq(figures.pending, last - cursor);
+        ck_assert_int_eq(figures.last_sequence, last - first + 1);
+        ck_assert_int_eq(figures.delivered_sequence, cursor < first ? 0 : cursor - first + 1);
+        ck_assert_int_eq(figures.oldest_pending_at_ms, cursor < last ? placed_at[cursor + 1] : 0);
+        ck_assert_int_eq(figures.last_delivered_at_ms, moved_at);
+        ck_assert(!figures.forced_offline);
+    }
+}
+END_TEST
+
+START_TEST(an_order_is_delivered_when_its_last_event_is)
+{
+    struct tb_error err = {0};
+    struct request r;
+    char id[TB_UUID_SIZE];
+    bool delivered = true;
+    int64_t row = -1;
+
+    ck_ok(tb_outbox_cursor(reader, TB_CURSOR_INPROC, &row, &err));
+    ck_assert_int_eq(row, 0);
+    ck_assert_int_eq(
+        tb_outbox_order_delivered(reader, TB_CURSOR_INPROC, TB_STR("none"), &delivered, &err),
+        TB_NOT_FOUND);
+    fixture_place(&f, id);
+    request_change(&r, TB_CMD_SHIP, id, NULL, 0);
+    fixture_run(&f, &r);
+    request_release(&r);
+    for (int64_t cursor = 0; cursor <= 2; cursor++) {
+        if (cursor > 0)
+            move_cursor(cursor, 1);
+        ck_ok(
+            tb_outbox_order_delivered(reader, TB_CURSOR_INPROC, tb_str_of(id), &delivered, &err));
+        ck_assert_int_eq(delivered, cursor == 2);
+    }
+    ck_ok(tb_outbox_cursor(reader, TB_CURSOR_INPROC, &row, &err));
+    ck_assert_int_eq(row, 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store/outbox");
+    TCase *tc = tcase_create("reader");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, rows_come_in_order_with_their_epoch);
+    tcase_add_test(tc, traceparent_is_carried);
+    tcase_add_test(tc, a_read_is_one_moment_and_ends);
+    tcase_add_test(tc, figures_agree_with_the_tables);
+    tcase_add_test(tc, an_order_is_delivered_when_its_last_event_is);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,278 @@
+/* Goal: a store is old or new after a migration, refuses what is not its own, and knows a copy of
+ * itself. Method: real files, copied and cut. */
+#include "store/fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STORE_APPLICATION_ID 0x74627374
+
+static struct fixture f;
+
+static void setup(void)
+{
+    fixture_init(&f);
+}
+
+static void teardown(void)
+{
+    fixture_release(&f);
+}
+
+static void read_file(const char *path, struct tb_buf *out)
+{
+    char block[4096];
+    size_t got;
+    FILE *file = fopen(path, "rb");
+
+    ck_assert_ptr_nonnull(file);
+    while ((got = fread(block, 1, sizeof block, file)) > 0)
+        tb_buf_add(out, block, got);
+    fclose(file);
+}
+
+static void write_file(const char *path, const struct tb_buf *bytes)
+{
+    FILE *file = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes->data, 1, bytes->len, file), bytes->len);
+    fclose(file);
+}
+
+/* What a till has after it was made, closed and opened again. */
+START_TEST(reopening_keeps_everything)
+{
+    char epoch[TB_EPOCH_SIZE];
+
+    fixture_open(&f);
+    snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));
+    ck_assert_uint_eq(strlen(epoch), 16);
+    ck_assert_int_eq(tb_store_last_sequence(f.store), 0);
+    fixture_place(&f, NULL);
+    fixture_place(&f, NULL);
+    fixture_reopen(&f);
+    ck_assert_str_eq(tb_store_epoch(f.store), epoch);
+    ck_assert_int_eq(tb_store_last_sequence(f.store), 2);
+    fixture_place(&f, NULL);
+    fixture_check_sound(&f);
+    fixture_close(&f);
+    char wal[200];
+    snprintf(wal, sizeof wal, "%s-wal", f.path);
+    ck_assert_int_ne(access(wal, F_OK), 0); /* everything is in the file */
+}
+END_TEST
+
+/* A restored copy is a fork: the same rows, and a new epoch for what follows. */
+START_TEST(a_copy_begins_a_new_epoch)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf bytes = {0};
+    char epoch[TB_EPOCH_SIZE], backup[200];
+
+    fixture_open(&f);
+    fixture_place(&f, NULL);
+    snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));
+    fixture_close(&f);
+    read_file(f.path, &bytes);
+    fixture_open(&f);
+    fixture_place(&f, NULL);
+    fixture_close(&f);
+
+    /* Removing first hands the inode number to the copy: it must be told apart all the same. */
+    snprintf(backup, sizeof backup, "%s-wal", f.path);
+    (void)unlink(backup);
+    ck_assert_int_eq(unlink(f.path), 0);
+    write_file(f.path, &bytes);
+    fixture_open(&f);
+    ck_assert_str_ne(tb_store_epoch(f.store), epoch);
+    ck_assert_int_eq(tb_store_last_sequence(f.store), 0);
+    fixture_place(&f, NULL);
+    ck_assert_int_eq(tb_store_last_sequence(f.store), 1);
+    snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));
+    fixture_reopen(&f);
+    ck_assert_str_eq(tb_store_epoch(f.store), epoch);
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM epochs"), 2);
+    fixture_check_sound(&f);
+}
+END_TEST
+
+/* Renewing twice without a row between leaves one new epoch. */
+START_TEST(an_epoch_without_rows_is_replaced)
+{
+    struct tb_error err = {0};
+    char first[TB_EPOCH_SIZE];
+
+    fixture_open(&f);
+    snprintf(first, sizeof first, "%s", tb_store_epoch(f.store));
+    ck_ok(tb_store_renew_epoch(f.store, &err));
+    ck_assert_str_ne(tb_store_epoch(f.store), first);
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM epochs"), 1);
+    fixture_place(&f, NULL);
+    ck_ok(tb_store_renew_epoch(f.store, &err));
+    ck_ok(tb_store_renew_epoch(f.store, &err));
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM epochs"), 2);
+    ck_assert_int_eq(tb_store_last_sequence(f.store), 0);
+}
+END_TEST
+
+static const char *const strangers[] = {
+    "PRAGMA user_version = 99",
+    "PRAGMA application_id = 12345",
+    "UPDATE meta SET node = 'till2'",
+};
+
+/* Refused with a reason, and not a byte of it changed. */
+START_TEST(what_is_not_ours_is_refused_and_untouched)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf before = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf after = {0};
+    struct tb_error err = {0};
+
+    fixture_open(&f);
+    fixture_place(&f, NULL);
+    ck_ok(tb_db_exec(f.store->db, strangers[_i], &err));
+    fixture_close(&f);
+    read_file(f.path, &before);
+    ck_assert_int_eq(fixture_try_open(&f, &err), TB_CONFLICT);
+    ck_assert_uint_gt(strlen(err.text), 20);
+    read_file(f.path, &after);
+    ck_assert_uint_eq(before.len, after.len);
+    ck_assert_int_eq(memcmp(before.data, after.data, before.len), 0);
+}
+END_TEST
+
+/* A second schema, as a later build may bring it. The first is the store's own. */
+static const char *const later[] = {
+    "SELECT 1",
+    "ALTER TABLE orders ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+    "UPDATE orders SET note = 'n' || number;"
+    "CREATE INDEX orders_note ON orders(note);"
+    "CREATE TABLE extra(a INTEGER PRIMARY KEY) STRICT;"
+    "INSERT INTO extra(a) SELECT number FROM orders",
+};
+
+static enum tb_code migrate_later(struct tb_error *err)
+{
+    struct tb_db *db = NULL;
+    enum tb_code code = tb_db_open(f.path, TB_DB_DURABLE, 0, &db, err);
+
+    if (code == TB_OK)
+        code = tb_db_migrate(db, STORE_APPLICATION_ID, later, 2, err);
+    tb_db_close(db);
+    return code;
+}
+
+static void make_old(void)
+{
+    fixture_init(&f);
+    fixture_open(&f);
+    for (int i = 0; i < 12; i++)
+        fixture_place(&f, NULL);
+    fixture_close(&f);
+}
+
+static void check_old_or_new(bool done)
+{
+    int64_t version = fixture_query(&f, "PRAGMA user_version");
+
+    ck_assert(version == 2 || (version == 1 && !done));
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM pragma_integrity_check WHERE"
+                                       " integrity_check <> 'ok'"),
+                     0);
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM pragma_table_info('orders')"
+                                       " WHERE name = 'note'"),
+                     version - 1);
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM sqlite_schema"
+                                       " WHERE name IN ('extra', 'orders_note')"),
+                     2 * (version - 1));
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM orders"), 12);
+    if (version == 2)
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM extra"), 12);
+}
+
+/* The power is cut at every write of a migration: the schema is the old one or the new one. */
+START_TEST(a_cut_migration_is_old_or_new)
+{
+    struct tb_error err = {0};
+    int64_t count;
+
+    make_old();
+    count = fault_vfs_changes();
+    ck_ok(migrate_later(&err));
+    count = fault_vfs_changes() - count;
+    check_old_or_new(true);
+    fixture_release(&f);
+    ck_assert_int_gt(count, 8);
+    for (int64_t n = 1; n <= count; n++) {
+        make_old();
+        fault_vfs_cut_power(n, (enum fault_cut)_i, (uint64_t)n);
+        bool done = migrate_later(&err) == TB_OK;
+        ck_assert(fault_vfs_power_is_off());
+        fault_vfs_reboot();
+        check_old_or_new(done);
+        ck_ok(migrate_later(&err));
+        check_old_or_new(true);
+        /* This build does not know the later schema. */
+        ck_assert_int_eq(fixture_try_open(&f, &err), TB_CONFLICT);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+/* A file that was replaced while it was open is not taken for ours when the writer reopens. */
+START_TEST(reopen_refuses_another_file)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf bytes = {0};
+    struct tb_error err = {0};
+    char moved[200];
+
+    fixture_open(&f);
+    fixture_place(&f, NULL);
+    ck_ok(tb_db_checkpoint(f.store->db, &err));
+    read_file(f.path, &bytes);
+    snprintf(moved, sizeof moved, "%s.moved", f.path);
+    ck_assert_int_eq(rename(f.path, moved), 0);
+    write_file(f.path, &bytes);
+    ck_assert_int_eq(tb_store_reopen(f.store, &err), TB_CORRUPT);
+    ck_assert_int_eq(unlink(f.path), 0);
+    ck_assert_int_eq(tb_store_reopen(f.store, &err), TB_UNAVAILABLE);
+    ck_assert_int_ne(access(f.path, F_OK), 0);
+    ck_assert_int_eq(rename(moved, f.path), 0);
+    ck_ok(tb_store_reopen(f.store, &err));
+    fixture_place(&f, NULL);
+}
+END_TEST
+
+START_TEST(debezium_view_shows_the_outbox)
+{
+    fixture_open(&f);
+    fixture_place(&f, NULL);
+    ck_assert_int_eq(fixture_query(&f,
+                                   "SELECT count(*) FROM outbox_debezium d JOIN outbox o"
+                                   " ON d.id = o.event_id WHERE aggregatetype = 'order' AND"
+                                   " aggregateid = o.order_id AND d.type = 'OrderPlaced.v2' AND"
+                                   " d.payload = o.payload"),
+                     1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store/store");
+    TCase *tc = tcase_create("files");
+    TCase *cut = tcase_create("migration");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, reopening_keeps_everything);
+    tcase_add_test(tc, a_copy_begins_a_new_epoch);
+    tcase_add_test(tc, an_epoch_without_rows_is_replaced);
+    tcase_add_loop_test(tc, what_is_not_ours_is_refused_and_untouched, 0,
+                        (int)(sizeof strangers / sizeof *strangers));
+    tcase_add_test(tc, reopen_refuses_another_file);
+    tcase_add_test(tc, debezium_view_shows_the_outbox);
+    suite_add_tcase(suite, tc);
+    tcase_add_loop_test(cut, a_cut_migration_is_old_or_new, 0, FAULT_CUT_COUNT);
+    suite_add_tcase(suite, cut);
+    return test_main(suite);
+}
