@@ -138,9 +138,8 @@ class Import(unittest.TestCase):
             self.assertGreaterEqual(max(times.values()), 2)
 
     def test_patience_ends(self):
-        self.till.moods.extend([None] * 5)
-        with Server(lambda request: self.till(request) if self.till.moods
-                    else (503, {}, '{"detail":"full"}')) as server:
+        self.till.moods.extend([None] * 5 + [(503, {}, '{"detail":"full"}')] * 1000)
+        with Server(self.till) as server:
             done = self.run_import("\n".join([line()] * 40), "--give-up-after", "0", server=server)
             self.assertEqual(done.returncode, 1)
             self.assertIn("503 Service Unavailable: full", done.stderr)
