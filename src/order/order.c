@@ -55,18 +55,18 @@ bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
 
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor)
 {
-    int64_t total = 0;
+    /* Wide enough that a sum may leave the bounds on its way and come back. */
+    __int128 total = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t amount;
+        __int128 amount = (__int128)lines[i].quantity * lines[i].unit_price_minor;
 
-        if (__builtin_mul_overflow(lines[i].quantity, lines[i].unit_price_minor, &amount) ||
-            __builtin_add_overflow(total, amount, &total))
+        if (__builtin_add_overflow(total, amount, &total))
             return false;
     }
     if (total < -TB_TOTAL_MAX || total > TB_TOTAL_MAX)
         return false;
-    *ret_total_minor = total;
+    *ret_total_minor = (int64_t)total;
     return true;
 }
 

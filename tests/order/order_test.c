@@ -69,6 +69,12 @@ START_TEST(totals_at_the_very_edge)
     ck_assert(!tb_lines_total(&line, 1, &total));
     ck_assert(!tb_lines_total(overflow, 1, &total));
     ck_assert(!tb_lines_total(overflow, 2, &total));
+    /* Out of 64 bits and back again. */
+    struct tb_line there_and_back[] = {{.quantity = INT64_MAX, .unit_price_minor = 2},
+                                       {.quantity = -INT64_MAX, .unit_price_minor = 2},
+                                       {.quantity = 1, .unit_price_minor = 5}};
+    ck_assert(tb_lines_total(there_and_back, 3, &total));
+    ck_assert_int_eq(total, 5);
     ck_assert(tb_lines_total(NULL, 0, &total));
     ck_assert_int_eq(total, 0);
 }
