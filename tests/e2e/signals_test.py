@@ -31,6 +31,7 @@ def terms_under_load(folder):
         with Edge(data) as edge:
             load = Load(edge, workers)
             load.wait_for(200)
+            load.trouble = True
             edge.stop(STOP_SECONDS + SLACK_SECONDS)
             load.join()
     with Edge(data) as edge:
@@ -98,7 +99,7 @@ def refused_starts(folder):
         check_refused(Edge(folder / "port", listen=f"127.0.0.1:{first.port}"), first.port)
         check(first.ask("GET", "/readyz").status == 200, "the first one suffered")
         first.stop()
-    check_refused(Edge(folder / "flag", "--no-such-flag", "x"), "--no-such-flag")
+    check_refused(Edge(folder / "flag", "--no-such-flag=x"), "--no-such-flag")
     check_refused(Edge(folder / "address", listen="nowhere"), "nowhere")
     check_refused(Edge(folder / "env", TILLBOX_NODE_COLOUR="red"), "TILLBOX_NODE_COLOUR")
     config = folder / "bad.conf"

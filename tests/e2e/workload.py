@@ -52,12 +52,14 @@ class Worker:
         self.touched = []  # since the last look by the test
         self.in_doubt, self.answered = 0, 0
 
-    def step(self, client):
+    def step(self, client, load=None):
         """One command, or first the one that was left open."""
         command = self.open_command or self.choose()
         repeated = command is self.open_command
         self.open_command = command
         reply = command.send(client)
+        if load and load.unplugged:
+            raise Lost("an answer from beyond the cut")
         if reply.status in (503, 507):
             return False
         self.open_command = None
@@ -132,23 +134,31 @@ class Worker:
             self.changing.remove(order)
         self.touched.append(order)
 
-    def look(self, client):
+    def look(self, client, load):
         """Reads an order of ours as soon as the view has it, exactly as promised."""
         if self.orders and not self.open_command:
-            look_at(client, self.orders[-1])
+            look_at(client, self.orders[-1], load)
 
 
-def look_at(client, order):
+def look_at(client, order, load=None):
     reply = client.ask("GET", f"/orders/{order.order_id}?minVersion={order.version}&wait=20s")
+    if reply.status != 200 and load and (load.trouble or load.unplugged):
+        return  # refused or not there yet; but a 200 is never wrong
     check(reply.status == 200 and order.matches(reply.json()), f"promised {order}, read {reply}")
 
 
 class Load:
-    """Workers at work, a thread each, until they are stopped or lose the daemon."""
+    """Workers at work, a thread each, until they are stopped or lose the daemon.
+
+    trouble: the daemon stops, or its disk is full; reading may be refused meanwhile.
+    unplugged: the power is about to be cut. What is answered from now on is as good as lost: with
+    the power gone nobody would have got it.
+    """
 
     def __init__(self, edge, workers):
         self.edge, self.workers = edge, workers
-        self.stopping, self.changed = False, threading.Condition()
+        self.stopping, self.trouble, self.unplugged = False, False, False
+        self.changed = threading.Condition()
         self.answered, self.broken = 0, None
         self.threads = [threading.Thread(target=self._work, args=(worker,), daemon=True)
                         for worker in workers]
@@ -159,9 +169,9 @@ class Load:
         try:
             with self.edge.client() as client:
                 while not self.stopping:
-                    done = worker.step(client)
+                    done = worker.step(client, self)
                     if worker.random.random() < 0.05:
-                        worker.look(client)
+                        worker.look(client, self)
                     with self.changed:
                         self.answered += done
                         self.changed.notify_all()
