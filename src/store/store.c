@@ -174,6 +174,8 @@ static void close_db(struct tb_store *store)
 static enum tb_code open_db(struct tb_store *store, bool strict, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
+    /* Only a stranger or a reader can hold a lock; clients wait no longer than this for it. */
+    TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
     TB_TRY(empty_wal(store, strict, err));
     TB_TRY(tb_store_migrate(store->db, err));
     return tb_store_load(store, err);
