@@ -371,6 +371,21 @@ START_TEST(where_an_event_came_from_is_kept)
 }
 END_TEST
 
+START_TEST(of_two_headers_with_one_name_the_first_counts)
+{
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)},
+                                  {TB_STR("ce_orderversion"), TB_STR("2")},
+                                  {TB_STR("ce_type"), TB_STR("Nonsense.v1")},
+                                  {TB_STR("ce_orderversion"), TB_STR("7")}};
+    struct tb_record record = {
+        .offset = 100, .value = TB_STR(SHIPPED("2")), .headers = headers, .header_count = 4};
+
+    bring_to(1);
+    plan_records(&record, 1);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+}
+END_TEST
+
 /* Trouble with the view is trouble, never a verdict on a record. */
 START_TEST(a_load_that_fails_plans_nothing)
 {
@@ -507,6 +522,7 @@ int main(void)
     tcase_add_test(tc, dead_records_leave_gaps);
     tcase_add_test(tc, oversized_values_are_not_read);
     tcase_add_test(tc, where_an_event_came_from_is_kept);
+    tcase_add_test(tc, of_two_headers_with_one_name_the_first_counts);
     tcase_add_test(tc, a_load_that_fails_plans_nothing);
     suite_add_tcase(suite, tc);
 

@@ -295,6 +295,29 @@ START_TEST(the_last_page_knows_that_it_is_the_last)
 }
 END_TEST
 
+/* Who moves the end of the range while turning pages gets what lies in front of both. */
+START_TEST(a_cursor_behind_the_end_of_the_range_does_not_widen_it)
+{
+    static const struct tb_order *expected[ORDERS * 4];
+    struct tb_list_filter filter = {.limit = 10};
+    size_t count;
+
+    fill();
+    for (int i = 0; i < 100; i++) {
+        filter.has_to = true;
+        filter.to_ms = random_time();
+        filter.has_after = false;
+        count = expected_list(&filter, expected);
+        filter.has_after = true;
+        filter.after_placed_at_ms =
+            filter.to_ms + (int64_t)fake_random_below(&f.fake, 2) * 3600000;
+        memcpy(filter.after_order_id, "ffffffff-ffff-7fff-8fff-ffffffffffff", TB_UUID_SIZE);
+        list_all(filter, NULL);
+        ck_assert_uint_eq(all.count, count);
+    }
+}
+END_TEST
+
 static const char *key_of(const struct tb_order *order, enum tb_group_by group_by)
 {
     switch (group_by) {
@@ -488,6 +511,7 @@ int main(void)
     tcase_add_test(tc, every_filter_lists_what_matches_newest_first);
     tcase_add_test(tc, pages_stay_stable_while_orders_arrive);
     tcase_add_test(tc, the_last_page_knows_that_it_is_the_last);
+    tcase_add_test(tc, a_cursor_behind_the_end_of_the_range_does_not_widen_it);
     tcase_add_test(tc, stats_are_the_sums_of_the_orders);
     tcase_add_test(tc, stats_have_room_for_many_days);
     tcase_add_test(tc, a_sum_beyond_64_bits_is_an_error);
