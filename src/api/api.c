@@ -186,10 +186,9 @@ static bool drained(struct tb_api *api)
 /* How long nothing will happen by itself; below 0: for ever. */
 static int64_t wait_ms(struct tb_api *api)
 {
-    int64_t until_ms = api->waiters.next_ms;
+    int64_t until_ms = api->waiters.next_ms, server_ms = tb_server_wait_ms(api->server);
 
-    if (tb_server_wait_ms(api->server) == 0 || atomic_load(&api->returns.any) ||
-        tb_waiters_told(&api->waiters))
+    if (server_ms == 0 || atomic_load(&api->returns.any) || tb_waiters_told(&api->waiters))
         return 0;
     if (atomic_load(&api->stopping) && api->drain_ms == 0)
         return 0;
@@ -198,8 +197,10 @@ static int64_t wait_ms(struct tb_api *api)
     if (api->drain_ms > 0 && api->drain_ms < until_ms)
         until_ms = api->drain_ms;
     if (until_ms == INT64_MAX)
-        return -1;
+        return server_ms;
     int64_t left_ms = until_ms - tb_clock_mono_ms(api->options.clock);
+    if (server_ms > 0 && server_ms < left_ms)
+        left_ms = server_ms;
     return left_ms > 0 ? left_ms : 0;
 }
 

@@ -78,6 +78,7 @@ static void done(struct tb_job *job)
 static void post(struct tb_api *api, struct tb_exchange *x)
 {
     x->job.done = done;
+    x->soon = true;
     tb_flight_begin(api, x);
     if (tb_writer_post(api->options.writer, &x->job) == TB_OK)
         return;
@@ -109,7 +110,8 @@ static bool parse_link(struct tb_api *api, struct tb_exchange *x, bool *ret_offl
         tb_refuse_error(x, &err);
         return false;
     }
-    struct tb_str state = tb_json_string(tb_json_get(root, "state"));
+    const struct tb_json *member = tb_json_get(root, "state");
+    struct tb_str state = member != NULL ? tb_json_string(member) : TB_STR("");
     bool offline = tb_str_eq(state, TB_STR("offline"));
     if (tb_json_type(root) != TB_JSON_OBJECT || tb_json_count(root) != 1 ||
         (!offline && !tb_str_eq(state, TB_STR("auto")))) {

@@ -65,7 +65,10 @@ struct tb_exchange {
     const struct tb_route *route; /* NULL: no such path */
     char order_id[TB_UUID_SIZE];  /* the path's {id} */
     int64_t body_seen;            /* bytes of the body that came, kept or not */
-    bool head_seen, discarding, cut_off, suspended;
+    bool head_seen, served, discarding, cut_off;
+    bool soon;                    /* the answer comes in moments: not worth a suspension */
+    bool asked_again, suspended;  /* until then, one of the two */
+    int64_t whole_ms;             /* when it had come whole */
     struct tb_reply reply;
 
     bool at_worker;

@@ -71,8 +71,9 @@ static bool split_host(struct tb_str host, struct tb_str *ret_name)
     if (name_len == host.len)
         return true;
     struct tb_str digits = {host.ptr + name_len + 1, host.len - name_len - 1};
+    /* An empty port is the default one (RFC 3986, 3.2.3). */
     return host.ptr[name_len] == ':' && digits.len <= 5 &&
-           tb_digits_parse(digits, 0, 65535, &port);
+           (digits.len == 0 || tb_digits_parse(digits, 0, 65535, &port));
 }
 
 static bool is_loopback_name(struct tb_str name)

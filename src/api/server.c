@@ -12,6 +12,12 @@
 #define POOL_EXTRA 6144
 /* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
 #define LIBRARY_CONNECTIONS_EXTRA 1024
+/* A commit takes this long on the slowest disks that anybody would sell from; then suspend. */
+#define SOON_MS 20
+/* While requests are asked for again the library cannot tell whether it has other work. What
+ * sockets and workers bring wakes us anyway; the rest (a body larger than one read) waits so long.
+ */
+#define ASK_AGAIN_MS 1
 
 struct tb_server {
     struct tb_server_options options;
@@ -22,6 +28,8 @@ struct tb_server {
     size_t conn_count;
     struct tb_exchange *spare; /* list by next_done */
     size_t spare_count;
+    size_t asked_again; /* requests without an answer that are not suspended */
+    bool moved;         /* something was read or answered in this round */
     int64_t now_ms;
     bool draining;
 };
@@ -101,6 +109,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
     tb_buf_adds(&x->target, target);
     x->conn = conn;
     conn->x = x;
+    server->moved = true;
     if (conn->phase == TB_PHASE_IDLE)
         tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
     return x;
@@ -147,6 +156,12 @@ static void add_headers(struct tb_server *server, struct MHD_Response *response,
     add_header(response, "Cache-Control", "no-store");
 }
 
+static void stop_asking(struct tb_server *server, struct tb_exchange *x)
+{
+    server->asked_again -= x->asked_again;
+    x->asked_again = false;
+}
+
 static enum MHD_Result send_reply(struct tb_server *server, struct MHD_Connection *mhd,
                                   struct tb_exchange *x)
 {
@@ -158,6 +173,8 @@ static enum MHD_Result send_reply(struct tb_server *server, struct MHD_Connectio
 
     if (response == NULL)
         return MHD_NO;
+    server->moved = true;
+    stop_asking(server, x);
     add_headers(server, response, x);
     tb_conn_enter(x->conn, TB_PHASE_REPLY,
                   server->now_ms + TB_CONN_REPLY_MS +
@@ -246,6 +263,7 @@ static enum MHD_Result on_head(struct tb_server *server, struct MHD_Connection *
 static enum MHD_Result on_body(struct tb_server *server, struct tb_exchange *x, const char *bytes,
                                size_t len)
 {
+    server->moved = true;
     x->conn->consumed += len;
     x->body_seen += (int64_t)len;
     if (x->cut_off)
@@ -264,12 +282,20 @@ static enum MHD_Result on_whole(struct tb_server *server, struct MHD_Connection 
         return MHD_NO; /* answered already: close */
     if (!tb_buf_ok(&x->body) && !x->reply.ready)
         refuse(x, 503, false, "Out of memory.");
-    if (!x->reply.ready) {
+    if (!x->reply.ready && !x->served) {
         tb_conn_enter(x->conn, TB_PHASE_WORK, 0);
+        x->served = true;
+        x->whole_ms = server->now_ms;
         server->options.serve(server->options.ctx, x);
     }
     if (x->reply.ready)
         return send_reply(server, mhd, x);
+    if (x->soon && server->now_ms - x->whole_ms < SOON_MS) {
+        server->asked_again += !x->asked_again;
+        x->asked_again = true;
+        return MHD_YES;
+    }
+    stop_asking(server, x);
     x->suspended = true;
     MHD_suspend_connection(mhd);
     return MHD_YES;
@@ -306,6 +332,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (x == NULL)
         return;
     struct tb_conn *conn = x->conn;
+    stop_asking(server, x);
+    server->moved = true;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         conn->consumed += x->head.size;
         if (x->head.chunked) /* its framing was not counted */
@@ -321,8 +349,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 
 void tb_server_answer(struct tb_server *server, struct tb_exchange *x)
 {
-    (void)server;
     x->reply.ready = true;
+    server->moved = true;
     if (!x->suspended)
         return;
     x->suspended = false;
@@ -406,6 +434,7 @@ void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
     struct tb_guest guest;
 
     server->now_ms = now_ms;
+    server->moved = false;
     for (int i = 0; accept && i < ACCEPT_MAX && server->door.listen_fd >= 0; i++) {
         if (!tb_door_next(&server->door, (int64_t)server->conn_count, &guest))
             break;
@@ -418,7 +447,9 @@ int tb_server_wait_ms(struct tb_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
-    return MHD_get_timeout(server->mhd, &wait_ms) == MHD_YES ? 0 : -1;
+    if (MHD_get_timeout(server->mhd, &wait_ms) != MHD_YES)
+        return -1;
+    return server->asked_again > 0 && !server->moved ? ASK_AGAIN_MS : 0;
 }
 
 void tb_server_sweep(struct tb_server *server, int64_t now_ms)

@@ -1,7 +1,9 @@
 /* Server: HTTP/1.1 by libmicrohttpd, which no other file touches. Request in, reply out.
  *
  * The library runs in its external mode: no thread, no timer and no listening socket of its own.
- * A request that is not answered at once is suspended until tb_server_answer.
+ * A request that is not answered at once is suspended until tb_server_answer. One whose answer is
+ * a commit away (x->soon) is asked for again in every round instead: a suspension costs three
+ * system calls, which is as much as all the rest of a request.
  *
  * Thread:  one owner.
  * Memory:  exchanges are the server's; a worker's hold is told by at_worker and ended by
@@ -35,7 +37,7 @@ int tb_server_event_fd(const struct tb_server *server);  /* readable: there is w
 int tb_server_listen_fd(const struct tb_server *server); /* -1 once draining */
 /* One round of what is ready. accept: the listening socket is readable. */
 void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept);
-/* 0: step again at once; below 0: when there is work. */
+/* For how long nothing is to be done; 0: step again at once; below 0: until there is work. */
 int tb_server_wait_ms(struct tb_server *server);
 void tb_server_sweep(struct tb_server *server, int64_t now_ms);
 size_t tb_server_connections(const struct tb_server *server);

@@ -1,0 +1,278 @@
+#include "api/node.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TOPIC "order-events"
+#define GROUP "tillbox-edge"
+#define WAIT_MS 20000
+
+static void on_committed(void *ctx)
+{
+    tb_relay_wake(((struct node *)ctx)->relay);
+}
+
+static void on_cursor(void *ctx, const char *name, int64_t row, int64_t at_ms)
+{
+    tb_writer_post_cursor(((struct node *)ctx)->writer, name, row, at_ms);
+}
+
+static void on_trouble(void *ctx, const struct tb_error *err)
+{
+    (void)ctx;
+    (void)err;
+}
+
+static void on_applied(void *ctx, const struct tb_plan *plan)
+{
+    struct node *node = ctx;
+
+    for (size_t i = 0; i < plan->order_count; i++) {
+        if (plan->orders[i]->changed)
+            tb_api_notify(node->api, plan->orders[i]->order.order_id,
+                          plan->orders[i]->order.version);
+    }
+}
+
+static void on_link(void *ctx, struct tb_link_figures *ret_figures)
+{
+    const struct node *node = ctx;
+
+    *ret_figures = (struct tb_link_figures){
+        .state = atomic_load(&((struct node *)(uintptr_t)node)->forced) == 1 ? "forced-offline"
+                                                                             : "online",
+        .since_ms = 1795425003660,
+        .relay_state = tb_relay_state_name(tb_relay_state(node->relay)),
+        .relay_sent = tb_relay_sent(node->relay),
+    };
+    for (int i = 0; i < TB_RELAY_STATE_COUNT; i++)
+        ret_figures->relay_states[i] = tb_relay_state_name((enum tb_relay_state)i);
+}
+
+static enum tb_code on_range(void *ctx, int32_t partition, struct tb_log_range *ret_range,
+                             struct tb_error *err)
+{
+    return tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, partition, ret_range, err);
+}
+
+static int64_t on_disk_free(void *ctx)
+{
+    return atomic_load(&((struct node *)ctx)->disk_free);
+}
+
+static void on_forced(void *ctx, bool offline)
+{
+    atomic_store(&((struct node *)ctx)->forced, offline ? 1 : 2);
+}
+
+void node_init(struct node *node)
+{
+    memset(node, 0, sizeof(*node));
+    tmpdir_make(node->dir);
+    node->disk_free = INT64_C(1) << 40;
+    node->options = (struct tb_api_options){
+        .listen = "127.0.0.1:0",
+        .allowed_hosts = "kasse.local",
+        .node = "till1",
+        .currency = "EUR",
+        .body_max = 1 << 20,
+        .lines_max = 1000,
+        .depth_max = 32,
+        .header_max = 8192,
+        .header_timeout_ms = 5000,
+        .body_timeout_ms = 10000,
+        .connections_max = 200,
+        .connections_per_address_max = 50,
+        .disk_reserve_bytes = 64 << 20,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .cursor_name = TB_CURSOR_INPROC,
+        .topic = TOPIC,
+        .group = GROUP,
+        .view_name = "sqlite",
+        .link = on_link,
+        .log_range = on_range,
+        .disk_free = on_disk_free,
+        .forced = on_forced,
+        .ctx = node,
+    };
+}
+
+static void open_store(struct node *node, const char *path)
+{
+    static const char *const cursors[] = {TB_CURSOR_INPROC};
+    struct tb_error err = {0};
+    struct tb_store *store = NULL;
+    const struct tb_store_options options = {
+        .path = path, .node = "till1", .clock = &tb_clock_system, .random = &tb_random_system};
+
+    ck_ok(tb_store_open(&options, &store, &err));
+    const struct tb_writer_options writer = {
+        .store = store,
+        .clock = &tb_clock_system,
+        .disk_reserve_bytes = 64 << 20,
+        .disk_free = on_disk_free,
+        .disk_ctx = node,
+        .outbox_keep_ms = -1,
+        .idempotency_keep_ms = -1,
+        .cursor_names = cursors,
+        .cursor_count = 1,
+        .committed = on_committed,
+        .committed_ctx = node,
+    };
+    ck_ok(tb_writer_new(&writer, &node->writer, &err));
+}
+
+static void open_bridge(struct node *node, const char *store_path, const char *log_path)
+{
+    struct tb_error err = {0};
+    struct tb_relay_options relay = {
+        .node = "till1",
+        .cursor_name = TB_CURSOR_INPROC,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .moved = on_cursor,
+        .trouble = on_trouble,
+        .ctx = node,
+    };
+
+    ck_ok(tb_log_inproc_open(log_path, &tb_clock_system, &node->log, &err));
+    ck_ok(tb_outbox_reader_open(store_path, &node->relay_outbox, &err));
+    ck_ok(tb_outbox_reader_open(store_path, &node->api_outbox, &err));
+    ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
+    relay.outbox = node->relay_outbox;
+    relay.writer = node->log_writer;
+    ck_ok(tb_relay_new(&relay, &node->relay, &err));
+}
+
+static void open_view(struct node *node, const char *path)
+{
+    struct tb_error err = {0};
+    struct tb_consumer_options consumer = {
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = -1,
+        .applied = on_applied,
+        .trouble = on_trouble,
+        .ctx = node,
+    };
+
+    ck_ok(tb_log_inproc_reader(node->log, TOPIC, GROUP, &node->log_reader, &err));
+    ck_ok(tb_view_sqlite_open(path, &node->view, &err));
+    ck_ok(tb_view_sqlite_reader(path, &node->api_view, &err));
+    ck_ok(tb_view_sqlite_reader(path, &node->query_view, &err));
+    consumer.reader = node->log_reader;
+    consumer.view = node->view;
+    ck_ok(tb_consumer_new(&consumer, &node->consumer, &err));
+}
+
+static void *api_main(void *arg)
+{
+    tb_api_run(((struct node *)arg)->api);
+    return NULL;
+}
+
+static void *writer_main(void *arg)
+{
+    tb_writer_run(((struct node *)arg)->writer);
+    return NULL;
+}
+
+static void *relay_main(void *arg)
+{
+    tb_relay_run(((struct node *)arg)->relay);
+    return NULL;
+}
+
+static void *consumer_main(void *arg)
+{
+    tb_consumer_run(((struct node *)arg)->consumer);
+    return NULL;
+}
+
+static void run(struct node *node, int which, void *(*thread)(void *))
+{
+    ck_assert_int_eq(pthread_create(&node->threads[which], NULL, thread, node), 0);
+    node->running[which] = true;
+}
+
+void node_run_writer(struct node *node)
+{
+    run(node, 1, writer_main);
+}
+
+void node_run_relay(struct node *node)
+{
+    run(node, 2, relay_main);
+}
+
+void node_start(struct node *node)
+{
+    char store[160], log[160], view[160];
+    struct tb_error err = {0};
+
+    snprintf(store, sizeof(store), "%s/store.db", node->dir);
+    snprintf(log, sizeof(log), "%s/log.db", node->dir);
+    snprintf(view, sizeof(view), "%s/view.db", node->dir);
+    open_store(node, store);
+    open_bridge(node, store, log);
+    open_view(node, view);
+    node->options.writer = node->writer;
+    node->options.outbox = node->api_outbox;
+    node->options.view = node->api_view;
+    node->options.query_view = node->query_view;
+    node->options.consumer = tb_consumer_stats(node->consumer);
+    ck_ok(tb_api_open(&node->options, &node->api, &err));
+    node->port = atoi(strrchr(tb_api_url(node->api), ':') + 1);
+    if (!node->no_writer)
+        node_run_writer(node);
+    if (!node->no_relay)
+        node_run_relay(node);
+    run(node, 3, consumer_main);
+    run(node, 0, api_main);
+}
+
+static void join(struct node *node, int which)
+{
+    if (node->running[which])
+        ck_assert_int_eq(pthread_join(node->threads[which], NULL), 0);
+    node->running[which] = false;
+}
+
+void node_stop_api(struct node *node)
+{
+    tb_api_stop(node->api);
+    join(node, 0);
+}
+
+void node_stop(struct node *node)
+{
+    if (node->running[0])
+        node_stop_api(node);
+    if (!node->running[1])
+        node_run_writer(node); /* what was posted comes back */
+    tb_writer_stop(node->writer);
+    join(node, 1);
+    tb_relay_stop(node->relay);
+    join(node, 2);
+    tb_consumer_stop(node->consumer);
+    join(node, 3);
+    tb_api_free(node->api);
+    tb_outbox_reader_free(node->api_outbox);
+    tb_consumer_free(node->consumer);
+    node->query_view->ops->free(node->query_view);
+    node->api_view->ops->free(node->api_view);
+    node->view->ops->free(node->view);
+    node->log_reader->ops->free(node->log_reader);
+    tb_relay_free(node->relay);
+    node->log_writer->ops->free(node->log_writer);
+    tb_outbox_reader_free(node->relay_outbox);
+    tb_writer_free(node->writer);
+    tb_log_inproc_free(node->log);
+    tmpdir_remove(node->dir);
+}
