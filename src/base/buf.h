@@ -50,4 +50,5 @@ void tb_buf_add_str(struct tb_buf *buf, struct tb_str text);
 void tb_buf_addc(struct tb_buf *buf, char c);
 void tb_buf_add_int(struct tb_buf *buf, int64_t value); /* decimal */
 void tb_buf_addf(struct tb_buf *buf, const char *format, ...) TB_PRINTF(2, 3);
-void tb_buf_vaddf(struct tb_buf *buf, const char *format, va_list args);
+void tb_buf_vaddf(struct tb_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
