@@ -1,0 +1,175 @@
+#!/bin/sh
+# The real Kafka broker, and a server that speaks MongoDB's protocol, for tests and examples.
+#
+#   service.sh fetch kafka|mongo        the jars into .cache/; installs Java and Maven if missing
+#   service.sh start kafka|mongo DIR    fetches too; data in DIR; prints the address when it answers
+#   service.sh stop|kill DIR            at its own pace, or at once (SIGKILL)
+#   service.sh freeze|thaw DIR          SIGSTOP, SIGCONT
+#   service.sh address DIR              what start printed
+#
+# A start in a DIR that was used before goes on with its data, at the same address. Ends with 77
+# when Java cannot be had, with 1 on any other failure, both with a word on standard error.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${TB_SERVICES_CACHE:-$here/../../.cache}
+START_SECONDS=90 # a loaded machine of two cores, sanitizers beside it
+STOP_SECONDS=20  # then it is killed
+
+fail() {
+    echo "service.sh: $1" >&2
+    exit "${2:-1}"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo -n "$@"
+    else
+        return 1
+    fi
+}
+
+need_java() {
+    if command -v javac >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1; then
+        return
+    fi
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "a Java development kit (17 or later) and Maven are missing" 77
+    echo "Installing default-jdk-headless and maven" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    as_root apt-get update -qq >&2 || true
+    as_root apt-get install -y -qq --no-install-recommends default-jdk-headless maven >&2 ||
+        fail "Java and Maven cannot be installed: as root, apt-get install default-jdk-headless maven" 77
+}
+
+# The folder is renamed into place when it is whole: one that is there can be used.
+fetch() {
+    kind=$1
+    [ -f "$here/$kind/pom.xml" ] || fail "no such service: $kind"
+    need_java
+    mkdir -p "$cache"
+    (
+        flock 9
+        [ -d "$cache/$kind" ] && cmp -s "$here/$kind/pom.xml" "$cache/$kind/pom.xml" && exit 0
+        rm -rf "$cache/$kind" "$cache/$kind.new"
+        mvn -q -B -f "$here/$kind/pom.xml" dependency:copy-dependencies \
+            -DoutputDirectory="$cache/$kind.new/lib" >&2 || exit 1
+        cp "$here/$kind/pom.xml" "$cache/$kind.new/"
+        mv "$cache/$kind.new" "$cache/$kind"
+    ) 9>"$cache/$kind.lock" || fail "the jars of $kind cannot be fetched" 77
+}
+
+# pid_of DIR: its process, if it is still the one that was started
+pid_of() {
+    pid=$(cat "$1/pid" 2>/dev/null) || return 1
+    [ "$(cut -d' ' -f22 "/proc/$pid/stat" 2>/dev/null)" = "$(cat "$1/started")" ] || return 1
+    echo "$pid"
+}
+
+kafka_settings() {
+    cat <<SETTINGS
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$3
+listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$3
+advertised.listeners=PLAINTEXT://127.0.0.1:$2
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$1/data
+auto.create.topics.enable=false
+num.partitions=6
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+SETTINGS
+    # Lines of a test's own, such as retention or a smaller message limit.
+    [ ! -f "$1/extra.properties" ] || cat "$1/extra.properties"
+}
+
+run_kafka() {
+    dir=$1
+    if [ ! -f "$dir/server.properties" ]; then
+        # shellcheck disable=SC2046 # two words
+        set -- "$dir" $(python3 "$here/answers.py" port 2)
+        kafka_settings "$@" >"$dir/new.properties"
+        java -cp "$cache/kafka/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg \
+            -c "$dir/new.properties" >"$dir/format.log" 2>&1 ||
+            fail "the broker's storage cannot be made: see $dir/format.log"
+        echo "127.0.0.1:$2" >"$dir/address"
+        mv "$dir/new.properties" "$dir/server.properties"
+    fi
+    setsid java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+        -cp "$cache/kafka/lib/*" kafka.Kafka "$dir/server.properties" \
+        >>"$dir/log" 2>&1 </dev/null &
+    echo $! >"$dir/pid"
+}
+
+run_mongo() {
+    dir=$1
+    [ -f "$dir/address" ] ||
+        echo "127.0.0.1:$(python3 "$here/answers.py" port 1)" >"$dir/address"
+    setsid java -Xms32m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+        -cp "$cache/mongo/lib/*" "$here/mongo/MongoService.java" \
+        127.0.0.1 "$(cut -d: -f2 "$dir/address")" "$dir/data.h2" >>"$dir/log" 2>&1 </dev/null &
+    echo $! >"$dir/pid"
+}
+
+start() {
+    kind=$1
+    mkdir -p "$2"
+    dir=$(cd "$2" && pwd)
+    command -v python3 >/dev/null 2>&1 || fail "python3 is missing" 77
+    ! pid_of "$dir" >/dev/null || fail "$dir: it runs already"
+    fetch "$kind"
+    "run_$kind" "$dir"
+    pid=$(cat "$dir/pid")
+    cut -d' ' -f22 "/proc/$pid/stat" >"$dir/started" 2>/dev/null || true
+    address=$(cat "$dir/address")
+    if ! python3 "$here/answers.py" "$kind" "${address%:*}" "${address#*:}" "$START_SECONDS"; then
+        kill -KILL "$pid" 2>/dev/null || true
+        fail "$kind does not answer at $address: see $dir/log"
+    fi
+    echo "$address"
+}
+
+# A zombie of ours that nobody has waited for has ended as well.
+ended() {
+    case $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) in
+    '' | Z) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+stop() {
+    pid=$(pid_of "$1") || return 0
+    kill -"$2" "$pid" 2>/dev/null || return 0
+    kill -CONT "$pid" 2>/dev/null || true
+    tenths=0
+    while ! ended "$pid"; do
+        [ "$tenths" -lt $((STOP_SECONDS * 10)) ] || kill -KILL "$pid" 2>/dev/null || true
+        tenths=$((tenths + 1))
+        sleep 0.1
+    done
+    rm -f "$1/pid"
+}
+
+case "${1:-} $#" in
+"fetch 2") fetch "$2" ;;
+"start 3") start "$2" "$3" ;;
+"stop 2") stop "$2" TERM ;;
+"kill 2") stop "$2" KILL ;;
+"freeze 2") kill -STOP "$(pid_of "$2")" || fail "$2: nothing runs there" ;;
+"thaw 2") kill -CONT "$(pid_of "$2")" || fail "$2: nothing runs there" ;;
+"address 2") cat "$2/address" ;;
+*)
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
