@@ -67,9 +67,8 @@ def work(edge, workers, commands):
 
 def fill_while_working(edge, workers, ballast, leave):
     """Under load, so that the disk gets full in the middle of something."""
-    load = Load(edge, workers)
+    load = Load(edge, workers, looks=0)  # the view may stand still with the disk full
     load.wait_for(50)
-    load.trouble = True
     fill(ballast, leave)
     refused = eventually(lambda: (reply := place(edge, 1)).status != 201 and reply,
                          "the disk is full")

@@ -150,13 +150,14 @@ def look_at(client, order, load=None):
 class Load:
     """Workers at work, a thread each, until they are stopped or lose the daemon.
 
-    trouble: the daemon stops, or its disk is full; reading may be refused meanwhile.
+    looks: how often a command is followed by a look at what came of it.
+    trouble: the daemon is about to stop; reading may be refused meanwhile.
     unplugged: the power is about to be cut. What is answered from now on is as good as lost: with
     the power gone nobody would have got it.
     """
 
-    def __init__(self, edge, workers):
-        self.edge, self.workers = edge, workers
+    def __init__(self, edge, workers, looks=0.05):
+        self.edge, self.workers, self.looks = edge, workers, looks
         self.stopping, self.trouble, self.unplugged = False, False, False
         self.changed = threading.Condition()
         self.answered, self.broken = 0, None
@@ -170,7 +171,7 @@ class Load:
             with self.edge.client() as client:
                 while not self.stopping:
                     done = worker.step(client, self)
-                    if worker.random.random() < 0.05:
+                    if worker.random.random() < self.looks:
                         worker.look(client, self)
                     with self.changed:
                         self.answered += done
