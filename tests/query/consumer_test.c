@@ -267,10 +267,14 @@ START_TEST(trouble_is_told_once_and_so_is_its_end)
 {
     int64_t longest = 0;
 
+    (void)tb_consumer_step(f.consumer, 1000);
     fill(&(struct history_options){5, 0, 0});
     f.log.down = true;
     for (int i = 0; i < 30; i++) {
         int64_t pause = tb_consumer_step(f.consumer, 1000);
+
+        /* While it fails it asks without waiting: the answer tells whether it still does. */
+        ck_assert_int_eq(f.log.last_wait_ms, i == 0 ? 1000 : 0);
 
         ck_assert_int_ge(pause, 0);
         ck_assert_int_le(pause, 5000);
