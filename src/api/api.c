@@ -69,7 +69,7 @@ enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **r
     if (code == TB_OK)
         code = open_server(api, err);
     if (code == TB_OK)
-        code = tb_lookups_start(&api->lookups, api, options->query_view, err);
+        code = tb_lookups_start(&api->lookups, api, err);
     if (code != TB_OK) {
         tb_api_free(api);
         return code;

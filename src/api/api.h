@@ -40,6 +40,7 @@ struct tb_api_options {
     const char *cursor_name;                /* whose cursor means delivered */
     struct tb_view_reader *view;            /* the api thread's: single orders, figures */
     struct tb_view_reader *query_view;      /* the query thread's: lists, stats */
+    struct tb_outbox_reader *query_outbox;  /* the query thread's; NULL: lists tell no delivery */
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name;  /* labels */
     /* Called on the api thread. */
@@ -51,8 +52,10 @@ struct tb_api_options {
     void *ctx;
 };
 struct tb_api;
+/* The query thread runs from here on. */
 TB_CHECKED enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **ret_api,
                                     struct tb_error *err);
+/* After the writer's thread has ended: until then it may hold requests. NULL is fine. */
 void tb_api_free(struct tb_api *api);
 const char *tb_api_url(const struct tb_api *api); /* "http://127.0.0.1:8081" */
 void tb_api_run(struct tb_api *api);  /* until stopped: then answers what was taken, at most 3 s */

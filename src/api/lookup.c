@@ -1,10 +1,12 @@
 #include "api/lookup.h"
 #include "api/api_priv.h"
 #include "api/cursor.h"
+#include "api/delivery.h"
 #include <signal.h>
 #include <stdio.h>
 
 struct listing {
+    const struct tb_api_options *options;
     struct tb_buf *out;
     int64_t last_placed_at_ms;
     char last_order_id[TB_UUID_SIZE];
@@ -17,6 +19,9 @@ static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, s
     if (listing->last_order_id[0] != '\0')
         tb_buf_addc(listing->out, ',');
     tb_buf_add_str(listing->out, doc);
+    if (listing->options->query_outbox != NULL)
+        tb_delivery_add(listing->options->query_outbox, listing->options->cursor_name, order_id,
+                        listing->out);
     listing->last_placed_at_ms = placed_at_ms;
     (void)snprintf(listing->last_order_id, sizeof(listing->last_order_id), "%.*s",
                    (int)order_id.len, order_id.ptr);
@@ -42,11 +47,12 @@ static void add_link(struct tb_exchange *x, const char *cursor)
     tb_buf_addf(out, "cursor=%s>; rel=\"next\"", cursor);
 }
 
-static enum tb_code run_list(struct tb_view_reader *view, struct tb_exchange *x,
+static enum tb_code run_list(const struct tb_api_options *options, struct tb_exchange *x,
                              struct tb_error *err)
 {
+    struct tb_view_reader *view = options->query_view;
     struct tb_buf *out = &x->lookup.answer.body;
-    struct listing listing = {.out = out};
+    struct listing listing = {.options = options, .out = out};
     bool more = false;
 
     tb_buf_adds(out, "{\"orders\":[");
@@ -81,9 +87,10 @@ static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats
     tb_buf_addc(out, ']');
 }
 
-static enum tb_code run_stats(struct tb_view_reader *view, struct tb_exchange *x,
+static enum tb_code run_stats(const struct tb_api_options *options, struct tb_exchange *x,
                               struct tb_error *err)
 {
+    struct tb_view_reader *view = options->query_view;
     struct tb_buf *out = &x->lookup.answer.body;
     struct tb_stats stats = {0};
 
@@ -97,11 +104,12 @@ static enum tb_code run_stats(struct tb_view_reader *view, struct tb_exchange *x
     return TB_OK;
 }
 
-void tb_lookup_run(struct tb_view_reader *view, struct tb_exchange *x)
+/* Fills x's answer; the thread's step. */
+static void run(const struct tb_api_options *options, struct tb_exchange *x)
 {
     struct tb_lookup *lookup = &x->lookup;
     struct tb_error err = {0};
-    enum tb_code code = lookup->stats ? run_stats(view, x, &err) : run_list(view, x, &err);
+    enum tb_code code = lookup->stats ? run_stats(options, x, &err) : run_list(options, x, &err);
 
     lookup->answer.status = 200;
     if (code == TB_OK && (!tb_buf_ok(&lookup->answer.body) || !tb_buf_ok(&lookup->link)))
@@ -118,7 +126,7 @@ static struct tb_exchange *exchange_of(struct tb_mail *mail)
     return (struct tb_exchange *)(void *)((char *)mail - offsetof(struct tb_exchange, mail));
 }
 
-/* Query thread. Owns its view reader. From others: tb_lookups_ask and tb_lookups_stop. */
+/* Query thread. Owns its readers. From others: tb_lookups_ask and tb_lookups_stop. */
 static void *lookup_main(void *arg)
 {
     struct tb_lookups *lookups = arg;
@@ -127,7 +135,7 @@ static void *lookup_main(void *arg)
         struct tb_mail *mail = tb_mailbox_take(&lookups->box, 1);
         if (mail != NULL) {
             struct tb_exchange *x = exchange_of(mail);
-            tb_lookup_run(lookups->view, x);
+            run(&lookups->api->options, x);
             tb_api_return(lookups->api, x);
             continue;
         }
@@ -137,13 +145,11 @@ static void *lookup_main(void *arg)
     }
 }
 
-enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api,
-                              struct tb_view_reader *view, struct tb_error *err)
+enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api, struct tb_error *err)
 {
     sigset_t all, before;
 
     lookups->api = api;
-    lookups->view = view;
     tb_mailbox_init(&lookups->box, TB_LOOKUPS_MAX);
     /* Signals are for the thread that stops us, never for this one. */
     (void)sigfillset(&all);

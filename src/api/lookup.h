@@ -1,6 +1,6 @@
 /* Lookups: lists and stats, run on a thread of their own, since they may take long.
  *
- * Thread:  start, ask and stop from the api thread; the thread owns its view reader.
+ * Thread:  start, ask and stop from the api thread; the thread owns its readers.
  * Memory:  an exchange is the thread's until it is returned.
  * Errors:  ask says false when too many wait: 503.
  * Units:   none. */
@@ -15,15 +15,12 @@ struct tb_api;
 struct tb_lookups {
     struct tb_mailbox box;
     struct tb_api *api;
-    struct tb_view_reader *view;
     pthread_t thread;
     bool started;
     _Atomic bool ending;
 };
 TB_CHECKED enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api,
-                                         struct tb_view_reader *view, struct tb_error *err);
+                                         struct tb_error *err);
 /* Ends what runs and what waits. */
 void tb_lookups_stop(struct tb_lookups *lookups);
 bool tb_lookups_ask(struct tb_lookups *lookups, struct tb_exchange *x);
-/* Runs x's lookup and fills its answer; the thread's step. */
-void tb_lookup_run(struct tb_view_reader *view, struct tb_exchange *x);

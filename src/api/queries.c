@@ -1,24 +1,9 @@
 #include "api/api_priv.h"
+#include "api/delivery.h"
 #include "api/problem.h"
 
 /* `wait` at most this (INTERFACES). */
 #define WAIT_MAX_MS 30000
-
-/* Members that only this node knows go in front of the closing brace. */
-static void add_delivery(struct tb_api *api, struct tb_exchange *x)
-{
-    struct tb_buf *doc = &x->reply.answer.body;
-    struct tb_error err = {0};
-    bool delivered = false;
-
-    if (tb_outbox_order_delivered(api->options.outbox, api->options.cursor_name,
-                                  tb_str_of(x->order_id), &delivered, &err) != TB_OK)
-        return; /* another node's order, or not to be known now */
-    TB_ASSERT(doc->len > 1 && doc->data[doc->len - 1] == '}');
-    doc->len--;
-    tb_json_member_str(doc, "delivery", delivered ? TB_STR("delivered") : TB_STR("pending"));
-    tb_buf_addc(doc, '}');
-}
 
 /* Reads the order into the reply's body. *ret_version is 0 when the view has none. */
 static bool read_order(struct tb_api *api, struct tb_exchange *x, int64_t *ret_version)
@@ -42,7 +27,8 @@ static void reply_order(struct tb_api *api, struct tb_exchange *x, int64_t versi
         tb_refuse(x, 404, "The view has no such order.");
         return;
     }
-    add_delivery(api, x);
+    tb_delivery_add(api->options.outbox, api->options.cursor_name, tb_str_of(x->order_id),
+                    &x->reply.answer.body);
     x->reply.answer.version = version;
     tb_reply_done(x, 200);
 }

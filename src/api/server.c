@@ -8,7 +8,9 @@
 #define ACCEPT_MAX 64
 /* Exchanges kept for the next requests, some 8 kB each. */
 #define FREE_MAX 256
-/* Beside the head a connection's memory holds the head of the reply and 60 bytes a field. */
+/* Beside the head a connection's memory holds a copy of its cookies, which the library makes, 60
+ * bytes a field, and the head of the reply. */
+#define POOL_HEADS 2
 #define POOL_EXTRA 6144
 /* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
 #define LIBRARY_CONNECTIONS_EXTRA 1024
@@ -371,7 +373,7 @@ enum tb_code tb_server_new(const struct tb_server_options *options, struct tb_se
         NULL, NULL, on_request, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
         on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)options->header_max + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
+        (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA, MHD_OPTION_END);
     if (server->mhd == NULL) {
         free(server);

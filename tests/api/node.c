@@ -69,9 +69,21 @@ static void on_forced(void *ctx, bool offline)
     atomic_store(&((struct node *)ctx)->forced, offline ? 1 : 2);
 }
 
+static int64_t wall_ms(void *ctx)
+{
+    (void)ctx;
+    return tb_clock_wall_ms(&tb_clock_system);
+}
+
+static int64_t mono_us(void *ctx)
+{
+    return tb_clock_mono_us(&tb_clock_system) + atomic_load(&((struct node *)ctx)->ahead_us);
+}
+
 void node_init(struct node *node)
 {
     memset(node, 0, sizeof(*node));
+    node->clock = (struct tb_clock){node, wall_ms, mono_us};
     tmpdir_make(node->dir);
     node->disk_free = INT64_C(1) << 40;
     node->options = (struct tb_api_options){
@@ -88,7 +100,7 @@ void node_init(struct node *node)
         .connections_max = 200,
         .connections_per_address_max = 50,
         .disk_reserve_bytes = 64 << 20,
-        .clock = &tb_clock_system,
+        .clock = &node->clock,
         .random = &tb_random_system,
         .cursor_name = TB_CURSOR_INPROC,
         .topic = TOPIC,
@@ -143,6 +155,7 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_log_inproc_open(log_path, &tb_clock_system, &node->log, &err));
     ck_ok(tb_outbox_reader_open(store_path, &node->relay_outbox, &err));
     ck_ok(tb_outbox_reader_open(store_path, &node->api_outbox, &err));
+    ck_ok(tb_outbox_reader_open(store_path, &node->query_outbox, &err));
     ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
@@ -225,7 +238,9 @@ void node_start(struct node *node)
     node->options.writer = node->writer;
     node->options.outbox = node->api_outbox;
     node->options.view = node->api_view;
-    node->options.query_view = node->query_view;
+    node->options.query_view =
+        node->other_query_view != NULL ? node->other_query_view : node->query_view;
+    node->options.query_outbox = node->query_outbox;
     node->options.consumer = tb_consumer_stats(node->consumer);
     ck_ok(tb_api_open(&node->options, &node->api, &err));
     node->port = atoi(strrchr(tb_api_url(node->api), ':') + 1);
@@ -264,6 +279,7 @@ void node_stop(struct node *node)
     join(node, 3);
     tb_api_free(node->api);
     tb_outbox_reader_free(node->api_outbox);
+    tb_outbox_reader_free(node->query_outbox);
     tb_consumer_free(node->consumer);
     node->query_view->ops->free(node->query_view);
     node->api_view->ops->free(node->api_view);

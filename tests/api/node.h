@@ -24,6 +24,10 @@ struct node {
     struct tb_relay *relay;
     struct tb_view *view;
     struct tb_view_reader *api_view, *query_view;
+    struct tb_view_reader *other_query_view; /* used instead, if set */
+    struct tb_outbox_reader *query_outbox;
+    struct tb_clock clock;      /* the system's, and what is added to it */
+    _Atomic int64_t ahead_us;   /* of the monotonic one */
     struct tb_consumer *consumer;
     struct tb_api *api;
     pthread_t threads[4]; /* api, writer, relay, consumer */

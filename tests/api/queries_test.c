@@ -204,6 +204,7 @@ START_TEST(pages_are_whole)
     do
         ask(&client, "GET", "/orders?limit=500", "", NULL, &got);
     while (count(got.body, "\"orderNumber\"") < 11);
+    ck_assert_uint_eq(count(got.body, "\"delivery\":\""), 11);
     while (target[0] != '\0') {
         ask(&client, "GET", target, "", NULL, &got);
         ck_assert_int_eq(got.status, 200);

@@ -317,6 +317,28 @@ START_TEST(head_limit)
 }
 END_TEST
 
+/* The whole head limit may be used in any way that the library keeps twice or by the field. */
+START_TEST(head_limit_holds_for_cookies_and_many_fields)
+{
+    struct client client;
+    char text[8192];
+
+    memset(text, 'c', sizeof(text));
+    client_open(&client, &node);
+    client_print(&client, "GET /livez HTTP/1.1\r\n" HOST "Cookie: a=%.*s\r\n\r\n", 8000, text);
+    client_read(&client, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    client_print(&client, "GET /livez HTTP/1.1\r\n" HOST);
+    for (int i = 0; i < 150; i++)
+        client_print(&client, "X-Field-%d: %.30s\r\n", i, text);
+    client_print(&client, "\r\n");
+    client_read(&client, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    check_usable(&client);
+    client_close(&client);
+}
+END_TEST
+
 static void send_padded_order(struct client *client, size_t size, bool chunked)
 {
     char *body = malloc(size + 1);
@@ -361,6 +383,21 @@ START_TEST(body_limit)
 }
 END_TEST
 
+static void setup_default(void)
+{
+    node_init(&node);
+    node_start(&node);
+}
+
+static TCase *default_case(void)
+{
+    TCase *tc = tcase_create("default limits");
+
+    tcase_add_checked_fixture(tc, setup_default, teardown);
+    tcase_add_test(tc, head_limit_holds_for_cookies_and_many_fields);
+    return tc;
+}
+
 static TCase *attack_case(void)
 {
     TCase *tc = tcase_create("attacks");
@@ -377,6 +414,7 @@ int main(void)
     TCase *tc = tcase_create("requests");
 
     suite_add_tcase(suite, attack_case());
+    suite_add_tcase(suite, default_case());
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, connection_stays_usable, 0, (int)(sizeof(usable) / sizeof(usable[0])));
     tcase_add_loop_test(tc, byte_by_byte, 0, (int)(sizeof(usable) / sizeof(usable[0])));

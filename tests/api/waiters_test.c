@@ -76,7 +76,7 @@ START_TEST(random_histories)
 
     setup_world(&world);
     fake_random_init(&random, test_seed(11));
-    for (int step = 0; step < 20000; step++) {
+    for (int step = 0; step < 4000; step++) {
         int order = (int)fake_random_below(&random, ORDERS);
         int reader = (int)fake_random_below(&random, READERS);
         char id[TB_UUID_SIZE];
