@@ -186,8 +186,13 @@ static void conn_read(struct tb_load *load, size_t index)
     ssize_t got = read(conn->fd, conn->in.data + conn->in.len, READ_SIZE);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0)
-        tb_bench_die("connection %zu was closed by the server", index);
+    if (got <= 0 && conn->busy)
+        tb_bench_die("connection %zu was closed under its request", index);
+    if (got <= 0) { /* idle for too long: the server may do that */
+        (void)close(conn->fd);
+        conn_open(load, index);
+        return;
+    }
     conn->in.len += (size_t)got;
     conn->in.data[conn->in.len] = '\0';
     if (!parse_reply(&conn->in, &reply))

@@ -6,7 +6,7 @@
  *
  * Thread:  one; reply is called from tb_load_poll and may send the next request.
  * Memory:  requests are copied; a reply's body is borrowed for the call.
- * Errors:  tb_bench_die when a connection breaks: the server promised to keep it.
+ * Errors:  tb_bench_die when a connection breaks under its request; an idle one is opened anew.
  * Units:   microseconds, monotonic. */
 #pragma once
 #include "node.h"
