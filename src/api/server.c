@@ -11,7 +11,7 @@
 /* Beside the head a connection's memory holds a copy of its cookies, which the library makes, 60
  * bytes a field, and the head of the reply. */
 #define POOL_HEADS 2
-#define POOL_EXTRA 6144
+#define POOL_EXTRA 3072
 /* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
 #define LIBRARY_CONNECTIONS_EXTRA 1024
 /* A commit takes this long on the slowest disks that anybody would sell from; then suspend. */

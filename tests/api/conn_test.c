@@ -1,6 +1,7 @@
 /* Promise: nobody holds a connection longer than the deadlines say, and no more connections are
  * held than the limits say. Method: shortened deadlines over real sockets; nothing but "it ends"
  * is asked of time. */
+#include "api/conn.h"
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +208,43 @@ START_TEST(no_descriptors_left)
 }
 END_TEST
 
+/* No client needs patience here: the sweep is asked for each phase, just before its deadline and
+ * at it. */
+static const struct {
+    enum tb_phase phase;
+    bool ends;
+} phases[] = {
+    {TB_PHASE_HEAD, true},  {TB_PHASE_BODY, true}, {TB_PHASE_WORK, false},
+    {TB_PHASE_REPLY, true}, {TB_PHASE_IDLE, true},
+};
+
+START_TEST(each_phase_has_its_deadline)
+{
+    const struct tb_conn_times times = {1000, 1000};
+    struct tb_conn conn = {0};
+    char bytes[1024];
+    int pair[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    conn.fd = pair[0];
+    tb_conn_enter(&conn, phases[_i].phase, 5000);
+    tb_conn_sweep(&conn, &times, 4999);
+    ck_assert_int_eq(conn.phase, phases[_i].phase);
+    ck_assert_int_lt(recv(pair[1], bytes, sizeof(bytes), 0), 0); /* open, and nothing said */
+    tb_conn_sweep(&conn, &times, 5000);
+    if (phases[_i].ends) {
+        ck_assert_int_eq(conn.phase, TB_PHASE_ENDING);
+        while (recv(pair[1], bytes, sizeof(bytes), 0) > 0)
+            continue;
+        ck_assert_int_eq(recv(pair[1], bytes, sizeof(bytes), 0), 0);
+    } else {
+        ck_assert_int_lt(recv(pair[1], bytes, sizeof(bytes), 0), 0);
+    }
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conn");
@@ -220,6 +258,10 @@ int main(void)
     tcase_add_test(tc, idle_connection_stays);
     tcase_add_test(tc, further_connections_are_refused);
     tcase_add_test(tc, no_descriptors_left);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("sweep");
+    tcase_add_loop_test(tc, each_phase_has_its_deadline, 0,
+                        (int)(sizeof(phases) / sizeof(phases[0])));
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
