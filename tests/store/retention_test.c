@@ -112,7 +112,7 @@ START_TEST(chunks_let_commands_through)
     request_release(&r);
     ck_assert_int_eq(rows(), 1501);
     (void)run_retention();
-    ck_assert_int_eq(rows(), 2);
+    ck_assert_int_eq(rows(), 1);
     ck_assert_int_eq(keys(), 0);
 }
 END_TEST

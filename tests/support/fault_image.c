@@ -19,7 +19,7 @@ struct fault_image {
     char *path;
     bool exists; /* on the disk */
     uint8_t *bytes;
-    size_t size;
+    size_t size, cap;
     struct op *ops; /* since the last sync, oldest first */
     size_t op_count, op_cap;
 };
@@ -36,7 +36,10 @@ static void *grown(void *old, size_t size)
 
 static void resize(struct fault_image *image, size_t size)
 {
-    image->bytes = grown(image->bytes, size);
+    if (size > image->cap) {
+        image->cap = 2 * size;
+        image->bytes = grown(image->bytes, image->cap);
+    }
     if (size > image->size)
         memset(image->bytes + image->size, 0, size - image->size);
     image->size = size;
