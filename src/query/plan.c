@@ -98,6 +98,42 @@ static struct tb_str node_of(struct tb_str source)
     return (struct tb_str){source.ptr + prefix.len, source.len - prefix.len};
 }
 
+static bool is_node_name(struct tb_str node)
+{
+    for (size_t i = 0; i < node.len; i++) {
+        char c = node.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-')
+            return false;
+    }
+    return node.len > 0 && node.len <= TB_NODE_MAX;
+}
+
+static bool is_epoch(struct tb_str epoch)
+{
+    for (size_t i = 0; i < epoch.len; i++) {
+        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
+            return false;
+    }
+    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
+}
+
+/* For completeness: a record that came is not missing, whether it is applied or not. */
+static void keep_origin(struct tb_plan *plan, const struct tb_record *record,
+                        const struct headers *headers)
+{
+    struct tb_plan_origin origin = {.node = node_of(headers->source),
+                                    .event_id = headers->id,
+                                    .timestamp_ms = record->timestamp_ms};
+
+    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
+        !parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
+        return;
+    memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
+    plan->origins[plan->origin_count++] = origin;
+}
+
 /* Whose letter it is, as far as the record tells: for the people who look at it. */
 static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
 {
@@ -204,12 +240,39 @@ static void note_origin(struct tb_planned *planned, const struct headers *header
     planned->epoch[size] = '\0';
 }
 
+/* Adds, or with a sign of -1 takes away, what an order counts in the figures of its day. */
+static void add_figures(struct tb_plan_change *change, const struct tb_order *order, int sign)
+{
+    bool cancelled = order->status == TB_CANCELLED;
+
+    change->orders += order->kind == TB_SALE ? sign : 0;
+    change->returns += order->kind == TB_RETURN ? sign : 0;
+    change->cancelled += cancelled ? sign : 0;
+    change->total_minor += cancelled ? 0 : sign * order->total_minor;
+}
+
+static void keep_change(struct tb_plan *plan, const struct tb_plan_change *change)
+{
+    if (change->orders || change->returns || change->cancelled || change->total_minor)
+        plan->changes[plan->change_count++] = *change;
+}
+
 static void apply(struct planning *run, struct passage *passage, struct tb_planned *planned)
 {
     struct tb_plan *plan = run->plan;
     int64_t occurred_at_ms = passage->event.occurred_at_ms;
+    struct tb_plan_change change = {
+        .planned = planned,
+        .offset = passage->record->offset,
+        .timestamp_ms = passage->record->timestamp_ms,
+        .placed = planned->order.version == 0,
+    };
 
+    if (!change.placed)
+        add_figures(&change, &planned->order, -1);
     tb_event_apply(&passage->event, &planned->order);
+    add_figures(&change, &planned->order, 1);
+    keep_change(plan, &change);
     planned->changed = true;
     planned->received_at_ms = passage->record->timestamp_ms;
     note_origin(planned, &passage->headers);
@@ -342,6 +405,7 @@ static enum tb_code plan_record(struct planning *run, const struct tb_record *re
     enum tb_code code;
 
     read_headers(record, &passage.headers);
+    keep_origin(run->plan, record, &passage.headers);
     if (!record->value.ptr)
         why = "the record has no value";
     else if (record->value.len > TB_EVENT_VALUE_MAX)

@@ -46,6 +46,20 @@ struct tb_dead_letter {
     const char *reason;
     struct tb_str message;
 };
+/* What one applied record changed in the figures of its order's day. Worked out anew from the same
+ * log it is the same, however the log is cut into batches. */
+struct tb_plan_change {
+    const struct tb_planned *planned; /* whose node, business date and currency stay */
+    int64_t offset, timestamp_ms;     /* of the record */
+    int64_t orders, returns, cancelled, total_minor; /* as in tb_stats_row: what is added */
+    bool placed;                                     /* it is the order's first event */
+};
+/* Where a record came from, whatever became of it: only records that tell all of it. */
+struct tb_plan_origin {
+    struct tb_str node, event_id; /* letters, digits, - ; event_id may be absent */
+    char epoch[17];
+    int64_t sequence, timestamp_ms;
+};
 struct tb_plan {
     struct tb_arena arena;
     int32_t partition;
@@ -54,6 +68,11 @@ struct tb_plan {
     size_t order_count;
     struct tb_dead_letter *dead;
     size_t dead_count;
+    struct tb_plan_change
+        *changes; /* offsets rising; records that change no figure are left out */
+    size_t change_count;
+    struct tb_plan_origin *origins;
+    size_t origin_count;
     uint64_t results[TB_EVENT_RESULT_COUNT];
     int64_t oldest_occurred_at_ms;       /* of the applied ones; 0: none */
     int64_t *occurred_at_ms;             /* of each applied event, results[TB_APPLIED] of them */

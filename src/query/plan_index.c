@@ -133,8 +133,10 @@ bool tb_plan_reserve(struct tb_plan *plan, size_t count)
 
     plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned *));
     plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
-    return plan->orders && plan->occurred_at_ms && reserve_index(plan, count) &&
-           reserve_documents(plan, count);
+    plan->changes = tb_arena_array(&plan->arena, count, sizeof *plan->changes);
+    plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
+    return plan->orders && plan->occurred_at_ms && plan->changes && plan->origins &&
+           reserve_index(plan, count) && reserve_documents(plan, count);
 }
 
 void tb_plan_clear(struct tb_plan *plan)
