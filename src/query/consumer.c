@@ -147,13 +147,30 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena
     return view->ops->load(view, order_id, arena, ret_order, err);
 }
 
+static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_batch *part,
+                             struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    char(*ids)[TB_UUID_SIZE];
+
+    if (!view->ops->prefetch)
+        return TB_OK;
+    ids = tb_arena_array(&consumer->plan.arena, part->count, sizeof *ids);
+    if (!ids)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading a batch");
+    return view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
+                               tb_plan_order_ids(part, ids), err);
+}
+
 static enum tb_code make_plan(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_consumer_options *options = &consumer->options;
     struct tb_log_batch part = next_part(consumer);
     enum tb_code code;
 
-    code = tb_plan_batch(&consumer->plan, &part, &options->rules, load, options->view, err);
+    code = prefetch(consumer, &part, err);
+    if (code == TB_OK)
+        code = tb_plan_batch(&consumer->plan, &part, &options->rules, load, options->view, err);
     if (code != TB_OK) {
         tb_plan_clear(&consumer->plan);
         return code;
@@ -170,14 +187,9 @@ static void count(struct tb_consumer *consumer)
 
     for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
         tb_counter_add(&consumer->stats.events[result], plan->results[result]);
-    for (size_t i = 0; i < plan->results[TB_APPLIED]; i++) {
-        int64_t took_ms = now_ms - plan->occurred_at_ms[i];
-
-        /* Two clocks, or one that jumped. */
-        took_ms = took_ms < 0 ? 0 : took_ms;
-        took_ms = took_ms > INT64_MAX / 1000 ? INT64_MAX / 1000 : took_ms;
-        tb_histogram_observe(&consumer->stats.end_to_end_us, took_ms * 1000);
-    }
+    for (size_t i = 0; i < plan->results[TB_APPLIED]; i++)
+        tb_histogram_observe(&consumer->stats.end_to_end_us,
+                             (now_ms - plan->occurred_at_ms[i]) * 1000);
     atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
 }
 

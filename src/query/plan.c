@@ -13,15 +13,10 @@ struct planning {
     void *load_ctx;
 };
 
-/* The headers that a view reads; absent ones are {NULL, 0}. */
-struct headers {
-    struct tb_str type, legacy_type, id, source, subject, version, sequence, epoch;
-};
-
 /* One record on its way: what became of it, and its parsed value as long as nobody keeps it. */
 struct passage {
     const struct tb_record *record;
-    struct headers headers;
+    struct tb_plan_headers headers;
     struct tb_json *document;
     struct tb_event event;
     bool unknown; /* of a type that this build does not know */
@@ -35,103 +30,6 @@ const char *tb_event_result_name(enum tb_event_result result)
     };
 
     return names[result];
-}
-
-/* One pass over the headers: asking for each by name would compare every name with every other.
- * The first of a name counts. */
-static void read_headers(const struct tb_record *record, struct headers *ret_headers)
-{
-    static const struct {
-        struct tb_str name;
-        size_t field;
-    } known[] = {
-        {{"ce_id", 5}, offsetof(struct headers, id)},
-        {{"ce_type", 7}, offsetof(struct headers, type)},
-        {{"ce_source", 9}, offsetof(struct headers, source)},
-        {{"ce_subject", 10}, offsetof(struct headers, subject)},
-        {{"ce_sequence", 11}, offsetof(struct headers, sequence)},
-        {{"ce_epoch", 8}, offsetof(struct headers, epoch)},
-        {{"ce_orderversion", 15}, offsetof(struct headers, version)},
-        {{"eventType", 9}, offsetof(struct headers, legacy_type)},
-    };
-
-    *ret_headers = (struct headers){0};
-    for (size_t i = 0; i < record->header_count; i++) {
-        const struct tb_header *header = &record->headers[i];
-
-        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
-            struct tb_str *field = (struct tb_str *)((char *)ret_headers + known[k].field);
-
-            if (tb_str_eq(header->name, known[k].name) && !field->ptr)
-                *field = header->value;
-        }
-    }
-    if (!ret_headers->type.ptr)
-        ret_headers->type = ret_headers->legacy_type;
-}
-
-/* Decimal digits only, 0 to 2^53 - 1. */
-static bool parse_count(struct tb_str text, int64_t *ret_value)
-{
-    int64_t value = 0;
-
-    if (!text.ptr || text.len == 0)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-        value = value * 10 + (text.ptr[i] - '0');
-        if (value > TB_JSON_INT_MAX)
-            return false;
-    }
-    *ret_value = value;
-    return true;
-}
-
-/* "/nodes/till1" is from till1; any other source is a stranger's. */
-static struct tb_str node_of(struct tb_str source)
-{
-    static const struct tb_str prefix = {"/nodes/", 7};
-
-    if (source.len <= prefix.len || memcmp(source.ptr, prefix.ptr, prefix.len) != 0)
-        return (struct tb_str){0};
-    return (struct tb_str){source.ptr + prefix.len, source.len - prefix.len};
-}
-
-static bool is_node_name(struct tb_str node)
-{
-    for (size_t i = 0; i < node.len; i++) {
-        char c = node.ptr[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-')
-            return false;
-    }
-    return node.len > 0 && node.len <= TB_NODE_MAX;
-}
-
-static bool is_epoch(struct tb_str epoch)
-{
-    for (size_t i = 0; i < epoch.len; i++) {
-        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
-            return false;
-    }
-    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
-}
-
-/* For completeness: a record that came is not missing, whether it is applied or not. */
-static void keep_origin(struct tb_plan *plan, const struct tb_record *record,
-                        const struct headers *headers)
-{
-    struct tb_plan_origin origin = {.node = node_of(headers->source),
-                                    .event_id = headers->id,
-                                    .timestamp_ms = record->timestamp_ms};
-
-    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
-        !parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
-        return;
-    memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
-    plan->origins[plan->origin_count++] = origin;
 }
 
 /* Whose letter it is, as far as the record tells: for the people who look at it. */
@@ -229,12 +127,12 @@ static const char *misfit(const struct tb_planned *planned, const struct tb_even
 }
 
 /* Where the event came from. A producer that numbers nothing leaves both unknown. */
-static void note_origin(struct tb_planned *planned, const struct headers *headers)
+static void note_origin(struct tb_planned *planned, const struct tb_plan_headers *headers)
 {
     int64_t sequence = 0;
     size_t size = headers->epoch.len == sizeof planned->epoch - 1 ? headers->epoch.len : 0;
 
-    planned->sequence = parse_count(headers->sequence, &sequence) ? sequence : 0;
+    planned->sequence = tb_plan_parse_count(headers->sequence, &sequence) ? sequence : 0;
     if (size > 0)
         memcpy(planned->epoch, headers->epoch.ptr, size);
     planned->epoch[size] = '\0';
@@ -329,7 +227,7 @@ static void complete_unknown(struct passage *passage)
     if (event->order_id[0] == '\0' && passage->headers.subject.ptr &&
         !tb_uuid_parse(passage->headers.subject, event->order_id))
         event->order_id[0] = '\0';
-    if (event->version <= 0 && !parse_count(passage->headers.version, &event->version))
+    if (event->version <= 0 && !tb_plan_parse_count(passage->headers.version, &event->version))
         event->version = 0;
 }
 
@@ -347,14 +245,14 @@ static bool is_order_id(struct tb_str text, const char *order_id)
 static const char *contradiction(const struct passage *passage)
 {
     const struct tb_event *event = &passage->event;
-    const struct headers *headers = &passage->headers;
+    const struct tb_plan_headers *headers = &passage->headers;
     int64_t version = 0;
 
     if (headers->subject.ptr && event->order_id[0] != '\0' &&
         !is_order_id(headers->subject, event->order_id))
         return "ce_subject is not the value's orderId";
     if (headers->version.ptr && event->version != 0 &&
-        (!parse_count(headers->version, &version) || version != event->version))
+        (!tb_plan_parse_count(headers->version, &version) || version != event->version))
         return "ce_orderversion is not the value's version";
     return NULL;
 }
@@ -365,7 +263,7 @@ static enum tb_code decode(struct planning *run, struct passage *passage, struct
         .type = passage->headers.type,
         .event_id = passage->headers.id,
         .currency = run->rules->currency,
-        .node = node_of(passage->headers.source),
+        .node = tb_plan_node(passage->headers.source),
         .day_start_minutes = run->rules->day_start_minutes,
     };
 
@@ -404,7 +302,7 @@ static enum tb_code plan_record(struct planning *run, const struct tb_record *re
     const char *why = NULL;
     enum tb_code code;
 
-    read_headers(record, &passage.headers);
+    tb_plan_read_headers(record, &passage.headers);
     keep_origin(run->plan, record, &passage.headers);
     if (!record->value.ptr)
         why = "the record has no value";

@@ -85,6 +85,9 @@ struct tb_plan_rules {
     int day_start_minutes;
 };
 
+/* The different orders that a batch names by header or key, for a view's prefetch; ret_ids has
+ * room for as many as there are records. An id that cannot be seen so is missing. */
+size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UUID_SIZE]);
 void tb_plan_clear(struct tb_plan *plan); /* ready for the next batch; keeps memory */
 void tb_plan_release(struct tb_plan *plan);
 /* The batch holds at least one record; the plan is clear. load: as tb_view_ops.load, asked once

@@ -74,6 +74,31 @@ void tb_plan_keep(struct tb_plan *plan, struct tb_json *document)
     documents->list[documents->count++] = document;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, TB_UUID_SIZE);
+}
+
+size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UUID_SIZE])
+{
+    size_t count = 0, distinct = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct tb_str subject = tb_record_header(&batch->records[i], "ce_subject");
+        struct tb_str key = batch->records[i].key;
+
+        if ((subject.ptr && tb_uuid_parse(subject, ret_ids[count])) ||
+            (key.ptr && tb_uuid_parse(key, ret_ids[count])))
+            count++;
+    }
+    qsort(ret_ids, count, sizeof *ret_ids, by_id);
+    for (size_t i = 0; i < count; i++) {
+        if (distinct == 0 || by_id(ret_ids[distinct - 1], ret_ids[i]) != 0)
+            memmove(ret_ids[distinct++], ret_ids[i], sizeof *ret_ids);
+    }
+    return distinct;
+}
+
 static bool reserve_slots(struct tb_plan_index *index, size_t count)
 {
     size_t size = 16;

@@ -1,4 +1,5 @@
-/* What a plan keeps behind its header: orders by id, and the parsed values they borrow from.
+/* What a plan keeps behind its header: orders by id, the parsed values they borrow from, and how
+ * a record's headers are read.
  *
  * Thread:  as plan.h.
  * Memory:  both belong to the plan; clear keeps their tables for the next batch.
@@ -17,3 +18,13 @@ struct tb_planned *tb_plan_fresh(struct tb_plan *plan);
 void tb_plan_insert(struct tb_plan *plan, struct tb_planned *fresh);
 /* The plan frees it when it is cleared; room is reserved. */
 void tb_plan_keep(struct tb_plan *plan, struct tb_json *document);
+
+/* The headers that a view reads; absent ones are {NULL, 0}. type is ce_type, else eventType. */
+struct tb_plan_headers {
+    struct tb_str type, legacy_type, id, source, subject, version, sequence, epoch;
+};
+void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers);
+/* Decimal digits only, 0 to 2^53 - 1. */
+bool tb_plan_parse_count(struct tb_str text, int64_t *ret_value);
+/* "/nodes/till1" is from till1; any other source is a stranger's and absent here. */
+struct tb_str tb_plan_node(struct tb_str source);
