@@ -32,9 +32,10 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
     struct node *node = ctx;
 
     for (size_t i = 0; i < plan->order_count; i++) {
-        if (plan->orders[i]->changed)
-            tb_api_notify(node->api, plan->orders[i]->order.order_id,
-                          plan->orders[i]->order.version);
+        if (!plan->orders[i]->changed)
+            continue;
+        tb_api_notify(node->api, plan->orders[i]->order.order_id, plan->orders[i]->order.version);
+        atomic_fetch_add(&node->told, 1);
     }
 }
 
@@ -237,7 +238,7 @@ void node_start(struct node *node)
     open_view(node, view);
     node->options.writer = node->writer;
     node->options.outbox = node->api_outbox;
-    node->options.view = node->api_view;
+    node->options.view = node->other_view != NULL ? node->other_view : node->api_view;
     node->options.query_view =
         node->other_query_view != NULL ? node->other_query_view : node->query_view;
     node->options.query_outbox = node->query_outbox;

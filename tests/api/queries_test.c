@@ -120,6 +120,41 @@ START_TEST(waiting_readers_wake)
 }
 END_TEST
 
+/* A view in which an order becomes visible just behind the first look at it. */
+static enum tb_code get_too_early(struct tb_view_reader *reader, struct tb_str order_id,
+                                  struct tb_buf *ret_doc, int64_t *ret_version,
+                                  struct tb_error *err)
+{
+    enum tb_code code =
+        node.api_view->ops->get(node.api_view, order_id, ret_doc, ret_version, err);
+
+    (void)reader;
+    if (!node.running[2]) {
+        node_run_relay(&node);
+        while (atomic_load(&node.told) == 0) /* the news come while nobody waits for them */
+            usleep(1000);
+    }
+    return code;
+}
+
+START_TEST(no_version_slips_between_look_and_wait)
+{
+    static const struct tb_view_reader_ops ops = {.get = get_too_early};
+    static struct tb_view_reader early = {&ops};
+    char order_id[40];
+
+    node_init(&node);
+    node.no_relay = true;
+    node.other_view = &early;
+    node_start(&node);
+    client_open(&client, &node);
+    place_one(order_id);
+    get(order_id, "?minVersion=1&wait=30");
+    ck_assert_int_eq(got.status, 200);
+    teardown();
+}
+END_TEST
+
 static const struct {
     const char *target;
     const char *names; /* part of the detail */
@@ -369,5 +404,8 @@ int main(void)
     tcase_add_test(tc, pages_are_whole);
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, held_case());
+    tc = tcase_create("early");
+    tcase_add_test(tc, no_version_slips_between_look_and_wait);
+    suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -379,6 +379,15 @@ START_TEST(body_limit)
     client_read(&client, &got, false);
     ck_assert_int_eq(got.status, 413);
     client_close(&client);
+    /* Who stops there sees the end at once, without sending the rest. */
+    client_open(&client, &node);
+    client_print(&client, "POST /orders HTTP/1.1\r\n" HOST JSON "%s\r\n",
+                 chunked ? "Transfer-Encoding: chunked\r\n\r\n1001" : "Content-Length: 4097\r\n");
+    client_print(&client, "%4097s", ""); /* of a chunked body the end is missing */
+    client_read(&client, &got, false);
+    ck_assert_int_eq(got.status, 413);
+    ck_assert(client_ended(&client));
+    client_close(&client);
     ck_assert_int_eq(orders_taken(), 1);
 }
 END_TEST
