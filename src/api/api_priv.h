@@ -41,7 +41,8 @@ struct tb_api {
     struct tb_waiters waiters;
     struct tb_lookups lookups;
     struct tb_completeness completeness;
-    uint64_t counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT]; /* replies by route (the last: no such) and status */
+    /* Replies by route (the last: no such path) and status. */
+    uint64_t counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT];
     int64_t now_ms, sweep_ms, drain_ms;       /* drain_ms: until when; 0: not stopping */
 };
 
