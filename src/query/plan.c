@@ -32,6 +32,42 @@ const char *tb_event_result_name(enum tb_event_result result)
     return names[result];
 }
 
+static bool is_node_name(struct tb_str node)
+{
+    for (size_t i = 0; i < node.len; i++) {
+        char c = node.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-')
+            return false;
+    }
+    return node.len > 0 && node.len <= TB_NODE_MAX;
+}
+
+static bool is_epoch(struct tb_str epoch)
+{
+    for (size_t i = 0; i < epoch.len; i++) {
+        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
+            return false;
+    }
+    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
+}
+
+/* For completeness: a record that came is not missing, whether it is applied or not. */
+static void keep_origin(struct tb_plan *plan, const struct tb_record *record,
+                        const struct tb_plan_headers *headers)
+{
+    struct tb_plan_origin origin = {.node = tb_plan_node(headers->source),
+                                    .event_id = headers->id,
+                                    .timestamp_ms = record->timestamp_ms};
+
+    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
+        !tb_plan_parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
+        return;
+    memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
+    plan->origins[plan->origin_count++] = origin;
+}
+
 /* Whose letter it is, as far as the record tells: for the people who look at it. */
 static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
 {

@@ -1,0 +1,61 @@
+#include "query/plan_priv.h"
+#include <string.h>
+
+/* One pass over the headers: asking for each by name would compare every name with every other.
+ * The first of a name counts. */
+void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers)
+{
+    static const struct {
+        struct tb_str name;
+        size_t field;
+    } known[] = {
+        {{"ce_id", 5}, offsetof(struct tb_plan_headers, id)},
+        {{"ce_type", 7}, offsetof(struct tb_plan_headers, type)},
+        {{"ce_source", 9}, offsetof(struct tb_plan_headers, source)},
+        {{"ce_subject", 10}, offsetof(struct tb_plan_headers, subject)},
+        {{"ce_sequence", 11}, offsetof(struct tb_plan_headers, sequence)},
+        {{"ce_epoch", 8}, offsetof(struct tb_plan_headers, epoch)},
+        {{"ce_orderversion", 15}, offsetof(struct tb_plan_headers, version)},
+        {{"eventType", 9}, offsetof(struct tb_plan_headers, legacy_type)},
+    };
+
+    *ret_headers = (struct tb_plan_headers){0};
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct tb_header *header = &record->headers[i];
+
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+            struct tb_str *field = (struct tb_str *)((char *)ret_headers + known[k].field);
+
+            if (tb_str_eq(header->name, known[k].name) && !field->ptr)
+                *field = header->value;
+        }
+    }
+    if (!ret_headers->type.ptr)
+        ret_headers->type = ret_headers->legacy_type;
+}
+
+bool tb_plan_parse_count(struct tb_str text, int64_t *ret_value)
+{
+    int64_t value = 0;
+
+    if (!text.ptr || text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        value = value * 10 + (text.ptr[i] - '0');
+        if (value > TB_JSON_INT_MAX)
+            return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+struct tb_str tb_plan_node(struct tb_str source)
+{
+    static const struct tb_str prefix = {"/nodes/", 7};
+
+    if (source.len <= prefix.len || memcmp(source.ptr, prefix.ptr, prefix.len) != 0)
+        return (struct tb_str){0};
+    return (struct tb_str){source.ptr + prefix.len, source.len - prefix.len};
+}
