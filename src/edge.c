@@ -328,14 +328,24 @@ static void *consumer_main(void *arg)
     return NULL;
 }
 
-static enum tb_code start(struct edge *edge, struct tb_error *err)
+static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *),
+                        struct edge *edge)
 {
-    int failed = pthread_create(&edge->writer_thread, NULL, writer_main, edge);
+    int failed = pthread_create(thread, NULL, run, edge);
 
     if (!failed)
-        failed = pthread_create(&edge->relay_thread, NULL, relay_main, edge);
+        (void)pthread_setname_np(*thread, name); /* for top and perf */
+    return failed;
+}
+
+static enum tb_code start(struct edge *edge, struct tb_error *err)
+{
+    int failed = start_thread(&edge->writer_thread, "writer", writer_main, edge);
+
     if (!failed)
-        failed = pthread_create(&edge->consumer_thread, NULL, consumer_main, edge);
+        failed = start_thread(&edge->relay_thread, "relay", relay_main, edge);
+    if (!failed)
+        failed = start_thread(&edge->consumer_thread, "consumer", consumer_main, edge);
     if (failed) /* the process ends: threads that did start hold nothing that a kill would lose */
         return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
     edge->threads_started = true;
