@@ -61,6 +61,7 @@ void tb_txn_rollback(struct tb_txn *txn);
 struct tb_stmt {
     struct sqlite3_stmt *raw; /* owned */
     int bind_rc;              /* first failed bind since the last reset */
+    int bound;                /* index of the parameter that was bound last */
 };
 
 TB_CHECKED enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char *sql,

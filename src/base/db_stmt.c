@@ -17,12 +17,16 @@ void tb_stmt_finalize(struct tb_stmt *stmt)
     *stmt = (struct tb_stmt){0};
 }
 
-/* A name that the statement lacks is our bug. */
+/* Binds come mostly in the order of the parameters: the next one is tried before all are
+ * searched. A name that the statement lacks is our bug. */
 static int index_of(struct tb_stmt *stmt, const char *name)
 {
-    int index = sqlite3_bind_parameter_index(stmt->raw, name);
+    const char *next = sqlite3_bind_parameter_name(stmt->raw, stmt->bound + 1);
+    int index = next && strcmp(next, name) == 0 ? stmt->bound + 1
+                                                : sqlite3_bind_parameter_index(stmt->raw, name);
 
     TB_ASSERT(index > 0);
+    stmt->bound = index;
     return index;
 }
 
@@ -97,6 +101,7 @@ void tb_stmt_reset(struct tb_stmt *stmt)
     /* Bound text is borrowed: let go of it before the caller frees it. */
     (void)sqlite3_clear_bindings(stmt->raw);
     stmt->bind_rc = SQLITE_OK;
+    stmt->bound = 0;
 }
 
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column)
