@@ -17,15 +17,15 @@
 
 /* What /status, /metrics and /healthz tell of the way out; filled by edge.c. */
 struct tb_link_figures {
-    const char *state;    /* "online", "offline", "connecting", "forced-offline" */
+    const char *state; /* "online", "offline", "connecting", "forced-offline" */
     int64_t since_ms;
     uint64_t relay_sent;
     const char *relay_state;
     const char *relay_states[8]; /* every state there is, NULL-terminated */
 };
 struct tb_api_options {
-    const char *listen;          /* host:port; port 0 picks one */
-    const char *allowed_hosts;   /* comma-separated, beside loopback names and the listen address */
+    const char *listen;        /* host:port; port 0 picks one */
+    const char *allowed_hosts; /* comma-separated, beside loopback names and the listen address */
     const char *allowed_origins;
     const char *node;
     const char *currency;
@@ -36,13 +36,13 @@ struct tb_api_options {
     const struct tb_clock *clock;
     const struct tb_random *random;
     struct tb_writer *writer;
-    struct tb_outbox_reader *outbox;        /* the api thread's */
-    const char *cursor_name;                /* whose cursor means delivered */
-    struct tb_view_reader *view;            /* the api thread's: single orders, figures */
-    struct tb_view_reader *query_view;      /* the query thread's: lists, stats */
-    struct tb_outbox_reader *query_outbox;  /* the query thread's; NULL: lists tell no delivery */
+    struct tb_outbox_reader *outbox;       /* the api thread's */
+    const char *cursor_name;               /* whose cursor means delivered */
+    struct tb_view_reader *view;           /* the api thread's: single orders, figures */
+    struct tb_view_reader *query_view;     /* the query thread's: lists, stats */
+    struct tb_outbox_reader *query_outbox; /* the query thread's; NULL: lists tell no delivery */
     const struct tb_consumer_stats *consumer;
-    const char *topic, *group, *view_name;  /* labels */
+    const char *topic, *group, *view_name; /* labels */
     /* Called on the api thread. */
     void (*link)(void *ctx, struct tb_link_figures *ret_figures);
     enum tb_code (*log_range)(void *ctx, int32_t partition, struct tb_log_range *ret_range,

@@ -43,7 +43,7 @@ struct tb_api {
     struct tb_completeness completeness;
     /* Replies by route (the last: no such path) and status. */
     uint64_t counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT];
-    int64_t now_ms, sweep_ms, drain_ms;       /* drain_ms: until when; 0: not stopping */
+    int64_t now_ms, sweep_ms, drain_ms; /* drain_ms: until when; 0: not stopping */
 };
 
 /* api.c: any thread. */

@@ -18,8 +18,14 @@
 struct MHD_Connection;
 struct tb_exchange;
 
-enum tb_phase { TB_PHASE_HEAD, TB_PHASE_BODY, TB_PHASE_WORK, TB_PHASE_REPLY, TB_PHASE_IDLE,
-                TB_PHASE_ENDING };
+enum tb_phase {
+    TB_PHASE_HEAD,
+    TB_PHASE_BODY,
+    TB_PHASE_WORK,
+    TB_PHASE_REPLY,
+    TB_PHASE_IDLE,
+    TB_PHASE_ENDING
+};
 
 /* A keep-alive connection that asks nothing. */
 #define TB_CONN_IDLE_MS 60000

@@ -19,8 +19,8 @@ struct tb_conn;
 struct tb_head {
     struct tb_str idempotency_key, if_match, traceparent;
     bool http_1_0;
-    bool json;           /* the media type is JSON's */
-    bool has_body;       /* announced: a length above 0, or chunked */
+    bool json;     /* the media type is JSON's */
+    bool has_body; /* announced: a length above 0, or chunked */
     bool chunked;
     bool expects_continue;
     int64_t content_length; /* -1: chunked */
@@ -58,23 +58,23 @@ struct tb_wait {
 struct tb_exchange {
     struct tb_conn *conn; /* NULL: the server has let go */
     enum tb_method method;
-    struct tb_buf target;        /* as sent */
-    struct tb_str path, query;   /* parts of target; query absent: no '?' */
+    struct tb_buf target;      /* as sent */
+    struct tb_str path, query; /* parts of target; query absent: no '?' */
     struct tb_head head;
     struct tb_buf body;
     const struct tb_route *route; /* NULL: no such path */
     char order_id[TB_UUID_SIZE];  /* the path's {id} */
     int64_t body_seen;            /* bytes of the body that came, kept or not */
     bool head_seen, served, discarding, cut_off;
-    bool soon;                    /* the answer comes in moments: not worth a suspension */
-    bool asked_again, suspended;  /* until then, one of the two */
-    int64_t whole_ms;             /* when it had come whole */
+    bool soon;                   /* the answer comes in moments: not worth a suspension */
+    bool asked_again, suspended; /* until then, one of the two */
+    int64_t whole_ms;            /* when it had come whole */
     struct tb_reply reply;
 
     bool at_worker;
-    void *owner;             /* the struct tb_api, for the worker's way back */
-    struct tb_job job;       /* the writer's */
-    struct tb_mail mail;     /* the query thread's */
+    void *owner;         /* the struct tb_api, for the worker's way back */
+    struct tb_job job;   /* the writer's */
+    struct tb_mail mail; /* the query thread's */
     struct tb_lookup lookup;
     struct tb_arena arena;
     int64_t taken_ms;                /* when the worker got it */
@@ -83,6 +83,6 @@ struct tb_exchange {
     struct tb_wait wait;
 };
 
-struct tb_exchange *tb_exchange_new(void); /* NULL: out of memory */
+struct tb_exchange *tb_exchange_new(void);     /* NULL: out of memory */
 void tb_exchange_clear(struct tb_exchange *x); /* as new, memory kept where it is small */
 void tb_exchange_free(struct tb_exchange *x);

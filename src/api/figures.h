@@ -17,7 +17,7 @@ struct tb_completeness {
 struct tb_figures {
     struct tb_outbox_figures outbox;
     bool lag_known;
-    int64_t lag;                         /* records of the log that the view has not */
+    int64_t lag;                          /* records of the log that the view has not */
     int64_t committed[TB_LOG_PARTITIONS]; /* next offset of the view; -1: not known */
     int64_t end[TB_LOG_PARTITIONS];
     /* The view holds what happened up to then: now when nothing is pending anywhere; the oldest

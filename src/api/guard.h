@@ -1,9 +1,9 @@
 /* Guard: what the HTTP library lets through and we do not.
  *
- * The library forgives bare line feeds, folded lines, spaces before a colon, NUL bytes and repeated
- * lengths; each has been used to make two programs see different requests in the same bytes. It
- * tells how long the head was: a head whose fields, separated as the standard has it, add up to
- * another length held something of that kind.
+ * The library forgives bare line feeds, folded lines, spaces before a colon, NUL bytes and
+ * repeated lengths; each has been used to make two programs see different requests in the same
+ * bytes. It tells how long the head was: a head whose fields, separated as the standard has it,
+ * add up to another length held something of that kind.
  *
  * Thread:  pure; struct tb_hosts is read-only but for a memo of the last good Host (api thread).
  * Memory:  fields are borrowed.
@@ -14,8 +14,8 @@
 
 /* The names we answer to: DNS rebinding makes a browser send others (PITFALLS X4). */
 struct tb_hosts {
-    struct tb_buf names;   /* lower case, each ended by a NUL; with or without a port */
-    char last[80];         /* the last one found good */
+    struct tb_buf names; /* lower case, each ended by a NUL; with or without a port */
+    char last[80];       /* the last one found good */
     size_t last_len;
 };
 /* listen_host: NULL or a wildcard adds nothing. allowed: comma-separated. */

@@ -12,8 +12,9 @@ enum tb_method { TB_GET, TB_HEAD, TB_POST, TB_PUT, TB_DELETE, TB_OPTIONS, TB_MET
 enum tb_method tb_method_parse(const char *text);
 const char *tb_method_name(enum tb_method method);
 
-bool tb_str_is(struct tb_str text, const char *lower); /* ASCII case ignored; lower in lower case */
-bool tb_is_token(struct tb_str text);                  /* RFC 9110, 5.6.2 */
+bool tb_str_is(struct tb_str text,
+               const char *lower);    /* ASCII case ignored; lower in lower case */
+bool tb_is_token(struct tb_str text); /* RFC 9110, 5.6.2 */
 /* Visible characters, spaces, tabs and bytes above 0x7f (RFC 9110, 5.5). */
 bool tb_is_field_value(struct tb_str text);
 /* Visible ASCII without '"', '<', '>', '\' and the like that no URI holds unescaped. */

@@ -25,7 +25,7 @@ struct tb_waiters {
     struct tb_exchange *buckets[TB_WAITER_BUCKETS];
     _Atomic uint32_t watched[TB_WAITER_BUCKETS]; /* how many wait there */
     size_t count;
-    int64_t next_ms; /* no deadline is earlier; INT64_MAX: none */
+    int64_t next_ms;      /* no deadline is earlier; INT64_MAX: none */
     pthread_mutex_t lock; /* of what follows */
     struct tb_news news[TB_WAITER_NEWS_MAX];
     size_t news_count;
@@ -44,4 +44,5 @@ bool tb_waiters_told(const struct tb_waiters *waiters);
 /* Both call look for each waiter concerned, which may remove that one. */
 typedef void tb_waiter_look(void *ctx, struct tb_exchange *x);
 void tb_waiters_wake(struct tb_waiters *waiters, tb_waiter_look *look, void *ctx);
-void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms, tb_waiter_look *look, void *ctx);
+void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms, tb_waiter_look *look,
+                       void *ctx);

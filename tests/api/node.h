@@ -26,15 +26,15 @@ struct node {
     struct tb_view_reader *api_view, *query_view;
     struct tb_view_reader *other_view, *other_query_view; /* used instead, if set */
     struct tb_outbox_reader *query_outbox;
-    struct tb_clock clock;      /* the system's, and what is added to it */
-    _Atomic int64_t ahead_us;   /* of the monotonic one */
+    struct tb_clock clock;    /* the system's, and what is added to it */
+    _Atomic int64_t ahead_us; /* of the monotonic one */
     struct tb_consumer *consumer;
     struct tb_api *api;
     pthread_t threads[4]; /* api, writer, relay, consumer */
     bool running[4];
     _Atomic int64_t disk_free;
     _Atomic int64_t told; /* versions that the consumer told of */
-    _Atomic int forced; /* calls of forced: 1 offline, 2 auto; 0 none */
+    _Atomic int forced;   /* calls of forced: 1 offline, 2 auto; 0 none */
     int port;
 };
 void node_init(struct node *node);
