@@ -179,7 +179,7 @@ static size_t hand_out(struct inproc_writer *writer, struct tb_log_ack *ret_acks
     size_t n = writer->durable < max ? writer->durable : max;
 
     for (size_t i = 0; i < n; i++)
-        ret_acks[i] = (struct tb_log_ack){writer->tags[i], TB_OK};
+        ret_acks[i] = (struct tb_log_ack){.tag = writer->tags[i], .code = TB_OK};
     writer->count -= n;
     writer->durable -= n;
     memmove(writer->tags, writer->tags + n, writer->count * sizeof *writer->tags);

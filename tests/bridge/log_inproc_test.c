@@ -122,8 +122,14 @@ static void subject_destroy(void *log)
     free(fix);
 }
 
-static const struct log_conformance inproc = {subject_make,   subject_writer, subject_reader,
-                                              subject_reopen, subject_cut,    subject_destroy};
+static const struct log_conformance inproc = {
+    .make = subject_make,
+    .writer = subject_writer,
+    .reader = subject_reader,
+    .reopen = subject_reopen,
+    .cut = subject_cut,
+    .destroy = subject_destroy,
+};
 
 /* What only this log promises. */
 
