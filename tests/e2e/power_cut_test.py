@@ -54,7 +54,7 @@ class Disk:
         return self
 
     def __exit__(self, *_):
-        subprocess.run(["umount", str(self.mounted)], capture_output=True, check=False)
+        subprocess.run(["umount", "-l", str(self.mounted)], capture_output=True, check=False)
         subprocess.run(["losetup", "--detach", self.device], capture_output=True, check=False)
 
     def mount(self):
