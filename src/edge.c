@@ -35,7 +35,7 @@ struct edge {
     struct tb_log_inproc *log;
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
-    struct tb_outbox_reader *relay_outbox, *api_outbox;
+    struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;
     struct tb_relay *relay;
     struct tb_view *view;
     struct tb_view_reader *api_view, *query_view;
@@ -277,7 +277,9 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     };
 
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
+    TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     options.outbox = edge->api_outbox;
+    options.query_outbox = edge->query_outbox;
     return tb_api_open(&options, &edge->api, err);
 }
 
@@ -369,6 +371,7 @@ static void close_all(struct edge *edge)
     stoppable = NULL;
     tb_api_free(edge->api);
     tb_outbox_reader_free(edge->api_outbox);
+    tb_outbox_reader_free(edge->query_outbox);
     tb_consumer_free(edge->consumer);
     if (edge->query_view)
         edge->query_view->ops->free(edge->query_view);
