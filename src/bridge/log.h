@@ -41,6 +41,9 @@ uint32_t tb_murmur2(const void *bytes, size_t len);
 struct tb_log_ack {
     int64_t tag; /* as given to append */
     enum tb_code code;
+    /* With TB_UNKNOWN: refused together with its neighbours. Sent again while nothing else is
+     * outstanding, the answer is its own: TB_OK, or TB_INVALID for good. */
+    bool alone_wanted;
 };
 
 struct tb_log_writer {

@@ -1,14 +1,20 @@
 /* Kafka behind the door of log.h, through librdkafka.
  *
  * Writer: idempotent, acks=all, keyed, murmur2 as Java's client. An acknowledgement is a
- * delivery report without error; a time-out or a lost producer is TB_UNKNOWN, a record that the
- * broker will never take is TB_INVALID. A fatal producer error closes the handle and opens a new
- * one; what was outstanding is unknown.
+ * delivery report without error; a time-out or a lost producer is TB_UNKNOWN. A broker that will
+ * not take a record refuses its whole batch: TB_INVALID is said only of a record that was
+ * outstanding alone, of others TB_UNKNOWN with alone_wanted. Once an answer was not TB_OK, append
+ * is TB_BUSY until poll has handed that answer out: nothing overtakes what must be sent again.
+ * A fatal producer error closes the handle and opens a new one at the next append or poll; what
+ * was outstanding is unknown.
  * Reader: range assignment, no auto-commit; a partition starts at its committed offset, with
- * none at its beginning; a committed offset out of range stops that partition with an alarm.
+ * none at its beginning. A position out of range stops that partition: whenever its turn comes
+ * poll is TB_CORRUPT, and the others are read in between. While no broker answers or something is
+ * refused, a poll without records is TB_UNAVAILABLE. A commit of a partition that the reader does
+ * not hold, or from before it last got it, is dropped: the holder's counts. Commits are sent in
+ * the background, the last one before a partition is given up or the reader freed is waited for.
  *
- * Thread:  as log.h: one owner each; the handles' own threads call nothing of ours but the
- *          bounded ring that keeps diagnostics.
+ * Thread:  as log.h: one owner each; the handles' own threads call nothing of ours.
  * Memory:  options are copied.
  * Errors:  TB_INVALID: the settings contradict each other (text says which); what the cluster
  *          refuses shows in tb_log_kafka_problem and as TB_UNAVAILABLE.
@@ -29,6 +35,7 @@ struct tb_log_kafka_options {
     const char *brokers, *client_id;
     const struct tb_log_kafka_property *properties; /* the user's, over our own */
     size_t property_count;
+    int partitions; /* the topic is as it should be with so many; 0: with any number */
     const struct tb_clock *clock;
 };
 

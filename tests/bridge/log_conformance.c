@@ -139,7 +139,8 @@ START_TEST(bytes_come_back_as_they_were)
     for (size_t i = 0; i < sizeof every_byte; i++)
         every_byte[i] = (char)i;
     for (size_t i = 0; i < TB_LOG_HEADERS_MAX; i++)
-        many[i] = (struct tb_header){{every_byte, i}, {every_byte, 255 - i}};
+        many[i] =
+            (struct tb_header){{every_byte + subject->names_are_text, i}, {every_byte, 255 - i}};
     log_put(f.writer, record);
     log_read(f.reader, f.seen, 1);
     log_check_same(record, &f.seen->records[0]);
@@ -285,7 +286,7 @@ START_TEST(batches_are_bounded_and_fair)
             log_put_text(f.writer, keys[p], "v");
     }
     for (int turn = 1; f.seen->count < (size_t)EACH * TB_LOG_PARTITIONS; turn++) {
-        ck_ok(f.reader->ops->poll(f.reader, MAX, 1000, &batch, &err));
+        ck_ok(f.reader->ops->poll(f.reader, MAX, 20000, &batch, &err));
         ck_assert_uint_gt(batch.count, 0);
         ck_assert_uint_le(batch.count, MAX);
         for (size_t i = 1; i < batch.count; i++)
@@ -300,13 +301,30 @@ START_TEST(batches_are_bounded_and_fair)
 }
 END_TEST
 
+/* One poll; 1 if it was the alarm. */
+static int read_or_alarm(void)
+{
+    struct tb_error err = {0};
+    struct tb_log_batch batch;
+    enum tb_code code = f.reader->ops->poll(f.reader, 100, 10, &batch, &err);
+
+    if (code == TB_OK)
+        log_seen_add(f.seen, &batch);
+    else
+        ck_assert_int_eq(code, TB_CORRUPT);
+    return code == TB_CORRUPT;
+}
+
 /* A position that retention has overtaken is an alarm for that partition, every time: what was
  * removed is never skipped in silence. The others are still read. */
 START_TEST(a_position_out_of_range_never_skips)
 {
     struct tb_error err = {0};
     char gone[16], fine[16];
-    struct tb_log_batch batch;
+    const int64_t begin = subject->cut ? 6 : 0;
+    int64_t until_ms;
+    size_t expected;
+    bool inside;
     int corrupt = 0;
 
     log_key_of(1, gone);
@@ -316,29 +334,29 @@ START_TEST(a_position_out_of_range_never_skips)
     log_read(f.reader, f.seen, 10);
     ck_ok(f.reader->ops->commit(f.reader, 1, 10, &err));
     close_both();
-    subject->cut(f.log, 1, 6);
+    if (subject->cut)
+        subject->cut(f.log, 1, 6);
     open_both();
-    ck_assert_int_eq(range_of(f.reader, 1).begin, 6);
+    ck_assert_int_eq(range_of(f.reader, 1).begin, begin);
     log_put_text(f.writer, gone, "v");
     log_put_text(f.writer, fine, "fine");
 
     ck_ok(f.reader->ops->seek(f.reader, 1, _i, &err));
     f.seen->count = 0;
-    for (int i = 0; i < 20; i++) {
-        enum tb_code code = f.reader->ops->poll(f.reader, 100, 0, &batch, &err);
-
-        if (code == TB_OK)
-            log_seen_add(f.seen, &batch);
-        else
-            ck_assert_int_eq(code, TB_CORRUPT);
-        corrupt += code == TB_CORRUPT;
-    }
-    if (_i >= 6 && _i <= 11) {
+    inside = _i >= begin && _i <= 11;
+    expected = inside ? (size_t)(11 - _i) + 1 : 1;
+    /* Until all is there, and then that it stays so. */
+    until_ms = tb_clock_mono_ms(&tb_clock_system) + 20000;
+    while ((f.seen->count < expected || (!inside && corrupt < 2)) &&
+           tb_clock_mono_ms(&tb_clock_system) < until_ms)
+        corrupt += read_or_alarm();
+    for (int i = 0; i < 20; i++)
+        corrupt += read_or_alarm();
+    ck_assert_uint_eq(f.seen->count, expected);
+    if (inside) {
         ck_assert_int_eq(corrupt, 0);
-        ck_assert_uint_eq(f.seen->count, (size_t)(11 - _i) + 1);
     } else {
         ck_assert_int_gt(corrupt, 1);
-        ck_assert_uint_eq(f.seen->count, 1);
         ck_assert(tb_str_eq(f.seen->records[0].value, TB_STR("fine")));
     }
 }
@@ -450,19 +468,19 @@ TCase *log_conformance_case(const struct log_conformance *log)
 
     subject = log;
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, order_per_key, 0, 3);
+    tcase_add_loop_test(tc, order_per_key, 0, log->slow ? 1 : 3);
     tcase_add_loop_test(tc, bytes_come_back_as_they_were, 0, 6);
     tcase_add_test(tc, too_many_headers_are_refused);
     tcase_add_test(tc, records_carry_the_time_of_their_append);
     tcase_add_test(tc, groups_are_independent);
-    tcase_add_loop_test(tc, a_group_goes_on_where_it_committed, 1, 6);
+    tcase_add_loop_test(tc, a_group_goes_on_where_it_committed, log->slow ? 4 : 1, 6);
     tcase_add_test(tc, a_commit_beyond_the_end_is_refused);
     tcase_add_test(tc, a_new_log_is_empty);
     tcase_add_test(tc, seek_reads_again);
     tcase_add_test(tc, batches_are_bounded_and_fair);
-    tcase_add_loop_test(tc, a_position_out_of_range_never_skips, 0, 14);
+    tcase_add_loop_test(tc, a_position_out_of_range_never_skips, log->slow ? 10 : 0, 14);
     tcase_add_test(tc, an_append_wakes_a_waiting_reader);
     tcase_add_test(tc, wake_ends_a_wait);
-    tcase_add_loop_test(tc, reading_while_writing, 0, 3);
+    tcase_add_loop_test(tc, reading_while_writing, 0, log->slow ? 1 : 3);
     return tc;
 }

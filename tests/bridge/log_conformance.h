@@ -16,8 +16,11 @@ struct log_conformance {
                            struct tb_error *err);
     /* As if the process ended and another began; all writers and readers are freed. */
     void (*reopen)(void *log);
-    /* The log's own retention: the partition now begins at begin. Nothing else is open. */
+    /* The log's own retention: the partition now begins at begin. Nothing else is open. NULL: only
+     * the far end of what is kept can be tried. */
     void (*cut)(void *log, int32_t partition, int64_t begin);
     void (*destroy)(void *log);
+    bool names_are_text; /* a header's name has no NUL */
+    bool slow;           /* a reader takes seconds to begin: fewer repetitions */
 };
 TCase *log_conformance_case(const struct log_conformance *subject);

@@ -1,0 +1,76 @@
+/* What the parts of the Kafka log share: settings, a handle's life, and how its cluster is.
+ *
+ * Thread:  one owner each, but for the problem's text (any thread).
+ * Memory:  settings are deep copies; a buried handle frees itself.
+ * Errors:  as log_kafka.h.
+ * Units:   milliseconds. */
+#pragma once
+#include "bridge/log_kafka.h"
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+/* A broker that is there answers a question within this, also over a slow line. */
+#define TB_KAFKA_ASK_MS 2000
+/* While nothing answers, or the topic is not as it should be, that is looked at again. */
+#define TB_KAFKA_LOOK_MS 500
+
+struct kafka_settings {
+    char *brokers, *client_id;
+    struct tb_log_kafka_property *properties; /* owned, texts too */
+    size_t property_count;
+    int partitions; /* the topic should have; 0: not looked at */
+    const struct tb_clock *clock;
+};
+TB_CHECKED enum tb_code tb_kafka_settings_copy(const struct tb_log_kafka_options *options,
+                                               struct kafka_settings *ret_settings,
+                                               struct tb_error *err);
+void tb_kafka_settings_release(struct kafka_settings *settings);
+/* Ours, the user's over them; group is the consumer's, NULL for a producer. A tail reads without
+ * a group of its own. */
+TB_CHECKED enum tb_code tb_kafka_conf(const struct kafka_settings *settings, const char *group,
+                                      bool tail, rd_kafka_conf_t **ret_conf, struct tb_error *err);
+
+/* One line of text that any thread may read. */
+struct kafka_problem {
+    pthread_mutex_t lock;
+    char text[240];
+};
+void tb_kafka_problem_init(struct kafka_problem *problem);
+void tb_kafka_problem_release(struct kafka_problem *problem);
+void tb_kafka_problem_set(struct kafka_problem *problem, const char *format, ...) TB_PRINTF(2, 3);
+void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240]);
+
+/* The library's opaque pointer: outlives the owner while the library takes its time to end. */
+struct kafka_handle {
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *topic;
+    void *owner; /* NULL once buried */
+};
+/* Takes conf, also on failure. */
+TB_CHECKED enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                                            const char *topic, void *owner,
+                                            struct kafka_handle **ret_handle,
+                                            struct tb_error *err);
+/* Ends a handle (a consumer leaves its group first) on a thread of its own, and waits for that at
+ * most wait_ms: a library that looks up a dead name server's answer is not waited for. All
+ * messages of the handle are destroyed before. NULL is fine. */
+void tb_kafka_bury(struct kafka_handle *handle, int64_t wait_ms);
+
+/*   CONNECTING --> FINE <--> DOWN (no broker answers)
+ *        |          |
+ *        +--------> WRONG (a broker answers, but the topic is not as it should be) */
+enum kafka_state { KAFKA_CONNECTING, KAFKA_FINE, KAFKA_DOWN, KAFKA_WRONG };
+struct kafka_watch {
+    enum kafka_state state;
+    int64_t look_at_ms; /* monotonic; not before */
+};
+/* Looks again if it is time to; does not wait unless a broker is connected. */
+void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
+                    const struct kafka_settings *settings, struct kafka_problem *problem);
+/* From error_cb. */
+void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
+                          struct kafka_problem *problem, rd_kafka_resp_err_t code,
+                          const char *text);
+/* Partitions of the handle's topic; 0: not there. Failure: the library's code. */
+rd_kafka_resp_err_t tb_kafka_ask_partitions(const struct kafka_handle *handle, int timeout_ms,
+                                            int *ret_count);

@@ -1,0 +1,318 @@
+#include "bridge/log_kafka_reader_priv.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* At most so long in the library at once: what is due meanwhile is looked at in between. */
+#define SLICE_MS 500
+/* To leave the group takes an answer of its coordinator; without one the group's own session
+ * time-out tells it. */
+#define LEAVE_MS 6000
+
+static struct kafka_reader *reader_of(const struct tb_log_reader *base)
+{
+    return (struct kafka_reader *)(uintptr_t)base;
+}
+
+/* Serves the library and takes what is there; waits at most wait_ms for the first. */
+static void gather(struct kafka_reader *reader, int64_t wait_ms)
+{
+    rd_kafka_t *rk = reader->handle->rk;
+    rd_kafka_message_t *message;
+
+    tb_kafka_watch(&reader->watch, reader->handle, &reader->settings, &reader->problem);
+    tb_kafka_group_serve(reader);
+    /* Also with enough fetched: whoever does not poll is thrown out of the group. */
+    message = rd_kafka_consumer_poll(rk, (int)wait_ms);
+    while (message) {
+        tb_kafka_fetched_add(reader, message);
+        message = tb_kafka_fetched_full(reader) ? NULL : rd_kafka_consumer_poll(rk, 0);
+    }
+}
+
+/* The next partition, in turn, that has something to say; -1: none. */
+static int32_t next_partition(struct kafka_reader *reader)
+{
+    for (int32_t i = 0; i < KAFKA_PARTITIONS_MAX && !reader->paused; i++) {
+        int32_t p = (reader->turn + i) % KAFKA_PARTITIONS_MAX;
+
+        if (reader->parts[p].count == 0 && !reader->parts[p].corrupt)
+            continue;
+        reader->turn = (p + 1) % KAFKA_PARTITIONS_MAX;
+        return p;
+    }
+    return -1;
+}
+
+static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch *ret_batch,
+                                struct tb_error *err)
+{
+    char why[240];
+
+    if (reader->watch.state != KAFKA_DOWN && reader->watch.state != KAFKA_WRONG) {
+        *ret_batch = (struct tb_log_batch){0};
+        return TB_OK;
+    }
+    tb_kafka_problem_get(&reader->problem, why);
+    return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
+}
+
+static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, size_t max,
+                             struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    const struct kafka_part *part = &reader->parts[partition];
+
+    /* What was fetched before it was lost is still good. */
+    if (part->count > 0)
+        return tb_kafka_fetched_lend(reader, partition, max, ret_batch, err);
+    return tb_error_set(err, TB_CORRUPT, "group %s stands at %" PRId64 " of %s-%d: %s",
+                        reader->group, part->next, reader->topic, (int)partition, part->why);
+}
+
+static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
+                                struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+    const struct tb_clock *clock = reader->settings.clock;
+    int64_t until_ms = wait_ms < 0 ? INT64_MAX : tb_clock_mono_ms(clock) + wait_ms;
+    int64_t left_ms = 0;
+    int32_t p;
+
+    tb_kafka_fetched_return(reader);
+    for (;;) {
+        gather(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
+        p = max > 0 ? next_partition(reader) : -1;
+        if (p >= 0)
+            return hand_out(reader, p, max, ret_batch, err);
+        left_ms = until_ms - tb_clock_mono_ms(clock);
+        if (atomic_exchange(&reader->woken, false) || left_ms <= 0 ||
+            reader->watch.state == KAFKA_DOWN || reader->watch.state == KAFKA_WRONG)
+            return say_nothing(reader, ret_batch, err);
+    }
+}
+
+/* Partitions of the topic, as far as they are known; those held are. */
+static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
+                                    struct tb_error *err)
+{
+    int count = 0;
+
+    if (partition >= 0 && partition < KAFKA_PARTITIONS_MAX) {
+        if (reader->parts[partition].held)
+            return TB_OK;
+        if (tb_kafka_ask_partitions(reader->handle, TB_KAFKA_ASK_MS, &count) || partition < count)
+            return TB_OK;
+    }
+    return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+}
+
+static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
+                                struct tb_error *err)
+{
+    if (partition < 0 || partition >= KAFKA_PARTITIONS_MAX)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    if (offset < 0)
+        return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
+    tb_kafka_group_seek(reader_of(base), partition, offset);
+    return TB_OK;
+}
+
+/* What the last fetch saw, while there are fetches; else the cluster's own word. */
+static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
+                             int64_t *ret_end, struct tb_error *err)
+{
+    const struct kafka_part *part = &reader->parts[partition];
+    rd_kafka_t *rk = reader->handle->rk;
+    int64_t begin = -1, end = -1;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (part->held && !part->corrupt && !reader->paused && !reader->unplaced)
+        (void)rd_kafka_get_watermark_offsets(rk, reader->topic, partition, &begin, &end);
+    if (begin < 0 || end < begin || end < part->next)
+        code = rd_kafka_query_watermark_offsets(rk, reader->topic, partition, &begin, &end,
+                                                TB_KAFKA_ASK_MS);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    if (code)
+        return tb_error_set(err, TB_UNAVAILABLE, "ends of %s-%d: %s", reader->topic,
+                            (int)partition, rd_kafka_err2str(code));
+    *ret_begin = begin;
+    *ret_end = end;
+    return TB_OK;
+}
+
+static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition, int64_t next,
+                                  struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+    int64_t begin = 0, end = 0;
+
+    if (reader->tail)
+        return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
+    TB_TRY(check_partition(reader, partition, err));
+    if (!reader->parts[partition].held || next < reader->parts[partition].start)
+        return TB_OK;
+    if (next > reader->parts[partition].next) {
+        TB_TRY(ask_ends(reader, partition, &begin, &end, err));
+        if (next > end)
+            return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
+                                reader->topic, (int)partition);
+    }
+    tb_kafka_group_commit(reader, partition, next);
+    return TB_OK;
+}
+
+static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
+                                 struct tb_log_range *ret_range, struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+    struct tb_log_range range = {.committed = -1};
+
+    if (partition < 0 || partition >= KAFKA_PARTITIONS_MAX)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
+    if (reader->parts[partition].held && !reader->unplaced)
+        range.committed = reader->parts[partition].committed;
+    else if (!reader->tail)
+        TB_TRY(tb_kafka_group_committed(reader, partition, &range.committed, err));
+    *ret_range = range;
+    return TB_OK;
+}
+
+static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    (void)err;
+    if (reader->paused != paused) {
+        reader->paused = paused;
+        tb_kafka_group_pause(reader);
+    }
+    return TB_OK;
+}
+
+static bool reader_holds(struct tb_log_reader *base, int32_t partition)
+{
+    return partition >= 0 && partition < KAFKA_PARTITIONS_MAX &&
+           reader_of(base)->parts[partition].held;
+}
+
+static void reader_wake(struct tb_log_reader *base)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    atomic_store(&reader->woken, true);
+    rd_kafka_queue_yield(reader->queue);
+}
+
+static void reader_free(struct tb_log_reader *base)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    if (reader->handle)
+        tb_kafka_group_flush(reader);
+    tb_kafka_fetched_return(reader);
+    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+        tb_kafka_fetched_clear(reader, &reader->parts[p]);
+        free(reader->parts[p].fetched);
+    }
+    if (reader->queue)
+        rd_kafka_queue_destroy(reader->queue);
+    tb_kafka_bury(reader->handle, LEAVE_MS);
+    tb_kafka_settings_release(&reader->settings);
+    tb_kafka_problem_release(&reader->problem);
+    free(reader->headers);
+    free(reader->topic);
+    free(reader->group);
+    free(reader);
+}
+
+static const struct tb_log_reader_ops reader_ops = {
+    .poll = reader_poll,
+    .seek = reader_seek,
+    .commit = reader_commit,
+    .range = reader_range,
+    .pause = reader_pause,
+    .holds = reader_holds,
+    .wake = reader_wake,
+    .free = reader_free,
+};
+
+static enum tb_code subscribe(struct kafka_reader *reader, struct tb_error *err)
+{
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t code;
+
+    if (reader->tail)
+        return TB_OK;
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, reader->topic, RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? tb_error_set(err, TB_INVALID, "subscribe to %s: %s", reader->topic,
+                               rd_kafka_err2str(code))
+                : TB_OK;
+}
+
+static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafka_options *options,
+                           const char *topic, const char *group, struct tb_error *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+
+    TB_TRY(tb_kafka_settings_copy(options, &reader->settings, err));
+    reader->topic = strdup(topic);
+    reader->group = strdup(group ? group : reader->settings.client_id);
+    if (!reader->topic || !reader->group)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    TB_TRY(tb_kafka_conf(&reader->settings, reader->group, reader->tail, &conf, err));
+    tb_kafka_group_callbacks(conf);
+    TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
+    rd_kafka_poll_set_consumer(reader->handle->rk);
+    reader->queue = rd_kafka_queue_get_consumer(reader->handle->rk);
+    return subscribe(reader, err);
+}
+
+static enum tb_code reader_new(const struct tb_log_kafka_options *options, const char *topic,
+                               const char *group, struct tb_log_reader **ret_reader,
+                               struct tb_error *err)
+{
+    struct kafka_reader *reader = calloc(1, sizeof *reader);
+    enum tb_code code;
+
+    if (!reader)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->base.ops = &reader_ops;
+    reader->tail = group == NULL;
+    tb_kafka_problem_init(&reader->problem);
+    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+        struct kafka_part *part = &reader->parts[p];
+
+        part->start = part->next = part->sought = part->committed = -1;
+    }
+    code = set_up(reader, options, topic, group, err);
+    if (code != TB_OK) {
+        reader_free(&reader->base);
+        return code;
+    }
+    *ret_reader = &reader->base;
+    return TB_OK;
+}
+
+enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options, const char *topic,
+                                 const char *group, struct tb_log_reader **ret_reader,
+                                 struct tb_error *err)
+{
+    if (!group || group[0] == '\0')
+        return tb_error_set(err, TB_INVALID, "no consumer group is named");
+    return reader_new(options, topic, group, ret_reader, err);
+}
+
+enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const char *topic,
+                               struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return reader_new(options, topic, NULL, ret_reader, err);
+}
+
+void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])
+{
+    tb_kafka_problem_get(&reader_of(base)->problem, ret_text);
+}
