@@ -1,80 +1,19 @@
-/* Goal: what the in-process log acknowledged stays, and its file stops growing.
+/* Goal: what the in-process log acknowledged stays, and idling writes nothing.
  * Method: the contract of log.h, then what only this log promises: one file under a fake clock,
  * with processes that end without a word and commits that are made to fail. */
 #include "bridge/log_conformance.h"
-#include "bridge/log_inproc_priv.h"
-#include "bridge/log_tools.h"
-#include "support/support.h"
+#include "bridge/log_inproc_fixture.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define TOPIC "order-events"
-
-struct fixture {
-    char dir[128], path[160];
-    struct fake_clock clock;
-    struct tb_log_inproc *log;
-    struct tb_log_writer *writer;
-    struct tb_log_reader *reader;
-    struct log_seen *seen;
-};
-static struct fixture f;
-
-static void open_log(struct fixture *fix)
-{
-    struct tb_error err = {0};
-
-    ck_ok(tb_log_inproc_open(fix->path, &fix->clock.clock, &fix->log, &err));
-}
-
-static void make_log(struct fixture *fix)
-{
-    tmpdir_make(fix->dir);
-    snprintf(fix->path, sizeof fix->path, "%s/log.db", fix->dir);
-    fake_clock_init(&fix->clock, 1700000000000);
-    open_log(fix);
-}
-
-static void open_both(void)
-{
-    struct tb_error err = {0};
-
-    ck_ok(tb_log_inproc_writer(f.log, TOPIC, &f.writer, &err));
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "g", &f.reader, &err));
-}
-
-static void close_all(void)
-{
-    f.reader->ops->free(f.reader);
-    f.writer->ops->free(f.writer);
-    tb_log_inproc_free(f.log);
-}
-
-static void setup(void)
-{
-    make_log(&f);
-    open_both();
-    f.seen = calloc(1, sizeof *f.seen);
-    ck_assert_ptr_nonnull(f.seen);
-}
-
-static void teardown(void)
-{
-    close_all();
-    tb_arena_release(&f.seen->arena);
-    free(f.seen);
-    tmpdir_remove(f.dir);
-}
 
 /* The contract's subject. */
 
 static void *subject_make(void)
 {
-    struct fixture *fix = calloc(1, sizeof *fix);
+    struct log_fixture *fix = calloc(1, sizeof *fix);
 
     ck_assert_ptr_nonnull(fix);
     make_log(fix);
@@ -84,18 +23,18 @@ static void *subject_make(void)
 static enum tb_code subject_writer(void *log, struct tb_log_writer **ret_writer,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_writer(((struct fixture *)log)->log, TOPIC, ret_writer, err);
+    return tb_log_inproc_writer(((struct log_fixture *)log)->log, TOPIC, ret_writer, err);
 }
 
 static enum tb_code subject_reader(void *log, const char *group, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_reader(((struct fixture *)log)->log, TOPIC, group, ret_reader, err);
+    return tb_log_inproc_reader(((struct log_fixture *)log)->log, TOPIC, group, ret_reader, err);
 }
 
 static void subject_reopen(void *log)
 {
-    struct fixture *fix = log;
+    struct log_fixture *fix = log;
 
     tb_log_inproc_free(fix->log);
     open_log(fix);
@@ -103,7 +42,7 @@ static void subject_reopen(void *log)
 
 static void subject_cut(void *log, int32_t partition, int64_t begin)
 {
-    struct fixture *fix = log;
+    struct log_fixture *fix = log;
     struct tb_log_range range;
     struct tb_error err = {0};
     int64_t removed = 0;
@@ -115,7 +54,7 @@ static void subject_cut(void *log, int32_t partition, int64_t begin)
 
 static void subject_destroy(void *log)
 {
-    struct fixture *fix = log;
+    struct log_fixture *fix = log;
 
     tb_log_inproc_free(fix->log);
     tmpdir_remove(fix->dir);
@@ -133,48 +72,13 @@ static const struct log_conformance inproc = {
 
 /* What only this log promises. */
 
-static void append(const char *key, const char *value, int64_t tag)
-{
-    struct tb_error err = {0};
-    struct tb_record record = {.key = tb_str_of(key), .value = tb_str_of(value)};
-
-    ck_ok(f.writer->ops->append(f.writer, &record, tag, &err));
-}
-
-static size_t idle_poll(void)
-{
-    struct tb_log_ack acks[4];
-    struct tb_error err = {0};
-    size_t n = 0;
-
-    ck_ok(f.writer->ops->poll(f.writer, 0, acks, 4, &n, &err));
-    return n;
-}
-
-static struct tb_log_range range_of(int32_t partition)
-{
-    struct tb_log_range range = {0};
-    struct tb_error err = {0};
-
-    ck_ok(f.reader->ops->range(f.reader, partition, &range, &err));
-    return range;
-}
-
-static void commit(const char *key, int64_t next)
-{
-    struct tb_error err = {0};
-
-    ck_ok(f.reader->ops->commit(f.reader, tb_log_partition(tb_str_of(key), TB_LOG_PARTITIONS),
-                                next, &err));
-}
-
 /* A process that ends without a word after an acknowledgement leaves the record, and the offset
  * that the same commit carried; what was not acknowledged is not there by halves. */
 START_TEST(acknowledged_outlives_the_process)
 {
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
     struct tb_error err = {0};
-    struct fixture child;
+    struct log_fixture child;
     int status;
 
     tmpdir_make(child.dir);
@@ -455,134 +359,6 @@ START_TEST(offsets_ride_on_appends)
 }
 END_TEST
 
-static int64_t page_count(void)
-{
-    struct tb_error err = {0};
-    int64_t pages = 0;
-
-    ck_ok(tb_db_query_int64(f.log->db, "PRAGMA page_count", &pages, &err));
-    return pages;
-}
-
-static int64_t expire(int64_t before_ms, int64_t limit)
-{
-    struct tb_error err = {0};
-    int64_t removed = -1;
-
-    ck_ok(tb_log_inproc_expire(f.log, before_ms, limit, &removed, &err));
-    return removed;
-}
-
-static void append_days_records(int count)
-{
-    static char value[600];
-    char key[16];
-    size_t outstanding = 0;
-
-    memset(value, 'v', sizeof value - 1);
-    for (int i = 0; i < count; i++) {
-        snprintf(key, sizeof key, "k%d", i);
-        append(key, value, i);
-        if (++outstanding == 100 || i == count - 1) {
-            log_settle(f.writer, outstanding);
-            outstanding = 0;
-        }
-    }
-}
-
-static void read_and_commit_all(void)
-{
-    struct tb_error err = {0};
-
-    for (;;) {
-        struct tb_log_batch batch;
-
-        ck_ok(f.reader->ops->poll(f.reader, TB_LOG_BATCH_MAX, 0, &batch, &err));
-        if (batch.count == 0)
-            return;
-        ck_ok(f.reader->ops->commit(f.reader, batch.partition,
-                                    batch.records[batch.count - 1].offset + 1, &err));
-    }
-}
-
-/* With as much removed as is added the file stops growing, and nothing that is young goes. */
-START_TEST(retention_levels_off)
-{
-    const int64_t day_ms = 86400000;
-    int64_t settled = 0;
-
-    for (int day = 0; day < 12; day++) {
-        append_days_records(600);
-        read_and_commit_all();
-        while (expire(f.clock.wall_ms - 2 * day_ms, 100) == 100)
-            continue;
-        if (day == 6)
-            settled = page_count();
-        fake_clock_advance(&f.clock, day_ms);
-    }
-    ck_assert_int_le(page_count(), settled + settled / 10);
-    int64_t kept = 0;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        kept += range_of(p).end - range_of(p).begin;
-    ck_assert_int_eq(kept, 3 * 600); /* this day's and of the two before */
-}
-END_TEST
-
-/* What some group has not passed stays, also for a group that has committed nothing yet. */
-START_TEST(retention_waits_for_every_group)
-{
-    struct tb_error err = {0};
-    struct tb_log_reader *slow = NULL;
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
-
-    for (int i = 0; i < 10; i++)
-        log_put_text(f.writer, "k", "v");
-    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
-    read_and_commit_all();
-    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "slow", &slow, &err));
-    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
-    ck_ok(slow->ops->commit(slow, p, 4, &err));
-    slow->ops->free(slow);
-    ck_assert_int_eq(expire(f.clock.wall_ms, 100), 0); /* not older than that */
-    ck_assert_int_eq(expire(INT64_MAX, 3), 3);
-    ck_assert_int_eq(expire(INT64_MAX, 100), 1);
-    ck_assert_int_eq(range_of(p).begin, 4);
-}
-END_TEST
-
-/* Offsets go on after everything that may be removed was: the newest record stays to tell. */
-START_TEST(offsets_go_on_after_retention)
-{
-    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
-
-    for (int i = 0; i < 10; i++)
-        log_put_text(f.writer, "k", "v");
-    read_and_commit_all();
-    ck_assert_int_eq(expire(INT64_MAX, 100), 9);
-    close_all();
-    open_log(&f);
-    open_both();
-    ck_assert_int_eq(range_of(p).begin, 9);
-    ck_assert_int_eq(range_of(p).end, 10);
-    ck_assert_int_eq(range_of(p).committed, 10);
-    log_check_end(f.reader);
-    log_put_text(f.writer, "k", "next");
-    log_read(f.reader, f.seen, 1);
-    ck_assert_int_eq(f.seen->records[0].offset, 10);
-}
-END_TEST
-
-START_TEST(retention_does_not_touch_an_open_batch)
-{
-    struct tb_error err = {0};
-    int64_t removed = 0;
-
-    append("k", "v", 1);
-    ck_assert_int_eq(tb_log_inproc_expire(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
-    log_settle(f.writer, 1);
-}
-END_TEST
-
 /* The file of another program, or of a newer build, is refused and stays as it was. */
 START_TEST(a_foreign_file_is_refused)
 {
@@ -611,7 +387,7 @@ int main(void)
     TCase *tc = tcase_create("in-process log");
 
     suite_add_tcase(suite, log_conformance_case(&inproc));
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, log_setup, log_teardown);
     tcase_add_test(tc, acknowledged_outlives_the_process);
     tcase_add_test(tc, nothing_is_seen_before_its_commit);
     tcase_add_test(tc, a_failed_commit_is_unknown);
@@ -622,10 +398,6 @@ int main(void)
     tcase_add_test(tc, high_sequence_follows_the_commits);
     tcase_add_test(tc, an_idle_minute_writes_once);
     tcase_add_test(tc, offsets_ride_on_appends);
-    tcase_add_test(tc, retention_levels_off);
-    tcase_add_test(tc, retention_waits_for_every_group);
-    tcase_add_test(tc, offsets_go_on_after_retention);
-    tcase_add_test(tc, retention_does_not_touch_an_open_batch);
     tcase_add_loop_test(tc, a_foreign_file_is_refused, 0, 2);
     suite_add_tcase(suite, tc);
     return test_main(suite);
