@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$names" ] || names="raw_sqlite footprint orders visible backlog idle"
+[ -n "$names" ] || names="raw_sqlite footprint orders visible backlog idle reconnect"
 
 targets=tillbox-edge
 for name in $names; do

@@ -5,8 +5,14 @@
  *       ^  |                        ^                                   |
  *       |  +--- no progress for ----|---------------> OFFLINE <---------+
  *       |       offline_after       | connected         |
- *       +---------------------------+----- retry -------+   (OFFLINE stays shown while it tries)
+ *       |                           +----- retry -------+   (OFFLINE stays shown while it tries)
  *   any --forced--> FORCED_OFFLINE --auto--> CONNECTING
+ *
+ * Waits between tries are full jitter up to retry_max; the first after a loss is spread over
+ * first_retry_spread, since the others who lost the same broker come back with us. A change of
+ * this machine's own network is nobody else's: it is tried at once. A connection over which
+ * nothing moves any more stays open until the next try: whoever froze may thaw, and then nobody
+ * has to connect again.
  *
  * Pure: the owner feeds it what happened and does what it says.
  *
@@ -16,6 +22,7 @@
  * Units:   milliseconds, monotonic; since_ms is wall time. */
 #pragma once
 #include "base/backoff.h"
+#include <stdbool.h>
 
 enum tb_link_state {
     TB_LINK_CONNECTING,
@@ -35,9 +42,11 @@ struct tb_link {
     struct tb_link_settings settings;
     const struct tb_random *random; /* borrowed */
     enum tb_link_state state;
-    int64_t since_ms;          /* wall time of the last change of state */
-    int64_t progress_mono_ms;  /* last sign of life */
-    int64_t retry_mono_ms;     /* when to try again; below 0: trying now */
+    bool open;                /* as the last advice said */
+    bool silent;              /* ONLINE: nothing came, though something should have */
+    int64_t since_ms;         /* wall time of the last change of state */
+    int64_t progress_mono_ms; /* last sign of life, or when the try began */
+    int64_t retry_mono_ms;    /* when to try again; below 0: trying now */
     struct tb_backoff backoff;
 };
 struct tb_link_input {
@@ -46,12 +55,12 @@ struct tb_link_input {
     bool connected;     /* a broker answers */
     bool progress;      /* an acknowledgement arrived since the last step */
     bool waiting;       /* something is outstanding: silence means trouble */
-    bool lost;          /* the remote side went away since the last step */
+    bool lost;          /* no broker can be reached; this try is over */
     bool local_changed; /* an address or route of this machine changed since the last step */
 };
 struct tb_link_advice {
     bool open;       /* the connection should be open now */
-    bool reopen;     /* close and open it: connected, but nothing moves */
+    bool reopen;     /* close it first: what is open is of no use */
     int64_t wait_ms; /* until the next step at the latest */
 };
 void tb_link_init(struct tb_link *link, const struct tb_link_settings *settings,
