@@ -25,8 +25,8 @@ struct tb_view_ops {
     /* The order as the view has it; version 0 when it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned *ret_order, struct tb_error *err);
-    /* Writes the plan and its next offset. TB_INVALID: all is written but what depends on the
-     * order view->refused, which can never be: the offset stays, plan again without it. */
+    /* Writes the plan and its next offset. TB_INVALID: the order view->refused can never be
+     * written, the rest may be: plan again without it. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
     /* The next offset to read of a partition; -1: never committed. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,

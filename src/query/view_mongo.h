@@ -1,29 +1,45 @@
-/* The MongoDB view: bulk upserts guarded by the order's version, unordered, idempotent.
+/* The MongoDB view: bulk writes guarded by the order's version, unordered, idempotent.
  *
- * Collections and fields are INTERFACES' ("MongoDB"). A replayed batch and a zombie's batch change
- * nothing: every write is guarded by what it replaces. The log's committed offsets say where to
- * go on; the view holds none.
+ * Collections and fields are INTERFACES' ("MongoDB"). The log's committed offsets say where to go
+ * on; the view holds none. A commit writes in this order, and is done when all of it is confirmed
+ * by a majority and journaled:
+ *  1. sales_by_day. Each day says by partition which records it holds (sales.h), and is replaced
+ *     only while its `changes` is what was read. So an order that is written is counted, and a
+ *     record that is counted is never counted again: a crash in between, a batch cut otherwise,
+ *     a zombie or a second central change nothing. What a record changes follows from the log
+ *     alone, so whoever comes first writes the same figures.
+ *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. A duplicate key is
+ *     read back: version n or later is "already applied". An order that the server refuses for
+ *     good is taken out of its day again; whoever refuses one, refuses it to all.
+ *  3. dead_letters, by topic, partition and offset; what is there stays.
+ *  4. sequences: which numbers of a node came (nodes.h); sets that only grow.
+ * Orders are loaded with read concern majority, so that nothing that may yet be rolled back is
+ * taken for done. A commit may end TB_UNKNOWN: the same plan, or a new one, is harmless.
  *
- * Thread:  a pool is shared; a view and a reader have one owner each and take a client per call.
- * Memory:  opaque; freed by the ops' free, the pool last.
- * Errors:  TB_UNAVAILABLE: no server, or it did not say that it is done: the same plan again is
- *          harmless. TB_INVALID: an order that the server will never take.
+ * Thread:  a tb_mongo is shared; a view and a reader have one owner each, take a client per call.
+ * Memory:  opaque; freed by the ops' free, the tb_mongo last.
+ * Errors:  TB_UNAVAILABLE, TB_UNKNOWN, TB_BUSY, TB_FULL as view.h; TB_INVALID: an order that the
+ *          server will never take (view->refused), or a wrong URI.
  * Units:   as view.h. */
 #pragma once
+#include "query/nodes.h"
 #include "query/view.h"
 
 struct tb_mongo;
 struct tb_mongo_options {
-    const char *uri;      /* TLS, authentication and pool size by its options */
-    const char *database; /* "tillbox" */
-    int bulk_size;        /* operations in one bulk; at least 1 */
+    const char *uri;       /* TLS, authentication and pool size by its options */
+    const char *database;  /* "tillbox" */
+    const char *topic;     /* of the events: names the dead letters */
+    int bulk_size;         /* operations in one bulk; at least 1 */
+    int day_start_minutes; /* when a day is over, in the process's zone */
 };
-/* Parses the URI and sets time-outs that it leaves open; does not connect. */
+/* Parses the URI and sets time-outs and concerns that it leaves open; does not connect.
+ * TB_INVALID also for a URI whose writes nobody confirms (w=0, journal=false). */
 TB_CHECKED enum tb_code tb_mongo_new(const struct tb_mongo_options *options,
                                      struct tb_mongo **ret_mongo, struct tb_error *err);
 void tb_mongo_free(struct tb_mongo *mongo);
-/* Collections, indexes and the names that are served: made or checked. Says in ret_warning ("" if
- * none) when the server is a standalone one, whose writes are not replicated. */
+/* Indexes and the names that are served: made or checked. Says in ret_warning ("" if none) when
+ * the server is a standalone one, whose writes are not replicated. */
 TB_CHECKED enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240],
                                          struct tb_error *err);
 TB_CHECKED enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_view **ret_view,
@@ -31,3 +47,13 @@ TB_CHECKED enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_vie
 TB_CHECKED enum tb_code tb_view_mongo_reader(struct tb_mongo *mongo,
                                              struct tb_view_reader **ret_reader,
                                              struct tb_error *err);
+
+/* Notes a heartbeat, once, whoever brings it: offset is its record's in the topic of heartbeats,
+ * where a node has one partition. */
+TB_CHECKED enum tb_code tb_mongo_heartbeat(struct tb_mongo *mongo,
+                                           const struct tb_heartbeat *heartbeat, int64_t offset,
+                                           struct tb_error *err);
+/* Every node that sent a heartbeat or an event, by name; in the arena. */
+TB_CHECKED enum tb_code tb_mongo_nodes(struct tb_mongo *mongo, int64_t now_ms,
+                                       struct tb_arena *arena, struct tb_node_list *ret_list,
+                                       struct tb_error *err);

@@ -1,0 +1,200 @@
+#include "query/view_mongo_priv.h"
+
+/* nodes: {_id: node, offset, clock of the last heartbeat, what tb_node remembers}. A document is
+ * replaced only while its offset is the one that was read: each heartbeat is noted once, in the
+ * order of its partition, whoever brings it. */
+
+static void put_node(struct tb_put put, const struct tb_node *node, int64_t offset)
+{
+    const struct tb_heartbeat *last = &node->last;
+    bson_t in_list, in_one;
+    struct tb_put list, one;
+    char scratch[16];
+
+    tb_put_text(put, "_id", last->node);
+    tb_put_int(put, "offset", offset);
+    tb_put_text(put, "epoch", last->epoch);
+    tb_put_text(put, "version", last->version);
+    tb_put_int(put, "lastSequence", last->last_sequence);
+    tb_put_int(put, "deliveredSequence", last->delivered_sequence);
+    tb_put_int(put, "pending", last->pending);
+    if (last->oldest_pending_at_ms > 0)
+        tb_put_time(put, "oldestPendingAt", last->oldest_pending_at_ms);
+    tb_put_time(put, "clock", last->clock_ms);
+    tb_put_time(put, "lastSeenAt", last->arrived_at_ms);
+    if (node->forked_at_ms > 0)
+        tb_put_time(put, "forkedAt", node->forked_at_ms);
+    list = tb_put_open_list(put, "epochs", &in_list);
+    for (size_t i = 0; i < node->epoch_count; i++) {
+        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
+        tb_put_text(one, "epoch", node->epochs[i].epoch);
+        tb_put_int(one, "lastSequence", node->epochs[i].last_sequence);
+        tb_put_bool(one, "wentBack", node->epochs[i].went_back);
+        tb_put_close(list, one);
+    }
+    tb_put_close_list(put, list);
+    list = tb_put_open_list(put, "marks", &in_list);
+    for (size_t i = 0; i < node->mark_count; i++) {
+        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
+        tb_put_int(one, "sequence", node->marks[i].sequence);
+        tb_put_time(one, "clock", node->marks[i].clock_ms);
+        tb_put_close(list, one);
+    }
+    tb_put_close_list(put, list);
+}
+
+static void read_epoch(bson_iter_t *iter, struct tb_node_epoch *epoch)
+{
+    while (bson_iter_next(iter)) {
+        if (strcmp(bson_iter_key(iter), "epoch") == 0)
+            tb_get_text(iter, epoch->epoch, sizeof epoch->epoch);
+        else if (strcmp(bson_iter_key(iter), "lastSequence") == 0)
+            epoch->last_sequence = tb_get_int(iter);
+        else if (strcmp(bson_iter_key(iter), "wentBack") == 0)
+            epoch->went_back = BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
+    }
+}
+
+static void read_mark(bson_iter_t *iter, struct tb_node_mark *mark)
+{
+    while (bson_iter_next(iter)) {
+        if (strcmp(bson_iter_key(iter), "sequence") == 0)
+            mark->sequence = tb_get_int(iter);
+        else if (strcmp(bson_iter_key(iter), "clock") == 0)
+            mark->clock_ms = tb_get_time(iter);
+    }
+}
+
+/* Steps into the next document of a list. */
+static bool next_document(bson_iter_t *list, bson_iter_t *ret_inner)
+{
+    return bson_iter_next(list) && BSON_ITER_HOLDS_DOCUMENT(list) &&
+           bson_iter_recurse(list, ret_inner);
+}
+
+static void read_lists(const bson_t *doc, struct tb_node *node)
+{
+    bson_iter_t iter, list, inner;
+
+    if (bson_iter_init_find(&iter, doc, "epochs") && BSON_ITER_HOLDS_ARRAY(&iter) &&
+        bson_iter_recurse(&iter, &list)) {
+        while (node->epoch_count < TB_NODE_EPOCHS_MAX && next_document(&list, &inner))
+            read_epoch(&inner, &node->epochs[node->epoch_count++]);
+    }
+    if (bson_iter_init_find(&iter, doc, "marks") && BSON_ITER_HOLDS_ARRAY(&iter) &&
+        bson_iter_recurse(&iter, &list)) {
+        while (node->mark_count < TB_NODE_MARKS_MAX && next_document(&list, &inner))
+            read_mark(&inner, &node->marks[node->mark_count++]);
+    }
+}
+
+bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node, int64_t *ret_offset)
+{
+    struct tb_node node = {0};
+    int64_t offset = -1;
+    struct tb_heartbeat *last = &node.last;
+    const struct {
+        const char *key;
+        char *text;
+        size_t size;
+    } texts[] = {
+        {"_id", last->node, sizeof last->node},
+        {"epoch", last->epoch, sizeof last->epoch},
+        {"version", last->version, sizeof last->version},
+    };
+    const struct {
+        const char *key;
+        int64_t *field;
+        bool time;
+    } numbers[] = {
+        {"offset", &offset, false},
+        {"lastSequence", &last->last_sequence, false},
+        {"deliveredSequence", &last->delivered_sequence, false},
+        {"pending", &last->pending, false},
+        {"oldestPendingAt", &last->oldest_pending_at_ms, true},
+        {"clock", &last->clock_ms, true},
+        {"lastSeenAt", &last->arrived_at_ms, true},
+        {"forkedAt", &node.forked_at_ms, true},
+    };
+    bson_iter_t iter;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (bson_iter_init_find(&iter, doc, texts[i].key))
+            tb_get_text(&iter, texts[i].text, texts[i].size);
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (bson_iter_init_find(&iter, doc, numbers[i].key))
+            *numbers[i].field = numbers[i].time ? tb_get_time(&iter) : tb_get_int(&iter);
+    }
+    read_lists(doc, &node);
+    *ret_node = node;
+    *ret_offset = offset;
+    return last->node[0] != '\0' && offset >= 0;
+}
+
+/* Zeroed and -1 when no heartbeat of it came. */
+static enum tb_code read_node(const struct tb_mongo_lease *lease, const char *name,
+                              struct tb_node *ret_node, int64_t *ret_offset, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8(name));
+    struct tb_node node = {0};
+    int64_t offset = -1;
+    const bson_t *doc;
+
+    tb_mongo_find_begin(&find, lease, "nodes", filter, NULL);
+    while ((doc = tb_mongo_find_next(&find))) {
+        if (!tb_mongo_node_decode(doc, &node, &offset))
+            return tb_error_set(err, TB_CORRUPT, "nodes: the document of %s is not as written",
+                                name);
+    }
+    TB_TRY(tb_mongo_find_end(&find, "reading a node", err));
+    *ret_node = node;
+    *ret_offset = offset;
+    return TB_OK;
+}
+
+/* *ret_won: nobody else wrote it meanwhile. */
+static enum tb_code write_node(const struct tb_mongo_lease *lease, const struct tb_node *node,
+                               int64_t offset_before, int64_t offset, bool *ret_won,
+                               struct tb_error *err)
+{
+    struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_new()};
+    bool failed = false;
+    enum tb_code code;
+
+    if (offset_before >= 0) {
+        op.kind = TB_MONGO_REPLACE;
+        op.filter =
+            BCON_NEW("_id", BCON_UTF8(node->last.node), "offset", BCON_INT64(offset_before));
+    }
+    put_node((struct tb_put){op.document, &failed}, node, offset);
+    code = failed ? tb_mongo_no_memory(err) : tb_mongo_bulk(lease, "nodes", &op, 1, err);
+    if (code == TB_OK && op.code != 0 && op.code != TB_MONGO_DUPLICATE_KEY)
+        code = tb_mongo_op_error(err, &op, "noting a heartbeat");
+    if (code == TB_OK)
+        *ret_won = op.code == 0;
+    tb_mongo_ops_clear(&op, 1);
+    return code;
+}
+
+enum tb_code tb_mongo_heartbeat(struct tb_mongo *mongo, const struct tb_heartbeat *heartbeat,
+                                int64_t offset, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    struct tb_node node;
+    int64_t before = -1;
+    bool won = false;
+
+    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
+        TB_TRY(read_node(&lease, heartbeat->node, &node, &before, err));
+        if (offset <= before)
+            return TB_OK;
+        tb_node_note(&node, heartbeat);
+        TB_TRY(write_node(&lease, &node, before, offset, &won, err));
+        if (won)
+            return TB_OK;
+    }
+    return tb_error_set(err, TB_BUSY, "others go on noting heartbeats of %s", heartbeat->node);
+}

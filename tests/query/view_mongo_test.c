@@ -1,0 +1,582 @@
+/* The MongoDB view: what is committed is what is read; nothing that comes again, is cut otherwise
+ * or comes from a second writer changes it; and a day's figures are the sum of its orders. */
+#include "query/history.h"
+#include "query/mongo_server.h"
+#include "query/view_mongo_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PARTITIONS 3
+
+static const struct tb_plan_rules rules = {.currency = "EUR"};
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct tb_plan plan;
+    struct tb_arena arena;
+    struct fake_random fake;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    fake_random_init(&f.fake, 11);
+    mongo_db_open(&f.db, 50);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+}
+
+static void teardown(void)
+{
+    f.reader->ops->free(f.reader);
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+    tb_plan_release(&f.plan);
+    tb_arena_release(&f.arena);
+}
+
+static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view *view = ctx;
+
+    return view->ops->load(view, order_id, into, ret_order, err);
+}
+
+static void make_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
+                      const struct tb_record *records, size_t count, bool prefetch)
+{
+    struct tb_log_batch batch = {.partition = partition, .records = records, .count = count};
+    struct tb_error err = {0};
+    char(*ids)[TB_UUID_SIZE] = calloc(count, sizeof *ids);
+
+    ck_assert_ptr_nonnull(ids);
+    tb_plan_clear(plan);
+    if (prefetch)
+        ck_ok(view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
+                                  tb_plan_order_ids(&batch, ids), &err));
+    ck_ok(tb_plan_batch(plan, &batch, &rules, load, view, &err));
+    plan->planned_at_ms = HISTORY_START_MS;
+    free(ids);
+}
+
+static void commit(struct tb_view *view, const struct tb_plan *plan)
+{
+    struct tb_error err = {0};
+
+    ck_ok(view->ops->commit(view, plan, &err));
+}
+
+static void feed(const struct history *history, int32_t partition, size_t batch)
+{
+    for (size_t at = 0; at < history->record_count; at += batch) {
+        size_t left = history->record_count - at;
+
+        make_plan(f.view, &f.plan, partition, history->records + at, left < batch ? left : batch,
+                  true);
+        commit(f.view, &f.plan);
+    }
+}
+
+static void check_order(const char *order_id, int64_t version, struct tb_str doc)
+{
+    struct tb_error err = {0};
+    struct tb_buf got = {0};
+    int64_t got_version = 0;
+    enum tb_code code =
+        f.reader->ops->get(f.reader, tb_str_of(order_id), &got, &got_version, &err);
+
+    if (version == 0) {
+        ck_assert_int_eq(code, TB_NOT_FOUND);
+    } else {
+        ck_assert_msg(code == TB_OK, "%s", err.text);
+        ck_assert_int_eq(got_version, version);
+        ck_assert_msg(tb_str_eq(tb_buf_str(&got), doc), "%s is not %s", got.data, doc.ptr);
+    }
+    tb_buf_release(&got);
+}
+
+static void check_history(const struct history *history)
+{
+    for (size_t i = 0; i < history->order_count; i++) {
+        int64_t version = history_reachable(&history->orders[i]);
+
+        check_order(history->orders[i].order.order_id, version, history->orders[i].docs[version]);
+    }
+}
+
+/* A day's figures, added up from the orders themselves. */
+struct figures {
+    char id[80];
+    int64_t orders, returns, cancelled, total_minor;
+};
+
+static void add_order(struct figures *list, size_t *count, const struct tb_order *order)
+{
+    char id[80];
+    size_t at = 0;
+
+    snprintf(id, sizeof id, "%.*s/%s/%s", (int)order->node.len, order->node.ptr,
+             order->business_date, order->currency);
+    while (at < *count && strcmp(list[at].id, id) != 0)
+        at++;
+    if (at == *count)
+        snprintf(list[(*count)++].id, sizeof list->id, "%s", id);
+    list[at].orders += order->kind == TB_SALE;
+    list[at].returns += order->kind == TB_RETURN;
+    list[at].cancelled += order->status == TB_CANCELLED;
+    list[at].total_minor += order->status == TB_CANCELLED ? 0 : order->total_minor;
+}
+
+static void check_sales(const struct history *histories, size_t history_count)
+{
+    struct figures *list = calloc(10000, sizeof *list);
+    size_t count = 0;
+    char filter[400];
+
+    for (size_t h = 0; h < history_count; h++) {
+        for (size_t i = 0; i < histories[h].order_count; i++) {
+            const struct history_order *order = &histories[h].orders[i];
+            int64_t version = history_reachable(order);
+
+            if (version > 0)
+                add_order(list, &count, &order->states[version]);
+        }
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{}"), (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(filter, sizeof filter,
+                 "{\"_id\":\"%s\",\"orders\":%lld,\"returns\":%lld,\"cancelled\":%lld,"
+                 "\"totalMinor\":%lld}",
+                 list[i].id, (long long)list[i].orders, (long long)list[i].returns,
+                 (long long)list[i].cancelled, (long long)list[i].total_minor);
+        ck_assert_msg(mongo_db_count(&f.db, "sales_by_day", filter) == 1, "not there: %s", filter);
+    }
+    free(list);
+}
+
+/* Two dumps, byte for byte; where they part is shown. Frees both. */
+static void check_same(char *a, char *b)
+{
+    size_t at = 0, from;
+
+    ck_assert_uint_gt(strlen(a), 0);
+    while (a[at] == b[at] && a[at] != '\0')
+        at++;
+    from = at > 300 ? at - 300 : 0;
+    ck_assert_msg(a[at] == b[at], "%.400s\nis not\n%.400s", a + from, b + from);
+    free(a);
+    free(b);
+}
+
+/* Prefetched or not, in any batches, and again from the start. */
+START_TEST(the_view_is_the_fold_of_the_log)
+{
+    struct history history;
+
+    fake_random_init(&f.fake, test_seed(0x51ab) + (uint64_t)_i);
+    history_make(&history, &f.fake, &(struct history_options){60, 20, 5});
+    feed(&history, 0, 1 + fake_random_below(&f.fake, 200));
+    check_history(&history);
+    check_sales(&history, 1);
+    char *orders = mongo_db_dump(&f.db, "orders");
+    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *dead = mongo_db_dump(&f.db, "dead_letters");
+    feed(&history, 0, 17);
+    check_same(orders, mongo_db_dump(&f.db, "orders"));
+    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
+    check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    history_release(&history);
+}
+END_TEST
+
+/* A writer that plans, waits while others write, and writes then. */
+struct writer {
+    struct tb_mongo *mongo;
+    struct tb_view *view;
+    struct tb_plan plan;
+    int32_t partition;
+    size_t first, end; /* of the records planned; end 0: none */
+};
+
+static void plan_somewhere(struct writer *writer, const struct history *histories,
+                           const size_t *committed)
+{
+    int32_t partition = (int32_t)fake_random_below(&f.fake, PARTITIONS);
+    const struct history *history = &histories[partition];
+    /* Anywhere that a group's committed offset may once have been. */
+    size_t back = fake_random_below(&f.fake, 4) == 0 ? fake_random_below(&f.fake, 80) : 0;
+    size_t first = committed[partition] > back ? committed[partition] - back : 0;
+    size_t count = 1 + fake_random_below(&f.fake, 60);
+
+    if (first == history->record_count)
+        return;
+    if (count > history->record_count - first)
+        count = history->record_count - first;
+    make_plan(writer->view, &writer->plan, partition, history->records + first, count,
+              fake_random_below(&f.fake, 2));
+    writer->partition = partition;
+    writer->first = first;
+    writer->end = first + count;
+}
+
+static void commit_late(struct writer *writer, size_t *committed)
+{
+    commit(writer->view, &writer->plan);
+    if (writer->end > committed[writer->partition])
+        committed[writer->partition] = writer->end;
+    writer->end = 0;
+}
+
+static bool all_committed(const struct history *histories, const size_t *committed)
+{
+    for (size_t p = 0; p < PARTITIONS; p++) {
+        if (committed[p] < histories[p].record_count)
+            return false;
+    }
+    return true;
+}
+
+/* Plans made long ago are written between newer ones, of the same partition too: a consumer that
+ * lost its partition and does not know. What is left is what one writer makes in one go, byte for
+ * byte, and the figures are the sum of the orders. */
+START_TEST(zombies_and_second_writers_change_nothing)
+{
+    struct tb_error err = {0};
+    struct history histories[PARTITIONS];
+    struct writer writers[4] = {0};
+    size_t committed[PARTITIONS] = {0};
+
+    fake_random_init(&f.fake, test_seed(0x2ab1) + (uint64_t)_i);
+    for (int p = 0; p < PARTITIONS; p++)
+        history_make(&histories[p], &f.fake, &(struct history_options){40, 10, 3});
+    for (size_t w = 0; w < 4; w++) {
+        writers[w].mongo = mongo_db_again(&f.db, 1 + (int)fake_random_below(&f.fake, 40));
+        ck_ok(tb_view_mongo_open(writers[w].mongo, &writers[w].view, &err));
+    }
+    while (!all_committed(histories, committed)) {
+        struct writer *writer = &writers[fake_random_below(&f.fake, 4)];
+
+        if (writer->end > 0)
+            commit_late(writer, committed);
+        else
+            plan_somewhere(writer, histories, committed);
+    }
+    for (size_t w = 0; w < 4; w++) {
+        if (writers[w].end > 0)
+            commit_late(&writers[w], committed);
+        tb_plan_release(&writers[w].plan);
+        writers[w].view->ops->free(writers[w].view);
+        tb_mongo_free(writers[w].mongo);
+    }
+    for (int p = 0; p < PARTITIONS; p++)
+        check_history(&histories[p]);
+    check_sales(histories, PARTITIONS);
+
+    char *orders = mongo_db_dump(&f.db, "orders");
+    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *dead = mongo_db_dump(&f.db, "dead_letters");
+    mongo_db_command(&f.db, "{\"dropDatabase\":1}");
+    for (int p = 0; p < PARTITIONS; p++)
+        feed(&histories[p], p, 1000);
+    for (int p = 0; p < PARTITIONS; p++)
+        check_history(&histories[p]);
+    check_same(orders, mongo_db_dump(&f.db, "orders"));
+    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
+    check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    for (int p = 0; p < PARTITIONS; p++)
+        history_release(&histories[p]);
+}
+END_TEST
+
+/* Where an order's last event came from is there when the next one is planned. */
+START_TEST(an_order_is_loaded_as_it_was_written)
+{
+    struct tb_error err = {0};
+    struct tb_planned loaded = {0};
+    struct tb_event event;
+    struct tb_record record;
+
+    history_place(&f.arena, &f.fake, HISTORY_START_MS, &event);
+    history_record(&f.arena, &event, 42, &record);
+    make_plan(f.view, &f.plan, 0, &record, 1, false);
+    commit(f.view, &f.plan);
+    ck_ok(f.view->ops->load(f.view, event.order_id, &f.arena, &loaded, &err));
+    ck_assert(loaded.exists && !loaded.stub && !loaded.changed);
+    ck_assert_str_eq(loaded.epoch, HISTORY_EPOCH);
+    ck_assert_int_eq(loaded.sequence, 42);
+    ck_assert_int_eq(loaded.received_at_ms, record.timestamp_ms);
+    ck_assert(tb_str_eq(history_encode(&f.arena, &loaded.order),
+                        history_encode(&f.arena, &event.order)));
+    char *dump = mongo_db_dump(&f.db, "orders");
+    static const char *const typed[] = {
+        "\"version\" : { \"$numberLong\"", "\"totalMinor\" : { \"$numberLong\"",
+        "\"placedAt\" : { \"$date\"",      "\"receivedAt\" : { \"$date\"",
+        "\"businessDate\" : \"2026-",      "\"updatedAt\" : { \"$date\""};
+    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++)
+        ck_assert_msg(strstr(dump, typed[i]), "%s is not in %s", typed[i], dump);
+    free(dump);
+}
+END_TEST
+
+/* An order that is known by its version only is kept, and served to nobody. */
+START_TEST(a_stub_is_kept_and_not_served)
+{
+    struct tb_error err = {0};
+    struct tb_planned loaded = {0};
+    char order_id[TB_UUID_SIZE], value[200];
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v9")}};
+    struct tb_record record = {.headers = headers, .header_count = 1};
+
+    history_uuid(&f.fake, order_id);
+    snprintf(value, sizeof value, "{\"orderId\":\"%s\",\"version\":1}", order_id);
+    record.value = tb_str_of(value);
+    make_plan(f.view, &f.plan, 0, &record, 1, true);
+    commit(f.view, &f.plan);
+    check_order(order_id, 0, (struct tb_str){0});
+    ck_ok(f.view->ops->load(f.view, order_id, &f.arena, &loaded, &err));
+    ck_assert(loaded.exists && loaded.stub);
+    ck_assert_int_eq(loaded.order.version, 1);
+}
+END_TEST
+
+static void place(int64_t at_ms, int64_t offset, struct tb_event *ret_event,
+                  struct tb_record *ret_record)
+{
+    history_place(&f.arena, &f.fake, at_ms, ret_event);
+    history_record(&f.arena, ret_event, offset + 1, ret_record);
+    ret_record->offset = offset;
+}
+
+/* One order that can never be written: it is named, the others are written, it counts in no day;
+ * and when it can be written after all, by the same plan, it counts once. */
+START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
+{
+    struct tb_error err = {0};
+    struct tb_event events[20];
+    struct tb_record records[20];
+
+    for (int i = 0; i < 20; i++) {
+        place(HISTORY_START_MS, i, &events[i], &records[i]);
+        events[i].order.node = TB_STR("till1");
+        memcpy(events[i].order.currency, "EUR", 4);
+        if (i == 7) { /* longer than all others */
+            char *text = tb_arena_alloc(&f.arena, 201);
+
+            memset(text, 'x', 200);
+            events[i].order.customer_id = tb_str_of(text);
+            for (size_t l = 0; l < events[i].order.line_count; l++)
+                events[i].order.lines[l].name = tb_str_of(text);
+        }
+        history_record(&f.arena, &events[i], i + 1, &records[i]);
+        records[i].offset = i;
+    }
+    make_plan(f.view, &f.plan, 0, records, 20, true);
+    f.db.mongo->document_max = 1000;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+        ck_assert_str_eq(f.plan.orders[f.view->refused]->order.order_id, events[7].order_id);
+        ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 19);
+        ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":7}"), 1);
+    }
+    f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
+    commit(f.view, &f.plan);
+    commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 20);
+    int64_t sales = 0, returns = 0, total = 0;
+    for (int i = 0; i < 20; i++) {
+        sales += events[i].order.kind == TB_SALE;
+        returns += events[i].order.kind == TB_RETURN;
+        total += events[i].order.total_minor;
+    }
+    char filter[200];
+    snprintf(filter, sizeof filter, "{\"orders\":%lld,\"returns\":%lld,\"totalMinor\":%lld}",
+             (long long)sales, (long long)returns, (long long)total);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", filter), 1);
+}
+END_TEST
+
+/* A sum that would leave 64 bits is refused, never wrong. */
+START_TEST(an_order_that_no_sum_can_hold_is_refused)
+{
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+    char insert[700];
+
+    do
+        place(HISTORY_START_MS, 5, &event, &record);
+    while (event.order.kind != TB_SALE || event.order.total_minor == 0);
+    snprintf(insert, sizeof insert,
+             "{\"insert\":\"sales_by_day\",\"documents\":[{\"_id\":\"%s/%s/%s\",\"changes\":"
+             "{\"$numberLong\":\"1\"},\"parts\":[{\"partition\":{\"$numberLong\":\"1\"},"
+             "\"through\":{\"$numberLong\":\"1\"},\"totalMinor\":"
+             "{\"$numberLong\":\"9223372036854775807\"}}]}]}",
+             event.order.node.ptr, event.order.business_date, event.order.currency);
+    mongo_db_command(&f.db, insert);
+    make_plan(f.view, &f.plan, 0, &record, 1, true);
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+    ck_assert_int_eq((int64_t)f.view->refused, 0);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 0);
+}
+END_TEST
+
+/* What comes when the day is over is late and raises the revision; in time it does not. */
+START_TEST(a_day_that_was_over_is_revised)
+{
+    struct tb_event events[3];
+    struct tb_record records[3];
+
+    for (int i = 0; i < 3; i++) {
+        place(HISTORY_START_MS, i, &events[i], &records[i]);
+        events[i].order.node = TB_STR("till1");
+        memcpy(events[i].order.currency, "EUR", 4);
+        history_record(&f.arena, &events[i], i + 1, &records[i]);
+        records[i].offset = i;
+    }
+    records[2].timestamp_ms += INT64_C(2) * 86400 * 1000;
+    make_plan(f.view, &f.plan, 0, records, 2, true);
+    commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":1,\"lateOrders\":0}"),
+                     1);
+    make_plan(f.view, &f.plan, 0, records, 3, true);
+    commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":2,\"lateOrders\":1}"),
+                     1);
+}
+END_TEST
+
+/* An order that another writer inserted between our look and our write, at an older version, at
+ * the same, and at a newer one. */
+START_TEST(a_duplicate_key_is_looked_at)
+{
+    struct tb_error err = {0};
+    struct history history;
+    struct tb_mongo *mongo = mongo_db_again(&f.db, 500);
+    struct tb_view *other = NULL;
+    struct tb_plan early = {0};
+
+    ck_ok(tb_view_mongo_open(mongo, &other, &err));
+    history_make(&history, &f.fake, &(struct history_options){30, 0, 0});
+    /* Both see an empty view. One plans a third of the log, the other all of it. */
+    make_plan(f.view, &f.plan, 0, history.records, history.record_count, true);
+    make_plan(other, &early, 0, history.records, history.record_count / 3, true);
+    if (_i == 0) {
+        commit(other, &early);
+        commit(f.view, &f.plan);
+    } else {
+        commit(f.view, &f.plan);
+        commit(other, &early);
+    }
+    check_history(&history);
+    check_sales(&history, 1);
+    tb_plan_release(&early);
+    other->ops->free(other);
+    tb_mongo_free(mongo);
+    history_release(&history);
+}
+END_TEST
+
+START_TEST(dead_letters_are_kept_once_and_expire)
+{
+    struct tb_error err = {0};
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v2")},
+                                  {TB_STR("bytes"), {"\xff\x00\x01", 3}},
+                                  {TB_STR("none"), {NULL, 0}}};
+    struct tb_record records[5];
+    int64_t open = -1, removed = -1;
+
+    for (int i = 0; i < 5; i++)
+        records[i] = (struct tb_record){
+            .offset = i, .value = {"\xfe\x00not JSON", 10}, .headers = headers, .header_count = 3};
+    for (int again = 0; again < 2; again++) {
+        make_plan(f.view, &f.plan, 4, records, 5, true);
+        f.plan.planned_at_ms += again;
+        commit(f.view, &f.plan);
+        ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+        ck_assert_int_eq(open, 5);
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "dead_letters",
+                                    "{\"_id\":\"order-events-4-3\",\"reason\":\"tillbox.decode\","
+                                    "\"partition\":4,\"offset\":3,\"attempts\":1}"),
+                     1);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS, 100, &removed, &err));
+    ck_assert_int_eq(removed, 0);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_assert_int_eq(removed, 3);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_assert_int_eq(removed, 2);
+}
+END_TEST
+
+START_TEST(a_uri_that_promises_nothing_is_refused)
+{
+    static const struct {
+        const char *uri;
+        enum tb_code code;
+    } cases[] = {
+        {"mongodb://127.0.0.1:1/?w=0", TB_INVALID},
+        {"mongodb://127.0.0.1:1/?journal=false", TB_INVALID},
+        {"mongodb://127.0.0.1:1/?w=majority", TB_OK},
+        {"mongodb://127.0.0.1:1/?socketTimeoutMS=77", TB_OK},
+        {"http://127.0.0.1/", TB_INVALID},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tb_mongo *mongo = NULL;
+        struct tb_error err = {0};
+        enum tb_code code = tb_mongo_new(
+            &(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500, 0}, &mongo,
+            &err);
+
+        ck_assert_msg(code == cases[i].code, "%s: %s", cases[i].uri, err.text);
+        tb_mongo_free(mongo);
+    }
+}
+END_TEST
+
+START_TEST(preparing_again_changes_nothing)
+{
+    struct tb_error err = {0};
+    char warning[240];
+    char *before = mongo_db_dump(&f.db, "meta"), *after;
+
+    ck_ok(tb_mongo_prepare(f.db.mongo, warning, &err));
+    after = mongo_db_dump(&f.db, "meta");
+    ck_assert_str_eq(before, after);
+    ck_assert_ptr_nonnull(strstr(before, "{ \"_id\" : \"served\" }{ \"orders\" : \"orders\" }"
+                                         "{ \"sales_by_day\" : \"sales_by_day\" }"));
+    if (mongo_server_is_ours())
+        ck_assert_ptr_nonnull(strstr(warning, "standalone"));
+    free(before);
+    free(after);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view_mongo");
+    TCase *tc = tcase_create("writing");
+    int status;
+
+    mongo_server_begin();
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, the_view_is_the_fold_of_the_log, 0, 3);
+    tcase_add_loop_test(tc, zombies_and_second_writers_change_nothing, 0, 5);
+    tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
+    tcase_add_test(tc, a_stub_is_kept_and_not_served);
+    tcase_add_test(tc, an_order_that_is_never_taken_is_named_and_does_not_count);
+    tcase_add_test(tc, an_order_that_no_sum_can_hold_is_refused);
+    tcase_add_test(tc, a_day_that_was_over_is_revised);
+    tcase_add_loop_test(tc, a_duplicate_key_is_looked_at, 0, 2);
+    tcase_add_test(tc, dead_letters_are_kept_once_and_expire);
+    tcase_add_test(tc, a_uri_that_promises_nothing_is_refused);
+    tcase_add_test(tc, preparing_again_changes_nothing);
+    suite_add_tcase(suite, tc);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}
