@@ -19,7 +19,8 @@ void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbea
 /* A text of fewer bytes than size; letters, digits, - and . only. */
 static bool read_word(const struct tb_json *value, const char *key, char *ret_text, size_t size)
 {
-    struct tb_str text = tb_json_string(tb_json_get(value, key));
+    const struct tb_json *member = tb_json_get(value, key);
+    struct tb_str text = member ? tb_json_string(member) : (struct tb_str){0};
 
     if (!text.ptr || text.len == 0 || text.len >= size)
         return false;
@@ -37,9 +38,10 @@ static bool read_word(const struct tb_json *value, const char *key, char *ret_te
 
 static bool read_count(const struct tb_json *value, const char *key, int64_t *ret_count)
 {
+    const struct tb_json *member = tb_json_get(value, key);
     int64_t count = -1;
 
-    if (!tb_json_int(tb_json_get(value, key), &count) || count < 0)
+    if (!member || !tb_json_int(member, &count) || count < 0)
         return false;
     *ret_count = count;
     return true;
