@@ -115,7 +115,7 @@ run_mongo() {
     dir=$1
     [ -f "$dir/address" ] ||
         echo "127.0.0.1:$(python3 "$here/answers.py" port 1)" >"$dir/address"
-    setsid java -Xms32m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    setsid java -Xms32m -Xmx512m -XX:+UseSerialGC \
         -cp "$cache/mongo/lib/*" "$here/mongo/MongoService.java" \
         127.0.0.1 "$(cut -d: -f2 "$dir/address")" "$dir/data.h2" >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
