@@ -14,8 +14,8 @@ static int run(const char *verb)
     char command[512];
     int status;
 
-    snprintf(command, sizeof command, "sh '%s/service.sh' %s%s '%s' >'%s.out' 2>&1", TB_SERVICES,
-             verb, strcmp(verb, "start") == 0 ? " mongo" : "", server.dir, server.dir);
+    snprintf(command, sizeof command, "sh '%s/service.sh' %s '%s' >'%s.out' 2>&1", TB_SERVICES,
+             verb, server.dir, server.dir);
     status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -50,7 +50,7 @@ void mongo_server_begin(void)
         perror(server.dir);
         exit(1);
     }
-    status = run("start");
+    status = run("start mongo");
     if (status != 0) {
         fprintf(stderr, "no MongoDB-compatible server here (%d): see %s.out\n", status,
                 server.dir);
@@ -74,6 +74,11 @@ void mongo_server_end(void)
 const char *mongo_server_uri(void)
 {
     return server.uri;
+}
+
+void mongo_server_limits(const char *options)
+{
+    snprintf(server.uri, sizeof server.uri, "mongodb://%s/?%s", server.address, options);
 }
 
 bool mongo_server_is_ours(void)

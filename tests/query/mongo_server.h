@@ -14,8 +14,9 @@
 void mongo_server_begin(void); /* first thing in main */
 void mongo_server_end(void);
 const char *mongo_server_uri(void);
+void mongo_server_limits(const char *options); /* of the URI, "key=value&..." */
 bool mongo_server_is_ours(void);
-void mongo_server_do(const char *verb); /* start, kill, freeze, thaw */
+void mongo_server_do(const char *verb); /* "start mongo", kill, freeze, thaw */
 
 /* A database of its own for each test, prepared. */
 struct mongo_db {

@@ -1,6 +1,6 @@
 /* The MongoDB view: what is committed is what is read; nothing that comes again, is cut otherwise
  * or comes from a second writer changes it; and a day's figures are the sum of its orders. */
-#include "query/history.h"
+#include "query/mongo_feed.h"
 #include "query/mongo_server.h"
 #include "query/view_mongo_priv.h"
 #include <stdio.h>
@@ -8,7 +8,6 @@
 
 #define PARTITIONS 3
 
-static const struct tb_plan_rules rules = {.currency = "EUR"};
 static struct fixture {
     struct mongo_db db;
     struct tb_view *view;
@@ -36,76 +35,6 @@ static void teardown(void)
     mongo_db_close(&f.db);
     tb_plan_release(&f.plan);
     tb_arena_release(&f.arena);
-}
-
-static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
-{
-    struct tb_view *view = ctx;
-
-    return view->ops->load(view, order_id, into, ret_order, err);
-}
-
-static void make_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
-                      const struct tb_record *records, size_t count, bool prefetch)
-{
-    struct tb_log_batch batch = {.partition = partition, .records = records, .count = count};
-    struct tb_error err = {0};
-    char(*ids)[TB_UUID_SIZE] = calloc(count, sizeof *ids);
-
-    ck_assert_ptr_nonnull(ids);
-    tb_plan_clear(plan);
-    if (prefetch)
-        ck_ok(view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
-                                  tb_plan_order_ids(&batch, ids), &err));
-    ck_ok(tb_plan_batch(plan, &batch, &rules, load, view, &err));
-    plan->planned_at_ms = HISTORY_START_MS;
-    free(ids);
-}
-
-static void commit(struct tb_view *view, const struct tb_plan *plan)
-{
-    struct tb_error err = {0};
-
-    ck_ok(view->ops->commit(view, plan, &err));
-}
-
-static void feed(const struct history *history, int32_t partition, size_t batch)
-{
-    for (size_t at = 0; at < history->record_count; at += batch) {
-        size_t left = history->record_count - at;
-
-        make_plan(f.view, &f.plan, partition, history->records + at, left < batch ? left : batch,
-                  true);
-        commit(f.view, &f.plan);
-    }
-}
-
-static void check_order(const char *order_id, int64_t version, struct tb_str doc)
-{
-    struct tb_error err = {0};
-    struct tb_buf got = {0};
-    int64_t got_version = 0;
-    enum tb_code code =
-        f.reader->ops->get(f.reader, tb_str_of(order_id), &got, &got_version, &err);
-
-    if (version == 0) {
-        ck_assert_int_eq(code, TB_NOT_FOUND);
-    } else {
-        ck_assert_msg(code == TB_OK, "%s", err.text);
-        ck_assert_int_eq(got_version, version);
-        ck_assert_msg(tb_str_eq(tb_buf_str(&got), doc), "%s is not %s", got.data, doc.ptr);
-    }
-    tb_buf_release(&got);
-}
-
-static void check_history(const struct history *history)
-{
-    for (size_t i = 0; i < history->order_count; i++) {
-        int64_t version = history_reachable(&history->orders[i]);
-
-        check_order(history->orders[i].order.order_id, version, history->orders[i].docs[version]);
-    }
 }
 
 /* A day's figures, added up from the orders themselves. */
@@ -179,13 +108,13 @@ START_TEST(the_view_is_the_fold_of_the_log)
 
     fake_random_init(&f.fake, test_seed(0x51ab) + (uint64_t)_i);
     history_make(&history, &f.fake, &(struct history_options){60, 20, 5});
-    feed(&history, 0, 1 + fake_random_below(&f.fake, 200));
-    check_history(&history);
+    mongo_feed(f.view, &history, 0, 1 + fake_random_below(&f.fake, 200));
+    mongo_check_history(f.reader, &history);
     check_sales(&history, 1);
     char *orders = mongo_db_dump(&f.db, "orders");
     char *sales = mongo_db_dump(&f.db, "sales_by_day");
     char *dead = mongo_db_dump(&f.db, "dead_letters");
-    feed(&history, 0, 17);
+    mongo_feed(f.view, &history, 0, 17);
     check_same(orders, mongo_db_dump(&f.db, "orders"));
     check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
     check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
@@ -216,8 +145,8 @@ static void plan_somewhere(struct writer *writer, const struct history *historie
         return;
     if (count > history->record_count - first)
         count = history->record_count - first;
-    make_plan(writer->view, &writer->plan, partition, history->records + first, count,
-              fake_random_below(&f.fake, 2));
+    mongo_plan(writer->view, &writer->plan, partition, history->records + first, count,
+               fake_random_below(&f.fake, 2));
     writer->partition = partition;
     writer->first = first;
     writer->end = first + count;
@@ -225,7 +154,7 @@ static void plan_somewhere(struct writer *writer, const struct history *historie
 
 static void commit_late(struct writer *writer, size_t *committed)
 {
-    commit(writer->view, &writer->plan);
+    mongo_commit(writer->view, &writer->plan);
     if (writer->end > committed[writer->partition])
         committed[writer->partition] = writer->end;
     writer->end = 0;
@@ -273,7 +202,7 @@ START_TEST(zombies_and_second_writers_change_nothing)
         tb_mongo_free(writers[w].mongo);
     }
     for (int p = 0; p < PARTITIONS; p++)
-        check_history(&histories[p]);
+        mongo_check_history(f.reader, &histories[p]);
     check_sales(histories, PARTITIONS);
 
     char *orders = mongo_db_dump(&f.db, "orders");
@@ -281,9 +210,9 @@ START_TEST(zombies_and_second_writers_change_nothing)
     char *dead = mongo_db_dump(&f.db, "dead_letters");
     mongo_db_command(&f.db, "{\"dropDatabase\":1}");
     for (int p = 0; p < PARTITIONS; p++)
-        feed(&histories[p], p, 1000);
+        mongo_feed(f.view, &histories[p], p, 1000);
     for (int p = 0; p < PARTITIONS; p++)
-        check_history(&histories[p]);
+        mongo_check_history(f.reader, &histories[p]);
     check_same(orders, mongo_db_dump(&f.db, "orders"));
     check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
     check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
@@ -302,8 +231,8 @@ START_TEST(an_order_is_loaded_as_it_was_written)
 
     history_place(&f.arena, &f.fake, HISTORY_START_MS, &event);
     history_record(&f.arena, &event, 42, &record);
-    make_plan(f.view, &f.plan, 0, &record, 1, false);
-    commit(f.view, &f.plan);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, false);
+    mongo_commit(f.view, &f.plan);
     ck_ok(f.view->ops->load(f.view, event.order_id, &f.arena, &loaded, &err));
     ck_assert(loaded.exists && !loaded.stub && !loaded.changed);
     ck_assert_str_eq(loaded.epoch, HISTORY_EPOCH);
@@ -334,9 +263,9 @@ START_TEST(a_stub_is_kept_and_not_served)
     history_uuid(&f.fake, order_id);
     snprintf(value, sizeof value, "{\"orderId\":\"%s\",\"version\":1}", order_id);
     record.value = tb_str_of(value);
-    make_plan(f.view, &f.plan, 0, &record, 1, true);
-    commit(f.view, &f.plan);
-    check_order(order_id, 0, (struct tb_str){0});
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    mongo_commit(f.view, &f.plan);
+    mongo_check_order(f.reader, order_id, 0, (struct tb_str){0});
     ck_ok(f.view->ops->load(f.view, order_id, &f.arena, &loaded, &err));
     ck_assert(loaded.exists && loaded.stub);
     ck_assert_int_eq(loaded.order.version, 1);
@@ -374,7 +303,7 @@ START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
         history_record(&f.arena, &events[i], i + 1, &records[i]);
         records[i].offset = i;
     }
-    make_plan(f.view, &f.plan, 0, records, 20, true);
+    mongo_plan(f.view, &f.plan, 0, records, 20, true);
     f.db.mongo->document_max = 1000;
     for (int attempt = 0; attempt < 3; attempt++) {
         ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
@@ -383,8 +312,8 @@ START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
         ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":7}"), 1);
     }
     f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
-    commit(f.view, &f.plan);
-    commit(f.view, &f.plan);
+    mongo_commit(f.view, &f.plan);
+    mongo_commit(f.view, &f.plan);
     ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 20);
     int64_t sales = 0, returns = 0, total = 0;
     for (int i = 0; i < 20; i++) {
@@ -417,7 +346,7 @@ START_TEST(an_order_that_no_sum_can_hold_is_refused)
              "{\"$numberLong\":\"9223372036854775807\"}}]}]}",
              event.order.node.ptr, event.order.business_date, event.order.currency);
     mongo_db_command(&f.db, insert);
-    make_plan(f.view, &f.plan, 0, &record, 1, true);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
     ck_assert_int_eq((int64_t)f.view->refused, 0);
     ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 0);
@@ -438,12 +367,12 @@ START_TEST(a_day_that_was_over_is_revised)
         records[i].offset = i;
     }
     records[2].timestamp_ms += INT64_C(2) * 86400 * 1000;
-    make_plan(f.view, &f.plan, 0, records, 2, true);
-    commit(f.view, &f.plan);
+    mongo_plan(f.view, &f.plan, 0, records, 2, true);
+    mongo_commit(f.view, &f.plan);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":1,\"lateOrders\":0}"),
                      1);
-    make_plan(f.view, &f.plan, 0, records, 3, true);
-    commit(f.view, &f.plan);
+    mongo_plan(f.view, &f.plan, 0, records, 3, true);
+    mongo_commit(f.view, &f.plan);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":2,\"lateOrders\":1}"),
                      1);
 }
@@ -462,16 +391,16 @@ START_TEST(a_duplicate_key_is_looked_at)
     ck_ok(tb_view_mongo_open(mongo, &other, &err));
     history_make(&history, &f.fake, &(struct history_options){30, 0, 0});
     /* Both see an empty view. One plans a third of the log, the other all of it. */
-    make_plan(f.view, &f.plan, 0, history.records, history.record_count, true);
-    make_plan(other, &early, 0, history.records, history.record_count / 3, true);
+    mongo_plan(f.view, &f.plan, 0, history.records, history.record_count, true);
+    mongo_plan(other, &early, 0, history.records, history.record_count / 3, true);
     if (_i == 0) {
-        commit(other, &early);
-        commit(f.view, &f.plan);
+        mongo_commit(other, &early);
+        mongo_commit(f.view, &f.plan);
     } else {
-        commit(f.view, &f.plan);
-        commit(other, &early);
+        mongo_commit(f.view, &f.plan);
+        mongo_commit(other, &early);
     }
-    check_history(&history);
+    mongo_check_history(f.reader, &history);
     check_sales(&history, 1);
     tb_plan_release(&early);
     other->ops->free(other);
@@ -493,9 +422,9 @@ START_TEST(dead_letters_are_kept_once_and_expire)
         records[i] = (struct tb_record){
             .offset = i, .value = {"\xfe\x00not JSON", 10}, .headers = headers, .header_count = 3};
     for (int again = 0; again < 2; again++) {
-        make_plan(f.view, &f.plan, 4, records, 5, true);
+        mongo_plan(f.view, &f.plan, 4, records, 5, true);
         f.plan.planned_at_ms += again;
-        commit(f.view, &f.plan);
+        mongo_commit(f.view, &f.plan);
         ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
         ck_assert_int_eq(open, 5);
     }
