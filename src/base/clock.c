@@ -51,3 +51,17 @@ static void system_fill(void *ctx, void *bytes, size_t len)
 
 const struct tb_clock tb_clock_system = {NULL, system_wall_ms, system_mono_us};
 const struct tb_random tb_random_system = {NULL, system_fill};
+
+struct timespec tb_deadline_in(int64_t wait_ms)
+{
+    struct timespec at;
+
+    TB_ASSERT(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    at.tv_sec += (time_t)(wait_ms / 1000);
+    at.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}

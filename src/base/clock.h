@@ -7,6 +7,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct tb_clock {
     void *ctx;
@@ -37,3 +38,6 @@ static inline void tb_random_fill(const struct tb_random *random, void *bytes, s
 
 extern const struct tb_clock tb_clock_system;
 extern const struct tb_random tb_random_system; /* getrandom(2), buffered per thread */
+
+/* CLOCK_MONOTONIC so many milliseconds from now, as pthread_cond_timedwait takes it. */
+struct timespec tb_deadline_in(int64_t wait_ms);

@@ -1,4 +1,5 @@
 #include "base/mailbox.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include <errno.h>
 #include <time.h>
@@ -75,26 +76,12 @@ struct tb_mail *tb_mailbox_take(struct tb_mailbox *box, size_t max)
     return last ? first : NULL;
 }
 
-static struct timespec deadline_in(int64_t wait_ms)
-{
-    struct timespec at;
-
-    TB_ASSERT(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_sec += (time_t)(wait_ms / 1000);
-    at.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms)
 {
     struct timespec until = {0};
 
     if (wait_ms > 0)
-        until = deadline_in(wait_ms);
+        until = tb_deadline_in(wait_ms);
     pthread_mutex_lock(&box->lock);
     while (box->count == 0 && !box->woken && wait_ms != 0) {
         if (wait_ms < 0)

@@ -4,10 +4,9 @@
 
 /* "tbLG" in a file's header says whose it is. */
 #define APPLICATION_ID 0x74624c47
-/* Pages of WAL between checkpoints: under load those at the right edges are then written back
- * once for many commits. With one full batch on top it stays below the 16 MiB to which db.h cuts
- * it back, so that the file keeps its length. */
-#define WAL_PAGES 3600
+/* Pages of WAL between checkpoints. A checkpoint's syncs hold up the store's commits on the same
+ * disk, for as long as it is large (measured beside TB_VIEW_WAL_PAGES). */
+#define WAL_PAGES 250
 
 /* A partition's records are a table of their own, so that each insert is an append at the right
  * edge of one tree; they are made with their topic. */

@@ -61,20 +61,6 @@ static int32_t next_partition(struct inproc_reader *reader, int64_t *ret_end)
     return -1;
 }
 
-static struct timespec deadline_in(int64_t wait_ms)
-{
-    struct timespec at;
-
-    TB_ASSERT(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_sec += (time_t)(wait_ms / 1000);
-    at.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* The ends of all partitions are in memory, so that waiting touches no file. */
 static int32_t wait_for_records(struct inproc_reader *reader, int64_t wait_ms, int64_t *ret_end)
 {
@@ -83,7 +69,7 @@ static int32_t wait_for_records(struct inproc_reader *reader, int64_t wait_ms, i
     int32_t partition;
 
     if (wait_ms > 0)
-        until = deadline_in(wait_ms);
+        until = tb_deadline_in(wait_ms);
     pthread_mutex_lock(&log->lock);
     while ((partition = next_partition(reader, ret_end)) < 0 && !reader->woken && wait_ms != 0) {
         if (wait_ms < 0)

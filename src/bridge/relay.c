@@ -252,6 +252,13 @@ static int64_t next_round(struct tb_relay *relay, int64_t now_us)
     return wait_ms;
 }
 
+static int64_t linger_us(int64_t rows)
+{
+    int64_t linger_ms = TB_RELAY_LINGER_MS + rows / TB_RELAY_LINGER_ROWS;
+
+    return 1000 * (linger_ms < TB_RELAY_LINGER_MAX_MS ? linger_ms : TB_RELAY_LINGER_MAX_MS);
+}
+
 int64_t tb_relay_step(struct tb_relay *relay)
 {
     int64_t now_us = tb_clock_mono_us(relay->options.clock), last = relay->last;
@@ -274,7 +281,7 @@ int64_t tb_relay_step(struct tb_relay *relay)
         recover(relay);
     now_us = tb_clock_mono_us(relay->options.clock);
     if (appended)
-        relay->next_look_us = relay->more ? now_us : now_us + TB_RELAY_LINGER_MS * 1000;
+        relay->next_look_us = relay->more ? now_us : now_us + linger_us(relay->last - last);
     return next_round(relay, now_us);
 }
 

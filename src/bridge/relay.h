@@ -15,9 +15,11 @@
 #include "bridge/log.h"
 #include "store/outbox.h"
 
-/* A wake-up is answered at most this often: a commit of the log costs an fsync, and one for
- * several orders leaves the disk to the writer. */
-#define TB_RELAY_LINGER_MS 2
+/* A wake-up is answered at most this often, and the more rows the last look found the more rarely:
+ * a commit of the log costs a sync, which the writer's commits have to wait behind. */
+#define TB_RELAY_LINGER_MS 4
+#define TB_RELAY_LINGER_MAX_MS 20
+#define TB_RELAY_LINGER_ROWS 16 /* another millisecond for so many rows */
 /* The fallback look at the outbox when nobody wakes the relay. */
 #define TB_RELAY_IDLE_MS 500
 

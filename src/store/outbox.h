@@ -17,9 +17,9 @@
 #define TB_CURSOR_INPROC "inproc"
 
 struct tb_outbox_row {
-    int64_t row;               /* position in the outbox, over all epochs */
+    int64_t row; /* position in the outbox, over all epochs */
     char epoch[TB_EPOCH_SIZE];
-    int64_t sequence;          /* within the epoch, from 1 */
+    int64_t sequence; /* within the epoch, from 1 */
     struct tb_str event_id, order_id, type, payload;
     struct tb_str traceparent; /* absent: none */
     int64_t version;           /* of the order */
@@ -31,8 +31,8 @@ TB_CHECKED enum tb_code tb_outbox_reader_open(const char *store_path,
                                               struct tb_outbox_reader **ret_reader,
                                               struct tb_error *err);
 void tb_outbox_reader_free(struct tb_outbox_reader *reader);
-/* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_rewind when done with a batch,
- * at its end or before: an open read pins the WAL. */
+/* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_rewind when done
+ * with a batch, at its end or before: an open read pins the WAL. */
 TB_CHECKED enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after,
                                              int64_t limit, struct tb_error *err);
 TB_CHECKED enum tb_code tb_outbox_next(struct tb_outbox_reader *reader,
@@ -46,12 +46,12 @@ TB_CHECKED enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const 
 /* Read from the tables at the moment of asking. */
 struct tb_outbox_figures {
     char epoch[TB_EPOCH_SIZE];
-    int64_t last_row, cursor_row;      /* over all epochs */
-    int64_t last_sequence;             /* within the present epoch; 0: none yet */
-    int64_t delivered_sequence;        /* within the present epoch; 0: none yet */
+    int64_t last_row, cursor_row; /* over all epochs */
+    int64_t last_sequence;        /* within the present epoch; 0: none yet */
+    int64_t delivered_sequence;   /* within the present epoch; 0: none yet */
     int64_t pending;
-    int64_t oldest_pending_at_ms;      /* when it was committed; 0: none pending */
-    int64_t last_delivered_at_ms;      /* 0: never */
+    int64_t oldest_pending_at_ms; /* when it was committed; 0: none pending */
+    int64_t last_delivered_at_ms; /* 0: never */
     bool forced_offline;
 };
 TB_CHECKED enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *cursor_name,

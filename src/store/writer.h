@@ -23,8 +23,8 @@
 
 enum tb_job_type {
     TB_JOB_COMMAND,
-    TB_JOB_CURSOR,  /* a relay's cursor moves; never waited for: rides on the next commit */
-    TB_JOB_LINK,    /* force offline, or auto */
+    TB_JOB_CURSOR, /* a relay's cursor moves; never waited for: rides on the next commit */
+    TB_JOB_LINK,   /* force offline, or auto */
 };
 struct tb_job {
     struct tb_mail mail;
@@ -32,16 +32,16 @@ struct tb_job {
     void (*done)(struct tb_job *job);
     /* COMMAND, in */
     struct tb_command command;
-    struct tb_arena *arena;           /* borrowed: scratch of the command */
-    struct tb_str idempotency_key;    /* absent: none */
-    uint8_t fingerprint[32];          /* SHA-256 of route and body, with a key only */
-    struct tb_str traceparent;        /* absent: none */
-    int64_t posted_us;                /* filled by post */
+    struct tb_arena *arena;        /* borrowed: scratch of the command */
+    struct tb_str idempotency_key; /* absent: none */
+    uint8_t fingerprint[32];       /* SHA-256 of route and body, with a key only */
+    struct tb_str traceparent;     /* absent: none */
+    int64_t posted_us;             /* filled by post */
     /* LINK, in */
     bool forced_offline;
     /* out */
-    enum tb_code code;                /* TB_OK: answer says what; LINK: as it went */
-    struct tb_answer answer;          /* COMMAND: always filled; the poster releases it */
+    enum tb_code code;       /* TB_OK: answer says what; LINK: as it went */
+    struct tb_answer answer; /* COMMAND: always filled; the poster releases it */
 };
 
 struct tb_writer_stats {
@@ -54,14 +54,14 @@ enum { TB_RESULT_DONE, TB_RESULT_REFUSED, TB_RESULT_FAILED };
 struct tb_writer_options {
     struct tb_store *store; /* owned from here on */
     const struct tb_clock *clock;
-    int64_t disk_reserve_bytes;       /* with less free, commands are refused with TB_FULL */
-    int64_t (*disk_free)(void *ctx);  /* bytes free where the store is; below 0: not known */
+    int64_t disk_reserve_bytes;      /* with less free, commands are refused with TB_FULL */
+    int64_t (*disk_free)(void *ctx); /* bytes free where the store is; below 0: not known */
     void *disk_ctx;
-    int64_t outbox_keep_ms;           /* below 0: for ever */
+    int64_t outbox_keep_ms; /* below 0: for ever */
     int64_t idempotency_keep_ms;
-    const char *const *cursor_names;  /* every cursor that retention waits for */
+    const char *const *cursor_names; /* every cursor that retention waits for */
     size_t cursor_count;
-    void (*committed)(void *ctx);     /* after a commit that added outbox rows: wake the relays */
+    void (*committed)(void *ctx); /* after a commit that added outbox rows: wake the relays */
     void *committed_ctx;
 };
 
@@ -71,12 +71,14 @@ TB_CHECKED enum tb_code tb_writer_new(const struct tb_writer_options *options,
 void tb_writer_free(struct tb_writer *writer); /* jobs still queued are answered TB_UNAVAILABLE */
 
 TB_CHECKED enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *job);
-/* A relay's cursor stands at row, acknowledged at at_ms. Later positions replace earlier ones. Never blocks. */
-void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row, int64_t at_ms);
+/* A relay's cursor stands at row, acknowledged at at_ms. Later positions replace earlier ones.
+ * Never blocks. */
+void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
+                           int64_t at_ms);
 size_t tb_writer_queue_length(struct tb_writer *writer);
 
-/* One round: retention when it is due, a batch of jobs, or nothing. Returns how long to wait for the
- * next in milliseconds (0: more is waiting; below 0: until woken). */
+/* One round: retention when it is due, a batch of jobs, or nothing. Returns how long to wait for
+ * the next in milliseconds (0: more is waiting; below 0: until woken). */
 int64_t tb_writer_step(struct tb_writer *writer);
 /* The thread's loop: step and wait, until tb_writer_stop; finishes what was posted before. */
 void tb_writer_run(struct tb_writer *writer);
