@@ -163,12 +163,8 @@ void tb_mongo_give(struct tb_mongo_lease *lease)
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
                             const char *what)
 {
-    enum tb_code code = writing ? TB_UNKNOWN : TB_UNAVAILABLE;
-
-    if (error->domain == MONGOC_ERROR_SERVER_SELECTION)
-        code = writing ? TB_UNKNOWN : TB_UNAVAILABLE;
     err->native = (int)error->code;
-    return tb_error_set(err, code, "MongoDB, %s: %s", what,
+    return tb_error_set(err, writing ? TB_UNKNOWN : TB_UNAVAILABLE, "MongoDB, %s: %s", what,
                         error->message[0] ? error->message : "no reason given");
 }
 
