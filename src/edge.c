@@ -7,12 +7,11 @@
 #include "api/api.h"
 #include "base/config.h"
 #include "base/diag.h"
+#include "base/process.h"
 #include "bridge/log_inproc.h"
 #include "bridge/relay.h"
 #include "query/view_sqlite.h"
 #include "store/data_dir.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -416,18 +415,6 @@ static void install_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-static void open_missing_standard_files(void)
-{
-    int fd;
-
-    /* A database file opened as 0, 1 or 2 would be written into by whoever prints. */
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO)
-        close(fd);
-}
-
 static int run(struct edge *edge)
 {
     struct tb_error err = {0};
@@ -478,7 +465,7 @@ int main(int argc, char **argv)
     struct tb_buf report = {0};
     int status;
 
-    open_missing_standard_files();
+    tb_process_standard_files();
     /* Few threads, small allocations: two malloc arenas serve them, and keep memory small. */
     mallopt(M_ARENA_MAX, 2);
     for (int i = 1; i < argc; i++) {
