@@ -17,7 +17,7 @@
 
 /* A wake-up is answered at most this often, and the more rows the last look found the more rarely:
  * a commit of the log costs a sync, which the writer's commits have to wait behind. */
-#define TB_RELAY_LINGER_MS 4
+#define TB_RELAY_LINGER_MS 3
 #define TB_RELAY_LINGER_MAX_MS 20
 #define TB_RELAY_LINGER_ROWS 16 /* another millisecond for so many rows */
 /* The fallback look at the outbox when nobody wakes the relay. */

@@ -1,34 +1,32 @@
-#include "query/consumer.h"
-#include "base/backoff.h"
-#include "base/mailbox.h"
+#include "query/consumer_priv.h"
 #include <stdlib.h>
 
 #define RETRY_BASE_MS 100
 /* Nobody waits longer than this after log or view are back. */
 #define RETRY_CAP_MS 5000
+/* A reader that must be served is, while the log fails, at least so often. */
+#define SERVE_MS 500
+/* An order that the view refuses is tried again after so long. */
+#define REFUSED_MS 1000
 #define EXPIRE_EVERY_MS (60 * 60 * 1000)
 /* Short enough not to be felt by the events that wait behind it. */
 #define EXPIRE_AT_ONCE 1000
-/* Values planned at once: parsed they take about ten times as much. A full batch of ordinary
- * orders fits; of orders with 1,000 lines each, a batch is planned in several parts. */
-#define PLAN_BYTES_MAX ((size_t)2 << 20)
+/* What could not be removed is removed a little later: that holds nobody up. */
+#define EXPIRE_AGAIN_MS 60000
+#define STEP_MS 1000
 
-struct tb_consumer {
-    struct tb_consumer_options options;
-    struct tb_consumer_stats stats;
-    struct tb_backoff backoff;
-    struct tb_mailbox pause; /* no mail: what a pause is cut short by */
-    _Atomic bool stopping;
-    bool positioned;           /* every partition stands where the view wants it */
-    struct tb_log_batch batch; /* the reader's, until its next poll */
-    size_t done;               /* records of the batch that the view has */
-    struct tb_plan plan;       /* of the part behind them */
-    size_t part;               /* records in the plan; 0: not planned yet */
-    unsigned steps_well;       /* since the last failure */
-    bool owed;                 /* the log has not been told what the view has */
-    int64_t owed_next;
-    int64_t expire_at_ms; /* monotonic */
-};
+static enum tb_code new_letters(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_dead_letters_options options = {
+        .writer = consumer->options.dead_letters,
+        .topic = consumer->options.topic,
+        .group = consumer->options.group,
+    };
+
+    if (!options.writer)
+        return TB_OK;
+    return tb_dead_letters_new(&options, &consumer->letters, err);
+}
 
 enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
                              struct tb_consumer **ret_consumer, struct tb_error *err)
@@ -38,10 +36,15 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     if (!consumer)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     consumer->options = *options;
+    consumer->is_ready = options->ready == NULL;
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
     tb_mailbox_init(&consumer->pause, 0);
+    if (new_letters(consumer, err) != TB_OK) {
+        tb_consumer_free(consumer);
+        return err->code;
+    }
     *ret_consumer = consumer;
     return TB_OK;
 }
@@ -50,7 +53,10 @@ void tb_consumer_free(struct tb_consumer *consumer)
 {
     if (!consumer)
         return;
+    tb_dead_letters_free(consumer->letters);
     tb_plan_release(&consumer->plan);
+    tb_arena_release(&consumer->kept);
+    tb_arena_release(&consumer->refusal_texts);
     tb_mailbox_release(&consumer->pause);
     free(consumer);
 }
@@ -77,7 +83,7 @@ static enum tb_code position(struct tb_consumer *consumer, int32_t partition, st
 
 static enum tb_code position_all(struct tb_consumer *consumer, struct tb_error *err)
 {
-    if (consumer->positioned)
+    if (consumer->positioned || !consumer->options.view->ops->offset)
         return TB_OK;
     for (int32_t partition = 0; partition < TB_LOG_PARTITIONS; partition++)
         TB_TRY(position(consumer, partition, err));
@@ -91,20 +97,30 @@ static bool expires(const struct tb_consumer *consumer)
            consumer->options.view->ops->expire_dead != NULL;
 }
 
-static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *err)
+static enum tb_code expire_some(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
     const struct tb_clock *clock = consumer->options.clock;
-    int64_t now_ms = tb_clock_mono_ms(clock);
     int64_t removed = 0;
 
-    if (!expires(consumer) || now_ms < consumer->expire_at_ms)
-        return TB_OK;
     TB_TRY(view->ops->expire_dead(view,
                                   tb_clock_wall_ms(clock) - consumer->options.dead_letter_keep_ms,
                                   EXPIRE_AT_ONCE, &removed, err));
     if (removed < EXPIRE_AT_ONCE) /* else there may be more: at the next step */
-        consumer->expire_at_ms = now_ms + EXPIRE_EVERY_MS;
+        consumer->expire_at_ms = tb_clock_mono_ms(clock) + EXPIRE_EVERY_MS;
+    return TB_OK;
+}
+
+static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *err)
+{
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+
+    if (!expires(consumer) || now_ms < consumer->expire_at_ms)
+        return TB_OK;
+    if (expire_some(consumer, err) == TB_OK || !consumer->options.reader->ops->pause)
+        return err->code;
+    consumer->expire_at_ms = now_ms + EXPIRE_AGAIN_MS;
+    *err = (struct tb_error){0};
     return TB_OK;
 }
 
@@ -123,122 +139,56 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
     return wait_ms < 0 || left_ms < wait_ms ? left_ms : wait_ms;
 }
 
-/* The next records of the batch that are planned together. */
-static struct tb_log_batch next_part(const struct tb_consumer *consumer)
-{
-    struct tb_log_batch part = {
-        .partition = consumer->batch.partition,
-        .records = consumer->batch.records + consumer->done,
-    };
-    size_t left = consumer->batch.count - consumer->done;
-    size_t bytes = 0;
-
-    do {
-        bytes += part.records[part.count++].value.len;
-    } while (part.count < left && bytes + part.records[part.count].value.len <= PLAN_BYTES_MAX);
-    return part;
-}
-
-static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err)
-{
-    struct tb_view *view = ctx;
-
-    return view->ops->load(view, order_id, arena, ret_order, err);
-}
-
-static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_batch *part,
-                             struct tb_error *err)
-{
-    struct tb_view *view = consumer->options.view;
-    char(*ids)[TB_UUID_SIZE];
-
-    if (!view->ops->prefetch)
-        return TB_OK;
-    ids = tb_arena_array(&consumer->plan.arena, part->count, sizeof *ids);
-    if (!ids)
-        return tb_error_set(err, TB_INTERNAL, "out of memory reading a batch");
-    return view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
-                               tb_plan_order_ids(part, ids), err);
-}
-
-static enum tb_code make_plan(struct tb_consumer *consumer, struct tb_error *err)
-{
-    const struct tb_consumer_options *options = &consumer->options;
-    struct tb_log_batch part = next_part(consumer);
-    enum tb_code code;
-
-    code = prefetch(consumer, &part, err);
-    if (code == TB_OK)
-        code = tb_plan_batch(&consumer->plan, &part, &options->rules, load, options->view, err);
-    if (code != TB_OK) {
-        tb_plan_clear(&consumer->plan);
-        return code;
-    }
-    consumer->plan.planned_at_ms = tb_clock_wall_ms(options->clock);
-    consumer->part = part.count;
-    return TB_OK;
-}
-
-static void count(struct tb_consumer *consumer)
-{
-    const struct tb_plan *plan = &consumer->plan;
-    int64_t now_ms = tb_clock_wall_ms(consumer->options.clock);
-
-    for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
-        tb_counter_add(&consumer->stats.events[result], plan->results[result]);
-    for (size_t i = 0; i < plan->results[TB_APPLIED]; i++)
-        tb_histogram_observe(&consumer->stats.end_to_end_us,
-                             (now_ms - plan->occurred_at_ms[i]) * 1000);
-    atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
-}
-
-/* A plan that the view does not take is kept and tried again: it is the same plan until then. */
-static enum tb_code apply_part(struct tb_consumer *consumer, struct tb_error *err)
-{
-    struct tb_view *view = consumer->options.view;
-
-    if (consumer->part == 0)
-        TB_TRY(make_plan(consumer, err));
-    TB_TRY(view->ops->commit(view, &consumer->plan, err));
-
-    count(consumer);
-    if (consumer->options.applied)
-        consumer->options.applied(consumer->options.ctx, &consumer->plan);
-    consumer->owed = true;
-    consumer->owed_next = consumer->plan.next_offset;
-    consumer->done += consumer->part;
-    consumer->part = 0;
-    tb_plan_clear(&consumer->plan);
-    return TB_OK;
-}
-
 static enum tb_code tell_log(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_log_reader *reader = consumer->options.reader;
 
     if (!consumer->owed)
         return TB_OK;
-    TB_TRY(reader->ops->commit(reader, consumer->batch.partition, consumer->owed_next, err));
+    TB_TRY(reader->ops->commit(reader, consumer->owed_partition, consumer->owed_next, err));
     consumer->owed = false;
     return TB_OK;
 }
 
-static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
+static enum tb_code get_ready(struct tb_consumer *consumer, struct tb_error *err)
+{
+    if (!consumer->is_ready)
+        TB_TRY(consumer->options.ready(consumer->options.ctx, err));
+    consumer->is_ready = true;
+    return TB_OK;
+}
+
+static enum tb_code resume(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_log_reader *reader = consumer->options.reader;
 
+    if (!consumer->paused)
+        return TB_OK;
+    TB_TRY(reader->ops->pause(reader, false, err));
+    consumer->paused = false;
+    return TB_OK;
+}
+
+static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+
+    tb_consumer_drop_batch(consumer);
+    TB_TRY(resume(consumer, err));
+    return reader->ops->poll(reader, TB_LOG_BATCH_MAX, bounded_wait(consumer, wait_ms),
+                             &consumer->batch, err);
+}
+
+static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
+{
+    TB_TRY(get_ready(consumer, err));
     TB_TRY(position_all(consumer, err));
     TB_TRY(tell_log(consumer, err));
     TB_TRY(expire_dead(consumer, err));
-    if (consumer->done == consumer->batch.count) {
-        consumer->batch = (struct tb_log_batch){0};
-        consumer->done = 0;
-        TB_TRY(reader->ops->poll(reader, TB_LOG_BATCH_MAX, bounded_wait(consumer, wait_ms),
-                                 &consumer->batch, err));
-    }
+    if (consumer->done == consumer->batch.count)
+        TB_TRY(next_batch(consumer, wait_ms, err));
     while (consumer->done < consumer->batch.count) {
-        TB_TRY(apply_part(consumer, err));
+        TB_TRY(tb_consumer_apply(consumer, err));
         TB_TRY(tell_log(consumer, err));
     }
     return TB_OK;
@@ -268,24 +218,91 @@ static void note_success(struct tb_consumer *consumer)
     tb_backoff_reset(&consumer->backoff);
 }
 
+/* The reader goes on being served while what it handed out has to wait. False: it is not paused,
+ * and nobody is thrown out of anything for waiting. */
+static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_error err = {0};
+    bool waits = !consumer->is_ready || consumer->done < consumer->batch.count;
+
+    if (!reader->ops->pause || !waits || !tb_consumer_keep_batch(consumer))
+        return false;
+    if (!consumer->paused && reader->ops->pause(reader, true, &err) != TB_OK)
+        return false;
+    consumer->paused = true;
+    consumer->retry_at_ms = tb_clock_mono_ms(consumer->options.clock) + wait_ms;
+    return true;
+}
+
+/* Returns how long to pause. An order that the view refuses is no trouble of the view. */
+static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
+{
+    bool stopped = atomic_load(&consumer->stats.stopped);
+    int64_t wait_ms = REFUSED_MS;
+
+    consumer->steps_well = 0;
+    if (stopped && consumer->options.trouble) {
+        atomic_store(&consumer->stats.failing, true);
+        consumer->options.trouble(consumer->options.ctx, err);
+    } else if (consumer->tries == 0 || err->code != TB_INVALID) {
+        set_failing(consumer, true, err);
+        wait_ms = tb_backoff_next_ms(&consumer->backoff, consumer->options.random);
+    }
+    if (pause_reader(consumer, wait_ms))
+        return 0;
+    if (consumer->options.reader->ops->pause && wait_ms > SERVE_MS)
+        return SERVE_MS;
+    return wait_ms;
+}
+
+/* Serves a paused reader for at most wait_ms; a batch that went to another reader is given up.
+ * True: it is time to try again, else *ret_pause_ms is how long to pause. */
+static bool serve(struct tb_consumer *consumer, int64_t wait_ms, int64_t *ret_pause_ms)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    const struct tb_clock *clock = consumer->options.clock;
+    bool stopped = atomic_load(&consumer->stats.stopped);
+    int64_t left_ms = consumer->retry_at_ms - tb_clock_mono_ms(clock);
+    struct tb_log_batch none = {0};
+    struct tb_error err = {0};
+    enum tb_code code;
+
+    left_ms = stopped ? SERVE_MS : left_ms > 0 ? left_ms : 0;
+    if (wait_ms < 0 || wait_ms > left_ms)
+        wait_ms = left_ms;
+    code = reader->ops->poll(reader, /* max= */ 0, wait_ms, &none, &err);
+    TB_ASSERT(none.count == 0);
+    if (consumer->batch.count > 0 && reader->ops->holds &&
+        !reader->ops->holds(reader, consumer->batch.partition))
+        tb_consumer_drop_batch(consumer);
+    /* A log that fails does not wait. */
+    *ret_pause_ms = code == TB_OK ? 0 : wait_ms < SERVE_MS ? wait_ms : SERVE_MS;
+    return !stopped && tb_clock_mono_ms(clock) >= consumer->retry_at_ms;
+}
+
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
 {
     struct tb_error err = {0};
+    int64_t pause_ms = 0;
 
-    if (work(consumer, wait_ms, &err) != TB_OK) {
-        consumer->steps_well = 0;
-        set_failing(consumer, true, &err);
-        return tb_backoff_next_ms(&consumer->backoff, consumer->options.random);
-    }
+    if (consumer->paused && !serve(consumer, wait_ms, &pause_ms))
+        return pause_ms;
+    if (work(consumer, wait_ms, &err) != TB_OK)
+        return fail(consumer, &err);
     note_success(consumer);
     return 0;
 }
 
 void tb_consumer_run(struct tb_consumer *consumer)
 {
-    while (!atomic_load(&consumer->stopping)) {
-        int64_t pause_ms = tb_consumer_step(consumer, /* wait_ms= */ -1);
+    const struct tb_consumer_options *options = &consumer->options;
 
+    while (!atomic_load(&consumer->stopping)) {
+        int64_t pause_ms = tb_consumer_step(consumer, options->stepped ? STEP_MS : -1);
+
+        if (options->stepped)
+            options->stepped(options->ctx);
         if (pause_ms > 0 && !atomic_load(&consumer->stopping))
             tb_mailbox_wait(&consumer->pause, pause_ms);
     }

@@ -1,10 +1,15 @@
-/* The consumer: reads the log in batches, plans them, commits the plan to the view, then the
- * offset to the log.
+/* The consumer: reads the log in batches, plans them, sends their dead letters, commits the plan
+ * to the view, then the offset to the log.
  *
- * Where it starts: at the view's own offset, else at the beginning. Trouble with log or view is
- * retried for ever with back-off; it never counts against an event.
+ * Where it starts: at the view's own offset, else at the beginning; if the view keeps no offsets,
+ * where the reader stands. Trouble with log or view is retried for ever with back-off; it never
+ * counts against an event. While it lasts a reader that must be served is paused and polled, and a
+ * batch whose partition goes to another reader is abandoned: all it leaves undone is the other's.
+ * An order that the view refuses is tried again; then its last record becomes a dead letter, and
+ * the batch is planned again without it. Too many dead letters in a minute are a fault of ours:
+ * it stops, keeps its partitions, and says so until it is started anew.
  *
- * Thread:  step and run from the owner; wake, stop and stats from any thread.
+ * Thread:  step and run from the owner; stop and stats from any thread.
  * Memory:  borrows what its options point to.
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */
@@ -12,11 +17,16 @@
 #include "base/metrics.h"
 #include "query/view.h"
 
+/* More within a minute stop the consumer that sends them to a topic: a release that cannot read
+ * its events must not empty the topic into the dead letters. */
+#define TB_DEAD_LETTERS_A_MINUTE 100
+
 struct tb_consumer_stats {
     struct tb_counter events[TB_EVENT_RESULT_COUNT];
     struct tb_histogram end_to_end_us; /* commit at the till to visible; wall clock, not below 0 */
     _Atomic int64_t applied_at_ms;     /* wall time of the last commit of a plan; 0: none */
     _Atomic bool failing;
+    _Atomic bool stopped; /* too many dead letters; failing too */
 };
 struct tb_consumer_options {
     struct tb_log_reader *reader;
@@ -25,10 +35,17 @@ struct tb_consumer_options {
     const struct tb_random *random;
     struct tb_plan_rules rules;
     int64_t dead_letter_keep_ms; /* below 0: for ever */
+    /* The topic of dead letters; NULL: the view keeps them. */
+    struct tb_log_writer *dead_letters;
+    const char *topic, *group; /* with dead_letters: where they come from, who sends them */
+    /* Asked before anything is read, until it is TB_OK; NULL: nothing to wait for. */
+    enum tb_code (*ready)(void *ctx, struct tb_error *err);
     /* After a plan is committed: its changed orders are visible. On the consumer's thread. */
     void (*applied)(void *ctx, const struct tb_plan *plan);
     /* Once per change of state: what failed, or a code of TB_OK when it works again. */
     void (*trouble)(void *ctx, const struct tb_error *err);
+    /* tb_consumer_run: after every step, which then waits a second at most. NULL: none. */
+    void (*stepped)(void *ctx);
     void *ctx;
 };
 struct tb_consumer;

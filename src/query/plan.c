@@ -162,6 +162,16 @@ static const char *misfit(const struct tb_planned *planned, const struct tb_even
     return NULL;
 }
 
+/* What the view said of this record; NULL: nothing. */
+static const char *refusal(const struct planning *run, const struct tb_record *record)
+{
+    for (size_t i = 0; i < run->rules->refusal_count; i++) {
+        if (run->rules->refusals[i].offset == record->offset)
+            return run->rules->refusals[i].message;
+    }
+    return NULL;
+}
+
 /* Where the event came from. A producer that numbers nothing leaves both unknown. */
 static void note_origin(struct tb_planned *planned, const struct tb_plan_headers *headers)
 {
@@ -208,6 +218,7 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     add_figures(&change, &planned->order, 1);
     keep_change(plan, &change);
     planned->changed = true;
+    planned->last_offset = passage->record->offset;
     planned->received_at_ms = passage->record->timestamp_ms;
     note_origin(planned, &passage->headers);
     plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
@@ -223,6 +234,7 @@ static void move_version(struct planning *run, const struct passage *passage,
     planned->stub = planned->stub || planned->order.version == 0;
     planned->order.version = passage->event.version;
     planned->changed = true;
+    planned->last_offset = passage->record->offset;
     run->plan->results[TB_UNKNOWN_TYPE]++;
 }
 
@@ -244,6 +256,9 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
                  (long long)version, (long long)planned->order.version);
         return die(run, passage, TB_GAP, "tillbox.gap", message, err);
     }
+    why = refusal(run, passage->record);
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
     if (passage->unknown) {
         move_version(run, passage, planned);
         return TB_OK;

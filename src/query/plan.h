@@ -36,13 +36,15 @@ struct tb_planned {
     char epoch[17];         /* of the last event applied; "" unknown */
     int64_t sequence;       /* of the last event applied; 0 unknown */
     int64_t received_at_ms; /* timestamp of the last record applied */
+    int64_t last_offset;    /* of the last record that changed it; only if changed */
 };
 struct tb_dead_letter {
     const struct tb_record *record;
     char order_id[TB_UUID_SIZE]; /* "" if the record does not tell */
     struct tb_str type;          /* absent: none */
     /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", or "tillbox.apply": sound by itself, but
-     * not for this order as it stands (it is no longer PLACED, or of the other kind). */
+     * not for this order as it stands (it is no longer PLACED, or of the other kind), or the view
+     * refuses it. */
     const char *reason;
     struct tb_str message;
 };
@@ -80,9 +82,16 @@ struct tb_plan {
     struct tb_plan_index *index;         /* order id -> orders */
     struct tb_plan_documents *documents; /* parsed values the orders borrow from */
 };
+/* A record that was planned before, and whose order the view then refused for good. */
+struct tb_plan_refusal {
+    int64_t offset;
+    const char *message;
+};
 struct tb_plan_rules {
     const char *currency; /* for OrderPlaced.v1 */
     int day_start_minutes;
+    const struct tb_plan_refusal *refusals; /* of the batch's partition */
+    size_t refusal_count;
 };
 
 /* The different orders that a batch names by header or key, for a view's prefetch; ret_ids has

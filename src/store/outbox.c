@@ -63,7 +63,7 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
 {
     if (!reader)
         return;
-    if (reader->db)
+    if (reader->reading) /* else a statement may not even have been prepared */
         tb_outbox_rewind(reader);
     for (int i = 0; i < STMT_COUNT; i++)
         tb_stmt_finalize(&reader->stmts[i]);

@@ -172,6 +172,29 @@ START_TEST(an_order_is_delivered_when_its_last_event_is)
 }
 END_TEST
 
+/* The disk fails at the nth read of opening a reader, for every n: a refusal, never a crash. */
+START_TEST(opening_survives_every_failed_read)
+{
+    const int ioerr_read = 10 | (1 << 8); /* SQLITE_IOERR_READ */
+    enum tb_code code = TB_INTERNAL;
+    int n;
+
+    fixture_place(&f, NULL);
+    for (n = 1; code != TB_OK && n < 100; n++) {
+        struct tb_outbox_reader *another = NULL;
+        struct tb_error err = {0};
+
+        fault_vfs_fail(FAULT_READ, n, ioerr_read, false, 1);
+        code = tb_outbox_reader_open(f.path, &another, &err);
+        fault_vfs_heal();
+        tb_outbox_reader_free(another);
+        ck_assert(code == TB_OK || code == TB_UNAVAILABLE);
+    }
+    ck_assert_int_gt(n, 2); /* some read did fail, and the range covers all */
+    ck_assert_int_lt(n, 100);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store/outbox");
@@ -183,6 +206,7 @@ int main(void)
     tcase_add_test(tc, a_read_is_one_moment_and_ends);
     tcase_add_test(tc, figures_agree_with_the_tables);
     tcase_add_test(tc, an_order_is_delivered_when_its_last_event_is);
+    tcase_add_test(tc, opening_survives_every_failed_read);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,0 +1,216 @@
+#include "query/consumer_priv.h"
+
+/* Values planned at once: parsed they take about ten times as much. A full batch of ordinary
+ * orders fits; of orders with 1,000 lines each, a batch is planned in several parts. */
+#define PLAN_BYTES_MAX ((size_t)2 << 20)
+/* A server may refuse for a moment what it takes later. */
+#define APPLY_TRIES 3
+#define MINUTE_MS 60000
+
+/* The next records of the batch that are planned together, at most max. */
+static struct tb_log_batch next_part(const struct tb_consumer *consumer, size_t max)
+{
+    struct tb_log_batch part = {
+        .partition = consumer->batch.partition,
+        .records = consumer->batch.records + consumer->done,
+    };
+    size_t left = consumer->batch.count - consumer->done;
+    size_t bytes = 0;
+
+    left = left < max ? left : max;
+    do {
+        bytes += part.records[part.count++].value.len;
+    } while (part.count < left && bytes + part.records[part.count].value.len <= PLAN_BYTES_MAX);
+    return part;
+}
+
+static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view *view = ctx;
+
+    return view->ops->load(view, order_id, arena, ret_order, err);
+}
+
+static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_batch *part,
+                             struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    char(*ids)[TB_UUID_SIZE];
+
+    if (!view->ops->prefetch)
+        return TB_OK;
+    ids = tb_arena_array(&consumer->plan.arena, part->count, sizeof *ids);
+    if (!ids)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading a batch");
+    return view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
+                               tb_plan_order_ids(part, ids), err);
+}
+
+static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_batch *part,
+                              struct tb_error *err)
+{
+    const struct tb_consumer_options *options = &consumer->options;
+    struct tb_plan_rules rules = options->rules;
+    enum tb_code code;
+
+    rules.refusals = consumer->refusals;
+    rules.refusal_count = consumer->refusal_count;
+    code = prefetch(consumer, part, err);
+    if (code == TB_OK)
+        code = tb_plan_batch(&consumer->plan, part, &rules, load, options->view, err);
+    if (code != TB_OK) {
+        tb_plan_clear(&consumer->plan);
+        return code;
+    }
+    consumer->plan.planned_at_ms = tb_clock_wall_ms(options->clock);
+    consumer->part = part->count;
+    return TB_OK;
+}
+
+/* How many dead letters there may still be now. */
+static size_t letters_left(const struct tb_consumer *consumer)
+{
+    int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
+    size_t recent = 0;
+
+    for (size_t i = 0; i < TB_DEAD_LETTERS_A_MINUTE && i < consumer->letter_count; i++)
+        recent += consumer->letter_at_ms[i] > since_ms;
+    return TB_DEAD_LETTERS_A_MINUTE - recent;
+}
+
+static void note_letters(struct tb_consumer *consumer)
+{
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+
+    for (size_t i = 0; i < consumer->plan.dead_count; i++)
+        consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_A_MINUTE] = now_ms;
+}
+
+static void stop_for_letters(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_dead_letter *letter = &consumer->plan.dead[0];
+
+    tb_error_set(err, TB_CONFLICT,
+                 "more than %d dead letters within a minute, the last for %s: reading has stopped "
+                 "at offset %lld of partition %d and goes on when this process is started again",
+                 TB_DEAD_LETTERS_A_MINUTE, letter->reason, (long long)letter->record->offset,
+                 (int)letter->record->partition);
+    atomic_store(&consumer->stats.stopped, true);
+}
+
+/* A plan whose dead letters are within bounds, if need be of fewer records. */
+static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_log_batch part = next_part(consumer, SIZE_MAX);
+    size_t left;
+
+    TB_TRY(make_plan(consumer, &part, err));
+    left = letters_left(consumer);
+    if (!consumer->letters || consumer->plan.dead_count <= left)
+        return TB_OK;
+    part.count = (size_t)(consumer->plan.dead[left].record - part.records);
+    if (part.count == 0)
+        stop_for_letters(consumer, err);
+    tb_plan_clear(&consumer->plan);
+    consumer->part = 0;
+    if (part.count == 0)
+        return err->code;
+    return make_plan(consumer, &part, err);
+}
+
+/* The view will never take an order. Tried enough, its last record is dead: a further refusal
+ * then meets the one before. TB_OK: plan again. */
+static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_view *view = consumer->options.view;
+    const struct tb_planned *refused;
+    struct tb_str message;
+
+    if (view->refused >= consumer->plan.order_count ||
+        !consumer->plan.orders[view->refused]->changed)
+        return tb_error_set(err, TB_INTERNAL, "the view refuses what nobody wrote");
+    refused = consumer->plan.orders[view->refused];
+    if (consumer->tried_offset != refused->last_offset)
+        consumer->tries = 0;
+    consumer->tried_offset = refused->last_offset;
+    if (++consumer->tries < APPLY_TRIES)
+        return err->code;
+
+    message = tb_arena_copy(&consumer->refusal_texts, tb_str_of(err->text));
+    if (!message.ptr || consumer->refusal_count == TB_LOG_BATCH_MAX)
+        return tb_error_set(err, TB_INTERNAL, "out of memory for what the view refuses");
+    consumer->refusals[consumer->refusal_count++] =
+        (struct tb_plan_refusal){refused->last_offset, message.ptr};
+    consumer->tries = 0;
+    consumer->part = 0;
+    tb_plan_clear(&consumer->plan);
+    return TB_OK;
+}
+
+static void count(struct tb_consumer *consumer)
+{
+    const struct tb_plan *plan = &consumer->plan;
+    int64_t now_ms = tb_clock_wall_ms(consumer->options.clock);
+
+    for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
+        tb_counter_add(&consumer->stats.events[result], plan->results[result]);
+    for (size_t i = 0; i < plan->results[TB_APPLIED]; i++)
+        tb_histogram_observe(&consumer->stats.end_to_end_us,
+                             (now_ms - plan->occurred_at_ms[i]) * 1000);
+    atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
+}
+
+static void part_done(struct tb_consumer *consumer)
+{
+    count(consumer);
+    if (consumer->options.applied)
+        consumer->options.applied(consumer->options.ctx, &consumer->plan);
+    if (consumer->letters) {
+        note_letters(consumer);
+        tb_dead_letters_forget(consumer->letters);
+    }
+    consumer->owed = true;
+    consumer->owed_partition = consumer->batch.partition;
+    consumer->owed_next = consumer->plan.next_offset;
+    consumer->done += consumer->part;
+    consumer->part = 0;
+    consumer->tries = 0;
+    tb_plan_clear(&consumer->plan);
+}
+
+/* A plan that the view does not take is kept and tried again: it is the same plan until then. */
+enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    enum tb_code code;
+
+    for (;;) {
+        if (consumer->part == 0)
+            TB_TRY(plan_part(consumer, err));
+        if (consumer->letters)
+            TB_TRY(tb_dead_letters_send(consumer->letters, &consumer->plan, err));
+        code = view->ops->commit(view, &consumer->plan, err);
+        if (code == TB_OK)
+            break;
+        if (code != TB_INVALID)
+            return code;
+        TB_TRY(take_refusal(consumer, err));
+    }
+    part_done(consumer);
+    return TB_OK;
+}
+
+void tb_consumer_drop_batch(struct tb_consumer *consumer)
+{
+    if (consumer->letters)
+        tb_dead_letters_forget(consumer->letters);
+    tb_plan_clear(&consumer->plan);
+    tb_arena_release(&consumer->kept);
+    tb_arena_clear(&consumer->refusal_texts);
+    consumer->batch = (struct tb_log_batch){0};
+    consumer->is_kept = false;
+    consumer->done = consumer->part = 0;
+    consumer->refusal_count = 0;
+    consumer->tries = 0;
+}

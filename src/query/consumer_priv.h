@@ -1,0 +1,58 @@
+/* The consumer's parts: its batch on the way into the view (consumer_batch.c), a batch of its own
+ * (consumer_keep.c), and the steps around them (consumer.c).
+ *
+ * Thread:  the consumer's owner.
+ * Memory:  a batch is the reader's until its next poll, or kept: a copy in an arena.
+ * Errors:  as view.h and log.h; of an order that the view refuses TB_INVALID, to be tried again.
+ * Units:   milliseconds. */
+#pragma once
+#include "base/backoff.h"
+#include "base/mailbox.h"
+#include "query/consumer.h"
+#include "query/dead_letters.h"
+
+struct tb_consumer {
+    struct tb_consumer_options options;
+    struct tb_consumer_stats stats;
+    struct tb_backoff backoff;
+    struct tb_mailbox pause; /* no mail: what a pause is cut short by */
+    _Atomic bool stopping;
+    bool is_ready;        /* options.ready said so */
+    bool positioned;      /* every partition stands where the view wants it */
+    unsigned steps_well;  /* since the last failure */
+    int64_t expire_at_ms; /* monotonic */
+
+    struct tb_log_batch batch; /* the reader's, until its next poll, unless kept */
+    struct tb_arena kept;      /* the batch's copy, if it is */
+    bool is_kept;
+    size_t done;         /* records of the batch that the view has */
+    struct tb_plan plan; /* of the part behind them */
+    size_t part;         /* records in the plan; 0: not planned yet */
+    bool owed;           /* the log has not been told what the view has */
+    int32_t owed_partition;
+    int64_t owed_next;
+
+    bool paused;         /* the reader hands out nothing */
+    int64_t retry_at_ms; /* while paused: when to try again; monotonic */
+
+    /* An order that the view refuses: how often, and what became of it. */
+    unsigned tries;
+    int64_t tried_offset;
+    struct tb_plan_refusal refusals[TB_LOG_BATCH_MAX]; /* of the batch */
+    size_t refusal_count;
+    struct tb_arena refusal_texts;
+
+    struct tb_dead_letters *letters; /* NULL: the view keeps them */
+    /* When the last ones were committed, a ring; monotonic. */
+    int64_t letter_at_ms[TB_DEAD_LETTERS_A_MINUTE];
+    size_t letter_count; /* ever */
+};
+
+/* consumer_batch.c: plans what of the batch is not done and gives it to the view. */
+TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err);
+/* Nothing more of the batch is done here. */
+void tb_consumer_drop_batch(struct tb_consumer *consumer);
+
+/* consumer_keep.c: what is not done of the batch outlives the reader's next poll. False when out
+ * of memory. */
+TB_CHECKED bool tb_consumer_keep_batch(struct tb_consumer *consumer);
