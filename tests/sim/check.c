@@ -1,0 +1,190 @@
+#include "sim/check_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+sqlite3 *check_open(struct sim_node *node, const char *path)
+{
+    sqlite3 *db = NULL;
+
+    node->disk.calm = true;
+    SIM_REQUIRE(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
+                    SQLITE_OK,
+                "I11: %s cannot be opened: %s", path, sqlite3_errmsg(db));
+    return db;
+}
+
+void check_close(struct sim_node *node, sqlite3 *db)
+{
+    SIM_REQUIRE(sqlite3_close(db) == SQLITE_OK, "a checker left a statement open");
+    node->disk.calm = false;
+}
+
+sqlite3_stmt *check_query(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    SIM_REQUIRE(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "I12: %s: %s", sql,
+                sqlite3_errmsg(db));
+    return stmt;
+}
+
+bool check_row(sqlite3_stmt *stmt)
+{
+    int rc = sqlite3_step(stmt);
+
+    if (rc == SQLITE_ROW)
+        return true;
+    SIM_REQUIRE(rc == SQLITE_DONE, "I11: %s: %s", sqlite3_sql(stmt),
+                sqlite3_errmsg(sqlite3_db_handle(stmt)));
+    sqlite3_finalize(stmt);
+    return false;
+}
+
+const char *check_text(sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+    return text ? text : "";
+}
+
+int64_t check_number(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *stmt = check_query(db, sql);
+    int64_t value = 0;
+
+    if (check_row(stmt)) {
+        value = sqlite3_column_int64(stmt, 0);
+        sqlite3_finalize(stmt);
+    }
+    return value;
+}
+
+static void check_integrity(const char *path, sqlite3 *db)
+{
+    SIM_REQUIRE(check_number(db, "SELECT count(*) FROM pragma_integrity_check"
+                                 " WHERE integrity_check <> 'ok'") == 0,
+                "I11: %s is damaged", path);
+    SIM_REQUIRE(check_number(db, "SELECT count(*) FROM pragma_foreign_key_check") == 0,
+                "I11: %s has rows that point nowhere", path);
+}
+
+bool check_mark(const void *bytes, int len, struct check_mark *ret_mark)
+{
+    const char *end = (const char *)bytes + len;
+    const char *found = bytes ? memmem(bytes, (size_t)len, "00-0000", 7) : NULL;
+    char digits[33];
+
+    if (!found || end - found < 55)
+        return false;
+    snprintf(digits, sizeof digits, "%.32s", found + 3);
+    ret_mark->number = (int)strtol(digits, NULL, 16) - 1;
+    snprintf(digits, sizeof digits, "%.16s", found + 36);
+    ret_mark->poison = strtol(digits, NULL, 16) == 2;
+    return true;
+}
+
+void check_document(const struct sim_node *node, sqlite3_stmt *stmt, int column, int order,
+                    int64_t version)
+{
+    static const char *const statuses[] = {"PLACED", "SHIPPED", "CANCELLED"};
+    static const char *const currencies[] = {"EUR", "USD", "JPY"};
+    const struct oracle *oracle = &node->sim->oracle;
+    const struct oracle_order *o = &oracle->orders[order];
+    struct oracle_state state = oracle_state(oracle, order, version);
+    char number[32], sku[16], address[16] = "", customer[16];
+
+    SIM_REQUIRE(state.known, "I2: order %s version %" PRId64 " has events nobody knows", o->id,
+                version);
+    snprintf(number, sizeof number, "%s-%06" PRId64, node->name, o->number);
+    snprintf(sku, sizeof sku, "S%d-0", state.line_op);
+    snprintf(customer, sizeof customer, "C%d", state.placed_op);
+    if (state.address_op != ORACLE_NONE)
+        snprintf(address, sizeof address, "A%d", state.address_op);
+
+    const struct {
+        const char *what, *expected;
+    } texts[] = {{"order id", o->id},
+                 {"status", statuses[state.status]},
+                 {"kind", state.is_return ? "RETURN" : "SALE"},
+                 {"currency", currencies[state.currency]},
+                 {"number", number},
+                 {"first line", sku},
+                 {"address", address},
+                 {"customer", customer},
+                 {"node", node->name}};
+    const int64_t numbers[] = {version, state.total_minor, state.line_count,
+                               oracle->ops[state.line_op].quantity,
+                               oracle->ops[state.line_op].price};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++, column++)
+        SIM_REQUIRE(strcmp(check_text(stmt, column), texts[i].expected) == 0,
+                    "I1: order %s version %" PRId64 ": %s is %s, should be %s", o->id, version,
+                    texts[i].what, check_text(stmt, column), texts[i].expected);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++, column++)
+        SIM_REQUIRE(sqlite3_column_int64(stmt, column) == numbers[i],
+                    "I6: order %s version %" PRId64 ": number %zu is %lld, should be %" PRId64,
+                    o->id, version, i, sqlite3_column_int64(stmt, column), numbers[i]);
+}
+
+void check_node(struct sim_node *node)
+{
+    sqlite3 *db;
+
+    if (!node_healthy(node) || node->disk.off)
+        return;
+    sim_cover(SIM_CHECKS, 1);
+    db = check_open(node, node->store_path);
+    check_integrity(node->store_path, db);
+    check_store(node, db);
+    if (!node->undecided)
+        oracle_settle(&node->sim->oracle, node->index);
+    sqlite3 *log = check_open(node, node->log_path);
+    check_integrity(node->log_path, log);
+    check_log(node, log);
+    check_close(node, log);
+    node->disk.calm = true;
+    check_cursor(node, db);
+    check_close(node, db);
+    db = check_open(node, node->view_path);
+    check_integrity(node->view_path, db);
+    check_view(node, db);
+    check_close(node, db);
+    sim_trace("%s is sound", node->name);
+}
+
+/* A reader at the till. */
+void check_read(struct sim_node *node, int order)
+{
+    struct oracle_order *o = &node->sim->oracle.orders[order];
+    struct tb_buf doc = {0};
+    struct tb_error err = {0};
+    int64_t version = 0;
+    char total[48];
+    enum tb_code code;
+
+    if (o->id[0] == '\0')
+        return;
+    code = node->view_reader->ops->get(node->view_reader, tb_str_of(o->id), &doc, &version, &err);
+    SIM_REQUIRE(code != TB_CORRUPT, "%s: reading: %s", node->name, err.text);
+    SIM_REQUIRE(code != TB_NOT_FOUND || o->read == 0, "I5: order %s was there and is gone", o->id);
+    if (code == TB_OK) {
+        sim_trace("%s shows order %d version %" PRId64, node->name, order, version);
+        sim_cover(SIM_READ, 1);
+        sim_cover(SIM_READ_BEHIND, version < o->top);
+        SIM_REQUIRE(version >= o->read, "I5: order %s goes from version %" PRId64 " to %" PRId64,
+                    o->id, o->read, version);
+        SIM_REQUIRE(version <= o->top || oracle_in_doubt(&node->sim->oracle, order),
+                    "I10: order %s is visible at version %" PRId64 ", known up to %" PRId64, o->id,
+                    version, o->top);
+        o->read = version;
+        if (version > o->top)
+            o->top = version; /* from now on it must stay */
+        struct oracle_state state = oracle_state(&node->sim->oracle, order, version);
+        snprintf(total, sizeof total, "\"totalMinor\":%" PRId64 ",", state.total_minor);
+        tb_buf_addc(&doc, '\0');
+        SIM_REQUIRE(!state.known || strstr(doc.data, total), "I6: order %s does not say %s", o->id,
+                    total);
+    }
+    tb_buf_release(&doc);
+}

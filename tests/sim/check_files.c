@@ -1,0 +1,260 @@
+#include "sim/check_priv.h"
+#include <stdio.h>
+#include <string.h>
+
+static enum oracle_type type_of(const char *name)
+{
+    static const char *const names[] = {"OrderPlaced.v2", "OrderAddressChanged.v1",
+                                        "OrderTotalChanged.v1", "OrderShipped.v1",
+                                        "OrderCancelled.v1"};
+
+    for (int i = 0; i <= ORACLE_CANCEL; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum oracle_type)i;
+    sim_violation("I2: an event of type %s", name);
+}
+
+static void check_outbox_row(struct sim_node *node, sqlite3_stmt *stmt)
+{
+    int64_t row = sqlite3_column_int64(stmt, 0), version = sqlite3_column_int64(stmt, 2);
+    struct check_mark mark = {0};
+    int order;
+
+    SIM_REQUIRE(row < SIM_ROWS_MAX, "the checker is too small for so many rows");
+    SIM_REQUIRE(check_mark(check_text(stmt, 4), sqlite3_column_bytes(stmt, 4), &mark) &&
+                    !mark.poison,
+                "I2: outbox row %" PRId64 " is of nobody", row);
+    SIM_REQUIRE(sqlite3_column_int64(stmt, 5) == version,
+                "I4: outbox row %" PRId64 " contradicts its payload", row);
+    order = oracle_saw_event(&node->sim->oracle, node->index, check_text(stmt, 1), version,
+                             mark.number, type_of(check_text(stmt, 3)));
+    SIM_REQUIRE(row > node->rows_seen ||
+                    (node->rows[row].order == order && node->rows[row].version == version),
+                "I1: outbox row %" PRId64 " was another event before", row);
+    node->rows[row] = (struct sim_row){order, version};
+}
+
+static void check_outbox(struct sim_node *node, sqlite3 *db)
+{
+    int64_t last = check_number(db, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
+    int64_t first = check_number(db, "SELECT min(row) FROM outbox"), expected = first;
+    sqlite3_stmt *stmt = check_query(db, "SELECT row, order_id, version, type, traceparent,"
+                                         " json_extract(payload, '$.version')"
+                                         " FROM outbox ORDER BY row");
+
+    while (check_row(stmt)) {
+        SIM_REQUIRE(sqlite3_column_int64(stmt, 0) == expected,
+                    "I4: %s: outbox row %" PRId64 " is missing", node->name, expected);
+        check_outbox_row(node, stmt);
+        expected++;
+    }
+    SIM_REQUIRE(last == 0 || expected == last + 1,
+                "I4: %s: the outbox ends at %" PRId64 ", its counter at %" PRId64, node->name,
+                expected - 1, last);
+    SIM_REQUIRE(last >= node->rows_seen,
+                "I1: %s: the outbox ended at %" PRId64 ", now at %" PRId64, node->name,
+                node->rows_seen, last);
+    SIM_REQUIRE(first <= node->rows_seen + 1, "I7: %s: rows were removed before they were seen",
+                node->name);
+    node->rows_seen = last;
+    if (first - 1 > node->rows_gone) {
+        sim_cover(SIM_OUTBOX_CLEANED, (uint64_t)(first - 1 - node->rows_gone));
+        node->rows_gone = first - 1;
+    }
+}
+
+static int64_t orders_of(const struct sim_node *node)
+{
+    int64_t count = 0;
+
+    for (int i = 0; i < node->sim->oracle.order_count; i++)
+        count +=
+            node->sim->oracle.orders[i].node == node->index && node->sim->oracle.orders[i].top > 0;
+    return count;
+}
+
+static void check_orders(struct sim_node *node, sqlite3 *db)
+{
+    struct oracle *oracle = &node->sim->oracle;
+    sqlite3_stmt *stmt = check_query(
+        db, "SELECT number, order_id, version, status = json_extract(doc, '$.status') AND"
+            " total_minor = json_extract(doc, '$.totalMinor')," CHECK_DOCUMENT_COLUMNS
+            "FROM orders ORDER BY number");
+    int64_t number = 0;
+
+    while (check_row(stmt)) {
+        int order = oracle_find_order(oracle, check_text(stmt, 1));
+        int64_t version = sqlite3_column_int64(stmt, 2);
+
+        number++;
+        SIM_REQUIRE(sqlite3_column_int64(stmt, 0) == number,
+                    "I4: %s: order number %" PRId64 " is missing", node->name, number);
+        SIM_REQUIRE(order != ORACLE_NONE && oracle->orders[order].node == node->index,
+                    "I2: %s: order %s was never placed here", node->name, check_text(stmt, 1));
+        struct oracle_order *o = &oracle->orders[order];
+        SIM_REQUIRE(o->number == 0 || o->number == number,
+                    "I1: order %s had number %" PRId64 ", has %" PRId64, o->id, o->number, number);
+        o->number = number;
+        SIM_REQUIRE(version >= o->top,
+                    "I1: order %s stood at version %" PRId64 ", the store has %" PRId64, o->id,
+                    o->top, version);
+        SIM_REQUIRE(version == o->top,
+                    "I4: order %s is at version %" PRId64 ", its events end at %" PRId64, o->id,
+                    version, o->top);
+        SIM_REQUIRE(sqlite3_column_int64(stmt, 3) == 1, "I6: order %s contradicts its document",
+                    o->id);
+        check_document(node, stmt, 4, order, version);
+    }
+    SIM_REQUIRE(number == orders_of(node),
+                "I1: %s: %" PRId64 " orders were placed, %" PRId64 " are there", node->name,
+                orders_of(node), number);
+}
+
+void check_store(struct sim_node *node, sqlite3 *db)
+{
+    int64_t keys = check_number(db, "SELECT count(*) FROM idempotency");
+
+    check_outbox(node, db);
+    check_orders(node, db);
+    if (keys < node->keys_seen)
+        sim_cover(SIM_KEYS_CLEANED, (uint64_t)(node->keys_seen - keys));
+    node->keys_seen = keys;
+}
+
+static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
+{
+    struct oracle *oracle = &node->sim->oracle;
+    struct check_mark mark = {0};
+    int64_t version = sqlite3_column_int64(stmt, 3);
+    int order;
+
+    SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 2), sqlite3_column_bytes(stmt, 2), &mark),
+                "I2: %s: a record of nobody is in the log", node->name);
+    if (mark.poison) {
+        SIM_REQUIRE(mark.number < node->sim->poison_count, "I2: a record of no poison");
+        return;
+    }
+    order = oracle_find_order(oracle, check_text(stmt, 1));
+    SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the log knows order %s, the store does not",
+                node->name, check_text(stmt, 1));
+    struct oracle_order *o = &oracle->orders[order];
+    SIM_REQUIRE(version >= 1 && version <= o->top && o->events[version].attempt == mark.number,
+                "I10: %s: the log has order %s version %" PRId64 " of attempt %d, which is not in"
+                " the store",
+                node->name, o->id, version, mark.number);
+    SIM_REQUIRE(version <= o->logged + 1,
+                "I4: %s: in the log version %" PRId64 " of order %s follows %" PRId64, node->name,
+                version, o->id, o->logged);
+    if (version > o->logged)
+        o->logged = version;
+}
+
+static void check_partition(struct sim_node *node, sqlite3 *db, int p)
+{
+    int64_t next = node->log_seen[p];
+    char sql[256];
+    sqlite3_stmt *stmt;
+
+    snprintf(sql, sizeof sql, "SELECT coalesce(max(offset) + 1, 0) FROM records_1_%d", p);
+    SIM_REQUIRE(check_number(db, sql) >= next, "I1: %s: partition %d of the log ended at %" PRId64,
+                node->name, p, next);
+    snprintf(sql, sizeof sql,
+             "SELECT offset, CAST(key AS TEXT), headers,"
+             " CASE WHEN json_valid(CAST(value AS TEXT))"
+             " THEN json_extract(CAST(value AS TEXT), '$.version') END"
+             " FROM records_1_%d WHERE offset >= %" PRId64 " ORDER BY offset",
+             p, next);
+    stmt = check_query(db, sql);
+    while (check_row(stmt)) {
+        SIM_REQUIRE(sqlite3_column_int64(stmt, 0) == next,
+                    "I4: %s: offset %" PRId64 " of partition %d is missing", node->name, next, p);
+        check_record(node, stmt);
+        next++;
+    }
+    node->log_seen[p] = next;
+}
+
+void check_log(struct sim_node *node, sqlite3 *db)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        check_partition(node, db, p);
+}
+
+void check_cursor(struct sim_node *node, sqlite3 *store)
+{
+    int64_t cursor = check_number(store, "SELECT row FROM cursors WHERE name = 'inproc'");
+
+    SIM_REQUIRE(cursor <= node->rows_seen, "I7: %s: the cursor stands behind the last row",
+                node->name);
+    SIM_REQUIRE(node->rows_gone <= cursor,
+                "I7: %s: rows up to %" PRId64 " were removed, the log has acknowledged %" PRId64,
+                node->name, node->rows_gone, cursor);
+    for (int64_t row = 1; row <= cursor; row++) {
+        const struct oracle_order *o = &node->sim->oracle.orders[node->rows[row].order];
+
+        SIM_REQUIRE(o->logged >= node->rows[row].version,
+                    "I7: %s: the cursor has passed row %" PRId64 " (order %s version %" PRId64
+                    "), which is not in the log",
+                    node->name, row, o->id, node->rows[row].version);
+    }
+}
+
+static void check_view_order(struct sim_node *node, sqlite3_stmt *stmt)
+{
+    struct oracle *oracle = &node->sim->oracle;
+    int order = oracle_find_order(oracle, check_text(stmt, 0));
+    int64_t version = sqlite3_column_int64(stmt, 1);
+
+    if (strncmp(check_text(stmt, 0), "00000000-0000-4000-8000-", 24) == 0)
+        return; /* a stranger's, from poison */
+    SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the view knows order %s, the store does not",
+                node->name, check_text(stmt, 0));
+    struct oracle_order *o = &oracle->orders[order];
+    SIM_REQUIRE(version <= o->top,
+                "I10: %s: the view has order %s at %" PRId64 ", the store at %" PRId64, node->name,
+                o->id, version, o->top);
+    SIM_REQUIRE(version >= o->read,
+                "I5: %s: the view showed order %s at %" PRId64 ", it has %" PRId64, node->name,
+                o->id, o->read, version);
+    sim_cover(SIM_VIEW_BACK, version < o->read_once);
+    o->read_once = 0;
+    check_document(node, stmt, 2, order, version);
+}
+
+/* Which kinds of poison end as dead letters. */
+static bool is_deadly(enum sim_poison_kind kind)
+{
+    return kind != SIM_UNKNOWN_TYPE && kind != SIM_OLD_VERSION;
+}
+
+static void check_dead_letter(struct sim_node *node, sqlite3_stmt *stmt)
+{
+    struct check_mark mark = {0};
+    struct sim_poison *poison;
+    int64_t at =
+        sqlite3_column_int64(stmt, 0) * (INT64_C(1) << 40) + sqlite3_column_int64(stmt, 1) + 1;
+
+    SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 3), sqlite3_column_bytes(stmt, 3), &mark) &&
+                    mark.poison && mark.number < node->sim->poison_count,
+                "I9: %s: a dead letter that is no poison: %s %s", node->name, check_text(stmt, 2),
+                check_text(stmt, 4));
+    poison = &node->sim->poison[mark.number];
+    SIM_REQUIRE(is_deadly(poison->kind), "I9: poison of kind %d is a dead letter: %s",
+                (int)poison->kind, check_text(stmt, 4));
+    SIM_REQUIRE(poison->dead_at == 0 || poison->dead_at == at, "I9: poison %d died twice",
+                mark.number);
+    poison->dead_at = at;
+}
+
+void check_view(struct sim_node *node, sqlite3 *db)
+{
+    sqlite3_stmt *stmt =
+        check_query(db, "SELECT order_id, version," CHECK_DOCUMENT_COLUMNS "FROM orders");
+
+    while (check_row(stmt))
+        check_view_order(node, stmt);
+    stmt = check_query(db,
+                       "SELECT partition, \"offset\", reason, headers, message FROM dead_letters");
+    while (check_row(stmt))
+        check_dead_letter(node, stmt);
+}

@@ -1,0 +1,157 @@
+#include "sim/check_priv.h"
+#include <string.h>
+
+static bool view_has_all(struct sim_node *node)
+{
+    struct tb_error err = {0};
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+        int64_t next = -1;
+
+        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) != TB_OK ||
+            node->view_reader->ops->offset(node->view_reader, p, &next, &err) != TB_OK)
+            return false;
+        if ((next < 0 ? 0 : next) != range.end || node->audit_next[p] != range.end)
+            return false;
+    }
+    return true;
+}
+
+static bool poison_is_told(const struct sim_node *node)
+{
+    for (int i = 0; i < node->sim->poison_count; i++)
+        if (node->sim->poison[i].node == node->index &&
+            node->sim->poison[i].state == SIM_POISON_SENT)
+            return false;
+    return true;
+}
+
+bool check_is_quiet(struct sim_node *node)
+{
+    struct tb_outbox_figures figures = {.pending = -1};
+    struct tb_error err = {0};
+
+    if (tb_writer_queue_length(node->writer) > 0)
+        return false;
+    if (tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK)
+        return false;
+    return figures.pending == 0 && view_has_all(node) && poison_is_told(node);
+}
+
+static void check_figures(struct sim_node *node)
+{
+    struct tb_outbox_figures figures = {0};
+    struct tb_error err = {0};
+
+    SIM_REQUIRE(tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) == TB_OK,
+                "%s: %s", node->name, err.text);
+    SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
+                    figures.last_sequence == node->rows_seen &&
+                    figures.delivered_sequence == node->rows_seen,
+                "I7: %s: row %" PRId64 ", cursor %" PRId64 ", sequence %" PRId64
+                ", delivered %" PRId64 ", but %" PRId64 " events",
+                node->name, figures.last_row, figures.cursor_row, figures.last_sequence,
+                figures.delivered_sequence, node->rows_seen);
+    SIM_REQUIRE(!figures.forced_offline, "%s is still forced offline", node->name);
+}
+
+static void check_order(struct sim_node *node, sqlite3 *view, int order)
+{
+    const struct oracle_order *o = &node->sim->oracle.orders[order];
+    sqlite3_stmt *stmt = check_query(view, "SELECT version FROM orders WHERE order_id = ?1");
+    struct tb_error err = {0};
+    int64_t version = 0;
+    bool delivered = false;
+
+    sqlite3_bind_text(stmt, 1, o->id, -1, SQLITE_STATIC);
+    while (check_row(stmt))
+        version = sqlite3_column_int64(stmt, 0);
+    SIM_REQUIRE(version == o->top,
+                "I1: %s: the view has order %s at version %" PRId64 ", it is at %" PRId64,
+                node->name, o->id, version, o->top);
+    SIM_REQUIRE(o->logged == o->top,
+                "I7: %s: the log has order %s up to version %" PRId64 ", it is at %" PRId64,
+                node->name, o->id, o->logged, o->top);
+    if (o->top == 0)
+        return;
+    SIM_REQUIRE(tb_outbox_order_delivered(node->api_outbox, TB_CURSOR_INPROC, tb_str_of(o->id),
+                                          &delivered, &err) == TB_OK &&
+                    delivered,
+                "I7: %s: order %s is not delivered", node->name, o->id);
+}
+
+struct sums {
+    int64_t orders, returns, cancelled;
+    __int128 total_minor;
+};
+
+static void check_stats(struct sim_node *node)
+{
+    static const char *const currencies[ORACLE_CURRENCIES] = {"EUR", "JPY", "USD"};
+    static const int order_of[ORACLE_CURRENCIES] = {0, 2, 1}; /* of the oracle's EUR, USD, JPY */
+    const struct oracle *oracle = &node->sim->oracle;
+    const struct tb_stats_filter filter = {.group_by = TB_GROUP_DAY};
+    struct sums sums[ORACLE_CURRENCIES] = {0};
+    struct tb_arena arena = {0};
+    struct tb_stats stats = {0};
+    struct tb_error err = {0};
+    size_t row = 0;
+
+    for (int i = 0; i < oracle->order_count; i++) {
+        struct oracle_state state = oracle_state(oracle, i, oracle->orders[i].top);
+        struct sums *sum = &sums[order_of[state.currency]];
+
+        if (oracle->orders[i].node != node->index || oracle->orders[i].top == 0)
+            continue;
+        sum->orders += !state.is_return;
+        sum->returns += state.is_return;
+        sum->cancelled += state.status == ORACLE_CANCELLED;
+        sum->total_minor += state.status == ORACLE_CANCELLED ? 0 : state.total_minor;
+    }
+    SIM_REQUIRE(node->view_reader->ops->stats(node->view_reader, &filter, &arena, &stats, &err) ==
+                    TB_OK,
+                "%s: %s", node->name, err.text);
+    for (int c = 0; c < ORACLE_CURRENCIES; c++) {
+        if (sums[c].orders + sums[c].returns == 0)
+            continue;
+        SIM_REQUIRE(row < stats.total_count, "I6: %s: no sum of %s", node->name, currencies[c]);
+        const struct tb_stats_row *told = &stats.totals[row++];
+        SIM_REQUIRE(strcmp(told->currency, currencies[c]) == 0 && told->orders == sums[c].orders &&
+                        told->returns == sums[c].returns && told->cancelled == sums[c].cancelled &&
+                        told->total_minor == sums[c].total_minor,
+                    "I6: %s: the sums of %s are not those of the orders", node->name,
+                    currencies[c]);
+    }
+    SIM_REQUIRE(row == stats.total_count, "I6: %s: sums of a currency nobody used", node->name);
+    tb_arena_release(&arena);
+}
+
+static void check_poison(struct sim_node *node)
+{
+    for (int i = 0; i < node->sim->poison_count; i++) {
+        const struct sim_poison *poison = &node->sim->poison[i];
+        bool deadly = poison->kind != SIM_UNKNOWN_TYPE && poison->kind != SIM_OLD_VERSION;
+
+        /* Letters that were kept for a time only may be gone before a checker saw them. */
+        if (poison->node != node->index || node->sim->dead_letter_keep_ms >= 0)
+            continue;
+        SIM_REQUIRE(poison->state != SIM_POISON_ACKED || !deadly || poison->dead_at != 0,
+                    "I9: poison %d of kind %d is in no dead letter", i, (int)poison->kind);
+    }
+}
+
+void check_finally(struct sim_node *node)
+{
+    sqlite3 *view;
+
+    check_node(node);
+    check_figures(node);
+    view = check_open(node, node->view_path);
+    for (int i = 0; i < node->sim->oracle.order_count; i++)
+        if (node->sim->oracle.orders[i].node == node->index)
+            check_order(node, view, i);
+    check_close(node, view);
+    check_stats(node);
+    check_poison(node);
+}

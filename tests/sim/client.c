@@ -1,0 +1,401 @@
+#include "base/sha256.h"
+#include "sim/sim.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS INT64_C(1000)
+/* An order rests before the oracle has no room for its versions. */
+#define CHANGES_MAX (ORACLE_VERSIONS_MAX - 10)
+
+static const char *const currencies[ORACLE_CURRENCIES] = {"EUR", "USD", "JPY"};
+static const char *const paths[] = {"", "/address", "/lines", "/ship", "/cancel"};
+
+/* A command on its way, with all it borrows. */
+struct request {
+    struct tb_job job; /* first: the writer hands it back */
+    struct tb_arena arena;
+    struct sim_node *node;
+    int client, attempt;
+    char traceparent[56], key[24];
+};
+
+static struct fake_random *dice(struct sim *sim)
+{
+    return &sim->client_random;
+}
+
+static void add_lines(struct tb_buf *body, int op_index, const struct oracle_op *op)
+{
+    tb_buf_adds(body, "\"lines\":[");
+    for (int i = 0; i < op->line_count; i++)
+        tb_buf_addf(
+            body, "%s{\"sku\":\"S%d-%d\",\"quantity\":%" PRId64 ",\"unitPriceMinor\":%" PRId64 "}",
+            i > 0 ? "," : "", op_index, i, op->quantity, op->price + i);
+    tb_buf_adds(body, "]");
+}
+
+static void add_address(struct tb_buf *body, int op_index)
+{
+    tb_buf_addf(body, "{\"line1\":\"A%d\",\"city\":\"Leeds\",\"country\":\"GB\"}", op_index);
+}
+
+static void write_body(struct tb_buf *body, const struct oracle *oracle, int op_index)
+{
+    const struct oracle_op *op = &oracle->ops[op_index];
+
+    if (op->type == ORACLE_SHIP || op->type == ORACLE_CANCEL) {
+        tb_buf_addf(body, "%s",
+                    op->type == ORACLE_CANCEL ? "{\"reason\":\"changed my mind\"}" : "");
+        return;
+    }
+    if (op->type == ORACLE_ADDRESS) {
+        add_address(body, op_index);
+        return;
+    }
+    tb_buf_addc(body, '{');
+    if (op->type == ORACLE_PLACE) {
+        if (op->order != ORACLE_NONE)
+            tb_buf_addf(body, "\"orderId\":\"%s\",", oracle->orders[op->order].id);
+        tb_buf_addf(body, "\"customerId\":\"C%d\",\"kind\":\"%s\",\"currency\":\"%s\",", op_index,
+                    op->is_return ? "RETURN" : "SALE", currencies[op->currency]);
+        if (op->has_address) {
+            tb_buf_adds(body, "\"shippingAddress\":");
+            add_address(body, op_index);
+            tb_buf_addc(body, ',');
+        }
+    }
+    add_lines(body, op_index, op);
+    tb_buf_addc(body, '}');
+}
+
+static void fill_command(struct request *r, const struct oracle *oracle, int op_index)
+{
+    static const enum tb_command_type types[] = {TB_CMD_PLACE, TB_CMD_ADDRESS, TB_CMD_LINES,
+                                                 TB_CMD_SHIP, TB_CMD_CANCEL};
+    const struct oracle_op *op = &oracle->ops[op_index];
+    const struct tb_command_rules rules = {.currency = "EUR",
+                                           .now_ms = tb_clock_wall_ms(&r->node->clock),
+                                           .lines_max = TB_LINES_MAX,
+                                           .depth_max = TB_JSON_DEPTH_MAX};
+    const char *id = op->type == ORACLE_PLACE ? "" : oracle->orders[op->order].id;
+    struct tb_buf body = {0};
+    struct tb_faults faults = {.count = 0};
+    struct tb_error err = {0};
+    struct tb_sha256 sha;
+
+    write_body(&body, oracle, op_index);
+    SIM_REQUIRE(tb_command_parse(types[op->type], body.data ? tb_buf_str(&body) : TB_STR(""),
+                                 &rules, &r->arena, &r->job.command, &faults, &err) == TB_OK,
+                "a sound body was refused: %s: %s", err.text, body.data);
+    tb_sha256_init(&sha);
+    tb_sha256_add(&sha, id, strlen(id));
+    tb_sha256_add(&sha, paths[op->type], strlen(paths[op->type]));
+    tb_sha256_add(&sha, body.data ? body.data : "", body.len);
+    tb_sha256_end(&sha, r->job.fingerprint);
+    tb_buf_release(&body);
+    if (op->type != ORACLE_PLACE)
+        snprintf(r->job.command.order_id, TB_UUID_SIZE, "%.36s", id);
+    r->job.command.has_expected_version = op->expected_version != ORACLE_NONE;
+    r->job.command.expected_version = op->expected_version;
+}
+
+static void free_request(struct request *r)
+{
+    tb_answer_release(&r->job.answer);
+    tb_arena_release(&r->arena);
+    free(r);
+}
+
+/* The client goes on: with another try if it does not know what became of this one. */
+static void release_client(struct sim *sim, int client, int op, bool unsure)
+{
+    struct sim_client *c = &sim->clients[client];
+    int64_t pause_us = (int64_t)sim_below(dice(sim), 60) * MS;
+
+    if (!sim->healed && (sim->classes & SIM_CLASS_ANSWER) && sim_chance(dice(sim), 10)) {
+        sim_cover(SIM_ANSWER_LATE, 1);
+        pause_us += (int64_t)sim_below(dice(sim), 8000) * MS;
+    }
+    if (unsure && sim_chance(dice(sim), 80)) {
+        c->again_op = op;
+        pause_us *= 10;
+    }
+    if (--c->waiting == 0)
+        c->due_us = sim->now_us + pause_us;
+}
+
+static void tell_oracle(struct request *r)
+{
+    struct tb_answer *answer = &r->job.answer;
+    struct oracle_answer told = {
+        .status = answer->status,
+        .version = answer->version,
+        .order_id = answer->order_id,
+        .replayed = answer->replayed,
+        .body = answer->body.data ? answer->body.data : "",
+        .body_len = answer->body.len,
+        .nothing_stored = r->job.code != TB_OK,
+    };
+
+    tb_buf_addc(&answer->body, '\0'); /* the oracle looks for text in it */
+    told.body = answer->body.data;
+    sim_trace("%s attempt %d: %d version %" PRId64 "%s%s", r->node->name, r->attempt,
+              answer->status, answer->version, answer->replayed ? " replayed" : "",
+              told.nothing_stored ? ", nothing stored" : "");
+    SIM_REQUIRE(answer->status != 500, "attempt %d got 500: %s", r->attempt, told.body);
+    sim_cover(SIM_ANSWER_503, told.nothing_stored && answer->status == 503);
+    sim_cover(SIM_ANSWER_507, told.nothing_stored && answer->status == 507);
+    oracle_answered(&r->node->sim->oracle, r->attempt, &told);
+}
+
+static void on_done(struct tb_job *job)
+{
+    struct request *r = (struct request *)job;
+    struct sim_node *node = r->node;
+    struct sim *sim = node->sim;
+    bool gone = node->dying || node->disk.off, unsure = gone || job->code == TB_UNKNOWN;
+    bool lost =
+        !unsure && !sim->healed && (sim->classes & SIM_CLASS_ANSWER) && sim_chance(dice(sim), 10);
+
+    sim_cover(SIM_ANSWER_UNKNOWN, !gone && job->code == TB_UNKNOWN);
+    sim_cover(SIM_ANSWER_LOST, lost);
+    if (unsure || lost) {
+        sim_trace("%s attempt %d: %s", node->name, r->attempt,
+                  gone   ? "no answer"
+                  : lost ? "the answer is lost"
+                         : "unknown");
+        oracle_unknown(&sim->oracle, r->attempt);
+    } else {
+        tell_oracle(r);
+    }
+    release_client(sim, r->client, sim->oracle.attempts[r->attempt].op, unsure || lost);
+    free_request(r);
+}
+
+/* One attempt at an op. */
+static void post(struct sim *sim, int client, int op_index)
+{
+    const struct oracle_op *op = &sim->oracle.ops[op_index];
+    struct sim_node *node = &sim->nodes[op->node];
+    struct request *r = calloc(1, sizeof *r);
+
+    if (!r)
+        abort();
+    *r = (struct request){.job = {.type = TB_JOB_COMMAND, .done = on_done},
+                          .node = node,
+                          .client = client,
+                          .attempt = oracle_invoke(&sim->oracle, op_index)};
+    sim->clients[client].waiting++;
+    sim_trace("client %d asks %s: attempt %d of op %d, type %d, order %d, key %d", client,
+              node->name, r->attempt, op_index, (int)op->type, op->order, op->key);
+    r->job.arena = &r->arena;
+    fill_command(r, &sim->oracle, op_index);
+    snprintf(r->traceparent, sizeof r->traceparent, "00-%032x-%016x-01", r->attempt + 1, 1);
+    r->job.traceparent = tb_str_of(r->traceparent);
+    if (op->key != ORACLE_NONE && sim->mutant != SIM_MUTANT_NO_KEYS) {
+        snprintf(r->key, sizeof r->key, "%s", sim->oracle.keys[op->key].text);
+        r->job.idempotency_key = tb_str_of(r->key);
+    }
+    if (node->up && tb_writer_post(node->writer, &r->job) == TB_OK) {
+        sim_wake(node, SIM_WRITER, 4 * MS);
+        return;
+    }
+    sim_cover(SIM_NOT_REACHED, 1);
+    oracle_not_done(&sim->oracle, r->attempt);
+    release_client(sim, client, op_index, true);
+    free_request(r);
+}
+
+/* What to ask. */
+
+static void new_id(struct sim *sim, char ret_id[40])
+{
+    uint64_t a = fake_random_u64(dice(sim)), b = fake_random_u64(dice(sim));
+
+    snprintf(ret_id, 40, "%08x-%04x-4%03x-8%03x-%012" PRIx64, (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
+             b & UINT64_C(0xffffffffffff));
+}
+
+static void draw_lines(struct sim *sim, struct oracle_op *op)
+{
+    int64_t most = sim_chance(dice(sim), 5) ? 1000000 : 20;
+
+    op->line_count = (int)sim_below(dice(sim), 3) + 1;
+    op->quantity = (int64_t)sim_below(dice(sim), (uint64_t)most) + 1;
+    op->price = (int64_t)sim_below(dice(sim), 100000);
+    if (op->is_return)
+        op->quantity = -op->quantity;
+}
+
+static int new_place(struct sim *sim, int node, int key)
+{
+    struct oracle_op op = {.type = ORACLE_PLACE,
+                           .node = node,
+                           .order = ORACLE_NONE,
+                           .key = key,
+                           .expected_version = ORACLE_NONE,
+                           .is_return = sim_chance(dice(sim), 15),
+                           .currency = (int)sim_below(dice(sim), ORACLE_CURRENCIES),
+                           .has_address = sim_chance(dice(sim), 40)};
+    char id[40];
+
+    draw_lines(sim, &op);
+    if (sim_chance(dice(sim), 25)) {
+        new_id(sim, id);
+        op.order = oracle_add_order(&sim->oracle, node, id);
+    }
+    return oracle_add_op(&sim->oracle, &op);
+}
+
+static int some_order(struct sim *sim, int node)
+{
+    const struct oracle *oracle = &sim->oracle;
+
+    for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
+        int order = (int)sim_below(dice(sim), (uint64_t)oracle->order_count);
+
+        if (oracle->orders[order].node == node && oracle->orders[order].top < CHANGES_MAX)
+            return order;
+    }
+    return ORACLE_NONE;
+}
+
+static int new_change(struct sim *sim, int order, int key)
+{
+    static const enum oracle_type types[] = {ORACLE_ADDRESS, ORACLE_ADDRESS, ORACLE_LINES,
+                                             ORACLE_LINES,   ORACLE_LINES,   ORACLE_SHIP,
+                                             ORACLE_CANCEL,  ORACLE_PLACE};
+    const struct oracle_order *o = &sim->oracle.orders[order];
+    struct oracle_state state = oracle_state(&sim->oracle, order, o->top);
+    struct oracle_op op = {.type = types[sim_below(dice(sim), 8)],
+                           .node = o->node,
+                           .order = order,
+                           .key = key,
+                           .expected_version = ORACLE_NONE,
+                           .is_return = state.is_return};
+
+    if (op.type == ORACLE_LINES && sim_chance(dice(sim), 8))
+        op.is_return = !op.is_return; /* lines of the wrong sign */
+    draw_lines(sim, &op);
+    if (op.type != ORACLE_PLACE && sim_chance(dice(sim), 25))
+        op.expected_version = o->top + (int64_t)sim_below(dice(sim), 3) - 1;
+    if (op.expected_version < 1)
+        op.expected_version = ORACLE_NONE;
+    return oracle_add_op(&sim->oracle, &op);
+}
+
+static int new_op(struct sim *sim, int key)
+{
+    int node = (int)sim_below(dice(sim), (uint64_t)sim->node_count);
+    int order = sim_chance(dice(sim), 55) ? some_order(sim, node) : ORACLE_NONE;
+
+    return order == ORACLE_NONE ? new_place(sim, node, key) : new_change(sim, order, key);
+}
+
+static int new_key(struct sim *sim)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "key-%d", sim->oracle.key_count);
+    return oracle_add_key(&sim->oracle, text);
+}
+
+/* A key that was used before, for something else on the same node. */
+static int other_body(struct sim *sim, int op)
+{
+    struct oracle_op other = sim->oracle.ops[op];
+
+    sim_cover(SIM_OTHER_BODY, 1);
+    /* No two of a key's ops say the same: each is an op of its own to the oracle. */
+    if (other.type == ORACLE_SHIP || other.type == ORACLE_CANCEL || other.type == ORACLE_ADDRESS)
+        other.type = ORACLE_LINES;
+    other.price = 100000 + sim->oracle.op_count;
+    return oracle_add_op(&sim->oracle, &other);
+}
+
+/* An op that has a key and was asked before; NONE if the dice find none. */
+static int some_keyed_op(struct sim *sim)
+{
+    for (int tries = 0; tries < 5 && sim->oracle.op_count > sim->oracle_first_op; tries++) {
+        int op =
+            sim->oracle_first_op +
+            (int)sim_below(dice(sim), (uint64_t)(sim->oracle.op_count - sim->oracle_first_op));
+
+        if (sim->oracle.ops[op].key != ORACLE_NONE)
+            return op;
+    }
+    return ORACLE_NONE;
+}
+
+static void read_something(struct sim *sim)
+{
+    int node = (int)sim_below(dice(sim), (uint64_t)sim->node_count);
+    int order = some_order(sim, node);
+
+    if (order != ORACLE_NONE && sim->nodes[node].up)
+        check_read(&sim->nodes[node], order);
+}
+
+void client_step(struct sim *sim, int client)
+{
+    struct sim_client *c = &sim->clients[client];
+    unsigned roll = (unsigned)sim_below(dice(sim), 100);
+    int op = c->again_op;
+
+    c->due_us = SIM_NEVER;
+    c->again_op = ORACLE_NONE;
+    if (roll < 20)
+        read_something(sim);
+    if (op == ORACLE_NONE && roll < 10)
+        op = some_keyed_op(sim);
+    if (op != ORACLE_NONE && sim->oracle.ops[op].key != ORACLE_NONE && roll % 10 == 0)
+        op = other_body(sim, op);
+    if (op == ORACLE_NONE && sim->ops_left > 0) {
+        sim->ops_left--;
+        op = new_op(sim, sim_chance(dice(sim), 65) ? new_key(sim) : ORACLE_NONE);
+    }
+    if (op == ORACLE_NONE)
+        return; /* it has gone home */
+    post(sim, client, op);
+    if (sim->oracle.ops[op].key != ORACLE_NONE && (sim->classes & SIM_CLASS_DOUBLE) &&
+        sim_chance(dice(sim), 20)) {
+        sim_cover(SIM_DOUBLE, 1);
+        post(sim, client, op);
+    }
+}
+
+/* The link, which is no command of a client's. */
+
+static void on_link_done(struct tb_job *job)
+{
+    struct request *r = (struct request *)job;
+    struct sim_node *node = r->node;
+
+    if (node->dying || node->disk.off || job->code == TB_UNKNOWN) {
+        node->link_known = false;
+    } else if (job->code == TB_OK) {
+        sim_trace("%s link %s", node->name, job->forced_offline ? "offline" : "auto");
+        node->link_known = true;
+        node->link_forced = job->forced_offline;
+        tb_relay_hold(node->relay, job->forced_offline);
+        sim_cover(SIM_RELAY_HELD, job->forced_offline);
+        sim_wake(node, SIM_RELAY, 3 * MS);
+    }
+    free_request(r);
+}
+
+void client_link(struct sim_node *node, bool offline)
+{
+    struct request *r = calloc(1, sizeof *r);
+
+    if (!r)
+        abort();
+    *r = (struct request){
+        .job = {.type = TB_JOB_LINK, .done = on_link_done, .forced_offline = offline},
+        .node = node};
+    if (tb_writer_post(node->writer, &r->job) == TB_OK)
+        sim_wake(node, SIM_WRITER, 4 * MS);
+    else
+        free_request(r);
+}

@@ -1,0 +1,296 @@
+#include "sim/sim.h"
+#include "store/store_priv.h"
+#include <stdio.h>
+
+#define MS INT64_C(1000)
+#define HOUR_US INT64_C(3600000000)
+#define TEN_YEARS_MS INT64_C(315576000000)
+/* Planned faults come this many calls of the disk away at most: about two commits of all files. */
+#define CALLS_AHEAD 40
+
+static struct fake_random *dice(struct sim *sim)
+{
+    return &sim->fault_random;
+}
+
+/* Swarm: few classes at a time find what all together hide. */
+void nemesis_draw(struct sim *sim)
+{
+    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
+
+    sim->classes = 0;
+    for (unsigned class = 1; class < SIM_CLASS_ALL; class <<= 1)
+        if (sim_below(dice(sim), 100) < density * 25)
+            sim->classes |= class;
+    sim->fault_every_us = (int64_t)sim_below(dice(sim), 600) * MS + 30 * MS;
+    sim->fault_due_us = sim->fault_every_us;
+}
+
+static void do_kill(struct sim_node *node)
+{
+    sim_cover(SIM_KILL, 1);
+    node_kill(node);
+}
+
+static void do_stop(struct sim_node *node)
+{
+    sim_cover(SIM_STOP, 1);
+    node_stop(node);
+}
+
+static void plan_cut(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+
+    node->disk.cut_how = (enum disk_cut)sim_below(dice(sim), DISK_CUT_COUNT);
+    node->disk.cut_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD) + 1;
+    sim_cover((enum sim_cover)(SIM_CUT_DROP + (int)node->disk.cut_how), 1);
+    sim_trace("%s loses its power at change %" PRId64 " from now, kind %d", node->name,
+              node->disk.cut_in, (int)node->disk.cut_how);
+}
+
+static void do_cut(struct sim_node *node)
+{
+    plan_cut(node);
+    if (sim_chance(dice(node->sim), 60))
+        return;
+    node->disk.cut_in = 0;
+    disk_cut_now(&node->disk, node->disk.cut_how);
+    node_power_lost(node);
+}
+
+static void plan_io_error(struct sim_node *node)
+{
+    static const unsigned kinds[] = {DISK_READ, DISK_WRITE, DISK_SYNC};
+    struct sim *sim = node->sim;
+
+    node->disk.fail_kinds = kinds[sim_below(dice(sim), 3)];
+    node->disk.fail_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD / 4) + 1;
+    sim_trace("%s: call %" PRId64 " from now of kind %u fails", node->name, node->disk.fail_in,
+              node->disk.fail_kinds);
+}
+
+/* Full at one turn of the nemesis, room again at a later one. */
+static void do_full(struct sim_node *node)
+{
+    node->disk.full = !node->disk.full;
+    node->tells_free = sim_chance(dice(node->sim), 50);
+    sim_trace("%s disk %s", node->name, node->disk.full ? "is full" : "has room");
+}
+
+static void do_clock(struct sim_node *node)
+{
+    int64_t ms = (int64_t)sim_below(dice(node->sim), 2 * (uint64_t)TEN_YEARS_MS) - TEN_YEARS_MS;
+
+    if (sim_chance(dice(node->sim), 50))
+        ms /= 100000; /* minutes */
+    node->wall_offset_ms = sim_chance(dice(node->sim), 30) ? 0 : ms;
+    sim_cover(SIM_CLOCK_JUMP, 1);
+    sim_trace("%s clock is off by %" PRId64 " ms", node->name, node->wall_offset_ms);
+}
+
+/* The mutant's retention asks nobody. */
+static void clean_blindly(struct sim_node *node)
+{
+    struct tb_error err = {0};
+
+    if (node->sim->mutant == SIM_MUTANT_BLIND_CLEANER && node_healthy(node))
+        (void)!tb_db_exec(node->store->db,
+                          "DELETE FROM outbox WHERE row < (SELECT max(row) FROM outbox)", &err);
+}
+
+/* All nodes rest for hours or days: what the oracle has not seen in the outbox yet it looks at
+ * before retention may remove it, and nobody repeats a request that old. */
+static void do_days(struct sim *sim)
+{
+    int64_t us = (int64_t)sim_below(dice(sim), 60) * HOUR_US + HOUR_US;
+
+    for (int i = 0; i < sim->node_count; i++) {
+        if (node_healthy(&sim->nodes[i]))
+            check_node(&sim->nodes[i]);
+        clean_blindly(&sim->nodes[i]);
+        disk_settle(&sim->nodes[i].disk);
+    }
+    sim->now_us += us;
+    sim->oracle_first_op = sim->oracle.op_count;
+    for (int i = 0; i < sim->client_count; i++)
+        sim->clients[i].again_op = ORACLE_NONE;
+    sim_cover(SIM_DAYS, (uint64_t)(us / SIM_DAY_US));
+    sim_trace("%" PRId64 " hours pass", us / HOUR_US);
+}
+
+/* Poison: records that somebody else put into the log. */
+
+static const char *type_of(enum sim_poison_kind kind)
+{
+    if (kind == SIM_UNKNOWN_TYPE)
+        return "OrderBlessed.v1";
+    return kind == SIM_NO_TYPE ? NULL : "OrderShipped.v1";
+}
+
+static void poison_value(struct sim *sim, enum sim_poison_kind kind, int number, int order,
+                         struct tb_buf *value)
+{
+    char stranger[40];
+    int64_t version = kind == SIM_OLD_VERSION ? 2 : kind == SIM_UNKNOWN_TYPE ? 1 : 900;
+
+    snprintf(stranger, sizeof stranger, "00000000-0000-4000-8000-%012d", number);
+    if (kind == SIM_BAD_JSON) {
+        tb_buf_adds(value, "{\"orderId\":");
+        return;
+    }
+    tb_buf_addf(value, "{\"orderId\":\"%s\",\"version\":%" PRId64 ",\"occurredAt\":\"%s\"}",
+                order == ORACLE_NONE ? stranger : sim->oracle.orders[order].id, version,
+                kind == SIM_BAD_SHAPE ? "yesterday" : "2026-11-23T08:20:42.123Z");
+}
+
+/* An order whose version 2 is in the log already; NONE: the dice find none. */
+static int logged_order(struct sim_node *node)
+{
+    const struct oracle *oracle = &node->sim->oracle;
+
+    for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
+        int order = (int)sim_below(dice(node->sim), (uint64_t)oracle->order_count);
+
+        if (oracle->orders[order].node == node->index && oracle->orders[order].logged >= 2)
+            return order;
+    }
+    return ORACLE_NONE;
+}
+
+static void append_poison(struct sim_node *node, enum sim_poison_kind kind, int order)
+{
+    static const enum sim_cover covers[SIM_POISON_KINDS] = {
+        SIM_POISON_DECODE, SIM_POISON_DECODE, SIM_POISON_DECODE,   SIM_POISON_INVALID,
+        SIM_POISON_GAP,    SIM_POISON_GAP,    SIM_POISON_STRANGER, SIM_POISON_OLD};
+    struct sim *sim = node->sim;
+    int number = sim->poison_count++;
+    char mark[56]; /* 55 characters and a NUL */
+    struct tb_buf value = {0};
+    struct tb_error err = {0};
+    struct tb_header headers[2] = {{TB_STR("traceparent"), {mark, sizeof mark - 1}},
+                                   {TB_STR("ce_type"), tb_str_of(type_of(kind))}};
+    struct tb_record record = {.key = TB_STR("poison"), .headers = headers, .header_count = 2};
+
+    snprintf(mark, sizeof mark, "00-%032x-%016x-01", number + 1, 2);
+    poison_value(sim, kind, number, order, &value);
+    if (order != ORACLE_NONE)
+        record.key = tb_str_of(sim->oracle.orders[order].id);
+    if (kind != SIM_NULL)
+        record.value = tb_buf_str(&value);
+    if (!type_of(kind))
+        record.header_count = 1;
+    sim->poison[number] = (struct sim_poison){.node = node->index, .kind = kind};
+    sim_trace("%s poison %d of kind %d, order %d", node->name, number, (int)kind, order);
+    sim_cover(covers[kind], 1);
+    if (node->log_port.real->ops->append(node->log_port.real, &record, -1 - number, &err) != TB_OK)
+        sim->poison[number].state = SIM_POISON_UNSURE;
+    tb_buf_release(&value);
+    sim_wake(node, SIM_RELAY, 5 * MS); /* it polls */
+}
+
+static void do_poison(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    enum sim_poison_kind kind = (enum sim_poison_kind)sim_below(dice(sim), SIM_POISON_KINDS);
+    int order = ORACLE_NONE;
+
+    if (sim->poison_count == SIM_POISON_MAX)
+        return;
+    if (kind == SIM_FAR_VERSION || kind == SIM_OLD_VERSION) {
+        order = logged_order(node);
+        if (order == ORACLE_NONE)
+            return;
+    }
+    append_poison(node, kind, order);
+}
+
+void nemesis_poison_answered(struct sim *sim, int64_t tag, bool acknowledged)
+{
+    sim->poison[-1 - tag].state = acknowledged ? SIM_POISON_ACKED : SIM_POISON_UNSURE;
+}
+
+void nemesis_poison_lost(struct sim_node *node)
+{
+    for (int i = 0; i < node->sim->poison_count; i++) {
+        struct sim_poison *poison = &node->sim->poison[i];
+
+        if (poison->node == node->index && poison->state == SIM_POISON_SENT)
+            poison->state = SIM_POISON_UNSURE;
+    }
+}
+
+static void act(struct sim_node *node, enum sim_class class)
+{
+    switch (class) {
+    case SIM_CLASS_KILL:
+        do_kill(node);
+        break;
+    case SIM_CLASS_STOP:
+        do_stop(node);
+        break;
+    case SIM_CLASS_CUT:
+        do_cut(node);
+        break;
+    case SIM_CLASS_IO:
+        plan_io_error(node);
+        break;
+    case SIM_CLASS_FULL:
+        do_full(node);
+        break;
+    case SIM_CLASS_CLOCK:
+        do_clock(node);
+        break;
+    case SIM_CLASS_LINK:
+        client_link(node, sim_chance(dice(node->sim), 50));
+        break;
+    case SIM_CLASS_DAYS:
+        if (sim_chance(dice(node->sim), 20))
+            do_days(node->sim);
+        break;
+    case SIM_CLASS_POISON:
+        do_poison(node);
+        break;
+    case SIM_CLASS_ANSWER: /* these happen by themselves, where they belong */
+    case SIM_CLASS_DOUBLE:
+    case SIM_CLASS_LOG:
+    case SIM_CLASS_VIEW:
+    case SIM_CLASS_ALL:
+        break;
+    }
+}
+
+void nemesis_step(struct sim *sim)
+{
+    struct sim_node *node = &sim->nodes[sim_below(dice(sim), (uint64_t)sim->node_count)];
+    unsigned class = 1U << sim_below(dice(sim), 13);
+
+    sim->fault_due_us = sim->now_us + sim->fault_every_us / 2 +
+                        (int64_t)sim_below(dice(sim), (uint64_t)sim->fault_every_us);
+    while (sim->classes && !(sim->classes & class))
+        class = class == 1U << 12 ? 1 : class << 1;
+    if ((sim->classes & class) && node->up)
+        act(node, (enum sim_class) class);
+}
+
+void nemesis_before_start(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+
+    if (sim->healed)
+        return;
+    if ((sim->classes & SIM_CLASS_CUT) && sim_chance(dice(sim), 20))
+        plan_cut(node);
+    else if ((sim->classes & SIM_CLASS_IO) && sim_chance(dice(sim), 20))
+        plan_io_error(node);
+}
+
+void nemesis_heal(struct sim *sim)
+{
+    sim_trace("everything is mended");
+    sim->healed = true;
+    sim->classes = 0;
+    sim->fault_due_us = SIM_NEVER;
+    for (int i = 0; i < sim->node_count; i++)
+        disk_heal(&sim->nodes[i].disk);
+}

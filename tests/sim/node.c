@@ -1,0 +1,479 @@
+#include "query/view_sqlite_priv.h"
+#include "sim/sim.h"
+#include "store/store_priv.h"
+#include <stdio.h>
+
+#define MS INT64_C(1000)
+#define RESERVE_BYTES 1000
+
+static int64_t wall_ms(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    /* 2026-11-23, as this node's clock has it. */
+    return INT64_C(1795424400000) + node->sim->now_us / 1000 + node->wall_offset_ms;
+}
+
+/* Starts anew with the machine. */
+static int64_t mono_us(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    return node->sim->now_us - node->booted_us + 1000000;
+}
+
+static int64_t disk_free(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    if (!node->tells_free)
+        return -1;
+    return node->disk.full ? 0 : INT64_MAX;
+}
+
+static void on_committed(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    node->undecided = false;
+    if (!node->relay)
+        return;
+    tb_relay_wake(node->relay);
+    /* Now and then only the relay's own timer finds the rows. */
+    if (!sim_chance(&node->sim->order_random, 10))
+        sim_wake(node, SIM_RELAY, 3 * MS);
+}
+
+static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
+{
+    struct sim_node *node = ctx;
+
+    tb_writer_post_cursor(node->writer, cursor_name, row, at_ms);
+    sim_wake(node, SIM_WRITER, 60 * MS);
+}
+
+static void on_relay_trouble(void *ctx, const struct tb_error *err)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s relay: %s %s", node->name, tb_code_name(err->code), err->text);
+    sim_cover(SIM_RELAY_FAILING, err->code != TB_OK);
+    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: relay: %s", node->name,
+                err->text);
+}
+
+static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s consumer: %s %s", node->name, tb_code_name(err->code), err->text);
+    sim_cover(SIM_CONSUMER_FAILING, err->code != TB_OK);
+    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: consumer: %s",
+                node->name, err->text);
+}
+
+void node_init(struct sim_node *node, struct sim *sim, int index)
+{
+    *node = (struct sim_node){.sim = sim, .index = index, .tells_free = true};
+    snprintf(node->name, sizeof node->name, "till%d", index + 1);
+    snprintf(node->store_path, sizeof node->store_path, "/sim/%d/store.db", index);
+    snprintf(node->log_path, sizeof node->log_path, "/sim/%d/log.db", index);
+    snprintf(node->view_path, sizeof node->view_path, "/sim/%d/view.db", index);
+    node->clock = (struct tb_clock){node, wall_ms, mono_us};
+    disk_init(&node->disk, index, sim->seed * 31 + (uint64_t)index + 100);
+    fake_random_init(&node->random, sim->seed * 37 + (uint64_t)index + 200);
+    for (int i = 0; i < SIM_ACTORS; i++)
+        node->due_us[i] = SIM_NEVER;
+    node->due_us[SIM_START] = 0;
+    node->link_known = true;
+}
+
+bool node_healthy(const struct sim_node *node)
+{
+    return node->up && tb_writer_healthy(node->writer);
+}
+
+/* Opening: as src/edge.c does it. */
+
+static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err)
+{
+    if (node->sim->mutant == SIM_MUTANT_SYNC_NORMAL)
+        return tb_db_exec(node->store->db, "PRAGMA synchronous=NORMAL", err);
+    if (node->sim->mutant == SIM_MUTANT_KEY_APART)
+        return tb_db_exec(node->store->db,
+                          "DELETE FROM idempotency WHERE created_at ="
+                          " (SELECT max(created_at) FROM idempotency)",
+                          err);
+    if (node->sim->mutant == SIM_MUTANT_LATE_SYNC)
+        node->disk.late_sync = "store.db-wal";
+    return TB_OK;
+}
+
+static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
+{
+    static const char *const cursor_names[] = {TB_CURSOR_INPROC};
+    const struct tb_store_options options = {.path = node->store_path,
+                                             .node = node->name,
+                                             .clock = &node->clock,
+                                             .random = &node->random.random};
+    int64_t known = 0;
+
+    TB_TRY(tb_store_open(&options, &node->store, err));
+    TB_TRY(tb_log_inproc_high_sequence(node->log, tb_store_epoch(node->store), &known, err));
+    SIM_REQUIRE(known <= tb_store_last_sequence(node->store),
+                "I10: %s: the log has sequence %" PRId64 ", the store ends at %" PRId64,
+                node->name, known, tb_store_last_sequence(node->store));
+    TB_TRY(set_store_mutant(node, err));
+    const struct tb_writer_options writer_options = {
+        .store = node->store,
+        .clock = &node->clock,
+        .disk_reserve_bytes = RESERVE_BYTES,
+        .disk_free = disk_free,
+        .disk_ctx = node,
+        .outbox_keep_ms = node->outbox_keep_ms,
+        .idempotency_keep_ms = SIM_DAY_US / 1000,
+        .cursor_names = cursor_names,
+        .cursor_count = 1,
+        .committed = on_committed,
+        .committed_ctx = node,
+    };
+    return tb_writer_new(&writer_options, &node->writer, err);
+}
+
+static void check_link(struct sim_node *node)
+{
+    bool forced = tb_store_forced_offline(node->store);
+
+    SIM_REQUIRE(!node->link_known || forced == node->link_forced,
+                "I1: %s: the link was %s, after the start it is not", node->name,
+                node->link_forced ? "forced offline" : "set to auto");
+    node->link_known = true;
+    node->link_forced = forced;
+}
+
+static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
+{
+    struct tb_log_writer *real = NULL;
+    struct tb_relay_options options = {
+        .node = node->name,
+        .cursor_name = TB_CURSOR_INPROC,
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .held = tb_store_forced_offline(node->store),
+        .moved = on_cursor,
+        .trouble = on_relay_trouble,
+        .ctx = node,
+    };
+
+    TB_TRY(tb_outbox_reader_open(node->store_path, &node->relay_outbox, err));
+    TB_TRY(tb_outbox_reader_open(node->store_path, &node->api_outbox, err));
+    TB_TRY(tb_log_inproc_writer(node->log, SIM_TOPIC, &real, err));
+    sim_log_init(&node->log_port, node, real);
+    options.outbox = node->relay_outbox;
+    options.writer = &node->log_port.base;
+    return tb_relay_new(&options, &node->relay, err);
+}
+
+static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
+{
+    struct tb_view *real = NULL;
+    struct tb_consumer_options options = {
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
+        .trouble = on_consumer_trouble,
+        .ctx = node,
+    };
+
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_GROUP, &node->reader, err));
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_AUDIT_GROUP, &node->audit, err));
+    TB_TRY(tb_view_sqlite_open(node->view_path, &real, err));
+    sim_view_init(&node->view_port, node, real);
+    TB_TRY(tb_view_sqlite_reader(node->view_path, &node->view_reader, err));
+    options.reader = node->reader;
+    options.view = &node->view_port.base;
+    return tb_consumer_new(&options, &node->consumer, err);
+}
+
+static enum tb_code open_all(struct sim_node *node, struct tb_error *err)
+{
+    TB_TRY(tb_log_inproc_open(node->log_path, &node->clock, &node->log, err));
+    TB_TRY(open_store(node, err));
+    check_link(node);
+    TB_TRY(open_bridge(node, err));
+    return open_view(node, err);
+}
+
+static void close_readers(struct sim_node *node)
+{
+    tb_consumer_free(node->consumer);
+    if (node->view_reader)
+        node->view_reader->ops->free(node->view_reader);
+    if (node->view_port.real)
+        node->view_port.base.ops->free(&node->view_port.base);
+    if (node->audit)
+        node->audit->ops->free(node->audit);
+    if (node->reader)
+        node->reader->ops->free(node->reader);
+    node->consumer = NULL;
+    node->view_reader = NULL;
+    node->view_port.real = NULL;
+    node->audit = node->reader = NULL;
+}
+
+static void close_all(struct sim_node *node)
+{
+    node->dying = true;
+    close_readers(node);
+    tb_relay_free(node->relay);
+    node->relay = NULL;
+    if (node->log_port.real)
+        node->log_port.base.ops->free(&node->log_port.base);
+    node->log_port.real = NULL;
+    tb_outbox_reader_free(node->api_outbox);
+    tb_outbox_reader_free(node->relay_outbox);
+    node->api_outbox = node->relay_outbox = NULL;
+    if (node->writer)
+        tb_writer_free(node->writer);
+    else
+        tb_store_free(node->store);
+    node->writer = NULL;
+    node->store = NULL;
+    tb_log_inproc_free(node->log);
+    node->log = NULL;
+    node->dying = node->up = false;
+    nemesis_poison_lost(node);
+    for (int i = 0; i < SIM_ACTORS; i++)
+        node->due_us[i] = SIM_NEVER;
+}
+
+static int64_t pause_us(struct sim_node *node)
+{
+    return (int64_t)sim_below(&node->sim->order_random, 3000) * MS + 20 * MS;
+}
+
+static void start_failed(struct sim_node *node, const struct tb_error *err)
+{
+    sim_trace("%s does not start: %s", node->name, err->text);
+    SIM_REQUIRE(err->code == TB_UNAVAILABLE || err->code == TB_FULL || err->code == TB_BUSY ||
+                    err->code == TB_UNKNOWN,
+                "I11: %s does not start: %s", node->name, err->text);
+    sim_cover(SIM_OPEN_FAILED, 1);
+    sim_cover(SIM_CUT_OPENING, node->disk.off);
+    disk_kill_handles(&node->disk);
+    close_all(node);
+    sim_wake(node, SIM_START, pause_us(node));
+}
+
+/* The view is derived: a power cut may set it back. */
+static void forget_reads(struct sim_node *node)
+{
+    struct oracle *oracle = &node->sim->oracle;
+
+    for (int i = 0; i < oracle->order_count; i++) {
+        if (oracle->orders[i].node != node->index)
+            continue;
+        if (oracle->orders[i].read > 0)
+            oracle->orders[i].read_once = oracle->orders[i].read;
+        oracle->orders[i].read = 0;
+    }
+}
+
+void node_start(struct sim_node *node)
+{
+    struct tb_error err = {0};
+
+    node->due_us[SIM_START] = SIM_NEVER;
+    if (node->disk.off) {
+        disk_power_on(&node->disk);
+        node->booted_us = node->sim->now_us;
+        forget_reads(node);
+    }
+    nemesis_before_start(node);
+    if (open_all(node, &err) != TB_OK) {
+        start_failed(node, &err);
+        return;
+    }
+    sim_trace("%s runs", node->name);
+    node->up = node->was_healthy = true;
+    node->undecided = false;
+    for (int i = 0; i < TB_LOG_PARTITIONS; i++)
+        node->audit_fresh[i] = true;
+    for (int i = 0; i < SIM_START; i++)
+        sim_wake(node, (enum sim_actor)i, 5 * MS);
+    if (!node->disk.off)
+        check_node(node);
+}
+
+/* Ending. */
+
+void node_kill(struct sim_node *node)
+{
+    sim_trace("%s is killed", node->name);
+    disk_kill_handles(&node->disk);
+    close_all(node);
+    sim_wake(node, SIM_START, pause_us(node));
+}
+
+void node_power_lost(struct sim_node *node)
+{
+    sim_trace("%s has no power", node->name);
+    close_all(node);
+    sim_wake(node, SIM_START, pause_us(node));
+}
+
+void node_stop(struct sim_node *node)
+{
+    sim_trace("%s is stopped", node->name);
+    tb_writer_stop(node->writer);
+    for (int i = 0; i < 10 && tb_writer_queue_length(node->writer) > 0; i++)
+        (void)tb_writer_step(node->writer);
+    (void)tb_writer_step(node->writer);
+    close_all(node);
+    sim_wake(node, SIM_START, pause_us(node));
+}
+
+void node_release(struct sim_node *node)
+{
+    if (node->up)
+        close_all(node);
+    if (node->disk.off)
+        disk_power_on(&node->disk);
+    disk_release(&node->disk, node->index);
+}
+
+/* Steps. */
+
+static void wait_for(struct sim_node *node, enum sim_actor actor, int64_t wait_ms)
+{
+    if (wait_ms >= 0)
+        sim_wake(node, actor, wait_ms * MS + 2 * MS);
+}
+
+static void step_writer(struct sim_node *node)
+{
+    bool healthy;
+
+    wait_for(node, SIM_WRITER, tb_writer_step(node->writer));
+    healthy = tb_writer_healthy(node->writer);
+    if (healthy == node->was_healthy)
+        return;
+    node->was_healthy = healthy;
+    sim_trace("%s store is %s", node->name, healthy ? "mended" : "broken");
+    sim_cover(healthy ? SIM_STORE_MENDED : SIM_STORE_BROKEN, 1);
+    node->undecided = true;
+    if (healthy && !node->disk.off)
+        check_node(node);
+}
+
+static void step_relay(struct sim_node *node)
+{
+    uint64_t before = tb_relay_sent(node->relay);
+    int64_t wait_ms = tb_relay_step(node->relay);
+
+    if (tb_relay_sent(node->relay) > before)
+        sim_trace("%s relay sent %" PRIu64, node->name, tb_relay_sent(node->relay) - before);
+    wait_for(node, SIM_RELAY, wait_ms);
+}
+
+static void step_consumer(struct sim_node *node)
+{
+    int64_t pause_ms = tb_consumer_step(node->consumer, 0);
+
+    /* Woken by the log when it grows; the timer only looks after what the wake-up missed. */
+    wait_for(node, SIM_CONSUMER, pause_ms > 0 ? pause_ms : 700);
+}
+
+static void audit_record(struct sim_node *node, const struct tb_record *record)
+{
+    int64_t *next = &node->audit_next[record->partition];
+    bool fresh = node->audit_fresh[record->partition];
+
+    SIM_REQUIRE(record->offset == *next || (fresh && record->offset < *next),
+                "I4: %s: the group %s reads offset %" PRId64 " of partition %d after %" PRId64,
+                node->name, SIM_AUDIT_GROUP, record->offset, record->partition, *next - 1);
+    node->audit_fresh[record->partition] = false;
+    *next = record->offset + 1;
+}
+
+static void step_audit(struct sim_node *node)
+{
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+    size_t max = (size_t)sim_below(&node->sim->order_random, 40) + 1;
+    enum tb_code code = node->audit->ops->poll(node->audit, max, 0, &batch, &err);
+
+    SIM_REQUIRE(code != TB_CORRUPT, "%s: audit: %s", node->name, err.text);
+    for (size_t i = 0; code == TB_OK && i < batch.count; i++)
+        audit_record(node, &batch.records[i]);
+    if (code == TB_OK && batch.count > 0 && sim_chance(&node->sim->order_random, 60))
+        (void)!node->audit->ops->commit(node->audit, batch.partition,
+                                        batch.records[batch.count - 1].offset + 1, &err);
+    wait_for(node, SIM_AUDIT, batch.count > 0 ? 5 : 400);
+}
+
+/* The log may forget only what the view will not ask for again, not even after a power cut: a
+ * view is derived, may have gone back, and what it has may not be on the disk yet. */
+static bool view_is_safe(struct sim_node *node)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)node->view_port.real;
+    struct tb_error err = {0};
+
+    if (node->sim->mutant == SIM_MUTANT_BLIND_EXPIRY)
+        return true;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+        int64_t next = -1;
+
+        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) != TB_OK ||
+            node->view_reader->ops->offset(node->view_reader, p, &next, &err) != TB_OK ||
+            next < range.committed)
+            return false;
+    }
+    return tb_db_checkpoint(view->db, &err) == TB_OK;
+}
+
+/* What the log's owner does now and then, and the kernel about every half minute. */
+static void step_keeper(struct sim_node *node)
+{
+    struct tb_error err = {0};
+    int64_t removed = 0;
+
+    check_node(node); /* sees what may be removed now */
+    if (node_healthy(node) && view_is_safe(node) &&
+        tb_log_inproc_expire(node->log, wall_ms(node) - node->outbox_keep_ms, 50, &removed,
+                             &err) == TB_OK)
+        sim_cover(SIM_LOG_EXPIRED, (uint64_t)removed);
+    disk_settle(&node->disk);
+    wait_for(node, SIM_KEEPER, 30000);
+}
+
+void node_step(struct sim_node *node, enum sim_actor actor)
+{
+    node->due_us[actor] = SIM_NEVER;
+    switch (actor) {
+    case SIM_WRITER:
+        step_writer(node);
+        break;
+    case SIM_RELAY:
+        step_relay(node);
+        break;
+    case SIM_CONSUMER:
+        step_consumer(node);
+        break;
+    case SIM_AUDIT:
+        step_audit(node);
+        break;
+    case SIM_KEEPER:
+        step_keeper(node);
+        break;
+    case SIM_START:
+        node_start(node);
+        break;
+    case SIM_ACTORS:
+        break;
+    }
+    if (node->up && node->disk.off)
+        node_power_lost(node);
+}

@@ -1,0 +1,191 @@
+#include "sim/sim.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS INT64_C(1000)
+/* A run that takes more turns than this goes round in a circle. */
+#define TURNS_MAX 400000
+/* I13: after the last fault everything has arrived within half an hour. */
+#define QUIET_WITHIN_US (INT64_C(1800) * 1000000)
+#define LOOK_EVERY_US (500 * MS)
+
+const char *sim_mutant_name(enum sim_mutant mutant)
+{
+    static const char *const names[SIM_MUTANT_COUNT] = {
+        [SIM_MUTANT_NONE] = "none",
+        [SIM_MUTANT_SYNC_NORMAL] = "sync-normal",
+        [SIM_MUTANT_LATE_SYNC] = "late-sync",
+        [SIM_MUTANT_EARLY_CURSOR] = "early-cursor",
+        [SIM_MUTANT_TRUSTED_LOG] = "trusted-log",
+        [SIM_MUTANT_NO_GUARD] = "no-guard",
+        [SIM_MUTANT_NO_KEYS] = "no-keys",
+        [SIM_MUTANT_KEY_APART] = "key-apart",
+        [SIM_MUTANT_BLIND_CLEANER] = "blind-cleaner",
+        [SIM_MUTANT_BLIND_EXPIRY] = "blind-expiry",
+    };
+
+    return names[mutant];
+}
+
+uint64_t sim_below(struct fake_random *random, uint64_t bound)
+{
+    return fake_random_below(random, bound);
+}
+
+bool sim_chance(struct fake_random *random, unsigned percent)
+{
+    return sim_below(random, 100) < percent;
+}
+
+/* Somewhere within the time given: whose turn comes first is drawn. */
+void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
+{
+    int64_t due_us = node->sim->now_us + in_us / 2 +
+                     (int64_t)sim_below(&node->sim->order_random, (uint64_t)in_us / 2 + 1);
+
+    if (due_us < node->due_us[actor])
+        node->due_us[actor] = due_us;
+}
+
+/* With a few dozen actors looking at all of them is quicker than a heap. Moments are drawn to the
+ * microsecond, so that ties are as good as none. */
+struct turn {
+    int64_t due_us;
+    struct sim_node *node; /* NULL: a client's, or the nemesis's */
+    enum sim_actor actor;
+    int client; /* NONE: the nemesis's */
+};
+
+static struct turn next_turn(struct sim *sim)
+{
+    struct turn next = {.due_us = sim->fault_due_us, .client = ORACLE_NONE};
+
+    for (int i = 0; i < sim->client_count; i++)
+        if (sim->clients[i].due_us < next.due_us)
+            next = (struct turn){.due_us = sim->clients[i].due_us, .client = i};
+    for (int i = 0; i < sim->node_count; i++)
+        for (int actor = 0; actor < SIM_ACTORS; actor++)
+            if (sim->nodes[i].due_us[actor] < next.due_us)
+                next = (struct turn){.due_us = sim->nodes[i].due_us[actor],
+                                     .node = &sim->nodes[i],
+                                     .actor = (enum sim_actor)actor};
+    return next;
+}
+
+static void take_turn(struct sim *sim)
+{
+    struct turn turn = next_turn(sim);
+
+    if (turn.due_us > sim->now_us)
+        sim->now_us = turn.due_us;
+    if (turn.node)
+        node_step(turn.node, turn.actor);
+    else if (turn.client != ORACLE_NONE)
+        client_step(sim, turn.client);
+    else
+        nemesis_step(sim);
+}
+
+static bool clients_are_done(const struct sim *sim)
+{
+    for (int i = 0; i < sim->client_count; i++)
+        if (sim->clients[i].waiting > 0 || sim->clients[i].due_us != SIM_NEVER)
+            return false;
+    return true;
+}
+
+static void run_faults(struct sim *sim)
+{
+    for (int turns = 0; !clients_are_done(sim); turns++) {
+        /* Nobody asks for ever: what is not done in an hour's turns waits for the end. */
+        SIM_REQUIRE(turns < TURNS_MAX, "the run does not come to its end");
+        if (turns > TURNS_MAX / 10 && !sim->healed)
+            nemesis_heal(sim);
+        take_turn(sim);
+    }
+}
+
+/* Every node up, its link free, and everything where it belongs. */
+static bool all_quiet(struct sim *sim)
+{
+    for (int i = 0; i < sim->node_count; i++) {
+        struct sim_node *node = &sim->nodes[i];
+
+        if (!node_healthy(node))
+            return false;
+        if (!node->link_known || node->link_forced) {
+            client_link(node, false);
+            return false;
+        }
+        if (!check_is_quiet(node))
+            return false;
+    }
+    return true;
+}
+
+static void run_to_rest(struct sim *sim)
+{
+    int64_t since_us, look_us;
+
+    if (!sim->healed)
+        nemesis_heal(sim);
+    since_us = look_us = sim->now_us;
+    for (;;) {
+        SIM_REQUIRE(sim->now_us - since_us < QUIET_WITHIN_US,
+                    "I13: not everything has arrived within half an hour");
+        if (sim->now_us >= look_us) {
+            if (all_quiet(sim))
+                break;
+            look_us = sim->now_us + LOOK_EVERY_US;
+        }
+        take_turn(sim);
+    }
+    sim_trace("everything has arrived");
+    for (int i = 0; i < sim->node_count; i++)
+        check_finally(&sim->nodes[i]);
+}
+
+static void draw_world(struct sim *sim)
+{
+    struct fake_random *random = &sim->order_random;
+
+    sim->node_count = (int)sim_below(random, SIM_NODES_MAX) + 1;
+    sim->client_count = (int)sim_below(random, SIM_CLIENTS_MAX) + 1;
+    sim->ops_left = (int)sim_below(random, 120) + 20;
+    sim->dead_letter_keep_ms = sim_chance(random, 70) ? -1 : 90 * (SIM_DAY_US / 1000);
+    nemesis_draw(sim);
+    for (int i = 0; i < sim->node_count; i++) {
+        node_init(&sim->nodes[i], sim, i);
+        sim->nodes[i].outbox_keep_ms = (int64_t)(sim_below(random, 24) + 1) * 3600 * 1000;
+    }
+    for (int i = 0; i < sim->client_count; i++)
+        sim->clients[i].again_op = ORACLE_NONE;
+}
+
+uint64_t sim_run(const struct sim_options *options)
+{
+    static char repeat[64];
+    struct sim *sim = calloc(1, sizeof *sim);
+
+    if (!sim)
+        abort();
+    sim->seed = options->seed;
+    sim->mutant = options->mutant;
+    snprintf(repeat, sizeof repeat, "%s%s", sim->mutant ? " --mutant " : "",
+             sim->mutant ? sim_mutant_name(sim->mutant) : "");
+    sim_trace_begin(sim->seed, repeat, &sim->now_us, options->echo);
+    disk_vfs_install(sim->seed * 41 + 5, &sim->now_us);
+    fake_random_init(&sim->order_random, sim->seed * 43 + 1);
+    fake_random_init(&sim->client_random, sim->seed * 47 + 2);
+    fake_random_init(&sim->fault_random, sim->seed * 53 + 3);
+    fake_random_init(&sim->port_random, sim->seed * 59 + 4);
+    draw_world(sim);
+    sim_trace("%d nodes, %d clients, classes %x", sim->node_count, sim->client_count,
+              sim->classes);
+    run_faults(sim);
+    run_to_rest(sim);
+    for (int i = 0; i < sim->node_count; i++)
+        node_release(&sim->nodes[i]);
+    free(sim);
+    return sim_trace_hash();
+}
