@@ -122,7 +122,7 @@ static void take_variable(struct tb_config_loader *loader, const char *entry)
     if (key < TB_CONFIG_KEY_COUNT)
         tb_config_take(loader, (enum tb_config_key)key, equals + 1, TB_CONFIG_ENV,
                        tb_buf_str(&name).ptr);
-    else
+    else if (!tb_config_take_property_variable(loader, entry, tb_buf_str(&name).ptr))
         tb_config_fault(loader,
                         "%s: unknown variable; " ENV_PREFIX "SECTION_KEY sets a key, such as "
                         "TILLBOX_NODE_NAME ('tillbox config' lists the keys)",

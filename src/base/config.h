@@ -40,6 +40,19 @@ enum tb_config_key {
     TB_HTTP_ALLOWED_HOSTS,
     TB_HTTP_ALLOWED_ORIGINS,
     TB_LOG_KIND,
+    TB_KAFKA_BROKERS,
+    TB_KAFKA_TOPIC,
+    TB_KAFKA_GROUP,
+    TB_KAFKA_PARTITIONS,
+    TB_KAFKA_KEY,
+    TB_KAFKA_CREATE_TOPICS,
+    TB_KAFKA_REPLICATION,
+    TB_MONGO_URI,
+    TB_MONGO_DATABASE,
+    TB_MONGO_BULK_SIZE,
+    TB_LINK_OFFLINE_AFTER,
+    TB_LINK_RETRY_MAX,
+    TB_LINK_FIRST_RETRY_SPREAD,
     TB_RETENTION_OUTBOX,
     TB_RETENTION_IDEMPOTENCY,
     TB_RETENTION_LOG,
@@ -68,6 +81,24 @@ struct tb_config_spec {
 };
 extern const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT];
 
+/* Sections whose keys are a library's, not ours: any key is taken as it is. In the environment a
+ * key is in capitals with _ for its dots. */
+enum tb_config_section {
+    TB_CONFIG_KAFKA_PROPERTIES,
+    TB_CONFIG_KAFKA_PRODUCER,
+    TB_CONFIG_KAFKA_CONSUMER,
+    TB_CONFIG_SECTION_COUNT
+};
+const char *tb_config_section_name(enum tb_config_section section); /* "kafka.properties" */
+struct tb_config_property {
+    const struct tb_config_property *next; /* in the order of reading; NULL: the last */
+    enum tb_config_section section;
+    const char *key, *value;
+    enum tb_config_origin origin;
+};
+/* More than any library has. */
+#define TB_CONFIG_PROPERTIES_MAX 500
+
 struct tb_config; /* opaque */
 
 /* argv holds flags only (--flag value, --flag=value; --create-topics like flags have no value).
@@ -79,7 +110,10 @@ void tb_config_free(struct tb_config *config);
 const char *tb_config_text(const struct tb_config *config, enum tb_config_key key);
 int64_t tb_config_int(const struct tb_config *config, enum tb_config_key key);
 bool tb_config_bool(const struct tb_config *config, enum tb_config_key key);
+const struct tb_config_property *
+tb_config_properties(const struct tb_config *config); /* NULL: none */
 enum tb_config_origin tb_config_origin(const struct tb_config *config, enum tb_config_key key);
 const char *tb_config_origin_name(enum tb_config_origin origin); /* "default", "file", ... */
-/* Lines `section.key = value  # origin` with each key's meaning above it; or the JSON list. */
+/* Lines `section.key = value  # origin` with each key's meaning above it; or the JSON list.
+ * Passwords are not shown. */
 void tb_config_print(const struct tb_config *config, bool json, struct tb_buf *out);

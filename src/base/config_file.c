@@ -49,6 +49,8 @@ static void report_unknown(struct ini_source *source, const char *section, const
             tb_buf_addf(&known, "%s[%s]", *last ? ", " : "", tb_config_specs[i].section);
         last = tb_config_specs[i].section;
     }
+    for (int i = 0; i < TB_CONFIG_SECTION_COUNT; i++)
+        tb_buf_addf(&known, ", [%s]", tb_config_section_name((enum tb_config_section)i));
     if (*section)
         tb_config_fault(source->loader, "%s:%d: %s is in an unknown section [%s]; there are %s",
                         source->path, source->line, name, section, tb_buf_str(&known).ptr);
@@ -62,11 +64,16 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     TB_CLEANUP(tb_buf_release) struct tb_buf where = {0};
     struct ini_source *source = user;
     enum tb_config_key key = find_key(section, name);
+    enum tb_config_section properties = tb_config_section_find(section);
 
     source->wants_value = false;
     if (source->lost)
         return 1;
-    if (key == TB_CONFIG_KEY_COUNT) {
+    if (properties != TB_CONFIG_SECTION_COUNT) {
+        tb_buf_addf(&where, "%s:%d", source->path, source->line);
+        tb_config_take_property(source->loader, properties, name, value, TB_CONFIG_FILE,
+                                tb_buf_str(&where).ptr);
+    } else if (key == TB_CONFIG_KEY_COUNT) {
         report_unknown(source, section, name);
     } else if (source->seen[key]) {
         tb_config_fault(source->loader, "%s:%d: %s.%s is set in line %d already", source->path,

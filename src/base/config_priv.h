@@ -15,6 +15,8 @@ struct tb_config {
         int64_t value;    /* typed; 0 for texts */
         enum tb_config_origin origin;
     } keys[TB_CONFIG_KEY_COUNT];
+    struct tb_config_property *properties; /* the first, in the arena */
+    size_t property_count;
 };
 
 struct tb_config_loader {
@@ -35,5 +37,14 @@ void tb_config_fault(struct tb_config_loader *loader, const char *format, ...) T
 /* Takes a value, or reports it with `where` (file and line, variable or flag) in front. */
 void tb_config_take(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
                     enum tb_config_origin origin, const char *where);
+/* The section of that name; TB_CONFIG_SECTION_COUNT: none. */
+enum tb_config_section tb_config_section_find(const char *name);
+/* Takes a property; where it is set already, a later origin wins and the same one is a fault. */
+void tb_config_take_property(struct tb_config_loader *loader, enum tb_config_section section,
+                             const char *key, const char *value, enum tb_config_origin origin,
+                             const char *where);
+/* TILLBOX_SECTION_KEY=value of such a section; false: it is something else. */
+bool tb_config_take_property_variable(struct tb_config_loader *loader, const char *entry,
+                                      const char *where);
 /* A file that must be there, unless it may be missing. */
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);

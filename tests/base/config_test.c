@@ -1,110 +1,12 @@
 /* Promise: what is in force is what was asked for, from where INTERFACES says, or else every
  * fault is named with its place and what is allowed. */
-#include "base/config.h"
+#include "base/config_load.h"
 #include "base/json.h"
 #include "support/support.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define LISTEN "127.0.0.1:8081"
-#define ARGS_MAX 8
-
-static char folder[128];
-static char file_path[160];
-
-/* What goes in and what came out of one load. */
-struct load {
-    const char *file; /* its contents; NULL: none is named */
-    const char *env[ARGS_MAX];
-    const char *args[ARGS_MAX];
-    struct tb_config *config;
-    struct tb_buf report;
-};
-
-static void setup(void)
-{
-    tmpdir_make(folder);
-    snprintf(file_path, sizeof file_path, "%s/t.conf", folder);
-}
-
-static void teardown(void)
-{
-    tmpdir_remove(folder);
-}
-
-static void write_file(const char *bytes, size_t len)
-{
-    FILE *file = fopen(file_path, "w");
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, len, file), len);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static enum tb_code load(struct load *load)
-{
-    struct tb_error err = {0};
-    char *args[ARGS_MAX + 2] = {0}, *env[ARGS_MAX + 1] = {0};
-    int argc = 0;
-
-    if (load->file) {
-        write_file(load->file, strlen(load->file));
-        args[argc++] = strdup("--config");
-        args[argc++] = strdup(file_path);
-    }
-    for (int i = 0; i < ARGS_MAX && load->args[i]; i++)
-        args[argc++] = strdup(load->args[i]);
-    for (int i = 0; i < ARGS_MAX && load->env[i]; i++)
-        env[i] = strdup(load->env[i]);
-    enum tb_code code =
-        tb_config_load(argc, args, env, LISTEN, &load->config, &load->report, &err);
-    ck_assert((load->config != NULL) == (code == TB_OK));
-    ck_assert((load->report.len == 0) == (code == TB_OK));
-    for (int i = 0; i < argc; i++)
-        free(args[i]);
-    for (int i = 0; env[i]; i++)
-        free(env[i]);
-    return code;
-}
-
-static void release(struct load *load)
-{
-    tb_config_free(load->config);
-    tb_buf_release(&load->report);
-}
-
-static void load_good(struct load *l)
-{
-    enum tb_code code = load(l);
-
-    ck_assert_msg(code == TB_OK, "%s", tb_buf_str(&l->report).ptr);
-}
-
-/* Every line of the report, with FILE for the path. */
-static void check_report(struct load *l, const char *const *lines)
-{
-    const char *at;
-
-    ck_assert_int_eq(load(l), TB_INVALID);
-    at = l->report.data;
-    for (; *lines; lines++) {
-        char expected[400];
-        const char *mark = strstr(*lines, "FILE");
-
-        if (mark)
-            snprintf(expected, sizeof expected, "%.*s%s%s\n", (int)(mark - *lines), *lines,
-                     file_path, mark + 4);
-        else
-            snprintf(expected, sizeof expected, "%s\n", *lines);
-        ck_assert_msg(strncmp(at, expected, strlen(expected)) == 0, "expected: %sgot: %s",
-                      expected, at);
-        at += strlen(expected);
-    }
-    ck_assert_str_eq(at, "");
-    release(l);
-}
 
 START_TEST(defaults_are_those_of_the_interface)
 {
@@ -113,6 +15,13 @@ START_TEST(defaults_are_those_of_the_interface)
         int64_t value;
     } numbers[] = {
         {TB_NODE_DAY_START, 0},
+        {TB_KAFKA_PARTITIONS, 6},
+        {TB_KAFKA_CREATE_TOPICS, false},
+        {TB_KAFKA_REPLICATION, 0},
+        {TB_MONGO_BULK_SIZE, 500},
+        {TB_LINK_OFFLINE_AFTER, 10000},
+        {TB_LINK_RETRY_MAX, 300000},
+        {TB_LINK_FIRST_RETRY_SPREAD, 120000},
         {TB_RETENTION_OUTBOX, 86400000},
         {TB_RETENTION_IDEMPOTENCY, 86400000},
         {TB_RETENTION_LOG, -1},
@@ -136,6 +45,12 @@ START_TEST(defaults_are_those_of_the_interface)
     ck_assert_str_eq(tb_config_text(l.config, TB_NODE_TIMEZONE), "");
     ck_assert_str_eq(tb_config_text(l.config, TB_HTTP_LISTEN), LISTEN);
     ck_assert_str_eq(tb_config_text(l.config, TB_LOG_KIND), "inproc");
+    ck_assert_str_eq(tb_config_text(l.config, TB_KAFKA_BROKERS), "");
+    ck_assert_str_eq(tb_config_text(l.config, TB_KAFKA_TOPIC), "order-events");
+    ck_assert_str_eq(tb_config_text(l.config, TB_KAFKA_GROUP), "tillbox-central");
+    ck_assert_str_eq(tb_config_text(l.config, TB_KAFKA_KEY), "order");
+    ck_assert_str_eq(tb_config_text(l.config, TB_MONGO_DATABASE), "tillbox");
+    ck_assert_ptr_null(tb_config_properties(l.config));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         ck_assert_int_eq(tb_config_int(l.config, numbers[i].key), numbers[i].value);
     for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++)
@@ -205,12 +120,15 @@ START_TEST(all_faults_are_reported_at_once)
 {
     static const char *const lines[] = {
         "zzz: unexpected argument; flags begin with --",
-        "--foo: unknown flag; there are --config, --node, --data, --listen, --log",
+        "--foo: unknown flag; there are --config, --node, --data, --listen, --log, "
+        "--kafka-brokers, --kafka-topic, --kafka-group, --kafka-partitions, --kafka-key, "
+        "--create-topics, --kafka-replication, --mongo-uri, --mongo-database, --mongo-bulk-size",
         "--data: needs a value",
         "FILE:2: node.name = a b is not allowed; allowed: letters, digits and '-', 1 to 32",
         "FILE:3: unknown key nam; [node] has name, data, currency, timezone, day_start",
         "FILE:5: foo is in an unknown section [nodx]; there are [node], [http], [log], "
-        "[retention], [limits]",
+        "[kafka], [mongo], [link], [retention], [limits], [kafka.properties], [kafka.producer], "
+        "[kafka.consumer]",
         "FILE:6: neither [section] nor key = value",
         "FILE:8: neither [section] nor key = value",
         "FILE:11: http.listen is set in line 10 already",
@@ -221,7 +139,7 @@ START_TEST(all_faults_are_reported_at_once)
         "TILLBOX_NODE_NAME ('tillbox config' lists the keys)",
         "TILLBOX_RETENTION_LOG: retention.log = 1s is not allowed; allowed: a duration in ms, s, "
         "m, h or d from 1m to 3650d, or forever",
-        "--log: log.kind = kafka is not allowed; allowed: inproc",
+        "--log: log.kind = pulsar is not allowed; allowed: one of inproc, kafka",
         NULL,
     };
     struct load l = {
@@ -230,7 +148,7 @@ START_TEST(all_faults_are_reported_at_once)
                 "depth = 99\n# end",
         .env = {"TILLBOX_NODE=1", "TILLBOX_RETENTION_LOG=1s", "TILLBOX_CONFIG=/nowhere",
                 "TILLBOX_URL=x", "OTHER=1", "TILLBOXX=1"},
-        .args = {"zzz", "--foo=2", "--log", "kafka", "--data", "--node", "ok"},
+        .args = {"zzz", "--foo=2", "--log", "pulsar", "--data", "--node", "ok"},
     };
 
     check_report(&l, lines);
@@ -240,7 +158,9 @@ END_TEST
 START_TEST(keys_without_a_section_are_named)
 {
     static const char *const lines[] = {"FILE:1: name is in no section; there are [node], "
-                                        "[http], [log], [retention], [limits]",
+                                        "[http], [log], [kafka], [mongo], [link], "
+                                        "[retention], [limits], [kafka.properties], "
+                                        "[kafka.producer], [kafka.consumer]",
                                         NULL};
     struct load l = {.file = "name = a\n"};
 
@@ -428,7 +348,7 @@ int main(void)
     Suite *suite = suite_create("config");
     TCase *tc = tcase_create("config");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, config_setup, config_teardown);
     tcase_add_test(tc, defaults_are_those_of_the_interface);
     tcase_add_test(tc, the_later_wins);
     tcase_add_test(tc, every_key_can_be_set_in_the_file_and_by_its_variable);

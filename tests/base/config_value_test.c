@@ -54,7 +54,8 @@ START_TEST(values_are_read_as_their_type_says)
         {TB_HTTP_LISTEN, "[]:8081", false, 0},
         {TB_HTTP_LISTEN, "a:", false, 0},
         {TB_LOG_KIND, "inproc", true, 0},
-        {TB_LOG_KIND, "kafka", false, 0},
+        {TB_LOG_KIND, "kafka", true, 1},
+        {TB_LOG_KIND, "pulsar", false, 0},
         {TB_LOG_KIND, "", false, 0},
     };
 
