@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* What no log has is kept: an order that was parked is still to be dealt with. */
+#define NOT_PARKED " AND order_id NOT IN (SELECT order_id FROM parked)"
+
 static const char *const sql[TB_STMT_COUNT] = {
     [TB_STMT_SAVEPOINT] = "SAVEPOINT command",
     [TB_STMT_RELEASE] = "RELEASE command",
@@ -32,15 +35,17 @@ static const char *const sql[TB_STMT_COUNT] = {
     [TB_STMT_SET_LINK] = "UPDATE meta SET forced_offline = :forced",
     /* By row, never by time: the chunk ends at its last row that is old enough (or whose stamp is
      * so far ahead that it says nothing), and everything before it in commit order is older. */
-    [TB_STMT_CLEAN_OUTBOX] =
-        "DELETE FROM outbox WHERE row <= (SELECT max(row) FROM"
-        " (SELECT row, occurred_at FROM outbox WHERE row <= :acked ORDER BY row LIMIT :chunk)"
-        " WHERE occurred_at NOT BETWEEN :from AND :to)",
+    [TB_STMT_CLEAN_OUTBOX] = "DELETE FROM outbox WHERE row <= (SELECT max(row) FROM"
+                             " (SELECT row, occurred_at FROM outbox WHERE row <= :acked" NOT_PARKED
+                             "  ORDER BY row LIMIT :chunk)"
+                             " WHERE occurred_at NOT BETWEEN :from AND :to)" NOT_PARKED,
     [TB_STMT_CLEAN_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
                            " WHERE created_at < :before ORDER BY created_at LIMIT :chunk)",
     [TB_STMT_CLEANABLE] = "SELECT EXISTS(SELECT 1 FROM idempotency) OR"
                           " (SELECT min(row) FROM outbox) < (SELECT max(row) FROM outbox)",
     [TB_STMT_CURSOR] = "SELECT row FROM cursors WHERE name = :name",
+    [TB_STMT_PARK] = "INSERT INTO parked(cursor, order_id, row, reason, parked_at)"
+                     " VALUES(:cursor, :order_id, :row, :reason, :at) ON CONFLICT DO NOTHING",
 };
 
 enum tb_code tb_store_prepare(struct tb_store *store, struct tb_error *err)
@@ -117,38 +122,50 @@ static void bind_order(struct tb_store *store, struct tb_stmt *stmt, int64_t num
     tb_stmt_bind_text(stmt, ":doc", doc);
 }
 
+/* The event's value is the order itself. */
+static enum tb_code encode_placed(struct tb_store *store, const struct tb_event *event,
+                                  struct tb_order *order, struct tb_error *err)
+{
+    tb_event_apply(event, order);
+    tb_buf_clear(&store->doc);
+    tb_order_encode(&store->doc, order);
+    return tb_buf_ok(&store->doc) ? TB_OK : tb_error_set(err, TB_INTERNAL, "out of memory");
+}
+
+/* True: refused, since the log would refuse it later. */
+static bool is_too_large(const struct tb_store *store, const struct tb_buf *payload,
+                         struct tb_str traceparent, struct tb_answer *answer)
+{
+    if (store->event_max_bytes == 0 ||
+        payload->len + traceparent.len <= (size_t)store->event_max_bytes)
+        return false;
+    tb_answer_problem(answer, 413, "The order is larger than the event log takes.", NULL);
+    return true;
+}
+
 static enum tb_code write_placed(struct tb_store *store, const struct tb_event *event,
-                                 struct tb_order *order, struct tb_str traceparent,
+                                 const struct tb_order *order, struct tb_str traceparent,
                                  struct tb_error *err)
 {
     struct tb_stmt *stmt = &store->stmts[TB_STMT_INSERT_ORDER];
     int64_t number = store->last_number + 1;
-
-    tb_event_apply(event, order);
-    tb_buf_clear(&store->doc);
-    tb_order_encode(&store->doc, order);
-    if (!tb_buf_ok(&store->doc))
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
 
     bind_order(store, stmt, number, order, tb_buf_str(&store->doc));
     tb_stmt_bind_text(stmt, ":order_id", tb_str_of(order->order_id));
     tb_stmt_bind_text(stmt, ":kind", tb_str_of(tb_order_kind_name(order->kind)));
     tb_stmt_bind_text(stmt, ":currency", tb_str_of(order->currency));
     TB_TRY(tb_stmt_run(stmt, err));
-    /* The event's value is the order itself. */
     TB_TRY(insert_outbox(store, event, tb_buf_str(&store->doc), traceparent, err));
     store->last_number = number;
     store->last_row++;
     return TB_OK;
 }
 
-static enum tb_code write_changed(struct tb_store *store, const struct tb_event *event,
-                                  int64_t number, struct tb_str doc, struct tb_order *order,
-                                  struct tb_str traceparent, struct tb_arena *arena,
-                                  struct tb_error *err)
+static enum tb_code encode_changed(struct tb_store *store, const struct tb_event *event,
+                                   struct tb_str doc, struct tb_order *order,
+                                   struct tb_arena *arena, struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_UPDATE_ORDER];
 
     if (tb_json_parse(doc, TB_JSON_DEPTH_MAX, &json, err) != TB_OK ||
         tb_order_decode(json, arena, order, err) != TB_OK)
@@ -160,6 +177,14 @@ static enum tb_code write_changed(struct tb_store *store, const struct tb_event 
     tb_event_encode(&store->payload, event);
     if (!tb_buf_ok(&store->doc) || !tb_buf_ok(&store->payload))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
+    return TB_OK;
+}
+
+static enum tb_code write_changed(struct tb_store *store, const struct tb_event *event,
+                                  int64_t number, const struct tb_order *order,
+                                  struct tb_str traceparent, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_UPDATE_ORDER];
 
     bind_order(store, stmt, number, order, tb_buf_str(&store->doc));
     TB_TRY(tb_stmt_run(stmt, err));
@@ -192,6 +217,9 @@ static enum tb_code place(struct tb_store *store, const struct tb_command *comma
         refuse(store, &why, answer);
         return TB_OK;
     }
+    TB_TRY(encode_placed(store, &event, &order, err));
+    if (is_too_large(store, &store->doc, traceparent, answer))
+        return TB_OK;
     TB_TRY(write_placed(store, &event, &order, traceparent, err));
     tb_answer_done(answer, command->type, &order);
     return TB_OK;
@@ -214,7 +242,10 @@ static enum tb_code change(struct tb_store *store, const struct tb_command *comm
         refuse(store, &why, answer);
         return TB_OK;
     }
-    TB_TRY(write_changed(store, &event, number, doc, &order, traceparent, arena, err));
+    TB_TRY(encode_changed(store, &event, doc, &order, arena, err));
+    if (is_too_large(store, &store->payload, traceparent, answer))
+        return TB_OK;
+    TB_TRY(write_changed(store, &event, number, &order, traceparent, err));
     tb_answer_done(answer, command->type, &order);
     return TB_OK;
 }

@@ -2,7 +2,7 @@
 #include "store/store_priv.h"
 #include <stdlib.h>
 
-enum { BEGIN, END, EPOCH, ROWS, CURSOR, FIGURES, DELIVERED, STMT_COUNT };
+enum { BEGIN, END, EPOCH, ROWS, CURSOR, FIGURES, DELIVERED, PARKED, STMT_COUNT };
 
 static const char *const sql[STMT_COUNT] = {
     [BEGIN] = "BEGIN",
@@ -26,10 +26,15 @@ static const char *const sql[STMT_COUNT] = {
                 " SELECT epoch, first_row, last, c.row, moved_at,"
                 "  coalesce(last - p.row + 1, 0),"
                 "  coalesce((SELECT occurred_at FROM outbox WHERE row = p.row), 0),"
-                "  (SELECT forced_offline FROM meta)"
+                "  (SELECT forced_offline FROM meta),"
+                "  (SELECT count(*) FROM parked WHERE cursor = :name)"
                 " FROM e, l, c, p",
     [DELIVERED] = "SELECT last_row <= coalesce((SELECT row FROM cursors WHERE name = :name), 0)"
+                  " AND NOT EXISTS(SELECT 1 FROM parked p"
+                  "  WHERE p.cursor = :name AND p.order_id = orders.order_id)"
                   " FROM orders WHERE order_id = :order_id",
+    [PARKED] = "SELECT order_id, row FROM parked WHERE cursor = :name ORDER BY order_id"
+               " LIMIT :max",
 };
 
 struct tb_outbox_reader {
@@ -182,6 +187,7 @@ enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *curs
         .pending = tb_stmt_int64(stmt, 5),
         .oldest_pending_at_ms = tb_stmt_int64(stmt, 6),
         .forced_offline = tb_stmt_int64(stmt, 7) != 0,
+        .parked = tb_stmt_int64(stmt, 8),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
     tb_store_copy_text(figures.epoch, sizeof figures.epoch, tb_stmt_text(stmt, 0));
@@ -189,6 +195,28 @@ enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *curs
     figures.delivered_sequence = within_epoch(figures.cursor_row, first_row);
     tb_stmt_reset(stmt);
     *ret_figures = figures;
+    return TB_OK;
+}
+
+enum tb_code tb_outbox_parked(struct tb_outbox_reader *reader, const char *cursor_name,
+                              struct tb_parked *ret_parked, size_t max, size_t *ret_count,
+                              struct tb_error *err)
+{
+    struct tb_stmt *stmt = &reader->stmts[PARKED];
+    size_t count = 0;
+    bool row = true;
+
+    tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
+    tb_stmt_bind_int64(stmt, ":max", (int64_t)max);
+    for (;;) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        tb_store_copy_text(ret_parked[count].order_id, sizeof ret_parked[count].order_id,
+                           tb_stmt_text(stmt, 0));
+        ret_parked[count++].row = tb_stmt_int64(stmt, 1);
+    }
+    *ret_count = count;
     return TB_OK;
 }
 

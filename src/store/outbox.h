@@ -15,6 +15,7 @@
 #define TB_EPOCH_SIZE 17 /* 16 hex digits and a NUL */
 /* The relay that feeds the in-process log; the Kafka relay has its own. */
 #define TB_CURSOR_INPROC "inproc"
+#define TB_CURSOR_KAFKA "kafka"
 
 struct tb_outbox_row {
     int64_t row; /* position in the outbox, over all epochs */
@@ -52,11 +53,20 @@ struct tb_outbox_figures {
     int64_t pending;
     int64_t oldest_pending_at_ms; /* when it was committed; 0: none pending */
     int64_t last_delivered_at_ms; /* 0: never */
+    int64_t parked; /* orders that this cursor passes by: the log refused one of their events */
     bool forced_offline;
 };
 TB_CHECKED enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *cursor_name,
                                           struct tb_outbox_figures *ret_figures,
                                           struct tb_error *err);
+/* Orders that the named cursor passes by, from a row on; at most max of them. */
+struct tb_parked {
+    char order_id[TB_UUID_SIZE];
+    int64_t row;
+};
+TB_CHECKED enum tb_code tb_outbox_parked(struct tb_outbox_reader *reader, const char *cursor_name,
+                                         struct tb_parked *ret_parked, size_t max,
+                                         size_t *ret_count, struct tb_error *err);
 /* Has the log acknowledged the order's last event? TB_NOT_FOUND: the store has no such order. */
 TB_CHECKED enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader,
                                                   const char *cursor_name, struct tb_str order_id,

@@ -55,6 +55,16 @@ static const char *const steps[] = {
     "CREATE INDEX idempotency_created_at ON idempotency(created_at);"
     "CREATE VIEW outbox_debezium(id, aggregatetype, aggregateid, type, payload) AS"
     " SELECT event_id, 'order', order_id, type, payload FROM outbox;",
+    /* Orders that a relay passes by from a row on: its log refused that row for good. */
+    "CREATE TABLE parked("
+    " cursor TEXT NOT NULL,"
+    " order_id TEXT NOT NULL CHECK(length(order_id) = 36),"
+    " row INTEGER NOT NULL CHECK(row >= 1),"
+    " reason TEXT NOT NULL,"
+    " parked_at INTEGER NOT NULL,"
+    " PRIMARY KEY(cursor, order_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX parked_order_id ON parked(order_id);",
 };
 
 enum tb_code tb_store_migrate(struct tb_db *db, struct tb_error *err)

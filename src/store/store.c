@@ -224,6 +224,7 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
     store->clock = options->clock;
     store->random = options->random;
     store->day_start_minutes = options->day_start_minutes;
+    store->event_max_bytes = options->event_max_bytes;
     store->ids = (struct tb_uuid_gen){.clock = options->clock, .random = options->random};
 
     code = open_first(store, err);

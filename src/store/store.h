@@ -19,6 +19,8 @@ struct tb_store_options {
     const struct tb_clock *clock;   /* borrowed */
     const struct tb_random *random; /* borrowed */
     int day_start_minutes;
+    /* A larger event (with its traceparent) is refused with 413; 0: none is. */
+    int64_t event_max_bytes;
 };
 TB_CHECKED enum tb_code tb_store_open(const struct tb_store_options *options,
                                       struct tb_store **ret_store, struct tb_error *err);

@@ -32,6 +32,7 @@ enum tb_store_stmt {
     TB_STMT_CLEAN_KEYS,
     TB_STMT_CLEANABLE,
     TB_STMT_CURSOR,
+    TB_STMT_PARK,
     TB_STMT_COUNT
 };
 
@@ -41,6 +42,7 @@ struct tb_store {
     const struct tb_clock *clock;   /* borrowed */
     const struct tb_random *random; /* borrowed */
     int day_start_minutes;
+    int64_t event_max_bytes;
     struct tb_uuid_gen ids;
     struct tb_db *db; /* owned; NULL after a reopen that failed */
     struct tb_stmt stmts[TB_STMT_COUNT];
@@ -90,6 +92,12 @@ TB_CHECKED enum tb_code tb_store_set_link(struct tb_store *store, bool forced_of
 /* Never back, never past the last row. */
 TB_CHECKED enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int64_t row,
                                              int64_t at_ms, struct tb_error *err);
+
+/* parked.c */
+/* What was parked before stays as it was. */
+TB_CHECKED enum tb_code tb_store_park(struct tb_store *store, const char *cursor_name,
+                                      const char *order_id, int64_t row, const char *reason,
+                                      int64_t at_ms, struct tb_error *err);
 
 /* retention.c */
 /* Rows of one transaction: a chunk holds the writer for a few milliseconds at most. */

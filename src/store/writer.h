@@ -75,6 +75,11 @@ TB_CHECKED enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *
  * Never blocks. */
 void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
                            int64_t at_ms);
+/* A relay passes this order by from row on. Stored before, or together with, a cursor that is
+ * posted later. False: too many wait to be stored. Texts are copied, the reason cut to fit. */
+TB_CHECKED bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name,
+                                      const char *order_id, int64_t row, const char *reason,
+                                      int64_t at_ms);
 size_t tb_writer_queue_length(struct tb_writer *writer);
 
 /* One round: retention when it is due, a batch of jobs, or nothing. Returns how long to wait for

@@ -134,26 +134,34 @@ static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, bool f
     return tb_store_set_link(writer->store, job->forced_offline, err);
 }
 
-static enum tb_code write_cursors(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
-                                  size_t count, struct tb_error *err)
+static enum tb_code write_marks(struct tb_store *store, const struct tb_writer_marks *marks,
+                                struct tb_error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        TB_TRY(
-            tb_store_move_cursor(writer->store, dirty[i].name, dirty[i].row, dirty[i].at_ms, err));
+    for (size_t i = 0; i < marks->parked_count; i++) {
+        const struct tb_writer_parked *parked = &marks->parked[i];
+
+        TB_TRY(tb_store_park(store, parked->cursor_name, parked->order_id, parked->row,
+                             parked->reason, parked->at_ms, err));
+    }
+    for (size_t i = 0; i < marks->cursor_count; i++) {
+        const struct tb_writer_cursor *cursor = &marks->cursors[i];
+
+        TB_TRY(tb_store_move_cursor(store, cursor->name, cursor->row, cursor->at_ms, err));
+    }
     return TB_OK;
 }
 
-/* Everything of the batch in one transaction; one COMMIT for all. */
+/* Everything of the batch in one transaction; one COMMIT for all. marks: NULL for none. */
 static enum tb_code transact(struct tb_writer *writer, bool full,
-                             const struct tb_writer_cursor *dirty, size_t dirty_count,
-                             struct tb_error *err)
+                             const struct tb_writer_marks *marks, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
     TB_TRY(tb_txn_begin(&txn, writer->store->db, err));
     for (size_t i = 0; i < writer->job_count; i++)
         TB_TRY(run_job(writer, writer->jobs[i], full, err));
-    TB_TRY(write_cursors(writer, dirty, dirty_count, err));
+    if (marks)
+        TB_TRY(write_marks(writer->store, marks, err));
     return tb_txn_commit(&txn, err);
 }
 
@@ -209,24 +217,25 @@ static void give_up(struct tb_writer *writer, const struct tb_error *err)
 
 void tb_writer_run_batch(struct tb_writer *writer)
 {
-    struct tb_writer_cursor dirty[TB_WRITER_CURSORS_MAX];
+    struct tb_writer_marks marks;
     struct tb_error err = {0};
     int64_t started_us = tb_clock_mono_us(writer->options.clock);
     int64_t rows_before = writer->store->last_row;
-    size_t dirty_count = tb_writer_cursors_dirty(writer, dirty);
     bool full = writer->job_count > 0 && below_reserve(writer);
-    enum tb_code code = transact(writer, full, dirty, dirty_count, &err);
+
+    tb_writer_marks_take(writer, &marks);
+    enum tb_code code = transact(writer, full, &marks, &err);
 
     if (code == TB_FULL && writer->job_count > 0 && tb_store_load(writer->store, &err) == TB_OK) {
         /* Once more without writing: remembered answers are still given. */
-        dirty_count = 0;
+        marks.cursor_count = marks.parked_count = 0;
         tb_writer_cursors_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
-        code = transact(writer, true, NULL, 0, &err);
+        code = transact(writer, true, NULL, &err);
     }
     if (code != TB_OK) {
         give_up(writer, &err);
         return;
     }
-    tb_writer_cursors_written(writer, dirty, dirty_count);
+    tb_writer_marks_written(writer, &marks);
     succeed(writer, rows_before, started_us);
 }

@@ -26,10 +26,19 @@ static struct tb_writer_cursor *slot_of(struct tb_writer *writer, const char *na
     return slot;
 }
 
+/* With the lock held; true: the writer is to be woken. Under load a commit or the timer comes
+ * anyway: no wake-up, no commit for this. */
+static bool make_due(struct tb_writer *writer)
+{
+    if (writer->cursors_due_ms >= 0)
+        return false;
+    writer->cursors_due_ms = tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_MS;
+    return !writer->timer_armed;
+}
+
 void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
                            int64_t at_ms)
 {
-    int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
     bool wake = false;
 
     pthread_mutex_lock(&writer->cursor_lock);
@@ -37,38 +46,60 @@ void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, in
     if (row > slot->row) {
         slot->row = row;
         slot->at_ms = at_ms;
-        if (writer->cursors_due_ms < 0) {
-            writer->cursors_due_ms = now_ms + TB_WRITER_CURSOR_MS;
-            /* Under load a commit or the timer comes anyway: no wake-up, no commit for this. */
-            wake = !writer->timer_armed;
-        }
+        wake = make_due(writer);
     }
     pthread_mutex_unlock(&writer->cursor_lock);
     if (wake)
         tb_mailbox_wake(&writer->mailbox);
 }
 
-size_t tb_writer_cursors_dirty(struct tb_writer *writer,
-                               struct tb_writer_cursor ret_dirty[TB_WRITER_CURSORS_MAX])
+bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name, const char *order_id,
+                           int64_t row, const char *reason, int64_t at_ms)
 {
-    size_t count = 0;
+    bool room, wake = false;
 
+    TB_ASSERT(strlen(cursor_name) < TB_WRITER_CURSOR_NAME_MAX && strlen(order_id) < TB_UUID_SIZE);
+    pthread_mutex_lock(&writer->cursor_lock);
+    room = writer->parked_count < TB_WRITER_PARKED_MAX;
+    if (room) {
+        struct tb_writer_parked *parked = &writer->parked[writer->parked_count++];
+
+        *parked = (struct tb_writer_parked){.row = row, .at_ms = at_ms};
+        snprintf(parked->cursor_name, sizeof parked->cursor_name, "%s", cursor_name);
+        snprintf(parked->order_id, sizeof parked->order_id, "%s", order_id);
+        snprintf(parked->reason, sizeof parked->reason, "%s", reason);
+        wake = make_due(writer);
+    }
+    pthread_mutex_unlock(&writer->cursor_lock);
+    if (wake)
+        tb_mailbox_wake(&writer->mailbox);
+    return room;
+}
+
+void tb_writer_marks_take(struct tb_writer *writer, struct tb_writer_marks *ret_marks)
+{
+    ret_marks->cursor_count = 0;
     pthread_mutex_lock(&writer->cursor_lock);
     for (size_t i = 0; i < writer->cursor_count; i++)
         if (writer->cursors[i].row > writer->cursors[i].written)
-            ret_dirty[count++] = writer->cursors[i];
+            ret_marks->cursors[ret_marks->cursor_count++] = writer->cursors[i];
+    ret_marks->parked_count = writer->parked_count;
+    memcpy(ret_marks->parked, writer->parked, writer->parked_count * sizeof *writer->parked);
     pthread_mutex_unlock(&writer->cursor_lock);
-    return count;
 }
 
-void tb_writer_cursors_written(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
-                               size_t count)
+void tb_writer_marks_written(struct tb_writer *writer, const struct tb_writer_marks *marks)
 {
-    bool clean = true;
+    bool clean;
 
     pthread_mutex_lock(&writer->cursor_lock);
-    for (size_t i = 0; i < count; i++)
-        slot_of(writer, dirty[i].name)->written = dirty[i].row;
+    for (size_t i = 0; i < marks->cursor_count; i++)
+        slot_of(writer, marks->cursors[i].name)->written = marks->cursors[i].row;
+    /* Later ones are behind them. */
+    writer->parked_count -= marks->parked_count;
+    memmove(writer->parked, writer->parked + marks->parked_count,
+            writer->parked_count * sizeof *writer->parked);
+    clean = writer->parked_count == 0;
     for (size_t i = 0; i < writer->cursor_count; i++)
         clean = clean && writer->cursors[i].row == writer->cursors[i].written;
     if (clean)

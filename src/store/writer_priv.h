@@ -31,6 +31,24 @@ struct tb_writer_cursor {
     int64_t written;    /* what the table has, as far as this process knows */
 };
 
+/* Orders waiting to be stored as parked; a refused one takes a round trip to the log, a commit a
+ * few milliseconds. */
+#define TB_WRITER_PARKED_MAX 16
+#define TB_WRITER_REASON_SIZE 240
+struct tb_writer_parked {
+    char cursor_name[TB_WRITER_CURSOR_NAME_MAX];
+    char order_id[TB_UUID_SIZE];
+    char reason[TB_WRITER_REASON_SIZE];
+    int64_t row, at_ms;
+};
+/* What the relays want to have stored, at one moment. */
+struct tb_writer_marks {
+    struct tb_writer_cursor cursors[TB_WRITER_CURSORS_MAX];
+    size_t cursor_count;
+    struct tb_writer_parked parked[TB_WRITER_PARKED_MAX];
+    size_t parked_count;
+};
+
 /* Time for retention: the wall clock, but a jump ahead is believed only once it has stood for as
  * long as idempotency keys are kept, so that it shortens the life of none. */
 struct tb_writer_calendar {
@@ -46,9 +64,11 @@ struct tb_writer {
     struct tb_writer_stats stats;
     _Atomic bool healthy, stopping;
 
-    pthread_mutex_t cursor_lock; /* guards the next four */
+    pthread_mutex_t cursor_lock; /* guards the next six */
     struct tb_writer_cursor cursors[TB_WRITER_CURSORS_MAX];
     size_t cursor_count;
+    struct tb_writer_parked parked[TB_WRITER_PARKED_MAX]; /* not stored yet */
+    size_t parked_count;
     int64_t cursors_due_ms; /* below 0: all are written */
     bool timer_armed;       /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
 
@@ -71,12 +91,10 @@ void tb_writer_break(struct tb_writer *writer);
 /* writer_cursor.c */
 void tb_writer_cursors_init(struct tb_writer *writer);
 void tb_writer_cursors_release(struct tb_writer *writer);
-/* A copy of the slots that are not written yet; 0: none. */
-size_t tb_writer_cursors_dirty(struct tb_writer *writer,
-                               struct tb_writer_cursor ret_dirty[TB_WRITER_CURSORS_MAX]);
-/* These rows are in the table now. */
-void tb_writer_cursors_written(struct tb_writer *writer, const struct tb_writer_cursor *dirty,
-                               size_t count);
+/* A copy of what is not written yet. */
+void tb_writer_marks_take(struct tb_writer *writer, struct tb_writer_marks *ret_marks);
+/* This is in the tables now. */
+void tb_writer_marks_written(struct tb_writer *writer, const struct tb_writer_marks *marks);
 /* They could not be written: not before at_ms again. */
 void tb_writer_cursors_delay(struct tb_writer *writer, int64_t at_ms);
 bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms);

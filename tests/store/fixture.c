@@ -35,8 +35,11 @@ void fixture_release(struct fixture *f)
 
 enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err)
 {
-    const struct tb_store_options options = {
-        .path = f->path, .node = "till1", .clock = &f->clock.clock, .random = &f->random.random};
+    const struct tb_store_options options = {.path = f->path,
+                                             .node = "till1",
+                                             .clock = &f->clock.clock,
+                                             .random = &f->random.random,
+                                             .event_max_bytes = f->event_max_bytes};
 
     TB_TRY(tb_store_open(&options, &f->store, err));
     const struct tb_writer_options writer_options = {.store = f->store,

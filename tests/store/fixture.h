@@ -24,6 +24,7 @@ struct fixture {
     struct tb_store *store;   /* the writer's; NULL while closed */
     struct tb_writer *writer; /* NULL while closed */
     int64_t outbox_keep_ms;
+    int64_t event_max_bytes; /* 0: no limit */
 };
 
 void fixture_init(struct fixture *f);

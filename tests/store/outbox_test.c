@@ -172,6 +172,72 @@ START_TEST(an_order_is_delivered_when_its_last_event_is)
 }
 END_TEST
 
+/* A parked order is counted for its own cursor, listed with the row from which it is passed by,
+ * never called delivered, and the first reason stays. */
+START_TEST(parked_orders_are_told)
+{
+    struct tb_error err = {0};
+    struct tb_outbox_figures figures = {0};
+    struct tb_parked parked[3];
+    char ids[2][TB_UUID_SIZE];
+    bool delivered = true;
+    size_t count = 9;
+
+    fixture_place(&f, ids[0]);
+    fixture_place(&f, ids[1]);
+    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 2, "too large", 5));
+    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 1, "again", 6));
+    tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 2, 7);
+    move_cursor(2, 7);
+    ck_ok(tb_outbox_figures(reader, TB_CURSOR_KAFKA, &figures, &err));
+    ck_assert_int_eq(figures.parked, 1);
+    ck_assert_int_eq(figures.pending, 0);
+    ck_ok(tb_outbox_figures(reader, TB_CURSOR_INPROC, &figures, &err));
+    ck_assert_int_eq(figures.parked, 0);
+    ck_ok(tb_outbox_parked(reader, TB_CURSOR_KAFKA, parked, 3, &count, &err));
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(parked[0].order_id, ids[1]);
+    ck_assert_int_eq(parked[0].row, 2);
+    ck_ok(tb_outbox_parked(reader, TB_CURSOR_INPROC, parked, 3, &count, &err));
+    ck_assert_uint_eq(count, 0);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(tb_outbox_order_delivered(reader, TB_CURSOR_KAFKA, tb_str_of(ids[i]), &delivered,
+                                        &err));
+        ck_assert_int_eq(delivered, i == 0);
+        ck_ok(tb_outbox_order_delivered(reader, TB_CURSOR_INPROC, tb_str_of(ids[i]), &delivered,
+                                        &err));
+        ck_assert(delivered);
+    }
+    ck_assert_int_eq(
+        fixture_query(&f, "SELECT count(*) FROM parked WHERE reason = 'too large' AND row = 2"
+                          " AND parked_at = 5"),
+        1);
+}
+END_TEST
+
+/* Posts that wait are bounded; full is told, and what was taken is stored, with its cursor. */
+START_TEST(parking_is_bounded)
+{
+    char id[TB_UUID_SIZE];
+    int taken = 0;
+
+    fixture_place(&f, NULL);
+    for (bool room = true; room; taken += room) {
+        snprintf(id, sizeof id, "01890000-0000-7000-8000-%012d", taken);
+        room = tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1);
+    }
+    ck_assert_int_gt(taken, 1);
+    fault_vfs_fail(FAULT_WRITE, 1, /* SQLITE_FULL */ 13, false, 1);
+    move_cursor(1, 1);
+    ck_assert(!tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1));
+    fault_vfs_heal();
+    for (int i = 0; i < 5; i++)
+        move_cursor(1, 1);
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM parked"), taken);
+    ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, id, 1, "no", 1));
+}
+END_TEST
+
 /* The disk fails at the nth read of opening a reader, for every n: a refusal, never a crash. */
 START_TEST(opening_survives_every_failed_read)
 {
@@ -206,6 +272,8 @@ int main(void)
     tcase_add_test(tc, a_read_is_one_moment_and_ends);
     tcase_add_test(tc, figures_agree_with_the_tables);
     tcase_add_test(tc, an_order_is_delivered_when_its_last_event_is);
+    tcase_add_test(tc, parked_orders_are_told);
+    tcase_add_test(tc, parking_is_bounded);
     tcase_add_test(tc, opening_survives_every_failed_read);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -221,6 +221,30 @@ START_TEST(unacknowledged_rows_never_go)
 }
 END_TEST
 
+/* What a log refused no log has: it stays for whoever will deal with it, however many there are,
+ * and what is around it goes. */
+START_TEST(parked_orders_stay)
+{
+    enum { COUNT = 3 * TB_RETENTION_CHUNK };
+    static const char park[] = "INSERT INTO parked SELECT 'kafka', order_id, row, 'no', 1"
+                               " FROM outbox WHERE row <= 1500 OR row % 7 = 0";
+    struct tb_error err = {0};
+
+    place_many(COUNT + 1, "a");
+    ck_ok(tb_db_exec(f.store->db, park, &err));
+    int64_t parked = fixture_query(&f, "SELECT count(*) FROM parked");
+    acknowledge(COUNT + 1);
+    for (int i = 0; i < 10; i++) {
+        fake_clock_advance(&f.clock, FIXTURE_DAY_MS);
+        (void)run_retention();
+    }
+    ck_assert_int_eq(rows(), parked + 1); /* and the newest row */
+    ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM outbox WHERE order_id IN"
+                                       " (SELECT order_id FROM parked)"),
+                     parked);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store/retention");
@@ -233,6 +257,7 @@ int main(void)
     tcase_add_test(tc, rows_from_the_future_go_too);
     tcase_add_test(tc, for_ever_means_for_ever);
     tcase_add_test(tc, nothing_to_remove_nothing_to_wait_for);
+    tcase_add_test(tc, parked_orders_stay);
     tcase_add_loop_test(tc, unacknowledged_rows_never_go, 0, 6);
     suite_add_tcase(suite, tc);
     return test_main(suite);

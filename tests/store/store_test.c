@@ -142,8 +142,11 @@ START_TEST(what_is_not_ours_is_refused_and_untouched)
 }
 END_TEST
 
-/* A second schema, as a later build may bring it. The first is the store's own. */
+#define SCHEMA_VERSION 2
+
+/* Another schema, as a later build may bring it. The first ones are the store's own. */
 static const char *const later[] = {
+    "SELECT 1",
     "SELECT 1",
     "ALTER TABLE orders ADD COLUMN note TEXT NOT NULL DEFAULT '';"
     "UPDATE orders SET note = 'n' || number;"
@@ -158,7 +161,7 @@ static enum tb_code migrate_later(struct tb_error *err)
     enum tb_code code = tb_db_open(f.path, TB_DB_DURABLE, 0, &db, err);
 
     if (code == TB_OK)
-        code = tb_db_migrate(db, STORE_APPLICATION_ID, later, 2, err);
+        code = tb_db_migrate(db, STORE_APPLICATION_ID, later, 3, err);
     tb_db_close(db);
     return code;
 }
@@ -176,18 +179,18 @@ static void check_old_or_new(bool done)
 {
     int64_t version = fixture_query(&f, "PRAGMA user_version");
 
-    ck_assert(version == 2 || (version == 1 && !done));
+    ck_assert(version == SCHEMA_VERSION + 1 || (version == SCHEMA_VERSION && !done));
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM pragma_integrity_check WHERE"
                                        " integrity_check <> 'ok'"),
                      0);
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM pragma_table_info('orders')"
                                        " WHERE name = 'note'"),
-                     version - 1);
+                     version - SCHEMA_VERSION);
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM sqlite_schema"
                                        " WHERE name IN ('extra', 'orders_note')"),
-                     2 * (version - 1));
+                     2 * (version - SCHEMA_VERSION));
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM orders"), 12);
-    if (version == 2)
+    if (version > SCHEMA_VERSION)
         ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM extra"), 12);
 }
 
@@ -215,6 +218,62 @@ START_TEST(a_cut_migration_is_old_or_new)
         check_old_or_new(true);
         /* This build does not know the later schema. */
         ck_assert_int_eq(fixture_try_open(&f, &err), TB_CONFLICT);
+        fixture_release(&f);
+    }
+}
+END_TEST
+
+/* The store as the first build left it. */
+static void make_first(void)
+{
+    struct tb_error err = {0};
+    struct tb_db *db = NULL;
+
+    make_old();
+    ck_ok(tb_db_open(f.path, TB_DB_DURABLE, 0, &db, &err));
+    ck_ok(tb_db_exec(db, "DROP TABLE parked; PRAGMA user_version = 1", &err));
+    tb_db_close(db);
+}
+
+static enum tb_code migrate_first(struct tb_error *err)
+{
+    struct tb_db *db = NULL;
+    enum tb_code code = tb_db_open(f.path, TB_DB_DURABLE, 0, &db, err);
+
+    if (code == TB_OK)
+        code = tb_store_migrate(db, err);
+    tb_db_close(db);
+    return code;
+}
+
+/* The first build's store becomes this one's, or stays what it is: cut at every write. */
+START_TEST(a_first_store_migrates_whole)
+{
+    struct tb_error err = {0};
+    int64_t count;
+
+    make_first();
+    count = fault_vfs_changes();
+    ck_ok(migrate_first(&err));
+    count = fault_vfs_changes() - count;
+    fixture_release(&f);
+    ck_assert_int_gt(count, 4);
+    for (int64_t n = 1; n <= count; n++) {
+        make_first();
+        fault_vfs_cut_power(n, (enum fault_cut)_i, (uint64_t)n);
+        bool done = migrate_first(&err) == TB_OK;
+        ck_assert(fault_vfs_power_is_off());
+        fault_vfs_reboot();
+        int64_t version = fixture_query(&f, "PRAGMA user_version");
+        ck_assert(version == SCHEMA_VERSION || (version == 1 && !done));
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM sqlite_schema"
+                                           " WHERE name IN ('parked', 'parked_order_id')"),
+                         2 * (version - 1));
+        fixture_open(&f);
+        fixture_place(&f, NULL);
+        fixture_check_sound(&f);
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM orders"), 13);
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM parked"), 0);
         fixture_release(&f);
     }
 }
@@ -273,6 +332,7 @@ int main(void)
     tcase_add_test(tc, debezium_view_shows_the_outbox);
     suite_add_tcase(suite, tc);
     tcase_add_loop_test(cut, a_cut_migration_is_old_or_new, 0, FAULT_CUT_COUNT);
+    tcase_add_loop_test(cut, a_first_store_migrates_whole, 0, FAULT_CUT_COUNT);
     suite_add_tcase(suite, cut);
     return test_main(suite);
 }

@@ -237,6 +237,38 @@ START_TEST(full_queue_is_busy)
 }
 END_TEST
 
+/* What the log would refuse for its size is refused here, to the byte: nothing is stored, and the
+ * same key may bring a smaller one. */
+START_TEST(too_large_for_the_log)
+{
+    static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    char id[TB_UUID_SIZE];
+    struct request r;
+    int64_t size;
+
+    fixture_place(&f, id);
+    size = fixture_query(&f, "SELECT length(payload) FROM outbox") + (int64_t)strlen(trace);
+    for (int less = 1; less >= 0; less--) {
+        f.event_max_bytes = size - less;
+        fixture_reopen(&f);
+        request_place(&r, NULL, "key-large", 1);
+        r.job.traceparent = tb_str_of(trace);
+        fixture_run(&f, &r);
+        ck_assert_int_eq(r.job.answer.status, less ? 413 : 201);
+        request_release(&r);
+        ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM orders"), less ? 1 : 2);
+    }
+    f.event_max_bytes = 100; /* a change is an event too */
+    fixture_reopen(&f);
+    request_change(&r, TB_CMD_ADDRESS, id, NULL, 1);
+    fixture_run(&f, &r);
+    ck_assert_int_eq(r.job.answer.status, 413);
+    request_release(&r);
+    ck_assert_int_eq(fixture_query(&f, "SELECT max(version) FROM orders"), 1);
+    fixture_check_sound(&f);
+}
+END_TEST
+
 /* Below the reserve new commands are refused; what was acknowledged is still carried through. */
 START_TEST(below_the_reserve)
 {
@@ -418,6 +450,7 @@ int main(void)
     tcase_add_test(tc, only_state_refusals_are_remembered);
     tcase_add_test(tc, key_wins_over_repeated_order_id);
     tcase_add_test(tc, full_queue_is_busy);
+    tcase_add_test(tc, too_large_for_the_log);
     tcase_add_test(tc, below_the_reserve);
     tcase_add_test(tc, idle_writer_waits_and_writes_nothing);
     tcase_add_test(tc, cursors_ride_or_wait);
