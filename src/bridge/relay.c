@@ -1,37 +1,9 @@
-#include "bridge/relay.h"
-#include "base/backoff.h"
-#include "base/mailbox.h"
-#include "bridge/relay_record.h"
-#include "bridge/relay_window.h"
+#include "bridge/relay_priv.h"
 #include <stdlib.h>
 
 /* Trouble is retried for ever: soon at first, and never more rarely than the cap. */
 #define RETRY_BASE_MS 100
 #define RETRY_CAP_MS 5000
-
-struct tb_relay {
-    struct tb_relay_options options; /* texts are copied below */
-    char *cursor_name, *source;
-    struct tb_mailbox door;
-    _Atomic bool stopping, held;
-    _Atomic bool awake; /* the outbox will be looked at anyway: a wake-up has nothing to add */
-    _Atomic int state;
-    _Atomic int64_t since_ms;
-    struct tb_counter sent;
-
-    struct tb_relay_window window;
-    int64_t cursor, last; /* acknowledged up to; appended up to */
-    bool loaded;          /* the cursor was read */
-    bool more;            /* the last look at the outbox did not see its end */
-    bool busy;            /* the log was full at the last append */
-    bool failed;          /* in this round */
-    struct tb_backoff backoff;
-    int64_t retry_at_us, next_look_us; /* not before these */
-    int64_t answer_wait_ms;            /* until the next look for acknowledgements */
-    enum tb_code told;                 /* the trouble that was reported last */
-    struct tb_relay_record room;
-    struct tb_log_ack acks[TB_LOG_BATCH_MAX];
-};
 
 const char *tb_relay_state_name(enum tb_relay_state state)
 {
@@ -68,7 +40,7 @@ static void tell(struct tb_relay *relay, const struct tb_error *err)
         relay->options.trouble(relay->options.ctx, err);
 }
 
-static void fail(struct tb_relay *relay, const struct tb_error *err)
+void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err)
 {
     int64_t wait_ms;
 
@@ -92,111 +64,6 @@ static void recover(struct tb_relay *relay)
         enter(relay, TB_RELAY_RUNNING);
     tb_error_set(&fine, TB_OK, "delivering again");
     tell(relay, &fine);
-}
-
-static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
-{
-    if (relay->loaded)
-        return TB_OK;
-    TB_TRY(
-        tb_outbox_cursor(relay->options.outbox, relay->options.cursor_name, &relay->cursor, err));
-    relay->last = relay->cursor;
-    relay->loaded = true;
-    return TB_OK;
-}
-
-static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_row *row,
-                               struct tb_error *err)
-{
-    struct tb_log_writer *writer = relay->options.writer;
-
-    tb_relay_record_build(&relay->room, tb_str_of(relay->source), row);
-    TB_TRY(writer->ops->append(writer, &relay->room.record, row->row, err));
-    tb_relay_window_push(&relay->window, row->row);
-    relay->last = row->row;
-    return TB_OK;
-}
-
-/* As many rows as the window and the log take. */
-static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
-{
-    size_t room = tb_relay_window_room(&relay->window), taken = 0;
-    struct tb_outbox_row row;
-    bool more = true;
-
-    /* From here on a new row may be missed by this look, so a wake-up counts again. */
-    atomic_store(&relay->awake, false);
-    relay->more = true;
-    TB_TRY(tb_outbox_read_after(relay->options.outbox, relay->last, (int64_t)room, err));
-    for (;;) {
-        enum tb_code code;
-
-        TB_TRY(tb_outbox_next(relay->options.outbox, &row, &more, err));
-        if (!more)
-            break;
-        code = append_row(relay, &row, err);
-        relay->busy = code == TB_BUSY;
-        if (relay->busy)
-            return TB_OK;
-        TB_TRY(code);
-        taken++;
-    }
-    relay->more = taken == room;
-    return TB_OK;
-}
-
-static void fill(struct tb_relay *relay)
-{
-    struct tb_error err = {0};
-    enum tb_code code;
-
-    if (tb_relay_window_room(&relay->window) == 0 || relay->window.again)
-        return;
-    code = load_cursor(relay, &err);
-    if (code == TB_OK) {
-        code = append_rows(relay, &err);
-        tb_outbox_rewind(relay->options.outbox);
-    }
-    if (code != TB_OK)
-        fail(relay, &err);
-}
-
-/* True: a row was acknowledged. */
-static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
-{
-    struct tb_error err = {0};
-
-    if (!tb_relay_window_answer(&relay->window, ack->tag, ack->code == TB_OK))
-        return false;
-    if (ack->code == TB_OK) {
-        tb_counter_add(&relay->sent, 1);
-        return true;
-    }
-    tb_error_set(&err, ack->code, "the log answered '%s' for outbox row %lld",
-                 tb_code_name(ack->code), (long long)ack->tag);
-    fail(relay, &err);
-    return false;
-}
-
-/* True: something was acknowledged. */
-static bool collect(struct tb_relay *relay)
-{
-    struct tb_log_writer *writer = relay->options.writer;
-    struct tb_error err = {0};
-    bool any = false;
-    size_t n;
-
-    do {
-        n = 0;
-        if (writer->ops->poll(writer, 0, relay->acks, TB_LOG_BATCH_MAX, &n, &err) != TB_OK) {
-            fail(relay, &err);
-            tb_relay_window_lose(&relay->window);
-            return any;
-        }
-        for (size_t i = 0; i < n; i++)
-            any |= take_ack(relay, &relay->acks[i]);
-    } while (n == TB_LOG_BATCH_MAX);
-    return any;
 }
 
 static void move_cursor(struct tb_relay *relay)
@@ -236,7 +103,7 @@ static int64_t next_round(struct tb_relay *relay, int64_t now_us)
 {
     const struct tb_relay_window *window = &relay->window;
     bool held = tb_relay_state(relay) == TB_RELAY_HELD;
-    bool stuck = held || relay->busy || window->again || tb_relay_window_room(window) == 0;
+    bool stuck = held || tb_relay_is_stuck(relay);
     int64_t due_us =
         relay->retry_at_us > relay->next_look_us ? relay->retry_at_us : relay->next_look_us;
     int64_t wait_ms = TB_RELAY_IDLE_MS;
@@ -269,9 +136,11 @@ int64_t tb_relay_step(struct tb_relay *relay)
     looked = tb_relay_state(relay) != TB_RELAY_HELD && now_us >= relay->retry_at_us &&
              now_us >= relay->next_look_us;
     if (looked)
-        fill(relay);
+        tb_relay_fill(relay);
     appended = relay->last > last;
-    progress = collect(relay);
+    progress = tb_relay_collect(relay, relay->more && looked && !tb_relay_is_stuck(relay)
+                                           ? 0
+                                           : relay->options.patience_ms);
     move_cursor(relay);
     if (progress)
         relay->busy = false;
@@ -293,6 +162,26 @@ void tb_relay_run(struct tb_relay *relay)
         if (wait_ms > 0)
             tb_mailbox_wait(&relay->door, wait_ms);
     }
+}
+
+void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms)
+{
+    tb_mailbox_wait(&relay->door, wait_ms);
+}
+
+bool tb_relay_held(const struct tb_relay *relay)
+{
+    return atomic_load(&relay->held);
+}
+
+bool tb_relay_stopping(const struct tb_relay *relay)
+{
+    return atomic_load(&relay->stopping);
+}
+
+size_t tb_relay_outstanding(const struct tb_relay *relay)
+{
+    return relay->window.outstanding;
 }
 
 /* Called for every commit of the store: the door is touched only if the relay might sleep. */

@@ -6,6 +6,10 @@
  *      v  |  failing: the log or the store refused; retried for ever with back-off
  *   failing
  *
+ * A record that the log refuses for good takes its neighbours along: what is outstanding is
+ * waited for, then sent one by one. What is refused alone is parked with the rest of its order,
+ * if somebody keeps that; the cursor passes them by, and everything else flows.
+ *
  * Thread:  step and run from the owner; wake, hold, stop and state from any thread.
  * Memory:  borrows what its options point to; owns nothing of them.
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
@@ -34,6 +38,13 @@ struct tb_relay_options {
     const struct tb_clock *clock;
     const struct tb_random *random;
     bool held; /* start forced offline */
+    /* How long a round may wait for acknowledgements; wake-ups wait as long. 0: not at all. */
+    int64_t patience_ms;
+    /* The order is passed by from this row on, and this is to be stored no later than a cursor
+     * that moves over it; false: not now, it is tried again. reason: "" if the log gave none.
+     * NULL: a refusal is an alarm that stays. Called on the relay's thread. */
+    bool (*park)(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+                 const char *reason);
     /* The cursor stands at row since at_ms; called on the relay's thread. */
     void (*moved)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
     /* Something to tell a person; called once per change, not once per try. TB_OK: the trouble
@@ -48,6 +59,11 @@ void tb_relay_free(struct tb_relay *relay);
 /* One round; returns milliseconds to wait for the next, 0: more is waiting. */
 int64_t tb_relay_step(struct tb_relay *relay);
 void tb_relay_run(struct tb_relay *relay); /* until tb_relay_stop */
+/* For an owner with a loop of its own: returns when woken or wait_ms has passed. */
+void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms);
+bool tb_relay_held(const struct tb_relay *relay); /* as tb_relay_hold said last */
+bool tb_relay_stopping(const struct tb_relay *relay);
+size_t tb_relay_outstanding(const struct tb_relay *relay); /* not yet answered; the owner's */
 void tb_relay_wake(struct tb_relay *relay);
 void tb_relay_hold(struct tb_relay *relay, bool held);
 void tb_relay_stop(struct tb_relay *relay);

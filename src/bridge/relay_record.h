@@ -11,6 +11,8 @@
 
 #define TB_RELAY_HEADERS 11
 #define TB_SEQUENCE_DIGITS 20
+/* What a record needs beside the event and the traceparent: key, other headers, framing. */
+#define TB_RELAY_RECORD_OVERHEAD 2048
 
 struct tb_relay_record {
     struct tb_record record;

@@ -5,12 +5,22 @@ static struct tb_relay_slot *slot(struct tb_relay_window *window, size_t i)
     return &window->slots[(window->head + i) % TB_LOG_BATCH_MAX];
 }
 
-void tb_relay_window_push(struct tb_relay_window *window, int64_t row)
+static void add(struct tb_relay_window *window, int64_t row, bool answered)
 {
     TB_ASSERT(window->count < TB_LOG_BATCH_MAX);
     TB_ASSERT(window->count == 0 || slot(window, window->count - 1)->row < row);
-    *slot(window, window->count++) = (struct tb_relay_slot){.row = row};
+    *slot(window, window->count++) = (struct tb_relay_slot){row, answered, answered};
+}
+
+void tb_relay_window_push(struct tb_relay_window *window, int64_t row)
+{
+    add(window, row, false);
     window->outstanding++;
+}
+
+void tb_relay_window_pass(struct tb_relay_window *window, int64_t row)
+{
+    add(window, row, true);
 }
 
 bool tb_relay_window_answer(struct tb_relay_window *window, int64_t row, bool acknowledged)

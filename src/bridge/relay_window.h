@@ -26,6 +26,8 @@ static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
     return TB_LOG_BATCH_MAX - window->count;
 }
 void tb_relay_window_push(struct tb_relay_window *window, int64_t row);
+/* A row that needs no answer: it leaves with those before it. */
+void tb_relay_window_pass(struct tb_relay_window *window, int64_t row);
 /* False: no row of the window waits for this answer. */
 bool tb_relay_window_answer(struct tb_relay_window *window, int64_t row, bool acknowledged);
 /* No further answer comes: whatever is outstanding is unknown. */

@@ -10,10 +10,33 @@ int troubles, recoveries;
 enum tb_code last_trouble;
 struct relay_row row_of[ROWS_MAX];
 struct relay_script script;
+struct relay_parked_order parked[PARKED_MAX];
+int parked_count, park_refusals;
+bool parks;
+
+bool is_parked(int64_t row)
+{
+    for (int i = 0; i < parked_count; i++)
+        if (strcmp(parked[i].key, row_of[row].key) == 0)
+            return row >= parked[i].row;
+    return false;
+}
 
 bool happens(unsigned chance)
 {
     return fake_random_below(&script.random, 1000) < chance;
+}
+
+/* Nothing of an order overtakes what was refused of it. */
+static bool follows_refused(int64_t row)
+{
+    for (size_t i = 0; i < script.pending_count; i++) {
+        int64_t before = script.pending[i];
+
+        if (!script.stored[i] && strcmp(row_of[before].key, row_of[row].key) == 0)
+            return true;
+    }
+    return false;
 }
 
 static enum tb_code script_append(struct tb_log_writer *writer, const struct tb_record *record,
@@ -28,9 +51,12 @@ static enum tb_code script_append(struct tb_log_writer *writer, const struct tb_
         return tb_error_set(err, TB_BUSY, "full");
     if (happens(script.refuse))
         return tb_error_set(err, TB_UNAVAILABLE, "refused");
-    if (tag == script.invalid_row && !script.answer_invalid)
+    if ((tag == script.invalid_row && !script.answer_invalid) ||
+        (row_of[tag].refused && script.refuses_at_append))
         return tb_error_set(err, TB_INVALID, "never");
-    bool lost = happens(script.lose) || tag == script.invalid_row || tag == script.lose_row;
+    script.alone = script.pending_count == 0;
+    bool lost = row_of[tag].refused || (parks && follows_refused(tag)) || happens(script.lose) ||
+                tag == script.invalid_row || tag == script.lose_row;
     if (!lost) {
         ck_assert_uint_lt(script.written_count, WRITTEN_MAX);
         script.written[script.written_count++] = tag;
@@ -62,7 +88,11 @@ static enum tb_code script_poll(struct tb_log_writer *writer, int64_t wait_ms,
         enum tb_code no = row == script.invalid_row ? TB_INVALID : TB_UNKNOWN;
 
         row_of[row].acknowledged |= ok;
-        ret_acks[n++] = (struct tb_log_ack){.tag = row, .code = ok ? TB_OK : no};
+        if (row_of[row].refused && script.alone)
+            no = TB_INVALID;
+        ret_acks[n++] = (struct tb_log_ack){.tag = row,
+                                            .code = ok ? TB_OK : no,
+                                            .alone_wanted = row_of[row].refused && !script.alone};
         script.pending_count--;
         for (; i < script.pending_count; i++) {
             script.pending[i] = script.pending[i + 1];
@@ -90,8 +120,32 @@ static void moved(void *ctx, const char *name, int64_t row, int64_t at_ms)
     ck_assert_int_eq(at_ms, f.clock.wall_ms);
     ck_assert_int_gt(row, cursor);
     for (int64_t r = cursor + 1; r <= row; r++)
-        ck_assert_msg(row_of[r].acknowledged, "the cursor passed row %d", (int)r);
+        ck_assert_msg(row_of[r].acknowledged || is_parked(r), "the cursor passed row %d", (int)r);
     cursor = row;
+}
+
+static bool park(void *ctx, const char *name, const char *order_id, int64_t row,
+                 const char *reason)
+{
+    (void)ctx;
+    ck_assert_str_eq(name, TB_CURSOR_INPROC);
+    ck_assert_str_eq(order_id, row_of[row].key);
+    ck_assert_msg(row_of[row].refused, "row %d is parked", (int)row);
+    ck_assert(!is_parked(row));
+    if (park_refusals > 0) {
+        park_refusals--;
+        return false;
+    }
+    while (!tb_writer_post_parked(f.writer, name, order_id, row, reason, f.clock.wall_ms)) {
+        fake_clock_advance(&f.clock, 100);
+        (void)tb_writer_step(f.writer);
+    }
+    ck_assert_int_lt(parked_count, PARKED_MAX);
+    struct relay_parked_order *order = &parked[parked_count++];
+    memcpy(order->key, order_id, TB_UUID_SIZE);
+    order->row = row;
+    snprintf(order->reason, sizeof order->reason, "%s", reason);
+    return true;
 }
 
 static void trouble(void *ctx, const struct tb_error *err)
@@ -113,6 +167,8 @@ void open_relay(struct tb_log_writer *writer, bool held)
                                              .clock = &f.clock.clock,
                                              .random = &f.random.random,
                                              .held = held,
+                                             .patience_ms = parks ? 5 : 0,
+                                             .park = parks ? park : NULL,
                                              .moved = moved,
                                              .trouble = trouble};
     struct tb_error err = {0};
@@ -222,6 +278,7 @@ void check_all_in_order(void)
     for (size_t i = 0; i < script.written_count; i++) {
         int64_t row = script.written[i], first = 1;
 
+        ck_assert_msg(!is_parked(row), "row %d is in the log", (int)row);
         while (strcmp(row_of[first].key, row_of[row].key) != 0)
             first++;
         if (row_of[row].version == next[first] + 1)
@@ -230,6 +287,8 @@ void check_all_in_order(void)
     for (int64_t row = 1; row <= rows; row++) {
         int64_t first = 1;
 
+        if (is_parked(row))
+            continue;
         while (strcmp(row_of[first].key, row_of[row].key) != 0)
             first++;
         ck_assert_int_ge(next[first], row_of[row].version);

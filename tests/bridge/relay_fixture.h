@@ -30,8 +30,22 @@ struct relay_row {
     char key[TB_UUID_SIZE];
     int64_t version;
     bool acknowledged;
+    bool refused; /* as Kafka does it: alone for good, with others as one of them */
 };
 extern struct relay_row row_of[ROWS_MAX];
+
+/* Orders that the relay passes by, and from where. */
+struct relay_parked_order {
+    char key[TB_UUID_SIZE];
+    int64_t row;
+    char reason[240];
+};
+#define PARKED_MAX 1100
+extern struct relay_parked_order parked[PARKED_MAX];
+extern int parked_count;
+extern bool parks;        /* relays opened from now on may park; stored by the fixture's writer */
+extern int park_refusals; /* so many times the relay is told: not now */
+bool is_parked(int64_t row);
 
 struct relay_script {
     struct tb_log_writer base;
@@ -48,6 +62,8 @@ struct relay_script {
     int64_t invalid_row; /* refused for good */
     bool answer_invalid; /* by the acknowledgement, not by append */
     int64_t lose_row, silent_row;
+    bool refuses_at_append;
+    bool alone; /* pending is one record that was appended alone */
 };
 extern struct relay_script script;
 bool happens(unsigned chance);
@@ -65,5 +81,6 @@ void add_rows(int count);
 int64_t step(void);
 void drain(void); /* until the cursor stands at the last row */
 /* As a consumer sees it: whoever reads the log from its start and takes an order's events in the
- * order of their versions, passing over others, gets all of them. */
+ * order of their versions, passing over others, gets all of them but what is parked; and nothing
+ * of that is there. */
 void check_all_in_order(void);

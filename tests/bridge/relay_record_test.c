@@ -1,0 +1,43 @@
+/* Promise: what the till lets pass for its size, no broker refuses for it. */
+#include "bridge/relay_record.h"
+#include "support/support.h"
+#include <stdio.h>
+
+/* A header's or record's own lengths and marks in the log's format, generously. */
+#define FRAMING 16
+
+/* The longest there can be of everything but event and traceparent. */
+START_TEST(the_overhead_is_bounded)
+{
+    struct tb_relay_record room;
+    char source[64];
+    const struct tb_outbox_row row = {.row = INT64_MAX,
+                                      .epoch = "0123456789abcdef",
+                                      .sequence = INT64_MAX,
+                                      .version = INT64_MAX,
+                                      .event_id = TB_STR("01890000-0000-7000-8000-000000000001"),
+                                      .order_id = TB_STR("01890000-0000-7000-8000-000000000002"),
+                                      .type = TB_STR("OrderAddressChanged.v1"),
+                                      .payload = TB_STR("{}"),
+                                      .traceparent = TB_STR("x"),
+                                      .occurred_at_ms = INT64_C(253402300799999)};
+    size_t bytes = 6 * FRAMING;
+
+    snprintf(source, sizeof source, "/nodes/%032d", 1);
+    tb_relay_record_build(&room, tb_str_of(source), &row);
+    bytes += room.record.key.len;
+    for (size_t i = 0; i < room.record.header_count; i++)
+        bytes += room.record.headers[i].name.len + room.record.headers[i].value.len + FRAMING;
+    ck_assert_uint_lt(bytes, TB_RELAY_RECORD_OVERHEAD);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("relay_record");
+    TCase *tc = tcase_create("size");
+
+    tcase_add_test(tc, the_overhead_is_bounded);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}
