@@ -22,6 +22,7 @@ struct tb_link_figures {
     uint64_t relay_sent;
     const char *relay_state;
     const char *relay_states[8]; /* every state there is, NULL-terminated */
+    char problem[240];           /* what stands in the way, for a person; "": nothing does */
 };
 struct tb_api_options {
     const char *listen;        /* host:port; port 0 picks one */
@@ -38,6 +39,7 @@ struct tb_api_options {
     struct tb_writer *writer;
     struct tb_outbox_reader *outbox;       /* the api thread's */
     const char *cursor_name;               /* whose cursor means delivered */
+    const char *view_cursor_name;          /* whose cursor feeds this view; NULL: the same */
     struct tb_view_reader *view;           /* the api thread's: single orders, figures */
     struct tb_view_reader *query_view;     /* the query thread's: lists, stats */
     struct tb_outbox_reader *query_outbox; /* the query thread's; NULL: lists tell no delivery */

@@ -28,12 +28,12 @@ static int64_t complete_until(struct tb_api *api, const struct tb_figures *figur
     struct tb_completeness *seen = &api->completeness;
     bool lagging = !figures->lag_known || figures->lag > 0;
 
-    if (!lagging && figures->outbox.pending == 0) {
+    if (!lagging && figures->feed.pending == 0) {
         seen->complete_ms = now_ms;
         return now_ms;
     }
     if (!lagging)
-        return figures->outbox.oldest_pending_at_ms;
+        return figures->feed.oldest_pending_at_ms;
     if (seen->complete_ms > 0)
         return seen->complete_ms;
     return atomic_load(
@@ -44,10 +44,14 @@ static int64_t complete_until(struct tb_api *api, const struct tb_figures *figur
 enum tb_code tb_figures_read(struct tb_api *api, struct tb_figures *ret_figures,
                              struct tb_error *err)
 {
+    const struct tb_api_options *options = &api->options;
     struct tb_figures figures = {0};
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
-    TB_TRY(tb_outbox_figures(api->options.outbox, api->options.cursor_name, &figures.outbox, err));
+    TB_TRY(tb_outbox_figures(options->outbox, options->cursor_name, &figures.outbox, err));
+    figures.feed = figures.outbox;
+    if (options->view_cursor_name)
+        TB_TRY(tb_outbox_figures(options->outbox, options->view_cursor_name, &figures.feed, err));
     read_lag(api, &figures);
     figures.complete_ms = complete_until(api, &figures, now_ms);
     *ret_figures = figures;

@@ -15,7 +15,8 @@ struct tb_completeness {
     int64_t complete_ms; /* 0: not seen yet */
 };
 struct tb_figures {
-    struct tb_outbox_figures outbox;
+    struct tb_outbox_figures outbox; /* by the cursor that means delivered */
+    struct tb_outbox_figures feed;   /* by the one that feeds the view */
     bool lag_known;
     int64_t lag;                          /* records of the log that the view has not */
     int64_t committed[TB_LOG_PARTITIONS]; /* next offset of the view; -1: not known */

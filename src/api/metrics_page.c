@@ -37,7 +37,7 @@ static void add_freshness(struct tb_api *api, struct tb_buf *out, const struct t
 
     if (!figures->lag_known || figures->complete_ms <= 0)
         return;
-    if (figures->lag == 0 && figures->outbox.pending == 0)
+    if (figures->lag == 0 && figures->feed.pending == 0)
         age_ms = 0;
     (void)snprintf(labels, sizeof(labels), "{view=\"%s\"}", api->options.view_name);
     tb_metric_head(out, "projection_freshness_seconds", "gauge",
@@ -58,6 +58,8 @@ static void add_outbox(struct tb_api *api, struct tb_buf *out)
     add_freshness(api, out, &figures);
     add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
               figures.outbox.pending);
+    add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
+              figures.outbox.parked);
     if (figures.outbox.pending > 0) {
         tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
         tb_metric_seconds_from_ms(out, oldest, "", figures.outbox.oldest_pending_at_ms);

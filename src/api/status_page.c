@@ -26,6 +26,7 @@ static void add_outbox(struct tb_api *api, struct tb_buf *out,
     }
     if (outbox->last_delivered_at_ms > 0)
         tb_json_member_time(out, "lastDeliveredAt", outbox->last_delivered_at_ms);
+    tb_json_member_int(out, "parked", outbox->parked);
     tb_json_member_int(out, "lastSequence", outbox->last_sequence);
     tb_json_member_int(out, "deliveredSequence", outbox->delivered_sequence);
 }
@@ -51,6 +52,8 @@ void tb_status_serve(struct tb_api *api, struct tb_exchange *x)
     tb_json_member_str(out, "link", tb_str_of(link.state));
     if (link.since_ms > 0)
         tb_json_member_time(out, "since", link.since_ms);
+    if (link.problem[0] != '\0')
+        tb_json_member_str(out, "problem", tb_str_of(link.problem));
     add_outbox(api, out, &outbox);
     tb_json_member_int(out, "deadLetters", dead);
     add_disk(api, out);

@@ -1,0 +1,91 @@
+#include "edge_net.h"
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE)
+/* The kernel's own size of a message buffer. */
+#define MESSAGE_SIZE 8192
+
+struct tb_edge_net {
+    int fd;
+    uint64_t down; /* interfaces that are known not to run, by index modulo 64 */
+};
+
+struct tb_edge_net *tb_edge_net_open(void)
+{
+    const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = GROUPS};
+    struct tb_edge_net *net = calloc(1, sizeof *net);
+
+    if (!net)
+        return NULL;
+    net->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (net->fd >= 0 &&
+        bind(net->fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0)
+        return net;
+    tb_edge_net_free(net);
+    return NULL;
+}
+
+void tb_edge_net_free(struct tb_edge_net *net)
+{
+    if (net && net->fd >= 0)
+        close(net->fd);
+    free(net);
+}
+
+/* An interface tells of itself often; only that it runs again is news. */
+static bool came_up(struct tb_edge_net *net, const struct ifinfomsg *link)
+{
+    uint64_t bit = UINT64_C(1) << ((unsigned)link->ifi_index % 64);
+    bool was_down = net->down & bit;
+
+    if (link->ifi_flags & IFF_LOOPBACK)
+        return false;
+    if (link->ifi_flags & IFF_RUNNING)
+        net->down &= ~bit;
+    else
+        net->down |= bit;
+    return was_down && (link->ifi_flags & IFF_RUNNING);
+}
+
+static bool is_news(struct tb_edge_net *net, const struct nlmsghdr *message)
+{
+    const void *data = (const char *)message + NLMSG_HDRLEN;
+
+    if (message->nlmsg_type == RTM_NEWADDR)
+        return true;
+    if (message->nlmsg_type == RTM_NEWROUTE &&
+        message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg)))
+        return ((const struct rtmsg *)data)->rtm_table == RT_TABLE_MAIN;
+    return message->nlmsg_type == RTM_NEWLINK &&
+           message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)) && came_up(net, data);
+}
+
+bool tb_edge_net_changed(struct tb_edge_net *net)
+{
+    _Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
+    bool changed = false;
+    ssize_t len;
+
+    if (!net)
+        return false;
+    while ((len = recv(net->fd, buffer, sizeof buffer, 0)) > 0) {
+        size_t left = (size_t)len, at = 0;
+
+        while (left - at >= sizeof(struct nlmsghdr)) {
+            const struct nlmsghdr *message = (const void *)(buffer + at);
+
+            if (message->nlmsg_len < sizeof *message || message->nlmsg_len > left - at)
+                break;
+            changed |= is_news(net, message);
+            at += NLMSG_ALIGN(message->nlmsg_len);
+            if (at > left)
+                break;
+        }
+    }
+    return changed;
+}

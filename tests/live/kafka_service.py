@@ -1,0 +1,58 @@
+"""The real broker of tests/services for one test, and what its topics hold."""
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+from tillbox_e2e import Failed, Skipped  # noqa: E402
+
+SCRIPT = HERE.parent / "services" / "service.sh"
+
+
+class Kafka:
+    def __init__(self, folder):
+        self.folder, self.address = str(folder), None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.call("thaw", check=False)
+        self.call("kill", check=False)
+
+    def call(self, verb, *before, check=True):
+        done = subprocess.run(["sh", str(SCRIPT), verb, *before, self.folder],
+                              stdout=subprocess.PIPE, text=True)
+        if done.returncode == 77:
+            raise Skipped("no broker can be had here")
+        if check and done.returncode != 0:
+            raise Failed(f"service.sh {verb} ended with {done.returncode}")
+        return done.stdout.strip()
+
+    def start(self):
+        self.address = self.call("start", "kafka").splitlines()[-1]
+
+    def stop(self):
+        self.call("stop")
+
+    def kill(self):
+        self.call("kill")
+
+    def freeze(self):
+        self.call("freeze")
+
+    def thaw(self):
+        self.call("thaw")
+
+    def records(self, topic):
+        """(partition, offset, key, ce_id, version) of every record, each partition in order."""
+        done = subprocess.run([os.environ["TILLBOX_TOPIC_DUMP"], self.address, topic],
+                              stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failed(f"topic_dump {topic} ended with {done.returncode}")
+        rows = [line.split(" ") for line in done.stdout.splitlines()]
+        return [(int(row[0]), int(row[1]), row[2], row[3], row[4]) for row in rows]
