@@ -55,6 +55,8 @@ void tb_consumer_free(struct tb_consumer *consumer)
         return;
     tb_dead_letters_free(consumer->letters);
     tb_plan_release(&consumer->plan);
+    for (size_t i = 0; i < TB_CONSUMER_GROUP_MAX; i++)
+        tb_plan_release(&consumer->given[i]);
     tb_arena_release(&consumer->kept);
     tb_arena_release(&consumer->refusal_texts);
     tb_mailbox_release(&consumer->pause);
@@ -139,17 +141,6 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
     return wait_ms < 0 || left_ms < wait_ms ? left_ms : wait_ms;
 }
 
-static enum tb_code tell_log(struct tb_consumer *consumer, struct tb_error *err)
-{
-    struct tb_log_reader *reader = consumer->options.reader;
-
-    if (!consumer->owed)
-        return TB_OK;
-    TB_TRY(reader->ops->commit(reader, consumer->owed_partition, consumer->owed_next, err));
-    consumer->owed = false;
-    return TB_OK;
-}
-
 static enum tb_code get_ready(struct tb_consumer *consumer, struct tb_error *err)
 {
     if (!consumer->is_ready)
@@ -179,19 +170,47 @@ static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, st
                              &consumer->batch, err);
 }
 
+/* Every part of the batch to the view. */
+static enum tb_code apply_batch(struct tb_consumer *consumer, struct tb_error *err)
+{
+    while (consumer->done < consumer->batch.count) {
+        TB_TRY(tb_consumer_apply(consumer, err));
+        if (!tb_consumer_joins(consumer))
+            TB_TRY(tb_consumer_flush(consumer, err));
+    }
+    return TB_OK;
+}
+
+/* What of the other partitions is there already joins, so that all become visible together. */
+static enum tb_code join_others(struct tb_consumer *consumer, struct tb_error *err)
+{
+    while (consumer->given_count > 0) {
+        enum tb_code code = next_batch(consumer, 0, err);
+
+        if (code != TB_OK) { /* no trouble of what was read before */
+            struct tb_error why = *err;
+
+            TB_TRY(tb_consumer_flush(consumer, err));
+            *err = why;
+            return code;
+        }
+        if (consumer->batch.count == 0)
+            return tb_consumer_flush(consumer, err);
+        TB_TRY(apply_batch(consumer, err));
+    }
+    return TB_OK;
+}
+
 static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
 {
     TB_TRY(get_ready(consumer, err));
     TB_TRY(position_all(consumer, err));
-    TB_TRY(tell_log(consumer, err));
+    TB_TRY(tb_consumer_flush(consumer, err)); /* what the log is still to be told */
     TB_TRY(expire_dead(consumer, err));
     if (consumer->done == consumer->batch.count)
         TB_TRY(next_batch(consumer, wait_ms, err));
-    while (consumer->done < consumer->batch.count) {
-        TB_TRY(tb_consumer_apply(consumer, err));
-        TB_TRY(tell_log(consumer, err));
-    }
-    return TB_OK;
+    TB_TRY(apply_batch(consumer, err));
+    return join_others(consumer, err);
 }
 
 static void set_failing(struct tb_consumer *consumer, bool failing, const struct tb_error *err)
@@ -241,6 +260,7 @@ static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
     bool stopped = atomic_load(&consumer->stats.stopped);
     int64_t wait_ms = REFUSED_MS;
 
+    tb_consumer_undo(consumer);
     consumer->steps_well = 0;
     if (stopped && consumer->options.trouble) {
         atomic_store(&consumer->stats.failing, true);

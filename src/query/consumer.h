@@ -40,7 +40,8 @@ struct tb_consumer_options {
     const char *topic, *group; /* with dead_letters: where they come from, who sends them */
     /* Asked before anything is read, until it is TB_OK; NULL: nothing to wait for. */
     enum tb_code (*ready)(void *ctx, struct tb_error *err);
-    /* After a plan is committed: its changed orders are visible. On the consumer's thread. */
+    /* After a plan is committed: its changed orders are visible, maybe at a later version. On the
+     * consumer's thread. Texts that the plan's orders borrow from records may be gone. */
     void (*applied)(void *ctx, const struct tb_plan *plan);
     /* Once per change of state: what failed, or a code of TB_OK when it works again. */
     void (*trouble)(void *ctx, const struct tb_error *err);
@@ -52,8 +53,8 @@ struct tb_consumer;
 TB_CHECKED enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
                                         struct tb_consumer **ret_consumer, struct tb_error *err);
 void tb_consumer_free(struct tb_consumer *consumer);
-/* One batch, or nothing. Waits for records at most wait_ms. Returns how long to pause before the
- * next in milliseconds: 0 unless failing. */
+/* What is there of each partition, at most a few batches, or nothing. Waits at most wait_ms.
+ * Returns how long to pause before the next in milliseconds: 0 unless failing. */
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms);
 void tb_consumer_run(struct tb_consumer *consumer); /* until tb_consumer_stop */
 void tb_consumer_stop(struct tb_consumer *consumer);

@@ -79,14 +79,6 @@ static size_t letters_left(const struct tb_consumer *consumer)
     return TB_DEAD_LETTERS_A_MINUTE - recent;
 }
 
-static void note_letters(struct tb_consumer *consumer)
-{
-    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
-
-    for (size_t i = 0; i < consumer->plan.dead_count; i++)
-        consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_A_MINUTE] = now_ms;
-}
-
 static void stop_for_letters(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_dead_letter *letter = &consumer->plan.dead[0];
@@ -148,35 +140,17 @@ static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *
     return TB_OK;
 }
 
-static void count(struct tb_consumer *consumer)
+/* The part is the view's; what becomes of it is told when it is flushed. */
+static void give(struct tb_consumer *consumer)
 {
-    const struct tb_plan *plan = &consumer->plan;
-    int64_t now_ms = tb_clock_wall_ms(consumer->options.clock);
+    struct tb_plan *spare = &consumer->given[consumer->given_count++], plan = consumer->plan;
 
-    for (int result = 0; result < TB_EVENT_RESULT_COUNT; result++)
-        tb_counter_add(&consumer->stats.events[result], plan->results[result]);
-    for (size_t i = 0; i < plan->results[TB_APPLIED]; i++)
-        tb_histogram_observe(&consumer->stats.end_to_end_us,
-                             (now_ms - plan->occurred_at_ms[i]) * 1000);
-    atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
-}
-
-static void part_done(struct tb_consumer *consumer)
-{
-    count(consumer);
-    if (consumer->options.applied)
-        consumer->options.applied(consumer->options.ctx, &consumer->plan);
-    if (consumer->letters) {
-        note_letters(consumer);
-        tb_dead_letters_forget(consumer->letters);
-    }
-    consumer->owed = true;
-    consumer->owed_partition = consumer->batch.partition;
-    consumer->owed_next = consumer->plan.next_offset;
+    consumer->plan = *spare;
+    *spare = plan;
+    consumer->given_records += consumer->part;
     consumer->done += consumer->part;
     consumer->part = 0;
     consumer->tries = 0;
-    tb_plan_clear(&consumer->plan);
 }
 
 /* A plan that the view does not take is kept and tried again: it is the same plan until then. */
@@ -197,7 +171,7 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
             return code;
         TB_TRY(take_refusal(consumer, err));
     }
-    part_done(consumer);
+    give(consumer);
     return TB_OK;
 }
 

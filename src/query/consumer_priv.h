@@ -11,6 +11,11 @@
 #include "query/consumer.h"
 #include "query/dead_letters.h"
 
+/* Plans between two flushes of the view: one for each partition of the log on a node. Their
+ * records are few, or the first plan is flushed by itself. */
+#define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
+#define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
+
 struct tb_consumer {
     struct tb_consumer_options options;
     struct tb_consumer_stats stats;
@@ -28,9 +33,12 @@ struct tb_consumer {
     size_t done;         /* records of the batch that the view has */
     struct tb_plan plan; /* of the part behind them */
     size_t part;         /* records in the plan; 0: not planned yet */
-    bool owed;           /* the log has not been told what the view has */
-    int32_t owed_partition;
-    int64_t owed_next;
+    /* Plans that the view was given and the log has not been told of. Texts that their orders
+     * borrow from records are gone. */
+    struct tb_plan given[TB_CONSUMER_GROUP_MAX];
+    size_t given_count, given_records;
+    bool flushed;      /* the view has them for good */
+    size_t told_count; /* of these the log was told */
 
     bool paused;         /* the reader hands out nothing */
     int64_t retry_at_ms; /* while paused: when to try again; monotonic */
@@ -50,6 +58,12 @@ struct tb_consumer {
 
 /* consumer_batch.c: plans what of the batch is not done and gives it to the view. */
 TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err);
+/* May more plans join the ones that the view was given before it is flushed? */
+bool tb_consumer_joins(const struct tb_consumer *consumer);
+/* What the view was given is its own now: told to readers and counted, then to the log. */
+TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
+/* After a failure: what the view was given and was not flushed is read again. */
+void tb_consumer_undo(struct tb_consumer *consumer);
 /* Nothing more of the batch is done here. */
 void tb_consumer_drop_batch(struct tb_consumer *consumer);
 

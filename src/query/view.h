@@ -28,6 +28,11 @@ struct tb_view_ops {
     /* Writes the plan and its next offset. TB_INVALID: the order view->refused can never be
      * written, the rest may be: plan again without it. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
+    /* Plans given to commit are the view's for good, and seen by readers, only from here on. NULL,
+     * and undo too: from commit on. */
+    enum tb_code (*flush)(struct tb_view *view, struct tb_error *err);
+    /* Takes back what commit was given since the last flush: to be called after every failure. */
+    void (*undo)(struct tb_view *view);
     /* The next offset to read of a partition; -1: never committed. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);

@@ -120,15 +120,11 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* Orders are loaded by the batch: one read transaction for all of them spares a lock and an
- * unlock for each. The plan's commit ends it, or whatever comes instead. */
-static enum tb_code begin_loading(struct tb_view_sqlite *view, struct tb_error *err)
+/* One transaction from the first order that is loaded for a plan to the flush, over all plans in
+ * between: most of what a small one costs is its commit. */
+static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
 {
-    if (view->loading.db)
-        return TB_OK;
-    TB_TRY(tb_db_exec(view->db, "BEGIN", err));
-    view->loading.db = view->db;
-    return TB_OK;
+    return view->txn.db ? TB_OK : tb_txn_begin(&view->txn, view->db, err);
 }
 
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
@@ -138,7 +134,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     enum tb_code code;
     bool row = false;
 
-    TB_TRY(begin_loading(view, err));
+    TB_TRY(begin(view, err));
     tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
     code = tb_stmt_step(&view->load, &row, err);
     if (code == TB_OK && row)
@@ -146,10 +142,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     else if (code == TB_OK)
         *ret_order = (struct tb_planned){0};
     tb_stmt_reset(&view->load);
-    if (code == TB_OK)
-        return TB_OK;
-    tb_txn_rollback(&view->loading);
-    return tb_error_wrap(err, "order %s", order_id);
+    return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
 }
 
 /* What both the insert and the update write. */
@@ -198,10 +191,8 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
                                 struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
-    tb_txn_rollback(&view->loading);
-    TB_TRY(tb_txn_begin(&txn, view->db, err));
+    TB_TRY(begin(view, err));
     for (size_t i = 0; i < plan->order_count; i++) {
         if (plan->orders[i]->changed)
             TB_TRY(write_order(view, plan->orders[i], err));
@@ -210,8 +201,19 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         TB_TRY(tb_view_sqlite_write_dead(view, plan, &plan->dead[i], err));
     tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->set_offset, ":next", plan->next_offset);
-    TB_TRY(tb_stmt_run(&view->set_offset, err));
-    return tb_txn_commit(&txn, err);
+    return tb_stmt_run(&view->set_offset, err);
+}
+
+static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+
+    return view->txn.db ? tb_txn_commit(&view->txn, err) : TB_OK;
+}
+
+static void view_undo(struct tb_view *base)
+{
+    tb_txn_rollback(&((struct tb_view_sqlite *)base)->txn);
 }
 
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
@@ -234,7 +236,7 @@ static void view_free(struct tb_view *base)
                                    &view->set_offset, &view->offset,     &view->insert_dead,
                                    &view->any_dead,   &view->expire_dead};
 
-    tb_txn_rollback(&view->loading);
+    tb_txn_rollback(&view->txn);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
     tb_db_close(view->db);
@@ -245,6 +247,8 @@ static void view_free(struct tb_view *base)
 static const struct tb_view_ops ops = {
     .load = view_load,
     .commit = view_commit,
+    .flush = view_flush,
+    .undo = view_undo,
     .offset = view_offset,
     .expire_dead = tb_view_sqlite_expire_dead,
     .free = view_free,

@@ -74,7 +74,6 @@ enum tb_code tb_view_sqlite_expire_dead(struct tb_view *base, int64_t before_ms,
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     bool any = false;
 
-    tb_txn_rollback(&view->loading);
     /* Asked first, so that an idle view is not written to. */
     tb_stmt_bind_int64(&view->any_dead, ":before", before_ms);
     TB_TRY(tb_stmt_step(&view->any_dead, &any, err));

@@ -26,7 +26,7 @@ extern const char *const tb_view_sqlite_offset_sql;
 struct tb_view_sqlite {
     struct tb_view view;
     struct tb_db *db;      /* owned */
-    struct tb_txn loading; /* open for reading from a plan's first load to its commit */
+    struct tb_txn txn;     /* open from a plan's first load to the flush */
     struct tb_buf scratch; /* a document or a record's headers on their way into a row */
     struct tb_stmt insert, update, load, set_offset, offset, insert_dead, any_dead, expire_dead;
 };

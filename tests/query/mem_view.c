@@ -12,11 +12,62 @@ struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id)
     return NULL;
 }
 
+static struct mem_row *copy_rows(const struct mem_view *mem)
+{
+    struct mem_row *rows = calloc(mem->row_count + 1, sizeof *rows);
+
+    ck_assert_ptr_nonnull(rows);
+    for (size_t i = 0; i < mem->row_count; i++) {
+        rows[i] = mem->rows[i];
+        rows[i].doc = rows[i].doc ? strdup(rows[i].doc) : NULL;
+    }
+    return rows;
+}
+
+static void free_rows(struct mem_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(rows[i].doc);
+    free(rows);
+}
+
+/* What a failure or a death goes back to; where every commit stands by itself, nothing. */
+static void keep(struct mem_view *mem)
+{
+    if (!mem->view.ops->flush || mem->kept)
+        return;
+    mem->kept = copy_rows(mem);
+    mem->kept_count = mem->row_count;
+    mem->kept_letters = mem->letters;
+    memcpy(mem->kept_next, mem->next, sizeof mem->next);
+}
+
+static void drop_kept(struct mem_view *mem)
+{
+    free_rows(mem->kept, mem->kept_count);
+    mem->kept = NULL;
+    mem->kept_count = 0;
+}
+
+void mem_view_undo(struct mem_view *mem)
+{
+    if (!mem->kept)
+        return;
+    free_rows(mem->rows, mem->row_count);
+    mem->rows = mem->kept;
+    mem->row_count = mem->kept_count;
+    mem->row_max = mem->row_count + 1;
+    mem->letters = mem->kept_letters;
+    memcpy(mem->next, mem->kept_next, sizeof mem->next);
+    mem->kept = NULL;
+    mem->kept_count = 0;
+}
+
 /* True when this call is the one to fail before it did anything. */
 static bool fails(struct mem_view *mem, struct tb_error *err)
 {
     mem->calls++;
-    if (mem->calls != mem->fail_at || mem->fail_after)
+    if (mem->calls != mem->fail_at || (mem->fail_after && !mem->view.ops->flush))
         return false;
     tb_error_set(err, TB_UNAVAILABLE, "injected");
     return true;
@@ -105,6 +156,7 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
 
     if (fails(mem, err))
         return err->code;
+    keep(mem);
     if (plan->next_offset > mem->next[plan->partition]) { /* else it is here already */
         for (size_t i = 0; i < plan->order_count; i++) {
             if (plan->orders[i]->changed)
@@ -117,6 +169,22 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
     if (mem->calls == mem->fail_at)
         return tb_error_set(err, TB_UNKNOWN, "injected after the fact");
     return TB_OK;
+}
+
+static enum tb_code flush(struct tb_view *base, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    drop_kept(mem);
+    mem->flushes++;
+    return TB_OK;
+}
+
+static void undo(struct tb_view *base)
+{
+    mem_view_undo((struct mem_view *)base);
 }
 
 static enum tb_code offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
@@ -148,19 +216,24 @@ static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t
 
 static const struct tb_view_ops ops = {
     .load = load, .commit = commit, .offset = offset, .expire_dead = expire_dead};
+static const struct tb_view_ops flushed_ops = {.load = load,
+                                               .commit = commit,
+                                               .flush = flush,
+                                               .undo = undo,
+                                               .offset = offset,
+                                               .expire_dead = expire_dead};
 
-void mem_view_init(struct mem_view *mem)
+void mem_view_init(struct mem_view *mem, bool flushed)
 {
-    *mem = (struct mem_view){.view.ops = &ops};
+    *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops};
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         mem->next[p] = -1;
 }
 
 void mem_view_release(struct mem_view *mem)
 {
-    for (size_t i = 0; i < mem->row_count; i++)
-        free(mem->rows[i].doc);
-    free(mem->rows);
+    free_rows(mem->rows, mem->row_count);
+    drop_kept(mem);
     forget_lent(mem);
     free(mem->lent);
 }

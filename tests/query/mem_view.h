@@ -21,15 +21,22 @@ struct mem_view {
     size_t row_count, row_max;
     int64_t next[TB_LOG_PARTITIONS];
     size_t letters;   /* of all plans that were new */
-    uint64_t calls;   /* of load, commit and offset */
+    uint64_t calls;   /* of load, commit, flush and offset */
     uint64_t fail_at; /* the call that fails, from 1; 0: none */
-    bool fail_after;  /* if it is a commit: it does its work and says TB_UNKNOWN */
+    bool fail_after; /* if it is a commit that needs no flush: it does its work, says TB_UNKNOWN */
+    size_t flushes;
     size_t expire_calls;
     size_t expire_full; /* so many of them remove all they may */
     int64_t expired_before_ms;
     struct tb_json **lent; /* parsed documents that loaded orders borrow from */
     size_t lent_count;
+    /* As of the last flush, while there is more: what is undone goes back to it. */
+    struct mem_row *kept; /* NULL: nothing is to be flushed */
+    size_t kept_count, kept_letters;
+    int64_t kept_next[TB_LOG_PARTITIONS];
 };
-void mem_view_init(struct mem_view *mem);
+/* flushed: its commits need a flush. */
+void mem_view_init(struct mem_view *mem, bool flushed);
+void mem_view_undo(struct mem_view *mem); /* a process that dies: what was not flushed is gone */
 void mem_view_release(struct mem_view *mem);
 struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id);

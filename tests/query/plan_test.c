@@ -16,7 +16,7 @@ static struct fake_random fake;
 
 static void setup(void)
 {
-    mem_view_init(&mem);
+    mem_view_init(&mem, /* flushed= */ false);
     plan = (struct tb_plan){0};
     arena = (struct tb_arena){0};
     fake_random_init(&fake, 7);

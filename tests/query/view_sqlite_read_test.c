@@ -38,6 +38,7 @@ static void feed(struct tb_record *records, size_t count)
     ck_ok(tb_plan_batch(&f.plan, &batch, &rules, load, NULL, &err));
     ck_assert_uint_eq(f.plan.dead_count, 0);
     ck_ok(f.view->ops->commit(f.view, &f.plan, &err));
+    ck_ok(f.view->ops->flush(f.view, &err));
 }
 
 /* Several orders of one millisecond, so that the id has to decide. */

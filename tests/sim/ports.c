@@ -136,7 +136,6 @@ static enum tb_code take_back(struct sim_view *view, const struct tb_plan *plan,
             continue;
         snprintf(sql, sizeof sql, "UPDATE orders SET version = version - 1 WHERE order_id = '%s'",
                  planned->order.order_id);
-        tb_txn_rollback(&real->loading);
         TB_TRY(tb_db_exec(real->db, sql, err));
     }
     return TB_OK;
@@ -156,12 +155,27 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(view->real->ops->commit(view->real, plan, err));
     sim_trace("%s view takes partition %d up to %" PRId64, view->node->name, plan->partition,
               plan->next_offset);
+    return TB_OK;
+}
+
+static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
+{
+    struct sim_view *view = (struct sim_view *)base;
+
+    TB_TRY(view->real->ops->flush(view->real, err));
     sim_wake(view->node, SIM_CONSUMER, 3000); /* there may be more */
     if (happens(view->node, SIM_CLASS_VIEW)) {
         sim_cover(SIM_VIEW_UNKNOWN, 1);
         return tb_error_set(err, TB_UNKNOWN, "the simulated view's answer was lost");
     }
     return TB_OK;
+}
+
+static void view_undo(struct tb_view *base)
+{
+    struct sim_view *view = (struct sim_view *)base;
+
+    view->real->ops->undo(view->real);
 }
 
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
@@ -196,6 +210,8 @@ void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view 
 {
     static const struct tb_view_ops ops = {.load = view_load,
                                            .commit = view_commit,
+                                           .flush = view_flush,
+                                           .undo = view_undo,
                                            .offset = view_offset,
                                            .expire_dead = view_expire_dead,
                                            .free = view_free};
