@@ -243,43 +243,36 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
 static enum tb_code open_api(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->config;
-    struct tb_api_options options = {
-        .listen = tb_config_text(config, TB_HTTP_LISTEN),
-        .allowed_hosts = tb_config_text(config, TB_HTTP_ALLOWED_HOSTS),
-        .allowed_origins = tb_config_text(config, TB_HTTP_ALLOWED_ORIGINS),
+    const struct tb_api_edge role = {
         .node = tb_config_text(config, TB_NODE_NAME),
         .currency = tb_config_text(config, TB_NODE_CURRENCY),
-        .body_max = tb_config_int(config, TB_LIMITS_BODY),
         .lines_max = tb_config_int(config, TB_LIMITS_LINES),
-        .depth_max = tb_config_int(config, TB_LIMITS_DEPTH),
-        .header_max = tb_config_int(config, TB_LIMITS_HEADER),
-        .header_timeout_ms = tb_config_int(config, TB_LIMITS_HEADER_TIMEOUT),
-        .body_timeout_ms = tb_config_int(config, TB_LIMITS_BODY_TIMEOUT),
-        .connections_max = tb_config_int(config, TB_LIMITS_CONNECTIONS),
-        .connections_per_address_max = tb_config_int(config, TB_LIMITS_CONNECTIONS_PER_ADDRESS),
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
         .writer = edge->writer,
         .cursor_name = delivery_cursor(edge),
         .view_cursor_name = TB_CURSOR_INPROC,
-        .view = edge->api_view,
-        .query_view = edge->query_view,
+        .link = on_link,
+        .disk_free = on_disk_free,
+        .forced = on_forced,
+    };
+    struct tb_api_options options = {
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .edge = &role,
         .consumer = tb_consumer_stats(edge->consumer),
         .topic = TOPIC,
         .group = GROUP,
         .view_name = VIEW_NAME,
-        .link = on_link,
+        .partitions = TB_LOG_PARTITIONS,
         .log_range = on_log_range,
-        .disk_free = on_disk_free,
-        .forced = on_forced,
         .ctx = edge,
     };
 
+    tb_api_configure(&options, config);
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
-    options.outbox = edge->api_outbox;
-    options.query_outbox = edge->query_outbox;
+    options.here = (struct tb_asker){edge->api_view, edge->api_outbox};
+    options.lists[0] = (struct tb_asker){edge->query_view, edge->query_outbox};
     return tb_api_open(&options, &edge->api, err);
 }
 

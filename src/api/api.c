@@ -11,6 +11,8 @@
 
 static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
 {
+    TB_ASSERT((options->edge != NULL) != (options->central != NULL));
+    TB_ASSERT(options->partitions > 0 && options->partitions <= TB_PARTITIONS_MAX);
     /* The library counts both in 32 bits. */
     if (options->header_max < 64 || options->header_max > INT32_MAX / 2 ||
         options->connections_max < 1 || options->connections_max > INT32_MAX / 2)
@@ -52,6 +54,18 @@ static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
     return TB_OK;
 }
 
+static void copy_options(struct tb_api *api, const struct tb_api_options *options)
+{
+    api->options = *options;
+    if (options->edge != NULL) {
+        api->edge = *options->edge;
+        api->options.edge = &api->edge;
+    } else {
+        api->central = *options->central;
+        api->options.central = &api->central;
+    }
+}
+
 enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **ret_api,
                          struct tb_error *err)
 {
@@ -59,7 +73,7 @@ enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **r
     struct tb_api *api = calloc(1, sizeof(*api));
     if (api == NULL)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    api->options = *options;
+    copy_options(api, options);
     tb_waiters_init(&api->waiters);
     TB_ASSERT(pthread_mutex_init(&api->returns.lock, NULL) == 0);
     api->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -69,7 +83,9 @@ enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **r
     if (code == TB_OK)
         code = open_server(api, err);
     if (code == TB_OK)
-        code = tb_lookups_start(&api->lookups, api, err);
+        code = tb_lookups_start(&api->lists, api, api->options.lists, err);
+    if (code == TB_OK && api->options.here.view == NULL)
+        code = tb_lookups_start(&api->singles, api, api->options.singles, err);
     if (code != TB_OK) {
         tb_api_free(api);
         return code;
@@ -82,7 +98,8 @@ void tb_api_free(struct tb_api *api)
 {
     if (api == NULL)
         return;
-    tb_lookups_stop(&api->lookups);
+    tb_lookups_stop(&api->lists);
+    tb_lookups_stop(&api->singles);
     tb_flight_land(api);
     TB_ASSERT(api->flying == NULL); /* the writer's thread has ended before */
     tb_server_free(api->server);
@@ -196,6 +213,8 @@ static int64_t wait_ms(struct tb_api *api)
         until_ms = api->sweep_ms;
     if (api->drain_ms > 0 && api->drain_ms < until_ms)
         until_ms = api->drain_ms;
+    if (tb_glance_next_ms(api) < until_ms)
+        until_ms = tb_glance_next_ms(api);
     if (until_ms == INT64_MAX)
         return server_ms;
     int64_t left_ms = until_ms - tb_clock_mono_ms(api->options.clock);
@@ -236,6 +255,7 @@ static void step(struct tb_api *api, bool knocking)
     tb_flight_land(api);
     tb_waiters_wake(&api->waiters, tb_order_wake, api);
     tb_waiters_expire(&api->waiters, api->now_ms, tb_order_expire, api);
+    tb_glance_step(api);
     sweep(api);
     tb_server_step(api->server, api->now_ms, knocking);
 }

@@ -1,17 +1,21 @@
-/* The API of a node: HTTP/1.1 in, commands to the writer, questions to the view.
+/* The API of a process: HTTP/1.1 in; on an edge commands to the writer, on both roles questions to
+ * the view.
  *
- * One loop serves all connections; a request whose command waits for COMMIT is suspended and
- * holds nobody up. Lists and stats, which may take long, run on a thread of their own.
+ * One loop serves all connections and never waits for anything but sockets: a request that waits
+ * for a COMMIT or for a query thread is suspended and holds nobody up. An edge answers single
+ * orders and its pages on the api thread, whose view is a file; a central has nothing there, and
+ * asks all on query threads.
  *
- * Thread:  run from the owner; notify and stop from any thread. The api thread and its query
- *          thread own one view reader each and the outbox reader.
- * Memory:  borrows what its options point to.
+ * Thread:  run from the owner; notify and stop from any thread. Each asker belongs to its thread.
+ * Memory:  copies its options and their role; borrows what these point to.
  * Errors:  TB_INVALID at open: the address is malformed, taken or not ours.
  * Units:   bytes, milliseconds. */
 #pragma once
 #include "base/clock.h"
+#include "base/config.h"
 #include "bridge/log.h"
 #include "query/consumer.h"
+#include "query/nodes.h"
 #include "query/view.h"
 #include "store/writer.h"
 
@@ -24,37 +28,66 @@ struct tb_link_figures {
     const char *relay_states[8]; /* every state there is, NULL-terminated */
     char problem[240];           /* what stands in the way, for a person; "": nothing does */
 };
+
+/* What an edge serves beside the queries: commands, and the way its orders take. */
+struct tb_api_edge {
+    const char *node, *currency;
+    int64_t lines_max;
+    int64_t disk_reserve_bytes;
+    struct tb_writer *writer;
+    const char *cursor_name;      /* whose cursor means delivered */
+    const char *view_cursor_name; /* whose cursor feeds this view; NULL: the same */
+    /* Called on the api thread. */
+    void (*link)(void *ctx, struct tb_link_figures *ret_figures);
+    int64_t (*disk_free)(void *ctx);
+    void (*forced)(void *ctx, bool offline); /* the link setting is stored: carry it out */
+};
+
+/* What a central serves beside the queries. Called on query threads, several at once. */
+struct tb_api_central {
+    enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                          struct tb_node_list *ret_list, struct tb_error *err);
+    /* What stands in the way, for a person; "": nothing does. */
+    void (*problem)(void *ctx, char ret_text[240]);
+};
+
+/* What one thread asks: its own readers. */
+struct tb_asker {
+    struct tb_view_reader *view;     /* NULL: this thread asks nothing */
+    struct tb_outbox_reader *outbox; /* an edge's; NULL: nothing is told of delivery */
+};
+/* Threads that wait for a database; its client pool has a few connections more. */
+#define TB_ASKERS_MAX 3
+
 struct tb_api_options {
     const char *listen;        /* host:port; port 0 picks one */
     const char *allowed_hosts; /* comma-separated, beside loopback names and the listen address */
     const char *allowed_origins;
-    const char *node;
-    const char *currency;
-    int64_t body_max, lines_max, depth_max, header_max;
+    int64_t body_max, depth_max, header_max;
     int64_t header_timeout_ms, body_timeout_ms;
     int64_t connections_max, connections_per_address_max;
-    int64_t disk_reserve_bytes;
     const struct tb_clock *clock;
     const struct tb_random *random;
-    struct tb_writer *writer;
-    struct tb_outbox_reader *outbox;       /* the api thread's */
-    const char *cursor_name;               /* whose cursor means delivered */
-    const char *view_cursor_name;          /* whose cursor feeds this view; NULL: the same */
-    struct tb_view_reader *view;           /* the api thread's: single orders, figures */
-    struct tb_view_reader *query_view;     /* the query thread's: lists, stats */
-    struct tb_outbox_reader *query_outbox; /* the query thread's; NULL: lists tell no delivery */
+    /* The roles; what a process is not, it has no routes of. */
+    const struct tb_api_edge *edge;
+    const struct tb_api_central *central;
+    struct tb_asker here;                   /* the api thread's; with it no `singles` are asked */
+    struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, stats, nodes */
+    struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: single orders, pages */
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name; /* labels */
-    /* Called on the api thread. */
-    void (*link)(void *ctx, struct tb_link_figures *ret_figures);
+    int32_t partitions;                    /* of the topic */
+    /* How far the group is with a partition, asked at the moment, on the thread that asks for the
+     * view too. TB_NOT_FOUND: this process does not read it. */
     enum tb_code (*log_range)(void *ctx, int32_t partition, struct tb_log_range *ret_range,
                               struct tb_error *err);
-    int64_t (*disk_free)(void *ctx);
-    void (*forced)(void *ctx, bool offline); /* the link setting is stored: carry it out */
     void *ctx;
 };
+/* The settings that both roles have: addresses and limits. */
+void tb_api_configure(struct tb_api_options *options, const struct tb_config *config);
+
 struct tb_api;
-/* The query thread runs from here on. */
+/* The query threads run from here on. */
 TB_CHECKED enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **ret_api,
                                     struct tb_error *err);
 /* After the writer's thread has ended: until then it may hold requests. NULL is fine. */

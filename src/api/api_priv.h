@@ -7,6 +7,7 @@
 #pragma once
 #include "api/api.h"
 #include "api/figures.h"
+#include "api/glance.h"
 #include "api/lookup.h"
 #include "api/server.h"
 #include "api/waiters.h"
@@ -18,7 +19,7 @@
 /* What was taken is answered within this when the daemon stops. */
 #define TB_DRAIN_MS 3000
 
-/* Statuses are below; 13 routes of 600 counters are 60 kB. */
+/* Statuses are below; 14 routes of 600 counters are 70 kB. */
 #define TB_STATUS_COUNT 600
 
 /* The way back from the workers: what is done waits here for the api thread. */
@@ -29,7 +30,9 @@ struct tb_returns {
 };
 
 struct tb_api {
-    struct tb_api_options options;
+    struct tb_api_options options; /* with the role below */
+    struct tb_api_edge edge;
+    struct tb_api_central central;
     struct tb_hosts hosts;
     struct tb_server *server;
     char url[TB_NET_HOST_SIZE + 32];
@@ -39,10 +42,11 @@ struct tb_api {
     struct tb_returns returns;
     struct tb_exchange *flying, *flying_last; /* at a worker, the oldest first */
     struct tb_waiters waiters;
-    struct tb_lookups lookups;
+    struct tb_glance glance;
+    struct tb_lookups lists, singles;
     struct tb_completeness completeness;
     /* Replies by route (the last: no such path) and status. */
-    uint64_t counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT];
+    struct tb_counter counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT];
     int64_t now_ms, sweep_ms, drain_ms; /* drain_ms: until when; 0: not stopping */
 };
 
@@ -63,6 +67,15 @@ void tb_flight_land(struct tb_api *api);                          /* all that ca
 void tb_flight_expire(struct tb_api *api);
 void tb_flight_abandon(struct tb_api *api); /* answers all that still fly: we stop */
 
+/* find.c: who finds an answer. */
+/* A query thread of the pool; x->lookup.landed is the caller's. False: too many wait. */
+TB_CHECKED bool tb_find_elsewhere(struct tb_api *api, struct tb_lookups *pool,
+                                  struct tb_exchange *x, tb_find *find);
+/* As that, with the refusal. */
+void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange *x, tb_find *find);
+/* The api thread at once, where it has a view; else one of the singles' threads. */
+void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find);
+
 /* Routes. Each fills x->reply, or sees to it that tb_server_answer comes. */
 void tb_command_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_link_serve(struct tb_api *api, struct tb_exchange *x);
@@ -72,6 +85,13 @@ void tb_order_wake(void *ctx, struct tb_exchange *x);   /* tb_waiter_look: perha
 void tb_order_expire(void *ctx, struct tb_exchange *x); /* tb_waiter_look: its time is over */
 void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
 void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x);
+
+/* What the routes above find. */
+tb_find tb_find_list, tb_find_stats, tb_find_nodes;
+/* asOf, completeThrough and who holds it back, of a central. */
+TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
+                                                  struct tb_buf *out, struct tb_error *err);

@@ -25,7 +25,8 @@ static bool take_conditions(struct tb_exchange *x)
 
     if (x->head.idempotency_key.ptr != NULL) {
         if (!tb_idempotency_key_parse(x->head.idempotency_key, &job->idempotency_key)) {
-            tb_refuse(x, 400, "Idempotency-Key must be 1 to 255 visible ASCII characters.");
+            tb_refuse(&x->reply, 400,
+                      "Idempotency-Key must be 1 to 255 visible ASCII characters.");
             return false;
         }
         /* The head's bytes are the connection's; the writer may need the key for longer. */
@@ -36,7 +37,7 @@ static bool take_conditions(struct tb_exchange *x)
         job->traceparent = tb_arena_copy(&x->arena, x->head.traceparent);
     if (x->head.if_match.ptr != NULL) {
         if (!tb_if_match_parse(x->head.if_match, &any, &job->command.expected_version)) {
-            tb_refuse(x, 400, "If-Match must be \"N\" with the version N, or *.");
+            tb_refuse(&x->reply, 400, "If-Match must be \"N\" with the version N, or *.");
             return false;
         }
         job->command.has_expected_version = !any;
@@ -47,9 +48,9 @@ static bool take_conditions(struct tb_exchange *x)
 static bool parse(struct tb_api *api, struct tb_exchange *x)
 {
     const struct tb_command_rules rules = {
-        .currency = api->options.currency,
+        .currency = api->options.edge->currency,
         .now_ms = tb_clock_wall_ms(api->options.clock),
-        .lines_max = (size_t)api->options.lines_max,
+        .lines_max = (size_t)api->options.edge->lines_max,
         .depth_max = (int)api->options.depth_max,
     };
     struct tb_faults faults;
@@ -80,10 +81,10 @@ static void post(struct tb_api *api, struct tb_exchange *x)
     x->job.done = done;
     x->soon = true;
     tb_flight_begin(api, x);
-    if (tb_writer_post(api->options.writer, &x->job) == TB_OK)
+    if (tb_writer_post(api->options.edge->writer, &x->job) == TB_OK)
         return;
     tb_flight_cancel(api, x);
-    tb_refuse_for_now(x, 503, 1, "Too many commands are waiting.");
+    tb_refuse_for_now(&x->reply, 503, 1, "Too many commands are waiting.");
 }
 
 void tb_command_serve(struct tb_api *api, struct tb_exchange *x)
@@ -107,7 +108,7 @@ static bool parse_link(struct tb_api *api, struct tb_exchange *x, bool *ret_offl
     struct tb_str body = x->body.len > 0 ? tb_buf_str(&x->body) : TB_STR("");
 
     if (tb_json_parse(body, (int)api->options.depth_max, &root, &err) != TB_OK) {
-        tb_refuse_error(x, &err);
+        tb_refuse_error(&x->reply, &err);
         return false;
     }
     const struct tb_json *member = tb_json_get(root, "state");
@@ -135,20 +136,20 @@ void tb_link_serve(struct tb_api *api, struct tb_exchange *x)
 
 void tb_link_done(struct tb_api *api, struct tb_exchange *x)
 {
-    const struct tb_api_options *options = &api->options;
+    const struct tb_api_edge *edge = api->options.edge;
     struct tb_link_figures link = {0};
 
     if (x->job.code == TB_OK)
-        options->forced(options->ctx, x->job.forced_offline);
+        edge->forced(api->options.ctx, x->job.forced_offline);
     if (x->reply.ready)
         return;
     if (x->job.code != TB_OK) {
         struct tb_error err = {0};
         (void)tb_error_set(&err, x->job.code, "the link setting could not be stored");
-        tb_refuse_error(x, &err);
+        tb_refuse_error(&x->reply, &err);
         return;
     }
-    options->link(options->ctx, &link);
+    edge->link(api->options.ctx, &link);
     /* The relay turns a moment later: say what is now being carried out. */
     if (x->job.forced_offline)
         link.state = "forced-offline";
@@ -157,5 +158,5 @@ void tb_link_done(struct tb_api *api, struct tb_exchange *x)
     tb_buf_addc(&x->reply.answer.body, '{');
     tb_json_member_str(&x->reply.answer.body, "link", tb_str_of(link.state));
     tb_buf_addc(&x->reply.answer.body, '}');
-    tb_reply_done(x, 200);
+    tb_reply_done(&x->reply, 200);
 }

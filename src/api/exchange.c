@@ -17,12 +17,11 @@ static void recycle(struct tb_buf *buf)
         tb_buf_clear(buf);
 }
 
-static void release_replies(struct tb_exchange *x)
+void tb_reply_release(struct tb_reply *reply)
 {
-    tb_answer_release(&x->reply.answer);
-    tb_buf_release(&x->reply.link);
-    tb_answer_release(&x->lookup.answer);
-    tb_buf_release(&x->lookup.link);
+    tb_answer_release(&reply->answer);
+    tb_buf_release(&reply->link);
+    *reply = (struct tb_reply){0};
 }
 
 void tb_exchange_clear(struct tb_exchange *x)
@@ -30,7 +29,8 @@ void tb_exchange_clear(struct tb_exchange *x)
     struct tb_exchange fresh = {.target = x->target, .body = x->body, .arena = x->arena};
     bool large = x->body.cap > KEEP_BYTES_MAX;
 
-    release_replies(x);
+    tb_reply_release(&x->reply);
+    tb_reply_release(&x->lookup.found);
     recycle(&fresh.target);
     recycle(&fresh.body);
     if (large)
@@ -44,7 +44,8 @@ void tb_exchange_free(struct tb_exchange *x)
 {
     if (x == NULL)
         return;
-    release_replies(x);
+    tb_reply_release(&x->reply);
+    tb_reply_release(&x->lookup.found);
     tb_buf_release(&x->target);
     tb_buf_release(&x->body);
     tb_arena_release(&x->arena);

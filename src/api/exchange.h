@@ -14,6 +14,7 @@
 #include "store/writer.h"
 
 struct tb_conn;
+struct tb_exchange;
 
 /* What of the head concerns us. Absent: no such field. */
 struct tb_head {
@@ -36,23 +37,35 @@ struct tb_reply {
     bool ready;
 };
 
-/* What the query thread is asked, and what it found. */
+struct tb_api;
+struct tb_asker;
+/* Finds the answer to x with one thread's readers. A reply that is not ready then may be so
+ * later: its order has not come that far. */
+typedef void tb_find(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                     struct tb_reply *reply);
+
+/* What a query thread is asked, and what it found. */
 struct tb_lookup {
-    bool asked; /* the query thread has it, not the writer */
-    bool stats; /* else a list */
+    bool asked; /* a query thread has it, not the writer */
+    tb_find *find;
+    /* It is back, wanted or not, on the api thread; false: x is not to be answered now. NULL: it
+     * is. */
+    bool (*landed)(struct tb_api *api, struct tb_exchange *x);
+    void *ctx; /* find's own */
     struct tb_list_filter list;
     struct tb_stats_filter sums;
-    int64_t as_of_ms;
-    struct tb_answer answer;
-    struct tb_buf link; /* of a list that goes on */
+    int64_t version; /* of the order, as the view had it; 0: none */
+    struct tb_reply found;
 };
 
 /* A reader waiting for a version (waiters.c). */
 struct tb_wait {
     struct tb_exchange *next, *prev;
     int64_t min_version;
+    int64_t seen_version; /* the last look's */
     int64_t until_ms;
     bool waiting;
+    bool again; /* news came while a query thread was looking */
 };
 
 struct tb_exchange {
@@ -72,9 +85,9 @@ struct tb_exchange {
     struct tb_reply reply;
 
     bool at_worker;
-    void *owner;         /* the struct tb_api, for the worker's way back */
-    struct tb_job job;   /* the writer's */
-    struct tb_mail mail; /* the query thread's */
+    void *owner;                    /* the struct tb_api, for the worker's way back */
+    struct tb_job job;              /* the writer's */
+    struct tb_exchange *next_asked; /* waiting for a query thread */
     struct tb_lookup lookup;
     struct tb_arena arena;
     int64_t taken_ms;                /* when the worker got it */
@@ -83,6 +96,7 @@ struct tb_exchange {
     struct tb_wait wait;
 };
 
+void tb_reply_release(struct tb_reply *reply);
 struct tb_exchange *tb_exchange_new(void);     /* NULL: out of memory */
 void tb_exchange_clear(struct tb_exchange *x); /* as new, memory kept where it is small */
 void tb_exchange_free(struct tb_exchange *x);

@@ -1,58 +1,69 @@
 #include "api/api_priv.h"
 
-static void read_lag(struct tb_api *api, struct tb_figures *figures)
+/* How far the view is: by its own offset, or, if it keeps none, by the group's. */
+static enum tb_code read_partition(const struct tb_api_options *options,
+                                   const struct tb_asker *asker, int32_t partition,
+                                   struct tb_figures *figures, struct tb_error *err)
 {
-    const struct tb_api_options *options = &api->options;
-    struct tb_view_reader *view = options->view;
+    struct tb_log_range range = {0};
+    int64_t next = -1;
 
+    TB_TRY(options->log_range(options->ctx, partition, &range, err));
+    if (asker->view->ops->offset != NULL)
+        TB_TRY(asker->view->ops->offset(asker->view, partition, &next, err));
+    else
+        next = range.committed;
+    figures->end[partition] = range.end;
+    figures->committed[partition] = next >= 0 ? next : range.begin; /* none: reads from there */
+    return TB_OK;
+}
+
+static void read_lag(const struct tb_api_options *options, const struct tb_asker *asker,
+                     struct tb_figures *figures)
+{
     figures->lag_known = true;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < options->partitions; p++) {
         struct tb_error err = {0};
-        struct tb_log_range range = {0};
-        int64_t next = -1;
         figures->committed[p] = figures->end[p] = -1;
-        if (options->log_range(options->ctx, p, &range, &err) != TB_OK ||
-            view->ops->offset(view, p, &next, &err) != TB_OK) {
-            figures->lag_known = false;
-            continue;
-        }
-        figures->end[p] = range.end;
-        figures->committed[p] = next >= 0 ? next : range.begin; /* none yet: reads from there */
-        if (figures->end[p] > figures->committed[p])
+        enum tb_code code = read_partition(options, asker, p, figures, &err);
+        if (code == TB_OK && figures->end[p] > figures->committed[p])
             figures->lag += figures->end[p] - figures->committed[p];
+        else if (code != TB_OK && code != TB_NOT_FOUND)
+            figures->lag_known = false;
     }
 }
 
 static int64_t complete_until(struct tb_api *api, const struct tb_figures *figures, int64_t now_ms)
 {
+    struct tb_consumer_stats *stats = (struct tb_consumer_stats *)(uintptr_t)api->options.consumer;
     struct tb_completeness *seen = &api->completeness;
     bool lagging = !figures->lag_known || figures->lag > 0;
+    int64_t seen_ms = atomic_load(&seen->complete_ms);
 
     if (!lagging && figures->feed.pending == 0) {
-        seen->complete_ms = now_ms;
+        atomic_store(&seen->complete_ms, now_ms);
         return now_ms;
     }
     if (!lagging)
         return figures->feed.oldest_pending_at_ms;
-    if (seen->complete_ms > 0)
-        return seen->complete_ms;
-    return atomic_load(
-        &((struct tb_consumer_stats *)(uintptr_t)api->options.consumer)->applied_at_ms);
+    return seen_ms > 0 ? seen_ms : atomic_load(&stats->applied_at_ms);
 }
 
 /* The outbox first: what leaves it meanwhile is then counted in the log, or twice, never not. */
-enum tb_code tb_figures_read(struct tb_api *api, struct tb_figures *ret_figures,
-                             struct tb_error *err)
+enum tb_code tb_figures_read(struct tb_api *api, const struct tb_asker *asker,
+                             struct tb_figures *ret_figures, struct tb_error *err)
 {
-    const struct tb_api_options *options = &api->options;
+    const struct tb_api_edge *edge = api->options.edge;
     struct tb_figures figures = {0};
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
-    TB_TRY(tb_outbox_figures(options->outbox, options->cursor_name, &figures.outbox, err));
-    figures.feed = figures.outbox;
-    if (options->view_cursor_name)
-        TB_TRY(tb_outbox_figures(options->outbox, options->view_cursor_name, &figures.feed, err));
-    read_lag(api, &figures);
+    if (edge != NULL) {
+        TB_TRY(tb_outbox_figures(asker->outbox, edge->cursor_name, &figures.outbox, err));
+        figures.feed = figures.outbox;
+        if (edge->view_cursor_name != NULL)
+            TB_TRY(tb_outbox_figures(asker->outbox, edge->view_cursor_name, &figures.feed, err));
+    }
+    read_lag(&api->options, asker, &figures);
     figures.complete_ms = complete_until(api, &figures, now_ms);
     *ret_figures = figures;
     return TB_OK;

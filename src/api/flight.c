@@ -29,18 +29,26 @@ void tb_flight_cancel(struct tb_api *api, struct tb_exchange *x)
     x->at_worker = false;
 }
 
+/* What a query thread found is the reply, if x is to be answered with it. */
+static bool take_found(struct tb_api *api, struct tb_exchange *x, bool wanted)
+{
+    bool answer = x->lookup.landed == NULL || x->lookup.landed(api, x);
+
+    if (!wanted || !answer)
+        return false;
+    tb_reply_release(&x->reply);
+    x->reply = x->lookup.found;
+    x->lookup.found = (struct tb_reply){0};
+    return true;
+}
+
 static void land(struct tb_api *api, struct tb_exchange *x)
 {
     bool wanted = x->conn != NULL && !x->reply.ready; /* else it came too late */
 
     tb_flight_cancel(api, x);
     if (x->lookup.asked) {
-        if (wanted) {
-            x->reply.answer = x->lookup.answer;
-            x->reply.link = x->lookup.link;
-            x->lookup.answer = (struct tb_answer){0};
-            x->lookup.link = (struct tb_buf){0};
-        }
+        wanted = take_found(api, x, wanted);
     } else if (x->job.type == TB_JOB_LINK) {
         tb_link_done(api, x); /* carried out, wanted or not */
     } else if (wanted) {
@@ -87,10 +95,11 @@ static bool repeats_one_in_flight(const struct tb_api *api, const struct tb_exch
 
 static void give_up(struct tb_api *api, struct tb_exchange *x)
 {
+    tb_waiters_remove(&api->waiters, x);
     if (x->lookup.asked)
-        tb_refuse_for_now(x, 503, 1, "The query takes too long.");
+        tb_refuse_for_now(&x->reply, 503, 1, "The query takes too long.");
     else
-        tb_refuse_for_now(x, 503, 1,
+        tb_refuse_for_now(&x->reply, 503, 1,
                           "The command is not finished: whether it will be carried out is not "
                           "known. Repeat it with the same Idempotency-Key.");
     tb_server_answer(api->server, x);
@@ -107,7 +116,7 @@ void tb_flight_expire(struct tb_api *api)
         if (age_ms >= TB_WORK_WAIT_MS) {
             give_up(api, x);
         } else if (repeats_one_in_flight(api, x)) {
-            tb_refuse_for_now(x, 409, 1,
+            tb_refuse_for_now(&x->reply, 409, 1,
                               "The first request with this Idempotency-Key still runs.");
             tb_server_answer(api->server, x);
         }

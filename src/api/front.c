@@ -27,9 +27,17 @@ static bool split_target(struct tb_api *api, struct tb_exchange *x)
            (x->method == TB_OPTIONS && tb_str_is(x->path, "*"));
 }
 
+static void refuse_path(struct tb_exchange *x)
+{
+    if (x->route != NULL && x->route->command != TB_CMD_COUNT)
+        tb_refuse(&x->reply, 404, "Commands go to the edge that took the order.");
+    else
+        tb_refuse(&x->reply, 404, "There is nothing at this path.");
+}
+
 static void allow_only(struct tb_exchange *x, const char *allow)
 {
-    tb_refuse(x, 405, "This path answers %s.", allow);
+    tb_refuse(&x->reply, 405, "This path answers %s.", allow);
     x->reply.allow = allow;
 }
 
@@ -42,7 +50,7 @@ static void tell_options(struct tb_exchange *x, const char *allow)
 
 static void refuse_media_type(struct tb_exchange *x)
 {
-    tb_refuse(x, 415, "A body must be application/json in UTF-8.");
+    tb_refuse(&x->reply, 415, "A body must be application/json in UTF-8.");
 }
 
 void tb_front_head(void *ctx, struct tb_exchange *x)
@@ -50,16 +58,17 @@ void tb_front_head(void *ctx, struct tb_exchange *x)
     struct tb_api *api = ctx;
 
     if (!split_target(api, x)) {
-        tb_refuse(x, 400, "The request target is malformed or another server's.");
+        tb_refuse(&x->reply, 400, "The request target is malformed or another server's.");
         return;
     }
     if (x->path.ptr[0] == '*') {
         tell_options(x, "GET, HEAD, POST, PUT, OPTIONS");
         return;
     }
-    x->route = tb_route_find(x->path, x->order_id);
-    if (x->route == NULL)
-        tb_refuse(x, 404, "There is nothing at this path.");
+    enum tb_role role = api->options.edge != NULL ? TB_ROLE_EDGE : TB_ROLE_CENTRAL;
+    x->route = tb_route_find(x->path, role, x->order_id);
+    if (x->route == NULL || !(x->route->roles & role))
+        refuse_path(x);
     else if (!tb_route_allows(x->route, x->method))
         allow_only(x, x->route->allow);
     else if (x->method == TB_OPTIONS)
@@ -73,10 +82,11 @@ void tb_front_head(void *ctx, struct tb_exchange *x)
 void tb_front_serve(void *ctx, struct tb_exchange *x)
 {
     static void (*const serve[TB_ROUTE_COUNT])(struct tb_api *, struct tb_exchange *) = {
-        [TB_ROUTE_ORDERS] = tb_orders_serve,   [TB_ROUTE_STATS] = tb_stats_serve,
-        [TB_ROUTE_ORDER] = tb_order_serve,     [TB_ROUTE_ADDRESS] = tb_command_serve,
-        [TB_ROUTE_LINES] = tb_command_serve,   [TB_ROUTE_SHIP] = tb_command_serve,
-        [TB_ROUTE_CANCEL] = tb_command_serve,  [TB_ROUTE_STATUS] = tb_status_serve,
+        [TB_ROUTE_ORDERS] = tb_orders_serve,   [TB_ROUTE_ORDERS_READ] = tb_orders_serve,
+        [TB_ROUTE_STATS] = tb_stats_serve,     [TB_ROUTE_ORDER] = tb_order_serve,
+        [TB_ROUTE_ADDRESS] = tb_command_serve, [TB_ROUTE_LINES] = tb_command_serve,
+        [TB_ROUTE_SHIP] = tb_command_serve,    [TB_ROUTE_CANCEL] = tb_command_serve,
+        [TB_ROUTE_NODES] = tb_nodes_serve,     [TB_ROUTE_STATUS] = tb_status_serve,
         [TB_ROUTE_LINK] = tb_link_serve,       [TB_ROUTE_LIVEZ] = tb_health_serve,
         [TB_ROUTE_READYZ] = tb_health_serve,   [TB_ROUTE_HEALTHZ] = tb_health_serve,
         [TB_ROUTE_METRICS] = tb_metrics_serve,
@@ -98,5 +108,5 @@ void tb_front_replied(void *ctx, const struct tb_exchange *x)
     int status = x->reply.answer.status;
 
     if (status >= 0 && status < TB_STATUS_COUNT)
-        api->counts[route][status]++;
+        tb_counter_add(&api->counts[route][status], 1);
 }

@@ -7,7 +7,7 @@
 
 static bool bad(struct tb_exchange *x, const char *name, const char *allowed)
 {
-    tb_refuse(x, 400, "Query parameter %s: %s.", name, allowed);
+    tb_refuse(&x->reply, 400, "Query parameter %s: %s.", name, allowed);
     return false;
 }
 
@@ -49,7 +49,7 @@ static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
     int64_t limit = LIMIT_DEFAULT;
 
     if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(x, &err);
+        tb_refuse_error(&x->reply, &err);
         return false;
     }
     filter->customer_id = tb_param(&params, "customerId");
@@ -95,7 +95,7 @@ static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
     struct tb_error err = {0};
 
     if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(x, &err);
+        tb_refuse_error(&x->reply, &err);
         return false;
     }
     return take_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
@@ -103,34 +103,19 @@ static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
            take_group_by(x, tb_param(&params, "groupBy"), &filter->group_by);
 }
 
-static void ask(struct tb_api *api, struct tb_exchange *x)
-{
-    x->lookup.asked = true;
-    tb_flight_begin(api, x);
-    if (tb_lookups_ask(&api->lookups, x))
-        return;
-    tb_flight_cancel(api, x);
-    tb_refuse_for_now(x, 503, 1, "Too many lists are asked for at once.");
-}
-
 void tb_orders_serve(struct tb_api *api, struct tb_exchange *x)
 {
     if (take_filter(x, &x->lookup.list))
-        ask(api, x);
+        tb_find_in(api, &api->lists, x, tb_find_list);
 }
 
 void tb_stats_serve(struct tb_api *api, struct tb_exchange *x)
 {
-    struct tb_figures figures;
-    struct tb_error err = {0};
+    if (take_sums(x, &x->lookup.sums))
+        tb_find_in(api, &api->lists, x, tb_find_stats);
+}
 
-    if (!take_sums(x, &x->lookup.sums))
-        return;
-    if (tb_figures_read(api, &figures, &err) != TB_OK) {
-        tb_refuse_error(x, &err);
-        return;
-    }
-    x->lookup.stats = true;
-    x->lookup.as_of_ms = figures.complete_ms;
-    ask(api, x);
+void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    tb_find_in(api, &api->lists, x, tb_find_nodes);
 }

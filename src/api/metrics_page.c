@@ -16,12 +16,12 @@ static void add_gauge(struct tb_buf *out, const char *name, const char *help, in
     tb_metric_int(out, name, "", value);
 }
 
-static void add_lag(struct tb_api *api, struct tb_buf *out, const struct tb_figures *figures)
+static void add_lag(const struct tb_api *api, struct tb_buf *out, const struct tb_figures *figures)
 {
     char labels[LABELS_SIZE];
 
     tb_metric_head(out, "kafka_consumer_lag", "gauge", "Records that the view has yet to apply.");
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int p = 0; p < api->options.partitions; p++) {
         if (figures->end[p] < 0 || figures->committed[p] < 0)
             continue;
         (void)snprintf(labels, sizeof(labels), "{topic=\"%s\",partition=\"%d\",group=\"%s\"}",
@@ -30,7 +30,8 @@ static void add_lag(struct tb_api *api, struct tb_buf *out, const struct tb_figu
     }
 }
 
-static void add_freshness(struct tb_api *api, struct tb_buf *out, const struct tb_figures *figures)
+static void add_freshness(const struct tb_api *api, struct tb_buf *out,
+                          const struct tb_figures *figures)
 {
     char labels[LABELS_SIZE];
     int64_t age_ms = tb_clock_wall_ms(api->options.clock) - figures->complete_ms;
@@ -46,16 +47,18 @@ static void add_freshness(struct tb_api *api, struct tb_buf *out, const struct t
                               age_ms > 0 ? age_ms : 0);
 }
 
-static void add_outbox(struct tb_api *api, struct tb_buf *out)
+static void add_progress(struct tb_api *api, const struct tb_asker *asker, struct tb_buf *out)
 {
     static const char oldest[] = "tillbox_outbox_oldest_pending_timestamp_seconds";
     struct tb_figures figures;
     struct tb_error err = {0};
 
-    if (tb_figures_read(api, &figures, &err) != TB_OK)
+    if (tb_figures_read(api, asker, &figures, &err) != TB_OK)
         return;
     add_lag(api, out, &figures);
     add_freshness(api, out, &figures);
+    if (api->options.edge == NULL)
+        return;
     add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
               figures.outbox.pending);
     add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
@@ -66,11 +69,11 @@ static void add_outbox(struct tb_api *api, struct tb_buf *out)
     }
 }
 
-static void add_writer(struct tb_api *api, struct tb_buf *out)
+static void add_writer(const struct tb_api *api, struct tb_buf *out)
 {
     static const char *const results[] = {
         [TB_RESULT_DONE] = "done", [TB_RESULT_REFUSED] = "refused", [TB_RESULT_FAILED] = "failed"};
-    const struct tb_writer_stats *stats = tb_writer_stats(api->options.writer);
+    const struct tb_writer_stats *stats = tb_writer_stats(api->options.edge->writer);
     char labels[LABELS_SIZE];
 
     add_counter_head(out, "tillbox_orders_total", "Commands by result.");
@@ -87,12 +90,12 @@ static void add_writer(struct tb_api *api, struct tb_buf *out)
                         &stats->batch_size);
 }
 
-static void add_relay(struct tb_api *api, struct tb_buf *out)
+static void add_relay(const struct tb_api *api, struct tb_buf *out)
 {
     struct tb_link_figures link = {0};
     char labels[LABELS_SIZE];
 
-    api->options.link(api->options.ctx, &link);
+    api->options.edge->link(api->options.ctx, &link);
     add_counter_head(out, "tillbox_relay_sent_total", "Events that the log acknowledged.");
     tb_metric_int(out, "tillbox_relay_sent_total", "", (int64_t)link.relay_sent);
     tb_metric_head(out, "tillbox_relay_state", "gauge", "1 for the state that the relay is in.");
@@ -103,10 +106,11 @@ static void add_relay(struct tb_api *api, struct tb_buf *out)
     }
 }
 
-static void add_projection(struct tb_api *api, struct tb_buf *out)
+static void add_projection(const struct tb_api *api, const struct tb_asker *asker,
+                           struct tb_buf *out)
 {
     const struct tb_consumer_stats *stats = api->options.consumer;
-    struct tb_view_reader *view = api->options.view;
+    struct tb_view_reader *view = asker->view;
     struct tb_error err = {0};
     char labels[LABELS_SIZE];
     int64_t dead = 0;
@@ -124,7 +128,7 @@ static void add_projection(struct tb_api *api, struct tb_buf *out)
         add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
 }
 
-static void add_http(struct tb_api *api, struct tb_buf *out)
+static void add_http(const struct tb_api *api, struct tb_buf *out)
 {
     char labels[LABELS_SIZE];
 
@@ -132,30 +136,45 @@ static void add_http(struct tb_api *api, struct tb_buf *out)
     for (int r = 0; r <= TB_ROUTE_COUNT; r++) {
         const char *route = r < TB_ROUTE_COUNT ? tb_route_of((enum tb_route_id)r)->name : "other";
         for (int status = 0; status < TB_STATUS_COUNT; status++) {
-            if (api->counts[r][status] == 0)
+            int64_t count = (int64_t)tb_counter_get(&api->counts[r][status]);
+            if (count == 0)
                 continue;
             (void)snprintf(labels, sizeof(labels), "{route=\"%s\",code=\"%d\"}", route, status);
-            tb_metric_int(out, "tillbox_http_requests_total", labels,
-                          (int64_t)api->counts[r][status]);
+            tb_metric_int(out, "tillbox_http_requests_total", labels, count);
         }
     }
 }
 
-void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x)
+static void add_disk(const struct tb_api *api, struct tb_buf *out)
 {
-    struct tb_buf *out = &x->reply.answer.body;
-    int64_t disk_free = api->options.disk_free(api->options.ctx);
+    int64_t disk_free = api->options.edge->disk_free(api->options.ctx);
 
-    add_outbox(api, out);
-    add_writer(api, out);
-    add_relay(api, out);
-    add_projection(api, out);
-    add_http(api, out);
     if (disk_free >= 0)
         add_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.", disk_free);
+}
+
+static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                         struct tb_reply *reply)
+{
+    struct tb_buf *out = &reply->answer.body;
+
+    (void)x;
+    add_progress(api, asker, out);
+    if (api->options.edge != NULL) {
+        add_writer(api, out);
+        add_relay(api, out);
+        add_disk(api, out);
+    }
+    add_projection(api, asker, out);
+    add_http(api, out);
     tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");
     tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);
     tb_process_metrics(out);
-    x->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    tb_reply_done(x, 200);
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    tb_reply_done(reply, 200);
+}
+
+void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    tb_find_quickly(api, x, find_metrics);
 }

@@ -1,16 +1,16 @@
-/* Problems: refusals as application/problem+json, put into an exchange's reply.
+/* Problems: refusals as application/problem+json, put into a reply.
  *
- * Thread:  the api thread.
+ * Thread:  the reply's.
  * Memory:  the reply owns its body.
  * Errors:  none.
  * Units:   HTTP status codes, seconds. */
 #pragma once
 #include "api/exchange.h"
 
-void tb_refuse(struct tb_exchange *x, int status, const char *format, ...) TB_PRINTF(3, 4);
+void tb_refuse(struct tb_reply *reply, int status, const char *format, ...) TB_PRINTF(3, 4);
 /* With Retry-After. */
-void tb_refuse_for_now(struct tb_exchange *x, int status, int retry_after_s, const char *detail);
+void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, const char *detail);
 /* As the error says. */
-void tb_refuse_error(struct tb_exchange *x, const struct tb_error *err);
-/* 200 or another success with a JSON body that was appended to x->reply.answer.body. */
-void tb_reply_done(struct tb_exchange *x, int status);
+void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err);
+/* 200 or another success with a JSON body that was appended to reply->answer.body. */
+void tb_reply_done(struct tb_reply *reply, int status);

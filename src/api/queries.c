@@ -5,44 +5,46 @@
 /* `wait` at most this (INTERFACES). */
 #define WAIT_MAX_MS 30000
 
-/* Reads the order into the reply's body. *ret_version is 0 when the view has none. */
-static bool read_order(struct tb_api *api, struct tb_exchange *x, int64_t *ret_version)
+static bool visible(const struct tb_exchange *x)
 {
-    struct tb_view_reader *view = api->options.view;
+    return x->lookup.version >= x->wait.min_version;
+}
+
+/* The reply is ready if the order has come far enough, is not there and not waited for, or cannot
+ * be read. */
+static void find_order(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                       struct tb_reply *reply)
+{
+    struct tb_str order_id = tb_str_of(x->order_id);
     struct tb_error err = {0};
 
-    *ret_version = 0;
-    tb_buf_clear(&x->reply.answer.body);
-    enum tb_code code =
-        view->ops->get(view, tb_str_of(x->order_id), &x->reply.answer.body, ret_version, &err);
-    if (code == TB_OK || code == TB_NOT_FOUND)
-        return true;
-    tb_refuse_error(x, &err);
-    return false;
-}
-
-static void reply_order(struct tb_api *api, struct tb_exchange *x, int64_t version)
-{
-    if (version == 0) {
-        tb_refuse(x, 404, "The view has no such order.");
-        return;
+    x->lookup.version = 0;
+    tb_buf_clear(&reply->answer.body);
+    enum tb_code code = asker->view->ops->get(asker->view, order_id, &reply->answer.body,
+                                              &x->lookup.version, &err);
+    if (code != TB_OK && code != TB_NOT_FOUND) {
+        tb_refuse_error(reply, &err);
+    } else if (code == TB_NOT_FOUND && visible(x)) {
+        tb_refuse(reply, 404, "The view has no such order.");
+    } else if (visible(x)) {
+        if (asker->outbox != NULL)
+            tb_delivery_add(asker->outbox, api->options.edge->cursor_name, order_id,
+                            &reply->answer.body);
+        reply->answer.version = x->lookup.version;
+        tb_reply_done(reply, 200);
     }
-    tb_delivery_add(api->options.outbox, api->options.cursor_name, tb_str_of(x->order_id),
-                    &x->reply.answer.body);
-    x->reply.answer.version = version;
-    tb_reply_done(x, 200);
 }
 
-static void reply_pending(struct tb_exchange *x, int64_t version)
+static void reply_pending(struct tb_reply *reply, int64_t version)
 {
-    struct tb_buf *out = &x->reply.answer.body;
+    struct tb_buf *out = &reply->answer.body;
 
     tb_buf_clear(out);
     tb_buf_adds(out, "{\"status\":\"pending\"");
     tb_json_member_int(out, "version", version);
     tb_buf_addc(out, '}');
-    x->reply.answer.retry_after_s = 1;
-    tb_reply_done(x, 202);
+    reply->answer.retry_after_s = 1;
+    tb_reply_done(reply, 202);
 }
 
 /* minVersion and wait; false: refused. */
@@ -53,19 +55,20 @@ static bool take_params(struct tb_exchange *x, int64_t *ret_wait_ms)
     struct tb_error err = {0};
 
     if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(x, &err);
+        tb_refuse_error(&x->reply, &err);
         return false;
     }
     struct tb_str min_version = tb_param(&params, "minVersion");
     struct tb_str wait = tb_param(&params, "wait");
     if (min_version.ptr != NULL &&
         !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &x->wait.min_version)) {
-        tb_refuse(x, 400, "Query parameter minVersion: a whole number from 1.");
+        tb_refuse(&x->reply, 400, "Query parameter minVersion: a whole number from 1.");
         return false;
     }
     if (wait.ptr != NULL &&
         (!tb_duration_parse(wait, ret_wait_ms) || *ret_wait_ms > WAIT_MAX_MS)) {
-        tb_refuse(x, 400, "Query parameter wait: a time such as 5s or 500ms, at most 30s.");
+        tb_refuse(&x->reply, 400,
+                  "Query parameter wait: a time such as 5s or 500ms, at most 30s.");
         return false;
     }
     if (wait.ptr != NULL && min_version.ptr == NULL)
@@ -73,24 +76,12 @@ static bool take_params(struct tb_exchange *x, int64_t *ret_wait_ms)
     return true;
 }
 
-void tb_order_serve(struct tb_api *api, struct tb_exchange *x)
+/* Where the view is at hand: one look on this thread; true: x has its reply. */
+static bool look_here(struct tb_api *api, struct tb_exchange *x)
 {
-    int64_t version = 0, wait_ms = 0;
-
-    if (!take_params(x, &wait_ms) || !read_order(api, x, &version))
-        return;
-    if (version >= x->wait.min_version) {
-        reply_order(api, x, version);
-        return;
-    }
-    if (wait_ms > 0 && api->drain_ms == 0) {
-        x->wait.until_ms = api->now_ms + wait_ms;
-        tb_waiters_add(&api->waiters, x);
-        /* It may have come between the look and the waiting. */
-        tb_order_wake(api, x);
-        return;
-    }
-    reply_pending(x, version);
+    find_order(api, &api->options.here, x, &x->reply);
+    x->wait.seen_version = x->lookup.version;
+    return x->reply.ready;
 }
 
 static void answer(struct tb_api *api, struct tb_exchange *x)
@@ -99,15 +90,66 @@ static void answer(struct tb_api *api, struct tb_exchange *x)
     tb_server_answer(api->server, x);
 }
 
+static bool order_landed(struct tb_api *api, struct tb_exchange *x);
+
+static void look_elsewhere(struct tb_api *api, struct tb_exchange *x)
+{
+    x->lookup.landed = order_landed;
+    x->wait.again = false;
+    tb_find_in(api, &api->singles, x, find_order);
+    if (!x->reply.ready)
+        return;
+    tb_waiters_remove(&api->waiters, x); /* no room for the question */
+    tb_server_answer(api->server, x);
+}
+
+static bool order_landed(struct tb_api *api, struct tb_exchange *x)
+{
+    struct tb_reply *found = &x->lookup.found;
+
+    if (x->conn == NULL || x->reply.ready)
+        return false; /* answered meanwhile */
+    x->wait.seen_version = x->lookup.version;
+    if (!found->ready && x->wait.waiting) {
+        tb_reply_release(found);
+        if (x->wait.again)
+            look_elsewhere(api, x);
+        return false;
+    }
+    if (!found->ready)
+        reply_pending(found, x->wait.seen_version);
+    tb_waiters_remove(&api->waiters, x);
+    return true;
+}
+
+/* A waiter is added before the view is asked, or asked again after: no version slips between. */
+void tb_order_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    bool here = api->options.here.view != NULL;
+    int64_t wait_ms = 0;
+
+    if (!take_params(x, &wait_ms) || (here && look_here(api, x)))
+        return;
+    if (wait_ms > 0 && api->drain_ms == 0) {
+        x->wait.until_ms = api->now_ms + wait_ms;
+        tb_waiters_add(&api->waiters, x);
+        tb_order_wake(api, x);
+    } else if (here) {
+        reply_pending(&x->reply, x->wait.seen_version);
+    } else {
+        look_elsewhere(api, x);
+    }
+}
+
 void tb_order_wake(void *ctx, struct tb_exchange *x)
 {
     struct tb_api *api = ctx;
-    int64_t version = 0;
 
-    if (!read_order(api, x, &version)) {
-        answer(api, x);
-    } else if (version >= x->wait.min_version) {
-        reply_order(api, x, version);
+    if (api->options.here.view == NULL) {
+        x->wait.again = true;
+        if (!x->at_worker)
+            look_elsewhere(api, x);
+    } else if (look_here(api, x)) {
         answer(api, x);
     }
 }
@@ -115,13 +157,8 @@ void tb_order_wake(void *ctx, struct tb_exchange *x)
 void tb_order_expire(void *ctx, struct tb_exchange *x)
 {
     struct tb_api *api = ctx;
-    int64_t version = 0;
 
-    if (read_order(api, x, &version)) {
-        if (version >= x->wait.min_version)
-            reply_order(api, x, version);
-        else
-            reply_pending(x, version);
-    }
+    if (api->options.here.view == NULL || !look_here(api, x))
+        reply_pending(&x->reply, x->wait.seen_version);
     answer(api, x);
 }

@@ -2,20 +2,35 @@
 
 #define GET_ONLY "GET, HEAD, OPTIONS"
 
+#define EDGE TB_ROLE_EDGE
+#define CENTRAL TB_ROLE_CENTRAL
+#define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
+
+/* A question: GET and what goes with it. */
+#define QUESTION(id, roles, name)                                                                 \
+    {                                                                                             \
+        id, roles, name, GET_ONLY, true, false, false, TB_CMD_COUNT                               \
+    }
+
 static const struct tb_route routes[TB_ROUTE_COUNT] = {
-    {TB_ROUTE_ORDERS, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false, TB_CMD_PLACE},
-    {TB_ROUTE_STATS, "/orders/stats", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_ORDER, "/orders/{id}", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_ADDRESS, "/orders/{id}/address", "PUT, OPTIONS", false, false, true, TB_CMD_ADDRESS},
-    {TB_ROUTE_LINES, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, TB_CMD_LINES},
-    {TB_ROUTE_SHIP, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, TB_CMD_SHIP},
-    {TB_ROUTE_CANCEL, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false, TB_CMD_CANCEL},
-    {TB_ROUTE_STATUS, "/status", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_LINK, "/link", "PUT, OPTIONS", false, false, true, TB_CMD_COUNT},
-    {TB_ROUTE_LIVEZ, "/livez", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_READYZ, "/readyz", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_HEALTHZ, "/healthz", GET_ONLY, true, false, false, TB_CMD_COUNT},
-    {TB_ROUTE_METRICS, "/metrics", GET_ONLY, true, false, false, TB_CMD_COUNT},
+    {TB_ROUTE_ORDERS, EDGE, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false,
+     TB_CMD_PLACE},
+    QUESTION(TB_ROUTE_ORDERS_READ, CENTRAL, "/orders"),
+    QUESTION(TB_ROUTE_STATS, BOTH, "/orders/stats"),
+    QUESTION(TB_ROUTE_ORDER, BOTH, "/orders/{id}"),
+    {TB_ROUTE_ADDRESS, EDGE, "/orders/{id}/address", "PUT, OPTIONS", false, false, true,
+     TB_CMD_ADDRESS},
+    {TB_ROUTE_LINES, EDGE, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, TB_CMD_LINES},
+    {TB_ROUTE_SHIP, EDGE, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, TB_CMD_SHIP},
+    {TB_ROUTE_CANCEL, EDGE, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false,
+     TB_CMD_CANCEL},
+    QUESTION(TB_ROUTE_NODES, CENTRAL, "/nodes"),
+    QUESTION(TB_ROUTE_STATUS, BOTH, "/status"),
+    {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, TB_CMD_COUNT},
+    QUESTION(TB_ROUTE_LIVEZ, BOTH, "/livez"),
+    QUESTION(TB_ROUTE_READYZ, BOTH, "/readyz"),
+    QUESTION(TB_ROUTE_HEALTHZ, BOTH, "/healthz"),
+    QUESTION(TB_ROUTE_METRICS, BOTH, "/metrics"),
 };
 
 #define ID_PREFIX "/orders/"
@@ -40,16 +55,21 @@ static const struct tb_route *find_of_order(struct tb_str path, char ret_order_i
     return NULL;
 }
 
-const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE])
+const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
+                                     char ret_order_id[TB_UUID_SIZE])
 {
+    const struct tb_route *found = NULL;
+
     ret_order_id[0] = '\0';
     for (int i = 0; i < TB_ROUTE_COUNT; i++) {
-        if (tb_str_eq(tb_str_of(routes[i].name), path) && strchr(routes[i].name, '{') == NULL)
-            return &routes[i];
+        if (tb_str_eq(tb_str_of(routes[i].name), path) && strchr(routes[i].name, '{') == NULL &&
+            (found == NULL || (routes[i].roles & role)))
+            found = &routes[i];
     }
-    if (path.len > ID_PREFIX_LEN && memcmp(path.ptr, ID_PREFIX, ID_PREFIX_LEN) == 0)
-        return find_of_order(path, ret_order_id);
-    return NULL;
+    if (found == NULL && path.len > ID_PREFIX_LEN &&
+        memcmp(path.ptr, ID_PREFIX, ID_PREFIX_LEN) == 0)
+        found = find_of_order(path, ret_order_id);
+    return found;
 }
 
 const struct tb_route *tb_route_of(enum tb_route_id id)

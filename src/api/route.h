@@ -9,14 +9,19 @@
 #include "base/uuid.h"
 #include "order/command.h"
 
+/* What a process is. */
+enum tb_role { TB_ROLE_EDGE = 1, TB_ROLE_CENTRAL = 2 };
+
 enum tb_route_id {
     TB_ROUTE_ORDERS,
+    TB_ROUTE_ORDERS_READ, /* the same without the command */
     TB_ROUTE_STATS,
     TB_ROUTE_ORDER,
     TB_ROUTE_ADDRESS,
     TB_ROUTE_LINES,
     TB_ROUTE_SHIP,
     TB_ROUTE_CANCEL,
+    TB_ROUTE_NODES,
     TB_ROUTE_STATUS,
     TB_ROUTE_LINK,
     TB_ROUTE_LIVEZ,
@@ -27,12 +32,15 @@ enum tb_route_id {
 };
 struct tb_route {
     enum tb_route_id id;
+    unsigned roles;    /* of tb_role: where it is served */
     const char *name;  /* "/orders/{id}/ship" */
     const char *allow; /* "POST, OPTIONS" */
     bool get, post, put;
     enum tb_command_type command; /* of post and put; TB_CMD_COUNT: none */
 };
-/* ret_order_id: the {id} in lower case, "" without one. A malformed id is no such path. */
-const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE]);
+/* The role's route, or another role's if only that has such a path. ret_order_id: the {id} in
+ * lower case, "" without one. A malformed id is no such path. */
+const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
+                                     char ret_order_id[TB_UUID_SIZE]);
 const struct tb_route *tb_route_of(enum tb_route_id id);
 bool tb_route_allows(const struct tb_route *route, enum tb_method method);

@@ -81,6 +81,32 @@ bool tb_waiters_told(const struct tb_waiters *waiters)
     return atomic_load(&((struct tb_waiters *)(uintptr_t)waiters)->told);
 }
 
+static bool is_among(const char *order_id, char (*ids)[TB_UUID_SIZE], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(order_id, ids[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+size_t tb_waiters_ids(const struct tb_waiters *waiters, size_t *bucket,
+                      char (*ret_ids)[TB_UUID_SIZE], size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < TB_WAITER_BUCKETS && count < max; i++) {
+        size_t begin = count;
+        *bucket = (*bucket + 1) % TB_WAITER_BUCKETS;
+        const struct tb_exchange *x = waiters->buckets[*bucket];
+        for (; x != NULL && count < max; x = x->wait.next) {
+            if (!is_among(x->order_id, ret_ids + begin, count - begin))
+                memcpy(ret_ids[count++], x->order_id, TB_UUID_SIZE);
+        }
+    }
+    return count;
+}
+
 static void look_at_bucket(struct tb_waiters *waiters, size_t bucket, const struct tb_news *news,
                            tb_waiter_look *look, void *ctx)
 {
@@ -113,6 +139,15 @@ void tb_waiters_wake(struct tb_waiters *waiters, tb_waiter_look *look, void *ctx
         look_at_bucket(waiters, bucket_of(news[i].order_id), &news[i], look, ctx);
     for (size_t i = 0; overflow && i < TB_WAITER_BUCKETS; i++)
         look_at_bucket(waiters, i, NULL, look, ctx);
+}
+
+void tb_waiters_hear(struct tb_waiters *waiters, const char *order_id, int64_t version,
+                     tb_waiter_look *look, void *ctx)
+{
+    struct tb_news news = {.version = version};
+
+    (void)snprintf(news.order_id, sizeof(news.order_id), "%s", order_id);
+    look_at_bucket(waiters, bucket_of(order_id), &news, look, ctx);
 }
 
 void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms, tb_waiter_look *look, void *ctx)

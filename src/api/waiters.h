@@ -40,9 +40,16 @@ void tb_waiters_remove(struct tb_waiters *waiters, struct tb_exchange *x); /* no
 /* True: somebody waits for it, wake the api thread. */
 bool tb_waiters_tell(struct tb_waiters *waiters, const char *order_id, int64_t version);
 bool tb_waiters_told(const struct tb_waiters *waiters);
+/* Up to max of the orders that are waited for, each once, from *bucket on, which moves to where
+ * the next call goes on. */
+size_t tb_waiters_ids(const struct tb_waiters *waiters, size_t *bucket,
+                      char (*ret_ids)[TB_UUID_SIZE], size_t max);
 
-/* Both call look for each waiter concerned, which may remove that one. */
+/* All call look for each waiter concerned, which may remove that one. */
 typedef void tb_waiter_look(void *ctx, struct tb_exchange *x);
 void tb_waiters_wake(struct tb_waiters *waiters, tb_waiter_look *look, void *ctx);
+/* News that the api thread has itself. */
+void tb_waiters_hear(struct tb_waiters *waiters, const char *order_id, int64_t version,
+                     tb_waiter_look *look, void *ctx);
 void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms, tb_waiter_look *look,
                        void *ctx);

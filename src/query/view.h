@@ -90,6 +90,10 @@ struct tb_view_reader_ops {
     enum tb_code (*stats)(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
                           struct tb_arena *arena, struct tb_stats *ret_stats,
                           struct tb_error *err);
+    /* The versions of count different orders; 0: the view has none. NULL: get is as fast. */
+    enum tb_code (*versions)(struct tb_view_reader *reader, const char (*order_ids)[TB_UUID_SIZE],
+                             size_t count, int64_t *ret_versions, struct tb_error *err);
+    /* NULL: the view keeps none, the log's committed offsets rule. */
     enum tb_code (*offset)(struct tb_view_reader *reader, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
     enum tb_code (*dead_letter_count)(struct tb_view_reader *reader, int64_t *ret_open,

@@ -45,6 +45,56 @@ static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_
     return TB_OK;
 }
 
+static void note_version(const bson_t *doc, const char (*order_ids)[TB_UUID_SIZE], size_t count,
+                         int64_t *versions)
+{
+    struct tb_str order_id = {0};
+    int64_t version = 0;
+    bson_iter_t iter;
+
+    if (bson_iter_init_find(&iter, doc, "stub"))
+        return;
+    if (bson_iter_init_find(&iter, doc, "_id"))
+        order_id = tb_get_str(&iter);
+    if (bson_iter_init_find(&iter, doc, "version"))
+        version = tb_get_int(&iter);
+    for (size_t i = 0; i < count; i++) {
+        if (tb_str_eq(order_id, tb_str_of(order_ids[i])))
+            versions[i] = version;
+    }
+}
+
+static enum tb_code reader_versions(struct tb_view_reader *base,
+                                    const char (*order_ids)[TB_UUID_SIZE], size_t count,
+                                    int64_t *ret_versions, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
+    TB_CLEANUP(tb_bson_free)
+    bson_t *opts =
+        BCON_NEW("projection", "{", "version", BCON_INT32(1), "stub", BCON_INT32(1), "}");
+    struct tb_str *ids = tb_arena_array(&arena, count, sizeof *ids);
+    int64_t *versions = tb_arena_array(&arena, count, sizeof *versions);
+    struct tb_mongo_names names;
+    const bson_t *doc;
+
+    for (size_t i = 0; ids && i < count; i++)
+        ids[i] = tb_str_of(order_ids[i]);
+    if (ids && versions)
+        filter = tb_mongo_ids_filter(ids, count);
+    if (!filter)
+        return tb_mongo_no_memory(err);
+    TB_TRY(begin(base, &lease, &names, err));
+    tb_mongo_find_begin(&find, &lease, names.orders, filter, opts);
+    while ((doc = tb_mongo_find_next(&find)))
+        note_version(doc, order_ids, count, versions);
+    TB_TRY(tb_mongo_find_end(&find, "reading versions", err));
+    memcpy(ret_versions, versions, count * sizeof *versions);
+    return TB_OK;
+}
+
 static void put_range(struct tb_put put, int64_t from_ms, int64_t to_ms, const char *to_op)
 {
     bson_t within;
@@ -161,15 +211,6 @@ static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_st
     return tb_mongo_stats(&lease, &names, filter, arena, ret_stats, err);
 }
 
-/* The log holds the offsets. */
-static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
-                                  int64_t *ret_next, struct tb_error *err)
-{
-    (void)base, (void)partition, (void)err;
-    *ret_next = -1;
-    return TB_OK;
-}
-
 static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
                                       struct tb_error *err)
 {
@@ -197,9 +238,10 @@ static void reader_free(struct tb_view_reader *base)
 
 static const struct tb_view_reader_ops ops = {
     .get = reader_get,
+    .versions = reader_versions,
     .list = reader_list,
     .stats = reader_stats,
-    .offset = reader_offset,
+    .offset = NULL, /* the log keeps them */
     .dead_letter_count = reader_dead_count,
     .free = reader_free,
 };

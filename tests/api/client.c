@@ -14,8 +14,13 @@
 
 void client_open(struct client *client, const struct node *node)
 {
+    client_connect(client, node->port);
+}
+
+void client_connect(struct client *client, int port)
+{
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)node->port),
+                                  .sin_port = htons((uint16_t)port),
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int on = 1;
 

@@ -90,28 +90,31 @@ void node_init(struct node *node)
     node->options = (struct tb_api_options){
         .listen = "127.0.0.1:0",
         .allowed_hosts = "kasse.local",
-        .node = "till1",
-        .currency = "EUR",
         .body_max = 1 << 20,
-        .lines_max = 1000,
         .depth_max = 32,
         .header_max = 8192,
         .header_timeout_ms = 5000,
         .body_timeout_ms = 10000,
         .connections_max = 200,
         .connections_per_address_max = 50,
-        .disk_reserve_bytes = 64 << 20,
         .clock = &node->clock,
         .random = &tb_random_system,
-        .cursor_name = TB_CURSOR_INPROC,
         .topic = TOPIC,
         .group = GROUP,
         .view_name = "sqlite",
-        .link = on_link,
+        .partitions = TB_LOG_PARTITIONS,
         .log_range = on_range,
+        .ctx = node,
+    };
+    node->edge = (struct tb_api_edge){
+        .node = "till1",
+        .currency = "EUR",
+        .lines_max = 1000,
+        .disk_reserve_bytes = 64 << 20,
+        .cursor_name = TB_CURSOR_INPROC,
+        .link = on_link,
         .disk_free = on_disk_free,
         .forced = on_forced,
-        .ctx = node,
     };
 }
 
@@ -236,12 +239,13 @@ void node_start(struct node *node)
     open_store(node, store);
     open_bridge(node, store, log);
     open_view(node, view);
-    node->options.writer = node->writer;
-    node->options.outbox = node->api_outbox;
-    node->options.view = node->other_view != NULL ? node->other_view : node->api_view;
-    node->options.query_view =
-        node->other_query_view != NULL ? node->other_query_view : node->query_view;
-    node->options.query_outbox = node->query_outbox;
+    node->edge.writer = node->writer;
+    node->options.edge = &node->edge;
+    node->options.here = (struct tb_asker){
+        node->other_view != NULL ? node->other_view : node->api_view, node->api_outbox};
+    node->options.lists[0] = (struct tb_asker){
+        node->other_query_view != NULL ? node->other_query_view : node->query_view,
+        node->query_outbox};
     node->options.consumer = tb_consumer_stats(node->consumer);
     ck_ok(tb_api_open(&node->options, &node->api, &err));
     node->port = atoi(strrchr(tb_api_url(node->api), ':') + 1);

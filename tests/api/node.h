@@ -14,6 +14,7 @@
 
 struct node {
     struct tb_api_options options; /* change between node_init and node_start */
+    struct tb_api_edge edge;       /* the same */
     bool no_writer, no_relay;      /* these threads do not run until node_run_writer, _relay */
     char dir[128];
     struct tb_writer *writer;
@@ -56,6 +57,7 @@ struct response {
     size_t body_len;
 };
 void client_open(struct client *client, const struct node *node);
+void client_connect(struct client *client, int port); /* on loopback */
 void client_close(struct client *client);
 void client_send(struct client *client, const void *bytes, size_t len);
 void client_print(struct client *client, const char *format, ...) TB_PRINTF(2, 3);

@@ -1,0 +1,424 @@
+/* Promise: a central answers the questions and none of the commands; a view that is slow or away
+ * holds nobody up and leaves nobody without an answer; whoever waits for a version is woken by the
+ * news, and finds it within half a second without them. Method: a real API over a view that the
+ * test holds in its hands. */
+#include "api/fake_central.h"
+#include "api/glance.h"
+#include "api/lookup.h"
+#include <stdio.h>
+#include <string.h>
+
+static struct fake_central central;
+static struct client client;
+static struct response got;
+
+#define ONE "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"
+#define TWO "01a207ab-6d5e-71ec-b6c1-58b7ea3e8655"
+
+static void setup(void)
+{
+    fake_central_init(&central);
+    fake_central_start(&central);
+    client_connect(&client, central.port);
+}
+
+static void teardown(void)
+{
+    response_release(&got);
+    client_close(&client);
+    fake_central_stop(&central);
+}
+
+static void get(const char *target)
+{
+    ask(&client, "GET", target, "", NULL, &got);
+}
+
+static void check_body_has(const char *text)
+{
+    ck_assert_msg(strstr(got.body, text) != NULL, "no %s in %s", text, got.body);
+}
+
+START_TEST(questions_are_answered_and_commands_are_not)
+{
+    fake_central_show(&central, ONE, 3);
+    get("/orders/" ONE);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_str_eq(got.body, "{\"orderId\":\"" ONE "\",\"version\":3}");
+    ck_assert_str_eq(response_header(&got, "ETag"), "\"3\"");
+    get("/orders/" TWO);
+    ck_assert_int_eq(got.status, 404);
+    get("/orders");
+    ck_assert_str_eq(got.body, "{\"orders\":[{}]}");
+    ask(&client, "POST", "/orders", "", "{}", &got);
+    ck_assert_int_eq(got.status, 405);
+    ck_assert_str_eq(response_header(&got, "Allow"), "GET, HEAD, OPTIONS");
+    ask(&client, "POST", "/orders/" ONE "/ship", "", "{}", &got);
+    ck_assert_int_eq(got.status, 404);
+    check_body_has("the edge that took the order");
+    ask(&client, "PUT", "/orders/" ONE "/lines", "", "{}", &got);
+    ck_assert_int_eq(got.status, 404);
+    ask(&client, "PUT", "/link", "", "{\"state\":\"offline\"}", &got);
+    ck_assert_int_eq(got.status, 404);
+}
+END_TEST
+
+static void begin_get(struct client *one, const char *target)
+{
+    client_connect(one, central.port);
+    client_print(one, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+}
+
+/* A question that takes its time is no reason to keep anybody else waiting. */
+START_TEST(a_slow_view_holds_nobody_up)
+{
+    struct client slow;
+
+    fake_central_close_gate(&central);
+    begin_get(&slow, "/orders/" ONE);
+    fake_central_wait_inside(&central, 1);
+    get("/livez");
+    ck_assert_int_eq(got.status, 200);
+    ck_assert(client_quiet(&slow));
+    fake_central_pass_ms(&central, 31000);
+    client_read(&slow, &got, false); /* and it does not wait for ever either */
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
+    client_close(&slow);
+    fake_central_open_gate(&central);
+    get("/orders/" TWO);
+    ck_assert_int_eq(got.status, 404);
+}
+END_TEST
+
+START_TEST(too_many_questions_are_turned_away)
+{
+    struct client asking[TB_LOOKUPS_MAX + 3];
+    size_t answered = 0;
+
+    fake_central_close_gate(&central);
+    for (int i = 0; i < 2; i++)
+        begin_get(&asking[i], "/orders/" ONE);
+    fake_central_wait_inside(&central, 2);
+    for (int i = 2; i < TB_LOOKUPS_MAX + 3; i++)
+        begin_get(&asking[i], "/orders/" ONE);
+    get("/livez"); /* all have come */
+    fake_central_open_gate(&central);
+    for (int i = 0; i < TB_LOOKUPS_MAX + 3; i++) {
+        client_read(&asking[i], &got, false);
+        answered += got.status == 404;
+        if (got.status != 404)
+            ck_assert_int_eq(got.status, 503);
+        client_close(&asking[i]);
+    }
+    ck_assert_uint_eq(answered, TB_LOOKUPS_MAX + 2);
+}
+END_TEST
+
+static const char *const targets[] = {"/orders/" ONE, "/orders/" ONE "?minVersion=1&wait=5s",
+                                      "/orders",      "/orders/stats",
+                                      "/nodes",       "/readyz",
+                                      "/healthz"};
+
+START_TEST(a_view_that_is_away_is_said_to_be)
+{
+    fake_central_away(&central, true);
+    get(targets[_i]);
+    ck_assert_int_eq(got.status, 503);
+    ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
+    fake_central_away(&central, false);
+    fake_central_show(&central, ONE, 1);
+    get(targets[_i]);
+    ck_assert_int_eq(got.status, 200);
+}
+END_TEST
+
+START_TEST(who_waits_is_woken_by_the_news)
+{
+    struct client waiting[20], other;
+
+    for (int i = 0; i < 20; i++)
+        begin_get(&waiting[i], "/orders/" ONE "?minVersion=2&wait=30");
+    begin_get(&other, "/orders/" TWO "?wait=30");
+    while (fake_central_gets(&central) < 21)
+        get("/livez");
+    ck_assert(client_quiet(&waiting[19]));
+    fake_central_show(&central, ONE, 2);
+    tb_api_notify(central.api, ONE, 2);
+    for (int i = 0; i < 20; i++) {
+        client_read(&waiting[i], &got, false);
+        ck_assert_int_eq(got.status, 200);
+        check_body_has("\"version\":2");
+        client_close(&waiting[i]);
+    }
+    ck_assert(client_quiet(&other));
+    tb_api_stop(central.api); /* nobody is left without an answer */
+    client_read(&other, &got, false);
+    ck_assert_int_eq(got.status, 202);
+    client_close(&other);
+}
+END_TEST
+
+/* The news come while the view is being asked, and the view answers what was before. */
+START_TEST(news_during_a_look_are_not_lost)
+{
+    struct client waiting;
+
+    fake_central_close_gate(&central);
+    begin_get(&waiting, "/orders/" ONE "?wait=30");
+    fake_central_wait_inside(&central, 1);
+    tb_api_notify(central.api, ONE, 1);
+    get("/livez"); /* the news have been taken */
+    fake_central_open_gate(&central);
+    while (fake_central_gets(&central) < 2)
+        get("/livez");
+    fake_central_show(&central, ONE, 1);
+    tb_api_notify(central.api, ONE, 1);
+    client_read(&waiting, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    client_close(&waiting);
+}
+END_TEST
+
+/* Nobody tells of it. */
+START_TEST(what_nobody_tells_of_is_found)
+{
+    struct client one, two;
+
+    begin_get(&one, "/orders/" ONE "?minVersion=7&wait=30");
+    begin_get(&two, "/orders/" TWO "?minVersion=2&wait=30");
+    while (fake_central_gets(&central) < 2)
+        get("/livez");
+    fake_central_show(&central, ONE, 6);
+    fake_central_show(&central, TWO, 2);
+    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    client_read(&two, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert(client_quiet(&one));
+    fake_central_show(&central, ONE, 7);
+    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    client_read(&one, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    client_close(&one);
+    client_close(&two);
+}
+END_TEST
+
+/* Looked for are those who wait, and nothing when nobody does. */
+START_TEST(nobody_waits_and_nothing_is_looked_for)
+{
+    struct client waiting;
+
+    begin_get(&waiting, "/orders/" ONE "?wait=1");
+    fake_central_pass_ms(&central, 1000);
+    client_read(&waiting, &got, false);
+    ck_assert_int_eq(got.status, 202);
+    client_close(&waiting);
+    get("/livez");
+    pthread_mutex_lock(&central.lock);
+    uint64_t glances = central.glances;
+    pthread_mutex_unlock(&central.lock);
+    for (int i = 0; i < 20; i++) {
+        fake_central_pass_ms(&central, TB_GLANCE_MS);
+        get("/livez");
+    }
+    pthread_mutex_lock(&central.lock);
+    ck_assert_uint_le(central.glances, glances + 1); /* one may have been under way */
+    pthread_mutex_unlock(&central.lock);
+}
+END_TEST
+
+START_TEST(time_is_over_while_the_view_is_asked)
+{
+    struct client waiting;
+
+    fake_central_close_gate(&central);
+    begin_get(&waiting, "/orders/" ONE "?minVersion=1&wait=5s");
+    fake_central_wait_inside(&central, 1);
+    fake_central_pass_ms(&central, 5000);
+    client_read(&waiting, &got, false);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_str_eq(got.body, "{\"status\":\"pending\",\"version\":0}");
+    fake_central_show(&central, ONE, 1);
+    fake_central_open_gate(&central); /* what comes back now is nobody's */
+    client_print(&waiting, "GET /orders/" ONE " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_read(&waiting, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    client_close(&waiting);
+}
+END_TEST
+
+/* A reader who waits longer than a question may take is asked for again and again meanwhile. */
+START_TEST(a_long_wait_outlives_its_questions)
+{
+    struct client waiting;
+
+    begin_get(&waiting, "/orders/" ONE "?wait=30");
+    while (fake_central_gets(&central) < 1)
+        get("/livez");
+    for (int i = 0; i < 29; i++) {
+        fake_central_pass_ms(&central, 1000);
+        get("/livez");
+    }
+    ck_assert(client_quiet(&waiting));
+    fake_central_show(&central, ONE, 1);
+    tb_api_notify(central.api, ONE, 1);
+    client_read(&waiting, &got, false);
+    ck_assert_int_eq(got.status, 200);
+    client_close(&waiting);
+}
+END_TEST
+
+static void add_node(const char *name, enum tb_node_state state, int64_t through_ms)
+{
+    static struct tb_hole hole = {5, 7};
+    static struct tb_node_progress epoch = {
+        .epoch = "00112233445566aa", .complete_through = 4, .last_sequence = 9, .holes = &hole};
+    struct tb_node_status *node = &central.nodes[central.node_count++];
+
+    snprintf(node->node, sizeof node->node, "%s", name);
+    node->state = state;
+    node->complete_through_at_ms = through_ms;
+    node->pending = -1;
+    epoch.hole_count = 1;
+    node->epochs = &epoch;
+    node->epoch_count = 1;
+}
+
+START_TEST(nodes_are_shown)
+{
+    add_node("till1", TB_NODE_BEHIND, 1795425003000);
+    central.nodes[0].last_seen_at_ms = 1795425003660;
+    central.nodes[0].pending = 5;
+    central.nodes[0].oldest_pending_at_ms = 1795425003500;
+    central.nodes[0].has_clock_offset = true;
+    central.nodes[0].clock_offset_ms = -12;
+    central.nodes[0].late_orders = 2;
+    memcpy(central.nodes[0].version, "0.1.0", 6);
+    add_node("till2", TB_NODE_SILENT, 0);
+    get("/nodes");
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_str_eq(
+        got.body,
+        "{\"nodes\":[{\"node\":\"till1\",\"state\":\"behind\","
+        "\"lastSeenAt\":\"2026-11-23T09:10:03.660Z\","
+        "\"completeThroughAt\":\"2026-11-23T09:10:03.000Z\",\"pending\":5,"
+        "\"oldestPendingAt\":\"2026-11-23T09:10:03.500Z\",\"clockOffsetMs\":-12,\"lateOrders\":2,"
+        "\"version\":\"0.1.0\",\"epochs\":[{\"epoch\":\"00112233445566aa\",\"completeThrough\":4,"
+        "\"lastSequence\":9,\"holes\":[[5,7]]}]},"
+        "{\"node\":\"till2\",\"state\":\"silent\",\"lateOrders\":0,\"epochs\":["
+        "{\"epoch\":\"00112233445566aa\",\"completeThrough\":4,\"lastSequence\":9,"
+        "\"holes\":[[5,7]]}]}]}");
+}
+END_TEST
+
+/* Sums are complete through the moment through which every node is; who is not up to date is
+ * named. */
+START_TEST(stats_tell_up_to_when_they_are_complete)
+{
+    get("/orders/stats");
+    ck_assert_str_eq(got.body, "{\"asOf\":\"2026-11-23T09:10:03.660Z\",\"heldBackBy\":[],"
+                               "\"totals\":[]}");
+    add_node("till1", TB_NODE_CURRENT, 1795425003000);
+    add_node("till2", TB_NODE_BEHIND, 1795425001000);
+    get("/orders/stats");
+    check_body_has("\"completeThrough\":\"2026-11-23T09:10:01.000Z\",\"heldBackBy\":[\"till2\"]");
+    add_node("till3", TB_NODE_SILENT, 0); /* nothing is known of it */
+    get("/orders/stats");
+    check_body_has("\"asOf\":\"2026-11-23T09:10:03.660Z\",\"heldBackBy\":[\"till2\",\"till3\"]");
+}
+END_TEST
+
+static void hold_some(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        central.ends[p] = -1;
+    central.ends[1] = 10;
+    central.committed[1] = 4;
+    central.ends[4] = 5;
+    central.committed[4] = -1;
+}
+
+START_TEST(status_and_metrics_tell_of_what_is_read_here)
+{
+    hold_some();
+    get("/status");
+    ck_assert_str_eq(got.body,
+                     "{\"role\":\"central\",\"group\":\"tillbox-central\",\"partitions\":["
+                     "{\"partition\":1,\"committed\":4,\"end\":10,\"lag\":6},"
+                     "{\"partition\":4,\"committed\":0,\"end\":5,\"lag\":5}],"
+                     "\"deadLetters\":3,\"asOf\":\"2026-11-23T09:10:03.660Z\","
+                     "\"version\":\"" TB_VERSION "\"}");
+    get("/metrics");
+    check_body_has("kafka_consumer_lag{topic=\"order-events\",partition=\"1\","
+                   "group=\"tillbox-central\"} 6\n");
+    ck_assert_ptr_null(strstr(got.body, "partition=\"0\""));
+    ck_assert_ptr_null(strstr(got.body, "tillbox_outbox"));
+    check_body_has("tillbox_dead_letters 3\n");
+    check_body_has("tillbox_http_requests_total{route=\"/status\",code=\"200\"} 1\n");
+}
+END_TEST
+
+/* The page that one looks at when all else fails. */
+START_TEST(status_tells_what_stands_in_the_way)
+{
+    fake_central_away(&central, true);
+    hold_some();
+    get("/status");
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("\"problem\":\"MongoDB is away\"");
+    ck_assert_ptr_null(strstr(got.body, "deadLetters")); /* not known: not 0 */
+    snprintf(central.problem, sizeof central.problem, "no broker answers");
+    central.log_away = true;
+    get("/status");
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("\"problem\":\"no broker answers\"");
+    check_body_has("\"partitions\":[]");
+    get("/metrics");
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_ptr_null(strstr(got.body, "kafka_consumer_lag{"));
+    ck_assert_ptr_null(strstr(got.body, "tillbox_dead_letters "));
+}
+END_TEST
+
+START_TEST(health_names_what_fails)
+{
+    hold_some();
+    central.log_away = true;
+    atomic_store(&central.stats.failing, true);
+    snprintf(central.problem, sizeof central.problem, "no broker answers");
+    get("/readyz"); /* what is in the view can be read */
+    ck_assert_int_eq(got.status, 200);
+    get("/healthz");
+    ck_assert_int_eq(got.status, 503);
+    check_body_has("\"view\":{\"status\":\"pass\"}");
+    check_body_has("\"log\":{\"status\":\"fail\"");
+    check_body_has("\"consumer\":{\"status\":\"fail\",\"detail\":\"no broker answers\"}");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("api/central");
+    TCase *tc = tcase_create("central");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, questions_are_answered_and_commands_are_not);
+    tcase_add_test(tc, a_slow_view_holds_nobody_up);
+    tcase_add_test(tc, too_many_questions_are_turned_away);
+    tcase_add_loop_test(tc, a_view_that_is_away_is_said_to_be, 0,
+                        (int)(sizeof targets / sizeof *targets));
+    tcase_add_test(tc, who_waits_is_woken_by_the_news);
+    tcase_add_test(tc, news_during_a_look_are_not_lost);
+    tcase_add_test(tc, what_nobody_tells_of_is_found);
+    tcase_add_test(tc, nobody_waits_and_nothing_is_looked_for);
+    tcase_add_test(tc, time_is_over_while_the_view_is_asked);
+    tcase_add_test(tc, a_long_wait_outlives_its_questions);
+    tcase_add_test(tc, nodes_are_shown);
+    tcase_add_test(tc, stats_tell_up_to_when_they_are_complete);
+    tcase_add_test(tc, status_and_metrics_tell_of_what_is_read_here);
+    tcase_add_test(tc, status_tells_what_stands_in_the_way);
+    tcase_add_test(tc, health_names_what_fails);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

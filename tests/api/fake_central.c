@@ -1,0 +1,275 @@
+#include "api/fake_central.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct fake_central *central_of(struct tb_view_reader *reader)
+{
+    return (struct fake_central *)(void *)((char *)reader - offsetof(struct fake_central, view));
+}
+
+/* Every question comes through here, locked from then on. */
+static enum tb_code enter(struct fake_central *central, struct tb_error *err)
+{
+    pthread_mutex_lock(&central->lock);
+    central->inside++;
+    pthread_cond_broadcast(&central->changed);
+    while (central->closed)
+        pthread_cond_wait(&central->changed, &central->lock);
+    central->inside--;
+    if (!central->away)
+        return TB_OK;
+    pthread_mutex_unlock(&central->lock);
+    return tb_error_set(err, TB_UNAVAILABLE, "MongoDB is away");
+}
+
+static int64_t version_of(const struct fake_central *central, struct tb_str order_id)
+{
+    for (size_t i = 0; i < central->order_count; i++) {
+        if (tb_str_eq(tb_str_of(central->orders[i].order_id), order_id))
+            return central->orders[i].version;
+    }
+    return 0;
+}
+
+static enum tb_code get(struct tb_view_reader *reader, struct tb_str order_id,
+                        struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+    int64_t version;
+
+    TB_TRY(enter(central, err));
+    central->gets++;
+    version = version_of(central, order_id);
+    pthread_mutex_unlock(&central->lock);
+    if (version == 0)
+        return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
+    tb_buf_addf(ret_doc, "{\"orderId\":\"%.*s\",\"version\":%lld}", (int)order_id.len,
+                order_id.ptr, (long long)version);
+    *ret_version = version;
+    return TB_OK;
+}
+
+static enum tb_code versions(struct tb_view_reader *reader, const char (*order_ids)[TB_UUID_SIZE],
+                             size_t count, int64_t *ret_versions, struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    TB_TRY(enter(central, err));
+    central->glances++;
+    for (size_t i = 0; i < count; i++)
+        ret_versions[i] = version_of(central, tb_str_of(order_ids[i]));
+    pthread_mutex_unlock(&central->lock);
+    return TB_OK;
+}
+
+static enum tb_code list(struct tb_view_reader *reader, const struct tb_list_filter *filter,
+                         void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
+                                      struct tb_str doc),
+                         void *ctx, bool *ret_more, struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    (void)filter;
+    TB_TRY(enter(central, err));
+    for (size_t i = 0; i < central->order_count; i++)
+        each(ctx, tb_str_of(central->orders[i].order_id), 0, TB_STR("{}"));
+    pthread_mutex_unlock(&central->lock);
+    *ret_more = false;
+    return TB_OK;
+}
+
+static enum tb_code stats(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
+                          struct tb_arena *arena, struct tb_stats *ret_stats, struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    (void)filter, (void)arena;
+    TB_TRY(enter(central, err));
+    pthread_mutex_unlock(&central->lock);
+    *ret_stats = (struct tb_stats){0};
+    return TB_OK;
+}
+
+static enum tb_code dead_letter_count(struct tb_view_reader *reader, int64_t *ret_open,
+                                      struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    TB_TRY(enter(central, err));
+    pthread_mutex_unlock(&central->lock);
+    *ret_open = 3;
+    return TB_OK;
+}
+
+static const struct tb_view_reader_ops ops = {
+    .get = get,
+    .versions = versions,
+    .list = list,
+    .stats = stats,
+    .dead_letter_count = dead_letter_count,
+};
+
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                             struct tb_node_list *ret_list, struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+    struct tb_node_list found = {.count = central->node_count};
+
+    (void)now_ms;
+    TB_TRY(enter(central, err));
+    found.nodes = tb_arena_array(arena, found.count + 1, sizeof *found.nodes);
+    memcpy(found.nodes, central->nodes, found.count * sizeof *found.nodes);
+    pthread_mutex_unlock(&central->lock);
+    *ret_list = found;
+    return TB_OK;
+}
+
+static void on_problem(void *ctx, char ret_text[240])
+{
+    struct fake_central *central = ctx;
+
+    pthread_mutex_lock(&central->lock);
+    snprintf(ret_text, 240, "%s", central->problem);
+    pthread_mutex_unlock(&central->lock);
+}
+
+static enum tb_code on_range(void *ctx, int32_t partition, struct tb_log_range *ret_range,
+                             struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+
+    if (central->log_away)
+        return tb_error_set(err, TB_UNAVAILABLE, "no broker");
+    if (central->ends[partition] < 0)
+        return tb_error_set(err, TB_NOT_FOUND, "not read here");
+    *ret_range = (struct tb_log_range){0, central->ends[partition], central->committed[partition]};
+    return TB_OK;
+}
+
+static int64_t wall_ms(void *ctx)
+{
+    (void)ctx;
+    return 1795425003660;
+}
+
+static int64_t mono_us(void *ctx)
+{
+    return tb_clock_mono_us(&tb_clock_system) +
+           atomic_load(&((struct fake_central *)ctx)->ahead_us);
+}
+
+void fake_central_init(struct fake_central *central)
+{
+    memset(central, 0, sizeof *central);
+    central->clock = (struct tb_clock){central, wall_ms, mono_us};
+    central->view.ops = &ops;
+    central->stats.end_to_end_us.spec = &tb_histogram_time;
+    pthread_mutex_init(&central->lock, NULL);
+    pthread_cond_init(&central->changed, NULL);
+    central->options = (struct tb_api_options){
+        .listen = "127.0.0.1:0",
+        .allowed_hosts = "",
+        .body_max = 1 << 20,
+        .depth_max = 32,
+        .header_max = 8192,
+        .header_timeout_ms = 5000,
+        .body_timeout_ms = 10000,
+        .connections_max = 400,
+        .connections_per_address_max = 400,
+        .clock = &central->clock,
+        .random = &tb_random_system,
+        .lists = {{.view = &central->view}},
+        .singles = {{.view = &central->view}, {.view = &central->view}},
+        .consumer = &central->stats,
+        .topic = "order-events",
+        .group = "tillbox-central",
+        .view_name = "mongodb",
+        .partitions = TB_LOG_PARTITIONS,
+        .log_range = on_range,
+        .ctx = central,
+    };
+}
+
+static void *api_main(void *arg)
+{
+    tb_api_run(((struct fake_central *)arg)->api);
+    return NULL;
+}
+
+void fake_central_start(struct fake_central *central)
+{
+    const struct tb_api_central role = {.nodes = on_nodes, .problem = on_problem};
+    struct tb_error err = {0};
+
+    central->options.central = &role;
+    ck_ok(tb_api_open(&central->options, &central->api, &err));
+    central->port = atoi(strrchr(tb_api_url(central->api), ':') + 1);
+    ck_assert_int_eq(pthread_create(&central->thread, NULL, api_main, central), 0);
+}
+
+void fake_central_stop(struct fake_central *central)
+{
+    tb_api_stop(central->api);
+    pthread_join(central->thread, NULL);
+    fake_central_open_gate(central);
+    tb_api_free(central->api);
+    pthread_mutex_destroy(&central->lock);
+    pthread_cond_destroy(&central->changed);
+}
+
+void fake_central_show(struct fake_central *central, const char *order_id, int64_t version)
+{
+    size_t i = 0;
+
+    pthread_mutex_lock(&central->lock);
+    while (i < central->order_count && strcmp(central->orders[i].order_id, order_id) != 0)
+        i++;
+    ck_assert_uint_lt(i, FAKE_ORDERS);
+    snprintf(central->orders[i].order_id, TB_UUID_SIZE, "%s", order_id);
+    central->orders[i].version = version;
+    central->order_count += i == central->order_count;
+    pthread_mutex_unlock(&central->lock);
+}
+
+void fake_central_away(struct fake_central *central, bool away)
+{
+    pthread_mutex_lock(&central->lock);
+    central->away = away;
+    pthread_mutex_unlock(&central->lock);
+}
+
+void fake_central_close_gate(struct fake_central *central)
+{
+    pthread_mutex_lock(&central->lock);
+    central->closed = true;
+    pthread_mutex_unlock(&central->lock);
+}
+
+void fake_central_open_gate(struct fake_central *central)
+{
+    pthread_mutex_lock(&central->lock);
+    central->closed = false;
+    pthread_cond_broadcast(&central->changed);
+    pthread_mutex_unlock(&central->lock);
+}
+
+void fake_central_wait_inside(struct fake_central *central, int count)
+{
+    pthread_mutex_lock(&central->lock);
+    while (central->inside < count)
+        pthread_cond_wait(&central->changed, &central->lock);
+    pthread_mutex_unlock(&central->lock);
+}
+
+void fake_central_pass_ms(struct fake_central *central, int64_t ms)
+{
+    atomic_fetch_add(&central->ahead_us, ms * 1000);
+}
+
+uint64_t fake_central_gets(struct fake_central *central)
+{
+    pthread_mutex_lock(&central->lock);
+    uint64_t gets = central->gets;
+    pthread_mutex_unlock(&central->lock);
+    return gets;
+}

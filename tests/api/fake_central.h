@@ -1,0 +1,50 @@
+/* The API in the role of a central, over a view that the test makes: what it has, how long it
+ * takes, and whether it is there at all.
+ *
+ * Thread:  the test's; the API's own threads are behind it.
+ * Memory:  fake_central_stop releases everything.
+ * Errors:  a failed check assertion.
+ * Units:   milliseconds. */
+#pragma once
+#include "api/node.h"
+
+#define FAKE_ORDERS 64
+
+struct fake_central {
+    struct tb_api_options options; /* change between init and start */
+    struct tb_api *api;
+    pthread_t thread;
+    int port;
+    struct tb_clock clock;
+    _Atomic int64_t ahead_us; /* of the monotonic clock */
+    struct tb_consumer_stats stats;
+    struct tb_view_reader view;
+
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    struct fake_order {
+        char order_id[TB_UUID_SIZE];
+        int64_t version;
+    } orders[FAKE_ORDERS];
+    size_t order_count;
+    bool away;   /* every question fails */
+    bool closed; /* every question waits until the gate is open */
+    int inside;  /* questions that wait so */
+    uint64_t gets, glances;
+    struct tb_node_status nodes[8];
+    size_t node_count;
+    char problem[240];
+    int64_t ends[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS]; /* end below 0: not held */
+    bool log_away;
+};
+void fake_central_init(struct fake_central *central);
+void fake_central_start(struct fake_central *central);
+void fake_central_stop(struct fake_central *central);
+/* The view has the order at that version from now on; nobody is told. */
+void fake_central_show(struct fake_central *central, const char *order_id, int64_t version);
+void fake_central_away(struct fake_central *central, bool away);
+void fake_central_close_gate(struct fake_central *central);
+void fake_central_open_gate(struct fake_central *central);
+void fake_central_wait_inside(struct fake_central *central, int count);
+void fake_central_pass_ms(struct fake_central *central, int64_t ms);
+uint64_t fake_central_gets(struct fake_central *central);
