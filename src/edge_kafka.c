@@ -336,6 +336,8 @@ static enum tb_code open_all(struct tb_edge_kafka *kafka, struct tb_error *err)
     TB_TRY(tb_kafka_setup_make(options->config, kafka->client_id, options->clock, &kafka->setup,
                                err));
     TB_TRY(tb_outbox_reader_open(options->store_path, &kafka->outbox, err));
+    if (strcmp(tb_config_text(options->config, TB_KAFKA_KEY), "customer") == 0)
+        tb_outbox_tell_customers(kafka->outbox);
     TB_TRY(look_for_a_gap(kafka, err));
     TB_TRY(tb_log_kafka_writer(&kafka->setup.options, kafka->setup.topic, &kafka->events, err));
     TB_TRY(tb_log_kafka_writer(&kafka->setup.others, TB_TOPIC_NODE_STATUS, &kafka->status, err));

@@ -29,8 +29,11 @@ void tb_relay_record_build(struct tb_relay_record *room, struct tb_str source,
                            const struct tb_outbox_row *row)
 {
     TB_ASSERT(row->sequence >= 0 && row->version >= 0);
-    room->record =
-        (struct tb_record){.key = row->order_id, .value = row->payload, .headers = room->headers};
+    room->record = (struct tb_record){
+        .key = row->customer_id.len > 0 ? row->customer_id : row->order_id,
+        .value = row->payload,
+        .headers = room->headers,
+    };
     tb_time_format(row->occurred_at_ms, room->time);
     put_digits(room->sequence, TB_SEQUENCE_DIGITS, row->sequence);
     add(room, TB_STR("ce_specversion"), TB_STR("1.0"));

@@ -22,6 +22,6 @@ struct tb_relay_record {
     char version[TB_SEQUENCE_DIGITS];
 };
 
-/* source is "/nodes/<node>". */
+/* source is "/nodes/<node>". The key is the customer where the row tells one, else the order. */
 void tb_relay_record_build(struct tb_relay_record *room, struct tb_str source,
                            const struct tb_outbox_row *row);

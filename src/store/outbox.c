@@ -2,7 +2,10 @@
 #include "store/store_priv.h"
 #include <stdlib.h>
 
-enum { BEGIN, END, EPOCH, ROWS, CURSOR, FIGURES, DELIVERED, PARKED, STMT_COUNT };
+enum { BEGIN, END, EPOCH, ROWS, CUSTOMER_ROWS, CURSOR, FIGURES, DELIVERED, PARKED, STMT_COUNT };
+
+#define ROW_COLUMNS "row, event_id, order_id, type, version, occurred_at, traceparent, payload"
+#define ROWS_AFTER " FROM outbox WHERE row > :after ORDER BY row LIMIT :limit"
 
 static const char *const sql[STMT_COUNT] = {
     [BEGIN] = "BEGIN",
@@ -11,8 +14,10 @@ static const char *const sql[STMT_COUNT] = {
     [EPOCH] = "SELECT epoch, first_row, coalesce((SELECT min(n.first_row) FROM epochs n"
               " WHERE n.first_row > e.first_row), 9223372036854775807)"
               " FROM epochs e WHERE first_row <= :row ORDER BY first_row DESC LIMIT 1",
-    [ROWS] = "SELECT row, event_id, order_id, type, version, occurred_at, traceparent, payload"
-             " FROM outbox WHERE row > :after ORDER BY row LIMIT :limit",
+    [ROWS] = "SELECT " ROW_COLUMNS ", NULL" ROWS_AFTER,
+    /* Whose order it is never changes. */
+    [CUSTOMER_ROWS] = "SELECT " ROW_COLUMNS ", (SELECT json_extract(doc, '$.customerId')"
+                      " FROM orders WHERE orders.order_id = outbox.order_id)" ROWS_AFTER,
     [CURSOR] = "SELECT row FROM cursors WHERE name = :name",
     /* One statement, hence one moment. Rows have no gaps, so that pending is a difference. */
     [FIGURES] = "WITH"
@@ -40,7 +45,8 @@ static const char *const sql[STMT_COUNT] = {
 struct tb_outbox_reader {
     struct tb_db *db; /* owned */
     struct tb_stmt stmts[STMT_COUNT];
-    bool reading; /* a transaction is open */
+    struct tb_stmt *rows; /* of stmts */
+    bool reading;         /* a transaction is open */
     char epoch[TB_EPOCH_SIZE];
     int64_t epoch_first, epoch_end; /* rows of epoch: first <= row < end */
 };
@@ -53,6 +59,7 @@ enum tb_code tb_outbox_reader_open(const char *store_path, struct tb_outbox_read
 
     if (!reader)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->rows = &reader->stmts[ROWS];
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
     for (int i = 0; code == TB_OK && i < STMT_COUNT; i++)
         code = tb_stmt_prepare(&reader->stmts[i], reader->db, sql[i], err);
@@ -76,6 +83,12 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
     free(reader);
 }
 
+void tb_outbox_tell_customers(struct tb_outbox_reader *reader)
+{
+    TB_ASSERT(!reader->reading);
+    reader->rows = &reader->stmts[CUSTOMER_ROWS];
+}
+
 /* One snapshot for rows and epochs: an epoch that begins meanwhile is not half seen. */
 static enum tb_code begin_reading(struct tb_outbox_reader *reader, struct tb_error *err)
 {
@@ -89,7 +102,7 @@ static enum tb_code begin_reading(struct tb_outbox_reader *reader, struct tb_err
 enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after, int64_t limit,
                                   struct tb_error *err)
 {
-    struct tb_stmt *rows = &reader->stmts[ROWS];
+    struct tb_stmt *rows = reader->rows;
 
     TB_TRY(begin_reading(reader, err));
     tb_stmt_bind_int64(rows, ":after", after);
@@ -118,7 +131,7 @@ static enum tb_code find_epoch(struct tb_outbox_reader *reader, int64_t row, str
 enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_row *ret_row,
                             bool *ret_more, struct tb_error *err)
 {
-    struct tb_stmt *rows = &reader->stmts[ROWS];
+    struct tb_stmt *rows = reader->rows;
     bool more = false;
 
     TB_ASSERT(reader->reading);
@@ -137,6 +150,7 @@ enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_ro
     ret_row->occurred_at_ms = tb_stmt_int64(rows, 5);
     ret_row->traceparent = tb_stmt_text(rows, 6);
     ret_row->payload = tb_stmt_text(rows, 7);
+    ret_row->customer_id = tb_stmt_text(rows, 8);
     return TB_OK;
 }
 
@@ -144,7 +158,7 @@ void tb_outbox_rewind(struct tb_outbox_reader *reader)
 {
     struct tb_error ignored = {0};
 
-    tb_stmt_reset(&reader->stmts[ROWS]);
+    tb_stmt_reset(reader->rows);
     tb_stmt_reset(&reader->stmts[EPOCH]);
     if (reader->reading) /* the end of a read does no I/O that could matter */
         (void)!tb_stmt_run(&reader->stmts[END], &ignored);

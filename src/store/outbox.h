@@ -23,6 +23,7 @@ struct tb_outbox_row {
     int64_t sequence; /* within the epoch, from 1 */
     struct tb_str event_id, order_id, type, payload;
     struct tb_str traceparent; /* absent: none */
+    struct tb_str customer_id; /* of the order; absent: none, or not asked for */
     int64_t version;           /* of the order */
     int64_t occurred_at_ms;
 };
@@ -32,6 +33,8 @@ TB_CHECKED enum tb_code tb_outbox_reader_open(const char *store_path,
                                               struct tb_outbox_reader **ret_reader,
                                               struct tb_error *err);
 void tb_outbox_reader_free(struct tb_outbox_reader *reader);
+/* From here on its rows tell customer_id, which takes a look at the order for each of them. */
+void tb_outbox_tell_customers(struct tb_outbox_reader *reader);
 /* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_rewind when done
  * with a batch, at its end or before: an open read pins the WAL. */
 TB_CHECKED enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after,

@@ -32,12 +32,34 @@ START_TEST(the_overhead_is_bounded)
 }
 END_TEST
 
+/* What keeps its order: the order's events, or where the row tells one, the customer's. */
+START_TEST(the_key_is_the_customer_if_told)
+{
+    struct tb_relay_record room;
+    struct tb_outbox_row row = {.epoch = "0123456789abcdef",
+                                .sequence = 1,
+                                .version = 1,
+                                .event_id = TB_STR("01890000-0000-7000-8000-000000000001"),
+                                .order_id = TB_STR("01890000-0000-7000-8000-000000000002"),
+                                .type = TB_STR("OrderShipped.v1"),
+                                .payload = TB_STR("{}")};
+
+    tb_relay_record_build(&room, TB_STR("/nodes/till1"), &row);
+    ck_assert(tb_str_eq(room.record.key, row.order_id));
+    row.customer_id = TB_STR("C-1001");
+    tb_relay_record_build(&room, TB_STR("/nodes/till1"), &row);
+    ck_assert(tb_str_eq(room.record.key, row.customer_id));
+    ck_assert(tb_str_eq(tb_record_header(&room.record, "ce_subject"), row.order_id));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("relay_record");
-    TCase *tc = tcase_create("size");
+    TCase *tc = tcase_create("record");
 
     tcase_add_test(tc, the_overhead_is_bounded);
+    tcase_add_test(tc, the_key_is_the_customer_if_told);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

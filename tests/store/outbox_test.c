@@ -61,6 +61,49 @@ START_TEST(rows_come_in_order_with_their_epoch)
 }
 END_TEST
 
+static void place_for(struct tb_str customer_id, char ret_id[TB_UUID_SIZE])
+{
+    struct request r;
+
+    request_place(&r, NULL, NULL, 1);
+    r.job.command.customer_id = customer_id;
+    fixture_run(&f, &r);
+    memcpy(ret_id, r.job.answer.order_id, TB_UUID_SIZE);
+    request_release(&r);
+}
+
+/* Every event of an order tells whose it is, whether the event itself does or not. */
+START_TEST(customers_are_told_when_asked_for)
+{
+    struct tb_error err = {0};
+    struct tb_outbox_row row = {0};
+    struct request r;
+    char of_a_customer[TB_UUID_SIZE], of_nobody[TB_UUID_SIZE];
+    bool more = false;
+
+    place_for(TB_STR("C-1001"), of_a_customer);
+    place_for((struct tb_str){0}, of_nobody);
+    request_change(&r, TB_CMD_SHIP, of_a_customer, NULL, 1);
+    fixture_run(&f, &r);
+    request_release(&r);
+    for (int asked = 0; asked < 2; asked++) {
+        if (asked)
+            tb_outbox_tell_customers(reader);
+        ck_ok(tb_outbox_read_after(reader, 0, 10, &err));
+        for (int i = 0; i < 3; i++) {
+            ck_ok(tb_outbox_next(reader, &row, &more, &err));
+            ck_assert(more);
+            ck_assert(tb_str_eq(row.order_id, tb_str_of(i == 1 ? of_nobody : of_a_customer)));
+            if (asked && i != 1)
+                ck_assert(tb_str_eq(row.customer_id, TB_STR("C-1001")));
+            else
+                ck_assert_ptr_null(row.customer_id.ptr);
+        }
+        tb_outbox_rewind(reader);
+    }
+}
+END_TEST
+
 START_TEST(traceparent_is_carried)
 {
     static const char *const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -268,6 +311,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rows_come_in_order_with_their_epoch);
+    tcase_add_test(tc, customers_are_told_when_asked_for);
     tcase_add_test(tc, traceparent_is_carried);
     tcase_add_test(tc, a_read_is_one_moment_and_ends);
     tcase_add_test(tc, figures_agree_with_the_tables);
