@@ -61,6 +61,14 @@ static bool silent_for_long(const struct tb_link *link, const struct tb_link_inp
     return now->mono_ms - link->progress_mono_ms >= link->settings.offline_after_ms;
 }
 
+/* This try has gone on for as long as it may. */
+static bool tried_enough(const struct tb_link *link, const struct tb_link_input *now)
+{
+    int64_t tried_ms = now->mono_ms - link->progress_mono_ms;
+
+    return silent_for_long(link, now) || (now->unanswered && tried_ms >= TB_LINK_UNANSWERED_MS);
+}
+
 static bool step_connecting(struct tb_link *link, const struct tb_link_input *now)
 {
     if (now->connected) {
@@ -112,7 +120,7 @@ static bool step_trying(struct tb_link *link, const struct tb_link_input *now)
     } else if (now->local_changed) {
         tb_backoff_reset(&link->backoff);
         return begin_try(link, now);
-    } else if (now->lost || silent_for_long(link, now)) {
+    } else if (now->lost || tried_enough(link, now)) {
         link->open = false;
         wait_for_retry(link, now);
     }
@@ -127,6 +135,8 @@ static int64_t next_step(const struct tb_link *link, const struct tb_link_input 
         return LOOK_MS;
     if (link->state == TB_LINK_OFFLINE && link->retry_mono_ms >= 0)
         at_ms = link->retry_mono_ms;
+    else if (link->state == TB_LINK_OFFLINE && now->unanswered)
+        at_ms = link->progress_mono_ms + TB_LINK_UNANSWERED_MS;
     else if (link->state != TB_LINK_ONLINE || now->waiting || !now->connected)
         at_ms = link->progress_mono_ms + link->settings.offline_after_ms;
     return at_ms > now->mono_ms ? at_ms - now->mono_ms : 0;

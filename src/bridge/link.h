@@ -33,6 +33,11 @@ enum tb_link_state {
 };
 const char *tb_link_state_name(enum tb_link_state state); /* "forced-offline" */
 
+/* A try whose first packet nobody answers is over after so long: TCP sends it at once and a second
+ * later, and no round trip takes longer. Of tills that knock at a network that swallows everything
+ * so few are knocking when it comes back that they do not come all at once. */
+#define TB_LINK_UNANSWERED_MS 2500
+
 struct tb_link_settings {
     int64_t offline_after_ms;      /* [link] offline_after */
     int64_t retry_max_ms;          /* [link] retry_max */
@@ -56,6 +61,7 @@ struct tb_link_input {
     bool progress;      /* an acknowledgement arrived since the last step */
     bool waiting;       /* something is outstanding: silence means trouble */
     bool lost;          /* no broker can be reached; this try is over */
+    bool unanswered;    /* no machine has answered in this try, not even to refuse */
     bool local_changed; /* an address or route of this machine changed since the last step */
 };
 struct tb_link_advice {

@@ -34,6 +34,8 @@ static const struct event {
     {"waiting", OFFLINE_AFTER, {.connected = true, .waiting = true}},
     {"progress", OFFLINE_AFTER, {.connected = true, .waiting = true, .progress = true}},
     {"lost", 1, {.lost = true}},
+    {"unanswered", TB_LINK_UNANSWERED_MS, {.unanswered = true}},
+    {"unanswered yet", TB_LINK_UNANSWERED_MS - 1, {.unanswered = true}},
     {"local change", 1, {.local_changed = true}},
     {"local change, connected", 1, {.connected = true, .local_changed = true}},
     {"forced", 1, {.forced = true}},
@@ -44,12 +46,18 @@ static const struct event {
 /* What must come of it: C, N (online), F (offline), X (forced); then + open, - closed, * closed
  * and opened again. */
 static const char *const expected[PLACES][EVENTS] = {
-    [CONNECTING] = {"C+", "F-", "F-", "N+", "N+", "N+", "N+", "C+", "C*", "N+", "X-", "X-"},
-    [ONLINE] = {"N+", "F-", "F-", "N+", "N+", "F+", "N+", "N+", "N*", "N+", "X-", "X-"},
-    [SILENT] = {"F-", "F-", "F*", "F+", "F+", "F+", "N+", "F-", "F*", "F*", "X-", "X-"},
-    [OFFLINE] = {"F-", "F-", "F+", "F-", "F-", "F-", "F-", "F-", "F+", "F+", "X-", "X-"},
-    [TRYING] = {"F+", "F-", "F-", "N+", "N+", "N+", "N+", "F-", "F*", "N+", "X-", "X-"},
-    [FORCED] = {"C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "X-", "X-"},
+    [CONNECTING] = {"C+", "F-", "F-", "N+", "N+", "N+", "N+", "C+", "C+", "C+", "C*", "N+", "X-",
+                    "X-"},
+    [ONLINE] = {"N+", "F-", "F-", "N+", "N+", "F+", "N+", "N+", "N+", "N+", "N*", "N+", "X-",
+                "X-"},
+    [SILENT] = {"F-", "F-", "F*", "F+", "F+", "F+", "N+", "F-", "F-", "F-", "F*", "F*", "X-",
+                "X-"},
+    [OFFLINE] = {"F-", "F-", "F+", "F-", "F-", "F-", "F-", "F-", "F-", "F-", "F+", "F+", "X-",
+                 "X-"},
+    [TRYING] = {"F+", "F-", "F-", "N+", "N+", "N+", "N+", "F-", "F-", "F+", "F*", "N+", "X-",
+                "X-"},
+    [FORCED] = {"C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "C+", "X-",
+                "X-"},
 };
 
 static int64_t now_ms;
@@ -227,6 +235,7 @@ START_TEST(random_histories_keep_the_rules)
                                    .progress = open && (bits >> 16) % 4 == 0,
                                    .waiting = (bits >> 24) % 2 == 0,
                                    .lost = open && (bits >> 32) % 8 == 0,
+                                   .unanswered = open && (bits >> 36) % 8 == 0,
                                    .local_changed = (bits >> 40) % 40 == 0};
         struct tb_link_advice advice =
             feed(&link, (int64_t)fake_random_below(&history, OFFLINE_AFTER * 3 / 2), in);
