@@ -1,4 +1,4 @@
-#include "base/db.h"
+#include "base/db_priv.h"
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -6,13 +6,10 @@
 
 /* A writer that waits longer for a reader's lock than this has met a bug, or a stranger. */
 #define BUSY_TIMEOUT_MS 3000
+#define WAL_PAGES 1000 /* SQLite's own default */
 /* Longest text or blob in a row: an order of 1,000 lines with full texts is under 1 MiB; a
  * record in the log has its headers beside it. */
 #define VALUE_MAX (8 * 1024 * 1024)
-
-struct tb_db {
-    sqlite3 *raw; /* owned */
-};
 
 static void configure_library(void)
 {
@@ -25,8 +22,10 @@ enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
     enum tb_code code;
     int extended = db ? sqlite3_extended_errcode(db) : rc;
 
-    if ((extended & 0xff) != (rc & 0xff))
+    if ((extended & 0xff) != (rc & 0xff)) { /* the connection's last error is another one */
         extended = rc;
+        db = NULL;
+    }
     switch (rc & 0xff) {
     case SQLITE_FULL:
         code = TB_FULL;
@@ -77,11 +76,15 @@ static void harden(sqlite3 *raw)
 static enum tb_code check_wal(struct tb_db *db, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    bool row = false;
+    bool row = false, wal;
 
     TB_TRY(tb_stmt_prepare(&stmt, db, "PRAGMA journal_mode=WAL", err));
     TB_TRY(tb_stmt_step(&stmt, &row, err));
-    if (!row || !tb_str_eq(tb_stmt_text(&stmt, 0), TB_STR("wal")))
+    wal = row && tb_str_eq(tb_stmt_text(&stmt, 0), TB_STR("wal"));
+    /* The row is a promise: a new file is changed when the statement ends. */
+    while (row)
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!wal)
         return tb_error_set(err, TB_INVALID,
                             "this file system cannot hold a write-ahead log; use a local one");
     return TB_OK;
@@ -103,8 +106,7 @@ static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
         db, mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err));
     /* After a checkpoint a WAL that had grown is cut back to 16 MiB. */
     TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
-    if (wal_pages > 0)
-        sqlite3_wal_autocheckpoint(db->raw, wal_pages);
+    tb_db_checkpoint_at(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
     return TB_OK;
 }
 
@@ -122,7 +124,10 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     db = calloc(1, sizeof *db);
     if (!db)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
+    db->writes = mode != TB_DB_READER;
     rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK && db->writes)
+        rc = tb_db_renew_wal(db);
     if (rc != SQLITE_OK) {
         code = tb_error_sqlite(err, db->raw, rc);
     } else {
@@ -142,6 +147,9 @@ void tb_db_close(struct tb_db *db)
 {
     if (!db)
         return;
+    /* The last connection to be closed moves the WAL into the file, if it may. */
+    if (db->raw && !(db->writes && db->wal_trusted))
+        (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
     free(db);
 }
@@ -170,13 +178,6 @@ enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_v
         return tb_error_set(err, TB_NOT_FOUND, "no row for: %s", sql);
     *ret_value = tb_stmt_int64(&stmt, 0);
     return TB_OK;
-}
-
-enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
-{
-    int rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-
-    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
 
 bool tb_db_in_transaction(struct tb_db *db)

@@ -25,17 +25,22 @@ enum tb_db_mode {
     TB_DB_READER,  /* read-only; never checkpoints; the file must exist */
 };
 
-/* wal_pages: checkpoint once the WAL has this many pages (writers only; 0: SQLite's 1000). */
+/* A writer's file is opened as after any failure of the disk: TB_OK means that everything it
+ * shows survives power loss, whatever syncs failed before. In another process that died, too.
+ * wal_pages: checkpoint once the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
-void tb_db_close(struct tb_db *db); /* NULL is fine; all statements must be finalized */
+/* NULL is fine; all statements must be finalized. The last writer to leave moves the WAL into the
+ * file, unless the disk has failed: then the next start does. */
+void tb_db_close(struct tb_db *db);
 struct sqlite3 *tb_db_raw(struct tb_db *db);
 /* Constant SQL only: schema and pragmas. */
 TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err);
 /* The first column of the first row of a constant query; TB_NOT_FOUND without a row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. */
+/* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. TB_OK means
+ * that all that was committed survives power loss, in a derived file, too. */
 TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);
 /* True while a transaction is open: SQLite may have rolled it back by itself. */
 bool tb_db_in_transaction(struct tb_db *db);

@@ -24,6 +24,7 @@ static struct {
     int64_t fail_in; /* calls until it happens; 0: not planned */
     int fail_code;
     bool fail_forever;
+    int64_t failures;
     /* cut */
     int64_t cut_in;
     enum fault_cut cut_how;
@@ -48,6 +49,7 @@ static enum verdict judge(enum fault_kind kind, int *ret_code)
     }
     if (!fs.fail_forever)
         fs.fail_in = 0;
+    fs.failures++;
     *ret_code = fs.fail_code;
     return FAIL;
 }
@@ -276,6 +278,7 @@ void fault_vfs_install(void)
     fs.vfs.xDelete = vfs_delete;
     fs.vfs.xAccess = vfs_access;
     memset(fs.calls, 0, sizeof fs.calls);
+    fs.failures = 0;
     fault_vfs_heal();
     ck_assert_int_eq(sqlite3_vfs_register(&fs.vfs, 1), SQLITE_OK);
 }
@@ -309,6 +312,16 @@ void fault_vfs_heal(void)
     fs.fail_in = 0;
     fs.cut_in = 0;
     pthread_mutex_unlock(&fs.lock);
+}
+
+int64_t fault_vfs_failures(void)
+{
+    int64_t count;
+
+    pthread_mutex_lock(&fs.lock);
+    count = fs.failures;
+    pthread_mutex_unlock(&fs.lock);
+    return count;
 }
 
 void fault_vfs_cut_power(int64_t nth, enum fault_cut how, uint64_t seed)

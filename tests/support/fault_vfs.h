@@ -54,6 +54,7 @@ void fault_vfs_uninstall(void);
 
 /* The nth call from now of the kinds fails with an SQLite code; forever: and all after it. */
 void fault_vfs_fail(unsigned kinds, int64_t nth, int sqlite_code, bool forever, uint64_t seed);
+int64_t fault_vfs_failures(void); /* calls that failed so since install */
 void fault_vfs_heal(void); /* no call fails any more; a cut that has not come does not come */
 
 /* The power goes at the nth call from now that changes a file (FAULT_CHANGES). */

@@ -1,0 +1,25 @@
+/* What the files of the SQLite wrapper share; nobody else includes it, but for their tests.
+ *
+ *   db.c       opening, transactions, migrations
+ *   db_stmt.c  statements
+ *   db_wal.c   the write-ahead log: written anew where it cannot be trusted, and checkpoints
+ *
+ * Thread:  as db.h.
+ * Memory:  as db.h.
+ * Errors:  SQLite's result codes, or as db.h.
+ * Units:   pages of the WAL. */
+#pragma once
+#include "base/db.h"
+
+struct tb_db {
+    struct sqlite3 *raw; /* owned */
+    bool writes;         /* not a TB_DB_READER */
+    bool wal_trusted;    /* the disk has all of the WAL that its syncs were for */
+    int wal_pages;       /* a commit that leaves so many in the WAL is followed by a checkpoint */
+};
+
+/* Writes the WAL anew, in place, and syncs it: from then on it is trusted. Called before a
+ * connection's first statement, so that SQLite's own recovery judges what the disk has. */
+int tb_db_renew_wal(struct tb_db *db);
+/* SQLite's automatic checkpoint, but for a WAL that is not trusted. */
+void tb_db_checkpoint_at(struct tb_db *db, int wal_pages);
