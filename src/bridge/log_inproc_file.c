@@ -134,10 +134,6 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
     bool again = first_group(log) || first_topic(log);
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
-    /* After a failed commit the WAL may show, from memory, what never reached the disk. Moving
-     * all of it into the file writes it anew, so that nothing is built on such pages. */
-    if (again)
-        TB_TRY(tb_db_checkpoint(log->db, err));
     TB_TRY(
         tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
     TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,

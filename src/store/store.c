@@ -146,24 +146,6 @@ enum tb_code tb_store_load(struct tb_store *store, struct tb_error *err)
     return TB_OK;
 }
 
-/* Everything the WAL holds goes into the database file, which is synced, and the WAL starts anew.
- * strict: not even a reader may keep the WAL's old frames in use. */
-static enum tb_code empty_wal(struct tb_store *store, bool strict, struct tb_error *err)
-{
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    bool row = false;
-
-    TB_TRY(tb_stmt_prepare(&stmt, store->db, "PRAGMA wal_checkpoint(TRUNCATE)", err));
-    TB_TRY(tb_stmt_step(&stmt, &row, err));
-    TB_ASSERT(row);
-    bool busy = tb_stmt_int64(&stmt, 0) != 0;
-    bool all_moved = tb_stmt_int64(&stmt, 1) == tb_stmt_int64(&stmt, 2);
-    tb_stmt_reset(&stmt);
-    if (busy && (strict || !all_moved))
-        return tb_error_set(err, TB_BUSY, "a reader holds the write-ahead log of %s", store->path);
-    return TB_OK;
-}
-
 static void close_db(struct tb_store *store)
 {
     tb_store_finalize(store);
@@ -171,12 +153,11 @@ static void close_db(struct tb_store *store)
     store->db = NULL;
 }
 
-static enum tb_code open_db(struct tb_store *store, bool strict, struct tb_error *err)
+static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
     /* Only a stranger or a reader can hold a lock; clients wait no longer than this for it. */
     TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
-    TB_TRY(empty_wal(store, strict, err));
     TB_TRY(tb_store_migrate(store->db, err));
     return tb_store_load(store, err);
 }
@@ -198,7 +179,7 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
     enum meta_state state = META_MISSING;
 
     TB_TRY(make_private(store->path, err));
-    TB_TRY(open_db(store, false, err));
+    TB_TRY(open_db(store, err));
     TB_TRY(file_identity(store->path, store->file_id, err));
     TB_TRY(read_meta(store, &state, err));
     if (state == META_MISSING)
@@ -236,6 +217,20 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
     return TB_OK;
 }
 
+/* A commit that failed may have left its frames whole behind the WAL's end, as the index that
+ * other connections keep in memory tells it. Nobody sees them in this process; the next one would
+ * take them for committed, after answers that know nothing of them. One page written over the
+ * first breaks their chain of checksums. */
+static enum tb_code seal(struct tb_store *store, struct tb_error *err)
+{
+    int64_t version = 0;
+    char sql[48];
+
+    TB_TRY(tb_db_query_int64(store->db, "PRAGMA user_version", &version, err));
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", (int)version);
+    return tb_db_exec(store->db, sql, err);
+}
+
 static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
 {
     enum meta_state state = META_MISSING;
@@ -245,7 +240,8 @@ static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
     TB_TRY(file_identity(store->path, id, err));
     if (strcmp(id, store->file_id) != 0)
         return tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
-    TB_TRY(open_db(store, true, err));
+    TB_TRY(open_db(store, err));
+    TB_TRY(seal(store, err));
     TB_TRY(read_meta(store, &state, err));
     if (state != META_OURS)
         return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
@@ -268,14 +264,9 @@ enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err)
 
 void tb_store_free(struct tb_store *store)
 {
-    struct tb_error ignored = {0};
-
     if (!store)
         return;
-    tb_store_finalize(store);
-    if (store->db)
-        (void)!tb_db_checkpoint(store->db, &ignored); /* what stays in the WAL is safe there */
-    tb_db_close(store->db);
+    close_db(store);
     tb_buf_release(&store->doc);
     tb_buf_release(&store->payload);
     free(store->path);

@@ -83,9 +83,9 @@ TB_CHECKED enum tb_code tb_store_remember(struct tb_store *store, struct tb_str 
 void tb_store_copy_text(char *to, size_t size, struct tb_str text);
 /* Order number and rows as the tables have them. */
 TB_CHECKED enum tb_code tb_store_load(struct tb_store *store, struct tb_error *err);
-/* Closes and opens again, with everything in the WAL moved into the database file and synced
- * first: what is written later depends on no page whose sync failed. On failure the store has
- * no connection and may be reopened again. */
+/* Closes and opens again: what is written later depends on no page whose sync failed, and what of
+ * an unknown commit is not there now never will be. On failure the store has no connection and may
+ * be reopened again. */
 TB_CHECKED enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err);
 TB_CHECKED enum tb_code tb_store_set_link(struct tb_store *store, bool forced_offline,
                                           struct tb_error *err);

@@ -70,7 +70,7 @@ size_t tb_writer_queue_length(struct tb_writer *writer)
 }
 
 /* A sync that failed is never simply tried again: the pages it was for may be lost to the
- * kernel's cache. The store is reopened and its WAL emptied before anything else is written. */
+ * kernel's cache. The store is reopened, which writes its WAL anew, before anything else is. */
 static void try_reopen(struct tb_writer *writer, int64_t now_ms)
 {
     struct tb_error err = {0};

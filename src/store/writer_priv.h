@@ -1,6 +1,6 @@
 /* What the files of the writer share.
  *
- *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL emptied)--> healthy
+ *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL anew)--> healthy
  *
  * While broken every command is answered 503; reopening is tried with back-off.
  *

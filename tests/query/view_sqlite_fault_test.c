@@ -2,6 +2,7 @@
  * reading on from there ends in the fold of the log.
  * Method: a consumer reads a small log into a view, and each call that changes a file is broken in
  * turn: the power goes, or the call fails and the consumer goes on. */
+#include "base/db_priv.h"
 #include "query/consumer.h"
 #include "query/fake_log.h"
 #include "query/history.h"
@@ -10,6 +11,11 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Small enough that the scenario checkpoints several times. */
+#define WAL_PAGES 16
+/* One change in so many after each sync. */
+#define STRIDE 11
 
 static struct fixture {
     char dir[128], path[160];
@@ -72,10 +78,7 @@ static bool open_view(void)
 
     if (tb_view_sqlite_open(f.path, &f.view, &err) != TB_OK)
         return false;
-    /* Small enough that the scenario checkpoints several times. */
-    if (tb_db_exec(((struct tb_view_sqlite *)f.view)->db, "PRAGMA wal_autocheckpoint=16", &err) !=
-        TB_OK)
-        return true; /* the power is off: all that follows fails */
+    tb_db_checkpoint_at(((struct tb_view_sqlite *)f.view)->db, WAL_PAGES);
     options.view = f.view;
     fake_log_reopen(&f.log);
     ck_ok(tb_consumer_new(&options, &f.consumer, &err));
@@ -231,6 +234,41 @@ START_TEST(power_cut_at_every_change)
 }
 END_TEST
 
+/* The sync that fails is that of the WAL before a checkpoint, or of the file after it; nobody is
+ * told. Then the process goes on, or dies, and the power goes at the cut_at-th change. */
+static void fail_a_sync(int64_t fail_at, int64_t cut_at, bool dies, uint64_t seed)
+{
+    start_over();
+    ck_assert(open_view());
+    fault_vfs_fail(FAULT_SYNC, fail_at, SQLITE_IOERR_FSYNC, /* forever= */ false, seed);
+    while (fault_vfs_failures() == 0 && !drained())
+        (void)tb_consumer_step(f.consumer, 0);
+    if (dies) {
+        fault_vfs_fail(FAULT_ALL, 1, SQLITE_IOERR, /* forever= */ true, seed);
+        close_view();
+        fault_vfs_heal();
+    }
+    fault_vfs_cut_power(cut_at, (enum fault_cut)(seed % FAULT_CUT_COUNT), seed);
+    if (f.view || open_view())
+        read_on();
+    fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);
+    close_view();
+    fault_vfs_reboot();
+    check_survivors();
+}
+
+START_TEST(a_sync_fails_and_the_power_goes)
+{
+    int64_t syncs = calls_of_a_run(FAULT_SYNC), changes = calls_of_a_run(FAULT_CHANGES);
+    uint64_t seed = test_seed((uint64_t)_i * 7919);
+
+    ck_assert_int_gt(syncs, 10);
+    for (int64_t fail_at = 1; fail_at <= syncs; fail_at++)
+        for (int64_t cut_at = 1 + fail_at % STRIDE; cut_at <= changes / 2; cut_at += STRIDE)
+            fail_a_sync(fail_at, cut_at, /* dies= */ _i % 2, seed + (uint64_t)(fail_at + cut_at));
+}
+END_TEST
+
 static const struct {
     unsigned kinds;
     int code;
@@ -238,6 +276,7 @@ static const struct {
     {FAULT_WRITE, SQLITE_FULL},
     {FAULT_WRITE, SQLITE_IOERR_WRITE},
     {FAULT_READ, SQLITE_IOERR_READ},
+    {FAULT_SYNC, SQLITE_IOERR_FSYNC},
 };
 
 /* The process goes on: the consumer tries the same plan until the disk takes it. */
@@ -285,6 +324,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, power_cut_at_every_change, 0, FAULT_CUT_COUNT);
+    tcase_add_loop_test(tc, a_sync_fails_and_the_power_goes, 0, 2);
     tcase_add_loop_test(tc, a_call_fails_and_the_consumer_goes_on, 0,
                         (int)(sizeof faults / sizeof *faults));
     tcase_add_test(tc, an_idle_consumer_writes_nothing);

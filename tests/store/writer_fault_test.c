@@ -1,6 +1,7 @@
 /* Goal: what was answered 2xx survives, what was answered "not done" is not there, and the store
  * is sound, whatever the disk does. Method: one scenario with every kind of write, broken at each
  * of its calls in turn. */
+#include "base/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <sqlite3.h>
@@ -108,7 +109,7 @@ static void open_small(void)
     struct tb_error err = {0};
 
     if (fixture_try_open(&f, &err) == TB_OK)
-        sqlite3_wal_autocheckpoint(tb_db_raw(f.store->db), WAL_PAGES);
+        tb_db_checkpoint_at(f.store->db, WAL_PAGES);
 }
 
 /* Makes, places, changes, moves cursors, cleans, closes, opens, places. */
