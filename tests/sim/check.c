@@ -137,8 +137,7 @@ void check_node(struct sim_node *node)
     db = check_open(node, node->store_path);
     check_integrity(node->store_path, db);
     check_store(node, db);
-    if (!node->undecided)
-        oracle_settle(&node->sim->oracle, node->index);
+    oracle_settle(&node->sim->oracle, node->index);
     sqlite3 *log = check_open(node, node->log_path);
     check_integrity(node->log_path, log);
     check_log(node, log);

@@ -99,12 +99,23 @@ static void clean_blindly(struct sim_node *node)
                           "DELETE FROM outbox WHERE row < (SELECT max(row) FROM outbox)", &err);
 }
 
-/* All nodes rest for hours or days: what the oracle has not seen in the outbox yet it looks at
- * before retention may remove it, and nobody repeats a request that old. */
+/* What is unknown of a broken store the checker sees when it is mended, and not after retention
+ * has been there first. */
+static bool any_broken(const struct sim *sim)
+{
+    for (int i = 0; i < sim->node_count; i++)
+        if (sim->nodes[i].up && !node_healthy(&sim->nodes[i]))
+            return true;
+    return false;
+}
+
+/* All nodes rest for hours or days, and nobody repeats a request that old. */
 static void do_days(struct sim *sim)
 {
     int64_t us = (int64_t)sim_below(dice(sim), 60) * HOUR_US + HOUR_US;
 
+    if (any_broken(sim))
+        return;
     for (int i = 0; i < sim->node_count; i++) {
         if (node_healthy(&sim->nodes[i]))
             check_node(&sim->nodes[i]);

@@ -1,6 +1,6 @@
 #include "query/view_sqlite_priv.h"
 #include "sim/sim.h"
-#include "store/store_priv.h"
+#include "store/writer_priv.h"
 #include <stdio.h>
 
 #define MS INT64_C(1000)
@@ -35,7 +35,6 @@ static void on_committed(void *ctx)
 {
     struct sim_node *node = ctx;
 
-    node->undecided = false;
     if (!node->relay)
         return;
     tb_relay_wake(node->relay);
@@ -297,7 +296,6 @@ void node_start(struct sim_node *node)
     }
     sim_trace("%s runs", node->name);
     node->up = node->was_healthy = true;
-    node->undecided = false;
     for (int i = 0; i < TB_LOG_PARTITIONS; i++)
         node->audit_fresh[i] = true;
     for (int i = 0; i < SIM_START; i++)
@@ -351,10 +349,20 @@ static void wait_for(struct sim_node *node, enum sim_actor actor, int64_t wait_m
         sim_wake(node, actor, wait_ms * MS + 2 * MS);
 }
 
+/* The checker looks at what retention is about to remove. */
+static void check_before_retention(struct sim_node *node)
+{
+    int64_t at_ms = node->writer->retention_at_ms;
+
+    if (at_ms >= 0 && at_ms <= tb_clock_mono_ms(&node->clock))
+        check_node(node);
+}
+
 static void step_writer(struct sim_node *node)
 {
     bool healthy;
 
+    check_before_retention(node);
     wait_for(node, SIM_WRITER, tb_writer_step(node->writer));
     healthy = tb_writer_healthy(node->writer);
     if (healthy == node->was_healthy)
@@ -362,7 +370,6 @@ static void step_writer(struct sim_node *node)
     node->was_healthy = healthy;
     sim_trace("%s store is %s", node->name, healthy ? "mended" : "broken");
     sim_cover(healthy ? SIM_STORE_MENDED : SIM_STORE_BROKEN, 1);
-    node->undecided = true;
     if (healthy && !node->disk.off)
         check_node(node);
 }

@@ -120,9 +120,6 @@ struct sim_node {
     struct sim_log log_port;
     struct sim_view view_port;
     bool was_healthy;
-    /* The store was mended and has committed nothing since: until it does, a power cut may bring
-     * back what a failed sync left on the disk. What is unknown stays unknown. */
-    bool undecided;
 
     bool link_known, link_forced;          /* as acknowledged */
     int64_t log_seen[TB_LOG_PARTITIONS];   /* checked up to here */
