@@ -94,12 +94,13 @@ static void on_link(void *ctx, struct tb_link_figures *ret_figures)
         ret_figures->relay_states[i] = tb_relay_state_name((enum tb_relay_state)i);
 }
 
-static enum tb_code on_log_range(void *ctx, int32_t partition, struct tb_log_range *ret_range,
-                                 struct tb_error *err)
+static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
     struct edge *edge = ctx;
 
-    return tb_log_inproc_range(edge->log, TOPIC, GROUP, partition, ret_range, err);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        TB_TRY(tb_log_inproc_range(edge->log, TOPIC, GROUP, p, &ret_ranges[p], err));
+    return TB_OK;
 }
 
 static int64_t on_disk_free(void *ctx)
@@ -264,7 +265,7 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .group = GROUP,
         .view_name = VIEW_NAME,
         .partitions = TB_LOG_PARTITIONS,
-        .log_range = on_log_range,
+        .log_ranges = on_log_ranges,
         .ctx = edge,
     };
 

@@ -77,10 +77,9 @@ struct tb_api_options {
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name; /* labels */
     int32_t partitions;                    /* of the topic */
-    /* How far the group is with a partition, asked at the moment, on the thread that asks for the
-     * view too. TB_NOT_FOUND: this process does not read it. */
-    enum tb_code (*log_range)(void *ctx, int32_t partition, struct tb_log_range *ret_range,
-                              struct tb_error *err);
+    /* How far the group is with each partition, asked at the moment, on the thread that asks the
+     * view too. An end below 0: this process does not read that one. */
+    enum tb_code (*log_ranges)(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err);
     void *ctx;
 };
 /* The settings that both roles have: addresses and limits. */

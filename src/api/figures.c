@@ -1,35 +1,39 @@
 #include "api/api_priv.h"
 
 /* How far the view is: by its own offset, or, if it keeps none, by the group's. */
-static enum tb_code read_partition(const struct tb_api_options *options,
-                                   const struct tb_asker *asker, int32_t partition,
-                                   struct tb_figures *figures, struct tb_error *err)
+static enum tb_code read_next(const struct tb_asker *asker, int32_t partition,
+                              const struct tb_log_range *range, int64_t *ret_next,
+                              struct tb_error *err)
 {
-    struct tb_log_range range = {0};
-    int64_t next = -1;
+    int64_t next = range->committed;
 
-    TB_TRY(options->log_range(options->ctx, partition, &range, err));
     if (asker->view->ops->offset != NULL)
         TB_TRY(asker->view->ops->offset(asker->view, partition, &next, err));
-    else
-        next = range.committed;
-    figures->end[partition] = range.end;
-    figures->committed[partition] = next >= 0 ? next : range.begin; /* none: reads from there */
+    *ret_next = next >= 0 ? next : range->begin; /* none: it reads from there */
     return TB_OK;
 }
 
 static void read_lag(const struct tb_api_options *options, const struct tb_asker *asker,
                      struct tb_figures *figures)
 {
-    figures->lag_known = true;
+    struct tb_log_range ranges[TB_PARTITIONS_MAX];
+    struct tb_error err = {0};
+
     for (int32_t p = 0; p < options->partitions; p++) {
-        struct tb_error err = {0};
+        ranges[p] = (struct tb_log_range){.end = -1};
         figures->committed[p] = figures->end[p] = -1;
-        enum tb_code code = read_partition(options, asker, p, figures, &err);
-        if (code == TB_OK && figures->end[p] > figures->committed[p])
-            figures->lag += figures->end[p] - figures->committed[p];
-        else if (code != TB_OK && code != TB_NOT_FOUND)
+    }
+    figures->lag_known = options->log_ranges(options->ctx, ranges, &err) == TB_OK;
+    for (int32_t p = 0; p < options->partitions && figures->lag_known; p++) {
+        if (ranges[p].end < 0)
+            continue;
+        if (read_next(asker, p, &ranges[p], &figures->committed[p], &err) != TB_OK) {
             figures->lag_known = false;
+            continue;
+        }
+        figures->end[p] = ranges[p].end;
+        if (figures->end[p] > figures->committed[p])
+            figures->lag += figures->end[p] - figures->committed[p];
     }
 }
 

@@ -36,7 +36,9 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     if (!consumer)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     consumer->options = *options;
-    consumer->is_ready = options->ready == NULL;
+    if (consumer->options.partitions == 0)
+        consumer->options.partitions = TB_LOG_PARTITIONS;
+    atomic_init(&consumer->wakes, options->reader);
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
@@ -63,6 +65,14 @@ void tb_consumer_free(struct tb_consumer *consumer)
     free(consumer);
 }
 
+/* Is the reader to be served, whatever else goes wrong? */
+static bool serves(const struct tb_consumer *consumer)
+{
+    const struct tb_log_reader *reader = consumer->options.reader;
+
+    return reader && reader->ops->pause;
+}
+
 static bool is_failing(const struct tb_consumer *consumer)
 {
     return atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed);
@@ -87,7 +97,7 @@ static enum tb_code position_all(struct tb_consumer *consumer, struct tb_error *
 {
     if (consumer->positioned || !consumer->options.view->ops->offset)
         return TB_OK;
-    for (int32_t partition = 0; partition < TB_LOG_PARTITIONS; partition++)
+    for (int32_t partition = 0; partition < consumer->options.partitions; partition++)
         TB_TRY(position(consumer, partition, err));
     consumer->positioned = true;
     return TB_OK;
@@ -119,7 +129,7 @@ static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *e
 
     if (!expires(consumer) || now_ms < consumer->expire_at_ms)
         return TB_OK;
-    if (expire_some(consumer, err) == TB_OK || !consumer->options.reader->ops->pause)
+    if (expire_some(consumer, err) == TB_OK || !serves(consumer))
         return err->code;
     consumer->expire_at_ms = now_ms + EXPIRE_AGAIN_MS;
     *err = (struct tb_error){0};
@@ -141,11 +151,12 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
     return wait_ms < 0 || left_ms < wait_ms ? left_ms : wait_ms;
 }
 
-static enum tb_code get_ready(struct tb_consumer *consumer, struct tb_error *err)
+static enum tb_code open_reader(struct tb_consumer *consumer, struct tb_error *err)
 {
-    if (!consumer->is_ready)
-        TB_TRY(consumer->options.ready(consumer->options.ctx, err));
-    consumer->is_ready = true;
+    if (consumer->options.reader)
+        return TB_OK;
+    TB_TRY(consumer->options.open(consumer->options.ctx, &consumer->options.reader, err));
+    atomic_store(&consumer->wakes, consumer->options.reader);
     return TB_OK;
 }
 
@@ -203,7 +214,7 @@ static enum tb_code join_others(struct tb_consumer *consumer, struct tb_error *e
 
 static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct tb_error *err)
 {
-    TB_TRY(get_ready(consumer, err));
+    TB_TRY(open_reader(consumer, err));
     TB_TRY(position_all(consumer, err));
     TB_TRY(tb_consumer_flush(consumer, err)); /* what the log is still to be told */
     TB_TRY(expire_dead(consumer, err));
@@ -231,7 +242,8 @@ static void note_success(struct tb_consumer *consumer)
     if (!is_failing(consumer))
         return;
     consumer->steps_well++;
-    if (consumer->batch.count > 0 && consumer->steps_well <= TB_LOG_PARTITIONS)
+    if (consumer->batch.count > 0 &&
+        consumer->steps_well <= (unsigned)consumer->options.partitions)
         return;
     set_failing(consumer, false, &none);
     tb_backoff_reset(&consumer->backoff);
@@ -243,9 +255,9 @@ static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
 {
     struct tb_log_reader *reader = consumer->options.reader;
     struct tb_error err = {0};
-    bool waits = !consumer->is_ready || consumer->done < consumer->batch.count;
+    bool waits = consumer->done < consumer->batch.count;
 
-    if (!reader->ops->pause || !waits || !tb_consumer_keep_batch(consumer))
+    if (!serves(consumer) || !waits || !tb_consumer_keep_batch(consumer))
         return false;
     if (!consumer->paused && reader->ops->pause(reader, true, &err) != TB_OK)
         return false;
@@ -262,6 +274,8 @@ static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
 
     tb_consumer_undo(consumer);
     consumer->steps_well = 0;
+    if (consumer->options.failed)
+        consumer->options.failed(consumer->options.ctx, err);
     if (stopped && consumer->options.trouble) {
         atomic_store(&consumer->stats.failing, true);
         consumer->options.trouble(consumer->options.ctx, err);
@@ -271,7 +285,7 @@ static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
     }
     if (pause_reader(consumer, wait_ms))
         return 0;
-    if (consumer->options.reader->ops->pause && wait_ms > SERVE_MS)
+    if (serves(consumer) && wait_ms > SERVE_MS)
         return SERVE_MS;
     return wait_ms;
 }
@@ -330,11 +344,13 @@ void tb_consumer_run(struct tb_consumer *consumer)
 
 void tb_consumer_stop(struct tb_consumer *consumer)
 {
-    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_log_reader *reader;
 
     atomic_store(&consumer->stopping, true);
     tb_mailbox_wake(&consumer->pause);
-    reader->ops->wake(reader);
+    reader = atomic_load(&consumer->wakes);
+    if (reader)
+        reader->ops->wake(reader);
 }
 
 const struct tb_consumer_stats *tb_consumer_stats(const struct tb_consumer *consumer)

@@ -29,7 +29,7 @@ struct tb_consumer_stats {
     _Atomic bool stopped; /* too many dead letters; failing too */
 };
 struct tb_consumer_options {
-    struct tb_log_reader *reader;
+    struct tb_log_reader *reader; /* NULL: open hands it out */
     struct tb_view *view;
     const struct tb_clock *clock;
     const struct tb_random *random;
@@ -38,13 +38,17 @@ struct tb_consumer_options {
     /* The topic of dead letters; NULL: the view keeps them. */
     struct tb_log_writer *dead_letters;
     const char *topic, *group; /* with dead_letters: where they come from, who sends them */
-    /* Asked before anything is read, until it is TB_OK; NULL: nothing to wait for. */
-    enum tb_code (*ready)(void *ctx, struct tb_error *err);
+    int32_t partitions;        /* of the topic; 0: as many as the log on a node has */
+    /* With reader NULL: asked until it is TB_OK, before anything is read. Who joins a group takes
+     * partitions from others, so first there is to be everything that they need. */
+    enum tb_code (*open)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);
     /* After a plan is committed: its changed orders are visible, maybe at a later version. On the
      * consumer's thread. Texts that the plan's orders borrow from records may be gone. */
     void (*applied)(void *ctx, const struct tb_plan *plan);
     /* Once per change of state: what failed, or a code of TB_OK when it works again. */
     void (*trouble)(void *ctx, const struct tb_error *err);
+    /* Every failure while it lasts. NULL: none wants to know. */
+    void (*failed)(void *ctx, const struct tb_error *err);
     /* tb_consumer_run: after every step, which then waits a second at most. NULL: none. */
     void (*stepped)(void *ctx);
     void *ctx;

@@ -22,10 +22,10 @@ struct tb_consumer {
     struct tb_backoff backoff;
     struct tb_mailbox pause; /* no mail: what a pause is cut short by */
     _Atomic bool stopping;
-    bool is_ready;        /* options.ready said so */
-    bool positioned;      /* every partition stands where the view wants it */
-    unsigned steps_well;  /* since the last failure */
-    int64_t expire_at_ms; /* monotonic */
+    struct tb_log_reader *_Atomic wakes; /* options.reader, for stop; NULL: not open yet */
+    bool positioned;                     /* every partition stands where the view wants it */
+    unsigned steps_well;                 /* since the last failure */
+    int64_t expire_at_ms;                /* monotonic */
 
     struct tb_log_batch batch; /* the reader's, until its next poll, unless kept */
     struct tb_arena kept;      /* the batch's copy, if it is */

@@ -33,6 +33,11 @@ struct tb_heartbeat {
     /* When it arrived, by the log's clock or the reader's: the reader's to set. */
     int64_t arrived_at_ms;
 };
+/* One as the log has it: its record's offset in the topic, where a node has one partition. */
+struct tb_noted {
+    struct tb_heartbeat heartbeat;
+    int64_t offset;
+};
 /* The value of the record in node-status: {"node","epoch","lastSequence","deliveredSequence",
  * "pending","oldestPendingAt","clockMs","version"}. */
 void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat);

@@ -120,6 +120,7 @@ enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mong
     mongo->bulk_size = options->bulk_size;
     mongo->document_max = TB_MONGO_DOCUMENT_MAX;
     mongo->day_start_minutes = options->day_start_minutes;
+    mongo->clock = options->clock;
     if (!copy_name(mongo->database, sizeof mongo->database, options->database) ||
         !copy_name(mongo->topic, sizeof mongo->topic, options->topic))
         code = tb_error_set(err, TB_INVALID, "the name of database or topic is empty or too long");
@@ -166,6 +167,22 @@ enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, boo
     err->native = (int)error->code;
     return tb_error_set(err, writing ? TB_UNKNOWN : TB_UNAVAILABLE, "MongoDB, %s: %s", what,
                         error->message[0] ? error->message : "no reason given");
+}
+
+enum tb_code tb_mongo_take_to_ask(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
+                                  struct tb_error *err)
+{
+    if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->away_until_ms))
+        return tb_error_set(err, TB_UNAVAILABLE, "MongoDB did not answer a moment ago");
+    return tb_mongo_take(mongo, ret_lease, err);
+}
+
+enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
+                                const bson_error_t *error, const char *what)
+{
+    if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
+        atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_AWAY_MS);
+    return tb_mongo_error(err, error, false, what);
 }
 
 enum tb_code tb_mongo_read_names(const struct tb_mongo_lease *lease,

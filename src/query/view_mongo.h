@@ -13,6 +13,8 @@
  *     good is taken out of its day again; whoever refuses one, refuses it to all.
  *  3. dead_letters, by topic, partition and offset; what is there stays.
  *  4. sequences: which numbers of a node came (nodes.h); sets that only grow.
+ * A server that did not answer is not asked again by readers for TB_MONGO_AWAY_MS: whoever asks
+ * meanwhile is told so at once, and waits for no time-out.
  * Orders are loaded with read concern majority, so that nothing that may yet be rolled back is
  * taken for done. A commit may end TB_UNKNOWN: the same plan, or a new one, is harmless.
  *
@@ -25,6 +27,8 @@
 #include "query/nodes.h"
 #include "query/view.h"
 
+#define TB_MONGO_AWAY_MS 1000
+
 struct tb_mongo;
 struct tb_mongo_options {
     const char *uri;       /* TLS, authentication and pool size by its options */
@@ -32,6 +36,7 @@ struct tb_mongo_options {
     const char *topic;     /* of the events: names the dead letters */
     int bulk_size;         /* operations in one bulk; at least 1 */
     int day_start_minutes; /* when a day is over, in the process's zone */
+    const struct tb_clock *clock;
 };
 /* Parses the URI and sets time-outs and concerns that it leaves open; does not connect.
  * TB_INVALID also for a URI whose writes nobody confirms (w=0, journal=false). */
@@ -48,11 +53,9 @@ TB_CHECKED enum tb_code tb_view_mongo_reader(struct tb_mongo *mongo,
                                              struct tb_view_reader **ret_reader,
                                              struct tb_error *err);
 
-/* Notes a heartbeat, once, whoever brings it: offset is its record's in the topic of heartbeats,
- * where a node has one partition. */
-TB_CHECKED enum tb_code tb_mongo_heartbeat(struct tb_mongo *mongo,
-                                           const struct tb_heartbeat *heartbeat, int64_t offset,
-                                           struct tb_error *err);
+/* Notes heartbeats, each once, whoever brings it, in the order of their offsets. */
+TB_CHECKED enum tb_code tb_mongo_heartbeats(struct tb_mongo *mongo, const struct tb_noted *list,
+                                            size_t count, struct tb_error *err);
 /* Every node that sent a heartbeat or an event, by name; in the arena. */
 TB_CHECKED enum tb_code tb_mongo_nodes(struct tb_mongo *mongo, int64_t now_ms,
                                        struct tb_arena *arena, struct tb_node_list *ret_list,

@@ -4,6 +4,7 @@ void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_lease
                          const char *collection, const bson_t *filter, const bson_t *opts)
 {
     TB_ASSERT(!find->cursor);
+    find->mongo = lease->mongo;
     find->collection =
         mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
     find->cursor = mongoc_collection_find_with_opts(find->collection, filter, opts, NULL);
@@ -13,6 +14,7 @@ void tb_mongo_aggregate_begin(struct tb_mongo_find *find, const struct tb_mongo_
                               const char *collection, const bson_t *pipeline)
 {
     TB_ASSERT(!find->cursor);
+    find->mongo = lease->mongo;
     find->collection =
         mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
     find->cursor =
@@ -32,7 +34,9 @@ enum tb_code tb_mongo_find_end(struct tb_mongo_find *find, const char *what, str
     enum tb_code code = TB_OK;
 
     if (mongoc_cursor_error(find->cursor, &error))
-        code = tb_mongo_error(err, &error, false, what);
+        code = tb_mongo_ask_error(err, find->mongo, &error, what);
+    else
+        atomic_store(&find->mongo->away_until_ms, 0); /* it answers */
     tb_mongo_find_free(find);
     return code;
 }

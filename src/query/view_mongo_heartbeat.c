@@ -132,69 +132,171 @@ bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node, int64_t *
     return last->node[0] != '\0' && offset >= 0;
 }
 
-/* Zeroed and -1 when no heartbeat of it came. */
-static enum tb_code read_node(const struct tb_mongo_lease *lease, const char *name,
-                              struct tb_node *ret_node, int64_t *ret_offset, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8(name));
-    struct tb_node node = {0};
-    int64_t offset = -1;
-    const bson_t *doc;
+/* A node of which heartbeats are being noted. */
+struct known {
+    struct tb_node node;
+    int64_t offset; /* of the last one that was noted; -1: none */
+    bool done;      /* nobody else wrote it meanwhile, or there is nothing new */
+};
+struct noting {
+    const struct tb_mongo_lease *lease;
+    const struct tb_noted *list;
+    size_t count;
+    struct known *nodes;     /* each once */
+    size_t *node_of;         /* of each heartbeat: its place in nodes */
+    struct tb_mongo_op *ops; /* tag: the place in nodes */
+    size_t node_count, op_count;
+    struct tb_arena arena;
+};
 
-    tb_mongo_find_begin(&find, lease, "nodes", filter, NULL);
-    while ((doc = tb_mongo_find_next(&find))) {
-        if (!tb_mongo_node_decode(doc, &node, &offset))
-            return tb_error_set(err, TB_CORRUPT, "nodes: the document of %s is not as written",
-                                name);
+static enum tb_code begin(struct noting *run, struct tb_error *err)
+{
+    run->nodes = tb_arena_array(&run->arena, run->count, sizeof *run->nodes);
+    run->node_of = tb_arena_array(&run->arena, run->count, sizeof *run->node_of);
+    run->ops = tb_arena_array(&run->arena, run->count, sizeof *run->ops);
+    if (!run->nodes || !run->node_of || !run->ops)
+        return tb_mongo_no_memory(err);
+    for (size_t i = 0; i < run->count; i++) {
+        const char *name = run->list[i].heartbeat.node;
+        size_t at = 0;
+
+        while (at < run->node_count && strcmp(run->nodes[at].node.last.node, name) != 0)
+            at++;
+        run->node_of[i] = at;
+        if (at == run->node_count)
+            memcpy(run->nodes[run->node_count++].node.last.node, name, strlen(name) + 1);
     }
-    TB_TRY(tb_mongo_find_end(&find, "reading a node", err));
-    *ret_node = node;
-    *ret_offset = offset;
     return TB_OK;
 }
 
-/* *ret_won: nobody else wrote it meanwhile. */
-static enum tb_code write_node(const struct tb_mongo_lease *lease, const struct tb_node *node,
-                               int64_t offset_before, int64_t offset, bool *ret_won,
-                               struct tb_error *err)
+static struct known *known_of(struct noting *run, const char *name)
 {
-    struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_new()};
-    bool failed = false;
-    enum tb_code code;
-
-    if (offset_before >= 0) {
-        op.kind = TB_MONGO_REPLACE;
-        op.filter =
-            BCON_NEW("_id", BCON_UTF8(node->last.node), "offset", BCON_INT64(offset_before));
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (strcmp(run->nodes[i].node.last.node, name) == 0)
+            return &run->nodes[i];
     }
-    put_node((struct tb_put){op.document, &failed}, node, offset);
-    code = failed ? tb_mongo_no_memory(err) : tb_mongo_bulk(lease, "nodes", &op, 1, err);
-    if (code == TB_OK && op.code != 0 && op.code != TB_MONGO_DUPLICATE_KEY)
-        code = tb_mongo_op_error(err, &op, "noting a heartbeat");
-    if (code == TB_OK)
-        *ret_won = op.code == 0;
-    tb_mongo_ops_clear(&op, 1);
+    return NULL;
+}
+
+/* What is known of those that are not done. */
+static enum tb_code read_nodes(struct noting *run, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
+    struct tb_str *ids = tb_arena_array(&run->arena, run->node_count, sizeof *ids);
+    size_t count = 0;
+    struct tb_node node;
+    int64_t offset;
+    const bson_t *doc;
+
+    for (size_t i = 0; ids && i < run->node_count; i++) {
+        struct known *known = &run->nodes[i];
+
+        if (known->done)
+            continue;
+        known->offset = -1;
+        ids[count++] = tb_arena_copy(&run->arena, tb_str_of(known->node.last.node));
+        known->node = (struct tb_node){0};
+        memcpy(known->node.last.node, ids[count - 1].ptr, ids[count - 1].len);
+    }
+    filter = ids ? tb_mongo_ids_filter(ids, count) : NULL;
+    if (!filter)
+        return tb_mongo_no_memory(err);
+    tb_mongo_find_begin(&find, run->lease, "nodes", filter, NULL);
+    while ((doc = tb_mongo_find_next(&find))) {
+        struct known *known;
+
+        if (!tb_mongo_node_decode(doc, &node, &offset))
+            return tb_error_set(err, TB_CORRUPT, "nodes: a document is not as written");
+        known = known_of(run, node.last.node);
+        if (known) {
+            known->node = node;
+            known->offset = offset;
+        }
+    }
+    return tb_mongo_find_end(&find, "reading nodes", err);
+}
+
+/* The write for one node, if there is anything new of it. */
+static enum tb_code add_op(struct noting *run, size_t at, struct tb_error *err)
+{
+    struct known *known = &run->nodes[at];
+    struct tb_mongo_op *op = &run->ops[run->op_count];
+    int64_t offset = known->offset;
+    bool failed = false;
+
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->node_of[i] != at || run->list[i].offset <= offset)
+            continue;
+        tb_node_note(&known->node, &run->list[i].heartbeat);
+        offset = run->list[i].offset;
+    }
+    known->done = offset == known->offset;
+    if (known->done)
+        return TB_OK;
+    *op = (struct tb_mongo_op){.kind = TB_MONGO_INSERT, .document = bson_new(), .tag = at};
+    run->op_count++;
+    if (known->offset >= 0) {
+        op->kind = TB_MONGO_REPLACE;
+        op->filter =
+            BCON_NEW("_id", BCON_UTF8(known->node.last.node), "offset", BCON_INT64(known->offset));
+    }
+    put_node((struct tb_put){op->document, &failed}, &known->node, offset);
+    return failed ? tb_mongo_no_memory(err) : TB_OK;
+}
+
+static enum tb_code write_nodes(struct noting *run, struct tb_error *err)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (!run->nodes[i].done)
+            TB_TRY(add_op(run, i, err));
+    }
+    if (run->op_count > 0)
+        TB_TRY(tb_mongo_bulk(run->lease, "nodes", run->ops, run->op_count, err));
+    for (size_t i = 0; i < run->op_count; i++) {
+        const struct tb_mongo_op *op = &run->ops[i];
+
+        if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
+            return tb_mongo_op_error(err, op, "noting a heartbeat");
+        run->nodes[op->tag].done = op->code == 0; /* else somebody else wrote it meanwhile */
+    }
+    return TB_OK;
+}
+
+static bool is_done(const struct noting *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (!run->nodes[i].done)
+            return false;
+    }
+    return true;
+}
+
+static enum tb_code note_all(struct noting *run, struct tb_error *err)
+{
+    enum tb_code code = begin(run, err);
+
+    for (int race = 0; code == TB_OK && race < TB_MONGO_RACES_MAX && !is_done(run); race++) {
+        code = read_nodes(run, err);
+        if (code == TB_OK)
+            code = write_nodes(run, err);
+        tb_mongo_ops_clear(run->ops, run->op_count);
+        run->op_count = 0;
+    }
+    if (code == TB_OK && !is_done(run))
+        code = tb_error_set(err, TB_BUSY, "others go on noting the same heartbeats");
     return code;
 }
 
-enum tb_code tb_mongo_heartbeat(struct tb_mongo *mongo, const struct tb_heartbeat *heartbeat,
-                                int64_t offset, struct tb_error *err)
+enum tb_code tb_mongo_heartbeats(struct tb_mongo *mongo, const struct tb_noted *list, size_t count,
+                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
-    struct tb_node node;
-    int64_t before = -1;
-    bool won = false;
+    struct noting run = {.lease = &lease, .list = list, .count = count};
+    enum tb_code code;
 
     TB_TRY(tb_mongo_take(mongo, &lease, err));
-    for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
-        TB_TRY(read_node(&lease, heartbeat->node, &node, &before, err));
-        if (offset <= before)
-            return TB_OK;
-        tb_node_note(&node, heartbeat);
-        TB_TRY(write_node(&lease, &node, before, offset, &won, err));
-        if (won)
-            return TB_OK;
-    }
-    return tb_error_set(err, TB_BUSY, "others go on noting heartbeats of %s", heartbeat->node);
+    code = note_all(&run, err);
+    tb_arena_release(&run.arena);
+    return code;
 }

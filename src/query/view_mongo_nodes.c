@@ -305,7 +305,7 @@ enum tb_code tb_mongo_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_ar
     struct gathering run = {.lease = &lease, .arena = arena};
     enum tb_code code;
 
-    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    TB_TRY(tb_mongo_take_to_ask(mongo, &lease, err));
     code = gather_all(&run, err);
     if (code == TB_OK)
         code = judge_all(&run, now_ms, ret_list, err);

@@ -8,6 +8,7 @@
 #include "query/sales.h"
 #include "query/view_mongo.h"
 #include <mongoc/mongoc.h>
+#include <stdatomic.h>
 
 #define TB_MONGO_NAME_SIZE 64
 /* The server takes documents of 16 MiB; what a bulk puts around one fits in the rest. */
@@ -22,6 +23,8 @@ struct tb_mongo {
     char topic[256];
     int bulk_size, day_start_minutes;
     size_t document_max; /* TB_MONGO_DOCUMENT_MAX; tests lower it */
+    const struct tb_clock *clock;
+    _Atomic int64_t away_until_ms; /* monotonic; 0: it answers, as far as is known */
 };
 /* The collections that are served, by meta; the plain names when it says nothing. */
 struct tb_mongo_names {
@@ -36,6 +39,14 @@ struct tb_mongo_lease {
 TB_CHECKED enum tb_code tb_mongo_take(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
                                       struct tb_error *err);
 void tb_mongo_give(struct tb_mongo_lease *lease);
+/* The same for who asks on behalf of somebody who waits: TB_UNAVAILABLE at once while the server
+ * is known to be away. */
+TB_CHECKED enum tb_code tb_mongo_take_to_ask(struct tb_mongo *mongo,
+                                             struct tb_mongo_lease *ret_lease,
+                                             struct tb_error *err);
+/* The error of a question: remembers a server that is away. */
+enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
+                                const bson_error_t *error, const char *what);
 TB_CHECKED enum tb_code tb_mongo_read_names(const struct tb_mongo_lease *lease,
                                             struct tb_mongo_names *ret_names,
                                             struct tb_error *err);
@@ -107,6 +118,7 @@ enum tb_code tb_mongo_op_error(struct tb_error *err, const struct tb_mongo_op *o
 
 /* A find, or an aggregation, that is walked to its end. */
 struct tb_mongo_find {
+    struct tb_mongo *mongo;
     mongoc_collection_t *collection;
     mongoc_cursor_t *cursor;
 };

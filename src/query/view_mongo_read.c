@@ -13,7 +13,7 @@ static enum tb_code begin(struct tb_view_reader *base, struct tb_mongo_lease *re
 {
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
 
-    TB_TRY(tb_mongo_take(reader->mongo, ret_lease, err));
+    TB_TRY(tb_mongo_take_to_ask(reader->mongo, ret_lease, err));
     return tb_mongo_read_names(ret_lease, ret_names, err);
 }
 
@@ -221,12 +221,12 @@ static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_
     bson_error_t error = {0};
     int64_t count;
 
-    TB_TRY(tb_mongo_take(reader->mongo, &lease, err));
+    TB_TRY(tb_mongo_take_to_ask(reader->mongo, &lease, err));
     letters = mongoc_client_get_collection(lease.client, reader->mongo->database, "dead_letters");
     count = mongoc_collection_count_documents(letters, filter, NULL, NULL, NULL, &error);
     mongoc_collection_destroy(letters);
     if (count < 0)
-        return tb_mongo_error(err, &error, false, "counting dead letters");
+        return tb_mongo_ask_error(err, reader->mongo, &error, "counting dead letters");
     *ret_open = count;
     return TB_OK;
 }

@@ -133,16 +133,14 @@ static void on_problem(void *ctx, char ret_text[240])
     pthread_mutex_unlock(&central->lock);
 }
 
-static enum tb_code on_range(void *ctx, int32_t partition, struct tb_log_range *ret_range,
-                             struct tb_error *err)
+static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
     struct fake_central *central = ctx;
 
     if (central->log_away)
         return tb_error_set(err, TB_UNAVAILABLE, "no broker");
-    if (central->ends[partition] < 0)
-        return tb_error_set(err, TB_NOT_FOUND, "not read here");
-    *ret_range = (struct tb_log_range){0, central->ends[partition], central->committed[partition]};
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        ret_ranges[p] = (struct tb_log_range){0, central->ends[p], central->committed[p]};
     return TB_OK;
 }
 
@@ -185,7 +183,7 @@ void fake_central_init(struct fake_central *central)
         .group = "tillbox-central",
         .view_name = "mongodb",
         .partitions = TB_LOG_PARTITIONS,
-        .log_range = on_range,
+        .log_ranges = on_ranges,
         .ctx = central,
     };
 }

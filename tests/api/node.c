@@ -54,10 +54,12 @@ static void on_link(void *ctx, struct tb_link_figures *ret_figures)
         ret_figures->relay_states[i] = tb_relay_state_name((enum tb_relay_state)i);
 }
 
-static enum tb_code on_range(void *ctx, int32_t partition, struct tb_log_range *ret_range,
-                             struct tb_error *err)
+static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
-    return tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, partition, ret_range, err);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        TB_TRY(tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, p, &ret_ranges[p],
+                                   err));
+    return TB_OK;
 }
 
 static int64_t on_disk_free(void *ctx)
@@ -103,7 +105,7 @@ void node_init(struct node *node)
         .group = GROUP,
         .view_name = "sqlite",
         .partitions = TB_LOG_PARTITIONS,
-        .log_range = on_range,
+        .log_ranges = on_ranges,
         .ctx = node,
     };
     node->edge = (struct tb_api_edge){

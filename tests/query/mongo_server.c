@@ -99,7 +99,8 @@ struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size)
     ck_ok(tb_mongo_new(&(struct tb_mongo_options){.uri = mongo_server_uri(),
                                                   .database = db->name,
                                                   .topic = "order-events",
-                                                  .bulk_size = bulk_size},
+                                                  .bulk_size = bulk_size,
+                                                  .clock = &tb_clock_system},
                        &mongo, &err));
     return mongo;
 }

@@ -240,9 +240,10 @@ START_TEST(a_uri_that_promises_nothing_is_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tb_mongo *mongo = NULL;
         struct tb_error err = {0};
-        enum tb_code code = tb_mongo_new(
-            &(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500, 0}, &mongo,
-            &err);
+        enum tb_code code =
+            tb_mongo_new(&(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500,
+                                                    0, &tb_clock_system},
+                         &mongo, &err);
 
         ck_assert_msg(code == cases[i].code, "%s: %s", cases[i].uri, err.text);
         tb_mongo_free(mongo);

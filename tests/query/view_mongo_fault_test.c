@@ -147,6 +147,31 @@ START_TEST(a_frozen_server_is_told_of_in_time)
 }
 END_TEST
 
+/* Who asks while the server is known to be away is told so and does not wait for it. */
+START_TEST(a_server_that_is_away_is_waited_for_once)
+{
+    struct tb_buf doc = {0};
+    struct tb_error err = {0};
+    int64_t version = 0;
+    enum tb_code code;
+
+    history_make(&f.history, &f.fake, &(struct history_options){20, 0, 0});
+    mongo_feed(f.view, &f.history, 0, 100);
+    mongo_server_do("kill");
+    const struct tb_str id = tb_str_of(f.history.orders[0].order.order_id);
+    ck_assert_int_eq(f.reader->ops->get(f.reader, id, &doc, &version, &err), TB_UNAVAILABLE);
+    ck_assert_ptr_null(strstr(err.text, "a moment ago"));
+    ck_assert_int_eq(f.reader->ops->get(f.reader, id, &doc, &version, &err), TB_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.text, "a moment ago"));
+    mongo_server_do("start mongo");
+    do
+        code = f.reader->ops->get(f.reader, id, &doc, &version, &err);
+    while (code == TB_UNAVAILABLE);
+    ck_assert_int_eq(code, TB_OK);
+    tb_buf_release(&doc);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view_mongo_fault");
@@ -164,6 +189,7 @@ int main(void)
     tcase_set_timeout(tc, 200);
     tcase_add_test(tc, a_killed_server_loses_and_doubles_nothing);
     tcase_add_test(tc, a_frozen_server_is_told_of_in_time);
+    tcase_add_test(tc, a_server_that_is_away_is_waited_for_once);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

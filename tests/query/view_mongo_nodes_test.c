@@ -2,6 +2,7 @@
  * repetitions nor second writers change what is said. */
 #include "query/mongo_feed.h"
 #include "query/mongo_server.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -184,6 +185,14 @@ static struct tb_heartbeat beat(int64_t last, int64_t at_ms)
     return heartbeat;
 }
 
+static enum tb_code note(struct tb_mongo *mongo, const struct tb_heartbeat *heartbeat,
+                         int64_t offset, struct tb_error *err)
+{
+    const struct tb_noted noted = {*heartbeat, offset};
+
+    return tb_mongo_heartbeats(mongo, &noted, 1, err);
+}
+
 /* Two processes read the same heartbeats, one behind the other: each counts once. */
 START_TEST(a_heartbeat_is_noted_once)
 {
@@ -197,12 +206,12 @@ START_TEST(a_heartbeat_is_noted_once)
         heartbeat = beat(i * 10, HISTORY_START_MS - 300000 + i * 30000);
         heartbeat.pending = i == 5 ? 10 : 0;
         heartbeat.oldest_pending_at_ms = i == 5 ? HISTORY_START_MS - 7 : 0;
-        ck_ok(tb_mongo_heartbeat(f.db.mongo, &heartbeat, i, &err));
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
     }
     once = mongo_db_dump(&f.db, "nodes");
     for (int64_t i = 1; i <= 5; i++) {
         heartbeat = beat(i * 10, HISTORY_START_MS - 300000 + i * 30000);
-        ck_ok(tb_mongo_heartbeat(f.db.mongo, &heartbeat, i, &err));
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
     }
     again = mongo_db_dump(&f.db, "nodes");
     ck_assert_str_eq(once, again);
@@ -216,6 +225,75 @@ START_TEST(a_heartbeat_is_noted_once)
     ck_assert_int_eq(status->epochs[0].last_sequence, 50);
     free(once);
     free(again);
+}
+END_TEST
+
+#define CROWD 40
+#define ROUNDS 6
+
+struct noter {
+    struct tb_mongo *mongo;
+    const struct tb_noted *list;
+    size_t count;
+    uint64_t seed;
+};
+
+/* All of the list in batches of random size; some batches again. */
+static void *note_in_batches(void *arg)
+{
+    const struct noter *noter = arg;
+    struct fake_random random;
+    struct tb_error err = {0};
+
+    fake_random_init(&random, noter->seed);
+    for (size_t at = 0; at < noter->count;) {
+        size_t size = 1 + (size_t)fake_random_below(&random, 60);
+
+        size = size < noter->count - at ? size : noter->count - at;
+        ck_ok(tb_mongo_heartbeats(noter->mongo, noter->list + at, size, &err));
+        if (fake_random_below(&random, 3) > 0)
+            at += size;
+    }
+    return NULL;
+}
+
+/* Many nodes, read by two processes at the same time, batches cut anywhere and repeated: what is
+ * remembered is what one process would have noted one by one. */
+START_TEST(heartbeats_in_batches_are_those_one_by_one)
+{
+    static struct tb_noted list[CROWD * ROUNDS];
+    struct noter noters[2];
+    pthread_t threads[2];
+    struct mongo_db other;
+    char *one_by_one, *batches;
+    struct tb_error err = {0};
+
+    for (size_t i = 0; i < CROWD * ROUNDS; i++) {
+        int64_t round = (int64_t)(i / CROWD);
+
+        list[i].heartbeat = beat(round * 10 + 1, HISTORY_START_MS + round * 30000);
+        list[i].offset = (int64_t)i + 100;
+        snprintf(list[i].heartbeat.node, sizeof list[i].heartbeat.node, "till%zu", i % CROWD);
+        if (i % 7 == 0)
+            memcpy(list[i].heartbeat.epoch, "aaaabbbbccccdddd", TB_EPOCH_SIZE);
+    }
+    mongo_db_open(&other, 100);
+    for (size_t i = 0; i < CROWD * ROUNDS; i++)
+        ck_ok(note(other.mongo, &list[i].heartbeat, list[i].offset, &err));
+    for (size_t n = 0; n < 2; n++) {
+        noters[n] = (struct noter){mongo_db_again(&f.db, 7), list, CROWD * ROUNDS, test_seed(n)};
+        ck_assert_int_eq(pthread_create(&threads[n], NULL, note_in_batches, &noters[n]), 0);
+    }
+    for (size_t n = 0; n < 2; n++) {
+        pthread_join(threads[n], NULL);
+        tb_mongo_free(noters[n].mongo);
+    }
+    one_by_one = mongo_db_dump(&other, "nodes");
+    batches = mongo_db_dump(&f.db, "nodes");
+    ck_assert_str_eq(one_by_one, batches);
+    free(one_by_one);
+    free(batches);
+    mongo_db_close(&other);
 }
 END_TEST
 
@@ -253,6 +331,7 @@ int main(void)
     tcase_add_loop_test(tc, another_store_with_the_same_numbers_is_a_fork, 0, 2);
     tcase_add_test(tc, everything_that_came_is_complete);
     tcase_add_test(tc, a_heartbeat_is_noted_once);
+    tcase_add_test(tc, heartbeats_in_batches_are_those_one_by_one);
     tcase_add_test(tc, late_orders_are_told);
     suite_add_tcase(suite, tc);
     status = test_main(suite);

@@ -167,6 +167,26 @@ START_TEST(lists_are_those_of_the_sqlite_view)
 }
 END_TEST
 
+START_TEST(versions_are_those_of_the_orders)
+{
+    char ids[400][TB_UUID_SIZE];
+    int64_t versions[400];
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    fill();
+    for (; count < f.history.order_count && count < 399; count++)
+        memcpy(ids[count], f.history.orders[count].order.order_id, TB_UUID_SIZE);
+    memcpy(ids[count++], "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654", TB_UUID_SIZE);
+    memset(versions, 0xff, sizeof versions);
+    ck_ok(f.reader->ops->versions(f.reader, (const char(*)[TB_UUID_SIZE])ids, count, versions,
+                                  &err));
+    for (size_t i = 0; i + 1 < count; i++)
+        ck_assert_int_eq(versions[i], history_reachable(&f.history.orders[i]));
+    ck_assert_int_eq(versions[count - 1], 0);
+}
+END_TEST
+
 static void check_rows(const struct tb_stats_row *a, size_t a_count, const struct tb_stats_row *b,
                        size_t b_count)
 {
@@ -264,6 +284,7 @@ int main(void)
 
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, versions_are_those_of_the_orders);
     tcase_add_test(tc, lists_are_those_of_the_sqlite_view);
     tcase_add_test(tc, stats_are_those_of_the_sqlite_view);
     tcase_add_loop_test(tc, sums_are_exact_or_refused, 0, 2);
