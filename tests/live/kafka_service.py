@@ -1,4 +1,4 @@
-"""The real broker of tests/services for one test, and what its topics hold."""
+"""The real servers of tests/services for one test, and what the broker's topics hold."""
 import os
 import pathlib
 import subprocess
@@ -12,7 +12,10 @@ from tillbox_e2e import Failed, Skipped  # noqa: E402
 SCRIPT = HERE.parent / "services" / "service.sh"
 
 
-class Kafka:
+class Service:
+    """A server in a folder of its own; starts again with its data, at the same address."""
+    kind = None
+
     def __init__(self, folder):
         self.folder, self.address = str(folder), None
 
@@ -26,15 +29,16 @@ class Kafka:
 
     def call(self, verb, *before, check=True):
         done = subprocess.run(["sh", str(SCRIPT), verb, *before, self.folder],
-                              stdout=subprocess.PIPE, text=True)
+                              stdout=subprocess.PIPE, text=True,
+                              stderr=None if check else subprocess.DEVNULL)
         if done.returncode == 77:
-            raise Skipped("no broker can be had here")
+            raise Skipped(f"no {self.kind} can be had here")
         if check and done.returncode != 0:
             raise Failed(f"service.sh {verb} ended with {done.returncode}")
         return done.stdout.strip()
 
     def start(self):
-        self.address = self.call("start", "kafka").splitlines()[-1]
+        self.address = self.call("start", self.kind).splitlines()[-1]
 
     def stop(self):
         self.call("stop")
@@ -47,6 +51,18 @@ class Kafka:
 
     def thaw(self):
         self.call("thaw")
+
+
+class Mongo(Service):
+    kind = "mongo"
+
+    @property
+    def uri(self):
+        return f"mongodb://{self.address}"
+
+
+class Kafka(Service):
+    kind = "kafka"
 
     def records(self, topic):
         """(partition, offset, key, ce_id, version) of every record, each partition in order."""

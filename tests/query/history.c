@@ -5,7 +5,7 @@
 
 static void *need(void *memory)
 {
-    ck_assert_ptr_nonnull(memory);
+    TB_ASSERT(memory != NULL);
     return memory;
 }
 
@@ -36,7 +36,7 @@ struct tb_str history_encode(struct tb_arena *arena, const struct tb_order *orde
     struct tb_str doc;
 
     tb_order_encode(&buf, order);
-    ck_assert(tb_buf_ok(&buf));
+    TB_ASSERT(tb_buf_ok(&buf));
     doc = tb_arena_copy(arena, tb_buf_str(&buf));
     tb_buf_release(&buf);
     return doc;
@@ -154,7 +154,7 @@ void history_record(struct tb_arena *arena, const struct tb_event *event, int64_
     size_t n = 0;
 
     tb_event_encode(&value, event);
-    ck_assert(tb_buf_ok(&value));
+    TB_ASSERT(tb_buf_ok(&value));
     headers[n++] = (struct tb_header){TB_STR("ce_specversion"), TB_STR("1.0")};
     headers[n++] = (struct tb_header){TB_STR("ce_id"), textf(arena, "%s", event->event_id)};
     headers[n++] = (struct tb_header){TB_STR("ce_source"), TB_STR("/nodes/till1")};

@@ -6,7 +6,7 @@
  *
  * Thread:  one.
  * Memory:  everything belongs to the history; release frees it.
- * Errors:  a failed check assertion.
+ * Errors:  a failed assertion; programs that are no tests use this too.
  * Units:   as order.h and log.h. */
 #pragma once
 #include "bridge/log.h"

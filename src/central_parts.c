@@ -1,0 +1,255 @@
+#include "base/diag.h"
+#include "central_priv.h"
+#include <stdio.h>
+
+#define VIEW_NAME "mongodb"
+/* Topics are looked at, or made, within this; the end of the program waits for it. */
+#define TOPICS_MS 2000
+
+/* Callbacks between the parts; each runs on the caller's thread. */
+
+static void on_failed(void *ctx, const struct tb_error *err)
+{
+    struct central *central = ctx;
+
+    tb_central_trouble_set(&central->trouble, TROUBLE_EVENTS, err);
+}
+
+static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+{
+    if (err->code == TB_OK)
+        on_failed(ctx, err); /* and it works again */
+}
+
+static void on_applied(void *ctx, const struct tb_plan *plan)
+{
+    struct central *central = ctx;
+
+    if (plan->dead_count > 0)
+        tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
+                plan->dead_count, plan->dead[0].reason);
+    for (size_t i = 0; i < plan->order_count; i++) {
+        const struct tb_planned *planned = plan->orders[i];
+        if (planned->changed)
+            tb_api_notify(central->api, planned->order.order_id, planned->order.version);
+    }
+    tb_ready_tell(&central->teller, plan);
+}
+
+static void on_stepped(void *ctx)
+{
+    struct central *central = ctx;
+
+    tb_ready_collect(&central->teller);
+}
+
+static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
+{
+    struct central *central = ctx;
+    const struct tb_log_reader *events = atomic_load(&central->events);
+
+    if (!events)
+        return tb_error_set(err, TB_UNAVAILABLE, "the log is not being read yet");
+    return tb_log_kafka_ask(central->asker, events, ret_ranges, central->setup.options.partitions,
+                            err);
+}
+
+static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
+                             struct tb_node_list *ret_list, struct tb_error *err)
+{
+    return tb_mongo_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
+}
+
+static void on_problem(void *ctx, char ret_text[240])
+{
+    struct central *central = ctx;
+    const struct tb_log_reader *events = atomic_load(&central->events);
+
+    tb_central_trouble_get(&central->trouble, ret_text);
+    if (ret_text[0] == '\0' && events)
+        tb_log_kafka_reader_problem(events, ret_text);
+}
+
+/* Everything that events need is there: only now the group is joined, and partitions are taken
+ * from those who could go on with them. */
+static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    struct central *central = ctx;
+    const struct tb_kafka_setup *setup = &central->setup;
+    const char *group = tb_config_text(central->config, TB_KAFKA_GROUP);
+    struct tb_log_reader *reader = NULL;
+    char warning[240];
+
+    TB_TRY(tb_log_kafka_check_topics(&setup->options, setup->topics, setup->topic_count,
+                                     setup->create, TOPICS_MS, err));
+    TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
+    TB_TRY(tb_log_kafka_reader(&setup->options, setup->topic, group, &reader, err));
+    if (warning[0] != '\0')
+        tb_diag(TB_DIAG_WARN, "mongo.standalone", "%s", warning);
+    tb_diag(TB_DIAG_INFO, "consumer.joining", "reading %s as group %s into database %s",
+            setup->topic, group, tb_config_text(central->config, TB_MONGO_DATABASE));
+    atomic_store(&central->events, reader);
+    atomic_store(&central->prepared, true);
+    tb_mailbox_wake(&central->nodes_door);
+    *ret_reader = reader;
+    return TB_OK;
+}
+
+/* Opening. */
+
+static enum tb_code check_config(const struct tb_config *config, struct tb_error *err)
+{
+    const char *currency = tb_config_text(config, TB_NODE_CURRENCY);
+
+    if (tb_config_text(config, TB_KAFKA_BROKERS)[0] == '\0')
+        return tb_error_set(err, TB_INVALID,
+                            "a central needs [kafka] brokers (--kafka-brokers host:port)");
+    if (tb_config_text(config, TB_MONGO_URI)[0] == '\0')
+        return tb_error_set(err, TB_INVALID,
+                            "a central needs [mongo] uri (--mongo-uri mongodb://host:port)");
+    if (!tb_currency_known(tb_str_of(currency), NULL))
+        return tb_error_set(err, TB_INVALID, "node.currency = %s: not a currency of ISO 4217",
+                            currency);
+    return tb_zone_set(tb_config_text(config, TB_NODE_TIMEZONE), err);
+}
+
+/* The writers and the reader without a group join nothing; they also show what is wrong with the
+ * settings of either side before anything else is begun. */
+static enum tb_code open_log(struct central *central, struct tb_error *err)
+{
+    struct tb_kafka_setup *setup = &central->setup;
+
+    snprintf(central->client_id, sizeof central->client_id, "tillbox-central-%s",
+             tb_config_text(central->config, TB_NODE_NAME));
+    snprintf(central->nodes_group, sizeof central->nodes_group, "%s-nodes",
+             tb_config_text(central->config, TB_KAFKA_GROUP));
+    TB_TRY(tb_kafka_setup_make(central->config, central->client_id, &tb_clock_system, setup, err));
+    TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letters, err));
+    TB_TRY(
+        tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_out, err));
+    central->teller =
+        (struct tb_ready_teller){.writer = central->ready_out, .clock = &tb_clock_system};
+    TB_TRY(tb_log_kafka_asker_open(&setup->options, setup->topic,
+                                   tb_config_text(central->config, TB_KAFKA_GROUP),
+                                   &central->asker, err));
+    return tb_log_kafka_tail(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_in, err);
+}
+
+static enum tb_code open_view(struct central *central, struct tb_error *err)
+{
+    const struct tb_config *config = central->config;
+    const struct tb_mongo_options options = {
+        .uri = tb_config_text(config, TB_MONGO_URI),
+        .database = tb_config_text(config, TB_MONGO_DATABASE),
+        .topic = central->setup.topic,
+        .bulk_size = (int)tb_config_int(config, TB_MONGO_BULK_SIZE),
+        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
+        .clock = &tb_clock_system,
+    };
+
+    TB_TRY(tb_mongo_new(&options, &central->mongo, err));
+    TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
+    for (size_t i = 0; i < CENTRAL_LISTS + CENTRAL_SINGLES; i++)
+        TB_TRY(tb_view_mongo_reader(central->mongo, &central->asked[i], err));
+    return TB_OK;
+}
+
+static enum tb_code open_consumer(struct central *central, struct tb_error *err)
+{
+    const struct tb_config *config = central->config;
+    const struct tb_consumer_options options = {
+        .view = central->view,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .rules = {.currency = tb_config_text(config, TB_NODE_CURRENCY),
+                  .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START)},
+        .dead_letter_keep_ms = tb_config_int(config, TB_RETENTION_DEAD_LETTERS),
+        .dead_letters = central->dead_letters,
+        .topic = central->setup.topic,
+        .group = tb_config_text(config, TB_KAFKA_GROUP),
+        .partitions = central->setup.options.partitions,
+        .open = on_open,
+        .applied = on_applied,
+        .trouble = on_consumer_trouble,
+        .failed = on_failed,
+        .stepped = on_stepped,
+        .ctx = central,
+    };
+
+    return tb_consumer_new(&options, &central->consumer, err);
+}
+
+static enum tb_code open_api(struct central *central, struct tb_error *err)
+{
+    const struct tb_api_central role = {.nodes = on_nodes, .problem = on_problem};
+    struct tb_api_options options = {
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .central = &role,
+        .consumer = tb_consumer_stats(central->consumer),
+        .topic = central->setup.topic,
+        .group = tb_config_text(central->config, TB_KAFKA_GROUP),
+        .view_name = VIEW_NAME,
+        .partitions = central->setup.options.partitions,
+        .log_ranges = on_log_ranges,
+        .ctx = central,
+    };
+
+    tb_api_configure(&options, central->config);
+    for (size_t i = 0; i < CENTRAL_LISTS; i++)
+        options.lists[i].view = central->asked[i];
+    for (size_t i = 0; i < CENTRAL_SINGLES; i++)
+        options.singles[i].view = central->asked[CENTRAL_LISTS + i];
+    return tb_api_open(&options, &central->api, err);
+}
+
+enum tb_code tb_central_open(struct central *central, struct tb_error *err)
+{
+    tb_central_trouble_init(&central->trouble);
+    tb_mailbox_init(&central->nodes_door, 0);
+    tb_mailbox_init(&central->ready_door, 0);
+    TB_TRY(check_config(central->config, err));
+    TB_TRY(open_log(central, err));
+    TB_TRY(open_view(central, err));
+    TB_TRY(open_consumer(central, err));
+    return open_api(central, err);
+}
+
+static void free_log_reader(struct tb_log_reader *reader)
+{
+    if (reader)
+        reader->ops->free(reader);
+}
+
+static void free_writer(struct tb_log_writer *writer)
+{
+    if (writer)
+        writer->ops->free(writer);
+}
+
+/* The events' reader leaves its group here: first, so that others take over soon. */
+void tb_central_close(struct central *central)
+{
+    struct tb_log_reader *events = atomic_exchange(&central->events, NULL);
+
+    tb_api_free(central->api);
+    tb_consumer_free(central->consumer);
+    free_log_reader(events);
+    free_log_reader(central->ready_in);
+    tb_log_kafka_asker_free(central->asker);
+    free_writer(central->dead_letters);
+    free_writer(central->ready_out);
+    tb_ready_release(&central->teller);
+    for (size_t i = 0; i < CENTRAL_LISTS + CENTRAL_SINGLES; i++) {
+        if (central->asked[i])
+            central->asked[i]->ops->free(central->asked[i]);
+    }
+    if (central->view)
+        central->view->ops->free(central->view);
+    tb_mongo_free(central->mongo);
+    tb_kafka_setup_release(&central->setup);
+    tb_mailbox_release(&central->nodes_door);
+    tb_mailbox_release(&central->ready_door);
+    tb_central_trouble_release(&central->trouble);
+    tb_config_free(central->config);
+}

@@ -1,0 +1,54 @@
+/* The parts of a central: central_parts.c opens them and tells each what the others did,
+ * central_threads.c runs the ones that are not the main thread's, central.c is the program.
+ *
+ * Thread:  opened and closed by the main one, while no other runs; each part has its owner.
+ * Memory:  the central owns its parts.
+ * Errors:  TB_INVALID and TB_CONFLICT: the configuration; others: the machine. That Kafka or
+ *          MongoDB is away is neither: it is waited for, and told.
+ * Units:   milliseconds. */
+#pragma once
+#include "api/api.h"
+#include "base/config.h"
+#include "base/mailbox.h"
+#include "bridge/kafka_setup.h"
+#include "bridge/log_kafka_ask.h"
+#include "central_trouble.h"
+#include "query/node_feed.h"
+#include "query/ready.h"
+#include "query/view_mongo.h"
+
+#define CENTRAL_NAME_SIZE 256
+/* Query threads: lists and sums; single orders and pages. With the consumer and the node feed
+ * they are fewer than the connections that the view's pool has. */
+#define CENTRAL_LISTS 2
+#define CENTRAL_SINGLES 3
+
+struct central {
+    struct tb_config *config;
+    struct tb_kafka_setup setup;
+    char client_id[CENTRAL_NAME_SIZE], nodes_group[CENTRAL_NAME_SIZE];
+    struct central_trouble trouble;
+    struct tb_mongo *mongo;
+    struct tb_view *view;
+    struct tb_view_reader *asked[CENTRAL_LISTS + CENTRAL_SINGLES];
+    struct tb_log_writer *dead_letters, *ready_out;
+    struct tb_log_kafka_asker *asker;
+    struct tb_log_reader *_Atomic events; /* once the consumer reads */
+    struct tb_log_reader *ready_in;       /* what the others tell */
+    struct tb_ready_teller teller;
+    struct tb_consumer *consumer;
+    struct tb_api *api;
+    pthread_t consumer_thread, ready_thread, nodes_thread;
+    bool threads_started;
+    struct tb_mailbox nodes_door, ready_door; /* no mail: what a pause is cut short by */
+    _Atomic bool prepared;                    /* all is there that events and heartbeats need */
+    _Atomic bool stopping;
+};
+
+/* On failure what was opened is there to be closed. */
+TB_CHECKED enum tb_code tb_central_open(struct central *central, struct tb_error *err);
+void tb_central_close(struct central *central); /* the config too */
+
+/* central_threads.c */
+TB_CHECKED enum tb_code tb_central_start(struct central *central, struct tb_error *err);
+void tb_central_stop(struct central *central); /* and waits for them */

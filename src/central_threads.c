@@ -1,0 +1,131 @@
+#include "base/diag.h"
+#include "central_priv.h"
+#include <string.h>
+
+/* At most so long in one step: then whether to stop is looked at. */
+#define STEP_MS 1000
+/* A log that fails does not wait: its hints are asked for again after so long. */
+#define HINTS_AGAIN_MS 500
+
+static void *consumer_main(void *arg)
+{
+    tb_consumer_run(((struct central *)arg)->consumer);
+    return NULL;
+}
+
+/* What other centrals, and this one, made visible. Whatever is strange or lost is no harm. */
+static void *ready_main(void *arg)
+{
+    struct central *central = arg;
+    struct tb_log_reader *reader = central->ready_in;
+
+    while (!atomic_load(&central->stopping)) {
+        struct tb_log_batch batch = {0};
+        struct tb_error err = {0};
+        char order_id[TB_UUID_SIZE];
+        int64_t version = 0;
+
+        if (reader->ops->poll(reader, TB_LOG_BATCH_MAX, STEP_MS, &batch, &err) != TB_OK)
+            tb_mailbox_wait(&central->ready_door, HINTS_AGAIN_MS);
+        for (size_t i = 0; i < batch.count; i++) {
+            if (tb_ready_read(&batch.records[i], order_id, &version))
+                tb_api_notify(central->api, order_id, version);
+        }
+    }
+    return NULL;
+}
+
+static enum tb_code on_note(void *ctx, const struct tb_noted *list, size_t count,
+                            struct tb_error *err)
+{
+    return tb_mongo_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+}
+
+static void on_nodes_trouble(void *ctx, const struct tb_error *err)
+{
+    tb_central_trouble_set(&((struct central *)ctx)->trouble, TROUBLE_NODES, err);
+}
+
+static void feed_nodes(struct central *central, struct tb_log_reader *reader)
+{
+    static struct tb_node_feed feed; /* large, and there is one central in a process */
+    const struct tb_node_feed_options options = {
+        .reader = reader,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .note = on_note,
+        .trouble = on_nodes_trouble,
+        .ctx = central,
+    };
+
+    tb_node_feed_init(&feed, &options);
+    while (!atomic_load(&central->stopping)) {
+        int64_t pause_ms = tb_node_feed_step(&feed, STEP_MS);
+
+        if (pause_ms > 0)
+            tb_mailbox_wait(&central->nodes_door, pause_ms);
+    }
+    if (feed.strange > 0)
+        tb_diag(TB_DIAG_WARN, "nodes.strange", "%llu records of %s were no heartbeats",
+                (unsigned long long)feed.strange, TB_TOPIC_NODE_STATUS);
+}
+
+/* As with the events: the group is joined once there is everything that heartbeats need. */
+static void *nodes_main(void *arg)
+{
+    struct central *central = arg;
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+
+    while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
+        tb_mailbox_wait(&central->nodes_door, -1);
+    if (atomic_load(&central->stopping))
+        return NULL;
+    if (tb_log_kafka_reader(&central->setup.others, TB_TOPIC_NODE_STATUS, central->nodes_group,
+                            &reader, &err) != TB_OK) {
+        on_nodes_trouble(central, &err);
+        return NULL;
+    }
+    feed_nodes(central, reader);
+    reader->ops->free(reader);
+    return NULL;
+}
+
+static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *),
+                        struct central *central)
+{
+    int failed = pthread_create(thread, NULL, run, central);
+
+    if (!failed)
+        (void)pthread_setname_np(*thread, name); /* for top and perf */
+    return failed;
+}
+
+enum tb_code tb_central_start(struct central *central, struct tb_error *err)
+{
+    int failed = start_thread(&central->consumer_thread, "consumer", consumer_main, central);
+
+    if (!failed)
+        failed = start_thread(&central->ready_thread, "ready", ready_main, central);
+    if (!failed)
+        failed = start_thread(&central->nodes_thread, "nodes", nodes_main, central);
+    if (failed) /* the process ends: threads that did start hold nothing that a kill would lose */
+        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
+    central->threads_started = true;
+    return TB_OK;
+}
+
+void tb_central_stop(struct central *central)
+{
+    if (!central->threads_started)
+        return;
+    atomic_store(&central->stopping, true);
+    tb_consumer_stop(central->consumer);
+    tb_mailbox_wake(&central->nodes_door);
+    tb_mailbox_wake(&central->ready_door);
+    central->ready_in->ops->wake(central->ready_in);
+    pthread_join(central->consumer_thread, NULL);
+    pthread_join(central->ready_thread, NULL);
+    pthread_join(central->nodes_thread, NULL);
+    central->threads_started = false;
+}

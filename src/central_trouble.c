@@ -1,0 +1,80 @@
+#include "central_trouble.h"
+#include "base/diag.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *failing, *running;
+    const char *is_failing, *is_running;
+} words[TROUBLE_SOURCE_COUNT] = {
+    [TROUBLE_EVENTS] = {"consumer.failing", "consumer.running", "the view is not being filled",
+                        "the view is being filled"},
+    [TROUBLE_NODES] = {"nodes.failing", "nodes.running", "heartbeats are not noted",
+                       "heartbeats are noted"},
+};
+
+void tb_central_trouble_init(struct central_trouble *trouble)
+{
+    memset(trouble, 0, sizeof *trouble);
+    TB_ASSERT(pthread_mutex_init(&trouble->lock, NULL) == 0);
+}
+
+void tb_central_trouble_release(struct central_trouble *trouble)
+{
+    (void)pthread_mutex_destroy(&trouble->lock);
+}
+
+/* A library adds to its words how long it took: that is another number each time. */
+static void cut(char text[TROUBLE_SIZE])
+{
+    char *at = strstr(text, " (after ");
+
+    if (at)
+        *at = '\0';
+}
+
+static bool is_new(struct trouble *one)
+{
+    for (size_t i = 0; i < one->told_count; i++) {
+        if (strcmp(one->told[i], one->text) == 0)
+            return false;
+    }
+    if (one->told_count == TROUBLE_TOLD_MAX)
+        return false;
+    memcpy(one->told[one->told_count++], one->text, TROUBLE_SIZE);
+    return true;
+}
+
+void tb_central_trouble_set(struct central_trouble *trouble, enum trouble_source source,
+                            const struct tb_error *err)
+{
+    struct trouble *one = &trouble->sources[source];
+    bool failing = err->code != TB_OK, tell;
+    char text[TROUBLE_SIZE] = "";
+
+    if (failing)
+        snprintf(text, sizeof text, "%s", err->text);
+    cut(text);
+    (void)pthread_mutex_lock(&trouble->lock);
+    tell = !failing && one->told_count > 0;
+    memcpy(one->text, text, sizeof text);
+    if (failing)
+        tell = is_new(one);
+    else
+        one->told_count = 0;
+    (void)pthread_mutex_unlock(&trouble->lock);
+
+    if (tell && failing)
+        tb_diag(TB_DIAG_WARN, words[source].failing, "%s: %s", words[source].is_failing, text);
+    else if (tell)
+        tb_diag(TB_DIAG_INFO, words[source].running, "%s again", words[source].is_running);
+}
+
+void tb_central_trouble_get(struct central_trouble *trouble, char ret_text[TROUBLE_SIZE])
+{
+    (void)pthread_mutex_lock(&trouble->lock);
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < TROUBLE_SOURCE_COUNT && ret_text[0] == '\0'; i++)
+        memcpy(ret_text, trouble->sources[i].text, TROUBLE_SIZE);
+    (void)pthread_mutex_unlock(&trouble->lock);
+}

@@ -1,0 +1,188 @@
+/* feed_events BROKERS [key=value ...]: random orders' events into the topic order-events, as edges
+ * would send them. First a line for each order on standard output: its id, the version that a
+ * view must have of it in the end and its document, separated by blanks; then, when all is
+ * acknowledged, "sent N".
+ *
+ *   seed=1      what is random              orders=100   how many
+ *   node=till1  whose events                rate=0       events a second; 0: as fast as it goes
+ *   lost=0      % of orders lose an event   repeat=0     % of events are followed by a step back
+ *   poison=0    records that are no events, between the others */
+#include "bridge/log_kafka.h"
+#include "query/history.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TOPIC "order-events"
+#define ACKS_MAX 256
+#define WAIT_MS 30000
+
+struct feed {
+    const char *brokers, *node;
+    int64_t seed, orders, rate, lost, repeat, poison;
+    struct tb_log_writer *writer;
+    struct history history;
+    char source[64], epoch[17];
+    int64_t begin_us;
+    size_t sent, acknowledged;
+};
+
+static void give_up(const char *what, const struct tb_error *err)
+{
+    fprintf(stderr, "feed_events: %s: %s\n", what, err->text);
+    exit(EXIT_FAILURE);
+}
+
+static void read_args(struct feed *feed, int argc, char **argv)
+{
+    const struct {
+        const char *key;
+        int64_t *value;
+    } numbers[] = {{"seed=", &feed->seed}, {"orders=", &feed->orders}, {"rate=", &feed->rate},
+                   {"lost=", &feed->lost}, {"repeat=", &feed->repeat}, {"poison=", &feed->poison}};
+
+    if (argc < 2) {
+        fputs("usage: feed_events BROKERS [key=value ...]\n", stderr);
+        exit(2);
+    }
+    *feed = (struct feed){.brokers = argv[1], .node = "till1", .seed = 1, .orders = 100};
+    for (int i = 2; i < argc; i++) {
+        if (strncmp(argv[i], "node=", 5) == 0)
+            feed->node = argv[i] + 5;
+        for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
+            size_t len = strlen(numbers[n].key);
+
+            if (strncmp(argv[i], numbers[n].key, len) == 0)
+                *numbers[n].value = strtoll(argv[i] + len, NULL, 10);
+        }
+    }
+    snprintf(feed->source, sizeof feed->source, "/nodes/%s", feed->node);
+    snprintf(feed->epoch, sizeof feed->epoch, "%016llx", (unsigned long long)feed->seed);
+}
+
+static void print_expected(const struct feed *feed)
+{
+    for (size_t i = 0; i < feed->history.order_count; i++) {
+        const struct history_order *order = &feed->history.orders[i];
+        int64_t version = history_reachable(order);
+
+        if (version > 0)
+            printf("%s %lld %s\n", order->order.order_id, (long long)version,
+                   order->docs[version].ptr);
+    }
+    fflush(stdout);
+}
+
+static void collect(struct feed *feed, int64_t wait_ms)
+{
+    struct tb_log_ack acks[ACKS_MAX];
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    if (feed->writer->ops->poll(feed->writer, wait_ms, acks, ACKS_MAX, &count, &err) != TB_OK)
+        give_up("poll", &err);
+    for (size_t i = 0; i < count; i++) {
+        if (acks[i].code != TB_OK)
+            give_up("a record is not acknowledged", &err);
+    }
+    feed->acknowledged += count;
+}
+
+static void send(struct feed *feed, const struct tb_record *record)
+{
+    int64_t until_ms = tb_clock_mono_ms(&tb_clock_system) + WAIT_MS;
+    struct tb_error err = {0};
+
+    for (;;) {
+        enum tb_code code =
+            feed->writer->ops->append(feed->writer, record, (int64_t)feed->sent, &err);
+
+        if (code == TB_OK)
+            break;
+        if ((code != TB_BUSY && code != TB_UNAVAILABLE) ||
+            tb_clock_mono_ms(&tb_clock_system) > until_ms)
+            give_up("append", &err);
+        collect(feed, 10);
+    }
+    feed->sent++;
+    collect(feed, 0);
+}
+
+static void keep_pace(const struct feed *feed)
+{
+    while (feed->rate > 0) {
+        int64_t due_us = feed->begin_us + (int64_t)feed->sent * 1000000 / feed->rate;
+        int64_t left_us = due_us - tb_clock_mono_us(&tb_clock_system);
+        struct timespec wait = {left_us / 1000000, left_us % 1000000 * 1000};
+
+        if (left_us <= 0 || nanosleep(&wait, NULL) == 0 || errno != EINTR)
+            return;
+    }
+}
+
+/* Headers 2 and 6 of a history's record are ce_source and ce_epoch. */
+static void send_event(struct feed *feed, const struct tb_record *made)
+{
+    struct tb_header headers[16];
+    struct tb_record record = *made;
+
+    TB_ASSERT(record.header_count <= 16);
+    memcpy(headers, record.headers, record.header_count * sizeof *headers);
+    headers[2].value = tb_str_of(feed->source);
+    headers[6].value = tb_str_of(feed->epoch);
+    record.headers = headers;
+    keep_pace(feed);
+    send(feed, &record);
+}
+
+static void send_poison(struct feed *feed, int64_t number)
+{
+    char key[32];
+    const struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v2")}};
+    struct tb_record record = {
+        .value = TB_STR("{\"no\":\"order\""), .headers = headers, .header_count = 1};
+
+    snprintf(key, sizeof key, "poison-%lld", (long long)number);
+    record.key = tb_str_of(key);
+    send(feed, &record);
+}
+
+static void send_all(struct feed *feed)
+{
+    size_t count = feed->history.record_count;
+    size_t every = feed->poison > 0 ? count / (size_t)feed->poison + 1 : count + 1;
+    int64_t poison = 0;
+
+    feed->begin_us = tb_clock_mono_us(&tb_clock_system);
+    for (size_t i = 0; i < count; i++) {
+        send_event(feed, &feed->history.records[i]);
+        if (i % every == every - 1)
+            send_poison(feed, poison++);
+    }
+    while (poison < feed->poison)
+        send_poison(feed, poison++);
+    while (feed->acknowledged < feed->sent)
+        collect(feed, WAIT_MS);
+}
+
+int main(int argc, char **argv)
+{
+    struct fake_random random;
+    struct tb_error err = {0};
+    struct feed feed;
+
+    read_args(&feed, argc, argv);
+    fake_random_init(&random, (uint64_t)feed.seed);
+    history_make(&feed.history, &random,
+                 &(struct history_options){(size_t)feed.orders, (int)feed.lost, (int)feed.repeat});
+    print_expected(&feed);
+    const struct tb_log_kafka_options options = {
+        .brokers = feed.brokers, .client_id = "feed_events", .clock = &tb_clock_system};
+    if (tb_log_kafka_writer(&options, TOPIC, &feed.writer, &err) != TB_OK)
+        give_up("writer", &err);
+    send_all(&feed);
+    printf("sent %zu\n", feed.sent);
+    feed.writer->ops->free(feed.writer);
+    history_release(&feed.history);
+    return EXIT_SUCCESS;
+}
