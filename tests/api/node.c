@@ -57,8 +57,8 @@ static void on_link(void *ctx, struct tb_link_figures *ret_figures)
 static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, p, &ret_ranges[p],
-                                   err));
+        TB_TRY(
+            tb_log_inproc_range(((struct node *)ctx)->log, TOPIC, GROUP, p, &ret_ranges[p], err));
     return TB_OK;
 }
 

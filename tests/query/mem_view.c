@@ -67,6 +67,10 @@ void mem_view_undo(struct mem_view *mem)
 static bool fails(struct mem_view *mem, struct tb_error *err)
 {
     mem->calls++;
+    if (mem->down) {
+        tb_error_set(err, TB_UNAVAILABLE, "down");
+        return true;
+    }
     if (mem->calls != mem->fail_at || (mem->fail_after && !mem->view.ops->flush))
         return false;
     tb_error_set(err, TB_UNAVAILABLE, "injected");
@@ -171,6 +175,28 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
     return TB_OK;
 }
 
+/* Several consumers share it: what one loaded stays until the end. */
+static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *plan,
+                                   struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    for (size_t i = 0; i < plan->order_count; i++) {
+        struct tb_planned *planned = plan->orders[i];
+        struct mem_row *row = mem_view_row(mem, planned->order.order_id);
+
+        if (!planned->changed || (row && row->version >= planned->order.version))
+            continue;
+        planned->exists = row != NULL;
+        store(mem, planned);
+    }
+    if (mem->calls == mem->fail_at)
+        return tb_error_set(err, TB_UNKNOWN, "injected after the fact");
+    return TB_OK;
+}
+
 static enum tb_code flush(struct tb_view *base, struct tb_error *err)
 {
     struct mem_view *mem = (struct mem_view *)base;
@@ -228,6 +254,14 @@ void mem_view_init(struct mem_view *mem, bool flushed)
     *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops};
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         mem->next[p] = -1;
+}
+
+void mem_view_init_guarded(struct mem_view *mem)
+{
+    static const struct tb_view_ops guarded_ops = {
+        .load = load, .commit = guarded_commit, .expire_dead = expire_dead};
+
+    *mem = (struct mem_view){.view.ops = &guarded_ops};
 }
 
 void mem_view_release(struct mem_view *mem)

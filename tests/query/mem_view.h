@@ -23,6 +23,7 @@ struct mem_view {
     size_t letters;   /* of all plans that were new */
     uint64_t calls;   /* of load, commit, flush and offset */
     uint64_t fail_at; /* the call that fails, from 1; 0: none */
+    bool down;        /* every call fails */
     bool fail_after; /* if it is a commit that needs no flush: it does its work, says TB_UNKNOWN */
     size_t flushes;
     size_t expire_calls;
@@ -37,6 +38,8 @@ struct mem_view {
 };
 /* flushed: its commits need a flush. */
 void mem_view_init(struct mem_view *mem, bool flushed);
+/* As MongoDB's: keeps no offsets; what is there in that version or a later one stays. */
+void mem_view_init_guarded(struct mem_view *mem);
 void mem_view_undo(struct mem_view *mem); /* a process that dies: what was not flushed is gone */
 void mem_view_release(struct mem_view *mem);
 struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id);
