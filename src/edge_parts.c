@@ -272,8 +272,10 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     tb_api_configure(&options, config);
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
-    options.here = (struct tb_asker){edge->api_view, edge->api_outbox};
-    options.lists[0] = (struct tb_asker){edge->query_view, edge->query_outbox};
+    TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
+    options.here = (struct tb_asker){.view = edge->api_view, .outbox = edge->api_outbox};
+    options.lists[0] = (struct tb_asker){
+        .view = edge->query_view, .outbox = edge->query_outbox, .store = edge->query_orders};
     return tb_api_open(&options, &edge->api, err);
 }
 
@@ -316,6 +318,7 @@ void tb_edge_close(struct edge *edge)
     tb_api_free(edge->api);
     tb_outbox_reader_free(edge->api_outbox);
     tb_outbox_reader_free(edge->query_outbox);
+    tb_order_reader_free(edge->query_orders);
     tb_consumer_free(edge->consumer);
     free_reader(edge->query_view);
     free_reader(edge->api_view);

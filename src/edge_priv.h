@@ -25,6 +25,7 @@ struct edge {
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;
+    struct tb_order_reader *query_orders;
     struct tb_relay *relay;      /* into the log on this node */
     struct tb_edge_kafka *kafka; /* the second relay; NULL in the embedded edition */
     struct tb_view *view;

@@ -17,6 +17,7 @@
 #include "query/consumer.h"
 #include "query/nodes.h"
 #include "query/view.h"
+#include "store/order_reader.h"
 #include "store/writer.h"
 
 /* What /status, /metrics and /healthz tell of the way out; filled by edge.c. */
@@ -55,6 +56,7 @@ struct tb_api_central {
 struct tb_asker {
     struct tb_view_reader *view;     /* NULL: this thread asks nothing */
     struct tb_outbox_reader *outbox; /* an edge's; NULL: nothing is told of delivery */
+    struct tb_order_reader *store;   /* an edge's, of who is asked for lists */
 };
 /* Threads that wait for a database; its client pool has a few connections more. */
 #define TB_ASKERS_MAX 3

@@ -85,6 +85,7 @@ void tb_order_wake(void *ctx, struct tb_exchange *x);   /* tb_waiter_look: perha
 void tb_order_expire(void *ctx, struct tb_exchange *x); /* tb_waiter_look: its time is over */
 void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_digests_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */

@@ -54,6 +54,8 @@ struct tb_lookup {
     void *ctx; /* find's own */
     struct tb_list_filter list;
     struct tb_stats_filter sums;
+    char start[TB_UUID_SIZE]; /* of digests: the first id; "": any */
+    int limit;
     int64_t version; /* of the order, as the view had it; 0: none */
     struct tb_reply found;
 };

@@ -17,6 +17,7 @@ static const struct tb_route routes[TB_ROUTE_COUNT] = {
      TB_CMD_PLACE},
     QUESTION(TB_ROUTE_ORDERS_READ, CENTRAL, "/orders"),
     QUESTION(TB_ROUTE_STATS, BOTH, "/orders/stats"),
+    QUESTION(TB_ROUTE_DIGESTS, BOTH, "/orders/digests"),
     QUESTION(TB_ROUTE_ORDER, BOTH, "/orders/{id}"),
     {TB_ROUTE_ADDRESS, EDGE, "/orders/{id}/address", "PUT, OPTIONS", false, false, true,
      TB_CMD_ADDRESS},

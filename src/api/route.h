@@ -16,6 +16,7 @@ enum tb_route_id {
     TB_ROUTE_ORDERS,
     TB_ROUTE_ORDERS_READ, /* the same without the command */
     TB_ROUTE_STATS,
+    TB_ROUTE_DIGESTS,
     TB_ROUTE_ORDER,
     TB_ROUTE_ADDRESS,
     TB_ROUTE_LINES,

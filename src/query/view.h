@@ -86,6 +86,11 @@ struct tb_view_reader_ops {
                          void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
                                       struct tb_str doc),
                          void *ctx, bool *ret_more, struct tb_error *err);
+    /* Up to limit orders from the id `start` on ("": the first), in the order of their ids; an
+     * order's texts live until each returns. NULL: nobody asks this view so. */
+    enum tb_code (*scan)(struct tb_view_reader *reader, const char *start, int limit,
+                         void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                         struct tb_error *err);
     /* TB_INTERNAL if a sum leaves 64 bits: never a wrong total. */
     enum tb_code (*stats)(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
                           struct tb_arena *arena, struct tb_stats *ret_stats,

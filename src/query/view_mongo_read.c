@@ -200,6 +200,33 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     return TB_OK;
 }
 
+static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
+                                void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                                struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter = BCON_NEW("_id", "{", "$gte", BCON_UTF8(start), "}", "stub", "{", "$exists",
+                              BCON_BOOL(false), "}");
+    TB_CLEANUP(tb_bson_free)
+    bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(limit));
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_planned planned = {0};
+    struct tb_mongo_names names;
+    const bson_t *doc;
+
+    TB_ASSERT(limit > 0);
+    TB_TRY(begin(base, &lease, &names, err));
+    tb_mongo_find_begin(&find, &lease, names.orders, filter, opts);
+    while ((doc = tb_mongo_find_next(&find))) {
+        TB_TRY(tb_mongo_order_decode(doc, &arena, &planned, err));
+        each(ctx, &planned.order);
+        tb_arena_clear(&arena);
+    }
+    return tb_mongo_find_end(&find, "going through the orders", err);
+}
+
 static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_stats_filter *filter,
                                  struct tb_arena *arena, struct tb_stats *ret_stats,
                                  struct tb_error *err)
@@ -240,6 +267,7 @@ static const struct tb_view_reader_ops ops = {
     .get = reader_get,
     .versions = reader_versions,
     .list = reader_list,
+    .scan = reader_scan,
     .stats = reader_stats,
     .offset = NULL, /* the log keeps them */
     .dead_letter_count = reader_dead_count,

@@ -269,6 +269,22 @@ START_TEST(a_long_wait_outlives_its_questions)
 }
 END_TEST
 
+START_TEST(digests_are_those_of_the_view)
+{
+    fake_central_show(&central, ONE, 3);
+    fake_central_show(&central, TWO, 1);
+    get("/orders/digests?limit=1");
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("{\"digests\":[{\"orderId\":\"" ONE "\",\"node\":\"till1\",\"version\":3,"
+                   "\"status\":\"PLACED\",\"totalMinor\":0,\"currency\":\"EUR\",\"hash\":\"");
+    check_body_has("\"}],\"next\":\"" TWO "\"}");
+    get("/orders/digests?start=" TWO);
+    ck_assert_ptr_null(strstr(got.body, ONE));
+    check_body_has("\"orderId\":\"" TWO "\"");
+    check_body_has("}]}"); /* and no next */
+}
+END_TEST
+
 static void add_node(const char *name, enum tb_node_state state, int64_t through_ms)
 {
     static struct tb_hole hole = {5, 7};
@@ -414,6 +430,7 @@ int main(void)
     tcase_add_test(tc, nobody_waits_and_nothing_is_looked_for);
     tcase_add_test(tc, time_is_over_while_the_view_is_asked);
     tcase_add_test(tc, a_long_wait_outlives_its_questions);
+    tcase_add_test(tc, digests_are_those_of_the_view);
     tcase_add_test(tc, nodes_are_shown);
     tcase_add_test(tc, stats_tell_up_to_when_they_are_complete);
     tcase_add_test(tc, status_and_metrics_tell_of_what_is_read_here);

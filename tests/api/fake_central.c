@@ -78,6 +78,29 @@ static enum tb_code list(struct tb_view_reader *reader, const struct tb_list_fil
     return TB_OK;
 }
 
+static enum tb_code scan(struct tb_view_reader *reader, const char *start, int limit,
+                         void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                         struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    TB_TRY(enter(central, err));
+    for (size_t i = 0; i < central->order_count && limit > 0; i++) {
+        struct tb_order order = {.version = central->orders[i].version,
+                                 .currency = "EUR",
+                                 .node = TB_STR("till1"),
+                                 .source = TB_STR("POS")};
+
+        if (strcmp(central->orders[i].order_id, start) < 0)
+            continue;
+        memcpy(order.order_id, central->orders[i].order_id, TB_UUID_SIZE);
+        each(ctx, &order);
+        limit--;
+    }
+    pthread_mutex_unlock(&central->lock);
+    return TB_OK;
+}
+
 static enum tb_code stats(struct tb_view_reader *reader, const struct tb_stats_filter *filter,
                           struct tb_arena *arena, struct tb_stats *ret_stats, struct tb_error *err)
 {
@@ -105,6 +128,7 @@ static const struct tb_view_reader_ops ops = {
     .get = get,
     .versions = versions,
     .list = list,
+    .scan = scan,
     .stats = stats,
     .dead_letter_count = dead_letter_count,
 };

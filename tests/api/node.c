@@ -162,6 +162,7 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_outbox_reader_open(store_path, &node->relay_outbox, &err));
     ck_ok(tb_outbox_reader_open(store_path, &node->api_outbox, &err));
     ck_ok(tb_outbox_reader_open(store_path, &node->query_outbox, &err));
+    ck_ok(tb_order_reader_open(store_path, &node->query_orders, &err));
     ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
@@ -243,11 +244,13 @@ void node_start(struct node *node)
     open_view(node, view);
     node->edge.writer = node->writer;
     node->options.edge = &node->edge;
-    node->options.here = (struct tb_asker){
-        node->other_view != NULL ? node->other_view : node->api_view, node->api_outbox};
+    node->options.here =
+        (struct tb_asker){.view = node->other_view != NULL ? node->other_view : node->api_view,
+                          .outbox = node->api_outbox};
     node->options.lists[0] = (struct tb_asker){
-        node->other_query_view != NULL ? node->other_query_view : node->query_view,
-        node->query_outbox};
+        .view = node->other_query_view != NULL ? node->other_query_view : node->query_view,
+        .outbox = node->query_outbox,
+        .store = node->query_orders};
     node->options.consumer = tb_consumer_stats(node->consumer);
     ck_ok(tb_api_open(&node->options, &node->api, &err));
     node->port = atoi(strrchr(tb_api_url(node->api), ':') + 1);
@@ -287,6 +290,7 @@ void node_stop(struct node *node)
     tb_api_free(node->api);
     tb_outbox_reader_free(node->api_outbox);
     tb_outbox_reader_free(node->query_outbox);
+    tb_order_reader_free(node->query_orders);
     tb_consumer_free(node->consumer);
     node->query_view->ops->free(node->query_view);
     node->api_view->ops->free(node->api_view);

@@ -27,6 +27,7 @@ struct node {
     struct tb_view_reader *api_view, *query_view;
     struct tb_view_reader *other_view, *other_query_view; /* used instead, if set */
     struct tb_outbox_reader *query_outbox;
+    struct tb_order_reader *query_orders;
     struct tb_clock clock;    /* the system's, and what is added to it */
     _Atomic int64_t ahead_us; /* of the monotonic one */
     struct tb_consumer *consumer;

@@ -263,6 +263,42 @@ START_TEST(pages_are_whole)
 }
 END_TEST
 
+/* What the store holds is told, whether the view has seen it or not. */
+START_TEST(digests_are_those_of_the_store)
+{
+    char ids[5][40], target[128] = "/orders/digests?limit=2", seen[8192] = "";
+    size_t pages = 0;
+
+    for (int i = 0; i < 5; i++)
+        place_one(ids[i]);
+    get(ids[0], "");
+    ck_assert_int_eq(got.status, 404); /* the view stands still */
+    while (target[0] != '\0') {
+        const char *next;
+
+        ask(&client, "GET", target, "", NULL, &got);
+        ck_assert_int_eq(got.status, 200);
+        strncat(seen, got.body, sizeof(seen) - strlen(seen) - 1);
+        pages++;
+        next = strstr(got.body, "\"next\":\"");
+        target[0] = '\0';
+        if (next != NULL)
+            snprintf(target, sizeof(target), "/orders/digests?limit=2&start=%.36s", next + 8);
+    }
+    ck_assert_uint_eq(pages, 3);
+    for (int i = 0; i < 5; i++)
+        ck_assert_ptr_nonnull(strstr(seen, ids[i]));
+    ck_assert_uint_eq(count(seen, "\"delivery\":\"pending\"}"), 5);
+    ck_assert_uint_eq(count(seen, "\"version\":1,\"status\":\"PLACED\",\"totalMinor\":700,"
+                                  "\"currency\":\"EUR\",\"hash\":\""),
+                      5);
+    ask(&client, "GET", "/orders/digests?start=nobody", "", NULL, &got);
+    ck_assert_int_eq(got.status, 400);
+    ask(&client, "GET", "/orders/digests?limit=1001", "", NULL, &got);
+    ck_assert_int_eq(got.status, 400);
+}
+END_TEST
+
 START_TEST(stats_say_up_to_when)
 {
     char order_id[40], as_of[32], again[32];
@@ -387,6 +423,7 @@ static TCase *held_case(void)
     tcase_add_test(tc, waiting_readers_wake);
     tcase_add_loop_test(tc, wrong_question_is_told_what_is_wrong, 0, COUNT(wrong));
     tcase_add_loop_test(tc, right_question_is_answered, 0, COUNT(right));
+    tcase_add_test(tc, digests_are_those_of_the_store);
     tcase_add_test(tc, stats_say_up_to_when);
     tcase_add_test(tc, status_is_counted_at_the_moment);
     tcase_add_test(tc, metrics_are_prometheus_text);

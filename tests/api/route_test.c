@@ -10,6 +10,7 @@ static const struct {
 } paths[] = {
     {"/orders", TB_ROUTE_ORDERS, TB_ROUTE_ORDERS_READ},
     {"/orders/stats", TB_ROUTE_STATS, TB_ROUTE_STATS},
+    {"/orders/digests", TB_ROUTE_DIGESTS, TB_ROUTE_DIGESTS},
     {"/orders/" ID, TB_ROUTE_ORDER, TB_ROUTE_ORDER},
     {"/orders/01A207AB-6D5E-71EC-B6C1-58B7EA3E8654", TB_ROUTE_ORDER, TB_ROUTE_ORDER},
     {"/orders/" ID "/address", TB_ROUTE_ADDRESS, -1},

@@ -167,6 +167,53 @@ START_TEST(lists_are_those_of_the_sqlite_view)
 }
 END_TEST
 
+struct scanned {
+    size_t count;
+    char last_id[TB_UUID_SIZE];
+};
+
+/* What is read back has the content that the event log told of. */
+static void scan_one(void *ctx, const struct tb_order *order)
+{
+    struct scanned *scanned = ctx;
+    char hash[65], expected[65];
+
+    ck_assert_int_gt(strcmp(order->order_id, scanned->last_id), 0);
+    memcpy(scanned->last_id, order->order_id, TB_UUID_SIZE);
+    scanned->count++;
+    tb_order_hash(order, hash);
+    for (size_t i = 0; i < f.history.order_count; i++) {
+        const struct history_order *made = &f.history.orders[i];
+
+        if (strcmp(made->order.order_id, order->order_id) != 0)
+            continue;
+        tb_order_hash(&made->states[history_reachable(made)], expected);
+        ck_assert_str_eq(hash, expected);
+    }
+}
+
+START_TEST(all_orders_are_gone_through_by_id)
+{
+    struct scanned scanned = {0};
+    struct tb_error err = {0};
+    size_t pages = 0, before;
+    char start[TB_UUID_SIZE + 1];
+
+    fill();
+    start[0] = '\0';
+    do {
+        before = scanned.count;
+        ck_ok(f.reader->ops->scan(f.reader, start, 37, scan_one, &scanned, &err));
+        snprintf(start, sizeof start, "%s ", scanned.last_id); /* just behind it */
+        pages++;
+    } while (scanned.count == before + 37);
+    ck_assert_uint_gt(pages, 3);
+    for (size_t i = 0; i < f.history.order_count; i++)
+        scanned.count -= history_reachable(&f.history.orders[i]) > 0;
+    ck_assert_uint_eq(scanned.count, 20); /* those that fill adds; no stub */
+}
+END_TEST
+
 START_TEST(versions_are_those_of_the_orders)
 {
     char ids[400][TB_UUID_SIZE];
@@ -284,6 +331,7 @@ int main(void)
 
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, all_orders_are_gone_through_by_id);
     tcase_add_test(tc, versions_are_those_of_the_orders);
     tcase_add_test(tc, lists_are_those_of_the_sqlite_view);
     tcase_add_test(tc, stats_are_those_of_the_sqlite_view);
