@@ -54,6 +54,7 @@ extern const struct tb_subcommand tb_cmd_order_ship, tb_cmd_order_cancel;
 extern const struct tb_subcommand tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait;
 extern const struct tb_subcommand tb_cmd_order_import;
 extern const struct tb_subcommand tb_cmd_stats, tb_cmd_status, tb_cmd_link;
+extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_verify;
 
 /* "tillbox: ..." on standard error. */
 void tb_cli_complain(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);

@@ -1,7 +1,9 @@
 """What `tillbox` sends, prints and ends with, against a server that answers what we say."""
 import json
+import shutil
 import socket
 import subprocess
+import tempfile
 import unittest
 
 from scripted import DROP, TILLBOX, Server, environment, ok, problem, tillbox, tillbox_on_terminal
@@ -21,7 +23,7 @@ class Exits(unittest.TestCase):
 
     def test_usage_is_2_and_asks_nobody(self):
         wrong = [
-            [], ["nodes"], ["dlq", "list"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
+            [], ["nodes", "x"], ["dlq", "list"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
             ["order", "place"], ["order", "place", "--line", "TEA-1"],
             ["order", "place", "--line", "TEA-1:2:3.50"], ["order", "place", "--line", ":1:1"],
             ["order", "place", "--line", "A:1e3:1"], ["order", "place", "a", "b"],
@@ -35,6 +37,9 @@ class Exits(unittest.TestCase):
             ["stats", "--group-by"], ["stats", "x"], ["status", "--json=yes"],
             ["status", "--url", "ftp://x"], ["status", "--url", "nonsense://"],
             ["order", "import", "x", "--give-up-after", "later"], ["config", "--unknown"],
+            ["verify", "--edge", "http://127.0.0.1:1"],
+            ["verify", "--central", "http://127.0.0.1:1"],
+            ["verify", "--edge", "http://a", "--central", "http://b", "--wait", "long"],
         ]
         with Server(lambda request: ok({})) as server:
             for args in wrong:
@@ -48,7 +53,7 @@ class Exits(unittest.TestCase):
     def test_help_is_0_with_examples_everywhere(self):
         commands = [["order", name] for name in
                     "place show list address lines ship cancel wait import".split()]
-        commands += [[name] for name in "edge central stats status link config".split()]
+        commands += [[name] for name in "edge central stats status link nodes verify config".split()]
         for command in commands:
             with self.subTest(command=command):
                 done = tillbox(*command, "--help")
@@ -75,7 +80,10 @@ class Exits(unittest.TestCase):
                     self.assertNotIn("not known", done.stderr)  # nothing was sent: it is known
 
     def test_central_is_not_installed(self):
-        done = tillbox("central")
+        with tempfile.TemporaryDirectory() as folder:  # it is looked for beside tillbox
+            alone = shutil.copy(TILLBOX, folder)
+            done = subprocess.run([alone, "central"], env=environment(), text=True,
+                                  capture_output=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn("tillbox-central is not installed", done.stderr)
 

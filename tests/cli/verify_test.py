@@ -1,0 +1,242 @@
+"""What `tillbox verify` and `tillbox nodes` ask, compare and end with, against servers that hold
+what we say."""
+import json
+import unittest
+import urllib.parse
+
+from scripted import Server, ok, problem, tillbox, tillbox_on_terminal
+
+
+def order_id(number):
+    return f"01a207ab-6d5e-71ec-b6c1-{number:012d}"
+
+
+def digest(number, node="till1", version=1, status="PLACED", total=700, content="a", **more):
+    return {"orderId": order_id(number), "node": node, "version": version, "status": status,
+            "totalMinor": total, "currency": "EUR", "hash": content * 64, **more}
+
+
+class Side:
+    """A process that holds digests; node: an edge's, None for a central."""
+
+    def __init__(self, digests, node=None, letters=None, change=None):
+        self.digests = {one["orderId"]: one for one in digests}
+        self.node, self.letters, self.change = node, letters, change
+        self.asked = self.busy = 0
+
+    def answer(self, request):
+        path, _, query = request.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query))
+        self.asked += 1
+        if self.busy > 0:
+            self.busy -= 1
+            return problem(503, "Away.")
+        if path == "/status":
+            return ok({"node": self.node} if self.node else {"role": "central"})
+        if path == "/dead-letters" and self.letters is not None:
+            return ok({"deadLetters": self.letters.get(query["orderId"], [])})
+        if path != "/orders/digests":
+            return problem(404, "There is nothing at this path.")
+        if self.change and query["limit"] == "1":
+            self.change(self)
+        return self.page(query)
+
+    def page(self, query):
+        ids = sorted(one for one in self.digests if one >= query.get("start", ""))
+        limit = min(int(query["limit"]), 7)  # as if there were thousands
+        body = {"digests": [self.digests[one] for one in ids[:limit]]}
+        if len(ids) > limit:
+            body["next"] = ids[limit]
+        return ok(body)
+
+
+def verify(central, *edges, flags=(), wait="0"):
+    """Runs it; returns (exit status, what it told as JSON)."""
+    servers = [Server(side.answer) for side in (central, *edges)]
+    try:
+        for server in servers:
+            server.__enter__()
+        args = [part for server in servers[1:] for part in ("--edge", server.url)]
+        done = tillbox("verify", "--central", servers[0].url, *args, "--json", "--wait", wait, *flags)
+    finally:
+        for server in servers:
+            server.__exit__()
+    told = json.loads(done.stdout) if done.stdout else None
+    return done.returncode, told, done.stderr
+
+
+def kinds(told):
+    return [(one["difference"], int(one["orderId"][-12:])) for one in told["differences"]]
+
+
+class Verify(unittest.TestCase):
+    def test_equal_sides_are_equal(self):
+        one = [digest(i, "till1") for i in range(0, 60, 2)]
+        two = [digest(i, "till2") for i in range(1, 60, 2)]
+        status, told, _ = verify(Side(one + two), Side(one, "till1"), Side(two, "till2"))
+        self.assertEqual(status, 0)
+        self.assertEqual(told, {"differences": [], "orders": 60, "same": 60, "pending": 0,
+                                "missing": 0, "different": 0, "extra": 0, "foreign": 0,
+                                "complete": True})
+
+    def test_nothing_on_both_sides_is_equal(self):
+        status, told, _ = verify(Side([]), Side([], "till1"))
+        self.assertEqual((status, told["orders"]), (0, 0))
+
+    def test_each_difference_is_told(self):
+        store = [digest(i) for i in range(20)]
+        view = {i: digest(i) for i in range(20)}
+        del view[3]                                   # missing
+        store[4] = digest(4, version=2)               # behind
+        view[5] = digest(5, status="SHIPPED")         # different
+        view[6] = digest(6, total=701)
+        view[7] = digest(7, content="b")
+        view[8] = digest(8, version=2)                # the store was set back
+        view[9] = digest(9, node="till9")             # another node claims it
+        view[30] = digest(30)                         # extra
+        view[31] = digest(31, node="till7")           # foreign
+        status, told, _ = verify(Side(view.values()), Side(store, "till1"))
+        self.assertEqual(status, 1)
+        self.assertEqual(sorted(kinds(told), key=lambda one: one[1]),
+                         [("missing", 3), ("missing", 4), ("different", 5), ("different", 6),
+                          ("different", 7), ("different", 8), ("different", 9), ("extra", 30),
+                          ("foreign", 31)])
+        self.assertEqual((told["orders"], told["same"]), (22, 13))
+        behind = told["differences"][[one["orderId"] for one in told["differences"]].index(
+            order_id(4))]
+        self.assertEqual((behind["edge"]["version"], behind["central"]["version"]), (2, 1))
+
+    def test_each_single_difference_is_a_failure(self):
+        for view in ([], [digest(1, version=2)], [digest(1, total=1)], [digest(1, status="X")],
+                     [digest(1, content="c")], [digest(1), digest(2)],
+                     [digest(1), digest(2, node="other")]):
+            with self.subTest(view=view):
+                self.assertEqual(verify(Side(view), Side([digest(1)], "till1"))[0], 1)
+
+    def test_foreign_orders_may_be_ignored(self):
+        status, told, _ = verify(Side([digest(1), digest(2, node="till7")]),
+                                 Side([digest(1)], "till1"), flags=["--ignore-foreign"])
+        self.assertEqual((status, told["foreign"], told["differences"]), (0, 1, []))
+        status, told, _ = verify(Side([digest(1), digest(2)]), Side([digest(1)], "till1"),
+                                 flags=["--ignore-foreign"])
+        self.assertEqual((status, told["extra"]), (1, 1))
+
+    def test_pending_orders_may_be_allowed(self):
+        store = [digest(1, delivery="pending"), digest(2, version=3, delivery="pending"),
+                 digest(3, delivery="delivered")]
+        view = [digest(2, version=2), digest(3)]
+        self.assertEqual(verify(Side(view), Side(store, "till1"))[0], 1)
+        status, told, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
+        self.assertEqual((status, told["pending"], told["same"]), (0, 2, 1))
+        store[0]["parked"] = "too large"  # it will never be delivered
+        status, told, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
+        self.assertEqual((status, kinds(told)), (1, [("missing", 1)]))
+        self.assertIn("too large", told["differences"][0]["reason"])
+
+    def test_dead_letters_are_named(self):
+        letters = {order_id(1): [{"reason": "tillbox.invalid", "message": "no lines"}]}
+        status, told, _ = verify(Side([], letters=letters),
+                                 Side([digest(1), digest(2)], "till1"))
+        self.assertEqual(status, 1)
+        reasons = {one["orderId"]: one.get("reason") for one in told["differences"]}
+        self.assertEqual(reasons, {order_id(1): "dead letter, tillbox.invalid: no lines",
+                                   order_id(2): None})
+
+    def test_an_order_in_two_stores_is_told(self):
+        status, told, _ = verify(Side([digest(1)]), Side([digest(1)], "till1"),
+                                 Side([digest(1)], "till2"))
+        self.assertEqual((status, kinds(told)), (1, [("different", 1)]))
+        self.assertEqual(told["differences"][0]["reason"], "both till1 and till2 have it")
+
+    def test_what_is_under_way_is_waited_for(self):
+        def arrive(side):
+            if side.asked > 5:
+                side.digests[order_id(1)] = digest(1)
+
+        status, told, _ = verify(Side([], change=arrive), Side([digest(1)], "till1"), wait="60s")
+        self.assertEqual((status, told["same"], told["missing"]), (0, 1, 0))
+
+    def test_an_order_placed_meanwhile_is_not_extra(self):
+        def place(side):
+            side.digests[order_id(9)] = digest(9)
+
+        status, told, _ = verify(Side([digest(9)]), Side([], "till1", change=place))
+        self.assertEqual((status, told["same"], told["extra"]), (0, 1, 0))
+
+    def test_many_differences_are_all_told(self):
+        status, told, _ = verify(Side([]), Side([digest(i) for i in range(1030)], "till1"))
+        self.assertEqual((status, told["missing"], len(told["differences"])), (1, 1030, 1030))
+
+    def test_a_busy_side_is_waited_for(self):
+        central = Side([digest(1)])
+        central.busy = 2
+        self.assertEqual(verify(central, Side([digest(1)], "till1"))[0], 0)
+
+    def test_what_is_not_ours_is_refused(self):
+        class Unsorted(Side):
+            def page(self, query):
+                return ok({"digests": [digest(2), digest(1)]})
+
+        class Strange(Side):
+            def page(self, query):
+                return ok({"orders": []})
+
+        for side, text in ((Unsorted([]), "order of their ids"), (Strange([]), "no digests")):
+            status, _, complaint = verify(side, Side([digest(1)], "till1"))
+            self.assertEqual(status, 1)
+            self.assertIn(text, complaint)
+        status, _, complaint = verify(Side([]), Side([]))  # a central in the place of an edge
+        self.assertEqual(status, 1)
+        self.assertIn("is no edge", complaint)
+
+    def test_nobody_there_is_3(self):
+        with Server(Side([], "till1").answer) as edge:
+            done = tillbox("verify", "--edge", edge.url, "--central", "http://127.0.0.1:1")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("127.0.0.1:1", done.stderr)
+
+    def test_lines_in_a_pipe_and_a_table_on_a_terminal(self):
+        central, edge = Side([digest(1)]), Side([digest(1), digest(2, total=-350)], "till1")
+        with Server(central.answer) as there, Server(edge.answer) as here:
+            args = ["verify", "--edge", here.url, "--central", there.url, "--wait", "0"]
+            done = tillbox(*args)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stdout.splitlines(),
+                             [f"missing\t{order_id(2)}\ttill1\t1 PLACED -3.50 EUR aaaaaaaa\tnone\t",
+                              "same\t1", "pending\t0", "missing\t1", "different\t0", "extra\t0",
+                              "foreign\t0"])
+            status, shown = tillbox_on_terminal(*args, columns=160)
+        self.assertEqual(status, 1)
+        self.assertIn("difference", shown)
+        self.assertIn("2 orders: 1 same, 1 missing", shown)
+
+
+NODES = {"nodes": [
+    {"node": "till1", "state": "behind", "lastSeenAt": "2026-11-23T09:10:03.660Z",
+     "completeThroughAt": "2026-11-23T09:10:03.000Z", "pending": 5, "clockOffsetMs": -12,
+     "lateOrders": 2, "version": "0.1.0",
+     "epochs": [{"epoch": "00112233445566aa", "completeThrough": 4, "lastSequence": 9,
+                 "holes": [[5, 7], [9, 9]]}]},
+    {"node": "till2", "state": "silent", "lateOrders": 0, "epochs": []}]}
+
+
+class Nodes(unittest.TestCase):
+    def test_lines_table_and_json(self):
+        with Server(lambda request: ok(NODES)) as server:
+            self.assertEqual(tillbox("nodes", url=server.url).stdout,
+                             "till1\tbehind\t2026-11-23T09:10:03.660Z\t2026-11-23T09:10:03.000Z\t"
+                             "5\t-12\t2\t4\t1\t0.1.0\ntill2\tsilent\t\t\t\t\t0\t0\t0\t\n")
+            self.assertEqual(json.loads(tillbox("nodes", "--json", url=server.url).stdout), NODES)
+            status, shown = tillbox_on_terminal("nodes", url=server.url, columns=160)
+        self.assertEqual(status, 0)
+        self.assertIn("completeThroughAt", shown)
+
+    def test_an_edge_is_no_central(self):
+        with Server(lambda request: problem(404, "There is nothing at this path.")) as server:
+            done = tillbox("nodes", url=server.url)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("is no central", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
