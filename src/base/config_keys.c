@@ -55,8 +55,9 @@ const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
                                      "once events are in it."},
     [TB_KAFKA_KEY] = {"kafka", "key", "--kafka-key", TB_CONFIG_CHOICE, "order",
                       .choices = "order|customer",
-                      .help = "What keeps its order in the log: each order's events, or all of a "
-                              "customer's that come from one node."},
+                      .help =
+                          "What keeps its order in the log: an order's events, or a customer's "
+                          "from one node."},
     [TB_KAFKA_CREATE_TOPICS] = {"kafka", "create_topics", "--create-topics", TB_CONFIG_BOOL, "no",
                                 .help = "Create the topics that are missing."},
     [TB_KAFKA_REPLICATION] = {"kafka", "replication", "--kafka-replication", TB_CONFIG_INT, "0",

@@ -184,8 +184,8 @@ static void count_calls(enum tb_db_mode mode, enum then then, int64_t *ret_syncs
     ck_assert_int_gt(*ret_changes, 15);
 }
 
-/* One change in three for each sync; all of them within three syncs. */
-#define STRIDE 3
+/* One change in so many after each sync; all of them within as many syncs. */
+#define STRIDE 5
 
 START_TEST(a_sync_fails_and_the_power_goes)
 {

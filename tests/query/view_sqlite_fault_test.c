@@ -13,9 +13,10 @@
 #include <stdlib.h>
 
 /* Small enough that the scenario checkpoints several times. */
-#define WAL_PAGES 16
-/* One change in so many after each sync. */
-#define STRIDE 11
+#define WAL_PAGES 8
+/* Of the changes after a sync so many, which is more than the next checkpoint, one in STRIDE. */
+#define CUTS_WITHIN 60
+#define STRIDE 4
 
 static struct fixture {
     char dir[128], path[160];
@@ -259,12 +260,14 @@ static void fail_a_sync(int64_t fail_at, int64_t cut_at, bool dies, uint64_t see
 
 START_TEST(a_sync_fails_and_the_power_goes)
 {
-    int64_t syncs = calls_of_a_run(FAULT_SYNC), changes = calls_of_a_run(FAULT_CHANGES);
     uint64_t seed = test_seed((uint64_t)_i * 7919);
+    int64_t syncs;
 
+    f.log.batch_max = 1; /* more commits */
+    syncs = calls_of_a_run(FAULT_SYNC);
     ck_assert_int_gt(syncs, 10);
     for (int64_t fail_at = 1; fail_at <= syncs; fail_at++)
-        for (int64_t cut_at = 1 + fail_at % STRIDE; cut_at <= changes / 2; cut_at += STRIDE)
+        for (int64_t cut_at = 1 + fail_at % STRIDE; cut_at <= CUTS_WITHIN; cut_at += STRIDE)
             fail_a_sync(fail_at, cut_at, /* dies= */ _i % 2, seed + (uint64_t)(fail_at + cut_at));
 }
 END_TEST
