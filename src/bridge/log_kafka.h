@@ -1,12 +1,13 @@
 /* Kafka behind the door of log.h, through librdkafka.
  *
- * Writer: idempotent, acks=all, keyed, murmur2 as Java's client. An acknowledgement is a
- * delivery report without error; a time-out or a lost producer is TB_UNKNOWN. A broker that will
- * not take a record refuses its whole batch: TB_INVALID is said only of a record that was
- * outstanding alone, of others TB_UNKNOWN with alone_wanted. Once an answer was not TB_OK, append
- * is TB_BUSY until poll has handed that answer out: nothing overtakes what must be sent again.
- * A fatal producer error closes the handle and opens a new one at the next append or poll; what
- * was outstanding is unknown.
+ * Writer: idempotent, acks=all, keyed, murmur2 as Java's client. Records of one key go one after
+ * the other, each when the one before is acknowledged: nothing of an order overtakes what failed
+ * or was refused, and an order's events take a round trip each. An acknowledgement is the broker's
+ * own word with an offset; a time-out or a lost producer is TB_UNKNOWN. A broker that will not
+ * take a record refuses its whole batch: TB_INVALID is said only of a record that was outstanding
+ * alone, of others TB_UNKNOWN with alone_wanted. Once an answer was not TB_OK, append is TB_BUSY
+ * until poll has handed that answer out. A fatal producer error closes the handle and opens a new
+ * one at the next append or poll; what was outstanding is unknown.
  * Reader: range assignment, no auto-commit; a partition starts at its committed offset, with
  * none at its beginning. A position out of range stops that partition: whenever its turn comes
  * poll is TB_CORRUPT, and the others are read in between. While no broker answers or something is
@@ -48,6 +49,8 @@ void tb_log_kafka_close(struct tb_log_writer *writer);
 TB_CHECKED enum tb_code tb_log_kafka_open(struct tb_log_writer *writer, struct tb_error *err);
 /* A broker answers and the topic is there as it should be. Owner only. */
 bool tb_log_kafka_connected(const struct tb_log_writer *writer);
+/* No broker can be reached: it was tried at all of them. Owner only. */
+bool tb_log_kafka_lost(const struct tb_log_writer *writer);
 
 TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options,
                                             const char *topic, const char *group,
@@ -69,8 +72,9 @@ struct tb_log_kafka_topic {
     bool compacted;
     int64_t retention_ms; /* 0: the broker's; below 0: for ever */
 };
-/* Are they there, with that many partitions? Missing ones are created only with create.
- * TB_NOT_FOUND: missing; TB_CONFLICT: another partition count; TB_UNAVAILABLE: no broker. */
+/* Are they there, with that many partitions? Missing ones are created only with create, and are
+ * ready for use then. TB_NOT_FOUND: missing; TB_INVALID: another partition count; both texts say
+ * what to do. TB_UNAVAILABLE: no broker answers, or it refuses. */
 TB_CHECKED enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
                                                   const struct tb_log_kafka_topic *topics,
                                                   size_t count, bool create, int64_t timeout_ms,

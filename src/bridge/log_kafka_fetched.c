@@ -1,6 +1,4 @@
 #include "bridge/log_kafka_reader_priv.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static size_t weight(const rd_kafka_message_t *message)
@@ -38,21 +36,12 @@ static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *me
     const char *why = rd_kafka_message_errstr(message);
     int32_t p = message->partition;
 
-    switch ((int)message->err) {
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        if (p < 0 || p >= KAFKA_PARTITIONS_MAX || !reader->parts[p].held)
-            return;
-        reader->parts[p].corrupt = true;
-        snprintf(reader->parts[p].why, sizeof reader->parts[p].why, "%s", why);
-        tb_kafka_problem_set(&reader->problem, "%s-%d is stopped at %" PRId64 ": %s",
-                             reader->topic, (int)p, reader->parts[p].next, why);
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return;
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        return;
-    default:
-        tb_kafka_watch_error(&reader->watch, &reader->settings, &reader->problem, message->err,
-                             why);
-    }
+    if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        tb_kafka_reader_error(reader, message->err, why);
+    else if (p >= 0 && p < KAFKA_PARTITIONS_MAX && reader->parts[p].held)
+        tb_kafka_reader_stopped(reader, p, why);
 }
 
 /* Keeps the order of what the library hands out, and what is not of the place where the reader
@@ -76,6 +65,10 @@ void tb_kafka_fetched_add(struct kafka_reader *reader, rd_kafka_message_t *messa
         tb_kafka_group_seek(reader, p, message->offset); /* fetched again, later */
         rd_kafka_message_destroy(message);
         return;
+    }
+    if (reader->refused[0]) {
+        reader->refused[0] = '\0';
+        tb_kafka_reader_tell(reader);
     }
     part->fetched[(part->head + part->count++) % part->room] = message;
     part->next = message->offset + 1;

@@ -30,15 +30,21 @@ void tb_kafka_settings_release(struct kafka_settings *settings);
 TB_CHECKED enum tb_code tb_kafka_conf(const struct kafka_settings *settings, const char *group,
                                       bool tail, rd_kafka_conf_t **ret_conf, struct tb_error *err);
 
-/* One line of text that any thread may read. */
+/* What stands in the way, for a person, from any thread: first what is wrong with the connection
+ * or the topic, else what is wrong with the work. */
+enum kafka_concern { KAFKA_WAY, KAFKA_WORK, KAFKA_CONCERNS };
 struct kafka_problem {
     pthread_mutex_t lock;
-    char text[240];
+    char texts[KAFKA_CONCERNS][240];
 };
 void tb_kafka_problem_init(struct kafka_problem *problem);
 void tb_kafka_problem_release(struct kafka_problem *problem);
-void tb_kafka_problem_set(struct kafka_problem *problem, const char *format, ...) TB_PRINTF(2, 3);
+/* "" ends it. */
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern concern,
+                          const char *format, ...) TB_PRINTF(3, 4);
 void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240]);
+/* The library's words for a person: what was refused first, and without how often and how long. */
+void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200]);
 
 /* The library's opaque pointer: outlives the owner while the library takes its time to end. */
 struct kafka_handle {
@@ -58,11 +64,14 @@ void tb_kafka_bury(struct kafka_handle *handle, int64_t wait_ms);
 
 /*   CONNECTING --> FINE <--> DOWN (no broker answers)
  *        |          |
- *        +--------> WRONG (a broker answers, but the topic is not as it should be) */
+ *        +--------> WRONG (a broker answers, but refuses, or the topic is not as it should be)
+ *
+ * The topic is looked at on the way to FINE: at the start, and when brokers were gone. */
 enum kafka_state { KAFKA_CONNECTING, KAFKA_FINE, KAFKA_DOWN, KAFKA_WRONG };
 struct kafka_watch {
     enum kafka_state state;
     int64_t look_at_ms; /* monotonic; not before */
+    char cause[200];    /* the last trouble with a connection */
 };
 /* Looks again if it is time to; does not wait unless a broker is connected. */
 void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
@@ -71,6 +80,11 @@ void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle
 void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
                           struct kafka_problem *problem, rd_kafka_resp_err_t code,
                           const char *text);
-/* Partitions of the handle's topic; 0: not there. Failure: the library's code. */
-rd_kafka_resp_err_t tb_kafka_ask_partitions(const struct kafka_handle *handle, int timeout_ms,
-                                            int *ret_count);
+struct kafka_layout {
+    int partitions; /* 0: the topic is not there */
+    bool led;       /* each has a leader: records can be written and read */
+};
+rd_kafka_resp_err_t tb_kafka_ask_layout(const struct kafka_handle *handle, int timeout_ms,
+                                        struct kafka_layout *ret_layout);
+/* What to say of a topic that has another partition count than it should. */
+void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240]);

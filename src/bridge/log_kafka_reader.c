@@ -2,104 +2,26 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* At most so long in the library at once: what is due meanwhile is looked at in between. */
-#define SLICE_MS 500
 /* To leave the group takes an answer of its coordinator; without one the group's own session
  * time-out tells it. */
 #define LEAVE_MS 6000
+#define QUERY_TRIES 5
 
 static struct kafka_reader *reader_of(const struct tb_log_reader *base)
 {
     return (struct kafka_reader *)(uintptr_t)base;
 }
 
-/* Serves the library and takes what is there; waits at most wait_ms for the first. */
-static void gather(struct kafka_reader *reader, int64_t wait_ms)
-{
-    rd_kafka_t *rk = reader->handle->rk;
-    rd_kafka_message_t *message;
-
-    tb_kafka_watch(&reader->watch, reader->handle, &reader->settings, &reader->problem);
-    tb_kafka_group_serve(reader);
-    /* Also with enough fetched: whoever does not poll is thrown out of the group. */
-    message = rd_kafka_consumer_poll(rk, (int)wait_ms);
-    while (message) {
-        tb_kafka_fetched_add(reader, message);
-        message = tb_kafka_fetched_full(reader) ? NULL : rd_kafka_consumer_poll(rk, 0);
-    }
-}
-
-/* The next partition, in turn, that has something to say; -1: none. */
-static int32_t next_partition(struct kafka_reader *reader)
-{
-    for (int32_t i = 0; i < KAFKA_PARTITIONS_MAX && !reader->paused; i++) {
-        int32_t p = (reader->turn + i) % KAFKA_PARTITIONS_MAX;
-
-        if (reader->parts[p].count == 0 && !reader->parts[p].corrupt)
-            continue;
-        reader->turn = (p + 1) % KAFKA_PARTITIONS_MAX;
-        return p;
-    }
-    return -1;
-}
-
-static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch *ret_batch,
-                                struct tb_error *err)
-{
-    char why[240];
-
-    if (reader->watch.state != KAFKA_DOWN && reader->watch.state != KAFKA_WRONG) {
-        *ret_batch = (struct tb_log_batch){0};
-        return TB_OK;
-    }
-    tb_kafka_problem_get(&reader->problem, why);
-    return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
-}
-
-static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, size_t max,
-                             struct tb_log_batch *ret_batch, struct tb_error *err)
-{
-    const struct kafka_part *part = &reader->parts[partition];
-
-    /* What was fetched before it was lost is still good. */
-    if (part->count > 0)
-        return tb_kafka_fetched_lend(reader, partition, max, ret_batch, err);
-    return tb_error_set(err, TB_CORRUPT, "group %s stands at %" PRId64 " of %s-%d: %s",
-                        reader->group, part->next, reader->topic, (int)partition, part->why);
-}
-
-static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
-                                struct tb_log_batch *ret_batch, struct tb_error *err)
-{
-    struct kafka_reader *reader = reader_of(base);
-    const struct tb_clock *clock = reader->settings.clock;
-    int64_t until_ms = wait_ms < 0 ? INT64_MAX : tb_clock_mono_ms(clock) + wait_ms;
-    int64_t left_ms = 0;
-    int32_t p;
-
-    tb_kafka_fetched_return(reader);
-    for (;;) {
-        gather(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
-        p = max > 0 ? next_partition(reader) : -1;
-        if (p >= 0)
-            return hand_out(reader, p, max, ret_batch, err);
-        left_ms = until_ms - tb_clock_mono_ms(clock);
-        if (atomic_exchange(&reader->woken, false) || left_ms <= 0 ||
-            reader->watch.state == KAFKA_DOWN || reader->watch.state == KAFKA_WRONG)
-            return say_nothing(reader, ret_batch, err);
-    }
-}
-
 /* Partitions of the topic, as far as they are known; those held are. */
 static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
                                     struct tb_error *err)
 {
-    int count = 0;
+    struct kafka_layout layout = {0};
 
     if (partition >= 0 && partition < KAFKA_PARTITIONS_MAX) {
-        if (reader->parts[partition].held)
-            return TB_OK;
-        if (tb_kafka_ask_partitions(reader->handle, TB_KAFKA_ASK_MS, &count) || partition < count)
+        if (reader->parts[partition].held ||
+            tb_kafka_ask_layout(reader->handle, TB_KAFKA_ASK_MS, &layout) ||
+            partition < layout.partitions)
             return TB_OK;
     }
     return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
@@ -116,20 +38,37 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
     return TB_OK;
 }
 
+/* Leaders move: asked again, the library has looked for the new one. */
+static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t partition,
+                                      int64_t *ret_begin, int64_t *ret_end)
+{
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    struct kafka_layout layout;
+
+    for (int tries = 0; tries < QUERY_TRIES; tries++) {
+        code = rd_kafka_query_watermark_offsets(reader->handle->rk, reader->topic, partition,
+                                                ret_begin, ret_end, TB_KAFKA_ASK_MS);
+        if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
+            code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+            break;
+        (void)tb_kafka_ask_layout(reader->handle, TB_KAFKA_ASK_MS, &layout);
+    }
+    return code;
+}
+
 /* What the last fetch saw, while there are fetches; else the cluster's own word. */
 static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
                              int64_t *ret_end, struct tb_error *err)
 {
     const struct kafka_part *part = &reader->parts[partition];
-    rd_kafka_t *rk = reader->handle->rk;
     int64_t begin = -1, end = -1;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (part->held && !part->corrupt && !reader->paused && !reader->unplaced)
-        (void)rd_kafka_get_watermark_offsets(rk, reader->topic, partition, &begin, &end);
+        (void)rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin,
+                                             &end);
     if (begin < 0 || end < begin || end < part->next)
-        code = rd_kafka_query_watermark_offsets(rk, reader->topic, partition, &begin, &end,
-                                                TB_KAFKA_ASK_MS);
+        code = query_ends(reader, partition, &begin, &end);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     if (code)
@@ -144,20 +83,22 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
                                   struct tb_error *err)
 {
     struct kafka_reader *reader = reader_of(base);
+    const struct kafka_part *part;
     int64_t begin = 0, end = 0;
 
     if (reader->tail)
         return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
     TB_TRY(check_partition(reader, partition, err));
-    if (!reader->parts[partition].held || next < reader->parts[partition].start)
+    part = &reader->parts[partition];
+    if (!part->held || part->start < 0 || next < part->start)
         return TB_OK;
-    if (next > reader->parts[partition].next) {
+    if (next > part->next) {
         TB_TRY(ask_ends(reader, partition, &begin, &end, err));
         if (next > end)
             return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
                                 reader->topic, (int)partition);
     }
-    tb_kafka_group_commit(reader, partition, next);
+    tb_kafka_commit(reader, partition, next);
     return TB_OK;
 }
 
@@ -170,7 +111,7 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
     if (partition < 0 || partition >= KAFKA_PARTITIONS_MAX)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
-    if (reader->parts[partition].held && !reader->unplaced)
+    if (reader->parts[partition].held && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;
     else if (!reader->tail)
         TB_TRY(tb_kafka_group_committed(reader, partition, &range.committed, err));
@@ -208,8 +149,8 @@ static void reader_free(struct tb_log_reader *base)
 {
     struct kafka_reader *reader = reader_of(base);
 
-    if (reader->handle)
-        tb_kafka_group_flush(reader);
+    if (reader->handle && reader->watch.state != KAFKA_DOWN)
+        tb_kafka_commit_flush(reader);
     tb_kafka_fetched_return(reader);
     for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
         tb_kafka_fetched_clear(reader, &reader->parts[p]);
@@ -217,6 +158,8 @@ static void reader_free(struct tb_log_reader *base)
     }
     if (reader->queue)
         rd_kafka_queue_destroy(reader->queue);
+    if (reader->answers)
+        rd_kafka_queue_destroy(reader->answers);
     tb_kafka_bury(reader->handle, LEAVE_MS);
     tb_kafka_settings_release(&reader->settings);
     tb_kafka_problem_release(&reader->problem);
@@ -227,7 +170,7 @@ static void reader_free(struct tb_log_reader *base)
 }
 
 static const struct tb_log_reader_ops reader_ops = {
-    .poll = reader_poll,
+    .poll = tb_kafka_reader_poll,
     .seek = reader_seek,
     .commit = reader_commit,
     .range = reader_range,
@@ -268,6 +211,7 @@ static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafk
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
     rd_kafka_poll_set_consumer(reader->handle->rk);
     reader->queue = rd_kafka_queue_get_consumer(reader->handle->rk);
+    reader->answers = rd_kafka_queue_new(reader->handle->rk);
     return subscribe(reader, err);
 }
 

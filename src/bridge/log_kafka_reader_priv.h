@@ -1,5 +1,6 @@
 /* The Kafka reader's parts: what was fetched (log_kafka_fetched.c), whose the partitions are and
- * how far they are done (log_kafka_group.c), the operations (log_kafka_reader.c).
+ * where they stand (log_kafka_group.c), how far they are done (log_kafka_commit.c), what is wrong
+ * (log_kafka_trouble.c), the operations (log_kafka_poll.c, log_kafka_reader.c).
  *
  * Thread:  the reader's owner; woken from any.
  * Memory:  fetched messages are the library's until they are destroyed.
@@ -20,7 +21,8 @@ struct kafka_part {
     bool held;
     bool corrupt;      /* stands where the log has nothing: `why` says it */
     bool dirty;        /* committed is not sent, or its sending failed */
-    int64_t start;     /* where it began when it came: a commit below is of another time */
+    int64_t start;     /* where it began since it came: a commit below is of another time; -1: it
+                          does not stand anywhere yet */
     int64_t next;      /* the next offset to fetch; -1: wherever the beginning is */
     int64_t sought;    /* to start from once it can; -1: none */
     int64_t committed; /* as told; -1: none */
@@ -50,11 +52,17 @@ struct kafka_reader {
     struct tb_header *headers; /* of the batch handed out */
     size_t headers_room;
 
-    bool unplaced;        /* partitions held that do not stand anywhere yet */
-    int64_t place_at_ms;  /* not before; monotonic */
-    bool committing;      /* a commit is under way */
-    bool commit_failed;   /* the last one; the problem says why */
-    int64_t commit_at_ms; /* after a failure not before; monotonic */
+    bool unplaced;       /* partitions held that do not stand anywhere yet */
+    int64_t place_at_ms; /* not before; monotonic */
+
+    rd_kafka_queue_t *answers; /* to commits */
+    uintptr_t commit_number;   /* the last one sent: answers to others are of no interest */
+    bool dirty;                /* some partition is */
+    bool committing;           /* an answer is to come */
+    int64_t commit_at_ms;      /* after a failure not before; monotonic */
+
+    /* What stands in the way of the work; "" if nothing does. */
+    char refused[160], commit_failed[160];
 };
 
 /* log_kafka_fetched.c */
@@ -69,13 +77,34 @@ void tb_kafka_fetched_return(struct kafka_reader *reader);
 
 /* log_kafka_group.c */
 void tb_kafka_group_callbacks(rd_kafka_conf_t *conf);
-/* What is due: partitions get their place, commits that failed go again. */
+/* What is due: partitions get their place. */
 void tb_kafka_group_serve(struct kafka_reader *reader);
 void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t offset);
-void tb_kafka_group_commit(struct kafka_reader *reader, int32_t partition, int64_t next);
-/* Waits, for a bounded time, until what was committed is sent. */
-void tb_kafka_group_flush(struct kafka_reader *reader);
 void tb_kafka_group_pause(struct kafka_reader *reader);
 /* The group's committed offset, asked of the cluster; -1: none. */
 TB_CHECKED enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t partition,
                                                  int64_t *ret_next, struct tb_error *err);
+/* A list with all partitions held and no offsets. */
+rd_kafka_topic_partition_list_t *tb_kafka_group_held(const struct kafka_reader *reader);
+
+/* log_kafka_commit.c: the one way by which an offset is committed, and it is the next one to read.
+ */
+void tb_kafka_commit(struct kafka_reader *reader, int32_t partition, int64_t next);
+/* What is due: answers are taken, and what failed goes again. */
+void tb_kafka_commit_serve(struct kafka_reader *reader);
+/* Waits, for a bounded time, until what was committed is in the cluster. */
+void tb_kafka_commit_flush(struct kafka_reader *reader);
+/* The partitions are somebody else's now: what is under way is of no interest any more. */
+void tb_kafka_commit_forget(struct kafka_reader *reader);
+
+/* log_kafka_poll.c: the operation of log.h. */
+TB_CHECKED enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max,
+                                             int64_t wait_ms, struct tb_log_batch *ret_batch,
+                                             struct tb_error *err);
+
+/* log_kafka_trouble.c: what stands in the way, from wherever it is heard of. */
+void tb_kafka_reader_error(struct kafka_reader *reader, rd_kafka_resp_err_t code,
+                           const char *text);
+void tb_kafka_reader_stopped(struct kafka_reader *reader, int32_t partition, const char *why);
+/* Shows the worst of what stands in the way of the work. */
+void tb_kafka_reader_tell(struct kafka_reader *reader);

@@ -8,18 +8,18 @@
 /* One look at the topics from a handle that lives as long as the question. */
 struct check {
     struct kafka_settings settings;
-    struct kafka_problem problem; /* why no broker answers */
-    struct kafka_handle *handle;  /* of the first topic */
-    int64_t until_ms;             /* monotonic */
+    struct kafka_handle *handle; /* of the first topic */
+    char cause[200];             /* why no broker answers */
+    int64_t until_ms;            /* monotonic */
 };
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct check *check = ((struct kafka_handle *)opaque)->owner;
 
-    (void)rk, (void)code;
-    if (check)
-        tb_kafka_problem_set(&check->problem, "%s", text);
+    (void)rk;
+    if (check && code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        tb_kafka_words((rd_kafka_resp_err_t)code, text, check->cause);
 }
 
 static int64_t left_ms(const struct check *check)
@@ -34,7 +34,8 @@ static bool passes(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-static rd_kafka_resp_err_t ask(const struct check *check, const char *topic, int *ret_count)
+static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
+                               struct kafka_layout *ret_layout)
 {
     struct kafka_handle asked = *check->handle;
     rd_kafka_resp_err_t code;
@@ -42,33 +43,39 @@ static rd_kafka_resp_err_t ask(const struct check *check, const char *topic, int
     asked.topic = rd_kafka_topic_new(asked.rk, topic, NULL);
     if (!asked.topic)
         return rd_kafka_last_error();
-    code = tb_kafka_ask_partitions(&asked, PAUSE_MS, ret_count);
+    code = tb_kafka_ask_layout(&asked, PAUSE_MS, ret_layout);
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        code = tb_kafka_ask_partitions(&asked, TB_KAFKA_ASK_MS, ret_count);
+        code = tb_kafka_ask_layout(&asked, TB_KAFKA_ASK_MS, ret_layout);
     rd_kafka_topic_destroy(asked.topic);
     return code;
 }
 
-/* *ret_count is 0 for a topic that is not there; with `wanted` that is waited for. */
-static enum tb_code count_partitions(struct check *check, const char *topic, bool wanted,
+/* *ret_count is 0 for a topic that is not there. With `made` it is waited for, until it can be
+ * written and read. */
+static enum tb_code count_partitions(struct check *check, const char *topic, bool made,
                                      int *ret_count, struct tb_error *err)
 {
     rd_kafka_resp_err_t code;
-    char why[240];
 
     do {
+        struct kafka_layout layout = {0};
+
         rd_kafka_poll(check->handle->rk, 0);
-        code = ask(check, topic, ret_count);
-        if (!code && (*ret_count > 0 || !wanted))
+        code = ask(check, topic, &layout);
+        if (!code && (!made || (layout.partitions > 0 && layout.led))) {
+            *ret_count = layout.partitions;
             return TB_OK;
+        }
         if (code && !passes(code))
-            break;
+            return tb_error_set(err, TB_UNAVAILABLE, "topic %s: %s", topic,
+                                rd_kafka_err2str(code));
         rd_kafka_poll(check->handle->rk, PAUSE_MS);
     } while (left_ms(check) > 0);
-    tb_kafka_problem_get(&check->problem, why);
-    return tb_error_set(err, TB_UNAVAILABLE, "topic %s: %s%s%s", topic,
-                        code ? rd_kafka_err2str(code) : "created, but not seen yet",
-                        why[0] ? ": " : "", why);
+    if (code)
+        return tb_error_set(err, TB_UNAVAILABLE, "topic %s: %s", topic,
+                            check->cause[0] ? check->cause : rd_kafka_err2str(code));
+    return tb_error_set(err, TB_UNAVAILABLE, "topic %s: made, but its brokers are not ready",
+                        topic);
 }
 
 static void set_config(rd_kafka_NewTopic_t *topic, const struct tb_log_kafka_topic *wanted)
@@ -137,6 +144,7 @@ static enum tb_code create_topic(struct check *check, const struct tb_log_kafka_
 static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_topic *wanted,
                                 bool create, struct tb_error *err)
 {
+    char text[240];
     int count = 0;
 
     TB_TRY(count_partitions(check, wanted->name, false, &count, err));
@@ -149,10 +157,10 @@ static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_t
         TB_TRY(create_topic(check, wanted, err));
         TB_TRY(count_partitions(check, wanted->name, true, &count, err));
     }
-    if (count != wanted->partitions)
-        return tb_error_set(err, TB_CONFLICT, "topic %s has %d partitions, not %d", wanted->name,
-                            count, wanted->partitions);
-    return TB_OK;
+    if (count == wanted->partitions)
+        return TB_OK;
+    tb_kafka_mismatch(wanted->name, count, wanted->partitions, text);
+    return tb_error_set(err, TB_INVALID, "%s", text);
 }
 
 static enum tb_code check_all(struct check *check, const struct tb_log_kafka_topic *topics,
@@ -179,10 +187,8 @@ enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *option
     if (count == 0)
         return TB_OK;
     TB_TRY(tb_kafka_settings_copy(options, &check.settings, err));
-    tb_kafka_problem_init(&check.problem);
     code = check_all(&check, topics, count, create, err);
     tb_kafka_bury(check.handle, TB_KAFKA_ASK_MS);
-    tb_kafka_problem_release(&check.problem);
     tb_kafka_settings_release(&check.settings);
     return code;
 }

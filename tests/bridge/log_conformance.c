@@ -407,6 +407,12 @@ START_TEST(wake_ends_a_wait)
 END_TEST
 
 #define STREAM 3000
+#define STREAM_SLOW 600
+
+static int stream_length(void)
+{
+    return subject->slow ? STREAM_SLOW : STREAM;
+}
 
 static void *write_stream(void *arg)
 {
@@ -415,7 +421,7 @@ static void *write_stream(void *arg)
     struct fake_random random;
 
     fake_random_init(&random, *(uint64_t *)arg);
-    for (int i = 0; i < STREAM; i++) {
+    for (int i = 0; i < stream_length(); i++) {
         char key[16];
         struct tb_record record = {.key = {key, 0}, .value = TB_STR("v")};
 
@@ -441,7 +447,7 @@ START_TEST(reading_while_writing)
     int seen = 0;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, write_stream, &seed), 0);
-    while (seen < STREAM) {
+    while (seen < stream_length()) {
         struct tb_log_batch batch;
 
         ck_ok(f.reader->ops->poll(f.reader, 64, -1, &batch, &err));

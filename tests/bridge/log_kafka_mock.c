@@ -10,6 +10,7 @@ static const struct tb_log_kafka_property quick[] = {
     {"reconnect.backoff.ms", "20", TB_KAFKA_BOTH},
     {"reconnect.backoff.max.ms", "100", TB_KAFKA_BOTH},
     {"retry.backoff.ms", "20", TB_KAFKA_BOTH},
+    {"socket.timeout.ms", "2000", TB_KAFKA_PRODUCER},
 };
 
 void mock_make(struct mock *mock, int brokers)
@@ -24,13 +25,21 @@ void mock_make(struct mock *mock, int brokers)
     ck_assert_ptr_nonnull(mock->rk);
     mock->cluster = rd_kafka_mock_cluster_new(mock->rk, brokers);
     ck_assert_ptr_nonnull(mock->cluster);
+    memcpy(mock->properties, quick, sizeof quick);
     mock->options = (struct tb_log_kafka_options){
         .brokers = rd_kafka_mock_cluster_bootstraps(mock->cluster),
         .client_id = "test",
-        .properties = quick,
+        .properties = mock->properties,
         .property_count = sizeof quick / sizeof *quick,
         .clock = &tb_clock_system,
     };
+}
+
+void mock_set(struct mock *mock, const char *key, const char *value)
+{
+    ck_assert_uint_lt(mock->options.property_count, 24);
+    mock->properties[mock->options.property_count++] =
+        (struct tb_log_kafka_property){key, value, TB_KAFKA_BOTH};
 }
 
 void mock_free(struct mock *mock)
@@ -48,4 +57,15 @@ void mock_fail(struct mock *mock, int16_t request, rd_kafka_resp_err_t error, si
 {
     for (size_t i = 0; i < count; i++)
         rd_kafka_mock_push_request_errors(mock->cluster, request, 1, error);
+}
+
+struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic, int partitions)
+{
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+
+    ck_ok(tb_log_kafka_tail(&mock->options, topic, &reader, &err));
+    for (int32_t p = 0; p < partitions; p++)
+        ck_ok(reader->ops->seek(reader, p, 0, &err));
+    return reader;
 }

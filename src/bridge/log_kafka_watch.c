@@ -1,0 +1,178 @@
+#include "bridge/log_kafka_priv.h"
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A refusal is shown at least so long: what is refused may not be what a look shows. */
+#define REFUSED_MS 5000
+
+void tb_kafka_problem_init(struct kafka_problem *problem)
+{
+    TB_ASSERT(pthread_mutex_init(&problem->lock, NULL) == 0);
+    for (size_t i = 0; i < KAFKA_CONCERNS; i++)
+        problem->texts[i][0] = '\0';
+}
+
+void tb_kafka_problem_release(struct kafka_problem *problem)
+{
+    pthread_mutex_destroy(&problem->lock);
+}
+
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern concern,
+                          const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    pthread_mutex_lock(&problem->lock);
+    vsnprintf(problem->texts[concern], sizeof problem->texts[concern], format, args);
+    pthread_mutex_unlock(&problem->lock);
+    va_end(args);
+}
+
+void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
+{
+    enum kafka_concern concern = KAFKA_WAY;
+
+    pthread_mutex_lock(&problem->lock);
+    if (problem->texts[concern][0] == '\0')
+        concern = KAFKA_WORK;
+    memcpy(ret_text, problem->texts[concern], sizeof problem->texts[concern]);
+    pthread_mutex_unlock(&problem->lock);
+}
+
+/* "sasl_ssl://broker:9093/bootstrap: what happened (after 3ms in state CONNECT, 2 identical ...)"
+ */
+void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200])
+{
+    static const char bootstrap[] = "/bootstrap: ";
+    const char *what = "", *from = strstr(text, "://"), *end = strstr(text, " (after "), *role;
+    const char *colon = strchr(text, ' ');
+    int len, host_len = 0;
+
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        what = "credentials refused: ";
+    else if (code == RD_KAFKA_RESP_ERR__SSL)
+        what = "no trusted connection: ";
+    else if (code == RD_KAFKA_RESP_ERR__RESOLVE)
+        what = "no such host: ";
+    text = from && (!colon || from < colon) ? from + 3 : text;
+    role = strstr(text, bootstrap);
+    if (role && (!end || role < end)) {
+        host_len = (int)(role - text);
+        from = role + strlen("/bootstrap");
+    } else {
+        from = text;
+    }
+    len = end && end > from ? (int)(end - from) : (int)strlen(from);
+    while (len > 0 && isspace((unsigned char)from[len - 1]))
+        len--;
+    snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, len, from);
+}
+
+rd_kafka_resp_err_t tb_kafka_ask_layout(const struct kafka_handle *handle, int timeout_ms,
+                                        struct kafka_layout *ret_layout)
+{
+    const struct rd_kafka_metadata *found = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle->rk, 0, handle->topic, &found, timeout_ms);
+
+    if (code)
+        return code;
+    *ret_layout = (struct kafka_layout){.led = true};
+    if (found->topic_cnt == 1) {
+        const struct rd_kafka_metadata_topic *topic = &found->topics[0];
+
+        code = topic->err;
+        ret_layout->partitions = topic->partition_cnt;
+        for (int i = 0; i < topic->partition_cnt; i++)
+            ret_layout->led &= topic->partitions[i].leader >= 0;
+    }
+    rd_kafka_metadata_destroy(found);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        ret_layout->partitions = 0;
+        code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    return code;
+}
+
+void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240])
+{
+    snprintf(ret_text, 240,
+             "topic %.100s has %d partitions, not %d: set [kafka] partitions to %d, or name "
+             "another topic",
+             topic, count, wanted, count);
+}
+
+static enum kafka_state judge_topic(const struct kafka_handle *handle,
+                                    const struct kafka_settings *settings,
+                                    struct kafka_problem *problem)
+{
+    const char *name = rd_kafka_topic_name(handle->topic);
+    struct kafka_layout layout = {0};
+    rd_kafka_resp_err_t code = tb_kafka_ask_layout(handle, TB_KAFKA_ASK_MS, &layout);
+    char text[240];
+
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        return KAFKA_DOWN;
+    if (!code && layout.partitions > 0 &&
+        (settings->partitions <= 0 || layout.partitions == settings->partitions))
+        return KAFKA_FINE;
+    if (code)
+        snprintf(text, sizeof text, "topic %s: %s", name, rd_kafka_err2str(code));
+    else if (layout.partitions == 0)
+        snprintf(text, sizeof text, "topic %s is not there", name);
+    else
+        tb_kafka_mismatch(name, layout.partitions, settings->partitions, text);
+    tb_kafka_problem_set(problem, KAFKA_WAY, "%s", text);
+    return KAFKA_WRONG;
+}
+
+void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
+                    const struct kafka_settings *settings, struct kafka_problem *problem)
+{
+    int64_t now_ms = tb_clock_mono_ms(settings->clock);
+    struct kafka_layout ignored;
+    enum kafka_state state;
+
+    if (watch->state == KAFKA_FINE || now_ms < watch->look_at_ms)
+        return;
+    watch->look_at_ms = now_ms + TB_KAFKA_LOOK_MS;
+    /* Without time to wait this only tells whether a broker is connected: it is "timed out" then,
+     * and the question itself may be waited for. */
+    if (tb_kafka_ask_layout(handle, 0, &ignored) == RD_KAFKA_RESP_ERR__TRANSPORT)
+        return;
+    state = judge_topic(handle, settings, problem);
+    if (state == KAFKA_DOWN)
+        return;
+    watch->state = state;
+    watch->cause[0] = '\0';
+    if (state == KAFKA_FINE)
+        tb_kafka_problem_set(problem, KAFKA_WAY, "%s", "");
+}
+
+static bool is_of_a_connection(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+           code == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+/* A lost connection is not yet trouble: the library makes another, and tells when it has none; by
+ * then the last thing that happened to one says more than that there is none. */
+void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
+                          struct kafka_problem *problem, rd_kafka_resp_err_t code,
+                          const char *text)
+{
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        tb_kafka_words(code, text, watch->cause);
+    if (is_of_a_connection(code) && watch->state == KAFKA_FINE)
+        return;
+    tb_kafka_problem_set(problem, KAFKA_WAY, "%s",
+                         watch->cause[0] ? watch->cause : "no broker answers");
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        watch->state = KAFKA_DOWN;
+        watch->look_at_ms = 0;
+    } else if (!is_of_a_connection(code)) {
+        watch->state = KAFKA_WRONG;
+        watch->look_at_ms = tb_clock_mono_ms(settings->clock) + REFUSED_MS;
+    }
+}
