@@ -1,5 +1,4 @@
 #include "bridge/log_kafka_priv.h"
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -41,14 +40,28 @@ void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
     pthread_mutex_unlock(&problem->lock);
 }
 
+/* Where the words end that mean something: behind come how long it took and how often it happened,
+ * and guesses at brokers of ten years ago. */
+static const char *end_of(const char *text)
+{
+    static const char *const behind[] = {" (after ", ": probably due to broker version",
+                                         " or broker version is <"};
+    const char *end = text + strlen(text);
+
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        const char *at = strstr(text, behind[i]);
+
+        end = at && at < end ? at : end;
+    }
+    return end;
+}
+
 /* "sasl_ssl://broker:9093/bootstrap: what happened (after 3ms in state CONNECT, 2 identical ...)"
  */
 void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200])
 {
-    static const char bootstrap[] = "/bootstrap: ";
-    const char *what = "", *from = strstr(text, "://"), *end = strstr(text, " (after "), *role;
-    const char *colon = strchr(text, ' ');
-    int len, host_len = 0;
+    const char *what = "", *scheme = strstr(text, "://"), *blank = strchr(text, ' '), *role, *end;
+    int host_len = 0;
 
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
         what = "credentials refused: ";
@@ -56,18 +69,16 @@ void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[20
         what = "no trusted connection: ";
     else if (code == RD_KAFKA_RESP_ERR__RESOLVE)
         what = "no such host: ";
-    text = from && (!colon || from < colon) ? from + 3 : text;
-    role = strstr(text, bootstrap);
-    if (role && (!end || role < end)) {
+    if (scheme && scheme < blank)
+        text = scheme + 3;
+    end = end_of(text);
+    role = strstr(text, "/bootstrap: ");
+    if (role && role < end)
         host_len = (int)(role - text);
-        from = role + strlen("/bootstrap");
-    } else {
-        from = text;
-    }
-    len = end && end > from ? (int)(end - from) : (int)strlen(from);
-    while (len > 0 && isspace((unsigned char)from[len - 1]))
-        len--;
-    snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, len, from);
+    else
+        role = NULL;
+    role = role ? role + strlen("/bootstrap") : text;
+    snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, (int)(end - role), role);
 }
 
 rd_kafka_resp_err_t tb_kafka_ask_layout(const struct kafka_handle *handle, int timeout_ms,

@@ -152,6 +152,7 @@ enum tb_code tb_log_kafka_open(struct tb_log_writer *base, struct tb_error *err)
     struct kafka_writer *writer = writer_of(base);
 
     writer->wanted = true;
+    writer->connect_at_ms = 0; /* who opens knows when */
     return tb_kafka_producer_have(writer, err);
 }
 

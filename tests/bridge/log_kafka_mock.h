@@ -13,7 +13,13 @@
 #include <librdkafka/rdkafka_mock.h>
 
 /* Numbers of the protocol's requests. */
-enum { MOCK_PRODUCE = 0, MOCK_FETCH = 1, MOCK_METADATA = 3, MOCK_OFFSET_COMMIT = 8 };
+enum {
+    MOCK_PRODUCE = 0,
+    MOCK_FETCH = 1,
+    MOCK_METADATA = 3,
+    MOCK_OFFSET_COMMIT = 8,
+    MOCK_INIT_PRODUCER_ID = 22
+};
 
 struct mock {
     rd_kafka_t *rk;

@@ -258,6 +258,26 @@ START_TEST(the_culprit_is_found_alone)
 }
 END_TEST
 
+/* Of two requests on their way the first fails, and its records are not there; the library takes
+ * the success of the second for that of both, which it is at brokers that know the producer. These
+ * do not, and real ones may not yet or no more. */
+START_TEST(an_acknowledgement_is_the_brokers_own_word)
+{
+    f.writer->ops->free(f.writer);
+    mock_set(&f.mock, "batch.num.messages", "1");
+    open_writer();
+    append_ok(10, 20);
+    log_sender_drain(f.sender);
+    put_neighbours();
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1,
+                                                 RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 300);
+    append_ok(0, 2);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->states[0], SENDER_UNKNOWN);
+    ck_assert_int_eq(f.sender->states[1], SENDER_DONE);
+}
+END_TEST
+
 /* Records behind a refused one of their key were never sent, and are not asked for alone. */
 START_TEST(what_waits_behind_a_refused_record_is_not_sent)
 {
@@ -468,6 +488,7 @@ int main(void)
     tcase_add_loop_test(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
     tcase_add_test(one, late_answers_repeat);
     tcase_add_loop_test(one, the_culprit_is_found_alone, 0, 4);
+    tcase_add_test(one, an_acknowledgement_is_the_brokers_own_word);
     tcase_add_test(one, what_waits_behind_a_refused_record_is_not_sent);
     tcase_add_loop_test(one, a_wrong_clock_or_right_is_not_the_records_fault, 0, 3);
     tcase_add_test(one, too_large_is_refused_at_once);

@@ -75,6 +75,7 @@ enum tb_code log_sender_append(struct log_sender *sender, int i, struct tb_error
         ck_assert_int_ne(sender->states[i], SENDER_OUT);
         sender->states[i] = SENDER_OUT;
         sender->outstanding++;
+        sender->highest = i > sender->highest ? i : sender->highest;
     }
     return code;
 }

@@ -24,6 +24,7 @@ struct log_sender {
     enum sender_state states[SENDER_RECORDS_MAX];
     int parked_from[SENDER_KEYS_MAX]; /* -1: not parked */
     int next, alone_until, outstanding;
+    int highest; /* ever sent */
     bool again;
     int unknown, alone_wanted, invalid; /* answers so far */
     int64_t until_ms;                   /* patience, monotonic */
