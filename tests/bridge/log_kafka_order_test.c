@@ -29,7 +29,8 @@ static struct {
     struct fake_random random;
     int steps;
     bool may_kill;
-    int up_at; /* the step at which brokers come back; 0: they are there */
+    int fault_at; /* when so many records were sent */
+    int up_at;    /* the step at which brokers come back; 0: they are there */
 } f;
 
 static int below(int bound)
@@ -207,8 +208,10 @@ START_TEST(order_survives)
         f.steps++;
         if (f.up_at > 0 && f.steps >= f.up_at)
             come_back();
-        if (f.sender->next < f.sender->count - 100 && below(f.real ? 40 : 12) == 0)
+        if (f.sender->highest >= f.fault_at || below(300) == 0) {
             fault();
+            f.fault_at = f.sender->highest + 10 + below(80);
+        }
     }
     if (f.up_at > 0)
         come_back();
