@@ -187,7 +187,7 @@ static void begin_drain(struct tb_api *api)
 {
     api->drain_ms = api->now_ms + TB_DRAIN_MS;
     tb_server_drain(api->server);
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_expire, api);
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_late, api);
 }
 
 /* True: what was taken is answered, or its time is over. */
@@ -253,8 +253,8 @@ static void step(struct tb_api *api, bool knocking)
     if (atomic_load(&api->stopping) && api->drain_ms == 0)
         begin_drain(api);
     tb_flight_land(api);
-    tb_waiters_wake(&api->waiters, tb_order_wake, api);
-    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_expire, api);
+    tb_waiters_wake(&api->waiters, api);
+    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_late, api);
     tb_glance_step(api);
     sweep(api);
     tb_server_step(api->server, api->now_ms, knocking);
@@ -263,7 +263,7 @@ static void step(struct tb_api *api, bool knocking)
 /* Nothing may be left suspended: answers what still waits, and lets the library send it. */
 static void finish(struct tb_api *api)
 {
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_expire, api);
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_late, api);
     tb_flight_abandon(api);
     do
         tb_server_step(api->server, api->now_ms, false);

@@ -81,8 +81,7 @@ void tb_command_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_link_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_link_done(struct tb_api *api, struct tb_exchange *x); /* it came back */
 void tb_order_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_order_wake(void *ctx, struct tb_exchange *x);   /* tb_waiter_look: perhaps it is there */
-void tb_order_expire(void *ctx, struct tb_exchange *x); /* tb_waiter_look: its time is over */
+void tb_order_late(void *ctx, struct tb_wait *wait); /* the time of a long poll is over */
 void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_digests_serve(struct tb_api *api, struct tb_exchange *x);

@@ -10,6 +10,7 @@
 #pragma once
 #include "api/http.h"
 #include "api/route.h"
+#include "api/waiters.h"
 #include "query/view.h"
 #include "store/writer.h"
 
@@ -60,16 +61,6 @@ struct tb_lookup {
     struct tb_reply found;
 };
 
-/* A reader waiting for a version (waiters.c). */
-struct tb_wait {
-    struct tb_exchange *next, *prev;
-    int64_t min_version;
-    int64_t seen_version; /* the last look's */
-    int64_t until_ms;
-    bool waiting;
-    bool again; /* news came while a query thread was looking */
-};
-
 struct tb_exchange {
     struct tb_conn *conn; /* NULL: the server has let go */
     enum tb_method method;
@@ -95,7 +86,10 @@ struct tb_exchange {
     int64_t taken_ms;                /* when the worker got it */
     struct tb_exchange *next, *prev; /* in flight, in order of taken_ms */
     struct tb_exchange *next_done;   /* on the way back; also the spare list's link */
+    /* A long poll's (queries.c). */
     struct tb_wait wait;
+    int64_t seen_version; /* the last look's */
+    bool look_again;      /* news came while a query thread was looking */
 };
 
 void tb_reply_release(struct tb_reply *reply);

@@ -95,7 +95,7 @@ static bool repeats_one_in_flight(const struct tb_api *api, const struct tb_exch
 
 static void give_up(struct tb_api *api, struct tb_exchange *x)
 {
-    tb_waiters_remove(&api->waiters, x);
+    tb_waiters_remove(&api->waiters, &x->wait);
     if (x->lookup.asked)
         tb_refuse_for_now(&x->reply, 503, 1, "The query takes too long.");
     else

@@ -27,8 +27,7 @@ static bool landed(struct tb_api *api, struct tb_exchange *x)
     api->glance.flying = false;
     for (size_t i = 0; i < question->count; i++) {
         if (question->versions[i] > 0)
-            tb_waiters_hear(&api->waiters, question->order_ids[i], question->versions[i],
-                            tb_order_wake, api);
+            tb_waiters_hear(&api->waiters, question->order_ids[i], question->versions[i], api);
     }
     return false;
 }

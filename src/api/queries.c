@@ -80,13 +80,13 @@ static bool take_params(struct tb_exchange *x, int64_t *ret_wait_ms)
 static bool look_here(struct tb_api *api, struct tb_exchange *x)
 {
     find_order(api, &api->options.here, x, &x->reply);
-    x->wait.seen_version = x->lookup.version;
+    x->seen_version = x->lookup.version;
     return x->reply.ready;
 }
 
 static void answer(struct tb_api *api, struct tb_exchange *x)
 {
-    tb_waiters_remove(&api->waiters, x);
+    tb_waiters_remove(&api->waiters, &x->wait);
     tb_server_answer(api->server, x);
 }
 
@@ -95,11 +95,11 @@ static bool order_landed(struct tb_api *api, struct tb_exchange *x);
 static void look_elsewhere(struct tb_api *api, struct tb_exchange *x)
 {
     x->lookup.landed = order_landed;
-    x->wait.again = false;
+    x->look_again = false;
     tb_find_in(api, &api->singles, x, find_order);
     if (!x->reply.ready)
         return;
-    tb_waiters_remove(&api->waiters, x); /* no room for the question */
+    tb_waiters_remove(&api->waiters, &x->wait); /* no room for the question */
     tb_server_answer(api->server, x);
 }
 
@@ -109,17 +109,40 @@ static bool order_landed(struct tb_api *api, struct tb_exchange *x)
 
     if (x->conn == NULL || x->reply.ready)
         return false; /* answered meanwhile */
-    x->wait.seen_version = x->lookup.version;
+    x->seen_version = x->lookup.version;
     if (!found->ready && x->wait.waiting) {
         tb_reply_release(found);
-        if (x->wait.again)
+        if (x->look_again)
             look_elsewhere(api, x);
         return false;
     }
     if (!found->ready)
-        reply_pending(found, x->wait.seen_version);
-    tb_waiters_remove(&api->waiters, x);
+        reply_pending(found, x->seen_version);
+    tb_waiters_remove(&api->waiters, &x->wait);
     return true;
+}
+
+static struct tb_exchange *exchange_of(struct tb_wait *wait)
+{
+    return (struct tb_exchange *)(void *)((char *)wait - offsetof(struct tb_exchange, wait));
+}
+
+static void look_again(struct tb_api *api, struct tb_exchange *x)
+{
+    if (api->options.here.view == NULL) {
+        x->look_again = true;
+        if (!x->at_worker)
+            look_elsewhere(api, x);
+    } else if (look_here(api, x)) {
+        answer(api, x);
+    }
+}
+
+/* tb_wait_heard: the order itself is wanted too, so the version alone is of no use. */
+static void heard(void *ctx, struct tb_wait *wait, int64_t version)
+{
+    (void)version;
+    look_again(ctx, exchange_of(wait));
 }
 
 /* A waiter is added before the view is asked, or asked again after: no version slips between. */
@@ -131,34 +154,24 @@ void tb_order_serve(struct tb_api *api, struct tb_exchange *x)
     if (!take_params(x, &wait_ms) || (here && look_here(api, x)))
         return;
     if (wait_ms > 0 && api->drain_ms == 0) {
+        x->wait.order_id = x->order_id;
         x->wait.until_ms = api->now_ms + wait_ms;
-        tb_waiters_add(&api->waiters, x);
-        tb_order_wake(api, x);
+        x->wait.heard = heard;
+        tb_waiters_add(&api->waiters, &x->wait);
+        look_again(api, x);
     } else if (here) {
-        reply_pending(&x->reply, x->wait.seen_version);
+        reply_pending(&x->reply, x->seen_version);
     } else {
         look_elsewhere(api, x);
     }
 }
 
-void tb_order_wake(void *ctx, struct tb_exchange *x)
+void tb_order_late(void *ctx, struct tb_wait *wait)
 {
     struct tb_api *api = ctx;
-
-    if (api->options.here.view == NULL) {
-        x->wait.again = true;
-        if (!x->at_worker)
-            look_elsewhere(api, x);
-    } else if (look_here(api, x)) {
-        answer(api, x);
-    }
-}
-
-void tb_order_expire(void *ctx, struct tb_exchange *x)
-{
-    struct tb_api *api = ctx;
+    struct tb_exchange *x = exchange_of(wait);
 
     if (api->options.here.view == NULL || !look_here(api, x))
-        reply_pending(&x->reply, x->wait.seen_version);
+        reply_pending(&x->reply, x->seen_version);
     answer(api, x);
 }

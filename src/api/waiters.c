@@ -1,17 +1,19 @@
 #include "api/waiters.h"
-#include <stdio.h>
+
+/* Copied at once out of the news, whose lock is held meanwhile. */
+#define NEWS_AT_ONCE 64
 
 void tb_waiters_init(struct tb_waiters *waiters)
 {
     memset(waiters, 0, sizeof(*waiters));
     waiters->next_ms = INT64_MAX;
-    TB_ASSERT(pthread_mutex_init(&waiters->lock, NULL) == 0);
+    tb_news_init(&waiters->news);
 }
 
 void tb_waiters_release(struct tb_waiters *waiters)
 {
     TB_ASSERT(waiters->count == 0);
-    (void)pthread_mutex_destroy(&waiters->lock);
+    tb_news_release(&waiters->news);
 }
 
 static size_t bucket_of(const char *order_id)
@@ -23,62 +25,63 @@ static size_t bucket_of(const char *order_id)
     return (hash ^ hash >> 16) % TB_WAITER_BUCKETS;
 }
 
-void tb_waiters_add(struct tb_waiters *waiters, struct tb_exchange *x)
+void tb_waiters_add(struct tb_waiters *waiters, struct tb_wait *wait)
 {
-    size_t bucket = bucket_of(x->order_id);
+    size_t bucket = bucket_of(wait->order_id);
 
-    TB_ASSERT(!x->wait.waiting);
-    x->wait.waiting = true;
-    x->wait.prev = NULL;
-    x->wait.next = waiters->buckets[bucket];
-    if (x->wait.next != NULL)
-        x->wait.next->wait.prev = x;
-    waiters->buckets[bucket] = x;
+    TB_ASSERT(!wait->waiting);
+    wait->waiting = true;
+    wait->prev = NULL;
+    wait->next = waiters->buckets[bucket];
+    if (wait->next != NULL)
+        wait->next->prev = wait;
+    waiters->buckets[bucket] = wait;
     atomic_fetch_add(&waiters->watched[bucket], 1);
     waiters->count++;
-    if (x->wait.until_ms < waiters->next_ms)
-        waiters->next_ms = x->wait.until_ms;
+    if (wait->until_ms < waiters->next_ms)
+        waiters->next_ms = wait->until_ms;
 }
 
-void tb_waiters_remove(struct tb_waiters *waiters, struct tb_exchange *x)
+void tb_waiters_remove(struct tb_waiters *waiters, struct tb_wait *wait)
 {
-    size_t bucket = bucket_of(x->order_id);
-
-    if (!x->wait.waiting)
+    if (!wait->waiting)
         return;
-    x->wait.waiting = false;
-    if (x->wait.prev != NULL)
-        x->wait.prev->wait.next = x->wait.next;
+    size_t bucket = bucket_of(wait->order_id);
+    wait->waiting = false;
+    if (wait->prev != NULL)
+        wait->prev->next = wait->next;
     else
-        waiters->buckets[bucket] = x->wait.next;
-    if (x->wait.next != NULL)
-        x->wait.next->wait.prev = x->wait.prev;
+        waiters->buckets[bucket] = wait->next;
+    if (wait->next != NULL)
+        wait->next->prev = wait->prev;
     atomic_fetch_sub(&waiters->watched[bucket], 1);
     waiters->count--;
     if (waiters->count == 0)
         waiters->next_ms = INT64_MAX;
 }
 
+void tb_waiters_follow(struct tb_waiters *waiters)
+{
+    atomic_fetch_add(&waiters->followers, 1);
+}
+
+void tb_waiters_unfollow(struct tb_waiters *waiters)
+{
+    TB_ASSERT(atomic_fetch_sub(&waiters->followers, 1) > 0);
+}
+
 bool tb_waiters_tell(struct tb_waiters *waiters, const char *order_id, int64_t version)
 {
-    if (atomic_load(&waiters->watched[bucket_of(order_id)]) == 0)
+    if (atomic_load(&waiters->watched[bucket_of(order_id)]) == 0 &&
+        atomic_load(&waiters->followers) == 0)
         return false;
-    (void)pthread_mutex_lock(&waiters->lock);
-    if (waiters->news_count < TB_WAITER_NEWS_MAX) {
-        struct tb_news *news = &waiters->news[waiters->news_count++];
-        (void)snprintf(news->order_id, sizeof(news->order_id), "%s", order_id);
-        news->version = version;
-    } else {
-        waiters->overflow = true;
-    }
-    atomic_store(&waiters->told, true);
-    (void)pthread_mutex_unlock(&waiters->lock);
+    tb_news_add(&waiters->news, order_id, version);
     return true;
 }
 
 bool tb_waiters_told(const struct tb_waiters *waiters)
 {
-    return atomic_load(&((struct tb_waiters *)(uintptr_t)waiters)->told);
+    return tb_news_end(&waiters->news) != waiters->place;
 }
 
 static bool is_among(const char *order_id, char (*ids)[TB_UUID_SIZE], size_t count)
@@ -98,71 +101,67 @@ size_t tb_waiters_ids(const struct tb_waiters *waiters, size_t *bucket,
     for (size_t i = 0; i < TB_WAITER_BUCKETS && count < max; i++) {
         size_t begin = count;
         *bucket = (*bucket + 1) % TB_WAITER_BUCKETS;
-        const struct tb_exchange *x = waiters->buckets[*bucket];
-        for (; x != NULL && count < max; x = x->wait.next) {
-            if (!is_among(x->order_id, ret_ids + begin, count - begin))
-                memcpy(ret_ids[count++], x->order_id, TB_UUID_SIZE);
+        const struct tb_wait *wait = waiters->buckets[*bucket];
+        for (; wait != NULL && count < max; wait = wait->next) {
+            if (!is_among(wait->order_id, ret_ids + begin, count - begin))
+                memcpy(ret_ids[count++], wait->order_id, TB_UUID_SIZE);
         }
     }
     return count;
 }
 
-static void look_at_bucket(struct tb_waiters *waiters, size_t bucket, const struct tb_news *news,
-                           tb_waiter_look *look, void *ctx)
+void tb_waiters_hear(struct tb_waiters *waiters, const char *order_id, int64_t version, void *ctx)
 {
-    struct tb_exchange *next = NULL;
+    struct tb_wait *next = NULL;
 
-    for (struct tb_exchange *x = waiters->buckets[bucket]; x != NULL; x = next) {
-        next = x->wait.next;
-        if (news == NULL ||
-            (x->wait.min_version <= news->version && strcmp(x->order_id, news->order_id) == 0))
-            look(ctx, x);
+    for (struct tb_wait *wait = waiters->buckets[bucket_of(order_id)]; wait != NULL; wait = next) {
+        next = wait->next;
+        if (wait->min_version <= version && strcmp(wait->order_id, order_id) == 0)
+            wait->heard(ctx, wait, version);
     }
 }
 
-void tb_waiters_wake(struct tb_waiters *waiters, tb_waiter_look *look, void *ctx)
+static void all_look(struct tb_waiters *waiters, void *ctx)
 {
-    struct tb_news news[TB_WAITER_NEWS_MAX];
-
-    if (!tb_waiters_told(waiters))
-        return;
-    (void)pthread_mutex_lock(&waiters->lock);
-    size_t count = waiters->news_count;
-    bool overflow = waiters->overflow;
-    memcpy(news, waiters->news, count * sizeof(news[0]));
-    waiters->news_count = 0;
-    waiters->overflow = false;
-    atomic_store(&waiters->told, false);
-    (void)pthread_mutex_unlock(&waiters->lock);
-
-    for (size_t i = 0; !overflow && i < count; i++)
-        look_at_bucket(waiters, bucket_of(news[i].order_id), &news[i], look, ctx);
-    for (size_t i = 0; overflow && i < TB_WAITER_BUCKETS; i++)
-        look_at_bucket(waiters, i, NULL, look, ctx);
+    for (size_t i = 0; i < TB_WAITER_BUCKETS; i++) {
+        struct tb_wait *next = NULL;
+        for (struct tb_wait *wait = waiters->buckets[i]; wait != NULL; wait = next) {
+            next = wait->next;
+            wait->heard(ctx, wait, 0);
+        }
+    }
 }
 
-void tb_waiters_hear(struct tb_waiters *waiters, const char *order_id, int64_t version,
-                     tb_waiter_look *look, void *ctx)
+void tb_waiters_wake(struct tb_waiters *waiters, void *ctx)
 {
-    struct tb_news news = {.version = version};
+    struct tb_news news[NEWS_AT_ONCE];
+    uint64_t end = tb_news_end(&waiters->news); /* what comes meanwhile is the next round's */
+    size_t count = 0;
 
-    (void)snprintf(news.order_id, sizeof(news.order_id), "%s", order_id);
-    look_at_bucket(waiters, bucket_of(order_id), &news, look, ctx);
+    while (waiters->place < end) {
+        if (!tb_news_read(&waiters->news, &waiters->place, news, NEWS_AT_ONCE, &count)) {
+            all_look(waiters, ctx);
+            return;
+        }
+        for (size_t i = 0; i < count; i++)
+            tb_waiters_hear(waiters, news[i].order_id, news[i].version, ctx);
+    }
 }
 
-void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms, tb_waiter_look *look, void *ctx)
+void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms,
+                       void (*late)(void *ctx, struct tb_wait *wait), void *ctx)
 {
     if (now_ms < waiters->next_ms)
         return;
     int64_t next_ms = INT64_MAX;
     for (size_t i = 0; i < TB_WAITER_BUCKETS; i++) {
-        struct tb_exchange *next = NULL;
-        for (struct tb_exchange *x = waiters->buckets[i]; x != NULL; x = next) {
-            next = x->wait.next;
-            if (x->wait.until_ms <= now_ms)
-                look(ctx, x);
-            else if (x->wait.until_ms < next_ms)
-                next_ms = x->wait.until_ms;
+        struct tb_wait *next = NULL;
+        for (struct tb_wait *wait = waiters->buckets[i]; wait != NULL; wait = next) {
+            next = wait->next;
+            if (wait->until_ms <= now_ms)
+                late(ctx, wait);
+            else if (wait->until_ms < next_ms)
+                next_ms = wait->until_ms;
         }
     }
     waiters->next_ms = next_ms;
