@@ -1,4 +1,4 @@
-/* Server: HTTP/1.1 by libmicrohttpd, which no other file touches. Request in, reply out.
+/* Server: HTTP/1.1 by libmicrohttpd, which none but server*.c touch. Request in, reply out.
  *
  * The library runs in its external mode: no thread, no timer and no listening socket of its own.
  * A request that is not answered at once is suspended until tb_server_answer. One whose answer is

@@ -1,0 +1,72 @@
+#include "api/server_priv.h"
+#include <stdio.h>
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    /* Fails when out of memory only; the answer stands without it. */
+    (void)MHD_add_response_header(response, name, value);
+}
+
+static void add_headers(struct tb_server *server, struct MHD_Response *response,
+                        struct tb_exchange *x)
+{
+    const struct tb_answer *answer = &x->reply.answer;
+    char text[64];
+
+    if (answer->body.len > 0) {
+        const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
+        add_header(response, "Content-Type",
+                   x->reply.content_type != NULL ? x->reply.content_type : type);
+    }
+    if (answer->version > 0) {
+        (void)snprintf(text, sizeof(text), "\"%lld\"", (long long)answer->version);
+        add_header(response, "ETag", text);
+    }
+    if (answer->status == 201 && answer->order_id[0] != '\0') {
+        (void)snprintf(text, sizeof(text), "/orders/%s", answer->order_id);
+        add_header(response, "Location", text);
+    }
+    if (answer->replayed)
+        add_header(response, "Idempotency-Replayed", "true");
+    if (answer->retry_after_s > 0) {
+        (void)snprintf(text, sizeof(text), "%d", answer->retry_after_s);
+        add_header(response, "Retry-After", text);
+    }
+    if (x->reply.allow != NULL)
+        add_header(response, "Allow", x->reply.allow);
+    if (x->reply.link.len > 0)
+        add_header(response, "Link", x->reply.link.data);
+    if (x->reply.close || server->draining)
+        add_header(response, "Connection", "close");
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Cache-Control", "no-store");
+}
+
+void tb_server_stop_asking(struct tb_server *server, struct tb_exchange *x)
+{
+    server->asked_again -= x->asked_again;
+    x->asked_again = false;
+}
+
+enum MHD_Result tb_server_send(struct tb_server *server, struct MHD_Connection *mhd,
+                               struct tb_exchange *x)
+{
+    struct tb_buf *body = &x->reply.answer.body;
+    static char nothing[1];
+    /* The body lives until on_completed: no copy. */
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
+
+    if (response == NULL)
+        return MHD_NO;
+    server->moved = true;
+    tb_server_stop_asking(server, x);
+    add_headers(server, response, x);
+    tb_conn_enter(x->conn, TB_PHASE_REPLY,
+                  server->now_ms + TB_CONN_REPLY_MS +
+                      (int64_t)(body->len / TB_CONN_REPLY_BYTES_PER_S) * 1000);
+    server->options.replied(server->options.ctx, x);
+    enum MHD_Result rc = MHD_queue_response(mhd, (unsigned int)x->reply.answer.status, response);
+    MHD_destroy_response(response);
+    return rc;
+}
