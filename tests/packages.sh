@@ -6,7 +6,7 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libcjson-dev
-                  libmicrohttpd-dev libinih-dev libcurl4-openssl-dev"
+                  libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev"
         ;;
     test) packages="$packages check python3 strace e2fsprogs mount clang-format" ;;
     *)

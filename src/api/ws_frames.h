@@ -1,0 +1,76 @@
+/* WebSocket frames (RFC 6455), by wslay: bytes in, messages out, and the other way. No sockets.
+ *
+ * What is wrong with the bytes becomes a fault with the close code that says so:
+ *   1002  a frame that is unmasked, reserved, out of turn or malformed
+ *   1003  a binary message: there is nothing we could mean by it
+ *   1007  text that is not UTF-8
+ *   1009  a message larger than TB_WS_MESSAGE_MAX
+ *
+ * Thread:  one owner.
+ * Memory:  between frames a reader holds nothing: of thousands of connections few say anything,
+ *          and wslay's state has 4 kB. A message is borrowed until the next call.
+ * Errors:  a fault is a message of kind TB_WS_FAULT, the last; out of memory is one with 1011.
+ * Units:   bytes. */
+#pragma once
+#include "base/buf.h"
+
+/* A subscription has less than 100. */
+#define TB_WS_MESSAGE_MAX 1024
+/* The header of a frame from a client at its longest, and the payload of a control frame. */
+#define TB_WS_HEADER_MAX 14
+#define TB_WS_CONTROL_MAX 125
+
+enum tb_ws_kind {
+    TB_WS_NOTHING, /* more bytes are needed */
+    TB_WS_TEXT,
+    TB_WS_PING,
+    TB_WS_PONG,
+    TB_WS_CLOSE,
+    TB_WS_FAULT
+};
+enum tb_ws_code {
+    TB_WS_NORMAL = 1000,
+    TB_WS_GOING_AWAY = 1001,
+    TB_WS_PROTOCOL = 1002,
+    TB_WS_UNSUPPORTED = 1003,
+    TB_WS_NO_CODE = 1005, /* a close without one; never sent */
+    TB_WS_NOT_UTF8 = 1007,
+    TB_WS_POLICY = 1008,
+    TB_WS_TOO_BIG = 1009,
+    TB_WS_INTERNAL = 1011,
+    TB_WS_TRY_LATER = 1013
+};
+
+struct tb_ws_reader {
+    struct tb_buf bytes; /* of frames not taken yet */
+    size_t at;           /* where in bytes the next one begins */
+    struct tb_buf text;  /* of a message not yet whole, or just given out */
+    bool in_message;     /* its last fragment is still to come */
+    bool ended;          /* by a close or a fault: what comes behind means nothing */
+};
+struct tb_ws_message {
+    enum tb_ws_kind kind;
+    enum tb_ws_code code; /* of a close or a fault */
+    struct tb_str data;   /* of a text */
+    const char *fault;    /* what was wrong, for the client */
+    size_t control_len;   /* of a ping or a pong */
+    char control[TB_WS_CONTROL_MAX];
+};
+void tb_ws_reader_release(struct tb_ws_reader *reader);
+/* Bytes as they came. */
+void tb_ws_read(struct tb_ws_reader *reader, const void *bytes, size_t len);
+/* The next message of what was read; call until there is none. */
+enum tb_ws_kind tb_ws_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message);
+
+struct tb_ws_writer {
+    void *frames; /* wslay's, between two frames always */
+    struct tb_buf *out;
+};
+TB_CHECKED enum tb_code tb_ws_writer_init(struct tb_ws_writer *writer, struct tb_error *err);
+void tb_ws_writer_release(struct tb_ws_writer *writer);
+/* Appends one frame; kind is a text, ping or pong. */
+void tb_ws_write(struct tb_ws_writer *writer, struct tb_buf *out, enum tb_ws_kind kind,
+                 struct tb_str payload);
+/* code TB_WS_NO_CODE: an empty one. A reason longer than fits is cut. */
+void tb_ws_write_close(struct tb_ws_writer *writer, struct tb_buf *out, enum tb_ws_code code,
+                       const char *reason);
