@@ -21,6 +21,15 @@ static enum tb_code check(const struct tb_api_options *options, struct tb_error 
     return TB_OK;
 }
 
+static void on_upgraded(void *ctx, int fd, struct tb_peer *peer, struct tb_str early)
+{
+    struct tb_api *api = ctx;
+
+    tb_ws_enter(&api->ws, fd, peer, early);
+    if (api->drain_ms != 0)
+        tb_ws_drain(&api->ws); /* it was let in just before */
+}
+
 static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
@@ -35,6 +44,7 @@ static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
         .head = tb_front_head,
         .serve = tb_front_serve,
         .replied = tb_front_replied,
+        .upgraded = on_upgraded,
         .ctx = api,
     };
     int bound = 0;
@@ -81,6 +91,8 @@ enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **r
     if (api->event_fd < 0)
         code = tb_error_errno(err, TB_INTERNAL, errno, "eventfd");
     if (code == TB_OK)
+        code = tb_ws_init(&api->ws, api, err);
+    if (code == TB_OK)
         code = open_server(api, err);
     if (code == TB_OK)
         code = tb_lookups_start(&api->lists, api, api->options.lists, err);
@@ -102,6 +114,7 @@ void tb_api_free(struct tb_api *api)
     tb_lookups_stop(&api->singles);
     tb_flight_land(api);
     TB_ASSERT(api->flying == NULL); /* the writer's thread has ended before */
+    tb_ws_release(&api->ws);
     tb_server_free(api->server);
     tb_hosts_release(&api->hosts);
     tb_waiters_release(&api->waiters);
@@ -171,7 +184,8 @@ static int64_t sweep_period_ms(const struct tb_api *api)
 
 static bool busy(const struct tb_api *api)
 {
-    return tb_server_connections(api->server) > 0 || api->flying != NULL;
+    return tb_server_connections(api->server) > 0 || tb_ws_count(&api->ws) > 0 ||
+           api->flying != NULL;
 }
 
 static void sweep(struct tb_api *api)
@@ -180,6 +194,7 @@ static void sweep(struct tb_api *api)
         return;
     api->sweep_ms = api->now_ms + sweep_period_ms(api);
     tb_server_sweep(api->server, api->now_ms);
+    tb_ws_sweep(&api->ws);
     tb_flight_expire(api);
 }
 
@@ -187,6 +202,7 @@ static void begin_drain(struct tb_api *api)
 {
     api->drain_ms = api->now_ms + TB_DRAIN_MS;
     tb_server_drain(api->server);
+    tb_ws_drain(&api->ws); /* its waiters have no deadline */
     tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_late, api);
 }
 
@@ -195,7 +211,7 @@ static bool drained(struct tb_api *api)
 {
     if (api->drain_ms == 0)
         return false;
-    if (tb_server_connections(api->server) == 0)
+    if (tb_server_connections(api->server) == 0 && tb_ws_count(&api->ws) == 0)
         return true;
     return api->now_ms >= api->drain_ms;
 }
@@ -215,6 +231,8 @@ static int64_t wait_ms(struct tb_api *api)
         until_ms = api->drain_ms;
     if (tb_glance_next_ms(api) < until_ms)
         until_ms = tb_glance_next_ms(api);
+    if (tb_ws_next_ms(&api->ws) < until_ms)
+        until_ms = tb_ws_next_ms(&api->ws);
     if (until_ms == INT64_MAX)
         return server_ms;
     int64_t left_ms = until_ms - tb_clock_mono_ms(api->options.clock);
@@ -223,31 +241,37 @@ static int64_t wait_ms(struct tb_api *api)
     return left_ms > 0 ? left_ms : 0;
 }
 
-/* Waits for work; true: somebody knocks. */
-static bool wait_for_work(struct tb_api *api)
+/* What a wait has brought beside the library's own. */
+struct work {
+    bool knocking; /* somebody wants to come in */
+    bool sockets;  /* WebSockets are ready */
+};
+
+static struct work wait_for_work(struct tb_api *api)
 {
-    struct pollfd fds[3] = {
+    struct pollfd fds[4] = {
         {.fd = tb_server_event_fd(api->server), .events = POLLIN},
         {.fd = api->event_fd, .events = POLLIN},
         {.fd = tb_server_listen_fd(api->server), .events = POLLIN},
+        {.fd = tb_ws_event_fd(&api->ws), .events = POLLIN},
     };
 
     /* Who comes with news from here on rings; who came before is seen by wait_ms. */
     atomic_store(&api->asleep, true);
-    int rc = poll(fds, 3, (int)wait_ms(api));
+    int rc = poll(fds, 4, (int)wait_ms(api));
     atomic_store(&api->asleep, false);
     if (rc <= 0)
-        return false;
+        return (struct work){0};
     if (fds[1].revents != 0) {
         uint64_t count = 0;
         ssize_t got = read(api->event_fd, &count, sizeof(count));
         (void)got; /* somebody else's ring at worst: we look at everything anyway */
     }
-    return fds[2].revents != 0;
+    return (struct work){fds[2].revents != 0, fds[3].revents != 0};
 }
 
 /* One round: what came back, what became visible, what is late, what the sockets bring. */
-static void step(struct tb_api *api, bool knocking)
+static void step(struct tb_api *api, struct work work)
 {
     api->now_ms = tb_clock_mono_ms(api->options.clock);
     if (atomic_load(&api->stopping) && api->drain_ms == 0)
@@ -257,7 +281,8 @@ static void step(struct tb_api *api, bool knocking)
     tb_waiters_expire(&api->waiters, api->now_ms, tb_order_late, api);
     tb_glance_step(api);
     sweep(api);
-    tb_server_step(api->server, api->now_ms, knocking);
+    tb_ws_step(&api->ws, work.sockets);
+    tb_server_step(api->server, api->now_ms, work.knocking);
 }
 
 /* Nothing may be left suspended: answers what still waits, and lets the library send it. */
@@ -273,13 +298,13 @@ static void finish(struct tb_api *api)
 
 void tb_api_run(struct tb_api *api)
 {
-    bool knocking = false;
+    struct work work = {0};
 
     for (;;) {
-        step(api, knocking);
+        step(api, work);
         if (drained(api))
             break;
-        knocking = wait_for_work(api);
+        work = wait_for_work(api);
     }
     finish(api);
 }

@@ -9,8 +9,10 @@
 #include "api/figures.h"
 #include "api/glance.h"
 #include "api/lookup.h"
+#include "api/origin.h"
 #include "api/server.h"
 #include "api/waiters.h"
+#include "api/ws.h"
 
 /* A repeat of a command that still runs waits so long (INTERFACES). */
 #define TB_REPEAT_WAIT_MS 10000
@@ -43,6 +45,7 @@ struct tb_api {
     struct tb_exchange *flying, *flying_last; /* at a worker, the oldest first */
     struct tb_waiters waiters;
     struct tb_glance glance;
+    struct tb_ws ws;
     struct tb_lookups lists, singles;
     struct tb_completeness completeness;
     /* Replies by route (the last: no such path) and status. */
@@ -89,6 +92,7 @@ void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
 void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_ws_serve(struct tb_api *api, struct tb_exchange *x); /* ws_handshake.c */
 
 /* What the routes above find. */
 tb_find tb_find_list, tb_find_stats, tb_find_nodes;

@@ -11,15 +11,25 @@
 #include "api/http.h"
 #include "api/route.h"
 #include "api/waiters.h"
+#include "api/ws_accept.h"
 #include "query/view.h"
 #include "store/writer.h"
 
 struct tb_conn;
 struct tb_exchange;
 
+#define TB_WS_SUBPROTOCOL "tillbox.v1"
+/* What asks for a WebSocket (RFC 6455, 4.2.1). */
+struct tb_ws_offer {
+    bool upgrade;   /* Connection lists it */
+    bool websocket; /* Upgrade lists it */
+    bool protocol;  /* ours is among the subprotocols */
+    struct tb_str key, version;
+};
 /* What of the head concerns us. Absent: no such field. */
 struct tb_head {
-    struct tb_str idempotency_key, if_match, traceparent;
+    struct tb_str host, origin, idempotency_key, if_match, traceparent;
+    struct tb_ws_offer ws;
     bool http_1_0;
     bool json;     /* the media type is JSON's */
     bool has_body; /* announced: a length above 0, or chunked */
@@ -31,10 +41,11 @@ struct tb_head {
 
 struct tb_reply {
     struct tb_answer answer;
-    const char *content_type; /* NULL: as the answer's status says */
-    const char *allow;        /* NULL: none */
-    struct tb_buf link;       /* empty: none */
-    bool close;               /* the connection ends with it */
+    const char *content_type;          /* NULL: as the answer's status says */
+    const char *allow;                 /* NULL: none */
+    struct tb_buf link;                /* empty: none */
+    bool close;                        /* the connection ends with it */
+    char ws_accept[TB_WS_ACCEPT_SIZE]; /* of a 101: the connection becomes a WebSocket */
     bool ready;
 };
 

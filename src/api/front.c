@@ -90,6 +90,7 @@ void tb_front_serve(void *ctx, struct tb_exchange *x)
         [TB_ROUTE_STATUS] = tb_status_serve,  [TB_ROUTE_LINK] = tb_link_serve,
         [TB_ROUTE_LIVEZ] = tb_health_serve,   [TB_ROUTE_READYZ] = tb_health_serve,
         [TB_ROUTE_HEALTHZ] = tb_health_serve, [TB_ROUTE_METRICS] = tb_metrics_serve,
+        [TB_ROUTE_WS] = tb_ws_serve,
     };
     struct tb_api *api = ctx;
 

@@ -42,6 +42,9 @@ static struct question *ask_for(struct tb_api *api, struct tb_exchange *x)
     question->versions = tb_arena_array(&x->arena, TB_GLANCE_MAX, sizeof *question->versions);
     if (question->order_ids == NULL || question->versions == NULL)
         return NULL;
+    question->count = tb_ws_take_fresh(&api->ws, question->order_ids, TB_GLANCE_MAX);
+    if (question->count > 0)
+        return question;
     question->count =
         tb_waiters_ids(&api->waiters, &api->glance.bucket, question->order_ids, TB_GLANCE_MAX);
     return question;
@@ -74,13 +77,18 @@ void tb_glance_step(struct tb_api *api)
             api->glance.next_ms = api->now_ms + TB_GLANCE_MS;
         return;
     }
-    if (api->now_ms < api->glance.next_ms)
-        return;
-    api->glance.next_ms = api->now_ms + TB_GLANCE_MS;
+    /* Whoever has just subscribed has not looked yet: for these at once. */
+    if (api->ws.fresh == NULL) {
+        if (api->now_ms < api->glance.next_ms)
+            return;
+        api->glance.next_ms = api->now_ms + TB_GLANCE_MS;
+    }
     look(api);
 }
 
 int64_t tb_glance_next_ms(const struct tb_api *api)
 {
-    return is_due(api) ? api->glance.next_ms : INT64_MAX;
+    if (!is_due(api))
+        return INT64_MAX;
+    return api->ws.fresh != NULL ? 0 : api->glance.next_ms;
 }

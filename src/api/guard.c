@@ -140,6 +140,21 @@ static void take_encoding(struct tb_guard *guard, struct tb_str value)
     guard->head->chunked = true;
 }
 
+static void take_ws(struct tb_guard *guard, struct tb_str name, struct tb_str value)
+{
+    struct tb_ws_offer *ws = &guard->head->ws;
+
+    if (tb_str_is(name, "sec-websocket-key")) {
+        guard->ws_key_count++;
+        ws->key = value;
+    } else if (tb_str_is(name, "sec-websocket-version")) {
+        guard->ws_version_count++;
+        ws->version = value;
+    } else if (tb_str_is(name, "sec-websocket-protocol")) {
+        ws->protocol = ws->protocol || tb_list_has(value, TB_WS_SUBPROTOCOL);
+    }
+}
+
 /* By first letter, since most fields are none of ours. */
 static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value)
 {
@@ -152,6 +167,8 @@ static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value
         else if (tb_str_is(name, "content-type")) {
             head->json = guard->type_count == 0 && tb_media_type_is_json(value);
             guard->type_count++;
+        } else if (tb_str_is(name, "connection")) {
+            head->ws.upgrade = head->ws.upgrade || tb_list_has(value, "upgrade");
         }
         break;
     case 'e':
@@ -161,7 +178,7 @@ static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value
     case 'h':
         if (tb_str_is(name, "host")) {
             guard->host_count++;
-            guard->host = value;
+            head->host = value;
         }
         break;
     case 'i':
@@ -173,11 +190,24 @@ static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value
             head->if_match = value;
         }
         break;
+    case 'o':
+        if (tb_str_is(name, "origin")) {
+            guard->origin_count++;
+            head->origin = value;
+        }
+        break;
+    case 's':
+        take_ws(guard, name, value);
+        break;
     case 't':
         if (tb_str_is(name, "transfer-encoding"))
             take_encoding(guard, value);
         else if (tb_str_is(name, "traceparent"))
             head->traceparent = value;
+        break;
+    case 'u':
+        if (tb_str_is(name, "upgrade"))
+            head->ws.websocket = head->ws.websocket || tb_list_has(value, "websocket");
         break;
     default:
         break;
@@ -205,7 +235,7 @@ static void judge_host(struct tb_guard *guard, struct tb_hosts *hosts)
         fail(guard, "More than one Host.");
     else if (guard->host_count == 0 && !guard->head->http_1_0)
         fail(guard, "Host is missing.");
-    else if (guard->host_count == 1 && !tb_hosts_allow(hosts, guard->host))
+    else if (guard->host_count == 1 && !tb_hosts_allow(hosts, guard->head->host))
         fail(guard, "Host is not one this server answers to; see http.allowed_hosts.");
 }
 
@@ -225,6 +255,8 @@ const char *tb_guard_end(struct tb_guard *guard, struct tb_hosts *hosts, const c
         fail(guard, "The request line is malformed.");
     if (guard->key_count > 1 || guard->match_count > 1)
         fail(guard, "Idempotency-Key or If-Match is given twice.");
+    if (guard->origin_count > 1 || guard->ws_key_count > 1 || guard->ws_version_count > 1)
+        fail(guard, "Origin or a field of the WebSocket handshake is given twice.");
     judge_host(guard, hosts);
     if (line + guard->size + 2 != head_size)
         fail(guard, "The head holds folded lines, bare line feeds, NUL bytes or stray spaces.");

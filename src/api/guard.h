@@ -26,8 +26,8 @@ bool tb_hosts_allow(struct tb_hosts *hosts, struct tb_str host);
 
 struct tb_guard {
     struct tb_head *head;
-    struct tb_str host;
-    unsigned host_count, length_count, encoding_count, key_count, match_count, type_count;
+    unsigned host_count, origin_count, ws_key_count, ws_version_count;
+    unsigned length_count, encoding_count, key_count, match_count, type_count;
     size_t size; /* of the fields as they should have been sent */
     const char *fault;
 };

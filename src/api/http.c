@@ -100,6 +100,25 @@ static struct tb_str cut(struct tb_str *rest, char separator)
     return part;
 }
 
+bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item)
+{
+    if (rest->ptr == NULL)
+        return false;
+    *ret_item = trim(cut(rest, ','));
+    return true;
+}
+
+bool tb_list_has(struct tb_str list, const char *wanted)
+{
+    struct tb_str item;
+
+    while (tb_list_next(&list, &item)) {
+        if (tb_str_is(item, wanted))
+            return true;
+    }
+    return false;
+}
+
 static bool charset_ok(struct tb_str parameter)
 {
     struct tb_str value = parameter;

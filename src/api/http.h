@@ -20,6 +20,10 @@ bool tb_is_field_value(struct tb_str text);
 /* Visible ASCII without '"', '<', '>', '\' and the like that no URI holds unescaped. */
 bool tb_is_target(struct tb_str text);
 
+/* The next item of a comma-separated list, blanks around it cut off; false: there is none. */
+bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item);
+/* Is it one of the list's items? ASCII case ignored; lower in lower case. */
+bool tb_list_has(struct tb_str list, const char *lower);
 /* application/json or any +json, with no charset but utf-8. */
 bool tb_media_type_is_json(struct tb_str value);
 /* Idempotency-Key, bare or quoted: 1 to 255 visible ASCII characters. */

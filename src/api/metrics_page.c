@@ -128,6 +128,12 @@ static void add_projection(const struct tb_api *api, const struct tb_asker *aske
         add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
 }
 
+static void add_websockets(struct tb_api *api, struct tb_buf *out)
+{
+    add_gauge(out, "tillbox_websocket_connections", "WebSocket connections at the moment.",
+              (int64_t)tb_ws_count(&api->ws));
+}
+
 static void add_http(const struct tb_api *api, struct tb_buf *out)
 {
     char labels[LABELS_SIZE];
@@ -167,6 +173,7 @@ static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struc
     }
     add_projection(api, asker, out);
     add_http(api, out);
+    add_websockets(api, out);
     tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");
     tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);
     tb_process_metrics(out);

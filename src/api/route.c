@@ -27,6 +27,7 @@ static const struct tb_route routes[TB_ROUTE_COUNT] = {
      TB_CMD_CANCEL},
     QUESTION(TB_ROUTE_NODES, CENTRAL, "/nodes"),
     QUESTION(TB_ROUTE_STATUS, BOTH, "/status"),
+    QUESTION(TB_ROUTE_WS, BOTH, "/ws"),
     {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, TB_CMD_COUNT},
     QUESTION(TB_ROUTE_LIVEZ, BOTH, "/livez"),
     QUESTION(TB_ROUTE_READYZ, BOTH, "/readyz"),

@@ -24,6 +24,7 @@ enum tb_route_id {
     TB_ROUTE_CANCEL,
     TB_ROUTE_NODES,
     TB_ROUTE_STATUS,
+    TB_ROUTE_WS,
     TB_ROUTE_LINK,
     TB_ROUTE_LIVEZ,
     TB_ROUTE_READYZ,

@@ -87,12 +87,11 @@ enum tb_code tb_server_new(const struct tb_server_options *options, struct tb_se
     server->options = *options;
     /* Host and target are judged by the guard, whose answer is problem+json: not strict here. */
     server->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0,
-        NULL, NULL, tb_server_on_request, server, MHD_OPTION_NOTIFY_COMPLETED,
-        tb_server_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_URI_LOG_CALLBACK, tb_server_on_target, server,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)options->header_max * POOL_HEADS + POOL_EXTRA,
-        MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE | MHD_USE_TURBO, 0, NULL,
+        NULL, tb_server_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_server_on_completed,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
+        tb_server_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA, MHD_OPTION_END);
     if (server->mhd == NULL) {
         free(server);
@@ -157,7 +156,8 @@ void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
     server->now_ms = now_ms;
     server->moved = false;
     for (int i = 0; accept && i < ACCEPT_MAX && server->door.listen_fd >= 0; i++) {
-        if (!tb_door_next(&server->door, (int64_t)server->conn_count, &guest))
+        size_t present = server->conn_count + server->upgraded_count;
+        if (!tb_door_next(&server->door, (int64_t)present, &guest))
             break;
         admit(server, &guest);
     }
@@ -176,6 +176,12 @@ int tb_server_wait_ms(struct tb_server *server)
 void tb_server_sweep(struct tb_server *server, int64_t now_ms)
 {
     tb_conn_sweep(server->conns, &server->options.times, now_ms);
+}
+
+void tb_server_part(struct tb_server *server, struct tb_peer *peer)
+{
+    server->upgraded_count--;
+    tb_peers_leave(&server->door.peers, peer);
 }
 
 size_t tb_server_connections(const struct tb_server *server)

@@ -25,6 +25,9 @@ struct tb_server_options {
     /* The request is whole: fills x->reply now, or tb_server_answer is called later. */
     void (*serve)(void *ctx, struct tb_exchange *x);
     void (*replied)(void *ctx, const struct tb_exchange *x); /* to count it */
+    /* A 101 is sent: the connection has left HTTP and is the callee's, until tb_server_part. early
+     * is what came behind its request, borrowed. */
+    void (*upgraded)(void *ctx, int fd, struct tb_peer *peer, struct tb_str early);
     void *ctx;
 };
 
@@ -40,7 +43,9 @@ void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept);
 /* For how long nothing is to be done; 0: step again at once; below 0: until there is work. */
 int tb_server_wait_ms(struct tb_server *server);
 void tb_server_sweep(struct tb_server *server, int64_t now_ms);
-size_t tb_server_connections(const struct tb_server *server);
+size_t tb_server_connections(const struct tb_server *server); /* of HTTP */
+/* A connection that had left HTTP is closed: its place is free. */
+void tb_server_part(struct tb_server *server, struct tb_peer *peer);
 /* No further connections; idle ones end, others with their next reply. */
 void tb_server_drain(struct tb_server *server);
 

@@ -16,6 +16,7 @@ struct tb_server {
     struct tb_conn *conns;
     struct tb_conn *arriving; /* handed to the library just now */
     size_t conn_count;
+    size_t upgraded_count;     /* have left HTTP; they count in the limits as before */
     struct tb_exchange *spare; /* list by next_done */
     size_t spare_count;
     size_t asked_again; /* requests without an answer that are not suspended */

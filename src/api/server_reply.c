@@ -1,4 +1,5 @@
 #include "api/server_priv.h"
+#include <fcntl.h>
 #include <stdio.h>
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
@@ -36,10 +37,64 @@ static void add_headers(struct tb_server *server, struct MHD_Response *response,
         add_header(response, "Allow", x->reply.allow);
     if (x->reply.link.len > 0)
         add_header(response, "Link", x->reply.link.data);
+    if (answer->status == 426) {
+        add_header(response, "Upgrade", "websocket");
+        add_header(response, "Sec-WebSocket-Version", "13");
+    }
     if (x->reply.close || server->draining)
         add_header(response, "Connection", "close");
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Cache-Control", "no-store");
+}
+
+static void add_upgrade_headers(struct MHD_Response *response, const struct tb_exchange *x)
+{
+    add_header(response, "Upgrade", "websocket");
+    add_header(response, "Sec-WebSocket-Accept", x->reply.ws_accept);
+    if (x->head.ws.protocol)
+        add_header(response, "Sec-WebSocket-Protocol", TB_WS_SUBPROTOCOL);
+}
+
+/* The 101 is sent. The library would keep a connection's memory, some 20 kB, as long as it lasts,
+ * and go through all of them whenever any request is resumed: so it keeps nothing. It closes its
+ * descriptor, and the connection goes on by a copy. */
+static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, const char *early,
+                       size_t early_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct tb_server *server = cls;
+    struct tb_conn *conn = tb_server_conn_of(mhd);
+    int fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+
+    (void)context;
+    if (fd >= 0) {
+        struct tb_peer *peer = conn->peer;
+        conn->peer = NULL; /* its place goes along */
+        server->upgraded_count++;
+        server->options.upgraded(server->options.ctx, fd, peer, (struct tb_str){early, early_len});
+    }
+    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static struct MHD_Response *upgrade(struct tb_server *server, const struct tb_exchange *x)
+{
+    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, server);
+
+    if (response != NULL)
+        add_upgrade_headers(response, x);
+    return response;
+}
+
+static struct MHD_Response *reply(struct tb_server *server, struct tb_exchange *x)
+{
+    struct tb_buf *body = &x->reply.answer.body;
+    static char nothing[1];
+    /* The body lives until on_completed: no copy. */
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
+
+    if (response != NULL)
+        add_headers(server, response, x);
+    return response;
 }
 
 void tb_server_stop_asking(struct tb_server *server, struct tb_exchange *x)
@@ -51,22 +106,18 @@ void tb_server_stop_asking(struct tb_server *server, struct tb_exchange *x)
 enum MHD_Result tb_server_send(struct tb_server *server, struct MHD_Connection *mhd,
                                struct tb_exchange *x)
 {
-    struct tb_buf *body = &x->reply.answer.body;
-    static char nothing[1];
-    /* The body lives until on_completed: no copy. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
+    int status = x->reply.answer.status;
+    struct MHD_Response *response = status == 101 ? upgrade(server, x) : reply(server, x);
 
     if (response == NULL)
         return MHD_NO;
     server->moved = true;
     tb_server_stop_asking(server, x);
-    add_headers(server, response, x);
     tb_conn_enter(x->conn, TB_PHASE_REPLY,
                   server->now_ms + TB_CONN_REPLY_MS +
-                      (int64_t)(body->len / TB_CONN_REPLY_BYTES_PER_S) * 1000);
+                      (int64_t)(x->reply.answer.body.len / TB_CONN_REPLY_BYTES_PER_S) * 1000);
     server->options.replied(server->options.ctx, x);
-    enum MHD_Result rc = MHD_queue_response(mhd, (unsigned int)x->reply.answer.status, response);
+    enum MHD_Result rc = MHD_queue_response(mhd, (unsigned int)status, response);
     MHD_destroy_response(response);
     return rc;
 }

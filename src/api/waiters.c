@@ -158,6 +158,8 @@ void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms,
         struct tb_wait *next = NULL;
         for (struct tb_wait *wait = waiters->buckets[i]; wait != NULL; wait = next) {
             next = wait->next;
+            if (wait->until_ms == INT64_MAX)
+                continue;
             if (wait->until_ms <= now_ms)
                 late(ctx, wait);
             else if (wait->until_ms < next_ms)

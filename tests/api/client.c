@@ -80,11 +80,20 @@ static bool receive(struct client *client)
     return true;
 }
 
-static void consume(struct client *client, size_t len)
+void client_consume(struct client *client, size_t len)
 {
     memmove(client->data, client->data + len, client->len - len);
     client->len -= len;
     client->data[client->len] = '\0';
+}
+
+bool client_await(struct client *client, size_t len)
+{
+    while (client->len < len) {
+        if (!receive(client))
+            return false;
+    }
+    return true;
 }
 
 void response_release(struct response *response)
@@ -108,7 +117,7 @@ static void read_once(struct client *client, struct response *response, bool hea
     ck_assert_uint_lt(head_len, sizeof(response->head));
     memcpy(response->head, client->data, head_len);
     ck_assert_int_eq(sscanf(response->head, "HTTP/1.1 %d", &response->status), 1);
-    consume(client, head_len);
+    client_consume(client, head_len);
     const char *length = response_header(response, "Content-Length");
     if (length != NULL && !head_only)
         response->body_len = (size_t)atol(length);
@@ -117,7 +126,7 @@ static void read_once(struct client *client, struct response *response, bool hea
     response->body = calloc(1, response->body_len + 1);
     ck_assert_ptr_nonnull(response->body);
     memcpy(response->body, client->data, response->body_len);
-    consume(client, response->body_len);
+    client_consume(client, response->body_len);
 }
 
 void client_read(struct client *client, struct response *response, bool head_only)

@@ -67,6 +67,9 @@ void client_read(struct client *client, struct response *response, bool head_onl
 void response_release(struct response *response);
 /* The value of a header; NULL without it. Lives until the next call. */
 const char *response_header(const struct response *response, const char *name);
+/* Waits until at least len bytes are there, not yet read; false: the connection ended before. */
+bool client_await(struct client *client, size_t len);
+void client_consume(struct client *client, size_t len); /* of what is there */
 /* True: the other side ended the connection and sent nothing more. */
 bool client_ended(struct client *client);
 /* Takes what comes until the other side ends the connection. */

@@ -38,7 +38,9 @@ static const struct {
     {"/orders/stats/", -1, -1},
     {"/dead-letters", -1, -1},
     {"/rebuild", -1, -1},
-    {"/ws", -1, -1},
+    {"/ws", TB_ROUTE_WS, TB_ROUTE_WS},
+    {"/ws/", -1, -1},
+    {"/ws/orders", -1, -1},
     {"/nodes", -1, TB_ROUTE_NODES},
 };
 

@@ -7,6 +7,7 @@
 
 #define ORDERS 40
 #define READERS 300
+#define LATE_MS 1000000
 
 struct reader {
     struct tb_wait wait;
@@ -114,8 +115,7 @@ START_TEST(random_histories)
         case 0:
             if (!world->readers[reader].wait.waiting) {
                 begin(world, reader, order,
-                      world->visible[order] + 1 + (int64_t)fake_random_below(&random, 3),
-                      INT64_MAX);
+                      world->visible[order] + 1 + (int64_t)fake_random_below(&random, 3), LATE_MS);
             }
             break;
         case 1:
@@ -128,7 +128,7 @@ START_TEST(random_histories)
     }
     ck_assert_uint_gt(world->woken, 100);
     ck_assert_uint_gt(world->looked, 0);
-    tb_waiters_expire(&world->waiters, INT64_MAX, go, world);
+    tb_waiters_expire(&world->waiters, LATE_MS, go, world);
     free_world(world);
 }
 END_TEST
@@ -141,7 +141,7 @@ START_TEST(news_are_kept_for_who_waits_only)
     order_id(1, id);
     order_id(2, other);
     ck_assert(!tb_waiters_tell(&world->waiters, id, 1));
-    begin(world, 0, 1, 2, INT64_MAX);
+    begin(world, 0, 1, 2, LATE_MS);
     ck_assert(!tb_waiters_tell(&world->waiters, other, 2));
     ck_assert(!tb_waiters_told(&world->waiters));
     ck_assert(tb_waiters_tell(&world->waiters, id, 2));
@@ -211,7 +211,11 @@ START_TEST(deadlines)
     tb_waiters_expire(&world->waiters, 1049, go, world);
     ck_assert_uint_eq(world->woken, 50);
     ck_assert_int_eq(world->waiters.next_ms, 1050);
-    tb_waiters_expire(&world->waiters, 5000, go, world);
+    begin(world, 0, 1, 1, INT64_MAX); /* for ever */
+    tb_waiters_expire(&world->waiters, INT64_MAX, go, world);
+    ck_assert_uint_eq(world->woken, 100);
+    ck_assert_uint_eq(world->waiters.count, 1);
+    tb_waiters_remove(&world->waiters, &world->readers[0].wait);
     ck_assert_uint_eq(world->waiters.count, 0);
     ck_assert_int_eq(world->waiters.next_ms, INT64_MAX);
     free_world(world);
