@@ -40,6 +40,7 @@ struct tb_conn {
     struct tb_peer *peer;
     int fd;
     enum tb_phase phase;
+    bool left; /* HTTP, by a 101: the library is about to let go */
     int64_t deadline_ms;
     uint64_t consumed; /* bytes of the requests so far: more received means the next has begun */
 };

@@ -62,7 +62,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         server->conns = conn->next;
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
-    server->conn_count--;
+    server->conn_count -= !conn->left;
     tb_peers_leave(&server->door.peers, conn->peer);
     free(conn);
 }

@@ -69,6 +69,8 @@ static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, con
     if (fd >= 0) {
         struct tb_peer *peer = conn->peer;
         conn->peer = NULL; /* its place goes along */
+        conn->left = true;
+        server->conn_count--;
         server->upgraded_count++;
         server->options.upgraded(server->options.ctx, fd, peer, (struct tb_str){early, early_len});
     }
