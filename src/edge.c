@@ -22,6 +22,9 @@ enum { EXIT_CONFIG = 2 };
 /* About a third of the share of a thread that takes orders, where there is not enough for all. */
 #define BEHIND_ORDERS_NICE 5
 
+/* Databases, their logs and readers, sockets of our own: a few dozen. */
+#define FILES_BESIDE 256
+
 static struct tb_api *stoppable; /* for the signal handler */
 static volatile sig_atomic_t stopping;
 
@@ -113,11 +116,24 @@ static void install_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+/* A descriptor a connection; a WebSocket has two for a moment. */
+static void allow_connections(const struct edge *edge)
+{
+    int64_t connections = tb_config_int(edge->config, TB_LIMITS_CONNECTIONS);
+    int64_t files = tb_process_open_files(connections + FILES_BESIDE);
+
+    if (files < connections + FILES_BESIDE)
+        tb_diag(TB_DIAG_WARN, "edge.files",
+                "only %lld files may be open at once: that is not enough for the %lld connections "
+                "of limits.connections (ulimit -n, LimitNOFILE)",
+                (long long)files, (long long)connections);
+}
+
 static int run(struct edge *edge)
 {
     struct tb_error err = {0};
+    allow_connections(edge);
     enum tb_code code = tb_edge_open(edge, &err);
-
     if (code != TB_OK) {
         tb_diag(TB_DIAG_ERROR, "edge.start", "%s", err.text);
         return code == TB_INVALID || code == TB_CONFLICT ? EXIT_CONFIG : EXIT_FAILURE;

@@ -1,5 +1,6 @@
 #include "base/process.h"
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 void tb_process_standard_files(void)
@@ -11,4 +12,18 @@ void tb_process_standard_files(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
+}
+
+int64_t tb_process_open_files(int64_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    rlim_t before = limit.rlim_cur;
+    if (limit.rlim_cur < (rlim_t)wanted)
+        limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+    if (limit.rlim_cur != before && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        limit.rlim_cur = before;
+    return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }
