@@ -1,13 +1,10 @@
-/* order show, list, wait: questions about orders. */
-#include "base/timefmt.h"
+/* order show, list: questions about orders. */
 #include "cli/ask.h"
 #include "cli/field.h"
 #include "cli/show.h"
 #include "cli/slice.h"
 #include "cli/table.h"
 
-#define WAIT_PART_MAX_MS 30000 /* what one request may wait (INTERFACES) */
-#define WAIT_DEFAULT_MS 10000
 #define LIST_ALL_LIMIT "500" /* the largest page there is */
 
 static int out_of_memory(const struct tb_cli *cli)
@@ -28,57 +25,6 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
         return out_of_memory(cli);
     exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
     return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
-}
-
-static const struct tb_option wait_options[] = {
-    {"--min-version", "N", "the version to wait for; 1 if left out"},
-    {"--wait", "TIME", "how long: 10s, 500ms, 2m; 10s if left out"},
-    {NULL, NULL, NULL}};
-
-/* Asks again until the version is there or the time is over; each request waits at most 30 s. */
-static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t wait_ms,
-                    struct tb_reply *ret_reply)
-{
-    int64_t deadline_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
-
-    for (int64_t left_ms = wait_ms;; left_ms = deadline_ms - tb_clock_mono_ms(cli->clock)) {
-        TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-        int64_t part_ms = left_ms < WAIT_PART_MAX_MS ? left_ms : WAIT_PART_MAX_MS;
-        int exit_status;
-
-        part_ms = part_ms > 0 ? part_ms : 0;
-        tb_buf_adds(&path, "/orders/");
-        tb_path_add(&path, id);
-        tb_buf_addf(&path, "?minVersion=%lld&wait=%lldms", (long long)version, (long long)part_ms);
-        if (!tb_buf_ok(&path))
-            return out_of_memory(cli);
-        tb_reply_release(ret_reply);
-        exit_status = tb_ask(cli, path.data, part_ms + TB_ASK_MAX_MS, ret_reply);
-        if (exit_status != TB_EXIT_DONE || ret_reply->status != 202 || left_ms <= part_ms)
-            return exit_status;
-    }
-}
-
-static int run_wait(struct tb_cli *cli, const struct tb_args *args)
-{
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    const char *version_text = tb_args_get(args, "--min-version");
-    const char *wait_text = tb_args_get(args, "--wait");
-    int64_t version = 1, wait_ms = WAIT_DEFAULT_MS;
-    int exit_status;
-
-    if (version_text && (!tb_args_int(version_text, &version) || version < 1))
-        return tb_cli_usage(cli, "order wait", "--min-version takes a number from 1 on");
-    if (wait_text && !tb_duration_parse(tb_str_of(wait_text), &wait_ms))
-        return tb_cli_usage(cli, "order wait", "--wait takes a time such as 10s or 500ms");
-    exit_status = wait_for(cli, args->operands[0], version, wait_ms, &reply);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    exit_status = tb_show_reply(cli, &reply);
-    if (reply.status != 202)
-        return exit_status;
-    tb_cli_complain(cli, "version %lld is not there yet", (long long)version);
-    return TB_EXIT_FAILED;
 }
 
 static const struct tb_option list_options[] = {
@@ -242,16 +188,4 @@ const struct tb_subcommand tb_cmd_order_list = {
                 "tillbox order list --all | cut -f 2",
     .options = list_options,
     .run = run_list,
-};
-const struct tb_subcommand tb_cmd_order_wait = {
-    .name = "order wait",
-    .operands = "ID",
-    .summary = "Wait until an order can be read at a version, and show it",
-    .details = "Ends with 1 if it is not there in time.",
-    .examples = "tillbox order wait ID\n"
-                "tillbox order wait ID --min-version 3 --wait 30s",
-    .options = wait_options,
-    .operands_min = 1,
-    .operands_max = 1,
-    .run = run_wait,
 };

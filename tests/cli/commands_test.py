@@ -32,7 +32,8 @@ class Exits(unittest.TestCase):
             ["order", "place", "--line", "A:1:1", "--idempotency-key", ""],
             ["order", "place", "--line", "A:1:1", "--idempotency-key", "k\r\nX: y"],
             ["order", "show"], ["order", "show", "a", "b"], ["order", "ship", ID, "--if-match", "x"],
-            ["order", "wait", ID, "--wait", "soon"], ["order", "wait", ID, "--min-version", "0"],
+            ["order", "wait", ID, "--timeout", "soon"], ["order", "wait", ID, "--version", "0"],
+            ["order", "wait"], ["order", "wait", ID, "--timeout", "-1s"],
             ["order", "address", ID], ["order", "lines", ID], ["link"], ["link", "down"],
             ["stats", "--group-by"], ["stats", "x"], ["status", "--json=yes"],
             ["status", "--url", "ftp://x"], ["status", "--url", "nonsense://"],
@@ -290,20 +291,36 @@ class Questions(unittest.TestCase):
 
     def test_wait(self):
         pending = ok({"status": "pending", "version": 1}, 202, Retry_After="1")
-        answers = [pending, ok(ORDER)]
+        away = (503, {"Retry-After": "1"}, "{}")
+        answers = [pending, away, ok(ORDER)]
         with Server(lambda request: answers.pop(0)) as server:
-            done = tillbox("order", "wait", ID, "--min-version", "2", "--wait", "40s",
+            done = tillbox("order", "wait", ID, "--version", "2", "--timeout", "40s",
                            url=server.url)
             self.assertEqual(done.returncode, 0)
             self.assertIn("orderNumber\ttill1-000042\n", done.stdout)
             self.assertEqual(server.requests[0].path,
                              f"/orders/{ID}?minVersion=2&wait=30000ms")  # the server's most
-            self.assertEqual(len(server.requests), 2)
+            self.assertEqual(len(server.requests), 3)
         with Server(lambda request: pending) as server:
-            done = tillbox("order", "wait", ID, "--wait", "0", url=server.url)
+            done = tillbox("order", "wait", ID, "--timeout", "0", url=server.url)
             self.assertEqual(done.returncode, 1)
             self.assertIn("version 1 is not there yet", done.stderr)
             self.assertEqual(len(server.requests), 1)
+        with Server(lambda request: ok(ORDER)) as server:
+            done = tillbox("order", "wait", ID, "--json", url=server.url)
+            self.assertEqual((done.returncode, json.loads(done.stdout)), (0, ORDER))
+            self.assertEqual(server.requests[0].path, f"/orders/{ID}?minVersion=1&wait=30000ms")
+
+    def test_a_wait_that_is_refused_or_hurried_ends(self):
+        for refusal in (problem(404, "No such order."), problem(503, "Never.")):
+            with Server(lambda request: refusal) as server:
+                done = tillbox("order", "wait", ID, url=server.url)
+                self.assertEqual((done.returncode, len(server.requests)), (1, 1))
+        # Answered at once where it should have waited: asked again in a while, not all the time.
+        with Server(lambda request: ok({"status": "pending", "version": 0}, 202)) as server:
+            done = tillbox("order", "wait", ID, "--timeout", "1200ms", url=server.url)
+            self.assertEqual(done.returncode, 1)
+            self.assertLessEqual(len(server.requests), 3)
 
     def test_status_is_flat(self):
         status = {"node": "till1", "disk": {"freeBytes": 5, "state": "ok"},

@@ -64,7 +64,7 @@ class Node(unittest.TestCase):
         self.assertIn("412", self.refused("order", "ship", order, "--if-match", "2"))
         self.assertEqual(self.ask("order", "ship", order)["status"], "SHIPPED")
         self.assertIn("409", self.refused("order", "cancel", order))
-        seen = self.ask("order", "wait", order, "--min-version", "4", "--wait", "30s")
+        seen = self.ask("order", "wait", order, "--version", "4", "--timeout", "30s")
         self.assertEqual((seen["status"], seen["totalMinor"], seen["shippingAddress"]["city"]),
                          ("SHIPPED", 350, "Kiel"))
         self.assertIn("total\t350\n", self.run_ok("order", "show", order))  # no digits in JPY
@@ -78,7 +78,7 @@ class Node(unittest.TestCase):
     def test_cancelled_with_a_reason(self):
         order = self.place("--customer", "C-9")
         self.run_ok("order", "cancel", order, "--reason", "verschüttet")
-        self.ask("order", "wait", order, "--min-version", "2", "--wait", "30s")
+        self.ask("order", "wait", order, "--version", "2", "--timeout", "30s")
         self.assertEqual(len(self.ask("order", "list", "--customer", "C-9", "--status",
                                       "CANCELLED")["orders"]), 1)
 
@@ -92,7 +92,7 @@ class Node(unittest.TestCase):
     def test_pages(self):
         for number in range(7):
             order = self.place("--source", "PAGES", "--placed-at", f"2024-01-0{number + 1}T12:00:00Z")
-            self.ask("order", "wait", order, "--wait", "30s")
+            self.ask("order", "wait", order)
         rows = self.run_ok("order", "list", "--source", "PAGES", "--limit", "3", "--all")
         dates = [row.split("\t")[6] for row in rows.splitlines()]
         self.assertEqual(dates, [f"2024-01-0{day}T12:00:00.000Z" for day in range(7, 0, -1)])
@@ -104,10 +104,10 @@ class Node(unittest.TestCase):
         self.run_ok("link", "offline")
         self.assertEqual(self.ask("status")["link"], "forced-offline")
         order = self.place()
-        waited = tillbox("order", "wait", order, "--wait", "100ms", url=self.url)
+        waited = tillbox("order", "wait", order, "--timeout", "100ms", url=self.url)
         self.assertEqual(waited.returncode, 1)  # the view stands still
         self.run_ok("link", "auto")
-        self.ask("order", "wait", order, "--wait", "30s")
+        self.ask("order", "wait", order)
         self.assertNotEqual(self.ask("status")["link"], "forced-offline")
         self.assertIn("node\ttill1\n", self.run_ok("status"))
 
