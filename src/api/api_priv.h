@@ -9,7 +9,6 @@
 #include "api/figures.h"
 #include "api/glance.h"
 #include "api/lookup.h"
-#include "api/origin.h"
 #include "api/server.h"
 #include "api/waiters.h"
 #include "api/ws.h"

@@ -9,6 +9,7 @@
  * Units:   milliseconds of the monotonic clock (_ms), bytes. */
 #pragma once
 #include "api/http.h"
+#include "api/origin.h"
 #include "api/route.h"
 #include "api/waiters.h"
 #include "api/ws_accept.h"
@@ -80,6 +81,7 @@ struct tb_exchange {
     struct tb_head head;
     struct tb_buf body;
     const struct tb_route *route; /* NULL: no such path */
+    enum tb_origin origin;        /* of the page that asks */
     char order_id[TB_UUID_SIZE];  /* the path's {id} */
     int64_t body_seen;            /* bytes of the body that came, kept or not */
     bool head_seen, served, discarding, cut_off;

@@ -53,10 +53,23 @@ static void refuse_media_type(struct tb_exchange *x)
     tb_refuse(&x->reply, 415, "A body must be application/json in UTF-8.");
 }
 
+/* A page of another site cannot read our answers, but a command without a body it could send. */
+static bool is_foreign_command(const struct tb_exchange *x)
+{
+    return x->origin == TB_ORIGIN_FOREIGN && x->method != TB_GET && x->method != TB_HEAD &&
+           x->method != TB_OPTIONS;
+}
+
 void tb_front_head(void *ctx, struct tb_exchange *x)
 {
     struct tb_api *api = ctx;
 
+    x->origin = tb_origin_judge(x->head.origin, x->head.host, api->options.allowed_origins);
+    if (is_foreign_command(x)) {
+        tb_refuse(&x->reply, 403,
+                  "Origin is none whose pages may send commands here; see http.allowed_origins.");
+        return;
+    }
     if (!split_target(api, x)) {
         tb_refuse(&x->reply, 400, "The request target is malformed or another server's.");
         return;

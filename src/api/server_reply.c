@@ -8,6 +8,29 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     (void)MHD_add_response_header(response, name, value);
 }
 
+/* A page that the operator listed reads our answers though it comes from elsewhere (the Fetch
+ * standard's CORS); before a command its browser asks by OPTIONS. There are no credentials. */
+static void add_headers_for_page(struct MHD_Response *response, const struct tb_exchange *x)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf origin = {0};
+
+    if (x->origin != TB_ORIGIN_LISTED)
+        return;
+    tb_buf_add_str(&origin, x->head.origin);
+    if (!tb_buf_ok(&origin))
+        return;
+    add_header(response, "Access-Control-Allow-Origin", origin.data);
+    if (x->method == TB_OPTIONS && x->reply.allow != NULL) {
+        add_header(response, "Access-Control-Allow-Methods", x->reply.allow);
+        add_header(response, "Access-Control-Allow-Headers",
+                   "Content-Type, Idempotency-Key, If-Match, Traceparent");
+        add_header(response, "Access-Control-Max-Age", "600");
+    } else {
+        add_header(response, "Access-Control-Expose-Headers",
+                   "ETag, Idempotency-Replayed, Link, Location, Retry-After");
+    }
+}
+
 static void add_headers(struct tb_server *server, struct MHD_Response *response,
                         struct tb_exchange *x)
 {
@@ -43,6 +66,7 @@ static void add_headers(struct tb_server *server, struct MHD_Response *response,
     }
     if (x->reply.close || server->draining)
         add_header(response, "Connection", "close");
+    add_headers_for_page(response, x);
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Cache-Control", "no-store");
 }

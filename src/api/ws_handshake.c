@@ -11,10 +11,8 @@ static void refuse_upgrade(struct tb_exchange *x, const char *detail)
 void tb_ws_serve(struct tb_api *api, struct tb_exchange *x)
 {
     const struct tb_ws_offer *offer = &x->head.ws;
-    enum tb_origin origin =
-        tb_origin_judge(x->head.origin, x->head.host, api->options.allowed_origins);
 
-    if (origin == TB_ORIGIN_FOREIGN)
+    if (x->origin == TB_ORIGIN_FOREIGN)
         tb_refuse(&x->reply, 403,
                   "Origin is none whose pages may open a WebSocket here; see "
                   "http.allowed_origins.");

@@ -35,8 +35,9 @@ const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
                                .help = "Host names, separated by commas, that requests may name "
                                        "besides loopback ones."},
     [TB_HTTP_ALLOWED_ORIGINS] = {"http", "allowed_origins", NULL, TB_CONFIG_TEXT, "", .max = 4096,
-                                 .help = "Origins of web pages, separated by commas, that may "
-                                         "open a WebSocket."},
+                                 .help =
+                                     "Origins of web pages from elsewhere, separated by commas, "
+                                     "that may use this API: commands, queries, WebSocket."},
     [TB_LOG_KIND] = {"log", "kind", "--log", TB_CONFIG_CHOICE, "inproc", .choices = "inproc|kafka",
                      .help = "The event log: inproc is in the data folder, kafka sends it to a "
                              "cluster too."},

@@ -142,6 +142,49 @@ START_TEST(a_refusal_is_an_answer_like_any)
 }
 END_TEST
 
+#define ORDER "{\"lines\":[{\"sku\":\"TEA\",\"quantity\":1,\"unitPriceMinor\":1}]}"
+
+/* A page from elsewhere: refused commands that it might send unasked, unless it is listed; then it
+ * may read the answers too. */
+START_TEST(pages_from_elsewhere)
+{
+    char order_id[40], target[80];
+
+    ask(&client, "POST", "/orders", "Origin: http://evil.example\r\n", ORDER, &got);
+    ck_assert_int_eq(got.status, 403);
+    ck_assert_ptr_null(response_header(&got, "Access-Control-Allow-Origin"));
+    ask(&client, "POST", "/orders", "Origin: http://localhost\r\n", ORDER, &got);
+    ck_assert_int_eq(got.status, 201);
+    ck_assert_ptr_null(response_header(&got, "Access-Control-Allow-Origin"));
+    body_text(&got, "orderId", order_id, sizeof(order_id));
+    snprintf(target, sizeof(target), "/orders/%s/cancel", order_id);
+    ask(&client, "POST", target, "Origin: http://evil.example\r\n", NULL, &got);
+    ck_assert_int_eq(got.status, 403);
+    ask(&client, "GET", "/livez", "Origin: http://evil.example\r\n", NULL, &got);
+    ck_assert_int_eq(got.status, 200); /* whose answer the browser keeps from it */
+    ck_assert_ptr_null(response_header(&got, "Access-Control-Allow-Origin"));
+    ask(&client, "OPTIONS", "/orders",
+        "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n", NULL, &got);
+    ck_assert_ptr_null(response_header(&got, "Access-Control-Allow-Origin"));
+
+    ask(&client, "OPTIONS", "/orders",
+        "Origin: http://kiosk.local\r\nAccess-Control-Request-Method: POST\r\n", NULL, &got);
+    ck_assert_int_eq(got.status, 204);
+    ck_assert_str_eq(response_header(&got, "Access-Control-Allow-Origin"), "http://kiosk.local");
+    ck_assert_ptr_nonnull(strstr(response_header(&got, "Access-Control-Allow-Methods"), "POST"));
+    ck_assert_ptr_nonnull(
+        strstr(response_header(&got, "Access-Control-Allow-Headers"), "Idempotency-Key"));
+    ask(&client, "POST", "/orders", "Origin: null\r\n", ORDER, &got);
+    ck_assert_int_eq(got.status, 201);
+    ck_assert_str_eq(response_header(&got, "Access-Control-Allow-Origin"), "null");
+    ask(&client, "POST", "/orders", "Origin: null\r\n", "{}", &got);
+    ck_assert_int_eq(got.status, 422); /* it is told why, too */
+    ck_assert_str_eq(response_header(&got, "Access-Control-Allow-Origin"), "null");
+    ck_assert_ptr_nonnull(
+        strstr(response_header(&got, "Access-Control-Expose-Headers"), "Retry-After"));
+}
+END_TEST
+
 static const struct {
     const char *origin, *host;
     enum tb_origin verdict;
@@ -222,6 +265,7 @@ int main(void)
     tcase_add_loop_test(tc, the_subprotocol_is_optional, 0,
                         (int)(sizeof(protocols) / sizeof(protocols[0])));
     tcase_add_test(tc, a_refusal_is_an_answer_like_any);
+    tcase_add_test(tc, pages_from_elsewhere);
     suite_add_tcase(suite, tc);
     tcase_add_loop_test(pure, origins_are_judged, 0, (int)(sizeof(origins) / sizeof(origins[0])));
     tcase_add_test(pure, no_list_lists_nothing);
