@@ -4,12 +4,17 @@
  *
  * Nobody who is slow holds anybody up, or grows: of an order only the latest version is kept for
  * whoever does not take it, and of all orders a place in the news. Who is overtaken there, or
- * takes nothing for TB_WS_BLOCKED_MS, is cut off with 1013. Close codes beside those of
- * ws_frames.h: 1001  this node is about to stop 1007  a message that is not JSON 1008  one that is
- * no subscription, or one too many 1013  too slow: subscribe again, and ask for what was missed
+ * takes nothing for TB_WS_BLOCKED_MS, is cut off. Who follows all may hear of a version twice.
+ *
+ * Close codes beside those of ws_frames.h:
+ *   - 1001: this node is about to stop
+ *   - 1007: a message that is not JSON
+ *   - 1008: one that is no subscription, or one too many
+ *   - 1013: too slow; subscribe again, and ask for what was missed
  *
  * Thread:  the api thread's, but for tb_ws_count: any.
- * Memory:  a silent connection with one subscription has less than 1 kB here.
+ * Memory:  a silent connection with one subscription has 400 bytes here. Of 5,000 each took 1 kB
+ *          of the process, measured; what the kernel has for a socket comes on top.
  * Errors:  TB_INTERNAL at init; a connection that cannot go on ends.
  * Units:   milliseconds of the monotonic clock, bytes. */
 #pragma once

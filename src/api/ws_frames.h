@@ -1,10 +1,10 @@
 /* WebSocket frames (RFC 6455), by wslay: bytes in, messages out, and the other way. No sockets.
  *
  * What is wrong with the bytes becomes a fault with the close code that says so:
- *   1002  a frame that is unmasked, reserved, out of turn or malformed
- *   1003  a binary message: there is nothing we could mean by it
- *   1007  text that is not UTF-8
- *   1009  a message larger than TB_WS_MESSAGE_MAX
+ *   - 1002: a frame that is unmasked, reserved, out of turn or malformed
+ *   - 1003: a binary message: there is nothing we could mean by it
+ *   - 1007: text that is not UTF-8
+ *   - 1009: a message larger than TB_WS_MESSAGE_MAX
  *
  * Thread:  one owner.
  * Memory:  between frames a reader holds nothing: of thousands of connections few say anything,
