@@ -8,7 +8,7 @@ for group in "$@"; do
         packages="$packages gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libcjson-dev
                   libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev"
         ;;
-    test) packages="$packages check python3 strace e2fsprogs mount clang-format" ;;
+    test) packages="$packages check python3 strace e2fsprogs mount clang-format nodejs" ;;
     *)
         echo "packages.sh: unknown group $group" >&2
         exit 2
