@@ -41,6 +41,6 @@ if [ "$quick" = yes ]; then
 fi
 # The races are looked for where threads meet: in the unit tests that start some.
 build tsan
-threaded='^(api/|base/(mailbox|diag|metrics)|bridge/(log_inproc|relay)$|query/consumer_thread|store/writer_thread)'
+threaded='^(api/|base/(errand|mailbox|diag|metrics)|bridge/(log_guests|log_inproc|relay)$|query/consumer_thread|store/writer_thread)'
 ctest --test-dir build/tsan -R "$threaded" -j "$jobs" --output-on-failure
 exec ctest --test-dir build/dev -j "$jobs" --output-on-failure
