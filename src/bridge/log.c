@@ -11,6 +11,35 @@ struct tb_str tb_record_header(const struct tb_record *record, const char *name)
     return (struct tb_str){0};
 }
 
+static bool copy_text(struct tb_arena *arena, struct tb_str *text)
+{
+    bool absent = text->ptr == NULL;
+
+    *text = tb_arena_copy(arena, *text);
+    return absent || text->ptr != NULL;
+}
+
+bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
+                    struct tb_record *ret_copy)
+{
+    struct tb_record copy = *record;
+    struct tb_header *headers = NULL;
+    bool ok = copy_text(arena, &copy.key) && copy_text(arena, &copy.value);
+
+    if (ok && record->header_count > 0) {
+        headers = tb_arena_array(arena, record->header_count, sizeof *headers);
+        ok = headers != NULL;
+    }
+    for (size_t i = 0; ok && i < record->header_count; i++) {
+        headers[i] = record->headers[i];
+        ok = copy_text(arena, &headers[i].name) && copy_text(arena, &headers[i].value);
+    }
+    copy.headers = headers;
+    if (ok)
+        *ret_copy = copy;
+    return ok;
+}
+
 /* Four bytes, little endian on every machine. */
 static uint32_t word_at(const unsigned char *p)
 {

@@ -11,7 +11,7 @@
  *          TB_UNAVAILABLE and never counts against a record.
  * Units:   offsets count records of a partition from 0; timestamps are Unix milliseconds. */
 #pragma once
-#include "base/buf.h"
+#include "base/arena.h"
 #include "base/clock.h"
 
 #define TB_LOG_PARTITIONS 6
@@ -33,6 +33,9 @@ struct tb_record {
 };
 /* The first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
+/* A copy with all of its bytes in the arena; what is absent stays so. False: out of memory. */
+TB_CHECKED bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
+                               struct tb_record *ret_copy);
 
 /* Kafka's Java client's choice: murmur2(key) with the sign bit off, modulo partitions. */
 int32_t tb_log_partition(struct tb_str key, int32_t partitions);

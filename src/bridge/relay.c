@@ -137,6 +137,7 @@ int64_t tb_relay_step(struct tb_relay *relay)
              now_us >= relay->next_look_us;
     if (looked)
         tb_relay_fill(relay);
+    tb_relay_serve_guests(relay, now_us);
     appended = relay->last > last;
     progress = tb_relay_collect(relay, relay->more && looked && !tb_relay_is_stuck(relay)
                                            ? 0
@@ -162,6 +163,8 @@ void tb_relay_run(struct tb_relay *relay)
         if (wait_ms > 0)
             tb_mailbox_wait(&relay->door, wait_ms);
     }
+    if (relay->options.guests)
+        tb_log_guests_close(relay->options.guests);
 }
 
 void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms)
@@ -189,6 +192,11 @@ void tb_relay_wake(struct tb_relay *relay)
 {
     if (!atomic_exchange(&relay->awake, true))
         tb_mailbox_wake(&relay->door);
+}
+
+void tb_relay_ring(struct tb_relay *relay)
+{
+    tb_mailbox_wake(&relay->door);
 }
 
 void tb_relay_hold(struct tb_relay *relay, bool held)

@@ -16,7 +16,7 @@
  * Units:   milliseconds. */
 #pragma once
 #include "base/metrics.h"
-#include "bridge/log.h"
+#include "bridge/log_guests.h"
 #include "store/outbox.h"
 
 /* A wake-up is answered at most this often, and the more rows the last look found the more rarely:
@@ -35,6 +35,9 @@ struct tb_relay_options {
     const char *cursor_name;
     struct tb_outbox_reader *outbox;
     struct tb_log_writer *writer;
+    /* Records of other threads for the same log, which refuses none together with its neighbours;
+     * refused while held or failing, closed when run ends. NULL: none. */
+    struct tb_log_guests *guests;
     const struct tb_clock *clock;
     const struct tb_random *random;
     bool held; /* start forced offline */
@@ -65,6 +68,7 @@ bool tb_relay_held(const struct tb_relay *relay); /* as tb_relay_hold said last 
 bool tb_relay_stopping(const struct tb_relay *relay);
 size_t tb_relay_outstanding(const struct tb_relay *relay); /* not yet answered; the owner's */
 void tb_relay_wake(struct tb_relay *relay);
+void tb_relay_ring(struct tb_relay *relay); /* there are guests */
 void tb_relay_hold(struct tb_relay *relay, bool held);
 void tb_relay_stop(struct tb_relay *relay);
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay);

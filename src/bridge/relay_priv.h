@@ -44,6 +44,8 @@ void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err);
 
 /* As many rows as the window and the log take. */
 void tb_relay_fill(struct tb_relay *relay);
+/* Others' records, if they may be appended now. */
+void tb_relay_serve_guests(struct tb_relay *relay, int64_t now_us);
 /* True: something was acknowledged, or is passed by. */
 bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms);
 /* Nothing can be sent; only an answer helps. */

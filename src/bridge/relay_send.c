@@ -143,6 +143,23 @@ void tb_relay_fill(struct tb_relay *relay)
         tb_relay_fail(relay, &err);
 }
 
+void tb_relay_serve_guests(struct tb_relay *relay, int64_t now_us)
+{
+    struct tb_log_guests *guests = relay->options.guests;
+    bool held = tb_relay_state(relay) == TB_RELAY_HELD;
+    struct tb_error why = {0};
+
+    if (!guests)
+        return;
+    if (held || relay->failed || now_us < relay->retry_at_us) {
+        tb_error_set(&why, TB_UNAVAILABLE,
+                     held ? "the link is held offline" : "the log does not take records now");
+        tb_log_guests_refuse(guests, &why);
+    } else if (!tb_relay_is_stuck(relay)) {
+        tb_log_guests_append(guests, relay->options.writer);
+    }
+}
+
 /* Sent alone and refused; true: passed by. */
 static bool refuse_alone(struct tb_relay *relay, int64_t row)
 {
@@ -180,6 +197,11 @@ static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
     return false;
 }
 
+static bool is_a_guests(struct tb_relay *relay, const struct tb_log_ack *ack)
+{
+    return relay->options.guests && tb_log_guests_settle(relay->options.guests, ack);
+}
+
 bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
 {
     struct tb_log_writer *writer = relay->options.writer;
@@ -192,10 +214,14 @@ bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
         if (writer->ops->poll(writer, wait_ms, relay->acks, TB_LOG_BATCH_MAX, &n, &err) != TB_OK) {
             tb_relay_fail(relay, &err);
             tb_relay_window_lose(&relay->window);
+            if (relay->options.guests)
+                tb_log_guests_lose(relay->options.guests);
             return any;
         }
-        for (size_t i = 0; i < n; i++)
-            any |= take_ack(relay, &relay->acks[i]);
+        for (size_t i = 0; i < n; i++) {
+            if (!is_a_guests(relay, &relay->acks[i]))
+                any |= take_ack(relay, &relay->acks[i]);
+        }
         wait_ms = 0;
     } while (n == TB_LOG_BATCH_MAX);
     return any;
