@@ -19,7 +19,8 @@ struct passage {
     struct tb_plan_headers headers;
     struct tb_json *document;
     struct tb_event event;
-    bool unknown; /* of a type that this build does not know */
+    int64_t letter; /* that it was sent again for; its own offset: none */
+    bool unknown;   /* of a type that this build does not know */
 };
 
 const char *tb_event_result_name(enum tb_event_result result)
@@ -30,42 +31,6 @@ const char *tb_event_result_name(enum tb_event_result result)
     };
 
     return names[result];
-}
-
-static bool is_node_name(struct tb_str node)
-{
-    for (size_t i = 0; i < node.len; i++) {
-        char c = node.ptr[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '-')
-            return false;
-    }
-    return node.len > 0 && node.len <= TB_NODE_MAX;
-}
-
-static bool is_epoch(struct tb_str epoch)
-{
-    for (size_t i = 0; i < epoch.len; i++) {
-        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
-            return false;
-    }
-    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
-}
-
-/* For completeness: a record that came is not missing, whether it is applied or not. */
-static void keep_origin(struct tb_plan *plan, const struct tb_record *record,
-                        const struct tb_plan_headers *headers)
-{
-    struct tb_plan_origin origin = {.node = tb_plan_node(headers->source),
-                                    .event_id = headers->id,
-                                    .timestamp_ms = record->timestamp_ms};
-
-    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
-        !tb_plan_parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
-        return;
-    memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
-    plan->origins[plan->origin_count++] = origin;
 }
 
 /* Whose letter it is, as far as the record tells: for the people who look at it. */
@@ -82,14 +47,14 @@ static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_
     ret_order_id[0] = '\0';
 }
 
-/* A type is shown to people: one that is not plain text is not. */
-static struct tb_str shown_type(struct tb_str type)
+/* The same for its version. */
+static int64_t told_version(const struct passage *passage)
 {
-    for (size_t i = 0; i < type.len; i++) {
-        if (type.ptr[i] <= ' ' || type.ptr[i] > '~')
-            return (struct tb_str){0};
-    }
-    return type.len <= TB_TEXT_MAX ? type : (struct tb_str){0};
+    int64_t version = passage->event.version;
+
+    if (version <= 0 && !tb_plan_parse_count(passage->headers.version, &version))
+        return 0;
+    return version;
 }
 
 static enum tb_code out_of_memory(struct tb_error *err)
@@ -111,7 +76,10 @@ static enum tb_code die(struct planning *run, const struct passage *passage,
 
     letter = &plan->dead[plan->dead_count];
     letter->record = passage->record;
-    letter->type = shown_type(passage->headers.type);
+    letter->letter = passage->letter;
+    letter->followed = passage->headers.followed.ptr && passage->letter != letter->record->offset;
+    letter->version = told_version(passage);
+    letter->type = tb_plan_shown_type(passage->headers.type);
     letter->reason = reason;
     letter->message = tb_arena_copy(&plan->arena, tb_str_of(message));
     if (!letter->message.ptr)
@@ -153,8 +121,6 @@ static const char *misfit(const struct tb_planned *planned, const struct tb_even
 {
     if (event->type == TB_EVENT_PLACED)
         return NULL; /* version 1: there is no order yet */
-    if (planned->stub)
-        return "the order was placed by an event of a type that this build does not know";
     if (planned->order.status != TB_PLACED)
         return "the order is no longer PLACED";
     if (event->type == TB_EVENT_TOTAL_CHANGED && !lines_fit(event, planned->order.kind))
@@ -228,14 +194,25 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     passage->document = NULL;
 }
 
-static void move_version(struct planning *run, const struct passage *passage,
-                         struct tb_planned *planned)
+static enum tb_code note_unknown(struct planning *run, const struct passage *passage,
+                                 struct tb_error *err)
+{
+    return tb_plan_note_unknown(run->plan, passage->headers.type) ? TB_OK : out_of_memory(err);
+}
+
+/* All that can be done for an event that this build does not understand, or for a change of an
+ * order that it does not: a newer one makes the view anew from the log. */
+static enum tb_code move_version(struct planning *run, const struct passage *passage,
+                                 struct tb_planned *planned, struct tb_error *err)
 {
     planned->stub = planned->stub || planned->order.version == 0;
     planned->order.version = passage->event.version;
     planned->changed = true;
     planned->last_offset = passage->record->offset;
+    if (passage->unknown)
+        return note_unknown(run, passage, err);
     run->plan->results[TB_UNKNOWN_TYPE]++;
+    return TB_OK;
 }
 
 /* The version rule. */
@@ -259,10 +236,8 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
     why = refusal(run, passage->record);
     if (why)
         return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
-    if (passage->unknown) {
-        move_version(run, passage, planned);
-        return TB_OK;
-    }
+    if (passage->unknown || planned->stub)
+        return move_version(run, passage, planned, err);
     why = misfit(planned, &passage->event);
     if (why)
         return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
@@ -338,42 +313,66 @@ static enum tb_code judge(struct planning *run, struct passage *passage, struct 
     why = contradiction(passage);
     if (why)
         return die(run, passage, TB_DEAD, "tillbox.invalid", why, err);
-    if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0)) {
-        run->plan->results[TB_UNKNOWN_TYPE]++;
-        return TB_OK;
-    }
+    if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0))
+        return note_unknown(run, passage, err);
     return follow(run, passage, err);
+}
+
+static enum tb_code read_value(struct planning *run, struct passage *passage, struct tb_error *err)
+{
+    const struct tb_record *record = passage->record;
+    struct tb_error unread = {0};
+    const char *why = NULL;
+    enum tb_code code;
+
+    if (!record->value.ptr)
+        why = "the record has no value";
+    else if (record->value.len > TB_EVENT_VALUE_MAX)
+        why = "the value is over 4 MiB";
+    else if (!passage->headers.type.ptr)
+        why = "neither ce_type nor eventType tells the type";
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.decode", why, err);
+
+    code = tb_json_parse(record->value, TB_JSON_DEPTH_MAX, &passage->document, &unread);
+    if (code == TB_INVALID)
+        return die(run, passage, TB_DEAD, "tillbox.decode", unread.text, err);
+    if (code != TB_OK) {
+        *err = unread;
+        return code;
+    }
+    code = judge(run, passage, err);
+    tb_json_free(passage->document);
+    return code;
+}
+
+static enum tb_code keep_mended(struct planning *run, const struct passage *passage,
+                                struct tb_error *err)
+{
+    struct tb_plan *plan = run->plan;
+
+    if (!plan->mended)
+        plan->mended = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->mended);
+    if (!plan->mended)
+        return out_of_memory(err);
+    plan->mended[plan->mended_count++] =
+        (struct tb_plan_mended){passage->letter, passage->record->offset};
+    return TB_OK;
 }
 
 static enum tb_code plan_record(struct planning *run, const struct tb_record *record,
                                 struct tb_error *err)
 {
     struct passage passage = {.record = record};
-    struct tb_error unread = {0};
-    const char *why = NULL;
-    enum tb_code code;
+    size_t dead_count = run->plan->dead_count;
 
     tb_plan_read_headers(record, &passage.headers);
-    keep_origin(run->plan, record, &passage.headers);
-    if (!record->value.ptr)
-        why = "the record has no value";
-    else if (record->value.len > TB_EVENT_VALUE_MAX)
-        why = "the value is over 4 MiB";
-    else if (!passage.headers.type.ptr)
-        why = "neither ce_type nor eventType tells the type";
-    if (why)
-        return die(run, &passage, TB_DEAD, "tillbox.decode", why, err);
-
-    code = tb_json_parse(record->value, TB_JSON_DEPTH_MAX, &passage.document, &unread);
-    if (code == TB_INVALID)
-        return die(run, &passage, TB_DEAD, "tillbox.decode", unread.text, err);
-    if (code != TB_OK) {
-        *err = unread;
-        return code;
-    }
-    code = judge(run, &passage, err);
-    tb_json_free(passage.document);
-    return code;
+    passage.letter = tb_plan_letter_of(record, &passage.headers);
+    tb_plan_keep_origin(run->plan, record, &passage.headers);
+    TB_TRY(read_value(run, &passage, err));
+    if (passage.letter != record->offset && run->plan->dead_count == dead_count)
+        return keep_mended(run, &passage, err);
+    return TB_OK;
 }
 
 enum tb_code

@@ -2,8 +2,9 @@
  *
  * Per order an event applies when its version is the order's + 1. A lower one is a duplicate. A
  * higher one means an earlier event is missing: it becomes a dead letter with reason gap. An
- * event of unknown type moves only the version. What cannot be decoded or breaks the rules
- * becomes a dead letter at once.
+ * event of unknown type moves only the version; so does every later event of an order that was
+ * placed by one. What cannot be decoded or breaks the rules becomes a dead letter at once. A
+ * record that was sent again for a letter is judged like any other.
  *
  * Thread:  pure but for the load callback.
  * Memory:  a plan borrows from the batch's records until it is cleared; zeroed is ready to use.
@@ -11,8 +12,7 @@
  *          never an error.
  * Units:   as in order.h and log.h. */
 #pragma once
-#include "bridge/log.h"
-#include "order/event.h"
+#include "query/letters.h"
 
 /* A value beyond this is not read: the largest order the rules allow (1,000 lines, every text at
  * its limit and escaped) takes under 2 MiB. */
@@ -30,7 +30,7 @@ const char *tb_event_result_name(enum tb_event_result result); /* "applied", "un
 
 struct tb_planned {
     struct tb_order order; /* version 0: the view has none */
-    bool stub;   /* only the version is known: an unknown type came before the order was placed */
+    bool stub;   /* only the version is known: an event of unknown type placed the order */
     bool exists; /* the view has a row for it (a stub counts) */
     bool changed;
     char epoch[17];         /* of the last event applied; "" unknown */
@@ -40,7 +40,10 @@ struct tb_planned {
 };
 struct tb_dead_letter {
     const struct tb_record *record;
+    int64_t letter;              /* whose: the record's offset, or that of the first to die */
+    bool followed;               /* it was sent again by itself */
     char order_id[TB_UUID_SIZE]; /* "" if the record does not tell */
+    int64_t version;             /* of the order after it; 0 if the record does not tell */
     struct tb_str type;          /* absent: none */
     /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", or "tillbox.apply": sound by itself, but
      * not for this order as it stands (it is no longer PLACED, or of the other kind), or the view
@@ -48,6 +51,18 @@ struct tb_dead_letter {
     const char *reason;
     struct tb_str message;
 };
+/* A letter whose record, sent again, was applied or not needed any more. */
+struct tb_plan_mended {
+    int64_t letter; /* the offset of the first to die */
+    int64_t offset; /* of the record that was sent again */
+};
+/* A type that this build does not know, and how many of its events came. */
+struct tb_plan_unknown {
+    struct tb_str type; /* absent: not plain text, or beyond the ones that are told apart */
+    uint64_t count;
+};
+/* Events of more different unknown types in a batch are counted together. */
+#define TB_PLAN_UNKNOWN_MAX 8
 /* What one applied record changed in the figures of its order's day. Worked out anew from the same
  * log it is the same, however the log is cut into batches. */
 struct tb_plan_change {
@@ -70,6 +85,10 @@ struct tb_plan {
     size_t order_count;
     struct tb_dead_letter *dead;
     size_t dead_count;
+    struct tb_plan_mended *mended;
+    size_t mended_count;
+    struct tb_plan_unknown unknown[TB_PLAN_UNKNOWN_MAX + 1]; /* the last: all others */
+    size_t unknown_count;
     struct tb_plan_change
         *changes; /* offsets rising; records that change no figure are left out */
     size_t change_count;

@@ -81,6 +81,23 @@ static int64_t bring_to(int64_t version)
     return offset;
 }
 
+/* And one version further. */
+static void bring_on(void)
+{
+    struct tb_header header = {TB_STR("ce_type"), TB_STR("OrderAddressChanged.v1")};
+    struct tb_record record = {
+        .offset = 90,
+        .value = TB_STR("{\"orderId\":\"" ID "\",\"version\":2,\"occurredAt\":"
+                        "\"2026-01-02T03:04:05.678Z\",\"shippingAddress\":{\"line1\":\"Ring 1\","
+                        "\"city\":\"Bonn\",\"country\":\"DE\"}}"),
+        .headers = &header,
+        .header_count = 1};
+
+    plan_records(&record, 1);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
+    commit_plan();
+}
+
 /* One record against an order of version `before` (0: none). */
 struct outcome {
     const char *name;
@@ -279,7 +296,8 @@ START_TEST(a_finished_order_takes_no_change)
 }
 END_TEST
 
-/* An order whose placing this build cannot read is not shown, and nothing is lost silently. */
+/* An order whose placing this build cannot read is not shown, and what follows moves its version
+ * too: a newer build that makes the view anew misses nothing, and nothing waits for it. */
 START_TEST(a_stub_keeps_its_version_and_shows_no_order)
 {
     struct tb_header headers[3] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v3")},
@@ -297,11 +315,11 @@ START_TEST(a_stub_keeps_its_version_and_shows_no_order)
     for (int split = 0; split < 2; split++) { /* in one batch, then on what the view kept */
         plan_records(records + split, 3 - (size_t)split);
         ck_assert(plan.orders[0]->stub);
-        ck_assert_int_eq(plan.orders[0]->order.version, 1);
-        ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], split == 0);
-        ck_assert_uint_eq(plan.results[TB_DEAD], 1);
-        ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
-        ck_assert_uint_eq(plan.results[TB_DUPLICATE], 1);
+        ck_assert_int_eq(plan.orders[0]->order.version, 2);
+        ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], split == 0 ? 2 : 0);
+        ck_assert_uint_eq(plan.unknown_count, split == 0); /* the change's own type is known */
+        ck_assert_uint_eq(plan.dead_count, 0);
+        ck_assert_uint_eq(plan.results[TB_DUPLICATE], split == 0 ? 1 : 2);
         commit_plan();
         ck_assert_ptr_null(mem_view_row(&mem, ID)->doc);
         mem.next[0] = -1;
@@ -508,6 +526,117 @@ START_TEST(broken_bytes_never_break_a_plan)
 }
 END_TEST
 
+/* A record that names its letter is judged like any other; what becomes of it is the letter's. */
+START_TEST(a_record_sent_again_is_of_its_letter)
+{
+    static const struct {
+        const char *mended;
+        int64_t version, letter;
+        bool dies;
+    } cases[] = {
+        {"order-events-0-7", 2, 7, false},    /* applied */
+        {"order-events-0-7", 1, 7, false},    /* not needed any more */
+        {"order-events-0-7", 9, 7, true},     /* too early again */
+        {"a.b-c-0-99", 9, 99, true},          /* any topic's name */
+        {"order-events-0-100", 9, 100, true}, /* itself: its own letter */
+        {"order-events-0-101", 9, 100, true}, /* not behind it */
+        {"order-events-1-7", 9, 100, true},   /* of another partition */
+        {"order-events-0-07", 9, 100, true},
+        {"order-events-0--7", 9, 100, true},
+        {"order-events-0-", 9, 100, true},
+        {"-0-7", 9, 100, true},
+        {"0-7", 9, 100, true},
+        {"", 9, 100, true},
+        {"x-0-99999999999999999999", 9, 100, true},
+        {"x-4294967296-7", 9, 100, true},
+        {"order-events-0-100", 2, 100, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderShipped.v1")},
+                                      {TB_STR("tillbox-mended"), tb_str_of(cases[i].mended)},
+                                      {TB_STR("tillbox-followed"), TB_STR("1")}};
+        struct tb_record record = {.offset = 100, .headers = headers, .header_count = 3};
+        char value[200];
+
+        mem_view_release(&mem);
+        mem_view_init(&mem, false);
+        bring_to(1);
+        snprintf(value, sizeof value,
+                 "{\"orderId\":\"" ID "\",\"version\":%d,"
+                 "\"occurredAt\":\"2026-01-02T03:04:05.678Z\"}",
+                 (int)(cases[i].version > 1 ? cases[i].version : 2));
+        if (cases[i].version == 1)
+            bring_on();
+        record.value = tb_str_of(value);
+        plan_records(&record, 1);
+        ck_assert_uint_eq(plan.dead_count, cases[i].dies);
+        if (cases[i].dies) {
+            ck_assert_int_eq(plan.dead[0].letter, cases[i].letter);
+            ck_assert_int_eq(plan.dead[0].version, cases[i].version);
+            ck_assert(plan.dead[0].followed == (cases[i].letter != 100));
+        }
+        ck_assert_uint_eq(plan.mended_count, !cases[i].dies && cases[i].letter != 100);
+        if (plan.mended_count > 0) {
+            ck_assert_int_eq(plan.mended[0].letter, cases[i].letter);
+            ck_assert_int_eq(plan.mended[0].offset, 100);
+        }
+    }
+}
+END_TEST
+
+/* A letter tells the version that it holds back, by whatever tells it. */
+START_TEST(letters_tell_their_version)
+{
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)},
+                                  {TB_STR("ce_orderversion"), TB_STR("5")}};
+    struct tb_record records[] = {{.value = TB_STR("{nonsense"), .header_count = 2},
+                                  {.value = TB_STR("{nonsense"), .header_count = 1},
+                                  {.value = TB_STR(SHIPPED("4")), .header_count = 1}};
+    static const int64_t versions[] = {5, 0, 4};
+
+    for (size_t i = 0; i < 3; i++) {
+        records[i].headers = headers;
+        plan_records(&records[i], 1);
+        ck_assert_int_eq(plan.dead[0].version, versions[i]);
+    }
+}
+END_TEST
+
+/* Types that nobody knows are told apart, as far as there is room; none is lost from the count. */
+START_TEST(unknown_types_are_counted)
+{
+    enum { TYPES = TB_PLAN_UNKNOWN_MAX + 3 };
+    char types[TYPES][32];
+    struct tb_header headers[TYPES + 1];
+    struct tb_record records[2 * (TYPES + 1)];
+    uint64_t count = 0;
+
+    for (size_t i = 0; i <= TYPES; i++) {
+        if (i < TYPES)
+            snprintf(types[i], sizeof types[i], "OrderThing%zu.v1", i);
+        headers[i] = (struct tb_header){TB_STR("ce_type"),
+                                        i < TYPES ? tb_str_of(types[i]) : TB_STR("b\x1b[31m")};
+        for (size_t twice = 0; twice < 2; twice++)
+            records[2 * i + twice] = (struct tb_record){.value = TB_STR("{}"),
+                                                        .offset = (int64_t)(2 * i + twice),
+                                                        .headers = &headers[i],
+                                                        .header_count = 1};
+    }
+    plan_records(records, sizeof records / sizeof *records);
+    ck_assert_uint_eq(plan.unknown_count, TB_PLAN_UNKNOWN_MAX + 1);
+    for (size_t i = 0; i < plan.unknown_count; i++) {
+        if (i < TB_PLAN_UNKNOWN_MAX)
+            ck_assert(tb_str_eq(plan.unknown[i].type, tb_str_of(types[i])));
+        else
+            ck_assert_ptr_null(plan.unknown[i].type.ptr);
+        count += plan.unknown[i].count;
+    }
+    ck_assert_uint_eq(count, plan.results[TB_UNKNOWN_TYPE]);
+    ck_assert_uint_eq(count, sizeof records / sizeof *records);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/plan");
@@ -520,6 +649,9 @@ int main(void)
     tcase_add_test(tc, a_finished_order_takes_no_change);
     tcase_add_test(tc, a_stub_keeps_its_version_and_shows_no_order);
     tcase_add_test(tc, dead_records_leave_gaps);
+    tcase_add_test(tc, a_record_sent_again_is_of_its_letter);
+    tcase_add_test(tc, letters_tell_their_version);
+    tcase_add_test(tc, unknown_types_are_counted);
     tcase_add_test(tc, oversized_values_are_not_read);
     tcase_add_test(tc, where_an_event_came_from_is_kept);
     tcase_add_test(tc, of_two_headers_with_one_name_the_first_counts);
