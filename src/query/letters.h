@@ -72,3 +72,12 @@ struct tb_letter_filter {
     int64_t after_dead_at_ms;
     struct tb_letter_place after;
 };
+
+/* How many letters one look for those that may follow goes through: milliseconds. */
+#define TB_LETTERS_SCAN 5000
+/* Where the next look begins; zeroed: with the oldest. */
+struct tb_letter_scan {
+    bool begun; /* there is more behind it; else the look was at the last one */
+    int64_t dead_at_ms;
+    struct tb_letter_place place;
+};

@@ -40,6 +40,17 @@ struct tb_view_ops {
      * none. NULL: the view keeps its dead letters by other means. */
     enum tb_code (*expire_dead)(struct tb_view *view, int64_t before_ms, int64_t limit,
                                 int64_t *ret_removed, struct tb_error *err);
+    /* Hands out up to max letters that are open, have died of a gap, did not give up, and whose
+     * order has come so far that nothing is missing in front of them. Looks at no more than
+     * TB_LETTERS_SCAN letters, from scan on, which moves; an order's earlier ones come first. each
+     * false: that one is not taken, and none behind it. NULL: the view keeps no letters. */
+    enum tb_code (*ready_letters)(struct tb_view *view, struct tb_letter_scan *scan, size_t max,
+                                  bool (*each)(void *ctx, const struct tb_letter *letter),
+                                  void *ctx, struct tb_error *err);
+    /* TB_NOT_FOUND: no such letter; TB_CONFLICT: it was replayed. One that was dropped before
+     * stays so. NULL: as above. */
+    enum tb_code (*drop_letter)(struct tb_view *view, struct tb_letter_place place, int64_t at_ms,
+                                struct tb_error *err);
     void (*free)(struct tb_view *view);
 };
 
@@ -100,6 +111,15 @@ struct tb_view_reader_ops {
                              size_t count, int64_t *ret_versions, struct tb_error *err);
     /* NULL: the view keeps none, the log's committed offsets rule. */
     enum tb_code (*offset)(struct tb_view_reader *reader, int32_t partition, int64_t *ret_next,
+                           struct tb_error *err);
+    /* each is called per letter, texts borrowed for the call; false: it is not taken, and none
+     * behind it. *ret_more: there are further ones. */
+    enum tb_code (*letters)(struct tb_view_reader *reader, const struct tb_letter_filter *filter,
+                            bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
+                            bool *ret_more, struct tb_error *err);
+    /* Texts in the arena. TB_NOT_FOUND. */
+    enum tb_code (*letter)(struct tb_view_reader *reader, struct tb_letter_place place,
+                           struct tb_arena *arena, struct tb_letter *ret_letter,
                            struct tb_error *err);
     enum tb_code (*dead_letter_count)(struct tb_view_reader *reader, int64_t *ret_open,
                                       struct tb_error *err);

@@ -24,6 +24,27 @@ static const char *const schema[] = {
     " UNIQUE(partition, \"offset\")) STRICT;"
     "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at);"
     "CREATE INDEX dead_letters_open ON dead_letters(order_id, id) WHERE status = 'open';",
+    /* Letters that can be sent again. Long bytes come last, so that nothing else is read past
+     * them. The version of a letter that died of a gap stands in its message. */
+    "ALTER TABLE dead_letters RENAME TO old_letters;"
+    "CREATE TABLE dead_letters("
+    " id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,"
+    " last_offset INTEGER NOT NULL, order_id TEXT, version INTEGER NOT NULL, type TEXT,"
+    " reason TEXT NOT NULL, message TEXT NOT NULL,"
+    " status TEXT NOT NULL CHECK(status IN ('open', 'replayed', 'dropped')),"
+    " attempts INTEGER NOT NULL, follows INTEGER NOT NULL, dead_at INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL, timestamp INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL,"
+    " value BLOB, UNIQUE(partition, \"offset\")) STRICT;"
+    "INSERT INTO dead_letters SELECT id, partition, \"offset\", \"offset\", order_id,"
+    " CASE reason WHEN 'tillbox.gap' THEN CAST(substr(message, 9) AS INTEGER) ELSE 0 END,"
+    " type, reason, message, status, attempts, 0, dead_at, dead_at, timestamp, key, headers,"
+    " value FROM old_letters;"
+    "DROP TABLE old_letters;"
+    "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at, partition, \"offset\");"
+    "CREATE INDEX dead_letters_by_order ON dead_letters(order_id, partition, \"offset\")"
+    " WHERE order_id IS NOT NULL;"
+    "CREATE INDEX dead_letters_open ON dead_letters(dead_at, partition, \"offset\", reason,"
+    " order_id, version, follows) WHERE status = 'open';",
 };
 
 /* The insert meets a row when a plan comes again after an unknown outcome. */
@@ -197,8 +218,7 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         if (plan->orders[i]->changed)
             TB_TRY(write_order(view, plan->orders[i], err));
     }
-    for (size_t i = 0; i < plan->dead_count; i++)
-        TB_TRY(tb_view_sqlite_write_dead(view, plan, &plan->dead[i], err));
+    TB_TRY(tb_view_sqlite_write_dead(view, plan, err));
     tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->set_offset, ":next", plan->next_offset);
     return tb_stmt_run(&view->set_offset, err);
@@ -232,13 +252,13 @@ static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t
 static void view_free(struct tb_view *base)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    struct tb_stmt *const all[] = {&view->insert,     &view->update,     &view->load,
-                                   &view->set_offset, &view->offset,     &view->insert_dead,
-                                   &view->any_dead,   &view->expire_dead};
+    struct tb_stmt *const all[] = {&view->insert, &view->update, &view->load, &view->set_offset,
+                                   &view->offset};
 
     tb_txn_rollback(&view->txn);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
+    tb_view_sqlite_finalize_dead(view);
     tb_db_close(view->db);
     tb_buf_release(&view->scratch);
     free(view);
@@ -251,6 +271,8 @@ static const struct tb_view_ops ops = {
     .undo = view_undo,
     .offset = view_offset,
     .expire_dead = tb_view_sqlite_expire_dead,
+    .ready_letters = tb_view_sqlite_ready_letters,
+    .drop_letter = tb_view_sqlite_drop_letter,
     .free = view_free,
 };
 

@@ -134,12 +134,13 @@ static void reader_free(struct tb_view_reader *base)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
 
-    tb_stmt_finalize(&reader->get);
-    tb_stmt_finalize(&reader->list);
-    tb_stmt_finalize(&reader->list_customer);
-    tb_stmt_finalize(&reader->stats);
-    tb_stmt_finalize(&reader->offset);
-    tb_stmt_finalize(&reader->dead_count);
+    struct tb_stmt *const all[] = {
+        &reader->get,           &reader->list,      &reader->list_customer, &reader->stats,
+        &reader->offset,        &reader->letter,    &reader->letters,       &reader->open_letters,
+        &reader->order_letters, &reader->dead_count};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tb_stmt_finalize(all[i]);
     tb_db_close(reader->db);
     free(reader);
 }
@@ -149,6 +150,8 @@ static const struct tb_view_reader_ops ops = {
     .list = reader_list,
     .stats = tb_view_sqlite_stats,
     .offset = reader_offset,
+    .letters = tb_view_sqlite_letters,
+    .letter = tb_view_sqlite_letter,
     .dead_letter_count = reader_dead_count,
     .free = reader_free,
 };
@@ -156,14 +159,26 @@ static const struct tb_view_reader_ops ops = {
 static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char *path,
                                 struct tb_error *err)
 {
+    const struct {
+        struct tb_stmt *stmt;
+        const char *sql;
+    } all[] = {
+        {&reader->get, tb_view_sqlite_get_sql},
+        {&reader->list, tb_view_sqlite_list_sql},
+        {&reader->list_customer, tb_view_sqlite_list_customer_sql},
+        {&reader->stats, tb_view_sqlite_stats_sql},
+        {&reader->offset, tb_view_sqlite_offset_sql},
+        {&reader->letter, tb_view_sqlite_letter_sql},
+        {&reader->letters, tb_view_sqlite_letters_sql},
+        {&reader->open_letters, tb_view_sqlite_open_letters_sql},
+        {&reader->order_letters, tb_view_sqlite_order_letters_sql},
+        {&reader->dead_count, dead_count_sql},
+    };
+
     TB_TRY(tb_db_open(path, TB_DB_READER, 0, &reader->db, err));
-    TB_TRY(tb_stmt_prepare(&reader->get, reader->db, tb_view_sqlite_get_sql, err));
-    TB_TRY(tb_stmt_prepare(&reader->list, reader->db, tb_view_sqlite_list_sql, err));
-    TB_TRY(tb_stmt_prepare(&reader->list_customer, reader->db, tb_view_sqlite_list_customer_sql,
-                           err));
-    TB_TRY(tb_stmt_prepare(&reader->stats, reader->db, tb_view_sqlite_stats_sql, err));
-    TB_TRY(tb_stmt_prepare(&reader->offset, reader->db, tb_view_sqlite_offset_sql, err));
-    return tb_stmt_prepare(&reader->dead_count, reader->db, dead_count_sql, err);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TB_TRY(tb_stmt_prepare(all[i].stmt, reader->db, all[i].sql, err));
+    return TB_OK;
 }
 
 enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
