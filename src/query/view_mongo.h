@@ -11,7 +11,9 @@
  *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. A duplicate key is
  *     read back: version n or later is "already applied". An order that the server refuses for
  *     good is taken out of its day again; whoever refuses one, refuses it to all.
- *  3. dead_letters, by topic, partition and offset; what is there stays.
+ *  3. dead_letters, by topic, partition and offset: what is there stays, but for what became of
+ *     its record when it was sent again, which is noted once, by that record's offset. Whoever
+ *     reads the record keeps the letter: no other program fills the collection.
  *  4. sequences: which numbers of a node came (nodes.h); sets that only grow.
  * A server that did not answer is not asked again by readers for TB_MONGO_AWAY_MS: whoever asks
  * meanwhile is told so at once, and waits for no time-out.
@@ -52,6 +54,10 @@ TB_CHECKED enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_vie
 TB_CHECKED enum tb_code tb_view_mongo_reader(struct tb_mongo *mongo,
                                              struct tb_view_reader **ret_reader,
                                              struct tb_error *err);
+
+/* As tb_view_ops.drop_letter, for whoever has no view. */
+TB_CHECKED enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place place,
+                                             int64_t at_ms, struct tb_error *err);
 
 /* Notes heartbeats, each once, whoever brings it, in the order of their offsets. */
 TB_CHECKED enum tb_code tb_mongo_heartbeats(struct tb_mongo *mongo, const struct tb_noted *list,

@@ -57,6 +57,9 @@ static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
     case TB_MONGO_UPDATE:
         return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, upsert,
                                                           error);
+    case TB_MONGO_AMEND:
+        return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, NULL,
+                                                          error);
     }
     return false;
 }
@@ -121,7 +124,7 @@ static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_e
         return TB_OK;
     if (!all_well || failed > 0)
         return tb_mongo_error(err, error, true, "writing");
-    if (done != count)
+    if (done != count && sent[0]->kind != TB_MONGO_AMEND)
         return tb_error_set(err, TB_UNKNOWN, "MongoDB told of %zu writes out of %zu", done, count);
     return TB_OK;
 }
@@ -162,7 +165,7 @@ static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
     struct tb_mongo_op **sorted = calloc(count, sizeof(struct tb_mongo_op *));
     size_t n = 0;
 
-    for (int kind = TB_MONGO_INSERT; sorted && kind <= TB_MONGO_UPDATE; kind++) {
+    for (int kind = TB_MONGO_INSERT; sorted && kind <= TB_MONGO_AMEND; kind++) {
         for (size_t i = 0; i < count; i++) {
             if ((int)ops[i].kind == kind)
                 sorted[n++] = &ops[i];

@@ -1,105 +1,133 @@
 #include "query/view_mongo_priv.h"
-#include <stdlib.h>
 
-/* A record that fills a document by itself is kept without its value: its place in the log tells
- * where the value is. */
-#define DEAD_BYTES_MAX (12u << 20)
+/* What became of one record: it died, or a letter's record is needed no more. */
+struct fate {
+    int64_t letter, offset;
+    const struct tb_dead_letter *death; /* NULL: mended */
+    bool noted;
+};
+struct fates {
+    const struct tb_mongo_lease *lease;
+    const struct tb_plan *plan;
+    struct fate *list; /* offsets rising */
+    size_t count;
+    struct tb_arena arena;
+};
 
-static size_t headers_size(const struct tb_record *record)
+static bool collect(struct fates *fates)
 {
-    size_t size = 0;
+    const struct tb_plan *plan = fates->plan;
+    size_t dead = 0, mended = 0;
 
-    for (size_t i = 0; i < record->header_count; i++)
-        size += record->headers[i].name.len + record->headers[i].value.len;
-    return size;
-}
+    fates->list =
+        tb_arena_array(&fates->arena, plan->dead_count + plan->mended_count, sizeof *fates->list);
+    while (fates->list && (dead < plan->dead_count || mended < plan->mended_count)) {
+        const struct tb_dead_letter *death = dead < plan->dead_count ? &plan->dead[dead] : NULL;
 
-static void put_headers(struct tb_put put, const struct tb_record *record)
-{
-    bson_t in_list, in_one;
-    struct tb_put list = tb_put_open_list(put, "headers", &in_list), one;
-    char scratch[16];
-
-    for (size_t i = 0; i < record->header_count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
-        tb_put_bytes(one, "name", record->headers[i].name);
-        tb_put_bytes(one, "value", record->headers[i].value);
-        tb_put_close(list, one);
+        if (mended == plan->mended_count ||
+            (death && death->record->offset < plan->mended[mended].offset)) {
+            fates->list[fates->count++] =
+                (struct fate){death->letter, death->record->offset, death, false};
+            dead++;
+        } else {
+            fates->list[fates->count++] = (struct fate){plan->mended[mended].letter,
+                                                        plan->mended[mended].offset, NULL, false};
+            mended++;
+        }
     }
-    tb_put_close_list(put, list);
+    return fates->list != NULL;
 }
 
-/* Names, keys and values of a dead record may be any bytes. */
-static void put_letter(struct tb_put put, const struct tb_mongo_lease *lease,
-                       const struct tb_plan *plan, const struct tb_dead_letter *letter)
-{
-    const struct tb_record *record = letter->record;
-
-    if (letter->order_id[0] != '\0')
-        tb_put_text(put, "orderId", letter->order_id);
-    tb_put_str(put, "type", letter->type);
-    tb_put_text(put, "reason", letter->reason);
-    tb_put_str(put, "message", letter->message);
-    tb_put_text(put, "topic", lease->mongo->topic);
-    tb_put_int(put, "partition", plan->partition);
-    tb_put_int(put, "offset", record->offset);
-    tb_put_time(put, "timestamp", record->timestamp_ms);
-    tb_put_time(put, "deadAt", plan->planned_at_ms);
-    tb_put_int(put, "attempts", 1);
-    tb_put_text(put, "status", "open");
-    tb_put_bytes(put, "key", record->key);
-    if (headers_size(record) + record->key.len <= DEAD_BYTES_MAX)
-        put_headers(put, record);
-    if (headers_size(record) + record->key.len + record->value.len <= DEAD_BYTES_MAX)
-        tb_put_bytes(put, "value", record->value);
-}
-
-/* What is there stays: a letter that comes again is the same one, and may have been dealt with. */
-static enum tb_code make_op(const struct tb_mongo_lease *lease, const struct tb_plan *plan,
-                            const struct tb_dead_letter *letter, struct tb_mongo_op *op,
+static enum tb_code make_op(struct fates *fates, const struct fate *fate, struct tb_mongo_op *op,
                             struct tb_error *err)
 {
-    bool failed = false;
+    const struct tb_letter_place place = {fates->plan->partition, fate->letter};
+    const char *name = tb_mongo_letter_name(fates->lease->mongo, place, &fates->arena);
+    bool failed = name == NULL;
     struct tb_put document = {op->document = bson_new(), &failed};
-    struct tb_buf id = {0};
 
-    op->kind = TB_MONGO_INSERT;
-    tb_buf_addf(&id, "%s-%d-%lld", lease->mongo->topic, (int)plan->partition,
-                (long long)letter->record->offset);
-    tb_put_str(document, "_id", tb_buf_str(&id));
-    put_letter(document, lease, plan, letter);
-    failed = failed || !tb_buf_ok(&id);
-    tb_buf_release(&id);
+    if (failed)
+        return tb_mongo_no_memory(err);
+    if (fate->letter != fate->offset) {
+        struct tb_put filter = {op->filter = bson_new(), &failed};
+
+        tb_put_text(filter, "_id", name);
+        tb_put_limit(filter, "lastOffset", "$lt", fate->offset);
+    }
+    if (!fate->death) {
+        op->kind = TB_MONGO_AMEND;
+        tb_mongo_put_mended(document, fates->plan, fate->offset);
+    } else if (fate->letter != fate->offset) {
+        op->kind = TB_MONGO_UPDATE;
+        tb_mongo_put_next_death(document, fates->lease, fates->plan, fate->death);
+    } else {
+        op->kind = TB_MONGO_INSERT;
+        tb_mongo_put_first_death(document, name, fates->lease, fates->plan, fate->death);
+    }
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
-static enum tb_code write_ops(const struct tb_mongo_lease *lease, const struct tb_plan *plan,
-                              struct tb_mongo_op *ops, struct tb_error *err)
+/* Has an earlier fate of the same letter still to be noted? */
+static bool must_wait(const struct fates *fates, size_t at)
 {
-    for (size_t i = 0; i < plan->dead_count; i++)
-        TB_TRY(make_op(lease, plan, &plan->dead[i], &ops[i], err));
-    TB_TRY(tb_mongo_bulk(lease, "dead_letters", ops, plan->dead_count, err));
-    for (size_t i = 0; i < plan->dead_count; i++) {
+    for (size_t i = 0; i < at; i++) {
+        if (!fates->list[i].noted && fates->list[i].letter == fates->list[at].letter)
+            return true;
+    }
+    return false;
+}
+
+/* Writes are unordered: of one letter there is one at a time. */
+static enum tb_code write_some(struct fates *fates, struct tb_mongo_op *ops, size_t *ret_count,
+                               struct tb_error *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < fates->count; i++) {
+        if (fates->list[i].noted || must_wait(fates, i))
+            continue;
+        ops[count].tag = i;
+        TB_TRY(make_op(fates, &fates->list[i], &ops[count++], err));
+    }
+    TB_TRY(tb_mongo_bulk(fates->lease, "dead_letters", ops, count, err));
+    for (size_t i = 0; i < count; i++) {
         if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
             return tb_mongo_op_error(err, &ops[i], "writing a dead letter");
+        fates->list[ops[i].tag].noted = true;
     }
+    *ret_count += count;
     return TB_OK;
+}
+
+static enum tb_code write_all(struct fates *fates, struct tb_error *err)
+{
+    struct tb_mongo_op *ops;
+    enum tb_code code = TB_OK;
+    size_t done = 0;
+
+    if (!collect(fates))
+        return tb_mongo_no_memory(err);
+    ops = tb_arena_array(&fates->arena, fates->count, sizeof *ops);
+    if (!ops)
+        return tb_mongo_no_memory(err);
+    while (code == TB_OK && done < fates->count) {
+        code = write_some(fates, ops, &done, err);
+        tb_mongo_ops_clear(ops, fates->count);
+        memset(ops, 0, fates->count * sizeof *ops);
+    }
+    return code;
 }
 
 enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease, const struct tb_plan *plan,
                                  struct tb_error *err)
 {
-    struct tb_mongo_op *ops;
+    struct fates fates = {.lease = lease, .plan = plan};
     enum tb_code code;
 
-    if (plan->dead_count == 0)
+    if (plan->dead_count == 0 && plan->mended_count == 0)
         return TB_OK;
-    ops = calloc(plan->dead_count, sizeof *ops);
-    if (!ops)
-        return tb_mongo_no_memory(err);
-    code = write_ops(lease, plan, ops, err);
-    tb_mongo_ops_clear(ops, plan->dead_count);
-    free(ops);
+    code = write_all(&fates, err);
+    tb_arena_release(&fates.arena);
     return code;
 }
 
@@ -147,4 +175,50 @@ enum tb_code tb_mongo_expire_dead(const struct tb_mongo_lease *lease, int64_t be
     if (code == TB_OK)
         *ret_removed = removed;
     return code;
+}
+
+static enum tb_code update_status(const struct tb_mongo_lease *lease, const char *name,
+                                  int64_t at_ms, bool *ret_found, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(name), "status", BCON_UTF8("open"));
+    TB_CLEANUP(tb_bson_free)
+    bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("dropped"), "changedAt",
+                              BCON_DATE_TIME(at_ms), "}");
+    mongoc_collection_t *letters =
+        mongoc_client_get_collection(lease->client, lease->mongo->database, "dead_letters");
+    bson_error_t error = {0};
+    enum tb_code code = TB_OK;
+    bson_iter_t iter;
+    bson_t reply;
+
+    if (!mongoc_collection_update_one(letters, filter, update, NULL, &reply, &error))
+        code = tb_mongo_error(err, &error, true, "dropping a dead letter");
+    else
+        *ret_found = bson_iter_init_find(&iter, &reply, "matchedCount") && tb_get_int(&iter) > 0;
+    bson_destroy(&reply);
+    mongoc_collection_destroy(letters);
+    return code;
+}
+
+enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place place,
+                                  int64_t at_ms, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    const char *name = tb_mongo_letter_name(mongo, place, &arena);
+    struct tb_letter letter;
+    bool found = false;
+
+    if (!name)
+        return tb_mongo_no_memory(err);
+    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    TB_TRY(update_status(&lease, name, at_ms, &found, err));
+    if (found)
+        return TB_OK;
+    TB_TRY(tb_mongo_letter(&lease, place, &arena, &letter, err));
+    if (letter.status == TB_LETTER_REPLAYED)
+        return tb_error_set(err, TB_CONFLICT,
+                            "the dead letter was replayed: it is needed no more");
+    return TB_OK;
 }

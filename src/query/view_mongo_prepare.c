@@ -13,9 +13,9 @@ static const struct index order_indexes[] = {
     {"by_business_date", {"businessDate", "-placedAt", "-_id"}},
 };
 static const struct index dead_indexes[] = {
-    {"by_status", {"status", "deadAt"}},
-    {"by_order", {"orderId", "offset"}},
-    {"by_time", {"deadAt"}},
+    {"by_status", {"status", "deadAt", "partition", "offset"}},
+    {"by_order", {"orderId", "partition", "offset"}},
+    {"by_time", {"deadAt", "partition", "offset"}},
 };
 static const struct index sequence_indexes[] = {
     {"by_epoch", {"node", "epoch", "chunk"}},

@@ -99,7 +99,8 @@ bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sa
 
 /* One write of a bulk. */
 struct tb_mongo_op {
-    enum { TB_MONGO_INSERT, TB_MONGO_REPLACE, TB_MONGO_UPDATE } kind; /* the last two upsert */
+    /* The second and third upsert; one that amends and finds nothing is done. */
+    enum { TB_MONGO_INSERT, TB_MONGO_REPLACE, TB_MONGO_UPDATE, TB_MONGO_AMEND } kind;
     bson_t *filter;   /* owned; NULL in an insert */
     bson_t *document; /* owned */
     int code;         /* after it: 0, or the server's error for this one */
@@ -153,6 +154,34 @@ TB_CHECKED enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
                                             struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease,
                                             const struct tb_plan *plan, struct tb_error *err);
+/* The name of a letter's document; NULL when out of memory. In the arena. */
+const char *tb_mongo_letter_name(const struct tb_mongo *mongo, struct tb_letter_place place,
+                                 struct tb_arena *arena);
+/* The document of a letter that is new. What is there stays: a letter whose record comes again is
+ * the same one, and may have been dealt with. */
+void tb_mongo_put_first_death(struct tb_put document, const char *name,
+                              const struct tb_mongo_lease *lease, const struct tb_plan *plan,
+                              const struct tb_dead_letter *letter);
+/* An update: the record was sent again and died, so the letter has one more attempt. */
+void tb_mongo_put_next_death(struct tb_put document, const struct tb_mongo_lease *lease,
+                             const struct tb_plan *plan, const struct tb_dead_letter *letter);
+/* An update: the record was sent again and is needed no more. */
+void tb_mongo_put_mended(struct tb_put document, const struct tb_plan *plan, int64_t offset);
+/* Everything is copied into the arena. TB_CORRUPT: not what was written. */
+TB_CHECKED enum tb_code tb_mongo_letter_decode(const bson_t *doc, struct tb_arena *arena,
+                                               struct tb_letter *ret_letter, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_letters(const struct tb_mongo_lease *lease,
+                                         const struct tb_letter_filter *filter,
+                                         bool (*each)(void *ctx, const struct tb_letter *letter),
+                                         void *ctx, bool *ret_more, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_letter(const struct tb_mongo_lease *lease,
+                                        struct tb_letter_place place, struct tb_arena *arena,
+                                        struct tb_letter *ret_letter, struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_mongo_ready_letters(const struct tb_mongo_lease *lease, const char *orders,
+                       struct tb_letter_scan *scan, size_t max,
+                       bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
+                       struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_expire_dead(const struct tb_mongo_lease *lease, int64_t before_ms,
                                              int64_t limit, int64_t *ret_removed,
                                              struct tb_error *err);

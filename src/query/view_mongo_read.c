@@ -238,6 +238,29 @@ static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_st
     return tb_mongo_stats(&lease, &names, filter, arena, ret_stats, err);
 }
 
+static enum tb_code reader_letters(struct tb_view_reader *base,
+                                   const struct tb_letter_filter *filter,
+                                   bool (*each)(void *ctx, const struct tb_letter *letter),
+                                   void *ctx, bool *ret_more, struct tb_error *err)
+{
+    struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+
+    TB_TRY(tb_mongo_take(reader->mongo, &lease, err));
+    return tb_mongo_letters(&lease, filter, each, ctx, ret_more, err);
+}
+
+static enum tb_code reader_letter(struct tb_view_reader *base, struct tb_letter_place place,
+                                  struct tb_arena *arena, struct tb_letter *ret_letter,
+                                  struct tb_error *err)
+{
+    struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+
+    TB_TRY(tb_mongo_take(reader->mongo, &lease, err));
+    return tb_mongo_letter(&lease, place, arena, ret_letter, err);
+}
+
 static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
                                       struct tb_error *err)
 {
@@ -270,6 +293,8 @@ static const struct tb_view_reader_ops ops = {
     .scan = reader_scan,
     .stats = reader_stats,
     .offset = NULL, /* the log keeps them */
+    .letters = reader_letters,
+    .letter = reader_letter,
     .dead_letter_count = reader_dead_count,
     .free = reader_free,
 };

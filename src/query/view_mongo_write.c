@@ -370,6 +370,26 @@ static enum tb_code view_expire_dead(struct tb_view *base, int64_t before_ms, in
     return tb_mongo_expire_dead(&lease, before_ms, limit, ret_removed, err);
 }
 
+static enum tb_code view_ready_letters(struct tb_view *base, struct tb_letter_scan *scan,
+                                       size_t max,
+                                       bool (*each)(void *ctx, const struct tb_letter *letter),
+                                       void *ctx, struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    struct tb_mongo_names names;
+
+    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_read_names(&lease, &names, err));
+    return tb_mongo_ready_letters(&lease, names.orders, scan, max, each, ctx, err);
+}
+
+static enum tb_code view_drop_letter(struct tb_view *base, struct tb_letter_place place,
+                                     int64_t at_ms, struct tb_error *err)
+{
+    return tb_mongo_drop_letter(((struct tb_view_mongo *)base)->mongo, place, at_ms, err);
+}
+
 static void view_free(struct tb_view *base)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
@@ -384,6 +404,8 @@ static const struct tb_view_ops ops = {
     .commit = view_commit,
     .offset = NULL, /* the log's committed offsets rule */
     .expire_dead = view_expire_dead,
+    .ready_letters = view_ready_letters,
+    .drop_letter = view_drop_letter,
     .free = view_free,
 };
 

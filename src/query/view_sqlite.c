@@ -44,7 +44,7 @@ static const char *const schema[] = {
     "CREATE INDEX dead_letters_by_order ON dead_letters(order_id, partition, \"offset\")"
     " WHERE order_id IS NOT NULL;"
     "CREATE INDEX dead_letters_open ON dead_letters(dead_at, partition, \"offset\", reason,"
-    " order_id, version, follows) WHERE status = 'open';",
+    " order_id, version, follows, status) WHERE status = 'open';",
 };
 
 /* The insert meets a row when a plan comes again after an unknown outcome. */
