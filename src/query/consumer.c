@@ -43,6 +43,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
     tb_mailbox_init(&consumer->pause, 0);
+    tb_consumer_init_letters(consumer);
     if (new_letters(consumer, err) != TB_OK) {
         tb_consumer_free(consumer);
         return err->code;
@@ -55,6 +56,8 @@ void tb_consumer_free(struct tb_consumer *consumer)
 {
     if (!consumer)
         return;
+    tb_consumer_close_letters(consumer);
+    tb_errands_release(&consumer->errands);
     tb_dead_letters_free(consumer->letters);
     tb_plan_release(&consumer->plan);
     for (size_t i = 0; i < TB_CONSUMER_GROUP_MAX; i++)
@@ -136,16 +139,28 @@ static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *e
     return TB_OK;
 }
 
-/* How long to wait for records: not beyond the next expiry, and while failing not at all, since
- * an answer without records tells that the log works again. */
+/* As expire_dead: a look that fails is no reason not to read. */
+static enum tb_code follow(struct tb_consumer *consumer, struct tb_error *err)
+{
+    if (tb_consumer_follow(consumer, err) == TB_OK || !serves(consumer))
+        return err->code;
+    *err = (struct tb_error){0};
+    return TB_OK;
+}
+
+/* How long to wait for records: not beyond what is to be done next, and while failing not at all,
+ * since an answer without records tells that the log works again. */
 static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
 {
-    int64_t left_ms = consumer->expire_at_ms - tb_clock_mono_ms(consumer->options.clock);
+    int64_t due_ms = tb_consumer_follow_at_ms(consumer), left_ms;
 
     if (is_failing(consumer))
         return 0;
-    if (!expires(consumer))
+    if (expires(consumer) && consumer->expire_at_ms < due_ms)
+        due_ms = consumer->expire_at_ms;
+    if (due_ms == INT64_MAX)
         return wait_ms;
+    left_ms = due_ms - tb_clock_mono_ms(consumer->options.clock);
     if (left_ms < 0)
         left_ms = 0;
     return wait_ms < 0 || left_ms < wait_ms ? left_ms : wait_ms;
@@ -218,6 +233,7 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     TB_TRY(position_all(consumer, err));
     TB_TRY(tb_consumer_flush(consumer, err)); /* what the log is still to be told */
     TB_TRY(expire_dead(consumer, err));
+    TB_TRY(follow(consumer, err));
     if (consumer->done == consumer->batch.count)
         TB_TRY(next_batch(consumer, wait_ms, err));
     TB_TRY(apply_batch(consumer, err));
@@ -320,6 +336,7 @@ int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
     struct tb_error err = {0};
     int64_t pause_ms = 0;
 
+    tb_consumer_run_errands(consumer);
     if (consumer->paused && !serve(consumer, wait_ms, &pause_ms))
         return pause_ms;
     if (work(consumer, wait_ms, &err) != TB_OK)
@@ -340,17 +357,23 @@ void tb_consumer_run(struct tb_consumer *consumer)
         if (pause_ms > 0 && !atomic_load(&consumer->stopping))
             tb_mailbox_wait(&consumer->pause, pause_ms);
     }
+    tb_consumer_close_letters(consumer);
 }
 
-void tb_consumer_stop(struct tb_consumer *consumer)
+void tb_consumer_wake(struct tb_consumer *consumer)
 {
     struct tb_log_reader *reader;
 
-    atomic_store(&consumer->stopping, true);
     tb_mailbox_wake(&consumer->pause);
     reader = atomic_load(&consumer->wakes);
     if (reader)
         reader->ops->wake(reader);
+}
+
+void tb_consumer_stop(struct tb_consumer *consumer)
+{
+    atomic_store(&consumer->stopping, true);
+    tb_consumer_wake(consumer);
 }
 
 const struct tb_consumer_stats *tb_consumer_stats(const struct tb_consumer *consumer)

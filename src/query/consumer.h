@@ -8,8 +8,10 @@
  * An order that the view refuses is tried again; then its last record becomes a dead letter, and
  * the batch is planned again without it. Too many dead letters in a minute are a fault of ours:
  * it stops, keeps its partitions, and says so until it is started anew.
+ * Letters that died of a gap follow by themselves, in version order, within 30 s of what they
+ * waited for: each look is bounded, and so is how often a letter that goes on dying is sent.
  *
- * Thread:  step and run from the owner; stop and stats from any thread.
+ * Thread:  step and run from the owner; stop, drop and stats from any thread.
  * Memory:  borrows what its options point to.
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */
@@ -37,8 +39,9 @@ struct tb_consumer_options {
     int64_t dead_letter_keep_ms; /* below 0: for ever */
     /* The topic of dead letters; NULL: the view keeps them. */
     struct tb_log_writer *dead_letters;
-    const char *topic, *group; /* with dead_letters: where they come from, who sends them */
-    int32_t partitions;        /* of the topic; 0: as many as the log on a node has */
+    /* With dead_letters: where they come from, who sends them. With resend: the topic. */
+    const char *topic, *group;
+    int32_t partitions; /* of the topic; 0: as many as the log on a node has */
     /* With reader NULL: asked until it is TB_OK, before anything is read. Who joins a group takes
      * partitions from others, so first there is to be everything that they need. */
     enum tb_code (*open)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);
@@ -49,6 +52,12 @@ struct tb_consumer_options {
     void (*trouble)(void *ctx, const struct tb_error *err);
     /* Every failure while it lasts. NULL: none wants to know. */
     void (*failed)(void *ctx, const struct tb_error *err);
+    /* Hands a letter's record on its way into the log, and does not wait for it; false: not now.
+     * It comes back through the reader. NULL: letters wait for a person. */
+    bool (*resend)(void *ctx, const struct tb_letter *letter, const struct tb_record *record);
+    /* So many events came of a type that this build does not know ("": of other such types), since
+     * it was told last; each type once a minute at most. NULL: none wants to know. */
+    void (*unknown)(void *ctx, const char *type, uint64_t count);
     /* tb_consumer_run: after every step, which then waits a second at most. NULL: none. */
     void (*stepped)(void *ctx);
     void *ctx;
@@ -62,4 +71,9 @@ void tb_consumer_free(struct tb_consumer *consumer);
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms);
 void tb_consumer_run(struct tb_consumer *consumer); /* until tb_consumer_stop */
 void tb_consumer_stop(struct tb_consumer *consumer);
+/* As tb_view_ops.drop_letter, carried out by run or step between two batches. TB_BUSY,
+ * TB_UNAVAILABLE: not done; TB_UNKNOWN: perhaps, and harmless to repeat. */
+TB_CHECKED enum tb_code tb_consumer_drop(struct tb_consumer *consumer,
+                                         struct tb_letter_place place, int64_t wait_ms,
+                                         struct tb_error *err);
 const struct tb_consumer_stats *tb_consumer_stats(const struct tb_consumer *consumer);

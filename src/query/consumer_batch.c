@@ -79,10 +79,22 @@ static size_t letters_left(const struct tb_consumer *consumer)
     return TB_DEAD_LETTERS_A_MINUTE - recent;
 }
 
-static void stop_for_letters(struct tb_consumer *consumer, struct tb_error *err)
+/* The first of the plan's dead letters that is one too many; NULL: none is. Those that died again
+ * do not count. */
+static const struct tb_dead_letter *one_too_many(const struct tb_consumer *consumer)
 {
-    const struct tb_dead_letter *letter = &consumer->plan.dead[0];
+    size_t left = letters_left(consumer);
 
+    for (size_t i = 0; i < consumer->plan.dead_count; i++) {
+        if (tb_dead_letter_is_new(&consumer->plan.dead[i]) && left-- == 0)
+            return &consumer->plan.dead[i];
+    }
+    return NULL;
+}
+
+static void stop_for_letters(struct tb_consumer *consumer, const struct tb_dead_letter *letter,
+                             struct tb_error *err)
+{
     tb_error_set(err, TB_CONFLICT,
                  "more than %d dead letters within a minute, the last for %s: reading has stopped "
                  "at offset %lld of partition %d and goes on when this process is started again",
@@ -95,15 +107,15 @@ static void stop_for_letters(struct tb_consumer *consumer, struct tb_error *err)
 static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_log_batch part = next_part(consumer, SIZE_MAX);
-    size_t left;
+    const struct tb_dead_letter *surplus;
 
     TB_TRY(make_plan(consumer, &part, err));
-    left = letters_left(consumer);
-    if (!consumer->letters || consumer->plan.dead_count <= left)
+    surplus = consumer->letters ? one_too_many(consumer) : NULL;
+    if (!surplus)
         return TB_OK;
-    part.count = (size_t)(consumer->plan.dead[left].record - part.records);
+    part.count = (size_t)(surplus->record - part.records);
     if (part.count == 0)
-        stop_for_letters(consumer, err);
+        stop_for_letters(consumer, surplus, err);
     tb_plan_clear(&consumer->plan);
     consumer->part = 0;
     if (part.count == 0)

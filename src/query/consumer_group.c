@@ -21,14 +21,18 @@ static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
     atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
 }
 
+/* What died again after a replay is no sign of a release that cannot read its events. */
 static void note_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
+    tb_consumer_note_letters(consumer, plan);
     if (!consumer->letters)
         return;
-    for (size_t i = 0; i < plan->dead_count; i++)
-        consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_A_MINUTE] = now_ms;
+    for (size_t i = 0; i < plan->dead_count; i++) {
+        if (tb_dead_letter_is_new(&plan->dead[i]))
+            consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_A_MINUTE] = now_ms;
+    }
     tb_dead_letters_forget(consumer->letters);
 }
 

@@ -1,5 +1,6 @@
-/* The consumer's parts: its batch on the way into the view (consumer_batch.c), a batch of its own
- * (consumer_keep.c), and the steps around them (consumer.c).
+/* The consumer's parts: its batch on the way into the view (consumer_batch.c, consumer_group.c), a
+ * batch of its own (consumer_keep.c), what is done about dead letters (consumer_letters.c), and
+ * the steps around them (consumer.c).
  *
  * Thread:  the consumer's owner.
  * Memory:  a batch is the reader's until its next poll, or kept: a copy in an arena.
@@ -7,14 +8,24 @@
  * Units:   milliseconds. */
 #pragma once
 #include "base/backoff.h"
-#include "base/mailbox.h"
+#include "base/errand.h"
 #include "query/consumer.h"
 #include "query/dead_letters.h"
+#include "query/unknown_types.h"
 
 /* Plans between two flushes of the view: one for each partition of the log on a node. Their
  * records are few, or the first plan is flushed by itself. */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
+
+/* Letters sent again at once; what waits for the log's writer is bounded as well. */
+#define TB_FOLLOW_MAX 64
+struct tb_follow {
+    int64_t due_ms; /* of the next look; monotonic */
+    struct tb_letter_scan scan;
+    struct tb_letter_place sent[TB_FOLLOW_MAX]; /* and not seen to come back */
+    size_t sent_count;
+};
 
 struct tb_consumer {
     struct tb_consumer_options options;
@@ -50,6 +61,9 @@ struct tb_consumer {
     size_t refusal_count;
     struct tb_arena refusal_texts;
 
+    struct tb_errands errands; /* letters to be dropped */
+    struct tb_follow follow;
+    struct tb_unknown_types unknown;
     struct tb_dead_letters *letters; /* NULL: the view keeps them */
     /* When the last ones were committed, a ring; monotonic. */
     int64_t letter_at_ms[TB_DEAD_LETTERS_A_MINUTE];
@@ -66,6 +80,19 @@ TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct t
 void tb_consumer_undo(struct tb_consumer *consumer);
 /* Nothing more of the batch is done here. */
 void tb_consumer_drop_batch(struct tb_consumer *consumer);
+
+/* consumer.c: a pause or a wait for records ends. Any thread. */
+void tb_consumer_wake(struct tb_consumer *consumer);
+
+/* consumer_letters.c */
+void tb_consumer_init_letters(struct tb_consumer *consumer);
+void tb_consumer_close_letters(struct tb_consumer *consumer); /* whoever waits is told so */
+void tb_consumer_run_errands(struct tb_consumer *consumer);
+/* Sends letters again that may follow, if it is time to look for them. */
+TB_CHECKED enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err);
+int64_t tb_consumer_follow_at_ms(const struct tb_consumer *consumer); /* monotonic */
+/* What a plan that the view has tells of letters and of unknown types. */
+void tb_consumer_note_letters(struct tb_consumer *consumer, const struct tb_plan *plan);
 
 /* consumer_keep.c: what is not done of the batch outlives the reader's next poll. False when out
  * of memory. */

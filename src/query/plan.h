@@ -51,6 +51,11 @@ struct tb_dead_letter {
     const char *reason;
     struct tb_str message;
 };
+/* Its record died for the first time. */
+static inline bool tb_dead_letter_is_new(const struct tb_dead_letter *dead)
+{
+    return dead->letter == dead->record->offset;
+}
 /* A letter whose record, sent again, was applied or not needed any more. */
 struct tb_plan_mended {
     int64_t letter; /* the offset of the first to die */

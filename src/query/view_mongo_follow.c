@@ -3,6 +3,7 @@
 
 /* A letter that waits for its order, as far as that is asked first. */
 struct waiting {
+    int64_t dead_at_ms;
     struct tb_letter_place place;
     char order_id[TB_UUID_SIZE];
     int64_t version;
@@ -54,7 +55,8 @@ static enum tb_code scan_letters(const struct tb_mongo_lease *lease, struct tb_l
 
         tb_arena_clear(&arena);
         TB_TRY(tb_mongo_letter_decode(doc, &arena, &letter, err));
-        *one = (struct waiting){.place = letter.place, .version = letter.version};
+        *one = (struct waiting){
+            .dead_at_ms = letter.dead_at_ms, .place = letter.place, .version = letter.version};
         memcpy(one->order_id, letter.order_id, TB_UUID_SIZE);
         scan->dead_at_ms = letter.dead_at_ms;
         scan->place = letter.place;
@@ -105,9 +107,10 @@ static enum tb_code find_standings(const struct tb_mongo_lease *lease, const cha
     return tb_mongo_find_end(&find, "reading versions", err);
 }
 
-/* Keeps those whose order stands where they wait for it, at most max. True: all were looked at. */
-static bool keep_ready(struct waitings *waiting, const struct standing *standings, size_t count,
-                       size_t max)
+/* Keeps those whose order stands where they wait for it, at most max: then the scan goes on
+ * behind the last of them. */
+static void keep_ready(struct waitings *waiting, const struct standing *standings, size_t count,
+                       size_t max, struct tb_letter_scan *scan)
 {
     size_t kept = 0;
 
@@ -119,13 +122,14 @@ static bool keep_ready(struct waitings *waiting, const struct standing *standing
         if (!found || one.version > found->version + 1)
             continue;
         if (kept == max) {
-            waiting->count = kept;
-            return false;
+            const struct waiting *last = &waiting->list[kept - 1];
+
+            *scan = (struct tb_letter_scan){true, last->dead_at_ms, last->place};
+            break;
         }
         waiting->list[kept++] = one;
     }
     waiting->count = kept;
-    return true;
 }
 
 static enum tb_code hand_out(const struct tb_mongo_lease *lease, const struct waitings *waiting,
@@ -162,9 +166,8 @@ static enum tb_code find_ready(const struct tb_mongo_lease *lease, const char *o
     TB_TRY(scan_letters(lease, &next, waiting, err));
     if (waiting->count > 0)
         TB_TRY(find_standings(lease, orders, waiting, standings, &count, err));
-    /* What there was no room for is looked at again. */
-    if (keep_ready(waiting, standings, count, max))
-        *scan = next;
+    keep_ready(waiting, standings, count, max, &next);
+    *scan = next;
     return TB_OK;
 }
 

@@ -2,6 +2,7 @@
  * ones at a time write them once. */
 #include "query/letters_cases.h"
 #include "query/mongo_server.h"
+#include "query/replay_cases.h"
 #include "query/view_mongo_priv.h"
 #include <stdlib.h>
 
@@ -96,6 +97,12 @@ START_TEST(a_zombie_changes_nothing)
 }
 END_TEST
 
+START_TEST(once_all_is_mended_the_view_is_the_fold)
+{
+    replay_heals(f.view, f.reader, test_seed(0xdea1) + (uint64_t)_i, 15);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/view_mongo_letters");
@@ -107,6 +114,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, a_case_of_every_view, 0, letters_case_count);
     tcase_add_test(tc, a_zombie_changes_nothing);
+    tcase_add_loop_test(tc, once_all_is_mended_the_view_is_the_fold, 0, 2);
     suite_add_tcase(suite, tc);
     failed = test_main(suite);
     mongo_server_end();

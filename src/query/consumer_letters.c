@@ -1,0 +1,159 @@
+#include "query/consumer_priv.h"
+#include "query/replay.h"
+#include <stdlib.h>
+
+/* What waits for a version follows within 30 s of it: with time for a look to begin, for the log
+ * and for the consumer itself. */
+#define LOOK_EVERY_MS 5000
+/* With more letters than one look goes through the next one comes sooner. */
+#define LOOK_ON_MS 1000
+/* A record that did not come back through the log by then was lost on its way, or waits behind
+ * many others: it is sent again, which harms nobody. */
+#define PATIENCE_MS 30000
+/* Drops that wait; people ask for them one at a time. */
+#define ERRANDS_MAX 16
+
+struct drop {
+    struct tb_errand errand; /* first */
+    struct tb_letter_place place;
+};
+
+static void ring(void *ctx)
+{
+    tb_consumer_wake(ctx);
+}
+
+void tb_consumer_init_letters(struct tb_consumer *consumer)
+{
+    tb_errands_init(&consumer->errands, ERRANDS_MAX, ring, consumer);
+    consumer->follow.due_ms = tb_clock_mono_ms(consumer->options.clock);
+}
+
+void tb_consumer_close_letters(struct tb_consumer *consumer)
+{
+    struct tb_error ending = {0};
+
+    tb_error_set(&ending, TB_UNAVAILABLE, "the view is not written any more: this is ending");
+    tb_errands_close(&consumer->errands, &ending);
+}
+
+static void free_drop(struct tb_errand *errand)
+{
+    free(errand);
+}
+
+enum tb_code tb_consumer_drop(struct tb_consumer *consumer, struct tb_letter_place place,
+                              int64_t wait_ms, struct tb_error *err)
+{
+    struct drop *drop = calloc(1, sizeof *drop);
+
+    TB_ASSERT(consumer->options.view->ops->drop_letter);
+    if (!drop)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    *drop = (struct drop){.errand.free = free_drop, .place = place};
+    return tb_errand_ask(&consumer->errands, &drop->errand, wait_ms, err);
+}
+
+/* Between two plans, when the view has nothing open. */
+void tb_consumer_run_errands(struct tb_consumer *consumer)
+{
+    struct tb_view *view = consumer->options.view;
+    struct tb_errand *errand;
+
+    while ((errand = tb_errands_take(&consumer->errands)) != NULL) {
+        const struct drop *drop = (const struct drop *)errand;
+        struct tb_error outcome = {0};
+
+        (void)view->ops->drop_letter(view, drop->place, tb_clock_wall_ms(consumer->options.clock),
+                                     &outcome); /* which tells it */
+        tb_errand_end(&consumer->errands, errand, &outcome);
+    }
+}
+
+static bool follows(const struct tb_consumer *consumer)
+{
+    return consumer->options.resend && consumer->options.view->ops->ready_letters;
+}
+
+int64_t tb_consumer_follow_at_ms(const struct tb_consumer *consumer)
+{
+    return follows(consumer) ? consumer->follow.due_ms : INT64_MAX;
+}
+
+/* A letter that has what it waited for. */
+static bool send_letter(void *ctx, const struct tb_letter *letter)
+{
+    struct tb_consumer *consumer = ctx;
+    const struct tb_consumer_options *options = &consumer->options;
+    struct tb_log_reader *reader = options->reader;
+    struct tb_follow *follow = &consumer->follow;
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_error err = {0};
+    struct tb_record record;
+    enum tb_code code;
+
+    if (reader->ops->holds && !reader->ops->holds(reader, letter->place.partition))
+        return true; /* whoever reads the partition sees to it */
+    code = tb_replay_record(letter, options->topic, (struct tb_str){0}, /* followed= */ true,
+                            &arena, &record, &err);
+    if (code == TB_CONFLICT || code == TB_INVALID)
+        return true; /* only a person can send it */
+    if (code != TB_OK || !options->resend(options->ctx, letter, &record))
+        return false;
+    follow->sent[follow->sent_count++] = letter->place;
+    return follow->sent_count < TB_FOLLOW_MAX;
+}
+
+enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    struct tb_follow *follow = &consumer->follow;
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+
+    if (!follows(consumer) || now_ms < follow->due_ms)
+        return TB_OK;
+    follow->sent_count = 0;
+    follow->due_ms = now_ms + LOOK_EVERY_MS;
+    TB_TRY(
+        view->ops->ready_letters(view, &follow->scan, TB_FOLLOW_MAX, send_letter, consumer, err));
+    if (follow->sent_count > 0)
+        follow->due_ms = now_ms + PATIENCE_MS; /* or when all have come back */
+    else if (follow->scan.begun)
+        follow->due_ms = now_ms + LOOK_ON_MS;
+    return TB_OK;
+}
+
+/* The record of a letter came back through the log. */
+static void see(struct tb_follow *follow, struct tb_letter_place place, int64_t now_ms)
+{
+    for (size_t i = 0; i < follow->sent_count; i++) {
+        if (follow->sent[i].partition != place.partition || follow->sent[i].offset != place.offset)
+            continue;
+        follow->sent[i] = follow->sent[--follow->sent_count];
+        if (follow->sent_count == 0)
+            follow->due_ms = now_ms;
+        return;
+    }
+}
+
+void tb_consumer_note_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
+{
+    struct tb_follow *follow = &consumer->follow;
+    int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+
+    for (size_t i = 0; i < plan->dead_count; i++)
+        see(follow, (struct tb_letter_place){plan->partition, plan->dead[i].letter}, now_ms);
+    for (size_t i = 0; i < plan->mended_count; i++)
+        see(follow, (struct tb_letter_place){plan->partition, plan->mended[i].letter}, now_ms);
+    /* What waited for a mended one need not wait for the next look. */
+    if (plan->mended_count > 0 && follow->sent_count == 0)
+        follow->due_ms = now_ms;
+    for (size_t i = 0; i < plan->unknown_count; i++) {
+        struct tb_unknown_type told;
+
+        if (tb_unknown_types_note(&consumer->unknown, plan->unknown[i].type,
+                                  plan->unknown[i].count, now_ms, &told) &&
+            consumer->options.unknown)
+            consumer->options.unknown(consumer->options.ctx, told.type, told.count);
+    }
+}
