@@ -1,11 +1,14 @@
 #include "base/diag.h"
 #include "edge_priv.h"
+#include "letters_diag.h"
 #include "query/view_sqlite.h"
 #include <stdio.h>
 
 #define TOPIC "order-events"
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
+/* The log and the view take milliseconds; who asks is told in good time when they do not. */
+#define LETTER_WAIT_MS 5000
 
 /* Callbacks between the parts; each runs on the caller's thread. */
 
@@ -64,6 +67,47 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
         if (planned->changed)
             tb_api_notify(edge->api, planned->order.order_id, planned->order.version);
     }
+}
+
+static void on_guest(void *ctx)
+{
+    struct edge *edge = ctx;
+
+    tb_relay_ring(edge->relay);
+}
+
+static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+{
+    struct edge *edge = ctx;
+    struct tb_error err = {0};
+
+    if (tb_log_guests_post(edge->guests, record, &err) != TB_OK)
+        return false;
+    tb_diag_letter_follows(TOPIC, letter);
+    return true;
+}
+
+static void on_unknown(void *ctx, const char *type, uint64_t count)
+{
+    (void)ctx;
+    tb_diag_unknown_type(type, count);
+}
+
+static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
+{
+    return tb_log_guests_send(((struct edge *)ctx)->guests, record, LETTER_WAIT_MS, err);
+}
+
+static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, struct tb_error *err)
+{
+    return tb_consumer_drop(((struct edge *)ctx)->consumer, place, LETTER_WAIT_MS, err);
+}
+
+static void on_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                            const char *order_id, const char *who)
+{
+    (void)ctx;
+    tb_diag_letter_audit(what, sure, letter_id, order_id, who);
 }
 
 /* In the embedded edition the relay is the link. */
@@ -196,10 +240,12 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
 
+    TB_TRY(tb_log_guests_new(on_guest, edge, &edge->guests, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
     TB_TRY(tb_log_inproc_writer(edge->log, TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
+    options.guests = edge->guests;
     return tb_relay_new(&options, &edge->relay, err);
 }
 
@@ -227,8 +273,11 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
         .rules = {.currency = tb_config_text(edge->config, TB_NODE_CURRENCY),
                   .day_start_minutes = (int)tb_config_int(edge->config, TB_NODE_DAY_START)},
         .dead_letter_keep_ms = tb_config_int(edge->config, TB_RETENTION_DEAD_LETTERS),
+        .topic = TOPIC,
         .applied = on_applied,
         .trouble = on_consumer_trouble,
+        .resend = on_follow,
+        .unknown = on_unknown,
         .ctx = edge,
     };
 
@@ -260,6 +309,7 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .edge = &role,
+        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = on_letter_audit},
         .consumer = tb_consumer_stats(edge->consumer),
         .topic = TOPIC,
         .group = GROUP,
@@ -328,6 +378,7 @@ void tb_edge_close(struct edge *edge)
         edge->log_reader->ops->free(edge->log_reader);
     tb_edge_kafka_free(edge->kafka);
     tb_relay_free(edge->relay);
+    tb_log_guests_free(edge->guests);
     if (edge->log_writer)
         edge->log_writer->ops->free(edge->log_writer);
     tb_outbox_reader_free(edge->relay_outbox);

@@ -26,8 +26,9 @@ struct edge {
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;
     struct tb_order_reader *query_orders;
-    struct tb_relay *relay;      /* into the log on this node */
-    struct tb_edge_kafka *kafka; /* the second relay; NULL in the embedded edition */
+    struct tb_relay *relay;       /* into the log on this node */
+    struct tb_log_guests *guests; /* dead letters on their way into it again */
+    struct tb_edge_kafka *kafka;  /* the second relay; NULL in the embedded edition */
     struct tb_view *view;
     struct tb_view_reader *api_view, *query_view;
     struct tb_consumer *consumer;

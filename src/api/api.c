@@ -12,6 +12,7 @@
 static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
 {
     TB_ASSERT((options->edge != NULL) != (options->central != NULL));
+    TB_ASSERT(options->letters.send && options->letters.drop && options->letters.audit);
     TB_ASSERT(options->partitions > 0 && options->partitions <= TB_PARTITIONS_MAX);
     /* The library counts both in 32 bits. */
     if (options->header_max < 64 || options->header_max > INT32_MAX / 2 ||

@@ -52,6 +52,19 @@ struct tb_api_central {
     void (*problem)(void *ctx, char ret_text[240]);
 };
 
+/* What is done about dead letters. Called on query threads, which may be several at once. */
+struct tb_api_letters {
+    /* Appends the record to the log that is read here: TB_OK when it is acknowledged; TB_INVALID:
+     * the log refuses it for good. */
+    enum tb_code (*send)(void *ctx, const struct tb_record *record, struct tb_error *err);
+    /* As tb_view_ops.drop_letter. */
+    enum tb_code (*drop)(void *ctx, struct tb_letter_place place, struct tb_error *err);
+    /* For the record: what was done ("replayed", "dropped"), or not surely was, about which letter
+     * (order_id "": of none), and the address of who asked for it. */
+    void (*audit)(void *ctx, const char *what, bool sure, const char *letter_id,
+                  const char *order_id, const char *who);
+};
+
 /* What one thread asks: its own readers. */
 struct tb_asker {
     struct tb_view_reader *view;     /* NULL: this thread asks nothing */
@@ -73,6 +86,7 @@ struct tb_api_options {
     /* The roles; what a process is not, it has no routes of. */
     const struct tb_api_edge *edge;
     const struct tb_api_central *central;
+    struct tb_api_letters letters;
     struct tb_asker here;                   /* the api thread's; with it no `singles` are asked */
     struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, stats, nodes */
     struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: single orders, pages */

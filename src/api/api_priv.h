@@ -78,6 +78,15 @@ void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange 
 /* The api thread at once, where it has a view; else one of the singles' threads. */
 void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find);
 
+/* lists.c, lists_found.c: what lists share. */
+/* Refuses x; returns false. */
+bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowed);
+/* A time, or a date: then the midnight at which it begins here. Absent is fine. False: refused. */
+bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
+                   bool *ret_has, int64_t *ret_ms);
+/* Link: the same question, its cursor replaced. */
+void tb_list_add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out);
+
 /* Routes. Each fills x->reply, or sees to it that tb_server_answer comes. */
 void tb_command_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_link_serve(struct tb_api *api, struct tb_exchange *x);
@@ -87,6 +96,10 @@ void tb_order_late(void *ctx, struct tb_wait *wait); /* the time of a long poll 
 void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_digests_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_letters_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_letters_replay_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_letter_serve(struct tb_api *api, struct tb_exchange *x);
+void tb_letter_replay_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
@@ -95,6 +108,7 @@ void tb_ws_serve(struct tb_api *api, struct tb_exchange *x); /* ws_handshake.c *
 
 /* What the routes above find. */
 tb_find tb_find_list, tb_find_stats, tb_find_nodes;
+tb_find tb_find_letters, tb_find_letter, tb_replay_letter, tb_replay_letters, tb_drop_letter;
 /* asOf, completeThrough and who holds it back, of a central. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);

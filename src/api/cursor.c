@@ -1,28 +1,16 @@
 #include "api/cursor.h"
+#include "api/base64.h"
 #include "base/timefmt.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 #define PLAIN_MAX 64
 
-static void encode(const char *plain, size_t len, char *out)
+/* One text for each position: what is written is read back as no other. */
+static void encode(const char *plain, int len, char ret_text[TB_CURSOR_SIZE])
 {
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t bits = (uint32_t)(unsigned char)plain[i] << 16;
-        if (i + 1 < len)
-            bits |= (uint32_t)(unsigned char)plain[i + 1] << 8;
-        if (i + 2 < len)
-            bits |= (uint32_t)(unsigned char)plain[i + 2];
-        *out++ = alphabet[bits >> 18 & 63];
-        *out++ = alphabet[bits >> 12 & 63];
-        if (i + 1 < len)
-            *out++ = alphabet[bits >> 6 & 63];
-        if (i + 2 < len)
-            *out++ = alphabet[bits & 63];
-    }
-    *out = '\0';
+    TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_CURSOR_SIZE);
+    (void)tb_base64_url((struct tb_str){plain, (size_t)len}, ret_text);
 }
 
 void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[TB_CURSOR_SIZE])
@@ -30,8 +18,7 @@ void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[
     char plain[PLAIN_MAX];
     int len = snprintf(plain, sizeof(plain), "%lld.%s", (long long)placed_at_ms, order_id);
 
-    TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_CURSOR_SIZE);
-    encode(plain, (size_t)len, ret_text);
+    encode(plain, len, ret_text);
 }
 
 /* The decoded bytes, NUL-terminated; 0 if text is not base64url of so few. */
@@ -44,10 +31,10 @@ static size_t decode(struct tb_str text, char ret_plain[PLAIN_MAX])
     if (text.len == 0 || text.len >= TB_CURSOR_SIZE || text.len * 3 / 4 >= PLAIN_MAX)
         return 0;
     for (size_t i = 0; i < text.len; i++) {
-        const char *at = text.ptr[i] != '\0' ? strchr(alphabet, text.ptr[i]) : NULL;
+        const char *at = text.ptr[i] != '\0' ? strchr(tb_base64_url_alphabet, text.ptr[i]) : NULL;
         if (at == NULL)
             return 0;
-        bits = bits << 6 | (uint32_t)(at - alphabet);
+        bits = bits << 6 | (uint32_t)(at - tb_base64_url_alphabet);
         have += 6;
         if (have >= 8) {
             have -= 8;
@@ -77,5 +64,38 @@ bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
         return false;
     *ret_placed_at_ms = placed_at_ms;
     memcpy(ret_order_id, order_id, TB_UUID_SIZE);
+    return true;
+}
+
+void tb_letter_cursor_format(int64_t dead_at_ms, struct tb_letter_place place,
+                             char ret_text[TB_CURSOR_SIZE])
+{
+    char plain[PLAIN_MAX];
+    int len = snprintf(plain, sizeof(plain), "%lld.%d.%lld", (long long)dead_at_ms,
+                       (int)place.partition, (long long)place.offset);
+
+    encode(plain, len, ret_text);
+}
+
+bool tb_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
+                            struct tb_letter_place *ret_place)
+{
+    char plain[PLAIN_MAX], again[TB_CURSOR_SIZE], *dot = NULL;
+    struct tb_letter_place place;
+
+    if (decode(text, plain) == 0)
+        return false;
+    long long dead_at_ms = strtoll(plain, &dot, 10);
+    if (*dot != '.')
+        return false;
+    long partition = strtol(dot + 1, &dot, 10);
+    if (*dot != '.' || partition < 0 || partition > INT32_MAX)
+        return false;
+    place = (struct tb_letter_place){(int32_t)partition, strtoll(dot + 1, NULL, 10)};
+    tb_letter_cursor_format(dead_at_ms, place, again);
+    if (place.offset < 0 || !tb_str_eq(tb_str_of(again), text))
+        return false;
+    *ret_dead_at_ms = dead_at_ms;
+    *ret_place = place;
     return true;
 }

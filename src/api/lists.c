@@ -5,15 +5,14 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 
-static bool bad(struct tb_exchange *x, const char *name, const char *allowed)
+bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowed)
 {
     tb_refuse(&x->reply, 400, "Query parameter %s: %s.", name, allowed);
     return false;
 }
 
-/* A time, or a date: then the midnight at which it begins here. Absent is fine. */
-static bool take_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
-                      bool *ret_has, int64_t *ret_ms)
+bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
+                   bool *ret_has, int64_t *ret_ms)
 {
     struct tb_str text = tb_param(params, name);
 
@@ -26,7 +25,8 @@ static bool take_time(struct tb_exchange *x, const struct tb_params *params, con
     }
     if (tb_time_parse(text, ret_ms))
         return true;
-    return bad(x, name, "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
+    return tb_param_refuse(x, name,
+                           "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
 }
 
 static bool take_cursor(struct tb_exchange *x, struct tb_str text, struct tb_list_filter *filter)
@@ -36,7 +36,7 @@ static bool take_cursor(struct tb_exchange *x, struct tb_str text, struct tb_lis
     filter->has_after = true;
     if (tb_cursor_parse(text, &filter->after_placed_at_ms, filter->after_order_id))
         return true;
-    return bad(x, "cursor", "one that a list gave as next");
+    return tb_param_refuse(x, "cursor", "one that a list gave as next");
 }
 
 static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
@@ -60,14 +60,14 @@ static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
     struct tb_str limit_text = tb_param(&params, "limit");
     filter->has_status = status.ptr != NULL;
     if (filter->has_status && !tb_order_status_parse(status, &filter->status))
-        return bad(x, "status", "PLACED, SHIPPED or CANCELLED");
+        return tb_param_refuse(x, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr != NULL && !tb_date_valid(filter->business_date))
-        return bad(x, "businessDate", "a date such as 2026-11-23");
+        return tb_param_refuse(x, "businessDate", "a date such as 2026-11-23");
     if (limit_text.ptr != NULL && !tb_digits_parse(limit_text, 1, LIMIT_MAX, &limit))
-        return bad(x, "limit", "a whole number from 1 to 500");
+        return tb_param_refuse(x, "limit", "a whole number from 1 to 500");
     filter->limit = (int)limit;
-    return take_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
-           take_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
+    return tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
            take_cursor(x, tb_param(&params, "cursor"), filter);
 }
 
@@ -85,7 +85,7 @@ static bool take_group_by(struct tb_exchange *x, struct tb_str text,
             return true;
         }
     }
-    return bad(x, "groupBy", "day, node or status");
+    return tb_param_refuse(x, "groupBy", "day, node or status");
 }
 
 static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
@@ -98,8 +98,8 @@ static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
         tb_refuse_error(&x->reply, &err);
         return false;
     }
-    return take_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
-           take_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
+    return tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
            take_group_by(x, tb_param(&params, "groupBy"), &filter->group_by);
 }
 

@@ -26,12 +26,11 @@ static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, s
                    (int)order_id.len, order_id.ptr);
 }
 
-/* The same question, its cursor replaced. */
-static void add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out)
+void tb_list_add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out)
 {
     struct tb_str rest = x->query;
 
-    tb_buf_adds(out, "</orders?");
+    tb_buf_addf(out, "<%s?", x->route->name);
     while (rest.len > 0) {
         const char *end = memchr(rest.ptr, '&', rest.len);
         size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
@@ -61,7 +60,7 @@ static enum tb_code list(const struct tb_api *api, const struct tb_asker *asker,
         char cursor[TB_CURSOR_SIZE];
         tb_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
         tb_json_member_str(out, "next", tb_str_of(cursor));
-        add_link(x, cursor, &reply->link);
+        tb_list_add_link(x, cursor, &reply->link);
     }
     tb_buf_addc(out, '}');
     if (!tb_buf_ok(&reply->link))

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,21 @@ bool tb_net_split(const char *listen, char ret_host[TB_NET_HOST_SIZE], char ret_
     ret_host[host_len] = '\0';
     memcpy(ret_port, colon + 1, port_len + 1);
     return true;
+}
+
+void tb_net_peer_text(int fd, char ret_text[TB_NET_ADDRESS_SIZE])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    char host[INET6_ADDRSTRLEN], port[6];
+
+    (void)snprintf(ret_text, TB_NET_ADDRESS_SIZE, "?");
+    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
+        getnameinfo((const struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    (void)snprintf(ret_text, TB_NET_ADDRESS_SIZE,
+                   address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static int open_listener(const struct addrinfo *info)

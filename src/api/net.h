@@ -20,6 +20,11 @@ TB_CHECKED enum tb_code tb_net_listen(const char *listen, int *ret_fd, int *ret_
 bool tb_net_is_loopback(const struct sockaddr *address);
 bool tb_net_text_is_loopback(const char *address);
 
+/* "127.0.0.1:40312", "[::1]:40312". */
+#define TB_NET_ADDRESS_SIZE 56
+/* Who is at the other end of a socket; "?" if nobody knows. */
+void tb_net_peer_text(int fd, char ret_text[TB_NET_ADDRESS_SIZE]);
+
 #define TB_PEER_BUCKETS 256
 struct tb_peer {
     struct tb_peer *next;

@@ -9,26 +9,35 @@
 /* A question: GET and what goes with it. */
 #define QUESTION(id, roles, name)                                                                 \
     {                                                                                             \
-        id, roles, name, GET_ONLY, true, false, false, TB_CMD_COUNT                               \
+        id, roles, name, GET_ONLY, true, false, false, false, TB_CMD_COUNT                        \
     }
 
 static const struct tb_route routes[TB_ROUTE_COUNT] = {
-    {TB_ROUTE_ORDERS, EDGE, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false,
+    {TB_ROUTE_ORDERS, EDGE, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false, false,
      TB_CMD_PLACE},
     QUESTION(TB_ROUTE_ORDERS_READ, CENTRAL, "/orders"),
     QUESTION(TB_ROUTE_STATS, BOTH, "/orders/stats"),
     QUESTION(TB_ROUTE_DIGESTS, BOTH, "/orders/digests"),
     QUESTION(TB_ROUTE_ORDER, BOTH, "/orders/{id}"),
-    {TB_ROUTE_ADDRESS, EDGE, "/orders/{id}/address", "PUT, OPTIONS", false, false, true,
+    {TB_ROUTE_ADDRESS, EDGE, "/orders/{id}/address", "PUT, OPTIONS", false, false, true, false,
      TB_CMD_ADDRESS},
-    {TB_ROUTE_LINES, EDGE, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, TB_CMD_LINES},
-    {TB_ROUTE_SHIP, EDGE, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, TB_CMD_SHIP},
-    {TB_ROUTE_CANCEL, EDGE, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false,
+    {TB_ROUTE_LINES, EDGE, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, false,
+     TB_CMD_LINES},
+    {TB_ROUTE_SHIP, EDGE, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, false,
+     TB_CMD_SHIP},
+    {TB_ROUTE_CANCEL, EDGE, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false, false,
      TB_CMD_CANCEL},
+    QUESTION(TB_ROUTE_LETTERS, BOTH, "/dead-letters"),
+    {TB_ROUTE_LETTERS_REPLAY, BOTH, "/dead-letters/replay", "POST, OPTIONS", false, true, false,
+     false, TB_CMD_COUNT},
+    {TB_ROUTE_LETTER, BOTH, "/dead-letters/{id}", "GET, HEAD, DELETE, OPTIONS", true, false, false,
+     true, TB_CMD_COUNT},
+    {TB_ROUTE_LETTER_REPLAY, BOTH, "/dead-letters/{id}/replay", "POST, OPTIONS", false, true,
+     false, false, TB_CMD_COUNT},
     QUESTION(TB_ROUTE_NODES, CENTRAL, "/nodes"),
     QUESTION(TB_ROUTE_STATUS, BOTH, "/status"),
     QUESTION(TB_ROUTE_WS, BOTH, "/ws"),
-    {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, TB_CMD_COUNT},
+    {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, false, TB_CMD_COUNT},
     QUESTION(TB_ROUTE_LIVEZ, BOTH, "/livez"),
     QUESTION(TB_ROUTE_READYZ, BOTH, "/readyz"),
     QUESTION(TB_ROUTE_HEALTHZ, BOTH, "/healthz"),
@@ -57,6 +66,25 @@ static const struct tb_route *find_of_order(struct tb_str path, char ret_order_i
     return NULL;
 }
 
+#define LETTER_PREFIX "/dead-letters/"
+#define LETTER_PREFIX_LEN (sizeof(LETTER_PREFIX) - 1)
+
+static const struct tb_route *find_of_letter(struct tb_str path)
+{
+    struct tb_str rest = {path.ptr + LETTER_PREFIX_LEN, path.len - LETTER_PREFIX_LEN};
+    size_t id_len = 0;
+
+    while (id_len < rest.len && rest.ptr[id_len] != '/')
+        id_len++;
+    rest.ptr += id_len;
+    rest.len -= id_len;
+    if (id_len > 0 && rest.len == 0)
+        return &routes[TB_ROUTE_LETTER];
+    if (id_len > 0 && tb_str_eq(rest, TB_STR("/replay")))
+        return &routes[TB_ROUTE_LETTER_REPLAY];
+    return NULL;
+}
+
 const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
                                      char ret_order_id[TB_UUID_SIZE])
 {
@@ -71,6 +99,9 @@ const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
     if (found == NULL && path.len > ID_PREFIX_LEN &&
         memcmp(path.ptr, ID_PREFIX, ID_PREFIX_LEN) == 0)
         found = find_of_order(path, ret_order_id);
+    if (found == NULL && path.len > LETTER_PREFIX_LEN &&
+        memcmp(path.ptr, LETTER_PREFIX, LETTER_PREFIX_LEN) == 0)
+        found = find_of_letter(path);
     return found;
 }
 
@@ -92,6 +123,7 @@ bool tb_route_allows(const struct tb_route *route, enum tb_method method)
     case TB_OPTIONS:
         return true;
     case TB_DELETE:
+        return route->delete;
     case TB_METHOD_OTHER:
         break;
     }

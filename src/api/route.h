@@ -22,6 +22,10 @@ enum tb_route_id {
     TB_ROUTE_LINES,
     TB_ROUTE_SHIP,
     TB_ROUTE_CANCEL,
+    TB_ROUTE_LETTERS,
+    TB_ROUTE_LETTERS_REPLAY,
+    TB_ROUTE_LETTER,
+    TB_ROUTE_LETTER_REPLAY,
     TB_ROUTE_NODES,
     TB_ROUTE_STATUS,
     TB_ROUTE_WS,
@@ -37,11 +41,12 @@ struct tb_route {
     unsigned roles;    /* of tb_role: where it is served */
     const char *name;  /* "/orders/{id}/ship" */
     const char *allow; /* "POST, OPTIONS" */
-    bool get, post, put;
+    bool get, post, put, delete;
     enum tb_command_type command; /* of post and put; TB_CMD_COUNT: none */
 };
-/* The role's route, or another role's if only that has such a path. ret_order_id: the {id} in
- * lower case, "" without one. A malformed id is no such path. */
+/* The role's route, or another role's if only that has such a path. ret_order_id: the {id} of an
+ * order in lower case, "" without one. A malformed id is no such path; what the {id} of a dead
+ * letter may be its route knows. */
 const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
                                      char ret_order_id[TB_UUID_SIZE]);
 const struct tb_route *tb_route_of(enum tb_route_id id);

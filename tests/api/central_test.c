@@ -118,7 +118,8 @@ END_TEST
 static const char *const targets[] = {"/orders/" ONE, "/orders/" ONE "?minVersion=1&wait=5s",
                                       "/orders",      "/orders/stats",
                                       "/nodes",       "/readyz",
-                                      "/healthz"};
+                                      "/healthz",     "/dead-letters",
+                                      "/dead-letters/order-events-2-17"};
 
 START_TEST(a_view_that_is_away_is_said_to_be)
 {
@@ -413,6 +414,26 @@ START_TEST(health_names_what_fails)
 }
 END_TEST
 
+/* As on an edge; the log is a broker, which may be away. */
+START_TEST(dead_letters_are_dealt_with)
+{
+    static const char target[] = "/dead-letters/order-events-2-17/replay";
+
+    get("/dead-letters?limit=1");
+    ck_assert_int_eq(got.status, 200);
+    check_body_has("\"id\":\"order-events-2-17\"");
+    check_body_has("\"next\":");
+    ask(&client, "POST", target, "", "{\"value\":{\"a\": 1.50}}", &got);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_str_eq(central.sent, "{\"a\":1.50}"); /* numbers as they stood */
+    ask(&client, "DELETE", "/dead-letters/order-events-2-17", "", NULL, &got);
+    ck_assert_int_eq(got.status, 409);
+    fake_central_away(&central, true);
+    ask(&client, "POST", target, "", NULL, &got);
+    ck_assert_int_eq(got.status, 503);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("api/central");
@@ -424,6 +445,7 @@ int main(void)
     tcase_add_test(tc, too_many_questions_are_turned_away);
     tcase_add_loop_test(tc, a_view_that_is_away_is_said_to_be, 0,
                         (int)(sizeof targets / sizeof *targets));
+    tcase_add_test(tc, dead_letters_are_dealt_with);
     tcase_add_test(tc, who_waits_is_woken_by_the_news);
     tcase_add_test(tc, news_during_a_look_are_not_lost);
     tcase_add_test(tc, what_nobody_tells_of_is_found);

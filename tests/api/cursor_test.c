@@ -58,6 +58,51 @@ START_TEST(noise_is_refused)
 }
 END_TEST
 
+START_TEST(a_letters_cursor_comes_back)
+{
+    static const struct {
+        int64_t dead_at_ms;
+        struct tb_letter_place place;
+    } positions[] = {{0, {0, 0}},
+                     {-1, {5, 17}},
+                     {1795425003660, {INT32_MAX, INT64_MAX}},
+                     {TB_TIME_MIN_MS, {1, 2}}};
+    char text[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    struct tb_letter_place place = {0};
+    int64_t dead_at_ms = 0;
+
+    for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+        tb_letter_cursor_format(positions[i].dead_at_ms, positions[i].place, text);
+        ck_assert(tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+        ck_assert_int_eq(dead_at_ms, positions[i].dead_at_ms);
+        ck_assert_int_eq(place.partition, positions[i].place.partition);
+        ck_assert_int_eq(place.offset, positions[i].place.offset);
+        ck_assert(!tb_cursor_parse(tb_str_of(text), &dead_at_ms, order_id)); /* not an order's */
+    }
+    tb_cursor_format(1795425003660, ID, text);
+    ck_assert(!tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+}
+END_TEST
+
+/* "1.2.3" and what is nearly that, in base64url. */
+START_TEST(no_other_text_is_a_letters_cursor)
+{
+    static const char *const wrong[] = {
+        "",         "MS4yLjM=",   "MS4yLjM ",
+        "MS4y",     "MS4yLg",     "MS4yLjMu", /* 1.2  1.2.  1.2.3. */
+        "LjIuMw",   "MDEuMi4z",   "MS4tMi4z",
+        "MS4yLi0z", "MS4yLjB4Mw", "KzEuMi4z", /* .2.3 01.2.3 1.-2.3 */
+    };
+    struct tb_letter_place place;
+    int64_t dead_at_ms;
+
+    ck_assert(tb_letter_cursor_parse(TB_STR("MS4yLjM"), &dead_at_ms, &place));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        ck_assert_msg(!tb_letter_cursor_parse(tb_str_of(wrong[i]), &dead_at_ms, &place), "%s",
+                      wrong[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cursor");
@@ -66,6 +111,8 @@ int main(void)
     tcase_add_test(tc, comes_back);
     tcase_add_test(tc, no_two_texts_for_one_position);
     tcase_add_test(tc, noise_is_refused);
+    tcase_add_test(tc, a_letters_cursor_comes_back);
+    tcase_add_test(tc, no_other_text_is_a_letters_cursor);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

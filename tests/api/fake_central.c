@@ -124,7 +124,44 @@ static enum tb_code dead_letter_count(struct tb_view_reader *reader, int64_t *re
     return TB_OK;
 }
 
+static const struct tb_letter the_letter = {.place = {2, 17},
+                                            .reason = {TB_LETTER_GAP, sizeof TB_LETTER_GAP - 1},
+                                            .message = {"too early", 9},
+                                            .attempts = 1,
+                                            .value = {"{}", 2}};
+
+static enum tb_code letters(struct tb_view_reader *reader, const struct tb_letter_filter *filter,
+                            bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
+                            bool *ret_more, struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    (void)filter;
+    TB_TRY(enter(central, err));
+    pthread_mutex_unlock(&central->lock);
+    (void)each(ctx, &the_letter);
+    *ret_more = true;
+    return TB_OK;
+}
+
+static enum tb_code letter(struct tb_view_reader *reader, struct tb_letter_place place,
+                           struct tb_arena *arena, struct tb_letter *ret_letter,
+                           struct tb_error *err)
+{
+    struct fake_central *central = central_of(reader);
+
+    (void)arena;
+    TB_TRY(enter(central, err));
+    pthread_mutex_unlock(&central->lock);
+    if (place.partition != the_letter.place.partition || place.offset != the_letter.place.offset)
+        return tb_error_set(err, TB_NOT_FOUND, "the view has no such dead letter");
+    *ret_letter = the_letter;
+    return TB_OK;
+}
+
 static const struct tb_view_reader_ops ops = {
+    .letters = letters,
+    .letter = letter,
     .get = get,
     .versions = versions,
     .list = list,
@@ -168,6 +205,29 @@ static enum tb_code on_ranges(void *ctx, struct tb_log_range *ret_ranges, struct
     return TB_OK;
 }
 
+static enum tb_code on_send(void *ctx, const struct tb_record *record, struct tb_error *err)
+{
+    struct fake_central *central = ctx;
+
+    TB_TRY(enter(central, err));
+    snprintf(central->sent, sizeof central->sent, "%.*s", (int)record->value.len,
+             record->value.ptr);
+    pthread_mutex_unlock(&central->lock);
+    return TB_OK;
+}
+
+static enum tb_code on_drop(void *ctx, struct tb_letter_place place, struct tb_error *err)
+{
+    (void)ctx, (void)place;
+    return tb_error_set(err, TB_CONFLICT, "it was replayed");
+}
+
+static void on_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                     const char *order_id, const char *who)
+{
+    (void)ctx, (void)what, (void)sure, (void)letter_id, (void)order_id, (void)who;
+}
+
 static int64_t wall_ms(void *ctx)
 {
     (void)ctx;
@@ -208,6 +268,7 @@ void fake_central_init(struct fake_central *central)
         .view_name = "mongodb",
         .partitions = TB_LOG_PARTITIONS,
         .log_ranges = on_ranges,
+        .letters = {on_send, on_drop, on_audit},
         .ctx = central,
     };
 }

@@ -36,6 +36,7 @@ struct fake_central {
     char problem[240];
     int64_t ends[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS]; /* end below 0: not held */
     bool log_away;
+    char sent[64]; /* the value of the record that was sent to the log last */
 };
 void fake_central_init(struct fake_central *central);
 void fake_central_start(struct fake_central *central);

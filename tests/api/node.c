@@ -72,6 +72,38 @@ static void on_forced(void *ctx, bool offline)
     atomic_store(&((struct node *)ctx)->forced, offline ? 1 : 2);
 }
 
+static void on_guest(void *ctx)
+{
+    tb_relay_ring(((struct node *)ctx)->relay);
+}
+
+static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+{
+    struct tb_error err = {0};
+
+    (void)letter;
+    return tb_log_guests_post(((struct node *)ctx)->guests, record, &err) == TB_OK;
+}
+
+static enum tb_code on_send(void *ctx, const struct tb_record *record, struct tb_error *err)
+{
+    return tb_log_guests_send(((struct node *)ctx)->guests, record, WAIT_MS, err);
+}
+
+static enum tb_code on_drop(void *ctx, struct tb_letter_place place, struct tb_error *err)
+{
+    return tb_consumer_drop(((struct node *)ctx)->consumer, place, WAIT_MS, err);
+}
+
+static void on_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                     const char *order_id, const char *who)
+{
+    struct node *node = ctx;
+
+    snprintf(node->audited, sizeof(node->audited), "%s %s %s %s %s", what,
+             sure ? "yes" : "perhaps", letter_id, order_id, who);
+}
+
 static int64_t wall_ms(void *ctx)
 {
     (void)ctx;
@@ -106,6 +138,7 @@ void node_init(struct node *node)
         .view_name = "sqlite",
         .partitions = TB_LOG_PARTITIONS,
         .log_ranges = on_ranges,
+        .letters = {on_send, on_drop, on_audit},
         .ctx = node,
     };
     node->edge = (struct tb_api_edge){
@@ -166,6 +199,8 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
+    ck_ok(tb_log_guests_new(on_guest, node, &node->guests, &err));
+    relay.guests = node->guests;
     ck_ok(tb_relay_new(&relay, &node->relay, &err));
 }
 
@@ -177,8 +212,10 @@ static void open_view(struct node *node, const char *path)
         .random = &tb_random_system,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
+        .topic = TOPIC,
         .applied = on_applied,
         .trouble = on_trouble,
+        .resend = on_follow,
         .ctx = node,
     };
 
@@ -297,6 +334,7 @@ void node_stop(struct node *node)
     node->view->ops->free(node->view);
     node->log_reader->ops->free(node->log_reader);
     tb_relay_free(node->relay);
+    tb_log_guests_free(node->guests);
     node->log_writer->ops->free(node->log_writer);
     tb_outbox_reader_free(node->relay_outbox);
     tb_writer_free(node->writer);

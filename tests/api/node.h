@@ -23,6 +23,7 @@ struct node {
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox;
     struct tb_relay *relay;
+    struct tb_log_guests *guests;
     struct tb_view *view;
     struct tb_view_reader *api_view, *query_view;
     struct tb_view_reader *other_view, *other_query_view; /* used instead, if set */
@@ -37,6 +38,7 @@ struct node {
     _Atomic int64_t disk_free;
     _Atomic int64_t told; /* versions that the consumer told of */
     _Atomic int forced;   /* calls of forced: 1 offline, 2 auto; 0 none */
+    char audited[400];    /* the last audit line; the api's query thread's until it has answered */
     int port;
 };
 void node_init(struct node *node);

@@ -52,7 +52,7 @@ static void start(void)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .rules = {.currency = "EUR"},
-        .dead_letter_keep_ms = 1000,
+        .dead_letter_keep_ms = 3600000,
         .applied = applied,
     };
 
@@ -178,6 +178,29 @@ START_TEST(stopping_ends_the_wait)
 }
 END_TEST
 
+/* Asked for from any thread, and done by the one that writes the view, whatever else it does. */
+START_TEST(letters_are_dropped_by_the_views_owner)
+{
+    struct tb_record broken = {.key = TB_STR("k"), .value = TB_STR("{")};
+    struct tb_letter_place place = {.partition = tb_log_partition(broken.key, TB_LOG_PARTITIONS)};
+    struct tb_log_ack ack;
+    struct tb_error err = {0};
+    size_t got = 0;
+
+    history_make(&f.history, &f.fake, &(struct history_options){.orders = 50});
+    ck_assert_int_eq(tb_consumer_drop(f.consumer, place, 20000, &err), TB_NOT_FOUND);
+    ck_ok(f.writer->ops->append(f.writer, &broken, 1, &err));
+    ck_ok(f.writer->ops->poll(f.writer, 1000, &ack, 1, &got, &err));
+    wait_until_seen(1);
+    for (size_t i = 0; i < f.history.record_count; i++) {
+        append(i, i + 1);
+        ck_ok(tb_consumer_drop(f.consumer, place, 20000, &err));
+    }
+    wait_until_seen(1 + f.history.record_count);
+    check_view();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/consumer_thread");
@@ -186,6 +209,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_is_appended_becomes_visible);
     tcase_add_test(tc, stopping_ends_the_wait);
+    tcase_add_test(tc, letters_are_dropped_by_the_views_owner);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,0 +1,15 @@
+/* Base64 (RFC 4648): with padding, or for URLs without it.
+ *
+ * Thread:  pure.
+ * Memory:  none.
+ * Errors:  none; a buffer remembers that it failed.
+ * Units:   bytes. */
+#pragma once
+#include "base/buf.h"
+
+extern const char tb_base64_url_alphabet[];
+
+/* 4 characters for every 3 bytes, the last ones without padding, and a NUL. Returns how many
+ * characters. */
+size_t tb_base64_url(struct tb_str bytes, char *out);
+void tb_base64_add(struct tb_buf *out, struct tb_str bytes);

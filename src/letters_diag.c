@@ -1,0 +1,30 @@
+#include "letters_diag.h"
+#include "base/diag.h"
+
+void tb_diag_letter_audit(const char *what, bool sure, const char *letter_id, const char *order_id,
+                          const char *who)
+{
+    tb_diag(TB_DIAG_INFO, "dead_letter.audit",
+            "dead letter %s of order %s was %s%s, asked for by %s", letter_id,
+            order_id[0] ? order_id : "unknown", sure ? "" : "perhaps ", what, who);
+}
+
+void tb_diag_letter_follows(const char *topic, const struct tb_letter *letter)
+{
+    bool last = letter->follows + 1 >= TB_LETTER_FOLLOWS_MAX;
+    char id[TB_LETTER_ID_SIZE];
+
+    tb_letter_id(topic, letter->place, id);
+    tb_diag(last ? TB_DIAG_WARN : TB_DIAG_INFO, "dead_letter.follows",
+            "dead letter %s of order %s follows: nothing is missing in front of version %lld%s",
+            id, letter->order_id, (long long)letter->version,
+            last ? "; it did so in vain before, and this is the last time" : "");
+}
+
+void tb_diag_unknown_type(const char *type, uint64_t count)
+{
+    tb_diag(TB_DIAG_WARN, "consumer.unknown_type",
+            "%llu events of type %s, which this build does not know: their orders' versions move, "
+            "and the view is to be rebuilt by a build that knows it",
+            (unsigned long long)count, type[0] ? type : "(others)");
+}
