@@ -246,7 +246,7 @@ static enum tb_code reader_letters(struct tb_view_reader *base,
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
 
-    TB_TRY(tb_mongo_take(reader->mongo, &lease, err));
+    TB_TRY(tb_mongo_take_to_ask(reader->mongo, &lease, err));
     return tb_mongo_letters(&lease, filter, each, ctx, ret_more, err);
 }
 
@@ -257,7 +257,7 @@ static enum tb_code reader_letter(struct tb_view_reader *base, struct tb_letter_
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
 
-    TB_TRY(tb_mongo_take(reader->mongo, &lease, err));
+    TB_TRY(tb_mongo_take_to_ask(reader->mongo, &lease, err));
     return tb_mongo_letter(&lease, place, arena, ret_letter, err);
 }
 
