@@ -106,6 +106,7 @@ static int64_t committed(struct tb_log_reader *reader, int32_t p)
 struct share {
     struct tb_log_reader *readers[2];
     int64_t done[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
+    int by[TB_LOG_PARTITIONS]; /* who committed last */
     int written;
     bool shared; /* both held three at some moment */
 };
@@ -132,6 +133,7 @@ static void read_both(struct share *share)
             ck_assert_int_eq(batch.records[i].offset, batch.records[i - 1].offset + 1);
         if (batch.records[batch.count - 1].offset + 1 > *done)
             *done = batch.records[batch.count - 1].offset + 1;
+        share->by[batch.partition] = r;
         share->committed[batch.partition] = batch.records[batch.count - 1].offset + 1;
         ck_ok(
             reader->ops->commit(reader, batch.partition, share->committed[batch.partition], &err));
@@ -167,7 +169,8 @@ static int sum(const int64_t done[TB_LOG_PARTITIONS])
 }
 
 /* A second reader takes a share, and gives it back when it leaves. Every record is read by one of
- * them, each partition without a hole, and what is not held any more is not committed. */
+ * them, each partition without a hole, and what is not held any more is not committed. The last
+ * commit of one who leaves while the group is formed anew may be lost, never one too many made. */
 START_TEST(two_readers_share)
 {
     enum { RECORDS = 600 };
@@ -185,9 +188,13 @@ START_TEST(two_readers_share)
     }
     share.readers[0]->ops->free(share.readers[0]);
     share.readers[0] = open_reader();
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        ck_assert_int_eq(committed(share.readers[0], p),
-                         share.committed[p] > 0 ? share.committed[p] : -1);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        int64_t there = committed(share.readers[0], p);
+
+        ck_assert_int_le(there, share.committed[p]);
+        if (share.by[p] == 0 && share.committed[p] > 0)
+            ck_assert_int_eq(there, share.committed[p]);
+    }
     share.readers[0]->ops->free(share.readers[0]);
 }
 END_TEST
