@@ -32,7 +32,7 @@ class Central(Edge):
         return self
 
     def __enter__(self):
-        return self.start()
+        return self if self.process else self.start()
 
     def status(self):
         reply = self.ask("GET", "/status")
@@ -93,15 +93,34 @@ def check_orders(central, expected):
         check(orders[order_id] == document, f"{order_id}: {orders[order_id]} is not {document}")
 
 
-def check_sums(central):
-    """What is kept by day, and what is added up from the orders, are one another's equal."""
-    orders = central.orders().values()
-    sums = {}
-    for order in orders:
-        one = sums.setdefault(order["currency"], [0, 0, 0, 0])
-        one[0 if order["kind"] == "SALE" else 1] += 1
-        one[2] += order["status"] == "CANCELLED"
-        one[3] += 0 if order["status"] == "CANCELLED" else order["totalMinor"]
+def add_order(sums, key, order):
+    one = sums.setdefault(key, [0, 0, 0, 0])
+    one[0 if order["kind"] == "SALE" else 1] += 1
+    one[2] += order["status"] == "CANCELLED"
+    one[3] += 0 if order["status"] == "CANCELLED" else order["totalMinor"]
+
+
+def check_sums(central, mongo):
+    """What is kept by day, what the server adds up, and the orders are one another's equal."""
+    by_currency, by_day = {}, {}
+    for order in central.orders().values():
+        add_order(by_currency, order["currency"], order)
+        add_order(by_day, f"{order['node']}/{order['businessDate']}/{order['currency']}", order)
     told = {row["currency"]: [row["orders"], row["returns"], row["cancelled"], row["totalMinor"]]
             for row in central.ask("GET", "/orders/stats").json()["totals"]}
-    check(told == sums, f"stats tell {told}, the orders {sums}")
+    check(told == by_currency, f"stats tell {told}, the orders {by_currency}")
+    kept = {day["_id"]: [day["orders"], day["returns"], day["cancelled"], day["totalMinor"]]
+            for day in mongo.command({"find": "sales_by_day", "filter": {}})}
+    for key in kept.keys() | by_day.keys():
+        check(kept.get(key) == by_day.get(key),
+              f"{key} keeps {kept.get(key)}, its orders make {by_day.get(key)}")
+
+
+def verify(central, *edges, flags=(), wait="30s"):
+    """Its exit status, and what it says."""
+    args = [part for edge in edges for part in ("--edge", edge.url)]
+    done = subprocess.run([os.environ["TILLBOX"], "verify", *args, "--central", central.url,
+                           "--wait", wait, *flags], text=True, capture_output=True,
+                          env={key: value for key, value in os.environ.items()
+                               if not key.startswith("TILLBOX")})
+    return done.returncode, done.stdout + done.stderr

@@ -1,26 +1,159 @@
-"""A central makes of the events what they say, tells of it, and ends when it is asked to."""
+"""A central makes of the events what they say; what it cannot read becomes a dead letter; whatever
+is missing or wrong is said in one line, in its diagnostics and in /status; and it ends in time.
+"""
+import json
+import os
+import subprocess
 import time
 
 from central_process import Central, Feed, check_orders, check_sums, everything_read
 from kafka_service import Kafka, Mongo
 from tillbox_e2e import check, eventually, run, scratch
 
+TOPICS = ("--create-topics",)
+
+
+def stop_in_time(central):
+    began = time.monotonic()
+    central.stop()
+    check(time.monotonic() - began < 5, f"{central.name} took 5 s to stop")
+
 
 def projects(folder, kafka, mongo):
-    with Central(folder, "one", kafka.address, mongo.uri, "--create-topics") as central:
-        feed = Feed(kafka.address, orders=2000, repeat=3).finish()
+    with Central(folder, "one", kafka.address, mongo.uri, *TOPICS) as central:
+        feed = Feed(kafka.address, orders=1500, repeat=3, seed=11).finish()
         everything_read(central)
         check_orders(central, feed.expected)
-        check_sums(central)
+        check_sums(central, mongo)
         check(central.status()["deadLetters"] == 0, f"dead letters: {central.status()}")
-        began = time.monotonic()
-        central.stop()
-        check(time.monotonic() - began < 5, "it took 5 s to stop")
+        check(central.nodes()["till1"]["epochs"][0]["holes"] == [], "there are holes")
+        check("standalone" in central.diagnostics(), "nothing warns of a standalone server")
+        stop_in_time(central)
+    return feed.expected
+
+
+def goes_on_where_it_was(folder, kafka, mongo, expected):
+    """A restart reads nothing twice, and dead letters are told once."""
+    with Central(folder, "two", kafka.address, mongo.uri) as central:
+        feed = Feed(kafka.address, orders=300, lost=10, poison=20, seed=12).finish()
+        everything_read(central)
+        expected = expected | feed.expected
+        check_orders(central, expected)
+        letters = central.status()["deadLetters"]
+        check(letters >= 20, f"{letters} dead letters")
+        origins = {(one["partition"], one["offset"])
+                   for one in mongo.command({"find": "dead_letters", "filter": {}})}
+        check(len(origins) == letters, f"{len(origins)} letters kept, {letters} told")
+        check(len(kafka.records("order-events.DLT")) == letters,
+              f"{len(kafka.records('order-events.DLT'))} letters in the topic, not {letters}")
+        metrics = central.ask("GET", "/metrics").body.decode()
+        check(f"tillbox_dead_letters {letters}\n" in metrics, "the metric tells others")
+        stop_in_time(central)
+    with Central(folder, "three", kafka.address, mongo.uri) as central:
+        everything_read(central)
+        check('events_total{result="applied"} 0' in central.ask("GET", "/metrics").body.decode(),
+              "something was applied again")
+        stop_in_time(central)
+
+
+def a_flood_stops_it(folder, kafka, mongo):
+    with Central(folder, "flood", kafka.address, mongo.uri, "--kafka-group", "flood",
+                 "--mongo-database", "flood") as central:
+        Feed(kafka.address, orders=0, poison=200, seed=13).finish()
+        eventually(lambda: "dead letters within a minute" in central.status().get("problem", ""),
+                   "it stops", 60)
+        check(central.ask("GET", "/healthz").status == 503, "/healthz passes")
+        check(central.ask("GET", "/readyz").status == 200, "what is there cannot be read")
+        check(any(part["lag"] > 0 for part in central.status()["partitions"]),
+              "it read on, or gave its partitions up")
+        stop_in_time(central)
+
+
+def says(central, text, seconds=30):
+    eventually(lambda: text.lower() in central.status().get("problem", "").lower(),
+               f"/status says {text!r}, not {central.status().get('problem')!r}", seconds)
+    lines = [line for line in central.diagnostics().splitlines() if text.lower() in line.lower()]
+    check(0 < len(lines) <= 2, f"{len(lines)} lines say {text!r}")
+    for line in lines:
+        json.loads(line)
+
+
+def wrong(folder, name, kafka, uri, text, *flags, **env):
+    with Central(folder, name, kafka, uri, *flags, **env).start(ready=False) as central:
+        says(central, text)
+        check(central.ask("GET", "/livez").status == 200, "it is not alive")
+        stop_in_time(central)
+
+
+def everything_wrong(folder, kafka, mongo):
+    nobody = "127.0.0.1:1"
+    wrong(folder, "broker", nobody, mongo.uri, "Connection refused")
+    wrong(folder, "mongo", kafka.address, f"mongodb://{nobody}", "No suitable servers")
+    wrong(folder, "topic", kafka.address, mongo.uri, "nowhere is not there", "--kafka-topic",
+          "nowhere")
+    wrong(folder, "layout", kafka.address, mongo.uri, "has 6 partitions, not 7",
+          "--kafka-partitions", "7")
+    wrong(folder, "tls", kafka.address, mongo.uri, "SSL",
+          TILLBOX_KAFKA_PROPERTIES_SECURITY_PROTOCOL="ssl")
+    wrong(folder, "sasl", kafka.address, mongo.uri, "SASL",
+          TILLBOX_KAFKA_PROPERTIES_SECURITY_PROTOCOL="sasl_plaintext",
+          TILLBOX_KAFKA_PROPERTIES_SASL_MECHANISMS="PLAIN",
+          TILLBOX_KAFKA_PROPERTIES_SASL_USERNAME="till",
+          TILLBOX_KAFKA_PROPERTIES_SASL_PASSWORD="wrong")
+
+
+def comes_when_all_is_there(folder, kafka, mongo):
+    """MongoDB is missing at the start and comes later: nobody has to be told."""
+    mongo.kill()
+    with Central(folder, "early", kafka.address, mongo.uri, "--kafka-group", "early",
+                 "--mongo-database", "early").start(ready=False) as central:
+        says(central, "No suitable servers")
+        check(central.ask("GET", "/readyz").status == 503, "it is ready")
+        check(central.ask("GET", "/orders").status == 503, "it lists orders")
+        mongo.start()
+        everything_or_flood(central)
+        check(central.ask("GET", "/readyz").status == 200, "it is not ready")
+        stop_in_time(central)
+
+
+def everything_or_flood(central):
+    """The topic holds the flood of before: reading it again stops at the 101st."""
+    eventually(lambda: "dead letters within a minute" in central.status().get("problem", "") or
+               (central.status()["partitions"] and
+                all(part["lag"] == 0 for part in central.status()["partitions"])),
+               "it reads what is there", 90, pause=0.2)
+
+
+def complaint(folder, *flags, **more):
+    """What it says when it ends at once with 2."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("TILLBOX_")}
+    done = subprocess.run([os.environ["TILLBOX_CENTRAL"], *flags], text=True, cwd=folder,
+                          env=env | more, capture_output=True, timeout=60)
+    check(done.returncode == 2 and done.stdout == "", f"{flags}: {done}")
+    return done.stderr
+
+
+def ends_with_2(folder):
+    kafka, mongo = ("--kafka-brokers", "a:1"), ("--mongo-uri", "mongodb://a")
+    for text, said in (
+            ("brokers", complaint(folder, *mongo)),
+            ("uri", complaint(folder, *kafka)),
+            ("URI", complaint(folder, *kafka, "--mongo-uri", "nonsense")),
+            ("confirms", complaint(folder, *kafka, "--mongo-uri", "mongodb://a/?w=0")),
+            ("--unknown", complaint(folder, *kafka, *mongo, "--unknown")),
+            ("no.such.thing", complaint(folder, *kafka, *mongo,
+                                        TILLBOX_KAFKA_PROPERTIES_NO_SUCH_THING="1"))):
+        check(text in said and len(said.splitlines()) == 1, f"{text} is not in one line: {said}")
 
 
 def test():
     with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo:
-        projects(folder, kafka, mongo)
+        ends_with_2(folder)
+        expected = projects(folder, kafka, mongo)
+        goes_on_where_it_was(folder, kafka, mongo, expected)
+        a_flood_stops_it(folder, kafka, mongo)
+        everything_wrong(folder, kafka, mongo)
+        comes_when_all_is_there(folder, kafka, mongo)
 
 
 run(test)

@@ -1,4 +1,5 @@
 """The real servers of tests/services for one test, and what the broker's topics hold."""
+import json
 import os
 import pathlib
 import subprocess
@@ -59,6 +60,14 @@ class Mongo(Service):
     @property
     def uri(self):
         return f"mongodb://{self.address}"
+
+    def command(self, command, database="tillbox"):
+        """The documents that it answers with."""
+        done = subprocess.run([os.environ["TILLBOX_MONGO_COMMAND"], self.uri, database,
+                               json.dumps(command)], stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failed(f"mongo_command {command} ended with {done.returncode}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 class Kafka(Service):
