@@ -5,8 +5,9 @@ packages=
 for group in "$@"; do
     case $group in
     build)
-        packages="$packages gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libcjson-dev
-                  libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev"
+        packages="$packages gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev
+                  libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev
+                  librdkafka-dev libmongoc-dev"
         ;;
     test) packages="$packages check python3 strace e2fsprogs mount clang-format nodejs" ;;
     *)

@@ -1,4 +1,4 @@
-/* JSON, strictly: cJSON behind a pre-scan that adds what it lacks.
+/* JSON, strictly.
  *
  * Reading: RFC 8259 grammar, UTF-8 (no surrogates, no overlong forms), lone surrogate escapes
  * and NUL (raw or escaped) refused, duplicate keys refused, nothing behind the value, depth and
@@ -17,7 +17,7 @@
 #define TB_JSON_TOKENS_MAX 65536
 #define TB_JSON_INT_MAX INT64_C(9007199254740991)
 
-struct tb_json; /* a value: cJSON's node, opaque here */
+struct tb_json; /* a value */
 
 /* depth_max at most TB_JSON_DEPTH_MAX. *ret_root is freed by tb_json_free. */
 TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,

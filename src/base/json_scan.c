@@ -1,5 +1,4 @@
 #include "base/json_scan.h"
-#include "base/json.h"
 #include <stdlib.h>
 
 /* Up to here a new key is compared with each earlier one of its object; beyond, the object's
@@ -21,12 +20,13 @@ struct scan {
     size_t tokens;
     struct key *keys; /* a stack: the keys of the open objects; few, or on the heap */
     size_t key_count, key_cap;
-    struct tb_buf unescaped; /* keys that hold escapes, decoded */
-    struct tb_json_numbers *numbers;
+    struct tb_buf unescaped;   /* keys that hold escapes, decoded */
+    struct tb_json_tree *tree; /* NULL: the text is only checked */
     struct key few[KEYS_INLINE];
 };
 
-static enum tb_code scan_value(struct scan *scan);
+/* One value with the blanks around it, left in the node; NULL: there is no tree. */
+static enum tb_code scan_value(struct scan *scan, struct tb_json *node);
 
 static enum tb_code refuse(struct scan *scan, const char *what)
 {
@@ -99,8 +99,35 @@ static struct key *push_key(struct scan *scan)
     return &scan->keys[scan->key_count++];
 }
 
+/* The next node of a container; stays NULL without a tree. */
+static enum tb_code add_child(struct scan *scan, struct tb_json *container, struct tb_json **last,
+                              struct tb_json **ret_child)
+{
+    struct tb_json *child;
+
+    if (!scan->tree)
+        return TB_OK;
+    child = tb_json_tree_node(scan->tree);
+    if (!child)
+        return out_of_memory(scan);
+    if (*last)
+        (*last)->next = child;
+    else
+        container->child = child;
+    container->count++;
+    *ret_child = *last = child;
+    return TB_OK;
+}
+
+static enum tb_code keep_text(struct scan *scan, const char *text, size_t len,
+                              struct tb_str *ret_text)
+{
+    *ret_text = tb_json_tree_copy(scan->tree, text, len);
+    return ret_text->ptr ? TB_OK : out_of_memory(scan);
+}
+
 /* A key of the object whose keys begin at `first` in the stack. */
-static enum tb_code scan_key(struct scan *scan, size_t first)
+static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *node)
 {
     size_t start = scan->in.at;
     bool escapes = false;
@@ -128,6 +155,8 @@ static enum tb_code scan_key(struct scan *scan, size_t first)
     for (size_t i = 0; i < key->len; i++)
         hash = (hash ^ (unsigned char)bytes[i]) * 16777619;
     key->hash = hash;
+    if (node)
+        TB_TRY(keep_text(scan, bytes, key->len, &node->key));
 
     if (scan->key_count - first > LINEAR_KEYS_MAX)
         return TB_OK;
@@ -165,18 +194,20 @@ static enum tb_code open_container(struct scan *scan)
     return TB_OK;
 }
 
-static enum tb_code scan_object(struct scan *scan)
+static enum tb_code scan_object(struct scan *scan, struct tb_json *node)
 {
+    struct tb_json *last = NULL, *member = NULL;
     size_t first = scan->key_count;
 
     TB_TRY(open_container(scan));
     for (bool more = peek(scan) != '}'; more;) {
-        TB_TRY(scan_key(scan, first));
+        TB_TRY(add_child(scan, node, &last, &member));
+        TB_TRY(scan_key(scan, first, member));
         skip_blanks(scan);
         if (peek(scan) != ':')
             return refuse(scan, "a colon belongs here");
         scan->in.at++;
-        TB_TRY(scan_value(scan));
+        TB_TRY(scan_value(scan, member));
         more = peek(scan) == ',';
         if (!more && peek(scan) != '}')
             return refuse(scan, "a comma or } belongs here");
@@ -190,11 +221,14 @@ static enum tb_code scan_object(struct scan *scan)
     return close_keys(scan, first);
 }
 
-static enum tb_code scan_array(struct scan *scan)
+static enum tb_code scan_array(struct scan *scan, struct tb_json *node)
 {
+    struct tb_json *last = NULL, *element = NULL;
+
     TB_TRY(open_container(scan));
     for (bool more = peek(scan) != ']'; more;) {
-        TB_TRY(scan_value(scan));
+        TB_TRY(add_child(scan, node, &last, &element));
+        TB_TRY(scan_value(scan, element));
         more = peek(scan) == ',';
         if (!more && peek(scan) != ']')
             return refuse(scan, "a comma or ] belongs here");
@@ -216,39 +250,23 @@ static bool scan_digits(struct scan *scan)
     return scan->in.at > start;
 }
 
-static enum tb_code keep_number(struct scan *scan, size_t start, bool integer)
+static void keep_number(struct scan *scan, size_t start, bool integer, struct tb_json *node)
 {
-    struct tb_json_numbers *numbers = scan->numbers;
-    struct tb_json_number number = {.text = {scan->in.text + start, scan->in.at - start}};
+    struct tb_str text = {scan->in.text + start, scan->in.at - start};
+    bool minus = text.ptr[0] == '-';
 
-    if (!numbers)
-        return TB_OK;
-    if (numbers->count == numbers->cap) {
-        size_t cap = numbers->cap * 2;
-        struct tb_json_number *grown = realloc(numbers->heap, cap * sizeof *grown);
-
-        if (!grown)
-            return out_of_memory(scan);
-        if (!numbers->heap)
-            memcpy(grown, numbers->few, sizeof numbers->few);
-        numbers->heap = grown;
-        numbers->cap = cap;
-    }
+    node->text = text;
     /* 17 characters hold every number within the bounds, with its sign. */
-    if (integer && number.text.len <= 17) {
-        bool minus = number.text.ptr[0] == '-';
-
-        for (size_t i = minus; i < number.text.len; i++)
-            number.value = number.value * 10 + (number.text.ptr[i] - '0');
-        number.integer = number.value <= TB_JSON_INT_MAX;
-        if (minus)
-            number.value = -number.value;
-    }
-    tb_json_numbers_items(numbers)[numbers->count++] = number;
-    return TB_OK;
+    if (!integer || text.len > 17)
+        return;
+    for (size_t i = minus; i < text.len; i++)
+        node->value = node->value * 10 + (text.ptr[i] - '0');
+    node->integer = node->value <= TB_JSON_INT_MAX;
+    if (minus)
+        node->value = -node->value;
 }
 
-static enum tb_code scan_number(struct scan *scan)
+static enum tb_code scan_number(struct scan *scan, struct tb_json *node)
 {
     size_t start = scan->in.at;
     bool integer = true;
@@ -273,7 +291,28 @@ static enum tb_code scan_number(struct scan *scan)
         if (!scan_digits(scan))
             return refuse(scan, "a digit belongs here");
     }
-    return keep_number(scan, start, integer);
+    if (node)
+        keep_number(scan, start, integer, node);
+    return TB_OK;
+}
+
+static enum tb_code scan_text(struct scan *scan, struct tb_json *node)
+{
+    size_t start = scan->in.at + 1, before = scan->unescaped.len;
+    bool escapes = false;
+
+    TB_TRY(tb_json_scan_string(&scan->in, &escapes));
+    if (!node)
+        return TB_OK;
+    if (!escapes)
+        return keep_text(scan, scan->in.text + start, scan->in.at - 1 - start, &node->text);
+    tb_json_unescape(&scan->in, start, scan->in.at - 1, &scan->unescaped);
+    if (!tb_buf_ok(&scan->unescaped))
+        return out_of_memory(scan);
+    TB_TRY(
+        keep_text(scan, scan->unescaped.data + before, scan->unescaped.len - before, &node->text));
+    scan->unescaped.len = before;
+    return TB_OK;
 }
 
 static enum tb_code scan_word(struct scan *scan, const char *word)
@@ -285,58 +324,64 @@ static enum tb_code scan_word(struct scan *scan, const char *word)
     return TB_OK;
 }
 
-/* One value with the blanks around it. */
-static enum tb_code scan_value(struct scan *scan)
+static enum tb_json_type type_of(int c)
 {
-    bool escapes;
-    enum tb_code code;
+    switch (c) {
+    case '{':
+        return TB_JSON_OBJECT;
+    case '[':
+        return TB_JSON_ARRAY;
+    case '"':
+        return TB_JSON_STRING;
+    case 't':
+    case 'f':
+        return TB_JSON_BOOL;
+    case 'n':
+        return TB_JSON_NULL;
+    default:
+        return TB_JSON_NUMBER;
+    }
+}
+
+static enum tb_code scan_bare(struct scan *scan, int c, struct tb_json *node)
+{
+    switch (type_of(c)) {
+    case TB_JSON_OBJECT:
+        return scan_object(scan, node);
+    case TB_JSON_ARRAY:
+        return scan_array(scan, node);
+    case TB_JSON_STRING:
+        return scan_text(scan, node);
+    case TB_JSON_BOOL:
+        return scan_word(scan, c == 't' ? "true" : "false");
+    case TB_JSON_NULL:
+        return scan_word(scan, "null");
+    case TB_JSON_NUMBER:
+        break;
+    }
+    if (c != '-' && (c < '0' || c > '9'))
+        return refuse(scan, "a value belongs here");
+    return scan_number(scan, node);
+}
+
+static enum tb_code scan_value(struct scan *scan, struct tb_json *node)
+{
+    int c;
 
     skip_blanks(scan);
     TB_TRY(count_token(scan));
-    switch (peek(scan)) {
-    case '{':
-        code = scan_object(scan);
-        break;
-    case '[':
-        code = scan_array(scan);
-        break;
-    case '"':
-        code = tb_json_scan_string(&scan->in, &escapes);
-        break;
-    case 't':
-        code = scan_word(scan, "true");
-        break;
-    case 'f':
-        code = scan_word(scan, "false");
-        break;
-    case 'n':
-        code = scan_word(scan, "null");
-        break;
-    default:
-        if (peek(scan) != '-' && (peek(scan) < '0' || peek(scan) > '9'))
-            return refuse(scan, "a value belongs here");
-        code = scan_number(scan);
+    c = peek(scan);
+    if (node) {
+        node->type = (uint8_t)type_of(c);
+        node->value = c == 't';
     }
-    if (code == TB_OK)
-        skip_blanks(scan);
-    return code;
+    TB_TRY(scan_bare(scan, c, node));
+    skip_blanks(scan);
+    return TB_OK;
 }
 
-void tb_json_numbers_init(struct tb_json_numbers *numbers)
-{
-    numbers->heap = NULL;
-    numbers->count = 0;
-    numbers->cap = TB_JSON_NUMBERS_INLINE;
-}
-
-void tb_json_numbers_release(struct tb_json_numbers *numbers)
-{
-    free(numbers->heap);
-    numbers->heap = NULL;
-}
-
-enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_numbers *numbers,
-                          struct tb_error *err)
+enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree *tree,
+                          struct tb_json *root, struct tb_error *err)
 {
     struct scan scan; /* a kilobyte of `few` needs no zeroes */
     enum tb_code code;
@@ -350,9 +395,9 @@ enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_numb
     scan.key_count = 0;
     scan.key_cap = KEYS_INLINE;
     scan.unescaped = (struct tb_buf){0};
-    scan.numbers = numbers;
+    scan.tree = tree;
 
-    code = scan_value(&scan);
+    code = scan_value(&scan, root);
     if (code == TB_OK && scan.in.at < scan.in.len)
         code = refuse(&scan, "something behind the value");
     if (scan.keys != scan.few)

@@ -1,11 +1,11 @@
-/* Strict pre-scan of a JSON text: everything cJSON does not check, and what it forgets.
+/* The scan of a JSON text: checks all of the grammar and of our limits, and builds the tree.
  *
  * Thread:  pure.
- * Memory:  numbers borrow from the text; release a list that was given to a scan.
+ * Memory:  numbers borrow from the text; the rest is the tree's.
  * Errors:  TB_INVALID with what is wrong and at which byte; TB_INTERNAL when out of memory.
  * Units:   bytes, counted from 0. */
 #pragma once
-#include "base/buf.h"
+#include "base/json_tree.h"
 
 /* Where a scan stands. */
 struct tb_json_cursor {
@@ -27,31 +27,6 @@ TB_CHECKED enum tb_code tb_json_scan_string(struct tb_json_cursor *in, bool *ret
 void tb_json_unescape(const struct tb_json_cursor *in, size_t start, size_t end,
                       struct tb_buf *out);
 
-struct tb_json_number {
-    struct tb_str text; /* as it stands in the document */
-    int64_t value;      /* if it is an integer */
-    bool integer;       /* no fraction, no exponent, within +-TB_JSON_INT_MAX */
-};
-
-/* An order of three lines has six numbers; only large ones need the heap. */
-#define TB_JSON_NUMBERS_INLINE 32
-
-/* The numbers of a document in the order in which they stand. */
-struct tb_json_numbers {
-    struct tb_json_number *heap; /* NULL while they fit in few */
-    size_t count, cap;
-    struct tb_json_number few[TB_JSON_NUMBERS_INLINE];
-};
-
-static inline struct tb_json_number *tb_json_numbers_items(struct tb_json_numbers *numbers)
-{
-    return numbers->heap ? numbers->heap : numbers->few;
-}
-
-void tb_json_numbers_init(struct tb_json_numbers *numbers);
-void tb_json_numbers_release(struct tb_json_numbers *numbers);
-
-/* numbers may be NULL; otherwise it is initialised and, whatever the outcome, released by
- * the caller. */
-TB_CHECKED enum tb_code tb_json_scan(struct tb_str text, int depth_max,
-                                     struct tb_json_numbers *numbers, struct tb_error *err);
+/* The values go into the tree, the first into its root; both NULL: the text is only checked. */
+TB_CHECKED enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree *tree,
+                                     struct tb_json *root, struct tb_error *err);

@@ -39,25 +39,26 @@ void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE])
     ret_uuid[TB_UUID_LEN] = '\0';
 }
 
+/* A hex digit in lower case, by its character; 0: it is none. */
+static const char hex_digits[256] = {
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
+    ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b',
+    ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['A'] = 'a', ['B'] = 'b',
+    ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f',
+};
+
 bool tb_uuid_parse(struct tb_str text, char ret_uuid[TB_UUID_SIZE])
 {
     char lower[TB_UUID_SIZE];
 
     if (!text.ptr || text.len != TB_UUID_LEN)
         return false;
-    for (size_t i = 0; i < TB_UUID_LEN; i++) {
-        char c = text.ptr[i];
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (c != '-')
-                return false;
-        } else if (c >= 'A' && c <= 'F') {
-            c = (char)(c - 'A' + 'a');
-        } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-        lower[i] = c;
-    }
+    for (size_t i = 0; i < TB_UUID_LEN; i++)
+        lower[i] = hex_digits[(unsigned char)text.ptr[i]];
+    for (size_t i = 8; i <= 23; i += 5)
+        lower[i] = text.ptr[i] == '-' ? '-' : '\0';
+    if (memchr(lower, '\0', TB_UUID_LEN))
+        return false;
     lower[TB_UUID_LEN] = '\0';
     memcpy(ret_uuid, lower, sizeof lower);
     return true;

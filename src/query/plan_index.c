@@ -29,7 +29,9 @@ static size_t hash_of(const char *order_id)
     }
     memcpy(&word, order_id + TB_UUID_LEN - sizeof word, sizeof word);
     hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    return (size_t)(hash ^ (hash >> 32));
+    /* The last characters are in the highest bits, and a slot is told by the lowest. */
+    hash = (hash ^ (hash >> 32)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (size_t)(hash ^ (hash >> 29));
 }
 
 static struct tb_planned **slot_of(const struct tb_plan *plan, const char *order_id)
