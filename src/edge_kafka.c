@@ -218,6 +218,7 @@ static struct tb_link_input look(struct tb_edge_kafka *kafka)
         .progress = acknowledged != kafka->acknowledged,
         .waiting = tb_relay_outstanding(kafka->relay) > 0 || kafka->beats.outstanding,
         .lost = kafka->lost || (kafka->open && tb_log_kafka_lost(kafka->events)),
+        .unanswered = kafka->open && kafka->created && tb_log_kafka_unanswered(kafka->events),
         .local_changed = tb_edge_net_changed(kafka->net),
     };
 

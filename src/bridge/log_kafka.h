@@ -51,6 +51,8 @@ TB_CHECKED enum tb_code tb_log_kafka_open(struct tb_log_writer *writer, struct t
 bool tb_log_kafka_connected(const struct tb_log_writer *writer);
 /* No broker can be reached: it was tried at all of them. Owner only. */
 bool tb_log_kafka_lost(const struct tb_log_writer *writer);
+/* Since it was opened no machine has answered, not even to refuse. Owner only. */
+bool tb_log_kafka_unanswered(const struct tb_log_writer *writer);
 
 TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options,
                                             const char *topic, const char *group,

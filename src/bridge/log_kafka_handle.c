@@ -21,11 +21,13 @@ enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, co
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     handle->owner = owner;
+    tb_kafka_sockets_init(&handle->sockets, conf);
     rd_kafka_conf_set_opaque(conf, handle);
     rd_kafka_conf_set_log_cb(conf, drop_log);
     handle->rk = rd_kafka_new(type, conf, text, sizeof text);
     if (!handle->rk) {
         rd_kafka_conf_destroy(conf); /* taken only by success */
+        tb_kafka_sockets_release(&handle->sockets);
         free(handle);
         return tb_error_set(err, TB_INVALID, "Kafka settings: %s", text);
     }
@@ -62,6 +64,7 @@ static void end(struct kafka_handle *handle)
     if (rd_kafka_type(handle->rk) == RD_KAFKA_CONSUMER)
         (void)rd_kafka_consumer_close(handle->rk);
     rd_kafka_destroy(handle->rk);
+    tb_kafka_sockets_release(&handle->sockets);
     free(handle);
 }
 

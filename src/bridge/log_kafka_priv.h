@@ -46,11 +46,25 @@ void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240]);
 /* The library's words for a person: what was refused first, and without how often and how long. */
 void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200]);
 
+/* Whether any machine has answered yet, if only to refuse. The library asks for its sockets here,
+ * on its threads. */
+#define KAFKA_SOCKETS_MAX 64 /* more are not looked at */
+struct kafka_sockets {
+    pthread_mutex_t lock;
+    int fds[KAFKA_SOCKETS_MAX];
+    size_t count;
+    bool answered;
+};
+void tb_kafka_sockets_init(struct kafka_sockets *sockets, rd_kafka_conf_t *conf);
+void tb_kafka_sockets_release(struct kafka_sockets *sockets);
+bool tb_kafka_sockets_answered(struct kafka_sockets *sockets);
+
 /* The library's opaque pointer: outlives the owner while the library takes its time to end. */
 struct kafka_handle {
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic;
     void *owner; /* NULL once buried */
+    struct kafka_sockets sockets;
 };
 /* Takes conf, also on failure. */
 TB_CHECKED enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,

@@ -168,6 +168,13 @@ bool tb_log_kafka_lost(const struct tb_log_writer *base)
     return writer_of(base)->watch.state == KAFKA_DOWN;
 }
 
+bool tb_log_kafka_unanswered(const struct tb_log_writer *base)
+{
+    struct kafka_handle *handle = writer_of(base)->handle;
+
+    return handle && !tb_kafka_sockets_answered(&handle->sockets);
+}
+
 void tb_log_kafka_writer_problem(const struct tb_log_writer *base, char ret_text[240])
 {
     tb_kafka_problem_get(&writer_of(base)->problem, ret_text);

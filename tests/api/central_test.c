@@ -115,10 +115,14 @@ START_TEST(too_many_questions_are_turned_away)
 }
 END_TEST
 
-static const char *const targets[] = {"/orders/" ONE, "/orders/" ONE "?minVersion=1&wait=5s",
-                                      "/orders",      "/orders/stats",
-                                      "/nodes",       "/readyz",
-                                      "/healthz",     "/dead-letters",
+static const char *const targets[] = {"/orders/" ONE,
+                                      "/orders/" ONE "?minVersion=1&wait=5s",
+                                      "/orders",
+                                      "/orders/stats",
+                                      "/nodes",
+                                      "/readyz",
+                                      "/healthz",
+                                      "/dead-letters",
                                       "/dead-letters/order-events-2-17"};
 
 START_TEST(a_view_that_is_away_is_said_to_be)
