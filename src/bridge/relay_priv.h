@@ -31,7 +31,7 @@ struct tb_relay {
     struct tb_backoff backoff;
     int64_t retry_at_us, next_look_us; /* not before these */
     int64_t alone_until;               /* rows up to this are sent one by one */
-    char alone_order[TB_UUID_SIZE];    /* the order of the last of them */
+    char last_order[TB_UUID_SIZE];     /* of the row appended last */
     int64_t answer_wait_ms;            /* until the next look for acknowledgements */
     enum tb_code told;                 /* the trouble that was reported last */
     struct tb_relay_record room;

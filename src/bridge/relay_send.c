@@ -44,6 +44,13 @@ static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t r
     return TB_OK;
 }
 
+static void copy_order(char ret_order_id[TB_UUID_SIZE], const struct tb_outbox_row *row)
+{
+    TB_ASSERT(row->order_id.len < TB_UUID_SIZE);
+    memcpy(ret_order_id, row->order_id.ptr, row->order_id.len);
+    ret_order_id[row->order_id.len] = '\0';
+}
+
 static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                                struct tb_error *err)
 {
@@ -53,6 +60,7 @@ static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_ro
     TB_TRY(writer->ops->append(writer, &relay->room.record, row->row, err));
     tb_relay_window_push(&relay->window, row->row);
     relay->last = row->row;
+    copy_order(relay->last_order, row);
     return TB_OK;
 }
 
@@ -66,7 +74,7 @@ static void pass_by(struct tb_relay *relay, const struct tb_outbox_row *row)
 static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                                struct tb_error *err)
 {
-    char reason[sizeof err->text];
+    char reason[sizeof err->text], order_id[TB_UUID_SIZE];
 
     if (!relay->options.park)
         return err->code;
@@ -76,7 +84,8 @@ static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_ro
         return TB_BUSY;
     }
     memcpy(reason, err->text, sizeof reason);
-    TB_TRY(park(relay, relay->alone_order, row->row, reason, err));
+    copy_order(order_id, row);
+    TB_TRY(park(relay, order_id, row->row, reason, err));
     pass_by(relay, row);
     return TB_OK;
 }
@@ -93,9 +102,6 @@ static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row 
         pass_by(relay, row);
         return TB_OK;
     }
-    TB_ASSERT(row->order_id.len < sizeof relay->alone_order);
-    memcpy(relay->alone_order, row->order_id.ptr, row->order_id.len);
-    relay->alone_order[row->order_id.len] = '\0';
     code = append_row(relay, row, err);
     relay->busy = code == TB_BUSY;
     return code == TB_INVALID ? refuse_row(relay, row, err) : code;
@@ -164,7 +170,7 @@ void tb_relay_serve_guests(struct tb_relay *relay, int64_t now_us)
 static bool refuse_alone(struct tb_relay *relay, int64_t row)
 {
     struct tb_error err = {0};
-    bool parked = park(relay, relay->alone_order, row, "", &err) == TB_OK;
+    bool parked = park(relay, relay->last_order, row, "", &err) == TB_OK;
 
     (void)tb_relay_window_answer(&relay->window, row, parked);
     if (!parked)

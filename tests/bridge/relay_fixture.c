@@ -52,7 +52,7 @@ static enum tb_code script_append(struct tb_log_writer *writer, const struct tb_
     if (happens(script.refuse))
         return tb_error_set(err, TB_UNAVAILABLE, "refused");
     if ((tag == script.invalid_row && !script.answer_invalid) ||
-        (row_of[tag].refused && script.refuses_at_append))
+        (row_of[tag].refused && (script.refuses_at_append || row_of[tag].at_append)))
         return tb_error_set(err, TB_INVALID, "never");
     script.alone = script.pending_count == 0;
     bool lost = row_of[tag].refused || (parks && follows_refused(tag)) || happens(script.lose) ||

@@ -30,7 +30,8 @@ struct relay_row {
     char key[TB_UUID_SIZE];
     int64_t version;
     bool acknowledged;
-    bool refused; /* as Kafka does it: alone for good, with others as one of them */
+    bool refused;   /* as Kafka does it: alone for good, with others as one of them */
+    bool at_append; /* it is refused at once */
 };
 extern struct relay_row row_of[ROWS_MAX];
 

@@ -53,6 +53,26 @@ START_TEST(the_rest_flows)
 }
 END_TEST
 
+/* One is refused by its answer while the next has been refused at once: each stops its own order.
+ */
+START_TEST(two_refusals_at_a_time)
+{
+    struct request requests[3];
+
+    for (int i = 0; i < 3; i++) {
+        char id[TB_UUID_SIZE];
+
+        snprintf(id, sizeof id, "01890000-0000-7000-8000-%012d", i);
+        request_place(&requests[i], id, NULL, 1);
+    }
+    commit_requests(requests, 3);
+    row_of[1].refused = row_of[2].refused = row_of[2].at_append = true;
+    drain(); /* the fixture sees whose order is parked */
+    check_all_in_order();
+    ck_assert_int_eq(parked_count, 2);
+}
+END_TEST
+
 /* Once what was sent alone is answered, rows go in batches again. */
 START_TEST(alone_only_as_long_as_needed)
 {
@@ -172,8 +192,10 @@ START_TEST(histories)
         int64_t first = rows + 1;
 
         add_rows((int)fake_random_below(&script.random, 120));
-        for (int64_t row = first; row <= rows; row++)
+        for (int64_t row = first; row <= rows; row++) {
             row_of[row].refused = happens(30);
+            row_of[row].at_append = _i % 3 == 2 && happens(500);
+        }
         script.busy = (unsigned)fake_random_below(&script.random, 100);
         script.refuse = (unsigned)fake_random_below(&script.random, 20);
         script.lose = happens(500) ? (unsigned)fake_random_below(&script.random, 30) : 0;
@@ -232,6 +254,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, relay_teardown);
     tcase_add_loop_test(tc, the_rest_flows, 0, 2);
+    tcase_add_test(tc, two_refusals_at_a_time);
     tcase_add_test(tc, alone_only_as_long_as_needed);
     tcase_add_test(tc, a_restart_keeps_it);
     tcase_add_test(tc, parked_before_the_cursor_moved);
