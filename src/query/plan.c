@@ -128,14 +128,20 @@ static const char *misfit(const struct tb_planned *planned, const struct tb_even
     return NULL;
 }
 
-/* What the view said of this record; NULL: nothing. */
-static const char *refusal(const struct planning *run, const struct tb_record *record)
+/* What the view said of the order's next event, by this record or by one that it repeats; NULL:
+ * nothing. A repetition that was tried anew would be counted in its day after later records. */
+static const char *refusal(const struct planning *run, const struct passage *passage,
+                           struct tb_planned *planned)
 {
-    for (size_t i = 0; i < run->rules->refusal_count; i++) {
-        if (run->rules->refusals[i].offset == record->offset)
-            return run->rules->refusals[i].message;
+    const struct tb_plan_rules *rules = run->rules;
+
+    for (size_t i = 0; i < rules->refusal_count; i++) {
+        if (rules->refusals[i].offset != passage->record->offset)
+            continue;
+        planned->refused_version = passage->event.version;
+        planned->refused_why = rules->refusals[i].message;
     }
-    return NULL;
+    return planned->refused_version == passage->event.version ? planned->refused_why : NULL;
 }
 
 /* Where the event came from. A producer that numbers nothing leaves both unknown. */
@@ -233,7 +239,7 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
                  (long long)version, (long long)planned->order.version);
         return die(run, passage, TB_GAP, "tillbox.gap", message, err);
     }
-    why = refusal(run, passage->record);
+    why = refusal(run, passage, planned);
     if (why)
         return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
     if (passage->unknown || planned->stub)

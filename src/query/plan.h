@@ -33,10 +33,12 @@ struct tb_planned {
     bool stub;   /* only the version is known: an event of unknown type placed the order */
     bool exists; /* the view has a row for it (a stub counts) */
     bool changed;
-    char epoch[17];         /* of the last event applied; "" unknown */
-    int64_t sequence;       /* of the last event applied; 0 unknown */
-    int64_t received_at_ms; /* timestamp of the last record applied */
-    int64_t last_offset;    /* of the last record that changed it; only if changed */
+    char epoch[17];          /* of the last event applied; "" unknown */
+    int64_t sequence;        /* of the last event applied; 0 unknown */
+    int64_t received_at_ms;  /* timestamp of the last record applied */
+    int64_t last_offset;     /* of the last record that changed it; only if changed */
+    int64_t refused_version; /* the view refuses the order with it; 0: none that is known */
+    const char *refused_why;
 };
 struct tb_dead_letter {
     const struct tb_record *record;
@@ -106,7 +108,8 @@ struct tb_plan {
     struct tb_plan_index *index;         /* order id -> orders */
     struct tb_plan_documents *documents; /* parsed values the orders borrow from */
 };
-/* A record that was planned before, and whose order the view then refused for good. */
+/* A record that was planned before, and whose order the view then refused for good. Its event is
+ * refused wherever the batch repeats it. */
 struct tb_plan_refusal {
     int64_t offset;
     const char *message;

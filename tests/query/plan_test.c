@@ -37,15 +37,20 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
     return view->ops->load(view, order_id, into, ret_order, err);
 }
 
-/* Plans records[0..count) as one batch, and keeps the plan. */
-static void plan_records(const struct tb_record *records, size_t count)
+static void plan_by(const struct tb_plan_rules *by, const struct tb_record *records, size_t count)
 {
     struct tb_log_batch batch = {.records = records, .count = count};
     struct tb_error err = {0};
 
     tb_plan_clear(&plan);
-    ck_ok(tb_plan_batch(&plan, &batch, &rules, load, &mem.view, &err));
+    ck_ok(tb_plan_batch(&plan, &batch, by, load, &mem.view, &err));
     ck_assert_int_eq(plan.next_offset, records[count - 1].offset + 1);
+}
+
+/* Plans records[0..count) as one batch, and keeps the plan. */
+static void plan_records(const struct tb_record *records, size_t count)
+{
+    plan_by(&rules, records, count);
 }
 
 static void commit_plan(void)
@@ -353,6 +358,38 @@ START_TEST(dead_records_leave_gaps)
 }
 END_TEST
 
+/* The log holds versions 2 and 3 twice, and the view refuses the order with version 2: so it is
+ * with every repetition, and no later record becomes what an earlier one was. */
+START_TEST(a_repetition_is_refused_as_its_event_was)
+{
+    const struct tb_plan_refusal refused[] = {{10, "never"}};
+    const struct tb_plan_rules by = {.currency = "EUR", .refusals = refused, .refusal_count = 1};
+    struct tb_header lines = {TB_STR("ce_type"), TB_STR("OrderTotalChanged.v1")};
+    struct tb_record records[4];
+
+    bring_to(1);
+    for (int i = 0; i < 4; i++)
+        records[i] = (struct tb_record){.offset = 10 + i,
+                                        .value = i % 2 ? TB_STR(LINES("3", "3", "15"))
+                                                       : TB_STR(LINES("2", "2", "10")),
+                                        .headers = &lines,
+                                        .header_count = 1};
+    plan_records(records, 4);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 2);
+    ck_assert_uint_eq(plan.results[TB_DUPLICATE], 2);
+
+    plan_by(&by, records, 4);
+    ck_assert_uint_eq(plan.results[TB_APPLIED], 0);
+    ck_assert_uint_eq(plan.change_count, 0);
+    ck_assert_uint_eq(plan.dead_count, 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_str_eq(plan.dead[i].reason, i % 2 ? "tillbox.gap" : "tillbox.apply");
+        ck_assert(i % 2 || tb_str_eq(plan.dead[i].message, TB_STR("never")));
+    }
+    ck_assert(!plan.orders[0]->changed);
+}
+END_TEST
+
 START_TEST(oversized_values_are_not_read)
 {
     char *big = malloc(TB_EVENT_VALUE_MAX + 2);
@@ -650,6 +687,7 @@ int main(void)
     tcase_add_test(tc, a_stub_keeps_its_version_and_shows_no_order);
     tcase_add_test(tc, dead_records_leave_gaps);
     tcase_add_test(tc, a_record_sent_again_is_of_its_letter);
+    tcase_add_test(tc, a_repetition_is_refused_as_its_event_was);
     tcase_add_test(tc, letters_tell_their_version);
     tcase_add_test(tc, unknown_types_are_counted);
     tcase_add_test(tc, oversized_values_are_not_read);
