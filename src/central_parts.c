@@ -1,10 +1,13 @@
 #include "base/diag.h"
 #include "central_priv.h"
+#include "letters_diag.h"
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"
 /* Topics are looked at, or made, within this; the end of the program waits for it. */
 #define TOPICS_MS 2000
+/* A query thread waits so long for what becomes of a letter. */
+#define LETTER_WAIT_MS 5000
 
 /* Callbacks between the parts; each runs on the caller's thread. */
 
@@ -41,6 +44,41 @@ static void on_stepped(void *ctx)
     struct central *central = ctx;
 
     tb_ready_collect(&central->teller);
+}
+
+static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+{
+    struct central *central = ctx;
+    struct tb_error err = {0};
+
+    if (tb_log_guests_post(central->guests, record, &err) != TB_OK)
+        return false;
+    tb_diag_letter_follows(central->setup.topic, letter);
+    return true;
+}
+
+static void on_unknown(void *ctx, const char *type, uint64_t count)
+{
+    (void)ctx;
+    tb_diag_unknown_type(type, count);
+}
+
+static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
+{
+    return tb_log_guests_send(((struct central *)ctx)->guests, record, LETTER_WAIT_MS, err);
+}
+
+static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, struct tb_error *err)
+{
+    return tb_mongo_drop_letter(((struct central *)ctx)->mongo, place,
+                                tb_clock_wall_ms(&tb_clock_system), err);
+}
+
+static void on_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                            const char *order_id, const char *who)
+{
+    (void)ctx;
+    tb_diag_letter_audit(what, sure, letter_id, order_id, who);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
@@ -125,6 +163,8 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
              tb_config_text(central->config, TB_KAFKA_GROUP));
     TB_TRY(tb_kafka_setup_make(central->config, central->client_id, &tb_clock_system, setup, err));
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letters, err));
+    TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->again, err));
+    TB_TRY(tb_log_guests_new(NULL, NULL, &central->guests, err));
     TB_TRY(
         tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_out, err));
     central->teller =
@@ -171,6 +211,8 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .open = on_open,
         .applied = on_applied,
         .trouble = on_consumer_trouble,
+        .resend = on_follow,
+        .unknown = on_unknown,
         .failed = on_failed,
         .stepped = on_stepped,
         .ctx = central,
@@ -186,6 +228,7 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .central = &role,
+        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = on_letter_audit},
         .consumer = tb_consumer_stats(central->consumer),
         .topic = central->setup.topic,
         .group = tb_config_text(central->config, TB_KAFKA_GROUP),
@@ -237,6 +280,8 @@ void tb_central_close(struct central *central)
     free_log_reader(events);
     free_log_reader(central->ready_in);
     tb_log_kafka_asker_free(central->asker);
+    tb_log_guests_free(central->guests);
+    free_writer(central->again);
     free_writer(central->dead_letters);
     free_writer(central->ready_out);
     tb_ready_release(&central->teller);

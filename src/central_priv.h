@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/mailbox.h"
 #include "bridge/kafka_setup.h"
+#include "bridge/log_guests.h"
 #include "bridge/log_kafka_ask.h"
 #include "central_trouble.h"
 #include "query/node_feed.h"
@@ -32,13 +33,15 @@ struct central {
     struct tb_view *view;
     struct tb_view_reader *asked[CENTRAL_LISTS + CENTRAL_SINGLES];
     struct tb_log_writer *dead_letters, *ready_out;
+    struct tb_log_writer *again; /* of the events: dead letters on their way into the log again */
+    struct tb_log_guests *guests;
     struct tb_log_kafka_asker *asker;
     struct tb_log_reader *_Atomic events; /* once the consumer reads */
     struct tb_log_reader *ready_in;       /* what the others tell */
     struct tb_ready_teller teller;
     struct tb_consumer *consumer;
     struct tb_api *api;
-    pthread_t consumer_thread, ready_thread, nodes_thread;
+    pthread_t consumer_thread, ready_thread, nodes_thread, letters_thread;
     bool threads_started;
     struct tb_mailbox nodes_door, ready_door; /* no mail: what a pause is cut short by */
     _Atomic bool prepared;                    /* all is there that events and heartbeats need */

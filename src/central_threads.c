@@ -91,6 +91,16 @@ static void *nodes_main(void *arg)
     return NULL;
 }
 
+static void *letters_main(void *arg)
+{
+    struct central *central = arg;
+
+    while (!atomic_load(&central->stopping))
+        tb_log_guests_step(central->guests, central->again, STEP_MS);
+    tb_log_guests_close(central->guests);
+    return NULL;
+}
+
 static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *),
                         struct central *central)
 {
@@ -109,6 +119,8 @@ enum tb_code tb_central_start(struct central *central, struct tb_error *err)
         failed = start_thread(&central->ready_thread, "ready", ready_main, central);
     if (!failed)
         failed = start_thread(&central->nodes_thread, "nodes", nodes_main, central);
+    if (!failed)
+        failed = start_thread(&central->letters_thread, "letters", letters_main, central);
     if (failed) /* the process ends: threads that did start hold nothing that a kill would lose */
         return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
     central->threads_started = true;
@@ -123,9 +135,11 @@ void tb_central_stop(struct central *central)
     tb_consumer_stop(central->consumer);
     tb_mailbox_wake(&central->nodes_door);
     tb_mailbox_wake(&central->ready_door);
+    tb_log_guests_wake(central->guests);
     central->ready_in->ops->wake(central->ready_in);
     pthread_join(central->consumer_thread, NULL);
     pthread_join(central->ready_thread, NULL);
     pthread_join(central->nodes_thread, NULL);
+    pthread_join(central->letters_thread, NULL);
     central->threads_started = false;
 }
