@@ -20,7 +20,7 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     tb_writer_cursors_init(writer);
     /* The first round an hour after the start: the clock may be wrong until it was set. */
     writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_WRITER_RETENTION_MS;
-    (void)tb_writer_calendar_now(&writer->calendar, options->clock, options->idempotency_keep_ms);
+    (void)tb_calendar_now_ms(&writer->calendar, options->clock, options->idempotency_keep_ms);
     *ret_writer = writer;
     return TB_OK;
 }

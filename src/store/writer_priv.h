@@ -10,6 +10,7 @@
  * Units:   monotonic milliseconds unless said. */
 #pragma once
 #include "base/backoff.h"
+#include "base/calendar.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
 
@@ -49,14 +50,6 @@ struct tb_writer_marks {
     size_t parked_count;
 };
 
-/* Time for retention: the wall clock, but a jump ahead is believed only once it has stood for as
- * long as idempotency keys are kept, so that it shortens the life of none. */
-struct tb_writer_calendar {
-    bool set, jumped;
-    int64_t wall_ms, mono_ms; /* the moment both were believed */
-    int64_t jumped_at_ms;
-};
-
 struct tb_writer {
     struct tb_writer_options options;
     struct tb_store *store; /* owned */
@@ -78,7 +71,7 @@ struct tb_writer {
     struct tb_backoff reopen_backoff;
     int64_t linger_until_ms; /* after a commit: a cursor will soon follow */
     int64_t retention_at_ms; /* below 0: nothing could be removed */
-    struct tb_writer_calendar calendar;
+    struct tb_calendar calendar;
 };
 
 /* writer_batch.c: runs the jobs in hand and the cursors in one transaction, and answers. */
@@ -102,8 +95,6 @@ bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms);
 int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms);
 
 /* writer_retention.c */
-int64_t tb_writer_calendar_now(struct tb_writer_calendar *calendar, const struct tb_clock *clock,
-                               int64_t keep_ms);
 /* One chunk when it is due; says whether it did something. */
 bool tb_writer_clean(struct tb_writer *writer, int64_t now_ms);
 /* Something was written that will grow old. */

@@ -1,27 +1,5 @@
 #include "store/writer_priv.h"
 
-/* Clocks are corrected by seconds; more than this is a jump. */
-#define JUMP_MS 60000
-
-int64_t tb_writer_calendar_now(struct tb_writer_calendar *calendar, const struct tb_clock *clock,
-                               int64_t keep_ms)
-{
-    int64_t wall_ms = tb_clock_wall_ms(clock), mono_ms = tb_clock_mono_ms(clock);
-    int64_t expected_ms = calendar->wall_ms + (mono_ms - calendar->mono_ms);
-
-    if (calendar->set && wall_ms > expected_ms + JUMP_MS) {
-        if (!calendar->jumped) {
-            calendar->jumped = true;
-            calendar->jumped_at_ms = mono_ms;
-        }
-        if (mono_ms - calendar->jumped_at_ms < keep_ms)
-            return expected_ms;
-    }
-    /* Back is believed at once: it only makes things look younger. */
-    *calendar = (struct tb_writer_calendar){.set = true, .wall_ms = wall_ms, .mono_ms = mono_ms};
-    return wall_ms;
-}
-
 void tb_writer_retention_arm(struct tb_writer *writer, int64_t now_ms)
 {
     if (writer->retention_at_ms < 0)
@@ -37,8 +15,8 @@ bool tb_writer_clean(struct tb_writer *writer, int64_t now_ms)
     if (writer->retention_at_ms < 0 || writer->retention_at_ms > now_ms)
         return false;
     struct tb_retention what = {
-        .now_ms = tb_writer_calendar_now(&writer->calendar, options->clock,
-                                         options->idempotency_keep_ms),
+        .now_ms =
+            tb_calendar_now_ms(&writer->calendar, options->clock, options->idempotency_keep_ms),
         .outbox_keep_ms = options->outbox_keep_ms,
         .idempotency_keep_ms = options->idempotency_keep_ms,
         .cursor_names = options->cursor_names,
