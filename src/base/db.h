@@ -39,9 +39,11 @@ TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_
 /* The first column of the first row of a constant query; TB_NOT_FOUND without a row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. TB_OK means
- * that all that was committed survives power loss, in a derived file, too. */
+/* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. */
 TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);
+/* What was committed survives power loss from here on, in a derived file, too. Waits for no
+ * reader; not inside a transaction that writes. */
+TB_CHECKED enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err);
 /* True while a transaction is open: SQLite may have rolled it back by itself. */
 bool tb_db_in_transaction(struct tb_db *db);
 int64_t tb_db_changes(struct tb_db *db); /* rows of the last statement */

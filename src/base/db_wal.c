@@ -130,3 +130,11 @@ enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
 
     return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
+
+/* With the WAL on the disk it matters no more how much of it the file has. */
+enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
+{
+    int rc = tb_db_renew_wal(db);
+
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+}

@@ -232,6 +232,27 @@ START_TEST(a_new_file_has_a_wal_or_is_not_open)
 }
 END_TEST
 
+/* A derived file's commits are on the disk when it says so, and not by a sync that failed. */
+START_TEST(what_is_synced_survives_the_power)
+{
+    struct tb_error err = {0};
+    uint64_t seed = test_seed((uint64_t)_i);
+
+    ck_assert(open_db(TB_DB_DERIVED));
+    ck_ok(tb_db_checkpoint(f.db, &err));
+    ck_assert(put_row());
+    if (_i % 2) {
+        fault_vfs_fail(FAULT_SYNC, 1, SQLITE_IOERR_FSYNC, /* forever= */ false, seed);
+        ck_assert_int_ne(tb_db_sync(f.db, &err), TB_OK);
+        ck_assert(put_row());
+    }
+    ck_ok(tb_db_sync(f.db, &err));
+    f.seen = f.told;
+    fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);
+    check_survivors(TB_DB_DERIVED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/db_wal");
@@ -245,6 +266,7 @@ int main(void)
     tcase_add_loop_test(tc, a_sync_fails_and_the_power_goes, 0, 2 * THEN_COUNT);
     tcase_add_loop_test(tc, a_new_file_has_a_wal_or_is_not_open, 0,
                         (int)(sizeof kinds / sizeof *kinds));
+    tcase_add_loop_test(tc, what_is_synced_survives_the_power, 0, 10);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
