@@ -14,6 +14,8 @@
 #define WAL_PAGES 12
 #define ORDERS_BEFORE 6
 #define ORDERS_AFTER 3
+/* One change in so many after each sync; all of them within as many syncs. */
+#define STRIDE 3
 
 static struct fixture f;
 static struct {
@@ -123,7 +125,7 @@ START_TEST(another_process_comes_after_a_failed_sync)
     changes = fault_vfs_changes() - changes;
     ck_assert_int_gt(syncs, ORDERS_BEFORE);
     for (int64_t fail_at = 1; fail_at <= syncs; fail_at++) {
-        for (int64_t cut_at = 1; cut_at <= changes + 1; cut_at++) {
+        for (int64_t cut_at = 1 + fail_at % STRIDE; cut_at <= changes + STRIDE; cut_at += STRIDE) {
             teardown();
             setup();
             die_of_a_failed_sync(fail_at, cut_at);
