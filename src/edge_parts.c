@@ -55,6 +55,13 @@ static void on_consumer_trouble(void *ctx, const struct tb_error *err)
         tb_diag(TB_DIAG_INFO, "consumer.running", "the view is filled again");
 }
 
+static void on_durable(void *ctx, int32_t partition, int64_t next)
+{
+    struct edge *edge = ctx;
+
+    tb_log_inproc_release(edge->log, TOPIC, partition, next);
+}
+
 static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct edge *edge = ctx;
@@ -275,6 +282,7 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
         .dead_letter_keep_ms = tb_config_int(edge->config, TB_RETENTION_DEAD_LETTERS),
         .topic = TOPIC,
         .applied = on_applied,
+        .durable = tb_config_int(edge->config, TB_RETENTION_LOG) < 0 ? NULL : on_durable,
         .trouble = on_consumer_trouble,
         .resend = on_follow,
         .unknown = on_unknown,
@@ -348,6 +356,7 @@ enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
     snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", path);
     snprintf(edge->view_path, sizeof edge->view_path, "%s/view.db", path);
     TB_TRY(tb_log_inproc_open(edge->log_path, &tb_clock_system, &edge->log, err));
+    tb_log_inproc_keep(edge->log, tb_config_int(edge->config, TB_RETENTION_LOG));
     TB_TRY(open_store(edge, err));
     TB_TRY(open_bridge(edge, err));
     TB_TRY(open_kafka(edge, err));

@@ -30,9 +30,12 @@ TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const cha
  * writer is in use. */
 TB_CHECKED enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,
                                                     int64_t *ret_sequence, struct tb_error *err);
-/* Removes up to limit records older than before_ms that every group has passed; the newest
- * record of a partition stays. The writer's owner calls it; TB_BUSY while appends wait for poll.
- */
-TB_CHECKED enum tb_code tb_log_inproc_expire(struct tb_log_inproc *log, int64_t before_ms,
-                                             int64_t limit, int64_t *ret_removed,
-                                             struct tb_error *err);
+/* From now on what is older than keep_ms is removed, some at each poll of the writer that has
+ * nothing else to do; never the newest record of a partition, never what a group has not passed,
+ * and nothing that release has not named. Below 0, and without it: all is kept for ever. Before
+ * the writer is in use. */
+void tb_log_inproc_keep(struct tb_log_inproc *log, int64_t keep_ms);
+/* Nobody will ask for what is before `next` again, not even after a power loss: whoever keeps a
+ * position outside of the log (a view does) has that on the disk. Any thread. */
+void tb_log_inproc_release(struct tb_log_inproc *log, const char *topic, int32_t partition,
+                           int64_t next);

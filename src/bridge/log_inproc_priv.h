@@ -12,6 +12,7 @@
  * Errors:  as db.h.
  * Units:   as log.h; monotonic microseconds (_us). */
 #pragma once
+#include "base/calendar.h"
 #include "base/db.h"
 #include "bridge/log_inproc.h"
 #include <pthread.h>
@@ -26,6 +27,9 @@ struct inproc_partition {
     int64_t next;          /* writer's: the offset of its next append */
     struct tb_stmt insert; /* writer's: prepared at the first append */
     int64_t begin, end;    /* lock: what readers may see */
+    int64_t released;      /* lock: what is before it may be removed */
+    int64_t marked_end;    /* writer's: end at the last mark */
+    int64_t aged;          /* writer's: what is before it is older than keep_ms */
 };
 struct inproc_topic {
     struct inproc_topic *link; /* fixed once it is in the list */
@@ -62,6 +66,10 @@ struct tb_log_inproc {
     struct tb_stmt put_offset, put_sequence;
     struct tb_txn txn;
     struct inproc_writer *writer; /* NULL: none open */
+    int64_t keep_ms;              /* below 0: for ever */
+    struct tb_calendar calendar;  /* writer's */
+    bool marked;                  /* writer's: where every partition ends was noted */
+    int64_t marked_at_ms;         /* writer's: when; monotonic */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* records were added, or a reader is to be woken */
@@ -69,6 +77,7 @@ struct tb_log_inproc {
     struct inproc_group *groups;
     bool dirty;             /* a committed offset differs from the stored one */
     int64_t dirty_since_us; /* since when */
+    bool removable;         /* there may be something to remove */
 };
 
 /* Opens or reopens the writing connection and reads where every partition stands. */
@@ -92,3 +101,11 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
 /* Makes the topic's tables if the file lacks them. */
 TB_CHECKED enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log,
                                                struct inproc_topic *topic, struct tb_error *err);
+
+/* log_inproc_expire.c */
+/* Removes up to limit records older than before_ms. TB_BUSY while appends wait for poll. */
+TB_CHECKED enum tb_code tb_inproc_expire(struct tb_log_inproc *log, int64_t before_ms,
+                                         int64_t limit, int64_t *ret_removed,
+                                         struct tb_error *err);
+/* Some of what keep says, if anything was released since nothing was left to remove. */
+TB_CHECKED enum tb_code tb_inproc_expire_some(struct tb_log_inproc *log, struct tb_error *err);

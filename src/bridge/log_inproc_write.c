@@ -201,10 +201,12 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
         writer->lost = (struct tb_error){0};
         return tb_error_wrap(err, "append to the log");
     }
-    if (writer->durable == 0 && writer->count > 0)
+    if (writer->durable == 0 && writer->count > 0) {
         TB_TRY(commit_open(writer, err));
-    else if (writer->count == 0)
+    } else if (writer->count == 0) {
         TB_TRY(tb_inproc_flush_offsets(writer->log, now_us - OFFSETS_WAIT_US, err));
+        TB_TRY(tb_inproc_expire_some(writer->log, err));
+    }
     *ret_count = hand_out(writer, ret_acks, max);
     return TB_OK;
 }

@@ -42,6 +42,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
+    consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_SECURE_MS;
     tb_mailbox_init(&consumer->pause, 0);
     tb_consumer_init_letters(consumer);
     if (new_letters(consumer, err) != TB_OK) {
@@ -158,6 +159,8 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
         return 0;
     if (expires(consumer) && consumer->expire_at_ms < due_ms)
         due_ms = consumer->expire_at_ms;
+    if (consumer->options.durable && consumer->secure_at_ms < due_ms)
+        due_ms = consumer->secure_at_ms;
     if (due_ms == INT64_MAX)
         return wait_ms;
     left_ms = due_ms - tb_clock_mono_ms(consumer->options.clock);
@@ -234,6 +237,7 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     TB_TRY(tb_consumer_flush(consumer, err)); /* what the log is still to be told */
     TB_TRY(expire_dead(consumer, err));
     TB_TRY(follow(consumer, err));
+    TB_TRY(tb_consumer_secure(consumer, err));
     if (consumer->done == consumer->batch.count)
         TB_TRY(next_batch(consumer, wait_ms, err));
     TB_TRY(apply_batch(consumer, err));

@@ -58,6 +58,9 @@ struct tb_consumer_options {
     /* So many events came of a type that this build does not know ("": of other such types), since
      * it was told last; each type once a minute at most. NULL: none wants to know. */
     void (*unknown)(void *ctx, const char *type, uint64_t count);
+    /* Every hour: the view has everything before next, and keeps it when the power goes: nobody
+     * will ask the log for it again. With a view that keeps offsets. NULL: none wants to know. */
+    void (*durable)(void *ctx, int32_t partition, int64_t next);
     /* tb_consumer_run: after every step, which then waits a second at most. NULL: none. */
     void (*stepped)(void *ctx);
     void *ctx;

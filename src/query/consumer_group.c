@@ -40,6 +40,7 @@ static enum tb_code flush_view(struct tb_consumer *consumer, struct tb_error *er
 {
     struct tb_view *view = consumer->options.view;
 
+    consumer->secured = false; /* even if it fails: it may be done */
     if (view->ops->flush)
         TB_TRY(view->ops->flush(view, err));
     consumer->flushed = true;

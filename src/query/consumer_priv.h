@@ -18,6 +18,10 @@
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
 
+/* Not at the start: what may be removed then is judged by a clock that may be wrong until it was
+ * set. */
+#define TB_CONSUMER_SECURE_MS (60 * 60 * 1000)
+
 /* Letters sent again at once; what waits for the log's writer is bounded as well. */
 #define TB_FOLLOW_MAX 64
 struct tb_follow {
@@ -37,6 +41,8 @@ struct tb_consumer {
     bool positioned;                     /* every partition stands where the view wants it */
     unsigned steps_well;                 /* since the last failure */
     int64_t expire_at_ms;                /* monotonic */
+    int64_t secure_at_ms;                /* monotonic */
+    bool secured;                        /* nothing was given to the view since */
 
     struct tb_log_batch batch; /* the reader's, until its next poll, unless kept */
     struct tb_arena kept;      /* the batch's copy, if it is */
@@ -97,3 +103,7 @@ void tb_consumer_note_letters(struct tb_consumer *consumer, const struct tb_plan
 /* consumer_keep.c: what is not done of the batch outlives the reader's next poll. False when out
  * of memory. */
 TB_CHECKED bool tb_consumer_keep_batch(struct tb_consumer *consumer);
+
+/* consumer_secure.c: when it is due, makes durable what the view has, and tells so. Nothing is
+ * given to the view that is not flushed. */
+TB_CHECKED enum tb_code tb_consumer_secure(struct tb_consumer *consumer, struct tb_error *err);

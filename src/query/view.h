@@ -33,6 +33,8 @@ struct tb_view_ops {
     enum tb_code (*flush)(struct tb_view *view, struct tb_error *err);
     /* Takes back what commit was given since the last flush: to be called after every failure. */
     void (*undo)(struct tb_view *view);
+    /* What is flushed survives a power loss from here on. NULL: it does at once. */
+    enum tb_code (*sync)(struct tb_view *view, struct tb_error *err);
     /* The next offset to read of a partition; -1: never committed. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);

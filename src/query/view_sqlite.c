@@ -236,6 +236,11 @@ static void view_undo(struct tb_view *base)
     tb_txn_rollback(&((struct tb_view_sqlite *)base)->txn);
 }
 
+static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
+{
+    return tb_db_sync(((struct tb_view_sqlite *)base)->db, err);
+}
+
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
@@ -269,6 +274,7 @@ static const struct tb_view_ops ops = {
     .commit = view_commit,
     .flush = view_flush,
     .undo = view_undo,
+    .sync = view_sync,
     .offset = view_offset,
     .expire_dead = tb_view_sqlite_expire_dead,
     .ready_letters = tb_view_sqlite_ready_letters,

@@ -3,6 +3,8 @@
 #include "bridge/log_inproc_fixture.h"
 #include <stdio.h>
 
+#define DAY_MS INT64_C(86400000)
+
 static int64_t page_count(void)
 {
     struct tb_error err = {0};
@@ -17,7 +19,7 @@ static int64_t expire(int64_t before_ms, int64_t limit)
     struct tb_error err = {0};
     int64_t removed = -1;
 
-    ck_ok(tb_log_inproc_expire(f.log, before_ms, limit, &removed, &err));
+    ck_ok(tb_inproc_expire(f.log, before_ms, limit, &removed, &err));
     return removed;
 }
 
@@ -56,17 +58,17 @@ static void read_and_commit_all(void)
 /* With as much removed as is added the file stops growing, and nothing that is young goes. */
 START_TEST(retention_levels_off)
 {
-    const int64_t day_ms = 86400000;
     int64_t settled = 0;
 
+    release_all();
     for (int day = 0; day < 12; day++) {
         append_days_records(600);
         read_and_commit_all();
-        while (expire(f.clock.wall_ms - 2 * day_ms, 100) == 100)
+        while (expire(f.clock.wall_ms - 2 * DAY_MS, 100) == 100)
             continue;
         if (day == 6)
             settled = page_count();
-        fake_clock_advance(&f.clock, day_ms);
+        fake_clock_advance(&f.clock, DAY_MS);
     }
     ck_assert_int_le(page_count(), settled + settled / 10);
     int64_t kept = 0;
@@ -83,6 +85,7 @@ START_TEST(retention_waits_for_every_group)
     struct tb_log_reader *slow = NULL;
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
+    release_all();
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
@@ -106,6 +109,7 @@ START_TEST(offsets_go_on_after_retention)
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
+    release_all();
     ck_assert_int_eq(expire(INT64_MAX, 100), 9);
     close_all();
     open_log(&f);
@@ -126,8 +130,129 @@ START_TEST(retention_does_not_touch_an_open_batch)
     int64_t removed = 0;
 
     append("k", "v", 1);
-    ck_assert_int_eq(tb_log_inproc_expire(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
+    ck_assert_int_eq(tb_inproc_expire(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
     log_settle(f.writer, 1);
+}
+END_TEST
+
+/* A group's offset is not enough: the view behind it may be set back. */
+START_TEST(retention_waits_for_what_is_released)
+{
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    read_and_commit_all();
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    tb_log_inproc_release(f.log, TOPIC, p, 4);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 4);
+    ck_assert_int_eq(range_of(p).begin, 4);
+    close_all();
+    open_log(&f);
+    open_both();
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0); /* it is for the process to say so */
+    ck_assert_int_eq(range_of(p).begin, 4);
+}
+END_TEST
+
+static int64_t kept(void)
+{
+    int64_t count = 0;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        count += range_of(p).end - range_of(p).begin;
+    return count;
+}
+
+static void append_and_read(int count)
+{
+    append_days_records(count);
+    read_and_commit_all();
+}
+
+/* A thousand at a poll, so that no append waits long behind it. */
+START_TEST(the_writer_removes_what_is_kept_too_long)
+{
+    tb_log_inproc_keep(f.log, 2 * DAY_MS);
+    append_and_read(2500);
+    release_all();
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 2500); /* young */
+    fake_clock_advance(&f.clock, 3 * DAY_MS);
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 2500); /* nothing was released since */
+    append_and_read(500);
+    release_all();
+    for (int left = 3000; left > 1000; left -= 1000) {
+        ck_assert_int_eq(kept(), left);
+        (void)idle_poll();
+    }
+    (void)idle_poll();
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 500);
+}
+END_TEST
+
+START_TEST(all_is_kept_for_ever_unless_it_is_said)
+{
+    append_and_read(50);
+    release_all();
+    fake_clock_advance(&f.clock, 9000 * DAY_MS);
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 50);
+}
+END_TEST
+
+static void jump(int64_t ms)
+{
+    f.clock.wall_ms += ms;
+}
+
+static void pass_days(int64_t days)
+{
+    fake_clock_advance(&f.clock, days * DAY_MS);
+    release_all();
+    (void)idle_poll();
+}
+
+/* A clock that is ahead for a while removes nothing; what was stamped then does not stay until
+ * that day comes, nor does it keep what follows. */
+START_TEST(a_clock_that_was_ahead_removes_nothing_early)
+{
+    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    append_and_read(60);
+    jump(400 * DAY_MS);
+    append_and_read(60);
+    pass_days(0);
+    ck_assert_int_eq(kept(), 120);
+    jump(-400 * DAY_MS);
+    append_and_read(60);
+    pass_days(9);
+    ck_assert_int_eq(kept(), 180);
+    pass_days(2);
+    ck_assert_int_eq(kept(), 120); /* what was stamped rightly */
+    append_and_read(60);
+    pass_days(8);
+    ck_assert_int_eq(kept(), 180);
+    pass_days(2);
+    ck_assert_int_eq(kept(), 60);
+}
+END_TEST
+
+/* A machine whose clock starts in 1970 has all it ever wrote in the future. */
+START_TEST(a_clock_that_starts_behind_removes_nothing_early)
+{
+    append_and_read(60);
+    close_all();
+    f.clock.wall_ms = 0;
+    open_log(&f);
+    open_both();
+    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    append_and_read(60);
+    pass_days(9);
+    ck_assert_int_eq(kept(), 120);
+    pass_days(2);
+    ck_assert_int_eq(kept(), TB_LOG_PARTITIONS);
 }
 END_TEST
 
@@ -141,6 +266,11 @@ int main(void)
     tcase_add_test(tc, retention_waits_for_every_group);
     tcase_add_test(tc, offsets_go_on_after_retention);
     tcase_add_test(tc, retention_does_not_touch_an_open_batch);
+    tcase_add_test(tc, retention_waits_for_what_is_released);
+    tcase_add_test(tc, the_writer_removes_what_is_kept_too_long);
+    tcase_add_test(tc, all_is_kept_for_ever_unless_it_is_said);
+    tcase_add_test(tc, a_clock_that_was_ahead_removes_nothing_early);
+    tcase_add_test(tc, a_clock_that_starts_behind_removes_nothing_early);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

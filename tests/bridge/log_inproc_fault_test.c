@@ -152,8 +152,11 @@ static void expire(void)
     struct tb_error err = {0};
     int64_t removed = 0;
 
-    if (!f.alone) /* with no group to wait for it would remove everything */
-        (void)!tb_log_inproc_expire(f.log, INT64_MAX, 15, &removed, &err);
+    if (f.alone) /* with no group to wait for it would remove everything */
+        return;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        tb_log_inproc_release(f.log, TOPIC, p, INT64_MAX);
+    (void)!tb_inproc_expire(f.log, INT64_MAX, 15, &removed, &err);
 }
 
 static void scenario(void)

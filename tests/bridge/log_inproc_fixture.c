@@ -84,3 +84,9 @@ void commit(const char *key, int64_t next)
     ck_ok(f.reader->ops->commit(f.reader, tb_log_partition(tb_str_of(key), TB_LOG_PARTITIONS),
                                 next, &err));
 }
+
+void release_all(void)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        tb_log_inproc_release(f.log, TOPIC, p, INT64_MAX);
+}

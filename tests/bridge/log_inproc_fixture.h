@@ -33,3 +33,4 @@ void append(const char *key, const char *value, int64_t tag); /* taken, not comm
 size_t idle_poll(void);                                       /* how many were acknowledged */
 struct tb_log_range range_of(int32_t partition);
 void commit(const char *key, int64_t next); /* of the key's partition */
+void release_all(void);                     /* no view will ask for any of it again */

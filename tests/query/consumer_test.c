@@ -17,6 +17,8 @@ static struct fixture {
     struct tb_consumer_options options;
     size_t failed, recovered; /* changes of state told */
     size_t plans;             /* applied */
+    size_t durable_calls;
+    int64_t durable[TB_LOG_PARTITIONS]; /* as told */
     enum tb_code last_trouble;
 } f;
 static bool flushed; /* the view's commits need a flush */
@@ -428,6 +430,46 @@ START_TEST(dead_letters_are_expired_by_the_hour)
 }
 END_TEST
 
+static void on_durable(void *ctx, int32_t partition, int64_t next)
+{
+    (void)ctx;
+    f.durable_calls++;
+    f.durable[partition] = next;
+    /* The view was made durable first, and has not moved since. */
+    ck_assert_int_eq(next, f.mem.synced[partition] < 0 ? 0 : f.mem.synced[partition]);
+}
+
+/* By the hour, the first time an hour after the start; a view that cannot be made durable is asked
+ * again in a minute. */
+START_TEST(what_is_durable_is_told_by_the_hour)
+{
+    tb_consumer_free(f.consumer);
+    mem_view_init(&f.mem, /* flushed= */ true);
+    f.options.durable = on_durable;
+    fill(&(struct history_options){8, 30, 5});
+    start_consumer();
+    drain();
+    (void)tb_consumer_step(f.consumer, -1);
+    ck_assert_uint_eq(f.durable_calls, 0);
+    ck_assert_int_eq(f.log.last_wait_ms, 3600000);
+    fake_clock_advance(&f.clock, 3600000);
+    f.mem.fail_at = f.mem.calls + 1;
+    ck_assert_int_gt(tb_consumer_step(f.consumer, -1), 0);
+    (void)tb_consumer_step(f.consumer, -1);
+    ck_assert_uint_eq(f.durable_calls, 0);
+    fake_clock_advance(&f.clock, 60000);
+    (void)tb_consumer_step(f.consumer, -1);
+    ck_assert_uint_eq(f.durable_calls, TB_LOG_PARTITIONS);
+    ck_assert_uint_eq(f.mem.syncs, 1);
+    fake_clock_advance(&f.clock, 3600000);
+    (void)tb_consumer_step(f.consumer, -1);
+    ck_assert_uint_eq(f.durable_calls, 2 * TB_LOG_PARTITIONS);
+    ck_assert_uint_eq(f.mem.syncs, 1); /* nothing has changed since */
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_eq(f.durable[p], (int64_t)f.log.counts[p]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/consumer");
@@ -446,6 +488,7 @@ int main(void)
     tcase_add_test(tc, large_values_are_planned_in_parts);
     tcase_add_test(tc, an_idle_consumer_waits_as_long_as_it_may);
     tcase_add_test(tc, dead_letters_are_expired_by_the_hour);
+    tcase_add_test(tc, what_is_durable_is_told_by_the_hour);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

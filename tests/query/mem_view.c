@@ -224,6 +224,18 @@ static enum tb_code offset(struct tb_view *base, int32_t partition, int64_t *ret
     return TB_OK;
 }
 
+static enum tb_code sync_all(struct tb_view *base, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    ck_assert_ptr_null(mem->kept);
+    mem->syncs++;
+    memcpy(mem->synced, mem->next, sizeof mem->synced);
+    return TB_OK;
+}
+
 static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
                                 int64_t *ret_removed, struct tb_error *err)
 {
@@ -246,6 +258,7 @@ static const struct tb_view_ops flushed_ops = {.load = load,
                                                .commit = commit,
                                                .flush = flush,
                                                .undo = undo,
+                                               .sync = sync_all,
                                                .offset = offset,
                                                .expire_dead = expire_dead};
 

@@ -21,11 +21,13 @@ struct mem_view {
     size_t row_count, row_max;
     int64_t next[TB_LOG_PARTITIONS];
     size_t letters;   /* of all plans that were new */
-    uint64_t calls;   /* of load, commit, flush and offset */
+    uint64_t calls;   /* of load, commit, flush, sync and offset */
     uint64_t fail_at; /* the call that fails, from 1; 0: none */
     bool down;        /* every call fails */
     bool fail_after; /* if it is a commit that needs no flush: it does its work, says TB_UNKNOWN */
     size_t flushes;
+    size_t syncs;
+    int64_t synced[TB_LOG_PARTITIONS]; /* next, as of the last sync */
     size_t expire_calls;
     size_t expire_full; /* so many of them remove all they may */
     int64_t expired_before_ms;

@@ -26,6 +26,7 @@ static struct fixture {
     struct history history;
     struct tb_view *view; /* NULL: could not be opened */
     struct tb_consumer *consumer;
+    int64_t durable[TB_LOG_PARTITIONS]; /* as told */
 } f;
 
 static void fresh_folder(void)
@@ -66,6 +67,12 @@ static void start_over(void)
     fake_random_init(&f.fake, 6);
 }
 
+static void on_durable(void *ctx, int32_t partition, int64_t next)
+{
+    (void)ctx;
+    f.durable[partition] = next;
+}
+
 static bool open_view(void)
 {
     struct tb_consumer_options options = {
@@ -74,6 +81,7 @@ static bool open_view(void)
         .random = &f.fake.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = 1000,
+        .durable = on_durable,
     };
     struct tb_error err = {0};
 
@@ -216,6 +224,31 @@ static int64_t calls_of_a_run(unsigned kinds)
     return fault_vfs_calls(kinds) - before;
 }
 
+/* Nobody will ask the log again for what is durable: no power cut sets the view back behind it. */
+START_TEST(what_is_told_to_be_durable_survives_the_power)
+{
+    struct tb_error err = {0};
+    int64_t next = -1, sum = 0;
+
+    ck_assert(open_view());
+    for (int i = 0; i < 5; i++)
+        (void)tb_consumer_step(f.consumer, 0);
+    fake_clock_advance(&f.clock, 3600000);
+    (void)tb_consumer_step(f.consumer, 0);
+    fault_vfs_cut_power_now(FAULT_CUT_DROP, test_seed(1));
+    close_view();
+    fault_vfs_reboot();
+    ck_assert(open_view());
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        ck_ok(f.view->ops->offset(f.view, p, &next, &err));
+        ck_assert_int_ge(next < 0 ? 0 : next, f.durable[p]);
+        sum += f.durable[p];
+    }
+    ck_assert_int_gt(sum, 0);
+    close_view();
+}
+END_TEST
+
 START_TEST(power_cut_at_every_change)
 {
     enum fault_cut how = (enum fault_cut)_i;
@@ -301,20 +334,24 @@ START_TEST(a_call_fails_and_the_consumer_goes_on)
 }
 END_TEST
 
-/* Nothing arrives, hours pass: not one file is touched. */
+static void idle_until(int hour)
+{
+    fake_clock_init(&f.clock, HISTORY_START_MS); /* the wall stands still: nothing expires */
+    f.clock.mono_us += hour * INT64_C(3600000000);
+    (void)tb_consumer_step(f.consumer, 0);
+}
+
+/* Nothing arrives, hours pass: what is there is made durable, then not one file is touched. */
 START_TEST(an_idle_consumer_writes_nothing)
 {
     int64_t before;
 
     ck_assert(open_view());
     read_on();
-    (void)tb_consumer_step(f.consumer, 0);
+    idle_until(1);
     before = fault_vfs_changes();
-    for (int hour = 0; hour < 50; hour++) {
-        fake_clock_init(&f.clock, HISTORY_START_MS); /* the wall stands still: nothing expires */
-        f.clock.mono_us += (hour + 1) * INT64_C(3600000000);
-        (void)tb_consumer_step(f.consumer, 0);
-    }
+    for (int hour = 2; hour < 50; hour++)
+        idle_until(hour);
     ck_assert_int_eq(fault_vfs_changes(), before);
     close_view();
 }
@@ -326,6 +363,7 @@ int main(void)
     TCase *tc = tcase_create("faults");
 
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, what_is_told_to_be_durable_survives_the_power);
     tcase_add_loop_test(tc, power_cut_at_every_change, 0, FAULT_CUT_COUNT);
     tcase_add_loop_test(tc, a_sync_fails_and_the_power_goes, 0, 2);
     tcase_add_loop_test(tc, a_call_fails_and_the_consumer_goes_on, 0,

@@ -151,13 +151,17 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
 
 static void check_partition(struct sim_node *node, sqlite3 *db, int p)
 {
-    int64_t next = node->log_seen[p];
+    int64_t next = node->log_seen[p], first;
     char sql[256];
     sqlite3_stmt *stmt;
 
     snprintf(sql, sizeof sql, "SELECT coalesce(max(offset) + 1, 0) FROM records_1_%d", p);
     SIM_REQUIRE(check_number(db, sql) >= next, "I1: %s: partition %d of the log ended at %" PRId64,
                 node->name, p, next);
+    snprintf(sql, sizeof sql, "SELECT coalesce(min(offset), 0) FROM records_1_%d", p);
+    first = check_number(db, sql);
+    sim_cover(SIM_LOG_EXPIRED, (uint64_t)(first - node->log_gone[p]));
+    node->log_gone[p] = first;
     snprintf(sql, sizeof sql,
              "SELECT offset, CAST(key AS TEXT), headers,"
              " CASE WHEN json_valid(CAST(value AS TEXT))"

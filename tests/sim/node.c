@@ -71,6 +71,38 @@ static void on_consumer_trouble(void *ctx, const struct tb_error *err)
                 node->name, err->text);
 }
 
+bool node_healthy(const struct sim_node *node)
+{
+    return node->up && tb_writer_healthy(node->writer);
+}
+
+/* The checker looks at what the log may remove now; a broken store it cannot look at, and the log
+ * waits for the next hour. */
+static void on_durable(void *ctx, int32_t partition, int64_t next)
+{
+    struct sim_node *node = ctx;
+
+    if (!node_healthy(node) || node->disk.off)
+        return;
+    if (partition == 0)
+        check_node(node);
+    tb_log_inproc_release(node->log, SIM_TOPIC, partition, next);
+}
+
+/* A mutant: what the group has committed need not be asked of the view. */
+static void release_blindly(struct sim_node *node)
+{
+    if (node->sim->mutant != SIM_MUTANT_BLIND_EXPIRY || !node_healthy(node))
+        return;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+        struct tb_error err = {0};
+
+        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) == TB_OK)
+            tb_log_inproc_release(node->log, SIM_TOPIC, p, range.committed);
+    }
+}
+
 void node_init(struct sim_node *node, struct sim *sim, int index)
 {
     *node = (struct sim_node){.sim = sim, .index = index, .tells_free = true};
@@ -85,11 +117,6 @@ void node_init(struct sim_node *node, struct sim *sim, int index)
         node->due_us[i] = SIM_NEVER;
     node->due_us[SIM_START] = 0;
     node->link_known = true;
-}
-
-bool node_healthy(const struct sim_node *node)
-{
-    return node->up && tb_writer_healthy(node->writer);
 }
 
 /* Opening: as src/edge.c does it. */
@@ -181,6 +208,7 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
         .random = &node->random.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
+        .durable = on_durable,
         .trouble = on_consumer_trouble,
         .ctx = node,
     };
@@ -198,6 +226,7 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
 static enum tb_code open_all(struct sim_node *node, struct tb_error *err)
 {
     TB_TRY(tb_log_inproc_open(node->log_path, &node->clock, &node->log, err));
+    tb_log_inproc_keep(node->log, node->outbox_keep_ms);
     TB_TRY(open_store(node, err));
     check_link(node);
     TB_TRY(open_bridge(node, err));
@@ -298,10 +327,12 @@ void node_start(struct sim_node *node)
     node->up = node->was_healthy = true;
     for (int i = 0; i < TB_LOG_PARTITIONS; i++)
         node->audit_fresh[i] = true;
-    for (int i = 0; i < SIM_START; i++)
+    for (int i = 0; i < SIM_KEEPER; i++)
         sim_wake(node, (enum sim_actor)i, 5 * MS);
+    sim_wake(node, SIM_KEEPER, 30000 * MS);
     if (!node->disk.off)
         check_node(node);
+    release_blindly(node);
 }
 
 /* Ending. */
@@ -420,38 +451,10 @@ static void step_audit(struct sim_node *node)
     wait_for(node, SIM_AUDIT, batch.count > 0 ? 5 : 400);
 }
 
-/* The log may forget only what the view will not ask for again, not even after a power cut: a
- * view is derived, may have gone back, and what it has may not be on the disk yet. */
-static bool view_is_safe(struct sim_node *node)
-{
-    struct tb_view_sqlite *view = (struct tb_view_sqlite *)node->view_port.real;
-    struct tb_error err = {0};
-
-    if (node->sim->mutant == SIM_MUTANT_BLIND_EXPIRY)
-        return true;
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct tb_log_range range = {0};
-        int64_t next = -1;
-
-        if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) != TB_OK ||
-            node->view_reader->ops->offset(node->view_reader, p, &next, &err) != TB_OK ||
-            next < range.committed)
-            return false;
-    }
-    return tb_db_checkpoint(view->db, &err) == TB_OK;
-}
-
-/* What the log's owner does now and then, and the kernel about every half minute. */
+/* The kernel writes everything back about every half minute. */
 static void step_keeper(struct sim_node *node)
 {
-    struct tb_error err = {0};
-    int64_t removed = 0;
-
-    check_node(node); /* sees what may be removed now */
-    if (node_healthy(node) && view_is_safe(node) &&
-        tb_log_inproc_expire(node->log, wall_ms(node) - node->outbox_keep_ms, 50, &removed,
-                             &err) == TB_OK)
-        sim_cover(SIM_LOG_EXPIRED, (uint64_t)removed);
+    check_node(node);
     disk_settle(&node->disk);
     wait_for(node, SIM_KEEPER, 30000);
 }

@@ -178,6 +178,15 @@ static void view_undo(struct tb_view *base)
     view->real->ops->undo(view->real);
 }
 
+static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
+{
+    struct sim_view *view = (struct sim_view *)base;
+
+    if (happens(view->node, SIM_CLASS_VIEW))
+        return tb_error_set(err, TB_UNAVAILABLE, "the simulated view cannot be made durable");
+    return view->real->ops->sync(view->real, err);
+}
+
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
@@ -212,6 +221,7 @@ void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view 
                                            .commit = view_commit,
                                            .flush = view_flush,
                                            .undo = view_undo,
+                                           .sync = view_sync,
                                            .offset = view_offset,
                                            .expire_dead = view_expire_dead,
                                            .free = view_free};

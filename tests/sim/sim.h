@@ -121,8 +121,11 @@ struct sim_node {
     struct sim_view view_port;
     bool was_healthy;
 
-    bool link_known, link_forced;          /* as acknowledged */
+    bool link_known, link_forced; /* as acknowledged */
+    uint64_t checks;
+    uint64_t changes_seen;                 /* by the last check */
     int64_t log_seen[TB_LOG_PARTITIONS];   /* checked up to here */
+    int64_t log_gone[TB_LOG_PARTITIONS];   /* removed up to here */
     int64_t audit_next[TB_LOG_PARTITIONS]; /* read up to here by the audit group */
     bool audit_fresh[TB_LOG_PARTITIONS];   /* nothing read since it was opened */
     struct sim_row {
@@ -162,6 +165,7 @@ struct sim {
     int64_t now_us;
     struct fake_random order_random, client_random, fault_random, port_random;
     unsigned classes;
+    int down_count; /* times that a node was taken down */
     bool healed;
     int node_count, client_count;
     int ops_left;
