@@ -116,7 +116,7 @@ static void release_client(struct sim *sim, int client, int op, bool unsure)
         sim_cover(SIM_ANSWER_LATE, 1);
         pause_us += (int64_t)sim_below(dice(sim), 8000) * MS;
     }
-    if (unsure && sim_chance(dice(sim), 80)) {
+    if (unsure && op >= sim->oracle_first_op && sim_chance(dice(sim), 80)) {
         c->again_op = op;
         pause_us *= 10;
     }

@@ -113,10 +113,12 @@ static struct disk_op *add_op(struct disk_file *file, enum op_type type, size_t 
     return &file->ops[file->op_count++];
 }
 
-void disk_write(struct disk_file *file, const void *bytes, size_t len, size_t at)
+void disk_write(struct disk *disk, struct disk_file *file, const void *bytes, size_t len,
+                size_t at)
 {
     struct disk_op *op;
 
+    disk->changes++;
     if (file->sync_owed)
         disk_sync(file);
     op = add_op(file, OP_WRITE, at);
@@ -128,14 +130,16 @@ void disk_write(struct disk_file *file, const void *bytes, size_t len, size_t at
     memcpy(file->cache.ptr + at, bytes, len);
 }
 
-void disk_truncate(struct disk_file *file, size_t size)
+void disk_truncate(struct disk *disk, struct disk_file *file, size_t size)
 {
+    disk->changes++;
     add_op(file, OP_TRUNCATE, size);
     resize(&file->cache, size);
 }
 
-void disk_delete(struct disk_file *file)
+void disk_delete(struct disk *disk, struct disk_file *file)
 {
+    disk->changes++;
     add_op(file, OP_DELETE, 0);
     resize(&file->cache, 0);
     file->exists = false;
@@ -185,6 +189,29 @@ void disk_sync(struct disk_file *file)
     drop_ops(file);
     file->on_disk = file->exists;
     file->sync_owed = false;
+}
+
+/* Everything up to and with the last deletion. */
+static void settle_deletion(struct disk_file *file)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < file->op_count; i++)
+        if (file->ops[i].type == OP_DELETE)
+            done = i + 1;
+    if (done == 0)
+        return;
+    apply(file, &file->ops[done - 1]);
+    for (size_t i = 0; i < done; i++)
+        free(file->ops[i].bytes);
+    file->op_count -= done;
+    memmove(file->ops, file->ops + done, file->op_count * sizeof *file->ops);
+}
+
+void disk_sync_folder(struct disk *disk)
+{
+    for (struct disk_file *file = disk->files; file; file = file->next)
+        settle_deletion(file);
 }
 
 static void shuffle(struct disk_op *ops, size_t count, struct fake_random *random)
@@ -276,6 +303,7 @@ void disk_power_on(struct disk *disk)
         if (file->cache.size > 0)
             memcpy(file->cache.ptr, file->image.ptr, file->cache.size);
     }
+    disk->changes++;
     disk->off = false;
 }
 

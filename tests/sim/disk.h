@@ -56,9 +56,10 @@ struct disk {
     struct disk_file *files;
     struct fake_random random;
     uint64_t serials;
-    bool off;  /* no power: every call fails */
-    bool calm; /* a checker looks: nothing fails, nothing is counted */
-    bool full; /* nothing may grow */
+    uint64_t changes; /* of what programs see */
+    bool off;         /* no power: every call fails */
+    bool calm;        /* a checker looks: nothing fails, nothing is counted */
+    bool full;        /* nothing may grow */
     /* A mutant: a sync of a file with this suffix is done when the file is next written. */
     const char *late_sync;
     int64_t cut_in; /* changing calls until the power goes; 0: not planned */
@@ -74,10 +75,12 @@ struct disk *disk_of(const char *path);
 struct disk_file *disk_find(struct disk *disk, const char *path); /* NULL: never was there */
 struct disk_file *disk_make(struct disk *disk, const char *path); /* it is there from now on */
 
-void disk_write(struct disk_file *file, const void *bytes, size_t len, size_t at);
-void disk_truncate(struct disk_file *file, size_t size);
-void disk_delete(struct disk_file *file);
+void disk_write(struct disk *disk, struct disk_file *file, const void *bytes, size_t len,
+                size_t at);
+void disk_truncate(struct disk *disk, struct disk_file *file, size_t size);
+void disk_delete(struct disk *disk, struct disk_file *file);
 void disk_sync(struct disk_file *file);
+void disk_sync_folder(struct disk *disk); /* deletions are on the disk */
 void disk_sync_failed(struct disk *disk, struct disk_file *file);
 /* The kernel's own write-back: everything is on the disk. */
 void disk_settle(struct disk *disk);

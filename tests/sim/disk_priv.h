@@ -23,6 +23,7 @@ struct disk_handle {
     struct disk_handle *next; /* of the same file */
     int lock;                 /* SQLITE_LOCK_... */
     bool dead;                /* its process was killed */
+    bool folder_due; /* its first sync also syncs the folder, as SQLite's unix VFS has it */
     bool has_shm;
     unsigned shm_shared, shm_exclusive; /* bits: locks held */
 };

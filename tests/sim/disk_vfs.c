@@ -81,7 +81,7 @@ static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_in
         sim_cover(SIM_IO_FULL, 1);
         return SQLITE_FULL;
     }
-    disk_write(file, bytes, size, at);
+    disk_write(handle->disk, file, bytes, size, at);
     if (verdict == CUT)
         cut(handle->disk);
     return verdict == CUT ? SQLITE_IOERR_WRITE : SQLITE_OK;
@@ -94,7 +94,7 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 
     if (verdict == FAIL || verdict == OFF)
         return SQLITE_IOERR_TRUNCATE;
-    disk_truncate(handle->file, (size_t)size);
+    disk_truncate(handle->disk, handle->file, (size_t)size);
     if (verdict == CUT)
         cut(handle->disk);
     return verdict == CUT ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
@@ -126,6 +126,9 @@ static int file_sync(sqlite3_file *base, int flags)
         handle->file->sync_owed = true;
     else
         disk_sync(handle->file);
+    if (handle->folder_due)
+        disk_sync_folder(disk);
+    handle->folder_due = false;
     return SQLITE_OK;
 }
 
@@ -321,6 +324,12 @@ void disk_kill_handles(struct disk *disk)
             handle->dead = true;
 }
 
+static bool syncs_folder(int flags)
+{
+    return (flags & SQLITE_OPEN_CREATE) &&
+           (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL));
+}
+
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int flags,
                     int *ret_flags)
 {
@@ -336,8 +345,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     if ((!file || !file->exists) && !(flags & SQLITE_OPEN_CREATE))
         return SQLITE_CANTOPEN;
     file = disk_make(disk, path);
-    *handle = (struct disk_handle){
-        .base.pMethods = &file_methods, .disk = disk, .file = file, .next = file->handles};
+    *handle = (struct disk_handle){.base.pMethods = &file_methods,
+                                   .disk = disk,
+                                   .file = file,
+                                   .next = file->handles,
+                                   .folder_due = syncs_folder(flags)};
     file->handles = handle;
     if (ret_flags)
         *ret_flags = flags;
@@ -355,7 +367,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
     file = disk_find(disk, path);
     if (!file || !file->exists)
         return SQLITE_IOERR_DELETE_NOENT;
-    disk_delete(file);
+    disk_delete(disk, file);
     if (sync_folder)
         disk_sync(file);
     return SQLITE_OK;
