@@ -1,7 +1,7 @@
 /* Question: does any history of commands and faults that a seed can draw break a promise? And is
  * the net that looks for it whole: does it catch every build that is broken on purpose?
  *
- *   tillbox-sim                       the seeds that a change is judged by
+ *   tillbox-sim                       the seeds that a change is judged by, hard ones first
  *   tillbox-sim --seeds 100000        more of them
  *   tillbox-sim --seed 42 --verbose   one of them, event by event
  *   tillbox-sim --mutant all          broken builds; each must be caught
@@ -43,6 +43,7 @@ struct plan {
     int jobs;
     enum sim_mutant mutant;
     bool all_mutants, one, verbose;
+    size_t hard; /* so many of the hard seeds go before */
 };
 
 static struct shared *new_shared(int count)
@@ -75,7 +76,12 @@ static void run_one(uint64_t seed, const struct plan *plan, struct shared *share
     }
 }
 
-/* In a process of its own: seeds worker, worker + jobs, ... */
+static uint64_t seed_of_run(const struct plan *plan, uint64_t run)
+{
+    return run < plan->hard ? sim_hard_seeds[run] : plan->start + (run - plan->hard);
+}
+
+/* In a process of its own: runs worker, worker + jobs, ... */
 static _Noreturn void work(const struct plan *plan, int worker, struct shared *shared)
 {
     static char room[1 << 18];
@@ -84,8 +90,8 @@ static _Noreturn void work(const struct plan *plan, int worker, struct shared *s
     (void)setvbuf(stdout, room, _IOFBF, sizeof room);
     sim_cover_into(shared->counts);
     sim_catch_aborts();
-    for (uint64_t i = (uint64_t)worker; i < plan->seeds; i += (uint64_t)plan->jobs)
-        run_one(plan->start + i, plan, shared);
+    for (uint64_t i = (uint64_t)worker; i < plan->hard + plan->seeds; i += (uint64_t)plan->jobs)
+        run_one(seed_of_run(plan, i), plan, shared);
     fflush(stdout);
     _exit(0);
 }
@@ -100,8 +106,9 @@ static bool report(const struct plan *plan, const struct shared *shared)
         for (int i = 0; i < SIM_COVER_COUNT; i++)
             counts[i] += shared[job].counts[i];
     }
-    printf("%" PRIu64 " seeds (%" PRIu64 " to %" PRIu64 "), one in %d run twice; %s\n", runs,
-           plan->start, plan->start + plan->seeds - 1, REPEAT_EVERY, FLAVOUR);
+    printf("%" PRIu64 " seeds (%zu hard ones, %" PRIu64 " to %" PRIu64
+           "), one in %d run twice; %s\n",
+           runs, plan->hard, plan->start, plan->start + plan->seeds - 1, REPEAT_EVERY, FLAVOUR);
     for (int i = 0; i < SIM_COVER_COUNT; i++) {
         bool rare = counts[i] < FLOOR && SEEDS >= FLOOR_SEEDS && plan->seeds >= FLOOR_SEEDS;
 
@@ -244,5 +251,7 @@ int main(int argc, char **argv)
     }
     if (plan.seeds == 0)
         plan.seeds = mutants ? MUTANT_SEEDS : SEEDS;
+    if (!mutants)
+        plan.hard = sim_hard_seed_count;
     return mutants ? run_mutants(&plan) : run_seeds(&plan);
 }

@@ -186,6 +186,9 @@ struct sim_options {
     bool echo; /* print every event */
 };
 /* One run from beginning to end; returns its hash. A broken rule ends the process. */
+/* hard_seeds.c: what once broke a rule. */
+extern const uint64_t sim_hard_seeds[];
+extern const size_t sim_hard_seed_count;
 uint64_t sim_run(const struct sim_options *options);
 uint64_t sim_below(struct fake_random *random, uint64_t bound);
 bool sim_chance(struct fake_random *random, unsigned percent);

@@ -75,7 +75,7 @@ static int64_t orders_like(const char *id)
 {
     char sql[120];
 
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM orders WHERE order_id = '%s'", id);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM orders WHERE order_id = '%.36s'", id);
     return fixture_query(&f, sql);
 }
 
