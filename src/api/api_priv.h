@@ -112,3 +112,5 @@ tb_find tb_find_letters, tb_find_letter, tb_replay_letter, tb_replay_letters, tb
 /* asOf, completeThrough and who holds it back, of a central. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);
+/* When each node was heard last, for /metrics; nothing where that cannot be read. */
+void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out);

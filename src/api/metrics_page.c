@@ -164,12 +164,13 @@ static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struc
 {
     struct tb_buf *out = &reply->answer.body;
 
-    (void)x;
     add_progress(api, asker, out);
     if (api->options.edge != NULL) {
         add_writer(api, out);
         add_relay(api, out);
         add_disk(api, out);
+    } else {
+        tb_nodes_metrics(api, &x->arena, out);
     }
     add_projection(api, asker, out);
     add_http(api, out);

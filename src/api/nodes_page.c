@@ -1,5 +1,6 @@
 #include "api/api_priv.h"
 #include "api/problem.h"
+#include <stdio.h>
 
 /* Names in an answer about something else; the page lists all. */
 #define NAMES_MAX 100
@@ -118,4 +119,22 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
     add_names(out, &list);
     tb_buf_addc(out, ']');
     return TB_OK;
+}
+
+void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)
+{
+    static const char seen[] = "tillbox_node_last_seen_timestamp_seconds";
+    struct tb_node_list list = {0};
+    struct tb_error err = {0};
+    char labels[64];
+
+    if (read_nodes(api, arena, &list, &err) != TB_OK)
+        return;
+    tb_metric_head(out, seen, "gauge", "When the last heartbeat of a node came.");
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.nodes[i].last_seen_at_ms <= 0)
+            continue;
+        (void)snprintf(labels, sizeof labels, "{node=\"%s\"}", list.nodes[i].node);
+        tb_metric_seconds_from_ms(out, seen, labels, list.nodes[i].last_seen_at_ms);
+    }
 }

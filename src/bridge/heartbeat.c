@@ -1,20 +1,22 @@
 #include "bridge/heartbeat.h"
-#include "base/json.h"
+#include "base/heartbeat.h"
+#include <stdio.h>
 
-void tb_heartbeat_write(struct tb_buf *out, const char *node, const char *version,
-                        const struct tb_outbox_figures *figures, int64_t clock_ms)
+static void write_value(struct tb_heartbeats *beats, const struct tb_outbox_figures *figures)
 {
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "node", tb_str_of(node));
-    tb_json_member_str(out, "epoch", tb_str_of(figures->epoch));
-    tb_json_member_int(out, "lastSequence", figures->last_sequence);
-    tb_json_member_int(out, "deliveredSequence", figures->delivered_sequence);
-    tb_json_member_int(out, "pending", figures->pending);
-    if (figures->pending > 0)
-        tb_json_member_time(out, "oldestPendingAt", figures->oldest_pending_at_ms);
-    tb_json_member_int(out, "clockMs", clock_ms);
-    tb_json_member_str(out, "version", tb_str_of(version));
-    tb_buf_addc(out, '}');
+    struct tb_heartbeat beat = {
+        .last_sequence = figures->last_sequence,
+        .delivered_sequence = figures->delivered_sequence,
+        .pending = figures->pending,
+        .oldest_pending_at_ms = figures->pending > 0 ? figures->oldest_pending_at_ms : 0,
+        .clock_ms = tb_clock_wall_ms(beats->clock),
+    };
+
+    snprintf(beat.node, sizeof beat.node, "%s", beats->node);
+    snprintf(beat.epoch, sizeof beat.epoch, "%s", figures->epoch);
+    snprintf(beat.version, sizeof beat.version, "%s", beats->version);
+    tb_buf_clear(&beats->value);
+    tb_heartbeat_encode(&beats->value, &beat);
 }
 
 static enum tb_code send(struct tb_heartbeats *beats, struct tb_error *err)
@@ -23,9 +25,7 @@ static enum tb_code send(struct tb_heartbeats *beats, struct tb_error *err)
     struct tb_outbox_figures figures = {0};
 
     TB_TRY(tb_outbox_figures(beats->outbox, beats->cursor_name, &figures, err));
-    tb_buf_clear(&beats->value);
-    tb_heartbeat_write(&beats->value, beats->node, beats->version, &figures,
-                       tb_clock_wall_ms(beats->clock));
+    write_value(beats, &figures);
     if (!tb_buf_ok(&beats->value))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     const struct tb_record record = {.key = tb_str_of(beats->node),

@@ -29,6 +29,3 @@ struct tb_heartbeats {
 /* One round; returns milliseconds until the next at the latest. */
 int64_t tb_heartbeats_step(struct tb_heartbeats *beats, bool connected);
 void tb_heartbeats_release(struct tb_heartbeats *beats);
-/* The record's value; query/nodes.h reads it. */
-void tb_heartbeat_write(struct tb_buf *out, const char *node, const char *version,
-                        const struct tb_outbox_figures *figures, int64_t clock_ms);

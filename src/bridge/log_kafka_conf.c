@@ -49,7 +49,9 @@ static const struct tb_log_kafka_property ours[] = {
     {"auto.offset.reset", "error", TB_KAFKA_CONSUMER},
     {"partition.assignment.strategy", "range", TB_KAFKA_CONSUMER},
     {"session.timeout.ms", "45000", TB_KAFKA_CONSUMER},
-    {"max.poll.interval.ms", "300000", TB_KAFKA_CONSUMER},
+    /* The consumer polls every second or so, and a batch takes some seconds at worst. So long,
+     * too, is a word to the group waited for that a silent network has swallowed. */
+    {"max.poll.interval.ms", "120000", TB_KAFKA_CONSUMER},
     {"check.crcs", "true", TB_KAFKA_CONSUMER},
     {"isolation.level", "read_committed", TB_KAFKA_CONSUMER},
     {"queued.max.messages.kbytes", "16384", TB_KAFKA_CONSUMER},

@@ -2,6 +2,9 @@
 #include <stdio.h>
 
 #define RETRY_MS 500
+/* A group is formed in a second or two, unless somebody who is gone is waited for, or the network
+ * lost what was said: that takes a session, or max.poll.interval.ms. */
+#define FORMED_MS 15000
 
 static int64_t now_ms(const struct kafka_reader *reader)
 {
@@ -150,6 +153,11 @@ void tb_kafka_group_serve(struct kafka_reader *reader)
         take_all(reader);
     if (reader->unplaced && now_ms(reader) >= reader->place_at_ms)
         place(reader);
+    if (!reader->tail && !reader->apart && reader->apart_since_ms >= 0 &&
+        now_ms(reader) - reader->apart_since_ms >= FORMED_MS) {
+        reader->apart = true;
+        tb_kafka_reader_tell(reader);
+    }
 }
 
 void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t offset)
@@ -193,12 +201,15 @@ static void give_up_all(struct kafka_reader *reader)
     }
     tb_kafka_commit_forget(reader);
     reader->unplaced = false;
+    reader->apart_since_ms = now_ms(reader);
     tb_kafka_reader_tell(reader);
 }
 
 static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
 {
     reader->refused[0] = '\0';
+    reader->apart = false;
+    reader->apart_since_ms = -1;
     for (int i = 0; i < list->cnt; i++) {
         int32_t p = list->elems[i].partition;
 

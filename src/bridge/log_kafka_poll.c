@@ -38,7 +38,7 @@ static int32_t next_partition(struct kafka_reader *reader)
 static bool is_stopped(const struct kafka_reader *reader)
 {
     return reader->watch.state == KAFKA_DOWN || reader->watch.state == KAFKA_WRONG ||
-           reader->refused[0];
+           reader->refused[0] || reader->apart;
 }
 
 static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch *ret_batch,

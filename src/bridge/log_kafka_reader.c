@@ -237,6 +237,7 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
         reader_free(&reader->base);
         return code;
     }
+    reader->apart_since_ms = tb_clock_mono_ms(reader->settings.clock);
     *ret_reader = &reader->base;
     return TB_OK;
 }

@@ -55,6 +55,9 @@ struct kafka_reader {
     bool unplaced;       /* partitions held that do not stand anywhere yet */
     int64_t place_at_ms; /* not before; monotonic */
 
+    int64_t apart_since_ms; /* monotonic; below 0: the group has told it what it holds */
+    bool apart;             /* for so long that it is trouble */
+
     rd_kafka_queue_t *answers; /* to commits */
     uintptr_t commit_number;   /* the last one sent: answers to others are of no interest */
     bool dirty;                /* some partition is */
@@ -77,7 +80,7 @@ void tb_kafka_fetched_return(struct kafka_reader *reader);
 
 /* log_kafka_group.c */
 void tb_kafka_group_callbacks(rd_kafka_conf_t *conf);
-/* What is due: partitions get their place. */
+/* What is due: partitions get their place, and a group that is not formed becomes trouble. */
 void tb_kafka_group_serve(struct kafka_reader *reader);
 void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t offset);
 void tb_kafka_group_pause(struct kafka_reader *reader);

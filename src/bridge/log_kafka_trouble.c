@@ -45,6 +45,7 @@ void tb_kafka_reader_stopped(struct kafka_reader *reader, int32_t partition, con
 void tb_kafka_reader_tell(struct kafka_reader *reader)
 {
     const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;
+    char apart[200];
 
     for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
         const struct kafka_part *part = &reader->parts[p];
@@ -54,6 +55,10 @@ void tb_kafka_reader_tell(struct kafka_reader *reader)
         tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s-%d is stopped at %" PRId64 ": %s",
                              reader->topic, (int)p, part->next, part->why);
         return;
+    }
+    if (reader->apart && !reader->refused[0]) {
+        snprintf(apart, sizeof apart, "group %s is still being formed", reader->group);
+        text = apart;
     }
     tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s", text);
 }

@@ -7,14 +7,12 @@
  *
  * Thread:  pure.
  * Memory:  values; lists in the arena given.
- * Errors:  TB_INVALID: not a heartbeat; TB_INTERNAL: out of memory.
+ * Errors:  TB_INTERNAL: out of memory.
  * Units:   Unix milliseconds (_ms); 0: not known, unless said. */
 #pragma once
-#include "base/json.h"
+#include "base/heartbeat.h"
 #include "order/order.h"
 
-#define TB_EPOCH_SIZE 17
-#define TB_VERSION_SIZE 33
 /* Epochs and heartbeats remembered: a restore makes one, and few are of interest. */
 #define TB_NODE_EPOCHS_MAX 8
 #define TB_NODE_MARKS_MAX 64
@@ -25,26 +23,11 @@
 /* A page of holes tells enough of what is missing. */
 #define TB_NODE_HOLES_MAX 100
 
-struct tb_heartbeat {
-    char node[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE], version[TB_VERSION_SIZE];
-    int64_t last_sequence, delivered_sequence, pending;
-    int64_t oldest_pending_at_ms; /* 0: nothing is pending */
-    int64_t clock_ms;             /* the node's own, when it was sent */
-    /* When it arrived, by the log's clock or the reader's: the reader's to set. */
-    int64_t arrived_at_ms;
-};
 /* One as the log has it: its record's offset in the topic, where a node has one partition. */
 struct tb_noted {
     struct tb_heartbeat heartbeat;
     int64_t offset;
 };
-/* The value of the record in node-status: {"node","epoch","lastSequence","deliveredSequence",
- * "pending","oldestPendingAt","clockMs","version"}. */
-void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat);
-TB_CHECKED enum tb_code tb_heartbeat_decode(const struct tb_json *value,
-                                            struct tb_heartbeat *ret_heartbeat,
-                                            struct tb_error *err);
-
 struct tb_node {
     struct tb_heartbeat last;
     int64_t forked_at_ms; /* an epoch spoke again after a later one had begun; 0: never */

@@ -333,6 +333,20 @@ START_TEST(nodes_are_shown)
 }
 END_TEST
 
+/* What an alert on a silent node goes by; one that never spoke has no such time. */
+START_TEST(metrics_tell_when_nodes_were_heard)
+{
+    add_node("till1", TB_NODE_CURRENT, 1795425003000);
+    central.nodes[0].last_seen_at_ms = 1795425003660;
+    add_node("till2", TB_NODE_SILENT, 0);
+    get("/metrics");
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_ptr_nonnull(strstr(
+        got.body, "\ntillbox_node_last_seen_timestamp_seconds{node=\"till1\"} 1795425003.66"));
+    ck_assert_ptr_null(strstr(got.body, "{node=\"till2\"}"));
+}
+END_TEST
+
 /* Sums are complete through the moment through which every node is; who is not up to date is
  * named. */
 START_TEST(stats_tell_up_to_when_they_are_complete)
@@ -458,6 +472,7 @@ int main(void)
     tcase_add_test(tc, a_long_wait_outlives_its_questions);
     tcase_add_test(tc, digests_are_those_of_the_view);
     tcase_add_test(tc, nodes_are_shown);
+    tcase_add_test(tc, metrics_tell_when_nodes_were_heard);
     tcase_add_test(tc, stats_tell_up_to_when_they_are_complete);
     tcase_add_test(tc, status_and_metrics_tell_of_what_is_read_here);
     tcase_add_test(tc, status_tells_what_stands_in_the_way);

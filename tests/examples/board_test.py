@@ -1,11 +1,10 @@
 """The Grafana board and the alert rules ask for metrics that the daemons have, in PromQL that is right.
 
-Skipped (77) where promtool is missing. Names are looked up in what the sources export.
+Skipped (77) where promtool cannot be had. Names are looked up in what the sources export.
 """
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,8 +32,17 @@ def rule_queries():
         yield "alerts.yml", text.removeprefix(">-")
 
 
-def promtool(*words):
-    done = subprocess.run(["promtool", *words], capture_output=True, text=True)
+def find_promtool():
+    done = subprocess.run(["sh", pathlib.Path(__file__).with_name("promtool.sh")],
+                          stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        print("promtool cannot be had (Debian: prometheus): the syntax was not looked at")
+        sys.exit(77)
+    return done.stdout.strip()
+
+
+def promtool(tool, *words):
+    done = subprocess.run([tool, *words], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"promtool {' '.join(map(str, words))}:\n{done.stdout}{done.stderr}")
 
@@ -48,16 +56,14 @@ def main():
         for name in METRIC.findall(query):
             if name not in known and SERIES_OF_A_HISTOGRAM.sub("", name) not in known:
                 sys.exit(f"{where}: nothing exports {name}")
-    if not shutil.which("promtool"):
-        print("promtool is missing (Debian: prometheus): the syntax was not looked at")
-        sys.exit(77)
+    tool = find_promtool()
     with tempfile.TemporaryDirectory() as folder:
         rules = pathlib.Path(folder, "board.yml")
         groups = [{"record": f"board:q{i}", "expr": query} for i, (_, query) in enumerate(queries)]
         rules.write_text(json.dumps({"groups": [{"name": "board", "rules": groups}]}))
-        promtool("check", "rules", rules)
-    promtool("check", "rules", RULES)
-    promtool("test", "rules", ROOT / "tests/examples/alerts_test.yml")
+        promtool(tool, "check", "rules", rules)
+    promtool(tool, "check", "rules", RULES)
+    promtool(tool, "test", "rules", ROOT / "tests/examples/alerts_test.yml")
 
 
 main()

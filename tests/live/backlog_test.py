@@ -1,0 +1,61 @@
+"""Orders that waited 60 days at a till arrive in full, though the broker keeps records for less
+than that and cleans up all the while: they are as old as their sending, and say themselves when
+they happened.
+"""
+import contextlib
+import pathlib
+import sqlite3
+import time
+
+from central_process import Central, everything_read, verify
+from kafka_service import Kafka, Mongo
+from shop import all_delivered, till
+from tillbox_e2e import check, order_body, run, scratch
+
+ORDERS = 300
+DAYS = 60
+DAY_MS = 24 * 60 * 60 * 1000
+# Kept for an hour, looked at twice a second.
+RETENTION = "log.retention.ms=3600000\nlog.retention.check.interval.ms=500\n"
+
+
+def sell_in_the_past(edge, began_ms):
+    """Orders with the network down, as if it had been 60 days ago."""
+    reply = edge.ask("PUT", "/link", {"state": "offline"})
+    check(reply.status == 200, f"PUT /link: {reply}")
+    with edge.client() as client:
+        for number in range(ORDERS):
+            placed = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began_ms / 1000))
+            reply = client.ask("POST", "/orders", order_body(number, placedAt=placed))
+            check(reply.status == 201, f"POST /orders: {reply}")
+    edge.stop()
+    with contextlib.closing(sqlite3.connect(edge.data / "store.db")) as db, db:
+        moved = db.execute("UPDATE outbox SET occurred_at = occurred_at - ?", (DAYS * DAY_MS,))
+        check(moved.rowcount == ORDERS, f"{moved.rowcount} rows wait")
+
+
+def test():
+    with scratch() as folder:
+        home = pathlib.Path(folder) / "kafka"
+        home.mkdir()
+        (home / "extra.properties").write_text(RETENTION)
+        began_ms = time.time() * 1000 - DAYS * DAY_MS
+        with Kafka(home) as kafka, Mongo(pathlib.Path(folder) / "mongo") as mongo, \
+                till(folder, "till1", kafka.address) as edge:
+            sell_in_the_past(edge, began_ms)
+            edge.start()
+            oldest = edge.ask("GET", "/status").json()["oldestPendingAgeSeconds"]
+            check(oldest > (DAYS - 1) * DAY_MS / 1000, f"the oldest is {oldest} s old")
+            reply = edge.ask("PUT", "/link", {"state": "auto"})
+            check(reply.status == 200, f"PUT /link: {reply}")
+            all_delivered(edge)
+            time.sleep(3)  # the broker cleans up several times before anybody reads
+            with Central(folder, "one", kafka.address, mongo.uri, "--create-topics") as central:
+                everything_read(central)
+                status, said = verify(central, edge)
+                check(status == 0, f"verify ends with {status}:\n{said}")
+                check(f"same\t{ORDERS}\n" in said, said)
+            check(len(kafka.records("order-events")) == ORDERS, "the broker removed some")
+
+
+run(test)
