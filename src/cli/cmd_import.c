@@ -120,7 +120,7 @@ static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
     import->give_up_ms = give_up_ms;
     import->backoff = (struct tb_backoff){.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS};
     tb_lines_init(&import->lines, fd, TB_BODY_MAX);
-    tb_progress_init(&import->progress, cli->err_terminal, cli->columns, size_of(fd),
+    tb_progress_init(&import->progress, cli->err_terminal, cli->columns, "orders", size_of(fd),
                      tb_clock_mono_ms(cli->clock));
     watch_signals();
     if (cli->json)

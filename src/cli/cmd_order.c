@@ -1,8 +1,7 @@
 /* order show, list: questions about orders. */
-#include "cli/ask.h"
 #include "cli/field.h"
+#include "cli/pages.h"
 #include "cli/show.h"
-#include "cli/slice.h"
 #include "cli/table.h"
 
 #define LIST_ALL_LIMIT "500" /* the largest page there is */
@@ -51,11 +50,10 @@ static const char *const list_members[] = {"orderNumber", "orderId",  "status", 
 #define LIST_COLUMN_COUNT (sizeof list_columns / sizeof list_columns[0])
 #define LIST_TOTAL_COLUMN 4
 
-static enum tb_code add_order(struct tb_table *table, struct tb_str text, struct tb_error *err)
+static bool add_order(void *ctx, const struct tb_json *order)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *order = NULL;
+    struct tb_table *table = ctx;
 
-    TB_TRY(tb_json_parse(text, TB_JSON_DEPTH_MAX, &order, err));
     for (size_t i = 0; i < LIST_COLUMN_COUNT; i++) {
         TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
         const struct tb_json *member = tb_field(order, list_members[i]);
@@ -67,34 +65,21 @@ static enum tb_code add_order(struct tb_table *table, struct tb_str text, struct
             tb_show_scalar(&cell, member);
         tb_table_cell(table, tb_buf_str(&cell));
     }
-    return TB_OK;
+    return true; /* a table that is out of memory says so */
 }
 
-/* Shows one page; *ret_next is empty behind the last. */
-static enum tb_code show_page(const struct tb_cli *cli, struct tb_table *table,
-                              const struct tb_reply *reply, struct tb_buf *ret_next,
-                              struct tb_error *err)
+static int show_page(const struct tb_cli *cli, struct tb_table *table, const struct tb_reply *page)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *next = NULL;
-    struct tb_str body = tb_buf_str(&reply->body);
-    struct tb_str orders = {0}, order, next_text;
-    size_t cursor = 0;
+    int exit_status = TB_EXIT_DONE;
 
-    tb_buf_clear(ret_next);
-    if (tb_slice_member(body, "next", &next_text)) {
-        TB_TRY(tb_json_parse(next_text, 1, &next, err));
-        tb_buf_add_str(ret_next, tb_json_string(next));
-    }
     if (cli->json) {
-        tb_show_raw(reply);
-        return TB_OK;
+        tb_show_raw(page);
+        return TB_EXIT_DONE;
     }
-    if (!tb_slice_member(body, "orders", &orders))
-        return tb_error_set(err, TB_INVALID, "it has no orders");
-    while (tb_slice_element(orders, &cursor, &order))
-        TB_TRY(add_order(table, order, err));
-    tb_table_flush(table, stdout);
-    return TB_OK;
+    exit_status = tb_page_each(cli, page, "orders", add_order, table);
+    if (exit_status == TB_EXIT_DONE)
+        tb_table_flush(table, stdout);
+    return exit_status;
 }
 
 static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *out)
@@ -126,24 +111,19 @@ static int list_pages(struct tb_cli *cli, const struct tb_args *args, struct tb_
     bool all = tb_args_has(args, "--all");
 
     for (;;) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-        struct tb_error err = {0};
+        TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
         int exit_status;
 
         list_path(args, cursor, &path);
-        if (!tb_buf_ok(&path) || !tb_buf_ok(&next))
+        if (!tb_buf_ok(&path))
             return out_of_memory(cli);
-        exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
-        if (exit_status != TB_EXIT_DONE)
+        exit_status = tb_page_ask(cli, path.data, &page);
+        if (exit_status == TB_EXIT_DONE)
+            exit_status = tb_page_next(cli, &page, &next);
+        if (exit_status == TB_EXIT_DONE)
+            exit_status = show_page(cli, table, &page);
+        if (exit_status != TB_EXIT_DONE || next.len == 0)
             return exit_status;
-        if (reply.status != 200)
-            return tb_show_problem(cli, &reply);
-        if (show_page(cli, table, &reply, &next, &err) != TB_OK) {
-            tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
-            return TB_EXIT_FAILED;
-        }
-        if (next.len == 0)
-            return TB_EXIT_DONE;
         cursor = next.data;
         if (!all) {
             if (cli->out_terminal && !cli->json)

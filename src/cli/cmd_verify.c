@@ -199,7 +199,7 @@ static int verify_all(struct tb_cli *cli, const struct tb_args *args, struct tb_
     verify->ignore_foreign = tb_args_has(args, "--ignore-foreign");
     tb_table_init(&telling.table, columns, sizeof columns / sizeof columns[0], cli->out_terminal,
                   cli->color);
-    tb_progress_init(&verify->progress, cli->err_terminal, cli->columns, 0,
+    tb_progress_init(&verify->progress, cli->err_terminal, cli->columns, "orders", 0,
                      tb_clock_mono_ms(cli->clock));
     if (cli->json)
         fputs("{\"differences\":[", stdout);

@@ -8,18 +8,19 @@
 #define BAR_MAX 40
 #define TEXT_WIDTH 48 /* percent, count, rate and time left beside the bar */
 
-void tb_progress_init(struct tb_progress *progress, bool on, int columns, int64_t total_bytes,
-                      int64_t now_ms)
+void tb_progress_init(struct tb_progress *progress, bool on, int columns, const char *noun,
+                      int64_t total, int64_t now_ms)
 {
     *progress = (struct tb_progress){.on = on,
                                      .columns = columns,
-                                     .total_bytes = total_bytes,
+                                     .noun = noun,
+                                     .total = total,
                                      .start_ms = now_ms,
                                      .drawn_ms = now_ms - DRAW_EVERY_MS,
                                      .rate_ms = now_ms};
 }
 
-static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done_bytes)
+static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done)
 {
     int64_t passed_ms = now_ms - progress->rate_ms;
     bool first = progress->rate_ms == progress->start_ms;
@@ -31,55 +32,55 @@ static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, 
         return;
     progress->rate =
         keep * progress->rate + (1 - keep) * (double)(count - progress->rate_count) / seconds;
-    progress->byte_rate = keep * progress->byte_rate +
-                          (1 - keep) * (double)(done_bytes - progress->rate_bytes) / seconds;
+    progress->done_rate =
+        keep * progress->done_rate + (1 - keep) * (double)(done - progress->rate_done) / seconds;
     progress->rate_ms = now_ms;
     progress->rate_count = count;
-    progress->rate_bytes = done_bytes;
+    progress->rate_done = done;
 }
 
-static void print_bar(const struct tb_progress *progress, int64_t done_bytes)
+static void print_bar(const struct tb_progress *progress, int64_t done)
 {
     int width = progress->columns - TEXT_WIDTH;
-    int64_t total = progress->total_bytes;
+    int64_t total = progress->total;
     int filled;
 
-    if (done_bytes > total)
-        done_bytes = total;
+    if (done > total)
+        done = total;
     width = width > BAR_MAX ? BAR_MAX : width;
-    filled = width > 0 ? (int)(done_bytes * width / total) : 0;
+    filled = width > 0 ? (int)(done * width / total) : 0;
     if (width > 4) {
         fputc('[', stderr);
         for (int i = 0; i < width; i++)
             fputc(i < filled ? '#' : '-', stderr);
         fputs("] ", stderr);
     }
-    fprintf(stderr, "%3d%%  ", (int)(done_bytes * 100 / total));
+    fprintf(stderr, "%3d%%  ", (int)(done * 100 / total));
 }
 
-static void print_time_left(const struct tb_progress *progress, int64_t done_bytes)
+static void print_time_left(const struct tb_progress *progress, int64_t done)
 {
     double left;
 
-    if (progress->byte_rate <= 0 || progress->total_bytes <= done_bytes)
+    if (progress->done_rate <= 0 || progress->total <= done)
         return;
-    left = (double)(progress->total_bytes - done_bytes) / progress->byte_rate;
+    left = (double)(progress->total - done) / progress->done_rate;
     if (left < 360000) /* 100 hours: beyond that it stands still rather than moves */
         fprintf(stderr, "  %d:%02d left", (int)left / 60, (int)left % 60);
 }
 
-void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t count,
-                      int64_t done_bytes, const char *note)
+void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done,
+                      const char *note)
 {
-    sample(progress, now_ms, count, done_bytes);
+    sample(progress, now_ms, count, done);
     if (!progress->on || now_ms - progress->drawn_ms < DRAW_EVERY_MS)
         return;
     progress->drawn_ms = now_ms;
     progress->drawn = true;
     fputs("\r\033[K", stderr);
-    if (progress->total_bytes > 0)
-        print_bar(progress, done_bytes);
-    fprintf(stderr, "%" PRId64 " orders", count);
+    if (progress->total > 0)
+        print_bar(progress, done);
+    fprintf(stderr, "%" PRId64 " %s", count, progress->noun);
     if (note) {
         /* Cut to what is left of the line, or it would wrap and stay behind. */
         int room = progress->columns - TEXT_WIDTH;
@@ -87,8 +88,8 @@ void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t coun
         fprintf(stderr, "  %.*s", room > 10 ? room : 10, note);
     } else {
         fprintf(stderr, "  %.0f/s", progress->rate);
-        if (progress->total_bytes > 0)
-            print_time_left(progress, done_bytes);
+        if (progress->total > 0)
+            print_time_left(progress, done);
     }
     fflush(stderr);
 }
