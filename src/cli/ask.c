@@ -26,7 +26,7 @@ int tb_ask_unreachable(const struct tb_cli *cli, const struct tb_error *err)
     return TB_EXIT_UNREACHABLE;
 }
 
-static int open_client(const struct tb_cli *cli, struct tb_client **ret_client)
+int tb_ask_open(const struct tb_cli *cli, struct tb_client **ret_client)
 {
     struct tb_error err = {0};
 
@@ -42,7 +42,7 @@ int tb_ask(const struct tb_cli *cli, const char *path, int64_t timeout_ms,
     struct tb_request request = {.method = "GET", .path = path, .timeout_ms = timeout_ms};
     struct tb_client *client = NULL;
     struct tb_error err = {0};
-    int exit_status = open_client(cli, &client);
+    int exit_status = tb_ask_open(cli, &client);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -95,7 +95,7 @@ int tb_ask_command(const struct tb_cli *cli, const char *method, const char *pat
     struct tb_client *client = NULL;
     struct tb_error err = {0};
     bool sent = false;
-    int exit_status = open_client(cli, &client);
+    int exit_status = tb_ask_open(cli, &client);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -112,4 +112,17 @@ int tb_ask_command(const struct tb_cli *cli, const char *method, const char *pat
                         "twice, repeat the\n  same command with --idempotency-key %s",
                         request.key);
     return exit_status;
+}
+
+int tb_ask_harmless(const struct tb_cli *cli, struct tb_client *client, const char *method,
+                    const char *path, struct tb_str body, struct tb_reply *ret_reply)
+{
+    struct tb_request request = {
+        .method = method, .path = path, .body = body, .timeout_ms = TB_ASK_MAX_MS};
+    struct tb_error err = {0};
+    bool sent = false;
+
+    if (send_patiently(cli, client, &request, ret_reply, &sent, &err) == TB_OK)
+        return TB_EXIT_DONE;
+    return tb_ask_unreachable(cli, &err);
 }

@@ -55,6 +55,8 @@ extern const struct tb_subcommand tb_cmd_order_show, tb_cmd_order_list, tb_cmd_o
 extern const struct tb_subcommand tb_cmd_order_import;
 extern const struct tb_subcommand tb_cmd_stats, tb_cmd_status, tb_cmd_link;
 extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_verify;
+extern const struct tb_subcommand tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_replay,
+    tb_cmd_dlq_drop;
 
 /* "tillbox: ..." on standard error. */
 void tb_cli_complain(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);

@@ -7,12 +7,17 @@
 extern char **environ;
 
 static const struct tb_subcommand *const subcommands[] = {
-    &tb_cmd_edge,         &tb_cmd_central,       &tb_cmd_order_place,
-    &tb_cmd_order_show,   &tb_cmd_order_list,    &tb_cmd_order_wait,
-    &tb_cmd_order_lines,  &tb_cmd_order_address, &tb_cmd_order_ship,
-    &tb_cmd_order_cancel, &tb_cmd_order_import,  &tb_cmd_stats,
-    &tb_cmd_status,       &tb_cmd_link,          &tb_cmd_nodes,
-    &tb_cmd_verify,       &tb_cmd_config,        NULL};
+    &tb_cmd_edge,         &tb_cmd_central,
+    &tb_cmd_order_place,  &tb_cmd_order_show,
+    &tb_cmd_order_list,   &tb_cmd_order_wait,
+    &tb_cmd_order_lines,  &tb_cmd_order_address,
+    &tb_cmd_order_ship,   &tb_cmd_order_cancel,
+    &tb_cmd_order_import, &tb_cmd_stats,
+    &tb_cmd_status,       &tb_cmd_link,
+    &tb_cmd_nodes,        &tb_cmd_dlq_list,
+    &tb_cmd_dlq_show,     &tb_cmd_dlq_replay,
+    &tb_cmd_dlq_drop,     &tb_cmd_verify,
+    &tb_cmd_config,       NULL};
 
 static int terminal_columns(void)
 {
@@ -56,6 +61,18 @@ static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
         return subcommands[i];
     }
     return NULL;
+}
+
+/* `order` and `dlq`, which are nothing alone. */
+static bool is_group(const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; subcommands[i]; i++) {
+        if (strncmp(subcommands[i]->name, name, len) == 0 && subcommands[i]->name[len] == ' ')
+            return true;
+    }
+    return false;
 }
 
 static bool wants_help(const char *arg)
@@ -120,13 +137,13 @@ static int run(struct tb_cli *cli, int argc, char **argv)
         return run_raw(cli, subcommand, argc - used, argv + used);
     if (subcommand)
         return run_parsed(cli, subcommand, argc - used, argv + used);
-    if (strcmp(argv[0], "order") != 0)
+    if (!is_group(argv[0]))
         return tb_cli_usage(cli, "", "there is no command '%s'", argv[0]);
-    if (argc == 1 || !wants_help(argv[1]))
-        return tb_cli_usage(cli, "order", "%s%s%s",
-                            argc == 1 ? "order needs a command" : "there is no command 'order ",
-                            argc == 1 ? "" : argv[1], argc == 1 ? "" : "'");
-    tb_help_program(subcommands, "order", stdout);
+    if (argc == 1)
+        return tb_cli_usage(cli, argv[0], "%s needs a command", argv[0]);
+    if (!wants_help(argv[1]))
+        return tb_cli_usage(cli, argv[0], "there is no command '%s %s'", argv[0], argv[1]);
+    tb_help_program(subcommands, argv[0], stdout);
     return TB_EXIT_DONE;
 }
 

@@ -23,7 +23,7 @@ class Exits(unittest.TestCase):
 
     def test_usage_is_2_and_asks_nobody(self):
         wrong = [
-            [], ["nodes", "x"], ["dlq", "list"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
+            [], ["nodes", "x"], ["dlq"], ["dlq", "mend"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
             ["order", "place"], ["order", "place", "--line", "TEA-1"],
             ["order", "place", "--line", "TEA-1:2:3.50"], ["order", "place", "--line", ":1:1"],
             ["order", "place", "--line", "A:1e3:1"], ["order", "place", "a", "b"],
@@ -54,6 +54,7 @@ class Exits(unittest.TestCase):
     def test_help_is_0_with_examples_everywhere(self):
         commands = [["order", name] for name in
                     "place show list address lines ship cancel wait import".split()]
+        commands += [["dlq", name] for name in "list show replay drop".split()]
         commands += [[name] for name in "edge central stats status link nodes verify config".split()]
         for command in commands:
             with self.subTest(command=command):
@@ -64,6 +65,8 @@ class Exits(unittest.TestCase):
                 self.assertLess(max(map(len, done.stdout.splitlines())), 120)
                 self.assertIn(" ".join(command), tillbox("--help").stdout)
         self.assertEqual(tillbox("order", "--help").returncode, 0)
+        group = tillbox("dlq", "--help")
+        self.assertEqual((group.returncode, group.stdout.count("  dlq ")), (0, 4))
         self.assertRegex(tillbox("--version").stdout, r"^tillbox \d+\.\d+\.\d+\n$")
 
     def test_nobody_there_is_3(self):
@@ -72,7 +75,9 @@ class Exits(unittest.TestCase):
             url = f"http://127.0.0.1:{taken.getsockname()[1]}"
             for args in (["status"], ["stats"], ["order", "list"], ["order", "show", ID],
                          ["order", "place", "--line", "A:1:1"], ["link", "auto"],
-                         ["order", "wait", ID], ["order", "cancel", ID]):
+                         ["order", "wait", ID], ["order", "cancel", ID], ["dlq", "list"],
+                         ["dlq", "show", "x-0-0"], ["dlq", "replay", "x-0-0"], ["dlq", "drop", "x-0-0"],
+                         ["dlq", "replay", "--all"]):
                 with self.subTest(args=args):
                     done = tillbox(*args, url=url)
                     self.assertEqual((done.returncode, done.stdout), (3, ""))
