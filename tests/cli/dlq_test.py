@@ -235,8 +235,8 @@ class Node(unittest.TestCase):
     def start(self):
         self.edge = subprocess.Popen(
             [TILLBOX, "edge", "--data", str(self.data), "--node", "till1", "--listen",
-             "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
-            text=True)
+             "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=environment(), text=True)
         if not select.select([self.edge.stdout], [], [], DEADLINE_SECONDS)[0]:
             raise AssertionError("the node says nothing")
         self.url = self.edge.stdout.readline().split()[-1]
@@ -316,6 +316,22 @@ class Node(unittest.TestCase):
         self.assertIn("409", refused.stderr)
         self.assertIn(f"{dead} of order {broken} was replayed, asked for by 127.0.0.1",
                       self.stop())
+
+    def test_letters_go_when_their_time_is_over(self):
+        self.run_ok("link", "offline")
+        order = self.place()
+        self.stop()
+        self.spoil(order, 1)
+        self.start()
+        self.run_ok("link", "auto")
+        self.until(1)
+        for days, left in ((89, 1), (91, 0)):
+            self.stop()
+            with contextlib.closing(sqlite3.connect(self.data / "view.db")) as db, db:
+                db.execute("UPDATE dead_letters SET dead_at = dead_at - ?", (days * 86400000,))
+            self.start()
+            self.until(left, "--status", "any")
+        self.assertEqual(self.ask("status")["deadLetters"], 0)
 
     def test_what_nobody_needs_is_dropped(self):
         self.run_ok("link", "offline")

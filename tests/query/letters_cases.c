@@ -224,6 +224,68 @@ static enum tb_code drop(struct letters_bed *bed, int32_t partition, int64_t off
                                        at_ms, &err);
 }
 
+#define DAY_MS INT64_C(86400000)
+#define KEEP_DAYS 90
+#define DEATHS_A_DAY 8
+
+struct ages {
+    size_t count;
+    int64_t oldest_ms;
+};
+
+static bool note_age(void *ctx, const struct tb_letter *letter)
+{
+    struct ages *ages = ctx;
+
+    if (ages->count++ == 0) /* oldest first */
+        ages->oldest_ms = letter->dead_at_ms;
+    return true;
+}
+
+/* As the consumer does, a few at once. */
+static void expire_all(struct letters_bed *bed, int64_t before_ms)
+{
+    struct tb_error err = {0};
+    int64_t removed;
+
+    do {
+        removed = 0;
+        ck_ok(bed->view->ops->expire_dead(bed->view, before_ms, 3, &removed, &err));
+    } while (removed == 3);
+}
+
+/* 200 days of deaths, in whatever state they are: the first 90 are all kept, and from then on as
+ * many go as come, those that died first. A death that was tried again in vain is as old as ever.
+ */
+static void letters_level_off(struct letters_bed *bed)
+{
+    struct tb_record records[DEATHS_A_DAY];
+    struct tb_letter_filter filter = {.limit = DEATHS_A_DAY * (KEEP_DAYS + 2)};
+    struct tb_error err = {0};
+    char id[TB_UUID_SIZE];
+    bool more = false;
+
+    place(bed, id);
+    for (int day = 0; day < 200; day++) {
+        int64_t now_ms = START + day * DAY_MS, first = bed->next[0];
+        int kept = day < KEEP_DAYS ? day : KEEP_DAYS;
+        struct ages ages = {0};
+
+        for (int i = 0; i < DEATHS_A_DAY; i++) {
+            records[i] = change(bed, id, 9, i == 0 && day > 0 ? 1 : -1, false);
+            put(bed, &records[i]);
+        }
+        feed(bed, records, DEATHS_A_DAY, now_ms);
+        ck_assert_int_eq(drop(bed, 0, first + 1, now_ms), TB_OK);
+        expire_all(bed, now_ms - KEEP_DAYS * DAY_MS);
+        ck_ok(bed->reader->ops->letters(bed->reader, &filter, note_age, &ages, &more, &err));
+        ck_assert(!more);
+        ck_assert_int_eq(ages.oldest_ms, START + (day - kept) * DAY_MS);
+        ck_assert_uint_le(ages.count, DEATHS_A_DAY * (KEEP_DAYS + 1));
+        ck_assert_uint_ge(ages.count, (size_t)(DEATHS_A_DAY - 1) * (size_t)kept);
+    }
+}
+
 static void what_is_dropped_may_come_back(struct letters_bed *bed)
 {
     struct tb_record record;
@@ -541,6 +603,7 @@ const struct letters_case letters_cases[] = {
     {"one letter for all attempts", one_letter_for_all_attempts},
     {"one batch may hold a whole life", one_batch_may_hold_a_whole_life},
     {"a letter that is gone comes back", a_letter_that_is_gone_comes_back},
+    {"letters level off", letters_level_off},
     {"what is dropped may come back", what_is_dropped_may_come_back},
     {"a letter holds its record", a_letter_holds_its_record},
     {"every filter lists what matches", every_filter_lists_what_matches},

@@ -1,0 +1,190 @@
+"""Promise: what cannot be read in Kafka is a dead letter at the centre, later events of its order
+wait with it, everything else goes on; `tillbox dlq` at any central mends it, those that waited
+follow, and in the end the view is what the tills hold. Killing the central that reads, and sending
+again what was sent, change nothing of that.
+Method: events are spoilt in a till's outbox before they leave, so its orders stay what they are.
+"""
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import time
+
+from central_process import Central, check_sums, everything_read, verify
+from kafka_service import Kafka, Mongo
+from shop import all_delivered, till
+from tillbox_e2e import check, eventually, order_body, run, scratch
+
+ORDERS = 24
+FOLLOW_SECONDS = 30  # INTERFACES, "Dead letters"
+
+
+def dlq(central, *args, status=0, stdin=""):
+    env = {key: value for key, value in os.environ.items() if not key.startswith("TILLBOX")}
+    done = subprocess.run([os.environ["TILLBOX"], "dlq", *args, "--url", central.url], text=True,
+                          input=stdin, env=env, capture_output=True, timeout=120)
+    check(done.returncode == status, f"dlq {args}: {done}")
+    return done.stdout
+
+
+def letters(central, *args):
+    """By id: reason, order, version, attempts, status."""
+    rows = (row.split("\t") for row in dlq(central, "list", "--all", *args).splitlines())
+    return {row[0]: (row[2].removeprefix("tillbox."), row[4], int(row[5] or 0), int(row[6]), row[1])
+            for row in rows}
+
+
+def sell(edge):
+    """Orders of three versions: placed, with another address, shipped."""
+    orders = []
+    with edge.client() as client:
+        for number in range(ORDERS):
+            reply = client.ask("POST", "/orders", order_body(number))
+            check(reply.status == 201, f"no order: {reply}")
+            path = f"/orders/{reply.json()['orderId']}"
+            body = {"line1": f"Lindenweg {number}", "city": "Kiel", "country": "DE"}
+            check(client.ask("PUT", path + "/address", body).status == 200, "no address")
+            check(client.ask("POST", path + "/ship", {}).status == 200, "not shipped")
+            orders.append(reply.json()["orderId"])
+    return orders
+
+
+def spoil(edge, events):
+    """The brace that an event begins with is missing."""
+    with contextlib.closing(sqlite3.connect(edge.data / "store.db")) as db, db:
+        for order, version in events:
+            done = db.execute("UPDATE outbox SET payload = substr(payload, 2) "
+                              "WHERE order_id = ? AND version = ?", (order, version))
+            check(done.rowcount == 1, f"{order} {version} is not in the outbox")
+
+
+def spoilt_events_leave(edge):
+    """What is wrong, and what must wait for it: (order, version)."""
+    check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
+    orders = sell(edge)
+    spoilt = [(order, 1) for order in orders[0:3]] + [(order, 2) for order in orders[3:6]]
+    waiting = [(order, later) for order, version in spoilt for later in range(version + 1, 4)]
+    edge.stop()
+    spoil(edge, spoilt)
+    edge.start()
+    check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
+    all_delivered(edge)
+    return set(spoilt), set(waiting)
+
+
+def they_are_letters(central, spoilt, waiting):
+    found = letters(central)
+    check({(order, version) for reason, order, version, *_ in found.values()
+           if reason == "decode"} == spoilt, f"spoilt: {found}")
+    check({(order, version) for reason, order, version, *_ in found.values()
+           if reason == "gap"} == waiting, f"waiting: {found}")
+    check(len(found) == len(spoilt) + len(waiting), f"{len(found)} letters")
+    status, said = verify(central, *central.tills, wait="0")
+    check(status == 1, f"verify ends with {status}:\n{said}")
+    return found
+
+
+def dead_again(central, kafka, found):
+    """As they are, in order and paced: the same letters, each with one more attempt."""
+    said = json.loads(dlq(central, "replay", "--all", "--rate", "50", "--json"))
+    check(said == {"refusals": [], "sent": len(found), "refused": 0, "complete": True},
+          f"replay says {said}")
+    eventually(lambda: all(attempts == 2 for *_, attempts, _ in letters(central).values()),
+               "each has died twice", 60, pause=0.2)
+    check(letters(central).keys() == found.keys(), "they are others")
+    check(len(kafka.records("order-events.DLT")) == 2 * len(found), "deaths in the topic")
+    # What the view makes of it, the spoilt ones: nothing. So nothing follows by itself.
+
+
+def mend(central, letter):
+    payload = dlq(central, "show", letter, "--payload")
+    dlq(central, "replay", letter, "--value", "-", stdin="{" + payload)
+
+
+def mended_in_spite_of_a_kill(reading, other, found):
+    """The central that reads dies when a letter is sent and perhaps not noted, and it is sent
+    again; the other one takes over."""
+    spoilt = sorted(letter for letter, row in found.items() if row[0] == "decode")
+    for letter in spoilt[:3]:
+        mend(other, letter)
+    reading.kill()
+    for letter in spoilt[:3]:
+        if letters(other, "--status", "any")[letter][-1] == "open":
+            mend(other, letter)
+    reading.start()
+    for letter in spoilt[3:]:
+        mend(reading, letter)
+    everything_read(reading, other)
+    eventually(lambda: not letters(other), "all of them follow", FOLLOW_SECONDS + 30, pause=0.2)
+    kept = letters(reading, "--status", "any")
+    check(kept.keys() == found.keys() and {row[-1] for row in kept.values()} == {"replayed"},
+          f"what is kept: {kept}")
+    for central in (reading, other):
+        check(central.status()["deadLetters"] == 0, f"{central.name} counts some")
+        check("tillbox_dead_letters 0\n" in central.ask("GET", "/metrics").body.decode(),
+              f"{central.name} has an alarm")
+    dlq(other, "replay", spoilt[0], status=1)
+    check(f"dead letter {spoilt[0]} of order" in other.diagnostics(), "nothing tells who did it")
+
+
+def dropped(central, edge):
+    check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
+    order = sell(edge)[0]
+    edge.stop()
+    spoil(edge, [(order, 3)])
+    edge.start()
+    check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
+    eventually(lambda: len(letters(central)) == 1, "there is a letter", 60, pause=0.2)
+    (letter,) = letters(central)
+    dlq(central, "drop", letter)
+    check(not letters(central), "it is still open")
+    check(central.status()["deadLetters"] == 0, "it still counts")
+    mend(central, letter)  # a replay brings it back
+    eventually(lambda: letters(central, "--status", "any")[letter][-1] == "replayed",
+               "it is applied", 60, pause=0.2)
+
+
+def gone_when_their_time_is_over(folder, kafka, mongo, central):
+    """Removed by whoever owns the view, 90 days after they died."""
+    kept = letters(central, "--status", "any")
+    old = sorted(kept)[0]
+    partition, offset = (int(part) for part in old.split("-")[-2:])
+    died = int(time.time() - 91 * 86400) * 1000
+    mongo.command({"update": "dead_letters", "updates": [
+        {"q": {"partition": partition, "offset": offset},
+         "u": {"$set": {"deadAt": {"$date": {"$numberLong": str(died)}}}}}]})
+    central.stop()
+    with Central(folder, "three", kafka.address, mongo.uri) as three:
+        eventually(lambda: old not in letters(three, "--status", "any"), "it is gone", 60,
+                   pause=0.2)
+        check(len(letters(three, "--status", "any")) == len(kept) - 1, "others are gone too")
+
+
+def clean(mongo, *centrals):
+    for central in centrals:
+        status, said = verify(central, *central.tills)
+        check(status == 0, f"verify at {central.name} ends with {status}:\n{said}")
+        check_sums(central, mongo)
+
+
+def test():
+    with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
+            Central(folder, "one", kafka.address, mongo.uri, "--create-topics") as one, \
+            till(folder, "till1", kafka.address) as edge:
+        one.tills = [edge]
+        spoilt, waiting = spoilt_events_leave(edge)
+        everything_read(one)
+        found = they_are_letters(one, spoilt, waiting)
+        dead_again(one, kafka, found)
+        with Central(folder, "two", kafka.address, mongo.uri) as two:
+            two.tills = [edge]
+            everything_read(one, two)
+            mended_in_spite_of_a_kill(one, two, found)
+            dropped(two, edge)
+            everything_read(one, two)
+            clean(mongo, one, two)
+            gone_when_their_time_is_over(folder, kafka, mongo, two)
+
+
+run(test)
