@@ -228,6 +228,36 @@ void tb_txn_rollback(struct tb_txn *txn)
     txn->db = NULL;
 }
 
+static int remove_file(sqlite3_vfs *vfs, const char *path, const char *suffix)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf name = {0};
+    int rc;
+
+    tb_buf_adds(&name, path);
+    tb_buf_adds(&name, suffix);
+    if (!tb_buf_ok(&name))
+        return SQLITE_NOMEM;
+    rc = vfs->xDelete(vfs, name.data, /* syncDir= */ 1);
+    return rc == SQLITE_IOERR_DELETE_NOENT ? SQLITE_OK : rc;
+}
+
+/* The database first: a WAL whose database is gone is nobody's, the other way round is not so. */
+enum tb_code tb_db_remove(const char *path, struct tb_error *err)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int rc = remove_file(vfs, path, suffixes[i]);
+
+        if (rc != SQLITE_OK) {
+            (void)tb_error_sqlite(err, NULL, rc);
+            return tb_error_wrap(err, "remove %s%s", path, suffixes[i]);
+        }
+    }
+    return TB_OK;
+}
+
 static enum tb_code run_step(struct tb_db *db, const char *sql, int version,
                              int32_t application_id, struct tb_error *err)
 {

@@ -30,6 +30,9 @@ enum tb_db_mode {
  * wal_pages: checkpoint once the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
+/* Removes a database file with its WAL, durably; none there is fine. Nobody has it open for
+ * writing. */
+TB_CHECKED enum tb_code tb_db_remove(const char *path, struct tb_error *err);
 /* NULL is fine; all statements must be finalized. The last writer to leave moves the WAL into the
  * file, unless the disk has failed: then the next start does. */
 void tb_db_close(struct tb_db *db);

@@ -140,7 +140,7 @@ enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, c
     while (t && strcmp(t->name, topic) != 0)
         t = t->link;
     if (t) {
-        const struct inproc_group *g = find_group(log, t, tb_str_of(group));
+        const struct inproc_group *g = group ? find_group(log, t, tb_str_of(group)) : NULL;
 
         range.begin = t->parts[partition].begin;
         range.end = t->parts[partition].end;

@@ -22,7 +22,13 @@ TB_CHECKED enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, const ch
 TB_CHECKED enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic,
                                              const char *group, struct tb_log_reader **ret_reader,
                                              struct tb_error *err);
-/* Where a partition ends and what the group has committed, at this moment; any thread. */
+/* A reader of no group, which stands at the beginning; its commits are not kept. While it is open
+ * nothing is removed from the log. Any thread; as many as are wanted. */
+TB_CHECKED enum tb_code tb_log_inproc_visitor(struct tb_log_inproc *log, const char *topic,
+                                              struct tb_log_reader **ret_reader,
+                                              struct tb_error *err);
+/* Where a partition ends and what the group (NULL: none) has committed, at this moment; any
+ * thread. */
 TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic,
                                             const char *group, int32_t partition,
                                             struct tb_log_range *ret_range, struct tb_error *err);

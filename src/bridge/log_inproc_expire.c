@@ -14,7 +14,7 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
 
     pthread_mutex_lock(&log->lock);
     *ret_begin = topic->parts[partition].begin;
-    end = topic->parts[partition].end - 1;
+    end = log->visitors > 0 ? *ret_begin : topic->parts[partition].end - 1;
     if (topic->parts[partition].released < end)
         end = topic->parts[partition].released;
     for (const struct inproc_group *group = log->groups; group; group = group->link) {

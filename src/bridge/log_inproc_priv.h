@@ -75,6 +75,7 @@ struct tb_log_inproc {
     pthread_cond_t changed; /* records were added, or a reader is to be woken */
     struct inproc_topic *topics;
     struct inproc_group *groups;
+    int visitors;           /* readers of no group that are open */
     bool dirty;             /* a committed offset differs from the stored one */
     int64_t dirty_since_us; /* since when */
     bool removable;         /* there may be something to remove */

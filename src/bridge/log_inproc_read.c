@@ -15,7 +15,8 @@ struct inproc_reader {
     struct tb_log_reader base;
     struct tb_log_inproc *log;
     struct inproc_topic *topic;
-    struct inproc_group *group;
+    struct inproc_group *group; /* NULL: a visitor */
+    bool joined;                /* freed, it is to be left */
     struct tb_db *db;
     struct tb_stmt select[TB_LOG_PARTITIONS]; /* prepared at the first record */
     int64_t position[TB_LOG_PARTITIONS];
@@ -35,11 +36,11 @@ static struct inproc_reader *reader_of(struct tb_log_reader *base)
 static enum tb_code out_of_range(const struct inproc_reader *reader, int32_t partition,
                                  int64_t begin, int64_t end, struct tb_error *err)
 {
-    return tb_error_set(err, TB_CORRUPT,
-                        "group %s stands at %" PRId64 " of %s-%d, which holds %" PRId64
-                        " up to %" PRId64,
-                        reader->group->name, reader->position[partition], reader->topic->name,
-                        (int)partition, begin, end);
+    return tb_error_set(
+        err, TB_CORRUPT,
+        "%s%s stands at %" PRId64 " of %s-%d, which holds %" PRId64 " up to %" PRId64,
+        reader->group ? "group " : "a visitor", reader->group ? reader->group->name : "",
+        reader->position[partition], reader->topic->name, (int)partition, begin, end);
 }
 
 /* With the lock held: the next partition, in turn, that has something to say; -1: none.
@@ -237,7 +238,7 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
     TB_TRY(check_partition(partition, err));
     pthread_mutex_lock(&log->lock);
     inside = next >= 0 && next <= reader->topic->parts[partition].end;
-    if (inside && reader->group->offsets[partition].committed != next) {
+    if (inside && reader->group && reader->group->offsets[partition].committed != next) {
         reader->group->offsets[partition].committed = next;
         if (!log->dirty)
             log->dirty_since_us = tb_clock_mono_us(log->clock);
@@ -255,8 +256,9 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
 {
     struct inproc_reader *reader = reader_of(base);
 
-    return tb_log_inproc_range(reader->log, reader->topic->name, reader->group->name, partition,
-                               ret_range, err);
+    return tb_log_inproc_range(reader->log, reader->topic->name,
+                               reader->group ? reader->group->name : NULL, partition, ret_range,
+                               err);
 }
 
 static void reader_wake(struct tb_log_reader *base)
@@ -276,9 +278,12 @@ static void reader_free(struct tb_log_reader *base)
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         tb_stmt_finalize(&reader->select[p]);
     tb_db_close(reader->db);
-    if (reader->group) {
+    if (reader->joined) {
         pthread_mutex_lock(&reader->log->lock);
-        reader->group->reading = false;
+        if (reader->group)
+            reader->group->reading = false;
+        else
+            reader->log->visitors--;
         pthread_mutex_unlock(&reader->log->lock);
     }
     free(reader->records);
@@ -326,6 +331,28 @@ static enum tb_code join_group(struct inproc_reader *reader, const char *topic_n
                             topic_name);
     reader->topic = topic;
     reader->group = group;
+    reader->joined = true;
+    return TB_OK;
+}
+
+static enum tb_code join_as_visitor(struct inproc_reader *reader, const char *topic_name,
+                                    struct tb_error *err)
+{
+    struct tb_log_inproc *log = reader->log;
+    struct inproc_topic *topic;
+
+    pthread_mutex_lock(&log->lock);
+    topic = tb_inproc_topic(log, tb_str_of(topic_name));
+    if (topic) {
+        log->visitors++;
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+            reader->position[p] = topic->parts[p].begin;
+    }
+    pthread_mutex_unlock(&log->lock);
+    if (!topic)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->topic = topic;
+    reader->joined = true;
     return TB_OK;
 }
 
@@ -338,12 +365,15 @@ static enum tb_code set_up(struct inproc_reader *reader, const char *topic, cons
     reader->headers = malloc(BATCH_HEADERS * sizeof *reader->headers);
     if (!reader->bytes || !reader->records || !reader->headers)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    TB_TRY(join_group(reader, topic, group, err));
+    if (group)
+        TB_TRY(join_group(reader, topic, group, err));
+    else
+        TB_TRY(join_as_visitor(reader, topic, err));
     return tb_db_open(reader->log->path, TB_DB_READER, 0, &reader->db, err);
 }
 
-enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, const char *group,
-                                  struct tb_log_reader **ret_reader, struct tb_error *err)
+static enum tb_code open_reader(struct tb_log_inproc *log, const char *topic, const char *group,
+                                struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     struct inproc_reader *reader = calloc(1, sizeof *reader);
     enum tb_code code;
@@ -359,4 +389,16 @@ enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, 
     }
     *ret_reader = &reader->base;
     return TB_OK;
+}
+
+enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, const char *group,
+                                  struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return open_reader(log, topic, group, ret_reader, err);
+}
+
+enum tb_code tb_log_inproc_visitor(struct tb_log_inproc *log, const char *topic,
+                                   struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return open_reader(log, topic, NULL, ret_reader, err);
 }

@@ -3,6 +3,7 @@
 #include "base/db.h"
 #include "support/support.h"
 #include <stdio.h>
+#include <unistd.h>
 
 #define OURS 0x7469
 static char folder[128], path[160];
@@ -69,6 +70,27 @@ START_TEST(a_reader_cannot_write_nor_create)
     reader = open_db(TB_DB_READER);
     ck_assert_int_ne(tb_db_exec(reader, "INSERT INTO tea(name) VALUES('green')", &err), TB_OK);
     tb_db_close(reader);
+    tb_db_close(db);
+}
+END_TEST
+
+START_TEST(what_is_removed_is_gone_with_its_log)
+{
+    struct tb_db *db = open_db(TB_DB_DERIVED);
+    char wal[180];
+
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    ck_ok(tb_db_exec(db, "CREATE TABLE tea(id INTEGER) STRICT", &err));
+    struct tb_db *reader = open_db(TB_DB_READER); /* so that closing leaves the WAL */
+    (void)query(reader, "SELECT count(*) FROM tea");
+    tb_db_close(db);
+    ck_ok(tb_db_remove(path, &err));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_ne(access(wal, F_OK), 0);
+    tb_db_close(reader);
+    ck_ok(tb_db_remove(path, &err)); /* nothing there is fine */
+    db = open_db(TB_DB_DERIVED);
+    ck_assert_int_eq(query(db, "SELECT count(*) FROM sqlite_schema"), 0);
     tb_db_close(db);
 }
 END_TEST
@@ -160,6 +182,7 @@ int main(void)
     tcase_add_test(tc, settings_are_in_force);
     tcase_add_test(tc, a_reader_cannot_write_nor_create);
     tcase_add_test(tc, migrations_run_once_and_strangers_are_refused);
+    tcase_add_test(tc, what_is_removed_is_gone_with_its_log);
     tcase_add_test(tc, a_failed_migration_leaves_the_old_schema);
     tcase_add_test(tc, what_was_not_committed_is_gone);
     tcase_add_test(tc, a_second_writer_is_told_busy);

@@ -101,6 +101,31 @@ START_TEST(retention_waits_for_every_group)
 }
 END_TEST
 
+/* Who reads all of it again finds all of it, and holds nothing back once it is gone. */
+START_TEST(retention_waits_for_a_visitor)
+{
+    struct tb_error err = {0};
+    struct tb_log_reader *visitor = NULL;
+    struct tb_log_range range;
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    read_and_commit_all();
+    ck_ok(tb_log_inproc_visitor(f.log, TOPIC, &visitor, &err));
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    log_read(visitor, f.seen, 10);
+    ck_ok(visitor->ops->commit(visitor, p, 10, &err));
+    ck_assert_int_eq(visitor->ops->commit(visitor, p, 11, &err), TB_INVALID);
+    ck_ok(visitor->ops->range(visitor, p, &range, &err));
+    ck_assert_int_eq(range.end, 10);
+    ck_assert_int_eq(range.committed, -1);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    visitor->ops->free(visitor);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 9);
+}
+END_TEST
+
 /* Offsets go on after everything that may be removed was: the newest record stays to tell. */
 START_TEST(offsets_go_on_after_retention)
 {
@@ -263,6 +288,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, log_setup, log_teardown);
     tcase_add_test(tc, retention_levels_off);
+    tcase_add_test(tc, retention_waits_for_a_visitor);
     tcase_add_test(tc, retention_waits_for_every_group);
     tcase_add_test(tc, offsets_go_on_after_retention);
     tcase_add_test(tc, retention_does_not_touch_an_open_batch);
