@@ -44,7 +44,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
     consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_SECURE_MS;
     tb_mailbox_init(&consumer->pause, 0);
-    tb_consumer_init_letters(consumer);
+    tb_consumer_init_errands(consumer);
     if (new_letters(consumer, err) != TB_OK) {
         tb_consumer_free(consumer);
         return err->code;
@@ -57,7 +57,7 @@ void tb_consumer_free(struct tb_consumer *consumer)
 {
     if (!consumer)
         return;
-    tb_consumer_close_letters(consumer);
+    tb_consumer_close_errands(consumer);
     tb_errands_release(&consumer->errands);
     tb_dead_letters_free(consumer->letters);
     tb_plan_release(&consumer->plan);
@@ -361,7 +361,7 @@ void tb_consumer_run(struct tb_consumer *consumer)
         if (pause_ms > 0 && !atomic_load(&consumer->stopping))
             tb_mailbox_wait(&consumer->pause, pause_ms);
     }
-    tb_consumer_close_letters(consumer);
+    tb_consumer_close_errands(consumer);
 }
 
 void tb_consumer_wake(struct tb_consumer *consumer)

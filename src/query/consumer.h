@@ -11,7 +11,7 @@
  * Letters that died of a gap follow by themselves, in version order, within 30 s of what they
  * waited for: each look is bounded, and so is how often a letter that goes on dying is sent.
  *
- * Thread:  step and run from the owner; stop, drop and stats from any thread.
+ * Thread:  step and run from the owner; stop, drop, ask and stats from any thread.
  * Memory:  borrows what its options point to.
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */
@@ -79,4 +79,12 @@ void tb_consumer_stop(struct tb_consumer *consumer);
 TB_CHECKED enum tb_code tb_consumer_drop(struct tb_consumer *consumer,
                                          struct tb_letter_place place, int64_t wait_ms,
                                          struct tb_error *err);
+/* Has call run between two batches, when the view has nothing open, on the consumer's thread; its
+ * outcome is the result. TB_BUSY, TB_UNAVAILABLE: it was not called. */
+TB_CHECKED enum tb_code tb_consumer_ask(struct tb_consumer *consumer,
+                                        enum tb_code (*call)(void *ctx, struct tb_error *err),
+                                        void *ctx, int64_t wait_ms, struct tb_error *err);
+/* From here on it fills another view, from the offsets that this one has. From such a call, or
+ * between two steps. */
+void tb_consumer_move(struct tb_consumer *consumer, struct tb_view *view);
 const struct tb_consumer_stats *tb_consumer_stats(const struct tb_consumer *consumer);

@@ -65,7 +65,7 @@ static enum tb_code tell_log(struct tb_consumer *consumer, struct tb_error *err)
     return TB_OK;
 }
 
-static void forget_given(struct tb_consumer *consumer)
+void tb_consumer_forget_given(struct tb_consumer *consumer)
 {
     for (size_t i = 0; i < consumer->given_count; i++)
         tb_plan_clear(&consumer->given[i]);
@@ -80,7 +80,7 @@ enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *er
     if (!consumer->flushed)
         TB_TRY(flush_view(consumer, err));
     TB_TRY(tell_log(consumer, err));
-    forget_given(consumer);
+    tb_consumer_forget_given(consumer);
     return TB_OK;
 }
 
@@ -93,7 +93,7 @@ void tb_consumer_undo(struct tb_consumer *consumer)
     view->ops->undo(view);
     if (consumer->given_count == 0)
         return;
-    forget_given(consumer);
+    tb_consumer_forget_given(consumer);
     tb_consumer_drop_batch(consumer);
     consumer->positioned = false; /* the view's offsets say where to read on */
 }

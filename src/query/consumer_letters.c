@@ -10,66 +10,6 @@
 /* A record that did not come back through the log by then was lost on its way, or waits behind
  * many others: it is sent again, which harms nobody. */
 #define PATIENCE_MS 30000
-/* Drops that wait; people ask for them one at a time. */
-#define ERRANDS_MAX 16
-
-struct drop {
-    struct tb_errand errand; /* first */
-    struct tb_letter_place place;
-};
-
-static void ring(void *ctx)
-{
-    tb_consumer_wake(ctx);
-}
-
-void tb_consumer_init_letters(struct tb_consumer *consumer)
-{
-    tb_errands_init(&consumer->errands, ERRANDS_MAX, ring, consumer);
-    consumer->follow.due_ms = tb_clock_mono_ms(consumer->options.clock);
-}
-
-void tb_consumer_close_letters(struct tb_consumer *consumer)
-{
-    struct tb_error ending = {0};
-
-    tb_error_set(&ending, TB_UNAVAILABLE, "the view is not written any more: this is ending");
-    tb_errands_close(&consumer->errands, &ending);
-}
-
-static void free_drop(struct tb_errand *errand)
-{
-    free(errand);
-}
-
-enum tb_code tb_consumer_drop(struct tb_consumer *consumer, struct tb_letter_place place,
-                              int64_t wait_ms, struct tb_error *err)
-{
-    struct drop *drop = calloc(1, sizeof *drop);
-
-    TB_ASSERT(consumer->options.view->ops->drop_letter);
-    if (!drop)
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    *drop = (struct drop){.errand.free = free_drop, .place = place};
-    return tb_errand_ask(&consumer->errands, &drop->errand, wait_ms, err);
-}
-
-/* Between two plans, when the view has nothing open. */
-void tb_consumer_run_errands(struct tb_consumer *consumer)
-{
-    struct tb_view *view = consumer->options.view;
-    struct tb_errand *errand;
-
-    while ((errand = tb_errands_take(&consumer->errands)) != NULL) {
-        const struct drop *drop = (const struct drop *)errand;
-        struct tb_error outcome = {0};
-
-        (void)view->ops->drop_letter(view, drop->place, tb_clock_wall_ms(consumer->options.clock),
-                                     &outcome); /* which tells it */
-        tb_errand_end(&consumer->errands, errand, &outcome);
-    }
-}
-
 static bool follows(const struct tb_consumer *consumer)
 {
     return consumer->options.resend && consumer->options.view->ops->ready_letters;

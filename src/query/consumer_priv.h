@@ -1,6 +1,6 @@
 /* The consumer's parts: its batch on the way into the view (consumer_batch.c, consumer_group.c), a
- * batch of its own (consumer_keep.c), what is done about dead letters (consumer_letters.c), and
- * the steps around them (consumer.c).
+ * batch of its own (consumer_keep.c), what is done about dead letters (consumer_letters.c), what
+ * others ask for (consumer_errands.c), and the steps around them (consumer.c).
  *
  * Thread:  the consumer's owner.
  * Memory:  a batch is the reader's until its next poll, or kept: a copy in an arena.
@@ -67,7 +67,7 @@ struct tb_consumer {
     size_t refusal_count;
     struct tb_arena refusal_texts;
 
-    struct tb_errands errands; /* letters to be dropped */
+    struct tb_errands errands; /* what others ask of this thread */
     struct tb_follow follow;
     struct tb_unknown_types unknown;
     struct tb_dead_letters *letters; /* NULL: the view keeps them */
@@ -84,16 +84,20 @@ bool tb_consumer_joins(const struct tb_consumer *consumer);
 TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
 /* After a failure: what the view was given and was not flushed is read again. */
 void tb_consumer_undo(struct tb_consumer *consumer);
+/* The plans that the view was given are flushed, or undone. */
+void tb_consumer_forget_given(struct tb_consumer *consumer);
 /* Nothing more of the batch is done here. */
 void tb_consumer_drop_batch(struct tb_consumer *consumer);
 
 /* consumer.c: a pause or a wait for records ends. Any thread. */
 void tb_consumer_wake(struct tb_consumer *consumer);
 
-/* consumer_letters.c */
-void tb_consumer_init_letters(struct tb_consumer *consumer);
-void tb_consumer_close_letters(struct tb_consumer *consumer); /* whoever waits is told so */
+/* consumer_errands.c */
+void tb_consumer_init_errands(struct tb_consumer *consumer);
+void tb_consumer_close_errands(struct tb_consumer *consumer); /* whoever waits is told so */
 void tb_consumer_run_errands(struct tb_consumer *consumer);
+
+/* consumer_letters.c */
 /* Sends letters again that may follow, if it is time to look for them. */
 TB_CHECKED enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err);
 int64_t tb_consumer_follow_at_ms(const struct tb_consumer *consumer); /* monotonic */

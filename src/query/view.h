@@ -100,7 +100,7 @@ struct tb_view_reader_ops {
                                       struct tb_str doc),
                          void *ctx, bool *ret_more, struct tb_error *err);
     /* Up to limit orders from the id `start` on ("": the first), in the order of their ids; an
-     * order's texts live until each returns. NULL: nobody asks this view so. */
+     * order's texts live until each returns. */
     enum tb_code (*scan)(struct tb_view_reader *reader, const char *start, int limit,
                          void (*each)(void *ctx, const struct tb_order *order), void *ctx,
                          struct tb_error *err);

@@ -105,8 +105,8 @@ static bool own_texts(struct tb_arena *arena, struct tb_order *order)
     return ok;
 }
 
-static enum tb_code load_document(struct tb_str doc, struct tb_arena *arena,
-                                  struct tb_order *ret_order, struct tb_error *err)
+enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
+                                     struct tb_order *ret_order, struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     enum tb_code code = tb_json_parse(doc, TB_JSON_DEPTH_MAX, &json, err);
@@ -131,7 +131,7 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     if (tb_stmt_is_null(stmt, 4))
         found.stub = true;
     else
-        TB_TRY(load_document(tb_stmt_text(stmt, 4), arena, &found.order, err));
+        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 4), arena, &found.order, err));
     found.order.version = tb_stmt_int64(stmt, 0);
     if (epoch.len < sizeof found.epoch)
         memcpy(found.epoch, epoch.ptr, epoch.len);

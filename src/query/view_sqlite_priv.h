@@ -33,6 +33,10 @@ struct tb_view_sqlite {
     struct tb_stmt scan_letters, letter;
 };
 
+/* A stored document as an order; its texts in the arena. */
+TB_CHECKED enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
+                                                struct tb_order *ret_order, struct tb_error *err);
+
 /* view_sqlite_dead.c; the write is part of the plan's transaction. */
 TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead(struct tb_view_sqlite *view,
                                                     struct tb_error *err);
@@ -60,7 +64,7 @@ enum tb_code tb_view_sqlite_ready_letters(struct tb_view *base, struct tb_letter
 struct tb_view_sqlite_reader {
     struct tb_view_reader reader;
     struct tb_db *db; /* owned */
-    struct tb_stmt get, list, list_customer, stats, offset, dead_count;
+    struct tb_stmt get, list, list_customer, scan, stats, offset, dead_count;
     struct tb_stmt letters, open_letters, order_letters, letter;
 };
 enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,

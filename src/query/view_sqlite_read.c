@@ -19,6 +19,9 @@ const char *const tb_view_sqlite_list_customer_sql =
     " WHERE customer_id = :customer_id AND" LIST_RANGE LIST_FILTERS;
 const char *const tb_view_sqlite_get_sql =
     "SELECT version, doc FROM orders WHERE order_id = :order_id AND doc IS NOT NULL";
+static const char scan_sql[] =
+    "SELECT doc FROM orders WHERE order_id >= :start AND doc IS NOT NULL"
+    " ORDER BY order_id LIMIT :limit";
 static const char dead_count_sql[] = "SELECT count(*) FROM dead_letters WHERE status = 'open'";
 
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
@@ -104,6 +107,38 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     return code;
 }
 
+static enum tb_code scan_rows(struct tb_stmt *stmt,
+                              void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+
+    for (bool row = true;;) {
+        struct tb_order order;
+
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            return TB_OK;
+        tb_arena_clear(&arena);
+        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 0), &arena, &order, err));
+        each(ctx, &order);
+    }
+}
+
+static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
+                                void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                                struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->scan;
+    enum tb_code code;
+
+    tb_stmt_bind_text(stmt, ":start", tb_str_of(start));
+    tb_stmt_bind_int64(stmt, ":limit", limit);
+    code = scan_rows(stmt, each, ctx, err);
+    tb_stmt_reset(stmt);
+    return code;
+}
+
 static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
                                   int64_t *ret_next, struct tb_error *err)
 {
@@ -135,9 +170,9 @@ static void reader_free(struct tb_view_reader *base)
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
 
     struct tb_stmt *const all[] = {
-        &reader->get,           &reader->list,      &reader->list_customer, &reader->stats,
-        &reader->offset,        &reader->letter,    &reader->letters,       &reader->open_letters,
-        &reader->order_letters, &reader->dead_count};
+        &reader->get,          &reader->list,          &reader->list_customer, &reader->stats,
+        &reader->scan,         &reader->offset,        &reader->letter,        &reader->letters,
+        &reader->open_letters, &reader->order_letters, &reader->dead_count};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
@@ -148,6 +183,7 @@ static void reader_free(struct tb_view_reader *base)
 static const struct tb_view_reader_ops ops = {
     .get = reader_get,
     .list = reader_list,
+    .scan = reader_scan,
     .stats = tb_view_sqlite_stats,
     .offset = reader_offset,
     .letters = tb_view_sqlite_letters,
@@ -166,6 +202,7 @@ static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char
         {&reader->get, tb_view_sqlite_get_sql},
         {&reader->list, tb_view_sqlite_list_sql},
         {&reader->list_customer, tb_view_sqlite_list_customer_sql},
+        {&reader->scan, scan_sql},
         {&reader->stats, tb_view_sqlite_stats_sql},
         {&reader->offset, tb_view_sqlite_offset_sql},
         {&reader->letter, tb_view_sqlite_letter_sql},

@@ -1,0 +1,311 @@
+#include "query/rebuild_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* So few are left: the rest is read while the served view stands still. */
+#define CLOSE_EVENTS 1000
+/* With nothing to read, or not allowed to swap yet. */
+#define PAUSE_MS 20
+#define TIDY_EVERY_MS (60 * 60 * 1000)
+/* A view that turns out to be damaged, or to lack events, is begun anew so often. */
+#define RESTARTS_MAX 2
+
+enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
+                            struct tb_rebuild **ret_rebuild, struct tb_error *err)
+{
+    struct tb_rebuild *rebuild = calloc(1, sizeof *rebuild);
+
+    if (!rebuild)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    rebuild->options = *options;
+    tb_mailbox_init(&rebuild->door, 0);
+    TB_ASSERT(pthread_mutex_init(&rebuild->lock, NULL) == 0);
+    rebuild->tidy_at_ms = tb_clock_mono_ms(options->clock);
+    *ret_rebuild = rebuild;
+    return TB_OK;
+}
+
+void tb_rebuild_free(struct tb_rebuild *rebuild)
+{
+    if (!rebuild)
+        return;
+    tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
+    free(rebuild->compare);
+    pthread_mutex_destroy(&rebuild->lock);
+    tb_mailbox_release(&rebuild->door);
+    free(rebuild);
+}
+
+/* With the lock held: it is shown as begun from here on. */
+static void put_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
+{
+    rebuild->figures = (struct tb_rebuild_figures){.job = *job, .seconds_left = -1};
+    rebuild->figures.state = TB_REBUILD_BUILDING;
+    rebuild->pending = true;
+}
+
+enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
+                              struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    enum tb_code code = TB_OK;
+
+    pthread_mutex_lock(&rebuild->lock);
+    if (tb_rebuild_is_running(rebuild->figures.state))
+        code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
+    else if (job->rollback && !options->edition->can_roll_back(options->edition_ctx))
+        code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
+    else
+        put_job(rebuild, job);
+    pthread_mutex_unlock(&rebuild->lock);
+    if (code == TB_OK)
+        tb_mailbox_wake(&rebuild->door);
+    return code;
+}
+
+static int64_t fail(struct tb_rebuild *rebuild, const char *why)
+{
+    tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
+    free(rebuild->compare);
+    rebuild->compare = NULL;
+    tb_rebuild_enter(rebuild, TB_REBUILD_FAILED, why);
+    return 0;
+}
+
+/* The new view is begun anew where that may help. */
+static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error *why)
+{
+    struct tb_error err = {0};
+
+    if (why->code != TB_CORRUPT || rebuild->job.rollback || rebuild->restarts == RESTARTS_MAX)
+        return fail(rebuild, why->text);
+    rebuild->restarts++;
+    tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
+    free(rebuild->compare);
+    rebuild->compare = NULL;
+    tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, why->text);
+    if (tb_rebuild_open(rebuild, /* anew= */ true, &err) != TB_OK)
+        return fail(rebuild, err.text);
+    return 0;
+}
+
+static int64_t begin(struct tb_rebuild *rebuild, bool anew)
+{
+    struct tb_error err = {0};
+
+    rebuild->restarts = 0;
+    tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
+    if (tb_rebuild_open(rebuild, anew, &err) != TB_OK)
+        return fail_or_restart(rebuild, &err);
+    return 0;
+}
+
+/* What an earlier process did not end; asked until there is an answer. A person who was faster
+ * begins anew. */
+static enum tb_code ask_begun(struct tb_rebuild *rebuild, bool *ret_begun, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    struct tb_rebuild_job job = {0};
+
+    TB_TRY(options->edition->begun(options->edition_ctx, ret_begun, &job, err));
+    rebuild->asked = true;
+    pthread_mutex_lock(&rebuild->lock);
+    *ret_begun = *ret_begun && !rebuild->pending;
+    if (*ret_begun) {
+        put_job(rebuild, &job);
+        rebuild->pending = false;
+        rebuild->job = job;
+    }
+    pthread_mutex_unlock(&rebuild->lock);
+    return TB_OK;
+}
+
+static bool take_pending(struct tb_rebuild *rebuild)
+{
+    bool pending;
+
+    pthread_mutex_lock(&rebuild->lock);
+    pending = rebuild->pending;
+    rebuild->pending = false;
+    if (pending)
+        rebuild->job = rebuild->figures.job;
+    pthread_mutex_unlock(&rebuild->lock);
+    return pending;
+}
+
+static int64_t idle(struct tb_rebuild *rebuild)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    int64_t now_ms = tb_clock_mono_ms(options->clock);
+    struct tb_error err = {0};
+
+    if (now_ms < rebuild->tidy_at_ms)
+        return rebuild->tidy_at_ms - now_ms;
+    (void)options->edition->tidy(options->edition_ctx, &err); /* else the next time */
+    rebuild->tidy_at_ms = now_ms + TIDY_EVERY_MS;
+    return TIDY_EVERY_MS;
+}
+
+/* Up to where the served view is. */
+static enum tb_code fill(struct tb_rebuild *rebuild, int64_t *ret_left, int64_t *ret_wait_ms,
+                         struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    int64_t next[TB_REBUILD_PARTITIONS] = {0};
+
+    TB_TRY(options->edition->served(options->edition_ctx, next, err));
+    return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
+}
+
+static int64_t build(struct tb_rebuild *rebuild)
+{
+    struct tb_error err = {0};
+    int64_t left = 0, wait_ms = 0;
+
+    if (fill(rebuild, &left, &wait_ms, &err) != TB_OK)
+        return fail_or_restart(rebuild, &err);
+    if (rebuild->state == TB_REBUILD_BUILDING) {
+        if (rebuild->figures.events >= rebuild->goal)
+            tb_rebuild_enter(rebuild, TB_REBUILD_CATCHING_UP, rebuild->trouble.text);
+    } else if (left <= CLOSE_EVENTS) {
+        tb_rebuild_enter(rebuild,
+                         rebuild->job.rollback ? TB_REBUILD_SWAPPING : TB_REBUILD_COMPARING,
+                         rebuild->trouble.text);
+    }
+    return wait_ms;
+}
+
+static enum tb_code hold(struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+
+    TB_TRY(options->edition->hold(options->edition_ctx, rebuild->held_next, &rebuild->held_served,
+                                  &rebuild->held_rebuilt, err));
+    rebuild->held = true;
+    return TB_OK;
+}
+
+/* Both have the same events now. */
+static enum tb_code begin_compare(struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    rebuild->compare = calloc(1, sizeof *rebuild->compare);
+    if (!rebuild->compare)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    tb_compare_init(rebuild->compare, rebuild->held_served, rebuild->held_rebuilt);
+    return TB_OK;
+}
+
+static int64_t end_compare(struct tb_rebuild *rebuild)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    int64_t differences = rebuild->compare->differences;
+    char why[160];
+
+    options->edition->let_go(options->edition_ctx);
+    rebuild->held = false;
+    free(rebuild->compare);
+    rebuild->compare = NULL;
+    if (differences > 0 && !rebuild->job.accept) {
+        snprintf(why, sizeof why,
+                 "%lld differences between the rebuilt view and the served one, which stays; "
+                 "accept to have them all the same",
+                 (long long)differences);
+        return fail(rebuild, why);
+    }
+    tb_rebuild_enter(rebuild, TB_REBUILD_SWAPPING, "");
+    return 0;
+}
+
+static enum tb_code compare_on(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
+                               struct tb_error *err)
+{
+    int64_t left = 0;
+
+    *ret_wait_ms = 0;
+    if (!rebuild->held)
+        return hold(rebuild, err);
+    if (rebuild->compare) {
+        TB_TRY(tb_compare_step(rebuild->compare, err));
+        tb_rebuild_note_compared(rebuild);
+        return TB_OK;
+    }
+    TB_TRY(tb_rebuild_fill(rebuild, rebuild->held_next, &left, ret_wait_ms, err));
+    return left == 0 ? begin_compare(rebuild, err) : TB_OK;
+}
+
+static int64_t compare(struct tb_rebuild *rebuild)
+{
+    struct tb_error err = {0};
+    int64_t wait_ms = 0;
+
+    if (compare_on(rebuild, &wait_ms, &err) != TB_OK)
+        return fail_or_restart(rebuild, &err);
+    if (rebuild->compare && rebuild->compare->done)
+        return end_compare(rebuild);
+    return wait_ms;
+}
+
+static int64_t swap(struct tb_rebuild *rebuild)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    bool rollback = rebuild->job.rollback;
+    struct tb_error err = {0};
+    int64_t left = 0, wait_ms = 0;
+    enum tb_code code = fill(rebuild, &left, &wait_ms, &err);
+
+    if (code == TB_OK && left > CLOSE_EVENTS)
+        return wait_ms;
+    if (code == TB_OK)
+        code = options->edition->swap(options->edition_ctx, rebuild, &err);
+    if (code == TB_BUSY) {
+        tb_rebuild_note_problem(rebuild, err.text);
+        return PAUSE_MS;
+    }
+    if (code != TB_OK)
+        return fail_or_restart(rebuild, &err);
+    tb_rebuild_close(rebuild, TB_REBUILD_MOVED);
+    tb_rebuild_enter(rebuild, rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE, "");
+    return 0;
+}
+
+int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    struct tb_error err = {0};
+    bool begun = false;
+
+    if (!rebuild->asked && ask_begun(rebuild, &begun, &err) != TB_OK)
+        return PAUSE_MS * 50;
+    if (begun)
+        return begin(rebuild, /* anew= */ false);
+    if (take_pending(rebuild))
+        return begin(rebuild, /* anew= */ true);
+    if (!tb_rebuild_is_running(rebuild->state))
+        return idle(rebuild);
+    if (!options->edition->has_room(options->edition_ctx))
+        return fail(rebuild, "the disk reserve is reached: what is left is for orders");
+    switch (rebuild->state) {
+    case TB_REBUILD_COMPARING:
+        return compare(rebuild);
+    case TB_REBUILD_SWAPPING:
+        return swap(rebuild);
+    default:
+        return build(rebuild);
+    }
+}
+
+void tb_rebuild_run(struct tb_rebuild *rebuild)
+{
+    while (!atomic_load(&rebuild->stopping)) {
+        int64_t wait_ms = tb_rebuild_step(rebuild);
+
+        if (wait_ms > 0 && !atomic_load(&rebuild->stopping))
+            tb_mailbox_wait(&rebuild->door, wait_ms);
+    }
+}
+
+void tb_rebuild_stop(struct tb_rebuild *rebuild)
+{
+    atomic_store(&rebuild->stopping, true);
+    tb_mailbox_wake(&rebuild->door);
+}

@@ -1,0 +1,124 @@
+/* Rebuild: fills a view from the start of the log beside the one that is served, compares the two,
+ * and has the new one served.
+ *
+ *   NONE, DONE, FAILED, ROLLED_BACK --start--> BUILDING --> CATCHING_UP --> COMPARING
+ *                                                                |              |
+ *                                            (a rollback) -------+--> SWAPPING <+
+ *                                                                         |
+ *                                                                         +--> DONE, ROLLED_BACK
+ *   and from each of those under way to FAILED.
+ *
+ * BUILDING ends where the log ended at the start. The new view is filled by a consumer of its own
+ * with the plans of the one that is served, and never gets in front of that one, so that both can
+ * be brought to the same events: for the comparison, and once more for the swap, which happens
+ * while nobody writes the served view. What differs is listed and ends the rebuild as FAILED,
+ * unless it was started with `accept`. A rollback is the same with the view that was served
+ * before: it catches up and is swapped in without a comparison.
+ * A process that ends in the middle leaves what it has; begun of the edition says whether the next
+ * one goes on with it.
+ *
+ * Thread:  step and run from the owner; start, figures and stop from any.
+ * Memory:  borrows what its options point to.
+ * Errors:  trouble that may pass is waited out, and shown as `problem`; other trouble is FAILED.
+ * Units:   milliseconds, events. */
+#pragma once
+#include "query/compare.h"
+#include "query/consumer.h"
+
+enum tb_rebuild_state {
+    TB_REBUILD_NONE,
+    TB_REBUILD_BUILDING,
+    TB_REBUILD_CATCHING_UP,
+    TB_REBUILD_COMPARING,
+    TB_REBUILD_SWAPPING,
+    TB_REBUILD_DONE,
+    TB_REBUILD_FAILED,
+    TB_REBUILD_ROLLED_BACK,
+    TB_REBUILD_STATE_COUNT
+};
+const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
+bool tb_rebuild_is_running(enum tb_rebuild_state state);
+
+/* An old view is of use until somebody looks at the new one; it takes as much disk. */
+#define TB_REBUILD_KEEP_MS (7 * INT64_C(86400000))
+
+struct tb_rebuild_job {
+    bool rollback;
+    bool accept; /* whatever differs */
+};
+struct tb_rebuild_figures {
+    enum tb_rebuild_state state;
+    struct tb_rebuild_job job;
+    int64_t events, total; /* read, and to be read as far as is known; of the last job */
+    int64_t per_second;
+    int64_t seconds_left;                         /* -1: not known */
+    bool compared;                                /* what follows is known */
+    int64_t served_orders, rebuilt_orders;        /* that were compared */
+    int64_t differences;                          /* all of them */
+    struct tb_difference list[TB_COMPARE_LISTED]; /* the first ones */
+    char problem[240]; /* what is in the way, or was the end; "": nothing */
+};
+
+/* What becomes of the view that was filled. */
+enum tb_rebuild_end {
+    TB_REBUILD_KEEP,    /* it stays as it is: the process ends */
+    TB_REBUILD_DISCARD, /* it is of no use; a rollback's stays what it was */
+    TB_REBUILD_MOVED    /* it is served */
+};
+struct tb_rebuild;
+/* One kind of views; each is called on the owner's thread, but for what says otherwise. */
+struct tb_rebuild_edition {
+    /* A job that an earlier process did not end. */
+    enum tb_code (*begun)(void *ctx, bool *ret_begun, struct tb_rebuild_job *ret_job,
+                          struct tb_error *err);
+    /* The view to be filled, and a reader of the log of its own. anew: with nothing in it. After a
+     * failure, too, it is to be closed. */
+    enum tb_code (*open)(void *ctx, const struct tb_rebuild_job *job, bool anew,
+                         struct tb_view **ret_view, struct tb_log_reader **ret_reader,
+                         struct tb_error *err);
+    /* What the served view has of each partition; 0: nothing. */
+    enum tb_code (*served)(void *ctx, int64_t *ret_next, struct tb_error *err);
+    /* Readers of both; that of the served one shows it as of this moment, at which it had next,
+     * until it is let go. */
+    enum tb_code (*hold)(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
+                         struct tb_view_reader **ret_rebuilt, struct tb_error *err);
+    void (*let_go)(void *ctx);
+    /* Holds up whoever writes the served view, has tb_rebuild_reach bring the other one to the
+     * same events, and then moves all readers and the writer to it. TB_BUSY: not now, nothing is
+     * done. */
+    enum tb_code (*swap)(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err);
+    enum tb_code (*close)(void *ctx, enum tb_rebuild_end end, struct tb_error *err);
+    /* Now and then while nothing is under way: removes what nobody needs any more. */
+    enum tb_code (*tidy)(void *ctx, struct tb_error *err);
+    /* Any thread. */
+    bool (*can_roll_back)(void *ctx);
+    /* False: the disk has no room for this; orders come first. */
+    bool (*has_room)(void *ctx);
+};
+struct tb_rebuild_options {
+    const struct tb_rebuild_edition *edition;
+    void *edition_ctx;
+    const struct tb_clock *clock;
+    const struct tb_random *random;
+    struct tb_plan_rules rules;
+    const char *topic;
+    /* A state was entered, and what for ("": as it should be); on the owner's thread. */
+    void (*entered)(void *ctx, enum tb_rebuild_state state, const char *why);
+    void *ctx;
+};
+TB_CHECKED enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
+                                       struct tb_rebuild **ret_rebuild, struct tb_error *err);
+void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
+/* TB_CONFLICT: one is under way, or there is nothing to roll back to. */
+TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
+                                         const struct tb_rebuild_job *job, struct tb_error *err);
+void tb_rebuild_get(struct tb_rebuild *rebuild, struct tb_rebuild_figures *ret_figures);
+/* A little of the work; returns how long there is nothing to do in milliseconds. */
+int64_t tb_rebuild_step(struct tb_rebuild *rebuild);
+void tb_rebuild_run(struct tb_rebuild *rebuild); /* until stop */
+void tb_rebuild_stop(struct tb_rebuild *rebuild);
+
+/* For swap, while the owner waits in it: fills the view until it has next of each partition.
+ * TB_BUSY: that would take too long. */
+TB_CHECKED enum tb_code tb_rebuild_reach(struct tb_rebuild *rebuild, const int64_t *next,
+                                         struct tb_error *err);

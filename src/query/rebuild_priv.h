@@ -1,0 +1,59 @@
+/* The rebuild's parts: filling the new view (rebuild_fill.c), what others see of it
+ * (rebuild_figures.c), and the steps (rebuild.c).
+ *
+ * Thread:  the owner's, but for what the lock is for.
+ * Memory:  as rebuild.h.
+ * Errors:  as rebuild.h.
+ * Units:   milliseconds, events. */
+#pragma once
+#include "base/mailbox.h"
+#include "query/log_until.h"
+#include "query/rebuild.h"
+
+#define TB_REBUILD_PARTITIONS TB_LOG_UNTIL_PARTITIONS
+
+struct tb_rebuild {
+    struct tb_rebuild_options options;
+    struct tb_mailbox door; /* no mail: what a wait is cut short by */
+    _Atomic bool stopping;
+    pthread_mutex_t lock; /* of figures and pending */
+    struct tb_rebuild_figures figures;
+    bool pending; /* figures.job was asked for and not begun */
+
+    enum tb_rebuild_state state; /* figures' is ahead of it while a job is pending */
+    struct tb_rebuild_job job;
+    bool asked; /* the edition, for what was begun before */
+    int64_t tidy_at_ms;
+    bool opened;          /* the edition is to close what it was asked to open */
+    struct tb_view *view; /* the edition's */
+    struct tb_log_reader *reader;
+    struct tb_log_until until;
+    struct tb_consumer *consumer;
+    struct tb_error trouble; /* of the last step of the consumer */
+    int restarts;
+
+    int64_t first[TB_REBUILD_PARTITIONS]; /* where reading began */
+    int64_t goal;                         /* of BUILDING: events */
+    int64_t rate_ms, rate_events;         /* the last sample */
+    bool held;                            /* by the edition */
+    int64_t held_next[TB_REBUILD_PARTITIONS];
+    struct tb_view_reader *held_served, *held_rebuilt;
+    struct tb_compare *compare; /* NULL: not begun */
+};
+
+/* rebuild_fill.c */
+TB_CHECKED enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew,
+                                        struct tb_error *err);
+void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end);
+/* Reads on, up to next of each partition. *ret_left: events that are left; *ret_wait_ms: 0 unless
+ * something is in the way. Fails only for good. */
+TB_CHECKED enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next,
+                                        int64_t *ret_left, int64_t *ret_wait_ms,
+                                        struct tb_error *err);
+
+/* rebuild_figures.c */
+void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state,
+                      const char *problem);
+void tb_rebuild_note_progress(struct tb_rebuild *rebuild, int64_t events, int64_t left);
+void tb_rebuild_note_problem(struct tb_rebuild *rebuild, const char *problem);
+void tb_rebuild_note_compared(struct tb_rebuild *rebuild);
