@@ -2,7 +2,8 @@
  *
  * Four threads, one owner per handle (the arrows are wake-ups):
  *   api (main) --command--> writer --committed--> relay --log commit--> consumer --applied--> api
- * In the connected edition a fifth: writer --committed--> kafka, which nobody waits for.
+ * In the connected edition one more: writer --committed--> kafka, which nobody waits for. And one
+ * that sleeps until a view is to be rebuilt.
  * Open everything in that order, stop in that order too: what was taken is answered, written,
  * and moves on with the next start. */
 #include "base/diag.h"
@@ -21,6 +22,7 @@ enum { EXIT_CONFIG = 2 };
 
 /* About a third of the share of a thread that takes orders, where there is not enough for all. */
 #define BEHIND_ORDERS_NICE 5
+#define BEHIND_VIEWS_NICE 10
 
 /* Databases, their logs and readers, sockets of our own: a few dozen. */
 #define FILES_BESIDE 256
@@ -66,6 +68,14 @@ static void *consumer_main(void *arg)
     return NULL;
 }
 
+/* Filling a view anew takes what the others leave. */
+static void *rebuild_main(void *arg)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_VIEWS_NICE);
+    tb_rebuild_run(((struct edge *)arg)->rebuild);
+    return NULL;
+}
+
 static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *),
                         struct edge *edge)
 {
@@ -84,6 +94,8 @@ static enum tb_code start(struct edge *edge, struct tb_error *err)
         failed = start_thread(&edge->relay_thread, "relay", relay_main, edge);
     if (!failed)
         failed = start_thread(&edge->consumer_thread, "consumer", consumer_main, edge);
+    if (!failed)
+        failed = start_thread(&edge->rebuild_thread, "rebuild", rebuild_main, edge);
     if (!failed && edge->kafka && tb_edge_kafka_start(edge->kafka, err) != TB_OK)
         return err->code;
     if (failed) /* the process ends: threads that did start hold nothing that a kill would lose */
@@ -101,6 +113,8 @@ static void stop(struct edge *edge)
     tb_relay_stop(edge->relay);
     pthread_join(edge->relay_thread, NULL);
     tb_edge_kafka_stop(edge->kafka);
+    tb_rebuild_stop(edge->rebuild); /* it may wait for the consumer */
+    pthread_join(edge->rebuild_thread, NULL);
     tb_consumer_stop(edge->consumer);
     pthread_join(edge->consumer_thread, NULL);
 }

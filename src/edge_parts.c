@@ -1,10 +1,9 @@
 #include "base/diag.h"
 #include "edge_priv.h"
 #include "letters_diag.h"
-#include "query/view_sqlite.h"
 #include <stdio.h>
 
-#define TOPIC "order-events"
+#define TOPIC EDGE_TOPIC
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
 /* The log and the view take milliseconds; who asks is told in good time when they do not. */
@@ -290,12 +289,11 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
     };
 
     TB_TRY(tb_log_inproc_reader(edge->log, TOPIC, GROUP, &edge->log_reader, err));
-    TB_TRY(tb_view_sqlite_open(edge->view_path, &edge->view, err));
-    TB_TRY(tb_view_sqlite_reader(edge->view_path, &edge->api_view, err));
-    TB_TRY(tb_view_sqlite_reader(edge->view_path, &edge->query_view, err));
+    TB_TRY(tb_edge_open_view(edge, err));
     options.reader = edge->log_reader;
     options.view = edge->view;
-    return tb_consumer_new(&options, &edge->consumer, err);
+    TB_TRY(tb_consumer_new(&options, &edge->consumer, err));
+    return tb_edge_open_rebuild(edge, err);
 }
 
 static enum tb_code open_api(struct edge *edge, struct tb_error *err)
@@ -318,6 +316,7 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .random = &tb_random_system,
         .edge = &role,
         .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = on_letter_audit},
+        .rebuild = tb_edge_rebuild_role,
         .consumer = tb_consumer_stats(edge->consumer),
         .topic = TOPIC,
         .group = GROUP,
@@ -331,9 +330,11 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
-    options.here = (struct tb_asker){.view = edge->api_view, .outbox = edge->api_outbox};
-    options.lists[0] = (struct tb_asker){
-        .view = edge->query_view, .outbox = edge->query_outbox, .store = edge->query_orders};
+    options.here = (struct tb_asker){.view = tb_view_moving_reader(edge->api_view),
+                                     .outbox = edge->api_outbox};
+    options.lists[0] = (struct tb_asker){.view = tb_view_moving_reader(edge->query_view),
+                                         .outbox = edge->query_outbox,
+                                         .store = edge->query_orders};
     return tb_api_open(&options, &edge->api, err);
 }
 
@@ -354,7 +355,6 @@ enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
     const char *path = tb_data_dir_path(edge->dir);
     snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", path);
     snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", path);
-    snprintf(edge->view_path, sizeof edge->view_path, "%s/view.db", path);
     TB_TRY(tb_log_inproc_open(edge->log_path, &tb_clock_system, &edge->log, err));
     tb_log_inproc_keep(edge->log, tb_config_int(edge->config, TB_RETENTION_LOG));
     TB_TRY(open_store(edge, err));
@@ -366,23 +366,13 @@ enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
     return TB_OK;
 }
 
-static void free_reader(struct tb_view_reader *reader)
-{
-    if (reader)
-        reader->ops->free(reader);
-}
-
 void tb_edge_close(struct edge *edge)
 {
     tb_api_free(edge->api);
     tb_outbox_reader_free(edge->api_outbox);
     tb_outbox_reader_free(edge->query_outbox);
     tb_order_reader_free(edge->query_orders);
-    tb_consumer_free(edge->consumer);
-    free_reader(edge->query_view);
-    free_reader(edge->api_view);
-    if (edge->view)
-        edge->view->ops->free(edge->view);
+    tb_edge_close_view(edge);
     if (edge->log_reader)
         edge->log_reader->ops->free(edge->log_reader);
     tb_edge_kafka_free(edge->kafka);

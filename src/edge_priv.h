@@ -11,15 +11,17 @@
 #include "bridge/log_inproc.h"
 #include "bridge/relay.h"
 #include "edge_kafka.h"
+#include "query/rebuild_sqlite.h"
 #include "store/data_dir.h"
 #include <pthread.h>
 
 #define PATH_SIZE 4200
+#define EDGE_TOPIC "order-events"
 
 struct edge {
     struct tb_config *config;
     struct tb_data_dir *dir;
-    char store_path[PATH_SIZE], log_path[PATH_SIZE], view_path[PATH_SIZE];
+    char store_path[PATH_SIZE], log_path[PATH_SIZE];
     struct tb_writer *writer; /* owns the store */
     struct tb_log_inproc *log;
     struct tb_log_writer *log_writer;
@@ -29,11 +31,13 @@ struct edge {
     struct tb_relay *relay;       /* into the log on this node */
     struct tb_log_guests *guests; /* dead letters on their way into it again */
     struct tb_edge_kafka *kafka;  /* the second relay; NULL in the embedded edition */
-    struct tb_view *view;
-    struct tb_view_reader *api_view, *query_view;
+    struct tb_view *view;         /* the consumer's */
+    struct tb_view_moving *api_view, *query_view;
     struct tb_consumer *consumer;
+    struct tb_rebuild_sqlite *views;
+    struct tb_rebuild *rebuild;
     struct tb_api *api;
-    pthread_t writer_thread, relay_thread, consumer_thread;
+    pthread_t writer_thread, relay_thread, consumer_thread, rebuild_thread;
     bool threads_started;
     bool forced_offline;
 };
@@ -41,3 +45,10 @@ struct edge {
 /* On failure what was opened is there to be closed. */
 TB_CHECKED enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err);
 void tb_edge_close(struct edge *edge); /* the config too */
+
+/* edge_rebuild.c: the view that is served, and how another one comes to be. */
+TB_CHECKED enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err);
+/* With the consumer. */
+TB_CHECKED enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err);
+void tb_edge_close_view(struct edge *edge);              /* and the rebuild */
+extern const struct tb_api_rebuild tb_edge_rebuild_role; /* of the API, whose ctx is the edge */

@@ -16,6 +16,7 @@
 #include "bridge/log.h"
 #include "query/consumer.h"
 #include "query/nodes.h"
+#include "query/rebuild.h"
 #include "query/view.h"
 #include "store/order_reader.h"
 #include "store/writer.h"
@@ -65,6 +66,14 @@ struct tb_api_letters {
                   const char *order_id, const char *who);
 };
 
+/* How the view comes to be filled anew. Called on the api thread, and get on query threads too. */
+struct tb_api_rebuild {
+    /* As tb_rebuild_start. NULL, and get too: this process cannot. */
+    enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
+    void (*get)(void *ctx, struct tb_rebuild_figures *ret_figures,
+                struct tb_rebuild_views *ret_views);
+};
+
 /* What one thread asks: its own readers. */
 struct tb_asker {
     struct tb_view_reader *view;     /* NULL: this thread asks nothing */
@@ -87,6 +96,7 @@ struct tb_api_options {
     const struct tb_api_edge *edge;
     const struct tb_api_central *central;
     struct tb_api_letters letters;
+    struct tb_api_rebuild rebuild;
     struct tb_asker here;                   /* the api thread's; with it no `singles` are asked */
     struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, stats, nodes */
     struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: single orders, pages */

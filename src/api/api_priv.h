@@ -20,7 +20,7 @@
 /* What was taken is answered within this when the daemon stops. */
 #define TB_DRAIN_MS 3000
 
-/* Statuses are below; 14 routes of 600 counters are 70 kB. */
+/* Statuses are below; 22 routes of 600 counters are 70 kB. */
 #define TB_STATUS_COUNT 600
 
 /* The way back from the workers: what is done waits here for the api thread. */
@@ -103,8 +103,12 @@ void tb_letter_replay_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
+void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x);
 void tb_ws_serve(struct tb_api *api, struct tb_exchange *x); /* ws_handshake.c */
+
+/* rebuild_page.c: the metrics of it. */
+void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out);
 
 /* What the routes above find. */
 tb_find tb_find_list, tb_find_stats, tb_find_nodes;

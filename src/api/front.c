@@ -95,27 +95,17 @@ void tb_front_head(void *ctx, struct tb_exchange *x)
 void tb_front_serve(void *ctx, struct tb_exchange *x)
 {
     static void (*const serve[TB_ROUTE_COUNT])(struct tb_api *, struct tb_exchange *) = {
-        [TB_ROUTE_ORDERS] = tb_orders_serve,
-        [TB_ROUTE_ORDERS_READ] = tb_orders_serve,
-        [TB_ROUTE_STATS] = tb_stats_serve,
-        [TB_ROUTE_DIGESTS] = tb_digests_serve,
-        [TB_ROUTE_ORDER] = tb_order_serve,
-        [TB_ROUTE_ADDRESS] = tb_command_serve,
-        [TB_ROUTE_LINES] = tb_command_serve,
-        [TB_ROUTE_SHIP] = tb_command_serve,
-        [TB_ROUTE_CANCEL] = tb_command_serve,
-        [TB_ROUTE_NODES] = tb_nodes_serve,
-        [TB_ROUTE_STATUS] = tb_status_serve,
-        [TB_ROUTE_LINK] = tb_link_serve,
-        [TB_ROUTE_LIVEZ] = tb_health_serve,
-        [TB_ROUTE_READYZ] = tb_health_serve,
-        [TB_ROUTE_HEALTHZ] = tb_health_serve,
-        [TB_ROUTE_METRICS] = tb_metrics_serve,
-        [TB_ROUTE_WS] = tb_ws_serve,
-        [TB_ROUTE_LETTERS] = tb_letters_serve,
-        [TB_ROUTE_LETTERS_REPLAY] = tb_letters_replay_serve,
-        [TB_ROUTE_LETTER] = tb_letter_serve,
-        [TB_ROUTE_LETTER_REPLAY] = tb_letter_replay_serve,
+        [TB_ROUTE_ORDERS] = tb_orders_serve,   [TB_ROUTE_ORDERS_READ] = tb_orders_serve,
+        [TB_ROUTE_STATS] = tb_stats_serve,     [TB_ROUTE_DIGESTS] = tb_digests_serve,
+        [TB_ROUTE_ORDER] = tb_order_serve,     [TB_ROUTE_ADDRESS] = tb_command_serve,
+        [TB_ROUTE_LINES] = tb_command_serve,   [TB_ROUTE_SHIP] = tb_command_serve,
+        [TB_ROUTE_CANCEL] = tb_command_serve,  [TB_ROUTE_NODES] = tb_nodes_serve,
+        [TB_ROUTE_STATUS] = tb_status_serve,   [TB_ROUTE_LINK] = tb_link_serve,
+        [TB_ROUTE_REBUILD] = tb_rebuild_serve, [TB_ROUTE_LIVEZ] = tb_health_serve,
+        [TB_ROUTE_READYZ] = tb_health_serve,   [TB_ROUTE_HEALTHZ] = tb_health_serve,
+        [TB_ROUTE_METRICS] = tb_metrics_serve, [TB_ROUTE_WS] = tb_ws_serve,
+        [TB_ROUTE_LETTERS] = tb_letters_serve, [TB_ROUTE_LETTERS_REPLAY] = tb_letters_replay_serve,
+        [TB_ROUTE_LETTER] = tb_letter_serve,   [TB_ROUTE_LETTER_REPLAY] = tb_letter_replay_serve,
     };
     struct tb_api *api = ctx;
 

@@ -173,6 +173,7 @@ static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struc
         tb_nodes_metrics(api, &x->arena, out);
     }
     add_projection(api, asker, out);
+    tb_rebuild_metrics(api, out);
     add_http(api, out);
     add_websockets(api, out);
     tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");

@@ -38,6 +38,8 @@ static const struct tb_route routes[TB_ROUTE_COUNT] = {
     QUESTION(TB_ROUTE_STATUS, BOTH, "/status"),
     QUESTION(TB_ROUTE_WS, BOTH, "/ws"),
     {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, false, TB_CMD_COUNT},
+    {TB_ROUTE_REBUILD, BOTH, "/rebuild", "GET, HEAD, POST, OPTIONS", true, true, false, false,
+     TB_CMD_COUNT},
     QUESTION(TB_ROUTE_LIVEZ, BOTH, "/livez"),
     QUESTION(TB_ROUTE_READYZ, BOTH, "/readyz"),
     QUESTION(TB_ROUTE_HEALTHZ, BOTH, "/healthz"),

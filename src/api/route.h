@@ -30,6 +30,7 @@ enum tb_route_id {
     TB_ROUTE_STATUS,
     TB_ROUTE_WS,
     TB_ROUTE_LINK,
+    TB_ROUTE_REBUILD,
     TB_ROUTE_LIVEZ,
     TB_ROUTE_READYZ,
     TB_ROUTE_HEALTHZ,

@@ -59,6 +59,11 @@ struct tb_rebuild_figures {
     char problem[240]; /* what is in the way, or was the end; "": nothing */
 };
 
+struct tb_rebuild_views {
+    int64_t served, previous; /* generations; previous 0: there is none to go back to */
+    int64_t previous_until_ms;
+};
+
 /* What becomes of the view that was filled. */
 enum tb_rebuild_end {
     TB_REBUILD_KEEP,    /* it stays as it is: the process ends */

@@ -46,9 +46,5 @@ TB_CHECKED enum tb_code tb_rebuild_sqlite_new(const struct tb_rebuild_sqlite_opt
 void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *sqlite);    /* NULL is fine */
 extern const struct tb_rebuild_edition tb_rebuild_sqlite_edition; /* its ctx is the above */
 
-struct tb_rebuild_views {
-    int64_t served, previous; /* generations; previous 0: there is none to go back to */
-    int64_t previous_until_ms;
-};
 void tb_rebuild_sqlite_views(const struct tb_rebuild_sqlite *sqlite,
                              struct tb_rebuild_views *ret_views);

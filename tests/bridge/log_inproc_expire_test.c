@@ -109,6 +109,7 @@ START_TEST(retention_waits_for_a_visitor)
     struct tb_log_range range;
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
+    release_all();
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();

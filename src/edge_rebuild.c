@@ -1,0 +1,157 @@
+#include "base/diag.h"
+#include "edge_priv.h"
+#include "query/view_sqlite.h"
+
+/* As long as the consumer lives it runs what it is asked to within seconds. */
+#define HOLD_UP_MS (60 * 60 * 1000)
+
+static enum tb_code open_reader(const char *path, struct tb_view_moving **ret_moving,
+                                struct tb_error *err)
+{
+    struct tb_view_reader *reader = NULL;
+    enum tb_code code;
+
+    TB_TRY(tb_view_sqlite_reader(path, &reader, err));
+    code = tb_view_moving_new(reader, ret_moving, err);
+    if (code != TB_OK)
+        reader->ops->free(reader);
+    return code;
+}
+
+enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
+{
+    const char *folder = tb_data_dir_path(edge->dir);
+    struct tb_generations all = {0};
+    char path[TB_VIEW_PATH_SIZE];
+
+    TB_TRY(tb_generations_read(folder, &all, err));
+    tb_generations_path(folder, all.served, path);
+    TB_TRY(tb_view_sqlite_open(path, &edge->view, err));
+    TB_TRY(open_reader(path, &edge->api_view, err));
+    return open_reader(path, &edge->query_view, err);
+}
+
+static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
+                                   struct tb_error *err)
+{
+    return tb_log_inproc_visitor(((struct edge *)ctx)->log, EDGE_TOPIC, ret_reader, err);
+}
+
+struct held {
+    enum tb_code (*call)(void *arg, struct tb_error *err);
+    void *arg;
+    _Atomic bool begun, ended;
+};
+
+static enum tb_code run_held(void *ctx, struct tb_error *err)
+{
+    struct held *held = ctx;
+
+    atomic_store(&held->begun, true);
+    (void)held->call(held->arg, err); /* err tells it */
+    atomic_store(&held->ended, true);
+    return err->code;
+}
+
+/* Both sides touch the new view, one after the other: there is no giving up once it has begun. */
+static enum tb_code on_hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
+                               void *arg, struct tb_error *err)
+{
+    struct edge *edge = ctx;
+    struct held held = {.call = call, .arg = arg};
+    enum tb_code code;
+
+    code = tb_consumer_ask(edge->consumer, run_held, &held, HOLD_UP_MS, err);
+    TB_ASSERT(atomic_load(&held.begun) == atomic_load(&held.ended));
+    return atomic_load(&held.begun) ? code : (err->code = TB_BUSY);
+}
+
+static void on_moved(void *ctx, struct tb_view *view)
+{
+    struct edge *edge = ctx;
+
+    tb_consumer_move(edge->consumer, view);
+    edge->view = view;
+}
+
+static bool on_has_room(void *ctx)
+{
+    struct edge *edge = ctx;
+    int64_t free_bytes = tb_data_dir_free_bytes(edge->dir);
+
+    return free_bytes < 0 || free_bytes > tb_config_int(edge->config, TB_LIMITS_DISK_RESERVE);
+}
+
+static void on_entered(void *ctx, enum tb_rebuild_state state, const char *why)
+{
+    (void)ctx;
+    tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
+            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
+}
+
+enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
+{
+    const struct tb_config *config = edge->config;
+    const struct tb_rebuild_sqlite_options views = {
+        .folder = tb_data_dir_path(edge->dir),
+        .build = TB_VERSION,
+        .clock = &tb_clock_system,
+        .serving = edge->view,
+        .readers = {edge->api_view, edge->query_view},
+        .reader_count = 2,
+        .open_reader = on_open_reader,
+        .hold_up = on_hold_up,
+        .moved = on_moved,
+        .has_room = on_has_room,
+        .ctx = edge,
+    };
+    struct tb_rebuild_options options = {
+        .edition = &tb_rebuild_sqlite_edition,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .rules = {.currency = tb_config_text(config, TB_NODE_CURRENCY),
+                  .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START)},
+        .topic = EDGE_TOPIC,
+        .entered = on_entered,
+        .ctx = edge,
+    };
+
+    TB_TRY(tb_rebuild_sqlite_new(&views, &edge->views, err));
+    options.edition_ctx = edge->views;
+    return tb_rebuild_new(&options, &edge->rebuild, err);
+}
+
+static void free_moving(struct tb_view_moving *moving)
+{
+    struct tb_view_reader *reader = moving ? tb_view_moving_reader(moving) : NULL;
+
+    if (reader)
+        reader->ops->free(reader);
+}
+
+void tb_edge_close_view(struct edge *edge)
+{
+    tb_rebuild_free(edge->rebuild);
+    tb_rebuild_sqlite_free(edge->views);
+    tb_consumer_free(edge->consumer);
+    free_moving(edge->query_view);
+    free_moving(edge->api_view);
+    if (edge->view)
+        edge->view->ops->free(edge->view);
+}
+
+static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
+{
+    return tb_rebuild_start(((struct edge *)ctx)->rebuild, job, err);
+}
+
+static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
+                   struct tb_rebuild_views *ret_views)
+{
+    struct edge *edge = ctx;
+
+    tb_rebuild_get(edge->rebuild, ret_figures);
+    tb_rebuild_sqlite_views(edge->views, ret_views);
+}
+
+const struct tb_api_rebuild tb_edge_rebuild_role = {.start = on_start, .get = on_get};
