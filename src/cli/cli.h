@@ -54,7 +54,7 @@ extern const struct tb_subcommand tb_cmd_order_ship, tb_cmd_order_cancel;
 extern const struct tb_subcommand tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait;
 extern const struct tb_subcommand tb_cmd_order_import;
 extern const struct tb_subcommand tb_cmd_stats, tb_cmd_status, tb_cmd_link;
-extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_verify;
+extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_rebuild, tb_cmd_verify;
 extern const struct tb_subcommand tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_replay,
     tb_cmd_dlq_drop;
 

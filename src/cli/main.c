@@ -6,18 +6,29 @@
 
 extern char **environ;
 
-static const struct tb_subcommand *const subcommands[] = {
-    &tb_cmd_edge,         &tb_cmd_central,
-    &tb_cmd_order_place,  &tb_cmd_order_show,
-    &tb_cmd_order_list,   &tb_cmd_order_wait,
-    &tb_cmd_order_lines,  &tb_cmd_order_address,
-    &tb_cmd_order_ship,   &tb_cmd_order_cancel,
-    &tb_cmd_order_import, &tb_cmd_stats,
-    &tb_cmd_status,       &tb_cmd_link,
-    &tb_cmd_nodes,        &tb_cmd_dlq_list,
-    &tb_cmd_dlq_show,     &tb_cmd_dlq_replay,
-    &tb_cmd_dlq_drop,     &tb_cmd_verify,
-    &tb_cmd_config,       NULL};
+static const struct tb_subcommand *const subcommands[] = {&tb_cmd_edge,
+                                                          &tb_cmd_central,
+                                                          &tb_cmd_order_place,
+                                                          &tb_cmd_order_show,
+                                                          &tb_cmd_order_list,
+                                                          &tb_cmd_order_wait,
+                                                          &tb_cmd_order_lines,
+                                                          &tb_cmd_order_address,
+                                                          &tb_cmd_order_ship,
+                                                          &tb_cmd_order_cancel,
+                                                          &tb_cmd_order_import,
+                                                          &tb_cmd_stats,
+                                                          &tb_cmd_status,
+                                                          &tb_cmd_link,
+                                                          &tb_cmd_nodes,
+                                                          &tb_cmd_dlq_list,
+                                                          &tb_cmd_dlq_show,
+                                                          &tb_cmd_dlq_replay,
+                                                          &tb_cmd_dlq_drop,
+                                                          &tb_cmd_rebuild,
+                                                          &tb_cmd_verify,
+                                                          &tb_cmd_config,
+                                                          NULL};
 
 static int terminal_columns(void)
 {

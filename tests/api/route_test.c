@@ -49,7 +49,7 @@ static const struct {
     {"/dead-letters/x/replay/", -1, -1},
     {"/dead-letters/x/y/replay", -1, -1},
     {"/dead-lettersx", -1, -1},
-    {"/rebuild", -1, -1},
+    {"/rebuild", TB_ROUTE_REBUILD, TB_ROUTE_REBUILD},
     {"/ws", TB_ROUTE_WS, TB_ROUTE_WS},
     {"/ws/", -1, -1},
     {"/ws/orders", -1, -1},

@@ -23,7 +23,7 @@ class Exits(unittest.TestCase):
 
     def test_usage_is_2_and_asks_nobody(self):
         wrong = [
-            [], ["nodes", "x"], ["dlq"], ["dlq", "mend"], ["rebuild"], ["verify"], ["order"], ["order", "nod"],
+            [], ["nodes", "x"], ["dlq"], ["dlq", "mend"], ["reindex"], ["verify"], ["order"], ["order", "nod"],
             ["order", "place"], ["order", "place", "--line", "TEA-1"],
             ["order", "place", "--line", "TEA-1:2:3.50"], ["order", "place", "--line", ":1:1"],
             ["order", "place", "--line", "A:1e3:1"], ["order", "place", "a", "b"],
