@@ -31,6 +31,7 @@ class Server:
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # or every answer waits for a delayed ACK
             protocol_version = "HTTP/1.1"
 
             def serve(self):
