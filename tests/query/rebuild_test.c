@@ -234,6 +234,24 @@ START_TEST(the_old_view_can_be_served_again)
 }
 END_TEST
 
+/* The log has removed what the old view has not seen: going back fails, and changes nothing. */
+START_TEST(an_old_view_that_cannot_catch_up_stays_old)
+{
+    for (int i = 0; i < 50; i++)
+        world_add(&w);
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    add_all();
+    world_read_on(&w);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] - 1;
+    ck_assert_int_eq(world_rebuild(&w, false, /* rollback= */ true), TB_REBUILD_FAILED);
+    ck_assert_ptr_nonnull(strstr(world_figures(&w)->problem, "out of range"));
+    ck_assert_int_eq(world_served(&w), 2);
+    ck_assert(exists(1));
+}
+END_TEST
+
 /* What the log does not tell moves with the letters: which were dropped, and when they died. */
 START_TEST(letters_keep_what_was_done_about_them)
 {
@@ -435,6 +453,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, differences_stop_the_move);
     tcase_add_test(tc, the_old_view_can_be_served_again);
+    tcase_add_test(tc, an_old_view_that_cannot_catch_up_stays_old);
     tcase_add_test(tc, letters_keep_what_was_done_about_them);
     tcase_add_test(tc, a_log_without_its_beginning_is_told_of);
     tcase_add_test(tc, types_that_were_unknown_are_applied);

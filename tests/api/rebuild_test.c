@@ -1,0 +1,175 @@
+/* Promise: a rebuild is started once and told of; what cannot be meant is refused, and so is
+ * everything by a process that cannot rebuild. Method: a whole node, with a rebuild that only
+ * notes what it was asked. */
+#include "api/node.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct node node;
+static struct client client;
+static struct response got;
+static struct tb_rebuild_job asked;
+static struct tb_rebuild_figures figures;
+static struct tb_rebuild_views views;
+static bool busy;
+
+static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
+{
+    (void)ctx;
+    if (busy)
+        return tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
+    asked = *job;
+    return TB_OK;
+}
+
+static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
+                   struct tb_rebuild_views *ret_views)
+{
+    (void)ctx;
+    *ret_figures = figures;
+    *ret_views = views;
+}
+
+static void start(bool able)
+{
+    node_init(&node);
+    if (able)
+        node.options.rebuild = (struct tb_api_rebuild){.start = on_start, .get = on_get};
+    asked = (struct tb_rebuild_job){0};
+    memset(&figures, 0, sizeof figures);
+    figures.seconds_left = -1;
+    views = (struct tb_rebuild_views){.served = 1};
+    busy = false;
+    node_start(&node);
+    client_open(&client, &node);
+}
+
+static void setup(void)
+{
+    start(/* able= */ true);
+}
+
+static void teardown(void)
+{
+    response_release(&got);
+    client_close(&client);
+    node_stop(&node);
+}
+
+static void post(const char *body)
+{
+    ask(&client, "POST", "/rebuild", "", body, &got);
+}
+
+START_TEST(it_is_started_as_asked)
+{
+    post(NULL);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert(!asked.accept && !asked.rollback);
+    post("{\"accept\":true,\"rollback\":false}");
+    ck_assert_int_eq(got.status, 202);
+    ck_assert(asked.accept && !asked.rollback);
+    post("{\"rollback\":true}");
+    ck_assert_int_eq(got.status, 202);
+    ck_assert(!asked.accept && asked.rollback);
+    busy = true;
+    post("{}");
+    ck_assert_int_eq(got.status, 409);
+    ck_assert_ptr_nonnull(strstr(got.body, "under way"));
+}
+END_TEST
+
+static const struct {
+    const char *body;
+    int status;
+} refused[] = {
+    {"{", 400},
+    {"[]", 422},
+    {"{\"accept\":1}", 422},
+    {"{\"acept\":true}", 422},
+    {"{\"accept\":true,\"rollback\":true}", 422},
+    {"{\"accept\":true,\"accept\":true}", 400},
+};
+
+START_TEST(what_cannot_be_meant_is_refused)
+{
+    post(refused[_i].body);
+    ck_assert_int_eq(got.status, refused[_i].status);
+    ck_assert(!asked.accept && !asked.rollback);
+    ask(&client, "GET", "/rebuild?a=b", "", NULL, &got);
+    ck_assert_int_eq(got.status, 400);
+    ask(&client, "DELETE", "/rebuild", "", NULL, &got);
+    ck_assert_int_eq(got.status, 405);
+}
+END_TEST
+
+/* What is not known is absent. */
+START_TEST(figures_are_shown)
+{
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_str_eq(got.body, "{\"state\":\"none\",\"events\":0,\"total\":0,\"ratePerSecond\":0,"
+                               "\"differenceCount\":0,\"differences\":[],\"generation\":1}");
+    figures.state = TB_REBUILD_FAILED;
+    figures.events = figures.total = 7;
+    figures.per_second = 3;
+    figures.seconds_left = 0;
+    figures.compared = true;
+    figures.served_orders = 2;
+    figures.rebuilt_orders = 1;
+    figures.differences = 2;
+    figures.list[0] = (struct tb_difference){
+        .kind = TB_COMPARE_MISSING,
+        .served = {.order_id = "o-1", .version = 2, .total_minor = 5, .currency = "EUR"}};
+    figures.list[1] = (struct tb_difference){
+        .kind = TB_COMPARE_TOTAL,
+        .rebuilt_total = {.currency = "USD", .orders = 1, .total_minor = 9}};
+    memcpy(figures.problem, "2 differences", sizeof "2 differences");
+    views = (struct tb_rebuild_views){.served = 3, .previous = 2, .previous_until_ms = 1000};
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_str_eq(
+        got.body,
+        "{\"state\":\"failed\",\"events\":7,\"total\":7,\"ratePerSecond\":3,\"secondsLeft\":0,"
+        "\"problem\":\"2 differences\",\"servedOrders\":2,\"rebuiltOrders\":1,"
+        "\"differenceCount\":2,\"differences\":[{\"difference\":\"missing\",\"orderId\":\"o-1\","
+        "\"served\":{\"version\":2,\"status\":\"PLACED\",\"totalMinor\":5,\"currency\":\"EUR\","
+        "\"hash\":\"\"}},{\"difference\":\"total\",\"currency\":\"USD\",\"rebuilt\":{\"orders\":1,"
+        "\"returns\":0,\"cancelled\":0,\"totalMinor\":9}}],\"generation\":3,\"previous\":2,"
+        "\"previousUntil\":\"1970-01-01T00:00:01.000Z\"}");
+    ask(&client, "GET", "/metrics", "", NULL, &got);
+    ck_assert_ptr_nonnull(strstr(got.body, "\ntillbox_rebuild_state{state=\"failed\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(got.body, "\ntillbox_rebuild_state{state=\"done\"} 0\n"));
+    ck_assert_ptr_nonnull(strstr(got.body, "\ntillbox_view_generation 3\n"));
+    ck_assert_ptr_nonnull(
+        strstr(got.body, "\ntillbox_view_previous_until_timestamp_seconds 1.000\n"));
+}
+END_TEST
+
+START_TEST(a_process_that_cannot_says_so)
+{
+    start(/* able= */ false);
+    post(NULL);
+    ck_assert_int_eq(got.status, 501);
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_int_eq(got.status, 501);
+    ask(&client, "GET", "/metrics", "", NULL, &got);
+    ck_assert_ptr_null(strstr(got.body, "tillbox_rebuild_state"));
+    teardown();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rebuild");
+    TCase *able = tcase_create("able"), *unable = tcase_create("unable");
+
+    tcase_add_checked_fixture(able, setup, teardown);
+    tcase_add_test(able, it_is_started_as_asked);
+    tcase_add_loop_test(able, what_cannot_be_meant_is_refused, 0,
+                        (int)(sizeof refused / sizeof *refused));
+    tcase_add_test(able, figures_are_shown);
+    tcase_add_test(unable, a_process_that_cannot_says_so);
+    suite_add_tcase(suite, able);
+    suite_add_tcase(suite, unable);
+    return test_main(suite);
+}
