@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Of the changes so many are broken in a run of the test. */
-#define PLACES 30
+#define PLACES 20
 
 static const struct history_options small = {6, 30, 5};
 static struct world w;
@@ -100,7 +100,7 @@ static bool is_due(int64_t at, int64_t changes)
 {
     int64_t stride = changes / PLACES + 1;
 
-    return at % stride == 0 || at > changes - 20; /* the move is at the end */
+    return at % stride == 0 || at > changes - 14; /* the move is at the end */
 }
 
 static void cut_everywhere(bool rollback, enum fault_cut how)
@@ -171,7 +171,7 @@ int main(void)
     Suite *suite = suite_create("rebuild_fault");
     TCase *tc = tcase_create("faults");
 
-    tcase_set_timeout(tc, 240);
+    tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, power_goes_during_a_rebuild, 0, FAULT_CUT_COUNT);
     tcase_add_loop_test(tc, power_goes_during_a_rollback, 0, FAULT_CUT_COUNT);
     tcase_add_loop_test(tc, calls_fail_during_a_rebuild, 0, 2);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SEEDS 20
+#define SEEDS 12
 
 static struct world w;
 
@@ -391,7 +391,7 @@ START_TEST(a_process_that_ends_resumes)
 
     add_all();
     world_read_on(&w);
-    for (int steps = 1;; steps += 1 + steps / 3) {
+    for (int steps = 1;; steps += 1 + steps / 2) {
         struct tb_rebuild_job job = {0};
         struct tb_error err = {0};
         int64_t served = world_served(&w);
