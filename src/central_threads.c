@@ -1,4 +1,5 @@
 #include "base/diag.h"
+#include "base/process.h"
 #include "central_priv.h"
 #include <string.h>
 
@@ -101,28 +102,14 @@ static void *letters_main(void *arg)
     return NULL;
 }
 
-static int start_thread(pthread_t *thread, const char *name, void *(*run)(void *),
-                        struct central *central)
-{
-    int failed = pthread_create(thread, NULL, run, central);
-
-    if (!failed)
-        (void)pthread_setname_np(*thread, name); /* for top and perf */
-    return failed;
-}
-
+/* Where one does not start the process ends: those that did hold nothing that a kill would lose.
+ */
 enum tb_code tb_central_start(struct central *central, struct tb_error *err)
 {
-    int failed = start_thread(&central->consumer_thread, "consumer", consumer_main, central);
-
-    if (!failed)
-        failed = start_thread(&central->ready_thread, "ready", ready_main, central);
-    if (!failed)
-        failed = start_thread(&central->nodes_thread, "nodes", nodes_main, central);
-    if (!failed)
-        failed = start_thread(&central->letters_thread, "letters", letters_main, central);
-    if (failed) /* the process ends: threads that did start hold nothing that a kill would lose */
-        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
+    TB_TRY(tb_process_thread(&central->consumer_thread, "consumer", consumer_main, central, err));
+    TB_TRY(tb_process_thread(&central->ready_thread, "ready", ready_main, central, err));
+    TB_TRY(tb_process_thread(&central->nodes_thread, "nodes", nodes_main, central, err));
+    TB_TRY(tb_process_thread(&central->letters_thread, "letters", letters_main, central, err));
     central->threads_started = true;
     return TB_OK;
 }

@@ -1,5 +1,6 @@
 #include "edge_kafka.h"
 #include "base/diag.h"
+#include "base/process.h"
 #include "bridge/heartbeat.h"
 #include "bridge/kafka_setup.h"
 #include "bridge/link.h"
@@ -379,11 +380,7 @@ enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
 
 enum tb_code tb_edge_kafka_start(struct tb_edge_kafka *kafka, struct tb_error *err)
 {
-    int failed = pthread_create(&kafka->thread, NULL, kafka_main, kafka);
-
-    if (failed)
-        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
-    (void)pthread_setname_np(kafka->thread, "kafka");
+    TB_TRY(tb_process_thread(&kafka->thread, "kafka", kafka_main, kafka, err));
     kafka->started = true;
     return TB_OK;
 }

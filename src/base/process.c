@@ -27,3 +27,14 @@ int64_t tb_process_open_files(int64_t wanted)
         limit.rlim_cur = before;
     return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }
+
+enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name, void *(*run)(void *arg),
+                               void *arg, struct tb_error *err)
+{
+    int failed = pthread_create(ret_thread, NULL, run, arg);
+
+    if (failed)
+        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
+    (void)pthread_setname_np(*ret_thread, name);
+    return TB_OK;
+}

@@ -1,10 +1,12 @@
-/* What a daemon settles with its process before it opens anything.
+/* What a daemon settles with its process: files before it opens anything, and its threads.
  *
- * Thread:  the main one, before any other starts.
- * Memory:  none.
- * Errors:  none: without /dev/null there is nothing to settle.
+ * Thread:  the main one; files before any other starts.
+ * Memory:  arg is borrowed until the thread has ended.
+ * Errors:  TB_INTERNAL: no thread; without /dev/null there is nothing to settle.
  * Units:   files. */
 #pragma once
+#include "base/error.h"
+#include <pthread.h>
 #include <stdint.h>
 
 /* Opens the standard input, output and error that are closed on /dev/null: a database file opened
@@ -13,3 +15,7 @@ void tb_process_standard_files(void);
 /* Lets the process open `wanted` files at once, if its hard limit does; returns how many it may:
  * the soft limit is 1,024 nearly everywhere, for programs that still use select(2). */
 int64_t tb_process_open_files(int64_t wanted);
+/* Starts a thread that is called name (15 bytes at most) by top and perf. */
+TB_CHECKED enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name,
+                                          void *(*run)(void *arg), void *arg,
+                                          struct tb_error *err);
