@@ -28,14 +28,8 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct central *central = ctx;
 
-    if (plan->dead_count > 0)
-        tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
-                plan->dead_count, plan->dead[0].reason);
-    for (size_t i = 0; i < plan->order_count; i++) {
-        const struct tb_planned *planned = plan->orders[i];
-        if (planned->changed)
-            tb_api_notify(central->api, planned->order.order_id, planned->order.version);
-    }
+    tb_diag_letters(plan);
+    tb_api_applied(central->api, plan);
     tb_ready_tell(&central->teller, plan);
 }
 
@@ -57,12 +51,6 @@ static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb
     return true;
 }
 
-static void on_unknown(void *ctx, const char *type, uint64_t count)
-{
-    (void)ctx;
-    tb_diag_unknown_type(type, count);
-}
-
 static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
 {
     return tb_log_guests_send(((struct central *)ctx)->guests, record, LETTER_WAIT_MS, err);
@@ -72,13 +60,6 @@ static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, stru
 {
     return tb_mongo_drop_letter(((struct central *)ctx)->mongo, place,
                                 tb_clock_wall_ms(&tb_clock_system), err);
-}
-
-static void on_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
-                            const char *order_id, const char *who)
-{
-    (void)ctx;
-    tb_diag_letter_audit(what, sure, letter_id, order_id, who);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
@@ -212,7 +193,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .applied = on_applied,
         .trouble = on_consumer_trouble,
         .resend = on_follow,
-        .unknown = on_unknown,
+        .unknown = tb_diag_unknown_type,
         .failed = on_failed,
         .stepped = on_stepped,
         .ctx = central,
@@ -228,7 +209,7 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .central = &role,
-        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = on_letter_audit},
+        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = tb_diag_letter_audit},
         .consumer = tb_consumer_stats(central->consumer),
         .topic = central->setup.topic,
         .group = tb_config_text(central->config, TB_KAFKA_GROUP),

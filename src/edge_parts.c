@@ -3,7 +3,6 @@
 #include "letters_diag.h"
 #include <stdio.h>
 
-#define TOPIC EDGE_TOPIC
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
 /* The log and the view take milliseconds; who asks is told in good time when they do not. */
@@ -58,21 +57,15 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct edge *edge = ctx;
 
-    tb_log_inproc_release(edge->log, TOPIC, partition, next);
+    tb_log_inproc_release(edge->log, EDGE_TOPIC, partition, next);
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct edge *edge = ctx;
 
-    if (plan->dead_count > 0)
-        tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
-                plan->dead_count, plan->dead[0].reason);
-    for (size_t i = 0; i < plan->order_count; i++) {
-        const struct tb_planned *planned = plan->orders[i];
-        if (planned->changed)
-            tb_api_notify(edge->api, planned->order.order_id, planned->order.version);
-    }
+    tb_diag_letters(plan);
+    tb_api_applied(edge->api, plan);
 }
 
 static void on_guest(void *ctx)
@@ -89,14 +82,8 @@ static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb
 
     if (tb_log_guests_post(edge->guests, record, &err) != TB_OK)
         return false;
-    tb_diag_letter_follows(TOPIC, letter);
+    tb_diag_letter_follows(EDGE_TOPIC, letter);
     return true;
-}
-
-static void on_unknown(void *ctx, const char *type, uint64_t count)
-{
-    (void)ctx;
-    tb_diag_unknown_type(type, count);
 }
 
 static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
@@ -107,13 +94,6 @@ static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, st
 static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, struct tb_error *err)
 {
     return tb_consumer_drop(((struct edge *)ctx)->consumer, place, LETTER_WAIT_MS, err);
-}
-
-static void on_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
-                            const char *order_id, const char *who)
-{
-    (void)ctx;
-    tb_diag_letter_audit(what, sure, letter_id, order_id, who);
 }
 
 /* In the embedded edition the relay is the link. */
@@ -149,7 +129,7 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
     struct edge *edge = ctx;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(tb_log_inproc_range(edge->log, TOPIC, GROUP, p, &ret_ranges[p], err));
+        TB_TRY(tb_log_inproc_range(edge->log, EDGE_TOPIC, GROUP, p, &ret_ranges[p], err));
     return TB_OK;
 }
 
@@ -248,7 +228,7 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
 
     TB_TRY(tb_log_guests_new(on_guest, edge, &edge->guests, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
-    TB_TRY(tb_log_inproc_writer(edge->log, TOPIC, &edge->log_writer, err));
+    TB_TRY(tb_log_inproc_writer(edge->log, EDGE_TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
     options.guests = edge->guests;
@@ -279,16 +259,16 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
         .rules = {.currency = tb_config_text(edge->config, TB_NODE_CURRENCY),
                   .day_start_minutes = (int)tb_config_int(edge->config, TB_NODE_DAY_START)},
         .dead_letter_keep_ms = tb_config_int(edge->config, TB_RETENTION_DEAD_LETTERS),
-        .topic = TOPIC,
+        .topic = EDGE_TOPIC,
         .applied = on_applied,
         .durable = tb_config_int(edge->config, TB_RETENTION_LOG) < 0 ? NULL : on_durable,
         .trouble = on_consumer_trouble,
         .resend = on_follow,
-        .unknown = on_unknown,
+        .unknown = tb_diag_unknown_type,
         .ctx = edge,
     };
 
-    TB_TRY(tb_log_inproc_reader(edge->log, TOPIC, GROUP, &edge->log_reader, err));
+    TB_TRY(tb_log_inproc_reader(edge->log, EDGE_TOPIC, GROUP, &edge->log_reader, err));
     TB_TRY(tb_edge_open_view(edge, err));
     options.reader = edge->log_reader;
     options.view = edge->view;
@@ -315,10 +295,10 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .edge = &role,
-        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = on_letter_audit},
+        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = tb_diag_letter_audit},
         .rebuild = tb_edge_rebuild_role,
         .consumer = tb_consumer_stats(edge->consumer),
-        .topic = TOPIC,
+        .topic = EDGE_TOPIC,
         .group = GROUP,
         .view_name = VIEW_NAME,
         .partitions = TB_LOG_PARTITIONS,

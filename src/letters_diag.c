@@ -1,9 +1,17 @@
 #include "letters_diag.h"
 #include "base/diag.h"
 
-void tb_diag_letter_audit(const char *what, bool sure, const char *letter_id, const char *order_id,
-                          const char *who)
+void tb_diag_letters(const struct tb_plan *plan)
 {
+    if (plan->dead_count > 0)
+        tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
+                plan->dead_count, plan->dead[0].reason);
+}
+
+void tb_diag_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                          const char *order_id, const char *who)
+{
+    (void)ctx;
     tb_diag(TB_DIAG_INFO, "dead_letter.audit",
             "dead letter %s of order %s was %s%s, asked for by %s", letter_id,
             order_id[0] ? order_id : "unknown", sure ? "" : "perhaps ", what, who);
@@ -21,8 +29,9 @@ void tb_diag_letter_follows(const char *topic, const struct tb_letter *letter)
             last ? "; it did so in vain before, and this is the last time" : "");
 }
 
-void tb_diag_unknown_type(const char *type, uint64_t count)
+void tb_diag_unknown_type(void *ctx, const char *type, uint64_t count)
 {
+    (void)ctx;
     tb_diag(TB_DIAG_WARN, "consumer.unknown_type",
             "%llu events of type %s, which this build does not know: their orders' versions move, "
             "and the view is to be rebuilt by a build that knows it",

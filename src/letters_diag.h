@@ -1,5 +1,5 @@
-/* What a daemon tells of dead letters on standard error: who dealt with which, what follows by
- * itself, and which events it does not know.
+/* What a daemon tells of dead letters on standard error: that there are new ones, who dealt with
+ * which, what follows by itself, and which events it does not know.
  *
  * Thread:  any.
  * Memory:  nothing kept.
@@ -7,10 +7,13 @@
  * Units:   none. */
 #pragma once
 #include "query/letters.h"
+#include "query/plan.h"
 
-/* As tb_api_letters.audit. */
-void tb_diag_letter_audit(const char *what, bool sure, const char *letter_id, const char *order_id,
-                          const char *who);
+/* Those that died in the plan, if any. */
+void tb_diag_letters(const struct tb_plan *plan);
+/* As tb_api_letters.audit; ctx is not looked at. */
+void tb_diag_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                          const char *order_id, const char *who);
 void tb_diag_letter_follows(const char *topic, const struct tb_letter *letter);
-/* As tb_consumer_options.unknown. */
-void tb_diag_unknown_type(const char *type, uint64_t count);
+/* As tb_consumer_options.unknown; ctx is not looked at. */
+void tb_diag_unknown_type(void *ctx, const char *type, uint64_t count);

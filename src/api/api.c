@@ -156,6 +156,16 @@ void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version)
         tb_api_ring(api);
 }
 
+void tb_api_applied(struct tb_api *api, const struct tb_plan *plan)
+{
+    for (size_t i = 0; i < plan->order_count; i++) {
+        const struct tb_planned *planned = plan->orders[i];
+
+        if (planned->changed)
+            tb_api_notify(api, planned->order.order_id, planned->order.version);
+    }
+}
+
 void tb_api_return(struct tb_api *api, struct tb_exchange *x)
 {
     struct tb_returns *returns = &api->returns;

@@ -122,3 +122,5 @@ void tb_api_run(struct tb_api *api);  /* until stopped: then answers what was ta
 void tb_api_stop(struct tb_api *api); /* async-signal-safe: stops accepting */
 /* An order is visible at a version: wakes its waiting readers. Any thread; never blocks. */
 void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version);
+/* The same of every order that a plan has changed. */
+void tb_api_applied(struct tb_api *api, const struct tb_plan *plan);
