@@ -79,13 +79,22 @@ void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange 
 void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find);
 
 /* lists.c, lists_found.c: what lists share. */
+/* params.c. False: x is refused. */
+TB_CHECKED bool tb_params_take(struct tb_exchange *x, const char *const *allowed,
+                               struct tb_params *ret_params);
+TB_CHECKED bool tb_params_none(struct tb_exchange *x); /* there are none */
+/* "limit", from 1 to max; absent it is left as it is. */
+TB_CHECKED bool tb_param_limit(struct tb_exchange *x, const struct tb_params *params, int max,
+                               int *ret_limit);
 /* Refuses x; returns false. */
 bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowed);
 /* A time, or a date: then the midnight at which it begins here. Absent is fine. False: refused. */
 bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
                    bool *ret_has, int64_t *ret_ms);
-/* Link: the same question, its cursor replaced. */
-void tb_list_add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out);
+/* Ends a list whose elements are in the reply's body; with a cursor there is more, and a Link is
+ * the same question with that cursor. */
+TB_CHECKED enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor,
+                                    struct tb_reply *reply, struct tb_error *err);
 
 /* Routes. Each fills x->reply, or sees to it that tb_server_answer comes. */
 void tb_command_serve(struct tb_api *api, struct tb_exchange *x);

@@ -30,22 +30,15 @@ static enum tb_code list(const struct tb_api *api, const struct tb_asker *asker,
     const struct tb_dead_question *question = x->lookup.ctx;
     struct page page = {.topic = api->options.topic, .out = &reply->answer.body};
     bool more = false;
+    char cursor[TB_CURSOR_SIZE];
 
     tb_buf_adds(page.out, "{\"deadLetters\":[");
     TB_TRY(
         asker->view->ops->letters(asker->view, &question->filter, add_letter, &page, &more, err));
-    tb_buf_addc(page.out, ']');
-    if (more && page.count > 0) {
-        char cursor[TB_CURSOR_SIZE];
-
-        tb_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
-        tb_json_member_str(page.out, "next", tb_str_of(cursor));
-        tb_list_add_link(x, cursor, &reply->link);
-    }
-    tb_buf_addc(page.out, '}');
-    if (!tb_buf_ok(&reply->link))
-        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    return TB_OK;
+    if (!more || page.count == 0)
+        return tb_list_end(x, NULL, reply, err);
+    tb_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
+    return tb_list_end(x, cursor, reply, err);
 }
 
 void tb_find_letters(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,

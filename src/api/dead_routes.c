@@ -50,15 +50,11 @@ static bool take_filter(struct tb_exchange *x, struct tb_dead_question *question
                                           "status",  "limit", "cursor", NULL};
     struct tb_letter_filter *filter = &question->filter;
     struct tb_params params;
-    struct tb_error err = {0};
-    int64_t limit = LIMIT_DEFAULT;
 
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (!tb_params_take(x, allowed, &params))
         return false;
-    }
     struct tb_str order_id = tb_param(&params, "orderId"), status = tb_param(&params, "status");
-    struct tb_str limit_text = tb_param(&params, "limit"), cursor = tb_param(&params, "cursor");
+    struct tb_str cursor = tb_param(&params, "cursor");
     if (order_id.ptr != NULL) {
         if (!take_order(x, order_id, question->order_id))
             return false;
@@ -69,12 +65,12 @@ static bool take_filter(struct tb_exchange *x, struct tb_dead_question *question
     filter->has_after = cursor.ptr != NULL;
     if (filter->has_status && !tb_letter_status_parse(status, &filter->status))
         return tb_param_refuse(x, "status", "open, replayed or dropped");
-    if (limit_text.ptr != NULL && !tb_digits_parse(limit_text, 1, LIMIT_MAX, &limit))
-        return tb_param_refuse(x, "limit", "a whole number from 1 to 500");
+    filter->limit = LIMIT_DEFAULT;
+    if (!tb_param_limit(x, &params, LIMIT_MAX, &filter->limit))
+        return false;
     if (filter->has_after &&
         !tb_letter_cursor_parse(cursor, &filter->after_dead_at_ms, &filter->after))
         return tb_param_refuse(x, "cursor", "one that a list gave as next");
-    filter->limit = (int)limit;
     return take_reason(x, tb_param(&params, "reason"), &filter->reason) &&
            tb_param_time(x, &params, "since", &filter->has_since, &filter->since_ms);
 }
@@ -85,18 +81,6 @@ void tb_letters_serve(struct tb_api *api, struct tb_exchange *x)
 
     if (question != NULL && take_filter(x, question))
         tb_find_in(api, &api->lists, x, tb_find_letters);
-}
-
-static bool take_no_params(struct tb_exchange *x)
-{
-    static const char *const allowed[] = {NULL};
-    struct tb_params params;
-    struct tb_error err = {0};
-
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) == TB_OK)
-        return true;
-    tb_refuse_error(&x->reply, &err);
-    return false;
 }
 
 /* The {id} of the path: of a letter of the topic that is read here. */
@@ -120,16 +104,13 @@ void tb_letter_serve(struct tb_api *api, struct tb_exchange *x)
 {
     struct tb_dead_question *question = new_question(x);
 
-    if (question != NULL && take_place(api, x, question) && take_no_params(x))
+    if (question != NULL && take_place(api, x, question) && tb_params_none(x))
         tb_find_in(api, &api->lists, x, x->method == TB_DELETE ? tb_drop_letter : tb_find_letter);
 }
 
 static bool refuse_value(struct tb_exchange *x, const char *pointer, const char *detail)
 {
-    struct tb_faults faults = {.list = {{tb_str_of(pointer), tb_str_of(detail)}}, .count = 1};
-
-    tb_answer_problem(&x->reply.answer, 422, "The body must be {\"value\":...}.", &faults);
-    x->reply.ready = true;
+    tb_refuse_body(&x->reply, "The body must be {\"value\":...}.", pointer, detail);
     return false;
 }
 
@@ -184,7 +165,7 @@ void tb_letter_replay_serve(struct tb_api *api, struct tb_exchange *x)
 {
     struct tb_dead_question *question = new_question(x);
 
-    if (question != NULL && take_place(api, x, question) && take_no_params(x) &&
+    if (question != NULL && take_place(api, x, question) && tb_params_none(x) &&
         take_body(api, x, question))
         tb_find_in(api, &api->lists, x, tb_replay_letter);
 }
@@ -194,13 +175,10 @@ void tb_letters_replay_serve(struct tb_api *api, struct tb_exchange *x)
     static const char *const allowed[] = {"orderId", NULL};
     struct tb_dead_question *question = new_question(x);
     struct tb_params params;
-    struct tb_error err = {0};
 
-    if (question == NULL)
+    if (question == NULL || !tb_params_take(x, allowed, &params))
         return;
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK)
-        tb_refuse_error(&x->reply, &err);
-    else if (x->body.len > 0)
+    if (x->body.len > 0)
         tb_refuse(&x->reply, 422, "Letters of an order are sent again as they are: no body.");
     else if (take_order(x, tb_param(&params, "orderId"), question->order_id))
         tb_find_in(api, &api->lists, x, tb_replay_letters);

@@ -94,25 +94,14 @@ static bool take_params(struct tb_exchange *x)
 {
     static const char *const allowed[] = {"start", "limit", NULL};
     struct tb_params params;
-    struct tb_error err = {0};
-    int64_t limit = LIMIT_DEFAULT;
 
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (!tb_params_take(x, allowed, &params))
         return false;
-    }
     struct tb_str start = tb_param(&params, "start");
-    struct tb_str limit_text = tb_param(&params, "limit");
-    if (start.ptr != NULL && !tb_uuid_parse(start, x->lookup.start)) {
-        tb_refuse(&x->reply, 400, "Query parameter start: an order id.");
-        return false;
-    }
-    if (limit_text.ptr != NULL && !tb_digits_parse(limit_text, 1, LIMIT_MAX, &limit)) {
-        tb_refuse(&x->reply, 400, "Query parameter limit: a whole number from 1 to 1000.");
-        return false;
-    }
-    x->lookup.limit = (int)limit;
-    return true;
+    if (start.ptr != NULL && !tb_uuid_parse(start, x->lookup.start))
+        return tb_param_refuse(x, "start", "an order id");
+    x->lookup.limit = LIMIT_DEFAULT;
+    return tb_param_limit(x, &params, LIMIT_MAX, &x->lookup.limit);
 }
 
 void tb_digests_serve(struct tb_api *api, struct tb_exchange *x)

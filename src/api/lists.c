@@ -5,30 +5,6 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 
-bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowed)
-{
-    tb_refuse(&x->reply, 400, "Query parameter %s: %s.", name, allowed);
-    return false;
-}
-
-bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
-                   bool *ret_has, int64_t *ret_ms)
-{
-    struct tb_str text = tb_param(params, name);
-
-    if (text.ptr == NULL)
-        return true;
-    *ret_has = true;
-    if (tb_date_valid(text)) {
-        *ret_ms = tb_date_start_ms(text);
-        return true;
-    }
-    if (tb_time_parse(text, ret_ms))
-        return true;
-    return tb_param_refuse(x, name,
-                           "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
-}
-
 static bool take_cursor(struct tb_exchange *x, struct tb_str text, struct tb_list_filter *filter)
 {
     if (text.ptr == NULL)
@@ -45,28 +21,22 @@ static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
                                           "businessDate", "from",   "to",   "limit",
                                           "cursor",       NULL};
     struct tb_params params;
-    struct tb_error err = {0};
-    int64_t limit = LIMIT_DEFAULT;
 
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (!tb_params_take(x, allowed, &params))
         return false;
-    }
     filter->customer_id = tb_param(&params, "customerId");
     filter->node = tb_param(&params, "node");
     filter->source = tb_param(&params, "source");
     filter->business_date = tb_param(&params, "businessDate");
     struct tb_str status = tb_param(&params, "status");
-    struct tb_str limit_text = tb_param(&params, "limit");
     filter->has_status = status.ptr != NULL;
     if (filter->has_status && !tb_order_status_parse(status, &filter->status))
         return tb_param_refuse(x, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr != NULL && !tb_date_valid(filter->business_date))
         return tb_param_refuse(x, "businessDate", "a date such as 2026-11-23");
-    if (limit_text.ptr != NULL && !tb_digits_parse(limit_text, 1, LIMIT_MAX, &limit))
-        return tb_param_refuse(x, "limit", "a whole number from 1 to 500");
-    filter->limit = (int)limit;
-    return tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
+    filter->limit = LIMIT_DEFAULT;
+    return tb_param_limit(x, &params, LIMIT_MAX, &filter->limit) &&
+           tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
            tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
            take_cursor(x, tb_param(&params, "cursor"), filter);
 }
@@ -92,12 +62,9 @@ static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
 {
     static const char *const allowed[] = {"from", "to", "groupBy", NULL};
     struct tb_params params;
-    struct tb_error err = {0};
 
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (!tb_params_take(x, allowed, &params))
         return false;
-    }
     return tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
            tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
            take_group_by(x, tb_param(&params, "groupBy"), &filter->group_by);

@@ -26,7 +26,7 @@ static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, s
                    (int)order_id.len, order_id.ptr);
 }
 
-void tb_list_add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out)
+static void add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out)
 {
     struct tb_str rest = x->query;
 
@@ -44,6 +44,22 @@ void tb_list_add_link(const struct tb_exchange *x, const char *cursor, struct tb
     tb_buf_addf(out, "cursor=%s>; rel=\"next\"", cursor);
 }
 
+enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor, struct tb_reply *reply,
+                         struct tb_error *err)
+{
+    struct tb_buf *out = &reply->answer.body;
+
+    tb_buf_addc(out, ']');
+    if (cursor != NULL) {
+        tb_json_member_str(out, "next", tb_str_of(cursor));
+        add_link(x, cursor, &reply->link);
+    }
+    tb_buf_addc(out, '}');
+    if (!tb_buf_ok(&reply->link))
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    return TB_OK;
+}
+
 static enum tb_code list(const struct tb_api *api, const struct tb_asker *asker,
                          const struct tb_exchange *x, struct tb_reply *reply, struct tb_error *err)
 {
@@ -52,20 +68,14 @@ static enum tb_code list(const struct tb_api *api, const struct tb_asker *asker,
     struct listing listing = {
         .asker = asker, .out = out, .cursor_name = edge != NULL ? edge->cursor_name : NULL};
     bool more = false;
+    char cursor[TB_CURSOR_SIZE];
 
     tb_buf_adds(out, "{\"orders\":[");
     TB_TRY(asker->view->ops->list(asker->view, &x->lookup.list, add_order, &listing, &more, err));
-    tb_buf_addc(out, ']');
-    if (more && listing.last_order_id[0] != '\0') {
-        char cursor[TB_CURSOR_SIZE];
-        tb_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
-        tb_json_member_str(out, "next", tb_str_of(cursor));
-        tb_list_add_link(x, cursor, &reply->link);
-    }
-    tb_buf_addc(out, '}');
-    if (!tb_buf_ok(&reply->link))
-        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    return TB_OK;
+    if (!more || listing.last_order_id[0] == '\0')
+        return tb_list_end(x, NULL, reply, err);
+    tb_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
+    return tb_list_end(x, cursor, reply, err);
 }
 
 void tb_find_list(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,

@@ -27,6 +27,16 @@ void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, co
     reply->answer.retry_after_s = retry_after_s;
 }
 
+void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *pointer,
+                    const char *fault)
+{
+    struct tb_faults faults = {.list = {{tb_str_of(pointer), tb_str_of(fault)}}, .count = 1};
+
+    clear(reply);
+    tb_answer_problem(&reply->answer, 422, detail, &faults);
+    reply->ready = true;
+}
+
 void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err)
 {
     clear(reply);

@@ -52,25 +52,16 @@ static bool take_params(struct tb_exchange *x, int64_t *ret_wait_ms)
 {
     static const char *const allowed[] = {"minVersion", "wait", NULL};
     struct tb_params params;
-    struct tb_error err = {0};
 
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (!tb_params_take(x, allowed, &params))
         return false;
-    }
     struct tb_str min_version = tb_param(&params, "minVersion");
     struct tb_str wait = tb_param(&params, "wait");
     if (min_version.ptr != NULL &&
-        !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &x->wait.min_version)) {
-        tb_refuse(&x->reply, 400, "Query parameter minVersion: a whole number from 1.");
-        return false;
-    }
-    if (wait.ptr != NULL &&
-        (!tb_duration_parse(wait, ret_wait_ms) || *ret_wait_ms > WAIT_MAX_MS)) {
-        tb_refuse(&x->reply, 400,
-                  "Query parameter wait: a time such as 5s or 500ms, at most 30s.");
-        return false;
-    }
+        !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &x->wait.min_version))
+        return tb_param_refuse(x, "minVersion", "a whole number from 1");
+    if (wait.ptr != NULL && (!tb_duration_parse(wait, ret_wait_ms) || *ret_wait_ms > WAIT_MAX_MS))
+        return tb_param_refuse(x, "wait", "a time such as 5s or 500ms, at most 30s");
     if (wait.ptr != NULL && min_version.ptr == NULL)
         x->wait.min_version = 1; /* waits for it to be there at all */
     return true;

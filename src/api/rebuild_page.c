@@ -107,12 +107,9 @@ static void reply_figures(struct tb_api *api, struct tb_exchange *x, int status)
 
 static bool refuse_body(struct tb_exchange *x, const char *pointer, const char *detail)
 {
-    struct tb_faults faults = {.list = {{tb_str_of(pointer), tb_str_of(detail)}}, .count = 1};
-
-    tb_answer_problem(&x->reply.answer, 422,
-                      "The body must be {\"accept\":true}, {\"rollback\":true}, {} or none.",
-                      &faults);
-    x->reply.ready = true;
+    tb_refuse_body(&x->reply,
+                   "The body must be {\"accept\":true}, {\"rollback\":true}, {} or none.", pointer,
+                   detail);
     return false;
 }
 
@@ -153,18 +150,6 @@ static bool take_job(struct tb_api *api, struct tb_exchange *x, struct tb_rebuil
     return true;
 }
 
-static bool takes_params(struct tb_exchange *x)
-{
-    static const char *const allowed[] = {NULL};
-    struct tb_params params;
-    struct tb_error err = {0};
-
-    if (tb_params_parse(x->query, allowed, &x->arena, &params, &err) == TB_OK)
-        return true;
-    tb_refuse_error(&x->reply, &err);
-    return false;
-}
-
 void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
 {
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
@@ -175,7 +160,7 @@ void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
         tb_refuse(&x->reply, 501, "This process cannot rebuild its view.");
         return;
     }
-    if (!takes_params(x))
+    if (!tb_params_none(x))
         return;
     if (x->method != TB_POST) {
         reply_figures(api, x, 200);
