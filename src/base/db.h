@@ -81,7 +81,6 @@ void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value);
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name,
                        struct tb_str text); /* absent: NULL */
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes);
-void tb_stmt_bind_null(struct tb_stmt *stmt, const char *name);
 /* Runs a statement that returns no rows, and resets it. */
 TB_CHECKED enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err);
 /* One row further; *ret_row false at the end. On failure and at the end it is reset. */

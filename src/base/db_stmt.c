@@ -59,11 +59,6 @@ void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str byt
                    : sqlite3_bind_null(stmt->raw, index));
 }
 
-void tb_stmt_bind_null(struct tb_stmt *stmt, const char *name)
-{
-    note(stmt, sqlite3_bind_null(stmt->raw, index_of(stmt, name)));
-}
-
 enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err)
 {
     sqlite3 *db = sqlite3_db_handle(stmt->raw);
