@@ -77,6 +77,8 @@ enum tb_code tb_client_open(const char *url, size_t in_flight_max, struct tb_cli
         tb_client_free(client);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
+    /* The library would keep four times as many as are under way: fewer when a server is fast. */
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)in_flight_max);
     for (size_t len = strlen(client->base); len > 0 && client->base[len - 1] == '/'; len--)
         client->base[len - 1] = '\0';
     *ret_client = client;
