@@ -126,3 +126,15 @@ int tb_ask_harmless(const struct tb_cli *cli, struct tb_client *client, const ch
         return TB_EXIT_DONE;
     return tb_ask_unreachable(cli, &err);
 }
+
+int tb_ask_harmless_once(const struct tb_cli *cli, const char *method, const char *path,
+                         struct tb_str body, struct tb_reply *ret_reply)
+{
+    struct tb_client *client = NULL;
+    int exit_status = tb_ask_open(cli, &client);
+
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = tb_ask_harmless(cli, client, method, path, body, ret_reply);
+    tb_client_free(client);
+    return exit_status;
+}

@@ -21,10 +21,14 @@ int tb_ask_command(const struct tb_cli *cli, const char *method, const char *pat
                    struct tb_str body, const char *key, const char *if_match,
                    struct tb_reply *ret_reply);
 
-/* What may be carried out twice without harm, over a connection that stays for the next one. */
+/* What may be carried out twice without harm, over a connection that stays for the next one: the
+ * client is the caller's, tb_client_free. */
 int tb_ask_open(const struct tb_cli *cli, struct tb_client **ret_client);
 int tb_ask_harmless(const struct tb_cli *cli, struct tb_client *client, const char *method,
                     const char *path, struct tb_str body, struct tb_reply *ret_reply);
+/* The same over a connection of its own. */
+int tb_ask_harmless_once(const struct tb_cli *cli, const char *method, const char *path,
+                         struct tb_str body, struct tb_reply *ret_reply);
 
 /* "Nobody answers at ...", and what to try; returns TB_EXIT_UNREACHABLE. */
 int tb_ask_unreachable(const struct tb_cli *cli, const struct tb_error *err);

@@ -13,6 +13,18 @@ void tb_cli_complain(const struct tb_cli *cli, const char *format, ...)
     fputc('\n', stderr);
 }
 
+int tb_cli_no_memory(const struct tb_cli *cli)
+{
+    tb_cli_complain(cli, "out of memory");
+    return TB_EXIT_FAILED;
+}
+
+int tb_cli_not_ours(const struct tb_cli *cli, const char *why)
+{
+    tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, why);
+    return TB_EXIT_FAILED;
+}
+
 int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};

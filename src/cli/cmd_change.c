@@ -18,10 +18,8 @@ static int send_change(const struct tb_cli *cli, const struct tb_args *args, con
     tb_buf_adds(&path, "/orders/");
     tb_path_add(&path, args->operands[0]);
     tb_buf_addf(&path, "/%s", what);
-    if (!tb_buf_ok(&path)) {
-        tb_cli_complain(cli, "out of memory");
-        return TB_EXIT_FAILED;
-    }
+    if (!tb_buf_ok(&path))
+        return tb_cli_no_memory(cli);
     exit_status = tb_ask_command(cli, method, path.data, body, key, version, &reply);
     return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
 }

@@ -3,12 +3,6 @@
 #include "cli/field.h"
 #include "cli/show.h"
 
-static int out_of_memory(const struct tb_cli *cli)
-{
-    tb_cli_complain(cli, "out of memory");
-    return TB_EXIT_FAILED;
-}
-
 static const struct tb_option list_options[] = {
     TB_OPTIONS_DLQ_CHOICE,
     {"--status", "STATUS", "open, replayed, dropped or any; open if left out"},
@@ -17,65 +11,28 @@ static const struct tb_option list_options[] = {
     {"--all", NULL, "every page, not just one"},
     {NULL, NULL, NULL}};
 
-static int show_page(const struct tb_cli *cli, struct tb_table *table, const struct tb_reply *page)
+static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *ret_path)
 {
-    int exit_status;
-
-    if (cli->json) {
-        tb_show_raw(page);
-        return TB_EXIT_DONE;
-    }
-    exit_status = tb_page_each(cli, page, "deadLetters", tb_dlq_table_add, table);
-    if (exit_status == TB_EXIT_DONE)
-        tb_table_flush(table, stdout);
-    return exit_status;
-}
-
-static int list_pages(const struct tb_cli *cli, const struct tb_args *args, struct tb_table *table)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
-    const char *cursor = tb_args_get(args, "--cursor");
     const char *status = tb_args_get(args, "--status");
     const char *limit = tb_args_get(args, "--limit");
-    bool all = tb_args_has(args, "--all");
 
     if (!status)
         status = "open";
     else if (strcmp(status, "any") == 0)
         status = NULL;
-    if (!limit && all)
-        limit = TB_DLQ_PAGE_MAX;
-    for (;;) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
-        int exit_status;
-
-        tb_dlq_list_path(args, status, limit, cursor, &path);
-        if (!tb_buf_ok(&path))
-            return out_of_memory(cli);
-        exit_status = tb_page_ask(cli, path.data, &page);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_page_next(cli, &page, &next);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = show_page(cli, table, &page);
-        if (exit_status != TB_EXIT_DONE || next.len == 0)
-            return exit_status;
-        cursor = next.data;
-        if (!all) {
-            if (cli->out_terminal && !cli->json)
-                printf("\nMore: --cursor %s, or --all\n", cursor);
-            return TB_EXIT_DONE;
-        }
-    }
+    if (!limit && tb_args_has(args, "--all"))
+        limit = TB_PAGE_MAX;
+    tb_dlq_list_path(args, status, limit, cursor, ret_path);
 }
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
+    static const struct tb_page_list list = {"deadLetters", list_path, tb_dlq_table_add};
     struct tb_table table;
     int exit_status;
 
     tb_dlq_table_init(cli, &table);
-    exit_status = list_pages(cli, args, &table);
+    exit_status = tb_pages_show(cli, args, &list, &table);
     tb_table_release(&table);
     return exit_status;
 }
@@ -87,13 +44,11 @@ static const struct tb_option show_options[] = {
 static int show_payload(const struct tb_cli *cli, const struct tb_reply *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
-    struct tb_error err = {0};
     struct tb_str value;
+    int exit_status = tb_show_parse(cli, reply, &letter);
 
-    if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, &letter, &err) != TB_OK) {
-        tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
-        return TB_EXIT_FAILED;
-    }
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
     value = tb_field_text(letter, "value");
     if (!value.ptr) {
         tb_cli_complain(cli, tb_field(letter, "valueBase64")
@@ -117,7 +72,7 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
         return tb_cli_usage(cli, "dlq show", "--payload is not JSON of ours: leave out --json");
     tb_dlq_path(args->operands[0], "", &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
+        return tb_cli_no_memory(cli);
     exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -130,17 +85,12 @@ static int run_drop(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    struct tb_client *client = NULL;
     int exit_status;
 
     tb_dlq_path(args->operands[0], "", &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
-    exit_status = tb_ask_open(cli, &client);
-    if (exit_status == TB_EXIT_DONE)
-        exit_status =
-            tb_ask_harmless(cli, client, "DELETE", path.data, (struct tb_str){0}, &reply);
-    tb_client_free(client);
+        return tb_cli_no_memory(cli);
+    exit_status = tb_ask_harmless_once(cli, "DELETE", path.data, (struct tb_str){0}, &reply);
     return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
 }
 

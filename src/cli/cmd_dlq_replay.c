@@ -14,12 +14,6 @@ static const struct tb_option options[] = {
     {"--dry-run", NULL, "send nothing; list what would be sent"},
     {NULL, NULL, NULL}};
 
-static int out_of_memory(const struct tb_cli *cli)
-{
-    tb_cli_complain(cli, "out of memory");
-    return TB_EXIT_FAILED;
-}
-
 /* {"value":"..."}: as a text it is sent byte for byte. */
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
@@ -31,7 +25,7 @@ static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf 
     tb_buf_addc(ret_body, '{');
     tb_json_member_str(ret_body, "value", text.len > 0 ? tb_buf_str(&text) : TB_STR(""));
     tb_buf_addc(ret_body, '}');
-    return tb_buf_ok(ret_body) ? TB_EXIT_DONE : out_of_memory(cli);
+    return tb_buf_ok(ret_body) ? TB_EXIT_DONE : tb_cli_no_memory(cli);
 }
 
 static int replay_one(struct tb_cli *cli, const char *id, const char *file)
@@ -39,20 +33,15 @@ static int replay_one(struct tb_cli *cli, const char *id, const char *file)
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
     TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    struct tb_client *client = NULL;
     int exit_status = read_value(cli, file, &body);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     tb_dlq_path(id, "/replay", &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
-    exit_status = tb_ask_open(cli, &client);
-    if (exit_status == TB_EXIT_DONE)
-        exit_status =
-            tb_ask_harmless(cli, client, "POST", path.data,
-                            body.len > 0 ? tb_buf_str(&body) : (struct tb_str){0}, &reply);
-    tb_client_free(client);
+        return tb_cli_no_memory(cli);
+    exit_status = tb_ask_harmless_once(
+        cli, "POST", path.data, body.len > 0 ? tb_buf_str(&body) : (struct tb_str){0}, &reply);
     return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
 }
 
@@ -62,20 +51,17 @@ static int look_at_one(struct tb_cli *cli, const char *id)
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
-    struct tb_error err = {0};
     struct tb_table table;
     int exit_status;
 
     tb_dlq_path(id, "", &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
+        return tb_cli_no_memory(cli);
     exit_status = tb_page_ask(cli, path.data, &reply);
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = tb_show_parse(cli, &reply, &letter);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    if (tb_json_parse(tb_buf_str(&reply.body), TB_JSON_DEPTH_MAX, &letter, &err) != TB_OK) {
-        tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
-        return TB_EXIT_FAILED;
-    }
     if (tb_str_eq(tb_field_text(letter, "status"), TB_STR("replayed"))) {
         tb_cli_complain(cli, "the dead letter was replayed: it is needed no more");
         return TB_EXIT_FAILED;

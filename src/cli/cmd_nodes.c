@@ -11,15 +11,6 @@ static const struct tb_column columns[] = {{"node", false},       {"state", fals
                                            {"lateOrders", true},  {"missing", true},
                                            {"epochs", true},      {"version", false}};
 
-static void add_cell(struct tb_table *table, const struct tb_json *node, const char *name)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-
-    if (tb_field(node, name))
-        tb_show_scalar(&cell, tb_field(node, name));
-    tb_table_cell(table, tb_buf_str(&cell));
-}
-
 static void add_count(struct tb_table *table, int64_t count)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
@@ -67,16 +58,16 @@ static int show(const struct tb_cli *cli, struct tb_str body)
         if (tb_json_parse(element, TB_JSON_DEPTH_MAX, &node, &err) != TB_OK)
             continue; /* not ours: the others may be */
         const struct tb_json *epochs = tb_field(node, "epochs");
-        add_cell(&table, node, "node");
-        add_cell(&table, node, "state");
-        add_cell(&table, node, "lastSeenAt");
-        add_cell(&table, node, "completeThroughAt");
-        add_cell(&table, node, "pending");
-        add_cell(&table, node, "clockOffsetMs");
-        add_cell(&table, node, "lateOrders");
+        tb_show_cell(&table, node, "node");
+        tb_show_cell(&table, node, "state");
+        tb_show_cell(&table, node, "lastSeenAt");
+        tb_show_cell(&table, node, "completeThroughAt");
+        tb_show_cell(&table, node, "pending");
+        tb_show_cell(&table, node, "clockOffsetMs");
+        tb_show_cell(&table, node, "lateOrders");
         add_count(&table, missing(node));
         add_count(&table, epochs ? (int64_t)tb_json_count(epochs) : 0);
-        add_cell(&table, node, "version");
+        tb_show_cell(&table, node, "version");
     }
     tb_table_flush(&table, stdout);
     tb_table_release(&table);

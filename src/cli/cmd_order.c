@@ -4,14 +4,6 @@
 #include "cli/show.h"
 #include "cli/table.h"
 
-#define LIST_ALL_LIMIT "500" /* the largest page there is */
-
-static int out_of_memory(const struct tb_cli *cli)
-{
-    tb_cli_complain(cli, "out of memory");
-    return TB_EXIT_FAILED;
-}
-
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
@@ -21,7 +13,7 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
     tb_buf_adds(&path, "/orders/");
     tb_path_add(&path, args->operands[0]);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
+        return tb_cli_no_memory(cli);
     exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
     return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
 }
@@ -55,31 +47,17 @@ static bool add_order(void *ctx, const struct tb_json *order)
     struct tb_table *table = ctx;
 
     for (size_t i = 0; i < LIST_COLUMN_COUNT; i++) {
-        TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-        const struct tb_json *member = tb_field(order, list_members[i]);
+        TB_CLEANUP(tb_buf_release) struct tb_buf total = {0};
         int64_t minor = 0;
 
-        if (i == LIST_TOTAL_COLUMN && tb_field_int(order, "totalMinor", &minor))
-            tb_show_amount(&cell, minor, tb_field_text(order, "currency"));
-        else if (member)
-            tb_show_scalar(&cell, member);
-        tb_table_cell(table, tb_buf_str(&cell));
+        if (i != LIST_TOTAL_COLUMN || !tb_field_int(order, "totalMinor", &minor)) {
+            tb_show_cell(table, order, list_members[i]);
+            continue;
+        }
+        tb_show_amount(&total, minor, tb_field_text(order, "currency"));
+        tb_table_cell(table, tb_buf_str(&total));
     }
     return true; /* a table that is out of memory says so */
-}
-
-static int show_page(const struct tb_cli *cli, struct tb_table *table, const struct tb_reply *page)
-{
-    int exit_status = TB_EXIT_DONE;
-
-    if (cli->json) {
-        tb_show_raw(page);
-        return TB_EXIT_DONE;
-    }
-    exit_status = tb_page_each(cli, page, "orders", add_order, table);
-    if (exit_status == TB_EXIT_DONE)
-        tb_table_flush(table, stdout);
-    return exit_status;
 }
 
 static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *out)
@@ -98,48 +76,19 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         tb_query_add(out, names[i][1], tb_args_get(args, names[i][0]));
     if (!limit && tb_args_has(args, "--all"))
-        limit = LIST_ALL_LIMIT;
+        limit = TB_PAGE_MAX;
     tb_query_add(out, "limit", limit);
     tb_query_add(out, "cursor", cursor);
 }
 
-static int list_pages(struct tb_cli *cli, const struct tb_args *args, struct tb_table *table)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
-    const char *cursor = tb_args_get(args, "--cursor");
-    bool all = tb_args_has(args, "--all");
-
-    for (;;) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
-        int exit_status;
-
-        list_path(args, cursor, &path);
-        if (!tb_buf_ok(&path))
-            return out_of_memory(cli);
-        exit_status = tb_page_ask(cli, path.data, &page);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_page_next(cli, &page, &next);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = show_page(cli, table, &page);
-        if (exit_status != TB_EXIT_DONE || next.len == 0)
-            return exit_status;
-        cursor = next.data;
-        if (!all) {
-            if (cli->out_terminal && !cli->json)
-                printf("\nMore: --cursor %s, or --all\n", cursor);
-            return TB_EXIT_DONE;
-        }
-    }
-}
-
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
+    static const struct tb_page_list list = {"orders", list_path, add_order};
     struct tb_table table;
     int exit_status;
 
     tb_table_init(&table, list_columns, LIST_COLUMN_COUNT, cli->out_terminal, cli->color);
-    exit_status = list_pages(cli, args, &table);
+    exit_status = tb_pages_show(cli, args, &list, &table);
     tb_table_release(&table);
     return exit_status;
 }

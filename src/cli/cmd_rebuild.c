@@ -150,6 +150,17 @@ static int parse(const struct tb_cli *cli, const struct tb_reply *reply, struct 
     return TB_EXIT_FAILED;
 }
 
+static void show(const struct tb_cli *cli, const struct tb_reply *reply,
+                 const struct tb_json *json, const struct progress_of *at)
+{
+    if (cli->json) {
+        tb_show_raw(reply);
+        return;
+    }
+    print_line(cli, json, at);
+    show_differences(cli, json);
+}
+
 /* How it ended; none: the process that ran it is not the one that answers. */
 static int tell_end(const struct tb_cli *cli, const struct tb_reply *reply,
                     const struct tb_json *json, const struct progress_of *at)
@@ -157,12 +168,7 @@ static int tell_end(const struct tb_cli *cli, const struct tb_reply *reply,
     static const char *const good[] = {"done", "rolled-back", NULL};
     struct tb_str problem = tb_field_text(json, "problem");
 
-    if (cli->json) {
-        tb_show_raw(reply);
-    } else {
-        print_line(cli, json, at);
-        show_differences(cli, json);
-    }
+    show(cli, reply, json, at);
     if (is_state(at->state, good))
         return TB_EXIT_DONE;
     if (problem.ptr)
@@ -246,26 +252,16 @@ static int show_once(const struct tb_cli *cli, const struct tb_reply *reply)
     struct progress_of at = {0};
     int exit_status = parse(cli, reply, &json, &at);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (cli->json) {
-        tb_show_raw(reply);
-        return TB_EXIT_DONE;
-    }
-    print_line(cli, json, &at);
-    show_differences(cli, json);
-    return TB_EXIT_DONE;
+    if (exit_status == TB_EXIT_DONE)
+        show(cli, reply, json, &at);
+    return exit_status;
 }
 
 static int start(const struct tb_cli *cli, struct tb_str body, bool wait)
 {
     TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    struct tb_client *client = NULL;
-    int exit_status = tb_ask_open(cli, &client);
+    int exit_status = tb_ask_harmless_once(cli, "POST", "/rebuild", body, &reply);
 
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_ask_harmless(cli, client, "POST", "/rebuild", body, &reply);
-    tb_client_free(client);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     /* With nothing asked of it beside, one that is under way is as good. */

@@ -15,15 +15,6 @@ static const struct tb_column columns[] = {{"key", false},      {"currency", fal
                                            {"cancelled", true}, {"total", true}};
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 
-static void add_count(struct tb_table *table, const struct tb_json *row, const char *name)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-
-    if (tb_field(row, name))
-        tb_show_scalar(&cell, tb_field(row, name));
-    tb_table_cell(table, tb_buf_str(&cell));
-}
-
 /* key: for the totals, which have none of their own. */
 static void add_rows(struct tb_table *table, const struct tb_json *row, struct tb_str key)
 {
@@ -34,9 +25,9 @@ static void add_rows(struct tb_table *table, const struct tb_json *row, struct t
 
         tb_table_cell(table, key.ptr ? key : tb_field_text(row, "key"));
         tb_table_cell(table, currency);
-        add_count(table, row, "orders");
-        add_count(table, row, "returns");
-        add_count(table, row, "cancelled");
+        tb_show_cell(table, row, "orders");
+        tb_show_cell(table, row, "returns");
+        tb_show_cell(table, row, "cancelled");
         if (tb_field_int(row, "totalMinor", &minor))
             tb_show_amount(&total, minor, currency);
         tb_table_cell(table, tb_buf_str(&total));
@@ -62,7 +53,6 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    struct tb_error err = {0};
     int exit_status;
 
     tb_buf_adds(&path, "/orders/stats");
@@ -74,12 +64,10 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         return exit_status;
     if (reply.status != 200 || cli->json)
         return tb_show_reply(cli, &reply);
-    if (tb_json_parse(tb_buf_str(&reply.body), TB_JSON_DEPTH_MAX, &root, &err) != TB_OK) {
-        tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
-        return TB_EXIT_FAILED;
-    }
-    show(cli, root);
-    return TB_EXIT_DONE;
+    exit_status = tb_show_parse(cli, &reply, &root);
+    if (exit_status == TB_EXIT_DONE)
+        show(cli, root);
+    return exit_status;
 }
 
 const struct tb_subcommand tb_cmd_stats = {

@@ -227,8 +227,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         verify->suspects = calloc(TB_SUSPECTS_MAX, sizeof *verify->suspects);
     if (!verify || !verify->suspects) {
         free(verify);
-        tb_cli_complain(cli, "out of memory");
-        return TB_EXIT_FAILED;
+        return tb_cli_no_memory(cli);
     }
     verify->patience_ms = patience_ms;
     exit_status = verify_all(cli, args, verify);

@@ -21,10 +21,8 @@ static int ask_once(const struct tb_cli *cli, const char *id, int64_t version, i
     tb_buf_adds(&path, "/orders/");
     tb_path_add(&path, id);
     tb_buf_addf(&path, "?minVersion=%lld&wait=%lldms", (long long)version, (long long)part_ms);
-    if (!tb_buf_ok(&path)) {
-        tb_cli_complain(cli, "out of memory");
-        return TB_EXIT_FAILED;
-    }
+    if (!tb_buf_ok(&path))
+        return tb_cli_no_memory(cli);
     tb_reply_release(ret_reply);
     return tb_ask(cli, path.data, part_ms + TB_ASK_MAX_MS, ret_reply);
 }

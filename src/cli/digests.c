@@ -35,12 +35,6 @@ static int refused(const struct tb_digests *digests, const struct tb_reply *repl
     return TB_EXIT_FAILED;
 }
 
-static int strange(const struct tb_digests *digests, const char *what)
-{
-    tb_cli_complain(&digests->cli, "the answer of %s is not ours: %s", digests->cli.url, what);
-    return TB_EXIT_FAILED;
-}
-
 static bool copy(char *ret_text, size_t size, struct tb_str text)
 {
     if (!text.ptr || text.len >= size)
@@ -89,18 +83,19 @@ static int fetch(struct tb_digests *digests, const char *start, const char *path
     tb_buf_adds(&target, path);
     tb_query_add(&target, "start", start[0] ? start : NULL);
     if (!tb_buf_ok(&target))
-        return strange(digests, "out of memory");
+        return tb_cli_no_memory(&digests->cli);
     exit_status = tb_digests_ask(digests, target.data, ret_page);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (ret_page->status != 200)
         return refused(digests, ret_page);
     if (!tb_slice_member(tb_buf_str(&ret_page->body), "digests", ret_list))
-        return strange(digests, "it holds no digests");
+        return tb_cli_not_ours(&digests->cli, "it holds no digests");
     return TB_EXIT_DONE;
 }
 
-static int turn_page(struct tb_digests *digests, const char *start)
+/* The page that begins with digests->next. */
+static int turn_page(struct tb_digests *digests)
 {
     struct tb_str next = {0};
     int exit_status;
@@ -108,20 +103,20 @@ static int turn_page(struct tb_digests *digests, const char *start)
     tb_reply_release(&digests->page);
     digests->page = (struct tb_reply){0};
     digests->cursor = 0;
-    exit_status = fetch(digests, start, PAGE, &digests->page, &digests->list);
+    exit_status = fetch(digests, digests->next, PAGE, &digests->page, &digests->list);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     digests->next[0] = '\0';
     if (!tb_slice_member(tb_buf_str(&digests->page.body), "next", &next))
         return TB_EXIT_DONE;
     if (next.len < 2 || !tb_uuid_parse((struct tb_str){next.ptr + 1, next.len - 2}, digests->next))
-        return strange(digests, "its next page begins with no order");
+        return tb_cli_not_ours(&digests->cli, "its next page begins with no order");
     return TB_EXIT_DONE;
 }
 
 int tb_digests_next(struct tb_digests *digests)
 {
-    char before[TB_UUID_SIZE], start[TB_UUID_SIZE];
+    char before[TB_UUID_SIZE];
     struct tb_str element;
 
     memcpy(before, digests->now.order_id, sizeof before);
@@ -130,31 +125,26 @@ int tb_digests_next(struct tb_digests *digests)
             digests->over = true;
             return TB_EXIT_DONE;
         }
-        memcpy(start, digests->next, sizeof start);
-        int exit_status = turn_page(digests, start);
+        int exit_status = turn_page(digests);
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
     }
     if (!read_digest(element, &digests->now))
-        return strange(digests, "a digest lacks something");
+        return tb_cli_not_ours(&digests->cli, "a digest lacks something");
     if (strcmp(digests->now.order_id, before) <= 0)
-        return strange(digests, "its digests are not in the order of their ids");
-    digests->count++;
+        return tb_cli_not_ours(&digests->cli, "its digests are not in the order of their ids");
     return TB_EXIT_DONE;
 }
 
 int tb_digests_open(struct tb_digests *digests, const struct tb_cli *cli, const char *url)
 {
-    struct tb_error err = {0};
     int exit_status;
 
     *digests = (struct tb_digests){.cli = *cli};
     digests->cli.url = url;
-    if (tb_client_open(url, 1, &digests->client, &err) != TB_OK) {
-        tb_cli_complain(cli, "%s", err.text);
-        return err.code == TB_INVALID ? TB_EXIT_USAGE : TB_EXIT_FAILED;
-    }
-    exit_status = turn_page(digests, "");
+    exit_status = tb_ask_open(&digests->cli, &digests->client);
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = turn_page(digests);
     return exit_status == TB_EXIT_DONE ? tb_digests_next(digests) : exit_status;
 }
 
@@ -177,7 +167,7 @@ int tb_digests_look(struct tb_digests *digests, const char *order_id, struct tb_
     if (exit_status != TB_EXIT_DONE || !tb_slice_element(list, &cursor, &element))
         return exit_status;
     if (!read_digest(element, ret_digest))
-        return strange(digests, "a digest lacks something");
+        return tb_cli_not_ours(&digests->cli, "a digest lacks something");
     *ret_found = strcmp(ret_digest->order_id, order_id) == 0;
     return TB_EXIT_DONE;
 }

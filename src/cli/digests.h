@@ -30,7 +30,6 @@ struct tb_digests {
     char next[TB_UUID_SIZE]; /* where the next page begins; "": this is the last */
     struct tb_digest now;    /* the order that the stream stands at */
     bool over;               /* it stands behind the last */
-    int64_t count;
 };
 /* Stands at the first order then. */
 int tb_digests_open(struct tb_digests *digests, const struct tb_cli *cli, const char *url);

@@ -41,13 +41,7 @@ void tb_dlq_table_init(const struct tb_cli *cli, struct tb_table *ret_table)
 
 bool tb_dlq_table_add(void *table, const struct tb_json *letter)
 {
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-        const struct tb_json *member = tb_field(letter, members[i]);
-
-        if (member)
-            tb_show_scalar(&cell, member);
-        tb_table_cell(table, tb_buf_str(&cell));
-    }
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        tb_show_cell(table, letter, members[i]);
     return true; /* a table that is out of memory says so */
 }

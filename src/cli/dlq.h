@@ -9,8 +9,6 @@
 #include "cli/pages.h"
 #include "cli/table.h"
 
-#define TB_DLQ_PAGE_MAX "500" /* the largest page there is */
-
 /* Options that choose letters; tb_dlq_list_path reads them. */
 #define TB_OPTIONS_DLQ_CHOICE                                                                     \
     {"--order", "ID", "of this order, in the order of the log"},                                  \

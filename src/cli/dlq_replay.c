@@ -20,12 +20,6 @@ struct replay {
     struct tb_progress progress;
 };
 
-static int out_of_memory(const struct tb_cli *cli)
-{
-    tb_cli_complain(cli, "out of memory");
-    return TB_EXIT_FAILED;
-}
-
 static bool keep(void *ctx, const struct tb_json *letter)
 {
     struct replay *replay = ctx;
@@ -41,20 +35,20 @@ static bool keep(void *ctx, const struct tb_json *letter)
     return tb_buf_ok(&replay->ids);
 }
 
-static int keep_page(struct replay *replay, const struct tb_args *args, const char *cursor,
-                     struct tb_buf *ret_next)
+/* The page at the cursor *next, "" at first, which moves behind it. */
+static int keep_page(struct replay *replay, const struct tb_args *args, struct tb_buf *next)
 {
     TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     const struct tb_cli *cli = replay->cli;
     int exit_status;
 
-    tb_dlq_list_path(args, "open", TB_DLQ_PAGE_MAX, cursor, &path);
+    tb_dlq_list_path(args, "open", TB_PAGE_MAX, next->len > 0 ? next->data : NULL, &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(cli);
+        return tb_cli_no_memory(cli);
     exit_status = tb_page_ask(cli, path.data, &page);
     if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_page_next(cli, &page, ret_next);
+        exit_status = tb_page_next(cli, &page, next);
     if (exit_status == TB_EXIT_DONE)
         exit_status = tb_page_each(cli, &page, "deadLetters", keep, replay);
     if (exit_status == TB_EXIT_DONE && replay->table)
@@ -66,15 +60,10 @@ static int keep_page(struct replay *replay, const struct tb_args *args, const ch
 static int choose(struct replay *replay, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
-    TB_CLEANUP(tb_buf_release) struct tb_buf cursor = {0};
     int exit_status;
 
     do {
-        tb_buf_clear(&cursor);
-        tb_buf_add_str(&cursor, tb_buf_str(&next));
-        if (!tb_buf_ok(&cursor))
-            return out_of_memory(replay->cli);
-        exit_status = keep_page(replay, args, cursor.len > 0 ? cursor.data : NULL, &next);
+        exit_status = keep_page(replay, args, &next);
     } while (exit_status == TB_EXIT_DONE && next.len > 0 && !replay->more);
     return exit_status;
 }
@@ -105,7 +94,7 @@ void tb_dlq_tell_chosen(const struct tb_cli *cli, const char *ids, int64_t count
     if (tb_buf_ok(&out))
         fwrite(out.data, 1, out.len, stdout);
     else
-        (void)out_of_memory(cli);
+        (void)tb_cli_no_memory(cli);
 }
 
 static void tell_refused(struct replay *replay, const char *id, const struct tb_reply *reply)
@@ -145,7 +134,7 @@ static int send_one(struct replay *replay, const char *id)
 
     tb_dlq_path(id, "/replay", &path);
     if (!tb_buf_ok(&path))
-        return out_of_memory(replay->cli);
+        return tb_cli_no_memory(replay->cli);
     exit_status = tb_ask_harmless(replay->cli, replay->client, "POST", path.data,
                                   (struct tb_str){0}, &reply);
     if (exit_status != TB_EXIT_DONE)

@@ -152,7 +152,7 @@ void tb_show_raw(const struct tb_reply *reply)
 int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    struct tb_error err = {0};
+    int exit_status;
 
     if (reply->status < 200 || reply->status > 299)
         return tb_show_problem(cli, reply);
@@ -160,12 +160,10 @@ int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply)
         tb_show_raw(reply);
         return TB_EXIT_DONE;
     }
-    if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, &root, &err) != TB_OK) {
-        tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, err.text);
-        return TB_EXIT_FAILED;
-    }
-    show_object(cli, root);
-    return TB_EXIT_DONE;
+    exit_status = tb_show_parse(cli, reply, &root);
+    if (exit_status == TB_EXIT_DONE)
+        show_object(cli, root);
+    return exit_status;
 }
 
 static struct tb_json *parse_problem(const struct tb_reply *reply)
@@ -246,4 +244,24 @@ int tb_show_problem(const struct tb_cli *cli, const struct tb_reply *reply)
     }
     tb_cli_complain(cli, "%s", tb_buf_ok(&text) ? text.data : "out of memory");
     return TB_EXIT_FAILED;
+}
+
+void tb_show_cell(struct tb_table *table, const struct tb_json *object, const char *name)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
+    const struct tb_json *member = tb_field(object, name);
+
+    if (member)
+        tb_show_scalar(&cell, member);
+    tb_table_cell(table, tb_buf_str(&cell));
+}
+
+int tb_show_parse(const struct tb_cli *cli, const struct tb_reply *reply,
+                  struct tb_json **ret_json)
+{
+    struct tb_error err = {0};
+
+    if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, ret_json, &err) != TB_OK)
+        return tb_cli_not_ours(cli, err.text);
+    return TB_EXIT_DONE;
 }

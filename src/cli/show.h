@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/table.h"
 
 /* The reply of a question about one object: shown, or the problem told. */
 int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply);
@@ -31,3 +32,8 @@ void tb_problem_json(struct tb_buf *out, const struct tb_reply *reply);
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
 /* A scalar as text: strings bare, null empty. */
 void tb_show_scalar(struct tb_buf *out, const struct tb_json *value);
+/* The object's member as the table's next cell; empty where it has none. */
+void tb_show_cell(struct tb_table *table, const struct tb_json *object, const char *name);
+/* What a reply with a body of ours holds, or that it is none is told. */
+int tb_show_parse(const struct tb_cli *cli, const struct tb_reply *reply,
+                  struct tb_json **ret_json);
