@@ -1,5 +1,5 @@
-/* The API of a process: HTTP/1.1 in; on an edge commands to the writer, on both roles questions to
- * the view.
+/* The API of a process: HTTP/1.1 and WebSockets; on an edge commands to the writer, on both roles
+ * questions to the view.
  *
  * One loop serves all connections and never waits for anything but sockets: a request that waits
  * for a COMMIT or for a query thread is suspended and holds nobody up. An edge answers single
@@ -98,8 +98,8 @@ struct tb_api_options {
     struct tb_api_letters letters;
     struct tb_api_rebuild rebuild;
     struct tb_asker here;                   /* the api thread's; with it no `singles` are asked */
-    struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, stats, nodes */
-    struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: single orders, pages */
+    struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, sums, letters */
+    struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: orders, pages, subscriptions */
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name; /* labels */
     int32_t partitions;                    /* of the topic */
@@ -120,7 +120,8 @@ void tb_api_free(struct tb_api *api);
 const char *tb_api_url(const struct tb_api *api); /* "http://127.0.0.1:8081" */
 void tb_api_run(struct tb_api *api);  /* until stopped: then answers what was taken, at most 3 s */
 void tb_api_stop(struct tb_api *api); /* async-signal-safe: stops accepting */
-/* An order is visible at a version: wakes its waiting readers. Any thread; never blocks. */
+/* An order is visible at a version: wakes who waits for it or follows all. Any thread; never
+ * blocks. */
 void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version);
 /* The same of every order that a plan has changed. */
 void tb_api_applied(struct tb_api *api, const struct tb_plan *plan);

@@ -20,7 +20,7 @@
 /* What was taken is answered within this when the daemon stops. */
 #define TB_DRAIN_MS 3000
 
-/* Statuses are below; 22 routes of 600 counters are 70 kB. */
+/* Statuses are below; a counter for each, of every route. */
 #define TB_STATUS_COUNT 600
 
 /* The way back from the workers: what is done waits here for the api thread. */
@@ -78,8 +78,7 @@ void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange 
 /* The api thread at once, where it has a view; else one of the singles' threads. */
 void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find);
 
-/* lists.c, lists_found.c: what lists share. */
-/* params.c. False: x is refused. */
+/* params.c: what questions share. False: x is refused. */
 TB_CHECKED bool tb_params_take(struct tb_exchange *x, const char *const *allowed,
                                struct tb_params *ret_params);
 TB_CHECKED bool tb_params_none(struct tb_exchange *x); /* there are none */
@@ -91,8 +90,8 @@ bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowe
 /* A time, or a date: then the midnight at which it begins here. Absent is fine. False: refused. */
 bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
                    bool *ret_has, int64_t *ret_ms);
-/* Ends a list whose elements are in the reply's body; with a cursor there is more, and a Link is
- * the same question with that cursor. */
+/* lists_found.c. Ends a list whose elements are in the reply's body; with a cursor there is more,
+ * and a Link is the same question with that cursor. */
 TB_CHECKED enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor,
                                     struct tb_reply *reply, struct tb_error *err);
 

@@ -4,7 +4,7 @@
 #define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 const char tb_base64_url_alphabet[] = LETTERS_AND_DIGITS "-_";
-static const char standard_alphabet[] = LETTERS_AND_DIGITS "+/";
+const char tb_base64_alphabet[] = LETTERS_AND_DIGITS "+/";
 
 /* Up to 3 bytes; returns how many characters say something. */
 static size_t encode_group(const char *bytes, size_t len, const char *alphabet, char out[4])
@@ -20,19 +20,27 @@ static size_t encode_group(const char *bytes, size_t len, const char *alphabet, 
     return len > 2 ? 4 : len + 1;
 }
 
-size_t tb_base64_url(struct tb_str bytes, char *out)
+void tb_base64(struct tb_str bytes, char *out)
 {
-    size_t written = 0;
+    for (size_t i = 0; i < bytes.len; i += 3, out += 4) {
+        size_t n = encode_group(bytes.ptr + i, bytes.len - i, tb_base64_alphabet, out);
+
+        memset(out + n, '=', 4 - n);
+    }
+    *out = '\0';
+}
+
+void tb_base64_url(struct tb_str bytes, char *out)
+{
     char group[4];
 
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t n = encode_group(bytes.ptr + i, bytes.len - i, tb_base64_url_alphabet, group);
 
-        memcpy(out + written, group, n);
-        written += n;
+        memcpy(out, group, n);
+        out += n;
     }
-    out[written] = '\0';
-    return written;
+    *out = '\0';
 }
 
 void tb_base64_add(struct tb_buf *out, struct tb_str bytes)
@@ -40,7 +48,7 @@ void tb_base64_add(struct tb_buf *out, struct tb_str bytes)
     char group[4];
 
     for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t n = encode_group(bytes.ptr + i, bytes.len - i, standard_alphabet, group);
+        size_t n = encode_group(bytes.ptr + i, bytes.len - i, tb_base64_alphabet, group);
 
         memset(group + n, '=', 4 - n);
         tb_buf_add(out, group, 4);

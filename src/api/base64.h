@@ -7,9 +7,10 @@
 #pragma once
 #include "base/buf.h"
 
-extern const char tb_base64_url_alphabet[];
+/* 64 digits and a NUL. */
+extern const char tb_base64_alphabet[], tb_base64_url_alphabet[];
 
-/* 4 characters for every 3 bytes, the last ones without padding, and a NUL. Returns how many
- * characters. */
-size_t tb_base64_url(struct tb_str bytes, char *out);
+/* 4 characters for every 3 bytes, and a NUL; for URLs the last ones without padding. */
+void tb_base64(struct tb_str bytes, char *out);
+void tb_base64_url(struct tb_str bytes, char *out);
 void tb_base64_add(struct tb_buf *out, struct tb_str bytes);

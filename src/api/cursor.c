@@ -10,7 +10,7 @@
 static void encode(const char *plain, int len, char ret_text[TB_CURSOR_SIZE])
 {
     TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_CURSOR_SIZE);
-    (void)tb_base64_url((struct tb_str){plain, (size_t)len}, ret_text);
+    tb_base64_url((struct tb_str){plain, (size_t)len}, ret_text);
 }
 
 void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[TB_CURSOR_SIZE])

@@ -2,7 +2,7 @@
  *
  * Thread:  pure.
  * Memory:  results go into the caller's array.
- * Errors:  false for what tb_cursor_format never wrote.
+ * Errors:  false for what the format of its kind never wrote.
  * Units:   Unix milliseconds. */
 #pragma once
 #include "base/uuid.h"

@@ -20,7 +20,7 @@ struct tb_dead_question {
     struct tb_letter_place place;   /* of one letter */
     struct tb_str value;            /* to be sent instead of the letter's own; absent: none */
     char order_id[TB_UUID_SIZE];    /* whose letters are sent again */
-    char who[TB_NET_ADDRESS_SIZE];
+    char who[TB_NET_ADDRESS_SIZE];  /* asks that something be done */
 };
 
 /* dead_json.c */

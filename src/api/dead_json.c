@@ -4,14 +4,7 @@
 /* UTF-8 without a NUL, which strict readers refuse, ours too. */
 static bool is_text(struct tb_str bytes)
 {
-    for (size_t at = 0; at < bytes.len;) {
-        size_t size = tb_utf8_size(bytes.ptr + at, bytes.len - at);
-
-        if (size == 0 || bytes.ptr[at] == '\0')
-            return false;
-        at += size;
-    }
-    return true;
+    return bytes.len == 0 || (!memchr(bytes.ptr, '\0', bytes.len) && tb_utf8_valid(bytes));
 }
 
 static void add_base64(struct tb_buf *out, struct tb_str bytes)

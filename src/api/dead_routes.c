@@ -14,7 +14,8 @@ static struct tb_dead_question *new_question(struct tb_exchange *x)
         tb_refuse_for_now(&x->reply, 503, 1, "Out of memory.");
         return NULL;
     }
-    tb_net_peer_text(x->conn->fd, question->who);
+    if (x->method == TB_POST || x->method == TB_DELETE)
+        tb_net_peer_text(x->conn->fd, question->who);
     x->lookup.ctx = question;
     return question;
 }

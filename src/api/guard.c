@@ -8,12 +8,6 @@ static bool is_wildcard(const char *host)
 
 static void add_host(struct tb_hosts *hosts, struct tb_str host)
 {
-    while (host.len > 0 && (host.ptr[0] == ' ' || host.ptr[0] == '\t')) {
-        host.ptr++;
-        host.len--;
-    }
-    while (host.len > 0 && (host.ptr[host.len - 1] == ' ' || host.ptr[host.len - 1] == '\t'))
-        host.len--;
     if (host.len == 0)
         return;
     for (size_t i = 0; i < host.len; i++) {
@@ -26,6 +20,8 @@ static void add_host(struct tb_hosts *hosts, struct tb_str host)
 enum tb_code tb_hosts_init(struct tb_hosts *hosts, const char *listen_host, const char *allowed,
                            struct tb_error *err)
 {
+    struct tb_str rest = tb_str_of(allowed != NULL ? allowed : ""), host;
+
     *hosts = (struct tb_hosts){0};
     if (listen_host != NULL && !is_wildcard(listen_host)) {
         if (strchr(listen_host, ':') != NULL)
@@ -33,11 +29,8 @@ enum tb_code tb_hosts_init(struct tb_hosts *hosts, const char *listen_host, cons
         else
             add_host(hosts, tb_str_of(listen_host));
     }
-    for (const char *at = allowed != NULL ? allowed : ""; *at != '\0';) {
-        size_t len = strcspn(at, ",");
-        add_host(hosts, (struct tb_str){at, len});
-        at += len + (at[len] == ',');
-    }
+    while (tb_list_next(&rest, &host))
+        add_host(hosts, host);
     if (!tb_buf_ok(&hosts->names)) {
         tb_hosts_release(hosts);
         return tb_error_set(err, TB_INTERNAL, "out of memory");

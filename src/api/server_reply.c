@@ -114,7 +114,7 @@ static struct MHD_Response *reply(struct tb_server *server, struct tb_exchange *
 {
     struct tb_buf *body = &x->reply.answer.body;
     static char nothing[1];
-    /* The body lives until on_completed: no copy. */
+    /* The body lives until tb_server_on_completed: no copy. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
 

@@ -89,6 +89,7 @@ void tb_ws_release(struct tb_ws *ws)
         tb_ws_drop(ws, ws->conns);
     take_turns(ws, SIZE_MAX);
     tb_ws_writer_release(&ws->writer);
+    tb_buf_release(&ws->text);
     if (ws->epoll_fd > 0)
         (void)close(ws->epoll_fd);
     ws->epoll_fd = -1;

@@ -54,6 +54,7 @@ struct tb_ws {
     uint64_t told_end;                       /* of the news, as the followers know */
     int64_t look_ms;                         /* not before: the view could not be asked */
     struct tb_ws_writer writer;
+    struct tb_buf text; /* of the message that is being written */
 };
 TB_CHECKED enum tb_code tb_ws_init(struct tb_ws *ws, struct tb_api *api, struct tb_error *err);
 void tb_ws_release(struct tb_ws *ws);       /* ends all connections at once */

@@ -1,4 +1,5 @@
 #include "api/ws_accept.h"
+#include "api/base64.h"
 
 /* The protocol's own constant, which no other would add. */
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -59,31 +60,13 @@ static void sha1_of_key(struct tb_str key, unsigned char ret_digest[DIGEST])
         ret_digest[i] = (unsigned char)(hash[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* 20 bytes: six groups of three, and two bytes more. */
-static void base64(const unsigned char digest[DIGEST], char ret_text[TB_WS_ACCEPT_SIZE])
-{
-    size_t out = 0;
-
-    for (int i = 0; i < DIGEST; i += 3) {
-        uint32_t group = (uint32_t)digest[i] << 16 | (uint32_t)digest[i + 1] << 8;
-        if (i + 2 < DIGEST)
-            group |= digest[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            ret_text[out++] = digits[group >> shift & 63];
-    }
-    ret_text[out - 1] = '=';
-    ret_text[out] = '\0';
-}
-
 /* 16 bytes are 22 digits and "==". */
 static bool is_key(struct tb_str key)
 {
     if (key.len != KEY_LEN || memcmp(key.ptr + 22, "==", 2) != 0)
         return false;
     for (size_t i = 0; i < 22; i++) {
-        if (memchr(digits, key.ptr[i], sizeof(digits) - 1) == NULL)
+        if (memchr(tb_base64_alphabet, key.ptr[i], 64) == NULL)
             return false;
     }
     return true;
@@ -96,6 +79,6 @@ bool tb_ws_accept(struct tb_str key, char ret_accept[TB_WS_ACCEPT_SIZE])
     if (!is_key(key))
         return false;
     sha1_of_key(key, digest);
-    base64(digest, ret_accept);
+    tb_base64((struct tb_str){(const char *)digest, DIGEST}, ret_accept);
     return true;
 }

@@ -41,18 +41,6 @@ static enum tb_ws_kind fault(struct tb_ws_message *message, enum tb_ws_code code
     return TB_WS_FAULT;
 }
 
-static bool is_utf8(struct tb_str text)
-{
-    while (text.len > 0) {
-        size_t size = tb_utf8_size(text.ptr, text.len);
-        if (size == 0)
-            return false;
-        text.ptr += size;
-        text.len -= size;
-    }
-    return true;
-}
-
 /* Codes that may be sent: the standard's own and the registered ones, libraries', applications'.
  */
 static bool is_close_code(int code)
@@ -71,7 +59,7 @@ static enum tb_ws_kind take_close(struct tb_ws_message *message, struct tb_str p
     int code = (unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1];
     if (!is_close_code(code))
         return fault(message, TB_WS_PROTOCOL, "There is no such close code.");
-    if (!is_utf8((struct tb_str){payload.ptr + CODE_LEN, payload.len - CODE_LEN}))
+    if (!tb_utf8_valid((struct tb_str){payload.ptr + CODE_LEN, payload.len - CODE_LEN}))
         return fault(message, TB_WS_NOT_UTF8, "The close reason is not UTF-8.");
     message->code = (enum tb_ws_code)code;
     return TB_WS_CLOSE;
@@ -98,7 +86,7 @@ static enum tb_ws_kind take_data(struct tb_ws_reader *reader, struct tb_ws_messa
     if (reader->in_message)
         return TB_WS_NOTHING;
     message->data = tb_buf_str(&reader->text);
-    if (!is_utf8(message->data))
+    if (!tb_utf8_valid(message->data))
         return fault(message, TB_WS_NOT_UTF8, "A text message is not UTF-8.");
     return TB_WS_TEXT;
 }

@@ -119,11 +119,10 @@ void tb_ws_unsubscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
 static void write_ready(struct tb_ws *ws, struct tb_ws_conn *conn, bool of_all,
                         const char *order_id, int64_t version)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-
-    tb_ws_topic_ready(&text, of_all, order_id, version);
-    if (tb_buf_ok(&text))
-        tb_ws_write(&ws->writer, &conn->out, TB_WS_TEXT, tb_buf_str(&text));
+    tb_buf_clear(&ws->text);
+    tb_ws_topic_ready(&ws->text, of_all, order_id, version);
+    if (tb_buf_ok(&ws->text))
+        tb_ws_write(&ws->writer, &conn->out, TB_WS_TEXT, tb_buf_str(&ws->text));
     else
         conn->out.failed = true;
 }

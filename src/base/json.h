@@ -22,7 +22,7 @@ struct tb_json; /* a value */
 /* depth_max at most TB_JSON_DEPTH_MAX. *ret_root is freed by tb_json_free. */
 TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
                                       struct tb_error *err);
-/* The pre-scan alone. */
+/* Checks only: no tree. */
 TB_CHECKED enum tb_code tb_json_check(struct tb_str text, int depth_max, struct tb_error *err);
 void tb_json_free(struct tb_json *root);   /* NULL is fine */
 void tb_json_freep(struct tb_json **root); /* for TB_CLEANUP */
@@ -60,6 +60,7 @@ void tb_json_print(struct tb_buf *out, const struct tb_json *value);
 /* Bytes of the character at text (RFC 3629: no overlong form, no surrogate, nothing above
  * U+10FFFF); 0 if it is none or cut short by `left`. */
 size_t tb_utf8_size(const char *text, size_t left);
+bool tb_utf8_valid(struct tb_str text); /* whole characters all the way */
 
 /* Writing: appends to a buffer. text must be UTF-8; control characters are escaped. */
 void tb_json_add_string(struct tb_buf *out, struct tb_str text); /* with quotes; absent: null */

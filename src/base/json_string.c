@@ -36,6 +36,19 @@ size_t tb_utf8_size(const char *text, size_t left)
     return size;
 }
 
+bool tb_utf8_valid(struct tb_str text)
+{
+    while (text.len > 0) {
+        size_t size = tb_utf8_size(text.ptr, text.len);
+
+        if (size == 0)
+            return false;
+        text.ptr += size;
+        text.len -= size;
+    }
+    return true;
+}
+
 enum tb_code tb_json_refuse_at(struct tb_json_cursor *in, size_t at, const char *what)
 {
     return tb_error_set(in->err, TB_INVALID, "JSON, byte %zu: %s", at, what);
