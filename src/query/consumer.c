@@ -42,6 +42,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
+    (void)tb_calendar_now_ms(&consumer->calendar, options->clock, options->dead_letter_keep_ms);
     consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_SECURE_MS;
     tb_mailbox_init(&consumer->pause, 0);
     tb_consumer_init_errands(consumer);
@@ -117,11 +118,10 @@ static enum tb_code expire_some(struct tb_consumer *consumer, struct tb_error *e
 {
     struct tb_view *view = consumer->options.view;
     const struct tb_clock *clock = consumer->options.clock;
-    int64_t removed = 0;
+    int64_t keep_ms = consumer->options.dead_letter_keep_ms, removed = 0;
+    int64_t now_ms = tb_calendar_now_ms(&consumer->calendar, clock, keep_ms);
 
-    TB_TRY(view->ops->expire_dead(view,
-                                  tb_clock_wall_ms(clock) - consumer->options.dead_letter_keep_ms,
-                                  EXPIRE_AT_ONCE, &removed, err));
+    TB_TRY(view->ops->expire_dead(view, now_ms - keep_ms, EXPIRE_AT_ONCE, &removed, err));
     if (removed < EXPIRE_AT_ONCE) /* else there may be more: at the next step */
         consumer->expire_at_ms = tb_clock_mono_ms(clock) + EXPIRE_EVERY_MS;
     return TB_OK;

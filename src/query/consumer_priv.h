@@ -8,6 +8,7 @@
  * Units:   milliseconds. */
 #pragma once
 #include "base/backoff.h"
+#include "base/calendar.h"
 #include "base/errand.h"
 #include "query/consumer.h"
 #include "query/dead_letters.h"
@@ -41,6 +42,7 @@ struct tb_consumer {
     bool positioned;                     /* every partition stands where the view wants it */
     unsigned steps_well;                 /* since the last failure */
     int64_t expire_at_ms;                /* monotonic */
+    struct tb_calendar calendar;         /* of what expires */
     int64_t secure_at_ms;                /* monotonic */
     bool secured;                        /* nothing was given to the view since */
 
