@@ -22,7 +22,8 @@ static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *lis
     return element;
 }
 
-rd_kafka_topic_partition_list_t *tb_kafka_group_held(const struct kafka_reader *reader)
+/* All partitions held, and no offsets. */
+static rd_kafka_topic_partition_list_t *list_held(const struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
@@ -107,7 +108,7 @@ static int64_t place_of(const struct kafka_reader *reader, struct kafka_part *pa
 
 static void place(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = tb_kafka_group_held(reader);
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (!reader->tail)
@@ -140,7 +141,8 @@ static void take_all(struct kafka_reader *reader)
 {
     struct kafka_layout layout = {0};
 
-    if (tb_kafka_ask_layout(reader->handle, TB_KAFKA_ASK_MS, &layout) || layout.partitions == 0)
+    if (tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS, &layout) ||
+        layout.partitions == 0)
         return;
     for (int32_t p = 0; p < layout.partitions && p < KAFKA_PARTITIONS_MAX; p++)
         reader->parts[p].held = true;
@@ -177,7 +179,7 @@ void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t
 
 void tb_kafka_group_pause(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = tb_kafka_group_held(reader);
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
 
     if (reader->paused)
         (void)rd_kafka_pause_partitions(reader->handle->rk, list);

@@ -1,6 +1,6 @@
 /* What the parts of the Kafka log share: settings, a handle's life, and how its cluster is.
  *
- * Thread:  one owner each, but for the problem's text (any thread).
+ * Thread:  one owner each, but for the problem's text and the sockets (any thread).
  * Memory:  settings are deep copies; a buried handle frees itself.
  * Errors:  as log_kafka.h.
  * Units:   milliseconds. */
@@ -98,7 +98,7 @@ struct kafka_layout {
     int partitions; /* 0: the topic is not there */
     bool led;       /* each has a leader: records can be written and read */
 };
-rd_kafka_resp_err_t tb_kafka_ask_layout(const struct kafka_handle *handle, int timeout_ms,
+rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
                                         struct kafka_layout *ret_layout);
 /* What to say of a topic that has another partition count than it should. */
 void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240]);

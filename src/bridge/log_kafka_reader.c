@@ -20,7 +20,8 @@ static enum tb_code check_partition(struct kafka_reader *reader, int32_t partiti
 
     if (partition >= 0 && partition < KAFKA_PARTITIONS_MAX) {
         if (reader->parts[partition].held ||
-            tb_kafka_ask_layout(reader->handle, TB_KAFKA_ASK_MS, &layout) ||
+            tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
+                                &layout) ||
             partition < layout.partitions)
             return TB_OK;
     }
@@ -51,7 +52,8 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
         if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
             code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             break;
-        (void)tb_kafka_ask_layout(reader->handle, TB_KAFKA_ASK_MS, &layout);
+        (void)tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
+                                  &layout);
     }
     return code;
 }

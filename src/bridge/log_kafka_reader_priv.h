@@ -87,8 +87,6 @@ void tb_kafka_group_pause(struct kafka_reader *reader);
 /* The group's committed offset, asked of the cluster; -1: none. */
 TB_CHECKED enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t partition,
                                                  int64_t *ret_next, struct tb_error *err);
-/* A list with all partitions held and no offsets. */
-rd_kafka_topic_partition_list_t *tb_kafka_group_held(const struct kafka_reader *reader);
 
 /* log_kafka_commit.c: the one way by which an offset is committed, and it is the next one to read.
  */

@@ -37,16 +37,16 @@ static bool passes(rd_kafka_resp_err_t code)
 static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
                                struct kafka_layout *ret_layout)
 {
-    struct kafka_handle asked = *check->handle;
+    rd_kafka_t *rk = check->handle->rk;
+    rd_kafka_topic_t *asked = rd_kafka_topic_new(rk, topic, NULL);
     rd_kafka_resp_err_t code;
 
-    asked.topic = rd_kafka_topic_new(asked.rk, topic, NULL);
-    if (!asked.topic)
+    if (!asked)
         return rd_kafka_last_error();
-    code = tb_kafka_ask_layout(&asked, PAUSE_MS, ret_layout);
+    code = tb_kafka_ask_layout(rk, asked, PAUSE_MS, ret_layout);
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        code = tb_kafka_ask_layout(&asked, TB_KAFKA_ASK_MS, ret_layout);
-    rd_kafka_topic_destroy(asked.topic);
+        code = tb_kafka_ask_layout(rk, asked, TB_KAFKA_ASK_MS, ret_layout);
+    rd_kafka_topic_destroy(asked);
     return code;
 }
 

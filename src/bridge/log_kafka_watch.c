@@ -81,22 +81,22 @@ void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[20
     snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, (int)(end - role), role);
 }
 
-rd_kafka_resp_err_t tb_kafka_ask_layout(const struct kafka_handle *handle, int timeout_ms,
+rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
                                         struct kafka_layout *ret_layout)
 {
     const struct rd_kafka_metadata *found = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle->rk, 0, handle->topic, &found, timeout_ms);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, topic, &found, timeout_ms);
 
     if (code)
         return code;
     *ret_layout = (struct kafka_layout){.led = true};
     if (found->topic_cnt == 1) {
-        const struct rd_kafka_metadata_topic *topic = &found->topics[0];
+        const struct rd_kafka_metadata_topic *told = &found->topics[0];
 
-        code = topic->err;
-        ret_layout->partitions = topic->partition_cnt;
-        for (int i = 0; i < topic->partition_cnt; i++)
-            ret_layout->led &= topic->partitions[i].leader >= 0;
+        code = told->err;
+        ret_layout->partitions = told->partition_cnt;
+        for (int i = 0; i < told->partition_cnt; i++)
+            ret_layout->led &= told->partitions[i].leader >= 0;
     }
     rd_kafka_metadata_destroy(found);
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
@@ -120,7 +120,8 @@ static enum kafka_state judge_topic(const struct kafka_handle *handle,
 {
     const char *name = rd_kafka_topic_name(handle->topic);
     struct kafka_layout layout = {0};
-    rd_kafka_resp_err_t code = tb_kafka_ask_layout(handle, TB_KAFKA_ASK_MS, &layout);
+    rd_kafka_resp_err_t code =
+        tb_kafka_ask_layout(handle->rk, handle->topic, TB_KAFKA_ASK_MS, &layout);
     char text[240];
 
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
@@ -150,7 +151,8 @@ void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle
     watch->look_at_ms = now_ms + TB_KAFKA_LOOK_MS;
     /* Without time to wait this only tells whether a broker is connected: it is "timed out" then,
      * and the question itself may be waited for. */
-    if (tb_kafka_ask_layout(handle, 0, &ignored) == RD_KAFKA_RESP_ERR__TRANSPORT)
+    if (tb_kafka_ask_layout(handle->rk, handle->topic, 0, &ignored) ==
+        RD_KAFKA_RESP_ERR__TRANSPORT)
         return;
     state = judge_topic(handle, settings, problem);
     if (state == KAFKA_DOWN)
