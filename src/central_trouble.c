@@ -24,15 +24,6 @@ void tb_central_trouble_release(struct central_trouble *trouble)
     (void)pthread_mutex_destroy(&trouble->lock);
 }
 
-/* A library adds to its words how long it took: that is another number each time. */
-static void cut(char text[TROUBLE_SIZE])
-{
-    char *at = strstr(text, " (after ");
-
-    if (at)
-        *at = '\0';
-}
-
 static bool is_new(struct trouble *one)
 {
     for (size_t i = 0; i < one->told_count; i++) {
@@ -54,7 +45,6 @@ void tb_central_trouble_set(struct central_trouble *trouble, enum trouble_source
 
     if (failing)
         snprintf(text, sizeof text, "%s", err->text);
-    cut(text);
     (void)pthread_mutex_lock(&trouble->lock);
     tell = !failing && one->told_count > 0;
     memcpy(one->text, text, sizeof text);

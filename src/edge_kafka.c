@@ -56,20 +56,6 @@ struct tb_edge_kafka {
 
 /* What goes wrong, told once per outage and shown as long as it lasts. */
 
-/* The library adds to its words how long it took, and how often. */
-static void cut(char text[PROBLEM_SIZE])
-{
-    char *at = strstr(text, " (after ");
-
-    if (at)
-        *at = '\0';
-    at = strstr(text, " identical error(s)");
-    while (at && at > text && *at != ',')
-        at--;
-    if (at && at > text)
-        *at = '\0';
-}
-
 static bool tell_once(struct tb_edge_kafka *kafka, const char *text)
 {
     for (size_t i = 0; i < kafka->told_count; i++) {
@@ -98,7 +84,6 @@ static void follow_problem(struct tb_edge_kafka *kafka)
     tb_log_kafka_writer_problem(kafka->events, text);
     if (!text[0])
         tb_log_kafka_writer_problem(kafka->status, text);
-    cut(text);
     if (!text[0] && kafka->open && kafka->link.state == TB_LINK_OFFLINE)
         snprintf(text, sizeof text, "no answer");
     /* While the way is closed nobody looks: what was wrong before it was closed still is. */
@@ -189,7 +174,6 @@ static void create_topics(struct tb_edge_kafka *kafka)
     }
     kafka->lost = true;
     snprintf(text, sizeof text, "%s", err.text);
-    cut(text);
     if (tell_once(kafka, text))
         tb_diag(TB_DIAG_WARN, "kafka.problem", "Kafka at %s: %s", setup->options.brokers, text);
     set_problem(kafka, text);

@@ -77,6 +77,14 @@ struct tb_str tb_arena_copy(struct tb_arena *arena, struct tb_str text)
     return (struct tb_str){copy, text.len};
 }
 
+bool tb_arena_own(struct tb_arena *arena, struct tb_str *text)
+{
+    bool absent = !text->ptr;
+
+    *text = tb_arena_copy(arena, *text);
+    return absent || text->ptr;
+}
+
 void tb_arena_clear(struct tb_arena *arena)
 {
     struct tb_arena_chunk *kept = arena->chunks;

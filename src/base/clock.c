@@ -65,3 +65,13 @@ struct timespec tb_deadline_in(int64_t wait_ms)
     }
     return at;
 }
+
+void tb_cond_init(pthread_cond_t *ret_cond)
+{
+    pthread_condattr_t attr;
+
+    TB_ASSERT(pthread_condattr_init(&attr) == 0);
+    TB_ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    TB_ASSERT(pthread_cond_init(ret_cond, &attr) == 0);
+    pthread_condattr_destroy(&attr);
+}

@@ -5,6 +5,7 @@
  * Errors:  none; a machine without random bytes is a failed assertion.
  * Units:   Unix milliseconds (_ms, wall), microseconds since some start (_us, monotonic). */
 #pragma once
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -41,3 +42,5 @@ extern const struct tb_random tb_random_system; /* getrandom(2), buffered per th
 
 /* CLOCK_MONOTONIC so many milliseconds from now, as pthread_cond_timedwait takes it. */
 struct timespec tb_deadline_in(int64_t wait_ms);
+/* One whose waits end by that clock. */
+void tb_cond_init(pthread_cond_t *ret_cond);

@@ -124,9 +124,8 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
     db = calloc(1, sizeof *db);
     if (!db)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    db->writes = mode != TB_DB_READER;
     rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK && db->writes)
+    if (rc == SQLITE_OK && mode != TB_DB_READER)
         rc = tb_db_renew_wal(db);
     if (rc != SQLITE_OK) {
         code = tb_error_sqlite(err, db->raw, rc);
@@ -148,7 +147,7 @@ void tb_db_close(struct tb_db *db)
     if (!db)
         return;
     /* The last connection to be closed moves the WAL into the file, if it may. */
-    if (db->raw && !(db->writes && db->wal_trusted))
+    if (db->raw && !db->wal_trusted)
         (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
     free(db);

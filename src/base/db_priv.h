@@ -13,9 +13,8 @@
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
-    bool writes;         /* not a TB_DB_READER */
-    bool wal_trusted;    /* the disk has all of the WAL that its syncs were for */
-    int wal_pages;       /* a commit that leaves so many in the WAL is followed by a checkpoint */
+    bool wal_trusted; /* the disk has all of the WAL that its syncs were for; never of a reader */
+    int wal_pages;    /* a commit that leaves so many in the WAL is followed by a checkpoint */
 };
 
 /* Writes the WAL anew, in place, and syncs it: from then on it is trusted. Called before a

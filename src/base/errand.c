@@ -4,15 +4,10 @@
 
 void tb_errands_init(struct tb_errands *errands, size_t max, void (*ring)(void *ctx), void *ctx)
 {
-    pthread_condattr_t attr;
-
     *errands = (struct tb_errands){.ring = ring, .ctx = ctx};
     tb_mailbox_init(&errands->box, max);
     TB_ASSERT(pthread_mutex_init(&errands->lock, NULL) == 0);
-    TB_ASSERT(pthread_condattr_init(&attr) == 0);
-    TB_ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    TB_ASSERT(pthread_cond_init(&errands->ended, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    tb_cond_init(&errands->ended);
 }
 
 void tb_errands_release(struct tb_errands *errands)

@@ -6,7 +6,7 @@
  *   given up    given up: done or not, nobody waits any more
  *   (never done)
  *
- * Thread:  post, wait and ask from any thread; take, end and close from the owner.
+ * Thread:  post and ask from any thread; take, end and close from the owner.
  * Memory:  an errand belongs to the box from post on, and is freed with the last who has it: who
  *          waits, or the owner. Embed it first in what it carries.
  * Errors:  TB_BUSY: the box is full or closed; TB_UNAVAILABLE: the owner had no time for it: both

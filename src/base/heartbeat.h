@@ -6,9 +6,9 @@
  * Units:   Unix milliseconds (_ms). */
 #pragma once
 #include "base/json.h"
+#include "base/uuid.h"
 
 #define TB_HEARTBEAT_NODE_SIZE 33
-#define TB_EPOCH_SIZE 17
 #define TB_VERSION_SIZE 33
 
 struct tb_heartbeat {

@@ -57,8 +57,8 @@ struct tb_json *tb_json_tree_begin(struct tb_json_tree *tree, size_t text_len)
 {
     size_t size = text_len < PIECE_MAX / PIECE_PER_BYTE ? text_len * PIECE_PER_BYTE : PIECE_MAX;
 
-    tree->first = tree->last = new_piece(size < PIECE_MIN ? PIECE_MIN : size);
-    return tree->first ? tb_json_tree_node(tree) : NULL;
+    tree->last = new_piece(size < PIECE_MIN ? PIECE_MIN : size);
+    return tree->last ? tb_json_tree_node(tree) : NULL;
 }
 
 struct tb_str tb_json_tree_copy(struct tb_json_tree *tree, const char *text, size_t len)

@@ -20,7 +20,7 @@ struct tb_json {
 
 struct tb_json_piece;
 struct tb_json_tree {
-    struct tb_json_piece *first, *last;
+    struct tb_json_piece *last;
 };
 /* The root of a text of so many bytes: the first node that there is. */
 struct tb_json *tb_json_tree_begin(struct tb_json_tree *tree, size_t text_len);

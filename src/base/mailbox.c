@@ -6,14 +6,9 @@
 
 void tb_mailbox_init(struct tb_mailbox *box, size_t max)
 {
-    pthread_condattr_t attr;
-
     *box = (struct tb_mailbox){.max = max};
     TB_ASSERT(pthread_mutex_init(&box->lock, NULL) == 0);
-    TB_ASSERT(pthread_condattr_init(&attr) == 0);
-    TB_ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    TB_ASSERT(pthread_cond_init(&box->arrived, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    tb_cond_init(&box->arrived);
 }
 
 void tb_mailbox_release(struct tb_mailbox *box)

@@ -2,7 +2,8 @@
  *
  * Thread:  the main one; files before any other starts.
  * Memory:  arg is borrowed until the thread has ended.
- * Errors:  TB_INTERNAL: no thread; without /dev/null there is nothing to settle.
+ * Errors:  TB_INTERNAL: no thread; without /dev/null there is nothing to settle,
+ *          and of how many files may be open nothing is known: 0.
  * Units:   files. */
 #pragma once
 #include "base/error.h"

@@ -13,6 +13,7 @@
 
 #define TB_UUID_LEN 36
 #define TB_UUID_SIZE (TB_UUID_LEN + 1)
+#define TB_EPOCH_SIZE 17 /* of a store: 16 hex digits and a NUL */
 
 struct tb_uuid_gen {
     const struct tb_clock *clock;   /* borrowed */

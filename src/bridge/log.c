@@ -11,12 +11,13 @@ struct tb_str tb_record_header(const struct tb_record *record, const char *name)
     return (struct tb_str){0};
 }
 
-static bool copy_text(struct tb_arena *arena, struct tb_str *text)
+size_t tb_record_size(const struct tb_record *record)
 {
-    bool absent = text->ptr == NULL;
+    size_t size = record->key.len + record->value.len;
 
-    *text = tb_arena_copy(arena, *text);
-    return absent || text->ptr != NULL;
+    for (size_t i = 0; i < record->header_count; i++)
+        size += record->headers[i].name.len + record->headers[i].value.len;
+    return size;
 }
 
 bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
@@ -24,7 +25,7 @@ bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
 {
     struct tb_record copy = *record;
     struct tb_header *headers = NULL;
-    bool ok = copy_text(arena, &copy.key) && copy_text(arena, &copy.value);
+    bool ok = tb_arena_own(arena, &copy.key) && tb_arena_own(arena, &copy.value);
 
     if (ok && record->header_count > 0) {
         headers = tb_arena_array(arena, record->header_count, sizeof *headers);
@@ -32,7 +33,7 @@ bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
     }
     for (size_t i = 0; ok && i < record->header_count; i++) {
         headers[i] = record->headers[i];
-        ok = copy_text(arena, &headers[i].name) && copy_text(arena, &headers[i].value);
+        ok = tb_arena_own(arena, &headers[i].name) && tb_arena_own(arena, &headers[i].value);
     }
     copy.headers = headers;
     if (ok)

@@ -33,6 +33,7 @@ struct tb_record {
 };
 /* The first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
+size_t tb_record_size(const struct tb_record *record); /* bytes of key, value and headers */
 /* A copy with all of its bytes in the arena; what is absent stays so. False: out of memory. */
 TB_CHECKED bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
                                struct tb_record *ret_copy);

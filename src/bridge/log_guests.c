@@ -52,19 +52,10 @@ static void free_guest(struct tb_errand *errand)
     free(guest);
 }
 
-static size_t size_of(const struct tb_record *record)
-{
-    size_t size = record->key.len + record->value.len;
-
-    for (size_t i = 0; i < record->header_count; i++)
-        size += record->headers[i].name.len + record->headers[i].value.len;
-    return size;
-}
-
 static enum tb_code new_guest(struct tb_log_guests *guests, const struct tb_record *record,
                               struct tb_errand **ret_errand, struct tb_error *err)
 {
-    size_t bytes = size_of(record), before = atomic_fetch_add(&guests->bytes, bytes);
+    size_t bytes = tb_record_size(record), before = atomic_fetch_add(&guests->bytes, bytes);
     struct guest *guest;
 
     if (before > 0 && before + bytes > TB_LOG_GUESTS_BYTES) {

@@ -58,7 +58,6 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
 static struct tb_log_inproc *new_log(const char *path, const struct tb_clock *clock)
 {
     struct tb_log_inproc *log = calloc(1, sizeof *log);
-    pthread_condattr_t attr;
 
     if (!log)
         return NULL;
@@ -70,10 +69,7 @@ static struct tb_log_inproc *new_log(const char *path, const struct tb_clock *cl
     log->clock = clock;
     log->keep_ms = -1;
     TB_ASSERT(pthread_mutex_init(&log->lock, NULL) == 0);
-    TB_ASSERT(pthread_condattr_init(&attr) == 0);
-    TB_ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-    TB_ASSERT(pthread_cond_init(&log->changed, &attr) == 0);
-    pthread_condattr_destroy(&attr);
+    tb_cond_init(&log->changed);
     return log;
 }
 

@@ -15,11 +15,10 @@
  * not hold, or from before it last got it, is dropped: the holder's counts. Commits are sent in
  * the background, the last one before a partition is given up or the reader freed is waited for.
  *
- * Thread:  as log.h: one owner each; the handles' own threads call nothing of ours.
- * Memory:  options are copied.
- * Errors:  TB_INVALID: the settings contradict each other (text says which); what the cluster
- *          refuses shows in tb_log_kafka_problem and as TB_UNAVAILABLE.
- * Units:   milliseconds. */
+ * Thread:  as log.h: one owner each; the handles' own threads call only what opens and closes
+ * their sockets. Memory:  options are copied. Errors:  TB_INVALID: the settings contradict each
+ * other (text says which); what the cluster refuses shows in tb_log_kafka_writer_problem or
+ * _reader_problem and as TB_UNAVAILABLE. Units:   milliseconds. */
 #pragma once
 #include "bridge/log.h"
 

@@ -20,12 +20,8 @@ size_t tb_kafka_window_outstanding(const struct kafka_window *window)
 
 static size_t size_of(const struct tb_record *record)
 {
-    size_t size = sizeof *record + record->header_count * sizeof *record->headers;
-
-    size += record->key.len + record->value.len;
-    for (size_t i = 0; i < record->header_count; i++)
-        size += record->headers[i].name.len + record->headers[i].value.len;
-    return size;
+    return sizeof *record + record->header_count * sizeof *record->headers +
+           tb_record_size(record);
 }
 
 /* Absent stays absent, and empty is not absent. */

@@ -10,7 +10,7 @@
  * waited for, then sent one by one. What is refused alone is parked with the rest of its order,
  * if somebody keeps that; the cursor passes them by, and everything else flows.
  *
- * Thread:  step and run from the owner; wake, hold, stop and state from any thread.
+ * Thread:  step and run from the owner; wake, ring, hold, stop and state from any thread.
  * Memory:  borrows what its options point to; owns nothing of them.
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */

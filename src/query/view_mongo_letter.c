@@ -4,15 +4,6 @@
  * where the value is. */
 #define DEAD_BYTES_MAX (12u << 20)
 
-static size_t headers_size(const struct tb_record *record)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < record->header_count; i++)
-        size += record->headers[i].name.len + record->headers[i].value.len;
-    return size;
-}
-
 static void put_headers(struct tb_put put, const struct tb_record *record)
 {
     bson_t in_list, in_one;
@@ -55,9 +46,9 @@ static void put_record(struct tb_put put, const struct tb_plan *plan,
     tb_put_time(put, "changedAt", plan->planned_at_ms);
     tb_put_time(put, "timestamp", record->timestamp_ms);
     tb_put_bytes(put, "key", record->key);
-    if (headers_size(record) + record->key.len <= DEAD_BYTES_MAX)
+    if (tb_record_size(record) - record->value.len <= DEAD_BYTES_MAX)
         put_headers(put, record);
-    if (headers_size(record) + record->key.len + record->value.len <= DEAD_BYTES_MAX)
+    if (tb_record_size(record) <= DEAD_BYTES_MAX)
         tb_put_bytes(put, "value", record->value);
 }
 

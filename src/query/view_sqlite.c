@@ -73,14 +73,6 @@ static const char set_offset_sql[] =
 const char *const tb_view_sqlite_offset_sql =
     "SELECT next FROM offsets WHERE partition = :partition";
 
-static bool own(struct tb_arena *arena, struct tb_str *text)
-{
-    bool absent = !text->ptr;
-
-    *text = tb_arena_copy(arena, *text);
-    return absent || text->ptr;
-}
-
 /* Copies every text that the order borrows from its parsed document. */
 static bool own_texts(struct tb_arena *arena, struct tb_order *order)
 {
@@ -97,10 +89,10 @@ static bool own_texts(struct tb_arena *arena, struct tb_order *order)
     bool ok = true;
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        ok = own(arena, texts[i]) && ok;
+        ok = tb_arena_own(arena, texts[i]) && ok;
     for (size_t i = 0; i < order->line_count; i++) {
-        ok = own(arena, &order->lines[i].sku) && ok;
-        ok = own(arena, &order->lines[i].name) && ok;
+        ok = tb_arena_own(arena, &order->lines[i].sku) && ok;
+        ok = tb_arena_own(arena, &order->lines[i].name) && ok;
     }
     return ok;
 }

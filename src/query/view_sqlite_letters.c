@@ -132,28 +132,21 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-static bool own(struct tb_arena *arena, struct tb_str *text)
-{
-    bool absent = !text->ptr;
-
-    *text = tb_arena_copy(arena, *text);
-    return absent || text->ptr;
-}
-
 /* Every text in the arena: the statement may move on. */
 static bool own_texts(struct tb_arena *arena, struct tb_letter *letter)
 {
-    struct tb_header *headers = tb_arena_array(arena, letter->header_count + 1, sizeof *headers);
-    bool ok = headers != NULL && own(arena, &letter->type) && own(arena, &letter->reason) &&
-              own(arena, &letter->message) && own(arena, &letter->key) &&
-              own(arena, &letter->value);
+    struct tb_record record = {.key = letter->key,
+                               .value = letter->value,
+                               .headers = letter->headers,
+                               .header_count = letter->header_count};
 
-    for (size_t i = 0; ok && i < letter->header_count; i++) {
-        headers[i] = letter->headers[i];
-        ok = own(arena, &headers[i].name) && own(arena, &headers[i].value);
-    }
-    letter->headers = headers;
-    return ok;
+    if (!tb_record_copy(arena, &record, &record) || !tb_arena_own(arena, &letter->type) ||
+        !tb_arena_own(arena, &letter->reason) || !tb_arena_own(arena, &letter->message))
+        return false;
+    letter->key = record.key;
+    letter->value = record.value;
+    letter->headers = record.headers;
+    return true;
 }
 
 static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_letter_place place,

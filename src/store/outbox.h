@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/uuid.h"
 
-#define TB_EPOCH_SIZE 17 /* 16 hex digits and a NUL */
 /* The relay that feeds the in-process log; the Kafka relay has its own. */
 #define TB_CURSOR_INPROC "inproc"
 #define TB_CURSOR_KAFKA "kafka"
