@@ -41,7 +41,7 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     atomic_init(&consumer->wakes, options->reader);
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
-    consumer->expire_at_ms = tb_clock_mono_ms(options->clock);
+    consumer->expire_at_ms = consumer->follow.due_ms = tb_clock_mono_ms(options->clock);
     (void)tb_calendar_now_ms(&consumer->calendar, options->clock, options->dead_letter_keep_ms);
     consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_SECURE_MS;
     tb_mailbox_init(&consumer->pause, 0);

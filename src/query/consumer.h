@@ -80,7 +80,8 @@ TB_CHECKED enum tb_code tb_consumer_drop(struct tb_consumer *consumer,
                                          struct tb_letter_place place, int64_t wait_ms,
                                          struct tb_error *err);
 /* Has call run between two batches, when the view has nothing open, on the consumer's thread; its
- * outcome is the result. TB_BUSY, TB_UNAVAILABLE: it was not called. */
+ * outcome is the result. TB_BUSY, TB_UNAVAILABLE: it was not called. TB_UNKNOWN: it has begun, was
+ * not waited for longer, and goes on to use ctx. */
 TB_CHECKED enum tb_code tb_consumer_ask(struct tb_consumer *consumer,
                                         enum tb_code (*call)(void *ctx, struct tb_error *err),
                                         void *ctx, int64_t wait_ms, struct tb_error *err);

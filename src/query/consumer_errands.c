@@ -22,7 +22,6 @@ static void ring(void *ctx)
 void tb_consumer_init_errands(struct tb_consumer *consumer)
 {
     tb_errands_init(&consumer->errands, ERRANDS_MAX, ring, consumer);
-    consumer->follow.due_ms = tb_clock_mono_ms(consumer->options.clock);
 }
 
 void tb_consumer_close_errands(struct tb_consumer *consumer)

@@ -41,7 +41,7 @@ static bool send_letter(void *ctx, const struct tb_letter *letter)
     if (code != TB_OK || !options->resend(options->ctx, letter, &record))
         return false;
     follow->sent[follow->sent_count++] = letter->place;
-    return follow->sent_count < TB_FOLLOW_MAX;
+    return true;
 }
 
 enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err)

@@ -56,7 +56,7 @@ static struct tb_str number(struct tb_arena *arena, uint64_t value, size_t size)
     return (struct tb_str){(const char *)bytes, size};
 }
 
-static bool is_of_a_death(struct tb_str name)
+bool tb_is_death_header(struct tb_str name)
 {
     static const struct tb_str prefix = {"kafka_dlt-", 10};
 
@@ -70,7 +70,7 @@ static size_t keep_headers(const struct tb_record *record, struct tb_header *hea
     /* A record has at most so many: the rest of a strange one's are where it came from. */
     for (size_t i = 0;
          i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DEAD_LETTER_HEADERS; i++) {
-        if (!is_of_a_death(record->headers[i].name))
+        if (!tb_is_death_header(record->headers[i].name))
             headers[count++] = record->headers[i];
     }
     return count;

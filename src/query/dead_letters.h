@@ -44,3 +44,5 @@ TB_CHECKED bool tb_dead_letter_record(const struct tb_dead_letters_options *opti
                                       const struct tb_dead_letter *letter,
                                       enum tb_dead_letter_form form, struct tb_arena *arena,
                                       struct tb_record *ret_record);
+/* A header that says of a record how it died: where dead letters are a topic they have it. */
+bool tb_is_death_header(struct tb_str name);

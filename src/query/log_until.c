@@ -29,7 +29,7 @@ static enum tb_code until_poll(struct tb_log_reader *base, size_t max, int64_t w
 
     (void)wait_ms; /* whoever moves the end wakes the owner */
     *ret_batch = (struct tb_log_batch){0};
-    for (int turn = 0; turn < TB_LOG_UNTIL_PARTITIONS; turn++) {
+    for (int turn = 0; turn < TB_LOG_PARTITIONS; turn++) {
         struct tb_log_batch batch = {0};
 
         TB_TRY(until->from->ops->poll(until->from, max, 0, &batch, err));

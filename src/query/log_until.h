@@ -8,13 +8,10 @@
 #pragma once
 #include "bridge/log.h"
 
-/* Of the topics that are read so. */
-#define TB_LOG_UNTIL_PARTITIONS TB_LOG_PARTITIONS
-
 struct tb_log_until {
     struct tb_log_reader reader; /* hand out &until->reader; its free does nothing */
     struct tb_log_reader *from;
-    int64_t until[TB_LOG_UNTIL_PARTITIONS]; /* the first offset that is not handed out */
+    int64_t until[TB_LOG_PARTITIONS]; /* the first offset that is not handed out */
     /* A clock that says when the last record of the batch that was handed out was appended. */
     struct tb_clock clock;
     const struct tb_clock *real; /* borrowed: the rest of that clock */

@@ -237,7 +237,7 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
     if (version > planned->order.version + 1) {
         snprintf(message, sizeof message, "version %lld came while the order stands at %lld",
                  (long long)version, (long long)planned->order.version);
-        return die(run, passage, TB_GAP, "tillbox.gap", message, err);
+        return die(run, passage, TB_GAP, TB_LETTER_GAP, message, err);
     }
     why = refusal(run, passage, planned);
     if (why)

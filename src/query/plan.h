@@ -134,3 +134,12 @@ tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
               enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
                                    struct tb_planned *ret_order, struct tb_error *err),
               void *load_ctx, struct tb_error *err);
+
+/* Deaths and mendings as they stand in the log: of two records that were sent again for one letter
+ * the later one has the last word. */
+struct tb_plan_fate {
+    const struct tb_dead_letter *death; /* one of the two; the other is NULL */
+    const struct tb_plan_mended *mended;
+    size_t deaths, mendings; /* that were told; zeroed at first */
+};
+bool tb_plan_next_fate(const struct tb_plan *plan, struct tb_plan_fate *fate);

@@ -40,3 +40,18 @@ bool tb_plan_note_unknown(struct tb_plan *plan, struct tb_str type)
     plan->unknown[i].type = tb_arena_copy(&plan->arena, shown);
     return plan->unknown[i].type.ptr != NULL;
 }
+
+bool tb_plan_next_fate(const struct tb_plan *plan, struct tb_plan_fate *fate)
+{
+    fate->death = fate->deaths < plan->dead_count ? &plan->dead[fate->deaths] : NULL;
+    fate->mended = fate->mendings < plan->mended_count ? &plan->mended[fate->mendings] : NULL;
+    if (fate->death && fate->mended) {
+        if (fate->death->record->offset < fate->mended->offset)
+            fate->mended = NULL;
+        else
+            fate->death = NULL;
+    }
+    fate->deaths += fate->death != NULL;
+    fate->mendings += fate->mended != NULL;
+    return fate->death || fate->mended;
+}

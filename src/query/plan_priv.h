@@ -24,10 +24,8 @@ struct tb_plan_headers {
     struct tb_str type, legacy_type, id, source, subject, version, sequence, epoch;
     struct tb_str mended, followed;
 };
-void tb_plan_read_headers(
-    const struct tb_record *record,
-    struct tb_plan_headers *ret_headers); /* For completeness: a record that came is not missing,
-                                             whether it is applied or not. */
+void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers);
+/* For completeness: a record that came is not missing, whether it is applied or not. */
 void tb_plan_keep_origin(struct tb_plan *plan, const struct tb_record *record,
                          const struct tb_plan_headers *headers);
 

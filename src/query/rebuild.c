@@ -4,8 +4,10 @@
 
 /* So few are left: the rest is read while the served view stands still. */
 #define CLOSE_EVENTS 1000
-/* With nothing to read, or not allowed to swap yet. */
+/* Not allowed to swap yet. */
 #define PAUSE_MS 20
+/* What an earlier process left could not be told. */
+#define ASK_AGAIN_MS 1000
 #define TIDY_EVERY_MS (60 * 60 * 1000)
 /* A view that turns out to be damaged, or to lack events, is begun anew so often. */
 #define RESTARTS_MAX 2
@@ -30,7 +32,6 @@ void tb_rebuild_free(struct tb_rebuild *rebuild)
     if (!rebuild)
         return;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
-    free(rebuild->compare);
     pthread_mutex_destroy(&rebuild->lock);
     tb_mailbox_release(&rebuild->door);
     free(rebuild);
@@ -66,8 +67,6 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
 static int64_t fail(struct tb_rebuild *rebuild, const char *why)
 {
     tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
-    free(rebuild->compare);
-    rebuild->compare = NULL;
     tb_rebuild_enter(rebuild, TB_REBUILD_FAILED, why);
     return 0;
 }
@@ -81,8 +80,6 @@ static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error
         return fail(rebuild, why->text);
     rebuild->restarts++;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
-    free(rebuild->compare);
-    rebuild->compare = NULL;
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, why->text);
     if (tb_rebuild_open(rebuild, /* anew= */ true, &err) != TB_OK)
         return fail(rebuild, err.text);
@@ -151,7 +148,7 @@ static enum tb_code fill(struct tb_rebuild *rebuild, int64_t *ret_left, int64_t 
                          struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    int64_t next[TB_REBUILD_PARTITIONS] = {0};
+    int64_t next[TB_LOG_PARTITIONS] = {0};
 
     TB_TRY(options->edition->served(options->edition_ctx, next, err));
     return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
@@ -197,14 +194,10 @@ static enum tb_code begin_compare(struct tb_rebuild *rebuild, struct tb_error *e
 
 static int64_t end_compare(struct tb_rebuild *rebuild)
 {
-    const struct tb_rebuild_options *options = &rebuild->options;
     int64_t differences = rebuild->compare->differences;
     char why[160];
 
-    options->edition->let_go(options->edition_ctx);
-    rebuild->held = false;
-    free(rebuild->compare);
-    rebuild->compare = NULL;
+    tb_rebuild_let_go(rebuild);
     if (differences > 0 && !rebuild->job.accept) {
         snprintf(why, sizeof why,
                  "%lld differences between the rebuilt view and the served one, which stays; "
@@ -275,7 +268,7 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
     bool begun = false;
 
     if (!rebuild->asked && ask_begun(rebuild, &begun, &err) != TB_OK)
-        return PAUSE_MS * 50;
+        return ASK_AGAIN_MS;
     if (begun)
         return begin(rebuild, /* anew= */ false);
     if (take_pending(rebuild))

@@ -6,7 +6,7 @@
  *                                            (a rollback) -------+--> SWAPPING <+
  *                                                                         |
  *                                                                         +--> DONE, ROLLED_BACK
- *   and from each of those under way to FAILED.
+ *   and from each of those under way to FAILED, or where that may help to BUILDING again.
  *
  * BUILDING ends where the log ended at the start. The new view is filled by a consumer of its own
  * with the plans of the one that is served, and never gets in front of that one, so that both can
@@ -17,7 +17,7 @@
  * A process that ends in the middle leaves what it has; begun of the edition says whether the next
  * one goes on with it.
  *
- * Thread:  step and run from the owner; start, figures and stop from any.
+ * Thread:  step and run from the owner; start, get and stop from any.
  * Memory:  borrows what its options point to.
  * Errors:  trouble that may pass is waited out, and shown as `problem`; other trouble is FAILED.
  * Units:   milliseconds, events. */

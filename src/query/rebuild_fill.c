@@ -1,9 +1,10 @@
 #include "query/rebuild_priv.h"
+#include <stdlib.h>
 
 /* While nobody writes the served view: at the rate of a small machine, a fraction of a second. */
 #define REACH_EVENTS_MAX 5000
 /* A step reads something, or is in trouble, or all is read. */
-#define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_REBUILD_PARTITIONS)
+#define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS)
 
 static void on_failed(void *ctx, const struct tb_error *err)
 {
@@ -21,7 +22,7 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
         .rules = options->rules,
         .dead_letter_keep_ms = -1, /* that is done once it is served */
         .topic = options->topic,
-        .partitions = TB_REBUILD_PARTITIONS,
+        .partitions = TB_LOG_PARTITIONS,
         .failed = on_failed,
         .ctx = rebuild,
     };
@@ -29,26 +30,23 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
     return tb_consumer_new(&consumer, &rebuild->consumer, err);
 }
 
-/* What the new view has of a partition. */
+/* What the new view has of a partition; what has nothing stands where reading began. */
 static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int64_t *ret_next,
                              struct tb_error *err)
 {
-    struct tb_log_range range = {0};
+    int64_t next = -1;
 
-    TB_TRY(rebuild->view->ops->offset(rebuild->view, partition, ret_next, err));
-    if (*ret_next >= 0)
-        return TB_OK;
-    TB_TRY(rebuild->reader->ops->range(rebuild->reader, partition, &range, err));
-    *ret_next = range.begin;
+    TB_TRY(rebuild->view->ops->offset(rebuild->view, partition, &next, err));
+    *ret_next = next < 0 ? rebuild->first[partition] : next;
     return TB_OK;
 }
 
 /* A rollback counts from where the old view stood. */
 static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
 {
-    int64_t next[TB_REBUILD_PARTITIONS] = {0};
+    int64_t next[TB_LOG_PARTITIONS] = {0};
 
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         struct tb_log_range range = {0};
 
         TB_TRY(rebuild->reader->ops->range(rebuild->reader, p, &range, err));
@@ -58,7 +56,7 @@ static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
     }
     rebuild->goal = 0;
     TB_TRY(rebuild->options.edition->served(rebuild->options.edition_ctx, next, err));
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++)
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         rebuild->goal += next[p] > rebuild->first[p] ? next[p] - rebuild->first[p] : 0;
     return TB_OK;
 }
@@ -77,14 +75,23 @@ enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew, struct tb_er
     return note_first(rebuild, err);
 }
 
+void tb_rebuild_let_go(struct tb_rebuild *rebuild)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+
+    if (rebuild->held)
+        options->edition->let_go(options->edition_ctx);
+    rebuild->held = false;
+    free(rebuild->compare);
+    rebuild->compare = NULL;
+}
+
 void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     struct tb_error err = {0};
 
-    if (rebuild->held)
-        options->edition->let_go(options->edition_ctx);
-    rebuild->held = false;
+    tb_rebuild_let_go(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
     /* What could not be removed is removed by tidy, or by the next process. */
@@ -100,7 +107,7 @@ static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64
 {
     int64_t events = 0, left = 0;
 
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         int64_t at = 0;
 
         TB_TRY(position(rebuild, p, &at, err));

@@ -10,8 +10,6 @@
 #include "query/log_until.h"
 #include "query/rebuild.h"
 
-#define TB_REBUILD_PARTITIONS TB_LOG_UNTIL_PARTITIONS
-
 struct tb_rebuild {
     struct tb_rebuild_options options;
     struct tb_mailbox door; /* no mail: what a wait is cut short by */
@@ -32,11 +30,11 @@ struct tb_rebuild {
     struct tb_error trouble; /* of the last step of the consumer */
     int restarts;
 
-    int64_t first[TB_REBUILD_PARTITIONS]; /* where reading began */
-    int64_t goal;                         /* of BUILDING: events */
-    int64_t rate_ms, rate_events;         /* the last sample */
-    bool held;                            /* by the edition */
-    int64_t held_next[TB_REBUILD_PARTITIONS];
+    int64_t first[TB_LOG_PARTITIONS]; /* where reading began */
+    int64_t goal;                     /* of BUILDING: events */
+    int64_t rate_ms, rate_events;     /* the last sample */
+    bool held;                        /* by the edition */
+    int64_t held_next[TB_LOG_PARTITIONS];
     struct tb_view_reader *held_served, *held_rebuilt;
     struct tb_compare *compare; /* NULL: not begun */
 };
@@ -44,6 +42,7 @@ struct tb_rebuild {
 /* rebuild_fill.c */
 TB_CHECKED enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew,
                                         struct tb_error *err);
+void tb_rebuild_let_go(struct tb_rebuild *rebuild); /* of both views, and of what compares them */
 void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end);
 /* Reads on, up to next of each partition. *ret_left: events that are left; *ret_wait_ms: 0 unless
  * something is in the way. Fails only for good. */

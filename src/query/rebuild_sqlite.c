@@ -17,8 +17,8 @@ struct tb_rebuild_sqlite {
     struct tb_view_reader *watch; /* of the served one */
     struct tb_view_reader *look;  /* of the one that is filled */
     struct tb_view_reader *offers[TB_REBUILD_READERS_MAX];
-    int64_t begin[TB_REBUILD_PARTITIONS]; /* of the log when reading began */
-    struct tb_rebuild *rebuild;           /* during a swap */
+    int64_t begin[TB_LOG_PARTITIONS]; /* of the log when reading began */
+    struct tb_rebuild *rebuild;       /* during a swap */
 };
 
 static void publish(struct tb_rebuild_sqlite *self)
@@ -58,30 +58,18 @@ static enum tb_code finish_removing(struct tb_rebuild_sqlite *self, struct tb_er
     return write_all(self, &all, err);
 }
 
-static enum tb_code remove_previous(struct tb_rebuild_sqlite *self, struct tb_error *err)
+/* Removes what was served before, or else what is being filled. */
+static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct tb_error *err)
 {
     struct tb_generations all;
+    int64_t *which = previous ? &all.previous : &all.building;
 
     TB_TRY(finish_removing(self, err));
-    if (self->all.previous == 0)
-        return TB_OK;
     all = self->all;
-    all.removing = all.previous;
-    all.previous = 0;
-    TB_TRY(write_all(self, &all, err));
-    return finish_removing(self, err);
-}
-
-static enum tb_code discard(struct tb_rebuild_sqlite *self, struct tb_error *err)
-{
-    struct tb_generations all;
-
-    TB_TRY(finish_removing(self, err));
-    if (self->all.building == 0)
+    if (*which == 0)
         return TB_OK;
-    all = self->all;
-    all.removing = all.building;
-    all.building = 0;
+    all.removing = *which;
+    *which = 0;
     TB_TRY(write_all(self, &all, err));
     return finish_removing(self, err);
 }
@@ -105,8 +93,8 @@ static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, stru
 
     if (self->all.previous > next)
         next = self->all.previous;
-    TB_TRY(discard(self, err));
-    TB_TRY(remove_previous(self, err));
+    TB_TRY(retire(self, /* previous= */ false, err));
+    TB_TRY(retire(self, /* previous= */ true, err));
     TB_TRY(remove_file(self, next + 1, err));
     all = self->all;
     all.building = next + 1;
@@ -149,7 +137,7 @@ static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, boo
 
     TB_TRY(choose_target(self, job, anew, err));
     TB_TRY(self->options.open_reader(self->options.ctx, &self->reader, err));
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         struct tb_log_range range = {0};
 
         TB_TRY(self->reader->ops->range(self->reader, p, &range, err));
@@ -163,7 +151,7 @@ static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, boo
 
 static void none_is_nothing(int64_t *next)
 {
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++)
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         next[p] = next[p] < 0 ? 0 : next[p];
 }
 
@@ -171,7 +159,7 @@ static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error 
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++)
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(self->watch->ops->offset(self->watch, p, &ret_next[p], err));
     none_is_nothing(ret_next);
     return TB_OK;
@@ -182,7 +170,7 @@ static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_rea
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    TB_TRY(tb_view_sqlite_hold(self->watch, TB_REBUILD_PARTITIONS, ret_next, err));
+    TB_TRY(tb_view_sqlite_hold(self->watch, TB_LOG_PARTITIONS, ret_next, err));
     none_is_nothing(ret_next);
     *ret_served = self->watch;
     *ret_rebuilt = self->look;
@@ -225,9 +213,9 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
 {
     struct tb_view *serving = self->options.serving;
     struct tb_generations all = self->all;
-    int64_t next[TB_REBUILD_PARTITIONS];
+    int64_t next[TB_LOG_PARTITIONS];
 
-    for (int32_t p = 0; p < TB_REBUILD_PARTITIONS; p++)
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(serving->ops->offset(serving, p, &next[p], err));
     none_is_nothing(next);
     TB_TRY(tb_rebuild_reach(self->rebuild, next, err));
@@ -282,7 +270,7 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
         self->reader->ops->free(self->reader);
     self->reader = NULL;
     self->target = 0;
-    return end == TB_REBUILD_DISCARD ? discard(self, err) : TB_OK;
+    return end == TB_REBUILD_DISCARD ? retire(self, /* previous= */ false, err) : TB_OK;
 }
 
 static enum tb_code sqlite_tidy(void *ctx, struct tb_error *err)
@@ -291,7 +279,7 @@ static enum tb_code sqlite_tidy(void *ctx, struct tb_error *err)
     int64_t age_ms = tb_clock_wall_ms(self->options.clock) - self->all.moved_at_ms;
 
     if (self->all.previous != 0 && age_ms >= TB_REBUILD_KEEP_MS)
-        return remove_previous(self, err);
+        return retire(self, /* previous= */ true, err);
     return finish_removing(self, err);
 }
 

@@ -1,13 +1,11 @@
 #include "query/replay.h"
+#include "query/dead_letters.h"
 
 /* Ours of an earlier replay, and what others added when it died elsewhere. */
 static bool is_of_a_death(struct tb_str name)
 {
-    static const struct tb_str prefix = {"kafka_dlt-", 10};
-
     return tb_str_eq(name, TB_STR(TB_HEADER_MENDED)) ||
-           tb_str_eq(name, TB_STR(TB_HEADER_FOLLOWED)) ||
-           (name.len >= prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0);
+           tb_str_eq(name, TB_STR(TB_HEADER_FOLLOWED)) || tb_is_death_header(name);
 }
 
 static enum tb_code no_memory(struct tb_error *err)

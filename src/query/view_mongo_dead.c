@@ -17,23 +17,16 @@ struct fates {
 static bool collect(struct fates *fates)
 {
     const struct tb_plan *plan = fates->plan;
-    size_t dead = 0, mended = 0;
+    struct tb_plan_fate next = {0};
 
     fates->list =
         tb_arena_array(&fates->arena, plan->dead_count + plan->mended_count, sizeof *fates->list);
-    while (fates->list && (dead < plan->dead_count || mended < plan->mended_count)) {
-        const struct tb_dead_letter *death = dead < plan->dead_count ? &plan->dead[dead] : NULL;
+    while (fates->list && tb_plan_next_fate(plan, &next)) {
+        struct fate *fate = &fates->list[fates->count++];
 
-        if (mended == plan->mended_count ||
-            (death && death->record->offset < plan->mended[mended].offset)) {
-            fates->list[fates->count++] =
-                (struct fate){death->letter, death->record->offset, death, false};
-            dead++;
-        } else {
-            fates->list[fates->count++] = (struct fate){plan->mended[mended].letter,
-                                                        plan->mended[mended].offset, NULL, false};
-            mended++;
-        }
+        *fate = next.death ? (struct fate){next.death->letter, next.death->record->offset,
+                                           next.death, false}
+                           : (struct fate){next.mended->letter, next.mended->offset, NULL, false};
     }
     return fates->list != NULL;
 }
@@ -42,12 +35,11 @@ static enum tb_code make_op(struct fates *fates, const struct fate *fate, struct
                             struct tb_error *err)
 {
     const struct tb_letter_place place = {fates->plan->partition, fate->letter};
-    const char *name = tb_mongo_letter_name(fates->lease->mongo, place, &fates->arena);
-    bool failed = name == NULL;
+    char name[TB_LETTER_ID_SIZE];
+    bool failed = false;
     struct tb_put document = {op->document = bson_new(), &failed};
 
-    if (failed)
-        return tb_mongo_no_memory(err);
+    tb_letter_id(fates->lease->mongo->topic, place, name);
     if (fate->letter != fate->offset) {
         struct tb_put filter = {op->filter = bson_new(), &failed};
 
@@ -206,12 +198,11 @@ enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    const char *name = tb_mongo_letter_name(mongo, place, &arena);
+    char name[TB_LETTER_ID_SIZE];
     struct tb_letter letter;
     bool found = false;
 
-    if (!name)
-        return tb_mongo_no_memory(err);
+    tb_letter_id(mongo->topic, place, name);
     TB_TRY(tb_mongo_take(mongo, &lease, err));
     TB_TRY(update_status(&lease, name, at_ms, &found, err));
     if (found)

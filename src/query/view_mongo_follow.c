@@ -16,17 +16,18 @@ struct waitings {
 
 static bson_t *scan_filter(const struct tb_letter_scan *scan)
 {
-    if (!scan->begun)
-        return BCON_NEW("status", BCON_UTF8("open"), "reason", BCON_UTF8(TB_LETTER_GAP), "follows",
-                        "{", "$lt", BCON_INT64(TB_LETTER_FOLLOWS_MAX), "}");
-    return BCON_NEW("status", BCON_UTF8("open"), "reason", BCON_UTF8(TB_LETTER_GAP), "follows",
-                    "{", "$lt", BCON_INT64(TB_LETTER_FOLLOWS_MAX), "}", "$or", "[", "{", "deadAt",
-                    "{", "$gt", BCON_DATE_TIME(scan->dead_at_ms), "}", "}", "{", "deadAt",
-                    BCON_DATE_TIME(scan->dead_at_ms), "partition", "{", "$gt",
-                    BCON_INT64(scan->place.partition), "}", "}", "{", "deadAt",
-                    BCON_DATE_TIME(scan->dead_at_ms), "partition",
-                    BCON_INT64(scan->place.partition), "offset", "{", "$gt",
-                    BCON_INT64(scan->place.offset), "}", "}", "]");
+    bson_t *doc = bson_new();
+    bool failed = false;
+    struct tb_put put = {doc, &failed};
+
+    tb_put_text(put, "status", "open");
+    tb_put_text(put, "reason", TB_LETTER_GAP);
+    tb_put_limit(put, "follows", "$lt", TB_LETTER_FOLLOWS_MAX);
+    if (scan->begun)
+        tb_mongo_put_after(put, scan->dead_at_ms, scan->place, /* by_order= */ false);
+    if (failed)
+        tb_bson_free(&doc);
+    return doc;
 }
 
 static bson_t *scan_opts(void)

@@ -134,6 +134,7 @@ bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node, int64_t *
 
 /* A node of which heartbeats are being noted. */
 struct known {
+    const char *name; /* the list's */
     struct tb_node node;
     int64_t offset; /* of the last one that was noted; -1: none */
     bool done;      /* nobody else wrote it meanwhile, or there is nothing new */
@@ -143,39 +144,33 @@ struct noting {
     const struct tb_noted *list;
     size_t count;
     struct known *nodes;     /* each once */
-    size_t *node_of;         /* of each heartbeat: its place in nodes */
     struct tb_mongo_op *ops; /* tag: the place in nodes */
     size_t node_count, op_count;
     struct tb_arena arena;
 };
 
-static enum tb_code begin(struct noting *run, struct tb_error *err)
-{
-    run->nodes = tb_arena_array(&run->arena, run->count, sizeof *run->nodes);
-    run->node_of = tb_arena_array(&run->arena, run->count, sizeof *run->node_of);
-    run->ops = tb_arena_array(&run->arena, run->count, sizeof *run->ops);
-    if (!run->nodes || !run->node_of || !run->ops)
-        return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < run->count; i++) {
-        const char *name = run->list[i].heartbeat.node;
-        size_t at = 0;
-
-        while (at < run->node_count && strcmp(run->nodes[at].node.last.node, name) != 0)
-            at++;
-        run->node_of[i] = at;
-        if (at == run->node_count)
-            memcpy(run->nodes[run->node_count++].node.last.node, name, strlen(name) + 1);
-    }
-    return TB_OK;
-}
-
 static struct known *known_of(struct noting *run, const char *name)
 {
     for (size_t i = 0; i < run->node_count; i++) {
-        if (strcmp(run->nodes[i].node.last.node, name) == 0)
+        if (strcmp(run->nodes[i].name, name) == 0)
             return &run->nodes[i];
     }
     return NULL;
+}
+
+static enum tb_code begin(struct noting *run, struct tb_error *err)
+{
+    run->nodes = tb_arena_array(&run->arena, run->count, sizeof *run->nodes);
+    run->ops = tb_arena_array(&run->arena, run->count, sizeof *run->ops);
+    if (!run->nodes || !run->ops)
+        return tb_mongo_no_memory(err);
+    for (size_t i = 0; i < run->count; i++) {
+        const char *name = run->list[i].heartbeat.node;
+
+        if (!known_of(run, name))
+            run->nodes[run->node_count++].name = name;
+    }
+    return TB_OK;
 }
 
 /* What is known of those that are not done. */
@@ -195,9 +190,8 @@ static enum tb_code read_nodes(struct noting *run, struct tb_error *err)
         if (known->done)
             continue;
         known->offset = -1;
-        ids[count++] = tb_arena_copy(&run->arena, tb_str_of(known->node.last.node));
         known->node = (struct tb_node){0};
-        memcpy(known->node.last.node, ids[count - 1].ptr, ids[count - 1].len);
+        ids[count++] = tb_str_of(known->name);
     }
     filter = ids ? tb_mongo_ids_filter(ids, count) : NULL;
     if (!filter)
@@ -226,7 +220,7 @@ static enum tb_code add_op(struct noting *run, size_t at, struct tb_error *err)
     bool failed = false;
 
     for (size_t i = 0; i < run->count; i++) {
-        if (run->node_of[i] != at || run->list[i].offset <= offset)
+        if (strcmp(run->list[i].heartbeat.node, known->name) != 0 || run->list[i].offset <= offset)
             continue;
         tb_node_note(&known->node, &run->list[i].heartbeat);
         offset = run->list[i].offset;
@@ -238,8 +232,7 @@ static enum tb_code add_op(struct noting *run, size_t at, struct tb_error *err)
     run->op_count++;
     if (known->offset >= 0) {
         op->kind = TB_MONGO_REPLACE;
-        op->filter =
-            BCON_NEW("_id", BCON_UTF8(known->node.last.node), "offset", BCON_INT64(known->offset));
+        op->filter = BCON_NEW("_id", BCON_UTF8(known->name), "offset", BCON_INT64(known->offset));
     }
     put_node((struct tb_put){op->document, &failed}, &known->node, offset);
     return failed ? tb_mongo_no_memory(err) : TB_OK;

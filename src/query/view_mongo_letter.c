@@ -19,13 +19,14 @@ static void put_headers(struct tb_put put, const struct tb_record *record)
     tb_put_close_list(put, list);
 }
 
-const char *tb_mongo_letter_name(const struct tb_mongo *mongo, struct tb_letter_place place,
-                                 struct tb_arena *arena)
+static bool keeps_headers(const struct tb_record *record)
 {
-    char id[TB_LETTER_ID_SIZE];
+    return tb_record_size(record) - record->value.len <= DEAD_BYTES_MAX;
+}
 
-    tb_letter_id(mongo->topic, place, id);
-    return tb_arena_copy(arena, tb_str_of(id)).ptr;
+static bool keeps_value(const struct tb_record *record)
+{
+    return record->value.ptr && tb_record_size(record) <= DEAD_BYTES_MAX;
 }
 
 /* What is known of the letter's record as it was read last. Names, keys and values of a dead
@@ -46,9 +47,9 @@ static void put_record(struct tb_put put, const struct tb_plan *plan,
     tb_put_time(put, "changedAt", plan->planned_at_ms);
     tb_put_time(put, "timestamp", record->timestamp_ms);
     tb_put_bytes(put, "key", record->key);
-    if (tb_record_size(record) - record->value.len <= DEAD_BYTES_MAX)
+    if (keeps_headers(record))
         put_headers(put, record);
-    if (tb_record_size(record) <= DEAD_BYTES_MAX)
+    if (keeps_value(record))
         tb_put_bytes(put, "value", record->value);
 }
 
@@ -72,22 +73,24 @@ void tb_mongo_put_first_death(struct tb_put document, const char *name,
     tb_put_int(document, "follows", 0);
 }
 
-/* Fields that the record does not have this time. */
+/* Fields that the record does not have this time, or that are too large to be kept. */
 static void put_gone(struct tb_put put, const struct tb_dead_letter *letter)
 {
     const struct tb_record *record = letter->record;
     bson_t inner;
     struct tb_put gone;
 
-    if (letter->type.ptr && record->key.ptr && record->value.ptr)
+    if (letter->type.ptr && record->key.ptr && keeps_value(record) && keeps_headers(record))
         return; /* a server may refuse to remove nothing */
     gone = tb_put_open(put, "$unset", &inner);
     if (!letter->type.ptr)
         tb_put_text(gone, "type", "");
     if (!record->key.ptr)
         tb_put_text(gone, "key", "");
-    if (!record->value.ptr)
+    if (!keeps_value(record))
         tb_put_text(gone, "value", "");
+    if (!keeps_headers(record))
+        tb_put_text(gone, "headers", "");
     tb_put_close(put, gone);
 }
 

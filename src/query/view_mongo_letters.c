@@ -2,6 +2,15 @@
 
 #define LETTERS "dead_letters"
 
+/* The first of the fields is a time. */
+static void put_value(struct tb_put put, const char *name, int field, int64_t value)
+{
+    if (field == 0)
+        tb_put_time(put, name, value);
+    else
+        tb_put_int(put, name, value);
+}
+
 /* One alternative of those that put a letter behind another: equal in the first fields, and
  * greater in the one behind them. */
 static void put_alternative(struct tb_put list, int index, int fields, int64_t dead_at_ms,
@@ -13,25 +22,16 @@ static void put_alternative(struct tb_put list, int index, int fields, int64_t d
     bson_t inner, limit;
     struct tb_put one = tb_put_open(list, tb_put_index((size_t)index, scratch), &inner), above;
 
-    for (int i = by_order; i <= fields; i++) {
-        struct tb_put at = one;
-
-        if (i == fields) {
-            above = tb_put_open(one, names[i], &limit);
-            at = above;
-        }
-        if (i == 0)
-            tb_put_time(at, i == fields ? "$gt" : names[i], values[i]);
-        else
-            tb_put_int(at, i == fields ? "$gt" : names[i], values[i]);
-        if (i == fields)
-            tb_put_close(one, above);
-    }
+    for (int i = by_order; i < fields; i++)
+        put_value(one, names[i], i, values[i]);
+    above = tb_put_open(one, names[fields], &limit);
+    put_value(above, "$gt", fields, values[fields]);
+    tb_put_close(one, above);
     tb_put_close(list, one);
 }
 
-static void put_after(struct tb_put put, int64_t dead_at_ms, struct tb_letter_place place,
-                      bool by_order)
+void tb_mongo_put_after(struct tb_put put, int64_t dead_at_ms, struct tb_letter_place place,
+                        bool by_order)
 {
     bson_t inner;
     struct tb_put list = tb_put_open_list(put, "$or", &inner);
@@ -59,7 +59,7 @@ static bson_t *list_filter(const struct tb_letter_filter *filter)
         tb_put_close(put, since);
     }
     if (filter->has_after)
-        put_after(put, filter->after_dead_at_ms, filter->after, by_order);
+        tb_mongo_put_after(put, filter->after_dead_at_ms, filter->after, by_order);
     if (failed)
         tb_bson_free(&doc);
     return doc;
@@ -111,11 +111,11 @@ enum tb_code tb_mongo_letter(const struct tb_mongo_lease *lease, struct tb_lette
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    struct tb_str name = tb_str_of(tb_mongo_letter_name(lease->mongo, place, arena));
+    char name[TB_LETTER_ID_SIZE];
     const bson_t *doc;
 
-    if (name.ptr)
-        filter = tb_mongo_ids_filter(&name, 1);
+    tb_letter_id(lease->mongo->topic, place, name);
+    filter = tb_mongo_ids_filter(&(struct tb_str){name, strlen(name)}, 1);
     if (!filter)
         return tb_mongo_no_memory(err);
     tb_mongo_find_begin(&find, lease, LETTERS, filter, NULL);

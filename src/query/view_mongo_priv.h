@@ -154,9 +154,9 @@ TB_CHECKED enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
                                             struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease,
                                             const struct tb_plan *plan, struct tb_error *err);
-/* The name of a letter's document; NULL when out of memory. In the arena. */
-const char *tb_mongo_letter_name(const struct tb_mongo *mongo, struct tb_letter_place place,
-                                 struct tb_arena *arena);
+/* Behind the letter at that place: by its death first, or of one order by its place alone. */
+void tb_mongo_put_after(struct tb_put put, int64_t dead_at_ms, struct tb_letter_place place,
+                        bool by_order);
 /* The document of a letter that is new. What is there stays: a letter whose record comes again is
  * the same one, and may have been dealt with. */
 void tb_mongo_put_first_death(struct tb_put document, const char *name,

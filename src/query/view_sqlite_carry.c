@@ -3,7 +3,7 @@
 /* What the log tells is the same in both: of a letter that both have only the rest is taken. */
 static const char each_sql[] =
     "SELECT partition, \"offset\", status = 'dropped', dead_at, changed_at FROM dead_letters"
-    " WHERE partition >= :partition ORDER BY partition, \"offset\"";
+    " ORDER BY partition, \"offset\"";
 static const char take_sql[] =
     "UPDATE dead_letters SET dead_at = :dead_at, changed_at = :changed_at,"
     " status = CASE WHEN :dropped AND status = 'open' THEN 'dropped' ELSE status END"
@@ -63,7 +63,6 @@ static enum tb_code copy_letter(struct carry *carry, struct tb_letter_place plac
 static enum tb_code carry_all(struct carry *carry, struct tb_view_sqlite *to, const int64_t *begin,
                               struct tb_error *err)
 {
-    tb_stmt_bind_int64(&carry->each, ":partition", 0);
     for (bool row = true;;) {
         struct tb_letter_place place;
 

@@ -4,8 +4,6 @@
  * value: its place in the log tells where the value is. */
 #define DEAD_BYTES_MAX (7u << 20)
 
-#define HEADER_ABSENT UINT32_MAX
-
 /* A letter that is there stays as it is when its record comes again; a record that was sent again
  * for it is noted once, by its offset. */
 static const char insert_dead_sql[] =
@@ -104,17 +102,13 @@ static enum tb_code mend_dead(struct tb_view_sqlite *view, const struct tb_plan 
 enum tb_code tb_view_sqlite_write_dead(struct tb_view_sqlite *view, const struct tb_plan *plan,
                                        struct tb_error *err)
 {
-    size_t dead = 0, mended = 0;
+    struct tb_plan_fate next = {0};
 
-    /* As they stand in the log: of two records that were sent again for one letter the later one
-     * has the last word. */
-    while (dead < plan->dead_count || mended < plan->mended_count) {
-        if (mended == plan->mended_count ||
-            (dead < plan->dead_count &&
-             plan->dead[dead].record->offset < plan->mended[mended].offset))
-            TB_TRY(insert_dead(view, plan, &plan->dead[dead++], err));
+    while (tb_plan_next_fate(plan, &next)) {
+        if (next.death)
+            TB_TRY(insert_dead(view, plan, next.death, err));
         else
-            TB_TRY(mend_dead(view, plan, &plan->mended[mended++], err));
+            TB_TRY(mend_dead(view, plan, next.mended, err));
     }
     return TB_OK;
 }

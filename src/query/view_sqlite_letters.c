@@ -1,7 +1,5 @@
 #include "query/view_sqlite_priv.h"
 
-#define HEADER_ABSENT UINT32_MAX
-
 /* What a letter's row holds, in this order (read_row). */
 enum {
     PARTITION,

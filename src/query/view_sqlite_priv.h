@@ -23,6 +23,8 @@ extern const char *const tb_view_sqlite_stats_sql;
 extern const char *const tb_view_sqlite_get_sql;
 extern const char *const tb_view_sqlite_offset_sql;
 
+#define HEADER_ABSENT UINT32_MAX /* the length of a header's value that is none */
+
 struct tb_view_sqlite {
     struct tb_view view;
     struct tb_db *db;      /* owned */

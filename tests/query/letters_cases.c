@@ -167,6 +167,29 @@ static void one_letter_for_all_attempts(struct letters_bed *bed)
     check_standing(bed, first.offset, TB_LETTER_REPLAYED, 5, 0, START + 40);
 }
 
+/* A record that is too large to be kept leaves nothing of the one before it: a value beside other
+ * headers would be sent again as an event that never was. */
+static void what_is_too_large_leaves_no_old_value(struct letters_bed *bed)
+{
+    enum { LARGE = 17 << 20 };
+    char id[TB_UUID_SIZE];
+    struct tb_record first, again;
+    char *large = malloc(LARGE);
+
+    ck_assert_ptr_nonnull(large);
+    memset(large, ' ', LARGE);
+    place(bed, id);
+    first = change(bed, id, 3, -1, false);
+    feed(bed, put(bed, &first), 1, START + 10);
+    ck_assert_ptr_nonnull(letter_at(bed, 0, first.offset).value.ptr);
+    again = change(bed, id, 3, first.offset, false);
+    again.value = (struct tb_str){large, LARGE};
+    feed(bed, put(bed, &again), 1, START + 20);
+    ck_assert_ptr_null(letter_at(bed, 0, first.offset).value.ptr);
+    ck_assert_int_eq(letter_at(bed, 0, first.offset).attempts, 2);
+    free(large);
+}
+
 /* All of it within one batch: the last word is the last record's. */
 static void one_batch_may_hold_a_whole_life(struct letters_bed *bed)
 {
@@ -601,6 +624,7 @@ static void who_gave_up_does_not_follow(struct letters_bed *bed)
 
 const struct letters_case letters_cases[] = {
     {"one letter for all attempts", one_letter_for_all_attempts},
+    {"what is too large leaves no old value", what_is_too_large_leaves_no_old_value},
     {"one batch may hold a whole life", one_batch_may_hold_a_whole_life},
     {"a letter that is gone comes back", a_letter_that_is_gone_comes_back},
     {"letters level off", letters_level_off},
