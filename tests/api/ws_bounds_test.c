@@ -66,16 +66,6 @@ static int64_t open_websockets(void)
     return strtoll(at + sizeof(name) - 1, NULL, 10);
 }
 
-/* What was sent before has been taken. */
-static void settle(struct client *client)
-{
-    const char *payload = "";
-    size_t len = 0;
-
-    ws_send(client, WS_PING, "", 0);
-    ck_assert_int_eq(ws_read(client, &payload, &len), WS_PONG);
-}
-
 /* A follower, or of ONE, that has a small buffer and reads nothing from now on. */
 static void connect_slow(struct client *client, const char *of)
 {
@@ -84,7 +74,7 @@ static void connect_slow(struct client *client, const char *of)
     ws_connect(client, node.port);
     ck_assert_int_eq(setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
     ws_subscribe(client, of);
-    settle(client);
+    ws_settle(client);
 }
 
 /* News of so many orders, in portions that the loop takes between. */
@@ -131,7 +121,7 @@ START_TEST(a_slow_follower_is_cut_off)
     connect_slow(&slow, NULL);
     ws_connect(&quick, node.port);
     ws_subscribe(&quick, NULL);
-    settle(&quick);
+    ws_settle(&quick);
     for (int i = 0; i < total; i += 500) {
         tell(i, 500);
         for (int n = i; n < i + 500; n++) {
@@ -143,7 +133,7 @@ START_TEST(a_slow_follower_is_cut_off)
     int heard = read_to_the_end(&slow, 1013);
     ck_assert_int_gt(heard, 0);
     ck_assert_int_lt(heard, total - TB_NEWS_MAX);
-    settle(&quick);
+    ws_settle(&quick);
     client_close(&quick);
     client_close(&slow);
 }
@@ -186,7 +176,7 @@ START_TEST(a_slow_subscriber_gets_the_last_version)
         count++;
     }
     ck_assert_int_lt(count, last);
-    settle(&slow);
+    ws_settle(&slow);
     client_close(&slow);
 }
 END_TEST
@@ -228,15 +218,15 @@ START_TEST(silence_is_asked_about_and_then_ended)
 
     ws_connect(&alive, node.port);
     ws_connect(&dead, node.port);
-    settle(&alive);
-    settle(&dead);
+    ws_settle(&alive);
+    ws_settle(&dead);
     pass_ms(TB_WS_PING_MS - 1000);
     ck_assert(client_quiet(&alive));
     pass_ms(1000);
     ck_assert_int_eq(ws_read(&alive, &payload, &len), WS_PING);
     ws_send(&alive, WS_PONG, "", 0);
     ck_assert_int_eq(ws_read(&dead, &payload, &len), WS_PING);
-    settle(&alive);
+    ws_settle(&alive);
     pass_ms(TB_WS_PONG_MS - 1000);
     ck_assert(client_quiet(&dead));
     pass_ms(1000);
@@ -277,7 +267,7 @@ START_TEST(a_connection_has_so_many_orders)
     }
     ws_subscribe(&client, id); /* no further one */
     ws_subscribe(&client, NULL);
-    settle(&client);
+    ws_settle(&client);
     ws_subscribe(&client, ONE);
     ws_expect_close(&client, 1008);
     client_close(&client);
@@ -341,8 +331,8 @@ START_TEST(a_stop_closes_all)
     ws_connect(&stubborn, node.port);
     ws_subscribe(&polite, ONE);
     ws_subscribe(&stubborn, NULL);
-    settle(&polite);
-    settle(&stubborn);
+    ws_settle(&polite);
+    ws_settle(&stubborn);
     tb_api_stop(node.api);
     ws_expect_close(&polite, 1001);
     client_close(&polite);

@@ -36,16 +36,6 @@ static void go_round(void)
     ck_assert_int_eq(got.status, 200);
 }
 
-/* What was sent before has been taken. */
-static void settle(struct client *client)
-{
-    const char *payload = "";
-    size_t len = 0;
-
-    ws_send(client, WS_PING, "", 0);
-    ck_assert_int_eq(ws_read(client, &payload, &len), WS_PONG);
-}
-
 static uint64_t glances(void)
 {
     pthread_mutex_lock(&central.lock);
@@ -75,7 +65,7 @@ START_TEST(news_are_told)
 
     ws_connect(&follower, central.port);
     ws_subscribe(&follower, NULL);
-    settle(&follower);
+    ws_settle(&follower);
     ws_subscribe(&ws, ONE);
     wait_for_glances(1);
     tb_api_notify(central.api, TWO, 1);
@@ -117,7 +107,7 @@ START_TEST(many_subscribe)
     for (int i = 0; i < 40; i++) {
         ws_connect(&clients[i], central.port);
         ws_subscribe(&clients[i], TWO);
-        settle(&clients[i]);
+        ws_settle(&clients[i]);
     }
     fake_central_open_gate(&central);
     for (int i = 0; i < 40; i++)
@@ -135,7 +125,7 @@ START_TEST(a_view_that_is_away)
     fake_central_away(&central, true);
     ws_subscribe(&ws, ONE);
     ws_subscribe(&ws, NULL);
-    settle(&ws);
+    ws_settle(&ws);
     tb_api_notify(central.api, TWO, 1);
     ws_expect_ready(&ws, TWO, true, 1);
     go_round();

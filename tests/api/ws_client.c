@@ -123,3 +123,13 @@ void ws_expect_close(struct client *client, int code)
                   code);
     ck_assert_int_eq(ws_read(client, &payload, &len), 0);
 }
+
+void ws_settle(struct client *client)
+{
+    const char *payload = "";
+    size_t len = 0;
+
+    ws_send(client, WS_PING, "is that all", 11);
+    ck_assert_int_eq(ws_read(client, &payload, &len), WS_PONG);
+    ck_assert_str_eq(payload, "is that all");
+}

@@ -23,6 +23,9 @@ void ws_say(struct client *client, const char *text);
 void ws_subscribe(struct client *client, const char *order_id);
 /* The next frame's first byte and payload (ended by a NUL); 0: the connection ended. */
 int ws_read(struct client *client, const char **ret_payload, size_t *ret_len);
+/* What was sent before has been taken, and nothing is under way to this client: what it asks for
+ * is the next that it gets. */
+void ws_settle(struct client *client);
 /* The next frame is a ready message; of an order subscribed to, or (all) of every one. */
 void ws_read_ready(struct client *client, const char *order_id, bool all, int64_t *ret_version);
 void ws_expect_ready(struct client *client, const char *order_id, bool all, int64_t version);

@@ -70,27 +70,16 @@ static void read_order(const char *order_id, int64_t version)
     ck_assert_int_eq(got.status, 200);
 }
 
-/* Nothing is under way to this client: what it asks for is the next it gets. */
-static void check_nothing_came(struct client *client)
-{
-    const char *payload = "";
-    size_t len = 0;
-
-    ws_send(client, WS_PING, "is that all", 11);
-    ck_assert_int_eq(ws_read(client, &payload, &len), WS_PONG);
-    ck_assert_str_eq(payload, "is that all");
-}
-
 START_TEST(ready_once_it_can_be_read)
 {
     ws_subscribe(&ws, ONE);
-    check_nothing_came(&ws); /* it waits */
+    ws_settle(&ws); /* it waits */
     place(ONE);
     ws_expect_ready(&ws, ONE, false, 1);
     read_order(ONE, 1);
     place(TWO); /* not of interest */
     read_order(TWO, 1);
-    check_nothing_came(&ws);
+    ws_settle(&ws);
 }
 END_TEST
 
@@ -100,10 +89,10 @@ START_TEST(ready_at_once_if_it_already_can)
     read_order(ONE, 1);
     ws_subscribe(&ws, ONE);
     ws_expect_ready(&ws, ONE, false, 1);
-    check_nothing_came(&ws);
+    ws_settle(&ws);
     ws_subscribe(&ws, ONE); /* whoever asks again is told again */
     ws_expect_ready(&ws, ONE, false, 1);
-    check_nothing_came(&ws);
+    ws_settle(&ws);
 }
 END_TEST
 
@@ -126,7 +115,7 @@ START_TEST(the_last_version_always_comes)
 
     ws_connect(&follower, node.port);
     ws_subscribe(&follower, NULL);
-    check_nothing_came(&follower);
+    ws_settle(&follower);
     ws_subscribe(&ws, ONE);
     place(ONE);
     for (int i = 0; i < 20; i++)
@@ -146,7 +135,7 @@ START_TEST(followers_hear_of_every_order)
 
     ws_subscribe(&ws, NULL);
     ws_subscribe(&ws, NULL); /* once is enough */
-    check_nothing_came(&ws);
+    ws_settle(&ws);
     for (int i = 0; i < 50; i++) {
         snprintf(order_id, sizeof(order_id), "01a207ab-6d5e-71ec-b6c1-0000000000%02d", i);
         place(order_id);
@@ -170,7 +159,7 @@ START_TEST(followers_hear_of_every_order)
         ck_assert_int_eq(ws_read(&ws, &payload, &len), WS_TEXT);
         ck_assert_ptr_nonnull(strstr(payload, "\"version\":2}"));
     }
-    check_nothing_came(&ws);
+    ws_settle(&ws);
 }
 END_TEST
 
@@ -180,7 +169,7 @@ START_TEST(nothing_is_told_too_early)
     place(ONE);
     ws_subscribe(&ws, ONE);
     ws_subscribe(&ws, NULL);
-    check_nothing_came(&ws);
+    ws_settle(&ws);
     node_run_relay(&node);
     for (int i = 0; i < 2; i++) {
         const char *payload = "";
@@ -227,7 +216,7 @@ START_TEST(fragments_and_control_frames)
     ws_send(&ws, WS_PONG, "unasked", 7);
     ws_send(&ws, 0x00, "\"/topic/orders/" ONE, 15 + 36);
     ws_send(&ws, 0x80, "\"}", 2);
-    check_nothing_came(&ws);
+    ws_settle(&ws);
     place(ONE);
     ws_expect_ready(&ws, ONE, false, 1);
 }
@@ -335,7 +324,7 @@ START_TEST(counted_while_they_are_there)
     ck_assert_int_eq(metric("tillbox_websocket_connections"), 2);
     ck_assert_int_eq(metric("tillbox_http_requests_total{route=\"/ws\",code=\"101\"}"), 2);
     ws_subscribe(&second, ONE);
-    check_nothing_came(&second);
+    ws_settle(&second);
     client_close(&second); /* without a word */
     while (metric("tillbox_websocket_connections") != 1)
         continue;

@@ -33,15 +33,9 @@ static bool is_stricter(const char *name)
 static struct tb_buf read_file(const char *name)
 {
     struct tb_buf path = {0}, text = {0};
-    char part[4096];
-    size_t got;
 
     tb_buf_addf(&path, "%s/%s", suite_path, name);
-    FILE *file = fopen(path.data, "rb");
-    ck_assert_ptr_nonnull(file);
-    while ((got = fread(part, 1, sizeof part, file)) > 0)
-        tb_buf_add(&text, part, got);
-    fclose(file);
+    read_whole_file(path.data, &text);
     tb_buf_release(&path);
     return text;
 }

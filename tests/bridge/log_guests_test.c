@@ -250,9 +250,7 @@ START_TEST(a_relay_has_guests)
 {
     enum { GUESTS = 100 };
     struct tb_error err = {0};
-    struct tb_log_inproc *log = NULL;
-    struct tb_log_writer *writer = NULL;
-    struct tb_log_reader *reader = NULL;
+    struct relay_log on = {0};
     struct tb_log_guests *visiting = NULL;
     struct log_seen *seen = calloc(1, sizeof *seen);
     struct tb_record record = {.key = TB_STR("key"), .value = TB_STR("guest")};
@@ -261,17 +259,13 @@ START_TEST(a_relay_has_guests)
                                        .outbox = outbox,
                                        .clock = &tb_clock_system,
                                        .random = &tb_random_system};
-    char path[160];
     size_t found = 0;
     pthread_t thread;
 
-    snprintf(path, sizeof path, "%s/log.db", f.dir);
-    ck_ok(tb_log_inproc_open(path, &tb_clock_system, &log, &err));
-    ck_ok(tb_log_inproc_writer(log, "order-events", &writer, &err));
-    ck_ok(tb_log_inproc_reader(log, "order-events", "view", &reader, &err));
+    relay_log_open(&on, &tb_clock_system);
     ck_ok(tb_log_guests_new(ring, NULL, &visiting, &err));
     tb_relay_free(relay);
-    options.writer = writer;
+    options.writer = on.writer;
     options.guests = visiting;
     ck_ok(tb_relay_new(&options, &relay, &err));
     add_rows(GUESTS);
@@ -284,7 +278,7 @@ START_TEST(a_relay_has_guests)
     ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_UNAVAILABLE);
     ck_assert_str_eq(err.text, "the link is held offline");
     tb_relay_hold(relay, false);
-    log_read(reader, seen, (size_t)rows + GUESTS);
+    log_read(on.reader, seen, (size_t)rows + GUESTS);
     for (size_t i = 0; i < seen->count; i++)
         found += tb_str_eq(seen->records[i].value, TB_STR("guest"));
     ck_assert_uint_eq(found, GUESTS);
@@ -293,9 +287,7 @@ START_TEST(a_relay_has_guests)
     ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_BUSY);
 
     tb_log_guests_free(visiting);
-    reader->ops->free(reader);
-    writer->ops->free(writer);
-    tb_log_inproc_free(log);
+    relay_log_close(&on);
     tb_arena_release(&seen->arena);
     free(seen);
 }

@@ -295,3 +295,21 @@ void check_all_in_order(void)
     }
     free(next);
 }
+
+void relay_log_open(struct relay_log *on, const struct tb_clock *clock)
+{
+    struct tb_error err = {0};
+    char path[160];
+
+    snprintf(path, sizeof path, "%s/log.db", f.dir);
+    ck_ok(tb_log_inproc_open(path, clock, &on->log, &err));
+    ck_ok(tb_log_inproc_writer(on->log, "order-events", &on->writer, &err));
+    ck_ok(tb_log_inproc_reader(on->log, "order-events", "view", &on->reader, &err));
+}
+
+void relay_log_close(struct relay_log *on)
+{
+    on->reader->ops->free(on->reader);
+    on->writer->ops->free(on->writer);
+    tb_log_inproc_free(on->log);
+}

@@ -9,6 +9,7 @@
  *          rows only.
  * Units:   outbox rows, which count from 1; chances in a thousand. */
 #pragma once
+#include "bridge/log_inproc.h"
 #include "bridge/relay.h"
 #include "store/fixture.h"
 
@@ -85,3 +86,12 @@ void drain(void); /* until the cursor stands at the last row */
  * order of their versions, passing over others, gets all of them but what is parked; and nothing
  * of that is there. */
 void check_all_in_order(void);
+
+/* The log in the node's folder, and who writes and reads it. */
+struct relay_log {
+    struct tb_log_inproc *log;
+    struct tb_log_writer *writer;
+    struct tb_log_reader *reader;
+};
+void relay_log_open(struct relay_log *on, const struct tb_clock *clock);
+void relay_log_close(struct relay_log *on);

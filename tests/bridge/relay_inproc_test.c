@@ -41,20 +41,14 @@ START_TEST(records_are_cloud_events)
 {
     const char *id = "01890000-0000-7000-8000-000000000001", *trace = "00-aa-bb-01";
     struct tb_error err = {0};
-    struct tb_log_inproc *log = NULL;
-    struct tb_log_writer *writer = NULL;
-    struct tb_log_reader *reader = NULL;
+    struct relay_log on = {0};
     struct log_seen *seen = calloc(1, sizeof *seen);
     struct request r[2];
-    char path[160];
     int64_t sequence = 0;
 
-    snprintf(path, sizeof path, "%s/log.db", f.dir);
-    ck_ok(tb_log_inproc_open(path, &f.clock.clock, &log, &err));
-    ck_ok(tb_log_inproc_writer(log, "order-events", &writer, &err));
-    ck_ok(tb_log_inproc_reader(log, "order-events", "view", &reader, &err));
+    relay_log_open(&on, &f.clock.clock);
     tb_relay_free(relay);
-    open_relay(writer, false);
+    open_relay(on.writer, false);
     request_place(&r[0], id, NULL, 1);
     r[0].job.traceparent = tb_str_of(trace);
     request_change(&r[1], TB_CMD_ADDRESS, id, NULL, 1);
@@ -62,16 +56,16 @@ START_TEST(records_are_cloud_events)
     row_of[1].acknowledged = row_of[2].acknowledged = true; /* the real log is asked below */
     tb_relay_step(relay);
 
-    log_read(reader, seen, 2);
+    log_read(on.reader, seen, 2);
     check_record(&seen->records[0], id, "OrderPlaced.v2", "00000000000000000001", "1");
     check_header(&seen->records[0], 10, "traceparent", trace);
     check_record(&seen->records[1], id, "OrderAddressChanged.v1", "00000000000000000002", "2");
     ck_assert_uint_eq(seen->records[1].header_count, 10);
-    ck_ok(tb_log_inproc_high_sequence(log, tb_store_epoch(f.store), &sequence, &err));
+    ck_ok(tb_log_inproc_high_sequence(on.log, tb_store_epoch(f.store), &sequence, &err));
     ck_assert_int_eq(sequence, 2);
 
     /* An idle relay lets the log keep what its readers have committed, once. */
-    ck_ok(reader->ops->commit(reader, seen->records[0].partition, 2, &err));
+    ck_ok(on.reader->ops->commit(on.reader, seen->records[0].partition, 2, &err));
     int64_t changes = fault_vfs_changes();
     for (int i = 0; i < 3; i++) {
         fake_clock_advance(&f.clock, TB_RELAY_IDLE_MS);
@@ -85,9 +79,7 @@ START_TEST(records_are_cloud_events)
     }
     ck_assert_int_eq(fault_vfs_changes(), changes);
 
-    reader->ops->free(reader);
-    writer->ops->free(writer);
-    tb_log_inproc_free(log);
+    relay_log_close(&on);
     tb_arena_release(&seen->arena);
     free(seen);
 }
@@ -106,23 +98,17 @@ START_TEST(a_wake_is_never_lost)
 {
     enum { ORDERS = 300 };
     struct tb_error err = {0};
-    struct tb_log_inproc *log = NULL;
-    struct tb_log_writer *writer = NULL;
-    struct tb_log_reader *reader = NULL;
+    struct relay_log on = {0};
     struct tb_relay_options options = {.node = "till1",
                                        .cursor_name = TB_CURSOR_INPROC,
                                        .outbox = outbox,
                                        .clock = &tb_clock_system,
                                        .random = &tb_random_system};
     pthread_t thread;
-    char path[160];
 
-    snprintf(path, sizeof path, "%s/log.db", f.dir);
-    ck_ok(tb_log_inproc_open(path, &tb_clock_system, &log, &err));
-    ck_ok(tb_log_inproc_writer(log, "order-events", &writer, &err));
-    ck_ok(tb_log_inproc_reader(log, "order-events", "view", &reader, &err));
+    relay_log_open(&on, &tb_clock_system);
     tb_relay_free(relay);
-    options.writer = writer;
+    options.writer = on.writer;
     ck_ok(tb_relay_new(&options, &relay, &err));
     ck_assert_int_eq(pthread_create(&thread, NULL, run_relay, relay), 0);
     for (int i = 0; i < ORDERS; i++) {
@@ -131,15 +117,13 @@ START_TEST(a_wake_is_never_lost)
         usleep((useconds_t)fake_random_below(&script.random, 2) * 4000);
         fixture_place(&f, NULL);
         tb_relay_wake(relay);
-        ck_ok(reader->ops->poll(reader, 10, -1, &batch, &err));
+        ck_ok(on.reader->ops->poll(on.reader, 10, -1, &batch, &err));
         ck_assert_uint_eq(batch.count, 1);
     }
     tb_relay_stop(relay);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_uint_eq(tb_relay_sent(relay), ORDERS);
-    reader->ops->free(reader);
-    writer->ops->free(writer);
-    tb_log_inproc_free(log);
+    relay_log_close(&on);
 }
 END_TEST
 int main(void)

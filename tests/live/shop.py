@@ -16,13 +16,29 @@ def till(folder, name, kafka, **env):
                 "--create-topics", **(LINK | env))
 
 
-class Seller(threading.Thread):
+class Worker(threading.Thread):
+    """Runs while it is entered, until stopping is set."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.stopping = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.join()
+
+
+class Seller(Worker):
     """Places orders and changes them, one at a time, about so many a second."""
 
     def __init__(self, edge, rate=60):
-        super().__init__(daemon=True)
+        super().__init__()
         self.edge, self.rate, self.number, self.wrong = edge, rate, 0, []
-        self.orders, self.stopping = [], threading.Event()
+        self.orders = []
 
     def ask(self, client, method, path, body, wanted):
         reply = client.ask(method, path, body)
@@ -56,26 +72,18 @@ class Seller(threading.Thread):
             except (Lost, OSError):
                 time.sleep(0.05)  # the edge is being restarted
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
-
     def finish(self):
         self.__exit__()
         check(not self.wrong, f"{len(self.wrong)} went wrong, such as {self.wrong[:1]}")
         return self.number
 
 
-class Watcher(threading.Thread):
+class Watcher(Worker):
     """Reads orders at any central: a version that was seen is never followed by an earlier one."""
 
     def __init__(self, sellers, centrals):
-        super().__init__(daemon=True)
-        self.sellers, self.centrals, self.stopping = sellers, centrals, threading.Event()
+        super().__init__()
+        self.sellers, self.centrals = sellers, centrals
         self.seen, self.reads, self.back = {}, 0, []
 
     def look(self, rng):
@@ -100,14 +108,6 @@ class Watcher(threading.Thread):
             except (Lost, OSError):
                 time.sleep(0.05)  # the central is being restarted
             time.sleep(0.002)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
 
     def finish(self):
         self.__exit__()

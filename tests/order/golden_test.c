@@ -7,15 +7,10 @@
 
 static void read_file(const char *name, struct tb_buf *out)
 {
-    char path[512], chunk[4096];
-    size_t got;
+    char path[512];
 
     (void)snprintf(path, sizeof(path), "%s/%s", TB_GOLDEN_DIR, name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s", path);
-    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
-        tb_buf_add(out, chunk, got);
-    ck_assert_int_eq(fclose(file), 0);
+    read_whole_file(path, out);
 }
 
 static struct tb_str text_of(const struct tb_json *object, const char *key)

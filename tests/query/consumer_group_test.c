@@ -180,19 +180,6 @@ static void drain(int m)
     }
 }
 
-static void check_view(void)
-{
-    for (size_t i = 0; i < f.history.order_count; i++) {
-        const struct history_order *order = &f.history.orders[i];
-        int64_t version = history_reachable(order);
-        struct mem_row *row = mem_view_row(&f.mem, order->order.order_id);
-
-        ck_assert_int_eq(row ? row->version : 0, version);
-        if (row)
-            ck_assert_str_eq(row->doc, order->docs[version].ptr);
-    }
-}
-
 static void check_letters(void)
 {
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
@@ -234,7 +221,7 @@ START_TEST(a_view_that_is_away_pauses_and_nobody_is_thrown_out)
     step(0);
     ck_assert(!member->paused);
     ck_assert_int_eq(f.last.code, TB_OK);
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -254,7 +241,7 @@ START_TEST(a_revoked_batch_is_abandoned)
     ck_assert_uint_eq(f.mem.row_count, 0);
     ck_assert(!tb_consumer_stats(f.consumers[0])->failing); /* nothing left that fails */
     drain(1);
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -274,7 +261,7 @@ START_TEST(a_zombie_changes_nothing)
     step(0);
     step(0);
     ck_assert(all_committed());
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -292,7 +279,7 @@ START_TEST(letters_come_before_offsets)
     ck_assert(!all_committed());
     f.letters[0].mood = LETTERS_TAKEN;
     drain(0);
-    check_view();
+    mem_view_check(&f.mem, &f.history);
     check_letters();
 }
 END_TEST
@@ -364,7 +351,7 @@ START_TEST(nothing_is_joined_before_all_is_there)
     drain(0);
     step(0);
     ck_assert_int_eq(f.last.code, TB_OK);
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -417,7 +404,7 @@ START_TEST(whatever_happens_the_view_is_the_fold_of_the_log)
             restart(m);
     }
     ck_assert(all_committed());
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 

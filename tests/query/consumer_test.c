@@ -122,19 +122,6 @@ static void drain(void)
     }
 }
 
-static void check_view(void)
-{
-    for (size_t i = 0; i < f.history.order_count; i++) {
-        const struct history_order *order = &f.history.orders[i];
-        int64_t version = history_reachable(order);
-        struct mem_row *row = mem_view_row(&f.mem, order->order.order_id);
-
-        ck_assert_int_eq(row ? row->version : 0, version);
-        if (row)
-            ck_assert_str_eq(row->doc, order->docs[version].ptr);
-    }
-}
-
 static void check_log_was_told(void)
 {
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
@@ -173,7 +160,7 @@ START_TEST(the_log_is_read_to_its_end_and_counted)
     fill(&(struct history_options){100, 20, 5});
     f.log.batch_max = 30;
     drain();
-    check_view();
+    mem_view_check(&f.mem, &f.history);
     ck_assert_uint_eq(counted(TB_APPLIED), events_applied());
     ck_assert_uint_eq(counted(TB_GAP), late_records());
     ck_assert_uint_eq(counted(TB_APPLIED) + counted(TB_DUPLICATE) + counted(TB_GAP),
@@ -217,7 +204,7 @@ START_TEST(one_failure_anywhere_changes_nothing)
         f.mem.fail_after = failing == VIEW_UNKNOWN;
         *(failing == LOG_FAILS ? &f.log.fail_at : &f.mem.fail_at) = at;
         drain();
-        check_view();
+        mem_view_check(&f.mem, &f.history);
         check_log_was_told();
         ck_assert_uint_eq(f.mem.letters, late_records());
         ck_assert_uint_eq(counted(TB_APPLIED), events_applied());
@@ -249,7 +236,7 @@ START_TEST(a_restart_anywhere_changes_nothing)
         restart();
     }
     drain();
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 
@@ -332,7 +319,7 @@ START_TEST(one_broken_partition_does_not_hold_the_others)
     ck_assert_uint_eq(f.recovered, 0);
     f.log.corrupt[broken] = false;
     drain();
-    check_view();
+    mem_view_check(&f.mem, &f.history);
     ck_assert_uint_eq(f.recovered, 1);
 }
 END_TEST
@@ -353,7 +340,7 @@ START_TEST(partitions_become_visible_together)
     ck_assert(drained());
     ck_assert_uint_eq(f.mem.flushes, 1);
     ck_assert_uint_eq(f.plans, partitions);
-    check_view();
+    mem_view_check(&f.mem, &f.history);
     check_log_was_told();
 }
 END_TEST
@@ -374,7 +361,7 @@ START_TEST(a_full_group_is_flushed)
         plans = f.plans;
     }
     ck_assert_uint_gt(f.mem.flushes, f.history.record_count / (2 * TB_LOG_BATCH_MAX));
-    check_view();
+    mem_view_check(&f.mem, &f.history);
 }
 END_TEST
 

@@ -23,10 +23,8 @@ static void spoil(struct fake_log *log)
     log->handed_out = NULL;
 }
 
-static void hand_out(struct fake_log *log, int32_t partition, size_t count,
-                     struct tb_log_batch *ret_batch)
+struct tb_record *fake_log_copies(const struct tb_record *from, size_t count)
 {
-    const struct tb_record *from = log->records[partition] + log->position[partition];
     size_t bytes = 0;
     struct tb_record *copies;
     char *text;
@@ -44,6 +42,15 @@ static void hand_out(struct fake_log *log, int32_t partition, size_t count,
             text += from[i].value.len;
         }
     }
+    return copies;
+}
+
+static void hand_out(struct fake_log *log, int32_t partition, size_t count,
+                     struct tb_log_batch *ret_batch)
+{
+    struct tb_record *copies =
+        fake_log_copies(log->records[partition] + log->position[partition], count);
+
     log->handed_out = (char *)copies;
     log->position[partition] += (int64_t)count;
     *ret_batch = (struct tb_log_batch){partition, copies, count};

@@ -31,3 +31,5 @@ void fake_log_release(struct fake_log *log);
 void fake_log_add(struct fake_log *log, const struct tb_record *record);
 /* As a reader that is opened anew stands. */
 void fake_log_reopen(struct fake_log *log);
+/* As a log hands them out, values of their own: freed they are gone. One piece; free it. */
+struct tb_record *fake_log_copies(const struct tb_record *from, size_t count);

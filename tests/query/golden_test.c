@@ -33,15 +33,10 @@ static void teardown(void)
 static void open_golden(const char *name)
 {
     struct tb_error err = {0};
-    char path[512], chunk[4096];
-    size_t got;
+    char path[512];
 
     (void)snprintf(path, sizeof(path), "%s/%s", TB_GOLDEN_DIR, name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s", path);
-    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
-        tb_buf_add(&text, chunk, got);
-    ck_assert_int_eq(fclose(file), 0);
+    read_whole_file(path, &text);
     ck_ok(tb_json_parse(tb_buf_str(&text), TB_JSON_DEPTH_MAX, &golden, &err));
 }
 

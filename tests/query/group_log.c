@@ -1,4 +1,5 @@
 #include "query/group_log.h"
+#include "query/fake_log.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,22 +42,9 @@ static void rebalance(struct group_member *member)
 static void hand_out(struct group_member *member, int32_t partition, size_t count,
                      struct tb_log_batch *ret_batch)
 {
-    const struct tb_record *from = member->log->records[partition] + member->position[partition];
-    size_t bytes = 0;
-    struct tb_record *copies;
-    char *text;
+    struct tb_record *copies =
+        fake_log_copies(member->log->records[partition] + member->position[partition], count);
 
-    for (size_t i = 0; i < count; i++)
-        bytes += from[i].value.len;
-    copies = malloc(count * sizeof *copies + bytes + 1);
-    ck_assert_ptr_nonnull(copies);
-    text = (char *)(copies + count);
-    for (size_t i = 0; i < count; i++) {
-        copies[i] = from[i];
-        memcpy(text, from[i].value.ptr, from[i].value.len);
-        copies[i].value.ptr = text;
-        text += from[i].value.len;
-    }
     member->handed_out = (char *)copies;
     member->position[partition] += (int64_t)count;
     *ret_batch = (struct tb_log_batch){partition, copies, count};

@@ -284,3 +284,16 @@ void mem_view_release(struct mem_view *mem)
     forget_lent(mem);
     free(mem->lent);
 }
+
+void mem_view_check(struct mem_view *mem, const struct history *history)
+{
+    for (size_t i = 0; i < history->order_count; i++) {
+        const struct history_order *order = &history->orders[i];
+        int64_t version = history_reachable(order);
+        struct mem_row *row = mem_view_row(mem, order->order.order_id);
+
+        ck_assert_int_eq(row ? row->version : 0, version);
+        if (row)
+            ck_assert_str_eq(row->doc, order->docs[version].ptr);
+    }
+}

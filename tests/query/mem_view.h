@@ -6,6 +6,7 @@
  * Errors:  TB_UNAVAILABLE and TB_UNKNOWN, injected.
  * Units:   as view.h. */
 #pragma once
+#include "query/history.h"
 #include "query/view.h"
 
 struct mem_row {
@@ -45,3 +46,5 @@ void mem_view_init_guarded(struct mem_view *mem);
 void mem_view_undo(struct mem_view *mem); /* a process that dies: what was not flushed is gone */
 void mem_view_release(struct mem_view *mem);
 struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id);
+/* It has each order of the history as far as that can be reached, and nothing of the others. */
+void mem_view_check(struct mem_view *mem, const struct history *history);

@@ -20,18 +20,6 @@ static void teardown(void)
     fixture_release(&f);
 }
 
-static void read_file(const char *path, struct tb_buf *out)
-{
-    char block[4096];
-    size_t got;
-    FILE *file = fopen(path, "rb");
-
-    ck_assert_ptr_nonnull(file);
-    while ((got = fread(block, 1, sizeof block, file)) > 0)
-        tb_buf_add(out, block, got);
-    fclose(file);
-}
-
 static void write_file(const char *path, const struct tb_buf *bytes)
 {
     FILE *file = fopen(path, "wb");
@@ -74,7 +62,7 @@ START_TEST(a_copy_begins_a_new_epoch)
     fixture_place(&f, NULL);
     snprintf(epoch, sizeof epoch, "%s", tb_store_epoch(f.store));
     fixture_close(&f);
-    read_file(f.path, &bytes);
+    read_whole_file(f.path, &bytes);
     fixture_open(&f);
     fixture_place(&f, NULL);
     fixture_close(&f);
@@ -133,10 +121,10 @@ START_TEST(what_is_not_ours_is_refused_and_untouched)
     fixture_place(&f, NULL);
     ck_ok(tb_db_exec(f.store->db, strangers[_i], &err));
     fixture_close(&f);
-    read_file(f.path, &before);
+    read_whole_file(f.path, &before);
     ck_assert_int_eq(fixture_try_open(&f, &err), TB_CONFLICT);
     ck_assert_uint_gt(strlen(err.text), 20);
-    read_file(f.path, &after);
+    read_whole_file(f.path, &after);
     ck_assert_uint_eq(before.len, after.len);
     ck_assert_int_eq(memcmp(before.data, after.data, before.len), 0);
 }
@@ -289,7 +277,7 @@ START_TEST(reopen_refuses_another_file)
     fixture_open(&f);
     fixture_place(&f, NULL);
     ck_ok(tb_db_checkpoint(f.store->db, &err));
-    read_file(f.path, &bytes);
+    read_whole_file(f.path, &bytes);
     snprintf(moved, sizeof moved, "%s.moved", f.path);
     ck_assert_int_eq(rename(f.path, moved), 0);
     write_file(f.path, &bytes);

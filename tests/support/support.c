@@ -22,6 +22,18 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
+void read_whole_file(const char *path, struct tb_buf *out)
+{
+    FILE *file = fopen(path, "rb");
+    char chunk[4096];
+    size_t got;
+
+    ck_assert_msg(file != NULL, "%s", path);
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
+        tb_buf_add(out, chunk, got);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
 void tmpdir_remove(const char *path)
 {
     (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

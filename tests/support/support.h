@@ -5,12 +5,14 @@
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
 #pragma once
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include <check.h>
 
 /* A new folder under $TMPDIR or /tmp; path has room for 128 bytes. */
 void tmpdir_make(char path[128]);
+void read_whole_file(const char *path, struct tb_buf *out); /* appends all of it */
 void tmpdir_remove(const char *path);
 
 /* A clock that stands still until it is moved. */
