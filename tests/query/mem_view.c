@@ -292,8 +292,12 @@ void mem_view_check(struct mem_view *mem, const struct history *history)
         int64_t version = history_reachable(order);
         struct mem_row *row = mem_view_row(mem, order->order.order_id);
 
-        ck_assert_int_eq(row ? row->version : 0, version);
-        if (row)
-            ck_assert_str_eq(row->doc, order->docs[version].ptr);
+        if (version == 0) {
+            ck_assert_ptr_null(row);
+            continue;
+        }
+        ck_assert_ptr_nonnull(row);
+        ck_assert_int_eq(row->version, version);
+        ck_assert_str_eq(row->doc, order->docs[version].ptr);
     }
 }

@@ -1,4 +1,4 @@
-/* Plans: every outcome of a record, and that any log gives the view that its events tell. */
+/* Plans: every outcome of a record. */
 #include "query/history.h"
 #include "query/mem_view.h"
 #include "query/plan.h"
@@ -459,110 +459,6 @@ START_TEST(a_load_that_fails_plans_nothing)
 }
 END_TEST
 
-/* Feeds the log from an offset on in batches of random size; adds up the results. */
-static void feed(const struct history *history, struct fake_random *random, uint64_t batch_max,
-                 uint64_t results[TB_EVENT_RESULT_COUNT])
-{
-    size_t at = 0;
-
-    mem.next[0] = -1;
-    while (at < history->record_count) {
-        size_t count = 1 + fake_random_below(random, batch_max);
-
-        if (count > history->record_count - at)
-            count = history->record_count - at;
-        plan_records(history->records + at, count);
-        for (int i = 0; i < TB_EVENT_RESULT_COUNT; i++)
-            results[i] += plan.results[i];
-        commit_plan();
-        at += count;
-    }
-}
-
-static void check_view(const struct history *history)
-{
-    for (size_t i = 0; i < history->order_count; i++) {
-        const struct history_order *order = &history->orders[i];
-        int64_t version = history_reachable(order);
-        struct mem_row *row = mem_view_row(&mem, order->order.order_id);
-
-        if (version == 0) {
-            ck_assert_ptr_null(row);
-            continue;
-        }
-        ck_assert_ptr_nonnull(row);
-        ck_assert_int_eq(row->version, version);
-        ck_assert_str_eq(row->doc, order->docs[version].ptr);
-    }
-}
-
-/* Whatever a relay repeats, whatever is lost on the way, however the batches fall: each order is
- * the fold of its events up to the first that is lost, and every later one is a letter. Reading
- * the whole log again and again changes nothing. */
-START_TEST(any_log_gives_the_fold_of_its_events)
-{
-    static const struct history_options kinds[] = {{60, 0, 0},   {60, 0, 10},  {60, 30, 0},
-                                                   {60, 30, 10}, {200, 10, 3}, {1, 0, 30}};
-    uint64_t seed = test_seed(0xf01d) + (uint64_t)_i;
-    uint64_t first[TB_EVENT_RESULT_COUNT] = {0};
-    struct history history;
-    size_t late = 0;
-
-    fake_random_init(&fake, seed);
-    history_make(&history, &fake, &kinds[(size_t)_i % (sizeof kinds / sizeof *kinds)]);
-    for (size_t i = 0; i < history.order_count; i++)
-        late += history.orders[i].late;
-
-    for (int round = 0; round < 3; round++) {
-        uint64_t results[TB_EVENT_RESULT_COUNT] = {0};
-
-        feed(&history, &fake, 1 + fake_random_below(&fake, 120), results);
-        check_view(&history);
-        ck_assert_uint_eq(results[TB_GAP], late);
-        ck_assert_uint_eq(results[TB_DEAD] + results[TB_UNKNOWN_TYPE], 0);
-        if (round == 0)
-            memcpy(first, results, sizeof first);
-        ck_assert_uint_eq(results[TB_APPLIED], round == 0 ? first[TB_APPLIED] : 0);
-        ck_assert_uint_eq(results[TB_APPLIED] + results[TB_DUPLICATE] + late,
-                          history.record_count);
-    }
-    history_release(&history);
-}
-END_TEST
-
-/* Bytes from anywhere: a plan comes out, and every record is accounted for. */
-START_TEST(broken_bytes_never_break_a_plan)
-{
-    struct history history;
-    uint64_t seed = test_seed(0xbad) + (uint64_t)_i;
-
-    fake_random_init(&fake, seed);
-    history_make(&history, &fake, &(struct history_options){20, 0, 0});
-    for (size_t i = 0; i < history.record_count; i++) {
-        char *value = (char *)(uintptr_t)history.records[i].value.ptr;
-        size_t len = history.records[i].value.len;
-
-        for (uint64_t n = fake_random_below(&fake, 3); n > 0; n--)
-            value[fake_random_below(&fake, len)] = (char)fake_random_u64(&fake);
-        if (fake_random_below(&fake, 4) == 0)
-            history.records[i].value.len = fake_random_below(&fake, len);
-    }
-    plan_records(history.records, history.record_count);
-    uint64_t sum = 0;
-    for (int i = 0; i < TB_EVENT_RESULT_COUNT; i++)
-        sum += plan.results[i];
-    ck_assert_uint_eq(sum, history.record_count);
-    commit_plan();
-    for (size_t i = 0; i < mem.row_count; i++) { /* what was kept can be read back */
-        struct tb_planned loaded = {0};
-        struct tb_error err = {0};
-
-        ck_ok(load(&mem.view, mem.rows[i].order_id, &arena, &loaded, &err));
-    }
-    history_release(&history);
-}
-END_TEST
-
 /* A record that names its letter is judged like any other; what becomes of it is the letter's. */
 START_TEST(a_record_sent_again_is_of_its_letter)
 {
@@ -694,12 +590,6 @@ int main(void)
     tcase_add_test(tc, where_an_event_came_from_is_kept);
     tcase_add_test(tc, of_two_headers_with_one_name_the_first_counts);
     tcase_add_test(tc, a_load_that_fails_plans_nothing);
-    suite_add_tcase(suite, tc);
-
-    tc = tcase_create("histories");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, any_log_gives_the_fold_of_its_events, 0, 24);
-    tcase_add_loop_test(tc, broken_bytes_never_break_a_plan, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
