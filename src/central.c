@@ -41,6 +41,7 @@ static int run(struct central *central)
 {
     struct tb_error err = {0};
 
+    tb_daemon_allow_files("central.files", central->config);
     if (tb_central_open(central, &err) != TB_OK)
         return tb_daemon_failed("central.start", &err);
     tb_daemon_hear(&daemon_central, central->api);

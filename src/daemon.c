@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Databases, their logs and readers, sockets of our own: a few dozen. */
+#define FILES_BESIDE 256
+
 /* For the signal handlers. */
 static struct tb_api *volatile stoppable;
 static volatile sig_atomic_t stopping;
@@ -88,6 +91,19 @@ bool tb_daemon_begin(const struct tb_daemon *daemon, int argc, char **argv,
         fprintf(stderr, "%s: %s\n", daemon->name, err.text);
     *ret_status = TB_DAEMON_CONFIG;
     return false;
+}
+
+/* A descriptor a connection; a WebSocket has two for a moment. */
+void tb_daemon_allow_files(const char *event, const struct tb_config *config)
+{
+    int64_t connections = tb_config_int(config, TB_LIMITS_CONNECTIONS);
+    int64_t files = tb_process_open_files(connections + FILES_BESIDE);
+
+    if (files < connections + FILES_BESIDE)
+        tb_diag(TB_DIAG_WARN, event,
+                "only %lld files may be open at once: that is not enough for the %lld connections "
+                "of limits.connections (ulimit -n, LimitNOFILE)",
+                (long long)files, (long long)connections);
 }
 
 int tb_daemon_failed(const char *event, const struct tb_error *err)

@@ -22,6 +22,9 @@ struct tb_daemon {
  * dealt with, and *ret_status is the exit status. */
 bool tb_daemon_begin(const struct tb_daemon *daemon, int argc, char **argv,
                      struct tb_config **ret_config, int *ret_status);
+/* Lets the process open a file for every connection that the configuration allows; a warning where
+ * the machine does not. */
+void tb_daemon_allow_files(const char *event, const struct tb_config *config);
 /* What could not be opened or started, and the exit status for it. */
 int tb_daemon_failed(const char *event, const struct tb_error *err);
 /* From now on the first SIGTERM or SIGINT stops the API, and a second one ends the process. */

@@ -18,9 +18,6 @@
 #define BEHIND_ORDERS_NICE 5
 #define BEHIND_VIEWS_NICE 10
 
-/* Databases, their logs and readers, sockets of our own: a few dozen. */
-#define FILES_BESIDE 256
-
 /* Threads. */
 
 static void *writer_main(void *arg)
@@ -86,19 +83,6 @@ static void stop(struct edge *edge)
     pthread_join(edge->consumer_thread, NULL);
 }
 
-/* A descriptor a connection; a WebSocket has two for a moment. */
-static void allow_connections(const struct edge *edge)
-{
-    int64_t connections = tb_config_int(edge->config, TB_LIMITS_CONNECTIONS);
-    int64_t files = tb_process_open_files(connections + FILES_BESIDE);
-
-    if (files < connections + FILES_BESIDE)
-        tb_diag(TB_DIAG_WARN, "edge.files",
-                "only %lld files may be open at once: that is not enough for the %lld connections "
-                "of limits.connections (ulimit -n, LimitNOFILE)",
-                (long long)files, (long long)connections);
-}
-
 static const struct tb_daemon daemon_edge = {
     .name = "tillbox-edge",
     .listen = "127.0.0.1:8081",
@@ -123,7 +107,7 @@ static int run(struct edge *edge)
 {
     struct tb_error err = {0};
 
-    allow_connections(edge);
+    tb_daemon_allow_files("edge.files", edge->config);
     if (tb_edge_open(edge, &err) != TB_OK)
         return tb_daemon_failed("edge.start", &err);
     tb_daemon_hear(&daemon_edge, edge->api);
