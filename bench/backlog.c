@@ -19,44 +19,14 @@ struct side {
     double per_second[PAIRS], p99_ms[PAIRS], rss_mib[PAIRS];
 };
 
-static int64_t status_number(const struct tb_node *node, const char *key)
-{
-    struct tb_buf body = {0};
-    struct tb_error err = {0};
-    struct tb_json *root = NULL;
-    int64_t value = -1;
-
-    int status = tb_node_ask(node, "GET", "/status", TB_STR(""), &body);
-    if (status != 200 || tb_json_parse(tb_buf_str(&body), 16, &root, &err) != TB_OK ||
-        !tb_json_int(tb_json_get(root, key), &value))
-        tb_bench_die("GET /status: %d, no number %s: %s", status, key, body.data ? body.data : "");
-    tb_json_free(root);
-    tb_buf_release(&body);
-    return value;
-}
-
 /* The lag of the view over all partitions. */
 static int64_t lag(const struct tb_node *node)
 {
-    static const char name[] = "kafka_consumer_lag{";
-    struct tb_buf body = {0};
-    int64_t sum = 0;
-    bool found = false;
+    double sum = 0;
 
-    if (tb_node_ask(node, "GET", "/metrics", TB_STR(""), &body) != 200)
-        tb_bench_die("GET /metrics failed");
-    for (const char *line = body.data; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, sizeof(name) - 1) != 0)
-            continue;
-        const char *end = strstr(line, "} ");
-        sum += end ? strtoll(end + 2, NULL, 10) : 0;
-        found = true;
-    }
-    tb_buf_release(&body);
-    if (!found)
+    if (!tb_node_metric(node, "kafka_consumer_lag", &sum))
         tb_bench_die("GET /metrics has no kafka_consumer_lag");
-    return sum;
+    return (int64_t)sum;
 }
 
 static int64_t orders_in_view(const struct tb_node *node)
@@ -88,7 +58,7 @@ static void fill(const struct tb_bench *bench, const struct side *full, int64_t 
     tb_node_start(&node, bench, full->data);
     tb_node_link(&node, "offline");
     tb_load_orders(&node, &run, &result);
-    int64_t pending = status_number(&node, "pending");
+    int64_t pending = tb_node_status(&node, "pending");
     tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
                   result.per_second);
     if (pending != count)
@@ -146,11 +116,11 @@ static double drain(const struct tb_bench *bench, const struct side *full)
     struct tb_node node;
 
     tb_node_start(&node, bench, full->data);
-    int64_t orders = status_number(&node, "lastSequence");
-    int64_t pending = status_number(&node, "pending");
+    int64_t orders = tb_node_status(&node, "lastSequence");
+    int64_t pending = tb_node_status(&node, "pending");
     int64_t start_us = tb_bench_now_us();
     tb_node_link(&node, "auto");
-    while (status_number(&node, "pending") > 0 || lag(&node) > 0) {
+    while (tb_node_status(&node, "pending") > 0 || lag(&node) > 0) {
         if (tb_bench_now_us() - start_us > (int64_t)DRAIN_MAX_SECONDS * 1000000)
             tb_bench_die("not drained after %d s", DRAIN_MAX_SECONDS);
         tb_bench_sleep(0.1);

@@ -36,6 +36,27 @@ static const char *setting(const char *variable, const char *fallback)
     return value && value[0] ? value : fallback;
 }
 
+/* An option with a value; false: it is none, or has none. */
+static bool take_option(struct tb_bench *bench, const char **parent, const char *name,
+                        const char *value)
+{
+    const struct {
+        const char *name, **value;
+    } options[] = {{"--edge", &bench->edge},
+                   {"--central", &bench->central},
+                   {"--kafka", &bench->kafka},
+                   {"--mongo", &bench->mongo},
+                   {"--dir", parent}};
+
+    for (size_t i = 0; value && i < sizeof options / sizeof *options; i++) {
+        if (strcmp(name, options[i].name) == 0) {
+            *options[i].value = value;
+            return true;
+        }
+    }
+    return false;
+}
+
 void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
 {
     const char *parent = setting("TILLBOX_BENCH_DIR", ".");
@@ -45,12 +66,12 @@ void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
             bench->quick = true;
-        else if (strcmp(argv[i], "--edge") == 0 && i + 1 < argc)
-            bench->edge = argv[++i];
-        else if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc)
-            parent = argv[++i];
+        else if (take_option(bench, &parent, argv[i], argv[i + 1]))
+            i++;
         else
-            tb_bench_die("usage: %s [--quick] [--edge PATH] [--dir DIR]", bench->name);
+            tb_bench_die("usage: %s [--quick] [--edge PATH] [--dir DIR] [--central PATH] "
+                         "[--kafka ADDRESS] [--mongo URI]",
+                         bench->name);
     }
     if (!bench->edge)
         tb_bench_die("say where tillbox-edge is: --edge PATH, or TILLBOX_EDGE");
@@ -59,6 +80,14 @@ void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
     if (len < 0 || (size_t)len >= sizeof(bench->dir) || !mkdtemp(bench->dir))
         tb_bench_die("no scratch folder in %s", parent);
     fprintf(stderr, "%s%s\n", bench->name, bench->quick ? " (quick)" : "");
+}
+
+void tb_bench_need(const struct tb_bench *bench, bool central_and_mongo)
+{
+    if (!bench->kafka)
+        tb_bench_die("say where Kafka is: --kafka ADDRESS");
+    if (central_and_mongo && (!bench->central || !bench->mongo))
+        tb_bench_die("say where tillbox-central and MongoDB are: --central PATH --mongo URI");
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)

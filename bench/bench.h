@@ -9,13 +9,15 @@
 
 struct tb_bench {
     const char *name; /* of the program */
-    const char *edge; /* path of tillbox-edge */
+    const char *edge, *central; /* paths of tillbox-edge and tillbox-central; central may be NULL */
+    const char *kafka, *mongo;  /* address of a broker and URI of a server of our own, or NULL */
     char dir[200];    /* scratch folder on the file system to measure; removed at the end */
     bool quick;       /* a short run: shows that it works, not how fast it is */
 };
 
 /* --quick, --edge PATH (else $TILLBOX_EDGE), --dir DIR (else $TILLBOX_BENCH_DIR, else the
- * current folder). Makes a new scratch folder in DIR. */
+ * current folder), --central PATH, --kafka ADDRESS, --mongo URI. Makes a new scratch folder in
+ * DIR. */
 void tb_bench_init(struct tb_bench *bench, int argc, char **argv);
 void tb_bench_release(struct tb_bench *bench);
 /* The full figure, or the quick one. */
@@ -23,6 +25,8 @@ double tb_bench_seconds(const struct tb_bench *bench, double full, double quick)
 _Noreturn void tb_bench_die(const char *format, ...) TB_PRINTF(1, 2);
 /* A line for the reader, on standard error: standard output holds rows only. */
 void tb_bench_note(const char *format, ...) TB_PRINTF(1, 2);
+/* Dies unless the options name what the connected edition needs. */
+void tb_bench_need(const struct tb_bench *bench, bool central_and_mongo);
 /* Removes a folder and what is in it; no such folder is fine. */
 void tb_bench_remove(const char *path);
 

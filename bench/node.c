@@ -16,18 +16,20 @@
 /* Stopping has 5 s by contract; the rest is for a machine under load. */
 #define STOP_MAX_US 20000000
 
-static void run_edge(const struct tb_bench *bench, const char *data, int out_fd)
+/* What a command line of ours may have, its end included. */
+#define ARGS_MAX 24
+
+static void run(const struct tb_bench *bench, char *const *args, int out_fd)
 {
     char diagnostics[256];
 
-    (void)snprintf(diagnostics, sizeof(diagnostics), "%s/edge.err", bench->dir);
+    (void)snprintf(diagnostics, sizeof(diagnostics), "%s/daemon.err", bench->dir);
     int err_fd = open(diagnostics, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(out_fd, STDOUT_FILENO);
     if (err_fd >= 0)
         (void)dup2(err_fd, STDERR_FILENO);
-    (void)execl(bench->edge, bench->edge, "--data", data, "--listen", "127.0.0.1:0", "--node",
-                "bench1", (char *)NULL);
+    (void)execv(args[0], args);
     _exit(127);
 }
 
@@ -51,11 +53,21 @@ static uint16_t read_port(const struct tb_bench *bench, int fd, int64_t deadline
     const char *colon = strrchr(line, ':');
     long port = colon ? strtol(colon + 1, NULL, 10) : 0;
     if (port <= 0 || port > UINT16_MAX)
-        tb_bench_die("%s did not start: \"%s\"; see %s/edge.err", bench->edge, line, bench->dir);
+        tb_bench_die("it did not start: \"%s\"; see %s/daemon.err", line, bench->dir);
     return (uint16_t)port;
 }
 
-void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data)
+/* False: there are more than a command line of ours may have. */
+static bool add_arg(char **args, size_t *count, const char *arg)
+{
+    if (*count + 1 >= ARGS_MAX)
+        return false;
+    args[(*count)++] = (char *)(uintptr_t)arg;
+    args[*count] = NULL;
+    return true;
+}
+
+static void start(struct tb_node *node, const struct tb_bench *bench, char *const *args)
 {
     int pipe_fds[2];
     int64_t started_us = tb_bench_now_us();
@@ -66,17 +78,53 @@ void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const cha
     if (pid < 0)
         tb_bench_die("fork: %s", strerror(errno));
     if (pid == 0)
-        run_edge(bench, data, pipe_fds[1]);
+        run(bench, args, pipe_fds[1]);
     (void)close(pipe_fds[1]);
 
     *node = (struct tb_node){.pid = pid, .out_fd = pipe_fds[0]};
     node->port = read_port(bench, pipe_fds[0], started_us + START_MAX_US);
     while (tb_node_ask(node, "GET", "/readyz", TB_STR(""), NULL) != 200) {
         if (tb_bench_now_us() > started_us + START_MAX_US)
-            tb_bench_die("%s does not become ready; see %s/edge.err", bench->edge, bench->dir);
+            tb_bench_die("%s does not become ready; see %s/daemon.err", args[0], bench->dir);
         tb_bench_sleep(0.001);
     }
     node->ready_ms = (double)(tb_bench_now_us() - started_us) / 1000;
+}
+
+static void start_with(struct tb_node *node, const struct tb_bench *bench,
+                       const char *const *fixed, const char *const *flags)
+{
+    char *args[ARGS_MAX];
+    size_t count = 0;
+
+    for (; *fixed; fixed++)
+        TB_ASSERT(add_arg(args, &count, *fixed));
+    for (; flags && *flags; flags++)
+        TB_ASSERT(add_arg(args, &count, *flags));
+    start(node, bench, args);
+}
+
+void tb_node_start_edge(struct tb_node *node, const struct tb_bench *bench, const char *data,
+                        const char *const *flags)
+{
+    const char *const fixed[] = {bench->edge,   "--data", data,    "--listen",
+                                 "127.0.0.1:0", "--node", "bench1", NULL};
+
+    start_with(node, bench, fixed, flags);
+}
+
+void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data)
+{
+    tb_node_start_edge(node, bench, data, NULL);
+}
+
+void tb_node_start_central(struct tb_node *node, const struct tb_bench *bench,
+                           const char *const *flags)
+{
+    const char *const fixed[] = {bench->central, "--listen",    "127.0.0.1:0", "--kafka-brokers",
+                                 bench->kafka,   "--mongo-uri", bench->mongo,  NULL};
+
+    start_with(node, bench, fixed, flags);
 }
 
 void tb_node_stop(struct tb_node *node)
@@ -87,12 +135,12 @@ void tb_node_stop(struct tb_node *node)
     (void)kill(node->pid, SIGTERM);
     while (waitpid(node->pid, &status, WNOHANG) == 0) {
         if (tb_bench_now_us() > deadline_us)
-            tb_bench_die("tillbox-edge does not stop");
+            tb_bench_die("the daemon does not stop");
         tb_bench_sleep(0.01);
     }
     (void)close(node->out_fd);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        tb_bench_die("tillbox-edge ended with wait status %#x", (unsigned)status);
+        tb_bench_die("the daemon ended with wait status %#x", (unsigned)status);
     node->pid = 0;
 }
 

@@ -1,4 +1,4 @@
-/* Node: a tillbox-edge of our own, started and watched from outside.
+/* Node: a tillbox-edge or tillbox-central of our own, started and watched from outside.
  *
  * Thread:  one.
  * Memory:  values; the process dies with us.
@@ -19,8 +19,14 @@ struct tb_node_io {
     int64_t write_calls, written_bytes; /* syscw and write_bytes of /proc/PID/io */
 };
 
-/* Starts it on the data folder and waits until it is ready. */
+/* Starts an edge on the data folder and waits until it is ready. */
 void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data);
+/* flags: further ones, NULL at the end. */
+void tb_node_start_edge(struct tb_node *node, const struct tb_bench *bench, const char *data,
+                        const char *const *flags);
+/* Between bench->kafka and bench->mongo. */
+void tb_node_start_central(struct tb_node *node, const struct tb_bench *bench,
+                           const char *const *flags);
 void tb_node_stop(struct tb_node *node); /* SIGTERM; anything but status 0 is an error */
 
 /* One request on a connection of its own; returns the status, 0 if nobody answered.
@@ -28,6 +34,11 @@ void tb_node_stop(struct tb_node *node); /* SIGTERM; anything but status 0 is an
 int tb_node_ask(const struct tb_node *node, const char *method, const char *path,
                 struct tb_str body, struct tb_buf *ret_body);
 void tb_node_link(const struct tb_node *node, const char *state); /* "offline", "auto" */
+
+/* A number of GET /status. */
+int64_t tb_node_status(const struct tb_node *node, const char *key);
+/* The sum of a metric over all its labels; false: it is not there. */
+bool tb_node_metric(const struct tb_node *node, const char *name, double *ret_sum);
 
 int64_t tb_node_rss_kib(const struct tb_node *node);
 int64_t tb_node_rss_peak_kib(const struct tb_node *node);

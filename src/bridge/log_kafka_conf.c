@@ -39,6 +39,8 @@ static const struct tb_log_kafka_property ours[] = {
     {"message.timeout.ms", "0", TB_KAFKA_PRODUCER},
     {"max.in.flight.requests.per.connection", "5", TB_KAFKA_PRODUCER},
     {"linger.ms", "5", TB_KAFKA_PRODUCER},
+    /* So many for one partition do not wait for more: a window that is full would stand still. */
+    {"batch.num.messages", "100", TB_KAFKA_PRODUCER},
     /* The outbox is the queue; this one holds what may be unacknowledged. */
     {"queue.buffering.max.messages", AS_TEXT(TB_LOG_BATCH_MAX), TB_KAFKA_PRODUCER},
     {"queue.buffering.max.kbytes", "16384", TB_KAFKA_PRODUCER},
@@ -54,8 +56,10 @@ static const struct tb_log_kafka_property ours[] = {
     {"max.poll.interval.ms", "120000", TB_KAFKA_CONSUMER},
     {"check.crcs", "true", TB_KAFKA_CONSUMER},
     {"isolation.level", "read_committed", TB_KAFKA_CONSUMER},
-    {"queued.max.messages.kbytes", "16384", TB_KAFKA_CONSUMER},
-    {"fetch.message.max.bytes", "1048576", TB_KAFKA_CONSUMER},
+    /* What is fetched unpacks to several times its size, and the library keeps about as much again
+     * for each message: more of both is memory and no speed. A larger batch still comes whole. */
+    {"queued.max.messages.kbytes", "8192", TB_KAFKA_CONSUMER},
+    {"fetch.message.max.bytes", "262144", TB_KAFKA_CONSUMER},
     /* A topic that was missing is found within this. */
     {"topic.metadata.refresh.interval.ms", "30000", TB_KAFKA_CONSUMER},
 };

@@ -1,0 +1,222 @@
+/* How fast does a central bring events into MongoDB, and how much memory does a backlog take?
+ *
+ * The events are in Kafka before they count. Rates are from the first look that sees some applied
+ * to the one that sees all. The raw limit is bulk writes of the same documents to the same server
+ * by its driver alone. Orders that are placed are inserts, ones that are changed are replacements
+ * guarded by the version; of those there are few, since the server of the tests looks through the
+ * whole collection for each. Last, a central finds 1,000,000 events, and its memory is looked at
+ * while it works on them. */
+#include "events.h"
+#include "node.h"
+#include "raw_kafka.h"
+#include "raw_mongo.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ASKED 0.8
+#define BULK 500 /* the default of [mongo] bulk_size */
+#define MAX_US INT64_C(600000000)
+#define LOOK_SECONDS 0.1
+#define MEMORY_MB 128
+/* Orders of one batch of made-up events; seven events for four of them. */
+#define BEHIND_ORDERS 50000
+
+struct consume {
+    struct tb_bench bench;
+    char topic[64], database[64]; /* of the run; the group is called as the topic */
+    struct tb_node central;
+};
+
+static void open_run(struct consume *run, const char *name)
+{
+    snprintf(run->topic, sizeof run->topic, "bench-%s-%d", name, (int)getpid());
+    snprintf(run->database, sizeof run->database, "bench_%s_%d", name, (int)getpid());
+    tb_raw_kafka_topic(run->bench.kafka, run->topic);
+}
+
+static void start(struct consume *run)
+{
+    const char *const flags[] = {"--kafka-topic",    run->topic,      "--kafka-group", run->topic,
+                                 "--mongo-database", run->database,   "--node",        "central",
+                                 "--create-topics",  NULL};
+
+    tb_node_start_central(&run->central, &run->bench, flags);
+}
+
+/* Those of the given version, in their order. */
+static size_t choose(const struct tb_bench_events *events, const char *version,
+                     struct tb_record *ret_records)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < events->count; i++) {
+        if (tb_str_eq(tb_record_header(&events->records[i], "ce_orderversion"),
+                      tb_str_of(version)))
+            ret_records[count++] = events->records[i];
+    }
+    return count;
+}
+
+static double applied(const struct consume *run)
+{
+    double sum = 0;
+
+    return tb_node_metric(&run->central, "tillbox_projection_events_total", &sum) ? sum : 0;
+}
+
+/* Until `all` events are dealt with, of which `before` were; a second. */
+static double follow(const struct consume *run, double before, double all)
+{
+    int64_t began_us = tb_bench_now_us(), first_us = 0;
+    double first = 0, now = before;
+
+    for (;;) {
+        now = applied(run);
+        if (now > before && first_us == 0) {
+            first_us = tb_bench_now_us();
+            first = now;
+        }
+        if (now >= all)
+            break;
+        if (tb_bench_now_us() - began_us > MAX_US)
+            tb_bench_die("of %.0f events only %.0f are applied", all, now);
+        tb_bench_sleep(LOOK_SECONDS);
+    }
+    if (first >= all)
+        tb_bench_die("too few events to see how fast they are");
+    return (now - first) * 1e6 / (double)(tb_bench_now_us() - first_us);
+}
+
+static void print_rate(const char *figure, double rate, double limit)
+{
+    char measured[40], raw[40], ratio[16];
+
+    snprintf(measured, sizeof measured, "%.0f/s", rate);
+    snprintf(raw, sizeof raw, "%.0f/s", limit);
+    snprintf(ratio, sizeof ratio, "%.2f", rate / limit);
+    tb_bench_print(&(struct tb_bench_row){figure, measured, raw, ratio, ">= 0.8 of raw",
+                                          rate >= ASKED * limit});
+}
+
+static void send_all(const struct consume *run, const struct tb_record *records, size_t count)
+{
+    (void)tb_raw_kafka_run(run->bench.kafka, run->topic, records, count, count);
+}
+
+/* From an empty database on; the database stays. */
+static double place(struct consume *run, const char *name, const struct tb_record *records,
+                    size_t count)
+{
+    double rate;
+
+    open_run(run, name);
+    send_all(run, records, count);
+    start(run);
+    rate = follow(run, 0, (double)count);
+    tb_node_stop(&run->central);
+    return rate;
+}
+
+/* Once before it counts: a server that has just started is slower, whoever asks. */
+static void bench_placed(struct consume *run, size_t orders)
+{
+    struct tb_bench_events events;
+    struct tb_raw_mongo *raw;
+    struct tb_record *records;
+    double rate, before, after;
+    size_t count;
+
+    tb_bench_events_make(&events, orders, 1);
+    records = calloc(events.count, sizeof *records);
+    count = records ? choose(&events, "1", records) : 0;
+    (void)place(run, "warm", records, count);
+    raw = tb_raw_mongo_new(run->bench.mongo, run->database);
+    before = tb_raw_mongo_insert(raw, BULK);
+    rate = place(run, "placed", records, count);
+    after = tb_raw_mongo_insert(raw, BULK);
+    tb_bench_note("%zu orders placed: %.0f/s; driver alone %.0f/s, %.0f/s", count, rate, before,
+                  after);
+    print_rate("consumer to MongoDB, orders placed", rate, (before + after) / 2);
+    tb_raw_mongo_free(raw);
+    free(records);
+    tb_bench_events_release(&events);
+}
+
+static void bench_changed(struct consume *run, size_t orders)
+{
+    struct tb_bench_events events;
+    struct tb_raw_mongo *raw;
+    struct tb_record *records;
+    double rate, before, after;
+    size_t placed, changed;
+
+    open_run(run, "changed");
+    tb_bench_events_make(&events, orders, 2);
+    records = calloc(events.count, sizeof *records);
+    placed = records ? choose(&events, "1", records) : 0;
+    send_all(run, records, placed);
+    start(run);
+    (void)follow(run, 0, (double)placed);
+    changed = choose(&events, "2", records);
+    send_all(run, records, changed);
+    rate = follow(run, (double)placed, (double)(placed + changed));
+    tb_node_stop(&run->central);
+    raw = tb_raw_mongo_new(run->bench.mongo, run->database);
+    (void)tb_raw_mongo_insert(raw, BULK);
+    before = tb_raw_mongo_replace(raw, BULK);
+    after = tb_raw_mongo_replace(raw, BULK);
+    tb_bench_note("%zu orders changed: %.0f/s; driver alone %.0f/s, %.0f/s", changed, rate, before,
+                  after);
+    print_rate("consumer to MongoDB, orders changed", rate, (before + after) / 2);
+    tb_raw_mongo_free(raw);
+    free(records);
+    tb_bench_events_release(&events);
+}
+
+static size_t send_backlog(const struct consume *run, size_t count)
+{
+    size_t sent = 0;
+
+    for (unsigned part = 3; sent < count; part++) {
+        struct tb_bench_events events;
+
+        tb_bench_events_make(&events, BEHIND_ORDERS, part);
+        send_all(run, events.records, events.count);
+        sent += events.count;
+        tb_bench_events_release(&events);
+    }
+    return sent;
+}
+
+static void bench_behind(struct consume *run, size_t count, double seconds)
+{
+    char measured[40];
+
+    open_run(run, "behind");
+    size_t sent = send_backlog(run, count);
+    start(run);
+    for (int64_t until_us = tb_bench_now_us() + (int64_t)(seconds * 1e6);
+         tb_bench_now_us() < until_us && applied(run) < (double)sent;)
+        tb_bench_sleep(1);
+    double mb = (double)tb_node_rss_peak_kib(&run->central) * 1024 / 1e6;
+    tb_bench_note("%zu events behind: %.1f MB at the peak, %.0f applied meanwhile", sent, mb,
+                  applied(run));
+    tb_node_stop(&run->central);
+    snprintf(measured, sizeof measured, "%.1f MB", mb);
+    tb_bench_print(&(struct tb_bench_row){"1,000,000 events behind: central's peak", measured, "",
+                                          "", "< 128 MB", mb < MEMORY_MB});
+}
+
+int main(int argc, char **argv)
+{
+    static struct consume run;
+
+    tb_bench_init(&run.bench, argc, argv);
+    tb_bench_need(&run.bench, true);
+    bench_placed(&run, run.bench.quick ? 20000 : 100000);
+    bench_changed(&run, run.bench.quick ? 2000 : 4000);
+    bench_behind(&run, run.bench.quick ? 50000 : 1000000, run.bench.quick ? 5 : 60);
+    tb_bench_release(&run.bench);
+    return 0;
+}

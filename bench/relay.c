@@ -1,0 +1,192 @@
+/* How fast does an edge bring 1,000,000 undelivered events to Kafka, and what do they cost it?
+ *
+ * A node that is forced offline takes that many orders; its own view follows meanwhile. Then the
+ * link comes back, and the time until nothing is pending counts. The raw limit is a bare producer
+ * with the same settings and records, before and after. Resident memory is looked at when the node
+ * has just started with nothing, and with the backlog, and at its peak while it is sent. */
+#include "base/arena.h"
+#include "bridge/relay_record.h"
+#include "load.h"
+#include "raw_kafka.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNS 64
+#define ASKED 0.8
+#define ASKED_MB 32
+/* Records that the bare producer sends again and again. */
+#define SAMPLE 50000
+#define MAX_SECONDS 600
+#define RAW_TOPIC "bench-raw"
+#define SETTLE_SECONDS 2
+
+struct relay_bench {
+    struct tb_bench bench;
+    char data[256];
+    int64_t count;
+    struct tb_arena arena;
+    struct tb_record *sample;
+    size_t sample_count;
+    double idle_mb, behind_mb, peak_mb;
+    double seconds;
+};
+
+static double megabytes(int64_t kib)
+{
+    return (double)kib * 1024 / 1e6;
+}
+
+static void start(struct relay_bench *run, struct tb_node *node, const char *data)
+{
+    const char *const flags[] = {"--log",         "kafka", "--kafka-brokers", run->bench.kafka,
+                                 "--create-topics", NULL};
+
+    tb_node_start_edge(node, &run->bench, data, flags);
+}
+
+static void wait_until_seen(const struct tb_node *node)
+{
+    double lag = 1;
+    int64_t start_us = tb_bench_now_us();
+
+    while (!tb_node_metric(node, "kafka_consumer_lag", &lag) || lag > 0) {
+        if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
+            tb_bench_die("the edge's view does not follow");
+        tb_bench_sleep(0.2);
+    }
+}
+
+static void fill(struct relay_bench *run)
+{
+    static struct tb_load_result result;
+    struct tb_load_run load = {.conn_count = CONNS, .order_count = (uint64_t)run->count};
+    struct tb_node node;
+
+    start(run, &node, run->data);
+    tb_node_link(&node, "offline");
+    tb_load_orders(&node, &load, &result);
+    wait_until_seen(&node);
+    int64_t pending = tb_node_status(&node, "pending");
+    tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
+                  result.per_second);
+    if (pending < run->count)
+        tb_bench_die("%lld events are pending after %lld orders", (long long)pending,
+                     (long long)run->count);
+    tb_node_stop(&node);
+}
+
+static void look_at_idle(struct relay_bench *run)
+{
+    char data[300];
+    struct tb_node node;
+
+    snprintf(data, sizeof data, "%s/empty", run->bench.dir);
+    start(run, &node, data);
+    tb_bench_sleep(SETTLE_SECONDS);
+    run->idle_mb = megabytes(tb_node_rss_kib(&node));
+    tb_node_stop(&node);
+}
+
+static void take_sample(struct relay_bench *run)
+{
+    struct tb_outbox_reader *reader = NULL;
+    struct tb_relay_record room;
+    struct tb_outbox_row row;
+    struct tb_error err = {0};
+    char path[300];
+    size_t bytes = 0;
+    bool more = true;
+
+    snprintf(path, sizeof path, "%s/store.db", run->data);
+    run->sample = calloc(SAMPLE, sizeof *run->sample);
+    if (!run->sample || tb_outbox_reader_open(path, &reader, &err) != TB_OK ||
+        tb_outbox_read_after(reader, 0, SAMPLE, &err) != TB_OK)
+        tb_bench_die("the outbox: %s", err.text);
+    while (tb_outbox_next(reader, &row, &more, &err) == TB_OK && more) {
+        tb_relay_record_build(&room, TB_STR("/nodes/bench1"), &row);
+        if (!tb_record_copy(&run->arena, &room.record, &run->sample[run->sample_count++]))
+            tb_bench_die("out of memory");
+        bytes += tb_record_size(&room.record);
+    }
+    tb_outbox_reader_free(reader);
+    if (run->sample_count == 0)
+        tb_bench_die("the outbox: no rows %s", err.text);
+    tb_bench_note("records of %zu bytes, headers included", bytes / run->sample_count);
+}
+
+static double raw(const struct relay_bench *run)
+{
+    double rate = tb_raw_kafka_run(run->bench.kafka, RAW_TOPIC, run->sample, run->sample_count,
+                                   (size_t)run->count);
+
+    tb_bench_note("bare producer: %.0f/s", rate);
+    return rate;
+}
+
+static void drain(struct relay_bench *run)
+{
+    struct tb_node node;
+
+    start(run, &node, run->data);
+    tb_bench_sleep(SETTLE_SECONDS);
+    run->behind_mb = megabytes(tb_node_rss_kib(&node));
+    int64_t pending = tb_node_status(&node, "pending");
+    int64_t start_us = tb_bench_now_us();
+    tb_node_link(&node, "auto");
+    while (tb_node_status(&node, "pending") > 0) {
+        if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
+            tb_bench_die("not delivered after %d s", MAX_SECONDS);
+        tb_bench_sleep(0.05);
+    }
+    run->seconds = (double)(tb_bench_now_us() - start_us) / 1e6;
+    run->peak_mb = megabytes(tb_node_rss_peak_kib(&node));
+    tb_bench_note("delivered %lld events in %.1f s, %.0f/s", (long long)pending, run->seconds,
+                  (double)pending / run->seconds);
+    tb_node_stop(&node);
+}
+
+static void print_rate(const struct relay_bench *run, double before, double after)
+{
+    double rate = (double)run->count / run->seconds, limit = (before + after) / 2;
+    char measured[40], raw_text[64], ratio[16];
+
+    snprintf(measured, sizeof measured, "%.0f/s", rate);
+    snprintf(raw_text, sizeof raw_text, "%.0f/s (%.0f, %.0f)", limit, before, after);
+    snprintf(ratio, sizeof ratio, "%.2f", rate / limit);
+    tb_bench_print(&(struct tb_bench_row){"relay to Kafka, 1,000,000 rows", measured, raw_text,
+                                          ratio, ">= 0.8 of raw", rate >= ASKED * limit});
+}
+
+static void print_memory(const struct relay_bench *run, const char *figure, double mb)
+{
+    char measured[40], idle[40];
+
+    snprintf(measured, sizeof measured, "%.1f MB", mb);
+    snprintf(idle, sizeof idle, "%.1f MB (idle)", run->idle_mb);
+    tb_bench_print(&(struct tb_bench_row){figure, measured, idle, "", "within 32 MB",
+                                          mb <= run->idle_mb + ASKED_MB});
+}
+
+int main(int argc, char **argv)
+{
+    static struct relay_bench run;
+
+    tb_bench_init(&run.bench, argc, argv);
+    tb_bench_need(&run.bench, false);
+    snprintf(run.data, sizeof run.data, "%s/data", run.bench.dir);
+    run.count = run.bench.quick ? 20000 : 1000000;
+    tb_raw_kafka_topic(run.bench.kafka, RAW_TOPIC);
+    look_at_idle(&run);
+    fill(&run);
+    take_sample(&run);
+    double before = raw(&run);
+    drain(&run);
+    double after = raw(&run);
+    print_rate(&run, before, after);
+    print_memory(&run, "1,000,000 undelivered: edge resident", run.behind_mb);
+    print_memory(&run, "1,000,000 delivered: edge's peak", run.peak_mb);
+    free(run.sample);
+    tb_arena_release(&run.arena);
+    tb_bench_release(&run.bench);
+    return 0;
+}
