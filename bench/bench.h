@@ -9,10 +9,11 @@
 
 struct tb_bench {
     const char *name; /* of the program */
-    const char *edge, *central; /* paths of tillbox-edge and tillbox-central; central may be NULL */
-    const char *kafka, *mongo;  /* address of a broker and URI of a server of our own, or NULL */
-    char dir[200];    /* scratch folder on the file system to measure; removed at the end */
-    bool quick;       /* a short run: shows that it works, not how fast it is */
+    const char *edge,
+        *central;              /* paths of tillbox-edge and tillbox-central; central may be NULL */
+    const char *kafka, *mongo; /* address of a broker and URI of a server of our own, or NULL */
+    char dir[200]; /* scratch folder on the file system to measure; removed at the end */
+    bool quick;    /* a short run: shows that it works, not how fast it is */
 };
 
 /* --quick, --edge PATH (else $TILLBOX_EDGE), --dir DIR (else $TILLBOX_BENCH_DIR, else the

@@ -37,8 +37,8 @@ static void open_run(struct consume *run, const char *name)
 
 static void start(struct consume *run)
 {
-    const char *const flags[] = {"--kafka-topic",    run->topic,      "--kafka-group", run->topic,
-                                 "--mongo-database", run->database,   "--node",        "central",
+    const char *const flags[] = {"--kafka-topic",    run->topic,    "--kafka-group", run->topic,
+                                 "--mongo-database", run->database, "--node",        "central",
                                  "--create-topics",  NULL};
 
     tb_node_start_central(&run->central, &run->bench, flags);

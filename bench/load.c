@@ -16,6 +16,7 @@
 
 struct conn {
     int fd;
+    uint16_t port;
     bool busy, writing; /* writing: the socket was full, epoll tells when it is not */
     int64_t due_us;
     struct tb_buf out;
@@ -25,7 +26,6 @@ struct conn {
 
 struct tb_load {
     int epoll_fd;
-    uint16_t port;
     size_t conn_count, busy_count;
     struct conn *conns;
     void (*reply)(void *ctx, const struct tb_load_reply *reply);
@@ -34,9 +34,9 @@ struct tb_load {
 
 static void conn_open(struct tb_load *load, size_t index)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(load->port)};
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = index};
     struct conn *conn = &load->conns[index];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(conn->port)};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = index};
     int on = 1;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -49,21 +49,32 @@ static void conn_open(struct tb_load *load, size_t index)
         tb_bench_die("epoll: %s", strerror(errno));
 }
 
+void tb_load_add(struct tb_load *load, const struct tb_node *node, size_t conn_count)
+{
+    size_t first = load->conn_count;
+
+    load->conn_count += conn_count;
+    load->conns = realloc(load->conns, load->conn_count * sizeof(*load->conns));
+    if (!load->conns)
+        tb_bench_die("out of memory");
+    for (size_t i = first; i < load->conn_count; i++) {
+        load->conns[i] = (struct conn){.port = node->port};
+        conn_open(load, i);
+    }
+}
+
 struct tb_load *tb_load_open(const struct tb_node *node, size_t conn_count,
                              void (*reply)(void *ctx, const struct tb_load_reply *reply),
                              void *ctx)
 {
     struct tb_load *load = calloc(1, sizeof(*load));
-    if (!load || !(load->conns = calloc(conn_count, sizeof(*load->conns))))
-        tb_bench_die("out of memory");
 
-    load->port = node->port;
-    load->conn_count = conn_count;
+    if (!load)
+        tb_bench_die("out of memory");
     load->reply = reply;
     load->ctx = ctx;
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    for (size_t i = 0; i < conn_count; i++)
-        conn_open(load, i);
+    tb_load_add(load, node, conn_count);
     return load;
 }
 
@@ -136,7 +147,8 @@ void tb_load_get(struct tb_load *load, size_t conn, const char *path, int64_t du
     struct tb_buf *out = &load->conns[conn].out;
 
     tb_buf_clear(out);
-    tb_buf_addf(out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", path, load->port);
+    tb_buf_addf(out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", path,
+                load->conns[conn].port);
     conn_send(load, conn, due_us);
 }
 
@@ -149,7 +161,7 @@ void tb_load_post(struct tb_load *load, size_t conn, const char *path, struct tb
     tb_buf_addf(out,
                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/json\r\n"
                 "Content-Length: %zu\r\n\r\n",
-                path, load->port, body.len);
+                path, load->conns[conn].port, body.len);
     tb_buf_add_str(out, body);
     conn_send(load, conn, due_us);
 }

@@ -22,6 +22,8 @@ struct tb_load;
 struct tb_load *tb_load_open(const struct tb_node *node, size_t conn_count,
                              void (*reply)(void *ctx, const struct tb_load_reply *reply),
                              void *ctx);
+/* More connections, to any node; they are numbered on. */
+void tb_load_add(struct tb_load *load, const struct tb_node *node, size_t conn_count);
 void tb_load_free(struct tb_load *load);
 bool tb_load_busy(const struct tb_load *load, size_t conn);
 size_t tb_load_busy_count(const struct tb_load *load);

@@ -107,7 +107,7 @@ static void start_with(struct tb_node *node, const struct tb_bench *bench,
 void tb_node_start_edge(struct tb_node *node, const struct tb_bench *bench, const char *data,
                         const char *const *flags)
 {
-    const char *const fixed[] = {bench->edge,   "--data", data,    "--listen",
+    const char *const fixed[] = {bench->edge,   "--data", data,     "--listen",
                                  "127.0.0.1:0", "--node", "bench1", NULL};
 
     start_with(node, bench, fixed, flags);

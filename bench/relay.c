@@ -38,8 +38,8 @@ static double megabytes(int64_t kib)
 
 static void start(struct relay_bench *run, struct tb_node *node, const char *data)
 {
-    const char *const flags[] = {"--log",         "kafka", "--kafka-brokers", run->bench.kafka,
-                                 "--create-topics", NULL};
+    const char *const flags[] = {"--log",          "kafka",           "--kafka-brokers",
+                                 run->bench.kafka, "--create-topics", NULL};
 
     tb_node_start_edge(node, &run->bench, data, flags);
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds what users get and asks every question of bench/; prints one table.
 # Usage: bench/run.sh [--quick] [--dir DIR] [NAME...]   NAME: raw_sqlite orders visible ...
-# DIR: a folder on the file system to measure (default: the build folder). Ends with 1 if a
-# figure is not met.
+# DIR: a folder on the file system to measure (default: the build folder). For relay, consume and
+# arrive it starts Kafka and a MongoDB-compatible server of its own (tests/services). Ends with 1
+# if a figure is not met.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,27 +15,54 @@ while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=--quick ;;
     --dir) dir=$2; shift ;;
-    -*) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+    -*) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
     *) names="$names $1" ;;
     esac
     shift
 done
-[ -n "$names" ] || names="raw_sqlite footprint orders visible backlog idle reconnect"
+[ -n "$names" ] || names="raw_sqlite footprint orders visible backlog idle reconnect plan \
+    relay consume arrive"
 
 targets=tillbox-edge
+servers=
 for name in $names; do
     targets="$targets bench_$name"
+    case $name in
+    relay | consume | arrive)
+        servers="kafka mongo"
+        targets="$targets tillbox-central"
+        ;;
+    esac
 done
 cmake -S "$root" --preset release >&2
 # shellcheck disable=SC2086 # several targets
 cmake --build "$build" --target $targets >&2
 
 rows=$(mktemp)
-trap 'rm -f "$rows"' EXIT
+scratch=$(mktemp -d "$dir/tillbox-servers-XXXXXX")
+service=$root/tests/services/service.sh
+end() {
+    for server in $servers; do
+        [ ! -d "$scratch/$server" ] || sh "$service" kill "$scratch/$server" || true
+    done
+    rm -rf "$rows" "$scratch"
+}
+trap end EXIT
 trap 'exit 130' INT TERM
+for server in $servers; do
+    sh "$service" start "$server" "$scratch/$server" >"$scratch/$server.address"
+done
+# What a program of the connected edition needs besides.
+connected() {
+    echo "--central $build/src/tillbox-central --kafka $(tail -n 1 "$scratch/kafka.address")"
+    echo "--mongo mongodb://$(tail -n 1 "$scratch/mongo.address")"
+}
 printf 'figure\tmeasured\traw limit\tratio\tasked\tmet\n' >"$rows"
 for name in $names; do
-    "$build/bench/bench_$name" $quick --edge "$build/src/tillbox-edge" --dir "$dir" >>"$rows"
+    more=
+    case $name in relay | consume | arrive) more=$(connected) ;; esac
+    # shellcheck disable=SC2086 # several words
+    "$build/bench/bench_$name" $quick --edge "$build/src/tillbox-edge" --dir "$dir" $more >>"$rows"
 done
 
 awk -F '\t' '

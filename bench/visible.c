@@ -1,153 +1,23 @@
-/* How long after its 201 does an order show in GET, while 1,000 orders a second come in?
- *
- * Orders are due at fixed moments (open loop); the moment a 201 arrives, another connection
- * asks GET /orders/{id}?minVersion=1&wait=5s, and the time from the 201 to that 200 counts. */
-#include "load.h"
+/* How long after its 201 does an order show in GET, while 1,000 orders a second come in? */
+#include "seeing.h"
 #include <stdio.h>
 
 #define RATE 1000
-#define PLACING 32
-/* Enough that an order waits for a free reader only if 96 others do, which would show. */
-#define READING 96
-/* Orders that found no free reader, oldest first; more than this is a stall of seconds. */
-#define WAITING_MAX 8192
-#define ID_LEN 36
-
-struct waiting {
-    char id[ID_LEN + 1];
-    int64_t since_us;
-};
-
-struct visible {
-    struct tb_load *load;
-    struct waiting queue[WAITING_MAX];
-    size_t queue_first, queue_count;
-    struct tb_latency placing, seeing;
-    uint64_t placed, seen, failed;
-};
-
-static void read_waiting(struct visible *visible)
-{
-    char path[96];
-
-    for (size_t conn = PLACING; conn < PLACING + READING && visible->queue_count > 0; conn++) {
-        if (tb_load_busy(visible->load, conn))
-            continue;
-        const struct waiting *next = &visible->queue[visible->queue_first];
-        (void)snprintf(path, sizeof(path), "/orders/%s?minVersion=1&wait=5s", next->id);
-        tb_load_get(visible->load, conn, path, next->since_us);
-        visible->queue_first = (visible->queue_first + 1) % WAITING_MAX;
-        visible->queue_count--;
-    }
-}
-
-static void order_placed(struct visible *visible, const struct tb_load_reply *reply)
-{
-    const char *id = memmem(reply->body.ptr, reply->body.len, "\"orderId\":\"", 11);
-
-    tb_latency_add(&visible->placing, reply->end_us - reply->due_us);
-    if (reply->status != 201 || !id || visible->queue_count == WAITING_MAX) {
-        if (visible->failed++ == 0)
-            tb_bench_note("placing: %d %.*s", reply->status, (int)reply->body.len,
-                          reply->body.ptr);
-        return;
-    }
-    visible->placed++;
-    size_t last = (visible->queue_first + visible->queue_count++) % WAITING_MAX;
-    memcpy(visible->queue[last].id, id + 11, ID_LEN);
-    visible->queue[last].since_us = reply->end_us;
-}
-
-static void order_seen(struct visible *visible, const struct tb_load_reply *reply)
-{
-    if (reply->status != 200) {
-        if (visible->failed++ == 0)
-            tb_bench_note("reading: %d %.*s", reply->status, (int)reply->body.len,
-                          reply->body.ptr);
-        return;
-    }
-    visible->seen++;
-    tb_latency_add(&visible->seeing, reply->end_us - reply->due_us);
-}
-
-static void on_reply(void *ctx, const struct tb_load_reply *reply)
-{
-    struct visible *visible = ctx;
-
-    if (reply->conn < PLACING)
-        order_placed(visible, reply);
-    else
-        order_seen(visible, reply);
-    read_waiting(visible);
-}
-
-/* Sends every order that is due, as far as connections are free; returns when to look again. */
-static int64_t place_due(struct visible *visible, int64_t start_us, uint64_t *sent, uint64_t all)
-{
-    struct tb_buf body = {0};
-    size_t conn = 0;
-    int64_t due_us = start_us + (int64_t)(*sent * (1000000 / RATE));
-
-    while (*sent < all && due_us <= tb_bench_now_us()) {
-        while (conn < PLACING && tb_load_busy(visible->load, conn))
-            conn++;
-        if (conn == PLACING)
-            break; /* the next reply frees one */
-        tb_buf_clear(&body);
-        tb_bench_order(&body, *sent);
-        tb_load_post(visible->load, conn, "/orders", tb_buf_str(&body), due_us);
-        ++*sent;
-        due_us = start_us + (int64_t)(*sent * (1000000 / RATE));
-    }
-    tb_buf_release(&body);
-    return *sent < all && conn < PLACING ? due_us : tb_bench_now_us() + 100000;
-}
-
-static void print_row(const struct tb_latency *latency, double quantile, const char *figure,
-                      double asked_ms, bool all_seen)
-{
-    double ms = tb_latency_ms(latency, quantile);
-    char measured[40], asked[40];
-
-    (void)snprintf(measured, sizeof(measured), "%.2f ms", ms);
-    (void)snprintf(asked, sizeof(asked), "< %.0f ms", asked_ms);
-    struct tb_bench_row row = {.figure = figure,
-                               .measured = measured,
-                               .raw = "",
-                               .ratio = "",
-                               .asked = asked,
-                               .met = ms < asked_ms && all_seen};
-    tb_bench_print(&row);
-}
 
 int main(int argc, char **argv)
 {
-    static struct visible visible;
+    static struct tb_seeing seeing;
     struct tb_bench bench;
     struct tb_node node;
     char data[256];
-    uint64_t sent = 0;
 
     tb_bench_init(&bench, argc, argv);
     (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
     tb_node_start(&node, &bench, data);
-    visible.load = tb_load_open(&node, PLACING + READING, on_reply, &visible);
-    uint64_t all = (uint64_t)(RATE * tb_bench_seconds(&bench, 20, 2));
-    int64_t start_us = tb_bench_now_us();
-    while (sent < all || tb_load_busy_count(visible.load) > 0)
-        tb_load_poll(visible.load, place_due(&visible, start_us, &sent, all));
-    tb_load_free(visible.load);
+    tb_seeing_run(&node, &node, RATE, tb_bench_seconds(&bench, 20, 2), &seeing);
     tb_node_stop(&node);
-
-    tb_bench_note("placed %llu, seen %llu, failed %llu; 201 after p50 %.2f ms, p99 %.2f ms;"
-                  " visible after p50 %.2f ms, p99 %.2f ms, max %.1f ms",
-                  (unsigned long long)visible.placed, (unsigned long long)visible.seen,
-                  (unsigned long long)visible.failed, tb_latency_ms(&visible.placing, 0.5),
-                  tb_latency_ms(&visible.placing, 0.99), tb_latency_ms(&visible.seeing, 0.5),
-                  tb_latency_ms(&visible.seeing, 0.99), (double)visible.seeing.max_us / 1000);
-    bool all_seen = visible.seen == all && visible.failed == 0;
-    print_row(&visible.seeing, 0.5, "commit to visible at 1,000/s: p50", 5, all_seen);
-    print_row(&visible.seeing, 0.99, "commit to visible at 1,000/s: p99", 25, all_seen);
+    tb_seeing_print(&seeing, 0.5, "commit to visible at 1,000/s: p50", 5);
+    tb_seeing_print(&seeing, 0.99, "commit to visible at 1,000/s: p99", 25);
     tb_bench_release(&bench);
     return 0;
 }

@@ -83,14 +83,14 @@ static void answer(struct tb_api *api, struct tb_exchange *x)
 
 static bool order_landed(struct tb_api *api, struct tb_exchange *x);
 
+/* With no room for the question, whoever waits anyway has it asked by the next glance. */
 static void look_elsewhere(struct tb_api *api, struct tb_exchange *x)
 {
     x->lookup.landed = order_landed;
     x->look_again = false;
-    tb_find_in(api, &api->singles, x, find_order);
-    if (!x->reply.ready)
+    if (tb_find_elsewhere(api, &api->singles, x, find_order) || x->wait.waiting)
         return;
-    tb_waiters_remove(&api->waiters, &x->wait); /* no room for the question */
+    tb_refuse_for_now(&x->reply, 503, 1, "Too much is asked for at once.");
     tb_server_answer(api->server, x);
 }
 

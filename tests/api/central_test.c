@@ -115,6 +115,28 @@ START_TEST(too_many_questions_are_turned_away)
 }
 END_TEST
 
+/* Those who wait do not all ask at once, and none of them is turned away. */
+START_TEST(who_waits_outlasts_a_crowd)
+{
+    struct client waiting[TB_LOOKUPS_MAX + 8];
+
+    fake_central_close_gate(&central);
+    for (int i = 0; i < TB_LOOKUPS_MAX + 8; i++)
+        begin_get(&waiting[i], "/orders/" ONE "?wait=30");
+    fake_central_wait_inside(&central, 2);
+    get("/livez"); /* all have come */
+    fake_central_show(&central, ONE, 1);
+    fake_central_open_gate(&central);
+    for (int i = 0; i < TB_LOOKUPS_MAX + 8; i++) {
+        if (client_quiet(&waiting[i]))
+            fake_central_pass_ms(&central, TB_GLANCE_MS);
+        client_read(&waiting[i], &got, false);
+        ck_assert_int_eq(got.status, 200);
+        client_close(&waiting[i]);
+    }
+}
+END_TEST
+
 static const char *const targets[] = {"/orders/" ONE,
                                       "/orders/" ONE "?minVersion=1&wait=5s",
                                       "/orders",
@@ -461,6 +483,7 @@ int main(void)
     tcase_add_test(tc, questions_are_answered_and_commands_are_not);
     tcase_add_test(tc, a_slow_view_holds_nobody_up);
     tcase_add_test(tc, too_many_questions_are_turned_away);
+    tcase_add_test(tc, who_waits_outlasts_a_crowd);
     tcase_add_loop_test(tc, a_view_that_is_away_is_said_to_be, 0,
                         (int)(sizeof targets / sizeof *targets));
     tcase_add_test(tc, dead_letters_are_dealt_with);

@@ -1,0 +1,40 @@
+/* How long after its 201 at the till does an order show at a central, out of MongoDB, while 300
+ * orders a second come in?
+ *
+ * Through the relay, Kafka and the consumer, all with their defaults: the producer lingers 5 ms.
+ * What the central answers it has read from MongoDB. */
+#include "seeing.h"
+#include <stdio.h>
+#include <unistd.h>
+
+#define RATE 300
+#define ASKED_MS 250
+
+int main(int argc, char **argv)
+{
+    static struct tb_seeing seeing;
+    struct tb_bench bench;
+    struct tb_node edge, central;
+    char data[256], name[64];
+
+    tb_bench_init(&bench, argc, argv);
+    tb_bench_need(&bench, true);
+    (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
+    (void)snprintf(name, sizeof(name), "bench-arrive-%d", (int)getpid());
+    const char *const edge_flags[] = {"--log",         "kafka", "--kafka-brokers", bench.kafka,
+                                      "--kafka-topic", name,    "--create-topics", NULL};
+    const char *const central_flags[] = {"--kafka-topic",    name, "--kafka-group", name,
+                                         "--mongo-database", name, "--node",        "central",
+                                         "--create-topics",  NULL};
+    tb_node_start_edge(&edge, &bench, data, edge_flags);
+    tb_node_start_central(&central, &bench, central_flags);
+    /* Once before it counts: servers that have just started are slower. */
+    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 10, 2), &seeing);
+    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 30, 2), &seeing);
+    tb_node_stop(&edge);
+    tb_node_stop(&central);
+    tb_seeing_print(&seeing, 0.5, "till to MongoDB at 300/s: p50", ASKED_MS);
+    tb_seeing_print(&seeing, 0.99, "till to MongoDB at 300/s: p99", ASKED_MS);
+    tb_bench_release(&bench);
+    return 0;
+}
