@@ -98,7 +98,9 @@ static int64_t answer_wait(struct tb_relay *relay)
     return wait_ms;
 }
 
-/* How long until the next round. Where a wake-up could not make it earlier, it is told so. */
+/* How long until the next round. Where a wake-up could not make it earlier, it is told so; and
+ * whoever was told so, or has woken since the last look, is looked for at once when that is due: a
+ * round may have waited for answers until then. */
 static int64_t next_round(struct tb_relay *relay, int64_t now_us)
 {
     const struct tb_relay_window *window = &relay->window;
@@ -112,7 +114,7 @@ static int64_t next_round(struct tb_relay *relay, int64_t now_us)
         atomic_store(&relay->awake, true);
     if (due_us > now_us)
         wait_ms = (due_us - now_us + 999) / 1000;
-    else if (relay->more && !stuck)
+    else if (!stuck && (relay->more || atomic_load(&relay->awake)))
         wait_ms = 0;
     if ((window->outstanding > 0 || relay->busy) && wait_ms > relay->answer_wait_ms)
         wait_ms = answer_wait(relay);

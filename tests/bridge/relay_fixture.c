@@ -75,6 +75,7 @@ static enum tb_code script_poll(struct tb_log_writer *writer, int64_t wait_ms,
     (void)writer;
     (void)wait_ms;
     script.polls++;
+    fake_clock_advance(&f.clock, script.poll_takes_ms);
     if (happens(script.poll_fails)) {
         script.pending_count = 0;
         return tb_error_set(err, TB_UNAVAILABLE, "the log is gone");

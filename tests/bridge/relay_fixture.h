@@ -58,6 +58,7 @@ struct relay_script {
     int64_t written[WRITTEN_MAX]; /* rows, in the log's order */
     size_t written_count;
     int appends, polls;
+    int64_t poll_takes_ms; /* waiting for answers, whatever comes */
     /* chances */
     unsigned busy, refuse, lose, unknown, hold_back, poll_fails;
     /* rows; 0: none */

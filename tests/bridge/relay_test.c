@@ -205,6 +205,22 @@ START_TEST(a_batch_lingers)
 }
 END_TEST
 
+/* Who wakes a relay that lingers does not ring: it looks by itself. When the linger is over while
+ * it waits for answers, it does so at once, and not when the fallback is due. */
+START_TEST(a_wake_up_during_answers_is_not_lost)
+{
+    add_rows(1);
+    ck_assert_int_eq(tb_relay_step(relay), TB_RELAY_LINGER_MS);
+    add_rows(1);
+    tb_relay_wake(relay);
+    script.poll_takes_ms = TB_RELAY_LINGER_MS + 1;
+    ck_assert_int_eq(tb_relay_step(relay), 0); /* cut short: too early to look */
+    script.poll_takes_ms = 0;
+    tb_relay_step(relay);
+    ck_assert_int_eq(cursor, 2);
+}
+END_TEST
+
 /* With a full batch waiting there is no linger. */
 START_TEST(a_backlog_does_not_linger)
 {
@@ -285,6 +301,7 @@ int main(void)
     tcase_add_loop_test(tc, an_outage_is_told_once, 0, 2);
     tcase_add_loop_test(tc, a_refused_row_is_not_skipped, 0, 2);
     tcase_add_test(tc, a_batch_lingers);
+    tcase_add_test(tc, a_wake_up_during_answers_is_not_lost);
     tcase_add_test(tc, a_backlog_does_not_linger);
     tcase_add_loop_test(tc, a_silent_log_is_not_hammered, 0, 2);
     suite_add_tcase(suite, tc);
