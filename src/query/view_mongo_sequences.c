@@ -24,15 +24,13 @@ struct marking {
     size_t count;
     struct tb_mongo_op *ops;
     size_t op_count;
-    struct tb_str *ids; /* of the chunks that are marked */
+    struct tb_str *ids; /* of the documents that are marked */
     size_t id_count;
     struct tb_arena arena;
 };
 
-static int by_place(const void *a, const void *b)
+static int compare_places(const struct tb_plan_origin *x, const struct tb_plan_origin *y)
 {
-    const struct tb_plan_origin *x = *(const struct tb_plan_origin *const *)a;
-    const struct tb_plan_origin *y = *(const struct tb_plan_origin *const *)b;
     size_t len = x->node.len < y->node.len ? x->node.len : y->node.len;
     int order = memcmp(x->node.ptr, y->node.ptr, len);
 
@@ -43,6 +41,12 @@ static int by_place(const void *a, const void *b)
     if (order == 0 && x->sequence != y->sequence)
         order = x->sequence < y->sequence ? -1 : 1;
     return order;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    return compare_places(*(const struct tb_plan_origin *const *)a,
+                          *(const struct tb_plan_origin *const *)b);
 }
 
 static bool same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b)
@@ -62,13 +66,17 @@ static void chunk_id(const struct tb_plan_origin *origin, char ret_id[CHUNK_ID_S
              origin->epoch, (long long)tb_chunk_of(origin->sequence));
 }
 
-static struct tb_mongo_op *begin_op(struct marking *run, const char *id)
+/* *failed: out of memory. */
+static struct tb_mongo_op *begin_op(struct marking *run, const char *id, bool *failed)
 {
     struct tb_mongo_op *op = &run->ops[run->op_count++];
+    struct tb_str *kept = &run->ids[run->id_count++];
 
     *op = (struct tb_mongo_op){.kind = TB_MONGO_UPDATE};
     op->filter = BCON_NEW("_id", BCON_UTF8(id));
     op->document = bson_new();
+    *kept = tb_arena_copy(&run->arena, tb_str_of(id));
+    *failed = *failed || !kept->ptr;
     return op;
 }
 
@@ -89,7 +97,7 @@ static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, st
     char id[CHUNK_ID_SIZE], scratch[16];
 
     chunk_id(origin, id);
-    put = (struct tb_put){begin_op(run, id)->document, &failed};
+    put = (struct tb_put){begin_op(run, id, &failed)->document, &failed};
     add = tb_put_open(put, "$addToSet", &in_add);
     came = tb_put_open(add, "came", &in_came);
     each = tb_put_open_list(came, "$each", &in_each);
@@ -104,10 +112,6 @@ static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, st
     tb_put_int(whose, "chunk", tb_chunk_of(origin->sequence));
     tb_put_bool(whose, "full", false);
     tb_put_close(put, whose);
-
-    run->ids[run->id_count] = tb_arena_copy(&run->arena, tb_str_of(id));
-    failed = failed || !run->ids[run->id_count].ptr;
-    run->id_count++;
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
@@ -126,7 +130,7 @@ static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, st
             last_at_ms = run->origins[i]->timestamp_ms;
     }
     epoch_id(origin, id);
-    put = (struct tb_put){begin_op(run, id)->document, &failed};
+    put = (struct tb_put){begin_op(run, id, &failed)->document, &failed};
     most = tb_put_open(put, "$max", &in_most);
     tb_put_int(most, "lastSequence", run->origins[end - 1]->sequence);
     tb_put_time(most, "lastReceivedAt", last_at_ms);
@@ -302,7 +306,7 @@ static enum tb_code advance(const struct tb_mongo_lease *lease,
     return remove_counted(lease, origin, count, err);
 }
 
-/* The marked chunk's document says which node and epoch it is of. */
+/* The document says which node and epoch it is of. */
 static bool origin_of(const bson_t *doc, struct tb_arena *arena, struct tb_plan_origin *ret_origin)
 {
     struct tb_plan_origin origin = {0};
@@ -316,65 +320,110 @@ static bool origin_of(const bson_t *doc, struct tb_arena *arena, struct tb_plan_
     return origin.node.ptr && origin.node.len <= TB_NODE_MAX && origin.epoch[0] != '\0';
 }
 
-/* What the marks made of one chunk: it is full now, or two events bear one number. */
+/* What a marked document says now. */
 struct outcome {
-    struct tb_plan_origin origin;
+    struct tb_plan_origin origin; /* sequence: the chunk's first; of an epoch 0 */
     struct tb_str id;
-    bool full, forked;
+    int64_t counted; /* an epoch's: so many chunks from the start on are full */
+    bool full;       /* a chunk's that was not before */
+    bool forked;     /* a chunk's: two events bear one number */
 };
 
-static enum tb_code look_at_chunks(struct marking *run, struct outcome *outcomes,
-                                   size_t *ret_count, struct tb_error *err)
+static bool read_outcome(const bson_t *doc, struct tb_arena *arena, struct outcome *ret_outcome)
+{
+    struct outcome outcome = {0};
+    struct tb_chunk chunk;
+    bson_iter_t iter;
+    bool marked;
+
+    if (!origin_of(doc, arena, &outcome.origin) || !bson_iter_init_find(&iter, doc, "_id"))
+        return false;
+    outcome.id = tb_arena_copy(arena, tb_get_str(&iter));
+    if (tb_mongo_chunk_decode(doc, &chunk, &marked)) {
+        outcome.origin.sequence = chunk.number * TB_CHUNK_SIZE + 1;
+        outcome.full = !marked && tb_chunk_full(&chunk);
+        outcome.forked = chunk.forked;
+    } else if (bson_iter_init_find(&iter, doc, "fullChunks")) {
+        outcome.counted = tb_get_int(&iter);
+    }
+    *ret_outcome = outcome;
+    return outcome.id.ptr != NULL;
+}
+
+static int by_epoch(const void *a, const void *b)
+{
+    return compare_places(&((const struct outcome *)a)->origin,
+                          &((const struct outcome *)b)->origin);
+}
+
+/* Each epoch in front of its chunks. */
+static enum tb_code read_outcomes(struct marking *run, struct outcome *outcomes, size_t *ret_count,
+                                  struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = tb_mongo_ids_filter(run->ids, run->id_count);
-    struct tb_chunk chunk;
     const bson_t *doc;
-    bson_iter_t iter;
     size_t count = 0;
-    bool marked;
 
     if (!filter)
         return tb_mongo_no_memory(err);
     tb_mongo_find_begin(&find, run->lease, "sequences", filter, NULL);
-    while (count < run->id_count && (doc = tb_mongo_find_next(&find))) {
-        struct outcome *outcome = &outcomes[count];
-
-        if (!tb_mongo_chunk_decode(doc, &chunk, &marked) ||
-            !origin_of(doc, &run->arena, &outcome->origin) ||
-            !bson_iter_init_find(&iter, doc, "_id"))
-            continue;
-        outcome->full = !marked && tb_chunk_full(&chunk);
-        outcome->forked = chunk.forked;
-        outcome->id = tb_arena_copy(&run->arena, tb_get_str(&iter));
-        if (!outcome->id.ptr)
-            return tb_mongo_no_memory(err);
-        if (outcome->full || outcome->forked)
-            count++;
-    }
+    while (count < run->id_count && (doc = tb_mongo_find_next(&find)))
+        count += read_outcome(doc, &run->arena, &outcomes[count]);
+    TB_TRY(tb_mongo_find_end(&find, "reading sequences", err));
+    qsort(outcomes, count, sizeof *outcomes, by_epoch);
     *ret_count = count;
-    return tb_mongo_find_end(&find, "reading sequences", err);
+    return TB_OK;
+}
+
+static enum tb_code settle_chunk(const struct marking *run, const struct outcome *chunk,
+                                 struct tb_error *err)
+{
+    char id[EPOCH_ID_SIZE];
+
+    epoch_id(&chunk->origin, id);
+    if (chunk->forked)
+        TB_TRY(change(run->lease, id, "$max", "forked", 1, err));
+    return chunk->full ? mark_full(run->lease, chunk->id.ptr, err) : TB_OK;
+}
+
+/* The epoch and its chunks. Of those that are counted some are gone already, and come back with
+ * events that come again: they go once more. */
+static enum tb_code settle_epoch(const struct marking *run, struct outcome *outcomes, size_t count,
+                                 struct tb_error *err)
+{
+    const struct tb_plan_origin *epoch = &outcomes[0].origin;
+    int64_t counted = outcomes[0].counted;
+    bool came_back = false, filled = false;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t sequence = outcomes[i].origin.sequence;
+
+        if (sequence > 0 && tb_chunk_of(sequence) < counted - KEPT_CHUNKS) {
+            came_back = true;
+            outcomes[i].full = false;
+        }
+        TB_TRY(settle_chunk(run, &outcomes[i], err));
+        filled = filled || outcomes[i].full;
+    }
+    if (filled)
+        TB_TRY(advance(run->lease, epoch, err));
+    return came_back ? remove_counted(run->lease, epoch, counted, err) : TB_OK;
 }
 
 static enum tb_code settle(struct marking *run, struct tb_error *err)
 {
     struct outcome *outcomes = tb_arena_array(&run->arena, run->id_count, sizeof *outcomes);
-    char id[EPOCH_ID_SIZE];
-    size_t count = 0;
+    size_t count = 0, first = 0;
 
     if (!outcomes)
         return tb_mongo_no_memory(err);
-    TB_TRY(look_at_chunks(run, outcomes, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        epoch_id(&outcomes[i].origin, id);
-        if (outcomes[i].full)
-            TB_TRY(mark_full(run->lease, outcomes[i].id.ptr, err));
-        if (outcomes[i].forked)
-            TB_TRY(change(run->lease, id, "$max", "forked", 1, err));
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (outcomes[i].full)
-            TB_TRY(advance(run->lease, &outcomes[i].origin, err));
+    TB_TRY(read_outcomes(run, outcomes, &count, err));
+    for (size_t i = 1; i <= count; i++) {
+        if (i < count && same_epoch(&outcomes[first].origin, &outcomes[i].origin))
+            continue;
+        TB_TRY(settle_epoch(run, outcomes + first, i - first, err));
+        first = i;
     }
     return TB_OK;
 }
@@ -383,7 +432,7 @@ static enum tb_code mark(struct marking *run, const struct tb_plan *plan, struct
 {
     run->count = plan->origin_count;
     run->origins = tb_arena_array(&run->arena, run->count, sizeof(const struct tb_plan_origin *));
-    run->ids = tb_arena_array(&run->arena, run->count, sizeof *run->ids);
+    run->ids = tb_arena_array(&run->arena, 2 * run->count, sizeof *run->ids);
     if (!run->origins || !run->ids || !run->ops)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < run->count; i++)
