@@ -6,7 +6,8 @@
  *   seed=1      what is random              orders=100   how many
  *   node=till1  whose events                rate=0       events a second; 0: as fast as it goes
  *   lost=0      % of orders lose an event   repeat=0     % of events are followed by a step back
- *   poison=0    records that are no events, between the others */
+ *   poison=0    records that are no events, between the others
+ *   from=0      % of the records, from the first on, that are left out */
 #include "bridge/log_kafka.h"
 #include "query/history.h"
 #include <errno.h>
@@ -19,7 +20,7 @@
 
 struct feed {
     const char *brokers, *node;
-    int64_t seed, orders, rate, lost, repeat, poison;
+    int64_t seed, orders, rate, lost, repeat, poison, from;
     struct tb_log_writer *writer;
     struct history history;
     char source[64], epoch[17];
@@ -39,7 +40,8 @@ static void read_args(struct feed *feed, int argc, char **argv)
         const char *key;
         int64_t *value;
     } numbers[] = {{"seed=", &feed->seed}, {"orders=", &feed->orders}, {"rate=", &feed->rate},
-                   {"lost=", &feed->lost}, {"repeat=", &feed->repeat}, {"poison=", &feed->poison}};
+                   {"lost=", &feed->lost}, {"repeat=", &feed->repeat}, {"poison=", &feed->poison},
+                   {"from=", &feed->from}};
 
     if (argc < 2) {
         fputs("usage: feed_events BROKERS [key=value ...]\n", stderr);
@@ -154,7 +156,7 @@ static void send_all(struct feed *feed)
     int64_t poison = 0;
 
     feed->begin_us = tb_clock_mono_us(&tb_clock_system);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = count * (size_t)feed->from / 100; i < count; i++) {
         send_event(feed, &feed->history.records[i]);
         if (i % every == every - 1)
             send_poison(feed, poison++);

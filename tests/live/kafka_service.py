@@ -72,6 +72,29 @@ class Mongo(Service):
 
 class Kafka(Service):
     kind = "kafka"
+    GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+
+    def __init__(self, folder, properties=""):
+        """properties: the broker's own, beside those that tests/services gives it."""
+        super().__init__(folder)
+        if properties:
+            pathlib.Path(folder).mkdir(parents=True)
+            (pathlib.Path(folder) / "extra.properties").write_text(properties)
+
+    def tool(self, java_class, *args):
+        """What the broker's own command line tool says."""
+        done = subprocess.run(["sh", str(SCRIPT), "tool", java_class, "--bootstrap-server",
+                               self.address, *args], stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failed(f"{java_class} {args} ended with {done.returncode}: {done.stdout}")
+        return done.stdout
+
+    def reset(self, group, topic, *where):
+        """Offsets of a group without members: as `kafka-consumer-groups --reset-offsets` does."""
+        said = self.tool(self.GROUPS, "--group", group, "--topic", topic, "--reset-offsets",
+                         "--execute", *where)
+        if "Error" in said or topic.split(":")[0] not in said:
+            raise Failed(f"the offsets of {group} are not reset: {said}")
 
     def records(self, topic):
         """(partition, offset, key, ce_id, version) of every record, each partition in order."""

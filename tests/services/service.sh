@@ -6,6 +6,7 @@
 #   service.sh stop|kill DIR            at its own pace, or at once (SIGKILL)
 #   service.sh freeze|thaw DIR          SIGSTOP, SIGCONT
 #   service.sh address DIR              what start printed
+#   service.sh tool CLASS ARG...        one of Kafka's own command line tools, by its Java class
 #
 # A start in a DIR that was used before goes on with its data, at the same address. Ends with 77
 # when Java cannot be had, with 1 on any other failure, both with a word on standard error.
@@ -160,6 +161,16 @@ stop() {
     rm -f "$1/pid"
 }
 
+# Memory and threads as little as it does with: a test runs beside it.
+tool() {
+    fetch kafka
+    exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/kafka/lib/*" "$@"
+}
+
+if [ "${1:-}" = tool ] && [ $# -gt 1 ]; then
+    shift
+    tool "$@"
+fi
 case "${1:-} $#" in
 "fetch 2") fetch "$2" ;;
 "start 3") start "$2" "$3" ;;
@@ -169,7 +180,7 @@ case "${1:-} $#" in
 "thaw 2") kill -CONT "$(pid_of "$2")" || fail "$2: nothing runs there" ;;
 "address 2") cat "$2/address" ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

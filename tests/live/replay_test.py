@@ -1,0 +1,96 @@
+"""Promise: idempotent for ever, with nothing kept for it. The whole topic is read again three times
+over, and in part, by two centrals of which one is killed meanwhile; and what edges sent comes
+again as new records: every collection is byte for byte what it was, and none has grown.
+Method: offsets are set back with the broker's own tool; feed_events sends the same events again.
+"""
+import json
+import re
+
+from central_process import Central, Feed, check_orders, check_sums, everything_read
+from kafka_service import Kafka, Mongo
+from tillbox_e2e import check, eventually, run, scratch
+
+GROUP, TOPIC = "tillbox-central", "order-events"
+# Whoever is killed is out of the group soon; a broker's least is 6 s unless it is told.
+BROKER = "group.min.session.timeout.ms=1000\n"
+SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
+           "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
+CLEAN = {"orders": 700, "repeat": 3, "seed": 31}
+# Some lose an event, and what follows it dies of the gap; some records are no events.
+SPOILT = {"orders": 300, "lost": 10, "poison": 20, "seed": 32, "node": "till2"}
+
+
+def contents(mongo, *but):
+    """Every collection, document by document, as text; without the fields named."""
+    names = [one["name"] for one in mongo.command({"listCollections": 1})
+             if not one["name"].startswith("system.")]
+    return {name: [json.dumps({key: value for key, value in document.items() if key not in but},
+                              sort_keys=True)
+                   for document in mongo.command({"find": name, "filter": {}, "sort": {"_id": 1}})]
+            for name in names}
+
+
+def check_same(before, after, when):
+    check(before.keys() == after.keys(), f"{when}: collections {sorted(after)}")
+    for name, documents in before.items():
+        check(len(documents) == len(after[name]),
+              f"{when}: {name} had {len(documents)} documents, and has {len(after[name])}")
+        for old, new in zip(documents, after[name]):
+            check(old == new, f"{when}: in {name}\n{old}\nis now\n{new}")
+
+
+def again(central):
+    """How many events it has met that the view had."""
+    text = central.ask("GET", "/metrics").body.decode()
+    return int(re.search(r'events_total\{result="duplicate"\} (\d+)', text)[1])
+
+
+def read_again(kafka, one, two, *where):
+    """From there on, by both; the one that has begun is killed, and comes back."""
+    for central in (one, two):
+        central.stop()
+    kafka.reset(GROUP, TOPIC, *where)
+    for central in (one, two):
+        central.start(ready=False)
+    first = eventually(lambda: next((one for one in (one, two) if again(one)), None),
+                       "something is read again", 60)
+    first.kill()
+    first.start(ready=False)
+    everything_read(one, two)
+
+
+def sent_again(kafka, one, two, **more):
+    """The same events in new records: what edges that lost their cursors would send."""
+    before = len(kafka.records(TOPIC))
+    sent = Feed(kafka.address, **(CLEAN | more)).finish().sent
+    check(len(kafka.records(TOPIC)) == before + sent > before, "nothing was sent")
+    everything_read(one, two)
+
+
+def test():
+    with scratch() as folder, Kafka(folder / "kafka", BROKER) as kafka, \
+            Mongo(folder / "mongo") as mongo:
+        one = Central(folder, "one", kafka.address, mongo.uri, "--create-topics", **SESSION)
+        two = Central(folder, "two", kafka.address, mongo.uri, **SESSION)
+        with one, two:
+            expected = Feed(kafka.address, **CLEAN).finish().expected
+            everything_read(one, two)
+            # New records come at a later time; all else stays.
+            before = contents(mongo, "lastReceivedAt")
+            sent_again(kafka, one, two)
+            sent_again(kafka, one, two, **{"from": 60})
+            check_same(before, contents(mongo, "lastReceivedAt"), "sent again")
+
+            expected |= Feed(kafka.address, **SPOILT).finish().expected
+            everything_read(one, two)
+            check(one.status()["deadLetters"] > SPOILT["poison"], "no letters to read again")
+            before = contents(mongo)
+            for where in (("--to-earliest",), ("--shift-by", "-200"), ("--to-earliest",)):
+                read_again(kafka, one, two, *where)
+                check_same(before, contents(mongo), f"read again {where}")
+            check_orders(two, expected)
+            check_sums(one, mongo)
+            one.stop(), two.stop()
+
+
+run(test)
