@@ -1,0 +1,115 @@
+"""Promise: idempotent for ever on a till too, with nothing kept for it. Its log is read again three
+times over, and in part, with a kill in the middle; its outbox is sent again: the view is byte for
+byte what it was, and a rebuild of the log that holds everything twice finds nothing that differs.
+Method: on a stopped till the view's offsets, or the relay's cursor, are set back.
+"""
+import contextlib
+import re
+import sqlite3
+
+from tillbox_e2e import (ADDRESS, Edge, check, check_files, eventually, order_body, read_db, run,
+                         scratch)
+
+ORDERS = 300
+
+
+def sell(edge, first, count):
+    """Orders of one to three versions."""
+    orders = []
+    with edge.client() as client:
+        for number in range(first, first + count):
+            reply = client.ask("POST", "/orders", order_body(number))
+            check(reply.status == 201, f"no order: {reply}")
+            path = f"/orders/{reply.json()['orderId']}"
+            for step in range(number % 3):
+                reply = (client.ask("PUT", path + "/address", ADDRESS) if step == 0 else
+                         client.ask("POST", path + "/ship", {}))
+                check(reply.status == 200, f"not changed: {reply}")
+            orders.append(path.rsplit("/")[-1])
+    return orders
+
+
+def change(path, sql):
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        check(db.execute(sql).rowcount > 0, f"{sql} changes nothing")
+
+
+def contents(edge):
+    """Every row of the view but how far the log was read."""
+    with contextlib.closing(read_db(edge.data / "view.db")) as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name} ORDER BY 1")]
+                for name in names if name != "offsets"}
+
+
+def check_same(before, after, when):
+    check(before.keys() == after.keys(), f"{when}: tables {sorted(after)}")
+    for name, rows in before.items():
+        check(len(rows) == len(after[name]),
+              f"{when}: {name} had {len(rows)} rows, and has {len(after[name])}")
+        for old, new in zip(rows, after[name]):
+            check(old == new, f"{when}: in {name}\n{old}\nis now\n{new}")
+
+
+def again(edge):
+    """How many events it has met that the view had."""
+    text = edge.ask("GET", "/metrics").body.decode()
+    return int(re.search(r'events_total\{result="duplicate"\} (\d+)', text)[1])
+
+
+def run_through(edge):
+    """Started, killed as soon as it has begun with what it had before, started, caught up."""
+    edge.start()
+    eventually(lambda: again(edge) > 0, "something comes again")
+    edge.kill()
+    edge.start()
+    edge.catch_up()
+    edge.stop()
+
+
+def letters_come(edge):
+    """An event that cannot be read, and one that dies of the gap."""
+    check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
+    orders = sell(edge, ORDERS, 9)
+    edge.stop()
+    change(edge.data / "store.db", "UPDATE outbox SET payload = substr(payload, 2) "
+           f"WHERE order_id = '{orders[2]}' AND version = 1")
+    edge.start()
+    check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
+    edge.catch_up()
+    check(edge.ask("GET", "/status").json()["deadLetters"] == 3, "letters are missing")
+
+
+def rebuilt(edge):
+    check(edge.ask("POST", "/rebuild").status == 202, "no rebuild")
+    got = eventually(lambda: (told := edge.ask("GET", "/rebuild").json())["state"] in
+                     ("done", "failed") and told, "the rebuild ends")
+    check(got["state"] == "done" and not got["differences"], f"it ends with {got}")
+
+
+def test():
+    with scratch() as folder, Edge(folder / "data") as edge:
+        sell(edge, 0, ORDERS)
+        edge.catch_up()
+        edge.stop()
+        before = contents(edge)
+        check(len(before["orders"]) == ORDERS, "orders are missing")
+
+        change(edge.data / "store.db", "UPDATE cursors SET row = 0")
+        run_through(edge)
+        check_same(before, contents(edge), "sent again")
+        check_files(edge.data)
+        edge.start()
+        letters_come(edge)
+        edge.stop()
+        before = contents(edge)
+        for back in ("0", "next / 2", "0", "0"):
+            change(edge.data / "view.db", f"UPDATE offsets SET next = {back}")
+            run_through(edge)
+            check_same(before, contents(edge), f"read again from {back}")
+        edge.start()
+        rebuilt(edge)
+        edge.stop()
+
+
+run(test)
