@@ -3,7 +3,6 @@ than that and cleans up all the while: they are as old as their sending, and say
 they happened.
 """
 import contextlib
-import pathlib
 import sqlite3
 import time
 
@@ -36,11 +35,8 @@ def sell_in_the_past(edge, began_ms):
 
 def test():
     with scratch() as folder:
-        home = pathlib.Path(folder) / "kafka"
-        home.mkdir()
-        (home / "extra.properties").write_text(RETENTION)
         began_ms = time.time() * 1000 - DAYS * DAY_MS
-        with Kafka(home) as kafka, Mongo(pathlib.Path(folder) / "mongo") as mongo, \
+        with Kafka(folder / "kafka", RETENTION) as kafka, Mongo(folder / "mongo") as mongo, \
                 till(folder, "till1", kafka.address) as edge:
             sell_in_the_past(edge, began_ms)
             edge.start()

@@ -8,6 +8,12 @@ from kafka_service import Failed
 from tillbox_e2e import Edge, check, eventually
 
 
+# Whoever is killed is out of the group soon; a broker's least is 6 s unless it is told.
+BROKER_OF_SHORT_SESSIONS = "group.min.session.timeout.ms=1000\n"
+SHORT_SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
+                 "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
+
+
 class Central(Edge):
     """A tillbox-central; its diagnostics go to FOLDER/NAME.err."""
 

@@ -2,7 +2,6 @@
 cuts connections after some bytes and goes silent without a word; the shop goes on, and afterwards
 every order is at the centre, once.
 """
-import pathlib
 import time
 
 from central_process import Central, check_sums, everything_read, verify
@@ -57,11 +56,8 @@ def load(folder, to_kafka, to_mongo, mongo):
 
 def test():
     with scratch() as folder, Proxy() as to_kafka, Proxy() as to_mongo:
-        home = pathlib.Path(folder) / "kafka"
-        home.mkdir()
-        (home / "extra.properties").write_text(
-            f"advertised.listeners=PLAINTEXT://{to_kafka.address}\n")
-        with Kafka(home) as kafka, Mongo(pathlib.Path(folder) / "mongo") as mongo:
+        listeners = f"advertised.listeners=PLAINTEXT://{to_kafka.address}\n"
+        with Kafka(folder / "kafka", listeners) as kafka, Mongo(folder / "mongo") as mongo:
             to_kafka.serve(kafka.address)
             to_mongo.serve(mongo.address)
             load(folder, to_kafka, to_mongo, mongo)

@@ -6,15 +6,12 @@ Method: offsets are set back with the broker's own tool; feed_events sends the s
 import json
 import re
 
-from central_process import Central, Feed, check_orders, check_sums, everything_read
+from central_process import (BROKER_OF_SHORT_SESSIONS, SHORT_SESSION, Central, Feed, check_orders,
+                             check_sums, everything_read)
 from kafka_service import Kafka, Mongo
 from tillbox_e2e import check, eventually, run, scratch
 
 GROUP, TOPIC = "tillbox-central", "order-events"
-# Whoever is killed is out of the group soon; a broker's least is 6 s unless it is told.
-BROKER = "group.min.session.timeout.ms=1000\n"
-SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
-           "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
 CLEAN = {"orders": 700, "repeat": 3, "seed": 31}
 # Some lose an event, and what follows it dies of the gap; some records are no events.
 SPOILT = {"orders": 300, "lost": 10, "poison": 20, "seed": 32, "node": "till2"}
@@ -68,10 +65,10 @@ def sent_again(kafka, one, two, **more):
 
 
 def test():
-    with scratch() as folder, Kafka(folder / "kafka", BROKER) as kafka, \
+    with scratch() as folder, Kafka(folder / "kafka", BROKER_OF_SHORT_SESSIONS) as kafka, \
             Mongo(folder / "mongo") as mongo:
-        one = Central(folder, "one", kafka.address, mongo.uri, "--create-topics", **SESSION)
-        two = Central(folder, "two", kafka.address, mongo.uri, **SESSION)
+        one = Central(folder, "one", kafka.address, mongo.uri, "--create-topics", **SHORT_SESSION)
+        two = Central(folder, "two", kafka.address, mongo.uri, **SHORT_SESSION)
         with one, two:
             expected = Feed(kafka.address, **CLEAN).finish().expected
             everything_read(one, two)
