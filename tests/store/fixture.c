@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const cursor_names[] = {TB_CURSOR_INPROC};
+static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
 
 static int64_t disk_free(void *ctx)
 {
@@ -50,7 +50,7 @@ enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err)
                                                      .outbox_keep_ms = f->outbox_keep_ms,
                                                      .idempotency_keep_ms = FIXTURE_DAY_MS,
                                                      .cursor_names = cursor_names,
-                                                     .cursor_count = 1,
+                                                     .cursor_count = f->connected ? 2 : 1,
                                                      .committed = committed,
                                                      .committed_ctx = f};
     return tb_writer_new(&writer_options, &f->writer, err);

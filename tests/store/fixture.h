@@ -25,6 +25,7 @@ struct fixture {
     struct tb_writer *writer; /* NULL while closed */
     int64_t outbox_keep_ms;
     int64_t event_max_bytes; /* 0: no limit */
+    bool connected;          /* retention waits for the cursor to Kafka as well */
 };
 
 void fixture_init(struct fixture *f);
