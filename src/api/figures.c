@@ -31,6 +31,7 @@ static void read_lag(const struct tb_api_options *options, const struct tb_asker
             figures->lag_known = false;
             continue;
         }
+        figures->reads = true;
         figures->end[p] = ranges[p].end;
         if (figures->end[p] > figures->committed[p])
             figures->lag += figures->end[p] - figures->committed[p];
@@ -41,7 +42,7 @@ static int64_t complete_until(struct tb_api *api, const struct tb_figures *figur
 {
     struct tb_consumer_stats *stats = (struct tb_consumer_stats *)(uintptr_t)api->options.consumer;
     struct tb_completeness *seen = &api->completeness;
-    bool lagging = !figures->lag_known || figures->lag > 0;
+    bool lagging = !figures->lag_known || !figures->reads || figures->lag > 0;
     int64_t seen_ms = atomic_load(&seen->complete_ms);
 
     if (!lagging && figures->feed.pending == 0) {

@@ -36,7 +36,7 @@ static void add_freshness(const struct tb_api *api, struct tb_buf *out,
     char labels[LABELS_SIZE];
     int64_t age_ms = tb_clock_wall_ms(api->options.clock) - figures->complete_ms;
 
-    if (!figures->lag_known || figures->complete_ms <= 0)
+    if (!figures->lag_known || !figures->reads || figures->complete_ms <= 0)
         return;
     if (figures->lag == 0 && figures->feed.pending == 0)
         age_ms = 0;

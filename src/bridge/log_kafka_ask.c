@@ -50,33 +50,56 @@ static enum tb_code refused(struct tb_error *err, const char *what, rd_kafka_res
     return tb_error_set(err, TB_UNAVAILABLE, "%s: %s", what, rd_kafka_err2str(code));
 }
 
-static enum tb_code ask_ends(rd_kafka_t *rk, const rd_kafka_topic_partition_t *part,
-                             struct tb_log_range *range, struct tb_error *err)
+static rd_kafka_resp_err_t ask_ends(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *held,
+                                    struct tb_log_range *ranges)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        rk, part->topic, part->partition, &range->begin, &range->end, TB_KAFKA_ASK_MS);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(held);
+    rd_kafka_resp_err_t code = tb_kafka_ask_ends(rk, list, RD_KAFKA_OFFSET_BEGINNING);
 
-    if (code)
-        return refused(err, "ends of the log", code);
-    range->committed = part->offset >= 0 ? part->offset : -1;
-    return TB_OK;
+    for (int i = 0; i < list->cnt && !code; i++)
+        ranges[list->elems[i].partition].begin = list->elems[i].offset;
+    if (!code)
+        code = tb_kafka_ask_ends(rk, list, RD_KAFKA_OFFSET_END);
+    for (int i = 0; i < list->cnt && !code; i++)
+        ranges[list->elems[i].partition].end = list->elems[i].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
 }
 
 static enum tb_code ask_all(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *held,
-                            struct tb_log_range *ranges, int32_t count, struct tb_error *err)
+                            struct tb_log_range *ranges, struct tb_error *err)
 {
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_committed(rk, held, TB_KAFKA_ASK_MS);
 
-    if (held->cnt > 0)
-        code = rd_kafka_committed(rk, held, TB_KAFKA_ASK_MS);
-    for (int i = 0; i < held->cnt && !code; i++) {
-        const rd_kafka_topic_partition_t *part = &held->elems[i];
+    for (int i = 0; i < held->cnt && !code; i++)
+        code = held->elems[i].err;
+    if (code)
+        return refused(err, "committed offsets", code);
+    code = ask_ends(rk, held, ranges);
+    if (code)
+        return refused(err, "ends of the log", code);
+    for (int i = 0; i < held->cnt; i++)
+        ranges[held->elems[i].partition].committed =
+            held->elems[i].offset >= 0 ? held->elems[i].offset : -1;
+    return TB_OK;
+}
 
-        code = part->err;
-        if (!code && part->partition < count)
-            TB_TRY(ask_ends(rk, part, &ranges[part->partition], err));
+/* Who holds nothing has nothing to ask for: is the log there at all? */
+static enum tb_code ask_any(const struct kafka_handle *handle, struct tb_error *err)
+{
+    struct kafka_layout ignored;
+    rd_kafka_resp_err_t code =
+        tb_kafka_ask_layout(handle->rk, handle->topic, TB_KAFKA_ASK_MS, &ignored);
+
+    return code ? refused(err, "the log", code) : TB_OK;
+}
+
+static void leave_below(rd_kafka_topic_partition_list_t *list, int32_t count)
+{
+    for (int i = list->cnt - 1; i >= 0; i--) {
+        if (list->elems[i].partition >= count)
+            rd_kafka_topic_partition_list_del_by_idx(list, i);
     }
-    return code ? refused(err, "committed offsets", code) : TB_OK;
 }
 
 /* Of the reader only its handle is looked at, which never changes and which any thread may ask. */
@@ -93,7 +116,9 @@ enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
         return refused(err, "partitions held", code);
     for (int32_t p = 0; p < count; p++)
         ret_ranges[p] = (struct tb_log_range){.end = -1, .committed = -1};
-    result = ask_all(asker->handle->rk, held, ret_ranges, count, err);
+    leave_below(held, count);
+    result = held->cnt > 0 ? ask_all(asker->handle->rk, held, ret_ranges, err)
+                           : ask_any(asker->handle, err);
     rd_kafka_topic_partition_list_destroy(held);
     return result;
 }

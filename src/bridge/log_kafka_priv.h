@@ -100,5 +100,9 @@ struct kafka_layout {
 };
 rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
                                         struct kafka_layout *ret_layout);
+/* Sets the offset of each partition in the list, all of one topic, to where it begins
+ * (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END). */
+rd_kafka_resp_err_t tb_kafka_ask_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
+                                      int64_t which);
 /* What to say of a topic that has another partition count than it should. */
 void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240]);

@@ -39,6 +39,20 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
     return TB_OK;
 }
 
+static rd_kafka_resp_err_t query_end(const struct kafka_reader *reader, int32_t partition,
+                                     int64_t which, int64_t *ret_offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t code;
+
+    rd_kafka_topic_partition_list_add(list, reader->topic, partition);
+    code = tb_kafka_ask_ends(reader->handle->rk, list, which);
+    if (!code)
+        *ret_offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
 /* Leaders move: asked again, the library has looked for the new one. */
 static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t partition,
                                       int64_t *ret_begin, int64_t *ret_end)
@@ -47,8 +61,9 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
     struct kafka_layout layout;
 
     for (int tries = 0; tries < QUERY_TRIES; tries++) {
-        code = rd_kafka_query_watermark_offsets(reader->handle->rk, reader->topic, partition,
-                                                ret_begin, ret_end, TB_KAFKA_ASK_MS);
+        code = query_end(reader, partition, RD_KAFKA_OFFSET_BEGINNING, ret_begin);
+        if (!code)
+            code = query_end(reader, partition, RD_KAFKA_OFFSET_END, ret_end);
         if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
             code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             break;

@@ -106,6 +106,21 @@ rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic,
     return code;
 }
 
+/* Not by rd_kafka_query_watermark_offsets: whatever time it is given, it waits until a leader that
+ * is away comes back. */
+rd_kafka_resp_err_t tb_kafka_ask_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
+                                      int64_t which)
+{
+    rd_kafka_resp_err_t code;
+
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = which; /* the protocol's word for it, as if it were a time */
+    code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_ASK_MS);
+    for (int i = 0; i < list->cnt && !code; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
 void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240])
 {
     snprintf(ret_text, 240,

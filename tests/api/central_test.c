@@ -416,6 +416,22 @@ START_TEST(status_and_metrics_tell_of_what_is_read_here)
 }
 END_TEST
 
+/* Others read everything, or the group has lost it: that is no sign of a view that has all. */
+START_TEST(who_reads_nothing_knows_no_age)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        central.ends[p] = central.committed[p] = 7;
+    get("/metrics");
+    check_body_has("projection_freshness_seconds{view=\"mongodb\"} 0.000\n");
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        central.ends[p] = -1;
+    get("/metrics");
+    ck_assert_ptr_null(strstr(got.body, "projection_freshness_seconds{"));
+    get("/healthz");
+    check_body_has("\"log\":{\"status\":\"pass\"}");
+}
+END_TEST
+
 /* The page that one looks at when all else fails. */
 START_TEST(status_tells_what_stands_in_the_way)
 {
@@ -498,6 +514,7 @@ int main(void)
     tcase_add_test(tc, metrics_tell_when_nodes_were_heard);
     tcase_add_test(tc, stats_tell_up_to_when_they_are_complete);
     tcase_add_test(tc, status_and_metrics_tell_of_what_is_read_here);
+    tcase_add_test(tc, who_reads_nothing_knows_no_age);
     tcase_add_test(tc, status_tells_what_stands_in_the_way);
     tcase_add_test(tc, health_names_what_fails);
     suite_add_tcase(suite, tc);
