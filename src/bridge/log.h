@@ -14,7 +14,10 @@
 #include "base/arena.h"
 #include "base/clock.h"
 
+/* Of every topic of a node's own log. */
 #define TB_LOG_PARTITIONS 6
+/* More than any topic has that is read here; tables by partition are small. */
+#define TB_LOG_PARTITIONS_MAX 256
 #define TB_LOG_HEADERS_MAX 64
 /* Records a reader hands out at once, and appends a writer holds unacknowledged. */
 #define TB_LOG_BATCH_MAX 1000

@@ -61,6 +61,11 @@ TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *o
 TB_CHECKED enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options,
                                           const char *topic, struct tb_log_reader **ret_reader,
                                           struct tb_error *err);
+/* All partitions of a topic without a group, each from its beginning unless it is sought
+ * elsewhere; its commits are not kept. */
+TB_CHECKED enum tb_code tb_log_kafka_visitor(const struct tb_log_kafka_options *options,
+                                             const char *topic, struct tb_log_reader **ret_reader,
+                                             struct tb_error *err);
 
 /* What stands in the way, one line; "" if nothing does. Any thread. */
 void tb_log_kafka_writer_problem(const struct tb_log_writer *writer, char ret_text[240]);

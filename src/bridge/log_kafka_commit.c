@@ -66,7 +66,7 @@ static rd_kafka_topic_partition_list_t *take_dirty(struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct kafka_part *part = &reader->parts[p];
 
         if (part->held && part->dirty)
@@ -129,7 +129,7 @@ void tb_kafka_commit_flush(struct kafka_reader *reader)
 
 void tb_kafka_commit_forget(struct kafka_reader *reader)
 {
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++)
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++)
         reader->parts[p].dirty = false;
     reader->dirty = reader->committing = false;
     reader->commit_number++;

@@ -40,7 +40,7 @@ static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *me
         return;
     if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
         tb_kafka_reader_error(reader, message->err, why);
-    else if (p >= 0 && p < KAFKA_PARTITIONS_MAX && reader->parts[p].held)
+    else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].held)
         tb_kafka_reader_stopped(reader, p, why);
 }
 
@@ -56,7 +56,7 @@ void tb_kafka_fetched_add(struct kafka_reader *reader, rd_kafka_message_t *messa
         rd_kafka_message_destroy(message);
         return;
     }
-    part = p >= 0 && p < KAFKA_PARTITIONS_MAX ? &reader->parts[p] : NULL;
+    part = p >= 0 && p < TB_LOG_PARTITIONS_MAX ? &reader->parts[p] : NULL;
     if (!part || !part->held || part->sought >= 0 || message->offset < part->next) {
         rd_kafka_message_destroy(message);
         return;

@@ -27,7 +27,7 @@ static rd_kafka_topic_partition_list_t *list_held(const struct kafka_reader *rea
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         if (reader->parts[p].held)
             list_add(list, reader, p, RD_KAFKA_OFFSET_INVALID);
     }
@@ -103,7 +103,7 @@ static int64_t place_of(const struct kafka_reader *reader, struct kafka_part *pa
         part->start = part->next < 0 ? 0 : part->next;
     if (part->next >= 0)
         return part->next;
-    return reader->tail ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    return reader->role == KAFKA_TAIL ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
 }
 
 static void place(struct kafka_reader *reader)
@@ -111,7 +111,7 @@ static void place(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_t *list = list_held(reader);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (!reader->tail)
+    if (reader->role == KAFKA_MEMBER)
         code = rd_kafka_committed(reader->handle->rk, list, TB_KAFKA_ASK_MS);
     for (int i = 0; i < list->cnt && !code; i++)
         code = list->elems[i].err;
@@ -144,18 +144,19 @@ static void take_all(struct kafka_reader *reader)
     if (tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS, &layout) ||
         layout.partitions == 0)
         return;
-    for (int32_t p = 0; p < layout.partitions && p < KAFKA_PARTITIONS_MAX; p++)
+    for (int32_t p = 0; p < layout.partitions && p < TB_LOG_PARTITIONS_MAX; p++)
         reader->parts[p].held = true;
     reader->unplaced = true;
 }
 
 void tb_kafka_group_serve(struct kafka_reader *reader)
 {
-    if (reader->tail && !reader->parts[0].held && reader->watch.state == KAFKA_FINE)
+    if (reader->role != KAFKA_MEMBER && !reader->parts[0].held &&
+        reader->watch.state == KAFKA_FINE)
         take_all(reader);
     if (reader->unplaced && now_ms(reader) >= reader->place_at_ms)
         place(reader);
-    if (!reader->tail && !reader->apart && reader->apart_since_ms >= 0 &&
+    if (reader->role == KAFKA_MEMBER && !reader->apart && reader->apart_since_ms >= 0 &&
         now_ms(reader) - reader->apart_since_ms >= FORMED_MS) {
         reader->apart = true;
         tb_kafka_reader_tell(reader);
@@ -192,7 +193,7 @@ void tb_kafka_group_pause(struct kafka_reader *reader)
 
 static void give_up_all(struct kafka_reader *reader)
 {
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct kafka_part *part = &reader->parts[p];
 
         if (!part->held)
@@ -215,12 +216,12 @@ static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_lis
     for (int i = 0; i < list->cnt; i++) {
         int32_t p = list->elems[i].partition;
 
-        if (p < KAFKA_PARTITIONS_MAX)
+        if (p < TB_LOG_PARTITIONS_MAX)
             reader->parts[p].held = true;
         else
             snprintf(reader->refused, sizeof reader->refused,
                      "%s has more than %d partitions: the others are not read", reader->topic,
-                     KAFKA_PARTITIONS_MAX);
+                     TB_LOG_PARTITIONS_MAX);
     }
     reader->unplaced = list->cnt > 0;
     reader->place_at_ms = 0;

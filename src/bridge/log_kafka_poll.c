@@ -24,12 +24,12 @@ static void gather(struct kafka_reader *reader, int64_t wait_ms)
 /* The next partition, in turn, that has something to say; -1: none. */
 static int32_t next_partition(struct kafka_reader *reader)
 {
-    for (int32_t i = 0; i < KAFKA_PARTITIONS_MAX && !reader->paused; i++) {
-        int32_t p = (reader->turn + i) % KAFKA_PARTITIONS_MAX;
+    for (int32_t i = 0; i < TB_LOG_PARTITIONS_MAX && !reader->paused; i++) {
+        int32_t p = (reader->turn + i) % TB_LOG_PARTITIONS_MAX;
 
         if (reader->parts[p].count == 0 && !reader->parts[p].corrupt)
             continue;
-        reader->turn = (p + 1) % KAFKA_PARTITIONS_MAX;
+        reader->turn = (p + 1) % TB_LOG_PARTITIONS_MAX;
         return p;
     }
     return -1;

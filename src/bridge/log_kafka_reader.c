@@ -18,7 +18,7 @@ static enum tb_code check_partition(struct kafka_reader *reader, int32_t partiti
 {
     struct kafka_layout layout = {0};
 
-    if (partition >= 0 && partition < KAFKA_PARTITIONS_MAX) {
+    if (partition >= 0 && partition < TB_LOG_PARTITIONS_MAX) {
         if (reader->parts[partition].held ||
             tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
                                 &layout) ||
@@ -31,7 +31,7 @@ static enum tb_code check_partition(struct kafka_reader *reader, int32_t partiti
 static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                                 struct tb_error *err)
 {
-    if (partition < 0 || partition >= KAFKA_PARTITIONS_MAX)
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     if (offset < 0)
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
@@ -103,9 +103,11 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
     const struct kafka_part *part;
     int64_t begin = 0, end = 0;
 
-    if (reader->tail)
+    if (reader->role == KAFKA_TAIL)
         return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
     TB_TRY(check_partition(reader, partition, err));
+    if (reader->role == KAFKA_VISITOR)
+        return TB_OK;
     part = &reader->parts[partition];
     if (!part->held || part->start < 0 || next < part->start)
         return TB_OK;
@@ -125,12 +127,12 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
     struct kafka_reader *reader = reader_of(base);
     struct tb_log_range range = {.committed = -1};
 
-    if (partition < 0 || partition >= KAFKA_PARTITIONS_MAX)
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
     if (reader->parts[partition].held && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;
-    else if (!reader->tail)
+    else if (reader->role == KAFKA_MEMBER)
         TB_TRY(tb_kafka_group_committed(reader, partition, &range.committed, err));
     *ret_range = range;
     return TB_OK;
@@ -150,7 +152,7 @@ static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct
 
 static bool reader_holds(struct tb_log_reader *base, int32_t partition)
 {
-    return partition >= 0 && partition < KAFKA_PARTITIONS_MAX &&
+    return partition >= 0 && partition < TB_LOG_PARTITIONS_MAX &&
            reader_of(base)->parts[partition].held;
 }
 
@@ -169,7 +171,7 @@ static void reader_free(struct tb_log_reader *base)
     if (reader->handle && reader->watch.state != KAFKA_DOWN)
         tb_kafka_commit_flush(reader);
     tb_kafka_fetched_return(reader);
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         tb_kafka_fetched_clear(reader, &reader->parts[p]);
         free(reader->parts[p].fetched);
     }
@@ -202,7 +204,7 @@ static enum tb_code subscribe(struct kafka_reader *reader, struct tb_error *err)
     rd_kafka_topic_partition_list_t *list;
     rd_kafka_resp_err_t code;
 
-    if (reader->tail)
+    if (reader->role != KAFKA_MEMBER)
         return TB_OK;
     list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, reader->topic, RD_KAFKA_PARTITION_UA);
@@ -223,7 +225,8 @@ static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafk
     reader->group = strdup(group ? group : reader->settings.client_id);
     if (!reader->topic || !reader->group)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    TB_TRY(tb_kafka_conf(&reader->settings, reader->group, reader->tail, &conf, err));
+    TB_TRY(
+        tb_kafka_conf(&reader->settings, reader->group, reader->role == KAFKA_TAIL, &conf, err));
     tb_kafka_group_callbacks(conf);
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
     rd_kafka_poll_set_consumer(reader->handle->rk);
@@ -233,7 +236,7 @@ static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafk
 }
 
 static enum tb_code reader_new(const struct tb_log_kafka_options *options, const char *topic,
-                               const char *group, struct tb_log_reader **ret_reader,
+                               const char *group, int role, struct tb_log_reader **ret_reader,
                                struct tb_error *err)
 {
     struct kafka_reader *reader = calloc(1, sizeof *reader);
@@ -242,9 +245,9 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
     if (!reader)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     reader->base.ops = &reader_ops;
-    reader->tail = group == NULL;
+    reader->role = role;
     tb_kafka_problem_init(&reader->problem);
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct kafka_part *part = &reader->parts[p];
 
         part->start = part->next = part->sought = part->committed = -1;
@@ -265,13 +268,19 @@ enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options, con
 {
     if (!group || group[0] == '\0')
         return tb_error_set(err, TB_INVALID, "no consumer group is named");
-    return reader_new(options, topic, group, ret_reader, err);
+    return reader_new(options, topic, group, KAFKA_MEMBER, ret_reader, err);
 }
 
 enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const char *topic,
                                struct tb_log_reader **ret_reader, struct tb_error *err)
 {
-    return reader_new(options, topic, NULL, ret_reader, err);
+    return reader_new(options, topic, NULL, KAFKA_TAIL, ret_reader, err);
+}
+
+enum tb_code tb_log_kafka_visitor(const struct tb_log_kafka_options *options, const char *topic,
+                                  struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return reader_new(options, topic, NULL, KAFKA_VISITOR, ret_reader, err);
 }
 
 void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])

@@ -10,8 +10,6 @@
 #include "bridge/log_kafka_priv.h"
 #include <stdatomic.h>
 
-/* More than any topic of ours has; the table is small. */
-#define KAFKA_PARTITIONS_MAX 256
 /* Fetched and not handed out: enough that every partition has its turn before a long one is
  * drained, and little beside the library's own queue. */
 #define KAFKA_FETCHED_MAX ((size_t)2 * TB_LOG_BATCH_MAX)
@@ -35,7 +33,7 @@ struct kafka_reader {
     struct tb_log_reader base;
     struct kafka_settings settings;
     char *topic, *group;
-    bool tail;
+    enum { KAFKA_MEMBER, KAFKA_TAIL, KAFKA_VISITOR } role; /* of a group, or of none */
     struct kafka_handle *handle;
     rd_kafka_queue_t *queue; /* the consumer's, to wake it */
     struct kafka_watch watch;
@@ -43,7 +41,7 @@ struct kafka_reader {
     _Atomic bool woken;
     bool paused;
 
-    struct kafka_part parts[KAFKA_PARTITIONS_MAX];
+    struct kafka_part parts[TB_LOG_PARTITIONS_MAX];
     int32_t turn; /* the partition looked at first */
     size_t fetched, fetched_bytes;
     rd_kafka_message_t *lent[TB_LOG_BATCH_MAX]; /* the batch handed out */

@@ -26,7 +26,7 @@ void tb_kafka_reader_error(struct kafka_reader *reader, rd_kafka_resp_err_t code
         tb_kafka_watch_error(&reader->watch, &reader->settings, &reader->problem, code, text);
         return;
     }
-    if (of_group && reader->tail)
+    if (of_group && reader->role != KAFKA_MEMBER)
         return;
     snprintf(reader->refused, sizeof reader->refused, "%s %s: %s", of_group ? "group" : "topic",
              of_group ? reader->group : reader->topic, rd_kafka_err2str(code));
@@ -47,7 +47,7 @@ void tb_kafka_reader_tell(struct kafka_reader *reader)
     const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;
     char apart[200];
 
-    for (int32_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         const struct kafka_part *part = &reader->parts[p];
 
         if (!part->held || !part->corrupt)

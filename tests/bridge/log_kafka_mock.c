@@ -59,13 +59,11 @@ void mock_fail(struct mock *mock, int16_t request, rd_kafka_resp_err_t error, si
         rd_kafka_mock_push_request_errors(mock->cluster, request, 1, error);
 }
 
-struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic, int partitions)
+struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic)
 {
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
 
-    ck_ok(tb_log_kafka_tail(&mock->options, topic, &reader, &err));
-    for (int32_t p = 0; p < partitions; p++)
-        ck_ok(reader->ops->seek(reader, p, 0, &err));
+    ck_ok(tb_log_kafka_visitor(&mock->options, topic, &reader, &err));
     return reader;
 }

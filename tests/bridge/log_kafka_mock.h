@@ -36,4 +36,4 @@ void mock_topic(struct mock *mock, const char *name, int partitions);
 /* The next count requests of that kind are answered with the error. */
 void mock_fail(struct mock *mock, int16_t request, rd_kafka_resp_err_t error, size_t count);
 /* A reader of everything from the beginning that waits for no group. */
-struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic, int partitions);
+struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic);

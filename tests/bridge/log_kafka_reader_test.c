@@ -454,6 +454,36 @@ START_TEST(a_tail_sees_what_comes)
 }
 END_TEST
 
+/* A visitor begins at the beginning, or where it is told to; its commits are taken and kept
+ * nowhere, and a place that the log does not have is an alarm. */
+START_TEST(a_visitor_reads_all_from_the_beginning)
+{
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+    struct tb_log_range range = {0};
+
+    put_many(0, 50);
+    for (int visit = 0; visit < 2; visit++) {
+        f.seen->count = 0;
+        ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+        log_read(reader, f.seen, 50);
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+            ck_ok(reader->ops->range(reader, p, &range, &err));
+            ck_assert_int_eq(range.committed, -1);
+            ck_ok(reader->ops->commit(reader, p, range.end, &err));
+        }
+        reader->ops->free(reader);
+    }
+    ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+    ck_ok(reader->ops->range(reader, 0, &range, &err));
+    ck_ok(reader->ops->seek(reader, 0, range.end + 1, &err));
+    while (reader->ops->poll(reader, 100, 50, &batch, &err) != TB_CORRUPT)
+        check_patience();
+    reader->ops->free(reader);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log_kafka_reader");
@@ -469,6 +499,7 @@ int main(void)
     tcase_add_test(tc, brokers_go_and_come_back);
     tcase_add_loop_test(tc, leaving_does_not_wait_for_brokers, 0, 2);
     tcase_add_test(tc, a_tail_sees_what_comes);
+    tcase_add_test(tc, a_visitor_reads_all_from_the_beginning);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
