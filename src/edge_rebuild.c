@@ -112,6 +112,7 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .rules = {.currency = tb_config_text(config, TB_NODE_CURRENCY),
                   .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START)},
         .topic = EDGE_TOPIC,
+        .partitions = TB_LOG_PARTITIONS,
         .entered = on_entered,
         .ctx = edge,
     };

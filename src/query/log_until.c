@@ -27,12 +27,11 @@ static enum tb_code until_poll(struct tb_log_reader *base, size_t max, int64_t w
 {
     struct tb_log_until *until = until_of(base);
 
-    (void)wait_ms; /* whoever moves the end wakes the owner */
     *ret_batch = (struct tb_log_batch){0};
-    for (int turn = 0; turn < TB_LOG_PARTITIONS; turn++) {
+    for (int turn = 0; turn < until->partitions; turn++) {
         struct tb_log_batch batch = {0};
 
-        TB_TRY(until->from->ops->poll(until->from, max, 0, &batch, err));
+        TB_TRY(until->from->ops->poll(until->from, max, turn == 0 ? wait_ms : 0, &batch, err));
         if (batch.count == 0)
             return TB_OK;
         TB_TRY(cut(until, &batch, err));
@@ -100,9 +99,10 @@ static int64_t mono_us(void *ctx)
     return tb_clock_mono_us(((struct tb_log_until *)ctx)->real);
 }
 
-void tb_log_until_init(struct tb_log_until *until, struct tb_log_reader *from,
+void tb_log_until_init(struct tb_log_until *until, struct tb_log_reader *from, int32_t partitions,
                        const struct tb_clock *real)
 {
-    *until = (struct tb_log_until){.reader.ops = &ops, .from = from, .real = real};
+    *until = (struct tb_log_until){
+        .reader.ops = &ops, .from = from, .partitions = partitions, .real = real};
     until->clock = (struct tb_clock){.ctx = until, .wall_ms = appended_at, .mono_us = mono_us};
 }

@@ -8,6 +8,8 @@
 #define PAUSE_MS 20
 /* What an earlier process left could not be told. */
 #define ASK_AGAIN_MS 1000
+/* The served view did not come to where it is to be compared: somebody is slow, or away. */
+#define HOLD_AGAIN_MS 1000
 #define TIDY_EVERY_MS (60 * 60 * 1000)
 /* A view that turns out to be damaged, or to lack events, is begun anew so often. */
 #define RESTARTS_MAX 2
@@ -35,33 +37,6 @@ void tb_rebuild_free(struct tb_rebuild *rebuild)
     pthread_mutex_destroy(&rebuild->lock);
     tb_mailbox_release(&rebuild->door);
     free(rebuild);
-}
-
-/* With the lock held: it is shown as begun from here on. */
-static void put_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
-{
-    rebuild->figures = (struct tb_rebuild_figures){.job = *job, .seconds_left = -1};
-    rebuild->figures.state = TB_REBUILD_BUILDING;
-    rebuild->pending = true;
-}
-
-enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
-                              struct tb_error *err)
-{
-    const struct tb_rebuild_options *options = &rebuild->options;
-    enum tb_code code = TB_OK;
-
-    pthread_mutex_lock(&rebuild->lock);
-    if (tb_rebuild_is_running(rebuild->figures.state))
-        code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
-    else if (job->rollback && !options->edition->can_roll_back(options->edition_ctx))
-        code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
-    else
-        put_job(rebuild, job);
-    pthread_mutex_unlock(&rebuild->lock);
-    if (code == TB_OK)
-        tb_mailbox_wake(&rebuild->door);
-    return code;
 }
 
 static int64_t fail(struct tb_rebuild *rebuild, const char *why)
@@ -97,50 +72,22 @@ static int64_t begin(struct tb_rebuild *rebuild, bool anew)
     return 0;
 }
 
-/* What an earlier process did not end; asked until there is an answer. A person who was faster
- * begins anew. */
-static enum tb_code ask_begun(struct tb_rebuild *rebuild, bool *ret_begun, struct tb_error *err)
-{
-    const struct tb_rebuild_options *options = &rebuild->options;
-    struct tb_rebuild_job job = {0};
-
-    TB_TRY(options->edition->begun(options->edition_ctx, ret_begun, &job, err));
-    rebuild->asked = true;
-    pthread_mutex_lock(&rebuild->lock);
-    *ret_begun = *ret_begun && !rebuild->pending;
-    if (*ret_begun) {
-        put_job(rebuild, &job);
-        rebuild->pending = false;
-        rebuild->job = job;
-    }
-    pthread_mutex_unlock(&rebuild->lock);
-    return TB_OK;
-}
-
-static bool take_pending(struct tb_rebuild *rebuild)
-{
-    bool pending;
-
-    pthread_mutex_lock(&rebuild->lock);
-    pending = rebuild->pending;
-    rebuild->pending = false;
-    if (pending)
-        rebuild->job = rebuild->figures.job;
-    pthread_mutex_unlock(&rebuild->lock);
-    return pending;
-}
-
 static int64_t idle(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    int64_t now_ms = tb_clock_mono_ms(options->clock);
+    int64_t now_ms = tb_clock_mono_ms(options->clock), due_ms;
     struct tb_error err = {0};
 
-    if (now_ms < rebuild->tidy_at_ms)
-        return rebuild->tidy_at_ms - now_ms;
-    (void)options->edition->tidy(options->edition_ctx, &err); /* else the next time */
-    rebuild->tidy_at_ms = now_ms + TIDY_EVERY_MS;
-    return TIDY_EVERY_MS;
+    if (now_ms >= rebuild->tidy_at_ms) {
+        (void)options->edition->tidy(options->edition_ctx, &err); /* else the next time */
+        rebuild->tidy_at_ms = now_ms + TIDY_EVERY_MS;
+    }
+    due_ms = rebuild->tidy_at_ms;
+    if (rebuild->untold)
+        due_ms = rebuild->note_at_ms;
+    else if (options->edition->look_every_ms > 0 && rebuild->look_at_ms < due_ms)
+        due_ms = rebuild->look_at_ms;
+    return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
 /* Up to where the served view is. */
@@ -148,7 +95,7 @@ static enum tb_code fill(struct tb_rebuild *rebuild, int64_t *ret_left, int64_t 
                          struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    int64_t next[TB_LOG_PARTITIONS] = {0};
+    int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
 
     TB_TRY(options->edition->served(options->edition_ctx, next, err));
     return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
@@ -209,10 +156,21 @@ static int64_t end_compare(struct tb_rebuild *rebuild)
     return 0;
 }
 
+static enum tb_code is_settled(struct tb_rebuild *rebuild, bool *ret_settled, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+
+    *ret_settled = true;
+    return options->edition->settled
+               ? options->edition->settled(options->edition_ctx, ret_settled, err)
+               : TB_OK;
+}
+
 static enum tb_code compare_on(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
                                struct tb_error *err)
 {
     int64_t left = 0;
+    bool settled = false;
 
     *ret_wait_ms = 0;
     if (!rebuild->held)
@@ -223,15 +181,39 @@ static enum tb_code compare_on(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
         return TB_OK;
     }
     TB_TRY(tb_rebuild_fill(rebuild, rebuild->held_next, &left, ret_wait_ms, err));
-    return left == 0 ? begin_compare(rebuild, err) : TB_OK;
+    if (left > 0)
+        return TB_OK;
+    TB_TRY(is_settled(rebuild, &settled, err));
+    *ret_wait_ms = settled ? 0 : PAUSE_MS;
+    return settled ? begin_compare(rebuild, err) : TB_OK;
+}
+
+/* Whatever moved meanwhile is no difference: then it is compared once more. */
+static enum tb_code compare_and_check(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
+                                      struct tb_error *err)
+{
+    bool settled = false;
+
+    TB_TRY(compare_on(rebuild, ret_wait_ms, err));
+    if (!rebuild->compare || !rebuild->compare->done)
+        return TB_OK;
+    TB_TRY(is_settled(rebuild, &settled, err));
+    return settled ? TB_OK
+                   : tb_error_set(err, TB_BUSY, "the served view moved while it was compared");
 }
 
 static int64_t compare(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t wait_ms = 0;
+    enum tb_code code = compare_and_check(rebuild, &wait_ms, &err);
 
-    if (compare_on(rebuild, &wait_ms, &err) != TB_OK)
+    if (code == TB_BUSY) {
+        tb_rebuild_let_go(rebuild);
+        tb_rebuild_note_problem(rebuild, err.text);
+        return HOLD_AGAIN_MS;
+    }
+    if (code != TB_OK)
         return fail_or_restart(rebuild, &err);
     if (rebuild->compare && rebuild->compare->done)
         return end_compare(rebuild);
@@ -261,20 +243,10 @@ static int64_t swap(struct tb_rebuild *rebuild)
     return 0;
 }
 
-int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
+static int64_t work(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    struct tb_error err = {0};
-    bool begun = false;
 
-    if (!rebuild->asked && ask_begun(rebuild, &begun, &err) != TB_OK)
-        return ASK_AGAIN_MS;
-    if (begun)
-        return begin(rebuild, /* anew= */ false);
-    if (take_pending(rebuild))
-        return begin(rebuild, /* anew= */ true);
-    if (!tb_rebuild_is_running(rebuild->state))
-        return idle(rebuild);
     if (!options->edition->has_room(options->edition_ctx))
         return fail(rebuild, "the disk reserve is reached: what is left is for orders");
     switch (rebuild->state) {
@@ -285,6 +257,22 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
     default:
         return build(rebuild);
     }
+}
+
+int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
+{
+    struct tb_error err = {0};
+    bool left = false;
+
+    if (tb_rebuild_may_look(rebuild) && tb_rebuild_look(rebuild, &left, &err) != TB_OK)
+        return ASK_AGAIN_MS;
+    if (left)
+        return begin(rebuild, /* anew= */ false);
+    if (tb_rebuild_take_pending(rebuild))
+        return begin(rebuild, /* anew= */ true);
+    if (!tb_rebuild_note(rebuild))
+        return fail(rebuild, "another process goes on with it");
+    return tb_rebuild_is_running(rebuild->state) ? work(rebuild) : idle(rebuild);
 }
 
 void tb_rebuild_run(struct tb_rebuild *rebuild)

@@ -57,6 +57,8 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
 
     TB_ASSERT(from[state] & 1u << rebuild->state);
     rebuild->state = state;
+    rebuild->note_at_ms = 0;
+    rebuild->untold = !tb_rebuild_is_running(state) && rebuild->options.edition->note;
     pthread_mutex_lock(&rebuild->lock);
     figures->state = state;
     snprintf(figures->problem, sizeof figures->problem, "%s", problem);

@@ -3,8 +3,9 @@
 
 /* While nobody writes the served view: at the rate of a small machine, a fraction of a second. */
 #define REACH_EVENTS_MAX 5000
-/* A step reads something, or is in trouble, or all is read. */
-#define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS)
+/* A step reads something, or is in trouble, or all is read, unless the log is slow. */
+#define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS_MAX)
+#define REACH_MS 5000
 
 static void on_failed(void *ctx, const struct tb_error *err)
 {
@@ -22,7 +23,7 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
         .rules = options->rules,
         .dead_letter_keep_ms = -1, /* that is done once it is served */
         .topic = options->topic,
-        .partitions = TB_LOG_PARTITIONS,
+        .partitions = options->partitions,
         .failed = on_failed,
         .ctx = rebuild,
     };
@@ -44,9 +45,10 @@ static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int6
 /* A rollback counts from where the old view stood. */
 static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
 {
-    int64_t next[TB_LOG_PARTITIONS] = {0};
+    const int32_t partitions = rebuild->options.partitions;
+    int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < partitions; p++) {
         struct tb_log_range range = {0};
 
         TB_TRY(rebuild->reader->ops->range(rebuild->reader, p, &range, err));
@@ -56,7 +58,7 @@ static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
     }
     rebuild->goal = 0;
     TB_TRY(rebuild->options.edition->served(rebuild->options.edition_ctx, next, err));
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < partitions; p++)
         rebuild->goal += next[p] > rebuild->first[p] ? next[p] - rebuild->first[p] : 0;
     return TB_OK;
 }
@@ -68,7 +70,7 @@ enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew, struct tb_er
     rebuild->opened = true;
     TB_TRY(options->edition->open(options->edition_ctx, &rebuild->job, anew, &rebuild->view,
                                   &rebuild->reader, err));
-    tb_log_until_init(&rebuild->until, rebuild->reader, options->clock);
+    tb_log_until_init(&rebuild->until, rebuild->reader, options->partitions, options->clock);
     TB_TRY(open_consumer(rebuild, err));
     rebuild->rate_ms = tb_clock_mono_ms(options->clock);
     rebuild->rate_events = 0;
@@ -107,7 +109,7 @@ static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64
 {
     int64_t events = 0, left = 0;
 
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+    for (int32_t p = 0; p < rebuild->options.partitions; p++) {
         int64_t at = 0;
 
         TB_TRY(position(rebuild, p, &at, err));
@@ -128,7 +130,7 @@ static bool is_for_good(const struct tb_error *err)
 static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struct tb_error *err)
 {
     rebuild->trouble = (struct tb_error){0};
-    *ret_wait_ms = tb_consumer_step(rebuild->consumer, 0);
+    *ret_wait_ms = tb_consumer_step(rebuild->consumer, rebuild->options.edition->poll_ms);
     if (is_for_good(&rebuild->trouble)) {
         *err = rebuild->trouble;
         return err->code;
@@ -136,10 +138,16 @@ static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struc
     return TB_OK;
 }
 
+static void read_until(struct tb_rebuild *rebuild, const int64_t *next)
+{
+    for (int32_t p = 0; p < rebuild->options.partitions; p++)
+        rebuild->until.until[p] = next[p];
+}
+
 enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, int64_t *ret_left,
                              int64_t *ret_wait_ms, struct tb_error *err)
 {
-    memcpy(rebuild->until.until, next, sizeof rebuild->until.until);
+    read_until(rebuild, next);
     TB_TRY(step(rebuild, ret_wait_ms, err));
     tb_rebuild_note_problem(rebuild, rebuild->trouble.text);
     return count(rebuild, next, ret_left, err);
@@ -148,15 +156,17 @@ enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, in
 enum tb_code tb_rebuild_reach(struct tb_rebuild *rebuild, const int64_t *next,
                               struct tb_error *err)
 {
-    int64_t left = 0, wait_ms = 0;
+    const struct tb_clock *clock = rebuild->options.clock;
+    int64_t until_ms = tb_clock_mono_ms(clock) + REACH_MS, left = 0, wait_ms = 0;
 
     TB_TRY(count(rebuild, next, &left, err));
     if (left > REACH_EVENTS_MAX)
         return tb_error_set(err, TB_BUSY, "%lld events came meanwhile", (long long)left);
-    memcpy(rebuild->until.until, next, sizeof rebuild->until.until);
+    read_until(rebuild, next);
     for (int steps = 0; left > 0; steps++) {
         TB_TRY(step(rebuild, &wait_ms, err));
-        if (rebuild->trouble.code != TB_OK || steps == REACH_STEPS_MAX)
+        if (rebuild->trouble.code != TB_OK || steps == REACH_STEPS_MAX ||
+            tb_clock_mono_ms(clock) >= until_ms)
             return tb_error_set(err, TB_BUSY, "%s", rebuild->trouble.text);
         TB_TRY(count(rebuild, next, &left, err));
     }

@@ -1,5 +1,5 @@
-/* The rebuild's parts: filling the new view (rebuild_fill.c), what others see of it
- * (rebuild_figures.c), and the steps (rebuild.c).
+/* The rebuild's parts: whose job there is (rebuild_jobs.c), filling the new view (rebuild_fill.c),
+ * what is shown of it (rebuild_figures.c), and the steps (rebuild.c).
  *
  * Thread:  the owner's, but for what the lock is for.
  * Memory:  as rebuild.h.
@@ -20,8 +20,11 @@ struct tb_rebuild {
 
     enum tb_rebuild_state state; /* figures' is ahead of it while a job is pending */
     struct tb_rebuild_job job;
-    bool asked; /* the edition, for what was begun before */
-    int64_t tidy_at_ms;
+    bool starting; /* with the lock: start waits for the edition's claim */
+    bool asked;    /* the edition, for what was begun before */
+    bool untold;   /* the end, to others */
+    int64_t look_at_ms, note_at_ms, tidy_at_ms; /* monotonic */
+    struct tb_rebuild_figures copy;             /* for the edition: too large for a stack */
     bool opened;          /* the edition is to close what it was asked to open */
     struct tb_view *view; /* the edition's */
     struct tb_log_reader *reader;
@@ -30,14 +33,24 @@ struct tb_rebuild {
     struct tb_error trouble; /* of the last step of the consumer */
     int restarts;
 
-    int64_t first[TB_LOG_PARTITIONS]; /* where reading began */
-    int64_t goal;                     /* of BUILDING: events */
-    int64_t rate_ms, rate_events;     /* the last sample */
-    bool held;                        /* by the edition */
-    int64_t held_next[TB_LOG_PARTITIONS];
+    int64_t first[TB_LOG_PARTITIONS_MAX]; /* where reading began */
+    int64_t goal;                         /* of BUILDING: events */
+    int64_t rate_ms, rate_events;         /* the last sample */
+    bool held;                            /* by the edition */
+    int64_t held_next[TB_LOG_PARTITIONS_MAX];
     struct tb_view_reader *held_served, *held_rebuilt;
     struct tb_compare *compare; /* NULL: not begun */
 };
+
+/* rebuild_jobs.c */
+/* It is time to ask the edition whose job there is: first of all until there is an answer. */
+bool tb_rebuild_may_look(const struct tb_rebuild *rebuild);
+TB_CHECKED enum tb_code tb_rebuild_look(struct tb_rebuild *rebuild, bool *ret_left,
+                                        struct tb_error *err);
+/* A job was asked for: it is rebuild->job from here on. */
+bool tb_rebuild_take_pending(struct tb_rebuild *rebuild);
+/* What is due of telling others. False: the job is theirs by now. */
+bool tb_rebuild_note(struct tb_rebuild *rebuild);
 
 /* rebuild_fill.c */
 TB_CHECKED enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew,

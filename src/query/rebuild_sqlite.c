@@ -74,14 +74,14 @@ static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct
     return finish_removing(self, err);
 }
 
-static enum tb_code sqlite_begun(void *ctx, bool *ret_begun, struct tb_rebuild_job *ret_job,
-                                 struct tb_error *err)
+static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
+                                struct tb_rebuild_figures *ret_figures, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
 
     (void)err;
-    *ret_begun = self->all.building != 0;
-    *ret_job = (struct tb_rebuild_job){.accept = self->all.accept};
+    *ret_found = self->all.building != 0 ? TB_REBUILD_FOUND_LEFT : TB_REBUILD_FOUND_NOTHING;
+    ret_figures->job = (struct tb_rebuild_job){.accept = self->all.accept};
     return TB_OK;
 }
 
@@ -296,7 +296,7 @@ static bool sqlite_has_room(void *ctx)
 }
 
 const struct tb_rebuild_edition tb_rebuild_sqlite_edition = {
-    .begun = sqlite_begun,
+    .look = sqlite_look,
     .open = sqlite_open,
     .served = sqlite_served,
     .hold = sqlite_hold,

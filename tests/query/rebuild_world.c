@@ -134,6 +134,7 @@ static bool start_rebuild(struct world *world)
         .clock = &world->clock.clock,
         .random = &world->fake.random,
         .rules = {.currency = "EUR"},
+        .partitions = TB_LOG_PARTITIONS,
     };
     struct tb_error err = {0};
 
