@@ -8,6 +8,8 @@
 #define SERVE_MS 500
 /* An order that the view refuses is tried again after so long. */
 #define REFUSED_MS 1000
+/* While a view is moved, which takes a moment. */
+#define HELD_MS 20
 #define EXPIRE_EVERY_MS (60 * 60 * 1000)
 /* Short enough not to be felt by the events that wait behind it. */
 #define EXPIRE_AT_ONCE 1000
@@ -286,13 +288,16 @@ static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
     return true;
 }
 
-/* Returns how long to pause. An order that the view refuses is no trouble of the view. */
+/* Returns how long to pause. An order that the view refuses is no trouble of the view; that it is
+ * held is none at all. */
 static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
 {
     bool stopped = atomic_load(&consumer->stats.stopped);
     int64_t wait_ms = REFUSED_MS;
 
     tb_consumer_undo(consumer);
+    if (consumer->held)
+        return pause_reader(consumer, HELD_MS) ? 0 : HELD_MS;
     consumer->steps_well = 0;
     if (consumer->options.failed)
         consumer->options.failed(consumer->options.ctx, err);
@@ -343,6 +348,7 @@ int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
     tb_consumer_run_errands(consumer);
     if (consumer->paused && !serve(consumer, wait_ms, &pause_ms))
         return pause_ms;
+    consumer->held = false;
     if (work(consumer, wait_ms, &err) != TB_OK)
         return fail(consumer, &err);
     note_success(consumer);

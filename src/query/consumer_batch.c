@@ -103,12 +103,28 @@ static void stop_for_letters(struct tb_consumer *consumer, const struct tb_dead_
     atomic_store(&consumer->stats.stopped, true);
 }
 
+/* Of the part what the view is to be given now. */
+static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *part,
+                             struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    int64_t until = INT64_MAX;
+
+    if (view->ops->until)
+        TB_TRY(view->ops->until(view, part->partition, &until, err));
+    while (part->count > 0 && part->records[part->count - 1].offset >= until)
+        part->count--;
+    consumer->held = part->count == 0;
+    return consumer->held ? tb_error_set(err, TB_BUSY, "the view is being moved") : TB_OK;
+}
+
 /* A plan whose dead letters are within bounds, if need be of fewer records. */
 static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_log_batch part = next_part(consumer, SIZE_MAX);
     const struct tb_dead_letter *surplus;
 
+    TB_TRY(cut_part(consumer, &part, err));
     TB_TRY(make_plan(consumer, &part, err));
     surplus = consumer->letters ? one_too_many(consumer) : NULL;
     if (!surplus)
@@ -165,6 +181,13 @@ static void give(struct tb_consumer *consumer)
     consumer->tries = 0;
 }
 
+static void plan_again(struct tb_consumer *consumer, struct tb_error *err)
+{
+    tb_plan_clear(&consumer->plan);
+    consumer->part = 0;
+    *err = (struct tb_error){0};
+}
+
 /* A plan that the view does not take is kept and tried again: it is the same plan until then. */
 enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
 {
@@ -179,9 +202,12 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
         code = view->ops->commit(view, &consumer->plan, err);
         if (code == TB_OK)
             break;
-        if (code != TB_INVALID)
+        if (code == TB_INVALID)
+            TB_TRY(take_refusal(consumer, err));
+        else if (code == TB_CONFLICT)
+            plan_again(consumer, err);
+        else
             return code;
-        TB_TRY(take_refusal(consumer, err));
     }
     give(consumer);
     return TB_OK;

@@ -60,6 +60,7 @@ struct tb_consumer {
     size_t told_count; /* of these the log was told */
 
     bool paused;         /* the reader hands out nothing */
+    bool held;           /* the view is not to be written further now */
     int64_t retry_at_ms; /* while paused: when to try again; monotonic */
 
     /* An order that the view refuses: how often, and what became of it. */

@@ -18,6 +18,10 @@ struct tb_view {
     size_t refused; /* after a commit that was TB_INVALID: which of plan->orders it was */
 };
 struct tb_view_ops {
+    /* Before a plan: records of the partition from this offset on are not to be planned now;
+     * INT64_MAX: all may be. Asked again soon. NULL: all may always be. */
+    enum tb_code (*until)(struct tb_view *view, int32_t partition, int64_t *ret_until,
+                          struct tb_error *err);
     /* Fetches in one go what load will be asked for next: a hint. The ids are different ones.
      * NULL: load is as fast without. */
     enum tb_code (*prefetch)(struct tb_view *view, const char (*order_ids)[TB_UUID_SIZE],
@@ -26,7 +30,8 @@ struct tb_view_ops {
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned *ret_order, struct tb_error *err);
     /* Writes the plan and its next offset. TB_INVALID: the order view->refused can never be
-     * written, the rest may be: plan again without it. */
+     * written, the rest may be: plan again without it. TB_CONFLICT: the view is another one than
+     * the plan was made for, nothing is done: plan again. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
     /* Plans given to commit are the view's for good, and seen by readers, only from here on. NULL,
      * and undo too: from commit on. */

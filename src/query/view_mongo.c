@@ -8,8 +8,8 @@
 #define SOCKET_MS 10000
 #define WRITE_CONCERN_MS 5000
 #define WAIT_QUEUE_MS 2000
-/* The consumer, the readers of the API, heartbeats. */
-#define POOL_SIZE 8
+/* The consumer, the readers of the API, heartbeats, the rebuild. */
+#define POOL_SIZE 10
 
 static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
 {
@@ -183,27 +183,4 @@ enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
         atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_AWAY_MS);
     return tb_mongo_error(err, error, false, what);
-}
-
-enum tb_code tb_mongo_read_names(const struct tb_mongo_lease *lease,
-                                 struct tb_mongo_names *ret_names, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8("served"));
-    struct tb_mongo_names names = {.orders = "orders", .sales = "sales_by_day"};
-    const bson_t *doc;
-    bson_iter_t iter;
-
-    tb_mongo_find_begin(&find, lease, "meta", filter, NULL);
-    while ((doc = tb_mongo_find_next(&find))) {
-        if (bson_iter_init_find(&iter, doc, "orders"))
-            tb_get_text(&iter, names.orders, sizeof names.orders);
-        if (bson_iter_init_find(&iter, doc, "sales_by_day"))
-            tb_get_text(&iter, names.sales, sizeof names.sales);
-    }
-    TB_TRY(tb_mongo_find_end(&find, "reading what is served", err));
-    if (names.orders[0] == '\0' || names.sales[0] == '\0')
-        return tb_error_set(err, TB_CORRUPT, "meta says no names of what is served");
-    *ret_names = names;
-    return TB_OK;
 }

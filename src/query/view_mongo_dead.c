@@ -8,6 +8,7 @@ struct fate {
 };
 struct fates {
     const struct tb_mongo_lease *lease;
+    const char *collection;
     const struct tb_plan *plan;
     struct fate *list; /* offsets rising */
     size_t count;
@@ -81,7 +82,7 @@ static enum tb_code write_some(struct fates *fates, struct tb_mongo_op *ops, siz
         ops[count].tag = i;
         TB_TRY(make_op(fates, &fates->list[i], &ops[count++], err));
     }
-    TB_TRY(tb_mongo_bulk(fates->lease, "dead_letters", ops, count, err));
+    TB_TRY(tb_mongo_bulk(fates->lease, fates->collection, ops, count, err));
     for (size_t i = 0; i < count; i++) {
         if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
             return tb_mongo_op_error(err, &ops[i], "writing a dead letter");
@@ -110,10 +111,10 @@ static enum tb_code write_all(struct fates *fates, struct tb_error *err)
     return code;
 }
 
-enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease, const struct tb_plan *plan,
-                                 struct tb_error *err)
+enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease, const char *collection,
+                                 const struct tb_plan *plan, struct tb_error *err)
 {
-    struct fates fates = {.lease = lease, .plan = plan};
+    struct fates fates = {.lease = lease, .collection = collection, .plan = plan};
     enum tb_code code;
 
     if (plan->dead_count == 0 && plan->mended_count == 0)
@@ -177,20 +178,8 @@ static enum tb_code update_status(const struct tb_mongo_lease *lease, const char
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("dropped"), "changedAt",
                               BCON_DATE_TIME(at_ms), "}");
-    mongoc_collection_t *letters =
-        mongoc_client_get_collection(lease->client, lease->mongo->database, "dead_letters");
-    bson_error_t error = {0};
-    enum tb_code code = TB_OK;
-    bson_iter_t iter;
-    bson_t reply;
 
-    if (!mongoc_collection_update_one(letters, filter, update, NULL, &reply, &error))
-        code = tb_mongo_error(err, &error, true, "dropping a dead letter");
-    else
-        *ret_found = bson_iter_init_find(&iter, &reply, "matchedCount") && tb_get_int(&iter) > 0;
-    bson_destroy(&reply);
-    mongoc_collection_destroy(letters);
-    return code;
+    return tb_mongo_update(lease, "dead_letters", filter, update, ret_found, err);
 }
 
 enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place place,

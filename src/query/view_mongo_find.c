@@ -10,6 +10,19 @@ void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_lease
     find->cursor = mongoc_collection_find_with_opts(find->collection, filter, opts, NULL);
 }
 
+void tb_mongo_find_newest(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
+                          const char *collection, const bson_t *filter)
+{
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+
+    TB_ASSERT(!find->cursor);
+    find->mongo = lease->mongo;
+    find->collection =
+        mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
+    find->cursor = mongoc_collection_find_with_opts(find->collection, filter, NULL, primary);
+    mongoc_read_prefs_destroy(primary);
+}
+
 void tb_mongo_aggregate_begin(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
                               const char *collection, const bson_t *pipeline)
 {
@@ -86,4 +99,24 @@ enum tb_code tb_mongo_remove(const struct tb_mongo_lease *lease, const char *col
     bson_destroy(&reply);
     mongoc_collection_destroy(from);
     return code;
+}
+
+enum tb_code tb_mongo_update(const struct tb_mongo_lease *lease, const char *collection,
+                             const bson_t *filter, const bson_t *update, bool *ret_found,
+                             struct tb_error *err)
+{
+    mongoc_collection_t *into =
+        mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
+    bson_error_t error = {0};
+    enum tb_code code = TB_OK;
+    bson_iter_t iter;
+    bson_t reply;
+
+    if (!mongoc_collection_update_one(into, filter, update, NULL, &reply, &error))
+        code = tb_mongo_error(err, &error, true, "updating");
+    else
+        *ret_found = bson_iter_init_find(&iter, &reply, "matchedCount") && tb_get_int(&iter) > 0;
+    bson_destroy(&reply);
+    mongoc_collection_destroy(into);
+    return code == TB_OK ? TB_OK : tb_error_wrap(err, "collection %s", collection);
 }

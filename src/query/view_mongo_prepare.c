@@ -103,6 +103,12 @@ static enum tb_code look_at_server(const struct tb_mongo_lease *lease, char ret_
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
+enum tb_code tb_mongo_make_generation(const struct tb_mongo_lease *lease,
+                                      const struct tb_mongo_names *names, struct tb_error *err)
+{
+    return make_indexes(lease, names->orders, order_indexes, COUNT(order_indexes), err);
+}
+
 enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
@@ -113,7 +119,7 @@ enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], str
     TB_TRY(look_at_server(&lease, warning, err));
     TB_TRY(make_names(&lease, err));
     TB_TRY(tb_mongo_read_names(&lease, &names, err));
-    TB_TRY(make_indexes(&lease, names.orders, order_indexes, COUNT(order_indexes), err));
+    TB_TRY(tb_mongo_make_generation(&lease, &names, err));
     TB_TRY(make_indexes(&lease, "dead_letters", dead_indexes, COUNT(dead_indexes), err));
     TB_TRY(make_indexes(&lease, "sequences", sequence_indexes, COUNT(sequence_indexes), err));
     memcpy(ret_warning, warning, sizeof warning);

@@ -14,6 +14,9 @@
 /* The server takes documents of 16 MiB; what a bulk puts around one fits in the rest. */
 #define TB_MONGO_DOCUMENT_MAX ((16u << 20) - (16u << 10))
 #define TB_MONGO_DUPLICATE_KEY 11000
+/* A hold whose beat stands still for so long is nobody's any more: its owner moves it every
+ * second, but waits for the server between. */
+#define TB_MONGO_HOLD_LEFT_MS 15000
 /* How often a write is tried again against others who write the same, before it waits. */
 #define TB_MONGO_RACES_MAX 20
 
@@ -26,10 +29,27 @@ struct tb_mongo {
     const struct tb_clock *clock;
     _Atomic int64_t away_until_ms; /* monotonic; 0: it answers, as far as is known */
 };
-/* The collections that are served, by meta; the plain names when it says nothing. */
+/* The collections of one generation of the view. Dead letters are of all of them, but for those
+ * that a rebuild finds: until it is served they are its own. */
 struct tb_mongo_names {
-    char orders[TB_MONGO_NAME_SIZE], sales[TB_MONGO_NAME_SIZE];
+    int64_t generation;
+    char orders[TB_MONGO_NAME_SIZE], sales[TB_MONGO_NAME_SIZE], letters[TB_MONGO_NAME_SIZE];
 };
+/* Nobody writes the served view from these offsets on (rebuild_mongo.h says why). */
+struct tb_mongo_hold {
+    bool held;
+    char token[TB_UUID_SIZE]; /* whose */
+    int64_t beat;             /* rises while its owner lives */
+    int64_t until[TB_LOG_PARTITIONS_MAX];
+};
+/* What meta says of the view that is served; the first generation when it says nothing. */
+struct tb_mongo_served {
+    struct tb_mongo_names names; /* letters: of all */
+    int64_t previous;            /* the generation that was served before and is kept; 0: none */
+    int64_t moved_at_ms;
+    struct tb_mongo_hold hold;
+};
+void tb_mongo_names_of(int64_t generation, struct tb_mongo_names *ret_names);
 
 struct tb_mongo_lease {
     struct tb_mongo *mongo; /* NULL: none taken */
@@ -47,9 +67,36 @@ TB_CHECKED enum tb_code tb_mongo_take_to_ask(struct tb_mongo *mongo,
 /* The error of a question: remembers a server that is away. */
 enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
                                 const bson_error_t *error, const char *what);
+/* As confirmed by a majority and asked of the primary, wherever the URI sends other questions. */
+TB_CHECKED enum tb_code tb_mongo_read_served(const struct tb_mongo_lease *lease,
+                                             struct tb_mongo_served *ret_served,
+                                             struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_read_names(const struct tb_mongo_lease *lease,
                                             struct tb_mongo_names *ret_names,
                                             struct tb_error *err);
+/* If it still stands as it was read. */
+TB_CHECKED enum tb_code tb_mongo_lift_hold(const struct tb_mongo_lease *lease,
+                                           const struct tb_mongo_hold *hold, struct tb_error *err);
+/* A view, or a reader, of that generation, whatever is served. The view has an offset of its own
+ * for each partition (in meta) and leaves the nodes' completeness alone. */
+TB_CHECKED enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
+                                              const struct tb_mongo_names *names,
+                                              struct tb_view **ret_view, struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_mongo_reader_at(struct tb_mongo *mongo,
+                                                const struct tb_mongo_names *names,
+                                                struct tb_view_reader **ret_reader,
+                                                struct tb_error *err);
+/* Its collections are there, with their indexes. */
+TB_CHECKED enum tb_code tb_mongo_make_generation(const struct tb_mongo_lease *lease,
+                                                 const struct tb_mongo_names *names,
+                                                 struct tb_error *err);
+/* The offsets that a generation has (view_mongo_offsets.c); -1 where it has none. */
+TB_CHECKED enum tb_code tb_mongo_read_offsets(const struct tb_mongo_lease *lease,
+                                              int64_t generation, int64_t *ret_next,
+                                              struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_write_offset(const struct tb_mongo_lease *lease,
+                                              int64_t generation, int32_t partition, int64_t next,
+                                              struct tb_error *err);
 /* What a driver's error means to the caller. writing: it may have been done. */
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
                             const char *what);
@@ -125,6 +172,9 @@ struct tb_mongo_find {
 };
 void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
                          const char *collection, const bson_t *filter, const bson_t *opts);
+/* All of the documents that match, as tb_mongo_read_served asks. */
+void tb_mongo_find_newest(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
+                          const char *collection, const bson_t *filter);
 void tb_mongo_aggregate_begin(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
                               const char *collection, const bson_t *pipeline);
 /* NULL at the end, or when it failed: ask tb_mongo_find_end. */
@@ -136,9 +186,18 @@ void tb_mongo_find_free(struct tb_mongo_find *find); /* for TB_CLEANUP */
 TB_CHECKED enum tb_code tb_mongo_remove(const struct tb_mongo_lease *lease, const char *collection,
                                         const bson_t *filter, int64_t *ret_removed,
                                         struct tb_error *err);
+/* One document, if there is one that the filter finds. */
+TB_CHECKED enum tb_code tb_mongo_update(const struct tb_mongo_lease *lease, const char *collection,
+                                        const bson_t *filter, const bson_t *update,
+                                        bool *ret_found, struct tb_error *err);
 /* {_id: {$in: ids}}; NULL when out of memory. */
 bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count);
 
+/* Orders of the plan that changed. refused, by place in plan->orders: the server will never take
+ * that one. */
+TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_lease *lease,
+                                              const char *collection, const struct tb_plan *plan,
+                                              bool *refused, struct tb_error *err);
 /* Steps of a commit (view_mongo.h says which and why). TB_INVALID: *ret_refused's sum leaves 64
  * bits. */
 TB_CHECKED enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
@@ -153,7 +212,8 @@ TB_CHECKED enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
                                             const struct tb_planned *planned,
                                             struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease,
-                                            const struct tb_plan *plan, struct tb_error *err);
+                                            const char *collection, const struct tb_plan *plan,
+                                            struct tb_error *err);
 /* Behind the letter at that place: by its death first, or of one order by its place alone. */
 void tb_mongo_put_after(struct tb_put put, int64_t dead_at_ms, struct tb_letter_place place,
                         bool by_order);

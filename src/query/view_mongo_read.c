@@ -4,6 +4,8 @@
 struct tb_view_mongo_reader {
     struct tb_view_reader reader;
     struct tb_mongo *mongo; /* borrowed */
+    bool stays;             /* at `names`, whatever is served */
+    struct tb_mongo_names names;
 };
 
 /* A client and the names that are served now: a rebuild may have moved them since the last call.
@@ -14,7 +16,10 @@ static enum tb_code begin(struct tb_view_reader *base, struct tb_mongo_lease *re
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
 
     TB_TRY(tb_mongo_take_to_ask(reader->mongo, ret_lease, err));
-    return tb_mongo_read_names(ret_lease, ret_names, err);
+    if (!reader->stays)
+        return tb_mongo_read_names(ret_lease, ret_names, err);
+    *ret_names = reader->names;
+    return TB_OK;
 }
 
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
@@ -308,5 +313,17 @@ enum tb_code tb_view_mongo_reader(struct tb_mongo *mongo, struct tb_view_reader 
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     *reader = (struct tb_view_mongo_reader){.reader.ops = &ops, .mongo = mongo};
     *ret_reader = &reader->reader;
+    return TB_OK;
+}
+
+enum tb_code tb_view_mongo_reader_at(struct tb_mongo *mongo, const struct tb_mongo_names *names,
+                                     struct tb_view_reader **ret_reader, struct tb_error *err)
+{
+    struct tb_view_mongo_reader *reader;
+
+    TB_TRY(tb_view_mongo_reader(mongo, ret_reader, err));
+    reader = (struct tb_view_mongo_reader *)*ret_reader;
+    reader->stays = true;
+    reader->names = *names;
     return TB_OK;
 }

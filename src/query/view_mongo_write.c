@@ -8,9 +8,17 @@ struct fetched {
 };
 struct tb_view_mongo {
     struct tb_view view;
-    struct tb_mongo *mongo;  /* borrowed */
+    struct tb_mongo *mongo; /* borrowed */
+    bool stays;             /* at `names`, whatever is served */
+    bool named;             /* names are those that the next plan is made for */
+    struct tb_mongo_names names;
+    int64_t planned;         /* the generation that the last plan was made for; 0: none was */
     struct fetched *fetched; /* by order id */
     size_t fetched_count;
+    struct tb_mongo_hold hold;           /* the last one that was in the way */
+    int64_t hold_since_ms;               /* its beat was seen first; monotonic */
+    int64_t next[TB_LOG_PARTITIONS_MAX]; /* of one that stays, once */
+    bool next_known;
 };
 
 static void forget(struct tb_view_mongo *view)
@@ -20,6 +28,26 @@ static void forget(struct tb_view_mongo *view)
     free(view->fetched);
     view->fetched = NULL;
     view->fetched_count = 0;
+}
+
+static void name(struct tb_view_mongo *view, const struct tb_mongo_names *names)
+{
+    view->names = *names;
+    view->named = true;
+    view->planned = names->generation;
+}
+
+/* The names that a plan is made for, from its first question on. */
+static enum tb_code find_names(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+                               struct tb_error *err)
+{
+    struct tb_mongo_names names;
+
+    if (view->stays || view->named)
+        return TB_OK;
+    TB_TRY(tb_mongo_read_names(lease, &names, err));
+    name(view, &names);
+    return TB_OK;
 }
 
 static int by_id(const void *a, const void *b)
@@ -63,7 +91,6 @@ static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    struct tb_mongo_names names;
     struct tb_str *ids = calloc(count, sizeof *ids);
 
     view->fetched = calloc(count, sizeof *view->fetched);
@@ -79,8 +106,8 @@ static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids
     view->fetched_count = count;
     qsort(view->fetched, count, sizeof *view->fetched, by_id);
     TB_TRY(tb_mongo_take(view->mongo, &lease, err));
-    TB_TRY(tb_mongo_read_names(&lease, &names, err));
-    return fetch(view, &lease, names.orders, filter, err);
+    TB_TRY(find_names(view, &lease, err));
+    return fetch(view, &lease, view->names.orders, filter, err);
 }
 
 static enum tb_code view_prefetch(struct tb_view *base, const char (*order_ids)[TB_UUID_SIZE],
@@ -112,7 +139,8 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     const struct fetched *found = find_fetched(view, tb_str_of(order_id));
-    struct tb_view_mongo single = {.mongo = view->mongo};
+    struct tb_view_mongo single = {
+        .mongo = view->mongo, .stays = view->stays || view->named, .names = view->names};
     char ids[1][TB_UUID_SIZE];
     enum tb_code code;
 
@@ -123,168 +151,6 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     if (code == TB_OK)
         code = decode_fetched(single.fetched, arena, ret_order, err);
     forget(&single);
-    return code;
-}
-
-/* Orders on their way into the collection. */
-struct writing {
-    const struct tb_mongo_lease *lease;
-    const char *collection;
-    const struct tb_plan *plan;
-    struct tb_mongo_op *ops; /* one for each order still to be written; tag: in plan->orders */
-    size_t count;
-    bool *refused; /* by place in plan->orders */
-};
-
-static enum tb_code make_op(struct writing *run, size_t tag, bool guarded, struct tb_error *err)
-{
-    const struct tb_planned *planned = run->plan->orders[tag];
-    struct tb_mongo_op *op = &run->ops[run->count++];
-    bool failed = false;
-
-    *op = (struct tb_mongo_op){.kind = guarded ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .tag = tag};
-    op->document = bson_new();
-    if (guarded) {
-        struct tb_put filter = {op->filter = bson_new(), &failed};
-
-        tb_put_text(filter, "_id", planned->order.order_id);
-        tb_put_limit(filter, "version", "$lt", planned->order.version);
-    }
-    TB_TRY(tb_mongo_order_encode(planned, op->document, err));
-    if (failed)
-        return tb_mongo_no_memory(err);
-    if (op->document->len > run->lease->mongo->document_max) {
-        run->refused[tag] = true;
-        run->count--;
-        tb_mongo_ops_clear(op, 1);
-    }
-    return TB_OK;
-}
-
-/* An order that the view has never seen is inserted: no server has to search for that. */
-static enum tb_code make_ops(struct writing *run, struct tb_error *err)
-{
-    for (size_t i = 0; i < run->plan->order_count; i++) {
-        if (run->plan->orders[i]->changed)
-            TB_TRY(make_op(run, i, run->plan->orders[i]->exists, err));
-    }
-    return TB_OK;
-}
-
-static enum tb_code sort_out(struct writing *run, size_t *ret_contested, struct tb_error *err)
-{
-    size_t contested = 0;
-
-    for (size_t i = 0; i < run->count; i++) {
-        struct tb_mongo_op *op = &run->ops[i];
-
-        if (op->code == TB_MONGO_DUPLICATE_KEY)
-            contested++;
-        else if (tb_mongo_never(op->code))
-            run->refused[op->tag] = true;
-        else if (op->code != 0)
-            return tb_mongo_op_error(err, op, "writing an order");
-    }
-    *ret_contested = contested;
-    return TB_OK;
-}
-
-static bool is_contested(const struct writing *run, struct tb_str order_id, size_t *ret_at)
-{
-    for (size_t i = 0; i < run->count; i++) {
-        const struct tb_planned *planned = run->plan->orders[run->ops[i].tag];
-
-        if (run->ops[i].code == TB_MONGO_DUPLICATE_KEY &&
-            tb_str_eq(order_id, tb_str_of(planned->order.order_id))) {
-            *ret_at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A duplicate key says that somebody wrote the order: the same version or a later one, then it is
- * applied; or an earlier one between our look and our write. */
-static enum tb_code read_back(struct writing *run, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    TB_CLEANUP(tb_bson_free)
-    bson_t *opts = BCON_NEW("projection", "{", "version", BCON_INT32(1), "}");
-    struct tb_str *ids = calloc(run->count, sizeof *ids);
-    const bson_t *doc;
-    bson_iter_t iter;
-    size_t count = 0, at;
-
-    for (size_t i = 0; ids && i < run->count; i++) {
-        if (run->ops[i].code == TB_MONGO_DUPLICATE_KEY)
-            ids[count++] = tb_str_of(run->plan->orders[run->ops[i].tag]->order.order_id);
-    }
-    if (ids)
-        filter = tb_mongo_ids_filter(ids, count);
-    free(ids);
-    if (!filter)
-        return tb_mongo_no_memory(err);
-    tb_mongo_find_begin(&find, run->lease, run->collection, filter, opts);
-    while ((doc = tb_mongo_find_next(&find))) {
-        if (!bson_iter_init_find(&iter, doc, "_id") ||
-            !is_contested(run, tb_get_str(&iter), &at) ||
-            !bson_iter_init_find(&iter, doc, "version"))
-            continue;
-        if (tb_get_int(&iter) >= run->plan->orders[run->ops[at].tag]->order.version)
-            run->ops[at].code = 0;
-    }
-    return tb_mongo_find_end(&find, "reading versions", err);
-}
-
-/* Keeps what is still contested, now guarded. */
-static enum tb_code keep_contested(struct writing *run, struct tb_error *err)
-{
-    size_t count = run->count;
-    enum tb_code code = TB_OK;
-
-    run->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct tb_mongo_op old = run->ops[i];
-
-        run->ops[i] = (struct tb_mongo_op){0};
-        if (code == TB_OK && old.code == TB_MONGO_DUPLICATE_KEY)
-            code = make_op(run, old.tag, true, err);
-        tb_mongo_ops_clear(&old, 1);
-    }
-    return code;
-}
-
-static enum tb_code write_ops(struct writing *run, struct tb_error *err)
-{
-    size_t contested = 0;
-
-    TB_TRY(make_ops(run, err));
-    for (int race = 0; run->count > 0; race++) {
-        if (race == TB_MONGO_RACES_MAX)
-            return tb_error_set(err, TB_BUSY, "others go on writing the same orders");
-        TB_TRY(tb_mongo_bulk(run->lease, run->collection, run->ops, run->count, err));
-        TB_TRY(sort_out(run, &contested, err));
-        if (contested > 0)
-            TB_TRY(read_back(run, err));
-        TB_TRY(keep_contested(run, err));
-    }
-    return TB_OK;
-}
-
-static enum tb_code write_orders(const struct tb_mongo_lease *lease, const char *collection,
-                                 const struct tb_plan *plan, bool *refused, struct tb_error *err)
-{
-    struct writing run = {
-        .lease = lease, .collection = collection, .plan = plan, .refused = refused};
-    enum tb_code code;
-
-    run.ops = calloc(plan->order_count + 1, sizeof *run.ops);
-    if (!run.ops)
-        return tb_mongo_no_memory(err);
-    code = write_ops(&run, err);
-    tb_mongo_ops_clear(run.ops, plan->order_count + 1);
-    free(run.ops);
     return code;
 }
 
@@ -338,11 +204,35 @@ static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mo
     refused = calloc(plan->order_count + 1, sizeof *refused);
     if (!refused)
         return tb_mongo_no_memory(err);
-    code = write_orders(lease, names->orders, plan, refused, err);
+    code = tb_mongo_write_orders(lease, names->orders, plan, refused, err);
     if (code == TB_OK)
         code = undo_refused(view, lease, names, plan, refused, err);
     free(refused);
     return code;
+}
+
+/* Has the view moved, or is it to stand still, since the plan was made? Then what was planned for
+ * the old one is not for the new one: it may differ in what it has. */
+static enum tb_code check_names(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+                                const struct tb_plan *plan, struct tb_mongo_names *ret_names,
+                                struct tb_error *err)
+{
+    struct tb_mongo_served served;
+
+    TB_TRY(tb_mongo_read_served(lease, &served, err));
+    if ((view->planned != 0 && view->planned != served.names.generation) ||
+        (served.hold.held && plan->next_offset > served.hold.until[plan->partition]))
+        return tb_error_set(err, TB_CONFLICT, "the view is being moved");
+    *ret_names = served.names;
+    return TB_OK;
+}
+
+static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+                               const struct tb_mongo_names *names, const struct tb_plan *plan,
+                               struct tb_error *err)
+{
+    TB_TRY(commit_orders(view, lease, names, plan, err));
+    return tb_mongo_write_dead(lease, names->letters, plan, err);
 }
 
 static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
@@ -353,11 +243,82 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     struct tb_mongo_names names;
 
     forget(view);
+    view->named = false;
     TB_TRY(tb_mongo_take(view->mongo, &lease, err));
-    TB_TRY(tb_mongo_read_names(&lease, &names, err));
-    TB_TRY(commit_orders(view, &lease, &names, plan, err));
-    TB_TRY(tb_mongo_write_dead(&lease, plan, err));
+    TB_TRY(check_names(view, &lease, plan, &names, err));
+    TB_TRY(write_plan(view, &lease, &names, plan, err));
     return tb_mongo_write_sequences(&lease, plan, err);
+}
+
+/* A hold whose owner is gone is lifted by whoever it stops. */
+static enum tb_code lift_if_left(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+                                 const struct tb_mongo_hold *hold, struct tb_error *err)
+{
+    int64_t now_ms = tb_clock_mono_ms(view->mongo->clock);
+
+    if (view->hold.beat != hold->beat || strcmp(view->hold.token, hold->token) != 0) {
+        view->hold = *hold;
+        view->hold_since_ms = now_ms;
+    }
+    if (now_ms - view->hold_since_ms < TB_MONGO_HOLD_LEFT_MS)
+        return TB_OK;
+    return tb_mongo_lift_hold(lease, hold, err);
+}
+
+static enum tb_code view_until(struct tb_view *base, int32_t partition, int64_t *ret_until,
+                               struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    struct tb_mongo_served served;
+
+    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_read_served(&lease, &served, err));
+    if (served.hold.held)
+        TB_TRY(lift_if_left(view, &lease, &served.hold, err));
+    name(view, &served.names);
+    *ret_until = served.hold.held ? served.hold.until[partition] : INT64_MAX;
+    return TB_OK;
+}
+
+/* The views of generations that are not served, or whatever is. */
+
+static enum tb_code read_next(struct tb_view_mongo *view, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+
+    if (view->next_known)
+        return TB_OK;
+    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_read_offsets(&lease, view->names.generation, view->next, err));
+    view->next_known = true;
+    return TB_OK;
+}
+
+static enum tb_code staying_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
+                                   struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+
+    TB_TRY(read_next(view, err));
+    *ret_next = view->next[partition];
+    return TB_OK;
+}
+
+/* The offset last: what is in front of it is all there. */
+static enum tb_code staying_commit(struct tb_view *base, const struct tb_plan *plan,
+                                   struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+
+    forget(view);
+    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(write_plan(view, &lease, &view->names, plan, err));
+    TB_TRY(tb_mongo_write_offset(&lease, view->names.generation, plan->partition,
+                                 plan->next_offset, err));
+    view->next[plan->partition] = plan->next_offset;
+    return TB_OK;
 }
 
 static enum tb_code view_expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
@@ -399,6 +360,7 @@ static void view_free(struct tb_view *base)
 }
 
 static const struct tb_view_ops ops = {
+    .until = view_until,
     .prefetch = view_prefetch,
     .load = view_load,
     .commit = view_commit,
@@ -418,5 +380,26 @@ enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_view **ret_vie
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     *view = (struct tb_view_mongo){.view.ops = &ops, .mongo = mongo};
     *ret_view = &view->view;
+    return TB_OK;
+}
+
+static const struct tb_view_ops staying_ops = {
+    .prefetch = view_prefetch,
+    .load = view_load,
+    .commit = staying_commit,
+    .offset = staying_offset,
+    .free = view_free,
+};
+
+enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo, const struct tb_mongo_names *names,
+                                   struct tb_view **ret_view, struct tb_error *err)
+{
+    struct tb_view_mongo *view;
+
+    TB_TRY(tb_view_mongo_open(mongo, ret_view, err));
+    view = (struct tb_view_mongo *)*ret_view;
+    view->view.ops = &staying_ops;
+    view->stays = true;
+    view->names = *names;
     return TB_OK;
 }
