@@ -8,8 +8,8 @@
 #define PAUSE_MS 20
 /* What an earlier process left could not be told. */
 #define ASK_AGAIN_MS 1000
-/* The served view did not come to where it is to be compared: somebody is slow, or away. */
-#define HOLD_AGAIN_MS 1000
+/* After trouble that passes. */
+#define AGAIN_MS 1000
 #define TIDY_EVERY_MS (60 * 60 * 1000)
 /* A view that turns out to be damaged, or to lack events, is begun anew so often. */
 #define RESTARTS_MAX 2
@@ -49,27 +49,49 @@ static int64_t fail(struct tb_rebuild *rebuild, const char *why)
 /* The new view is begun anew where that may help. */
 static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error *why)
 {
-    struct tb_error err = {0};
-
     if (why->code != TB_CORRUPT || rebuild->job.rollback || rebuild->restarts == RESTARTS_MAX)
         return fail(rebuild, why->text);
     rebuild->restarts++;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, why->text);
-    if (tb_rebuild_open(rebuild, /* anew= */ true, &err) != TB_OK)
-        return fail(rebuild, err.text);
+    rebuild->anew = true;
     return 0;
+}
+
+static bool passes(const struct tb_rebuild *rebuild, const struct tb_error *why)
+{
+    return rebuild->options.edition->is_distant &&
+           (why->code == TB_UNAVAILABLE || why->code == TB_BUSY || why->code == TB_UNKNOWN);
+}
+
+/* Returns how long to wait before the same is tried again, or something else is done. */
+static int64_t take_trouble(struct tb_rebuild *rebuild, const struct tb_error *why)
+{
+    if (!passes(rebuild, why))
+        return fail_or_restart(rebuild, why);
+    tb_rebuild_let_go(rebuild);
+    tb_rebuild_note_problem(rebuild, why->text);
+    return AGAIN_MS;
+}
+
+/* What is not opened whole is closed again. */
+static int64_t open(struct tb_rebuild *rebuild)
+{
+    struct tb_error err = {0};
+
+    if (tb_rebuild_open(rebuild, rebuild->anew, &err) == TB_OK)
+        return 0;
+    if (passes(rebuild, &err))
+        tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
+    return take_trouble(rebuild, &err);
 }
 
 static int64_t begin(struct tb_rebuild *rebuild, bool anew)
 {
-    struct tb_error err = {0};
-
     rebuild->restarts = 0;
+    rebuild->anew = anew;
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, "");
-    if (tb_rebuild_open(rebuild, anew, &err) != TB_OK)
-        return fail_or_restart(rebuild, &err);
-    return 0;
+    return open(rebuild);
 }
 
 static int64_t idle(struct tb_rebuild *rebuild)
@@ -107,7 +129,7 @@ static int64_t build(struct tb_rebuild *rebuild)
     int64_t left = 0, wait_ms = 0;
 
     if (fill(rebuild, &left, &wait_ms, &err) != TB_OK)
-        return fail_or_restart(rebuild, &err);
+        return take_trouble(rebuild, &err);
     if (rebuild->state == TB_REBUILD_BUILDING) {
         if (rebuild->figures.events >= rebuild->goal)
             tb_rebuild_enter(rebuild, TB_REBUILD_CATCHING_UP, rebuild->trouble.text);
@@ -208,13 +230,8 @@ static int64_t compare(struct tb_rebuild *rebuild)
     int64_t wait_ms = 0;
     enum tb_code code = compare_and_check(rebuild, &wait_ms, &err);
 
-    if (code == TB_BUSY) {
-        tb_rebuild_let_go(rebuild);
-        tb_rebuild_note_problem(rebuild, err.text);
-        return HOLD_AGAIN_MS;
-    }
     if (code != TB_OK)
-        return fail_or_restart(rebuild, &err);
+        return take_trouble(rebuild, &err);
     if (rebuild->compare && rebuild->compare->done)
         return end_compare(rebuild);
     return wait_ms;
@@ -237,7 +254,7 @@ static int64_t swap(struct tb_rebuild *rebuild)
         return PAUSE_MS;
     }
     if (code != TB_OK)
-        return fail_or_restart(rebuild, &err);
+        return take_trouble(rebuild, &err);
     tb_rebuild_close(rebuild, TB_REBUILD_MOVED);
     tb_rebuild_enter(rebuild, rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE, "");
     return 0;
@@ -249,6 +266,8 @@ static int64_t work(struct tb_rebuild *rebuild)
 
     if (!options->edition->has_room(options->edition_ctx))
         return fail(rebuild, "the disk reserve is reached: what is left is for orders");
+    if (!rebuild->consumer)
+        return open(rebuild);
     switch (rebuild->state) {
     case TB_REBUILD_COMPARING:
         return compare(rebuild);

@@ -81,6 +81,8 @@ enum tb_rebuild_found {
 struct tb_rebuild;
 /* One kind of views; each is called on the owner's thread, but for what says otherwise. */
 struct tb_rebuild_edition {
+    /* View and log are reached over a network: trouble with them passes, however long it takes. */
+    bool is_distant;
     /* How long its reader of the log may wait for records: 0 where they are there or not. */
     int64_t poll_ms;
     /* While nothing is under way here others may be at it: looked for so often. 0: nobody may. */

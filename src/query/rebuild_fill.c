@@ -71,10 +71,10 @@ enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew, struct tb_er
     TB_TRY(options->edition->open(options->edition_ctx, &rebuild->job, anew, &rebuild->view,
                                   &rebuild->reader, err));
     tb_log_until_init(&rebuild->until, rebuild->reader, options->partitions, options->clock);
-    TB_TRY(open_consumer(rebuild, err));
     rebuild->rate_ms = tb_clock_mono_ms(options->clock);
     rebuild->rate_events = 0;
-    return note_first(rebuild, err);
+    TB_TRY(note_first(rebuild, err));
+    return open_consumer(rebuild, err);
 }
 
 void tb_rebuild_let_go(struct tb_rebuild *rebuild)
