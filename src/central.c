@@ -1,12 +1,13 @@
 /* tillbox-central: reads the events of all edges from Kafka, projects them into MongoDB and
  * answers questions about them. Any number of them share the work as one consumer group.
  *
- * Five threads beside those that wait for MongoDB on behalf of who asks:
+ * Six threads beside those that wait for MongoDB on behalf of who asks:
  *   consumer   the events' reader and the view:  Kafka --> MongoDB --> whoever waits, here (api)
  *              and at the other centrals (projection-ready)
  *   ready      what the other centrals made visible --> api
  *   nodes      heartbeats --> what is known of each node
  *   letters    dead letters that are sent again --> Kafka
+ *   rebuild    the whole log --> a new view in MongoDB, when somebody asks for one
  *   api (main) HTTP
  * Kafka and MongoDB may come and go: that is told, and waited for. */
 #include "base/diag.h"

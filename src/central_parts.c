@@ -110,6 +110,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     atomic_store(&central->events, reader);
     atomic_store(&central->prepared, true);
     tb_mailbox_wake(&central->nodes_door);
+    tb_mailbox_wake(&central->rebuild_door);
     *ret_reader = reader;
     return TB_OK;
 }
@@ -175,6 +176,14 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     return TB_OK;
 }
 
+struct tb_plan_rules tb_central_rules(const struct tb_config *config)
+{
+    return (struct tb_plan_rules){
+        .currency = tb_config_text(config, TB_NODE_CURRENCY),
+        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
+    };
+}
+
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->config;
@@ -182,8 +191,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .view = central->view,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = {.currency = tb_config_text(config, TB_NODE_CURRENCY),
-                  .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START)},
+        .rules = tb_central_rules(config),
         .dead_letter_keep_ms = tb_config_int(config, TB_RETENTION_DEAD_LETTERS),
         .dead_letters = central->dead_letters,
         .topic = central->setup.topic,
@@ -210,6 +218,7 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
         .random = &tb_random_system,
         .central = &role,
         .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = tb_diag_letter_audit},
+        .rebuild = tb_central_rebuild_role,
         .consumer = tb_consumer_stats(central->consumer),
         .topic = central->setup.topic,
         .group = tb_config_text(central->config, TB_KAFKA_GROUP),
@@ -232,10 +241,12 @@ enum tb_code tb_central_open(struct central *central, struct tb_error *err)
     tb_central_trouble_init(&central->trouble);
     tb_mailbox_init(&central->nodes_door, 0);
     tb_mailbox_init(&central->ready_door, 0);
+    tb_mailbox_init(&central->rebuild_door, 0);
     TB_TRY(check_config(central->config, err));
     TB_TRY(open_log(central, err));
     TB_TRY(open_view(central, err));
     TB_TRY(open_consumer(central, err));
+    TB_TRY(tb_central_open_rebuild(central, err));
     return open_api(central, err);
 }
 
@@ -257,6 +268,8 @@ void tb_central_close(struct central *central)
     struct tb_log_reader *events = atomic_exchange(&central->events, NULL);
 
     tb_api_free(central->api);
+    tb_rebuild_free(central->rebuild);
+    tb_rebuild_mongo_free(central->views);
     tb_consumer_free(central->consumer);
     free_log_reader(events);
     free_log_reader(central->ready_in);
@@ -276,6 +289,7 @@ void tb_central_close(struct central *central)
     tb_kafka_setup_release(&central->setup);
     tb_mailbox_release(&central->nodes_door);
     tb_mailbox_release(&central->ready_door);
+    tb_mailbox_release(&central->rebuild_door);
     tb_central_trouble_release(&central->trouble);
     tb_config_free(central->config);
 }

@@ -1,5 +1,6 @@
 /* The parts of a central: central_parts.c opens them and tells each what the others did,
- * central_threads.c runs the ones that are not the main thread's, central.c is the program.
+ * central_rebuild.c has the view made anew, central_threads.c runs the ones that are not the main
+ * thread's, central.c is the program.
  *
  * Thread:  opened and closed by the main one, while no other runs; each part has its owner.
  * Memory:  the central owns its parts.
@@ -16,6 +17,7 @@
 #include "central_trouble.h"
 #include "query/node_feed.h"
 #include "query/ready.h"
+#include "query/rebuild_mongo.h"
 #include "query/view_mongo.h"
 
 #define CENTRAL_NAME_SIZE 256
@@ -40,17 +42,25 @@ struct central {
     struct tb_log_reader *ready_in;       /* what the others tell */
     struct tb_ready_teller teller;
     struct tb_consumer *consumer;
+    struct tb_rebuild_mongo *views;
+    struct tb_rebuild *rebuild;
     struct tb_api *api;
-    pthread_t consumer_thread, ready_thread, nodes_thread, letters_thread;
+    pthread_t consumer_thread, ready_thread, nodes_thread, letters_thread, rebuild_thread;
     bool threads_started;
-    struct tb_mailbox nodes_door, ready_door; /* no mail: what a pause is cut short by */
-    _Atomic bool prepared;                    /* all is there that events and heartbeats need */
+    struct tb_mailbox nodes_door, ready_door, rebuild_door; /* no mail: what cuts a pause short */
+    _Atomic bool prepared; /* all is there that events and heartbeats need */
     _Atomic bool stopping;
 };
 
 /* On failure what was opened is there to be closed. */
 TB_CHECKED enum tb_code tb_central_open(struct central *central, struct tb_error *err);
 void tb_central_close(struct central *central); /* the config too */
+/* How events are read, by whoever fills a view. */
+struct tb_plan_rules tb_central_rules(const struct tb_config *config);
+
+/* central_rebuild.c */
+TB_CHECKED enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err);
+extern const struct tb_api_rebuild tb_central_rebuild_role;
 
 /* central_threads.c */
 TB_CHECKED enum tb_code tb_central_start(struct central *central, struct tb_error *err);

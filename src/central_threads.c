@@ -2,11 +2,14 @@
 #include "base/process.h"
 #include "central_priv.h"
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* At most so long in one step: then whether to stop is looked at. */
 #define STEP_MS 1000
 /* A log that fails does not wait: its hints are asked for again after so long. */
 #define HINTS_AGAIN_MS 500
+#define BEHIND_VIEW_NICE 5
 
 static void *consumer_main(void *arg)
 {
@@ -102,6 +105,18 @@ static void *letters_main(void *arg)
     return NULL;
 }
 
+/* Filling a view anew takes what the others leave. */
+static void *rebuild_main(void *arg)
+{
+    struct central *central = arg;
+
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_VIEW_NICE);
+    while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
+        tb_mailbox_wait(&central->rebuild_door, -1);
+    tb_rebuild_run(central->rebuild);
+    return NULL;
+}
+
 /* Where one does not start the process ends: those that did hold nothing that a kill would lose.
  */
 enum tb_code tb_central_start(struct central *central, struct tb_error *err)
@@ -110,6 +125,7 @@ enum tb_code tb_central_start(struct central *central, struct tb_error *err)
     TB_TRY(tb_process_thread(&central->ready_thread, "ready", ready_main, central, err));
     TB_TRY(tb_process_thread(&central->nodes_thread, "nodes", nodes_main, central, err));
     TB_TRY(tb_process_thread(&central->letters_thread, "letters", letters_main, central, err));
+    TB_TRY(tb_process_thread(&central->rebuild_thread, "rebuild", rebuild_main, central, err));
     central->threads_started = true;
     return TB_OK;
 }
@@ -120,6 +136,8 @@ void tb_central_stop(struct central *central)
         return;
     atomic_store(&central->stopping, true);
     tb_consumer_stop(central->consumer);
+    tb_rebuild_stop(central->rebuild);
+    tb_mailbox_wake(&central->rebuild_door);
     tb_mailbox_wake(&central->nodes_door);
     tb_mailbox_wake(&central->ready_door);
     tb_log_guests_wake(central->guests);
@@ -128,5 +146,6 @@ void tb_central_stop(struct central *central)
     pthread_join(central->ready_thread, NULL);
     pthread_join(central->nodes_thread, NULL);
     pthread_join(central->letters_thread, NULL);
+    pthread_join(central->rebuild_thread, NULL);
     central->threads_started = false;
 }

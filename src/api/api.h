@@ -66,7 +66,7 @@ struct tb_api_letters {
                   const char *order_id, const char *who);
 };
 
-/* How the view comes to be filled anew. Called on the api thread, and get on query threads too. */
+/* How the view comes to be filled anew. start is called on query threads, get on any. */
 struct tb_api_rebuild {
     /* As tb_rebuild_start. NULL, and get too: this process cannot. */
     enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);

@@ -80,6 +80,8 @@ static void add_figures(struct tb_buf *out, const struct tb_rebuild_figures *fig
     tb_json_member_int(out, "ratePerSecond", figures->per_second);
     if (figures->seconds_left >= 0)
         tb_json_member_int(out, "secondsLeft", figures->seconds_left);
+    if (figures->owner[0] != '\0')
+        tb_json_member_str(out, "owner", tb_str_of(figures->owner));
     if (figures->problem[0] != '\0')
         tb_json_member_str(out, "problem", tb_str_of(figures->problem));
     add_differences(out, figures);
@@ -91,18 +93,19 @@ static void add_figures(struct tb_buf *out, const struct tb_rebuild_figures *fig
     tb_buf_addc(out, '}');
 }
 
-static void reply_figures(struct tb_api *api, struct tb_exchange *x, int status)
+static void reply_figures(struct tb_api *api, struct tb_exchange *x, struct tb_reply *reply,
+                          int status)
 {
     struct tb_rebuild_figures *figures = tb_arena_alloc(&x->arena, sizeof *figures);
     struct tb_rebuild_views views = {0};
 
     if (figures == NULL) {
-        tb_refuse_for_now(&x->reply, 503, 1, "Out of memory.");
+        tb_refuse_for_now(reply, 503, 1, "Out of memory.");
         return;
     }
     api->options.rebuild.get(api->options.ctx, figures, &views);
-    add_figures(&x->reply.answer.body, figures, &views);
-    tb_reply_done(&x->reply, status);
+    add_figures(&reply->answer.body, figures, &views);
+    tb_reply_done(reply, status);
 }
 
 static bool refuse_body(struct tb_exchange *x, const char *pointer, const char *detail)
@@ -150,11 +153,23 @@ static bool take_job(struct tb_api *api, struct tb_exchange *x, struct tb_rebuil
     return true;
 }
 
+/* On a query thread: whether another process is at one may have to be asked. */
+static void begin_job(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                      struct tb_reply *reply)
+{
+    struct tb_error err = {0};
+
+    (void)asker;
+    if (api->options.rebuild.start(api->options.ctx, x->lookup.ctx, &err) != TB_OK)
+        tb_refuse_error(reply, &err);
+    else
+        reply_figures(api, x, reply, 202);
+}
+
 void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
 {
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
-    struct tb_rebuild_job job = {0};
-    struct tb_error err = {0};
+    struct tb_rebuild_job *job;
 
     if (rebuild->start == NULL) {
         tb_refuse(&x->reply, 501, "This process cannot rebuild its view.");
@@ -163,15 +178,18 @@ void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
     if (!tb_params_none(x))
         return;
     if (x->method != TB_POST) {
-        reply_figures(api, x, 200);
+        reply_figures(api, x, &x->reply, 200);
         return;
     }
-    if (!take_job(api, x, &job))
+    job = tb_arena_alloc(&x->arena, sizeof *job);
+    if (job == NULL) {
+        tb_refuse_for_now(&x->reply, 503, 1, "Out of memory.");
         return;
-    if (rebuild->start(api->options.ctx, &job, &err) != TB_OK)
-        tb_refuse_error(&x->reply, &err);
-    else
-        reply_figures(api, x, 202);
+    }
+    *job = (struct tb_rebuild_job){0};
+    x->lookup.ctx = job;
+    if (take_job(api, x, job))
+        tb_find_in(api, &api->lists, x, begin_job);
 }
 
 static void add_states(struct tb_buf *out, enum tb_rebuild_state state)

@@ -122,3 +122,23 @@ enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
     rd_kafka_topic_partition_list_destroy(held);
     return result;
 }
+
+enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker, int64_t *ret_next,
+                                        int32_t count, struct tb_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+    const char *topic = rd_kafka_topic_name(asker->handle->topic);
+    rd_kafka_resp_err_t code;
+
+    for (int32_t p = 0; p < count; p++)
+        rd_kafka_topic_partition_list_add(list, topic, p);
+    code = rd_kafka_committed(asker->handle->rk, list, TB_KAFKA_ASK_MS);
+    for (int i = 0; i < list->cnt && !code; i++) {
+        const rd_kafka_topic_partition_t *part = &list->elems[i];
+
+        code = part->err;
+        ret_next[part->partition] = part->offset >= 0 ? part->offset : -1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? refused(err, "committed offsets", code) : TB_OK;
+}

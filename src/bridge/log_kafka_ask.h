@@ -14,6 +14,10 @@ TB_CHECKED enum tb_code tb_log_kafka_asker_open(const struct tb_log_kafka_option
                                                 const char *topic, const char *group,
                                                 struct tb_log_kafka_asker **ret_asker,
                                                 struct tb_error *err);
+/* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
+TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
+                                                   int64_t *ret_next, int32_t count,
+                                                   struct tb_error *err);
 void tb_log_kafka_asker_free(struct tb_log_kafka_asker *asker); /* NULL is fine */
 /* Of each partition below count that the reader, which is of the same topic and group, holds; the
  * others' end is -1. Waits for the cluster at most two seconds a question. */
@@ -21,3 +25,7 @@ TB_CHECKED enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
                                          const struct tb_log_reader *reader,
                                          struct tb_log_range *ret_ranges, int32_t count,
                                          struct tb_error *err);
+/* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
+TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
+                                                   int64_t *ret_next, int32_t count,
+                                                   struct tb_error *err);

@@ -25,7 +25,7 @@ struct tb_rebuild {
     bool untold;   /* the end, to others */
     int64_t look_at_ms, note_at_ms, tidy_at_ms; /* monotonic */
     struct tb_rebuild_figures copy;             /* for the edition: too large for a stack */
-    bool anew;            /* it is to be opened with nothing in it */
+    bool anew;                                  /* it is to be opened with nothing in it */
     bool opened;          /* the edition is to close what it was asked to open */
     struct tb_view *view; /* the edition's */
     struct tb_log_reader *reader;

@@ -106,7 +106,7 @@ def add_order(sums, key, order):
     one[3] += 0 if order["status"] == "CANCELLED" else order["totalMinor"]
 
 
-def check_sums(central, mongo):
+def check_sums(central, mongo, collection="sales_by_day"):
     """What is kept by day, what the server adds up, and the orders are one another's equal."""
     by_currency, by_day = {}, {}
     for order in central.orders().values():
@@ -116,7 +116,7 @@ def check_sums(central, mongo):
             for row in central.ask("GET", "/orders/stats").json()["totals"]}
     check(told == by_currency, f"stats tell {told}, the orders {by_currency}")
     kept = {day["_id"]: [day["orders"], day["returns"], day["cancelled"], day["totalMinor"]]
-            for day in mongo.command({"find": "sales_by_day", "filter": {}})}
+            for day in mongo.command({"find": collection, "filter": {}})}
     for key in kept.keys() | by_day.keys():
         check(kept.get(key) == by_day.get(key),
               f"{key} keeps {kept.get(key)}, its orders make {by_day.get(key)}")

@@ -1,0 +1,71 @@
+#include "base/diag.h"
+#include "central_priv.h"
+
+static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
+                                   struct tb_error *err)
+{
+    const struct tb_kafka_setup *setup = &((struct central *)ctx)->setup;
+
+    return tb_log_kafka_visitor(&setup->options, setup->topic, ret_reader, err);
+}
+
+static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *err)
+{
+    const struct central *central = ctx;
+
+    return tb_log_kafka_ask_committed(central->asker, ret_next, central->setup.options.partitions,
+                                      err);
+}
+
+static void on_entered(void *ctx, enum tb_rebuild_state state, const char *why)
+{
+    (void)ctx;
+    tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
+            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
+}
+
+enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err)
+{
+    const struct tb_config *config = central->config;
+    const struct tb_rebuild_mongo_options views = {
+        .mongo = central->mongo,
+        .owner = tb_config_text(config, TB_NODE_NAME),
+        .build = TB_VERSION,
+        .partitions = central->setup.options.partitions,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .open_reader = on_open_reader,
+        .committed = on_committed,
+        .ctx = central,
+    };
+    struct tb_rebuild_options options = {
+        .edition = &tb_rebuild_mongo_edition,
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .rules = tb_central_rules(config),
+        .topic = central->setup.topic,
+        .partitions = central->setup.options.partitions,
+        .entered = on_entered,
+        .ctx = central,
+    };
+
+    TB_TRY(tb_rebuild_mongo_new(&views, &central->views, err));
+    options.edition_ctx = central->views;
+    return tb_rebuild_new(&options, &central->rebuild, err);
+}
+
+static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
+{
+    return tb_rebuild_start(((struct central *)ctx)->rebuild, job, err);
+}
+
+static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
+                   struct tb_rebuild_views *ret_views)
+{
+    struct central *central = ctx;
+
+    tb_rebuild_get(central->rebuild, ret_figures);
+    tb_rebuild_mongo_views(central->views, ret_views);
+}
+
+const struct tb_api_rebuild tb_central_rebuild_role = {.start = on_start, .get = on_get};

@@ -1,0 +1,180 @@
+"""The centrals' view is rebuilt in MongoDB while two tills sell and two centrals serve and project:
+no read fails, none is older than one before. What differs is listed and stops the swap unless it
+is accepted; the view from before can be served again; a central that is killed while it is at it
+leaves a view that is served, and a job that the other one ends. In the end `tillbox verify` finds
+every order of both tills.
+"""
+import os
+import random
+import subprocess
+import time
+
+from central_process import Central, check_sums, everything_read, verify
+from kafka_service import Kafka, Mongo
+from shop import Seller, Worker, all_delivered, till
+from tillbox_e2e import check, eventually, run, scratch
+
+BEFORE, KILLS = 400, 3
+ENDS = ("done", "failed", "rolled-back", "none")
+
+
+class Reader(Worker):
+    """Reads orders, and the sums, at either central: nothing fails, nothing goes back."""
+
+    def __init__(self, sellers, centrals, seed):
+        super().__init__()
+        self.sellers, self.centrals, self.random = sellers, centrals, random.Random(seed)
+        self.seen, self.sums, self.reads, self.wrong = {}, 0, 0, []
+
+    def read_order(self, central, client):
+        orders = [order for seller in self.sellers for order in seller.orders[-300:]]
+        if not orders:
+            return
+        order = self.random.choice(orders)
+        reply = client.ask("GET", f"/orders/{order}")
+        version = reply.json()["version"] if reply.status == 200 else 0
+        if reply.status not in (200, 404) or version < self.seen.get(order, 0):
+            self.wrong.append(f"{order} at {central.name}, seen at {self.seen.get(order)}: {reply}")
+        self.seen[order] = max(version, self.seen.get(order, 0))
+
+    def read_sums(self, central, client):
+        reply = client.ask("GET", "/orders/stats")
+        check(reply.status == 200, f"no sums at {central.name}: {reply}")
+        count = sum(total["orders"] for total in reply.json()["totals"])
+        if count < self.sums:
+            self.wrong.append(f"{self.sums} orders, then {count} at {central.name}")
+        self.sums = count
+
+    def run(self):
+        clients = [(central, central.client().__enter__()) for central in self.centrals]
+        try:
+            while not self.stopping.is_set():
+                central, client = self.random.choice(clients)
+                self.read_order(central, client)
+                if self.reads % 40 == 0:
+                    self.read_sums(central, client)
+                self.reads += 1
+        except Exception as error:
+            self.wrong.append(f"a read failed: {error!r}")
+
+    def finish(self):
+        self.__exit__()
+        check(not self.wrong, f"{len(self.wrong)} reads were wrong, such as {self.wrong[:2]}")
+        return self.reads
+
+
+def get(central):
+    reply = central.ask("GET", "/rebuild")
+    check(reply.status == 200, reply)
+    return reply.json()
+
+
+def start(central, body=None):
+    reply = central.ask("POST", "/rebuild", body)
+    check(reply.status == 202, reply)
+
+
+def ended(central, seconds=120):
+    return eventually(lambda: (got := get(central))["state"] in ENDS and got,
+                      lambda: f"the rebuild ends: {get(central)}", seconds, 0.1)
+
+
+def served(mongo):
+    return mongo.command({"find": "meta", "filter": {"_id": "served"}})[0]
+
+
+def rebuild_while_selling(mongo, sellers, one, other):
+    """Each of them in turn; meanwhile the other one refuses, and shows it."""
+    readers = [Reader(sellers, [one, other], seed) for seed in (1, 2)]
+    for reader in readers:
+        reader.start()
+    for at, beside, body, wanted, generation in (
+            (one, other, None, "done", 2), (other, one, None, "done", 3),
+            (one, other, {"rollback": True}, "rolled-back", 2)):
+        start(at, body)
+        refused = beside.ask("POST", "/rebuild")
+        check(refused.status == 409 and at.name in refused.json()["detail"], refused)
+        got = ended(at)
+        check(got["state"] == wanted and not got["differences"], got)
+        check(got["generation"] == generation, got)
+        shown = eventually(lambda: (seen := get(beside))["state"] == wanted and seen,
+                           f"{beside.name} shows it", 10)
+        check(shown["owner"] == at.name and shown["generation"] == generation, shown)
+        check(served(mongo)["orders"] == f"orders_{generation}", served(mongo))
+        print(f"{got['state']}: {got['events']} events, generation {got['generation']}")
+    print(f"{sum(reader.finish() for reader in readers)} reads")
+
+
+def command(central, *flags):
+    env = {key: value for key, value in os.environ.items() if not key.startswith("TILLBOX")}
+    done = subprocess.run([os.environ["TILLBOX"], "rebuild", "--url", central.url, *flags],
+                          text=True, capture_output=True, env=env, timeout=180)
+    return done.returncode, done.stdout + done.stderr
+
+
+def differences_stop_it(mongo, central):
+    orders = served(mongo)["orders"]
+    found = mongo.command({"find": orders, "filter": {}, "limit": 1, "singleBatch": True})[0]
+    mongo.command({"update": orders, "updates": [
+        {"q": {"_id": found["_id"]}, "u": {"$set": {"source": "ELSEWHERE"}}}]})
+    status, said = command(central, "--wait")
+    check(status == 1 and found["_id"] in said, f"it ends with {status}:\n{said}")
+    check(served(mongo)["orders"] == orders, "it was swapped all the same")
+    status, said = command(central, "--wait", "--accept")
+    check(status == 0, f"it ends with {status}:\n{said}")
+    check(served(mongo)["orders"] != orders, "it was not swapped")
+    seen = central.ask("GET", f"/orders/{found['_id']}").json()
+    check(seen["source"] != "ELSEWHERE", seen)
+
+
+def killed_in_the_middle(mongo, centrals):
+    """Wherever that was: the other one ends it, or it was at its end already."""
+    for kill in range(KILLS):
+        one, other = centrals[kill % 2], centrals[1 - kill % 2]
+        before = served(mongo).get("generation", 1)
+        start(one)
+        time.sleep(random.Random(kill).uniform(0.2, 1.5))
+        one.kill()
+        check(other.ask("GET", "/orders?limit=1").status == 200, "nothing is served")
+        one.start(ready=False)
+        got = eventually(lambda: (seen := get(other))["state"] in ENDS and seen,
+                         lambda: f"somebody ends it: {get(other)}", 120, 0.2)
+        check(got["state"] == "done", got)
+        check(served(mongo).get("generation", 1) > before, served(mongo))
+        print(f"killed and ended: generation {served(mongo)['generation']}")
+
+
+def nothing_is_left(mongo):
+    """Of all views there are the one that is served and the one from before."""
+    now = served(mongo)
+    kept = {f"orders_{now['generation']}", f"orders_{now['previous']}"}
+    names = {row["name"] for row in mongo.command({"listCollections": 1})}
+    there = {name for name in names if name == "orders" or name.startswith("orders_")}
+    check(there == kept and "hold" not in now, f"{there}, {now}")
+
+
+def test():
+    with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
+            Central(folder, "hq1", kafka.address, mongo.uri, "--create-topics") as one, \
+            Central(folder, "hq2", kafka.address, mongo.uri, "--create-topics") as other, \
+            till(folder, "till1", kafka.address) as here, \
+            till(folder, "till2", kafka.address) as there:
+        sellers = [Seller(edge, 40) for edge in (here, there)]
+        with sellers[0], sellers[1]:
+            eventually(lambda: all(seller.number > BEFORE for seller in sellers), "they sell", 120)
+            rebuild_while_selling(mongo, sellers, one, other)
+            differences_stop_it(mongo, other)
+            killed_in_the_middle(mongo, [one, other])
+        print(f"{sum(seller.finish() for seller in sellers)} orders")
+        all_delivered(here, there)
+        everything_read(one, other)
+        for central in (one, other):
+            status, said = verify(central, here, there)
+            check(status == 0, f"it ends with {status}:\n{said}")
+        check_sums(one, mongo, served(mongo)["sales_by_day"])
+        nothing_is_left(mongo)
+        for process in (one, other, here, there):
+            process.stop()
+
+
+run(test)
