@@ -100,6 +100,35 @@ void tb_kafka_fetched_return(struct kafka_reader *reader)
     reader->lent_count = 0;
 }
 
+/* The front of the ring moves back over it: there is room. */
+static void put_first(struct kafka_reader *reader, struct kafka_part *part,
+                      rd_kafka_message_t *message)
+{
+    part->head = (part->head + part->room - 1) % part->room;
+    part->fetched[part->head] = message;
+    part->count++;
+    reader->fetched++;
+    reader->fetched_bytes += weight(message);
+}
+
+bool tb_kafka_fetched_give_back(struct kafka_reader *reader, int32_t partition, int64_t offset)
+{
+    struct kafka_part *part = &reader->parts[partition];
+    size_t first = 0;
+
+    while (first < reader->lent_count && (reader->lent[first]->partition != partition ||
+                                          reader->lent[first]->offset != offset))
+        first++;
+    if (first == reader->lent_count || !part->held || part->sought >= 0)
+        return false;
+    while (reader->lent_count > first) {
+        if (!make_room(part))
+            return false; /* what is in the ring goes with the seek that follows */
+        put_first(reader, part, reader->lent[--reader->lent_count]);
+    }
+    return true;
+}
+
 static size_t count_headers(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers = NULL;

@@ -75,6 +75,9 @@ TB_CHECKED enum tb_code tb_kafka_fetched_lend(struct kafka_reader *reader, int32
                                               size_t max, struct tb_log_batch *ret_batch,
                                               struct tb_error *err);
 void tb_kafka_fetched_return(struct kafka_reader *reader);
+/* What was lent last, from that offset on, is the next to be lent. False: it does not begin there.
+ */
+bool tb_kafka_fetched_give_back(struct kafka_reader *reader, int32_t partition, int64_t offset);
 
 /* log_kafka_group.c */
 void tb_kafka_group_callbacks(rd_kafka_conf_t *conf);
