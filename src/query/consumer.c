@@ -288,6 +288,25 @@ static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
     return true;
 }
 
+/* What is held up is read again in its turn; other partitions may go on. Only a whole round of
+ * turns without progress waits. */
+static int64_t turn_back(struct tb_consumer *consumer)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    const struct tb_log_batch *batch = &consumer->batch;
+    struct tb_error err = {0};
+
+    if (consumer->is_kept ||
+        reader->ops->seek(reader, batch->partition, batch->records[consumer->done].offset, &err) !=
+            TB_OK)
+        return pause_reader(consumer, HELD_MS) ? 0 : HELD_MS;
+    tb_consumer_drop_batch(consumer);
+    if (++consumer->turned_back < consumer->options.partitions)
+        return 0;
+    consumer->turned_back = 0;
+    return HELD_MS;
+}
+
 /* Returns how long to pause. An order that the view refuses is no trouble of the view; that it is
  * held is none at all. */
 static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
@@ -297,7 +316,7 @@ static int64_t fail(struct tb_consumer *consumer, const struct tb_error *err)
 
     tb_consumer_undo(consumer);
     if (consumer->held)
-        return pause_reader(consumer, HELD_MS) ? 0 : HELD_MS;
+        return turn_back(consumer);
     consumer->steps_well = 0;
     if (consumer->options.failed)
         consumer->options.failed(consumer->options.ctx, err);
@@ -351,6 +370,8 @@ int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
     consumer->held = false;
     if (work(consumer, wait_ms, &err) != TB_OK)
         return fail(consumer, &err);
+    if (consumer->batch.count > 0)
+        consumer->turned_back = 0;
     note_success(consumer);
     return 0;
 }

@@ -61,6 +61,7 @@ struct tb_consumer {
 
     bool paused;         /* the reader hands out nothing */
     bool held;           /* the view is not to be written further now */
+    int32_t turned_back; /* partitions in a row that were held up so */
     int64_t retry_at_ms; /* while paused: when to try again; monotonic */
 
     /* An order that the view refuses: how often, and what became of it. */

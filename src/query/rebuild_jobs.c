@@ -16,13 +16,12 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
                                 struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    const char *owner = rebuild->figures.owner;
     enum tb_code code = TB_OK;
 
     pthread_mutex_lock(&rebuild->lock);
-    if (rebuild->starting || tb_rebuild_is_running(rebuild->figures.state))
-        code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way%s%s",
-                            owner[0] != '\0' ? " at " : "", owner);
+    if (rebuild->starting ||
+        (rebuild->figures.owner[0] == '\0' && tb_rebuild_is_running(rebuild->figures.state)))
+        code = tb_error_set(err, TB_CONFLICT, "a rebuild is under way"); /* others': see claim */
     else if (job->rollback && !options->edition->can_roll_back(options->edition_ctx))
         code = tb_error_set(err, TB_CONFLICT, "there is no old view to go back to");
     else

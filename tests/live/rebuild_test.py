@@ -79,8 +79,12 @@ def ended(central, seconds=120):
                       "the rebuild ends", seconds, 0.1)
 
 
+def meta(mongo, name):
+    return mongo.command({"find": "meta", "filter": {"_id": name}})[0]
+
+
 def served(mongo):
-    return mongo.command({"find": "meta", "filter": {"_id": "served"}})[0]
+    return meta(mongo, "served")
 
 
 def rebuild_while_selling(mongo, sellers, one, other):
@@ -137,7 +141,7 @@ def killed_in_the_middle(mongo, centrals):
         one.kill()
         check(other.ask("GET", "/orders?limit=1").status == 200, "nothing is served")
         one.start(ready=False)
-        got = eventually(lambda: (seen := get(other))["state"] in ENDS and seen,
+        got = eventually(lambda: not (job := meta(mongo, "rebuild"))["running"] and job,
                          "somebody ends it", 120, 0.2)
         check(got["state"] == "done", got)
         check(served(mongo).get("generation", 1) > before, served(mongo))
