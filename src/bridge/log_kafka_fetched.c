@@ -116,8 +116,8 @@ bool tb_kafka_fetched_give_back(struct kafka_reader *reader, int32_t partition, 
     struct kafka_part *part = &reader->parts[partition];
     size_t first = 0;
 
-    while (first < reader->lent_count && (reader->lent[first]->partition != partition ||
-                                          reader->lent[first]->offset != offset))
+    while (first < reader->lent_count &&
+           (reader->lent[first]->partition != partition || reader->lent[first]->offset != offset))
         first++;
     if (first == reader->lent_count || !part->held || part->sought >= 0)
         return false;
