@@ -96,11 +96,18 @@ class Kafka(Service):
         if "Error" in said or topic.split(":")[0] not in said:
             raise Failed(f"the offsets of {group} are not reset: {said}")
 
-    def records(self, topic):
-        """(partition, offset, key, ce_id, version) of every record, each partition in order."""
+    def dump(self, topic):
+        """What topic_dump says of each record, each partition in order."""
         done = subprocess.run([os.environ["TILLBOX_TOPIC_DUMP"], self.address, topic],
                               stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise Failed(f"topic_dump {topic} ended with {done.returncode}")
-        rows = [line.split(" ") for line in done.stdout.splitlines()]
-        return [(int(row[0]), int(row[1]), row[2], row[3], row[4]) for row in rows]
+        return [line.split(" ") for line in done.stdout.splitlines()]
+
+    def records(self, topic):
+        """(partition, offset, key, ce_id, version)"""
+        return [(int(row[0]), int(row[1]), row[2], row[3], row[4]) for row in self.dump(topic)]
+
+    def traces(self, topic):
+        """The traceparent of each record by its ce_id."""
+        return {row[3]: row[5] for row in self.dump(topic)}

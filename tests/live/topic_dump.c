@@ -1,5 +1,6 @@
 /* topic_dump BROKERS TOPIC: what a topic holds, from its beginning to where it ends now; one line
- * a record: partition, offset, key, ce_id, ce_orderversion, separated by blanks; - for none. */
+ * a record: partition, offset, key, ce_id, ce_orderversion, traceparent, separated by blanks; -
+ * for none. */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
                    (int)message->key_len, (const char *)message->key);
             print_header(message, "ce_id");
             print_header(message, "ce_orderversion");
+            print_header(message, "traceparent");
             putchar('\n');
         }
         rd_kafka_message_destroy(message);
