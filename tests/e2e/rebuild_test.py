@@ -8,10 +8,10 @@ import threading
 import time
 import uuid
 
-from tillbox_e2e import ADDRESS, Edge, check, eventually, lag, order_body, read_db, run, scratch
+from tillbox_e2e import (ADDRESS, Edge, check, eventually, lag, order_body, read_db, rebuild_ended,
+                         run, scratch)
 
 RATE, BEFORE, KILLS = 200, 1500, 6
-ENDS = ("done", "failed", "rolled-back", "none")
 
 
 class Shop(threading.Thread):
@@ -107,11 +107,6 @@ def start(edge, body=None):
     check(reply.status == 202, reply)
 
 
-def ended(edge):
-    return eventually(lambda: (got := edge.ask("GET", "/rebuild").json())["state"] in ENDS and got,
-                      "the rebuild ends", 90)
-
-
 def check_lag(edge):
     """What a rebuild has to read is no lag of what is served."""
     with edge.client() as client:
@@ -126,7 +121,7 @@ def rebuild_while_selling(edge, shop):
     for body, wanted in ((None, "done"), (None, "done"), ({"rollback": True}, "rolled-back")):
         start(edge, body)
         check_lag(edge)
-        got = ended(edge)
+        got = rebuild_ended(edge)
         check(got["state"] == wanted and not got["differences"], got)
         print(f"{got['state']}: {got['events']} events, generation {got['generation']}")
     for reader in readers:
@@ -152,7 +147,7 @@ def kill_in_the_middle(edge, shop):
         edge.start()
         state = edge.ask("GET", "/rebuild").json()["state"]
         check_all_there(edge, shop)
-        got = ended(edge)
+        got = rebuild_ended(edge)
         print(f"killed; the next process says {state}, then {got['state']}")
         check(got["state"] in ("done", "none"), got)
 

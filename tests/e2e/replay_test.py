@@ -5,10 +5,9 @@ Method: on a stopped till the view's offsets, or the relay's cursor, are set bac
 """
 import contextlib
 import re
-import sqlite3
 
-from tillbox_e2e import (ADDRESS, Edge, check, check_files, eventually, order_body, read_db, run,
-                         scratch)
+from tillbox_e2e import (ADDRESS, Edge, change_db, check, check_files, eventually, order_body,
+                         read_db, rebuild_ended, run, scratch)
 
 ORDERS = 300
 
@@ -27,11 +26,6 @@ def sell(edge, first, count):
                 check(reply.status == 200, f"not changed: {reply}")
             orders.append(path.rsplit("/")[-1])
     return orders
-
-
-def change(path, sql):
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
-        check(db.execute(sql).rowcount > 0, f"{sql} changes nothing")
 
 
 def contents(edge):
@@ -72,8 +66,8 @@ def letters_come(edge):
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
     orders = sell(edge, ORDERS, 9)
     edge.stop()
-    change(edge.data / "store.db", "UPDATE outbox SET payload = substr(payload, 2) "
-           f"WHERE order_id = '{orders[2]}' AND version = 1")
+    change_db(edge.data / "store.db", "UPDATE outbox SET payload = substr(payload, 2) "
+              "WHERE order_id = ? AND version = 1", orders[2])
     edge.start()
     check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
     edge.catch_up()
@@ -82,8 +76,7 @@ def letters_come(edge):
 
 def rebuilt(edge):
     check(edge.ask("POST", "/rebuild").status == 202, "no rebuild")
-    got = eventually(lambda: (told := edge.ask("GET", "/rebuild").json())["state"] in
-                     ("done", "failed") and told, "the rebuild ends")
+    got = rebuild_ended(edge)
     check(got["state"] == "done" and not got["differences"], f"it ends with {got}")
 
 
@@ -95,7 +88,7 @@ def test():
         before = contents(edge)
         check(len(before["orders"]) == ORDERS, "orders are missing")
 
-        change(edge.data / "store.db", "UPDATE cursors SET row = 0")
+        change_db(edge.data / "store.db", "UPDATE cursors SET row = 0")
         run_through(edge)
         check_same(before, contents(edge), "sent again")
         check_files(edge.data)
@@ -104,7 +97,7 @@ def test():
         edge.stop()
         before = contents(edge)
         for back in ("0", "next / 2", "0", "0"):
-            change(edge.data / "view.db", f"UPDATE offsets SET next = {back}")
+            change_db(edge.data / "view.db", f"UPDATE offsets SET next = {back}")
             run_through(edge)
             check_same(before, contents(edge), f"read again from {back}")
         edge.start()

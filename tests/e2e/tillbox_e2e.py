@@ -301,6 +301,19 @@ def read_db(path):
     return db
 
 
+def change_db(path, sql, *values):
+    """Behind the back of a daemon that is stopped, or has no use for what is changed yet."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        check(db.execute(sql, values).rowcount > 0, f"{sql} changes nothing")
+
+
+def rebuild_ended(edge):
+    """What GET /rebuild tells in the end."""
+    ends = ("done", "failed", "rolled-back", "none")
+    return eventually(lambda: (got := edge.ask("GET", "/rebuild").json())["state"] in ends and got,
+                      "the rebuild ends", 90)
+
+
 def check_files(data):
     """The stopped daemon's files: sound, and order by order the store, its outbox, the log and the
     view say the same. Returns the orders of the store by id."""

@@ -1,0 +1,98 @@
+"""Promise: events of a type that this build does not know block nothing and are not lost: they are
+counted, told of once a minute, move their order's version, and a later build that knows them makes
+of the same log what they say.
+Method: changes of an address bear another type when they leave the outbox; the later build is this
+one, and a log in which they bear their own.
+"""
+import contextlib
+import json
+import re
+
+from tillbox_e2e import (ADDRESS, Edge, change_db, check, order_body, read_db, rebuild_ended, run,
+                         scratch)
+
+KNOWN, UNKNOWN = "OrderAddressChanged.v1", "OrderAddressWrapped.v1"  # of one length
+ORDERS = 30
+MOVED = dict(ADDRESS, line1="Am Kai 9")
+
+
+def sell(edge):
+    orders = []
+    with edge.client() as client:
+        for number in range(ORDERS):
+            reply = client.ask("POST", "/orders", order_body(number))
+            check(reply.status == 201, f"no order: {reply}")
+            path = f"/orders/{reply.json()['orderId']}"
+            check(client.ask("PUT", path + "/address", MOVED).status == 200, "no address")
+            check(client.ask("POST", path + "/ship", {}).status == 200, "not shipped")
+            orders.append(reply.json()["orderId"])
+    return orders
+
+
+def unknown_events_pass(edge):
+    check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
+    orders = sell(edge)
+    change_db(edge.data / "store.db", "UPDATE outbox SET type = ? WHERE type = ?", UNKNOWN, KNOWN)
+    check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
+    edge.catch_up()
+    return orders
+
+
+def check_seen(edge, orders, line1):
+    found = edge.orders()
+    check(sorted(found) == sorted(orders), f"{len(found)} of {len(orders)} orders")
+    for order in found.values():
+        check((order["version"], order["status"]) == (3, "SHIPPED"), f"it stands still: {order}")
+        check(order["shippingAddress"]["line1"] == line1, f"the address is another: {order}")
+
+
+def check_told(edge):
+    metrics = edge.ask("GET", "/metrics").body.decode()
+    count = int(re.search(r'events_total\{result="unknown"\} (\d+)', metrics)[1])
+    check(count == ORDERS, f"{count} unknown events are counted")
+    check("tillbox_dead_letters 0\n" in metrics, "they are dead letters")
+    lines = [json.loads(line) for line in edge.diagnostics().splitlines()]
+    told = [line for line in lines if line["event"] == "consumer.unknown_type"]
+    check(len(told) == 1 and told[0]["level"] == "warn" and UNKNOWN in told[0]["message"],
+          f"it is told as {told}")
+
+
+def the_log_bears_their_own_type(edge):
+    """As another build sees it."""
+    with contextlib.closing(read_db(edge.data / "log.db")) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE "
+                                               "'records\\_%' ESCAPE '\\' AND type = 'table'")]
+        rows = [(table, row["offset"], row["headers"]) for table in tables
+                for row in db.execute(f"SELECT offset, headers FROM {table}")]
+    changed = [(table, offset, headers.replace(UNKNOWN.encode(), KNOWN.encode()))
+               for table, offset, headers in rows if UNKNOWN.encode() in headers]
+    check(len(changed) == ORDERS, f"the log has kept {len(changed)} of them")
+    for table, offset, headers in changed:
+        change_db(edge.data / "log.db", f"UPDATE {table} SET headers = ? WHERE offset = ?",
+                  headers, offset)
+
+
+def rebuild(edge, **body):
+    check(edge.ask("POST", "/rebuild", body).status == 202, "no rebuild")
+    return rebuild_ended(edge)
+
+
+def test():
+    with scratch() as folder, Edge(folder / "data") as edge:
+        orders = unknown_events_pass(edge)
+        check_seen(edge, orders, ADDRESS["line1"])
+        check_told(edge)
+        check(rebuild(edge)["state"] == "done", "the same build makes something else of it")
+        edge.stop()
+        the_log_bears_their_own_type(edge)
+        edge.start()
+        check_seen(edge, orders, ADDRESS["line1"])
+        got = rebuild(edge)
+        check(got["state"] == "failed" and len(got["differences"]) > 0, f"nothing differs: {got}")
+        check_seen(edge, orders, ADDRESS["line1"])
+        check(rebuild(edge, accept=True)["state"] == "done", "the new view is not served")
+        check_seen(edge, orders, MOVED["line1"])
+        edge.stop()
+
+
+run(test)
