@@ -281,6 +281,7 @@ static int64_t work(struct tb_rebuild *rebuild)
 int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
+    int64_t wait_ms;
     bool left = false;
 
     if (tb_rebuild_may_look(rebuild) && tb_rebuild_look(rebuild, &left, &err) != TB_OK)
@@ -291,7 +292,12 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
         return begin(rebuild, /* anew= */ true);
     if (!tb_rebuild_note(rebuild))
         return fail(rebuild, "another process goes on with it");
-    return tb_rebuild_is_running(rebuild->state) ? work(rebuild) : idle(rebuild);
+    if (!tb_rebuild_is_running(rebuild->state))
+        return idle(rebuild);
+    wait_ms = work(rebuild);
+    if (!tb_rebuild_is_running(rebuild->state))
+        (void)tb_rebuild_note(rebuild); /* else again when idle */
+    return wait_ms;
 }
 
 void tb_rebuild_run(struct tb_rebuild *rebuild)

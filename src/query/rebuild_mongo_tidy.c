@@ -79,7 +79,10 @@ enum tb_code tb_mongo_retire(struct tb_rebuild_mongo *self, struct tb_error *err
         return TB_OK;
     filter = BCON_NEW("_id", BCON_UTF8("served"), "previous", BCON_INT64(served.previous), "hold",
                       "{", "$exists", BCON_BOOL(false), "}");
-    return tb_mongo_update(&lease, "meta", filter, update, &found, err);
+    TB_TRY(tb_mongo_update(&lease, "meta", filter, update, &found, err));
+    if (found)
+        atomic_store(&self->previous, 0);
+    return TB_OK;
 }
 
 /* Which generation a collection is of; 0: it is none of the view's. */

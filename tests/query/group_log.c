@@ -82,6 +82,18 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     return TB_OK;
 }
 
+static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
+                         struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+
+    if (member->log->down)
+        return refuse(err);
+    if (member->holds[partition])
+        member->position[partition] = offset;
+    return TB_OK;
+}
+
 static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int64_t next,
                            struct tb_error *err)
 {
@@ -118,7 +130,7 @@ static void wake(struct tb_log_reader *reader)
 }
 
 static const struct tb_log_reader_ops reader_ops = {
-    .poll = poll, .commit = commit, .pause = pause, .holds = holds, .wake = wake};
+    .poll = poll, .seek = seek, .commit = commit, .pause = pause, .holds = holds, .wake = wake};
 
 void group_log_init(struct group_log *log, struct fake_random *random)
 {

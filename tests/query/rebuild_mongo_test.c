@@ -1,0 +1,287 @@
+/* Promise: any central has the view of all made anew while all of them go on writing and reading:
+ * no event is missing in the new one, and nobody reads anything older than before. One rebuild at
+ * a time; what ends in the middle is gone on with by another central, and holds nobody up.
+ * Method: two centrals take turns at random, over a MongoDB-compatible server. */
+#include "query/centrals.h"
+#include "query/mongo_feed.h"
+#include "query/view_mongo_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ORDERS 25
+/* Longer than anybody waits for one who is gone. */
+#define GONE_MS 20000
+
+static struct centrals c;
+static const struct tb_rebuild_job plain, accepting = {.accept = true},
+                                          rolling_back = {.rollback = true};
+
+static void begin(uint64_t seed)
+{
+    centrals_init(&c, seed, &(struct history_options){ORDERS, 20, 10});
+}
+
+static void setup(void)
+{
+    begin(test_seed(7));
+}
+
+static void teardown(void)
+{
+    centrals_release(&c);
+}
+
+static void add_all(void)
+{
+    while (centrals_add(&c))
+        ;
+}
+
+static void check_same(const char *a, const char *b)
+{
+    char *one = mongo_db_dump(&c.db, a), *other = mongo_db_dump(&c.db, b);
+
+    ck_assert_str_eq(one, other);
+    free(one);
+    free(other);
+}
+
+START_TEST(rebuilt_is_what_was_served)
+{
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2);
+    ck_assert_int_eq(central_figures(&c.list[0])->differences, 0);
+    ck_assert_int_gt(central_figures(&c.list[0])->served_orders, 0);
+    check_same("orders", "orders_2");
+    centrals_check(&c);
+}
+END_TEST
+
+/* Runs to its end while events come. */
+static void rebuild_busily(struct one_central *one)
+{
+    struct tb_error err = {0};
+
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    for (int turn = 0; tb_rebuild_is_running(central_figures(one)->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        if (fake_random_below(&c.fake, 12) == 0)
+            centrals_add(&c);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_DONE);
+}
+
+/* One view after the other is served, by one central and the other. */
+START_TEST(events_go_on_coming)
+{
+    begin(test_seed((uint64_t)_i + 100));
+    for (int i = 0; i < 20; i++)
+        centrals_add(&c);
+    rebuild_busily(&c.list[0]);
+    rebuild_busily(&c.list[1]);
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(centrals_served(&c), 3);
+    centrals_check(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    centrals_release(&c);
+}
+END_TEST
+
+/* A central that had read what is served, and then stood still, writes the old view long after the
+ * move: the new one has what it writes. */
+START_TEST(a_slow_writer_loses_nothing)
+{
+    struct tb_mongo_names first;
+    struct tb_view *slow = NULL;
+    struct tb_plan plan = {0};
+    struct tb_error err = {0};
+    size_t at;
+
+    for (int i = 0; i < 30; i++)
+        centrals_add(&c);
+    centrals_read_on(&c);
+    add_all();
+    tb_mongo_names_of(1, &first);
+    ck_ok(tb_view_mongo_open_at(c.db.mongo, &first, &slow, &err));
+    at = c.log.committed[1] < 0 ? 0 : (size_t)c.log.committed[1];
+    mongo_plan(slow, &plan, 1, c.log.records[1] + at, c.log.counts[1] - at, true);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    mongo_commit(slow, &plan);
+    c.log.committed[1] = (int64_t)c.log.counts[1]; /* he tells the group, too */
+    group_log_assign(&c.log, 1, 0);
+    centrals_read_on(&c);
+    centrals_check(&c);
+    tb_plan_release(&plan);
+    slow->ops->free(slow);
+}
+END_TEST
+
+/* What was planned for the view from before is not for the new one: it is planned again. */
+START_TEST(a_plan_is_for_one_view)
+{
+    struct tb_plan plan = {0};
+    struct tb_error err = {0};
+    struct tb_view *view = NULL;
+    int64_t until = 0;
+
+    add_all();
+    centrals_read_on(&c);
+    ck_ok(tb_view_mongo_open(c.db.mongo, &view, &err));
+    ck_ok(view->ops->until(view, 0, &until, &err));
+    ck_assert_int_eq(until, INT64_MAX);
+    mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(view->ops->commit(view, &plan, &err), TB_CONFLICT);
+    ck_ok(view->ops->until(view, 0, &until, &err));
+    mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
+    mongo_commit(view, &plan);
+    tb_plan_release(&plan);
+    view->ops->free(view);
+}
+END_TEST
+
+START_TEST(differences_stop_the_move)
+{
+    char command[300];
+
+    add_all();
+    centrals_read_on(&c);
+    snprintf(command, sizeof command,
+             "{\"update\":\"orders\",\"updates\":[{\"q\":{\"_id\":\"%s\"},"
+             "\"u\":{\"$set\":{\"source\":\"ELSEWHERE\"}}}]}",
+             c.history.orders[0].order.order_id);
+    mongo_db_command(&c.db, command);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
+    ck_assert_int_eq(centrals_served(&c), 1);
+    ck_assert_int_eq(central_figures(&c.list[0])->differences, 1);
+    ck_assert_str_eq(central_figures(&c.list[0])->list[0].served.order_id,
+                     c.history.orders[0].order.order_id);
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    ck_assert_int_eq(central_rebuild(&c.list[1], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(central_figures(&c.list[1])->differences, 1);
+    centrals_check(&c);
+}
+END_TEST
+
+START_TEST(the_old_view_can_be_served_again)
+{
+    struct tb_error err = {0};
+
+    ck_assert_int_eq(tb_rebuild_start(c.list[0].rebuild, &rolling_back, &err), TB_CONFLICT);
+    for (int i = 0; i < 30; i++)
+        centrals_add(&c);
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_eq(centrals_served(&c), 1);
+    centrals_check(&c);
+    check_same("orders", "orders_2");
+    fake_clock_advance(&c.clock, TB_REBUILD_KEEP_MS + 3600 * 1000);
+    for (int i = 0; i < 4; i++)
+        (void)tb_rebuild_step(c.list[0].rebuild);
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    ck_assert_int_eq(tb_rebuild_start(c.list[0].rebuild, &rolling_back, &err), TB_CONFLICT);
+}
+END_TEST
+
+START_TEST(one_at_a_time)
+{
+    struct tb_error err = {0};
+
+    add_all();
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    ck_assert_int_eq(tb_rebuild_start(c.list[1].rebuild, &plain, &err), TB_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.text, "hq1"));
+    ck_assert_int_eq(central_finish(&c.list[0]), TB_REBUILD_DONE);
+    while (central_figures(&c.list[1])->state != TB_REBUILD_DONE)
+        centrals_turn(&c);
+    ck_assert_str_eq(central_figures(&c.list[1])->owner, "hq1");
+    ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
+}
+END_TEST
+
+/* Wherever it ends, holding the view or not: the other central goes on with it, and reads what
+ * comes meanwhile. */
+START_TEST(whoever_ends_is_followed)
+{
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 200));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (uint64_t turns = fake_random_below(&c.fake, 700); turns > 0; turns--)
+        centrals_turn(&c);
+    central_stop(&c.list[0]);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        group_log_assign(&c.log, p, 1);
+    add_all();
+    centrals_turn(&c);
+    fake_clock_advance(&c.clock, GONE_MS);
+    centrals_read_on(&c);
+    fake_clock_advance(&c.clock, GONE_MS);
+    ck_assert_int_eq(central_finish(&c.list[1]), TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2);
+    centrals_check(&c);
+    centrals_release(&c);
+}
+END_TEST
+
+/* The hold is lifted while it is relied upon: nothing is moved without one. */
+START_TEST(a_lifted_hold_moves_nothing)
+{
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 300));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (int turn = 0; tb_rebuild_is_running(central_figures(&c.list[0])->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        if (turn < 1500 && fake_random_below(&c.fake, 40) == 0)
+            mongo_db_command(&c.db,
+                             "{\"update\":\"meta\",\"updates\":[{\"q\":{\"_id\":\"served\"},"
+                             "\"u\":{\"$unset\":{\"hold\":1}}}]}");
+        if (fake_random_below(&c.fake, 12) == 0)
+            centrals_add(&c);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(central_figures(&c.list[0])->state, TB_REBUILD_DONE);
+    add_all();
+    centrals_read_on(&c);
+    centrals_check(&c);
+    centrals_release(&c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rebuild_mongo");
+    TCase *tc = tcase_create("promises"), *seeds = tcase_create("seeds");
+    int status;
+
+    mongo_server_begin();
+    tcase_set_timeout(tc, 20);
+    tcase_set_timeout(seeds, 20);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, rebuilt_is_what_was_served);
+    tcase_add_test(tc, a_slow_writer_loses_nothing);
+    tcase_add_test(tc, a_plan_is_for_one_view);
+    tcase_add_test(tc, differences_stop_the_move);
+    tcase_add_test(tc, the_old_view_can_be_served_again);
+    tcase_add_test(tc, one_at_a_time);
+    tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
+    tcase_add_loop_test(seeds, whoever_ends_is_followed, 0, 8);
+    tcase_add_loop_test(seeds, a_lifted_hold_moves_nothing, 0, 4);
+    suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, seeds);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}
