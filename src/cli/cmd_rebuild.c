@@ -302,16 +302,14 @@ const struct tb_subcommand tb_cmd_rebuild = {
         "and totals per currency, and version and content of each order. What differs is listed\n"
         "(the first 100) and nothing is changed, unless --accept. A log that has removed old\n"
         "events ([retention] log) cannot tell of their orders: they are among the differences.\n"
-        "The old view is kept for --rollback until the next rebuild, for 7 days at most. A\n"
-        "process that ends meanwhile goes on with it at its next start. In a pipe: state, "
-        "events,\n"
-        "total, events a second, seconds left; then difference, order or currency, what is "
-        "served,\n"
-        "what was rebuilt. With --wait it ends with 1 unless it is done; Ctrl-C ends the waiting\n"
-        "only.",
+        "The old view is kept for --rollback until the next rebuild, for 7 days at most. Where a\n"
+        "process ends meanwhile it goes on at its next start, or at another central. In a pipe:\n"
+        "state, events, total, events a second, seconds left; then difference, order or\n"
+        "currency, what is served, what was rebuilt. With --wait it ends with 1 unless it is\n"
+        "done; Ctrl-C ends the waiting only.",
     .examples = "tillbox rebuild --wait\n"
                 "tillbox rebuild --accept --wait\n"
-                "tillbox rebuild --rollback\n"
+                "tillbox rebuild --rollback --url http://central:8082\n"
                 "tillbox rebuild --status --json",
     .options = options,
     .run = run,

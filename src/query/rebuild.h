@@ -90,9 +90,10 @@ struct tb_rebuild_edition {
     /* Whose job there is; but for NOTHING the figures say which, and how far it is. */
     enum tb_code (*look)(void *ctx, enum tb_rebuild_found *ret_found,
                          struct tb_rebuild_figures *ret_figures, struct tb_error *err);
-    /* On start's thread, before the job is begun: TB_CONFLICT: another process is at one. NULL:
-     * there is no other. */
-    enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
+    /* On start's thread, before the job is begun. TB_CONFLICT: another process is at one, which
+     * the figures tell of. NULL: there is no other. */
+    enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
+                          struct tb_rebuild_figures *ret_others, struct tb_error *err);
     /* Tells others how far it is, every second and at its end, until it is TB_OK. TB_CONFLICT:
      * the job is another process's by now. NULL: nobody wants to know. */
     enum tb_code (*note)(void *ctx, const struct tb_rebuild_figures *figures,

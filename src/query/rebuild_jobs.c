@@ -1,4 +1,5 @@
 #include "query/rebuild_priv.h"
+#include <stdlib.h>
 
 /* Others who look see it move. */
 #define NOTE_EVERY_MS 1000
@@ -30,22 +31,37 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
     return code;
 }
 
+/* job: NULL, or it is begun. What others are at is shown from here on. */
+static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
+                      const struct tb_rebuild_figures *others)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    rebuild->starting = false;
+    if (job)
+        put_job(rebuild, job);
+    else if (others->owner[0] != '\0')
+        rebuild->figures = *others;
+    pthread_mutex_unlock(&rebuild->lock);
+    if (job)
+        tb_mailbox_wake(&rebuild->door);
+}
+
 enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
                               struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    enum tb_code code = TB_OK;
+    struct tb_rebuild_figures *others = calloc(1, sizeof *others);
+    enum tb_code code;
 
-    TB_TRY(begin_start(rebuild, job, err));
-    if (options->edition->claim)
-        code = options->edition->claim(options->edition_ctx, job, err);
-    pthread_mutex_lock(&rebuild->lock);
-    rebuild->starting = false;
-    if (code == TB_OK)
-        put_job(rebuild, job);
-    pthread_mutex_unlock(&rebuild->lock);
-    if (code == TB_OK)
-        tb_mailbox_wake(&rebuild->door);
+    if (!others)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    code = begin_start(rebuild, job, err);
+    if (code == TB_OK) {
+        if (options->edition->claim)
+            code = options->edition->claim(options->edition_ctx, job, others, err);
+        end_start(rebuild, code == TB_OK ? job : NULL, others);
+    }
+    free(others);
     return code;
 }
 

@@ -76,9 +76,10 @@ static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
     return TB_OK;
 }
 
-static enum tb_code mongo_claim(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
+static enum tb_code mongo_claim(void *ctx, const struct tb_rebuild_job *job,
+                                struct tb_rebuild_figures *ret_others, struct tb_error *err)
 {
-    return tb_mongo_job_claim(ctx, job, err);
+    return tb_mongo_job_claim(ctx, job, ret_others, err);
 }
 
 static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_figures *figures,

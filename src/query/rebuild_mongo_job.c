@@ -186,7 +186,7 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_m
 }
 
 enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
-                                struct tb_error *err)
+                                struct tb_rebuild_figures *ret_others, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -200,9 +200,11 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
     tb_uuid_new(&uuids, token);
     TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_job_read(&lease, before, err));
-    if (before->running)
+    if (before->running) {
+        *ret_others = before->figures;
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way at %s",
                             before->figures.owner);
+    }
     if (write_claim(self, &lease, before, job, token, err) != TB_OK) {
         if (err->code != TB_UNKNOWN)
             return err->code;

@@ -55,7 +55,9 @@ TB_CHECKED enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease,
                                           struct tb_mongo_job *ret_job, struct tb_error *err);
 /* Any thread. */
 TB_CHECKED enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self,
-                                           const struct tb_rebuild_job *job, struct tb_error *err);
+                                           const struct tb_rebuild_job *job,
+                                           struct tb_rebuild_figures *ret_others,
+                                           struct tb_error *err);
 /* The job that `seen` shows and that stands still. TB_CONFLICT: it moves after all. */
 TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                                const struct tb_mongo_lease *lease,

@@ -198,6 +198,7 @@ START_TEST(one_at_a_time)
     ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
     ck_assert_int_eq(tb_rebuild_start(c.list[1].rebuild, &plain, &err), TB_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.text, "hq1"));
+    ck_assert_int_eq(central_figures(&c.list[1])->state, TB_REBUILD_BUILDING);
     ck_assert_int_eq(central_finish(&c.list[0]), TB_REBUILD_DONE);
     while (central_figures(&c.list[1])->state != TB_REBUILD_DONE)
         centrals_turn(&c);
