@@ -1,5 +1,7 @@
 /* Comparison of two views that stand still: counts and sums per currency, and order by order
  * version and a hash of the content. Orders of which only the version is known are left out.
+ * Views that move are sifted instead: whatever differs at the moment is a suspect, and once they
+ * stand still only the suspects are compared.
  *
  * Both are read in the order of their ids, a page at a time: memory does not follow their size.
  *
@@ -8,6 +10,7 @@
  * Errors:  those of the readers; the comparison is then of no further use.
  * Units:   money in minor units (_minor). */
 #pragma once
+#include "query/suspects.h"
 #include "query/view.h"
 
 #define TB_COMPARE_PAGE 256
@@ -44,11 +47,18 @@ struct tb_compare_side {
 };
 struct tb_compare {
     struct tb_compare_side served, rebuilt;
+    const struct tb_suspects *only; /* sorted; NULL: all orders */
+    size_t only_at;
+    struct tb_suspects *sift_into; /* NULL: what differs is listed */
     bool totals_done, done;
     int64_t differences;
     struct tb_difference list[TB_COMPARE_LISTED];
 };
 void tb_compare_init(struct tb_compare *compare, struct tb_view_reader *served,
                      struct tb_view_reader *rebuilt);
+/* Only these orders, borrowed and sorted; the totals all the same, which then count the orders. */
+void tb_compare_only(struct tb_compare *compare, const struct tb_suspects *only);
+/* No totals, and instead of a list suspects, borrowed. */
+void tb_compare_sift(struct tb_compare *compare, struct tb_suspects *into);
 /* Some hundreds of orders further; sets done. */
 TB_CHECKED enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err);

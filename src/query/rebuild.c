@@ -34,6 +34,8 @@ void tb_rebuild_free(struct tb_rebuild *rebuild)
     if (!rebuild)
         return;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
+    tb_suspects_release(&rebuild->suspects);
+    tb_suspects_release(&rebuild->last_suspects);
     pthread_mutex_destroy(&rebuild->lock);
     tb_mailbox_release(&rebuild->door);
     free(rebuild);
@@ -112,23 +114,12 @@ static int64_t idle(struct tb_rebuild *rebuild)
     return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
-/* Up to where the served view is. */
-static enum tb_code fill(struct tb_rebuild *rebuild, int64_t *ret_left, int64_t *ret_wait_ms,
-                         struct tb_error *err)
-{
-    const struct tb_rebuild_options *options = &rebuild->options;
-    int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
-
-    TB_TRY(options->edition->served(options->edition_ctx, next, err));
-    return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
-}
-
 static int64_t build(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t left = 0, wait_ms = 0;
 
-    if (fill(rebuild, &left, &wait_ms, &err) != TB_OK)
+    if (tb_rebuild_fill_on(rebuild, &left, &wait_ms, &err) != TB_OK)
         return take_trouble(rebuild, &err);
     if (rebuild->state == TB_REBUILD_BUILDING) {
         if (rebuild->figures.events >= rebuild->goal)
@@ -139,26 +130,6 @@ static int64_t build(struct tb_rebuild *rebuild)
                          rebuild->trouble.text);
     }
     return wait_ms;
-}
-
-static enum tb_code hold(struct tb_rebuild *rebuild, struct tb_error *err)
-{
-    const struct tb_rebuild_options *options = &rebuild->options;
-
-    TB_TRY(options->edition->hold(options->edition_ctx, rebuild->held_next, &rebuild->held_served,
-                                  &rebuild->held_rebuilt, err));
-    rebuild->held = true;
-    return TB_OK;
-}
-
-/* Both have the same events now. */
-static enum tb_code begin_compare(struct tb_rebuild *rebuild, struct tb_error *err)
-{
-    rebuild->compare = calloc(1, sizeof *rebuild->compare);
-    if (!rebuild->compare)
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    tb_compare_init(rebuild->compare, rebuild->held_served, rebuild->held_rebuilt);
-    return TB_OK;
 }
 
 static int64_t end_compare(struct tb_rebuild *rebuild)
@@ -178,63 +149,16 @@ static int64_t end_compare(struct tb_rebuild *rebuild)
     return 0;
 }
 
-static enum tb_code is_settled(struct tb_rebuild *rebuild, bool *ret_settled, struct tb_error *err)
-{
-    const struct tb_rebuild_options *options = &rebuild->options;
-
-    *ret_settled = true;
-    return options->edition->settled
-               ? options->edition->settled(options->edition_ctx, ret_settled, err)
-               : TB_OK;
-}
-
-static enum tb_code compare_on(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
-                               struct tb_error *err)
-{
-    int64_t left = 0;
-    bool settled = false;
-
-    *ret_wait_ms = 0;
-    if (!rebuild->held)
-        return hold(rebuild, err);
-    if (rebuild->compare) {
-        TB_TRY(tb_compare_step(rebuild->compare, err));
-        tb_rebuild_note_compared(rebuild);
-        return TB_OK;
-    }
-    TB_TRY(tb_rebuild_fill(rebuild, rebuild->held_next, &left, ret_wait_ms, err));
-    if (left > 0)
-        return TB_OK;
-    TB_TRY(is_settled(rebuild, &settled, err));
-    *ret_wait_ms = settled ? 0 : PAUSE_MS;
-    return settled ? begin_compare(rebuild, err) : TB_OK;
-}
-
-/* Whatever moved meanwhile is no difference: then it is compared once more. */
-static enum tb_code compare_and_check(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
-                                      struct tb_error *err)
-{
-    bool settled = false;
-
-    TB_TRY(compare_on(rebuild, ret_wait_ms, err));
-    if (!rebuild->compare || !rebuild->compare->done)
-        return TB_OK;
-    TB_TRY(is_settled(rebuild, &settled, err));
-    return settled ? TB_OK
-                   : tb_error_set(err, TB_BUSY, "the served view moved while it was compared");
-}
-
 static int64_t compare(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t wait_ms = 0;
-    enum tb_code code = compare_and_check(rebuild, &wait_ms, &err);
+    bool done = false;
+    enum tb_code code = tb_rebuild_compare(rebuild, &done, &wait_ms, &err);
 
     if (code != TB_OK)
         return take_trouble(rebuild, &err);
-    if (rebuild->compare && rebuild->compare->done)
-        return end_compare(rebuild);
-    return wait_ms;
+    return done ? end_compare(rebuild) : wait_ms;
 }
 
 static int64_t swap(struct tb_rebuild *rebuild)
@@ -243,7 +167,7 @@ static int64_t swap(struct tb_rebuild *rebuild)
     bool rollback = rebuild->job.rollback;
     struct tb_error err = {0};
     int64_t left = 0, wait_ms = 0;
-    enum tb_code code = fill(rebuild, &left, &wait_ms, &err);
+    enum tb_code code = tb_rebuild_fill_on(rebuild, &left, &wait_ms, &err);
 
     if (code == TB_OK && left > CLOSE_EVENTS)
         return wait_ms;

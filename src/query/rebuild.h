@@ -106,6 +106,10 @@ struct tb_rebuild_edition {
     /* How far the new view may be filled now: what the served one has of each partition, or more
      * where hold makes sure that both can be brought to the same events. 0: nothing. */
     enum tb_code (*served)(void *ctx, int64_t *ret_next, struct tb_error *err);
+    /* Readers of both as they move. Where holding the served one keeps its writers waiting, most
+     * is compared so, before it is held. NULL: a hold disturbs nobody. */
+    void (*watch)(void *ctx, struct tb_view_reader **ret_served,
+                  struct tb_view_reader **ret_rebuilt);
     /* Readers of both; that of the served one shows it as of the moment at which it has next,
      * until it is let go. TB_BUSY: not now. */
     enum tb_code (*hold)(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,

@@ -12,6 +12,11 @@ static void on_failed(void *ctx, const struct tb_error *err)
     ((struct tb_rebuild *)ctx)->trouble = *err;
 }
 
+static void on_applied(void *ctx, const struct tb_plan *plan)
+{
+    tb_rebuild_suspect(ctx, plan);
+}
+
 static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
@@ -24,6 +29,7 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
         .dead_letter_keep_ms = -1, /* that is done once it is served */
         .topic = options->topic,
         .partitions = options->partitions,
+        .applied = on_applied,
         .failed = on_failed,
         .ctx = rebuild,
     };
@@ -86,6 +92,8 @@ void tb_rebuild_let_go(struct tb_rebuild *rebuild)
     rebuild->held = false;
     free(rebuild->compare);
     rebuild->compare = NULL;
+    if (!rebuild->sifted)
+        tb_rebuild_sift_again(rebuild);
 }
 
 void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
@@ -94,6 +102,7 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     struct tb_error err = {0};
 
     tb_rebuild_let_go(rebuild);
+    tb_rebuild_sift_again(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
     /* What could not be removed is removed by tidy, or by the next process. */
@@ -129,8 +138,11 @@ static bool is_for_good(const struct tb_error *err)
 
 static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struct tb_error *err)
 {
+    /* Beside a comparison there is always something to do. */
+    const int64_t poll_ms = rebuild->compare ? 0 : rebuild->options.edition->poll_ms;
+
     rebuild->trouble = (struct tb_error){0};
-    *ret_wait_ms = tb_consumer_step(rebuild->consumer, rebuild->options.edition->poll_ms);
+    *ret_wait_ms = tb_consumer_step(rebuild->consumer, poll_ms);
     if (is_for_good(&rebuild->trouble)) {
         *err = rebuild->trouble;
         return err->code;
@@ -151,6 +163,16 @@ enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, in
     TB_TRY(step(rebuild, ret_wait_ms, err));
     tb_rebuild_note_problem(rebuild, rebuild->trouble.text);
     return count(rebuild, next, ret_left, err);
+}
+
+enum tb_code tb_rebuild_fill_on(struct tb_rebuild *rebuild, int64_t *ret_left,
+                                int64_t *ret_wait_ms, struct tb_error *err)
+{
+    const struct tb_rebuild_options *options = &rebuild->options;
+    int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
+
+    TB_TRY(options->edition->served(options->edition_ctx, next, err));
+    return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
 }
 
 enum tb_code tb_rebuild_reach(struct tb_rebuild *rebuild, const int64_t *next,

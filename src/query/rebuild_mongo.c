@@ -161,6 +161,15 @@ static enum tb_code mongo_served(void *ctx, int64_t *ret_next, struct tb_error *
     return TB_OK;
 }
 
+static void mongo_watch(void *ctx, struct tb_view_reader **ret_served,
+                        struct tb_view_reader **ret_rebuilt)
+{
+    struct tb_rebuild_mongo *self = ctx;
+
+    *ret_served = self->watch;
+    *ret_rebuilt = self->look;
+}
+
 static enum tb_code mongo_hold(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
                                struct tb_view_reader **ret_rebuilt, struct tb_error *err)
 {
@@ -168,8 +177,7 @@ static enum tb_code mongo_hold(void *ctx, int64_t *ret_next, struct tb_view_read
 
     TB_TRY(tb_mongo_hold(self, err));
     memcpy(ret_next, self->end, (size_t)self->options.partitions * sizeof *ret_next);
-    *ret_served = self->watch;
-    *ret_rebuilt = self->look;
+    mongo_watch(ctx, ret_served, ret_rebuilt);
     return TB_OK;
 }
 
@@ -279,6 +287,7 @@ const struct tb_rebuild_edition tb_rebuild_mongo_edition = {
     .note = mongo_note,
     .open = mongo_open,
     .served = mongo_served,
+    .watch = mongo_watch,
     .hold = mongo_hold,
     .settled = mongo_settled,
     .let_go = mongo_let_go,

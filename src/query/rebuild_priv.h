@@ -1,5 +1,6 @@
 /* The rebuild's parts: whose job there is (rebuild_jobs.c), filling the new view (rebuild_fill.c),
- * what is shown of it (rebuild_figures.c), and the steps (rebuild.c).
+ * comparing it (rebuild_compare.c), what is shown of it (rebuild_figures.c), and the steps
+ * (rebuild.c).
  *
  * Thread:  the owner's, but for what the lock is for.
  * Memory:  as rebuild.h.
@@ -40,7 +41,11 @@ struct tb_rebuild {
     bool held;                            /* by the edition */
     int64_t held_next[TB_LOG_PARTITIONS_MAX];
     struct tb_view_reader *held_served, *held_rebuilt;
-    struct tb_compare *compare; /* NULL: not begun */
+    struct tb_compare *compare;       /* NULL: not begun */
+    bool sifting, sifted;             /* while both move; what is written counts from sifting on */
+    int sift_rounds;                  /* that are done */
+    struct tb_suspects suspects;      /* found in this round, and written since */
+    struct tb_suspects last_suspects; /* whom this round looks at */
 };
 
 /* rebuild_jobs.c */
@@ -53,6 +58,14 @@ bool tb_rebuild_take_pending(struct tb_rebuild *rebuild);
 /* What is due of telling others. False: the job is theirs by now. */
 bool tb_rebuild_note(struct tb_rebuild *rebuild);
 
+/* rebuild_compare.c */
+/* A little of the comparison. While both views move it is sifted who may differ, until few do;
+ * then the served one is held. TB_BUSY: to be let go, and gone on with later. */
+TB_CHECKED enum tb_code tb_rebuild_compare(struct tb_rebuild *rebuild, bool *ret_done,
+                                           int64_t *ret_wait_ms, struct tb_error *err);
+void tb_rebuild_sift_again(struct tb_rebuild *rebuild); /* from its beginning */
+void tb_rebuild_suspect(struct tb_rebuild *rebuild, const struct tb_plan *plan);
+
 /* rebuild_fill.c */
 TB_CHECKED enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew,
                                         struct tb_error *err);
@@ -63,6 +76,10 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end);
 TB_CHECKED enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next,
                                         int64_t *ret_left, int64_t *ret_wait_ms,
                                         struct tb_error *err);
+
+/* The same, as far as the new view may be filled now. */
+TB_CHECKED enum tb_code tb_rebuild_fill_on(struct tb_rebuild *rebuild, int64_t *ret_left,
+                                           int64_t *ret_wait_ms, struct tb_error *err);
 
 /* rebuild_figures.c */
 void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state,
