@@ -21,6 +21,12 @@ struct tb_generations {
     int64_t moved_at_ms; /* when `previous` ceased to be served */
     bool accept;         /* of the one that is being filled: whatever differs */
     char build[32];      /* and the version of the program that fills it */
+    bool going_back;     /* `previous` is to be served again */
+    struct {             /* what the last rebuild came to; "": there was none */
+        char state[16], problem[240];
+        int64_t events, served_orders, rebuilt_orders, differences;
+        bool compared;
+    } last;
 };
 
 /* Where there is no such file yet the first is served. */

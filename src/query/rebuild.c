@@ -135,13 +135,13 @@ static int64_t build(struct tb_rebuild *rebuild)
 static int64_t end_compare(struct tb_rebuild *rebuild)
 {
     int64_t differences = rebuild->compare->differences;
-    char why[160];
+    char why[200];
 
     tb_rebuild_let_go(rebuild);
     if (differences > 0 && !rebuild->job.accept) {
         snprintf(why, sizeof why,
                  "%lld differences between the rebuilt view and the served one, which stays; "
-                 "accept to have them all the same",
+                 "accept to have them all the same: it is filled anew then",
                  (long long)differences);
         return fail(rebuild, why);
     }

@@ -37,6 +37,8 @@ enum tb_rebuild_state {
     TB_REBUILD_STATE_COUNT
 };
 const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up" */
+/* TB_REBUILD_NONE for what is no name. */
+enum tb_rebuild_state tb_rebuild_state_parse(const char *name);
 bool tb_rebuild_is_running(enum tb_rebuild_state state);
 
 /* An old view is of use until somebody looks at the new one; it takes as much disk. */

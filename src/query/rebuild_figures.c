@@ -21,6 +21,15 @@ const char *tb_rebuild_state_name(enum tb_rebuild_state state)
     return names[state];
 }
 
+enum tb_rebuild_state tb_rebuild_state_parse(const char *name)
+{
+    for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++) {
+        if (strcmp(name, tb_rebuild_state_name((enum tb_rebuild_state)s)) == 0)
+            return (enum tb_rebuild_state)s;
+    }
+    return TB_REBUILD_NONE;
+}
+
 bool tb_rebuild_is_running(enum tb_rebuild_state state)
 {
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;

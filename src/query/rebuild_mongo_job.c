@@ -1,15 +1,6 @@
 #include "query/rebuild_mongo_priv.h"
 #include <stdio.h>
 
-static enum tb_rebuild_state parse_state(const char *name)
-{
-    for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++) {
-        if (strcmp(name, tb_rebuild_state_name((enum tb_rebuild_state)s)) == 0)
-            return (enum tb_rebuild_state)s;
-    }
-    return TB_REBUILD_NONE;
-}
-
 static bool get_flag(const bson_iter_t *iter)
 {
     return BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
@@ -70,7 +61,7 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
             tb_get_text(iter, texts[i].value, texts[i].size);
     }
     if (state[0] != '\0')
-        figures->state = parse_state(state);
+        figures->state = tb_rebuild_state_parse(state);
 }
 
 enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease, struct tb_mongo_job *ret_job,

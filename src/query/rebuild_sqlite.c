@@ -80,9 +80,40 @@ static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
     struct tb_rebuild_sqlite *self = ctx;
 
     (void)err;
-    *ret_found = self->all.building != 0 ? TB_REBUILD_FOUND_LEFT : TB_REBUILD_FOUND_NOTHING;
-    ret_figures->job = (struct tb_rebuild_job){.accept = self->all.accept};
+    if (self->all.building != 0 || self->all.going_back)
+        *ret_found = TB_REBUILD_FOUND_LEFT;
+    else if (self->all.last.state[0] != '\0')
+        *ret_found = TB_REBUILD_FOUND_OTHERS;
+    ret_figures->job =
+        (struct tb_rebuild_job){.accept = self->all.accept, .rollback = self->all.going_back};
+    ret_figures->state = tb_rebuild_state_parse(self->all.last.state);
+    ret_figures->events = ret_figures->total = self->all.last.events;
+    ret_figures->seconds_left = 0;
+    ret_figures->compared = self->all.last.compared;
+    ret_figures->served_orders = self->all.last.served_orders;
+    ret_figures->rebuilt_orders = self->all.last.rebuilt_orders;
+    ret_figures->differences = self->all.last.differences;
+    memcpy(ret_figures->problem, self->all.last.problem, sizeof ret_figures->problem);
     return TB_OK;
+}
+
+/* The end is shown by the next process, too, but for the list of what differs. */
+static enum tb_code sqlite_note(void *ctx, const struct tb_rebuild_figures *figures,
+                                struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    struct tb_generations all = self->all;
+
+    if (tb_rebuild_is_running(figures->state))
+        return TB_OK;
+    snprintf(all.last.state, sizeof all.last.state, "%s", tb_rebuild_state_name(figures->state));
+    snprintf(all.last.problem, sizeof all.last.problem, "%s", figures->problem);
+    all.last.events = figures->events;
+    all.last.compared = figures->compared;
+    all.last.served_orders = figures->served_orders;
+    all.last.rebuilt_orders = figures->rebuilt_orders;
+    all.last.differences = figures->differences;
+    return write_all(self, &all, err);
 }
 
 /* A file of a number that was used before would be taken for what it was. */
@@ -103,6 +134,17 @@ static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, stru
     return write_all(self, &all, err);
 }
 
+static enum tb_code set_going_back(struct tb_rebuild_sqlite *self, bool going_back,
+                                   struct tb_error *err)
+{
+    struct tb_generations all = self->all;
+
+    if (all.going_back == going_back)
+        return TB_OK;
+    all.going_back = going_back;
+    return write_all(self, &all, err);
+}
+
 static enum tb_code choose_target(struct tb_rebuild_sqlite *self, const struct tb_rebuild_job *job,
                                   bool anew, struct tb_error *err)
 {
@@ -110,7 +152,7 @@ static enum tb_code choose_target(struct tb_rebuild_sqlite *self, const struct t
         if (self->all.previous == 0)
             return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
         self->target = self->all.previous;
-        return TB_OK;
+        return set_going_back(self, true, err);
     }
     if (anew || strcmp(self->all.build, self->options.build) != 0)
         TB_TRY(begin_anew(self, job->accept, err));
@@ -224,6 +266,7 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
     all.previous = all.served;
     all.served = self->target;
     all.building = 0;
+    all.going_back = false;
     all.moved_at_ms = tb_clock_wall_ms(self->options.clock);
     return write_all(self, &all, err);
 }
@@ -270,7 +313,10 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
         self->reader->ops->free(self->reader);
     self->reader = NULL;
     self->target = 0;
-    return end == TB_REBUILD_DISCARD ? retire(self, /* previous= */ false, err) : TB_OK;
+    if (end != TB_REBUILD_DISCARD)
+        return TB_OK;
+    TB_TRY(set_going_back(self, false, err));
+    return retire(self, /* previous= */ false, err);
 }
 
 static enum tb_code sqlite_tidy(void *ctx, struct tb_error *err)
@@ -297,6 +343,7 @@ static bool sqlite_has_room(void *ctx)
 
 const struct tb_rebuild_edition tb_rebuild_sqlite_edition = {
     .look = sqlite_look,
+    .note = sqlite_note,
     .open = sqlite_open,
     .served = sqlite_served,
     .hold = sqlite_hold,

@@ -5,7 +5,7 @@
  * else begins it anew. From then on the new one is served: before that it is brought to the events
  * of the served one while that is not written, takes over what the log does not tell of dead
  * letters, and is put on the disk. The old file stays for a rollback until the next rebuild, at
- * most TB_REBUILD_KEEP_MS. A rollback that a crash interrupts is forgotten.
+ * most TB_REBUILD_KEEP_MS. A rollback that a crash interrupts is gone on with.
  *
  * Thread:  new and free while nothing else runs; the edition's calls from the rebuild's owner; the
  *          state from any.

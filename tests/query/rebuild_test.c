@@ -421,6 +421,40 @@ START_TEST(a_process_that_ends_resumes)
 }
 END_TEST
 
+/* How it ended is shown by the next process, and one that was going back does. */
+START_TEST(an_end_and_a_rollback_outlive_the_process)
+{
+    struct tb_rebuild_job rollback = {.rollback = true};
+    struct tb_error err = {0};
+    int64_t events;
+
+    for (int i = 0; i < 40; i++)
+        world_add(&w);
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    events = world_figures(&w)->events;
+    add_all();
+    world_read_on(&w);
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(world_figures(&w)->events, events);
+    ck_assert(world_figures(&w)->compared);
+
+    ck_ok(tb_rebuild_start(w.rebuild, &rollback, &err));
+    for (int i = 0; i < 3; i++)
+        (void)tb_rebuild_step(w.rebuild);
+    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    ck_assert_int_eq(world_finish(&w), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_eq(world_served(&w), 1);
+}
+END_TEST
+
 START_TEST(another_programs_unfinished_view_is_begun_anew)
 {
     struct tb_rebuild_job job = {0};
@@ -460,6 +494,7 @@ int main(void)
     tcase_add_test(tc, orders_come_first_when_the_disk_is_full);
     tcase_add_test(tc, trouble_that_passes_is_waited_out);
     tcase_add_test(tc, a_process_that_ends_resumes);
+    tcase_add_test(tc, an_end_and_a_rollback_outlive_the_process);
     tcase_add_test(tc, another_programs_unfinished_view_is_begun_anew);
     suite_add_tcase(suite, random);
     suite_add_tcase(suite, tc);
