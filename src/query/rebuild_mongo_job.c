@@ -60,6 +60,8 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
         if (strcmp(key, texts[i].key) == 0)
             tb_get_text(iter, texts[i].value, texts[i].size);
     }
+    if (strcmp(key, "differences") == 0)
+        tb_mongo_read_differences(iter, figures);
     if (state[0] != '\0')
         figures->state = tb_rebuild_state_parse(state);
 }
@@ -97,6 +99,7 @@ static void put_figures(struct tb_put put, const struct tb_rebuild_figures *figu
     tb_put_int(put, "rebuiltOrders", figures->rebuilt_orders);
     tb_put_int(put, "differenceCount", figures->differences);
     tb_put_text(put, "problem", figures->problem);
+    tb_mongo_put_differences(put, figures);
 }
 
 static void put_claim(struct tb_put put, const struct tb_rebuild_mongo *self, const char *token,

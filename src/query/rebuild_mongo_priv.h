@@ -72,6 +72,10 @@ TB_CHECKED enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *sel
                                                     int64_t generation, int64_t last,
                                                     struct tb_error *err);
 
+/* rebuild_mongo_list.c: the list of what differs, as a field of the job. */
+void tb_mongo_put_differences(struct tb_put put, const struct tb_rebuild_figures *figures);
+void tb_mongo_read_differences(const bson_iter_t *iter, struct tb_rebuild_figures *figures);
+
 /* rebuild_mongo_hold.c. TB_BUSY: not now, or not any more. */
 TB_CHECKED enum tb_code tb_mongo_hold(struct tb_rebuild_mongo *self, struct tb_error *err);
 /* So that nobody takes it for left. That it was lifted is found out by whoever relies on it. */

@@ -144,6 +144,25 @@ START_TEST(a_plan_is_for_one_view)
 }
 END_TEST
 
+/* What one found the other one shows. */
+static void check_shown(struct one_central *at, struct one_central *by)
+{
+    struct tb_rebuild_figures *shown = central_figures(at);
+    struct tb_difference difference;
+
+    while (shown->state != TB_REBUILD_FAILED) {
+        centrals_turn(&c);
+        shown = central_figures(at);
+    }
+    ck_assert_str_eq(shown->owner, by->name);
+    difference = shown->list[0];
+    ck_assert_int_eq(difference.kind, central_figures(by)->list[0].kind);
+    ck_assert_mem_eq(&difference.served, &central_figures(by)->list[0].served,
+                     sizeof difference.served);
+    ck_assert_mem_eq(&difference.rebuilt, &central_figures(by)->list[0].rebuilt,
+                     sizeof difference.rebuilt);
+}
+
 START_TEST(differences_stop_the_move)
 {
     char command[300];
@@ -161,6 +180,7 @@ START_TEST(differences_stop_the_move)
     ck_assert_str_eq(central_figures(&c.list[0])->list[0].served.order_id,
                      c.history.orders[0].order.order_id);
     ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    check_shown(&c.list[1], &c.list[0]);
     ck_assert_int_eq(central_rebuild(&c.list[1], &accepting), TB_REBUILD_DONE);
     ck_assert_int_eq(central_figures(&c.list[1])->differences, 1);
     centrals_check(&c);
