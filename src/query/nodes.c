@@ -71,10 +71,25 @@ static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     node->marks[node->mark_count++] = mark;
 }
 
+/* What a process had under way when it died, or lost its connection, may land behind what the next
+ * one sent: it tells less than is known, by an older clock, and is no store that went back. */
+static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heartbeat)
+{
+    const struct tb_node_epoch *last =
+        node->epoch_count > 0 ? &node->epochs[node->epoch_count - 1] : NULL;
+
+    return last && strcmp(last->epoch, heartbeat->epoch) == 0 &&
+           heartbeat->last_sequence < last->last_sequence &&
+           heartbeat->clock_ms < node->last.clock_ms;
+}
+
 void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
-    struct tb_node_epoch *epoch = bring_epoch(node, heartbeat);
+    struct tb_node_epoch *epoch;
 
+    if (is_late(node, heartbeat))
+        return;
+    epoch = bring_epoch(node, heartbeat);
     if (heartbeat->last_sequence < epoch->last_sequence)
         epoch->went_back = true;
     else

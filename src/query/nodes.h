@@ -43,7 +43,7 @@ struct tb_node {
     } marks[TB_NODE_MARKS_MAX];
     size_t mark_count;
 };
-/* The next heartbeat of a node; zeroed before the first. */
+/* The next heartbeat of a node; zeroed before the first. One that was late changes nothing. */
 void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat);
 
 /* Sequences of one chunk; small, so that adding one costs little. */

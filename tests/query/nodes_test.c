@@ -182,6 +182,22 @@ START_TEST(a_sequence_that_goes_back_is_a_fork)
 }
 END_TEST
 
+/* What a process that died had under way lands behind the next one's: it changes nothing. */
+START_TEST(a_late_heartbeat_is_no_fork)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat next = beat(EPOCH_A, 50, NOW_MS), late = beat(EPOCH_A, 49, NOW_MS);
+
+    late.clock_ms = next.clock_ms - 1;
+    late.arrived_at_ms = NOW_MS + 10;
+    tb_node_note(&node, &next);
+    tb_node_note(&node, &late);
+    ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 10).state, TB_NODE_FORKED);
+    ck_assert_int_eq(node.last.last_sequence, 50);
+    ck_assert_int_eq(node.last.clock_ms, next.clock_ms);
+}
+END_TEST
+
 /* A restored store is a new epoch, and no fork; two stores that take turns are one, for a day
  * after the last turn. Both stay listed. */
 START_TEST(two_epochs_that_take_turns_are_a_fork)
@@ -334,6 +350,7 @@ int main(void)
     tcase_add_loop_test(tc, completeness_is_what_came, 0, 30);
     tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
     tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);
+    tcase_add_test(tc, a_late_heartbeat_is_no_fork);
     tcase_add_test(tc, two_epochs_that_take_turns_are_a_fork);
     tcase_add_test(tc, epochs_are_bounded_and_the_latest_stay);
     tcase_add_loop_test(tc, complete_through_a_time_that_is_true, 0, 2);
