@@ -101,8 +101,9 @@ struct tb_log_reader_ops {
     /* While paused poll hands out nothing, but goes on serving the log: rebalances, heartbeats.
      * NULL: there is nothing to serve. */
     enum tb_code (*pause)(struct tb_log_reader *reader, bool paused, struct tb_error *err);
-    /* Is the partition this reader's? It comes and goes inside poll only, so a batch stays the
-     * reader's own until its next poll. NULL: always. */
+    /* Is the partition this reader's? It comes and goes inside poll only, and never both in
+     * one: a batch stays the reader's own until its next poll, and is not taken for its own when
+     * the partition was another's in between. NULL: always. */
     bool (*holds)(struct tb_log_reader *reader, int32_t partition);
     void (*wake)(struct tb_log_reader *reader); /* any thread: a waiting poll returns */
     void (*free)(struct tb_log_reader *reader);

@@ -203,6 +203,7 @@ static void give_up_all(struct kafka_reader *reader)
         part->start = part->next = part->committed = part->sought = -1;
     }
     tb_kafka_commit_forget(reader);
+    reader->gave_up = true;
     reader->unplaced = false;
     reader->apart_since_ms = now_ms(reader);
     tb_kafka_reader_tell(reader);
@@ -241,6 +242,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
         if (reader)
             give_up_all(reader);
         rd_kafka_assign(rk, NULL);
+        rd_kafka_yield(rk); /* what comes instead comes in another poll */
         return;
     }
     take(reader, list);

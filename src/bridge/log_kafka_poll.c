@@ -76,13 +76,15 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
     int32_t p;
 
     tb_kafka_fetched_return(reader);
+    reader->gave_up = false;
     for (;;) {
         gather(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
         p = max > 0 ? next_partition(reader) : -1;
         if (p >= 0)
             return hand_out(reader, p, max, ret_batch, err);
         left_ms = until_ms - tb_clock_mono_ms(clock);
-        if (atomic_exchange(&reader->woken, false) || left_ms <= 0 || is_stopped(reader))
+        if (atomic_exchange(&reader->woken, false) || reader->gave_up || left_ms <= 0 ||
+            is_stopped(reader))
             return say_nothing(reader, ret_batch, err);
     }
 }

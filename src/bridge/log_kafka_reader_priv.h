@@ -39,6 +39,7 @@ struct kafka_reader {
     struct kafka_watch watch;
     struct kafka_problem problem;
     _Atomic bool woken;
+    bool gave_up; /* partitions, in this poll */
     bool paused;
 
     struct kafka_part parts[TB_LOG_PARTITIONS_MAX];
