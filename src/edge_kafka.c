@@ -217,8 +217,7 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* One round; returns milliseconds to wait for the next. */
-static int64_t step(struct tb_edge_kafka *kafka)
+int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka)
 {
     int64_t wait_ms = tb_relay_step(kafka->relay);
     bool status_there = kafka->open && tb_log_kafka_connected(kafka->status);
@@ -249,7 +248,7 @@ static void *kafka_main(void *arg)
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_ORDERS_NICE);
     while (!tb_relay_stopping(kafka->relay)) {
-        int64_t wait_ms = step(kafka);
+        int64_t wait_ms = tb_edge_kafka_step(kafka);
 
         if (wait_ms > 0)
             tb_relay_wait(kafka->relay, wait_ms);

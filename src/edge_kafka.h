@@ -1,7 +1,7 @@
 /* The way to Kafka: a second relay with a cursor of its own, the link and the heartbeats, all on
  * one thread. Nobody who takes an order waits for any of it.
  *
- * Thread:  open, start, stop and free from one thread; the rest from any.
+ * Thread:  open, start, step, stop and free from one thread; the rest from any.
  * Memory:  borrows what its options point to.
  * Errors:  TB_INVALID: the settings are wrong, or this build has no Kafka. What the cluster or
  *          the network refuses is a problem to show, never an error.
@@ -26,6 +26,9 @@ struct tb_edge_kafka;
 TB_CHECKED enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
                                            struct tb_edge_kafka **ret_kafka, struct tb_error *err);
 TB_CHECKED enum tb_code tb_edge_kafka_start(struct tb_edge_kafka *kafka, struct tb_error *err);
+/* For an owner with a loop of its own, instead of start and stop: one round; returns milliseconds
+ * to wait for the next. */
+int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka);
 void tb_edge_kafka_stop(struct tb_edge_kafka *kafka); /* waits for the thread; NULL is fine */
 void tb_edge_kafka_free(struct tb_edge_kafka *kafka); /* NULL is fine */
 void tb_edge_kafka_wake(struct tb_edge_kafka *kafka); /* the outbox has more */
