@@ -90,7 +90,21 @@ bool check_mark(const void *bytes, int len, struct check_mark *ret_mark)
     return true;
 }
 
-void check_document(const struct sim_node *node, sqlite3_stmt *stmt, int column, int order,
+struct check_document check_document_row(sqlite3_stmt *stmt, int column)
+{
+    struct check_document d;
+    const char **texts[] = {&d.id,  &d.status,  &d.kind,     &d.currency, &d.number,
+                            &d.sku, &d.address, &d.customer, &d.node};
+    int64_t *numbers[] = {&d.version, &d.total_minor, &d.line_count, &d.quantity, &d.price};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = check_text(stmt, column++);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        *numbers[i] = sqlite3_column_int64(stmt, column++);
+    return d;
+}
+
+void check_document(const struct sim_node *node, const struct check_document *d, int order,
                     int64_t version)
 {
     static const char *const statuses[] = {"PLACED", "SHIPPED", "CANCELLED"};
@@ -109,28 +123,33 @@ void check_document(const struct sim_node *node, sqlite3_stmt *stmt, int column,
         snprintf(address, sizeof address, "A%d", state.address_op);
 
     const struct {
-        const char *what, *expected;
-    } texts[] = {{"order id", o->id},
-                 {"status", statuses[state.status]},
-                 {"kind", state.is_return ? "RETURN" : "SALE"},
-                 {"currency", currencies[state.currency]},
-                 {"number", number},
-                 {"first line", sku},
-                 {"address", address},
-                 {"customer", customer},
-                 {"node", node->name}};
-    const int64_t numbers[] = {version, state.total_minor, state.line_count,
-                               oracle->ops[state.line_op].quantity,
-                               oracle->ops[state.line_op].price};
+        const char *what, *found, *expected;
+    } texts[] = {{"order id", d->id, o->id},
+                 {"status", d->status, statuses[state.status]},
+                 {"kind", d->kind, state.is_return ? "RETURN" : "SALE"},
+                 {"currency", d->currency, currencies[state.currency]},
+                 {"number", d->number, number},
+                 {"first line", d->sku, sku},
+                 {"address", d->address, address},
+                 {"customer", d->customer, customer},
+                 {"node", d->node, node->name}};
+    const struct {
+        const char *what;
+        int64_t found, expected;
+    } numbers[] = {{"version", d->version, version},
+                   {"total", d->total_minor, state.total_minor},
+                   {"line count", d->line_count, state.line_count},
+                   {"quantity", d->quantity, oracle->ops[state.line_op].quantity},
+                   {"price", d->price, oracle->ops[state.line_op].price}};
 
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++, column++)
-        SIM_REQUIRE(strcmp(check_text(stmt, column), texts[i].expected) == 0,
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        SIM_REQUIRE(strcmp(texts[i].found, texts[i].expected) == 0,
                     "I1: order %s version %" PRId64 ": %s is %s, should be %s", o->id, version,
-                    texts[i].what, check_text(stmt, column), texts[i].expected);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++, column++)
-        SIM_REQUIRE(sqlite3_column_int64(stmt, column) == numbers[i],
-                    "I6: order %s version %" PRId64 ": number %zu is %lld, should be %" PRId64,
-                    o->id, version, i, sqlite3_column_int64(stmt, column), numbers[i]);
+                    texts[i].what, texts[i].found, texts[i].expected);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        SIM_REQUIRE(numbers[i].found == numbers[i].expected,
+                    "I6: order %s version %" PRId64 ": %s is %" PRId64 ", should be %" PRId64,
+                    o->id, version, numbers[i].what, numbers[i].found, numbers[i].expected);
 }
 
 void check_node(struct sim_node *node)
@@ -154,6 +173,11 @@ void check_node(struct sim_node *node)
     check_close(node, log);
     node->disk.calm = true;
     check_cursor(node, db);
+    if (node->kafka) {
+        check_centre_node(node);
+        check_centre_cursor(node,
+                            check_number(db, "SELECT row FROM cursors WHERE name = 'kafka'"));
+    }
     check_close(node, db);
     db = check_open(node, node->view_path);
     check_integrity(node, node->view_path, db);

@@ -34,17 +34,22 @@ bool check_is_quiet(struct sim_node *node)
 
     if (tb_writer_queue_length(node->writer) > 0)
         return false;
-    if (tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK)
+    if (tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
+        figures.pending > 0)
         return false;
-    return figures.pending == 0 && view_has_all(node) && poison_is_told(node);
+    if (node->kafka &&
+        (tb_outbox_figures(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
+         figures.pending > 0))
+        return false;
+    return view_has_all(node) && poison_is_told(node);
 }
 
-static void check_figures(struct sim_node *node)
+static void check_figures(struct sim_node *node, const char *cursor_name)
 {
     struct tb_outbox_figures figures = {0};
     struct tb_error err = {0};
 
-    SIM_REQUIRE(tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) == TB_OK,
+    SIM_REQUIRE(tb_outbox_figures(node->api_outbox, cursor_name, &figures, &err) == TB_OK,
                 "%s: %s", node->name, err.text);
     SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
                     figures.last_sequence == node->rows_seen &&
@@ -146,7 +151,9 @@ void check_finally(struct sim_node *node)
     sqlite3 *view;
 
     check_node(node);
-    check_figures(node);
+    check_figures(node, TB_CURSOR_INPROC);
+    if (node->kafka)
+        check_figures(node, TB_CURSOR_KAFKA);
     view = check_open(node, node->view_path);
     for (int i = 0; i < node->sim->oracle.order_count; i++)
         if (node->sim->oracle.orders[i].node == node->index)

@@ -27,7 +27,7 @@ struct check_mark {
 };
 bool check_mark(const void *bytes, int len, struct check_mark *ret_mark);
 
-/* The columns of a document, from `column` on, against the oracle's order. */
+/* An order as somebody shows it, against the oracle's. Its columns, from `column` on: */
 #define CHECK_DOCUMENT_COLUMNS                                                                    \
     " json_extract(doc, '$.orderId'), json_extract(doc, '$.status'),"                             \
     " json_extract(doc, '$.kind'), json_extract(doc, '$.currency'),"                              \
@@ -37,8 +37,15 @@ bool check_mark(const void *bytes, int len, struct check_mark *ret_mark);
     " json_extract(doc, '$.version'), json_extract(doc, '$.totalMinor'),"                         \
     " json_array_length(doc, '$.lines'), json_extract(doc, '$.lines[0].quantity'),"               \
     " json_extract(doc, '$.lines[0].unitPriceMinor') "
-void check_document(const struct sim_node *node, sqlite3_stmt *stmt, int column, int order,
+struct check_document {
+    const char *id, *status, *kind, *currency, *number, *sku, *address, *customer, *node;
+    int64_t version, total_minor, line_count, quantity, price; /* of the first line */
+};
+struct check_document check_document_row(sqlite3_stmt *stmt, int column);
+void check_document(const struct sim_node *node, const struct check_document *document, int order,
                     int64_t version);
+/* Ends such poison as a dead letter? */
+bool check_is_deadly(enum sim_poison_kind kind);
 
 void check_store(struct sim_node *node, sqlite3 *db);
 void check_log(struct sim_node *node, sqlite3 *db);

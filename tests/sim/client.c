@@ -378,9 +378,12 @@ static void on_link_done(struct tb_job *job)
         sim_trace("%s link %s", node->name, job->forced_offline ? "offline" : "auto");
         node->link_known = true;
         node->link_forced = job->forced_offline;
-        tb_relay_hold(node->relay, job->forced_offline);
+        if (node->kafka)
+            tb_edge_kafka_force(node->kafka, job->forced_offline);
+        else
+            tb_relay_hold(node->relay, job->forced_offline);
         sim_cover(SIM_RELAY_HELD, job->forced_offline);
-        sim_wake(node, SIM_RELAY, 3 * MS);
+        sim_wake(node, node->kafka ? SIM_KAFKA : SIM_RELAY, 3 * MS);
     }
     free_request(r);
 }

@@ -2,8 +2,16 @@
 
 /* A change of what is drawn makes other histories of them: then break again what they found, and
  * add the seeds that find it. */
-const uint64_t sim_hard_seeds[] = {
-    36,  107, 134, 157, 861, 992, /* syncs that failed, and what was built on them */
-    127, 747,                     /* the same, with opened files' WALs not written anew */
+const struct sim_hard_seed sim_hard_seeds[] = {
+    /* Syncs that failed, and what was built on them. */
+    {SIM_EMBEDDED, 36},
+    {SIM_EMBEDDED, 107},
+    {SIM_EMBEDDED, 134},
+    {SIM_EMBEDDED, 157},
+    {SIM_EMBEDDED, 861},
+    {SIM_EMBEDDED, 992},
+    /* The same, with opened files' WALs not written anew. */
+    {SIM_EMBEDDED, 127},
+    {SIM_EMBEDDED, 747},
 };
 const size_t sim_hard_seed_count = sizeof sim_hard_seeds / sizeof *sim_hard_seeds;

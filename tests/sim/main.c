@@ -41,6 +41,7 @@ struct shared {
 struct plan {
     uint64_t start, seeds;
     int jobs;
+    enum sim_edition edition;
     enum sim_mutant mutant;
     bool all_mutants, one, verbose;
     size_t hard; /* so many of the hard seeds go before */
@@ -56,10 +57,11 @@ static struct shared *new_shared(int count)
     return memory;
 }
 
-static void run_one(uint64_t seed, const struct plan *plan, struct shared *shared)
+static void run_one(struct sim_hard_seed which, const struct plan *plan, struct shared *shared)
 {
+    const uint64_t seed = which.seed;
     const struct sim_options options = {
-        .seed = seed, .mutant = plan->mutant, .echo = plan->verbose};
+        .seed = seed, .edition = which.edition, .mutant = plan->mutant, .echo = plan->verbose};
     uint64_t hash;
 
     shared->seed = seed;
@@ -76,9 +78,11 @@ static void run_one(uint64_t seed, const struct plan *plan, struct shared *share
     }
 }
 
-static uint64_t seed_of_run(const struct plan *plan, uint64_t run)
+static struct sim_hard_seed seed_of_run(const struct plan *plan, uint64_t run)
 {
-    return run < plan->hard ? sim_hard_seeds[run] : plan->start + (run - plan->hard);
+    if (run < plan->hard)
+        return sim_hard_seeds[run];
+    return (struct sim_hard_seed){plan->edition, plan->start + (run - plan->hard)};
 }
 
 /* In a process of its own: runs worker, worker + jobs, ... */
@@ -162,6 +166,8 @@ static bool catch_mutant(struct plan plan, enum sim_mutant mutant)
         abort();
     plan.mutant = mutant;
     plan.jobs = 1;
+    if (plan.edition == SIM_DRAWN) /* the one that has what is broken */
+        plan.edition = mutant < SIM_MUTANT_FAR_CURSOR ? SIM_EMBEDDED : SIM_CONNECTED;
     fflush(stdout);
     pid = fork();
     if (pid < 0)
@@ -203,10 +209,19 @@ static bool parse_mutant(const char *name, struct plan *plan)
     return plan->all_mutants || plan->mutant != SIM_MUTANT_NONE;
 }
 
+static bool parse_edition(const char *name, struct plan *plan)
+{
+    for (int i = SIM_EMBEDDED; i <= SIM_CONNECTED; i++)
+        if (strcmp(name, sim_edition_name((enum sim_edition)i)) == 0)
+            plan->edition = (enum sim_edition)i;
+    return plan->edition != SIM_DRAWN;
+}
+
 static int usage(void)
 {
     fputs("Usage: tillbox-sim [--seeds N] [--start N] [--jobs N] [--mutant NAME|all]\n"
-          "       tillbox-sim [--mutant NAME] --seed N [--verbose]\nMutants:",
+          "                   [--edition embedded|connected]\n"
+          "       tillbox-sim [--mutant NAME] [--edition ...] --seed N [--verbose]\nMutants:",
           stderr);
     for (int i = 1; i < SIM_MUTANT_COUNT; i++)
         fprintf(stderr, " %s", sim_mutant_name((enum sim_mutant)i));
@@ -216,13 +231,11 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 'o'},
-                                            {"seeds", required_argument, NULL, 'n'},
-                                            {"start", required_argument, NULL, 's'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"mutant", required_argument, NULL, 'm'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 'o'},   {"seeds", required_argument, NULL, 'n'},
+        {"start", required_argument, NULL, 's'},  {"jobs", required_argument, NULL, 'j'},
+        {"mutant", required_argument, NULL, 'm'}, {"edition", required_argument, NULL, 'e'},
+        {"verbose", no_argument, NULL, 'v'},      {0}};
     struct plan plan = {.start = 1, .jobs = 2};
     struct tb_error err = {0};
     int option;
@@ -237,7 +250,8 @@ int main(int argc, char **argv)
         if (option == 'j')
             plan.jobs = (int)strtol(optarg, NULL, 10);
         plan.verbose = plan.verbose || option == 'v';
-        if (option == '?' || (option == 'm' && !parse_mutant(optarg, &plan)))
+        if (option == '?' || (option == 'm' && !parse_mutant(optarg, &plan)) ||
+            (option == 'e' && !parse_edition(optarg, &plan)))
             return usage();
     }
     if (optind < argc || plan.jobs < 1 || plan.jobs > JOBS_MAX ||
@@ -251,7 +265,7 @@ int main(int argc, char **argv)
     }
     if (plan.seeds == 0)
         plan.seeds = mutants ? MUTANT_SEEDS : SEEDS;
-    if (!mutants)
+    if (!mutants && plan.edition == SIM_DRAWN)
         plan.hard = sim_hard_seed_count;
     return mutants ? run_mutants(&plan) : run_seeds(&plan);
 }

@@ -26,6 +26,7 @@ void nemesis_draw(struct sim *sim)
     for (unsigned class = 1; class < SIM_CLASS_ALL; class <<= 1)
         if (sim_below(dice(sim), 100) < density * 25)
             sim->classes |= class;
+    sim->classes_drawn = sim->classes;
     sim->fault_every_us = (int64_t)sim_below(dice(sim), 600) * MS + 30 * MS;
     sim->fault_due_us = sim->fault_every_us;
 }
@@ -134,30 +135,7 @@ static void do_days(struct sim *sim)
     sim_trace("%" PRId64 " hours pass", us / HOUR_US);
 }
 
-/* Poison: records that somebody else put into the log. */
-
-static const char *type_of(enum sim_poison_kind kind)
-{
-    if (kind == SIM_UNKNOWN_TYPE)
-        return "OrderBlessed.v1";
-    return kind == SIM_NO_TYPE ? NULL : "OrderShipped.v1";
-}
-
-static void poison_value(struct sim *sim, enum sim_poison_kind kind, int number, int order,
-                         struct tb_buf *value)
-{
-    char stranger[40];
-    int64_t version = kind == SIM_OLD_VERSION ? 2 : kind == SIM_UNKNOWN_TYPE ? 1 : 900;
-
-    snprintf(stranger, sizeof stranger, "00000000-0000-4000-8000-%012d", number);
-    if (kind == SIM_BAD_JSON) {
-        tb_buf_adds(value, "{\"orderId\":");
-        return;
-    }
-    tb_buf_addf(value, "{\"orderId\":\"%s\",\"version\":%" PRId64 ",\"occurredAt\":\"%s\"}",
-                order == ORACLE_NONE ? stranger : sim->oracle.orders[order].id, version,
-                kind == SIM_BAD_SHAPE ? "yesterday" : "2026-11-23T08:20:42.123Z");
-}
+/* Poison in a node's log. */
 
 /* An order whose version 2 is in the log already; NONE: the dice find none. */
 static int logged_order(struct sim_node *node)
@@ -175,32 +153,17 @@ static int logged_order(struct sim_node *node)
 
 static void append_poison(struct sim_node *node, enum sim_poison_kind kind, int order)
 {
-    static const enum sim_cover covers[SIM_POISON_KINDS] = {
-        SIM_POISON_DECODE, SIM_POISON_DECODE, SIM_POISON_DECODE,   SIM_POISON_INVALID,
-        SIM_POISON_GAP,    SIM_POISON_GAP,    SIM_POISON_STRANGER, SIM_POISON_OLD};
     struct sim *sim = node->sim;
-    int number = sim->poison_count++;
-    char mark[56]; /* 55 characters and a NUL */
-    struct tb_buf value = {0};
+    const char *order_id = order == ORACLE_NONE ? NULL : sim->oracle.orders[order].id;
+    struct poison_record poison;
     struct tb_error err = {0};
-    struct tb_header headers[2] = {{TB_STR("traceparent"), {mark, sizeof mark - 1}},
-                                   {TB_STR("ce_type"), tb_str_of(type_of(kind))}};
-    struct tb_record record = {.key = TB_STR("poison"), .headers = headers, .header_count = 2};
 
-    snprintf(mark, sizeof mark, "00-%032x-%016x-01", number + 1, 2);
-    poison_value(sim, kind, number, order, &value);
-    if (order != ORACLE_NONE)
-        record.key = tb_str_of(sim->oracle.orders[order].id);
-    if (kind != SIM_NULL)
-        record.value = tb_buf_str(&value);
-    if (!type_of(kind))
-        record.header_count = 1;
-    sim->poison[number] = (struct sim_poison){.node = node->index, .kind = kind};
-    sim_trace("%s poison %d of kind %d, order %d", node->name, number, (int)kind, order);
-    sim_cover(covers[kind], 1);
-    if (node->log_port.real->ops->append(node->log_port.real, &record, -1 - number, &err) != TB_OK)
-        sim->poison[number].state = SIM_POISON_UNSURE;
-    tb_buf_release(&value);
+    poison_make(sim, node->index, kind, order_id, &poison);
+    sim_trace("%s poison %d of kind %d, order %d", node->name, poison.number, (int)kind, order);
+    if (node->log_port.real->ops->append(node->log_port.real, &poison.record, -1 - poison.number,
+                                         &err) != TB_OK)
+        sim->poison[poison.number].state = SIM_POISON_UNSURE;
+    tb_buf_release(&poison.value);
     sim_wake(node, SIM_RELAY, 5 * MS); /* it polls */
 }
 
@@ -312,6 +275,8 @@ void nemesis_before_start(struct sim_node *node)
 void nemesis_heal(struct sim *sim)
 {
     sim_trace("everything is mended");
+    if (sim->edition == SIM_CONNECTED)
+        storm_heal(sim);
     sim->healed = true;
     sim->classes = 0;
     sim->fault_due_us = SIM_NEVER;

@@ -10,8 +10,7 @@ static int64_t wall_ms(void *ctx)
 {
     struct sim_node *node = ctx;
 
-    /* 2026-11-23, as this node's clock has it. */
-    return INT64_C(1795424400000) + node->sim->now_us / 1000 + node->wall_offset_ms;
+    return SIM_EPOCH_MS + node->sim->now_us / 1000 + node->wall_offset_ms;
 }
 
 /* Starts anew with the machine. */
@@ -35,6 +34,10 @@ static void on_committed(void *ctx)
 {
     struct sim_node *node = ctx;
 
+    if (node->kafka) {
+        tb_edge_kafka_wake(node->kafka);
+        sim_wake(node, SIM_KAFKA, 3 * MS);
+    }
     if (!node->relay)
         return;
     tb_relay_wake(node->relay);
@@ -49,6 +52,18 @@ static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t a
 
     tb_writer_post_cursor(node->writer, cursor_name, row, at_ms);
     sim_wake(node, SIM_WRITER, 60 * MS);
+}
+
+static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+                    const char *reason)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s parks %s from row %" PRId64 " on", node->name, order_id, row);
+    check_centre_parked(node, order_id, row);
+    sim_wake(node, SIM_WRITER, 60 * MS);
+    return tb_writer_post_parked(node->writer, cursor_name, order_id, row, reason,
+                                 tb_clock_wall_ms(&node->clock));
 }
 
 static void on_relay_trouble(void *ctx, const struct tb_error *err)
@@ -103,6 +118,24 @@ static void release_blindly(struct sim_node *node)
     }
 }
 
+/* The connected edition's settings; its other defaults are the product's. */
+static void configure(struct sim_node *node)
+{
+    char name_flag[] = "--node", brokers[] = "--kafka-brokers=kafka:9092", log[] = "--log=kafka";
+    char no_file[] = "TILLBOX_CONFIG=/dev/null";
+    char *flags[] = {name_flag, node->name, brokers, log}, *env[] = {no_file, NULL};
+    char client_id[32];
+    struct tb_buf report = {0};
+    struct tb_error err = {0};
+
+    SIM_REQUIRE(tb_config_load(sizeof flags / sizeof *flags, flags, env, "127.0.0.1:0",
+                               &node->config, &report, &err) == TB_OK,
+                "%s: configuration: %s", node->name, err.text);
+    tb_buf_release(&report);
+    snprintf(client_id, sizeof client_id, "tillbox-%s", node->name);
+    node->client = broker_client(&node->sim->centre.broker, client_id);
+}
+
 void node_init(struct sim_node *node, struct sim *sim, int index)
 {
     *node = (struct sim_node){.sim = sim, .index = index, .tells_free = true};
@@ -117,6 +150,8 @@ void node_init(struct sim_node *node, struct sim *sim, int index)
         node->due_us[i] = SIM_NEVER;
     node->due_us[SIM_START] = 0;
     node->link_known = true;
+    if (sim->edition == SIM_CONNECTED)
+        configure(node);
 }
 
 /* Opening: as src/edge.c does it. */
@@ -137,7 +172,8 @@ static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err
 
 static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
 {
-    static const char *const cursor_names[] = {TB_CURSOR_INPROC};
+    static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
+    bool waits_for_both = node->config && node->sim->mutant != SIM_MUTANT_FAR_CLEANER;
     const struct tb_store_options options = {.path = node->store_path,
                                              .node = node->name,
                                              .clock = &node->clock,
@@ -159,7 +195,7 @@ static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
         .outbox_keep_ms = node->outbox_keep_ms,
         .idempotency_keep_ms = SIM_DAY_US / 1000,
         .cursor_names = cursor_names,
-        .cursor_count = 1,
+        .cursor_count = waits_for_both ? 2 : 1,
         .committed = on_committed,
         .committed_ctx = node,
     };
@@ -185,7 +221,7 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &node->clock,
         .random = &node->random.random,
-        .held = tb_store_forced_offline(node->store),
+        .held = tb_store_forced_offline(node->store) && !node->config,
         .moved = on_cursor,
         .trouble = on_relay_trouble,
         .ctx = node,
@@ -198,6 +234,22 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
     options.outbox = node->relay_outbox;
     options.writer = &node->log_port.base;
     return tb_relay_new(&options, &node->relay, err);
+}
+
+static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
+{
+    const struct tb_edge_kafka_options options = {
+        .config = node->config,
+        .store_path = node->store_path,
+        .forced_offline = tb_store_forced_offline(node->store),
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .moved = on_cursor,
+        .park = on_park,
+        .ctx = node,
+    };
+
+    return node->config ? tb_edge_kafka_open(&options, &node->kafka, err) : TB_OK;
 }
 
 static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
@@ -230,6 +282,7 @@ static enum tb_code open_all(struct sim_node *node, struct tb_error *err)
     TB_TRY(open_store(node, err));
     check_link(node);
     TB_TRY(open_bridge(node, err));
+    TB_TRY(open_kafka(node, err));
     return open_view(node, err);
 }
 
@@ -254,6 +307,8 @@ static void close_all(struct sim_node *node)
 {
     node->dying = true;
     close_readers(node);
+    tb_edge_kafka_free(node->kafka);
+    node->kafka = NULL;
     tb_relay_free(node->relay);
     node->relay = NULL;
     if (node->log_port.real)
@@ -330,6 +385,8 @@ void node_start(struct sim_node *node)
     for (int i = 0; i < SIM_KEEPER; i++)
         sim_wake(node, (enum sim_actor)i, 5 * MS);
     sim_wake(node, SIM_KEEPER, 30000 * MS);
+    if (node->kafka)
+        sim_wake(node, SIM_KAFKA, 5 * MS);
     if (!node->disk.off)
         check_node(node);
     release_blindly(node);
@@ -370,6 +427,7 @@ void node_release(struct sim_node *node)
     if (node->disk.off)
         disk_power_on(&node->disk);
     disk_release(&node->disk, node->index);
+    tb_config_free(node->config);
 }
 
 /* Steps. */
@@ -480,6 +538,9 @@ void node_step(struct sim_node *node, enum sim_actor actor)
         break;
     case SIM_START:
         node_start(node);
+        break;
+    case SIM_KAFKA:
+        wait_for(node, SIM_KAFKA, tb_edge_kafka_step(node->kafka));
         break;
     case SIM_ACTORS:
         break;

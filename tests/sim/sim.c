@@ -22,9 +22,25 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_KEY_APART] = "key-apart",
         [SIM_MUTANT_BLIND_CLEANER] = "blind-cleaner",
         [SIM_MUTANT_BLIND_EXPIRY] = "blind-expiry",
+        [SIM_MUTANT_FAR_CURSOR] = "far-cursor",
+        [SIM_MUTANT_FAR_CLEANER] = "far-cleaner",
+        [SIM_MUTANT_FAR_TIMEOUT] = "far-timeout",
+        [SIM_MUTANT_FAR_OFFSETS] = "far-offsets",
+        [SIM_MUTANT_FAR_ZOMBIE] = "far-zombie",
+        [SIM_MUTANT_FAR_GUARD] = "far-guard",
+        [SIM_MUTANT_FAR_FATAL] = "far-fatal",
+        [SIM_MUTANT_FAR_LETTERS] = "far-letters",
+        [SIM_MUTANT_FAR_GAP] = "far-gap",
     };
 
     return names[mutant];
+}
+
+const char *sim_edition_name(enum sim_edition edition)
+{
+    static const char *const names[] = {"drawn", "embedded", "connected"};
+
+    return names[edition];
 }
 
 uint64_t sim_below(struct fake_random *random, uint64_t bound)
@@ -51,24 +67,32 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * microsecond, so that ties are as good as none. */
 struct turn {
     int64_t due_us;
-    struct sim_node *node; /* NULL: a client's, or the nemesis's */
-    enum sim_actor actor;
-    int client; /* NONE: the nemesis's */
+    enum { NEMESIS, CLIENT, NODE, CENTRE, CENTRAL, STORM } whose;
+    int index, actor;
 };
 
-static struct turn next_turn(struct sim *sim)
+static void offer(struct turn *next, struct turn turn)
 {
-    struct turn next = {.due_us = sim->fault_due_us, .client = ORACLE_NONE};
+    if (turn.due_us < next->due_us)
+        *next = turn;
+}
+
+static struct turn next_turn(const struct sim *sim)
+{
+    struct turn next = {.due_us = sim->fault_due_us, .whose = NEMESIS};
 
     for (int i = 0; i < sim->client_count; i++)
-        if (sim->clients[i].due_us < next.due_us)
-            next = (struct turn){.due_us = sim->clients[i].due_us, .client = i};
+        offer(&next, (struct turn){sim->clients[i].due_us, CLIENT, i, 0});
     for (int i = 0; i < sim->node_count; i++)
         for (int actor = 0; actor < SIM_ACTORS; actor++)
-            if (sim->nodes[i].due_us[actor] < next.due_us)
-                next = (struct turn){.due_us = sim->nodes[i].due_us[actor],
-                                     .node = &sim->nodes[i],
-                                     .actor = (enum sim_actor)actor};
+            offer(&next, (struct turn){sim->nodes[i].due_us[actor], NODE, i, actor});
+    if (sim->edition != SIM_CONNECTED)
+        return next;
+    offer(&next, (struct turn){centre_due_us(sim), CENTRE, 0, 0});
+    offer(&next, (struct turn){sim->centre.storm_due_us, STORM, 0, 0});
+    for (int i = 0; i < sim->centre.central_count; i++)
+        for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
+            offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
     return next;
 }
 
@@ -78,12 +102,39 @@ static void take_turn(struct sim *sim)
 
     if (turn.due_us > sim->now_us)
         sim->now_us = turn.due_us;
-    if (turn.node)
-        node_step(turn.node, turn.actor);
-    else if (turn.client != ORACLE_NONE)
-        client_step(sim, turn.client);
-    else
+    switch (turn.whose) {
+    case NEMESIS:
         nemesis_step(sim);
+        break;
+    case CLIENT:
+        client_step(sim, turn.index);
+        break;
+    case NODE:
+        node_step(&sim->nodes[turn.index], (enum sim_actor)turn.actor);
+        break;
+    case CENTRE:
+        centre_step(sim);
+        break;
+    case CENTRAL:
+        central_step(&sim->centre.centrals[turn.index], (enum central_actor)turn.actor);
+        break;
+    case STORM:
+        storm_step(sim);
+        break;
+    }
+}
+
+void sim_meanwhile(struct sim *sim, struct central *central, int64_t us)
+{
+    int64_t until_us = sim->now_us + us;
+
+    TB_ASSERT(!central->busy);
+    central->busy = true;
+    while (next_turn(sim).due_us < until_us)
+        take_turn(sim);
+    central->busy = false;
+    if (sim->now_us < until_us)
+        sim->now_us = until_us;
 }
 
 static bool clients_are_done(const struct sim *sim)
@@ -120,7 +171,7 @@ static bool all_quiet(struct sim *sim)
         if (!check_is_quiet(node))
             return false;
     }
-    return true;
+    return sim->edition != SIM_CONNECTED || centre_is_quiet(sim);
 }
 
 static void run_to_rest(struct sim *sim)
@@ -143,6 +194,8 @@ static void run_to_rest(struct sim *sim)
     sim_trace("everything has arrived");
     for (int i = 0; i < sim->node_count; i++)
         check_finally(&sim->nodes[i]);
+    if (sim->edition == SIM_CONNECTED)
+        check_centre_finally(sim);
 }
 
 static void draw_world(struct sim *sim)
@@ -154,6 +207,8 @@ static void draw_world(struct sim *sim)
     sim->ops_left = (int)sim_below(random, 120) + 20;
     sim->dead_letter_keep_ms = sim_chance(random, 70) ? -1 : 90 * (SIM_DAY_US / 1000);
     nemesis_draw(sim);
+    if (sim->edition == SIM_CONNECTED)
+        centre_init(sim);
     for (int i = 0; i < sim->node_count; i++) {
         node_init(&sim->nodes[i], sim, i);
         sim->nodes[i].outbox_keep_ms = (int64_t)(sim_below(random, 24) + 1) * 3600 * 1000;
@@ -162,17 +217,28 @@ static void draw_world(struct sim *sim)
         sim->clients[i].again_op = ORACLE_NONE;
 }
 
+static enum sim_edition draw_edition(struct sim *sim, const struct sim_options *options)
+{
+    bool connected = sim_chance(&sim->far_random, 50);
+
+    if (options->edition != SIM_DRAWN)
+        return options->edition;
+    return connected ? SIM_CONNECTED : SIM_EMBEDDED;
+}
+
 uint64_t sim_run(const struct sim_options *options)
 {
-    static char repeat[64];
+    static char repeat[80];
     struct sim *sim = calloc(1, sizeof *sim);
 
     if (!sim)
         abort();
     sim->seed = options->seed;
     sim->mutant = options->mutant;
-    snprintf(repeat, sizeof repeat, "%s%s", sim->mutant ? " --mutant " : "",
-             sim->mutant ? sim_mutant_name(sim->mutant) : "");
+    fake_random_init(&sim->far_random, sim->seed * 61 + 5);
+    sim->edition = draw_edition(sim, options);
+    snprintf(repeat, sizeof repeat, " --edition %s%s%s", sim_edition_name(sim->edition),
+             sim->mutant ? " --mutant " : "", sim->mutant ? sim_mutant_name(sim->mutant) : "");
     sim_trace_begin(sim->seed, repeat, &sim->now_us, options->echo);
     disk_vfs_install(sim->seed * 41 + 5, &sim->now_us);
     fake_random_init(&sim->order_random, sim->seed * 43 + 1);
@@ -182,10 +248,14 @@ uint64_t sim_run(const struct sim_options *options)
     draw_world(sim);
     sim_trace("%d nodes, %d clients, classes %x", sim->node_count, sim->client_count,
               sim->classes);
+    if (sim->edition == SIM_CONNECTED)
+        sim_trace("%d centrals, classes %x", sim->centre.central_count, sim->centre.classes);
     run_faults(sim);
     run_to_rest(sim);
     for (int i = 0; i < sim->node_count; i++)
         node_release(&sim->nodes[i]);
+    if (sim->edition == SIM_CONNECTED)
+        centre_release(sim);
     free(sim);
     return sim_trace_hash();
 }

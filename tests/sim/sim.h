@@ -1,10 +1,12 @@
 /* The simulated world: nodes with the product's real store, writer, relay, in-process log,
- * consumer and view, each over a disk of its own; clients; and what goes wrong.
+ * consumer and view, each over a disk of its own; clients; and what goes wrong. In the connected
+ * edition nodes have the product's way to Kafka too, and there is a centre (centre.h).
  *
  *   sim.c       one run: the clock, whose turn it is, the phases
  *   node.c      opens, steps, stops, kills a node (as src/edge.c does, without its threads)
  *   client.c    asks, repeats, reads; tells the oracle
  *   nemesis.c   breaks things, by the classes of faults that the seed drew
+ *   poison.c    records that no edge has written
  *   ports.c     between product and log, and product and view: faults and mutants
  *   check.c     compares a node's files with the oracle
  *
@@ -18,7 +20,9 @@
 #pragma once
 #include "bridge/log_inproc.h"
 #include "bridge/relay.h"
+#include "edge_kafka.h"
 #include "query/consumer.h"
+#include "sim/centre.h"
 #include "sim/disk.h"
 #include "sim/oracle.h"
 #include "sim/trace.h"
@@ -33,6 +37,10 @@
 #define SIM_AUDIT_GROUP "audit"
 #define SIM_DAY_US INT64_C(86400000000)
 #define SIM_NEVER INT64_MAX
+/* 2026-11-23: when every run begins, by a clock that is right. */
+#define SIM_EPOCH_MS INT64_C(1795424400000)
+
+enum sim_edition { SIM_DRAWN, SIM_EMBEDDED, SIM_CONNECTED };
 
 enum sim_mutant {
     SIM_MUTANT_NONE,
@@ -45,9 +53,20 @@ enum sim_mutant {
     SIM_MUTANT_KEY_APART,     /* the key is not stored with its order's transaction */
     SIM_MUTANT_BLIND_CLEANER, /* retention does not wait for the cursor */
     SIM_MUTANT_BLIND_EXPIRY,  /* nor does the log's wait for the view */
+    /* Of the connected edition. */
+    SIM_MUTANT_FAR_CURSOR,  /* the second cursor moves before the broker's acknowledgement */
+    SIM_MUTANT_FAR_CLEANER, /* retention does not wait for the second cursor */
+    SIM_MUTANT_FAR_TIMEOUT, /* what nobody knows is taken for refused */
+    SIM_MUTANT_FAR_OFFSETS, /* offsets are committed before the database has it */
+    SIM_MUTANT_FAR_ZOMBIE,  /* offsets are committed of what was given up */
+    SIM_MUTANT_FAR_GUARD,   /* the database replaces an order whatever its version */
+    SIM_MUTANT_FAR_FATAL,   /* a duplicate key is taken for refused for good */
+    SIM_MUTANT_FAR_LETTERS, /* a dead letter is not waited for */
+    SIM_MUTANT_FAR_GAP,     /* what follows a dead letter is applied over the gap */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
+const char *sim_edition_name(enum sim_edition edition); /* "embedded" */
 
 /* Classes of faults: a seed draws which of them exist. */
 enum sim_class {
@@ -92,6 +111,7 @@ enum sim_actor {
     SIM_AUDIT,
     SIM_KEEPER,
     SIM_START,
+    SIM_KAFKA, /* of the connected edition */
     SIM_ACTORS
 };
 
@@ -120,6 +140,9 @@ struct sim_node {
     struct sim_log log_port;
     struct sim_view view_port;
     bool was_healthy;
+    struct tb_config *config;    /* of the connected edition; NULL: there is none */
+    struct tb_edge_kafka *kafka; /* the same */
+    int client;                  /* the broker's */
 
     bool link_known, link_forced; /* as acknowledged */
     uint64_t checks;
@@ -146,8 +169,10 @@ enum sim_poison_kind {
     SIM_OLD_VERSION,  /* of an order of ours */
     SIM_POISON_KINDS
 };
+/* Orders of nobody, from poison. */
+#define SIM_STRANGER "00000000-0000-4000-8000-"
 struct sim_poison {
-    int node;
+    int node; /* whose log; NONE: the centre's */
     enum sim_poison_kind kind;
     enum { SIM_POISON_SENT, SIM_POISON_ACKED, SIM_POISON_UNSURE } state;
     int64_t dead_at; /* partition * 2^40 + offset + 1 of its dead letter; 0: none seen */
@@ -161,11 +186,12 @@ struct sim_client {
 
 struct sim {
     uint64_t seed;
+    enum sim_edition edition; /* one of the two */
     enum sim_mutant mutant;
     int64_t now_us;
-    struct fake_random order_random, client_random, fault_random, port_random;
-    unsigned classes;
-    int down_count; /* times that a node was taken down */
+    struct fake_random order_random, client_random, fault_random, port_random, far_random;
+    unsigned classes, classes_drawn; /* the first are gone when all is mended */
+    int down_count;                  /* times that a node was taken down */
     bool healed;
     int node_count, client_count;
     int ops_left;
@@ -177,21 +203,29 @@ struct sim {
     int poison_count;
     int oracle_first_op; /* older ones are not repeated: their keys may be forgotten */
     struct oracle oracle;
+    struct centre centre;
 };
 
 /* sim.c */
 struct sim_options {
     uint64_t seed;
+    enum sim_edition edition;
     enum sim_mutant mutant;
     bool echo; /* print every event */
 };
 /* One run from beginning to end; returns its hash. A broken rule ends the process. */
 /* hard_seeds.c: what once broke a rule. */
-extern const uint64_t sim_hard_seeds[];
+struct sim_hard_seed {
+    enum sim_edition edition;
+    uint64_t seed;
+};
+extern const struct sim_hard_seed sim_hard_seeds[];
 extern const size_t sim_hard_seed_count;
 uint64_t sim_run(const struct sim_options *options);
 uint64_t sim_below(struct fake_random *random, uint64_t bound);
 bool sim_chance(struct fake_random *random, unsigned percent);
+/* While a central waits for an answer the others have their turns. */
+void sim_meanwhile(struct sim *sim, struct central *central, int64_t us);
 /* An actor shall have its turn in at most that long. */
 void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us);
 
@@ -218,8 +252,21 @@ void nemesis_before_start(struct sim_node *node); /* what may go wrong while it 
 void nemesis_poison_answered(struct sim *sim, int64_t tag, bool acknowledged);
 void nemesis_poison_lost(struct sim_node *node);
 
+/* poison.c: the value is to be released. order_id: of an order of ours; NULL: of none. */
+struct poison_record {
+    int number; /* in sim->poison */
+    char mark[56];
+    struct tb_header headers[2];
+    struct tb_buf value;
+    struct tb_record record;
+};
+void poison_make(struct sim *sim, int node, enum sim_poison_kind kind, const char *order_id,
+                 struct poison_record *ret_poison);
+
 /* ports.c */
 void sim_log_init(struct sim_log *log, struct sim_node *node, struct tb_log_writer *real);
+/* The mutant's. */
+void sim_gap_init(struct central *central);
 void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view *real);
 
 /* check.c: the node is up and its store healthy. */

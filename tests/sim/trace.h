@@ -72,7 +72,35 @@
     X(POISON_OLD, "poison: an old version again")                                                 \
     X(READ, "orders read from the view")                                                          \
     X(READ_BEHIND, "reads that found the view behind")                                            \
-    X(CHECKS, "whole checks of a node")
+    X(CHECKS, "whole checks of a node")                                                           \
+    X(LANDED, "connected: events in the broker's log")                                            \
+    X(LANDED_AGAIN, "connected: events there twice")                                              \
+    X(CENTRAL_FAILING, "connected: centrals failing")                                             \
+    X(CENTRAL_READ, "connected: orders read at a central")                                        \
+    X(CENTRAL_KILL, "connected: centrals killed")                                                 \
+    X(CENTRAL_STOP, "connected: centrals stopped in order")                                       \
+    X(CENTRAL_STOPPED, "connected: centrals stopped by too many dead letters")                    \
+    X(CENTRAL_FREEZE, "connected: centrals frozen")                                               \
+    X(BROKER_AWAY, "connected: brokers away")                                                     \
+    X(MONGOD_AWAY, "connected: databases away")                                                   \
+    X(FAR_CUT, "connected: ways cut")                                                             \
+    X(BALANCE, "connected: groups formed anew")                                                   \
+    X(MEMBER_LOST, "connected: members thrown out")                                               \
+    X(ZOMBIE_COMMIT, "connected: commits refused to a zombie")                                    \
+    X(COMMIT_LOST, "connected: commits lost")                                                     \
+    X(PRODUCER_FATAL, "connected: producers given up")                                            \
+    X(ACK_DOUBT, "connected: records in doubt")                                                   \
+    X(LANDED_LATE, "connected: records that land when given up")                                  \
+    X(RECORD_REFUSED, "connected: records refused by the broker")                                 \
+    X(PARKED, "connected: orders parked")                                                         \
+    X(MONGOD_FAILED, "connected: calls of the database that failed")                              \
+    X(MONGOD_LATE, "connected: writes done when given up")                                        \
+    X(DUPLICATE_KEY, "connected: orders that were there in that version or a later one")          \
+    X(ORDER_REFUSED, "connected: orders refused by the database")                                 \
+    X(FAR_POISON, "connected: poison in the broker's log")                                        \
+    X(FAR_LETTER, "connected: dead letters")                                                      \
+    X(FAR_GAP, "connected: dead letters of a gap")                                                \
+    X(FAR_AGAIN, "connected: dead letters sent again")
 
 enum sim_cover {
 #define X(name, text) SIM_##name,

@@ -1,7 +1,10 @@
 /* What the product asks of the operating system goes through here (the linker's --wrap): the
  * store's questions about its file are answered by the simulated disk, and whoever asks the
  * machine for time or chance behind the simulation's back is caught. */
+#include "base/diag.h"
+#include "edge_net.h"
 #include "sim/disk.h"
+#include "sim/trace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -69,4 +72,30 @@ ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
     (void)flags;
     TB_ASSERT(!"the machine's chance is not the simulation's");
     return -1;
+}
+
+/* What the daemons would tell a person. */
+void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *format, ...);
+void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *format, ...)
+{
+    (void)level;
+    (void)format;
+    sim_trace("told: %s", event);
+}
+
+/* Nothing ever changes in the machine's own network. */
+struct tb_edge_net *tb_edge_net_open(void)
+{
+    return NULL;
+}
+
+void tb_edge_net_free(struct tb_edge_net *net)
+{
+    (void)net;
+}
+
+bool tb_edge_net_changed(struct tb_edge_net *net)
+{
+    (void)net;
+    return false;
 }

@@ -1,0 +1,272 @@
+#include "sim/broker.h"
+#include "bridge/kafka_setup.h"
+#include "sim/trace.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS INT64_C(1000)
+/* There and back, most of the time. */
+#define TRIP_US (3 * MS)
+/* A request that cannot get through is sent again, by the library, until it does. */
+#define AGAIN_US (200 * MS)
+#define SESSION_US (6000 * MS)
+/* So late lands what its sender has given up. */
+#define LATE_US (8000 * MS)
+
+struct broker *broker_now;
+
+void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
+                 const struct broker_watch *watch)
+{
+    *broker = (struct broker){.now_us = now_us, .watch = *watch, .session_us = SESSION_US};
+    fake_random_init(&broker->random, seed);
+    broker_now = broker;
+}
+
+void broker_release(struct broker *broker)
+{
+    TB_ASSERT(!broker->writers && !broker->readers);
+    while (broker->requests) {
+        struct broker_request *request = broker->requests;
+
+        broker->requests = request->next;
+        free(request);
+    }
+    for (int topic = 0; topic < BROKER_TOPICS; topic++)
+        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+            free(broker->topics[topic][p].records);
+    tb_arena_release(&broker->arena);
+    broker_now = NULL;
+}
+
+bool broker_chance(struct broker *broker, unsigned in)
+{
+    return broker->rough && fake_random_below(&broker->random, in) == 0;
+}
+
+int64_t broker_delay_us(struct broker *broker, int64_t most_us)
+{
+    return 1 + (int64_t)fake_random_below(&broker->random, (uint64_t)most_us);
+}
+
+/* Names. */
+
+static const char *const topic_names[BROKER_TOPICS] = {
+    "order-events", "order-events.DLT", TB_TOPIC_NODE_STATUS, TB_TOPIC_PROJECTION_READY};
+
+enum broker_topic broker_topic_of(const char *name)
+{
+    int topic = 0;
+
+    while (topic < BROKER_TOPICS && strcmp(topic_names[topic], name) != 0)
+        topic++;
+    TB_ASSERT(topic < BROKER_TOPICS);
+    return (enum broker_topic)topic;
+}
+
+int32_t broker_partitions(enum broker_topic topic)
+{
+    return topic == BROKER_EVENTS || topic == BROKER_LETTERS ? TB_LOG_PARTITIONS : 1;
+}
+
+enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
+                                       const struct tb_log_kafka_topic *topics, size_t count,
+                                       bool create, int64_t timeout_ms, struct tb_error *err)
+{
+    int client = broker_client(broker_now, options->client_id);
+
+    (void)create;
+    (void)timeout_ms;
+    for (size_t i = 0; i < count; i++)
+        TB_ASSERT(topics[i].partitions == broker_partitions(broker_topic_of(topics[i].name)));
+    if (!broker_reaches(broker_now, client))
+        return tb_error_set(err, TB_UNAVAILABLE, "the simulated broker does not answer");
+    return TB_OK;
+}
+
+/* Clients. */
+
+int broker_client(struct broker *broker, const char *id)
+{
+    size_t i = 0;
+
+    while (i < broker->client_count && strcmp(broker->clients[i].id, id) != 0)
+        i++;
+    TB_ASSERT(i < BROKER_CLIENTS_MAX);
+    if (i == broker->client_count) {
+        snprintf(broker->clients[i].id, sizeof broker->clients[i].id, "%s", id);
+        broker->client_count++;
+    }
+    return (int)i;
+}
+
+bool broker_reaches(const struct broker *broker, int client)
+{
+    return !broker->down && !broker->clients[client].cut;
+}
+
+void broker_client_died(struct broker *broker, int client)
+{
+    broker_writers_died(broker, client);
+    broker_readers_died(broker, client);
+}
+
+/* Records. */
+
+const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
+                                      const struct tb_record *record)
+{
+    int32_t partition = record->keep_partition
+                            ? record->partition
+                            : tb_log_partition(record->key, broker_partitions(topic));
+    struct broker_partition *part = &broker->topics[topic][partition];
+    struct tb_record *kept;
+
+    if (part->count == part->cap) {
+        part->cap = part->cap ? 2 * part->cap : 64;
+        part->records = realloc(part->records, part->cap * sizeof *part->records);
+        TB_ASSERT(part->records);
+    }
+    kept = &part->records[part->count];
+    TB_ASSERT(tb_record_copy(&broker->arena, record, kept));
+    kept->partition = partition;
+    kept->offset = (int64_t)part->count++;
+    kept->timestamp_ms = INT64_C(1795424400000) + *broker->now_us / 1000;
+    broker->watch.landed(broker->watch.ctx, topic, kept);
+    return kept;
+}
+
+/* Requests. */
+
+void broker_send(struct broker_writer *writer, enum broker_topic topic,
+                 const struct tb_record *record, size_t slot)
+{
+    struct broker *broker = broker_now;
+    struct broker_request *request = calloc(1, sizeof *request), **last = &broker->requests;
+
+    TB_ASSERT(request && tb_record_copy(&broker->arena, record, &request->record));
+    if (slot < TB_LOG_BATCH_MAX)
+        request->writer = writer;
+    request->client = broker_writer_client(writer);
+    request->topic = topic;
+    request->slot = slot;
+    request->due_us = *broker->now_us +
+                      broker_delay_us(broker, broker_chance(broker, 8) ? 100 * TRIP_US : TRIP_US);
+    while (*last)
+        last = &(*last)->next;
+    *last = request;
+}
+
+static void drop(struct broker *broker, struct broker_request *request)
+{
+    struct broker_request **link = &broker->requests;
+
+    while (*link != request)
+        link = &(*link)->next;
+    *link = request->next;
+    free(request);
+}
+
+void broker_give_up(struct broker_writer *writer)
+{
+    struct broker *broker = broker_now;
+    struct broker_request *next;
+
+    for (struct broker_request *request = broker->requests; request; request = next) {
+        next = request->next;
+        if (request->writer != writer)
+            continue;
+        request->writer = NULL;
+        if (request->landed || fake_random_below(&broker->random, 2) == 0)
+            drop(broker, request);
+        else if (broker_chance(broker, 2))
+            request->due_us += broker_delay_us(broker, LATE_US);
+    }
+}
+
+/* A batch is refused as one: the record that the broker does not take, and what is with it. */
+static void refuse(struct broker *broker, const struct broker_request *refused)
+{
+    struct broker_writer *writer = refused->writer;
+    struct broker_request *next;
+
+    sim_cover(SIM_RECORD_REFUSED, 1);
+    for (struct broker_request *request = broker->requests; request; request = next) {
+        next = request->next;
+        if (request->writer != writer || request->topic != refused->topic || request->landed)
+            continue;
+        if (writer)
+            broker_answered(writer, request->slot, false, true);
+        drop(broker, request);
+    }
+}
+
+static void land(struct broker *broker, struct broker_request *request)
+{
+    if (!broker_reaches(broker, request->client)) {
+        if (request->writer)
+            request->due_us = *broker->now_us + broker_delay_us(broker, AGAIN_US);
+        else
+            drop(broker, request);
+        return;
+    }
+    if (broker->watch.refuses(broker->watch.ctx, request->topic, &request->record)) {
+        refuse(broker, request);
+        return;
+    }
+    broker_append(broker, request->topic, &request->record);
+    sim_cover(SIM_LANDED_LATE, !request->writer);
+    request->landed = true;
+    request->due_us = *broker->now_us + broker_delay_us(broker, TRIP_US);
+}
+
+static void answer(struct broker *broker, struct broker_request *request)
+{
+    if (request->writer && !broker_reaches(broker, request->client)) {
+        request->due_us = *broker->now_us + broker_delay_us(broker, AGAIN_US);
+        return;
+    }
+    /* In doubt: the library's conclusion, without the broker's word. */
+    if (request->writer)
+        broker_answered(request->writer, request->slot, !broker_chance(broker, 20), false);
+    drop(broker, request);
+}
+
+static struct broker_request *next_request(const struct broker *broker)
+{
+    struct broker_request *next = broker->requests;
+
+    for (struct broker_request *request = next; request; request = request->next)
+        if (request->due_us < next->due_us)
+            next = request;
+    return next;
+}
+
+int64_t broker_due_us(const struct broker *broker)
+{
+    const struct broker_request *next = next_request(broker);
+
+    return next ? next->due_us : INT64_MAX;
+}
+
+void broker_step(struct broker *broker)
+{
+    struct broker_request *request;
+
+    while ((request = next_request(broker)) != NULL && request->due_us <= *broker->now_us) {
+        if (request->landed)
+            answer(broker, request);
+        else
+            land(broker, request);
+    }
+    for (size_t i = 0; i < broker->group_count; i++)
+        broker_group_step(broker, &broker->groups[i]);
+}
+
+bool broker_is_idle(const struct broker *broker)
+{
+    for (size_t i = 0; i < broker->group_count; i++)
+        if (broker->groups[i].balancing)
+            return false;
+    return broker->requests == NULL;
+}

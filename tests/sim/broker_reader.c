@@ -1,0 +1,338 @@
+#include "sim/broker.h"
+#include "sim/trace.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Records that are fetched before they are asked for: they are handed out with no broker there. */
+#define AHEAD 64
+#define BATCH_MAX 40
+
+struct reader_part {
+    bool held, dirty;
+    int64_t start;     /* where it was got; -1: nowhere yet */
+    int64_t next;      /* to be handed out */
+    int64_t fetched;   /* up to here */
+    int64_t committed; /* as far as this reader knows; sent unless dirty */
+};
+struct broker_reader {
+    struct tb_log_reader base;
+    struct broker_reader *next;
+    struct broker *broker;
+    struct broker_group *group; /* NULL: a tail */
+    enum broker_topic topic;
+    int client, member; /* 0: of no group */
+    unsigned generation;
+    struct reader_part parts[TB_LOG_PARTITIONS];
+    bool paused;
+    bool dead; /* its process is gone */
+    int32_t turn;
+    int64_t heard_us;       /* the broker */
+    struct tb_arena handed; /* the last batch */
+};
+
+static struct broker_reader *reader_of(const struct tb_log_reader *base)
+{
+    return (struct broker_reader *)(uintptr_t)base;
+}
+
+static int64_t end_of(const struct broker_reader *reader, int32_t partition)
+{
+    return (int64_t)reader->broker->topics[reader->topic][partition].count;
+}
+
+static bool is_there(const struct broker_reader *reader)
+{
+    return broker_reaches(reader->broker, reader->client);
+}
+
+/* Commits: in the background, and again until they are answered. */
+
+static void send_commits(struct broker_reader *reader)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct reader_part *part = &reader->parts[p];
+
+        if (!part->dirty)
+            continue;
+        if (broker_chance(reader->broker, 6)) {
+            sim_cover(SIM_COMMIT_LOST, 1);
+            continue;
+        }
+        broker_group_commit(reader->broker, reader->group, reader->member, reader->generation, p,
+                            part->committed);
+        part->dirty = broker_chance(reader->broker, 6); /* the answer is lost */
+    }
+}
+
+/* The group. */
+
+static void give_up_all(struct broker_reader *reader)
+{
+    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (zombie) /* what it committed last is still on its mind */
+            reader->parts[p].held = false;
+        else
+            reader->parts[p] = (struct reader_part){.start = -1};
+    }
+}
+
+static void take(struct broker_reader *reader, const struct broker_member *member)
+{
+    for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
+        int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
+
+        if (member->holds[p])
+            reader->parts[p] = (struct reader_part){
+                .held = true, .start = start, .next = start, .fetched = start, .committed = -1};
+    }
+    reader->generation = reader->group->generation;
+}
+
+static void serve_group(struct broker_reader *reader)
+{
+    struct broker *broker = reader->broker;
+    struct broker_group *group = reader->group;
+    struct broker_member *member = broker_group_hear(broker, group, reader->member);
+
+    /* What is given up is not got again before the next poll (log.h). */
+    if (!member) {
+        give_up_all(reader);
+        reader->member = broker_group_join(broker, group, reader->client);
+        return;
+    }
+    if (group->balancing && !member->joined) {
+        send_commits(reader);
+        give_up_all(reader);
+        member->joined = true;
+        return;
+    }
+    if (group->balancing)
+        broker_group_form(broker, group);
+    member = broker_group_hear(broker, group, reader->member);
+    if (member && !group->balancing && reader->generation != group->generation)
+        take(reader, member);
+    send_commits(reader);
+}
+
+static void take_all(struct broker_reader *reader)
+{
+    for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
+        int64_t end = end_of(reader, p);
+
+        if (!reader->parts[p].held)
+            reader->parts[p] = (struct reader_part){
+                .held = true, .start = end, .next = end, .fetched = end, .committed = -1};
+    }
+}
+
+static void gather(struct broker_reader *reader)
+{
+    broker_step(reader->broker);
+    if (!is_there(reader)) {
+        /* The library, too, counts how long it heard nothing of the group. */
+        if (reader->group &&
+            reader->heard_us + 2 * reader->broker->session_us < *reader->broker->now_us)
+            give_up_all(reader);
+        return;
+    }
+    reader->heard_us = *reader->broker->now_us;
+    if (reader->group)
+        serve_group(reader);
+    else
+        take_all(reader);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct reader_part *part = &reader->parts[p];
+        int64_t end = end_of(reader, p);
+
+        if (part->held)
+            part->fetched = end < part->next + AHEAD ? end : part->next + AHEAD;
+    }
+}
+
+/* Reading. */
+
+static void hand_out(struct broker_reader *reader, int32_t partition, size_t max,
+                     struct tb_log_batch *ret_batch)
+{
+    struct broker *broker = reader->broker;
+    struct reader_part *part = &reader->parts[partition];
+    const struct tb_record *records =
+        broker->topics[reader->topic][partition].records + part->next;
+    size_t count = (size_t)(part->fetched - part->next);
+    struct tb_record *copies;
+
+    if (count > BATCH_MAX)
+        count = 1 + (size_t)fake_random_below(&broker->random, BATCH_MAX);
+    if (count > max)
+        count = max;
+    copies = tb_arena_array(&reader->handed, count, sizeof *copies);
+    TB_ASSERT(copies);
+    for (size_t i = 0; i < count; i++)
+        TB_ASSERT(tb_record_copy(&reader->handed, &records[i], &copies[i]));
+    sim_trace("member %d is handed %d-%" PRId64 ", %zu records", reader->member, (int)partition,
+              part->next, count);
+    part->next += (int64_t)count;
+    *ret_batch = (struct tb_log_batch){partition, copies, count};
+    if (broker->fault == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
+        broker_group_commit(broker, reader->group, reader->member, reader->generation, partition,
+                            part->next);
+}
+
+static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
+                         struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct broker_reader *reader = reader_of(base);
+
+    (void)wait_ms;
+    tb_arena_release(&reader->handed); /* gone, for a sanitizer to see */
+    gather(reader);
+    *ret_batch = (struct tb_log_batch){0};
+    for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
+        int32_t p = reader->turn++ % TB_LOG_PARTITIONS;
+
+        if (!reader->parts[p].held || reader->parts[p].next >= reader->parts[p].fetched)
+            continue;
+        hand_out(reader, p, max, ret_batch);
+        return TB_OK;
+    }
+    if (!is_there(reader))
+        return tb_error_set(err, TB_UNAVAILABLE, "no simulated broker answers");
+    return TB_OK;
+}
+
+bool broker_reader_behind(const struct tb_log_reader *base)
+{
+    const struct broker_reader *reader = reader_of(base);
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        if (reader->parts[p].held && reader->parts[p].next < end_of(reader, p))
+            return true;
+    return false;
+}
+
+static enum tb_code seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
+                         struct tb_error *err)
+{
+    (void)base;
+    (void)partition;
+    (void)offset;
+    return tb_error_set(err, TB_INTERNAL, "nobody seeks in the simulated broker");
+}
+
+static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_t next,
+                           struct tb_error *err)
+{
+    struct broker_reader *reader = reader_of(base);
+    struct reader_part *part = &reader->parts[partition];
+    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
+
+    (void)err;
+    if (!zombie && (!part->held || next < part->start))
+        return TB_OK; /* the holder's counts */
+    part->committed = next;
+    part->dirty = true;
+    if (is_there(reader))
+        send_commits(reader);
+    return TB_OK;
+}
+
+static enum tb_code range(struct tb_log_reader *base, int32_t partition,
+                          struct tb_log_range *ret_range, struct tb_error *err)
+{
+    struct broker_reader *reader = reader_of(base);
+
+    if (!is_there(reader))
+        return tb_error_set(err, TB_UNAVAILABLE, "no simulated broker answers");
+    *ret_range = (struct tb_log_range){
+        .end = end_of(reader, partition),
+        .committed = reader->group ? reader->group->committed[partition] : -1};
+    return TB_OK;
+}
+
+static enum tb_code set_paused(struct tb_log_reader *base, bool paused, struct tb_error *err)
+{
+    (void)err;
+    reader_of(base)->paused = paused;
+    return TB_OK;
+}
+
+static bool holds(struct tb_log_reader *base, int32_t partition)
+{
+    return reader_of(base)->parts[partition].held;
+}
+
+static void wake(struct tb_log_reader *base)
+{
+    (void)base; /* nobody waits in poll */
+}
+
+static void reader_free(struct tb_log_reader *base)
+{
+    struct broker_reader *reader = reader_of(base), **link = &reader->broker->readers;
+
+    if (!reader->dead && reader->group && is_there(reader)) {
+        send_commits(reader);
+        broker_group_leave(reader->broker, reader->group, reader->member);
+    }
+    while (*link != reader)
+        link = &(*link)->next;
+    *link = reader->next;
+    tb_arena_release(&reader->handed);
+    free(reader);
+}
+
+static enum tb_code reader_new(const struct tb_log_kafka_options *options, const char *topic,
+                               const char *group, struct tb_log_reader **ret_reader,
+                               struct tb_error *err)
+{
+    static const struct tb_log_reader_ops ops = {.poll = poll,
+                                                 .seek = seek,
+                                                 .commit = commit,
+                                                 .range = range,
+                                                 .pause = set_paused,
+                                                 .holds = holds,
+                                                 .wake = wake,
+                                                 .free = reader_free};
+    struct broker_reader *reader = calloc(1, sizeof *reader);
+
+    if (!reader)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->base.ops = &ops;
+    reader->broker = broker_now;
+    reader->client = broker_client(broker_now, options->client_id);
+    reader->topic = broker_topic_of(topic);
+    reader->heard_us = *broker_now->now_us;
+    if (group)
+        reader->group = broker_group(broker_now, group, reader->topic);
+    reader->next = broker_now->readers;
+    broker_now->readers = reader;
+    *ret_reader = &reader->base;
+    return TB_OK;
+}
+
+enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options, const char *topic,
+                                 const char *group, struct tb_log_reader **ret_reader,
+                                 struct tb_error *err)
+{
+    return reader_new(options, topic, group, ret_reader, err);
+}
+
+enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const char *topic,
+                               struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return reader_new(options, topic, NULL, ret_reader, err);
+}
+
+void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])
+{
+    strcpy(ret_text, is_there(reader_of(base)) ? "" : "no simulated broker answers");
+}
+
+void broker_readers_died(struct broker *broker, int client)
+{
+    for (struct broker_reader *reader = broker->readers; reader; reader = reader->next)
+        if (reader->client == client)
+            reader->dead = true;
+}

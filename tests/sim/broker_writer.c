@@ -1,0 +1,245 @@
+#include "sim/broker.h"
+#include "sim/trace.h"
+#include <stdlib.h>
+
+/* A producer is connected so long after it was opened. */
+#define CONNECT_US INT64_C(40000)
+/* Nobody answers: known after so long. */
+#define LOST_US INT64_C(1500000)
+/* One that was given up before it delivered anything is made anew not before this. */
+#define RENEW_US INT64_C(1000000)
+
+struct broker_writer {
+    struct tb_log_writer base;
+    struct broker_writer *next;
+    struct broker *broker;
+    int client;
+    enum broker_topic topic;
+    struct kafka_window window;
+    bool wanted, proven;
+    bool fatal;        /* the producer is of no further use */
+    bool answered;     /* somebody has, since it was opened */
+    int64_t opened_us; /* or will be */
+};
+
+static struct broker_writer *writer_of(const struct tb_log_writer *base)
+{
+    return (struct broker_writer *)(uintptr_t)base;
+}
+
+int broker_writer_client(const struct broker_writer *writer)
+{
+    return writer->client;
+}
+
+static int64_t now_us(const struct broker_writer *writer)
+{
+    return *writer->broker->now_us;
+}
+
+static bool is_there(const struct broker_writer *writer)
+{
+    return broker_reaches(writer->broker, writer->client);
+}
+
+static void lose(struct broker_writer *writer)
+{
+    broker_give_up(writer);
+    tb_kafka_window_lose(&writer->window);
+    writer->fatal = false;
+}
+
+void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool final)
+{
+    struct broker *broker = writer->broker;
+
+    writer->answered = true;
+    writer->proven = writer->proven || ok;
+    if (ok)
+        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
+    else if (broker->fault == BROKER_FINAL_TIMEOUTS || (final && writer->window.alone))
+        tb_kafka_window_answer(&writer->window, slot, TB_INVALID, false);
+    else
+        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, final);
+    sim_cover(SIM_ACK_DOUBT, !ok && !final);
+    if (broker_chance(broker, 60)) {
+        sim_cover(SIM_PRODUCER_FATAL, 1);
+        writer->fatal = true;
+    }
+}
+
+/* What an open producer that is of no use any more makes way for. */
+static enum tb_code have(struct broker_writer *writer, struct tb_error *err)
+{
+    if (!writer->wanted)
+        return tb_error_set(err, TB_UNAVAILABLE, "the way to the simulated broker is closed");
+    if (writer->fatal) {
+        lose(writer);
+        writer->opened_us = now_us(writer) + (writer->proven ? 0 : RENEW_US);
+        writer->proven = false;
+    }
+    if (now_us(writer) < writer->opened_us)
+        return tb_error_set(err, TB_UNAVAILABLE, "the simulated producer was given up");
+    return TB_OK;
+}
+
+static enum tb_code append(struct tb_log_writer *base, const struct tb_record *record, int64_t tag,
+                           struct tb_error *err)
+{
+    struct broker_writer *writer = writer_of(base);
+    enum broker_fault fault = writer->broker->fault;
+    bool send = false;
+    size_t slot = 0;
+
+    TB_TRY(have(writer, err));
+    TB_TRY(tb_kafka_window_take(&writer->window, record, tag, &slot, &send, err));
+    if (send && broker_chance(writer->broker, 30)) {
+        tb_kafka_window_untake(&writer->window, slot);
+        return tb_error_set(err, TB_BUSY, "the simulated producer's queue is full");
+    }
+    if (fault == BROKER_UNACKED_LETTERS && writer->topic == BROKER_LETTERS) {
+        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
+    } else if (fault == BROKER_EARLY_ACKS && writer->topic == BROKER_EVENTS && send) {
+        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
+        broker_send(writer, writer->topic, record, TB_LOG_BATCH_MAX);
+    } else if (send) {
+        broker_send(writer, writer->topic, record, slot);
+    }
+    return TB_OK;
+}
+
+static void send_ready(struct broker_writer *writer)
+{
+    const struct tb_record *record;
+    size_t slot;
+
+    while ((record = tb_kafka_window_ready(&writer->window, &slot)) != NULL) {
+        broker_send(writer, writer->topic, record, slot);
+        tb_kafka_window_sent(&writer->window, slot);
+    }
+}
+
+/* Who waits for an answer sees the time go by. */
+static void serve(struct broker_writer *writer, int64_t wait_us)
+{
+    struct broker *broker = writer->broker;
+    int64_t until_us = now_us(writer) + wait_us;
+
+    broker_step(broker);
+    send_ready(writer);
+    while (writer->window.ack_count == 0 && tb_kafka_window_outstanding(&writer->window) > 0 &&
+           !writer->fatal && broker_due_us(broker) <= until_us) {
+        if (*broker->now_us < broker_due_us(broker))
+            *broker->now_us = broker_due_us(broker);
+        broker_step(broker);
+        send_ready(writer);
+    }
+}
+
+static enum tb_code poll(struct tb_log_writer *base, int64_t wait_ms, struct tb_log_ack *ret_acks,
+                         size_t max, size_t *ret_count, struct tb_error *err)
+{
+    struct broker_writer *writer = writer_of(base);
+    enum tb_code code = TB_OK;
+
+    if (writer->wanted)
+        code = have(writer, err);
+    if (code == TB_OK && writer->wanted)
+        serve(writer, writer->window.ack_count > 0 ? 0 : wait_ms * 1000);
+    if (writer->fatal)
+        code = have(writer, err);
+    if (code != TB_OK && writer->window.ack_count == 0)
+        return code;
+    *ret_count = tb_kafka_window_hand_out(&writer->window, ret_acks, max);
+    return TB_OK;
+}
+
+static void writer_free(struct tb_log_writer *base)
+{
+    struct broker_writer *writer = writer_of(base), **link = &writer->broker->writers;
+
+    lose(writer);
+    while (*link != writer)
+        link = &(*link)->next;
+    *link = writer->next;
+    tb_kafka_window_release(&writer->window);
+    free(writer);
+}
+
+static const struct tb_log_writer_ops ops = {append, poll, writer_free};
+
+enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, const char *topic,
+                                 struct tb_log_writer **ret_writer, struct tb_error *err)
+{
+    struct broker_writer *writer = calloc(1, sizeof *writer);
+
+    if (!writer)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    writer->base.ops = &ops;
+    writer->broker = broker_now;
+    writer->client = broker_client(broker_now, options->client_id);
+    writer->topic = broker_topic_of(topic);
+    writer->wanted = true;
+    writer->opened_us = now_us(writer);
+    tb_kafka_window_init(&writer->window);
+    writer->next = broker_now->writers;
+    broker_now->writers = writer;
+    *ret_writer = &writer->base;
+    return TB_OK;
+}
+
+void broker_writers_died(struct broker *broker, int client)
+{
+    for (struct broker_writer *writer = broker->writers; writer; writer = writer->next)
+        if (writer->client == client)
+            lose(writer);
+}
+
+void tb_log_kafka_close(struct tb_log_writer *base)
+{
+    struct broker_writer *writer = writer_of(base);
+
+    writer->wanted = false;
+    lose(writer);
+}
+
+enum tb_code tb_log_kafka_open(struct tb_log_writer *base, struct tb_error *err)
+{
+    struct broker_writer *writer = writer_of(base);
+
+    if (!writer->wanted) {
+        writer->opened_us = now_us(writer);
+        writer->answered = false;
+    }
+    writer->wanted = true;
+    return have(writer, err);
+}
+
+bool tb_log_kafka_connected(const struct tb_log_writer *base)
+{
+    struct broker_writer *writer = writer_of(base);
+
+    if (!writer->wanted || writer->fatal || now_us(writer) < writer->opened_us + CONNECT_US)
+        return false;
+    writer->answered = writer->answered || is_there(writer);
+    return is_there(writer);
+}
+
+bool tb_log_kafka_lost(const struct tb_log_writer *base)
+{
+    const struct broker_writer *writer = writer_of(base);
+
+    return writer->wanted && !is_there(writer) && now_us(writer) > writer->opened_us + LOST_US;
+}
+
+bool tb_log_kafka_unanswered(const struct tb_log_writer *base)
+{
+    const struct broker_writer *writer = writer_of(base);
+
+    return writer->wanted && !writer->answered;
+}
+
+void tb_log_kafka_writer_problem(const struct tb_log_writer *base, char ret_text[240])
+{
+    strcpy(ret_text, is_there(writer_of(base)) ? "" : "no simulated broker answers");
+}

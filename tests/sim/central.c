@@ -1,0 +1,383 @@
+#include "query/replay.h"
+#include "sim/sim.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS INT64_C(1000)
+
+static int64_t wall_ms(void *ctx)
+{
+    const struct central *central = ctx;
+
+    return SIM_EPOCH_MS + central->sim->now_us / 1000;
+}
+
+static int64_t mono_us(void *ctx)
+{
+    const struct central *central = ctx;
+
+    return central->sim->now_us + 1000000;
+}
+
+void central_init(struct central *central, struct sim *sim, int index)
+{
+    *central = (struct central){.sim = sim, .index = index};
+    snprintf(central->name, sizeof central->name, "central%d", index + 1);
+    snprintf(central->client_id, sizeof central->client_id, "tillbox-%s", central->name);
+    central->client = broker_client(&sim->centre.broker, central->client_id);
+    central->clock = (struct tb_clock){central, wall_ms, mono_us};
+    fake_random_init(&central->random, sim->seed * 67 + (uint64_t)index + 300);
+    central->others =
+        (struct tb_log_kafka_options){.client_id = central->client_id, .clock = &central->clock};
+    central->options = central->others;
+    central->options.partitions = TB_LOG_PARTITIONS;
+    for (int i = 0; i < CENTRAL_ACTORS; i++)
+        central->due_us[i] = SIM_NEVER;
+    central->due_us[CENTRAL_START] = 0;
+}
+
+void central_wake(struct central *central, enum central_actor actor, int64_t in_us)
+{
+    int64_t due_us = central->sim->now_us + in_us / 2 +
+                     (int64_t)sim_below(&central->sim->far_random, (uint64_t)in_us / 2 + 1);
+
+    if (due_us < central->due_us[actor])
+        central->due_us[actor] = due_us;
+}
+
+/* What the parts tell each other: as src/central_parts.c has it. */
+
+static void tell_trouble(const struct central *central, const char *what,
+                         const struct tb_error *err)
+{
+    sim_trace("%s %s: %s %s", central->name, what, tb_code_name(err->code), err->text);
+    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: %s: %s", central->name,
+                what, err->text);
+}
+
+static void on_trouble(void *ctx, const struct tb_error *err)
+{
+    tell_trouble(ctx, "events", err);
+    sim_cover(SIM_CENTRAL_FAILING, err->code != TB_OK);
+}
+
+static void on_nodes_trouble(void *ctx, const struct tb_error *err)
+{
+    tell_trouble(ctx, "nodes", err);
+}
+
+static void on_applied(void *ctx, const struct tb_plan *plan)
+{
+    struct central *central = ctx;
+
+    sim_trace("%s has partition %d up to %" PRId64 ", %zu dead", central->name,
+              (int)plan->partition, plan->next_offset, plan->dead_count);
+    tb_ready_tell(&central->teller, plan);
+}
+
+static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+{
+    struct central *central = ctx;
+    struct tb_error err = {0};
+
+    if (tb_log_guests_post(central->guests, record, &err) != TB_OK)
+        return false;
+    sim_trace("%s sends letter %d-%" PRId64 " again", central->name, (int)letter->place.partition,
+              letter->place.offset);
+    sim_cover(SIM_FAR_AGAIN, 1);
+    central_wake(central, CENTRAL_LETTERS, 3 * MS);
+    return true;
+}
+
+static enum tb_code on_note(void *ctx, const struct tb_noted *list, size_t count,
+                            struct tb_error *err)
+{
+    return tb_mongo_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+}
+
+static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    static const struct tb_log_kafka_topic topics[] = {{.name = SIM_TOPIC, .partitions = 6}};
+    struct central *central = ctx;
+    char warning[240];
+
+    TB_TRY(tb_log_kafka_check_topics(&central->options, topics, 1, false, 0, err));
+    TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
+    TB_TRY(tb_log_kafka_reader(&central->options, SIM_TOPIC, CENTRE_GROUP, &central->events, err));
+    sim_trace("%s joins", central->name);
+    central->prepared = true;
+    central_wake(central, CENTRAL_NODES, 5 * MS);
+    *ret_reader = central->events;
+    return TB_OK;
+}
+
+/* Opening: nothing of it reaches for anything that may be away. */
+
+static enum tb_code open_log(struct central *central, struct tb_error *err)
+{
+    TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC ".DLT", &central->dead_letters, err));
+    TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC, &central->again, err));
+    TB_TRY(tb_log_guests_new(NULL, NULL, &central->guests, err));
+    TB_TRY(tb_log_kafka_writer(&central->others, "projection-ready", &central->ready_out, err));
+    central->teller =
+        (struct tb_ready_teller){.writer = central->ready_out, .clock = &central->clock};
+    return tb_log_kafka_tail(&central->others, "projection-ready", &central->ready_in, err);
+}
+
+static enum tb_code open_view(struct central *central, struct tb_error *err)
+{
+    char uri[48];
+    const struct tb_mongo_options options = {
+        .uri = uri,
+        .database = "tillbox",
+        .topic = SIM_TOPIC,
+        .bulk_size = 1 + (int)sim_below(&central->sim->far_random, 40),
+        .clock = &central->clock,
+    };
+
+    snprintf(uri, sizeof uri, "mongodb://%s", central->name);
+    TB_TRY(tb_mongo_new(&options, &central->mongo, err));
+    TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
+    if (central->sim->mutant == SIM_MUTANT_FAR_GAP)
+        sim_gap_init(central);
+    return tb_view_mongo_reader(central->mongo, &central->asked, err);
+}
+
+static enum tb_code open_consumer(struct central *central, struct tb_error *err)
+{
+    const struct tb_consumer_options options = {
+        .view = central->view,
+        .clock = &central->clock,
+        .random = &central->random.random,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = -1,
+        .dead_letters = central->dead_letters,
+        .topic = SIM_TOPIC,
+        .group = CENTRE_GROUP,
+        .partitions = TB_LOG_PARTITIONS,
+        .open = on_open,
+        .applied = on_applied,
+        .trouble = on_trouble,
+        .resend = on_follow,
+        .ctx = central,
+    };
+
+    return tb_consumer_new(&options, &central->consumer, err);
+}
+
+static void start(struct central *central)
+{
+    struct tb_error err = {0};
+
+    SIM_REQUIRE(open_log(central, &err) == TB_OK && open_view(central, &err) == TB_OK &&
+                    open_consumer(central, &err) == TB_OK,
+                "%s does not start: %s", central->name, err.text);
+    sim_trace("%s runs", central->name);
+    central->up = true;
+    for (int i = 0; i < CENTRAL_START; i++)
+        central_wake(central, (enum central_actor)i, 5 * MS);
+}
+
+/* Only what the database refused: what waits for it follows by itself. */
+void central_replay(struct central *central, struct tb_letter_place place)
+{
+    struct tb_arena arena = {0};
+    struct tb_letter letter;
+    struct tb_record record;
+    struct tb_error err = {0};
+
+    if (central->asked->ops->letter(central->asked, place, &arena, &letter, &err) == TB_OK &&
+        !tb_str_eq(letter.reason, TB_STR(TB_LETTER_GAP)) &&
+        tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
+            TB_OK &&
+        tb_log_guests_post(central->guests, &record, &err) == TB_OK)
+        sim_trace("%s: letter %d-%" PRId64 " is sent again", central->name, (int)place.partition,
+                  place.offset);
+    tb_arena_release(&arena);
+}
+
+/* Ending. */
+
+static void free_writer(struct tb_log_writer **writer)
+{
+    if (*writer)
+        (*writer)->ops->free(*writer);
+    *writer = NULL;
+}
+
+static void free_reader(struct tb_log_reader **reader)
+{
+    if (*reader)
+        (*reader)->ops->free(*reader);
+    *reader = NULL;
+}
+
+static void close_all(struct central *central)
+{
+    tb_consumer_free(central->consumer);
+    central->consumer = NULL;
+    free_reader(&central->events);
+    free_reader(&central->beats);
+    free_reader(&central->ready_in);
+    free(central->feed);
+    central->feed = NULL;
+    tb_log_guests_close(central->guests);
+    tb_log_guests_free(central->guests);
+    central->guests = NULL;
+    free_writer(&central->again);
+    free_writer(&central->dead_letters);
+    free_writer(&central->ready_out);
+    tb_ready_release(&central->teller);
+    central->asked->ops->free(central->asked);
+    central->view->ops->free(central->view);
+    tb_mongo_free(central->mongo);
+    central->up = central->frozen = central->prepared = false;
+    for (int i = 0; i < CENTRAL_ACTORS; i++)
+        central->due_us[i] = SIM_NEVER;
+}
+
+static void start_later(struct central *central)
+{
+    central_wake(central, CENTRAL_START,
+                 20 * MS + (int64_t)sim_below(&central->sim->far_random, 4000) * MS);
+}
+
+void central_kill(struct central *central)
+{
+    sim_trace("%s is killed", central->name);
+    broker_client_died(&central->sim->centre.broker, central->client);
+    close_all(central);
+    start_later(central);
+}
+
+void central_stop(struct central *central)
+{
+    sim_trace("%s is stopped", central->name);
+    close_all(central);
+    start_later(central);
+}
+
+void central_freeze(struct central *central, bool frozen)
+{
+    sim_trace("%s %s", central->name, frozen ? "freezes" : "thaws");
+    central->frozen = frozen;
+}
+
+void central_release(struct central *central)
+{
+    if (central->up)
+        close_all(central);
+}
+
+/* Steps: as src/central_threads.c has them. */
+
+static void step_events(struct central *central)
+{
+    int64_t pause_ms = tb_consumer_step(central->consumer, 0);
+    bool behind = central->events && broker_reader_behind(central->events);
+
+    if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
+        sim_cover(SIM_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
+        central_stop(central);
+        return;
+    }
+    tb_ready_collect(&central->teller);
+    if (pause_ms <= 0)
+        pause_ms = behind ? 3 : 150;
+    central_wake(central, CENTRAL_EVENTS, pause_ms * MS);
+}
+
+static void open_feed(struct central *central)
+{
+    const struct tb_node_feed_options options = {
+        .clock = &central->clock,
+        .random = &central->random.random,
+        .note = on_note,
+        .trouble = on_nodes_trouble,
+        .ctx = central,
+    };
+    struct tb_error err = {0};
+
+    central->feed = malloc(sizeof *central->feed);
+    SIM_REQUIRE(central->feed &&
+                    tb_log_kafka_reader(&central->others, "node-status", CENTRE_GROUP "-nodes",
+                                        &central->beats, &err) == TB_OK,
+                "%s: heartbeats: %s", central->name, err.text);
+    tb_node_feed_init(central->feed, &options);
+    central->feed->options.reader = central->beats;
+}
+
+static void step_nodes(struct central *central)
+{
+    int64_t pause_ms;
+
+    if (!central->prepared)
+        return; /* woken when it is */
+    if (!central->feed)
+        open_feed(central);
+    pause_ms = tb_node_feed_step(central->feed, 0);
+    central_wake(central, CENTRAL_NODES, (pause_ms > 0 ? pause_ms : 500) * MS);
+}
+
+static void step_letters(struct central *central)
+{
+    tb_log_guests_step(central->guests, central->again, 0);
+    central_wake(central, CENTRAL_LETTERS, 300 * MS);
+}
+
+/* Hints of the other centrals are only that: whatever comes is good, as long as it is in order. */
+static void step_hints(struct central *central)
+{
+    struct tb_log_batch batch = {0};
+    struct tb_error err = {0};
+
+    if (central->ready_in->ops->poll(central->ready_in, TB_LOG_BATCH_MAX, 0, &batch, &err) ==
+        TB_OK) {
+        for (size_t i = 0; i < batch.count; i++) {
+            char order_id[TB_UUID_SIZE];
+            int64_t version = 0;
+
+            SIM_REQUIRE(tb_ready_read(&batch.records[i], order_id, &version),
+                        "%s: a hint that is none", central->name);
+            check_centre_hint(central, order_id, version);
+        }
+    }
+    central_wake(central, CENTRAL_HINTS, 700 * MS);
+}
+
+static void step_reader(struct central *central)
+{
+    check_centre_read(central);
+    central_wake(central, CENTRAL_READER, 900 * MS);
+}
+
+void central_step(struct central *central, enum central_actor actor)
+{
+    central->due_us[actor] = SIM_NEVER;
+    if (central->frozen) {
+        central_wake(central, actor, 100 * MS);
+        return;
+    }
+    switch (actor) {
+    case CENTRAL_EVENTS:
+        step_events(central);
+        break;
+    case CENTRAL_NODES:
+        step_nodes(central);
+        break;
+    case CENTRAL_LETTERS:
+        step_letters(central);
+        break;
+    case CENTRAL_HINTS:
+        step_hints(central);
+        break;
+    case CENTRAL_READER:
+        step_reader(central);
+        break;
+    case CENTRAL_START:
+        start(central);
+        break;
+    case CENTRAL_ACTORS:
+        break;
+    }
+}

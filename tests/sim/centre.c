@@ -1,0 +1,105 @@
+#include "sim/sim.h"
+
+static void draw_faults(struct sim *sim)
+{
+    static const enum broker_fault broker_faults[SIM_MUTANT_COUNT] = {
+        [SIM_MUTANT_FAR_CURSOR] = BROKER_EARLY_ACKS,
+        [SIM_MUTANT_FAR_LETTERS] = BROKER_UNACKED_LETTERS,
+        [SIM_MUTANT_FAR_TIMEOUT] = BROKER_FINAL_TIMEOUTS,
+        [SIM_MUTANT_FAR_OFFSETS] = BROKER_EARLY_COMMITS,
+        [SIM_MUTANT_FAR_ZOMBIE] = BROKER_ZOMBIE_COMMITS,
+    };
+    static const enum mongod_fault mongod_faults[SIM_MUTANT_COUNT] = {
+        [SIM_MUTANT_FAR_GUARD] = MONGOD_NO_GUARD,
+        [SIM_MUTANT_FAR_FATAL] = MONGOD_FATAL_DUPLICATE,
+    };
+
+    sim->centre.broker.fault = broker_faults[sim->mutant];
+    sim->centre.mongod.fault = mongod_faults[sim->mutant];
+}
+
+void centre_init(struct sim *sim)
+{
+    struct centre *centre = &sim->centre;
+    const struct broker_watch broker_watch = check_centre_broker(sim);
+    const struct mongod_watch mongod_watch = check_centre_mongod(sim);
+
+    broker_init(&centre->broker, sim->seed * 71 + 6, &sim->now_us, &broker_watch);
+    mongod_init(&centre->mongod, sim->seed * 73 + 7, &sim->now_us, &mongod_watch);
+    draw_faults(sim);
+    storm_draw(sim);
+    centre->central_count = 1 + (int)sim_below(&sim->far_random, CENTRALS_MAX);
+    for (int i = 0; i < centre->central_count; i++)
+        central_init(&centre->centrals[i], sim, i);
+}
+
+void centre_release(struct sim *sim)
+{
+    for (int i = 0; i < sim->centre.central_count; i++)
+        central_release(&sim->centre.centrals[i]);
+    broker_release(&sim->centre.broker);
+    mongod_release(&sim->centre.mongod);
+}
+
+int64_t centre_due_us(const struct sim *sim)
+{
+    int64_t broker_us = broker_due_us(&sim->centre.broker);
+    int64_t mongod_us = mongod_due_us(&sim->centre.mongod);
+
+    return broker_us < mongod_us ? broker_us : mongod_us;
+}
+
+void centre_step(struct sim *sim)
+{
+    broker_step(&sim->centre.broker);
+    mongod_step(&sim->centre.mongod);
+}
+
+/* A group has committed everything there is. */
+static bool has_all(const struct broker *broker, const struct broker_group *group)
+{
+    for (int p = 0; p < broker_partitions(group->topic); p++) {
+        int64_t committed = group->committed[p] < 0 ? 0 : group->committed[p];
+
+        if (committed != (int64_t)broker->topics[group->topic][p].count)
+            return false;
+    }
+    return true;
+}
+
+/* Dead letters that are no poison wait for a person, or for those before them. */
+#define REPLAY_EVERY_US INT64_C(20000000)
+
+static bool are_letters_done(struct sim *sim)
+{
+    struct tb_letter_place place;
+    size_t at = 0, found = 0;
+
+    for (; check_centre_letter(sim, &at, &place); found++)
+        if (sim->now_us >= sim->centre.replay_at_us)
+            central_replay(&sim->centre.centrals[0], place);
+    if (found > 0 && sim->now_us >= sim->centre.replay_at_us)
+        sim->centre.replay_at_us = sim->now_us + REPLAY_EVERY_US;
+    return found == 0;
+}
+
+bool centre_is_quiet(struct sim *sim)
+{
+    const struct broker *broker = &sim->centre.broker;
+
+    for (int i = 0; i < sim->centre.central_count; i++) {
+        struct central *central = &sim->centre.centrals[i];
+
+        if (!central->up || !central->prepared)
+            return false;
+        if (!central->feed || atomic_load(&tb_consumer_stats(central->consumer)->failing))
+            return false;
+    }
+    for (size_t i = 0; i < broker->group_count; i++)
+        if (!has_all(broker, &broker->groups[i]))
+            return false;
+    /* Every node was heard of. */
+    if (mongod_collection(&sim->centre.mongod, "nodes")->count < (size_t)sim->node_count)
+        return false;
+    return are_letters_done(sim) && broker_is_idle(broker) && mongod_is_idle(&sim->centre.mongod);
+}

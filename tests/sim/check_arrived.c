@@ -1,0 +1,153 @@
+#include "sim/check_priv.h"
+#include <string.h>
+
+/* After everything is mended: has everything arrived at the centre? */
+
+static int64_t number_in(const bson_t *doc, const char *key)
+{
+    bson_iter_t iter;
+
+    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+/* What an order's edge can deliver of it. */
+static int64_t deliverable(const struct sim *sim, const struct centre_order *order)
+{
+    const struct oracle_order *known = &sim->oracle.orders[order->order];
+
+    return order->parked_row > 0 ? order->refused - 1 : known->top;
+}
+
+static void check_orders(const struct sim *sim)
+{
+    for (int i = 0; i < sim->oracle.order_count; i++) {
+        const struct oracle_order *known = &sim->oracle.orders[i];
+        int at = sim->centre.by_order[i];
+        const struct centre_order *order = at > 0 ? &sim->centre.orders[at - 1] : NULL;
+
+        if (known->top == 0)
+            continue;
+        SIM_REQUIRE(order, "C1: order %s never came to the centre", known->id);
+        SIM_REQUIRE(order->stored == deliverable(sim, order),
+                    "C1: order %s is at version %" PRId64 ", the centre serves %" PRId64,
+                    known->id, deliverable(sim, order), order->stored);
+    }
+}
+
+/* Sums. */
+
+struct sums {
+    int64_t orders, returns, cancelled, total_minor;
+};
+
+static int currency_of(const char *code)
+{
+    static const char *const currencies[ORACLE_CURRENCIES] = {"EUR", "USD", "JPY"};
+
+    for (int i = 0; i < ORACLE_CURRENCIES; i++)
+        if (strcmp(code, currencies[i]) == 0)
+            return i;
+    sim_violation("C6: a day in currency %s", code);
+}
+
+static void add_day(const bson_t *day, struct sums *sums)
+{
+    bson_iter_t iter;
+    struct sums *of;
+
+    SIM_REQUIRE(bson_iter_init_find(&iter, day, "currency"), "C6: a day of no currency");
+    of = &sums[currency_of(bson_iter_utf8(&iter, NULL))];
+    of->orders += number_in(day, "orders");
+    of->returns += number_in(day, "returns");
+    of->cancelled += number_in(day, "cancelled");
+    of->total_minor += number_in(day, "totalMinor");
+}
+
+static void check_sums(struct sim *sim)
+{
+    const struct mongod_collection *days = mongod_collection(&sim->centre.mongod, "sales_by_day");
+    struct sums told[ORACLE_CURRENCIES] = {0}, sums[ORACLE_CURRENCIES] = {0};
+
+    for (int i = 0; i < sim->centre.order_count; i++) {
+        const struct centre_order *order = &sim->centre.orders[i];
+        struct oracle_state state = oracle_state(&sim->oracle, order->order, order->stored);
+        struct sums *sum = &sums[state.currency];
+
+        if (order->stored == 0)
+            continue;
+        sum->orders += !state.is_return;
+        sum->returns += state.is_return;
+        sum->cancelled += state.status == ORACLE_CANCELLED;
+        sum->total_minor += state.status == ORACLE_CANCELLED ? 0 : state.total_minor;
+    }
+    for (size_t i = 0; i < days->count; i++)
+        add_day(days->list[i].doc, told);
+    for (int c = 0; c < ORACLE_CURRENCIES; c++)
+        SIM_REQUIRE(memcmp(&told[c], &sums[c], sizeof told[c]) == 0,
+                    "C6: currency %d: %" PRId64 " orders, %" PRId64 " returns, %" PRId64
+                    " cancelled, %" PRId64 " in all, but the orders say %" PRId64 ", %" PRId64
+                    ", %" PRId64 ", %" PRId64,
+                    c, told[c].orders, told[c].returns, told[c].cancelled, told[c].total_minor,
+                    sums[c].orders, sums[c].returns, sums[c].cancelled, sums[c].total_minor);
+}
+
+/* Nodes. */
+
+static bool any_parked(const struct sim *sim, int node)
+{
+    for (int i = 0; i < sim->centre.order_count; i++)
+        if (sim->centre.orders[i].node == node && sim->centre.orders[i].parked_row > 0)
+            return true;
+    return false;
+}
+
+static void check_progress(struct sim *sim, const struct tb_node_status *status)
+{
+    const struct sim_node *node = &sim->nodes[status->node[4] - '1'];
+
+    /* Which heartbeat is a late one its clock tells. */
+    SIM_REQUIRE(status->state != TB_NODE_FORKED || (sim->classes_drawn & SIM_CLASS_CLOCK),
+                "C7: %s is told to have forked", node->name);
+    SIM_REQUIRE(status->epoch_count <= 1, "C7: %s has %zu epochs", node->name,
+                status->epoch_count);
+    if (status->epoch_count == 0 || any_parked(sim, node->index))
+        return;
+    SIM_REQUIRE(status->epochs[0].hole_count == 0 &&
+                    status->epochs[0].complete_through == node->rows_seen,
+                "C7: %s is complete up to %" PRId64 " of %" PRId64 ", with %zu holes", node->name,
+                status->epochs[0].complete_through, node->rows_seen, status->epochs[0].hole_count);
+}
+
+static void check_nodes(struct sim *sim)
+{
+    const struct central *central = &sim->centre.centrals[0];
+    struct tb_arena arena = {0};
+    struct tb_node_list list = {0};
+    struct tb_error err = {0};
+
+    sim->now_us += TB_MONGO_AWAY_MS * 1000; /* what did not answer is asked again by then */
+    SIM_REQUIRE(tb_mongo_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena, &list,
+                               &err) == TB_OK,
+                "%s: nodes: %s", central->name, err.text);
+    for (size_t i = 0; i < list.count; i++)
+        check_progress(sim, &list.nodes[i]);
+    SIM_REQUIRE(list.count == (size_t)sim->node_count, "C7: %zu nodes of %d are known", list.count,
+                sim->node_count);
+    tb_arena_release(&arena);
+}
+
+static void check_letters(const struct centre *centre)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        for (size_t i = 0; i < centre->broker.topics[BROKER_EVENTS][p].count; i++)
+            SIM_REQUIRE(!centre->noted[p][i] || centre->sent[p][i],
+                        "C4: letter %d-%zu is not in the topic of dead letters", p, i);
+}
+
+void check_centre_finally(struct sim *sim)
+{
+    check_orders(sim);
+    check_sums(sim);
+    check_nodes(sim);
+    check_letters(&sim->centre);
+}

@@ -1,0 +1,152 @@
+#include "sim/sim.h"
+
+#define MS INT64_C(1000)
+static struct fake_random *dice(struct sim *sim)
+{
+    return &sim->far_random;
+}
+
+static bool has(const struct sim *sim, enum storm_class class)
+{
+    return (sim->centre.classes & class) != 0;
+}
+
+/* Swarm, as the nemesis draws. */
+void storm_draw(struct sim *sim)
+{
+    struct centre *centre = &sim->centre;
+    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
+
+    for (unsigned class = 1; class < STORM_ALL; class <<= 1)
+        if (sim_below(dice(sim), 100) < density * 25)
+            centre->classes |= class;
+    centre->storm_every_us = (int64_t)sim_below(dice(sim), 900) * MS + 60 * MS;
+    centre->storm_due_us = centre->storm_every_us;
+    centre->broker.rough = has(sim, STORM_BROKER);
+    centre->mongod.rough = has(sim, STORM_MONGOD);
+    /* Short ones too, so that others take over while a run lasts. */
+    centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
+}
+
+static void do_cut(struct sim *sim, struct central *central)
+{
+    struct broker *broker = &sim->centre.broker;
+    size_t roll = (size_t)sim_below(dice(sim), broker->client_count + 1);
+    bool *way = roll < broker->client_count ? &broker->clients[roll].cut
+                                            : &sim->centre.mongod.cut[central->index];
+
+    *way = !*way;
+    sim_cover(SIM_FAR_CUT, *way);
+    sim_trace("the way from %s is %s",
+              roll < broker->client_count ? broker->clients[roll].id : central->name,
+              *way ? "cut" : "whole");
+}
+
+/* An order with some history in the log; NULL: the dice find none. */
+static const char *some_order(struct sim *sim)
+{
+    const struct centre *centre = &sim->centre;
+
+    for (int tries = 0; tries < 8 && centre->order_count > 0; tries++) {
+        int order = (int)sim_below(dice(sim), (uint64_t)centre->order_count);
+
+        if (centre->orders[order].landed >= 2)
+            return centre->orders[order].id;
+    }
+    return NULL;
+}
+
+static void do_poison(struct sim *sim)
+{
+    enum sim_poison_kind kind = (enum sim_poison_kind)sim_below(dice(sim), SIM_POISON_KINDS);
+    bool of_ours = kind == SIM_FAR_VERSION || kind == SIM_OLD_VERSION;
+    const char *order_id = of_ours ? some_order(sim) : NULL;
+    int count = sim_chance(dice(sim), 3) ? TB_DEAD_LETTERS_A_MINUTE + 10 : 1;
+    struct poison_record poison;
+
+    if (sim->poison_count == SIM_POISON_MAX || (of_ours && !order_id))
+        return;
+    poison_make(sim, ORACLE_NONE, kind, order_id, &poison);
+    sim_cover(SIM_FAR_POISON, 1);
+    for (; count > 0; count--) /* so many that whoever reads them stops */
+        (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &poison.record);
+    tb_buf_release(&poison.value);
+}
+
+static void toggle(bool *state, enum sim_cover cover, const char *what)
+{
+    *state = !*state;
+    sim_cover(cover, *state);
+    sim_trace("the %s is %s", what, *state ? "away" : "back");
+}
+
+static void act(struct sim *sim, struct central *central, enum storm_class class)
+{
+    switch (class) {
+    case STORM_BROKER_AWAY:
+        toggle(&sim->centre.broker.down, SIM_BROKER_AWAY, "broker");
+        break;
+    case STORM_MONGOD_AWAY:
+        toggle(&sim->centre.mongod.down, SIM_MONGOD_AWAY, "database");
+        break;
+    case STORM_CUT:
+        do_cut(sim, central);
+        break;
+    case STORM_KILL:
+        sim_cover(SIM_CENTRAL_KILL, central->up);
+        if (central->up)
+            central_kill(central);
+        break;
+    case STORM_STOP:
+        sim_cover(SIM_CENTRAL_STOP, central->up && !central->frozen);
+        if (central->up && !central->frozen)
+            central_stop(central);
+        break;
+    case STORM_FREEZE:
+        if (!central->up)
+            break;
+        sim_cover(SIM_CENTRAL_FREEZE, !central->frozen);
+        central_freeze(central, !central->frozen);
+        break;
+    case STORM_POISON:
+        do_poison(sim);
+        break;
+    case STORM_BROKER: /* these happen by themselves, where they belong */
+    case STORM_MONGOD:
+    case STORM_REFUSE:
+    case STORM_NEVER:
+    case STORM_ALL:
+        break;
+    }
+}
+
+void storm_step(struct sim *sim)
+{
+    struct centre *centre = &sim->centre;
+    struct central *central =
+        &centre->centrals[sim_below(dice(sim), (uint64_t)centre->central_count)];
+    unsigned class = 1U << sim_below(dice(sim), 11);
+
+    centre->storm_due_us = sim->now_us + centre->storm_every_us / 2 +
+                           (int64_t)sim_below(dice(sim), (uint64_t)centre->storm_every_us);
+    while (centre->classes && !(centre->classes & class))
+        class = class == 1U << 10 ? 1 : class << 1;
+    if ((centre->classes & class) && !central->busy)
+        act(sim, central, (enum storm_class) class);
+}
+
+void storm_heal(struct sim *sim)
+{
+    struct centre *centre = &sim->centre;
+
+    centre->storm_due_us = SIM_NEVER;
+    centre->broker.rough = centre->broker.down = false;
+    centre->mongod.rough = centre->mongod.down = false;
+    for (size_t i = 0; i < centre->broker.client_count; i++)
+        centre->broker.clients[i].cut = false;
+    for (int i = 0; i < MONGOD_CLIENTS_MAX; i++)
+        centre->mongod.cut[i] = false;
+    for (int i = 0; i < centre->central_count; i++)
+        if (centre->centrals[i].frozen)
+            central_freeze(&centre->centrals[i], false);
+}
