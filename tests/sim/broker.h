@@ -21,7 +21,7 @@
 #include "support/support.h"
 
 #define BROKER_CLIENTS_MAX 8
-#define BROKER_MEMBERS_MAX 8
+#define BROKER_MEMBERS_MAX 32
 /* So long a group waits for its members to give up what they read. */
 #define BROKER_BALANCE_US INT64_C(15000000)
 

@@ -13,5 +13,7 @@ const struct sim_hard_seed sim_hard_seeds[] = {
     /* The same, with opened files' WALs not written anew. */
     {SIM_EMBEDDED, 127},
     {SIM_EMBEDDED, 747},
+    /* A heartbeat that landed behind the next one. */
+    {SIM_CONNECTED, 1076},
 };
 const size_t sim_hard_seed_count = sizeof sim_hard_seeds / sizeof *sim_hard_seeds;
