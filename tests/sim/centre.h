@@ -6,7 +6,7 @@
  *                        threads)
  *   centre.c             what is done by itself there, and whether everything has arrived
  *   storm.c              breaks things there, by classes of its own
- *   check_centre.c       compares log and database with the oracle, all along and at the end
+ *   check_centre_priv.h  log and database against the oracle, all along and at the end
  *
  *   C1  what was placed arrives, and nothing else     C5  a group commits what is done, and never
  *   C2  of an order nothing is missing in between         goes back
@@ -136,10 +136,10 @@ void central_release(struct central *central);
 /* Whoever looks after the centre sends a dead letter again. */
 void central_replay(struct central *central, struct tb_letter_place place);
 
-/* check_centre.c */
+/* check_landed.c, check_stored.c */
 struct broker_watch check_centre_broker(struct sim *sim);
 struct mongod_watch check_centre_mongod(struct sim *sim);
-/* Of one node, whose store was just shown to the oracle. */
+/* check_centre.c. Of one node, whose store was just shown to the oracle. */
 void check_centre_node(struct sim_node *node);
 /* The edge's second cursor stands there. */
 void check_centre_cursor(struct sim_node *node, int64_t cursor);

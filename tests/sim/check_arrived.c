@@ -1,14 +1,7 @@
-#include "sim/check_priv.h"
+#include "sim/check_centre_priv.h"
 #include <string.h>
 
 /* After everything is mended: has everything arrived at the centre? */
-
-static int64_t number_in(const bson_t *doc, const char *key)
-{
-    bson_iter_t iter;
-
-    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
-}
 
 /* What an order's edge can deliver of it. */
 static int64_t deliverable(const struct sim *sim, const struct centre_order *order)
@@ -57,10 +50,10 @@ static void add_day(const bson_t *day, struct sums *sums)
 
     SIM_REQUIRE(bson_iter_init_find(&iter, day, "currency"), "C6: a day of no currency");
     of = &sums[currency_of(bson_iter_utf8(&iter, NULL))];
-    of->orders += number_in(day, "orders");
-    of->returns += number_in(day, "returns");
-    of->cancelled += number_in(day, "cancelled");
-    of->total_minor += number_in(day, "totalMinor");
+    of->orders += check_int(day, "orders");
+    of->returns += check_int(day, "returns");
+    of->cancelled += check_int(day, "cancelled");
+    of->total_minor += check_int(day, "totalMinor");
 }
 
 /* Not held yet: a central that is no member any more counts an order that the database refuses,

@@ -1,0 +1,166 @@
+#include "sim/check_centre_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What lands in the broker's log, and what is committed of it. */
+
+bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark)
+{
+    struct tb_str mark = tb_record_header(record, "traceparent");
+
+    return check_mark(mark.ptr, (int)mark.len, ret_mark);
+}
+
+static int64_t number_in(struct tb_str text)
+{
+    char digits[24];
+
+    snprintf(digits, sizeof digits, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+    return strtoll(digits, NULL, 10);
+}
+
+/* Orders, as the log shows them. */
+
+struct centre_order *check_find(struct centre *centre, struct tb_str id)
+{
+    for (int i = 0; i < centre->order_count; i++)
+        if (tb_str_eq(id, tb_str_of(centre->orders[i].id)))
+            return &centre->orders[i];
+    return NULL;
+}
+
+static struct centre_order *find_or_add(struct centre *centre, const struct tb_record *record)
+{
+    struct tb_str source = tb_record_header(record, "ce_source");
+    struct centre_order *order = check_find(centre, record->key);
+
+    if (order)
+        return order;
+    SIM_REQUIRE(centre->order_count < ORACLE_ORDERS_MAX, "the checker is too small");
+    order = &centre->orders[centre->order_count++];
+    *order = (struct centre_order){.order = ORACLE_NONE};
+    snprintf(order->id, sizeof order->id, "%.*s", (int)record->key.len, record->key.ptr);
+    SIM_REQUIRE(source.len > 11 && memcmp(source.ptr, "/nodes/till", 11) == 0,
+                "C1: an event of no till");
+    order->node = source.ptr[11] - '1';
+    return order;
+}
+
+static void see_event(struct sim *sim, const struct tb_record *record)
+{
+    struct check_mark mark = {0};
+    int64_t version = number_in(tb_record_header(record, "ce_orderversion"));
+    struct centre_order *order;
+
+    SIM_REQUIRE(check_record_mark(record, &mark), "C1: a record of nobody is in the log");
+    SIM_REQUIRE(record->offset < CENTRE_RECORDS_MAX, "the checker is too small");
+    sim_trace("lands %d-%" PRId64 ": %s %d", (int)record->partition, record->offset,
+              mark.poison ? "poison" : "attempt", mark.number);
+    if (mark.poison)
+        return;
+    order = find_or_add(&sim->centre, record);
+    SIM_REQUIRE(version >= 1 && version <= order->landed + 1,
+                "C2: in the log version %" PRId64 " of order %s follows %" PRId64, version,
+                order->id, order->landed);
+    SIM_REQUIRE(version > order->landed || order->attempts[version] == mark.number,
+                "C1: version %" PRId64 " of order %s was another event before", version,
+                order->id);
+    sim_cover(SIM_LANDED, version > order->landed);
+    sim_cover(SIM_LANDED_AGAIN, version <= order->landed);
+    order->attempts[version] = mark.number;
+    if (version > order->landed)
+        order->landed = version;
+}
+
+/* Java's ByteBuffer wrote it. */
+static int64_t big_endian(struct tb_str bytes)
+{
+    int64_t number = 0;
+
+    for (size_t i = 0; i < bytes.len; i++)
+        number = number << 8 | (unsigned char)bytes.ptr[i];
+    return number;
+}
+
+static void on_landed(void *ctx, enum broker_topic topic, const struct tb_record *record)
+{
+    struct sim *sim = ctx;
+
+    if (topic == BROKER_EVENTS) {
+        see_event(sim, record);
+        for (int i = 0; i < sim->centre.central_count; i++)
+            if (sim->centre.centrals[i].up)
+                central_wake(&sim->centre.centrals[i], CENTRAL_EVENTS, 5000);
+    }
+    if (topic == BROKER_LETTERS)
+        sim->centre.sent[record->partition]
+                        [big_endian(tb_record_header(record, "kafka_dlt-original-offset"))] = true;
+}
+
+/* One event in so many, in a run where the broker refuses some. */
+#define REFUSED_EVERY 24
+
+static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb_record *record)
+{
+    struct sim *sim = ctx;
+    int64_t version = number_in(tb_record_header(record, "ce_orderversion"));
+    struct check_mark mark = {0};
+    struct centre_order *order;
+
+    if (topic != BROKER_EVENTS || !(sim->centre.classes & STORM_REFUSE) ||
+        tb_record_header(record, TB_HEADER_MENDED).ptr || !check_record_mark(record, &mark) ||
+        ((unsigned)mark.number * 2654435761U >> 16) % REFUSED_EVERY != 0)
+        return false;
+    order = find_or_add(&sim->centre, record);
+    if (order->refused == 0 || version < order->refused)
+        order->refused = version;
+    return true;
+}
+
+/* What a group may commit. */
+
+static bool has_letter(const struct centre *centre, const struct tb_record *record)
+{
+    struct tb_str mended = tb_record_header(record, TB_HEADER_MENDED), topic;
+    struct tb_letter_place home = {record->partition, record->offset};
+
+    if (mended.ptr)
+        SIM_REQUIRE(tb_letter_id_parse(mended, &topic, &home), "C4: a letter of no name");
+    return centre->noted[home.partition][home.offset] &&
+           centre->sent[record->partition][record->offset];
+}
+
+static bool is_done(struct sim *sim, const struct tb_record *record)
+{
+    struct check_mark mark = {0};
+    const struct centre_order *order;
+
+    (void)check_record_mark(record, &mark);
+    if (mark.poison)
+        return !check_is_deadly(sim->poison[mark.number].kind) || has_letter(&sim->centre, record);
+    order = check_find(&sim->centre, record->key);
+    return order->stored >= number_in(tb_record_header(record, "ce_orderversion")) ||
+           has_letter(&sim->centre, record);
+}
+
+static void on_committing(void *ctx, const struct broker_group *group, int32_t partition,
+                          int64_t next)
+{
+    struct sim *sim = ctx;
+    int64_t committed = group->committed[partition];
+
+    SIM_REQUIRE(next >= committed, "C5: group %s goes back from %" PRId64 " to %" PRId64,
+                group->name, committed, next);
+    for (int64_t at = committed < 0 ? 0 : committed; group->topic == BROKER_EVENTS && at < next;
+         at++)
+        SIM_REQUIRE(is_done(sim, &sim->centre.broker.topics[BROKER_EVENTS][partition].records[at]),
+                    "C5: record %d-%" PRId64 " is committed, and neither stored nor a dead letter",
+                    (int)partition, at);
+}
+
+struct broker_watch check_centre_broker(struct sim *sim)
+{
+    return (struct broker_watch){
+        .ctx = sim, .landed = on_landed, .committing = on_committing, .refuses = on_refuse_record};
+}

@@ -1,0 +1,166 @@
+#include "sim/check_centre_priv.h"
+#include <string.h>
+
+/* What the database may hold. */
+
+int64_t check_int(const bson_t *doc, const char *key)
+{
+    bson_iter_t iter;
+
+    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+const char *check_str(const bson_t *doc, const char *path)
+{
+    bson_iter_t iter, found;
+
+    if (bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, &found) &&
+        BSON_ITER_HOLDS_UTF8(&found))
+        return bson_iter_utf8(&found, NULL);
+    return "";
+}
+
+static void see_order(struct sim *sim, const bson_t *doc)
+{
+    const char *id = check_str(doc, "_id");
+    struct centre_order *order = check_find(&sim->centre, tb_str_of(id));
+    int64_t version = check_int(doc, "version");
+
+    if (strncmp(id, SIM_STRANGER, sizeof SIM_STRANGER - 1) == 0)
+        return; /* from poison */
+    SIM_REQUIRE(order, "C1: the database has order %s, the log has not", id);
+    SIM_REQUIRE(version > order->stored,
+                "C3: order %s is served at version %" PRId64 ", and then at %" PRId64, id,
+                order->stored, version);
+    SIM_REQUIRE(version <= order->landed, "C1: order %s is stored at %" PRId64 ", landed %" PRId64,
+                id, version, order->landed);
+    sim_trace("stores %s version %" PRId64, id, version);
+    order->stored = version;
+}
+
+static void see_letter(struct sim *sim, const bson_t *doc)
+{
+    struct centre *centre = &sim->centre;
+    struct tb_letter_place place = {0};
+    struct check_mark mark = {0};
+    struct tb_str topic;
+
+    SIM_REQUIRE(tb_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, &place),
+                "C4: a letter of no name");
+    sim_trace("notes letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
+              check_str(doc, "reason"));
+    const struct tb_record *record =
+        &centre->broker.topics[BROKER_EVENTS][place.partition].records[place.offset];
+    struct centre_order *order = check_find(centre, record->key);
+
+    (void)check_record_mark(record, &mark);
+    SIM_REQUIRE((mark.poison && check_is_deadly(sim->poison[mark.number].kind)) ||
+                    (order && order->never),
+                "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
+                check_str(doc, "message"));
+    if (!mark.poison && check_int(doc, "version") > order->died)
+        order->died = check_int(doc, "version");
+    centre->noted[place.partition][place.offset] = true;
+    sim_cover(SIM_FAR_LETTER, 1);
+    sim_cover(SIM_FAR_GAP, strcmp(check_str(doc, "reason"), TB_LETTER_GAP) == 0);
+}
+
+static void on_writing(void *ctx, const char *collection, const bson_t *old, const bson_t *doc)
+{
+    if (strcmp(collection, "orders") == 0)
+        see_order(ctx, doc);
+    if (strcmp(collection, "dead_letters") == 0 && !old)
+        see_letter(ctx, doc);
+}
+
+/* Some orders, from some version on, while not all is mended. */
+#define NEVER_EVERY 4
+
+static bool on_refuse_document(void *ctx, const char *collection, const bson_t *doc)
+{
+    struct sim *sim = ctx;
+    struct centre_order *order;
+    uint32_t hash;
+
+    if (!(sim->centre.classes & STORM_NEVER) || sim->healed || strcmp(collection, "orders") != 0)
+        return false;
+    order = check_find(&sim->centre, tb_str_of(check_str(doc, "_id")));
+    if (!order)
+        return false;
+    hash = tb_murmur2(order->id, strlen(order->id));
+    if (hash % NEVER_EVERY != 0 || check_int(doc, "version") < 1 + hash / NEVER_EVERY % 2)
+        return false;
+    order->never = true;
+    sim_cover(SIM_ORDER_REFUSED, 1);
+    return true;
+}
+
+bool check_centre_letter(const struct sim *sim, size_t *at, struct tb_letter_place *ret_place)
+{
+    const struct centre *centre = &sim->centre;
+    const struct mongod_collection *letters = NULL;
+
+    for (size_t i = 0; i < centre->mongod.collection_count; i++)
+        if (strcmp(centre->mongod.collections[i].name, "dead_letters") == 0)
+            letters = &centre->mongod.collections[i];
+    while (letters && *at < letters->count) {
+        const bson_t *doc = letters->list[(*at)++].doc;
+        struct check_mark mark = {0};
+        struct tb_str topic;
+
+        SIM_REQUIRE(tb_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, ret_place),
+                    "C4: a letter of no name");
+        (void)check_record_mark(
+            &centre->broker.topics[BROKER_EVENTS][ret_place->partition].records[ret_place->offset],
+            &mark);
+        if (!mark.poison && strcmp(check_str(doc, "status"), "open") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_waiting(void *ctx, int client, int64_t us)
+{
+    struct sim *sim = ctx;
+
+    sim_meanwhile(sim, &sim->centre.centrals[client], us);
+}
+
+struct mongod_watch check_centre_mongod(struct sim *sim)
+{
+    return (struct mongod_watch){
+        .ctx = sim, .writing = on_writing, .waiting = on_waiting, .refuses = on_refuse_document};
+}
+
+/* What a central shows. */
+
+void check_centre_hint(struct central *central, const char *order_id, int64_t version)
+{
+    const struct centre_order *order = check_find(&central->sim->centre, tb_str_of(order_id));
+
+    SIM_REQUIRE(!order || order->stored >= version,
+                "C3: %s hears of order %s at version %" PRId64 ", stored is %" PRId64,
+                central->name, order_id, version, order->stored);
+}
+
+void check_centre_read(struct central *central)
+{
+    struct centre *centre = &central->sim->centre;
+    TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
+    const struct centre_order *order;
+    struct tb_error err = {0};
+    int64_t version = 0;
+    enum tb_code code;
+
+    if (centre->order_count == 0)
+        return;
+    order = &centre->orders[sim_below(&central->sim->far_random, (uint64_t)centre->order_count)];
+    code = central->asked->ops->get(central->asked, tb_str_of(order->id), &doc, &version, &err);
+    SIM_REQUIRE(code == TB_OK || code == TB_UNAVAILABLE || code == TB_NOT_FOUND, "%s: reading: %s",
+                central->name, err.text);
+    if (code != TB_UNAVAILABLE)
+        SIM_REQUIRE(version == order->stored,
+                    "C3: %s serves order %s at version %" PRId64 ", stored is %" PRId64,
+                    central->name, order->id, version, order->stored);
+    sim_cover(SIM_CENTRAL_READ, code == TB_OK);
+}
