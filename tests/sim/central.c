@@ -47,8 +47,7 @@ void central_wake(struct central *central, enum central_actor actor, int64_t in_
 
 /* What the parts tell each other: as src/central_parts.c has it. */
 
-static void tell_trouble(const struct central *central, const char *what,
-                         const struct tb_error *err)
+void central_trouble(const struct central *central, const char *what, const struct tb_error *err)
 {
     sim_trace("%s %s: %s %s", central->name, what, tb_code_name(err->code), err->text);
     SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: %s: %s", central->name,
@@ -57,13 +56,8 @@ static void tell_trouble(const struct central *central, const char *what,
 
 static void on_trouble(void *ctx, const struct tb_error *err)
 {
-    tell_trouble(ctx, "events", err);
+    central_trouble(ctx, "events", err);
     sim_cover(SIM_CENTRAL_FAILING, err->code != TB_OK);
-}
-
-static void on_nodes_trouble(void *ctx, const struct tb_error *err)
-{
-    tell_trouble(ctx, "nodes", err);
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
@@ -87,12 +81,6 @@ static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb
     sim_cover(SIM_FAR_AGAIN, 1);
     central_wake(central, CENTRAL_LETTERS, 3 * MS);
     return true;
-}
-
-static enum tb_code on_note(void *ctx, const struct tb_noted *list, size_t count,
-                            struct tb_error *err)
-{
-    return tb_mongo_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
 static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
@@ -165,7 +153,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
     return tb_consumer_new(&options, &central->consumer, err);
 }
 
-static void start(struct central *central)
+void central_start(struct central *central)
 {
     struct tb_error err = {0};
 
@@ -267,117 +255,4 @@ void central_release(struct central *central)
 {
     if (central->up)
         close_all(central);
-}
-
-/* Steps: as src/central_threads.c has them. */
-
-static void step_events(struct central *central)
-{
-    int64_t pause_ms = tb_consumer_step(central->consumer, 0);
-    bool behind = central->events && broker_reader_behind(central->events);
-
-    if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
-        sim_cover(SIM_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
-        central_stop(central);
-        return;
-    }
-    tb_ready_collect(&central->teller);
-    if (pause_ms <= 0)
-        pause_ms = behind ? 3 : 150;
-    central_wake(central, CENTRAL_EVENTS, pause_ms * MS);
-}
-
-static void open_feed(struct central *central)
-{
-    const struct tb_node_feed_options options = {
-        .clock = &central->clock,
-        .random = &central->random.random,
-        .note = on_note,
-        .trouble = on_nodes_trouble,
-        .ctx = central,
-    };
-    struct tb_error err = {0};
-
-    central->feed = malloc(sizeof *central->feed);
-    SIM_REQUIRE(central->feed &&
-                    tb_log_kafka_reader(&central->others, "node-status", CENTRE_GROUP "-nodes",
-                                        &central->beats, &err) == TB_OK,
-                "%s: heartbeats: %s", central->name, err.text);
-    tb_node_feed_init(central->feed, &options);
-    central->feed->options.reader = central->beats;
-}
-
-static void step_nodes(struct central *central)
-{
-    int64_t pause_ms;
-
-    if (!central->prepared)
-        return; /* woken when it is */
-    if (!central->feed)
-        open_feed(central);
-    pause_ms = tb_node_feed_step(central->feed, 0);
-    central_wake(central, CENTRAL_NODES, (pause_ms > 0 ? pause_ms : 500) * MS);
-}
-
-static void step_letters(struct central *central)
-{
-    tb_log_guests_step(central->guests, central->again, 0);
-    central_wake(central, CENTRAL_LETTERS, 300 * MS);
-}
-
-/* Hints of the other centrals are only that: whatever comes is good, as long as it is in order. */
-static void step_hints(struct central *central)
-{
-    struct tb_log_batch batch = {0};
-    struct tb_error err = {0};
-
-    if (central->ready_in->ops->poll(central->ready_in, TB_LOG_BATCH_MAX, 0, &batch, &err) ==
-        TB_OK) {
-        for (size_t i = 0; i < batch.count; i++) {
-            char order_id[TB_UUID_SIZE];
-            int64_t version = 0;
-
-            SIM_REQUIRE(tb_ready_read(&batch.records[i], order_id, &version),
-                        "%s: a hint that is none", central->name);
-            check_centre_hint(central, order_id, version);
-        }
-    }
-    central_wake(central, CENTRAL_HINTS, 700 * MS);
-}
-
-static void step_reader(struct central *central)
-{
-    check_centre_read(central);
-    central_wake(central, CENTRAL_READER, 900 * MS);
-}
-
-void central_step(struct central *central, enum central_actor actor)
-{
-    central->due_us[actor] = SIM_NEVER;
-    if (central->frozen) {
-        central_wake(central, actor, 100 * MS);
-        return;
-    }
-    switch (actor) {
-    case CENTRAL_EVENTS:
-        step_events(central);
-        break;
-    case CENTRAL_NODES:
-        step_nodes(central);
-        break;
-    case CENTRAL_LETTERS:
-        step_letters(central);
-        break;
-    case CENTRAL_HINTS:
-        step_hints(central);
-        break;
-    case CENTRAL_READER:
-        step_reader(central);
-        break;
-    case CENTRAL_START:
-        start(central);
-        break;
-    case CENTRAL_ACTORS:
-        break;
-    }
 }

@@ -2,8 +2,8 @@
  * the product's parts. What an edge has of it is src/edge_kafka.c itself (node.c).
  *
  *   broker.h, mongod.h   Kafka, MongoDB
- *   central.c            opens, steps, stops, kills a central (as src/central_*.c do, without its
- *                        threads)
+ *   central.c            opens, stops, kills a central, as src/central_parts.c does
+ *   central_steps.c      its threads' rounds, as src/central_threads.c has them
  *   centre.c             what is done by itself there, and whether everything has arrived
  *   storm.c              breaks things there, by classes of its own
  *   check_centre_priv.h  log and database against the oracle, all along and at the end
@@ -126,6 +126,8 @@ void storm_step(struct sim *sim);
 void storm_heal(struct sim *sim);
 
 /* central.c */
+void central_trouble(const struct central *central, const char *what, const struct tb_error *err);
+void central_start(struct central *central);
 void central_init(struct central *central, struct sim *sim, int index);
 void central_step(struct central *central, enum central_actor actor);
 void central_wake(struct central *central, enum central_actor actor, int64_t in_us);

@@ -8,7 +8,8 @@
  *   mongod.c         collections, writes, what happens late
  *   mongod_query.c   filters and sorting
  *   mongod_update.c  $set and its like
- *   mongod_driver.c  mongoc_...: pools, finds, bulks, and what goes wrong on the way
+ *   mongod_driver.c  mongoc_...: pools, finds, and what goes wrong on the way
+ *   mongod_bulk.c    mongoc_bulk_...
  *
  * Thread:  one; there is one database at a time.
  * Memory:  documents live until the next write of theirs, or mongod_release.
