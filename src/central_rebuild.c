@@ -9,6 +9,14 @@ static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
     return tb_log_kafka_visitor(&setup->options, setup->topic, ret_reader, err);
 }
 
+static enum tb_code on_ends(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
+{
+    const struct central *central = ctx;
+
+    return tb_log_kafka_ask_ends(central->asker, ret_ranges, central->setup.options.partitions,
+                                 err);
+}
+
 static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *err)
 {
     const struct central *central = ctx;
@@ -35,6 +43,7 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .open_reader = on_open_reader,
+        .ends = on_ends,
         .committed = on_committed,
         .ctx = central,
     };

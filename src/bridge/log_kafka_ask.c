@@ -123,15 +123,37 @@ enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
     return result;
 }
 
-enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker, int64_t *ret_next,
-                                        int32_t count, struct tb_error *err)
+/* Partitions 0 to count - 1 of the asker's topic; to be destroyed. */
+static rd_kafka_topic_partition_list_t *all_of(const struct tb_log_kafka_asker *asker,
+                                               int32_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-    const char *topic = rd_kafka_topic_name(asker->handle->topic);
+
+    for (int32_t p = 0; p < count; p++)
+        rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(asker->handle->topic), p);
+    return list;
+}
+
+enum tb_code tb_log_kafka_ask_ends(const struct tb_log_kafka_asker *asker,
+                                   struct tb_log_range *ret_ranges, int32_t count,
+                                   struct tb_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = all_of(asker, count);
     rd_kafka_resp_err_t code;
 
     for (int32_t p = 0; p < count; p++)
-        rd_kafka_topic_partition_list_add(list, topic, p);
+        ret_ranges[p].committed = -1;
+    code = ask_ends(asker->handle->rk, list, ret_ranges);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? refused(err, "ends of the log", code) : TB_OK;
+}
+
+enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker, int64_t *ret_next,
+                                        int32_t count, struct tb_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = all_of(asker, count);
+    rd_kafka_resp_err_t code;
+
     code = rd_kafka_committed(asker->handle->rk, list, TB_KAFKA_ASK_MS);
     for (int i = 0; i < list->cnt && !code; i++) {
         const rd_kafka_topic_partition_t *part = &list->elems[i];

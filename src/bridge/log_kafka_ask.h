@@ -14,6 +14,11 @@ TB_CHECKED enum tb_code tb_log_kafka_asker_open(const struct tb_log_kafka_option
                                                 const char *topic, const char *group,
                                                 struct tb_log_kafka_asker **ret_asker,
                                                 struct tb_error *err);
+/* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
+ * is in front of the end. */
+TB_CHECKED enum tb_code tb_log_kafka_ask_ends(const struct tb_log_kafka_asker *asker,
+                                              struct tb_log_range *ret_ranges, int32_t count,
+                                              struct tb_error *err);
 /* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
 TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
                                                    int64_t *ret_next, int32_t count,
@@ -25,6 +30,11 @@ TB_CHECKED enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
                                          const struct tb_log_reader *reader,
                                          struct tb_log_range *ret_ranges, int32_t count,
                                          struct tb_error *err);
+/* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
+ * is in front of the end. */
+TB_CHECKED enum tb_code tb_log_kafka_ask_ends(const struct tb_log_kafka_asker *asker,
+                                              struct tb_log_range *ret_ranges, int32_t count,
+                                              struct tb_error *err);
 /* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
 TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
                                                    int64_t *ret_next, int32_t count,

@@ -67,7 +67,7 @@ static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
     publish(self, &served);
     TB_TRY(tb_mongo_job_read(&lease, self->seen, err));
     if (self->seen->token[0] == '\0' ||
-        (!self->seen->running && strcmp(self->seen->token, self->token) == 0))
+        (!self->seen->running && tb_mongo_job_is_ours(self, self->seen->token)))
         return TB_OK; /* ours is known better here */
     *ret_found = TB_REBUILD_FOUND_OTHERS;
     if (self->seen->running && is_left(self))

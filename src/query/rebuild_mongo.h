@@ -51,6 +51,8 @@ struct tb_rebuild_mongo_options {
     /* A reader of the whole log, of no group. */
     enum tb_code (*open_reader)(void *ctx, struct tb_log_reader **ret_reader,
                                 struct tb_error *err);
+    /* Begin and end of each partition at this moment: whatever anybody has read is in front. */
+    enum tb_code (*ends)(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err);
     /* What the centrals' group has committed of each partition; -1: nothing. */
     enum tb_code (*committed)(void *ctx, int64_t *ret_next, struct tb_error *err);
     void *ctx;

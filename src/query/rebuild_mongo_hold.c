@@ -50,12 +50,12 @@ static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mong
 
 static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    for (int32_t p = 0; p < self->options.partitions; p++) {
-        struct tb_log_range range = {0};
+    struct tb_log_range ranges[TB_LOG_PARTITIONS_MAX];
 
-        TB_TRY(self->reader->ops->range(self->reader, p, &range, err));
-        self->begin[p] = range.begin;
-        self->end[p] = range.end;
+    TB_TRY(self->options.ends(self->options.ctx, ranges, err));
+    for (int32_t p = 0; p < self->options.partitions; p++) {
+        self->begin[p] = ranges[p].begin;
+        self->end[p] = ranges[p].end;
     }
     return TB_OK;
 }
@@ -84,7 +84,7 @@ static enum tb_code hold(struct tb_rebuild_mongo *self, struct tb_error *err)
 
     TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
     TB_TRY(set_hold(self, &lease, err));
-    TB_TRY(read_ends(self, err)); /* only now: see the header */
+    TB_TRY(read_ends(self, err)); /* asked only now, and not what a reader saw last */
     return write_ends(self, &lease, err);
 }
 

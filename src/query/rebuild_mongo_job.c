@@ -121,6 +121,16 @@ static void take(struct tb_rebuild_mongo *self, const char *token)
     pthread_mutex_unlock(&self->lock);
 }
 
+bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
+{
+    bool ours;
+
+    pthread_mutex_lock(&self->lock);
+    ours = strcmp(self->token, token) == 0;
+    pthread_mutex_unlock(&self->lock);
+    return ours;
+}
+
 /* Changes the document if its token, and with beat not below 0 its beat too, is still that. */
 static enum tb_code update(const struct tb_mongo_lease *lease, const char *token, int64_t beat,
                            const bson_t *fields, struct tb_error *err)

@@ -34,7 +34,7 @@ struct tb_rebuild_mongo {
     char watched[TB_UUID_SIZE]; /* somebody else's job, its beat, and since when that stands */
     int64_t watched_beat, watched_since_ms;
 
-    pthread_mutex_t lock;     /* of token: claim sets it */
+    pthread_mutex_t lock;     /* of token: claim sets it, while no job is under way */
     char token[TB_UUID_SIZE]; /* of the job that is ours */
     int64_t beat;
     bool lost; /* to another process */
@@ -53,6 +53,7 @@ struct tb_rebuild_mongo {
 /* rebuild_mongo_job.c */
 TB_CHECKED enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease,
                                           struct tb_mongo_job *ret_job, struct tb_error *err);
+bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token);
 /* Any thread. */
 TB_CHECKED enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self,
                                            const struct tb_rebuild_job *job,

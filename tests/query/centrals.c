@@ -1,6 +1,7 @@
 #include "query/centrals.h"
 #include "query/mongo_feed.h"
 #include "query/view_mongo_priv.h"
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +12,35 @@ static void free_nothing(struct tb_log_reader *reader)
     (void)reader;
 }
 
-static struct tb_log_reader_ops with_free; /* of a fake log, which nobody frees */
+static struct one_central *central_of(struct tb_log_reader *reader)
+{
+    return (struct one_central *)(void *)((char *)reader - offsetof(struct one_central, log) -
+                                          offsetof(struct fake_log, reader));
+}
+
+static struct tb_log_reader_ops fake,
+    ops; /* of a fake log; and as Kafka's do, which nobody frees */
+
+static void see_ends(struct one_central *one)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        one->seen_end[p] = (int64_t)one->log.counts[p];
+}
+
+static enum tb_code poll_and_see(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
+                                 struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    see_ends(central_of(reader));
+    return fake.poll(reader, max, wait_ms, ret_batch, err);
+}
+
+static enum tb_code range_as_seen(struct tb_log_reader *reader, int32_t partition,
+                                  struct tb_log_range *ret_range, struct tb_error *err)
+{
+    TB_TRY(fake.range(reader, partition, ret_range, err));
+    ret_range->end = central_of(reader)->seen_end[partition];
+    return TB_OK;
+}
 
 static enum tb_code open_reader(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
@@ -19,7 +48,17 @@ static enum tb_code open_reader(void *ctx, struct tb_log_reader **ret_reader, st
 
     (void)err;
     fake_log_reopen(&one->log);
+    see_ends(one);
     *ret_reader = &one->log.reader;
+    return TB_OK;
+}
+
+static enum tb_code ends(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
+{
+    struct one_central *one = ctx;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        TB_TRY(fake.range(&one->log.reader, p, &ret_ranges[p], err));
     return TB_OK;
 }
 
@@ -49,9 +88,11 @@ void centrals_init(struct centrals *all, uint64_t seed, const struct history_opt
         one->all = all;
         snprintf(one->name, sizeof one->name, "hq%d", i + 1);
         fake_log_init(&one->log, &all->fake);
-        with_free = *one->log.reader.ops;
-        with_free.free = free_nothing;
-        one->log.reader.ops = &with_free;
+        fake = ops = *one->log.reader.ops;
+        ops.poll = poll_and_see;
+        ops.range = range_as_seen;
+        ops.free = free_nothing;
+        one->log.reader.ops = &ops;
         one->log.batch_max = 20;
         central_start(one);
     }
@@ -114,6 +155,7 @@ static void start_rebuild(struct one_central *one)
         .clock = &all->clock.clock,
         .random = &all->fake.random,
         .open_reader = open_reader,
+        .ends = ends,
         .committed = committed,
         .ctx = one,
     };

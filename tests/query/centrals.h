@@ -21,7 +21,8 @@ struct one_central {
     struct tb_view *view;
     struct tb_view_reader *reader;
     struct tb_consumer *consumer;
-    struct fake_log log; /* for its rebuild */
+    struct fake_log log; /* for its rebuild, whose reader knows the ends that a poll saw */
+    int64_t seen_end[TB_LOG_PARTITIONS];
     struct tb_rebuild_mongo *views;
     struct tb_rebuild *rebuild;
 };
