@@ -32,6 +32,7 @@ struct centrals {
     struct fake_random fake;
     struct history history;
     size_t added; /* records of the history that are in the log */
+    bool busy;    /* events come, and are applied, while a rebuild reads */
     struct group_log log;
     struct one_central list[CENTRALS];
     int64_t *seen; /* of each order the version that was read last */
