@@ -133,8 +133,10 @@ static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_l
     for (; *names; names++) {
         int64_t generation = generation_of(*names);
 
-        if (generation != 0 && generation != served.names.generation &&
-            generation != served.previous && generation != self->seen->generation)
+        /* A number that was never used is somebody's own collection. */
+        if (generation != 0 && generation <= self->seen->last &&
+            generation != served.names.generation && generation != served.previous &&
+            generation != self->seen->generation)
             TB_TRY(drop(lease, *names, err));
     }
     return TB_OK;

@@ -1,7 +1,9 @@
 /* The MongoDB view: bulk writes guarded by the order's version, unordered, idempotent.
  *
  * Collections and fields are INTERFACES' ("MongoDB"). The log's committed offsets say where to go
- * on; the view holds none. A commit writes in this order, and is done when all of it is confirmed
+ * on; the view holds none. `meta` names the collections that are served: writers and readers look
+ * there each time, and a plan is for those that it was made for (TB_CONFLICT; rebuild_mongo.h).
+ * A commit writes in this order, and is done when all of it is confirmed
  * by a majority and journaled:
  *  1. sales_by_day. Each day says by partition which records it holds (sales.h), and is replaced
  *     only while its `changes` is what was read. So an order that is written is counted, and a
