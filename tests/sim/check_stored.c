@@ -54,8 +54,8 @@ static void see_letter(struct sim *sim, const bson_t *doc)
     struct centre_order *order = check_find(centre, record->key);
 
     (void)check_record_mark(record, &mark);
-    SIM_REQUIRE((mark.poison && check_is_deadly(sim->poison[mark.number].kind)) ||
-                    (order && order->never),
+    SIM_REQUIRE(mark.poison ? check_is_deadly(sim->poison[mark.number].kind)
+                            : order && order->never,
                 "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
                 check_str(doc, "message"));
     if (!mark.poison && check_int(doc, "version") > order->died)

@@ -42,7 +42,7 @@ static void do_cut(struct sim *sim, struct central *central)
               *way ? "cut" : "whole");
 }
 
-/* An order with some history in the log; NULL: the dice find none. */
+/* An order whose version 2 is served already: what bears it is old. NULL: the dice find none. */
 static const char *some_order(struct sim *sim)
 {
     const struct centre *centre = &sim->centre;
@@ -50,7 +50,7 @@ static const char *some_order(struct sim *sim)
     for (int tries = 0; tries < 8 && centre->order_count > 0; tries++) {
         int order = (int)sim_below(dice(sim), (uint64_t)centre->order_count);
 
-        if (centre->orders[order].landed >= 2)
+        if (centre->orders[order].stored >= 2)
             return centre->orders[order].id;
     }
     return NULL;
