@@ -9,7 +9,7 @@
  *   broker.c         topics, clients, requests that land
  *   broker_writer.c  producers
  *   broker_group.c   who reads what
- *   broker_reader.c  consumers
+ *   broker_reader_priv.h  consumers
  *
  * Thread:  one; there is one broker at a time.
  * Memory:  records live until broker_release.

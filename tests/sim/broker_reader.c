@@ -1,4 +1,4 @@
-#include "sim/broker.h"
+#include "sim/broker_reader_priv.h"
 #include "sim/trace.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -6,29 +6,6 @@
 /* Records that are fetched before they are asked for: they are handed out with no broker there. */
 #define AHEAD 64
 #define BATCH_MAX 40
-
-struct reader_part {
-    bool held, dirty;
-    int64_t start;     /* where it was got; -1: nowhere yet */
-    int64_t next;      /* to be handed out */
-    int64_t fetched;   /* up to here */
-    int64_t committed; /* as far as this reader knows; sent unless dirty */
-};
-struct broker_reader {
-    struct tb_log_reader base;
-    struct broker_reader *next;
-    struct broker *broker;
-    struct broker_group *group; /* NULL: a tail */
-    enum broker_topic topic;
-    int client, member; /* 0: of no group */
-    unsigned generation;
-    struct reader_part parts[TB_LOG_PARTITIONS];
-    bool paused;
-    bool dead; /* its process is gone */
-    int32_t turn;
-    int64_t heard_us;       /* the broker */
-    struct tb_arena handed; /* the last batch */
-};
 
 static struct broker_reader *reader_of(const struct tb_log_reader *base)
 {
@@ -43,77 +20,6 @@ static int64_t end_of(const struct broker_reader *reader, int32_t partition)
 static bool is_there(const struct broker_reader *reader)
 {
     return broker_reaches(reader->broker, reader->client);
-}
-
-/* Commits: in the background, and again until they are answered. */
-
-static void send_commits(struct broker_reader *reader)
-{
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct reader_part *part = &reader->parts[p];
-
-        if (!part->dirty)
-            continue;
-        if (broker_chance(reader->broker, 6)) {
-            sim_cover(SIM_COMMIT_LOST, 1);
-            continue;
-        }
-        broker_group_commit(reader->broker, reader->group, reader->member, reader->generation, p,
-                            part->committed);
-        part->dirty = broker_chance(reader->broker, 6); /* the answer is lost */
-    }
-}
-
-/* The group. */
-
-static void give_up_all(struct broker_reader *reader)
-{
-    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
-
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        if (zombie) /* what it committed last is still on its mind */
-            reader->parts[p].held = false;
-        else
-            reader->parts[p] = (struct reader_part){.start = -1};
-    }
-}
-
-static void take(struct broker_reader *reader, const struct broker_member *member)
-{
-    for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
-        int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
-
-        if (member->holds[p])
-            reader->parts[p] = (struct reader_part){
-                .held = true, .start = start, .next = start, .fetched = start, .committed = -1};
-    }
-    reader->generation = reader->group->generation;
-}
-
-static void serve_group(struct broker_reader *reader)
-{
-    struct broker *broker = reader->broker;
-    struct broker_group *group = reader->group;
-    struct broker_member *member = broker_group_hear(broker, group, reader->member);
-
-    /* What is given up is not got again before the next poll (log.h). */
-    if (!member) {
-        give_up_all(reader);
-        reader->member = broker_group_join(broker, group, reader->client);
-        return;
-    }
-    if (group->balancing && !member->joined) {
-        send_commits(reader);
-        give_up_all(reader);
-        member->joined = true;
-        return;
-    }
-    if (group->balancing)
-        broker_group_form(broker, group);
-    member = broker_group_hear(broker, group, reader->member);
-    if (member && !group->balancing && reader->generation != group->generation)
-        take(reader, member);
-    send_commits(reader);
 }
 
 static void take_all(struct broker_reader *reader)
@@ -134,12 +40,12 @@ static void gather(struct broker_reader *reader)
         /* The library, too, counts how long it heard nothing of the group. */
         if (reader->group &&
             reader->heard_us + 2 * reader->broker->session_us < *reader->broker->now_us)
-            give_up_all(reader);
+            broker_reader_give_up(reader);
         return;
     }
     reader->heard_us = *reader->broker->now_us;
     if (reader->group)
-        serve_group(reader);
+        broker_reader_serve(reader);
     else
         take_all(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
@@ -234,7 +140,7 @@ static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_
     part->committed = next;
     part->dirty = true;
     if (is_there(reader))
-        send_commits(reader);
+        broker_reader_commits(reader);
     return TB_OK;
 }
 
@@ -273,7 +179,7 @@ static void reader_free(struct tb_log_reader *base)
     struct broker_reader *reader = reader_of(base), **link = &reader->broker->readers;
 
     if (!reader->dead && reader->group && is_there(reader)) {
-        send_commits(reader);
+        broker_reader_commits(reader);
         broker_group_leave(reader->broker, reader->group, reader->member);
     }
     while (*link != reader)

@@ -5,6 +5,7 @@
  *   tillbox-sim --seeds 100000        more of them
  *   tillbox-sim --seed 42 --verbose   one of them, event by event
  *   tillbox-sim --mutant all          broken builds; each must be caught
+ *   tillbox-sim --edition connected   else a seed draws which of the two editions it is of
  *
  * Ends with 0 when no rule was broken (with --mutant: when one was), else with 1. */
 #include "sim/sim.h"

@@ -3,7 +3,8 @@
  * edition nodes have the product's way to Kafka too, and there is a centre (centre.h).
  *
  *   sim.c       one run: the clock, whose turn it is, the phases
- *   node.c      opens, steps, stops, kills a node (as src/edge.c does, without its threads)
+ *   node_open.c opens a node, as src/edge.c does
+ *   node.c      steps, stops, kills it (without its threads)
  *   client.c    asks, repeats, reads; tells the oracle
  *   nemesis.c   breaks things, by the classes of faults that the seed drew
  *   poison.c    records that no edge has written
@@ -229,8 +230,11 @@ void sim_meanwhile(struct sim *sim, struct central *central, int64_t us);
 /* An actor shall have its turn in at most that long. */
 void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us);
 
-/* node.c */
+/* node_open.c */
 void node_init(struct sim_node *node, struct sim *sim, int index);
+enum tb_code node_open(struct sim_node *node, struct tb_error *err);
+
+/* node.c */
 void node_start(struct sim_node *node);
 void node_step(struct sim_node *node, enum sim_actor actor);
 void node_kill(struct sim_node *node);       /* the process is gone */

@@ -1,0 +1,73 @@
+#include "sim/broker_reader_priv.h"
+#include "sim/trace.h"
+
+/* Commits: in the background, and again until they are answered. */
+
+void broker_reader_commits(struct broker_reader *reader)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct reader_part *part = &reader->parts[p];
+
+        if (!part->dirty)
+            continue;
+        if (broker_chance(reader->broker, 6)) {
+            sim_cover(SIM_COMMIT_LOST, 1);
+            continue;
+        }
+        broker_group_commit(reader->broker, reader->group, reader->member, reader->generation, p,
+                            part->committed);
+        part->dirty = broker_chance(reader->broker, 6); /* the answer is lost */
+    }
+}
+
+/* The group. */
+
+void broker_reader_give_up(struct broker_reader *reader)
+{
+    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (zombie) /* what it committed last is still on its mind */
+            reader->parts[p].held = false;
+        else
+            reader->parts[p] = (struct reader_part){.start = -1};
+    }
+}
+
+static void take(struct broker_reader *reader, const struct broker_member *member)
+{
+    for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
+        int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
+
+        if (member->holds[p])
+            reader->parts[p] = (struct reader_part){
+                .held = true, .start = start, .next = start, .fetched = start, .committed = -1};
+    }
+    reader->generation = reader->group->generation;
+}
+
+void broker_reader_serve(struct broker_reader *reader)
+{
+    struct broker *broker = reader->broker;
+    struct broker_group *group = reader->group;
+    struct broker_member *member = broker_group_hear(broker, group, reader->member);
+
+    /* What is given up is not got again before the next poll (log.h). */
+    if (!member) {
+        broker_reader_give_up(reader);
+        reader->member = broker_group_join(broker, group, reader->client);
+        return;
+    }
+    if (group->balancing && !member->joined) {
+        broker_reader_commits(reader);
+        broker_reader_give_up(reader);
+        member->joined = true;
+        return;
+    }
+    if (group->balancing)
+        broker_group_form(broker, group);
+    member = broker_group_hear(broker, group, reader->member);
+    if (member && !group->balancing && reader->generation != group->generation)
+        take(reader, member);
+    broker_reader_commits(reader);
+}

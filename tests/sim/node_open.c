@@ -1,0 +1,268 @@
+#include "query/view_sqlite_priv.h"
+#include "sim/sim.h"
+#include "store/writer_priv.h"
+#include <stdio.h>
+
+#define MS INT64_C(1000)
+#define RESERVE_BYTES 1000
+
+static int64_t wall_ms(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    return SIM_EPOCH_MS + node->sim->now_us / 1000 + node->wall_offset_ms;
+}
+
+/* Starts anew with the machine. */
+static int64_t mono_us(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    return node->sim->now_us - node->booted_us + 1000000;
+}
+
+static int64_t disk_free(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    if (!node->tells_free)
+        return -1;
+    return node->disk.full ? 0 : INT64_MAX;
+}
+
+static void on_committed(void *ctx)
+{
+    struct sim_node *node = ctx;
+
+    if (node->kafka) {
+        tb_edge_kafka_wake(node->kafka);
+        sim_wake(node, SIM_KAFKA, 3 * MS);
+    }
+    if (!node->relay)
+        return;
+    tb_relay_wake(node->relay);
+    /* Now and then only the relay's own timer finds the rows. */
+    if (!sim_chance(&node->sim->order_random, 10))
+        sim_wake(node, SIM_RELAY, 3 * MS);
+}
+
+static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
+{
+    struct sim_node *node = ctx;
+
+    tb_writer_post_cursor(node->writer, cursor_name, row, at_ms);
+    sim_wake(node, SIM_WRITER, 60 * MS);
+}
+
+static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
+                    const char *reason)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s parks %s from row %" PRId64 " on", node->name, order_id, row);
+    check_centre_parked(node, order_id, row);
+    sim_wake(node, SIM_WRITER, 60 * MS);
+    return tb_writer_post_parked(node->writer, cursor_name, order_id, row, reason,
+                                 tb_clock_wall_ms(&node->clock));
+}
+
+static void on_relay_trouble(void *ctx, const struct tb_error *err)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s relay: %s %s", node->name, tb_code_name(err->code), err->text);
+    sim_cover(SIM_RELAY_FAILING, err->code != TB_OK);
+    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: relay: %s", node->name,
+                err->text);
+}
+
+static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+{
+    struct sim_node *node = ctx;
+
+    sim_trace("%s consumer: %s %s", node->name, tb_code_name(err->code), err->text);
+    sim_cover(SIM_CONSUMER_FAILING, err->code != TB_OK);
+    SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: consumer: %s",
+                node->name, err->text);
+}
+
+/* The checker looks at what the log may remove now; a broken store it cannot look at, and the log
+ * waits for the next hour. */
+static void on_durable(void *ctx, int32_t partition, int64_t next)
+{
+    struct sim_node *node = ctx;
+
+    if (!node_healthy(node) || node->disk.off)
+        return;
+    if (partition == 0)
+        check_node(node);
+    tb_log_inproc_release(node->log, SIM_TOPIC, partition, next);
+}
+
+/* The connected edition's settings; its other defaults are the product's. */
+static void configure(struct sim_node *node)
+{
+    char name_flag[] = "--node", brokers[] = "--kafka-brokers=kafka:9092", log[] = "--log=kafka";
+    char no_file[] = "TILLBOX_CONFIG=/dev/null";
+    char *flags[] = {name_flag, node->name, brokers, log}, *env[] = {no_file, NULL};
+    char client_id[32];
+    struct tb_buf report = {0};
+    struct tb_error err = {0};
+
+    SIM_REQUIRE(tb_config_load(sizeof flags / sizeof *flags, flags, env, "127.0.0.1:0",
+                               &node->config, &report, &err) == TB_OK,
+                "%s: configuration: %s", node->name, err.text);
+    tb_buf_release(&report);
+    snprintf(client_id, sizeof client_id, "tillbox-%s", node->name);
+    node->client = broker_client(&node->sim->centre.broker, client_id);
+}
+
+void node_init(struct sim_node *node, struct sim *sim, int index)
+{
+    *node = (struct sim_node){.sim = sim, .index = index, .tells_free = true};
+    snprintf(node->name, sizeof node->name, "till%d", index + 1);
+    snprintf(node->store_path, sizeof node->store_path, "/sim/%d/store.db", index);
+    snprintf(node->log_path, sizeof node->log_path, "/sim/%d/log.db", index);
+    snprintf(node->view_path, sizeof node->view_path, "/sim/%d/view.db", index);
+    node->clock = (struct tb_clock){node, wall_ms, mono_us};
+    disk_init(&node->disk, index, sim->seed * 31 + (uint64_t)index + 100);
+    fake_random_init(&node->random, sim->seed * 37 + (uint64_t)index + 200);
+    for (int i = 0; i < SIM_ACTORS; i++)
+        node->due_us[i] = SIM_NEVER;
+    node->due_us[SIM_START] = 0;
+    node->link_known = true;
+    if (sim->edition == SIM_CONNECTED)
+        configure(node);
+}
+
+/* Opening: as src/edge.c does it. */
+
+static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err)
+{
+    if (node->sim->mutant == SIM_MUTANT_SYNC_NORMAL)
+        return tb_db_exec(node->store->db, "PRAGMA synchronous=NORMAL", err);
+    if (node->sim->mutant == SIM_MUTANT_KEY_APART)
+        return tb_db_exec(node->store->db,
+                          "DELETE FROM idempotency WHERE created_at ="
+                          " (SELECT max(created_at) FROM idempotency)",
+                          err);
+    if (node->sim->mutant == SIM_MUTANT_LATE_SYNC)
+        node->disk.late_sync = "store.db-wal";
+    return TB_OK;
+}
+
+static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
+{
+    static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
+    bool waits_for_both = node->config && node->sim->mutant != SIM_MUTANT_FAR_CLEANER;
+    const struct tb_store_options options = {.path = node->store_path,
+                                             .node = node->name,
+                                             .clock = &node->clock,
+                                             .random = &node->random.random};
+    int64_t known = 0;
+
+    TB_TRY(tb_store_open(&options, &node->store, err));
+    TB_TRY(tb_log_inproc_high_sequence(node->log, tb_store_epoch(node->store), &known, err));
+    SIM_REQUIRE(known <= tb_store_last_sequence(node->store),
+                "I10: %s: the log has sequence %" PRId64 ", the store ends at %" PRId64,
+                node->name, known, tb_store_last_sequence(node->store));
+    TB_TRY(set_store_mutant(node, err));
+    const struct tb_writer_options writer_options = {
+        .store = node->store,
+        .clock = &node->clock,
+        .disk_reserve_bytes = RESERVE_BYTES,
+        .disk_free = disk_free,
+        .disk_ctx = node,
+        .outbox_keep_ms = node->outbox_keep_ms,
+        .idempotency_keep_ms = SIM_DAY_US / 1000,
+        .cursor_names = cursor_names,
+        .cursor_count = waits_for_both ? 2 : 1,
+        .committed = on_committed,
+        .committed_ctx = node,
+    };
+    return tb_writer_new(&writer_options, &node->writer, err);
+}
+
+static void check_link(struct sim_node *node)
+{
+    bool forced = tb_store_forced_offline(node->store);
+
+    SIM_REQUIRE(!node->link_known || forced == node->link_forced,
+                "I1: %s: the link was %s, after the start it is not", node->name,
+                node->link_forced ? "forced offline" : "set to auto");
+    node->link_known = true;
+    node->link_forced = forced;
+}
+
+static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
+{
+    struct tb_log_writer *real = NULL;
+    struct tb_relay_options options = {
+        .node = node->name,
+        .cursor_name = TB_CURSOR_INPROC,
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .held = tb_store_forced_offline(node->store) && !node->config,
+        .moved = on_cursor,
+        .trouble = on_relay_trouble,
+        .ctx = node,
+    };
+
+    TB_TRY(tb_outbox_reader_open(node->store_path, &node->relay_outbox, err));
+    TB_TRY(tb_outbox_reader_open(node->store_path, &node->api_outbox, err));
+    TB_TRY(tb_log_inproc_writer(node->log, SIM_TOPIC, &real, err));
+    sim_log_init(&node->log_port, node, real);
+    options.outbox = node->relay_outbox;
+    options.writer = &node->log_port.base;
+    return tb_relay_new(&options, &node->relay, err);
+}
+
+static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
+{
+    const struct tb_edge_kafka_options options = {
+        .config = node->config,
+        .store_path = node->store_path,
+        .forced_offline = tb_store_forced_offline(node->store),
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .moved = on_cursor,
+        .park = on_park,
+        .ctx = node,
+    };
+
+    return node->config ? tb_edge_kafka_open(&options, &node->kafka, err) : TB_OK;
+}
+
+static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
+{
+    struct tb_view *real = NULL;
+    struct tb_consumer_options options = {
+        .clock = &node->clock,
+        .random = &node->random.random,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
+        .durable = on_durable,
+        .trouble = on_consumer_trouble,
+        .ctx = node,
+    };
+
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_GROUP, &node->reader, err));
+    TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_AUDIT_GROUP, &node->audit, err));
+    TB_TRY(tb_view_sqlite_open(node->view_path, &real, err));
+    sim_view_init(&node->view_port, node, real);
+    TB_TRY(tb_view_sqlite_reader(node->view_path, &node->view_reader, err));
+    options.reader = node->reader;
+    options.view = &node->view_port.base;
+    return tb_consumer_new(&options, &node->consumer, err);
+}
+
+enum tb_code node_open(struct sim_node *node, struct tb_error *err)
+{
+    TB_TRY(tb_log_inproc_open(node->log_path, &node->clock, &node->log, err));
+    tb_log_inproc_keep(node->log, node->outbox_keep_ms);
+    TB_TRY(open_store(node, err));
+    check_link(node);
+    TB_TRY(open_bridge(node, err));
+    TB_TRY(open_kafka(node, err));
+    return open_view(node, err);
+}
