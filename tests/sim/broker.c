@@ -188,12 +188,13 @@ void broker_give_up(struct broker_writer *writer)
 static void refuse(struct broker *broker, const struct broker_request *refused)
 {
     struct broker_writer *writer = refused->writer;
+    enum broker_topic topic = refused->topic; /* it is dropped with the others */
     struct broker_request *next;
 
     sim_cover(SIM_RECORD_REFUSED, 1);
     for (struct broker_request *request = broker->requests; request; request = next) {
         next = request->next;
-        if (request->writer != writer || request->topic != refused->topic || request->landed)
+        if (request->writer != writer || request->topic != topic || request->landed)
             continue;
         if (writer)
             broker_answered(writer, request->slot, false, true);
