@@ -109,7 +109,8 @@ static void open_rebuild(struct till *till)
                                                .clock = &till->f.clock.clock,
                                                .random = &till->f.random.random,
                                                .rules = {.currency = "EUR"},
-                                               .topic = TOPIC};
+                                               .topic = TOPIC,
+                                               .partitions = TB_LOG_PARTITIONS};
     ck_ok(tb_rebuild_new(&options, &till->rebuild, &err));
 }
 
