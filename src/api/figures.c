@@ -33,6 +33,7 @@ static void read_lag(const struct tb_api_options *options, const struct tb_asker
         }
         figures->reads = true;
         figures->end[p] = ranges[p].end;
+        figures->kept += ranges[p].end - ranges[p].begin;
         if (figures->end[p] > figures->committed[p])
             figures->lag += figures->end[p] - figures->committed[p];
     }

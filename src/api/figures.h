@@ -24,8 +24,9 @@ struct tb_figures {
     struct tb_outbox_figures feed;   /* by the one that feeds the view */
     /* Of the partitions that this process reads. */
     bool lag_known;
-    bool reads;  /* any; one that reads none does not know how far the view is */
-    int64_t lag; /* records of the log that the view has not */
+    bool reads;   /* any; one that reads none does not know how far the view is */
+    int64_t lag;  /* records of the log that the view has not */
+    int64_t kept; /* records that the log holds */
     int64_t committed[TB_PARTITIONS_MAX]; /* next offset of the view; -1: not known, not read */
     int64_t end[TB_PARTITIONS_MAX];
     /* The view holds what happened up to then: now when nothing is pending anywhere; the oldest

@@ -47,6 +47,25 @@ static void add_freshness(const struct tb_api *api, struct tb_buf *out,
                               age_ms > 0 ? age_ms : 0);
 }
 
+/* Whether retention does its work shows in the age of what it has left. */
+static void add_kept(struct tb_buf *out, const struct tb_figures *figures)
+{
+    static const char oldest[] = "tillbox_oldest_kept_timestamp_seconds";
+    const struct {
+        const char *labels;
+        int64_t at_ms;
+    } kept[] = {
+        {"{kept=\"outbox\"}", figures->outbox.oldest_event_at_ms},
+        {"{kept=\"idempotency\"}", figures->outbox.oldest_key_at_ms},
+    };
+
+    tb_metric_head(out, oldest, "gauge", "When the oldest row that is kept was written.");
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        if (kept[i].at_ms > 0)
+            tb_metric_seconds_from_ms(out, oldest, kept[i].labels, kept[i].at_ms);
+    }
+}
+
 static void add_progress(struct tb_api *api, const struct tb_asker *asker, struct tb_buf *out)
 {
     static const char oldest[] = "tillbox_outbox_oldest_pending_timestamp_seconds";
@@ -57,12 +76,16 @@ static void add_progress(struct tb_api *api, const struct tb_asker *asker, struc
         return;
     add_lag(api, out, &figures);
     add_freshness(api, out, &figures);
+    if (figures.lag_known && figures.reads)
+        add_gauge(out, "tillbox_log_records", "Records in the partitions that are read here.",
+                  figures.kept);
     if (api->options.edge == NULL)
         return;
     add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
               figures.outbox.pending);
     add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
               figures.outbox.parked);
+    add_kept(out, &figures);
     if (figures.outbox.pending > 0) {
         tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
         tb_metric_seconds_from_ms(out, oldest, "", figures.outbox.oldest_pending_at_ms);

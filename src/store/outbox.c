@@ -32,7 +32,9 @@ static const char *const sql[STMT_COUNT] = {
                 "  coalesce(last - p.row + 1, 0),"
                 "  coalesce((SELECT occurred_at FROM outbox WHERE row = p.row), 0),"
                 "  (SELECT forced_offline FROM meta),"
-                "  (SELECT count(*) FROM parked WHERE cursor = :name)"
+                "  (SELECT count(*) FROM parked WHERE cursor = :name),"
+                "  coalesce((SELECT occurred_at FROM outbox ORDER BY row LIMIT 1), 0),"
+                "  coalesce((SELECT min(created_at) FROM idempotency), 0)"
                 " FROM e, l, c, p",
     [DELIVERED] = "SELECT last_row <= coalesce((SELECT row FROM cursors WHERE name = :name), 0)"
                   " AND NOT EXISTS(SELECT 1 FROM parked p"
@@ -202,6 +204,8 @@ enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *curs
         .oldest_pending_at_ms = tb_stmt_int64(stmt, 6),
         .forced_offline = tb_stmt_int64(stmt, 7) != 0,
         .parked = tb_stmt_int64(stmt, 8),
+        .oldest_event_at_ms = tb_stmt_int64(stmt, 9),
+        .oldest_key_at_ms = tb_stmt_int64(stmt, 10),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
     tb_store_copy_text(figures.epoch, sizeof figures.epoch, tb_stmt_text(stmt, 0));

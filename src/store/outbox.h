@@ -55,6 +55,8 @@ struct tb_outbox_figures {
     int64_t pending;
     int64_t oldest_pending_at_ms; /* when it was committed; 0: none pending */
     int64_t last_delivered_at_ms; /* 0: never */
+    /* When the oldest that is kept was written; 0: none is. */
+    int64_t oldest_event_at_ms, oldest_key_at_ms;
     int64_t parked; /* orders that this cursor passes by: the log refused one of their events */
     bool forced_offline;
 };

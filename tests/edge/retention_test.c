@@ -53,10 +53,15 @@ static void check_nothing_is_lost(void)
 /* A day's, and what came since the last hour's look. */
 static void check_store(int day)
 {
+    struct tb_outbox_figures figures = {0};
+    struct tb_error err = {0};
     int64_t days = day < OFFLINE_FROM || day > OFFLINE_FROM + OFFLINE_DAYS ? 2 : OFFLINE_DAYS + 2;
 
     ck_assert_int_lt(till_ask(till.f.path, "SELECT count(*) FROM outbox"), days * EVENTS_A_DAY);
     ck_assert_int_lt(till_ask(till.f.path, "SELECT count(*) FROM idempotency"), 2 * ORDERS_A_DAY);
+    ck_ok(tb_outbox_figures(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
+    ck_assert_int_ge(figures.oldest_event_at_ms, till.f.clock.wall_ms - days * FIXTURE_DAY_MS);
+    ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
 }
 
 /* A partition's records are of at most 8 days: what is kept begins with a young one. */

@@ -44,13 +44,15 @@ def group_of(kafka):
 
 
 def outbox_of(edge):
-    """Last row, Kafka's cursor, orders, and when the oldest row behind the cursor was written."""
+    """Last row, Kafka's cursor, orders, and when the oldest row behind the cursor was written, and
+    the oldest of all."""
     with contextlib.closing(read_db(edge.data / "store.db")) as db:
         return db.execute(
             "WITH cursor(row) AS (SELECT coalesce(max(row), 0) FROM cursors WHERE name = 'kafka') "
             "SELECT (SELECT coalesce(max(row), 0) FROM outbox), cursor.row, "
             "(SELECT count(*) FROM orders), "
-            "(SELECT occurred_at FROM outbox WHERE outbox.row > cursor.row ORDER BY row LIMIT 1) "
+            "(SELECT occurred_at FROM outbox WHERE outbox.row > cursor.row ORDER BY row LIMIT 1), "
+            "(SELECT occurred_at FROM outbox ORDER BY row LIMIT 1) "
             "FROM cursor").fetchone()
 
 
@@ -92,6 +94,8 @@ def edge_is_true_under_load(edge, seller):
         between("orders placed", answered, metrics.get(placed), after[2])
         for pending in (metrics.get("tillbox_outbox_pending"), status["pending"]):
             between("pending", before[0] - after[1], pending, after[0] - before[1])
+        check(metrics['tillbox_oldest_kept_timestamp_seconds{kept="outbox"}'] == before[4] / 1000,
+              "the outbox begins at another time")
         between("the last sequence", before[0], status["lastSequence"], after[0])
         between("delivered", before[1], status["deliveredSequence"], after[1])
         between("orders by HTTP", answered,
@@ -135,6 +139,8 @@ def idle_is_zero(kafka, edge, *centrals):
     applied = sum(scrape(central)['tillbox_projection_events_total{result="applied"}']
                   for central in centrals)
     check(applied == outbox_of(edge)[0], f"{applied} applied, {outbox_of(edge)[0]} written")
+    held = sum(scrape(central)["tillbox_log_records"] for central in centrals)
+    check(held == applied, f"the log holds {held} records, {applied} were applied")
     nodes, metrics = centrals[0].nodes(), scrape(centrals[0])
     seen = metrics['tillbox_node_last_seen_timestamp_seconds{node="till1"}']
     check(time.time() - 120 < seen <= time.time() + 1, f"last seen at {seen}: {nodes}")
@@ -185,7 +191,7 @@ def unknown_is_absent(kafka, edge, central):
           "nothing says that the log is away")
     check(edge.ask("GET", "/readyz").status == 200, "an edge's job is to be offline")
     eventually(lambda: edge.ask("GET", "/status").json()["link"] == "offline", "it is offline")
-    last, cursor, _, oldest_ms = outbox_of(edge)
+    last, cursor, _, oldest_ms, _ = outbox_of(edge)
     metrics = scrape(edge)
     check(metrics["tillbox_outbox_pending"] == last - cursor > 0, "it tells another backlog")
     told = metrics["tillbox_outbox_oldest_pending_timestamp_seconds"]

@@ -181,6 +181,8 @@ START_TEST(figures_agree_with_the_tables)
         ck_assert_int_eq(figures.delivered_sequence, cursor < first ? 0 : cursor - first + 1);
         ck_assert_int_eq(figures.oldest_pending_at_ms, cursor < last ? placed_at[cursor + 1] : 0);
         ck_assert_int_eq(figures.last_delivered_at_ms, moved_at);
+        ck_assert_int_eq(figures.oldest_event_at_ms, placed_at[1]);
+        ck_assert_int_eq(figures.oldest_key_at_ms, 0); /* none was sent with */
         ck_assert(!figures.forced_offline);
     }
 }
