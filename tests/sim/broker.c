@@ -113,12 +113,16 @@ void broker_client_died(struct broker *broker, int client)
 
 /* Records. */
 
+static int32_t partition_of(enum broker_topic topic, const struct tb_record *record)
+{
+    return record->keep_partition ? record->partition
+                                  : tb_log_partition(record->key, broker_partitions(topic));
+}
+
 const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
                                       const struct tb_record *record)
 {
-    int32_t partition = record->keep_partition
-                            ? record->partition
-                            : tb_log_partition(record->key, broker_partitions(topic));
+    int32_t partition = partition_of(topic, record);
     struct broker_partition *part = &broker->topics[topic][partition];
     struct tb_record *kept;
 
@@ -188,13 +192,15 @@ void broker_give_up(struct broker_writer *writer)
 static void refuse(struct broker *broker, const struct broker_request *refused)
 {
     struct broker_writer *writer = refused->writer;
-    enum broker_topic topic = refused->topic; /* it is dropped with the others */
+    enum broker_topic topic = refused->topic;
+    int32_t partition = partition_of(topic, &refused->record);
     struct broker_request *next;
 
     sim_cover(SIM_RECORD_REFUSED, 1);
     for (struct broker_request *request = broker->requests; request; request = next) {
         next = request->next;
-        if (request->writer != writer || request->topic != topic || request->landed)
+        if (request->writer != writer || request->topic != topic || request->landed ||
+            partition_of(topic, &request->record) != partition)
             continue;
         if (writer)
             broker_answered(writer, request->slot, false, true);
