@@ -13,21 +13,24 @@
  * a hold they go no further than its offsets.
  *
  * The swap. (1) The hold is set, with no offset at all: whoever reads `served` from here on waits.
- * (2) The ends of the log are read, and become the hold's offsets. (3) The new view is filled up
- * to them. (4) One update, guarded by the hold's token, names the new collections and lifts it.
- *   No read goes back: what the old view has at (4) was written by somebody who had read `served`
- *   before (1), so his records were in the log before (2), or by one who kept to the hold. Either
- *   way it is in front of the ends, and so in the new view.
- *   No event is lost: who is slow and writes the old view after (4) writes what the new one has;
- *   what he reads from the log next he plans for the new one. Nothing rests on clocks or
- * time-outs. To compare, the same hold: the old view comes to the ends too, which the group's
- * committed offsets tell, and both stand still.
+ * (2) The ends of the log are asked for, and become the hold's offsets. (3) The new view is filled
+ * up to them. (4) One update, guarded by the hold's token, names the new collections and lifts it.
+ * No read goes back: what the old view has at (4) was written by somebody who had read `served`
+ * before (1), so his records were in the log before (2), or by one who kept to the hold. Either
+ * way it is in front of the ends, and so in the new view. No event is lost: who is slow and writes
+ * the old view after (4) writes what the new one has; what he reads from the log next he plans for
+ * the new one. Nothing of that rests on clocks or time-outs.
+ *
+ * To compare, the same hold: the old view comes to the ends too, which the group's committed
+ * offsets tell, and both stand still. That keeps writers waiting: so all orders are looked at
+ * before, and with the hold only the few that differed then, or were written since.
  *
  * Who ends in the middle. Before (4) the served view is what it was. A hold whose beat stands
  * still is lifted by those it stops, and an update that relied on it finds no token. A job whose
  * beat stands still is taken over by any central, TAKEOVERS_MAX times at most, and goes on where
  * offsets_N says: writes are guarded by versions, so that two at once, or a zombie, do no harm.
  * Numbers of generations are never used again.
+ *
  * Dead letters, heartbeats and sequences are of all generations; letters that only the rebuild
  * finds are its own until it is served. Only what every MongoDB has is used: no transactions, no
  * change streams.
