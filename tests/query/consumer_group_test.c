@@ -245,6 +245,72 @@ START_TEST(a_revoked_batch_is_abandoned)
 }
 END_TEST
 
+/* A view that is to be written up to an offset of each partition, and that is another one at every
+ * third commit. */
+static struct {
+    struct tb_view_ops ops;
+    const struct tb_view_ops *mem;
+    int64_t until[TB_LOG_PARTITIONS];
+    int commits;
+} moving;
+
+static enum tb_code moving_until(struct tb_view *view, int32_t partition, int64_t *ret_until,
+                                 struct tb_error *err)
+{
+    (void)view, (void)err;
+    *ret_until = moving.until[partition];
+    return TB_OK;
+}
+
+static enum tb_code moving_commit(struct tb_view *view, const struct tb_plan *plan,
+                                  struct tb_error *err)
+{
+    ck_assert_int_le(plan->next_offset, moving.until[plan->partition]);
+    if (++moving.commits % 3 == 0)
+        return tb_error_set(err, TB_CONFLICT, "another view");
+    return moving.mem->commit(view, plan, err);
+}
+
+static bool all_at_until(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (moving.until[p] > 0 && f.log.committed[p] != moving.until[p])
+            return false;
+    }
+    return true;
+}
+
+/* Where a view is held each partition comes to where it is, whatever is behind, and no further;
+ * that is no trouble. What was planned for another view is planned again. */
+START_TEST(a_held_view_stands_where_it_is_held)
+{
+    fill(&(struct history_options){60, 10, 10}, 3);
+    f.log.batch_max = 20;
+    moving.mem = f.mem.view.ops;
+    moving.ops = *f.mem.view.ops;
+    moving.ops.until = moving_until;
+    moving.ops.commit = moving_commit;
+    f.mem.view.ops = &moving.ops;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        moving.until[p] = p == 0 ? 0 : (int64_t)f.log.counts[p] * p / TB_LOG_PARTITIONS;
+    for (int steps = 0; !all_at_until(); steps++) {
+        ck_assert_int_lt(steps, 1000);
+        step(0);
+    }
+    for (int i = 0; i < 20; i++)
+        step(0);
+    ck_assert(all_at_until());
+    ck_assert_int_eq(f.log.committed[0], -1);
+    ck_assert_uint_eq(f.failures, 0);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->failing);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        moving.until[p] = INT64_MAX;
+    drain(0);
+    mem_view_check(&f.mem, &f.history);
+    check_letters();
+}
+END_TEST
+
 /* Frozen, taken for dead, and back: what it still writes and commits changes nothing. */
 START_TEST(a_zombie_changes_nothing)
 {
@@ -416,6 +482,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_view_that_is_away_pauses_and_nobody_is_thrown_out);
     tcase_add_test(tc, a_revoked_batch_is_abandoned);
+    tcase_add_test(tc, a_held_view_stands_where_it_is_held);
     tcase_add_test(tc, a_zombie_changes_nothing);
     tcase_add_test(tc, letters_come_before_offsets);
     tcase_add_test(tc, a_letter_that_is_refused_goes_without_its_value);
