@@ -21,8 +21,8 @@
 #include "query/view_mongo.h"
 
 #define CENTRAL_NAME_SIZE 256
-/* Query threads: lists and sums; single orders and pages. With the consumer and the node feed
- * they are fewer than the connections that the view's pool has. */
+/* Query threads: lists and sums; single orders and pages. With the consumer, the node feed and the
+ * rebuild they are fewer than the connections that the view's pool has. */
 #define CENTRAL_LISTS 2
 #define CENTRAL_SINGLES 3
 

@@ -253,6 +253,31 @@ START_TEST(whoever_ends_is_followed)
 }
 END_TEST
 
+/* The log answers nobody for a while, again and again. */
+START_TEST(trouble_that_passes_is_waited_out)
+{
+    struct one_central *one = &c.list[0];
+    struct tb_error err = {0};
+    int64_t told = 0;
+
+    add_all();
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    for (int turn = 0; tb_rebuild_is_running(central_figures(one)->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        one->log.down = turn < 600 && turn % 60 < 40;
+        c.log.down = one->log.down;
+        centrals_turn(&c);
+        told += strstr(central_figures(one)->problem, "injected") != NULL;
+        if (one->log.down)
+            fake_clock_advance(&c.clock, 100);
+    }
+    ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_DONE);
+    ck_assert_int_gt(told, 0);
+    centrals_read_on(&c);
+    centrals_check(&c);
+}
+END_TEST
+
 /* The hold is lifted while it is relied upon: nothing is moved without one. */
 START_TEST(a_lifted_hold_moves_nothing)
 {
@@ -296,6 +321,7 @@ int main(void)
     tcase_add_test(tc, differences_stop_the_move);
     tcase_add_test(tc, the_old_view_can_be_served_again);
     tcase_add_test(tc, one_at_a_time);
+    tcase_add_test(tc, trouble_that_passes_is_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
     tcase_add_loop_test(seeds, whoever_ends_is_followed, 0, 8);
     tcase_add_loop_test(seeds, a_lifted_hold_moves_nothing, 0, 4);
