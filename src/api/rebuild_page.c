@@ -62,7 +62,7 @@ static void add_differences(struct tb_buf *out, const struct tb_rebuild_figures 
     tb_json_member_int(out, "differenceCount", figures->differences);
     tb_json_member_key(out, "differences");
     tb_buf_addc(out, '[');
-    for (int64_t i = 0; i < figures->differences && i < TB_COMPARE_LISTED; i++) {
+    for (int64_t i = 0; i < figures->listed; i++) {
         if (i > 0)
             tb_buf_addc(out, ',');
         add_difference(out, &figures->list[i]);

@@ -59,6 +59,7 @@ struct tb_rebuild_figures {
     bool compared;                                /* what follows is known */
     int64_t served_orders, rebuilt_orders;        /* that were compared */
     int64_t differences;                          /* all of them */
+    int64_t listed;                               /* of them; 0 also where the list is not kept */
     struct tb_difference list[TB_COMPARE_LISTED]; /* the first ones */
     char problem[240]; /* what is in the way, or was the end; "": nothing */
 };

@@ -119,6 +119,8 @@ void tb_rebuild_note_compared(struct tb_rebuild *rebuild)
     figures->served_orders = compare->served.orders;
     figures->rebuilt_orders = compare->rebuilt.orders;
     figures->differences = compare->differences;
+    figures->listed =
+        compare->differences < TB_COMPARE_LISTED ? compare->differences : TB_COMPARE_LISTED;
     memcpy(figures->list, compare->list, sizeof figures->list);
     pthread_mutex_unlock(&rebuild->lock);
 }

@@ -53,7 +53,7 @@ void tb_mongo_put_differences(struct tb_put put, const struct tb_rebuild_figures
     struct tb_put list = tb_put_open_list(put, "differences", &in_list);
     char scratch[16];
 
-    for (int64_t i = 0; i < figures->differences && i < TB_COMPARE_LISTED; i++) {
+    for (int64_t i = 0; i < figures->listed; i++) {
         struct tb_put one = tb_put_open(list, tb_put_index((size_t)i, scratch), &in_one);
 
         put_difference(one, &figures->list[i]);
@@ -134,6 +134,6 @@ void tb_mongo_read_differences(const bson_iter_t *iter, struct tb_rebuild_figure
         return;
     for (int i = 0; i < TB_COMPARE_LISTED && bson_iter_next(&list); i++) {
         if (BSON_ITER_HOLDS_DOCUMENT(&list) && bson_iter_recurse(&list, &one))
-            read_difference(&one, &figures->list[i]);
+            read_difference(&one, &figures->list[figures->listed++]);
     }
 }

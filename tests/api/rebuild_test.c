@@ -117,7 +117,7 @@ START_TEST(figures_are_shown)
     figures.compared = true;
     figures.served_orders = 2;
     figures.rebuilt_orders = 1;
-    figures.differences = 2;
+    figures.differences = figures.listed = 2;
     figures.list[0] = (struct tb_difference){
         .kind = TB_COMPARE_MISSING,
         .served = {.order_id = "o-1", .version = 2, .total_minor = 5, .currency = "EUR"}};
@@ -136,6 +136,11 @@ START_TEST(figures_are_shown)
         "\"hash\":\"\"}},{\"difference\":\"total\",\"currency\":\"USD\",\"rebuilt\":{\"orders\":1,"
         "\"returns\":0,\"cancelled\":0,\"totalMinor\":9}}],\"generation\":3,\"previous\":2,"
         "\"previousUntil\":\"1970-01-01T00:00:01.000Z\"}");
+    figures.listed = 0; /* as after the next start */
+    memcpy(figures.owner, "hq2", sizeof "hq2");
+    ask(&client, "GET", "/rebuild", "", NULL, &got);
+    ck_assert_ptr_nonnull(strstr(got.body, ",\"owner\":\"hq2\",\"problem\":\"2 differences\","));
+    ck_assert_ptr_nonnull(strstr(got.body, "\"differenceCount\":2,\"differences\":[],"));
     ask(&client, "GET", "/metrics", "", NULL, &got);
     ck_assert_ptr_nonnull(strstr(got.body, "\ntillbox_rebuild_state{state=\"failed\"} 1\n"));
     ck_assert_ptr_nonnull(strstr(got.body, "\ntillbox_rebuild_state{state=\"done\"} 0\n"));

@@ -152,6 +152,7 @@ static void check_shown(struct one_central *at, struct one_central *by)
         shown = central_figures(at);
     }
     ck_assert_str_eq(shown->owner, by->name);
+    ck_assert_int_eq(shown->listed, 1);
     difference = shown->list[0];
     ck_assert_int_eq(difference.kind, central_figures(by)->list[0].kind);
     ck_assert_mem_eq(&difference.served, &central_figures(by)->list[0].served,
