@@ -217,6 +217,7 @@ static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_
 {
     struct tb_rebuild_mongo *self = ctx;
 
+    TB_TRY(tb_mongo_note_served(self, err));
     TB_TRY(tb_mongo_merge_letters(self, err));
     TB_TRY(tb_mongo_hold(self, err));
     if (move_held(self, rebuild, err) != TB_OK) {

@@ -132,16 +132,16 @@ enum tb_code tb_mongo_hold_check(struct tb_rebuild_mongo *self, struct tb_error 
     return TB_OK;
 }
 
-/* What the group has committed the served view has: from there it could be filled on. */
-static enum tb_code write_served_offsets(struct tb_rebuild_mongo *self,
-                                         const struct tb_mongo_lease *lease, struct tb_error *err)
+enum tb_code tb_mongo_note_served(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
     int64_t next[TB_LOG_PARTITIONS_MAX];
 
+    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
     for (int32_t p = 0; p < self->options.partitions; p++) {
         if (next[p] >= 0)
-            TB_TRY(tb_mongo_write_offset(lease, self->serving.generation, p, next[p], err));
+            TB_TRY(tb_mongo_write_offset(&lease, self->serving.generation, p, next[p], err));
     }
     return TB_OK;
 }
@@ -168,7 +168,6 @@ enum tb_code tb_mongo_move(struct tb_rebuild_mongo *self, struct tb_error *err)
     struct tb_error why = {0};
 
     TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
-    TB_TRY(write_served_offsets(self, &lease, err));
     if (name_target(self, &lease, err) != TB_OK) {
         if (tb_mongo_read_served(&lease, &served, &why) != TB_OK ||
             served.names.generation != self->target.generation)

@@ -83,6 +83,9 @@ TB_CHECKED enum tb_code tb_mongo_hold(struct tb_rebuild_mongo *self, struct tb_e
 void tb_mongo_hold_beat(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease);
 void tb_mongo_hold_release(struct tb_rebuild_mongo *self);
 TB_CHECKED enum tb_code tb_mongo_hold_check(struct tb_rebuild_mongo *self, struct tb_error *err);
+/* What the group has committed the served view has: from there it could be filled on, once it is
+ * the one from before. */
+TB_CHECKED enum tb_code tb_mongo_note_served(struct tb_rebuild_mongo *self, struct tb_error *err);
 /* The view that was filled is served, and nothing is held any more. */
 TB_CHECKED enum tb_code tb_mongo_move(struct tb_rebuild_mongo *self, struct tb_error *err);
 
