@@ -1,5 +1,7 @@
 /* Comparison of two views that stand still: counts and sums per currency, and order by order
- * version and a hash of the content. Orders of which only the version is known are left out.
+ * version and a hash of the content. Orders of which only the version is known are left out. Dead
+ * letters need no comparison: an event that died in one view only leaves its order at another
+ * version there.
  * Views that move are sifted instead: whatever differs at the moment is a suspect, and once they
  * stand still only the suspects are compared.
  *

@@ -54,7 +54,7 @@ static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error
     if (why->code != TB_CORRUPT || rebuild->job.rollback || rebuild->restarts == RESTARTS_MAX)
         return fail(rebuild, why->text);
     rebuild->restarts++;
-    tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
+    tb_rebuild_close(rebuild, TB_REBUILD_DISCARD);
     tb_rebuild_enter(rebuild, TB_REBUILD_BUILDING, why->text);
     rebuild->anew = true;
     return 0;

@@ -98,8 +98,7 @@ static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_figures *figur
 /* What is filled: the view from before, the one that was begun, or a new one. */
 static enum tb_code choose_target(struct tb_rebuild_mongo *self,
                                   const struct tb_mongo_lease *lease,
-                                  const struct tb_rebuild_job *job, bool anew,
-                                  struct tb_error *err)
+                                  const struct tb_rebuild_job *job, struct tb_error *err)
 {
     struct tb_mongo_served served;
     int64_t target, last;
@@ -110,7 +109,7 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self,
     last = self->seen->last > served.names.generation ? self->seen->last : served.names.generation;
     if (job->rollback)
         target = served.previous;
-    else if (anew || target == 0 || strcmp(self->seen->build, self->options.build) != 0)
+    else if (target == 0 || strcmp(self->seen->build, self->options.build) != 0)
         target = ++last;
     if (target == 0)
         return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
@@ -121,12 +120,12 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self,
 }
 
 static enum tb_code open_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
-                                bool anew, struct tb_error *err)
+                                struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
 
     TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
-    return choose_target(self, &lease, job, anew, err);
+    return choose_target(self, &lease, job, err);
 }
 
 static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -136,7 +135,8 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     struct tb_rebuild_mongo *self = ctx;
     struct tb_mongo *mongo = self->options.mongo;
 
-    TB_TRY(open_target(self, job, anew, err));
+    (void)anew; /* a new job has none yet, and what was discarded is none any more */
+    TB_TRY(open_target(self, job, err));
     memset(self->merged, 0, sizeof self->merged);
     TB_TRY(tb_view_mongo_open_at(mongo, &self->target, &self->view, err));
     TB_TRY(tb_view_mongo_reader_at(mongo, &self->target, &self->look, err));

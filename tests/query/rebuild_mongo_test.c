@@ -273,6 +273,7 @@ START_TEST(trouble_that_passes_is_waited_out)
             fake_clock_advance(&c.clock, 100);
     }
     ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2); /* not one for each try */
     ck_assert_int_gt(told, 0);
     centrals_read_on(&c);
     centrals_check(&c);
