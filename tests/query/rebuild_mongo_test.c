@@ -210,6 +210,32 @@ START_TEST(the_old_view_can_be_served_again)
 }
 END_TEST
 
+/* Letters are of all views: what was done about one stays, and one that only the rebuild finds is
+ * there once its view is served, not before. */
+START_TEST(letters_are_everybodys)
+{
+    struct tb_error err = {0};
+    int64_t letters;
+
+    add_all();
+    centrals_read_on(&c);
+    letters = mongo_db_count(&c.db, "dead_letters", "{}");
+    ck_assert_int_gt(letters, 1);
+    mongo_db_command(&c.db, "{\"delete\":\"dead_letters\",\"deletes\":[{\"q\":{},\"limit\":1}]}");
+    mongo_db_command(&c.db, "{\"update\":\"dead_letters\",\"updates\":[{\"q\":{},"
+                            "\"u\":{\"$set\":{\"status\":\"dropped\"}}}]}");
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    while (central_figures(&c.list[0])->state < TB_REBUILD_SWAPPING) {
+        ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{}"), letters - 1);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(central_finish(&c.list[0]), TB_REBUILD_DONE);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{}"), letters);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{\"status\":\"dropped\"}"), 1);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters_2", "{}"), letters);
+}
+END_TEST
+
 START_TEST(one_at_a_time)
 {
     struct tb_error err = {0};
@@ -322,6 +348,7 @@ int main(void)
     tcase_add_test(tc, a_plan_is_for_one_view);
     tcase_add_test(tc, differences_stop_the_move);
     tcase_add_test(tc, the_old_view_can_be_served_again);
+    tcase_add_test(tc, letters_are_everybodys);
     tcase_add_test(tc, one_at_a_time);
     tcase_add_test(tc, trouble_that_passes_is_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
