@@ -27,9 +27,9 @@
  *
  * Who ends in the middle. Before (4) the served view is what it was. A hold whose beat stands
  * still is lifted by those it stops, and an update that relied on it finds no token. A job whose
- * beat stands still is taken over by any central, TAKEOVERS_MAX times at most, and goes on where
- * offsets_N says: writes are guarded by versions, so that two at once, or a zombie, do no harm.
- * Numbers of generations are never used again.
+ * beat stands still is taken over by any central, TAKEOVERS_MAX times without getting further, and
+ * goes on where offsets_N says: writes are guarded by versions, so that two at once, or a zombie,
+ * do no harm. Numbers of generations are never used again.
  *
  * Dead letters, heartbeats and sequences are of all generations; letters that only the rebuild
  * finds are its own until it is served. Only what every MongoDB has is used: no transactions, no

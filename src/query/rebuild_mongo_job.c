@@ -112,11 +112,12 @@ static void put_claim(struct tb_put put, const struct tb_rebuild_mongo *self, co
 }
 
 /* The job is ours. */
-static void take(struct tb_rebuild_mongo *self, const char *token)
+static void take(struct tb_rebuild_mongo *self, const char *token, int64_t taken_events)
 {
     pthread_mutex_lock(&self->lock);
     memcpy(self->token, token, sizeof self->token);
     self->beat = 0;
+    self->taken_events = taken_events;
     self->lost = false;
     pthread_mutex_unlock(&self->lock);
 }
@@ -216,7 +217,7 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
             return err->code;
         *err = (struct tb_error){0};
     }
-    take(self, token);
+    take(self, token, -1);
     return TB_OK;
 }
 
@@ -233,7 +234,7 @@ enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
     if (failed)
         return tb_mongo_no_memory(err);
     TB_TRY(update(lease, self->seen->token, self->seen->beat, fields, err));
-    take(self, token);
+    take(self, token, self->seen->figures.events);
     return TB_OK;
 }
 
@@ -246,6 +247,8 @@ enum tb_code tb_mongo_job_note(struct tb_rebuild_mongo *self, const struct tb_mo
 
     put_figures(put, figures);
     tb_put_int(put, "beat", ++self->beat);
+    if (self->taken_events >= 0 && figures->events > self->taken_events)
+        tb_put_int(put, "takeovers", 0); /* it was not the job that ended the process before */
     if (failed)
         return tb_mongo_no_memory(err);
     return update(lease, self->token, -1, fields, err);

@@ -37,7 +37,8 @@ struct tb_rebuild_mongo {
     pthread_mutex_t lock;     /* of token: claim sets it, while no job is under way */
     char token[TB_UUID_SIZE]; /* of the job that is ours */
     int64_t beat;
-    bool lost; /* to another process */
+    int64_t taken_events; /* how far it was when it was taken over; -1: it was not */
+    bool lost;            /* to another process */
 
     struct tb_mongo_names target; /* that is filled; generation 0: none is open */
     struct tb_mongo_names serving;

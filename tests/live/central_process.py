@@ -81,11 +81,11 @@ class Feed:
         return self
 
 
-def everything_read(*centrals, seconds=120):
+def everything_read(*centrals, seconds=120, partitions=6):
     """Each partition is read by one of them, and none has anything left."""
     def caught_up():
         parts = [part for central in centrals for part in central.status()["partitions"]]
-        return (sorted(part["partition"] for part in parts) == list(range(6)) and
+        return (sorted(part["partition"] for part in parts) == list(range(partitions)) and
                 all(part["lag"] == 0 for part in parts))
     eventually(caught_up, "every partition is read to its end", seconds, pause=0.2)
 

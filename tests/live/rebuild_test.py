@@ -16,6 +16,7 @@ from tillbox_e2e import check, eventually, run, scratch
 
 # The server of the tests looks through all orders for each one that is changed: few are sold.
 BEFORE, RATE, KILLS = 150, 15, 3
+PARTITIONS = 8  # more than a node's own log has
 ENDS = ("done", "failed", "rolled-back", "none")
 
 
@@ -159,13 +160,14 @@ def nothing_is_left(mongo):
 
 
 def test():
+    topics = {"TILLBOX_KAFKA_PARTITIONS": str(PARTITIONS)}
     with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
-            Central(folder, "hq1", kafka.address, mongo.uri, "--create-topics",
-                    **SESSION) as one, \
-            Central(folder, "hq2", kafka.address, mongo.uri, "--create-topics",
-                    **SESSION) as other, \
-            till(folder, "till1", kafka.address) as here, \
-            till(folder, "till2", kafka.address) as there:
+            Central(folder, "hq1", kafka.address, mongo.uri, "--create-topics", **SESSION,
+                    **topics) as one, \
+            Central(folder, "hq2", kafka.address, mongo.uri, "--create-topics", **SESSION,
+                    **topics) as other, \
+            till(folder, "till1", kafka.address, **topics) as here, \
+            till(folder, "till2", kafka.address, **topics) as there:
         sellers = [Seller(edge, RATE) for edge in (here, there)]
         with sellers[0], sellers[1]:
             eventually(lambda: all(seller.number > BEFORE for seller in sellers), "they sell", 120)
@@ -174,7 +176,7 @@ def test():
             killed_in_the_middle(mongo, [one, other])
         print(f"{sum(seller.finish() for seller in sellers)} orders")
         all_delivered(here, there)
-        everything_read(one, other)
+        everything_read(one, other, partitions=PARTITIONS)
         for central in (one, other):
             status, said = verify(central, here, there)
             check(status == 0, f"it ends with {status}:\n{said}")

@@ -306,6 +306,51 @@ START_TEST(trouble_that_passes_is_waited_out)
 }
 END_TEST
 
+/* The central that is at it and has read so much; NULL: none. */
+static struct one_central *who_came_to(int64_t events)
+{
+    for (int i = 0; i < CENTRALS; i++) {
+        const struct tb_rebuild_figures *figures = central_figures(&c.list[i]);
+
+        if (figures->owner[0] == '\0' && figures->events >= events)
+            return &c.list[i];
+    }
+    return NULL;
+}
+
+/* Whoever is at it ends, again and again; each comes further than the one before. */
+START_TEST(a_job_outlives_many_processes)
+{
+    struct tb_error err = {0};
+    int64_t events = 0;
+
+    add_all();
+    for (int i = 0; i < CENTRALS; i++)
+        c.list[i].log.batch_max = 2;
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (int i = 0; i < 6; i++) {
+        struct one_central *one = NULL;
+
+        for (int turn = 0; !(one = who_came_to(events + 4)); turn++) {
+            ck_assert_int_lt(turn, 10000);
+            fake_clock_advance(&c.clock, 200);
+            centrals_turn(&c);
+        }
+        events = central_figures(one)->events;
+        ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_BUILDING);
+        central_stop(one);
+        central_start(one);
+    }
+    while (centrals_served(&c) == 1) {
+        ck_assert_int_ne(central_figures(&c.list[0])->state, TB_REBUILD_FAILED);
+        fake_clock_advance(&c.clock, 200);
+        centrals_turn(&c);
+    }
+    centrals_read_on(&c);
+    centrals_check(&c);
+}
+END_TEST
+
 /* The hold is lifted while it is relied upon: nothing is moved without one. */
 START_TEST(a_lifted_hold_moves_nothing)
 {
@@ -340,8 +385,8 @@ int main(void)
     int status;
 
     mongo_server_begin();
-    tcase_set_timeout(tc, 20);
-    tcase_set_timeout(seeds, 20);
+    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(seeds, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rebuilt_is_what_was_served);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
@@ -350,6 +395,7 @@ int main(void)
     tcase_add_test(tc, the_old_view_can_be_served_again);
     tcase_add_test(tc, letters_are_everybodys);
     tcase_add_test(tc, one_at_a_time);
+    tcase_add_test(tc, a_job_outlives_many_processes);
     tcase_add_test(tc, trouble_that_passes_is_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
     tcase_add_loop_test(seeds, whoever_ends_is_followed, 0, 8);
