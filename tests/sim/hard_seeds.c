@@ -15,5 +15,7 @@ const struct sim_hard_seed sim_hard_seeds[] = {
     {SIM_EMBEDDED, 747},
     /* A heartbeat that landed behind the next one. */
     {SIM_CONNECTED, 1076},
+    /* A partition that went and came back in one poll. */
+    {SIM_CONNECTED, 6077},
 };
 const size_t sim_hard_seed_count = sizeof sim_hard_seeds / sizeof *sim_hard_seeds;
