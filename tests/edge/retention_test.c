@@ -42,12 +42,12 @@ static void live_a_day(int day)
 /* Every row behind the slowest cursor is there. */
 static void check_nothing_is_lost(void)
 {
-    int64_t acked = till_ask(till.f.path, "SELECT min(row) FROM cursors");
+    int64_t acked = fixture_ask(till.f.path, "SELECT min(row) FROM cursors");
 
-    ck_assert_int_eq(till_ask(till.f.path, "SELECT count(*) FROM outbox"
-                                           " WHERE row > (SELECT min(row) FROM cursors)"),
+    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT count(*) FROM outbox"
+                                              " WHERE row > (SELECT min(row) FROM cursors)"),
                      till.row - acked);
-    ck_assert_int_eq(till_ask(till.f.path, "SELECT max(row) FROM outbox"), till.row);
+    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT max(row) FROM outbox"), till.row);
 }
 
 /* A day's, and what came since the last hour's look. */
@@ -57,8 +57,9 @@ static void check_store(int day)
     struct tb_error err = {0};
     int64_t days = day < OFFLINE_FROM || day > OFFLINE_FROM + OFFLINE_DAYS ? 2 : OFFLINE_DAYS + 2;
 
-    ck_assert_int_lt(till_ask(till.f.path, "SELECT count(*) FROM outbox"), days * EVENTS_A_DAY);
-    ck_assert_int_lt(till_ask(till.f.path, "SELECT count(*) FROM idempotency"), 2 * ORDERS_A_DAY);
+    ck_assert_int_lt(fixture_ask(till.f.path, "SELECT count(*) FROM outbox"), days * EVENTS_A_DAY);
+    ck_assert_int_lt(fixture_ask(till.f.path, "SELECT count(*) FROM idempotency"),
+                     2 * ORDERS_A_DAY);
     ck_ok(tb_outbox_figures(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
     ck_assert_int_ge(figures.oldest_event_at_ms, till.f.clock.wall_ms - days * FIXTURE_DAY_MS);
     ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
@@ -72,7 +73,7 @@ static int64_t records_in_log(void)
 
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
         snprintf(sql, sizeof sql, "SELECT count(*) FROM records_1_%d", p);
-        count += till_ask(till.log_path, sql);
+        count += fixture_ask(till.log_path, sql);
     }
     return count;
 }
@@ -91,10 +92,10 @@ static void check_view(int day)
     int64_t letters;
 
     view_path(path);
-    letters = till_ask(path, "SELECT count(*) FROM dead_letters");
+    letters = fixture_ask(path, "SELECT count(*) FROM dead_letters");
     ck_assert_int_eq(letters, day < 29 ? day + 1 : letters);
     ck_assert_int_le(letters, 30);
-    ck_assert_int_eq(till_ask(path, "SELECT count(*) FROM orders"),
+    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"),
                      (int64_t)(day + 1) * ORDERS_A_DAY);
     ck_assert_int_eq(till_file_bytes(till.view_path) > 0, day < REBUILD_DAY + 7);
 }
@@ -102,9 +103,9 @@ static void check_view(int day)
 /* What a file takes for anything but the orders. */
 static int64_t bytes_beside_orders(const char *path)
 {
-    return till_ask(path, "SELECT (SELECT page_count * page_size"
-                          "        FROM pragma_page_count, pragma_page_size) -"
-                          " (SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%orders%')");
+    return fixture_ask(path, "SELECT (SELECT page_count * page_size"
+                             "        FROM pragma_page_count, pragma_page_size) -"
+                             " (SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%orders%')");
 }
 
 struct sizes {
@@ -153,7 +154,7 @@ START_TEST(ninety_days)
     }
     end = sizes();
     check_levels_off(&settled, &end);
-    ck_assert_int_eq(till_ask(till.f.path, "SELECT count(*) FROM orders"), DAYS * ORDERS_A_DAY);
+    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT count(*) FROM orders"), DAYS * ORDERS_A_DAY);
     fixture_check_sound(&till.f);
 }
 END_TEST

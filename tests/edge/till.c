@@ -258,18 +258,6 @@ enum tb_rebuild_state till_rebuild(struct till *till)
     return TB_REBUILD_NONE;
 }
 
-int64_t till_ask(const char *path, const char *sql)
-{
-    struct tb_error err = {0};
-    struct tb_db *db = NULL;
-    int64_t value = 0;
-
-    ck_ok(tb_db_open(path, TB_DB_READER, 0, &db, &err));
-    ck_ok(tb_db_query_int64(db, sql, &value, &err));
-    tb_db_close(db);
-    return value;
-}
-
 int64_t till_file_bytes(const char *path)
 {
     struct stat info;

@@ -43,6 +43,4 @@ void till_settle(struct till *till);
 /* An hour passes, in which every part does what it does once an hour. */
 void till_pass_hour(struct till *till);
 enum tb_rebuild_state till_rebuild(struct till *till);
-/* A number from one of its files, asked by another connection. */
-int64_t till_ask(const char *path, const char *sql);
 int64_t till_file_bytes(const char *path);

@@ -160,16 +160,21 @@ void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE])
     request_release(&r);
 }
 
-int64_t fixture_query(struct fixture *f, const char *sql)
+int64_t fixture_ask(const char *path, const char *sql)
 {
     struct tb_error err = {0};
     struct tb_db *db = NULL;
     int64_t value = 0;
 
-    ck_ok(tb_db_open(f->path, TB_DB_READER, 0, &db, &err));
+    ck_ok(tb_db_open(path, TB_DB_READER, 0, &db, &err));
     ck_ok(tb_db_query_int64(db, sql, &value, &err));
     tb_db_close(db);
     return value;
+}
+
+int64_t fixture_query(struct fixture *f, const char *sql)
+{
+    return fixture_ask(f->path, sql);
 }
 
 void fixture_check_sound(struct fixture *f)

@@ -126,18 +126,6 @@ static void *post_every_key(void *arg)
     return NULL;
 }
 
-static int64_t query(const char *sql)
-{
-    struct tb_error err = {0};
-    struct tb_db *db = NULL;
-    int64_t value = 0;
-
-    ck_ok(tb_db_open(path, TB_DB_READER, 0, &db, &err));
-    ck_ok(tb_db_query_int64(db, sql, &value, &err));
-    tb_db_close(db);
-    return value;
-}
-
 /* Sixteen clients send each key at the same time: one order a key, one answer for all. */
 START_TEST(parallel_repeats_give_one_order)
 {
@@ -157,8 +145,8 @@ START_TEST(parallel_repeats_give_one_order)
     ck_assert_uint_eq(tb_counter_get(&tb_writer_stats(writer)->commands[TB_CMD_PLACE][0]),
                       POSTERS * KEYS);
     stop();
-    ck_assert_int_eq(query("SELECT count(*) FROM orders"), KEYS);
-    ck_assert_int_eq(query("SELECT row FROM cursors"), KEYS - 1);
+    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), KEYS);
+    ck_assert_int_eq(fixture_ask(path, "SELECT row FROM cursors"), KEYS - 1);
 }
 END_TEST
 
@@ -183,7 +171,7 @@ START_TEST(a_failed_sync_heals)
         finish(&waiting);
     }
     stop();
-    ck_assert_int_eq(query("SELECT count(*) FROM orders"), 2);
+    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), 2);
 }
 END_TEST
 
@@ -218,7 +206,7 @@ START_TEST(a_failed_sync_heals_beside_a_reader)
     tb_outbox_reader_free(reader);
     stop();
     fault_vfs_reboot();
-    ck_assert_int_eq(query("SELECT count(*) FROM idempotency WHERE key = 'third'"), 1);
+    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM idempotency WHERE key = 'third'"), 1);
 }
 END_TEST
 
@@ -243,8 +231,8 @@ START_TEST(stop_finishes_what_was_posted)
         request_release(&rs[i]);
     }
     tb_writer_free(writer);
-    ck_assert_int_eq(query("SELECT count(*) FROM orders"), 300);
-    ck_assert_int_eq(query("SELECT row FROM cursors"), 1);
+    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), 300);
+    ck_assert_int_eq(fixture_ask(path, "SELECT row FROM cursors"), 1);
 }
 END_TEST
 
