@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     tb_node_start_edge(&edge, &bench, data, edge_flags);
     tb_node_start_central(&central, &bench, central_flags);
     /* Once before it counts: servers that have just started are slower. */
-    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 10, 5), &seeing);
+    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 20, 5), &seeing);
     tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 30, 5), &seeing);
     tb_node_stop(&edge);
     tb_node_stop(&central);

@@ -212,7 +212,7 @@ int main(int argc, char **argv)
 
     tb_bench_init(&run.bench, argc, argv);
     tb_bench_need(&run.bench, true);
-    bench_placed(&run, run.bench.quick ? 20000 : 100000);
+    bench_placed(&run, run.bench.quick ? 20000 : 40000);
     bench_changed(&run, run.bench.quick ? 2000 : 4000);
     bench_behind(&run, run.bench.quick ? 50000 : 1000000, run.bench.quick ? 5 : 60);
     tb_bench_release(&run.bench);

@@ -1,7 +1,8 @@
 /* Raw Kafka: what librdkafka alone does with the records and the settings of an edge.
  *
- * A producer with the product's own configuration; headers are built and bytes copied for each
- * record, and the queue is as short, since that is what the same settings mean.
+ * A producer with the product's own configuration and the relay's priority, which counts where the
+ * broker is on the same machine; headers are built and bytes copied for each record, and the queue
+ * is as short, since that is what the same settings mean.
  *
  * Thread:  one.
  * Memory:  records are borrowed for the call.

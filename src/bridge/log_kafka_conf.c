@@ -38,8 +38,9 @@ static const struct tb_log_kafka_property ours[] = {
     {"acks", "all", TB_KAFKA_PRODUCER},
     {"message.timeout.ms", "0", TB_KAFKA_PRODUCER},
     {"max.in.flight.requests.per.connection", "5", TB_KAFKA_PRODUCER},
-    {"linger.ms", "5", TB_KAFKA_PRODUCER},
-    /* So many for one partition do not wait for more: a window that is full would stand still. */
+    /* The relay lingers by itself. More here, and a window that is full stands still meanwhile; so
+     * it does while more than so many for one partition are waited for. */
+    {"linger.ms", "1", TB_KAFKA_PRODUCER},
     {"batch.num.messages", "100", TB_KAFKA_PRODUCER},
     /* The outbox is the queue; this one holds what may be unacknowledged. */
     {"queue.buffering.max.messages", AS_TEXT(TB_LOG_BATCH_MAX), TB_KAFKA_PRODUCER},
