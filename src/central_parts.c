@@ -1,6 +1,7 @@
 #include "base/diag.h"
 #include "central_priv.h"
 #include "letters_diag.h"
+#include "view_setup.h"
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"
@@ -176,14 +177,6 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     return TB_OK;
 }
 
-struct tb_plan_rules tb_central_rules(const struct tb_config *config)
-{
-    return (struct tb_plan_rules){
-        .currency = tb_config_text(config, TB_NODE_CURRENCY),
-        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
-    };
-}
-
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->config;
@@ -191,7 +184,7 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .view = central->view,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = tb_central_rules(config),
+        .rules = tb_view_rules(config),
         .dead_letter_keep_ms = tb_config_int(config, TB_RETENTION_DEAD_LETTERS),
         .dead_letters = central->dead_letters,
         .topic = central->setup.topic,

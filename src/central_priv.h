@@ -55,8 +55,6 @@ struct central {
 /* On failure what was opened is there to be closed. */
 TB_CHECKED enum tb_code tb_central_open(struct central *central, struct tb_error *err);
 void tb_central_close(struct central *central); /* the config too */
-/* How events are read, by whoever fills a view. */
-struct tb_plan_rules tb_central_rules(const struct tb_config *config);
 
 /* central_rebuild.c */
 TB_CHECKED enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err);

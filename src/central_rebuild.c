@@ -1,5 +1,5 @@
-#include "base/diag.h"
 #include "central_priv.h"
+#include "view_setup.h"
 
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
@@ -25,13 +25,6 @@ static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *
                                       err);
 }
 
-static void on_entered(void *ctx, enum tb_rebuild_state state, const char *why)
-{
-    (void)ctx;
-    tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
-            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
-}
-
 enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->config;
@@ -51,10 +44,10 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
         .edition = &tb_rebuild_mongo_edition,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = tb_central_rules(config),
+        .rules = tb_view_rules(config),
         .topic = central->setup.topic,
         .partitions = central->setup.options.partitions,
-        .entered = on_entered,
+        .entered = tb_view_rebuild_entered,
         .ctx = central,
     };
 

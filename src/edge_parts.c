@@ -1,6 +1,7 @@
 #include "base/diag.h"
 #include "edge_priv.h"
 #include "letters_diag.h"
+#include "view_setup.h"
 #include <stdio.h>
 
 #define GROUP "tillbox-edge"
@@ -256,8 +257,7 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
     struct tb_consumer_options options = {
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = {.currency = tb_config_text(edge->config, TB_NODE_CURRENCY),
-                  .day_start_minutes = (int)tb_config_int(edge->config, TB_NODE_DAY_START)},
+        .rules = tb_view_rules(edge->config),
         .dead_letter_keep_ms = tb_config_int(edge->config, TB_RETENTION_DEAD_LETTERS),
         .topic = EDGE_TOPIC,
         .applied = on_applied,

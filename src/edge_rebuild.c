@@ -1,6 +1,7 @@
 #include "base/diag.h"
 #include "edge_priv.h"
 #include "query/view_sqlite.h"
+#include "view_setup.h"
 
 /* As long as the consumer lives it runs what it is asked to within seconds. */
 #define HOLD_UP_MS (60 * 60 * 1000)
@@ -82,13 +83,6 @@ static bool on_has_room(void *ctx)
     return free_bytes < 0 || free_bytes > tb_config_int(edge->config, TB_LIMITS_DISK_RESERVE);
 }
 
-static void on_entered(void *ctx, enum tb_rebuild_state state, const char *why)
-{
-    (void)ctx;
-    tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
-            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
-}
-
 enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->config;
@@ -109,11 +103,10 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .edition = &tb_rebuild_sqlite_edition,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .rules = {.currency = tb_config_text(config, TB_NODE_CURRENCY),
-                  .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START)},
+        .rules = tb_view_rules(config),
         .topic = EDGE_TOPIC,
         .partitions = TB_LOG_PARTITIONS,
-        .entered = on_entered,
+        .entered = tb_view_rebuild_entered,
         .ctx = edge,
     };
 

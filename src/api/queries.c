@@ -88,10 +88,13 @@ static void look_elsewhere(struct tb_api *api, struct tb_exchange *x)
 {
     x->lookup.landed = order_landed;
     x->look_again = false;
-    if (tb_find_elsewhere(api, &api->singles, x, find_order) || x->wait.waiting)
+    if (x->wait.waiting) {
+        (void)!tb_find_elsewhere(api, &api->singles, x, find_order);
         return;
-    tb_refuse_for_now(&x->reply, 503, 1, "Too much is asked for at once.");
-    tb_server_answer(api->server, x);
+    }
+    tb_find_in(api, &api->singles, x, find_order);
+    if (x->reply.ready)
+        tb_server_answer(api->server, x);
 }
 
 static bool order_landed(struct tb_api *api, struct tb_exchange *x)

@@ -301,6 +301,22 @@ def read_db(path):
     return db
 
 
+def sell_shipped(edge, count, address):
+    """Orders of three versions: placed, moved to address(number), shipped; their ids."""
+    orders = []
+    with edge.client() as client:
+        for number in range(count):
+            reply = client.ask("POST", "/orders", order_body(number))
+            check(reply.status == 201, f"no order: {reply}")
+            path = f"/orders/{reply.json()['orderId']}"
+            reply = client.ask("PUT", path + "/address", address(number))
+            check(reply.status == 200, f"no address: {reply}")
+            reply = client.ask("POST", path + "/ship", {})
+            check(reply.status == 200, f"not shipped: {reply}")
+            orders.append(reply.json()["orderId"])
+    return orders
+
+
 def change_db(path, sql, *values):
     """Behind the back of a daemon that is stopped, or has no use for what is changed yet."""
     with contextlib.closing(sqlite3.connect(path)) as db, db:

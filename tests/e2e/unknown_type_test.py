@@ -8,30 +8,17 @@ import contextlib
 import json
 import re
 
-from tillbox_e2e import (ADDRESS, Edge, change_db, check, order_body, read_db, rebuild_ended, run,
-                         scratch)
+from tillbox_e2e import (ADDRESS, Edge, change_db, check, read_db, rebuild_ended, run, scratch,
+                         sell_shipped)
 
 KNOWN, UNKNOWN = "OrderAddressChanged.v1", "OrderAddressWrapped.v1"  # of one length
 ORDERS = 30
 MOVED = dict(ADDRESS, line1="Am Kai 9")
 
 
-def sell(edge):
-    orders = []
-    with edge.client() as client:
-        for number in range(ORDERS):
-            reply = client.ask("POST", "/orders", order_body(number))
-            check(reply.status == 201, f"no order: {reply}")
-            path = f"/orders/{reply.json()['orderId']}"
-            check(client.ask("PUT", path + "/address", MOVED).status == 200, "no address")
-            check(client.ask("POST", path + "/ship", {}).status == 200, "not shipped")
-            orders.append(reply.json()["orderId"])
-    return orders
-
-
 def unknown_events_pass(edge):
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
-    orders = sell(edge)
+    orders = sell_shipped(edge, ORDERS, lambda number: MOVED)
     change_db(edge.data / "store.db", "UPDATE outbox SET type = ? WHERE type = ?", UNKNOWN, KNOWN)
     check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
     edge.catch_up()

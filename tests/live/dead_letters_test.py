@@ -12,7 +12,7 @@ import time
 from central_process import Central, check_sums, everything_read, verify
 from kafka_service import Kafka, Mongo
 from shop import all_delivered, spoil, till
-from tillbox_e2e import check, eventually, order_body, run, scratch
+from tillbox_e2e import check, eventually, run, scratch, sell_shipped
 
 ORDERS = 24
 FOLLOW_SECONDS = 30  # INTERFACES, "Dead letters"
@@ -33,25 +33,14 @@ def letters(central, *args):
             for row in rows}
 
 
-def sell(edge):
-    """Orders of three versions: placed, with another address, shipped."""
-    orders = []
-    with edge.client() as client:
-        for number in range(ORDERS):
-            reply = client.ask("POST", "/orders", order_body(number))
-            check(reply.status == 201, f"no order: {reply}")
-            path = f"/orders/{reply.json()['orderId']}"
-            body = {"line1": f"Lindenweg {number}", "city": "Kiel", "country": "DE"}
-            check(client.ask("PUT", path + "/address", body).status == 200, "no address")
-            check(client.ask("POST", path + "/ship", {}).status == 200, "not shipped")
-            orders.append(reply.json()["orderId"])
-    return orders
+def address(number):
+    return {"line1": f"Lindenweg {number}", "city": "Kiel", "country": "DE"}
 
 
 def spoilt_events_leave(edge):
     """What is wrong, and what must wait for it: (order, version)."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
-    orders = sell(edge)
+    orders = sell_shipped(edge, ORDERS, address)
     spoilt = [(order, 1) for order in orders[0:3]] + [(order, 2) for order in orders[3:6]]
     waiting = [(order, later) for order, version in spoilt for later in range(version + 1, 4)]
     edge.stop()
@@ -119,7 +108,7 @@ def mended_in_spite_of_a_kill(reading, other, found):
 
 def dropped(central, edge):
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
-    order = sell(edge)[0]
+    order = sell_shipped(edge, ORDERS, address)[0]
     edge.stop()
     spoil(edge, [(order, 3)])
     edge.start()

@@ -1,0 +1,17 @@
+#include "view_setup.h"
+#include "base/diag.h"
+
+struct tb_plan_rules tb_view_rules(const struct tb_config *config)
+{
+    return (struct tb_plan_rules){
+        .currency = tb_config_text(config, TB_NODE_CURRENCY),
+        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
+    };
+}
+
+void tb_view_rebuild_entered(void *ctx, enum tb_rebuild_state state, const char *why)
+{
+    (void)ctx;
+    tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
+            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
+}
