@@ -1,4 +1,3 @@
-#include "base/diag.h"
 #include "edge_priv.h"
 #include "query/view_sqlite.h"
 #include "view_setup.h"
