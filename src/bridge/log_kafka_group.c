@@ -191,8 +191,19 @@ void tb_kafka_group_pause(struct kafka_reader *reader)
 
 /* Partitions come and go. */
 
+/* The library would keep those paused that are paused now, also when they come back. */
+static void unpause_all(const struct kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
+
+    (void)rd_kafka_resume_partitions(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 static void give_up_all(struct kafka_reader *reader)
 {
+    if (reader->paused)
+        unpause_all(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct kafka_part *part = &reader->parts[p];
 

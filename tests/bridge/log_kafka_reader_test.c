@@ -248,6 +248,48 @@ START_TEST(a_paused_reader_stays_in_its_group)
 }
 END_TEST
 
+/* Whatever came again counts once. */
+static int count_seen_once(void)
+{
+    bool seen[TB_LOG_PARTITIONS][100] = {{false}};
+    int n = 0;
+
+    for (size_t i = 0; i < f.seen->count; i++) {
+        bool *one = &seen[f.seen->records[i].partition][f.seen->records[i].offset];
+
+        n += !*one;
+        *one = true;
+    }
+    return n;
+}
+
+/* The library keeps a partition paused that was given up paused. The pause ends while the group is
+ * being formed, or when the partition is another's, and it comes back. */
+START_TEST(a_pause_does_not_come_back_with_a_partition)
+{
+    struct tb_log_reader *reader = open_reader(), *other;
+    int left = _i ? TB_LOG_PARTITIONS / 2 : 0;
+    struct tb_error err = {0};
+
+    put_many(0, 20);
+    while (f.seen->count < 20)
+        poll_seen(reader, 100, 100);
+    ck_ok(reader->ops->pause(reader, true, &err));
+    other = open_reader();
+    while (count_held(reader) != left) {
+        poll_seen(reader, 100, 100);
+        poll_seen(other, 100, 100);
+    }
+    ck_ok(reader->ops->pause(reader, false, &err));
+    other->ops->free(other);
+    f.seen->count = 0;
+    put_many(20, 60);
+    while (count_seen_once() < 60)
+        poll_seen(reader, 100, 100);
+    reader->ops->free(reader);
+}
+END_TEST
+
 /* The brokers keep 5 MiB a partition: more than that takes the committed offset away. */
 static void overtake(int32_t p)
 {
@@ -493,6 +535,7 @@ int main(void)
     tcase_add_test(tc, two_readers_share);
     tcase_add_test(tc, a_pause_keeps_the_order);
     tcase_add_test(tc, a_paused_reader_stays_in_its_group);
+    tcase_add_loop_test(tc, a_pause_does_not_come_back_with_a_partition, 0, 2);
     tcase_add_test(tc, an_overtaken_offset_is_an_alarm);
     tcase_add_loop_test(tc, commits_outlive_refusals, 0, 5);
     tcase_add_test(tc, a_group_that_is_not_formed_is_told_of);

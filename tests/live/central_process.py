@@ -83,11 +83,19 @@ class Feed:
 
 def everything_read(*centrals, seconds=120, partitions=6):
     """Each partition is read by one of them, and none has anything left."""
+    parts = {}
+
     def caught_up():
-        parts = [part for central in centrals for part in central.status()["partitions"]]
-        return (sorted(part["partition"] for part in parts) == list(range(partitions)) and
-                all(part["lag"] == 0 for part in parts))
-    eventually(caught_up, "every partition is read to its end", seconds, pause=0.2)
+        for central in centrals:
+            parts[central.name] = central.status()["partitions"]
+        read = [part for mine in parts.values() for part in mine]
+        return (sorted(part["partition"] for part in read) == list(range(partitions)) and
+                all(part["lag"] == 0 for part in read))
+
+    try:
+        eventually(caught_up, "every partition is read to its end", seconds, pause=0.2)
+    except Failed as late:
+        raise Failed(f"{late}: {json.dumps(parts)}") from None
 
 
 def check_orders(central, expected):
