@@ -41,9 +41,9 @@ static const struct tb_log_kafka_property ours[] = {
     /* The relay lingers by itself. More here, and a window that is full stands still meanwhile; so
      * it does while more than so many for one partition are waited for. */
     {"linger.ms", "1", TB_KAFKA_PRODUCER},
-    {"batch.num.messages", "100", TB_KAFKA_PRODUCER},
+    {"batch.num.messages", "1000", TB_KAFKA_PRODUCER},
     /* The outbox is the queue; this one holds what may be unacknowledged. */
-    {"queue.buffering.max.messages", AS_TEXT(TB_LOG_BATCH_MAX), TB_KAFKA_PRODUCER},
+    {"queue.buffering.max.messages", AS_TEXT(TB_LOG_WINDOW_MAX), TB_KAFKA_PRODUCER},
     {"queue.buffering.max.kbytes", "16384", TB_KAFKA_PRODUCER},
     {"message.max.bytes", AS_TEXT(TB_LOG_KAFKA_RECORD_MAX), TB_KAFKA_PRODUCER},
     {"partitioner", "murmur2_random", TB_KAFKA_PRODUCER},

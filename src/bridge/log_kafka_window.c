@@ -3,9 +3,10 @@
 
 void tb_kafka_window_init(struct kafka_window *window)
 {
-    *window = (struct kafka_window){
-        .free_count = TB_LOG_BATCH_MAX, .ready_first = TB_KAFKA_NONE, .ready_last = TB_KAFKA_NONE};
-    for (size_t i = 0; i < TB_LOG_BATCH_MAX; i++)
+    *window = (struct kafka_window){.free_count = TB_LOG_WINDOW_MAX,
+                                    .ready_first = TB_KAFKA_NONE,
+                                    .ready_last = TB_KAFKA_NONE};
+    for (size_t i = 0; i < TB_LOG_WINDOW_MAX; i++)
         window->free_slots[i] = (uint16_t)i;
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
         window->last[i] = TB_KAFKA_NONE;
@@ -13,7 +14,7 @@ void tb_kafka_window_init(struct kafka_window *window)
 
 size_t tb_kafka_window_outstanding(const struct kafka_window *window)
 {
-    return TB_LOG_BATCH_MAX - window->free_count;
+    return TB_LOG_WINDOW_MAX - window->free_count;
 }
 
 /* Copies. */
@@ -109,7 +110,7 @@ static void give_back(struct kafka_window *window, uint16_t i)
 
 static void tell(struct kafka_window *window, int64_t tag, enum tb_code code, bool alone_wanted)
 {
-    window->acks[(window->ack_head + window->ack_count++) % TB_LOG_BATCH_MAX] =
+    window->acks[(window->ack_head + window->ack_count++) % TB_LOG_WINDOW_MAX] =
         (struct tb_log_ack){tag, code, alone_wanted};
     window->bad_acks += code != TB_OK;
 }
@@ -224,7 +225,7 @@ void tb_kafka_window_answer(struct kafka_window *window, size_t slot, enum tb_co
 {
     uint16_t i = (uint16_t)slot, behind;
 
-    TB_ASSERT(slot < TB_LOG_BATCH_MAX && window->slots[i].used);
+    TB_ASSERT(slot < TB_LOG_WINDOW_MAX && window->slots[i].used);
     behind = window->slots[i].behind;
     if (window->slots[i].waiting)
         unready(window, i);
@@ -240,7 +241,7 @@ void tb_kafka_window_answer(struct kafka_window *window, size_t slot, enum tb_co
 
 void tb_kafka_window_lose(struct kafka_window *window)
 {
-    for (uint16_t i = 0; i < TB_LOG_BATCH_MAX; i++) {
+    for (uint16_t i = 0; i < TB_LOG_WINDOW_MAX; i++) {
         if (!window->slots[i].used)
             continue;
         tell(window, window->slots[i].tag, TB_UNKNOWN, false);
@@ -259,7 +260,7 @@ size_t tb_kafka_window_hand_out(struct kafka_window *window, struct tb_log_ack *
     for (size_t i = 0; i < n; i++) {
         ret_acks[i] = window->acks[window->ack_head];
         window->bad_acks -= ret_acks[i].code != TB_OK;
-        window->ack_head = (window->ack_head + 1) % TB_LOG_BATCH_MAX;
+        window->ack_head = (window->ack_head + 1) % TB_LOG_WINDOW_MAX;
     }
     window->ack_count -= n;
     return n;
@@ -267,6 +268,6 @@ size_t tb_kafka_window_hand_out(struct kafka_window *window, struct tb_log_ack *
 
 void tb_kafka_window_release(struct kafka_window *window)
 {
-    for (size_t i = 0; i < TB_LOG_BATCH_MAX; i++)
+    for (size_t i = 0; i < TB_LOG_WINDOW_MAX; i++)
         free(window->slots[i].waiting);
 }

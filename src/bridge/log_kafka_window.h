@@ -19,8 +19,8 @@
 
 /* Copies of what waits: a window of ordinary events several times over. */
 #define TB_KAFKA_WAITING_BYTES_MAX ((size_t)4 << 20)
-#define TB_KAFKA_BUCKETS 2048 /* twice the window; a power of two */
-#define TB_KAFKA_NONE TB_LOG_BATCH_MAX
+#define TB_KAFKA_BUCKETS 16384 /* more than the window; a power of two */
+#define TB_KAFKA_NONE TB_LOG_WINDOW_MAX
 
 struct kafka_slot {
     int64_t tag;
@@ -33,12 +33,12 @@ struct kafka_slot {
     size_t waiting_bytes;
 };
 struct kafka_window {
-    struct kafka_slot slots[TB_LOG_BATCH_MAX];
-    uint16_t free_slots[TB_LOG_BATCH_MAX]; /* a stack */
+    struct kafka_slot slots[TB_LOG_WINDOW_MAX];
+    uint16_t free_slots[TB_LOG_WINDOW_MAX]; /* a stack */
     size_t free_count;
-    uint16_t last[TB_KAFKA_BUCKETS];          /* the last record of each key, by hash */
-    uint16_t ready_first, ready_last;         /* what waited and may be sent; NONE */
-    struct tb_log_ack acks[TB_LOG_BATCH_MAX]; /* a ring */
+    uint16_t last[TB_KAFKA_BUCKETS];           /* the last record of each key, by hash */
+    uint16_t ready_first, ready_last;          /* what waited and may be sent; NONE */
+    struct tb_log_ack acks[TB_LOG_WINDOW_MAX]; /* a ring */
     size_t ack_head, ack_count;
     size_t bad_acks; /* of them not TB_OK */
     size_t waiting_bytes;

@@ -2,12 +2,12 @@
 
 static struct tb_relay_slot *slot(struct tb_relay_window *window, size_t i)
 {
-    return &window->slots[(window->head + i) % TB_LOG_BATCH_MAX];
+    return &window->slots[(window->head + i) % TB_LOG_WINDOW_MAX];
 }
 
 static void add(struct tb_relay_window *window, int64_t row, bool answered)
 {
-    TB_ASSERT(window->count < TB_LOG_BATCH_MAX);
+    TB_ASSERT(window->count < TB_LOG_WINDOW_MAX);
     TB_ASSERT(window->count == 0 || slot(window, window->count - 1)->row < row);
     *slot(window, window->count++) = (struct tb_relay_slot){row, answered, answered};
 }
@@ -62,7 +62,7 @@ bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last)
 
     while (window->count > 0 && slot(window, 0)->acknowledged) {
         *ret_last = slot(window, 0)->row;
-        window->head = (window->head + 1) % TB_LOG_BATCH_MAX;
+        window->head = (window->head + 1) % TB_LOG_WINDOW_MAX;
         window->count--;
         moved = true;
     }

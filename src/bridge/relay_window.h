@@ -15,7 +15,7 @@ struct tb_relay_slot {
     bool answered, acknowledged;
 };
 struct tb_relay_window {
-    struct tb_relay_slot slots[TB_LOG_BATCH_MAX]; /* a ring */
+    struct tb_relay_slot slots[TB_LOG_WINDOW_MAX]; /* a ring */
     size_t head, count;
     size_t outstanding; /* not yet answered */
     bool again;         /* an outcome is unknown: to be sent again from the front */
@@ -23,7 +23,7 @@ struct tb_relay_window {
 
 static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
 {
-    return TB_LOG_BATCH_MAX - window->count;
+    return TB_LOG_WINDOW_MAX - window->count;
 }
 void tb_relay_window_push(struct tb_relay_window *window, int64_t row);
 /* A row that needs no answer: it leaves with those before it. */

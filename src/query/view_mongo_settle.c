@@ -1,9 +1,9 @@
 #include "query/view_mongo_sequences.h"
 #include <stdlib.h>
 
-/* A relay sends again at most what it had under way (TB_LOG_BATCH_MAX): so long a chunk is kept,
+/* A relay sends again at most what it had under way (TB_LOG_WINDOW_MAX): so long a chunk is kept,
  * and a sequence that comes again is compared with the one that came before. */
-#define KEPT_CHUNKS (TB_LOG_BATCH_MAX / TB_CHUNK_SIZE + 2)
+#define KEPT_CHUNKS (TB_LOG_WINDOW_MAX / TB_CHUNK_SIZE + 2)
 /* Counted at once; the rest is counted when the next chunk fills. */
 #define COUNTED_AT_ONCE 1000
 

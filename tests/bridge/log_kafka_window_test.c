@@ -9,17 +9,18 @@
 
 #define KEYS 5
 #define STEPS 4000
+#define ROOM TB_LOG_WINDOW_MAX /* more than the steps */
 
 enum fate { TAKEN, SENT, ANSWERED, HANDED_OUT };
 
 static struct {
     struct kafka_window window;
     struct fake_random random;
-    enum fate fates[STEPS];
-    enum tb_code answers[STEPS];
-    size_t slots[STEPS];
-    int keys[STEPS]; /* -1: none */
-    int taken, bad;  /* bad: answers not TB_OK that are still to be handed out */
+    enum fate fates[ROOM];
+    enum tb_code answers[ROOM];
+    size_t slots[ROOM];
+    int keys[ROOM]; /* -1: none */
+    int taken, bad; /* bad: answers not TB_OK that are still to be handed out */
 } f;
 
 static void setup(void)
@@ -144,7 +145,7 @@ static void lose_all(void)
 
 static void hand_out(size_t max)
 {
-    struct tb_log_ack acks[TB_LOG_BATCH_MAX];
+    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
     size_t n = tb_kafka_window_hand_out(&f.window, acks, max);
 
     ck_assert_uint_le(n, max);
@@ -174,8 +175,8 @@ START_TEST(histories)
             lose_all();
     }
     lose_all();
-    hand_out(TB_LOG_BATCH_MAX);
-    hand_out(TB_LOG_BATCH_MAX);
+    hand_out(TB_LOG_WINDOW_MAX);
+    hand_out(TB_LOG_WINDOW_MAX);
     for (int i = 0; i < f.taken; i++)
         ck_assert_int_eq(f.fates[i], HANDED_OUT);
     ck_assert_int_gt(f.taken, 500);
@@ -191,13 +192,13 @@ START_TEST(the_window_is_bounded)
     bool send;
     size_t slot;
 
-    for (int i = 0; i < TB_LOG_BATCH_MAX; i++)
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
         ck_ok(tb_kafka_window_take(&f.window, &record, i, &f.slots[i], &send, &err));
     ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
-    for (int i = 0; i < TB_LOG_BATCH_MAX; i++)
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
         tb_kafka_window_answer(&f.window, f.slots[i], TB_OK, false);
     ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
-    f.taken = TB_LOG_BATCH_MAX;
+    f.taken = TB_LOG_WINDOW_MAX;
     for (int i = 0; i < f.taken; i++)
         f.fates[i] = ANSWERED;
     hand_out(1);

@@ -382,17 +382,17 @@ END_TEST
 START_TEST(the_window_is_bounded)
 {
     struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v")};
-    struct tb_log_ack acks[TB_LOG_BATCH_MAX];
+    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
     struct tb_error err = {0};
     int64_t until_ms = deadline();
     size_t answered = 0, n = 0;
 
     rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
-    for (int i = 0; i < TB_LOG_BATCH_MAX; i++)
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
         ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
     ck_assert_int_eq(f.writer->ops->append(f.writer, &record, -1, &err), TB_BUSY);
     rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
-    while (answered < TB_LOG_BATCH_MAX) {
+    while (answered < TB_LOG_WINDOW_MAX) {
         check_patience(until_ms);
         ck_ok(f.writer->ops->poll(f.writer, 100, acks, 7, &n, &err));
         ck_assert_uint_le(n, 7);

@@ -149,7 +149,7 @@ void broker_send(struct broker_writer *writer, enum broker_topic topic,
     struct broker_request *request = calloc(1, sizeof *request), **last = &broker->requests;
 
     TB_ASSERT(request && tb_record_copy(&broker->arena, record, &request->record));
-    if (slot < TB_LOG_BATCH_MAX)
+    if (slot < TB_LOG_WINDOW_MAX)
         request->writer = writer;
     request->client = broker_writer_client(writer);
     request->topic = topic;

@@ -121,7 +121,7 @@ extern struct broker *broker_now;
 bool broker_chance(struct broker *broker, unsigned in); /* one in so many, while it is rough */
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
-/* slot: TB_LOG_BATCH_MAX when nobody waits for the answer. */
+/* slot: TB_LOG_WINDOW_MAX when nobody waits for the answer. */
 void broker_send(struct broker_writer *writer, enum broker_topic topic,
                  const struct tb_record *record, size_t slot);
 void broker_give_up(struct broker_writer *writer); /* whatever it has under way */

@@ -101,7 +101,7 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
         tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
     } else if (fault == BROKER_EARLY_ACKS && writer->topic == BROKER_EVENTS && send) {
         tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
-        broker_send(writer, writer->topic, record, TB_LOG_BATCH_MAX);
+        broker_send(writer, writer->topic, record, TB_LOG_WINDOW_MAX);
     } else if (send) {
         broker_send(writer, writer->topic, record, slot);
     }
