@@ -76,6 +76,8 @@ struct tb_log_batch {
     int32_t partition;
     const struct tb_record *records; /* offsets rising */
     size_t count;                    /* 0: nothing arrived in time */
+    /* Another one each time the partition has come to this reader; 0: it comes and goes not. */
+    uint64_t tenure;
 };
 struct tb_log_range {
     int64_t begin, end; /* the oldest kept offset, and the next to be written */
@@ -108,6 +110,11 @@ struct tb_log_reader_ops {
      * one: a batch stays the reader's own until its next poll, and is not taken for its own when
      * the partition was another's in between. NULL: always. */
     bool (*holds)(struct tb_log_reader *reader, int32_t partition);
+    /* A word of the group's that the partition was still this reader's when the call began, and
+     * nobody had it after it came: a commit of next, where it stands. TB_BUSY: there is none, the
+     * partition may be another's by now. NULL: it comes and goes not. */
+    enum tb_code (*confirm)(struct tb_log_reader *reader, int32_t partition, int64_t next,
+                            struct tb_error *err);
     void (*wake)(struct tb_log_reader *reader); /* any thread: a waiting poll returns */
     void (*free)(struct tb_log_reader *reader);
 };

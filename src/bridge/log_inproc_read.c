@@ -206,7 +206,7 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
     if (code != TB_OK)
         return tb_error_wrap(err, "read the log");
     reader->position[p] += (int64_t)reader->count;
-    *ret_batch = (struct tb_log_batch){p, reader->records, reader->count};
+    *ret_batch = (struct tb_log_batch){p, reader->records, reader->count, 0};
     return TB_OK;
 }
 

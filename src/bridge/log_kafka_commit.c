@@ -82,20 +82,24 @@ static rd_kafka_topic_partition_list_t *take_dirty(struct kafka_reader *reader)
     return list;
 }
 
+static void send_list(struct kafka_reader *reader, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(reader->handle->rk, list, reader->answers,
+                                                     NULL, (void *)++reader->commit_number);
+
+    reader->committing = !code;
+    for (int i = 0; i < list->cnt && code; i++)
+        mark(reader, list->elems[i].partition);
+    if (code)
+        failed(reader, code);
+}
+
 static void send_dirty(struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = take_dirty(reader);
-    rd_kafka_resp_err_t code;
 
-    if (list->cnt > 0) {
-        code = rd_kafka_commit_queue(reader->handle->rk, list, reader->answers, NULL,
-                                     (void *)++reader->commit_number);
-        reader->committing = !code;
-        for (int i = 0; i < list->cnt && code; i++)
-            mark(reader, list->elems[i].partition);
-        if (code)
-            failed(reader, code);
-    }
+    if (list->cnt > 0)
+        send_list(reader, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -116,6 +120,22 @@ void tb_kafka_commit(struct kafka_reader *reader, int32_t partition, int64_t nex
     part->committed = next;
     mark(reader, partition);
     tb_kafka_commit_serve(reader);
+}
+
+bool tb_kafka_commit_now(struct kafka_reader *reader, int32_t partition, int64_t next)
+{
+    rd_kafka_topic_partition_list_t *list;
+
+    take_answers(reader, FLUSH_MS);
+    if (reader->committing)
+        return false;
+    reader->parts[partition].committed = next;
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, reader->topic, partition)->offset = next;
+    send_list(reader, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    take_answers(reader, FLUSH_MS);
+    return !reader->committing && !reader->commit_failed[0];
 }
 
 void tb_kafka_commit_flush(struct kafka_reader *reader)

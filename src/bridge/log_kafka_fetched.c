@@ -206,6 +206,6 @@ enum tb_code tb_kafka_fetched_lend(struct kafka_reader *reader, int32_t partitio
         headers += count;
         reader->lent[reader->lent_count++] = message;
     }
-    *ret_batch = (struct tb_log_batch){partition, reader->records, n};
+    *ret_batch = (struct tb_log_batch){partition, reader->records, n, part->tenure};
     return TB_OK;
 }

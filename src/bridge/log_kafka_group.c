@@ -228,12 +228,14 @@ static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_lis
     for (int i = 0; i < list->cnt; i++) {
         int32_t p = list->elems[i].partition;
 
-        if (p < TB_LOG_PARTITIONS_MAX)
+        if (p < TB_LOG_PARTITIONS_MAX) {
             reader->parts[p].held = true;
-        else
+            reader->parts[p].tenure = ++reader->tenures;
+        } else {
             snprintf(reader->refused, sizeof reader->refused,
                      "%s has more than %d partitions: the others are not read", reader->topic,
                      TB_LOG_PARTITIONS_MAX);
+        }
     }
     reader->unplaced = list->cnt > 0;
     reader->place_at_ms = 0;

@@ -159,6 +159,18 @@ static bool reader_holds(struct tb_log_reader *base, int32_t partition)
            reader_of(base)->parts[partition].held;
 }
 
+static enum tb_code reader_confirm(struct tb_log_reader *base, int32_t partition, int64_t next,
+                                   struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    if (reader->role == KAFKA_MEMBER &&
+        (!reader_holds(base, partition) || !tb_kafka_commit_now(reader, partition, next)))
+        return tb_error_set(err, TB_BUSY, "group %s does not say that it still reads %s-%d",
+                            reader->group, reader->topic, (int)partition);
+    return TB_OK;
+}
+
 static void reader_wake(struct tb_log_reader *base)
 {
     struct kafka_reader *reader = reader_of(base);
@@ -198,6 +210,7 @@ static const struct tb_log_reader_ops reader_ops = {
     .range = reader_range,
     .pause = reader_pause,
     .holds = reader_holds,
+    .confirm = reader_confirm,
     .wake = reader_wake,
     .free = reader_free,
 };

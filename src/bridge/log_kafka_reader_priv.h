@@ -24,6 +24,7 @@ struct kafka_part {
     int64_t next;      /* the next offset to fetch; -1: wherever the beginning is */
     int64_t sought;    /* to start from once it can; -1: none */
     int64_t committed; /* as told; -1: none */
+    uint64_t tenure;   /* while held */
     char why[160];
     rd_kafka_message_t **fetched; /* a ring; grows */
     size_t room, head, count;
@@ -51,6 +52,7 @@ struct kafka_reader {
     struct tb_header *headers; /* of the batch handed out */
     size_t headers_room;
 
+    uint64_t tenures;    /* ever */
     bool unplaced;       /* partitions held that do not stand anywhere yet */
     int64_t place_at_ms; /* not before; monotonic */
 
@@ -93,6 +95,8 @@ TB_CHECKED enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, in
 /* log_kafka_commit.c: the one way by which an offset is committed, and it is the next one to read.
  */
 void tb_kafka_commit(struct kafka_reader *reader, int32_t partition, int64_t next);
+/* Sent at once, and the answer waited for, for a bounded time. True: the group took it. */
+bool tb_kafka_commit_now(struct kafka_reader *reader, int32_t partition, int64_t next);
 /* What is due: answers are taken, and what failed goes again. */
 void tb_kafka_commit_serve(struct kafka_reader *reader);
 /* Waits, for a bounded time, until what was committed is in the cluster. */

@@ -188,12 +188,34 @@ static void plan_again(struct tb_consumer *consumer, struct tb_error *err)
     *err = (struct tb_error){0};
 }
 
+/* Whoever had the partition before may be in the middle of what it read: from now on the view
+ * keeps it out. If it is this one that is late, the log does not confirm it; the next poll tells.
+ */
+static enum tb_code own(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_log_batch *batch = &consumer->batch;
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_view *view = consumer->options.view;
+    enum tb_code code;
+
+    if (!view->ops->own || consumer->owned[batch->partition] == batch->tenure)
+        return TB_OK;
+    TB_TRY(view->ops->own(view, batch->partition, err));
+    code =
+        reader->ops->confirm(reader, batch->partition, batch->records[consumer->done].offset, err);
+    consumer->held = code == TB_BUSY;
+    if (code == TB_OK)
+        consumer->owned[batch->partition] = batch->tenure;
+    return code;
+}
+
 /* A plan that the view does not take is kept and tried again: it is the same plan until then. */
 enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
 
+    TB_TRY(own(consumer, err));
     for (;;) {
         if (consumer->part == 0)
             TB_TRY(plan_part(consumer, err));

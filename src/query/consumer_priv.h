@@ -59,6 +59,8 @@ struct tb_consumer {
     bool flushed;      /* the view has them for good */
     size_t told_count; /* of these the log was told */
 
+    uint64_t owned[TB_LOG_PARTITIONS_MAX]; /* tenures in which partitions are the view's own */
+
     bool paused;         /* the reader hands out nothing */
     bool held;           /* the view is not to be written further now */
     int32_t turned_back; /* partitions in a row that were held up so */

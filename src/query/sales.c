@@ -62,6 +62,25 @@ static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partitio
     return &parts[at];
 }
 
+enum tb_code tb_sales_claim(struct tb_sales_day *day, int32_t partition, int64_t fence,
+                            struct tb_arena *arena, struct tb_error *err)
+{
+    struct tb_sales_part *part = find_part(day, partition);
+
+    if (fence == 0)
+        return TB_OK;
+    if (!part && !(part = add_part(day, partition, arena)))
+        return out_of_memory(err);
+    if (part->fence > fence)
+        return tb_error_set(err, TB_BUSY, "partition %d is read by another one by now",
+                            (int)partition);
+    if (part->fence < fence) {
+        part->fence = fence;
+        day->changes++;
+    }
+    return TB_OK;
+}
+
 /* Where the offset stands among the undone ones, or would. */
 static size_t undone_at(const struct tb_sales_part *part, int64_t offset)
 {

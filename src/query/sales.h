@@ -4,6 +4,11 @@
  * but those in `undone`. A record that is held is never added again, so a replayed batch, however
  * it is cut, and a zombie's batch change nothing. New records of a partition come in log order.
  *
+ * Whoever reads a partition has a fence for it, higher than that of everybody who read it before
+ * (view.h, own), and a day takes nothing from below the highest that it has seen. So whoever is
+ * late neither adds a record that its successor has taken out for good, nor takes out what its
+ * successor has written.
+ *
  * Thread:  pure.
  * Memory:  a day's texts and lists live in the arena that made them.
  * Errors:  TB_INVALID: a sum would leave 64 bits; TB_INTERNAL: out of memory. The day is then of
@@ -18,6 +23,7 @@
 struct tb_sales_part {
     int64_t partition;
     int64_t through; /* the last offset that changed it */
+    int64_t fence;   /* the highest of those who changed it; 0: nobody had one */
     int64_t orders, returns, cancelled, total_minor;
     int64_t late_orders;  /* placed on a day that was over */
     int64_t late_changes; /* records that changed a day that was over */
@@ -36,6 +42,10 @@ struct tb_sales_day {
 TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
                                         struct tb_sales_day *ret_day, struct tb_error *err);
 bool tb_sales_counts_in(const struct tb_sales_day *day, const struct tb_order *order);
+/* To be called before a partition's records change the day. TB_BUSY: somebody with a higher fence
+ * did so before. fence 0: of somebody who is alone with the day, as long as it is not served. */
+TB_CHECKED enum tb_code tb_sales_claim(struct tb_sales_day *day, int32_t partition, int64_t fence,
+                                       struct tb_arena *arena, struct tb_error *err);
 /* Adds the change unless the day holds its record; late: the day was over when it came. */
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                                      const struct tb_plan_change *change, bool late,

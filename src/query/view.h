@@ -26,6 +26,10 @@ struct tb_view_ops {
      * NULL: load is as fast without. */
     enum tb_code (*prefetch)(struct tb_view *view, const char (*order_ids)[TB_UUID_SIZE],
                              size_t count, struct tb_error *err);
+    /* A partition's records come to this view's owner now. Once the log has confirmed that, after
+     * this call, plans of others for it that were made before, and come late, are TB_BUSY: they
+     * change nothing. Called again when it was not confirmed. NULL: there are no others. */
+    enum tb_code (*own)(struct tb_view *view, int32_t partition, struct tb_error *err);
     /* The order as the view has it; version 0 when it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned *ret_order, struct tb_error *err);

@@ -9,7 +9,9 @@
  *     only while its `changes` is what was read. So an order that is written is counted, and a
  *     record that is counted is never counted again: a crash in between, a batch cut otherwise,
  *     a zombie or a second central change nothing. What a record changes follows from the log
- *     alone, so whoever comes first writes the same figures.
+ *     alone, so whoever comes first writes the same figures. Whoever reads a partition has taken
+ *     the next number of `meta` ("fence"), and the log has confirmed after that that it reads it
+ *     still: nobody who had the partition before changes a day that it has changed.
  *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. A duplicate key is
  *     read back: version n or later is "already applied". An order that the server refuses for
  *     good is taken out of its day again; whoever refuses one, refuses it to all.

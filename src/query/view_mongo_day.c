@@ -24,10 +24,15 @@ static void read_part(struct tb_arena *arena, bson_iter_t *iter, struct tb_sales
         const char *key;
         int64_t *field;
     } fields[] = {
-        {"partition", &part->partition},    {"through", &part->through},
-        {"orders", &part->orders},          {"returns", &part->returns},
-        {"cancelled", &part->cancelled},    {"totalMinor", &part->total_minor},
-        {"lateOrders", &part->late_orders}, {"lateChanges", &part->late_changes},
+        {"partition", &part->partition},
+        {"through", &part->through},
+        {"fence", &part->fence},
+        {"orders", &part->orders},
+        {"returns", &part->returns},
+        {"cancelled", &part->cancelled},
+        {"totalMinor", &part->total_minor},
+        {"lateOrders", &part->late_orders},
+        {"lateChanges", &part->late_changes},
     };
 
     while (bson_iter_next(iter)) {
@@ -82,6 +87,7 @@ static void put_part(struct tb_put put, const struct tb_sales_part *part)
 
     tb_put_int(put, "partition", part->partition);
     tb_put_int(put, "through", part->through);
+    tb_put_int(put, "fence", part->fence);
     tb_put_int(put, "orders", part->orders);
     tb_put_int(put, "returns", part->returns);
     tb_put_int(put, "cancelled", part->cancelled);

@@ -198,17 +198,20 @@ bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count);
 TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_lease *lease,
                                               const char *collection, const struct tb_plan *plan,
                                               bool *refused, struct tb_error *err);
+/* A fence for sales.h, higher than all before (view_mongo_fence.c). */
+TB_CHECKED enum tb_code tb_mongo_next_fence(const struct tb_mongo_lease *lease, int64_t *ret_fence,
+                                            struct tb_error *err);
 /* Steps of a commit (view_mongo.h says which and why). TB_INVALID: *ret_refused's sum leaves 64
- * bits. */
+ * bits; TB_BUSY: also when somebody with a higher fence was there. */
 TB_CHECKED enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
                                              const struct tb_mongo_names *names,
-                                             const struct tb_plan *plan,
+                                             const struct tb_plan *plan, int64_t fence,
                                              const struct tb_planned **ret_refused,
                                              struct tb_error *err);
 /* Takes the changes of one order out again. */
 TB_CHECKED enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
                                             const struct tb_mongo_names *names,
-                                            const struct tb_plan *plan,
+                                            const struct tb_plan *plan, int64_t fence,
                                             const struct tb_planned *planned,
                                             struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease,

@@ -12,6 +12,7 @@ struct touching {
     const struct tb_mongo_lease *lease;
     const struct tb_mongo_names *names;
     const struct tb_plan *plan;
+    int64_t fence;
     const struct tb_planned *undo; /* NULL: all is added; else only its changes are taken out */
     struct tb_arena arena;
     struct touched *days;
@@ -118,6 +119,7 @@ static enum tb_code change_day(struct touching *run, struct touched *touched,
     int32_t partition = run->plan->partition;
 
     touched->changes_read = touched->day.changes;
+    TB_TRY(tb_sales_claim(&touched->day, partition, run->fence, &run->arena, err));
     for (size_t i = touched->first; i <= touched->last; i++) {
         const struct tb_plan_change *change = &run->plan->changes[i];
         bool late;
@@ -209,9 +211,10 @@ static enum tb_code move_forward(struct touching *run, const struct tb_plan_chan
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
                                   const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                  const struct tb_planned **ret_refused, struct tb_error *err)
+                                  int64_t fence, const struct tb_planned **ret_refused,
+                                  struct tb_error *err)
 {
-    struct touching run = {.lease = lease, .names = names, .plan = plan};
+    struct touching run = {.lease = lease, .names = names, .plan = plan, .fence = fence};
     const struct tb_plan_change *change = NULL;
     enum tb_code code;
 
@@ -226,9 +229,11 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
 
 enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
                                  const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                 const struct tb_planned *planned, struct tb_error *err)
+                                 int64_t fence, const struct tb_planned *planned,
+                                 struct tb_error *err)
 {
-    struct touching run = {.lease = lease, .names = names, .plan = plan, .undo = planned};
+    struct touching run = {
+        .lease = lease, .names = names, .plan = plan, .fence = fence, .undo = planned};
     const struct tb_plan_change *change = NULL;
     enum tb_code code = TB_OK;
 

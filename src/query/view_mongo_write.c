@@ -12,6 +12,7 @@ struct tb_view_mongo {
     bool stays;             /* at `names`, whatever is served */
     bool named;             /* names are those that the next plan is made for */
     struct tb_mongo_names names;
+    int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales.h; 0: this view never owned it */
     int64_t planned;         /* the generation that the last plan was made for; 0: none was */
     struct fetched *fetched; /* by order id */
     size_t fetched_count;
@@ -172,7 +173,8 @@ static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mon
     for (size_t i = 0; i < plan->order_count; i++) {
         if (!refused[i])
             continue;
-        TB_TRY(tb_mongo_undo_sales(lease, names, plan, plan->orders[i], err));
+        TB_TRY(tb_mongo_undo_sales(lease, names, plan, view->fences[plan->partition],
+                                   plan->orders[i], err));
         first = first < i ? first : i;
     }
     return first < plan->order_count ? refuse(view, first, plan, err) : TB_OK;
@@ -195,7 +197,8 @@ static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mo
     bool *refused;
     enum tb_code code;
 
-    code = tb_mongo_write_sales(lease, names, plan, &overflows, err);
+    code =
+        tb_mongo_write_sales(lease, names, plan, view->fences[plan->partition], &overflows, err);
     if (code == TB_INVALID)
         view->view.refused = place_of(plan, overflows);
     if (code != TB_OK)
@@ -248,6 +251,15 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
     TB_TRY(check_names(view, &lease, plan, &names, err));
     TB_TRY(write_plan(view, &lease, &names, plan, err));
     return tb_mongo_write_sequences(&lease, plan, err);
+}
+
+static enum tb_code view_own(struct tb_view *base, int32_t partition, struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+
+    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    return tb_mongo_next_fence(&lease, &view->fences[partition], err);
 }
 
 /* A hold whose owner is gone is lifted by whoever it stops. */
@@ -361,6 +373,7 @@ static void view_free(struct tb_view *base)
 
 static const struct tb_view_ops ops = {
     .until = view_until,
+    .own = view_own,
     .prefetch = view_prefetch,
     .load = view_load,
     .commit = view_commit,

@@ -331,6 +331,82 @@ START_TEST(a_zombie_changes_nothing)
 }
 END_TEST
 
+/* A view that asks who reads a partition. */
+static struct {
+    struct tb_view_ops ops;
+    const struct tb_view_ops *mem;
+    bool steal; /* what is owned is another's by then */
+    int owns[TB_LOG_PARTITIONS], commits[TB_LOG_PARTITIONS];
+} owning;
+
+static enum tb_code owning_own(struct tb_view *view, int32_t partition, struct tb_error *err)
+{
+    (void)view, (void)err;
+    owning.owns[partition]++;
+    for (int p = 0; p < TB_LOG_PARTITIONS && owning.steal; p++)
+        group_log_assign(&f.log, p, 1);
+    return TB_OK;
+}
+
+static enum tb_code owning_commit(struct tb_view *view, const struct tb_plan *plan,
+                                  struct tb_error *err)
+{
+    ck_assert_int_gt(owning.owns[plan->partition], 0);
+    owning.commits[plan->partition]++;
+    return owning.mem->commit(view, plan, err);
+}
+
+static void start_owning(void)
+{
+    memset(&owning, 0, sizeof owning);
+    owning.mem = f.mem.view.ops;
+    owning.ops = *f.mem.view.ops;
+    owning.ops.own = owning_own;
+    owning.ops.commit = owning_commit;
+    f.mem.view.ops = &owning.ops;
+}
+
+/* Each time a partition comes, the view is told before it is given anything, and only then. */
+START_TEST(a_partition_is_owned_once_whenever_it_comes)
+{
+    fill(&(struct history_options){80, 0, 0}, 0);
+    f.log.batch_max = 10;
+    start_owning();
+    for (int turn = 0; turn < 3; turn++) {
+        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+            group_log_assign(&f.log, p, turn % 2);
+        step(1 - turn % 2); /* gives them up */
+        for (int i = 0; i < 2 * TB_LOG_PARTITIONS && !all_committed(); i++)
+            step(turn % 2);
+    }
+    drain(0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        ck_assert_int_gt(owning.commits[p], owning.owns[p]);
+        ck_assert_int_le(owning.owns[p], 3);
+    }
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+/* Frozen before it owned what it has in hand, and taken for dead: it would be the last to own it,
+ * but for the group that does not confirm it. */
+START_TEST(what_the_group_does_not_confirm_is_not_written)
+{
+    fill(&(struct history_options){80, 0, 0}, 0);
+    start_owning();
+    owning.steal = true;
+    step(0);
+    owning.steal = false;
+    for (int i = 0; i < 3; i++)
+        step(0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_eq(owning.commits[p], 0);
+    ck_assert_uint_eq(f.failures, 0); /* no trouble of the view */
+    drain(1);
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
 START_TEST(letters_come_before_offsets)
 {
     fill(&(struct history_options){40, 30, 0}, 5);
@@ -484,6 +560,8 @@ int main(void)
     tcase_add_test(tc, a_revoked_batch_is_abandoned);
     tcase_add_test(tc, a_held_view_stands_where_it_is_held);
     tcase_add_test(tc, a_zombie_changes_nothing);
+    tcase_add_test(tc, a_partition_is_owned_once_whenever_it_comes);
+    tcase_add_test(tc, what_the_group_does_not_confirm_is_not_written);
     tcase_add_test(tc, letters_come_before_offsets);
     tcase_add_test(tc, a_letter_that_is_refused_goes_without_its_value);
     tcase_add_test(tc, a_flood_of_dead_letters_stops_reading);

@@ -53,7 +53,7 @@ static void hand_out(struct fake_log *log, int32_t partition, size_t count,
 
     log->handed_out = (char *)copies;
     log->position[partition] += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count};
+    *ret_batch = (struct tb_log_batch){partition, copies, count, 0};
 }
 
 static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,

@@ -33,8 +33,10 @@ static void rebalance(struct group_member *member)
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
         bool mine = log->owner[p] == index_of(member);
 
-        if (mine && !member->holds[p])
+        if (mine && !member->holds[p]) {
             member->position[p] = log->committed[p] >= 0 ? log->committed[p] : 0;
+            member->tenure[p] = ++member->tenures;
+        }
         member->holds[p] = mine;
     }
 }
@@ -47,7 +49,7 @@ static void hand_out(struct group_member *member, int32_t partition, size_t coun
 
     member->handed_out = (char *)copies;
     member->position[partition] += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count};
+    *ret_batch = (struct tb_log_batch){partition, copies, count, member->tenure[partition]};
 }
 
 static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
@@ -124,13 +126,28 @@ static bool holds(struct tb_log_reader *reader, int32_t partition)
     return member_of(reader)->holds[partition];
 }
 
+static enum tb_code confirm(struct tb_log_reader *reader, int32_t partition, int64_t next,
+                            struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+
+    if (member->log->down || member->log->owner[partition] != index_of(member))
+        return tb_error_set(err, TB_BUSY, "no word of the group");
+    return commit(reader, partition, next, err);
+}
+
 static void wake(struct tb_log_reader *reader)
 {
     (void)reader;
 }
 
-static const struct tb_log_reader_ops reader_ops = {
-    .poll = poll, .seek = seek, .commit = commit, .pause = pause, .holds = holds, .wake = wake};
+static const struct tb_log_reader_ops reader_ops = {.poll = poll,
+                                                    .seek = seek,
+                                                    .commit = commit,
+                                                    .pause = pause,
+                                                    .holds = holds,
+                                                    .confirm = confirm,
+                                                    .wake = wake};
 
 void group_log_init(struct group_log *log, struct fake_random *random)
 {

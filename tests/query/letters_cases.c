@@ -29,7 +29,7 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
 static void feed(struct letters_bed *bed, struct tb_record *records, size_t count, int64_t at_ms)
 {
     static const struct tb_plan_rules rules = {.currency = "EUR"};
-    struct tb_log_batch batch = {records[0].partition, records, count};
+    struct tb_log_batch batch = {records[0].partition, records, count, 0};
     struct tb_error err = {0};
 
     tb_plan_clear(&bed->plan);

@@ -132,6 +132,28 @@ START_TEST(what_is_not_held_is_not_taken_out)
 }
 END_TEST
 
+/* Whoever is late finds a higher fence, in its own partition alone. */
+START_TEST(who_is_late_is_fenced_off)
+{
+    struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
+    struct tb_plan_change change = {.planned = &planned, .offset = 7, .orders = 1};
+    struct tb_error err = {0};
+
+    ck_ok(tb_sales_claim(&day, 0, 0, &arena, &err)); /* a view that nobody else writes */
+    ck_assert_int_eq(day.changes, 0);
+    ck_ok(tb_sales_claim(&day, 0, 5, &arena, &err));
+    ck_assert_int_eq(day.changes, 1); /* stored, also if nothing else changes */
+    ck_ok(tb_sales_add(&day, 0, &change, false, &arena, &err));
+    ck_ok(tb_sales_claim(&day, 0, 5, &arena, &err));
+    ck_assert_int_eq(day.changes, 2);
+    ck_assert_int_eq(tb_sales_claim(&day, 0, 4, &arena, &err), TB_BUSY);
+    ck_ok(tb_sales_claim(&day, 0, 0, &arena, &err));
+    ck_ok(tb_sales_claim(&day, 1, 4, &arena, &err));
+    ck_ok(tb_sales_claim(&day, 0, 6, &arena, &err));
+    ck_assert_int_eq(day.changes, 4);
+}
+END_TEST
+
 START_TEST(a_sum_beyond_64_bits_is_refused)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
@@ -173,6 +195,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, every_record_counts_once, 0, 20);
     tcase_add_test(tc, what_is_not_held_is_not_taken_out);
+    tcase_add_test(tc, who_is_late_is_fenced_off);
     tcase_add_loop_test(tc, a_sum_beyond_64_bits_is_refused, 0, 2);
     tcase_add_test(tc, what_was_undone_is_bounded);
     suite_add_tcase(suite, tc);

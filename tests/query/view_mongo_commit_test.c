@@ -142,6 +142,36 @@ START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
 }
 END_TEST
 
+/* What is refused for good is taken out of its day by whoever reads the partition now; one that
+ * read it before, and is late with the same plan, does not bring it back, nor take out what is
+ * sound. */
+START_TEST(who_is_late_does_not_touch_a_day)
+{
+    struct tb_view *late = NULL;
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+
+    place(HISTORY_START_MS, 0, &event, &record);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &late, &err));
+    ck_ok(late->ops->own(late, 0, &err));
+    ck_ok(f.view->ops->own(f.view, 0, &err));
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    f.db.mongo->document_max = 100;
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+    ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 1);
+    f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 0);
+    ck_ok(late->ops->own(late, 0, &err)); /* it has come back */
+    ck_ok(late->ops->commit(late, &f.plan, &err));
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_BUSY);
+    late->ops->free(late);
+}
+END_TEST
+
 /* A sum that would leave 64 bits is refused, never wrong. */
 START_TEST(an_order_that_no_sum_can_hold_is_refused)
 {
@@ -280,6 +310,7 @@ int main(void)
     tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
     tcase_add_test(tc, a_stub_is_kept_and_not_served);
     tcase_add_test(tc, an_order_that_is_never_taken_is_named_and_does_not_count);
+    tcase_add_test(tc, who_is_late_does_not_touch_a_day);
     tcase_add_test(tc, an_order_that_no_sum_can_hold_is_refused);
     tcase_add_test(tc, a_day_that_was_over_is_revised);
     tcase_add_test(tc, dead_letters_are_kept_once_and_expire);

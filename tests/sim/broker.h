@@ -140,7 +140,8 @@ int broker_group_join(struct broker *broker, struct broker_group *group, int cli
 void broker_group_leave(struct broker *broker, struct broker_group *group, int member);
 struct broker_member *broker_group_hear(struct broker *broker, struct broker_group *group,
                                         int member);
-void broker_group_commit(struct broker *broker, struct broker_group *group, int member,
+/* False: it was refused, since the partition is not the member's. */
+bool broker_group_commit(struct broker *broker, struct broker_group *group, int member,
                          unsigned generation, int32_t partition, int64_t next);
 void broker_group_step(struct broker *broker, struct broker_group *group);
 void broker_group_form(struct broker *broker, struct broker_group *group);

@@ -112,7 +112,7 @@ void broker_group_step(struct broker *broker, struct broker_group *group)
         broker_group_form(broker, group);
 }
 
-void broker_group_commit(struct broker *broker, struct broker_group *group, int member,
+bool broker_group_commit(struct broker *broker, struct broker_group *group, int member,
                          unsigned generation, int32_t partition, int64_t next)
 {
     const struct broker_member *known = find(group, member);
@@ -122,7 +122,8 @@ void broker_group_commit(struct broker *broker, struct broker_group *group, int 
     sim_trace("group %s: member %d commits %d up to %" PRId64 "%s", group->name, member,
               (int)partition, next, good ? "" : ", which is refused");
     if (!good && broker->fault != BROKER_ZOMBIE_COMMITS)
-        return;
+        return false;
     broker->watch.committing(broker->watch.ctx, group, partition, next);
     group->committed[partition] = next;
+    return good;
 }

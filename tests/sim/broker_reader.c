@@ -80,10 +80,10 @@ static void hand_out(struct broker_reader *reader, int32_t partition, size_t max
     sim_trace("member %d is handed %d-%" PRId64 ", %zu records", reader->member, (int)partition,
               part->next, count);
     part->next += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count};
+    *ret_batch = (struct tb_log_batch){partition, copies, count, part->tenure};
     if (broker->fault == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
-        broker_group_commit(broker, reader->group, reader->member, reader->generation, partition,
-                            part->next);
+        (void)broker_group_commit(broker, reader->group, reader->member, reader->generation,
+                                  partition, part->next);
 }
 
 static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
@@ -169,6 +169,20 @@ static bool holds(struct tb_log_reader *base, int32_t partition)
     return reader_of(base)->parts[partition].held;
 }
 
+static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64_t next,
+                            struct tb_error *err)
+{
+    struct broker_reader *reader = reader_of(base);
+    struct broker *broker = reader->broker;
+
+    if (is_there(reader) && reader->parts[partition].held && !broker_chance(broker, 6) &&
+        broker_group_commit(broker, reader->group, reader->member, reader->generation, partition,
+                            next) &&
+        !broker_chance(broker, 6))
+        return TB_OK;
+    return tb_error_set(err, TB_BUSY, "no word of the simulated group");
+}
+
 static void wake(struct tb_log_reader *base)
 {
     (void)base; /* nobody waits in poll */
@@ -199,6 +213,7 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
                                                  .range = range,
                                                  .pause = set_paused,
                                                  .holds = holds,
+                                                 .confirm = confirm,
                                                  .wake = wake,
                                                  .free = reader_free};
     struct broker_reader *reader = calloc(1, sizeof *reader);

@@ -14,8 +14,8 @@ void broker_reader_commits(struct broker_reader *reader)
             sim_cover(SIM_COMMIT_LOST, 1);
             continue;
         }
-        broker_group_commit(reader->broker, reader->group, reader->member, reader->generation, p,
-                            part->committed);
+        (void)broker_group_commit(reader->broker, reader->group, reader->member,
+                                  reader->generation, p, part->committed);
         part->dirty = broker_chance(reader->broker, 6); /* the answer is lost */
     }
 }
@@ -40,8 +40,12 @@ static void take(struct broker_reader *reader, const struct broker_member *membe
         int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
 
         if (member->holds[p])
-            reader->parts[p] = (struct reader_part){
-                .held = true, .start = start, .next = start, .fetched = start, .committed = -1};
+            reader->parts[p] = (struct reader_part){.held = true,
+                                                    .start = start,
+                                                    .next = start,
+                                                    .fetched = start,
+                                                    .committed = -1,
+                                                    .tenure = ++reader->tenures};
     }
     reader->generation = reader->group->generation;
 }

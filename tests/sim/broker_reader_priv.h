@@ -14,6 +14,7 @@ struct reader_part {
     int64_t next;      /* to be handed out */
     int64_t fetched;   /* up to here */
     int64_t committed; /* as far as this reader knows; sent unless dirty */
+    uint64_t tenure;   /* log.h */
 };
 struct broker_reader {
     struct tb_log_reader base;
@@ -23,6 +24,7 @@ struct broker_reader {
     enum broker_topic topic;
     int client, member; /* 0: of no group */
     unsigned generation;
+    uint64_t tenures; /* ever */
     struct reader_part parts[TB_LOG_PARTITIONS];
     bool paused;
     bool dead; /* its process is gone */
