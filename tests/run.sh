@@ -4,7 +4,7 @@
 #   sh tests/run.sh            all of it
 #   sh tests/run.sh --quick    unit tests only, no builds with TSan and of the fast simulation
 #
-# TB_JOBS sets how many compile and test at once (default: the number of processors).
+# TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=${TB_JOBS:-$(nproc)}
@@ -48,4 +48,5 @@ ctest --test-dir build/tsan -R "$threaded" -j "$jobs" --output-on-failure
 # The seeds that a change is judged by; with sanitizers ctest runs fewer of them.
 build sim tillbox-sim
 build/sim/tests/sim/tillbox-sim
-exec ctest --test-dir build/dev -j "$jobs" --output-on-failure
+# One more than there are processors: many wait for servers more than they compute.
+exec ctest --test-dir build/dev -j "$((jobs + 1))" --output-on-failure

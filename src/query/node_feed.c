@@ -89,17 +89,30 @@ static void set_failing(struct tb_node_feed *feed, bool failing, const struct tb
     feed->options.trouble(feed->options.ctx, err);
 }
 
+/* What went to another reader is that one's to note and to commit, also if it comes back. */
+static void drop_lost(struct tb_node_feed *feed)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+
+    if (!feed->owed || !reader->ops->holds || reader->ops->holds(reader, feed->owed_partition))
+        return;
+    feed->kept_count = 0;
+    feed->owed = false;
+}
+
 /* Until it is time to try again. A reader that is not polled would be taken for dead. */
 static int64_t serve(struct tb_node_feed *feed, int64_t left_ms)
 {
     struct tb_log_reader *reader = feed->options.reader;
     struct tb_log_batch none = {0};
     struct tb_error err = {0};
+    enum tb_code code;
 
     if (!feed->paused)
         return left_ms;
-    /* A log that fails does not wait. */
-    return reader->ops->poll(reader, /* max= */ 0, left_ms, &none, &err) == TB_OK ? 0 : left_ms;
+    code = reader->ops->poll(reader, /* max= */ 0, left_ms, &none, &err);
+    drop_lost(feed);
+    return code == TB_OK ? 0 : left_ms; /* a log that fails does not wait */
 }
 
 int64_t tb_node_feed_step(struct tb_node_feed *feed, int64_t wait_ms)
