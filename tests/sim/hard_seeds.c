@@ -17,5 +17,9 @@ const struct sim_hard_seed sim_hard_seeds[] = {
     {SIM_CONNECTED, 1076},
     /* A partition that went and came back in one poll. */
     {SIM_CONNECTED, 6077},
+    /* A late central that counts again what was refused for good. */
+    {SIM_CONNECTED, 220},
+    /* A feed of heartbeats that commits what it had before its partition went and came back. */
+    {SIM_CONNECTED, 3534},
 };
 const size_t sim_hard_seed_count = sizeof sim_hard_seeds / sizeof *sim_hard_seeds;
