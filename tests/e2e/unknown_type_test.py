@@ -5,11 +5,9 @@ Method: changes of an address bear another type when they leave the outbox; the 
 one, and a log in which they bear their own.
 """
 import contextlib
-import json
-import re
 
-from tillbox_e2e import (ADDRESS, Edge, change_db, check, read_db, rebuild_ended, run, scratch,
-                         sell_shipped)
+from tillbox_e2e import (ADDRESS, Edge, change_db, check, check_unknown_told, read_db,
+                         rebuild_ended, run, scratch, sell_shipped)
 
 KNOWN, UNKNOWN = "OrderAddressChanged.v1", "OrderAddressWrapped.v1"  # of one length
 ORDERS = 30
@@ -31,17 +29,6 @@ def check_seen(edge, orders, line1):
     for order in found.values():
         check((order["version"], order["status"]) == (3, "SHIPPED"), f"it stands still: {order}")
         check(order["shippingAddress"]["line1"] == line1, f"the address is another: {order}")
-
-
-def check_told(edge):
-    metrics = edge.ask("GET", "/metrics").body.decode()
-    count = int(re.search(r'events_total\{result="unknown"\} (\d+)', metrics)[1])
-    check(count == ORDERS, f"{count} unknown events are counted")
-    check("tillbox_dead_letters 0\n" in metrics, "they are dead letters")
-    lines = [json.loads(line) for line in edge.diagnostics().splitlines()]
-    told = [line for line in lines if line["event"] == "consumer.unknown_type"]
-    check(len(told) == 1 and told[0]["level"] == "warn" and UNKNOWN in told[0]["message"],
-          f"it is told as {told}")
 
 
 def the_log_bears_their_own_type(edge):
@@ -68,7 +55,9 @@ def test():
     with scratch() as folder, Edge(folder / "data") as edge:
         orders = unknown_events_pass(edge)
         check_seen(edge, orders, ADDRESS["line1"])
-        check_told(edge)
+        check_unknown_told(edge, UNKNOWN, ORDERS)
+        check("tillbox_dead_letters 0\n" in edge.ask("GET", "/metrics").body.decode(),
+              "they are dead letters")
         check(rebuild(edge)["state"] == "done", "the same build makes something else of it")
         edge.stop()
         the_log_bears_their_own_type(edge)

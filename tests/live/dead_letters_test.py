@@ -1,8 +1,10 @@
 """Promise: what cannot be read in Kafka is a dead letter at the centre, later events of its order
 wait with it, everything else goes on; `tillbox dlq` at any central mends it, those that waited
 follow, and in the end the view is what the tills hold. Killing the central that reads, and sending
-again what was sent, change nothing of that.
-Method: events are spoilt in a till's outbox before they leave, so its orders stay what they are.
+again what was sent, change nothing of that. What can be read and is of a type that this build does
+not know is no letter: it moves its order's version, is counted and told of, and nothing waits.
+Method: events are spoilt, or get another type, in a till's outbox before they leave, so its orders
+stay what they are.
 """
 import json
 import os
@@ -12,9 +14,11 @@ import time
 from central_process import Central, check_sums, everything_read, verify
 from kafka_service import Kafka, Mongo
 from shop import all_delivered, spoil, till
-from tillbox_e2e import check, eventually, run, scratch, sell_shipped
+from tillbox_e2e import (ADDRESS, change_db, check, check_unknown_told, eventually, run, scratch,
+                         sell_moved, sell_shipped)
 
 ORDERS = 24
+UNKNOWN, UNKNOWN_EVENTS = "OrderAddressWrapped.v1", 6
 FOLLOW_SECONDS = 30  # INTERFACES, "Dead letters"
 
 
@@ -37,9 +41,12 @@ def address(number):
     return {"line1": f"Lindenweg {number}", "city": "Kiel", "country": "DE"}
 
 
-def spoilt_events_leave(edge):
-    """What is wrong, and what must wait for it: (order, version)."""
+def bad_events_leave(edge):
+    """Of unknown type, in front of all others: orders; what is wrong, and what must wait for it:
+    (order, version)."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
+    moved = sell_moved(edge, UNKNOWN_EVENTS, lambda number: address(99))  # where none stays
+    change_db(edge.data / "store.db", "UPDATE outbox SET type = ? WHERE version = 2", UNKNOWN)
     orders = sell_shipped(edge, ORDERS, address)
     spoilt = [(order, 1) for order in orders[0:3]] + [(order, 2) for order in orders[3:6]]
     waiting = [(order, later) for order, version in spoilt for later in range(version + 1, 4)]
@@ -48,7 +55,32 @@ def spoilt_events_leave(edge):
     edge.start()
     check(edge.ask("PUT", "/link", {"state": "auto"}).status == 200, "the link is still held")
     all_delivered(edge)
-    return set(spoilt), set(waiting)
+    return moved, set(spoilt), set(waiting)
+
+
+def order_at(central, order, query=""):
+    reply = central.ask("GET", f"/orders/{order}{query}")
+    check(reply.status == 200, f"{order}{query}: {reply}")
+    return reply.json()
+
+
+def unknown_events_move_versions(central, edge, moved, kept_back):
+    """And nothing else; what comes behind them, of other orders and of theirs, is applied."""
+    for order in moved:
+        seen = order_at(central, order)
+        check(seen["version"] == 2 and seen["shippingAddress"] == ADDRESS,
+              f"not the order as placed, at version 2: {seen}")
+    check_unknown_told(central, UNKNOWN, len(moved))
+    shipped = [order for order in central.orders().values() if order["status"] == "SHIPPED"]
+    check(len(shipped) == ORDERS - kept_back, f"{len(shipped)} of {ORDERS} others went through")
+    with edge.client() as client:
+        for number, order in enumerate(moved):
+            client.ask("PUT", f"/orders/{order}/address", address(number))
+            check(client.ask("POST", f"/orders/{order}/ship", {}).status == 200, "not shipped")
+    for number, order in enumerate(moved):
+        seen = order_at(central, order, "?minVersion=4&wait=30s")
+        check(seen["status"] == "SHIPPED" and seen["shippingAddress"] == address(number),
+              f"later events are not applied: {seen}")
 
 
 def they_are_letters(central, spoilt, waiting):
@@ -151,8 +183,9 @@ def test():
             Central(folder, "one", kafka.address, mongo.uri, "--create-topics") as one, \
             till(folder, "till1", kafka.address) as edge:
         one.tills = [edge]
-        spoilt, waiting = spoilt_events_leave(edge)
+        moved, spoilt, waiting = bad_events_leave(edge)
         everything_read(one)
+        unknown_events_move_versions(one, edge, moved, len({order for order, _ in spoilt}))
         found = they_are_letters(one, spoilt, waiting)
         dead_again(one, kafka, found)
         with Central(folder, "two", kafka.address, mongo.uri) as two:

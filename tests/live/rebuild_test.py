@@ -1,8 +1,9 @@
 """The centrals' view is rebuilt in MongoDB while two tills sell and two centrals serve and project:
 no read fails, none is older than one before. What differs is listed and stops the swap unless it
 is accepted; the view from before can be served again; a central that is killed while it is at it
-leaves a view that is served, and a job that the other one ends. In the end `tillbox verify` finds
-every order of both tills.
+leaves a view that is served, and a job that the other one ends. While MongoDB is away it says so,
+reads are refused and not wrong, and then it goes on by itself with the view it was filling. In the
+end `tillbox verify` finds every order of both tills.
 """
 import os
 import random
@@ -17,16 +18,24 @@ from tillbox_e2e import check, eventually, run, scratch
 # The server of the tests looks through all orders for each one that is changed: few are sold.
 BEFORE, RATE, KILLS = 150, 15, 3
 PARTITIONS = 8  # more than a node's own log has
+AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # it is waited for, twice
 ENDS = ("done", "failed", "rolled-back", "none")
 
 
 class Reader(Worker):
-    """Reads orders, and the sums, at either central: nothing fails, nothing goes back."""
+    """Reads orders, and the sums, at either central: nothing goes back, and nothing fails but,
+    where MongoDB may be away, with 503."""
 
-    def __init__(self, sellers, centrals, seed):
+    def __init__(self, sellers, centrals, seed, may_be_away=False):
         super().__init__()
         self.sellers, self.centrals, self.random = sellers, centrals, random.Random(seed)
         self.seen, self.sums, self.reads, self.wrong = {}, 0, 0, []
+        self.may_be_away, self.refused = may_be_away, 0
+
+    def is_refused(self, reply):
+        refused = self.may_be_away and reply.status == 503
+        self.refused += refused
+        return refused
 
     def read_order(self, central, client):
         orders = [order for seller in self.sellers for order in seller.orders[-300:]]
@@ -34,6 +43,8 @@ class Reader(Worker):
             return
         order = self.random.choice(orders)
         reply = client.ask("GET", f"/orders/{order}")
+        if self.is_refused(reply):
+            return
         version = reply.json()["version"] if reply.status == 200 else 0
         if reply.status not in (200, 404) or version < self.seen.get(order, 0):
             self.wrong.append(f"{order} at {central.name}, seen at {self.seen.get(order)}: {reply}")
@@ -41,6 +52,8 @@ class Reader(Worker):
 
     def read_sums(self, central, client):
         reply = client.ask("GET", "/orders/stats")
+        if self.is_refused(reply):
+            return
         check(reply.status == 200, f"no sums at {central.name}: {reply}")
         count = sum(total["orders"] for total in reply.json()["totals"])
         if count < self.sums:
@@ -150,6 +163,45 @@ def killed_in_the_middle(mongo, centrals):
         print(f"killed and ended: generation {served(mongo)['generation']}")
 
 
+def shown(one, other):
+    """By whoever is at it: the other one, if it misses the beat of the one that began."""
+    got = get(one)
+    return get(other) if got.get("owner") == other.name else got
+
+
+def away_in_the_middle(mongo, one, other):
+    """Frozen longer than a question to it may take, then killed and started again."""
+    before, at = served(mongo)["generation"], 0
+    start(one)
+    for leave, come_back in ((mongo.freeze, mongo.thaw), (mongo.kill, mongo.start)):
+        eventually(lambda: shown(one, other)["events"] > at, "it fills", 60)
+        leave()
+        got = eventually(lambda: "MongoDB" in (got := shown(one, other)).get("problem", "") and got,
+                         "it says what is in its way", 60, 0.1)
+        check(got["state"] not in ENDS, f"it ends with that: {got}")
+        at = got["events"]
+        come_back()
+        print(f"MongoDB was away while {got['state']} at {at} of {got['total']}")
+    got = eventually(lambda: not (job := meta(mongo, "rebuild"))["running"] and job,
+                     "somebody ends it", 120, 0.1)
+    check(got["state"] == "done", got)
+    now = served(mongo)
+    check((now["generation"], now["previous"]) == (before + 1, before), f"it began anew: {now}")
+
+
+def mongo_is_away(mongo, sellers, one, other):
+    """It goes on by itself, and nobody reads anything wrong."""
+    for seller in sellers:
+        seller.rate = RATE / 5  # what is sold meanwhile is projected before the swap
+    with Reader(sellers, [one, other], 3, may_be_away=True) as reader:
+        away_in_the_middle(mongo, one, other)
+        reads = reader.finish()
+    check(reader.refused > 0, "nobody read while it was away")
+    print(f"{reads} reads, {reader.refused} of them refused")
+    for seller in sellers:
+        seller.rate = RATE
+
+
 def nothing_is_left(mongo):
     """Of all views there are the one that is served and the one from before."""
     now = served(mongo)
@@ -162,10 +214,10 @@ def nothing_is_left(mongo):
 def test():
     topics = {"TILLBOX_KAFKA_PARTITIONS": str(PARTITIONS)}
     with scratch() as folder, Kafka(folder / "kafka") as kafka, Mongo(folder / "mongo") as mongo, \
-            Central(folder, "hq1", kafka.address, mongo.uri, "--create-topics", **SESSION,
-                    **topics) as one, \
-            Central(folder, "hq2", kafka.address, mongo.uri, "--create-topics", **SESSION,
-                    **topics) as other, \
+            Central(folder, "hq1", kafka.address, mongo.uri + AWAY_SOON, "--create-topics",
+                    **SESSION, **topics) as one, \
+            Central(folder, "hq2", kafka.address, mongo.uri + AWAY_SOON, "--create-topics",
+                    **SESSION, **topics) as other, \
             till(folder, "till1", kafka.address, **topics) as here, \
             till(folder, "till2", kafka.address, **topics) as there:
         sellers = [Seller(edge, RATE) for edge in (here, there)]
@@ -173,6 +225,7 @@ def test():
             eventually(lambda: all(seller.number > BEFORE for seller in sellers), "they sell", 120)
             rebuild_while_selling(mongo, sellers, one, other)
             differences_stop_it(mongo, other)
+            mongo_is_away(mongo, sellers, one, other)
             killed_in_the_middle(mongo, [one, other])
         print(f"{sum(seller.finish() for seller in sellers)} orders")
         all_delivered(here, there)
