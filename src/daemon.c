@@ -76,6 +76,10 @@ bool tb_daemon_begin(const struct tb_daemon *daemon, int argc, char **argv,
     tb_process_standard_files();
     /* Most threads are idle or make small allocations: two malloc arenas keep memory small. */
     mallopt(M_ARENA_MAX, 2);
+    /* What a relay sends is freed in the order it was made: small pieces are joined at once, which
+     * saves it a tenth of its time or more (bench/relay); fast bins keep them apart until all are
+     * walked through. */
+    mallopt(M_MXFAST, 0);
     *ret_status = EXIT_SUCCESS;
     for (int i = 1; i < argc; i++) {
         if (takes_argument(daemon, argv[i]))
