@@ -57,7 +57,13 @@ def run(test):
     """The main of every test: prints what it did; 77 says that it was skipped, and why."""
     started = time.monotonic()
     try:
-        test()
+        try:
+            test()
+        except Failed as failed:
+            if not getattr(failed, "again", False):
+                raise
+            print(f"from the beginning, once more: {failed}")
+            test()
     except Skipped as skipped:
         print(f"skipped: {skipped}")
         sys.exit(77)

@@ -143,7 +143,9 @@ def ends_with_2(folder):
             ("--unknown", complaint(folder, *kafka, *mongo, "--unknown")),
             ("no.such.thing", complaint(folder, *kafka, *mongo,
                                         TILLBOX_KAFKA_PROPERTIES_NO_SUCH_THING="1"))):
-        check(text in said and len(said.splitlines()) == 1, f"{text} is not in one line: {said}")
+        # The driver's own, where a killed process of the same number left its counters behind.
+        lines = [line for line in said.splitlines() if "malloc for counters" not in line]
+        check(len(lines) == 1 and text in lines[0], f"{text} is not in one line: {said}")
 
 
 def test():

@@ -18,12 +18,14 @@ SPOILT = {"orders": 300, "lost": 10, "poison": 20, "seed": 32, "node": "till2"}
 
 
 def contents(mongo, *but):
-    """Every collection, document by document, as text; without the fields named."""
+    """Every collection, document by document, as text; without the fields named, and without the
+    number of those who have read a partition so far, which is of no view."""
     names = [one["name"] for one in mongo.command({"listCollections": 1})
              if not one["name"].startswith("system.")]
     return {name: [json.dumps({key: value for key, value in document.items() if key not in but},
                               sort_keys=True)
-                   for document in mongo.command({"find": name, "filter": {}, "sort": {"_id": 1}})]
+                   for document in mongo.command({"find": name, "filter": {}, "sort": {"_id": 1}})
+                   if document["_id"] != "fence"]
             for name in names}
 
 
