@@ -1,6 +1,7 @@
 #include "api/api_priv.h"
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -8,6 +9,8 @@
 
 /* How exact the deadlines of connections are; a quarter of the shortest if that is less. */
 #define SWEEP_MS 1000
+/* For so long the api thread stays awake for a command: most commits are over by then. */
+#define WATCH_US 500
 
 static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
 {
@@ -258,6 +261,24 @@ struct work {
     bool sockets;  /* WebSockets are ready */
 };
 
+/* A commit is over in less time than it takes a thread to sleep and to be woken: for a single one
+ * it stays awake a moment, and yields the processor to whoever wants it. With more under way there
+ * is no hurry. True: there is work. */
+static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
+{
+    const struct tb_exchange *x = api->flying;
+
+    if (x == NULL || x->next != NULL || x->lookup.asked || wait_ms(api) == 0)
+        return false;
+    int64_t end_us = tb_clock_mono_us(api->options.clock) + WATCH_US;
+    do {
+        if (atomic_load(&api->returns.any) || poll(fds, fd_count, 0) > 0)
+            return true;
+        (void)sched_yield();
+    } while (tb_clock_mono_us(api->options.clock) < end_us);
+    return false;
+}
+
 static struct work wait_for_work(struct tb_api *api)
 {
     struct pollfd fds[4] = {
@@ -267,12 +288,14 @@ static struct work wait_for_work(struct tb_api *api)
         {.fd = tb_ws_event_fd(&api->ws), .events = POLLIN},
     };
 
-    /* Who comes with news from here on rings; who came before is seen by wait_ms. */
-    atomic_store(&api->asleep, true);
-    int rc = poll(fds, 4, (int)wait_ms(api));
-    atomic_store(&api->asleep, false);
-    if (rc <= 0)
-        return (struct work){0};
+    if (!watch(api, fds, 4)) {
+        /* Who comes with news from here on rings; who came before is seen by wait_ms. */
+        atomic_store(&api->asleep, true);
+        int rc = poll(fds, 4, (int)wait_ms(api));
+        atomic_store(&api->asleep, false);
+        if (rc <= 0)
+            return (struct work){0};
+    }
     if (fds[1].revents != 0) {
         uint64_t count = 0;
         ssize_t got = read(api->event_fd, &count, sizeof(count));

@@ -146,6 +146,8 @@ void tb_db_close(struct tb_db *db)
 {
     if (!db)
         return;
+    tb_stmt_finalize(&db->begin);
+    tb_stmt_finalize(&db->commit);
     /* The last connection to be closed moves the WAL into the file, if it may. */
     if (db->raw && !db->wal_trusted)
         (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -196,7 +198,11 @@ int64_t tb_db_last_insert_rowid(struct tb_db *db)
 
 enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error *err)
 {
-    TB_TRY(tb_db_exec(db, "BEGIN IMMEDIATE", err));
+    if (!db->begin.raw)
+        TB_TRY(tb_stmt_prepare(&db->begin, db, "BEGIN IMMEDIATE", err));
+    if (!db->commit.raw)
+        TB_TRY(tb_stmt_prepare(&db->commit, db, "COMMIT", err));
+    TB_TRY(tb_stmt_run(&db->begin, err));
     txn->db = db;
     return TB_OK;
 }
@@ -204,7 +210,7 @@ enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error 
 enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err)
 {
     struct tb_db *db = txn->db;
-    enum tb_code code = tb_db_exec(db, "COMMIT", err);
+    enum tb_code code = tb_stmt_run(&db->commit, err);
 
     if (code == TB_OK) {
         txn->db = NULL;

@@ -14,7 +14,8 @@
 struct tb_db {
     struct sqlite3 *raw; /* owned */
     bool wal_trusted; /* the disk has all of the WAL that its syncs were for; never of a reader */
-    int wal_pages;    /* a commit that leaves so many in the WAL is followed by a checkpoint */
+    struct tb_stmt begin, commit; /* of a writer, prepared at its first transaction */
+    int wal_pages; /* a commit that leaves so many in the WAL is followed by a checkpoint */
 };
 
 /* Writes the WAL anew, in place, and syncs it: from then on it is trusted. Called before a

@@ -2,6 +2,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
 
 void tb_mailbox_init(struct tb_mailbox *box, size_t max)
@@ -88,6 +90,15 @@ void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms)
     pthread_mutex_unlock(&box->lock);
 }
 
+void tb_mailbox_watch(struct tb_mailbox *box, int64_t watch_us)
+{
+    int64_t end_us = tb_clock_mono_us(&tb_clock_system) + watch_us;
+
+    while (atomic_load(&box->count) == 0 && !atomic_load(&box->woken) &&
+           tb_clock_mono_us(&tb_clock_system) < end_us)
+        (void)sched_yield();
+}
+
 void tb_mailbox_close(struct tb_mailbox *box)
 {
     pthread_mutex_lock(&box->lock);
@@ -99,10 +110,5 @@ void tb_mailbox_close(struct tb_mailbox *box)
 
 size_t tb_mailbox_count(struct tb_mailbox *box)
 {
-    size_t count;
-
-    pthread_mutex_lock(&box->lock);
-    count = box->count;
-    pthread_mutex_unlock(&box->lock);
-    return count;
+    return atomic_load(&box->count);
 }

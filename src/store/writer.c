@@ -131,6 +131,9 @@ void tb_writer_run(struct tb_writer *writer)
     while (!atomic_load(&writer->stopping)) {
         int64_t wait_ms = tb_writer_step(writer);
 
+        if (wait_ms != 0 && writer->alone)
+            tb_mailbox_watch(&writer->mailbox, TB_WRITER_WATCH_US);
+        writer->alone = false;
         if (wait_ms != 0)
             tb_mailbox_wait(&writer->mailbox, wait_ms);
     }

@@ -179,6 +179,7 @@ static void succeed(struct tb_writer *writer, int64_t rows_before, int64_t start
     bool grew = writer->store->last_row > rows_before;
 
     adopt_links(writer);
+    writer->alone = writer->job_count == 1;
     if (grew) {
         tb_histogram_observe(&writer->stats.commit_us, now_us - started_us);
         tb_histogram_observe(&writer->stats.batch_size, writer->store->last_row - rows_before);

@@ -20,6 +20,10 @@
 /* Relays that one outbox can have: the in-process one, Kafka's, and room for as many again. */
 #define TB_WRITER_CURSORS_MAX 4
 #define TB_WRITER_CURSOR_NAME_MAX 32
+/* Who sends one order after the other has the next one here within this time, and a thread that
+ * sleeps is not woken for nothing: with one connection 0.50 of raw SQLite without, 0.68 with it
+ * and the api thread's own. With more clients at once there is no hurry. */
+#define TB_WRITER_WATCH_US 250
 #define TB_WRITER_RETENTION_MS INT64_C(3600000)
 /* After a failure cursors wait longer, so that a full disk is not asked twenty times a second. */
 #define TB_WRITER_CURSOR_RETRY_MS 1000
@@ -69,6 +73,7 @@ struct tb_writer {
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
+    bool alone;              /* the last batch was a single command */
     int64_t linger_until_ms; /* after a commit: a cursor will soon follow */
     int64_t retention_at_ms; /* below 0: nothing could be removed */
     struct tb_calendar calendar;

@@ -79,6 +79,30 @@ START_TEST(a_wake_up_before_the_wait_is_remembered)
 }
 END_TEST
 
+static void *post_one(void *arg)
+{
+    ck_assert(tb_mailbox_post(&box, arg));
+    return NULL;
+}
+
+START_TEST(a_watch_sees_what_comes_and_takes_nothing)
+{
+    struct note note = {0};
+    pthread_t poster;
+
+    tb_mailbox_init(&box, 1);
+    tb_mailbox_watch(&box, 1); /* ends by itself */
+    ck_assert_int_eq(pthread_create(&poster, NULL, post_one, &note.mail), 0);
+    tb_mailbox_watch(&box, INT64_MAX / 2); /* would hang if it did not see the message */
+    ck_assert_ptr_eq(tb_mailbox_take(&box, 9), &note.mail);
+    pthread_join(poster, NULL);
+    tb_mailbox_wake(&box);
+    tb_mailbox_watch(&box, INT64_MAX / 2);
+    tb_mailbox_wait(&box, -1); /* would hang if the watch had taken the wake-up */
+    tb_mailbox_release(&box);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mailbox");
@@ -87,6 +111,7 @@ int main(void)
     tcase_add_test(tc, every_message_once_and_in_order_per_poster);
     tcase_add_test(tc, full_and_closed_are_refused);
     tcase_add_test(tc, a_wake_up_before_the_wait_is_remembered);
+    tcase_add_test(tc, a_watch_sees_what_comes_and_takes_nothing);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
