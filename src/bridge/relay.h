@@ -20,8 +20,8 @@
 #include "store/outbox.h"
 
 /* A wake-up is answered at most this often, and the more rows the last look found the more rarely:
- * a commit of the log costs a sync, which the writer's commits have to wait behind. At 1,000 orders
- * a second a look is due every 4 ms, at 3,000 every 12 ms. */
+ * a commit of the log costs a sync, which the writer's commits have to wait behind. At 1,000
+ * orders a second a look is due every 4 ms, at 3,000 every 12 ms. */
 #define TB_RELAY_LINGER_MS 3
 #define TB_RELAY_LINGER_MAX_MS 20
 #define TB_RELAY_LINGER_ROWS 4 /* another millisecond for so many rows */
