@@ -15,7 +15,7 @@
 
 static const struct tb_option options[] = {
     {"--accept", NULL, "have the new view served whatever differs"},
-    {"--rollback", NULL, "have the view served again that was before"},
+    {"--rollback", NULL, "have the view served again that was before, and wait until it is"},
     {"--wait", NULL, "until it is done; one that is under way is waited for"},
     {"--status", NULL, "start nothing, show how far it is"},
     {NULL, NULL, NULL}};
@@ -291,7 +291,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         body = TB_STR("{\"accept\":true}");
     if (rollback)
         body = TB_STR("{\"rollback\":true}");
-    return start(cli, body, wait);
+    return start(cli, body, wait || rollback); /* which takes a moment only */
 }
 
 const struct tb_subcommand tb_cmd_rebuild = {

@@ -56,12 +56,14 @@ class Scripted(unittest.TestCase):
                 self.assertEqual(self.requests, [])
 
     def test_what_is_asked_for(self):
-        for args, body in (([], ""), (["--accept"], '{"accept":true}'),
-                           (["--rollback"], '{"rollback":true}')):
+        for args, body in (([], ""), (["--accept"], '{"accept":true}')):
             with self.subTest(args=args):
                 done = self.run_on(Rebuild(), *args)
                 self.assertEqual(self.requests, [("POST", "/rebuild", body)])
                 self.assertEqual(done.stdout, "building\t0\t0\t50\t\n")
+        done = self.run_on(Rebuild(state("rolled-back")), "--rollback")
+        self.assertEqual(self.requests[0], ("POST", "/rebuild", '{"rollback":true}'))
+        self.assertEqual(done.stdout.split("\t")[0], "rolled-back")
         self.run_on(Rebuild(state("none")), "--status")
         self.assertEqual(self.requests, [("GET", "/rebuild", "")])
 
@@ -95,7 +97,7 @@ class Scripted(unittest.TestCase):
         self.assertEqual(json.loads(done.stdout), failed)
 
     def test_the_end_is_what_was_wanted_or_1(self):
-        self.run_on(Rebuild(state("rolled-back")), "--rollback", "--wait")
+        self.run_on(Rebuild(state("rolled-back")), "--rollback")
         done = self.run_on(Rebuild(state("none")), "--wait", status=1)
         self.assertIn("not known", done.stderr)
         self.run_on(Rebuild(state("\033[2J")), "--wait", status=1)
