@@ -59,7 +59,14 @@ static bool below_reserve(const struct tb_writer *writer)
     return bytes >= 0 && bytes < options->disk_reserve_bytes;
 }
 
-/* Inside the command's savepoint. */
+/* How a batch is run. */
+struct mode {
+    bool full; /* nothing is written: the disk is */
+    /* Each command in a savepoint of its own. For that SQLite copies every page that the command
+     * changes, which costs a fifth of the writer's time: only where one is known to fail. */
+    bool apart;
+};
+
 static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
                                   struct tb_error *err)
 {
@@ -102,7 +109,7 @@ static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *jo
     return tb_stmt_run(&store->stmts[TB_STMT_RELEASE], err);
 }
 
-static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, bool full,
+static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, struct mode mode,
                                 struct tb_error *err)
 {
     bool known = false;
@@ -115,21 +122,23 @@ static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, bo
                                &known, err));
     if (known)
         return TB_OK;
-    if (full) {
+    if (mode.full) {
         struct tb_error why = {0};
         tb_error_set(&why, TB_FULL,
                      "The disk of this node is nearly full; the order was not stored.");
         fail_command(job, &why);
         return TB_OK;
     }
-    return run_in_savepoint(writer, job, err);
+    if (mode.apart)
+        return run_in_savepoint(writer, job, err);
+    return write_command(writer, job, err);
 }
 
-static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, bool full,
+static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, struct mode mode,
                             struct tb_error *err)
 {
     if (job->type == TB_JOB_COMMAND)
-        return run_command(writer, job, full, err);
+        return run_command(writer, job, mode, err);
     job->code = TB_OK;
     return tb_store_set_link(writer->store, job->forced_offline, err);
 }
@@ -152,14 +161,14 @@ static enum tb_code write_marks(struct tb_store *store, const struct tb_writer_m
 }
 
 /* Everything of the batch in one transaction; one COMMIT for all. marks: NULL for none. */
-static enum tb_code transact(struct tb_writer *writer, bool full,
+static enum tb_code transact(struct tb_writer *writer, struct mode mode,
                              const struct tb_writer_marks *marks, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
     TB_TRY(tb_txn_begin(&txn, writer->store->db, err));
     for (size_t i = 0; i < writer->job_count; i++)
-        TB_TRY(run_job(writer, writer->jobs[i], full, err));
+        TB_TRY(run_job(writer, writer->jobs[i], mode, err));
     if (marks)
         TB_TRY(write_marks(writer->store, marks, err));
     return tb_txn_commit(&txn, err);
@@ -222,16 +231,21 @@ void tb_writer_run_batch(struct tb_writer *writer)
     struct tb_error err = {0};
     int64_t started_us = tb_clock_mono_us(writer->options.clock);
     int64_t rows_before = writer->store->last_row;
-    bool full = writer->job_count > 0 && below_reserve(writer);
+    struct mode mode = {.full = writer->job_count > 0 && below_reserve(writer)};
 
     tb_writer_marks_take(writer, &marks);
-    enum tb_code code = transact(writer, full, &marks, &err);
+    enum tb_code code = transact(writer, mode, &marks, &err);
 
+    if (code != TB_OK && is_local(&err) && tb_store_load(writer->store, &err) == TB_OK) {
+        mode.apart = true;
+        code = transact(writer, mode, &marks, &err);
+    }
     if (code == TB_FULL && writer->job_count > 0 && tb_store_load(writer->store, &err) == TB_OK) {
         /* Once more without writing: remembered answers are still given. */
         marks.cursor_count = marks.parked_count = 0;
         tb_writer_cursors_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
-        code = transact(writer, true, NULL, &err);
+        mode.full = true;
+        code = transact(writer, mode, NULL, &err);
     }
     if (code != TB_OK) {
         give_up(writer, &err);
