@@ -218,25 +218,29 @@ static bool parse_edition(const char *name, struct plan *plan)
     return plan->edition != SIM_DRAWN;
 }
 
-static int usage(void)
+static int usage(FILE *out, int status)
 {
     fputs("Usage: tillbox-sim [--seeds N] [--start N] [--jobs N] [--mutant NAME|all]\n"
           "                   [--edition embedded|connected]\n"
           "       tillbox-sim [--mutant NAME] [--edition ...] --seed N [--verbose]\nMutants:",
-          stderr);
+          out);
     for (int i = 1; i < SIM_MUTANT_COUNT; i++)
-        fprintf(stderr, " %s", sim_mutant_name((enum sim_mutant)i));
-    fputc('\n', stderr);
-    return 2;
+        fprintf(out, " %s", sim_mutant_name((enum sim_mutant)i));
+    fputc('\n', out);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 'o'},   {"seeds", required_argument, NULL, 'n'},
-        {"start", required_argument, NULL, 's'},  {"jobs", required_argument, NULL, 'j'},
-        {"mutant", required_argument, NULL, 'm'}, {"edition", required_argument, NULL, 'e'},
-        {"verbose", no_argument, NULL, 'v'},      {0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, 'o'},
+                                            {"seeds", required_argument, NULL, 'n'},
+                                            {"start", required_argument, NULL, 's'},
+                                            {"jobs", required_argument, NULL, 'j'},
+                                            {"mutant", required_argument, NULL, 'm'},
+                                            {"edition", required_argument, NULL, 'e'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct plan plan = {.start = 1, .jobs = 2};
     struct tb_error err = {0};
     int option;
@@ -251,13 +255,15 @@ int main(int argc, char **argv)
         if (option == 'j')
             plan.jobs = (int)strtol(optarg, NULL, 10);
         plan.verbose = plan.verbose || option == 'v';
+        if (option == 'h')
+            return usage(stdout, 0);
         if (option == '?' || (option == 'm' && !parse_mutant(optarg, &plan)) ||
             (option == 'e' && !parse_edition(optarg, &plan)))
-            return usage();
+            return usage(stderr, 2);
     }
     if (optind < argc || plan.jobs < 1 || plan.jobs > JOBS_MAX ||
         tb_zone_set("UTC", &err) != TB_OK)
-        return usage();
+        return usage(stderr, 2);
     bool mutants = plan.all_mutants || plan.mutant != SIM_MUTANT_NONE;
     if (plan.one) {
         plan.seeds = 1;
