@@ -3,36 +3,60 @@ import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import io.netty.channel.Channel;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 import org.h2.mvstore.MVStore;
 
 /** java -cp 'lib/*' MongoService.java HOST PORT FILE: serves until it is told to end. */
 public class MongoService {
-    /** What is answered is in the file: by itself the store writes about once a second. */
+    /**
+     * What is answered is in the file, and nothing that is half done: a document and its index are
+     * two maps of the store, and a kill may come at any time. So the store writes when it is told
+     * to, which is between commands.
+     */
     static class DurableBackend extends H2Backend {
+        /** Shared by commands, alone for who writes the file. */
+        private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock(true);
+
         DurableBackend(MVStore store) {
             super(store);
+        }
+
+        private Document handle(Supplier<Document> command) {
+            if (gate.getReadHoldCount() > 0) {
+                return command.get(); // one handler calls the other
+            }
+            Document answer;
+            gate.readLock().lock();
+            try {
+                answer = command.get();
+            } finally {
+                gate.readLock().unlock();
+            }
+            gate.writeLock().lock();
+            try {
+                getMvStore().commit();
+            } finally {
+                gate.writeLock().unlock();
+            }
+            return answer;
         }
 
         @Override
         public Document handleCommand(Channel channel, String database, String command,
                                       Document query) {
-            Document answer = super.handleCommand(channel, database, command, query);
-
-            getMvStore().commit();
-            return answer;
+            return handle(() -> super.handleCommand(channel, database, command, query));
         }
 
         @Override
         public Document handleMessage(MongoMessage message) {
-            Document answer = super.handleMessage(message);
-
-            getMvStore().commit();
-            return answer;
+            return handle(() -> super.handleMessage(message));
         }
     }
 
     public static void main(String[] args) {
-        MongoServer server = new MongoServer(new DurableBackend(MVStore.open(args[2])));
+        MVStore store = new MVStore.Builder().fileName(args[2]).autoCommitDisabled().open();
+        MongoServer server = new MongoServer(new DurableBackend(store));
 
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         server.bind(args[0], Integer.parseInt(args[1]));
