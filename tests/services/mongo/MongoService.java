@@ -33,11 +33,13 @@ public class MongoService {
             } finally {
                 gate.readLock().unlock();
             }
-            gate.writeLock().lock();
-            try {
-                getMvStore().commit();
-            } finally {
-                gate.writeLock().unlock();
+            if (getMvStore().hasUnsavedChanges()) { // else somebody has written it along
+                gate.writeLock().lock();
+                try {
+                    getMvStore().commit();
+                } finally {
+                    gate.writeLock().unlock();
+                }
             }
             return answer;
         }
