@@ -261,9 +261,9 @@ struct work {
     bool sockets;  /* WebSockets are ready */
 };
 
-/* A commit is over in less time than it takes a thread to sleep and to be woken: for a single one
- * it stays awake a moment, and yields the processor to whoever wants it. With more under way there
- * is no hurry. True: there is work. */
+/* To sleep and to be woken takes a good part of the time of a commit: for a single command the
+ * thread stays awake a moment, and yields the processor to whoever wants it. With more under way
+ * there is no hurry. True: there is work. */
 static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
 {
     const struct tb_exchange *x = api->flying;

@@ -36,10 +36,8 @@ void tb_mailbox_wake(struct tb_mailbox *box);
 struct tb_mail *tb_mailbox_take(struct tb_mailbox *box, size_t max);
 /* Returns when there is a message or a wake-up, or wait_ms has passed; clears the wake-up. */
 void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms);
-/* Before that, for an owner that expects a message within microseconds: returns as soon as there
- * is one or a wake-up, or watch_us has passed, and yields the processor meanwhile to whoever wants
- * it.
- */
+/* For an owner that expects a message within microseconds: stays awake until there is one or a
+ * wake-up, or watch_us (microseconds) have passed; takes neither. */
 void tb_mailbox_watch(struct tb_mailbox *box, int64_t watch_us);
 void tb_mailbox_close(struct tb_mailbox *box); /* further posts are refused; wakes the owner */
 size_t tb_mailbox_count(struct tb_mailbox *box);

@@ -114,6 +114,7 @@ int64_t tb_writer_step(struct tb_writer *writer)
 {
     int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
 
+    writer->alone = false;
     if (!tb_writer_healthy(writer))
         try_reopen(writer, now_ms);
     take_batch(writer);
@@ -133,7 +134,6 @@ void tb_writer_run(struct tb_writer *writer)
 
         if (wait_ms != 0 && writer->alone)
             tb_mailbox_watch(&writer->mailbox, TB_WRITER_WATCH_US);
-        writer->alone = false;
         if (wait_ms != 0)
             tb_mailbox_wait(&writer->mailbox, wait_ms);
     }

@@ -73,7 +73,7 @@ struct tb_writer {
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
-    bool alone;              /* the last batch was a single command */
+    bool alone;              /* the last round carried out a single job */
     int64_t linger_until_ms; /* after a commit: a cursor will soon follow */
     int64_t retention_at_ms; /* below 0: nothing could be removed */
     struct tb_calendar calendar;

@@ -27,13 +27,15 @@ public class MongoService {
                 return command.get(); // one handler calls the other
             }
             Document answer;
+            boolean unsaved;
             gate.readLock().lock();
             try {
                 answer = command.get();
+                unsaved = getMvStore().hasUnsavedChanges(); // while nobody is about to save them
             } finally {
                 gate.readLock().unlock();
             }
-            if (getMvStore().hasUnsavedChanges()) { // else somebody has written it along
+            if (unsaved) {
                 gate.writeLock().lock();
                 try {
                     getMvStore().commit();
