@@ -1,5 +1,6 @@
 #include "base/process.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -37,4 +38,9 @@ enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name, void *(*
         return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
     (void)pthread_setname_np(*ret_thread, name);
     return TB_OK;
+}
+
+void tb_process_give_way(void)
+{
+    (void)sched_yield();
 }

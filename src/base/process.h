@@ -1,6 +1,6 @@
 /* What a daemon settles with its process: files before it opens anything, and its threads.
  *
- * Thread:  the main one; files before any other starts.
+ * Thread:  the main one; files before any other starts; tb_process_give_way from any.
  * Memory:  arg is borrowed until the thread has ended.
  * Errors:  TB_INTERNAL: no thread; without /dev/null there is nothing to settle,
  *          and of how many files may be open nothing is known: 0.
@@ -20,3 +20,7 @@ int64_t tb_process_open_files(int64_t wanted);
 TB_CHECKED enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name,
                                           void *(*run)(void *arg), void *arg,
                                           struct tb_error *err);
+/* In the midst of long work: whoever waits for this processor goes first. Where there are few, a
+ * round of relay or view would hold up orders for longer than a commit takes: with a word after
+ * each row 64 connections, and one alone, place a tenth more. */
+void tb_process_give_way(void);

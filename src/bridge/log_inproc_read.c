@@ -1,3 +1,4 @@
+#include "base/process.h"
 #include "bridge/log_headers.h"
 #include "bridge/log_inproc_priv.h"
 #include <errno.h>
@@ -175,6 +176,7 @@ static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, i
         if (!taken)
             break;
         expected++;
+        tb_process_give_way();
         TB_TRY(tb_stmt_step(select, &row, err));
     }
     return TB_OK;

@@ -1,3 +1,4 @@
+#include "base/process.h"
 #include "bridge/relay_priv.h"
 
 static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
@@ -128,6 +129,7 @@ static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
             return TB_OK;
         TB_TRY(code);
         taken++;
+        tb_process_give_way();
     }
     relay->more = taken == room;
     return TB_OK;

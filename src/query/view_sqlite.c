@@ -1,4 +1,5 @@
 #include "query/view_sqlite.h"
+#include "base/process.h"
 #include "query/view_sqlite_priv.h"
 #include <stdlib.h>
 
@@ -147,6 +148,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     enum tb_code code;
     bool row = false;
 
+    tb_process_give_way();
     TB_TRY(begin(view, err));
     tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
     code = tb_stmt_step(&view->load, &row, err);
@@ -207,8 +209,10 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
 
     TB_TRY(begin(view, err));
     for (size_t i = 0; i < plan->order_count; i++) {
-        if (plan->orders[i]->changed)
-            TB_TRY(write_order(view, plan->orders[i], err));
+        if (!plan->orders[i]->changed)
+            continue;
+        TB_TRY(write_order(view, plan->orders[i], err));
+        tb_process_give_way();
     }
     TB_TRY(tb_view_sqlite_write_dead(view, plan, err));
     tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
