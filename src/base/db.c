@@ -107,7 +107,7 @@ static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
     /* After a checkpoint a WAL that had grown is cut back to 16 MiB. */
     TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
     tb_db_checkpoint_at(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
-    return TB_OK;
+    return tb_db_gather(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
 }
 
 enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,

@@ -1,8 +1,9 @@
 /* What the files of the SQLite wrapper share; nobody else includes it, but for their tests.
  *
- *   db.c       opening, transactions, migrations
- *   db_stmt.c  statements
- *   db_wal.c   the write-ahead log: written anew where it cannot be trusted, and checkpoints
+ *   db.c         opening, transactions, migrations
+ *   db_gather.c  the write-ahead log: a commit in one write
+ *   db_stmt.c    statements
+ *   db_wal.c     the write-ahead log: written anew where it cannot be trusted, and checkpoints
  *
  * Thread:  as db.h.
  * Memory:  as db.h.
@@ -23,3 +24,6 @@ struct tb_db {
 int tb_db_renew_wal(struct tb_db *db);
 /* SQLite's automatic checkpoint, but for a WAL that is not trusted. */
 void tb_db_checkpoint_at(struct tb_db *db, int wal_pages);
+/* From now on frames are gathered before they are written; until_sync: until the sync that each
+ * commit asks for (synchronous=FULL). Called once, when the connection has its WAL. */
+TB_CHECKED enum tb_code tb_db_gather(struct tb_db *db, bool until_sync, struct tb_error *err);

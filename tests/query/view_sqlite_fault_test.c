@@ -256,7 +256,7 @@ START_TEST(power_cut_at_every_change)
     int64_t changes = calls_of_a_run(FAULT_CHANGES);
     uint64_t seed = test_seed((uint64_t)_i + 1);
 
-    ck_assert_int_gt(changes, 100);
+    ck_assert_int_gt(changes, 60);
     for (int64_t at = 1; at <= changes; at++) {
         start_over();
         fault_vfs_cut_power(at, how, seed + (uint64_t)at);
