@@ -155,6 +155,11 @@ void tb_db_close(struct tb_db *db)
     free(db);
 }
 
+void tb_db_give_way(struct tb_db *db)
+{
+    db->gives_way = true;
+}
+
 sqlite3 *tb_db_raw(struct tb_db *db)
 {
     return db->raw;
@@ -198,6 +203,7 @@ int64_t tb_db_last_insert_rowid(struct tb_db *db)
 
 enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error *err)
 {
+    tb_db_relieve(db, 0);
     if (!db->begin.raw)
         TB_TRY(tb_stmt_prepare(&db->begin, db, "BEGIN IMMEDIATE", err));
     if (!db->commit.raw)

@@ -1,4 +1,5 @@
 #include "base/db_priv.h"
+#include "base/process.h"
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 struct tb_gather {
     sqlite3_io_methods methods; /* first: the file's pMethods leads here */
     const sqlite3_io_methods *real;
+    const struct tb_db *db;
     bool until_sync;
     int len;
     sqlite3_int64 offset; /* of what is gathered; of nothing: where the last write ended */
@@ -73,6 +75,8 @@ static int gather_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 o
 {
     int rc = flush(file);
 
+    if (gather_of(file)->db->gives_way)
+        tb_process_give_way();
     return rc == SQLITE_OK ? gather_of(file)->real->xRead(file, bytes, len, offset) : rc;
 }
 
@@ -125,6 +129,7 @@ enum tb_code tb_db_gather(struct tb_db *db, bool until_sync, struct tb_error *er
     if (!gather)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     gather->real = file->pMethods;
+    gather->db = db;
     gather->until_sync = until_sync;
     gather->methods = *gather->real;
     gather->methods.iVersion = 1; /* no memory-mapped reads that would pass by what is gathered */

@@ -17,12 +17,14 @@ struct tb_db {
     bool wal_trusted; /* the disk has all of the WAL that its syncs were for; never of a reader */
     struct tb_stmt begin, commit; /* of a writer, prepared at its first transaction */
     int wal_pages; /* a commit that leaves so many in the WAL is followed by a checkpoint */
+    int wal_now;   /* so many has the last one left, if no checkpoint has followed */
+    bool gives_way;
 };
 
 /* Writes the WAL anew, in place, and syncs it: from then on it is trusted. Called before a
  * connection's first statement, so that SQLite's own recovery judges what the disk has. */
 int tb_db_renew_wal(struct tb_db *db);
-/* SQLite's automatic checkpoint, but for a WAL that is not trusted. */
+/* SQLite's automatic checkpoint, but for a WAL that is not trusted, and not within the commit. */
 void tb_db_checkpoint_at(struct tb_db *db, int wal_pages);
 /* From now on frames are gathered before they are written; until_sync: until the sync that each
  * commit asks for (synchronous=FULL). Called once, when the connection has its WAL. */

@@ -1,4 +1,5 @@
 #include "base/db_priv.h"
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -106,15 +107,41 @@ static int checkpoint(struct tb_db *db, int mode)
     return rc;
 }
 
+/* One at a time: the files share a disk, and two that sync at once hold up the commits for longer
+ * than the same two one after another. */
+static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
+
 /* The commit stands, whatever becomes of this: it is tried again after the next one. */
+static void relieve(struct tb_db *db)
+{
+    (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+    db->wal_now = 0;
+    (void)pthread_mutex_unlock(&checkpointing);
+}
+
+void tb_db_relieve(struct tb_db *db, int wal_pages)
+{
+    if (db->wal_now >= (wal_pages > 0 ? wal_pages : db->wal_pages) &&
+        pthread_mutex_trylock(&checkpointing) == 0)
+        relieve(db);
+}
+
+/* However long another one takes, and for statements that are transactions of their own, which no
+ * tb_txn_begin comes between: beyond so many times its pages no WAL grows. */
+#define WAL_FULL_TIMES 4
+
+/* Called within COMMIT: whoever waits for that shall not wait for a checkpoint, too. */
 static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
 {
     struct tb_db *db = ctx;
 
     (void)raw;
     (void)name;
-    if (pages >= db->wal_pages)
-        (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+    db->wal_now = pages;
+    if (pages >= db->wal_pages * WAL_FULL_TIMES) {
+        (void)pthread_mutex_lock(&checkpointing);
+        relieve(db);
+    }
     return SQLITE_OK;
 }
 

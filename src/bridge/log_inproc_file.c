@@ -6,7 +6,7 @@
 #define APPLICATION_ID 0x74624c47
 /* Pages of WAL between checkpoints. A checkpoint's syncs hold up the store's commits on the same
  * disk, for as long as it is large (measured beside TB_VIEW_WAL_PAGES). */
-#define WAL_PAGES 250
+#define WAL_PAGES 120
 
 /* A partition's records are a table of their own, so that each insert is an append at the right
  * edge of one tree; they are made with their topic. */
@@ -134,6 +134,7 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
     bool again = first_group(log) || first_topic(log);
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
+    tb_db_give_way(log->db);
     TB_TRY(
         tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
     TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,

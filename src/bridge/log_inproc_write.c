@@ -171,6 +171,7 @@ static enum tb_code commit_open(struct inproc_writer *writer, struct tb_error *e
         return tb_error_wrap(err, "commit to the log");
     }
     publish(writer);
+    tb_db_relieve(writer->log->db, 0);
     return TB_OK;
 }
 

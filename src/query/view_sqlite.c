@@ -291,6 +291,7 @@ static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
 static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struct tb_error *err)
 {
     TB_TRY(tb_db_open(path, TB_DB_DERIVED, TB_VIEW_WAL_PAGES, &view->db, err));
+    tb_db_give_way(view->db);
     if (tb_db_migrate(view->db, TB_VIEW_APPLICATION_ID, schema, sizeof schema / sizeof *schema,
                       err) != TB_OK)
         return tb_error_wrap(err, "the view %s", path);

@@ -199,6 +199,7 @@ static void succeed(struct tb_writer *writer, int64_t rows_before, int64_t start
     finish_batch(writer);
     if (grew && writer->options.committed)
         writer->options.committed(writer->options.committed_ctx);
+    tb_db_relieve(writer->store->db, writer->alone ? 0 : TB_STORE_WAL_PAGES_BUSY);
 }
 
 /* Nothing of the batch was done, or (TB_UNKNOWN) nobody can tell. */

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Small enough that either half of the scenario checkpoints. */
@@ -253,6 +254,49 @@ START_TEST(what_is_synced_survives_the_power)
 }
 END_TEST
 
+static int64_t wal_pages(void)
+{
+    struct stat is;
+    char path[176];
+
+    snprintf(path, sizeof path, "%s-wal", f.path);
+    ck_assert_int_eq(stat(path, &is), 0);
+    return is.st_size / (24 + 4096);
+}
+
+/* Nobody who waits for a commit waits for a checkpoint; the WAL stays small all the same. */
+START_TEST(a_checkpoint_comes_when_the_commit_is_told)
+{
+    struct tb_error err = {0};
+    int64_t syncs, checkpoints = 0;
+
+    ck_assert(open_db(TB_DB_DURABLE));
+    for (int i = 0; i < 60; i++) {
+        TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+
+        syncs = fault_vfs_calls(FAULT_SYNC);
+        ck_ok(tb_txn_begin(&txn, f.db, &err));
+        checkpoints += fault_vfs_calls(FAULT_SYNC) > syncs;
+        ck_ok(tb_db_exec(f.db, "INSERT INTO rows(filler) VALUES(hex(zeroblob(900)))", &err));
+        syncs = fault_vfs_calls(FAULT_SYNC);
+        ck_ok(tb_txn_commit(&txn, &err));
+        /* The commit's own, and that of a new WAL's header. */
+        ck_assert_int_le(fault_vfs_calls(FAULT_SYNC) - syncs, 2);
+        ck_assert_int_lt(wal_pages(), 3 * WAL_PAGES);
+        if (i % 20 == 10) { /* whoever has told may have it at once */
+            syncs = fault_vfs_calls(FAULT_SYNC);
+            tb_db_relieve(f.db, 1);
+            ck_assert_int_gt(fault_vfs_calls(FAULT_SYNC), syncs);
+            tb_db_relieve(f.db, 1); /* there is nothing more to do */
+        }
+    }
+    ck_assert_int_gt(checkpoints, 5);
+    for (int i = 0; i < 200; i++)
+        ck_ok(tb_db_exec(f.db, "INSERT INTO rows(filler) VALUES(hex(zeroblob(900)))", &err));
+    ck_assert_int_lt(wal_pages(), 6 * WAL_PAGES);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/db_wal");
@@ -267,6 +311,7 @@ int main(void)
     tcase_add_loop_test(tc, a_new_file_has_a_wal_or_is_not_open, 0,
                         (int)(sizeof kinds / sizeof *kinds));
     tcase_add_loop_test(tc, what_is_synced_survives_the_power, 0, 10);
+    tcase_add_test(tc, a_checkpoint_comes_when_the_commit_is_told);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

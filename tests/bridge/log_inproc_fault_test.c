@@ -362,6 +362,7 @@ START_TEST(failed_sync_outlives_the_process)
     uint64_t seed = test_seed((uint64_t)_i + 1);
 
     ck_assert(open_log());
+    tb_db_checkpoint_at(f.log->db, 1); /* so that what follows begins a new WAL */
     put_batch(3);
     read_and_commit(); /* a reader that has the file open keeps the WAL from being removed */
     /* That of a new WAL's header, or that of the records. */
