@@ -240,7 +240,7 @@ struct run {
     struct tb_load *load;
     const struct tb_load_run *want;
     struct tb_load_result *result;
-    struct tb_buf body;
+    struct tb_buf body; /* of the order that is sent next */
     uint64_t sent;
     int64_t count_from_us, stop_at_us; /* stop_at_us 0: by count */
 };
@@ -252,11 +252,18 @@ static bool run_over(const struct run *run)
     return run->stop_at_us > 0 && tb_bench_now_us() >= run->stop_at_us;
 }
 
-static void send_order(struct run *run, size_t conn)
+static void make_order(struct run *run)
 {
     tb_buf_clear(&run->body);
-    tb_bench_order(&run->body, run->sent++);
+    tb_bench_order(&run->body, run->sent);
+}
+
+/* The next order is made while the answer to this one is waited for. */
+static void send_order(struct run *run, size_t conn)
+{
     tb_load_post(run->load, conn, "/orders", tb_buf_str(&run->body), tb_bench_now_us());
+    run->sent++;
+    make_order(run);
 }
 
 static void order_answered(void *ctx, const struct tb_load_reply *reply)
@@ -288,6 +295,7 @@ void tb_load_orders(const struct tb_node *node, const struct tb_load_run *want,
     if (want->seconds > 0)
         run.stop_at_us = run.count_from_us + (int64_t)(want->seconds * 1e6);
     run.load = tb_load_open(node, want->conn_count, order_answered, &run);
+    make_order(&run);
     for (size_t i = 0; i < want->conn_count; i++)
         send_order(&run, i);
     while (tb_load_busy_count(run.load) > 0)
