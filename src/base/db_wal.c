@@ -98,10 +98,15 @@ int tb_db_renew_wal(struct tb_db *db)
 /* Only a lock leaves everything as it was. */
 static int checkpoint(struct tb_db *db, int mode)
 {
-    int rc = db->wal_trusted ? SQLITE_OK : tb_db_renew_wal(db);
+    int rc = db->wal_trusted ? SQLITE_OK : tb_db_renew_wal(db), written;
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
+        tb_gather_begin(db->checkpoints);
         rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, mode, NULL, NULL);
+        written = tb_gather_end(db->checkpoints);
+        if (rc == SQLITE_OK)
+            rc = written;
+    }
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
         db->wal_trusted = false;
     return rc;

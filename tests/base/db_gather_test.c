@@ -1,8 +1,10 @@
 /* Promise: a commit is one write into the WAL, and is in the file when the commit returns, for
  * whoever opens it after the process was killed; and a write that was put off and fails is a
- * commit that failed. Method: random transactions, many larger than the connection's cache so that
- * SQLite writes and rewrites pages in the midst of them; after each the files are copied and
- * opened anew. */
+ * commit that failed. A checkpoint takes few writes, and one that fails shows nobody anything
+ * else.
+ * Method: random transactions, many larger than the connection's cache so that SQLite writes and
+ * rewrites pages in the midst of them; after each the files are copied and opened anew. Of
+ * checkpoints each call fails in turn. */
 #include "base/db.h"
 #include "support/fault_vfs.h"
 #include "support/support.h"
@@ -216,6 +218,79 @@ START_TEST(a_write_that_fails_is_a_commit_that_failed)
 }
 END_TEST
 
+START_TEST(a_checkpoint_takes_few_writes)
+{
+    int64_t writes;
+
+    open_db(_i == 0 ? TB_DB_DURABLE : TB_DB_DERIVED, 100000);
+    tb_db_relieve(f.db, 1);
+    change("UPDATE rows SET n = n + 1");
+    ck_assert_int_gt(wal_size(), 100 * 4096);
+    writes = fault_vfs_calls(FAULT_WRITE);
+    tb_db_relieve(f.db, 1);
+    writes = fault_vfs_calls(FAULT_WRITE) - writes;
+    ck_assert_int_gt(writes, 0);
+    ck_assert_int_lt(writes, 10);
+}
+END_TEST
+
+static int64_t content_now(void)
+{
+    struct tb_error err = {0};
+    struct tb_db *db = NULL;
+    int64_t now;
+
+    ck_ok(tb_db_open(f.path, TB_DB_READER, 0, &db, &err));
+    now = content(db);
+    tb_db_close(db);
+    return now;
+}
+
+static const unsigned kinds[] = {FAULT_WRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_READ};
+
+/* Each call of a checkpoint fails in turn; with a reader it has to stop at, or without one. */
+START_TEST(a_checkpoint_that_fails_shows_nothing_else)
+{
+    bool beside = _i % 2 == 1;
+    int code = _i < 8 ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    struct tb_error err = {0};
+    struct tb_db *reader = NULL;
+
+    open_db(TB_DB_DURABLE, 100000);
+    ck_ok(tb_db_open(f.path, TB_DB_READER, 0, &reader, &err));
+    for (int64_t nth = 1;; nth += 1 + nth / 8) {
+        int64_t before, after, failures = fault_vfs_failures();
+
+        change("UPDATE rows SET n = n + 1 WHERE id % 3 = 0");
+        before = content(f.db);
+        if (beside) {
+            ck_ok(tb_db_exec(reader, "BEGIN", &err));
+            ck_assert_int_eq(content(reader), before);
+        }
+        change("UPDATE rows SET n = n + 1 WHERE id % 2 = 0");
+        after = content(f.db);
+        fault_vfs_fail(kinds[_i / 2 % 4], nth, code, /* forever= */ false, 1);
+        tb_db_relieve(f.db, 1);
+        fault_vfs_heal();
+        if (beside) {
+            ck_assert_int_eq(content(reader), before);
+            ck_ok(tb_db_exec(reader, "COMMIT", &err));
+        }
+        ck_assert_int_eq(content(reader), after);
+        ck_assert_int_eq(content_now(), after);
+        ck_assert_int_eq(content(f.db), after);
+        ck_assert_int_eq(content_found_later(), after);
+        /* And the next one has all of it: the file alone does. */
+        ck_ok(tb_db_checkpoint(f.db, &err));
+        ck_assert_int_eq(wal_size(), 0);
+        ck_assert_int_eq(content_found_later(), after);
+        if (fault_vfs_failures() == failures)
+            break;
+    }
+    tb_db_close(reader);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/db_gather");
@@ -228,6 +303,8 @@ int main(void)
     tcase_add_loop_test(tc, what_is_committed_is_in_the_file, 0, 6);
     tcase_add_loop_test(tc, a_commit_is_one_write, 0, 2);
     tcase_add_loop_test(tc, a_write_that_fails_is_a_commit_that_failed, 0, 4);
+    tcase_add_loop_test(tc, a_checkpoint_takes_few_writes, 0, 2);
+    tcase_add_loop_test(tc, a_checkpoint_that_fails_shows_nothing_else, 0, 16);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
