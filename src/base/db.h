@@ -42,8 +42,8 @@ TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_
 /* The first column of the first row of a constant query; TB_NOT_FOUND without a row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* From now on whoever waits for the processor goes first in the midst of a checkpoint
- * (tb_process_give_way): for a file whose work nobody waits for as for an order. */
+/* From now on whoever waits for the processor goes first (tb_process_give_way) before each page
+ * that is read, which a checkpoint does with all of them: for a file that no order waits for. */
 void tb_db_give_way(struct tb_db *db);
 /* The checkpoint, if the last commit has left wal_pages in the WAL (0: as it was opened): for who
  * has told those who wait for the commit, or wants it earlier. Otherwise a transaction begins with
