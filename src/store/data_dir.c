@@ -216,7 +216,7 @@ int64_t tb_data_dir_free_bytes(const struct tb_data_dir *dir)
 {
     struct statvfs fs;
 
-    if (statvfs(dir->path, &fs) != 0)
+    if (fstatvfs(dir->lock_fd, &fs) != 0) /* asked for each batch: no path to walk */
         return -1;
     return (int64_t)(fs.f_bavail * fs.f_frsize);
 }
