@@ -1,7 +1,7 @@
 #include "api/api_priv.h"
+#include "base/process.h"
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -274,7 +274,7 @@ static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
     do {
         if (atomic_load(&api->returns.any) || poll(fds, fd_count, 0) > 0)
             return true;
-        (void)sched_yield();
+        tb_process_give_way();
     } while (tb_clock_mono_us(api->options.clock) < end_us);
     return false;
 }

@@ -47,7 +47,8 @@ TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int
 void tb_db_give_way(struct tb_db *db);
 /* The checkpoint, if the last commit has left wal_pages in the WAL (0: as it was opened): for who
  * has told those who wait for the commit, or wants it earlier. Otherwise a transaction begins with
- * it. Not inside one; while another file of the process has its checkpoint it does nothing. */
+ * it. Not inside one; while another file of the process has its checkpoint it does nothing. One
+ * that fails is tried again after the next commit. */
 void tb_db_relieve(struct tb_db *db, int wal_pages);
 /* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. */
 TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);

@@ -7,22 +7,26 @@
 /* SQLite writes page by page: a commit into the WAL in two calls a page, a frame's header of 24
  * bytes and its content, and a checkpoint into the file in one. A commit of some orders has dozens
  * of pages, a checkpoint hundreds, and most follow on one another in the file. So they are
- * gathered and written in one call:
- *   - a commit that syncs, at the sync: SQLite asks for it before anybody is told of the commit
- *     (sqlite3WalFrames);
- *   - one that does not, a frame as soon as it has its content. A header alone that does not
- * follow on what was written last is one that is written over, and nothing comes after it;
- *   - a checkpoint of the whole WAL, when SQLite says that it is done and before the sync that
- * ends it, which is before anybody reads from the file what the WAL has, too (walCheckpoint). One
- *     that stops at the snapshot of a reader, whom it has met by a lock that was busy, ends
- * without a sync that could fail: its pages are written at once. What fails is told by the call
- * that writes or by the sync, as a write that failed. 64 connections place an eighth more orders,
- * with a p99 of 7.1 ms instead of 9.4; one alone a twentieth more.
+ * gathered and written in one call.
+ *
+ * A commit that syncs: at the sync. SQLite asks for it before anybody is told of the commit
+ * (sqlite3WalFrames).
+ *
+ * One that does not sync: a frame, as soon as it has its content. A header alone that does not
+ * follow on what was written last is one that is written over, and nothing comes after it.
+ *
+ * A checkpoint of the whole WAL: when SQLite says that it is done, and before the sync that ends
+ * it, which is before anybody reads from the file what the WAL has, too (walCheckpoint). One that
+ * stops at the snapshot of a reader, whom it has met by a lock that was busy, ends without a sync
+ * that could fail: its pages are written at once.
+ *
+ * What fails is told by the call that writes or by the sync, as a write that failed. 64
+ * connections place an eighth more orders, with a p99 of 7.1 ms instead of 9.4; one alone a
+ * twentieth more.
  *
  * The two files of a connection are what SQLITE_FCNTL_JOURNAL_POINTER and _FILE_POINTER give;
  * their methods are replaced by ours, which end at those of the file system that they were opened
- * with.
- */
+ * with. */
 #define FRAME_HEADER_SIZE 24
 /* 31 frames of 4 KiB; more follow in a further call. SQLite's unix VFS writes less than 128 KiB in
  * one: more it takes for a full disk. */

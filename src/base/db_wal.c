@@ -132,7 +132,7 @@ void tb_db_relieve(struct tb_db *db, int wal_pages)
 }
 
 /* However long another one takes, and for statements that are transactions of their own, which no
- * tb_txn_begin comes between: beyond so many times its pages no WAL grows. */
+ * tb_txn_begin comes between: beyond so many times its pages only a reader lets a WAL grow. */
 #define WAL_FULL_TIMES 4
 
 /* Called within COMMIT: whoever waits for that shall not wait for a checkpoint, too. */

@@ -1,8 +1,8 @@
 #include "base/mailbox.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/process.h"
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -96,7 +96,7 @@ void tb_mailbox_watch(struct tb_mailbox *box, int64_t watch_us)
 
     while (atomic_load(&box->count) == 0 && !atomic_load(&box->woken) &&
            tb_clock_mono_us(&tb_clock_system) < end_us)
-        (void)sched_yield();
+        tb_process_give_way();
 }
 
 void tb_mailbox_close(struct tb_mailbox *box)

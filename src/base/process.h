@@ -20,7 +20,6 @@ int64_t tb_process_open_files(int64_t wanted);
 TB_CHECKED enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name,
                                           void *(*run)(void *arg), void *arg,
                                           struct tb_error *err);
-/* In the midst of long work: whoever waits for this processor goes first. Where there are few, a
- * round of relay or view would hold up orders for longer than a commit takes: with a word after
- * each row 64 connections, and one alone, place a tenth more. */
+/* Whoever waits for this processor goes first: in the midst of long work, and while staying awake
+ * for what comes at any moment. */
 void tb_process_give_way(void);
