@@ -3,7 +3,7 @@
  * A node that is forced offline takes 1,000,000 orders. Then it and a fresh one, offline too,
  * take the same load in turns, three times; the medians are compared. Last the link comes back
  * and everything must be in the log and in the view. */
-#include "base/json.h"
+#include "base/json/json.h"
 #include "load.h"
 #include <stdio.h>
 #include <stdlib.h>

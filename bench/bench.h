@@ -5,7 +5,7 @@
  * Errors:  a benchmark that cannot measure says why and exits 2 (tb_bench_die).
  * Units:   microseconds (_us), bytes unless the name says otherwise. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 struct tb_bench {
     const char *name; /* of the program */

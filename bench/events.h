@@ -6,7 +6,7 @@
  * Errors:  tb_bench_die.
  * Units:   as order.h and log.h. */
 #pragma once
-#include "base/arena.h"
+#include "base/mem/arena.h"
 #include "bridge/log.h"
 
 struct tb_bench_events {

@@ -5,7 +5,7 @@
  * with the same settings and records, before and after. Neither's time to connect counts: both run
  * from the first acknowledgement on. Resident memory is looked at when the node
  * has just started with nothing, and with the backlog, and at its peak while it is sent. */
-#include "base/arena.h"
+#include "base/mem/arena.h"
 #include "bridge/relay_record.h"
 #include "load.h"
 #include "raw_kafka.h"

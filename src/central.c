@@ -10,7 +10,7 @@
  *   rebuild    the whole log --> a new view in MongoDB, when somebody asks for one
  *   api (main) HTTP
  * Kafka and MongoDB may come and go: that is told, and waited for. */
-#include "base/diag.h"
+#include "base/diag/diag.h"
 #include "central_priv.h"
 #include "daemon.h"
 #include <stdlib.h>

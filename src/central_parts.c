@@ -1,4 +1,4 @@
-#include "base/diag.h"
+#include "base/diag/diag.h"
 #include "central_priv.h"
 #include "letters_diag.h"
 #include "view_setup.h"

@@ -9,8 +9,8 @@
  * Units:   milliseconds. */
 #pragma once
 #include "api/api.h"
-#include "base/config.h"
-#include "base/mailbox.h"
+#include "base/config/config.h"
+#include "base/thread/mailbox.h"
 #include "bridge/kafka_setup.h"
 #include "bridge/log_guests.h"
 #include "bridge/log_kafka_ask.h"

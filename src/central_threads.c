@@ -1,5 +1,5 @@
-#include "base/diag.h"
-#include "base/process.h"
+#include "base/diag/diag.h"
+#include "base/thread/process.h"
 #include "central_priv.h"
 #include <string.h>
 #include <sys/resource.h>

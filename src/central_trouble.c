@@ -1,5 +1,5 @@
 #include "central_trouble.h"
-#include "base/diag.h"
+#include "base/diag/diag.h"
 #include <stdio.h>
 #include <string.h>
 

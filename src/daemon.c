@@ -1,6 +1,6 @@
 #include "daemon.h"
-#include "base/diag.h"
-#include "base/process.h"
+#include "base/diag/diag.h"
+#include "base/thread/process.h"
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * Units:   seconds. */
 #pragma once
 #include "api/api.h"
-#include "base/config.h"
+#include "base/config/config.h"
 
 enum { TB_DAEMON_CONFIG = 2 }; /* exit status: the configuration, which no restart mends */
 

@@ -6,8 +6,8 @@
  * that sleeps until a view is to be rebuilt.
  * Open everything in that order, stop in that order too: what was taken is answered, written,
  * and moves on with the next start. */
-#include "base/diag.h"
-#include "base/process.h"
+#include "base/diag/diag.h"
+#include "base/thread/process.h"
 #include "daemon.h"
 #include "edge_priv.h"
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "edge_kafka.h"
-#include "base/diag.h"
-#include "base/process.h"
+#include "base/diag/diag.h"
+#include "base/thread/process.h"
 #include "bridge/heartbeat.h"
 #include "bridge/kafka_setup.h"
 #include "bridge/link.h"

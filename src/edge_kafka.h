@@ -8,7 +8,7 @@
  * Units:   milliseconds. */
 #pragma once
 #include "api/api.h"
-#include "base/config.h"
+#include "base/config/config.h"
 
 struct tb_edge_kafka_options {
     const struct tb_config *config;

@@ -7,7 +7,7 @@
  * Units:   milliseconds. */
 #pragma once
 #include "api/api.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "bridge/log_inproc.h"
 #include "bridge/relay.h"
 #include "edge_kafka.h"

@@ -1,5 +1,5 @@
 #include "letters_diag.h"
-#include "base/diag.h"
+#include "base/diag/diag.h"
 
 void tb_diag_letters(const struct tb_plan *plan)
 {

@@ -1,5 +1,5 @@
 #include "view_setup.h"
-#include "base/diag.h"
+#include "base/diag/diag.h"
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config)
 {

@@ -5,7 +5,7 @@
  * Errors:  none.
  * Units:   as plan.h. */
 #pragma once
-#include "base/config.h"
+#include "base/config/config.h"
 #include "query/rebuild.h"
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config);

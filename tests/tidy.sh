@@ -19,8 +19,8 @@ sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; 
     grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|strtok|alloca)\(' \
         $(find src bench -name '*.[ch]') |
         complain "banned call"
-    grep -nE '\bsqlite3_exec\(' $(find src -name '*.c' -not -path src/base/db.c) |
-        complain "sqlite3_exec outside base/db.c"
+    grep -nE '\bsqlite3_exec\(' $(find src -name '*.c' -not -path src/base/sqlite/db.c) |
+        complain "sqlite3_exec outside base/sqlite/db.c"
     grep -nE 'include <sqlite3.h>' $(find src -name '*.[ch]' -not -path 'src/base/*') |
         complain "SQLite outside base/"
     grep -nE 'include <microhttpd.h>' $(find src -name '*.[ch]' -not -name 'server*.[ch]') |
@@ -39,7 +39,7 @@ may() {
     folder=$1
     shift
     allowed=$(printf '"%s|' "$@")
-    grep -nE '^#include "' "src/$folder"/*.[ch] | grep -vE "${allowed}\"$folder/" | complain "src/$folder includes what it may not"
+    grep -rnE '^#include "' --include='*.[ch]' "src/$folder" | grep -vE "${allowed}\"$folder/" | complain "src/$folder includes what it may not"
 }
 may base
 may order base/

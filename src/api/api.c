@@ -1,5 +1,5 @@
 #include "api/api_priv.h"
-#include "base/process.h"
+#include "base/thread/process.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -11,8 +11,8 @@
  * Errors:  TB_INVALID at open: the address is malformed, taken or not ours.
  * Units:   bytes, milliseconds. */
 #pragma once
-#include "base/clock.h"
-#include "base/config.h"
+#include "base/config/config.h"
+#include "base/time/clock.h"
 #include "bridge/log.h"
 #include "query/consumer.h"
 #include "query/nodes.h"

@@ -5,7 +5,7 @@
  * Errors:  none; a buffer remembers that it failed.
  * Units:   bytes. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 /* 64 digits and a NUL. */
 extern const char tb_base64_alphabet[], tb_base64_url_alphabet[];

@@ -1,6 +1,6 @@
 #include "api/cursor.h"
 #include "api/base64.h"
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 #include "api/delivery.h"
-#include "base/json.h"
+#include "base/json/json.h"
 
 void tb_delivery_add(struct tb_outbox_reader *outbox, const char *cursor_name,
                      struct tb_str order_id, struct tb_buf *doc)

@@ -5,7 +5,7 @@
  * Errors:  false for what does not fit the grammar.
  * Units:   bytes. */
 #pragma once
-#include "base/arena.h"
+#include "base/mem/arena.h"
 #include <stdint.h>
 
 enum tb_method { TB_GET, TB_HEAD, TB_POST, TB_PUT, TB_DELETE, TB_OPTIONS, TB_METHOD_OTHER };

@@ -1,5 +1,5 @@
 #include "api/process.h"
-#include "base/metrics.h"
+#include "base/diag/metrics.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,6 @@
  * Errors:  a figure that cannot be read is left out.
  * Units:   as the metrics' names say. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 void tb_process_metrics(struct tb_buf *out);

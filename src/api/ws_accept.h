@@ -8,7 +8,7 @@
  * Errors:  false: the key is not 16 bytes in base64.
  * Units:   none. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 #define TB_WS_ACCEPT_SIZE 29
 

@@ -1,5 +1,5 @@
 #include "api/ws_frames.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include <sys/types.h>
 #include <wslay/wslay.h>
 

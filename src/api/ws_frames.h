@@ -12,7 +12,7 @@
  * Errors:  a fault is a message of kind TB_WS_FAULT, the last; out of memory is one with 1011.
  * Units:   bytes. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 /* A subscription has less than 100. */
 #define TB_WS_MESSAGE_MAX 1024

@@ -1,5 +1,5 @@
 #include "api/ws_topic.h"
-#include "base/json.h"
+#include "base/json/json.h"
 
 #define ALL "/topic/orders"
 #define ONE ALL "/"

@@ -8,8 +8,8 @@
  * Errors:  parse says false.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/buf.h"
-#include "base/clock.h"
+#include "base/mem/buf.h"
+#include "base/time/clock.h"
 
 #define TB_UUID_LEN 36
 #define TB_UUID_SIZE (TB_UUID_LEN + 1)

@@ -5,7 +5,7 @@
  * Errors:  TB_INVALID: the configuration names no brokers.
  * Units:   milliseconds. */
 #pragma once
-#include "base/config.h"
+#include "base/config/config.h"
 #include "bridge/log_kafka.h"
 
 #define TB_TOPIC_NODE_STATUS "node-status"

@@ -21,7 +21,7 @@
  * Errors:  none; an illegal move is a failed assertion.
  * Units:   milliseconds, monotonic; since_ms is wall time. */
 #pragma once
-#include "base/backoff.h"
+#include "base/time/backoff.h"
 #include <stdbool.h>
 
 enum tb_link_state {

@@ -11,8 +11,8 @@
  *          TB_UNAVAILABLE and never counts against a record.
  * Units:   offsets count records of a partition from 0; timestamps are Unix milliseconds. */
 #pragma once
-#include "base/arena.h"
-#include "base/clock.h"
+#include "base/mem/arena.h"
+#include "base/time/clock.h"
 
 /* Of every topic of a node's own log. */
 #define TB_LOG_PARTITIONS 6

@@ -1,5 +1,5 @@
 #include "bridge/log_guests.h"
-#include "base/errand.h"
+#include "base/thread/thread_call.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 

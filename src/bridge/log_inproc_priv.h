@@ -12,8 +12,8 @@
  * Errors:  as db.h.
  * Units:   as log.h; monotonic microseconds (_us). */
 #pragma once
-#include "base/calendar.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
+#include "base/time/retention_clock.h"
 #include "bridge/log_inproc.h"
 #include <pthread.h>
 

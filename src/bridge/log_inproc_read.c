@@ -1,4 +1,4 @@
-#include "base/process.h"
+#include "base/thread/process.h"
 #include "bridge/log_headers.h"
 #include "bridge/log_inproc_priv.h"
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "base/mailbox.h"
+#include "base/thread/mailbox.h"
 #include "bridge/log_kafka_priv.h"
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */
 #pragma once
-#include "base/metrics.h"
+#include "base/diag/metrics.h"
 #include "bridge/log_guests.h"
 #include "store/outbox.h"
 

@@ -5,8 +5,8 @@
  * Errors:  trouble of a round goes to tb_relay_fail.
  * Units:   milliseconds; monotonic microseconds (_us). */
 #pragma once
-#include "base/backoff.h"
-#include "base/mailbox.h"
+#include "base/thread/mailbox.h"
+#include "base/time/backoff.h"
 #include "bridge/relay.h"
 #include "bridge/relay_parked.h"
 #include "bridge/relay_record.h"

@@ -5,7 +5,7 @@
  * Errors:  none.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include "bridge/log.h"
 #include "store/outbox.h"
 

@@ -1,4 +1,4 @@
-#include "base/process.h"
+#include "base/thread/process.h"
 #include "bridge/relay_priv.h"
 
 static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)

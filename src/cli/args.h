@@ -8,7 +8,7 @@
  * Errors:  TB_INVALID names the argument.
  * Units:   none. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 struct tb_option {
     const char *name;  /* "--customer" */

@@ -1,5 +1,5 @@
 #include "cli/ask.h"
-#include "base/backoff.h"
+#include "base/time/backoff.h"
 #include "base/uuid.h"
 #include <time.h>
 

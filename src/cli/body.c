@@ -1,5 +1,5 @@
 #include "cli/body.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>

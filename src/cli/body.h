@@ -5,7 +5,7 @@
  * Errors:  an exit status; anything but TB_EXIT_DONE has been explained.
  * Units:   bytes. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 #include "cli/cli.h"
 
 /* "-" is standard input. */

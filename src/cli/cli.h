@@ -7,7 +7,7 @@
  * Errors:  a subcommand prints its own and returns an exit status.
  * Units:   columns of the terminal. */
 #pragma once
-#include "base/clock.h"
+#include "base/time/clock.h"
 #include "cli/args.h"
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  *          came. Any HTTP status is TB_OK.
  * Units:   milliseconds. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 /* 500 whole orders of 1,000 long lines; beyond that it is not our server. */
 #define TB_REPLY_MAX ((size_t)256 << 20)

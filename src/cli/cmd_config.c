@@ -1,5 +1,5 @@
 /* config: what is in force here, and where each value came from. Asks nobody. */
-#include "base/config.h"
+#include "base/config/config.h"
 #include "cli/cli.h"
 
 static const struct tb_option options[] = {

@@ -1,5 +1,5 @@
 /* order import: orders from a file of JSON Lines. */
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include "cli/ask.h"
 #include "cli/import.h"
 #include "cli/show.h"

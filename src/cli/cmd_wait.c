@@ -1,5 +1,5 @@
 /* order wait: reads your writes. Asks by long poll until the order can be read at a version. */
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include "cli/ask.h"
 #include "cli/show.h"
 

@@ -5,7 +5,7 @@
  * Errors:  absent, false or NULL for what is missing or of another type.
  * Units:   none. */
 #pragma once
-#include "base/json.h"
+#include "base/json/json.h"
 
 /* object may be NULL in all of them. */
 static inline const struct tb_json *tb_field(const struct tb_json *object, const char *key)

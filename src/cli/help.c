@@ -1,5 +1,5 @@
 #include "cli/help.h"
-#include "base/config.h"
+#include "base/config/config.h"
 
 /* Options are longer than this only rarely; their help then starts on the next line. */
 #define HELP_COLUMN 34

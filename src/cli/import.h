@@ -13,7 +13,7 @@
  * Errors:  what ended it before its time is in `failure`.
  * Units:   milliseconds of the monotonic clock. */
 #pragma once
-#include "base/backoff.h"
+#include "base/time/backoff.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/lines.h"

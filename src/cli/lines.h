@@ -8,7 +8,7 @@
  * Errors:  TB_LINE_FAILED with *err.
  * Units:   bytes; lines count from 1. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 enum tb_line_result {
     TB_LINE,          /* here it is */

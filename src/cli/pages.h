@@ -5,7 +5,7 @@
  * Errors:  an exit status; anything but TB_EXIT_DONE has been explained on standard error.
  * Units:   none. */
 #pragma once
-#include "base/json.h"
+#include "base/json/json.h"
 #include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/table.h"

@@ -10,7 +10,7 @@
  * Errors:  an exit status; the complaint is printed.
  * Units:   money in minor units (_minor). */
 #pragma once
-#include "base/json.h"
+#include "base/json/json.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/table.h"

@@ -9,7 +9,7 @@
  * Errors:  false: the text does not have that shape.
  * Units:   bytes. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 
 /* The value of a member of the object that the text holds; names with escapes do not match. */
 bool tb_slice_member(struct tb_str object, const char *name, struct tb_str *ret_value);

@@ -7,7 +7,7 @@
  * Errors:  out of memory prints what is there and says so.
  * Units:   columns of a terminal. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 #include <stdio.h>
 
 #define TB_COLUMNS_MAX 16 /* the widest of our tables has 11 */

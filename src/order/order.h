@@ -8,9 +8,9 @@
  * Errors:  see the functions.
  * Units:   money in minor units (_minor), time in Unix milliseconds (_ms). */
 #pragma once
-#include "base/arena.h"
-#include "base/json.h"
-#include "base/timefmt.h"
+#include "base/json/json.h"
+#include "base/mem/arena.h"
+#include "base/time/timefmt.h"
 #include "base/uuid.h"
 
 #define TB_LINES_MAX 1000

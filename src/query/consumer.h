@@ -16,7 +16,7 @@
  * Errors:  none leaves it: trouble is a state, a count and a diagnostic by the callback.
  * Units:   milliseconds. */
 #pragma once
-#include "base/metrics.h"
+#include "base/diag/metrics.h"
 #include "query/view.h"
 
 /* More within a minute stop the consumer that sends them to a topic: a release that cannot read

@@ -7,9 +7,9 @@
  * Errors:  as view.h and log.h; of an order that the view refuses TB_INVALID, to be tried again.
  * Units:   milliseconds. */
 #pragma once
-#include "base/backoff.h"
-#include "base/calendar.h"
-#include "base/errand.h"
+#include "base/thread/thread_call.h"
+#include "base/time/backoff.h"
+#include "base/time/retention_clock.h"
 #include "query/consumer.h"
 #include "query/dead_letters.h"
 #include "query/unknown_types.h"

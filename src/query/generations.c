@@ -1,5 +1,5 @@
 #include "query/generations.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include <stdio.h>
 
 /* "tbgn" */

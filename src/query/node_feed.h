@@ -8,7 +8,7 @@
  * Errors:  none leaves it: trouble is told once, and so is its end.
  * Units:   milliseconds. */
 #pragma once
-#include "base/backoff.h"
+#include "base/time/backoff.h"
 #include "bridge/log.h"
 #include "query/nodes.h"
 

@@ -1,5 +1,5 @@
 #include "query/ready.h"
-#include "base/json.h"
+#include "base/json/json.h"
 
 #define ACKS_MAX 256
 /* {"orderId":"...","version":9007199254740991} and room for members of later versions. */

@@ -7,7 +7,7 @@
  * Errors:  as rebuild.h.
  * Units:   milliseconds, events. */
 #pragma once
-#include "base/mailbox.h"
+#include "base/thread/mailbox.h"
 #include "query/log_until.h"
 #include "query/rebuild.h"
 

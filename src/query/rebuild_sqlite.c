@@ -1,5 +1,5 @@
 #include "query/rebuild_sqlite.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include "query/rebuild_priv.h"
 #include "query/view_sqlite.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "query/view_sqlite.h"
-#include "base/process.h"
+#include "base/thread/process.h"
 #include "query/view_sqlite_priv.h"
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
  * Errors:  none.
  * Units:   times in Unix milliseconds; status and kind are the enums' numbers. */
 #pragma once
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include "query/view_sqlite.h"
 
 /* "tbvw" */

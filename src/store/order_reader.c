@@ -1,5 +1,5 @@
 #include "store/order_reader.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include <stdlib.h>
 
 static const char scan_sql[] =

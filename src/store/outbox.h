@@ -9,7 +9,7 @@
  * Errors:  as db.h.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/buf.h"
+#include "base/mem/buf.h"
 #include "base/uuid.h"
 
 /* The relay that feeds the in-process log; the Kafka relay has its own. */

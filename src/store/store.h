@@ -8,8 +8,8 @@
  * Errors:  TB_CONFLICT: a newer schema, or another node's or program's file; as db.h otherwise.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/clock.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
+#include "base/time/clock.h"
 #include "store/outbox.h"
 
 struct tb_store;

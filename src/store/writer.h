@@ -11,8 +11,8 @@
  * Errors:  posting gives TB_BUSY when the queue is full or the writer is stopping.
  * Units:   milliseconds. */
 #pragma once
-#include "base/mailbox.h"
-#include "base/metrics.h"
+#include "base/diag/metrics.h"
+#include "base/thread/mailbox.h"
 #include "order/answer.h"
 #include "store/store.h"
 

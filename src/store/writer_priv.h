@@ -9,8 +9,8 @@
  * Errors:  none leaves the writer but in answers and in health.
  * Units:   monotonic milliseconds unless said. */
 #pragma once
-#include "base/backoff.h"
-#include "base/calendar.h"
+#include "base/time/backoff.h"
+#include "base/time/retention_clock.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
 

@@ -1,6 +1,6 @@
 /* Promise: a cursor leads back to its position, and nothing else is taken for one. */
 #include "api/cursor.h"
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include "support/support.h"
 
 #define ID "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"

@@ -3,7 +3,7 @@
  * that no till would write. */
 #include "api/dead.h"
 #include "api/node.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "bridge/log_guests.h"
 #include <stdio.h>
 #include <stdlib.h>

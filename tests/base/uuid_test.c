@@ -1,6 +1,6 @@
 /* Promise: ids are version 7, unique, and sort as they were made, whatever the clock does. */
-#include "base/arena.h"
-#include "base/backoff.h"
+#include "base/mem/arena.h"
+#include "base/time/backoff.h"
 #include "base/uuid.h"
 #include "support/support.h"
 

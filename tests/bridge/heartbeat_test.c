@@ -1,7 +1,7 @@
 /* Promise: the centre hears of a node at once when it comes back, and every half minute while it
  * is there, with figures that are true at that moment. Method: a real store, a writer that keeps
  * what it got, a fake clock. */
-#include "base/json.h"
+#include "base/json/json.h"
 #include "bridge/heartbeat.h"
 #include "store/fixture.h"
 #include <stdio.h>

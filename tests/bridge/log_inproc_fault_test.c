@@ -3,7 +3,7 @@
  * Method: one scenario of batches, offset commits and retention, broken at each of its calls in
  * turn: the power goes and what was not synced is lost, kept, torn or shuffled; or a call fails.
  */
-#include "base/db_priv.h"
+#include "base/sqlite/db_priv.h"
 #include "bridge/log_inproc_priv.h"
 #include "bridge/log_tools.h"
 #include "support/fault_vfs.h"

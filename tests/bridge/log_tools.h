@@ -5,7 +5,7 @@
  * Errors:  a failed check assertion.
  * Units:   as log.h. */
 #pragma once
-#include "base/arena.h"
+#include "base/mem/arena.h"
 #include "bridge/log.h"
 
 /* Appends until the log has acknowledged it. */

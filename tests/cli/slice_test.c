@@ -1,5 +1,5 @@
 /* Promise: slices are the elements that a parser would find, whatever their strings hold. */
-#include "base/json.h"
+#include "base/json/json.h"
 #include "cli/slice.h"
 #include "support/support.h"
 #include <stdlib.h>

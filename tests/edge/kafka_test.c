@@ -3,7 +3,7 @@
  * Method: the edge's Kafka thread on a real store, against librdkafka's mock brokers, which go
  * away, come back, fail, and have the wrong topics. Orders are taken by the test, so that every
  * one that is taken while Kafka is away shows that nothing waited for it. */
-#include "base/json.h"
+#include "base/json/json.h"
 #include "bridge/kafka_setup.h"
 #include "bridge/log_kafka_mock.h"
 #include "bridge/log_tools.h"

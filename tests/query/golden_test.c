@@ -3,7 +3,7 @@
  * orders that they must always become, and a dead letter to the byte. Files are added, never
  * changed: a test that fails here means that a reader forgot something, or that other people's
  * programs will not read our dead letters. */
-#include "base/timefmt.h"
+#include "base/time/timefmt.h"
 #include "query/dead_letters.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "query/rebuild_world.h"
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
  * reading on from there ends in the fold of the log.
  * Method: a consumer reads a small log into a view, and each call that changes a file is broken in
  * turn: the power goes, or the call fails and the consumer goes on. */
-#include "base/db_priv.h"
+#include "base/sqlite/db_priv.h"
 #include "query/consumer.h"
 #include "query/fake_log.h"
 #include "query/history.h"

@@ -1,5 +1,5 @@
 /* Asking the SQLite view: every filter, pages that stay stable, sums, and the indexes used. */
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include "query/history.h"
 #include "query/view_sqlite_priv.h"
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The SQLite view: what is committed is what is read, in order, under every filter, and nothing
  * moves back. */
-#include "base/db.h"
+#include "base/sqlite/db.h"
 #include "query/history.h"
 #include "query/view_sqlite.h"
 #include <stdio.h>

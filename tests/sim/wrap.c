@@ -1,7 +1,7 @@
 /* What the product asks of the operating system goes through here (the linker's --wrap): the
  * store's questions about its file are answered by the simulated disk, and whoever asks the
  * machine for time or chance behind the simulation's back is caught. */
-#include "base/diag.h"
+#include "base/diag/diag.h"
 #include "edge_net.h"
 #include "sim/disk.h"
 #include "sim/trace.h"

@@ -2,7 +2,7 @@
  * that saw it fail nor in the next one; and what was found not to be there does not come back.
  * Method: each sync of some orders fails in turn, then the process dies, or a reader's hold on the
  * WAL hides from the writer what its failed commit has left there. */
-#include "base/db_priv.h"
+#include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <sqlite3.h>

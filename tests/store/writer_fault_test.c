@@ -1,7 +1,7 @@
 /* Goal: what was answered 2xx survives, what was answered "not done" is not there, and the store
  * is sound, whatever the disk does. Method: one scenario with every kind of write, broken at each
  * of its calls in turn. */
-#include "base/db_priv.h"
+#include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <sqlite3.h>

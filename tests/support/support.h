@@ -5,9 +5,9 @@
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
 #pragma once
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
+#include "base/mem/buf.h"
+#include "base/time/clock.h"
 #include <check.h>
 
 /* A new folder under $TMPDIR or /tmp; path has room for 128 bytes. */

@@ -1,0 +1,216 @@
+#include "base/config/config_priv.h"
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+
+/* A configuration is a page or two; something larger is the wrong file. */
+#define FILE_MAX (1 << 20)
+/* The longest value is a path or a list of 4,096 bytes. */
+#define LINE_MAX_BYTES 8192
+
+/* A file that is handed to inih line by line: inih counts lines, but does not tell. */
+struct ini_source {
+    struct tb_config_loader *loader;
+    const char *path;
+    const char *at, *end;
+    int line;
+    bool wants_value; /* the line at hand is neither blank, comment nor section */
+    bool lost;        /* behind a broken section line: nobody knows whose keys these are */
+    int seen[TB_CONFIG_KEY_COUNT]; /* the line that set a key; 0: none */
+};
+
+static enum tb_config_key find_key(const char *section, const char *name)
+{
+    int key = 0;
+
+    while (key < TB_CONFIG_KEY_COUNT && (strcmp(tb_config_specs[key].section, section) != 0 ||
+                                         strcmp(tb_config_specs[key].key, name) != 0))
+        key++;
+    return (enum tb_config_key)key;
+}
+
+/* Names the keys of the section, or, if there is no such section, the sections. */
+static void report_unknown(struct ini_source *source, const char *section, const char *name)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf known = {0};
+    const char *last = "";
+
+    for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++) {
+        if (strcmp(tb_config_specs[i].section, section) == 0)
+            tb_buf_addf(&known, "%s%s", known.len ? ", " : "", tb_config_specs[i].key);
+    }
+    if (known.len > 0) {
+        tb_config_fault(source->loader, "%s:%d: unknown key %s; [%s] has %s", source->path,
+                        source->line, name, section, tb_buf_str(&known).ptr);
+        return;
+    }
+    for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++) {
+        if (strcmp(tb_config_specs[i].section, last) != 0)
+            tb_buf_addf(&known, "%s[%s]", *last ? ", " : "", tb_config_specs[i].section);
+        last = tb_config_specs[i].section;
+    }
+    for (int i = 0; i < TB_CONFIG_SECTION_COUNT; i++)
+        tb_buf_addf(&known, ", [%s]", tb_config_section_name((enum tb_config_section)i));
+    if (*section)
+        tb_config_fault(source->loader, "%s:%d: %s is in an unknown section [%s]; there are %s",
+                        source->path, source->line, name, section, tb_buf_str(&known).ptr);
+    else
+        tb_config_fault(source->loader, "%s:%d: %s is in no section; there are %s", source->path,
+                        source->line, name, tb_buf_str(&known).ptr);
+}
+
+static int take_pair(void *user, const char *section, const char *name, const char *value)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf where = {0};
+    struct ini_source *source = user;
+    enum tb_config_key key = find_key(section, name);
+    enum tb_config_section properties = tb_config_section_find(section);
+
+    source->wants_value = false;
+    if (source->lost)
+        return 1;
+    if (properties != TB_CONFIG_SECTION_COUNT) {
+        tb_buf_addf(&where, "%s:%d", source->path, source->line);
+        tb_config_take_property(source->loader, properties, name, value, TB_CONFIG_FILE,
+                                tb_buf_str(&where).ptr);
+    } else if (key == TB_CONFIG_KEY_COUNT) {
+        report_unknown(source, section, name);
+    } else if (source->seen[key]) {
+        tb_config_fault(source->loader, "%s:%d: %s.%s is set in line %d already", source->path,
+                        source->line, section, name, source->seen[key]);
+    } else {
+        source->seen[key] = source->line;
+        tb_buf_addf(&where, "%s:%d", source->path, source->line);
+        tb_config_take(source->loader, key, value, TB_CONFIG_FILE, tb_buf_str(&where).ptr);
+    }
+    return 1;
+}
+
+/* True if inih may have the line; what it would pass over in silence is a fault. */
+static bool look_at_line(struct ini_source *source, const char *line, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && strchr(" \t\r\n", line[at]))
+        at++;
+    if (at == len || line[at] == ';' || line[at] == '#')
+        return true;
+    if (len > LINE_MAX_BYTES - 2) {
+        tb_config_fault(source->loader, "%s:%d: a line of more than %d bytes", source->path,
+                        source->line, LINE_MAX_BYTES - 2);
+        return false;
+    }
+    if (line[at] != '[') {
+        source->wants_value = true;
+        return true;
+    }
+    const char *close = memchr(line + at, ']', len - at);
+    source->lost = !close;
+    at = close ? (size_t)(close - line) + 1 : at;
+    while (at < len && strchr(" \t\r\n", line[at]))
+        at++;
+    if (at < len && (!close || (line[at] != ';' && line[at] != '#'))) {
+        tb_config_fault(source->loader, "%s:%d: a section is [name] alone on its line",
+                        source->path, source->line);
+        return close != NULL;
+    }
+    return true;
+}
+
+static void end_line(struct ini_source *source)
+{
+    if (source->wants_value)
+        tb_config_fault(source->loader, "%s:%d: neither [section] nor key = value", source->path,
+                        source->line);
+    source->wants_value = false;
+}
+
+/* As fgets, for inih. */
+static char *next_line(char *buffer, int size, void *stream)
+{
+    struct ini_source *source = stream;
+    const char *newline;
+    size_t len;
+
+    end_line(source);
+    if (source->at == source->end)
+        return NULL;
+    newline = memchr(source->at, '\n', (size_t)(source->end - source->at));
+    len = (size_t)((newline ? newline + 1 : source->end) - source->at);
+    source->line++;
+    TB_ASSERT(size == LINE_MAX_BYTES);
+    if (look_at_line(source, source->at, len) && len < LINE_MAX_BYTES) {
+        memcpy(buffer, source->at, len);
+        buffer[len] = '\0';
+    } else {
+        buffer[0] = '\0';
+    }
+    source->at += len;
+    return buffer;
+}
+
+/* inih's settings are variables of the library; nothing else here uses it. */
+static int parse_ini(struct ini_source *source)
+{
+    ini_use_stack = false;
+    ini_max_line = LINE_MAX_BYTES;
+    ini_initial_alloc = LINE_MAX_BYTES;
+    ini_allow_realloc = false;
+    ini_allow_multiline = false; /* an indented line is not a continuation */
+    return ini_parse_stream(next_line, source, take_pair, source);
+}
+
+static bool read_all(FILE *file, struct tb_buf *ret_text)
+{
+    size_t got;
+
+    do {
+        if (!tb_buf_reserve(ret_text, 4096))
+            return false;
+        got = fread(ret_text->data + ret_text->len, 1, 4096, file);
+        ret_text->len += got;
+    } while (got > 0 && ret_text->len <= FILE_MAX);
+    return true;
+}
+
+static void read_open_file(struct tb_config_loader *loader, const char *path, FILE *file)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    struct ini_source source = {.loader = loader, .path = path};
+
+    if (!read_all(file, &text)) {
+        loader->out_of_memory = true;
+        return;
+    }
+    if (ferror(file)) {
+        tb_config_fault(loader, "%s: cannot be read: %s", path, strerror(errno));
+        return;
+    }
+    if (text.len > FILE_MAX) {
+        tb_config_fault(loader, "%s: more than %d bytes is no configuration", path, FILE_MAX);
+        return;
+    }
+    if (text.len > 0 && memchr(text.data, '\0', text.len)) {
+        tb_config_fault(loader, "%s: holds a NUL byte, so it is not a text", path);
+        return;
+    }
+    source.at = text.data;
+    source.end = text.data + text.len;
+    if (text.len >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0)
+        source.at += 3; /* a byte order mark, as some editors leave it */
+    if (parse_ini(&source) == -2)
+        loader->out_of_memory = true;
+}
+
+void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file) {
+        if (!may_be_missing || errno != ENOENT)
+            tb_config_fault(loader, "%s: cannot be opened: %s", path, strerror(errno));
+        return;
+    }
+    read_open_file(loader, path, file);
+    (void)fclose(file);
+}

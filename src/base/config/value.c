@@ -1,0 +1,256 @@
+#include "base/config/config_priv.h"
+#include "base/json/json.h"
+#include "base/time/timefmt.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    int64_t bytes;
+} size_units[] = {
+    {"GiB", INT64_C(1) << 30}, {"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}, {"", 1}};
+static const struct {
+    const char *name;
+    int64_t ms;
+} duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
+/* The digits at the front of text; *ret_rest is what follows. */
+static bool parse_digits(const char *text, int64_t *ret_value, const char **ret_rest)
+{
+    const char *at = text;
+    int64_t value = 0;
+
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *at - '0', &value))
+            return false;
+    }
+    *ret_value = value;
+    *ret_rest = at;
+    return at > text;
+}
+
+static bool parse_int(const char *text, int64_t *ret_value)
+{
+    const char *rest;
+
+    return parse_digits(text, ret_value, &rest) && *rest == '\0';
+}
+
+static bool parse_size(const char *text, int64_t *ret_value)
+{
+    const char *rest;
+    int64_t value;
+
+    if (!parse_digits(text, &value, &rest))
+        return false;
+    for (size_t i = 0; i < sizeof size_units / sizeof size_units[0]; i++) {
+        if (strcmp(rest, size_units[i].name) == 0)
+            return !__builtin_mul_overflow(value, size_units[i].bytes, ret_value);
+    }
+    return false;
+}
+
+static bool parse_bool(const char *text, int64_t *ret_value)
+{
+    *ret_value = strcmp(text, "yes") == 0;
+    return *ret_value || strcmp(text, "no") == 0;
+}
+
+/* The place of the text in "a|b|c". */
+static bool parse_choice(const char *choices, const char *text, int64_t *ret_value)
+{
+    size_t len = strlen(text);
+
+    for (int64_t place = 0; *choices; place++) {
+        size_t size = strcspn(choices, "|");
+
+        if (size == len && memcmp(choices, text, len) == 0) {
+            *ret_value = place;
+            return true;
+        }
+        choices += size + (choices[size] == '|');
+    }
+    return false;
+}
+
+/* "04:30" */
+static bool parse_time_of_day(const char *text, int64_t *ret_value)
+{
+    int digits[4];
+
+    if (strlen(text) != 5 || text[2] != ':')
+        return false;
+    for (int i = 0; i < 4; i++) {
+        char c = text[i + (i >= 2)];
+
+        if (c < '0' || c > '9')
+            return false;
+        digits[i] = c - '0';
+    }
+    int hour = digits[0] * 10 + digits[1], minute = digits[2] * 10 + digits[3];
+    *ret_value = hour * 60 + minute;
+    return hour < 24 && minute < 60;
+}
+
+static bool only(const char *text, size_t len, const char *allowed)
+{
+    return strspn(text, allowed) >= len;
+}
+
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define WORD UPPER "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+/* A name, an IPv4 address or an IPv6 one in brackets, and a port. */
+static bool parse_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    int64_t port;
+
+    if (!colon || colon == text || !parse_int(colon + 1, &port) || port > 65535 ||
+        strlen(colon + 1) > 5)
+        return false;
+    size_t host = (size_t)(colon - text);
+    if (text[0] == '[')
+        return host > 2 && text[host - 1] == ']' &&
+               only(text + 1, host - 2, "0123456789abcdefABCDEF:.");
+    return only(text, host, WORD ".");
+}
+
+static bool parse_text(const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t size = tb_utf8_size(text, left);
+
+        if (size == 0 || (unsigned char)*text < 0x20 || *text == 0x7F)
+            return false;
+        text += size;
+        left -= size;
+    }
+    return true;
+}
+
+static bool within(const struct tb_config_spec *spec, int64_t value)
+{
+    return (spec->min == 0 && spec->max == 0) || (value >= spec->min && value <= spec->max);
+}
+
+bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, int64_t *ret_value)
+{
+    size_t len = strlen(text);
+
+    *ret_value = 0;
+    switch (spec->type) {
+    case TB_CONFIG_TEXT:
+        return parse_text(text) && within(spec, (int64_t)len);
+    case TB_CONFIG_INT:
+        return parse_int(text, ret_value) && within(spec, *ret_value);
+    case TB_CONFIG_SIZE:
+        return parse_size(text, ret_value) && within(spec, *ret_value);
+    case TB_CONFIG_DURATION:
+        if (spec->forever && strcmp(text, "forever") == 0) {
+            *ret_value = -1;
+            return true;
+        }
+        return tb_duration_parse(tb_str_of(text), ret_value) && within(spec, *ret_value);
+    case TB_CONFIG_BOOL:
+        return parse_bool(text, ret_value);
+    case TB_CONFIG_CHOICE:
+        return parse_choice(spec->choices, text, ret_value);
+    case TB_CONFIG_TIME_OF_DAY:
+        return parse_time_of_day(text, ret_value);
+    case TB_CONFIG_NODE_NAME:
+        return only(text, len, WORD) && within(spec, (int64_t)len);
+    case TB_CONFIG_CURRENCY:
+        return len == 3 && only(text, len, UPPER);
+    case TB_CONFIG_ADDRESS:
+        return parse_address(text);
+    case TB_CONFIG_ZONE:
+        return tb_zone_known(text);
+    }
+    return false;
+}
+
+static void add_size(struct tb_buf *out, int64_t bytes)
+{
+    size_t i = 0;
+
+    while (bytes % size_units[i].bytes != 0 || (bytes == 0 && size_units[i].bytes > 1))
+        i++;
+    tb_buf_add_int(out, bytes / size_units[i].bytes);
+    tb_buf_adds(out, size_units[i].name);
+}
+
+static void add_duration(struct tb_buf *out, int64_t ms)
+{
+    size_t i = 0;
+
+    while (ms % duration_units[i].ms != 0)
+        i++;
+    tb_buf_add_int(out, ms / duration_units[i].ms);
+    tb_buf_adds(out, duration_units[i].name);
+}
+
+static void add_bounds(struct tb_buf *out, const struct tb_config_spec *spec,
+                       void (*add)(struct tb_buf *, int64_t))
+{
+    if (spec->min == 0 && spec->max == 0)
+        return;
+    tb_buf_adds(out, " from ");
+    add(out, spec->min);
+    tb_buf_adds(out, " to ");
+    add(out, spec->max);
+}
+
+void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out)
+{
+    switch (spec->type) {
+    case TB_CONFIG_TEXT:
+        tb_buf_adds(out, "a text in UTF-8 without control characters");
+        if (spec->max)
+            tb_buf_addf(out, ", %d to %d bytes", (int)spec->min, (int)spec->max);
+        break;
+    case TB_CONFIG_INT:
+        tb_buf_adds(out, "a whole number");
+        add_bounds(out, spec, tb_buf_add_int);
+        break;
+    case TB_CONFIG_SIZE:
+        tb_buf_adds(out, "a size in bytes, KiB, MiB or GiB");
+        add_bounds(out, spec, add_size);
+        break;
+    case TB_CONFIG_DURATION:
+        tb_buf_adds(out, "a duration in ms, s, m, h or d");
+        add_bounds(out, spec, add_duration);
+        tb_buf_adds(out, spec->forever ? ", or forever" : "");
+        break;
+    case TB_CONFIG_BOOL:
+        tb_buf_adds(out, "yes or no");
+        break;
+    case TB_CONFIG_CHOICE:
+        tb_buf_adds(out, strchr(spec->choices, '|') ? "one of " : "");
+        for (const char *c = spec->choices; *c; c++) {
+            if (*c == '|')
+                tb_buf_adds(out, ", ");
+            else
+                tb_buf_addc(out, *c);
+        }
+        break;
+    case TB_CONFIG_TIME_OF_DAY:
+        tb_buf_adds(out, "a time of day from 00:00 to 23:59");
+        break;
+    case TB_CONFIG_NODE_NAME:
+        tb_buf_addf(out, "letters, digits and '-', %d to %d", (int)spec->min, (int)spec->max);
+        break;
+    case TB_CONFIG_CURRENCY:
+        tb_buf_adds(out, "three capital letters, such as EUR");
+        break;
+    case TB_CONFIG_ADDRESS:
+        tb_buf_adds(out, "host:port, such as 127.0.0.1:8081 or [::1]:8081");
+        break;
+    case TB_CONFIG_ZONE:
+        tb_buf_adds(out, "a time zone this machine knows, such as Europe/Berlin or UTC");
+        break;
+    }
+}

@@ -1,0 +1,110 @@
+#include "base/json/scan.h"
+
+enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
+                           struct tb_error *err)
+{
+    struct tb_json_tree tree;
+    struct tb_json *root = tb_json_tree_begin(&tree, text.len);
+    enum tb_code code;
+
+    if (!root)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading JSON");
+    code = tb_json_scan(text, depth_max, &tree, root, err);
+    if (code != TB_OK) {
+        tb_json_tree_free(root);
+        return code;
+    }
+    *ret_root = root;
+    return TB_OK;
+}
+
+enum tb_code tb_json_check(struct tb_str text, int depth_max, struct tb_error *err)
+{
+    return tb_json_scan(text, depth_max, NULL, NULL, err);
+}
+
+void tb_json_free(struct tb_json *root)
+{
+    tb_json_tree_free(root);
+}
+
+void tb_json_freep(struct tb_json **root)
+{
+    tb_json_free(*root);
+    *root = NULL;
+}
+
+enum tb_json_type tb_json_type(const struct tb_json *value)
+{
+    return (enum tb_json_type)value->type;
+}
+
+const char *tb_json_type_name(enum tb_json_type type)
+{
+    static const char *const names[] = {
+        [TB_JSON_NULL] = "null",       [TB_JSON_BOOL] = "true or false",
+        [TB_JSON_NUMBER] = "a number", [TB_JSON_STRING] = "a string",
+        [TB_JSON_ARRAY] = "an array",  [TB_JSON_OBJECT] = "an object",
+    };
+
+    return names[type];
+}
+
+const struct tb_json *tb_json_first(const struct tb_json *container)
+{
+    return container->child;
+}
+
+const struct tb_json *tb_json_next(const struct tb_json *value)
+{
+    return value->next;
+}
+
+struct tb_str tb_json_key(const struct tb_json *member)
+{
+    return member->key;
+}
+
+size_t tb_json_count(const struct tb_json *container)
+{
+    return container->count;
+}
+
+const struct tb_json *tb_json_get(const struct tb_json *object, const char *key)
+{
+    struct tb_str wanted = tb_str_of(key);
+
+    if (object->type != TB_JSON_OBJECT)
+        return NULL;
+    for (const struct tb_json *member = object->child; member; member = member->next) {
+        if (tb_str_eq(member->key, wanted))
+            return member;
+    }
+    return NULL;
+}
+
+struct tb_str tb_json_string(const struct tb_json *value)
+{
+    return value->type == TB_JSON_STRING ? value->text : (struct tb_str){NULL, 0};
+}
+
+bool tb_json_int(const struct tb_json *value, int64_t *ret_value)
+{
+    if (!value->integer)
+        return false;
+    *ret_value = value->value;
+    return true;
+}
+
+bool tb_json_bool(const struct tb_json *value, bool *ret_value)
+{
+    if (value->type != TB_JSON_BOOL)
+        return false;
+    *ret_value = value->value != 0;
+    return true;
+}
+
+struct tb_str tb_json_number_text(const struct tb_json *value)
+{
+    return value->type == TB_JSON_NUMBER ? value->text : (struct tb_str){NULL, 0};
+}

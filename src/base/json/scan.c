@@ -1,0 +1,407 @@
+#include "base/json/scan.h"
+#include <stdlib.h>
+
+/* Up to here a new key is compared with each earlier one of its object; beyond, the object's
+ * keys are sorted once at its end, so that 60,000 keys in one object cost no square. */
+#define LINEAR_KEYS_MAX 16
+/* Keys of all open objects; an order has under 20 open at a time. */
+#define KEYS_INLINE 48
+
+struct key {
+    size_t start, len; /* in the text, or in unescaped */
+    uint32_t hash;
+    bool unescaped;
+    size_t at; /* where it stands in the text, for the report */
+};
+
+struct scan {
+    struct tb_json_cursor in;
+    int depth, depth_max;
+    size_t tokens;
+    struct key *keys; /* a stack: the keys of the open objects; few, or on the heap */
+    size_t key_count, key_cap;
+    struct tb_buf unescaped;   /* keys that hold escapes, decoded */
+    struct tb_json_tree *tree; /* NULL: the text is only checked */
+    struct key few[KEYS_INLINE];
+};
+
+/* One value with the blanks around it, left in the node; NULL: there is no tree. */
+static enum tb_code scan_value(struct scan *scan, struct tb_json *node);
+
+static enum tb_code refuse(struct scan *scan, const char *what)
+{
+    return tb_json_refuse(&scan->in, what);
+}
+
+static enum tb_code out_of_memory(struct scan *scan)
+{
+    return tb_error_set(scan->in.err, TB_INTERNAL, "out of memory reading JSON");
+}
+
+static int peek(const struct scan *scan)
+{
+    return tb_json_peek(&scan->in);
+}
+
+static void skip_blanks(struct scan *scan)
+{
+    int c = peek(scan);
+
+    while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+        scan->in.at++;
+        c = peek(scan);
+    }
+}
+
+static enum tb_code count_token(struct scan *scan)
+{
+    if (++scan->tokens > TB_JSON_TOKENS_MAX)
+        return refuse(scan, "too many values");
+    return TB_OK;
+}
+
+static const char *key_bytes(const struct scan *scan, const struct key *key)
+{
+    return (key->unescaped ? scan->unescaped.data : scan->in.text) + key->start;
+}
+
+/* By hash, then length, then bytes: equal keys become neighbours. */
+static int compare_keys(const void *left, const void *right, void *ctx)
+{
+    const struct key *a = left, *b = right;
+
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    return a->len ? memcmp(key_bytes(ctx, a), key_bytes(ctx, b), a->len) : 0;
+}
+
+static enum tb_code refuse_duplicate(struct scan *scan, const struct key *key)
+{
+    return tb_json_refuse_at(&scan->in, key->at, "the same key twice in one object");
+}
+
+static struct key *push_key(struct scan *scan)
+{
+    if (scan->key_count == scan->key_cap) {
+        size_t cap = scan->key_cap * 2;
+        struct key *heap = scan->keys == scan->few ? NULL : scan->keys;
+        struct key *grown = realloc(heap, cap * sizeof *grown);
+
+        if (!grown)
+            return NULL;
+        if (!heap)
+            memcpy(grown, scan->few, scan->key_count * sizeof *grown);
+        scan->keys = grown;
+        scan->key_cap = cap;
+    }
+    return &scan->keys[scan->key_count++];
+}
+
+/* The next node of a container; stays NULL without a tree. */
+static enum tb_code add_child(struct scan *scan, struct tb_json *container, struct tb_json **last,
+                              struct tb_json **ret_child)
+{
+    struct tb_json *child;
+
+    if (!scan->tree)
+        return TB_OK;
+    child = tb_json_tree_node(scan->tree);
+    if (!child)
+        return out_of_memory(scan);
+    if (*last)
+        (*last)->next = child;
+    else
+        container->child = child;
+    container->count++;
+    *ret_child = *last = child;
+    return TB_OK;
+}
+
+static enum tb_code keep_text(struct scan *scan, const char *text, size_t len,
+                              struct tb_str *ret_text)
+{
+    *ret_text = tb_json_tree_copy(scan->tree, text, len);
+    return ret_text->ptr ? TB_OK : out_of_memory(scan);
+}
+
+/* A key of the object whose keys begin at `first` in the stack. */
+static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *node)
+{
+    size_t start = scan->in.at;
+    bool escapes = false;
+
+    if (peek(scan) != '"')
+        return refuse(scan, "a key in quotes belongs here");
+    TB_TRY(count_token(scan));
+    TB_TRY(tb_json_scan_string(&scan->in, &escapes));
+
+    struct key *key = push_key(scan);
+    if (!key)
+        return out_of_memory(scan);
+    *key = (struct key){.start = start + 1, .len = scan->in.at - start - 2, .at = start};
+    if (escapes) {
+        key->start = scan->unescaped.len;
+        key->unescaped = true;
+        tb_json_unescape(&scan->in, start + 1, scan->in.at - 1, &scan->unescaped);
+        if (!tb_buf_ok(&scan->unescaped))
+            return out_of_memory(scan);
+        key->len = scan->unescaped.len - key->start;
+    }
+
+    const char *bytes = key_bytes(scan, key);
+    uint32_t hash = 2166136261; /* FNV-1a */
+    for (size_t i = 0; i < key->len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 16777619;
+    key->hash = hash;
+    if (node)
+        TB_TRY(keep_text(scan, bytes, key->len, &node->key));
+
+    if (scan->key_count - first > LINEAR_KEYS_MAX)
+        return TB_OK;
+    for (struct key *other = scan->keys + first; other < key; other++) {
+        if (compare_keys(other, key, scan) == 0)
+            return refuse_duplicate(scan, key);
+    }
+    return TB_OK;
+}
+
+/* At the end of an object: compares its keys if there were too many to do it one by one. */
+static enum tb_code close_keys(struct scan *scan, size_t first)
+{
+    struct key *keys = scan->keys + first;
+    size_t count = scan->key_count - first;
+
+    if (count > LINEAR_KEYS_MAX) {
+        qsort_r(keys, count, sizeof *keys, compare_keys, scan);
+        for (size_t i = 1; i < count; i++) {
+            if (compare_keys(&keys[i - 1], &keys[i], scan) == 0)
+                return refuse_duplicate(scan, &keys[keys[i].at > keys[i - 1].at ? i : i - 1]);
+        }
+    }
+    scan->key_count = first;
+    return TB_OK;
+}
+
+static enum tb_code open_container(struct scan *scan)
+{
+    if (scan->depth == scan->depth_max)
+        return refuse(scan, "nested too deeply");
+    scan->depth++;
+    scan->in.at++;
+    skip_blanks(scan);
+    return TB_OK;
+}
+
+static enum tb_code scan_object(struct scan *scan, struct tb_json *node)
+{
+    struct tb_json *last = NULL, *member = NULL;
+    size_t first = scan->key_count;
+
+    TB_TRY(open_container(scan));
+    for (bool more = peek(scan) != '}'; more;) {
+        TB_TRY(add_child(scan, node, &last, &member));
+        TB_TRY(scan_key(scan, first, member));
+        skip_blanks(scan);
+        if (peek(scan) != ':')
+            return refuse(scan, "a colon belongs here");
+        scan->in.at++;
+        TB_TRY(scan_value(scan, member));
+        more = peek(scan) == ',';
+        if (!more && peek(scan) != '}')
+            return refuse(scan, "a comma or } belongs here");
+        if (more) {
+            scan->in.at++;
+            skip_blanks(scan);
+        }
+    }
+    scan->in.at++;
+    scan->depth--;
+    return close_keys(scan, first);
+}
+
+static enum tb_code scan_array(struct scan *scan, struct tb_json *node)
+{
+    struct tb_json *last = NULL, *element = NULL;
+
+    TB_TRY(open_container(scan));
+    for (bool more = peek(scan) != ']'; more;) {
+        TB_TRY(add_child(scan, node, &last, &element));
+        TB_TRY(scan_value(scan, element));
+        more = peek(scan) == ',';
+        if (!more && peek(scan) != ']')
+            return refuse(scan, "a comma or ] belongs here");
+        if (more)
+            scan->in.at++;
+    }
+    scan->in.at++;
+    scan->depth--;
+    return TB_OK;
+}
+
+/* One digit or more. */
+static bool scan_digits(struct scan *scan)
+{
+    size_t start = scan->in.at;
+
+    while (peek(scan) >= '0' && peek(scan) <= '9')
+        scan->in.at++;
+    return scan->in.at > start;
+}
+
+static void keep_number(struct scan *scan, size_t start, bool integer, struct tb_json *node)
+{
+    struct tb_str text = {scan->in.text + start, scan->in.at - start};
+    bool minus = text.ptr[0] == '-';
+
+    node->text = text;
+    /* 17 characters hold every number within the bounds, with its sign. */
+    if (!integer || text.len > 17)
+        return;
+    for (size_t i = minus; i < text.len; i++)
+        node->value = node->value * 10 + (text.ptr[i] - '0');
+    node->integer = node->value <= TB_JSON_INT_MAX;
+    if (minus)
+        node->value = -node->value;
+}
+
+static enum tb_code scan_number(struct scan *scan, struct tb_json *node)
+{
+    size_t start = scan->in.at;
+    bool integer = true;
+
+    if (peek(scan) == '-')
+        scan->in.at++;
+    if (peek(scan) == '0')
+        scan->in.at++; /* a digit behind it is caught as a missing comma or end */
+    else if (!scan_digits(scan))
+        return refuse(scan, "a digit belongs here");
+    if (peek(scan) == '.') {
+        integer = false;
+        scan->in.at++;
+        if (!scan_digits(scan))
+            return refuse(scan, "a digit belongs here");
+    }
+    if (peek(scan) == 'e' || peek(scan) == 'E') {
+        integer = false;
+        scan->in.at++;
+        if (peek(scan) == '+' || peek(scan) == '-')
+            scan->in.at++;
+        if (!scan_digits(scan))
+            return refuse(scan, "a digit belongs here");
+    }
+    if (node)
+        keep_number(scan, start, integer, node);
+    return TB_OK;
+}
+
+static enum tb_code scan_text(struct scan *scan, struct tb_json *node)
+{
+    size_t start = scan->in.at + 1, before = scan->unescaped.len;
+    bool escapes = false;
+
+    TB_TRY(tb_json_scan_string(&scan->in, &escapes));
+    if (!node)
+        return TB_OK;
+    if (!escapes)
+        return keep_text(scan, scan->in.text + start, scan->in.at - 1 - start, &node->text);
+    tb_json_unescape(&scan->in, start, scan->in.at - 1, &scan->unescaped);
+    if (!tb_buf_ok(&scan->unescaped))
+        return out_of_memory(scan);
+    TB_TRY(
+        keep_text(scan, scan->unescaped.data + before, scan->unescaped.len - before, &node->text));
+    scan->unescaped.len = before;
+    return TB_OK;
+}
+
+static enum tb_code scan_word(struct scan *scan, const char *word)
+{
+    for (; *word; word++, scan->in.at++) {
+        if (peek(scan) != *word)
+            return refuse(scan, "a value belongs here");
+    }
+    return TB_OK;
+}
+
+static enum tb_json_type type_of(int c)
+{
+    switch (c) {
+    case '{':
+        return TB_JSON_OBJECT;
+    case '[':
+        return TB_JSON_ARRAY;
+    case '"':
+        return TB_JSON_STRING;
+    case 't':
+    case 'f':
+        return TB_JSON_BOOL;
+    case 'n':
+        return TB_JSON_NULL;
+    default:
+        return TB_JSON_NUMBER;
+    }
+}
+
+static enum tb_code scan_bare(struct scan *scan, int c, struct tb_json *node)
+{
+    switch (type_of(c)) {
+    case TB_JSON_OBJECT:
+        return scan_object(scan, node);
+    case TB_JSON_ARRAY:
+        return scan_array(scan, node);
+    case TB_JSON_STRING:
+        return scan_text(scan, node);
+    case TB_JSON_BOOL:
+        return scan_word(scan, c == 't' ? "true" : "false");
+    case TB_JSON_NULL:
+        return scan_word(scan, "null");
+    case TB_JSON_NUMBER:
+        break;
+    }
+    if (c != '-' && (c < '0' || c > '9'))
+        return refuse(scan, "a value belongs here");
+    return scan_number(scan, node);
+}
+
+static enum tb_code scan_value(struct scan *scan, struct tb_json *node)
+{
+    int c;
+
+    skip_blanks(scan);
+    TB_TRY(count_token(scan));
+    c = peek(scan);
+    if (node) {
+        node->type = (uint8_t)type_of(c);
+        node->value = c == 't';
+    }
+    TB_TRY(scan_bare(scan, c, node));
+    skip_blanks(scan);
+    return TB_OK;
+}
+
+enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree *tree,
+                          struct tb_json *root, struct tb_error *err)
+{
+    struct scan scan; /* a kilobyte of `few` needs no zeroes */
+    enum tb_code code;
+
+    TB_ASSERT(depth_max >= 0 && depth_max <= TB_JSON_DEPTH_MAX);
+    scan.in = (struct tb_json_cursor){text.ptr, text.len, 0, err};
+    scan.depth = 0;
+    scan.depth_max = depth_max;
+    scan.tokens = 0;
+    scan.keys = scan.few;
+    scan.key_count = 0;
+    scan.key_cap = KEYS_INLINE;
+    scan.unescaped = (struct tb_buf){0};
+    scan.tree = tree;
+
+    code = scan_value(&scan, root);
+    if (code == TB_OK && scan.in.at < scan.in.len)
+        code = refuse(&scan, "something behind the value");
+    if (scan.keys != scan.few)
+        free(scan.keys);
+    tb_buf_release(&scan.unescaped);
+    return code;
+}

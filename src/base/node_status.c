@@ -1,0 +1,67 @@
+#include "base/node_status.h"
+#include "base/time/timefmt.h"
+
+void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat)
+{
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "node", tb_str_of(heartbeat->node));
+    tb_json_member_str(out, "epoch", tb_str_of(heartbeat->epoch));
+    tb_json_member_int(out, "lastSequence", heartbeat->last_sequence);
+    tb_json_member_int(out, "deliveredSequence", heartbeat->delivered_sequence);
+    tb_json_member_int(out, "pending", heartbeat->pending);
+    if (heartbeat->oldest_pending_at_ms > 0)
+        tb_json_member_time(out, "oldestPendingAt", heartbeat->oldest_pending_at_ms);
+    tb_json_member_int(out, "clockMs", heartbeat->clock_ms);
+    tb_json_member_str(out, "version", tb_str_of(heartbeat->version));
+    tb_buf_addc(out, '}');
+}
+
+/* A text of fewer bytes than size; letters, digits, -, . and + only. */
+static bool read_word(const struct tb_json *value, const char *key, char *ret_text, size_t size)
+{
+    const struct tb_json *member = tb_json_get(value, key);
+    struct tb_str text = member ? tb_json_string(member) : (struct tb_str){0};
+
+    if (!text.ptr || text.len == 0 || text.len >= size)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-' && c != '.' && c != '+')
+            return false;
+    }
+    memcpy(ret_text, text.ptr, text.len);
+    ret_text[text.len] = '\0';
+    return true;
+}
+
+static bool read_count(const struct tb_json *value, const char *key, int64_t *ret_count)
+{
+    const struct tb_json *member = tb_json_get(value, key);
+    int64_t count = -1;
+
+    if (!member || !tb_json_int(member, &count) || count < 0)
+        return false;
+    *ret_count = count;
+    return true;
+}
+
+enum tb_code tb_heartbeat_decode(const struct tb_json *value, struct tb_heartbeat *ret_heartbeat,
+                                 struct tb_error *err)
+{
+    struct tb_heartbeat heartbeat = {0};
+    const struct tb_json *oldest = tb_json_get(value, "oldestPendingAt");
+
+    if (!read_word(value, "node", heartbeat.node, sizeof heartbeat.node) ||
+        !read_word(value, "epoch", heartbeat.epoch, sizeof heartbeat.epoch) ||
+        !read_word(value, "version", heartbeat.version, sizeof heartbeat.version) ||
+        !read_count(value, "lastSequence", &heartbeat.last_sequence) ||
+        !read_count(value, "deliveredSequence", &heartbeat.delivered_sequence) ||
+        !read_count(value, "pending", &heartbeat.pending) ||
+        !read_count(value, "clockMs", &heartbeat.clock_ms) ||
+        (oldest && !tb_time_parse(tb_json_string(oldest), &heartbeat.oldest_pending_at_ms)))
+        return tb_error_set(err, TB_INVALID, "not a heartbeat: a field is missing or wrong");
+    *ret_heartbeat = heartbeat;
+    return TB_OK;
+}

@@ -1,0 +1,305 @@
+#include "base/sqlite/db_priv.h"
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A writer that waits longer for a reader's lock than this has met a bug, or a stranger. */
+#define BUSY_TIMEOUT_MS 3000
+#define WAL_PAGES 1000 /* SQLite's own default */
+/* Longest text or blob in a row: an order of 1,000 lines with full texts is under 1 MiB; a
+ * record in the log has its headers beside it. */
+#define VALUE_MAX (8 * 1024 * 1024)
+
+static void configure_library(void)
+{
+    /* Without it every allocation takes one lock, and we never ask for the figures. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
+{
+    enum tb_code code;
+    int extended = db ? sqlite3_extended_errcode(db) : rc;
+
+    if ((extended & 0xff) != (rc & 0xff)) { /* the connection's last error is another one */
+        extended = rc;
+        db = NULL;
+    }
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        code = TB_FULL;
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        code = TB_BUSY;
+        break;
+    case SQLITE_CONSTRAINT:
+        code = TB_CONFLICT;
+        break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        code = TB_CORRUPT;
+        break;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_NOMEM:
+    case SQLITE_PROTOCOL:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        code = TB_UNAVAILABLE;
+        break;
+    default:
+        code = TB_INTERNAL;
+        break;
+    }
+    tb_error_set(err, code, "SQLite: %s (%d)", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
+                 extended);
+    err->native = extended;
+    return code;
+}
+
+static void harden(sqlite3 *raw)
+{
+    sqlite3_extended_result_codes(raw, 1);
+    sqlite3_busy_timeout(raw, BUSY_TIMEOUT_MS);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, VALUE_MAX);
+    sqlite3_limit(raw, SQLITE_LIMIT_ATTACHED, 0);
+}
+
+static enum tb_code check_wal(struct tb_db *db, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false, wal;
+
+    TB_TRY(tb_stmt_prepare(&stmt, db, "PRAGMA journal_mode=WAL", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    wal = row && tb_str_eq(tb_stmt_text(&stmt, 0), TB_STR("wal"));
+    /* The row is a promise: a new file is changed when the statement ends. */
+    while (row)
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!wal)
+        return tb_error_set(err, TB_INVALID,
+                            "this file system cannot hold a write-ahead log; use a local one");
+    return TB_OK;
+}
+
+static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
+                          struct tb_error *err)
+{
+    TB_TRY(tb_db_exec(db,
+                      "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
+                      "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON",
+                      err));
+    if (mode == TB_DB_READER) {
+        sqlite3_wal_autocheckpoint(db->raw, 0);
+        return tb_db_exec(db, "PRAGMA query_only=ON", err);
+    }
+    TB_TRY(check_wal(db, err));
+    TB_TRY(tb_db_exec(
+        db, mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err));
+    /* After a checkpoint a WAL that had grown is cut back to 16 MiB. */
+    TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
+    tb_db_checkpoint_at(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
+    return tb_db_gather(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
+}
+
+enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
+                        struct tb_db **ret_db, struct tb_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int flags =
+        mode == TB_DB_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    enum tb_code code = TB_OK;
+    struct tb_db *db;
+    int rc;
+
+    pthread_once(&once, configure_library);
+    db = calloc(1, sizeof *db);
+    if (!db)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK && mode != TB_DB_READER)
+        rc = tb_db_renew_wal(db);
+    if (rc != SQLITE_OK) {
+        code = tb_error_sqlite(err, db->raw, rc);
+    } else {
+        harden(db->raw);
+        code = setup(db, mode, wal_pages, err);
+    }
+    if (code != TB_OK) {
+        tb_error_wrap(err, "cannot open %s", path);
+        tb_db_close(db);
+        return code;
+    }
+    *ret_db = db;
+    return TB_OK;
+}
+
+void tb_db_close(struct tb_db *db)
+{
+    if (!db)
+        return;
+    tb_stmt_finalize(&db->begin);
+    tb_stmt_finalize(&db->commit);
+    /* The last connection to be closed moves the WAL into the file, if it may. */
+    if (db->raw && !db->wal_trusted)
+        (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
+    free(db);
+}
+
+void tb_db_give_way(struct tb_db *db)
+{
+    db->gives_way = true;
+}
+
+sqlite3 *tb_db_raw(struct tb_db *db)
+{
+    return db->raw;
+}
+
+enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err)
+{
+    int rc = sqlite3_exec(db->raw, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+}
+
+enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
+                               struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, db, sql, err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    if (!row)
+        return tb_error_set(err, TB_NOT_FOUND, "no row for: %s", sql);
+    *ret_value = tb_stmt_int64(&stmt, 0);
+    return TB_OK;
+}
+
+bool tb_db_in_transaction(struct tb_db *db)
+{
+    return !sqlite3_get_autocommit(db->raw);
+}
+
+int64_t tb_db_changes(struct tb_db *db)
+{
+    return sqlite3_changes64(db->raw);
+}
+
+int64_t tb_db_last_insert_rowid(struct tb_db *db)
+{
+    return sqlite3_last_insert_rowid(db->raw);
+}
+
+enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error *err)
+{
+    tb_db_relieve(db, 0);
+    if (!db->begin.raw)
+        TB_TRY(tb_stmt_prepare(&db->begin, db, "BEGIN IMMEDIATE", err));
+    if (!db->commit.raw)
+        TB_TRY(tb_stmt_prepare(&db->commit, db, "COMMIT", err));
+    TB_TRY(tb_stmt_run(&db->begin, err));
+    txn->db = db;
+    return TB_OK;
+}
+
+enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err)
+{
+    struct tb_db *db = txn->db;
+    enum tb_code code = tb_stmt_run(&db->commit, err);
+
+    if (code == TB_OK) {
+        txn->db = NULL;
+        return TB_OK;
+    }
+    tb_txn_rollback(txn);
+    /* A full disk or a lock is met before the commit frame is written: definitely not done. */
+    if (code != TB_BUSY && code != TB_FULL)
+        err->code = TB_UNKNOWN;
+    return err->code;
+}
+
+void tb_txn_rollback(struct tb_txn *txn)
+{
+    if (!txn->db)
+        return;
+    /* SQLite may have rolled back by itself; then there is nothing left to undo. */
+    if (tb_db_in_transaction(txn->db))
+        (void)sqlite3_exec(txn->db->raw, "ROLLBACK", NULL, NULL, NULL);
+    txn->db = NULL;
+}
+
+static int remove_file(sqlite3_vfs *vfs, const char *path, const char *suffix)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf name = {0};
+    int rc;
+
+    tb_buf_adds(&name, path);
+    tb_buf_adds(&name, suffix);
+    if (!tb_buf_ok(&name))
+        return SQLITE_NOMEM;
+    rc = vfs->xDelete(vfs, name.data, /* syncDir= */ 1);
+    return rc == SQLITE_IOERR_DELETE_NOENT ? SQLITE_OK : rc;
+}
+
+/* The database first: a WAL whose database is gone is nobody's, the other way round is not so. */
+enum tb_code tb_db_remove(const char *path, struct tb_error *err)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int rc = remove_file(vfs, path, suffixes[i]);
+
+        if (rc != SQLITE_OK) {
+            (void)tb_error_sqlite(err, NULL, rc);
+            return tb_error_wrap(err, "remove %s%s", path, suffixes[i]);
+        }
+    }
+    return TB_OK;
+}
+
+static enum tb_code run_step(struct tb_db *db, const char *sql, int version,
+                             int32_t application_id, struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    char pragma[96];
+
+    TB_TRY(tb_txn_begin(&txn, db, err));
+    TB_TRY(tb_db_exec(db, sql, err));
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d; PRAGMA application_id=%d", version,
+             (int)application_id);
+    TB_TRY(tb_db_exec(db, pragma, err));
+    return tb_txn_commit(&txn, err);
+}
+
+enum tb_code tb_db_migrate(struct tb_db *db, int32_t application_id, const char *const *steps,
+                           int step_count, struct tb_error *err)
+{
+    int64_t version = 0, owner = 0;
+
+    TB_TRY(tb_db_query_int64(db, "PRAGMA user_version", &version, err));
+    TB_TRY(tb_db_query_int64(db, "PRAGMA application_id", &owner, err));
+    if (owner != application_id && (owner != 0 || version != 0))
+        return tb_error_set(err, TB_CONFLICT, "the file belongs to another program");
+    if (version > step_count)
+        return tb_error_set(err, TB_CONFLICT,
+                            "the file has schema %d, this build knows up to %d: "
+                            "run the newer build it was written by",
+                            (int)version, step_count);
+    for (int next = (int)version; next < step_count; next++) {
+        if (run_step(db, steps[next], next + 1, application_id, err) != TB_OK)
+            return tb_error_wrap(err, "migrating to schema %d", next + 1);
+    }
+    return TB_OK;
+}

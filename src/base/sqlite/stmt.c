@@ -1,0 +1,123 @@
+#include "base/sqlite/db.h"
+#include <sqlite3.h>
+
+enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char *sql,
+                             struct tb_error *err)
+{
+    int rc =
+        sqlite3_prepare_v3(tb_db_raw(db), sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL);
+
+    stmt->bind_rc = SQLITE_OK;
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, tb_db_raw(db), rc);
+}
+
+void tb_stmt_finalize(struct tb_stmt *stmt)
+{
+    (void)sqlite3_finalize(stmt->raw);
+    *stmt = (struct tb_stmt){0};
+}
+
+/* Binds come mostly in the order of the parameters: the next one is tried before all are
+ * searched. A name that the statement lacks is our bug. */
+static int index_of(struct tb_stmt *stmt, const char *name)
+{
+    const char *next = sqlite3_bind_parameter_name(stmt->raw, stmt->bound + 1);
+    int index = next && strcmp(next, name) == 0 ? stmt->bound + 1
+                                                : sqlite3_bind_parameter_index(stmt->raw, name);
+
+    TB_ASSERT(index > 0);
+    stmt->bound = index;
+    return index;
+}
+
+static void note(struct tb_stmt *stmt, int rc)
+{
+    if (stmt->bind_rc == SQLITE_OK)
+        stmt->bind_rc = rc;
+}
+
+void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value)
+{
+    note(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
+}
+
+void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name, struct tb_str text)
+{
+    int index = index_of(stmt, name);
+
+    note(stmt, text.ptr ? sqlite3_bind_text64(stmt->raw, index, text.ptr, text.len, SQLITE_STATIC,
+                                              SQLITE_UTF8)
+                        : sqlite3_bind_null(stmt->raw, index));
+}
+
+void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes)
+{
+    int index = index_of(stmt, name);
+
+    note(stmt, bytes.ptr
+                   ? sqlite3_bind_blob64(stmt->raw, index, bytes.ptr, bytes.len, SQLITE_STATIC)
+                   : sqlite3_bind_null(stmt->raw, index));
+}
+
+enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err)
+{
+    sqlite3 *db = sqlite3_db_handle(stmt->raw);
+    int rc = stmt->bind_rc;
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt->raw);
+    if (rc == SQLITE_ROW) {
+        *ret_row = true;
+        return TB_OK;
+    }
+    if (rc == SQLITE_DONE) {
+        tb_stmt_reset(stmt);
+        *ret_row = false;
+        return TB_OK;
+    }
+    tb_error_sqlite(err, db, rc);
+    tb_stmt_reset(stmt);
+    return err->code;
+}
+
+enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err)
+{
+    bool row = false;
+    enum tb_code code = tb_stmt_step(stmt, &row, err);
+
+    TB_ASSERT(code != TB_OK || !row);
+    return code;
+}
+
+void tb_stmt_reset(struct tb_stmt *stmt)
+{
+    /* Reset repeats the step's error, which has been reported. */
+    (void)sqlite3_reset(stmt->raw);
+    /* Bound text is borrowed: let go of it before the caller frees it. */
+    (void)sqlite3_clear_bindings(stmt->raw);
+    stmt->bind_rc = SQLITE_OK;
+    stmt->bound = 0;
+}
+
+int64_t tb_stmt_int64(struct tb_stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt->raw, column);
+}
+
+struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column)
+{
+    struct tb_str text = {0};
+
+    if (sqlite3_column_type(stmt->raw, column) == SQLITE_NULL)
+        return text;
+    text.ptr = sqlite3_column_blob(stmt->raw, column);
+    text.len = (size_t)sqlite3_column_bytes(stmt->raw, column);
+    if (!text.ptr && text.len == 0)
+        text.ptr = ""; /* present and empty */
+    return text;
+}
+
+bool tb_stmt_is_null(struct tb_stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt->raw, column) == SQLITE_NULL;
+}

@@ -1,0 +1,172 @@
+#include "base/sqlite/db_priv.h"
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+
+/* A sync that failed leaves pages in the kernel's cache that it takes for written and the disk
+ * does not have. Every later sync passes over them, and so does the next process, which reads from
+ * the cache what a power cut takes away:
+ *   - what is committed behind such pages is lost with them, acknowledged or not;
+ *   - a checkpoint moves into the database file what the WAL on the disk does not hold: cut in
+ *     the middle, or with the WAL's older frames put over it, it leaves a mixture.
+ * Written again the same bytes are dirty again, and the sync that follows is a true one. Nobody
+ * knows which syncs failed before a file was opened, so that is done at each opening. While it is
+ * open, a commit that failed is no part of the WAL, whatever the file has behind its end; but a
+ * checkpoint syncs what commits without a sync of their own have left, so that one that failed is
+ * followed by writing anew, too.
+ *
+ * The format: a header of 32 bytes with the page size at 8 and two salts at 16; then frames, each
+ * a header of 24 bytes with the same salts at 8, and a page. The first frame with other salts is
+ * of an earlier round: SQLite reads nothing from there on. */
+#define HEADER_SIZE 32
+#define HEADER_SALTS 16
+#define FRAME_HEADER_SIZE 24
+#define FRAME_SALTS 8
+#define SALTS_SIZE 8
+/* SQLite's limits; with another size it takes the WAL for empty. */
+#define PAGE_MIN 512
+#define PAGE_MAX 65536
+
+struct wal {
+    sqlite3_file *file; /* owned */
+    sqlite3_int64 size;
+    uint8_t header[HEADER_SIZE];
+    uint8_t frame[FRAME_HEADER_SIZE + PAGE_MAX];
+};
+
+static int frame_size(const struct wal *wal)
+{
+    const uint8_t *b = wal->header + 8;
+    uint32_t page = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+
+    return page >= PAGE_MIN && page <= PAGE_MAX ? FRAME_HEADER_SIZE + (int)page : 0;
+}
+
+/* The header first and the frames in their order: cut in the middle, the disk has what it had. */
+static int write_anew(struct wal *wal)
+{
+    const sqlite3_io_methods *io = wal->file->pMethods;
+    int rc = io->xRead(wal->file, wal->header, HEADER_SIZE, 0), len = frame_size(wal);
+
+    if (rc == SQLITE_OK)
+        rc = io->xWrite(wal->file, wal->header, HEADER_SIZE, 0);
+    for (sqlite3_int64 at = HEADER_SIZE; rc == SQLITE_OK && len > 0 && at + len <= wal->size;
+         at += len) {
+        rc = io->xRead(wal->file, wal->frame, len, at);
+        if (rc != SQLITE_OK ||
+            memcmp(wal->frame + FRAME_SALTS, wal->header + HEADER_SALTS, SALTS_SIZE) != 0)
+            break;
+        rc = io->xWrite(wal->file, wal->frame, len, at);
+    }
+    return rc == SQLITE_OK ? io->xSync(wal->file, SQLITE_SYNC_NORMAL) : rc;
+}
+
+static int renew(sqlite3_vfs *vfs, const char *path, struct wal *wal)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL;
+    int rc = vfs->xOpen(vfs, path, wal->file, flags, &flags);
+
+    if (rc == SQLITE_OK)
+        rc = wal->file->pMethods->xFileSize(wal->file, &wal->size);
+    if (rc == SQLITE_OK && wal->size >= HEADER_SIZE)
+        rc = write_anew(wal);
+    if (wal->file->pMethods)
+        (void)wal->file->pMethods->xClose(wal->file);
+    return rc;
+}
+
+int tb_db_renew_wal(struct tb_db *db)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL); /* the one that every connection of ours uses */
+    const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->raw, "main"));
+    struct wal *wal;
+    int there = 0, rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
+
+    if (rc == SQLITE_OK && there) {
+        wal = malloc(sizeof *wal);
+        if (!wal)
+            return SQLITE_NOMEM;
+        wal->file = calloc(1, (size_t)vfs->szOsFile);
+        rc = wal->file ? renew(vfs, path, wal) : SQLITE_NOMEM;
+        free(wal->file);
+        free(wal);
+    }
+    db->wal_trusted = rc == SQLITE_OK;
+    return rc;
+}
+
+/* Only a lock leaves everything as it was. */
+static int checkpoint(struct tb_db *db, int mode)
+{
+    int rc = db->wal_trusted ? SQLITE_OK : tb_db_renew_wal(db), written;
+
+    if (rc == SQLITE_OK) {
+        tb_gather_begin(db->checkpoints);
+        rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, mode, NULL, NULL);
+        written = tb_gather_end(db->checkpoints);
+        if (rc == SQLITE_OK)
+            rc = written;
+    }
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
+        db->wal_trusted = false;
+    return rc;
+}
+
+/* One at a time: the files share a disk, and two that sync at once hold up the commits for longer
+ * than the same two one after another. */
+static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
+
+/* The commit stands, whatever becomes of this: it is tried again after the next one. */
+static void relieve(struct tb_db *db)
+{
+    (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+    db->wal_now = 0;
+    (void)pthread_mutex_unlock(&checkpointing);
+}
+
+void tb_db_relieve(struct tb_db *db, int wal_pages)
+{
+    if (db->wal_now >= (wal_pages > 0 ? wal_pages : db->wal_pages) &&
+        pthread_mutex_trylock(&checkpointing) == 0)
+        relieve(db);
+}
+
+/* However long another one takes, and for statements that are transactions of their own, which no
+ * tb_txn_begin comes between: beyond so many times its pages only a reader lets a WAL grow. */
+#define WAL_FULL_TIMES 4
+
+/* Called within COMMIT: whoever waits for that shall not wait for a checkpoint, too. */
+static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
+{
+    struct tb_db *db = ctx;
+
+    (void)raw;
+    (void)name;
+    db->wal_now = pages;
+    if (pages >= db->wal_pages * WAL_FULL_TIMES) {
+        (void)pthread_mutex_lock(&checkpointing);
+        relieve(db);
+    }
+    return SQLITE_OK;
+}
+
+void tb_db_checkpoint_at(struct tb_db *db, int wal_pages)
+{
+    db->wal_pages = wal_pages;
+    (void)sqlite3_wal_hook(db->raw, after_commit, db);
+}
+
+enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
+{
+    int rc = checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE);
+
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+}
+
+/* With the WAL on the disk it matters no more how much of it the file has. */
+enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
+{
+    int rc = tb_db_renew_wal(db);
+
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
+}

@@ -1,0 +1,224 @@
+#include "base/sqlite/db_priv.h"
+#include "base/thread/process.h"
+#include <sqlite3.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* SQLite writes page by page: a commit into the WAL in two calls a page, a frame's header of 24
+ * bytes and its content, and a checkpoint into the file in one. A commit of some orders has dozens
+ * of pages, a checkpoint hundreds, and most follow on one another in the file. So they are
+ * gathered and written in one call.
+ *
+ * A commit that syncs: at the sync. SQLite asks for it before anybody is told of the commit
+ * (sqlite3WalFrames).
+ *
+ * One that does not sync: a frame, as soon as it has its content. A header alone that does not
+ * follow on what was written last is one that is written over, and nothing comes after it.
+ *
+ * A checkpoint of the whole WAL: when SQLite says that it is done, and before the sync that ends
+ * it, which is before anybody reads from the file what the WAL has, too (walCheckpoint). One that
+ * stops at the snapshot of a reader, whom it has met by a lock that was busy, ends without a sync
+ * that could fail: its pages are written at once.
+ *
+ * What fails is told by the call that writes or by the sync, as a write that failed. 64
+ * connections place an eighth more orders, with a p99 of 7.1 ms instead of 9.4; one alone a
+ * twentieth more.
+ *
+ * The two files of a connection are what SQLITE_FCNTL_JOURNAL_POINTER and _FILE_POINTER give;
+ * their methods are replaced by ours, which end at those of the file system that they were opened
+ * with. */
+#define FRAME_HEADER_SIZE 24
+/* 31 frames of 4 KiB; more follow in a further call. SQLite's unix VFS writes less than 128 KiB in
+ * one: more it takes for a full disk. */
+#define GATHER_SIZE (31 * (FRAME_HEADER_SIZE + 4096))
+
+enum what { COMMITS, FRAMES, CHECKPOINTS };
+
+struct tb_gather {
+    sqlite3_io_methods methods; /* first: the file's pMethods leads here */
+    const sqlite3_io_methods *real;
+    const struct tb_db *db;
+    enum what what;
+    bool whole; /* of a file: a checkpoint is under way and has met no reader */
+    int failed; /* what became of its pages when it was done */
+    int len;
+    sqlite3_int64 offset; /* of what is gathered; of nothing: where the last write ended */
+    uint8_t bytes[GATHER_SIZE];
+};
+
+static struct tb_gather *gather_of(sqlite3_file *file)
+{
+    return (struct tb_gather *)(uintptr_t)file->pMethods; /* ours, and not const */
+}
+
+/* What could not be written is not tried again: SQLite rolls back, or ends the checkpoint. */
+static int flush(sqlite3_file *file)
+{
+    struct tb_gather *gather = gather_of(file);
+    sqlite3_int64 offset = gather->offset;
+    int len = gather->len;
+
+    gather->offset += len;
+    gather->len = 0;
+    return len > 0 ? gather->real->xWrite(file, gather->bytes, len, offset) : SQLITE_OK;
+}
+
+static bool waits_for_more(const struct tb_gather *gather, bool follows, int len)
+{
+    if (gather->what == COMMITS)
+        return true;
+    return gather->what == FRAMES ? follows && len == FRAME_HEADER_SIZE : gather->whole;
+}
+
+static int gather_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 offset)
+{
+    struct tb_gather *gather = gather_of(file);
+    bool follows = offset == gather->offset + gather->len;
+    int rc = SQLITE_OK;
+
+    if (!follows || gather->len + len > GATHER_SIZE)
+        rc = flush(file);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (gather->len == 0)
+        gather->offset = offset;
+    if (len > GATHER_SIZE) {
+        gather->offset += len;
+        return gather->real->xWrite(file, bytes, len, offset);
+    }
+    memcpy(gather->bytes + gather->len, bytes, (size_t)len);
+    gather->len += len;
+    return waits_for_more(gather, follows, len) ? SQLITE_OK : flush(file);
+}
+
+static int gather_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 offset)
+{
+    int rc = flush(file);
+
+    if (gather_of(file)->db->gives_way)
+        tb_process_give_way();
+    return rc == SQLITE_OK ? gather_of(file)->real->xRead(file, bytes, len, offset) : rc;
+}
+
+/* A checkpoint that is done asks for both. */
+static int flush_or_failed(sqlite3_file *file)
+{
+    int rc = flush(file);
+
+    return rc == SQLITE_OK ? gather_of(file)->failed : rc;
+}
+
+static int gather_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+    int rc = flush_or_failed(file);
+
+    return rc == SQLITE_OK ? gather_of(file)->real->xTruncate(file, size) : rc;
+}
+
+static int gather_sync(sqlite3_file *file, int flags)
+{
+    int rc = flush_or_failed(file);
+
+    return rc == SQLITE_OK ? gather_of(file)->real->xSync(file, flags) : rc;
+}
+
+static int gather_size(sqlite3_file *file, sqlite3_int64 *ret_size)
+{
+    int rc = flush(file);
+
+    return rc == SQLITE_OK ? gather_of(file)->real->xFileSize(file, ret_size) : rc;
+}
+
+/* A stranger who has written meanwhile keeps the checkpoint from its sync: then this is the last
+ * call before the file is read. */
+static int gather_control(sqlite3_file *file, int op, void *arg)
+{
+    if (op == SQLITE_FCNTL_CKPT_DONE)
+        gather_of(file)->failed = flush(file);
+    return gather_of(file)->real->xFileControl(file, op, arg);
+}
+
+static int gather_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+{
+    int rc = gather_of(file)->real->xShmLock(file, offset, n, flags);
+
+    if (rc != SQLITE_OK)
+        gather_of(file)->whole = false;
+    return rc;
+}
+
+/* What nobody synced was rolled back. */
+static int gather_close(sqlite3_file *file)
+{
+    struct tb_gather *gather = gather_of(file);
+    int rc;
+
+    file->pMethods = gather->real;
+    rc = file->pMethods->xClose(file);
+    free(gather);
+    return rc;
+}
+
+static enum tb_code attach(struct tb_db *db, int pointer, enum what what,
+                           struct tb_gather **ret_gather, struct tb_error *err)
+{
+    sqlite3_file *file = NULL;
+    struct tb_gather *gather;
+    int rc = sqlite3_file_control(db->raw, "main", pointer, &file);
+
+    if (rc != SQLITE_OK)
+        return tb_error_sqlite(err, db->raw, rc);
+    TB_ASSERT(file && file->pMethods);
+    gather = calloc(1, sizeof *gather);
+    if (!gather)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    gather->db = db;
+    gather->what = what;
+    gather->real = file->pMethods;
+    gather->methods = *gather->real;
+    /* Shared memory, but no memory-mapped reads that would pass by what is gathered. */
+    if (gather->methods.iVersion > 2)
+        gather->methods.iVersion = 2;
+    gather->methods.xClose = gather_close;
+    gather->methods.xRead = gather_read;
+    gather->methods.xWrite = gather_write;
+    gather->methods.xTruncate = gather_truncate;
+    gather->methods.xSync = gather_sync;
+    gather->methods.xFileSize = gather_size;
+    if (what == CHECKPOINTS) {
+        gather->methods.xFileControl = gather_control;
+        gather->methods.xShmLock = gather_shm_lock;
+    }
+    file->pMethods = &gather->methods;
+    *ret_gather = gather;
+    return TB_OK;
+}
+
+enum tb_code tb_db_gather(struct tb_db *db, bool until_sync, struct tb_error *err)
+{
+    struct tb_gather *of_wal;
+
+    /* A new file's WAL is opened by what first reads it. */
+    TB_TRY(tb_db_exec(db, "PRAGMA schema_version", err));
+    TB_TRY(attach(db, SQLITE_FCNTL_JOURNAL_POINTER, until_sync ? COMMITS : FRAMES, &of_wal, err));
+    return attach(db, SQLITE_FCNTL_FILE_POINTER, CHECKPOINTS, &db->checkpoints, err);
+}
+
+void tb_gather_begin(struct tb_gather *checkpoints)
+{
+    if (!checkpoints)
+        return;
+    checkpoints->whole = true;
+    checkpoints->failed = SQLITE_OK;
+}
+
+int tb_gather_end(struct tb_gather *checkpoints)
+{
+    if (!checkpoints)
+        return SQLITE_OK;
+    int rc = checkpoints->failed;
+    checkpoints->whole = false;
+    checkpoints->failed = SQLITE_OK;
+    checkpoints->len = 0; /* of one that has failed before it was done */
+    return rc;
+}

@@ -1,0 +1,48 @@
+#include "base/thread/process.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void tb_process_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+int64_t tb_process_open_files(int64_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    rlim_t before = limit.rlim_cur;
+    if (limit.rlim_cur < (rlim_t)wanted)
+        limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+    if (limit.rlim_cur != before && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        limit.rlim_cur = before;
+    return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
+}
+
+enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name, void *(*run)(void *arg),
+                               void *arg, struct tb_error *err)
+{
+    int failed = pthread_create(ret_thread, NULL, run, arg);
+
+    if (failed)
+        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
+    (void)pthread_setname_np(*ret_thread, name);
+    return TB_OK;
+}
+
+/* Where processors are few, a round of relay or view would hold up orders for longer than a commit
+ * takes: with a call after each row 64 connections, and one alone, place a tenth more. */
+void tb_process_give_way(void)
+{
+    (void)sched_yield();
+}
