@@ -7,7 +7,7 @@
  * Units:   as order.h and log.h. */
 #pragma once
 #include "base/mem/arena.h"
-#include "bridge/log.h"
+#include "bridge/log/log.h"
 
 struct tb_bench_events {
     struct tb_arena arena;

@@ -4,7 +4,7 @@
  * view that has nothing. The raw limit is reading the same values as JSON and nothing else.
  * Processor time of this thread counts, so that a busy machine changes little; the best of some
  * runs is told. */
-#include "query/plan.h"
+#include "query/projection/plan.h"
 #include "bench.h"
 #include "events.h"
 #include <stdio.h>

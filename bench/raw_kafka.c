@@ -1,5 +1,5 @@
 #include "raw_kafka.h"
-#include "bridge/log_kafka_priv.h"
+#include "bridge/log/kafka/kafka_priv.h"
 #include <sys/resource.h>
 #include <unistd.h>
 

@@ -10,7 +10,7 @@
  * Units:   records a second, from the first one sent to the last one acknowledged. */
 #pragma once
 #include "bench.h"
-#include "bridge/log.h"
+#include "bridge/log/log.h"
 
 /* Sends count records, the given ones again and again, to a topic that is there. */
 double tb_raw_kafka_run(const char *brokers, const char *topic, const struct tb_record *records,

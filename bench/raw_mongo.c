@@ -1,5 +1,5 @@
 #include "raw_mongo.h"
-#include "bridge/log.h"
+#include "bridge/log/log.h"
 #include <mongoc/mongoc.h>
 #include <stdlib.h>
 

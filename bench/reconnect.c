@@ -5,7 +5,7 @@
  * a try ends at once. Silent: nothing answers, a try takes as long as it may, in which the
  * system repeats the first packet of the connection after 1, 3 and 7 seconds. */
 #include "bench.h"
-#include "bridge/link.h"
+#include "bridge/link/link.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  * from the first acknowledgement on. Resident memory is looked at when the node
  * has just started with nothing, and with the backlog, and at its peak while it is sent. */
 #include "base/mem/arena.h"
-#include "bridge/relay_record.h"
+#include "bridge/relay/record.h"
 #include "load.h"
 #include "raw_kafka.h"
 #include <stdio.h>

@@ -11,14 +11,14 @@
 #include "api/api.h"
 #include "base/config/config.h"
 #include "base/thread/mailbox.h"
-#include "bridge/kafka_setup.h"
-#include "bridge/log_guests.h"
-#include "bridge/log_kafka_ask.h"
+#include "bridge/log/append_queue.h"
+#include "bridge/log/kafka/offsets_query.h"
+#include "bridge/log/kafka/setup.h"
 #include "central_trouble.h"
-#include "query/node_feed.h"
-#include "query/ready.h"
-#include "query/rebuild_mongo.h"
-#include "query/view_mongo.h"
+#include "query/fleet/heartbeat_feed.h"
+#include "query/mongo/view_mongo.h"
+#include "query/projection/ready_hint.h"
+#include "query/rebuild/mongo/rebuild_mongo.h"
 
 #define CENTRAL_NAME_SIZE 256
 /* Query threads: lists and sums; single orders and pages. With the consumer, the node feed and the

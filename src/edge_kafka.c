@@ -1,11 +1,11 @@
 #include "edge_kafka.h"
 #include "base/diag/diag.h"
 #include "base/thread/process.h"
-#include "bridge/heartbeat.h"
-#include "bridge/kafka_setup.h"
-#include "bridge/link.h"
-#include "bridge/relay.h"
-#include "bridge/relay_record.h"
+#include "bridge/link/link.h"
+#include "bridge/log/kafka/setup.h"
+#include "bridge/relay/heartbeat.h"
+#include "bridge/relay/record.h"
+#include "bridge/relay/relay.h"
 #include "edge_net.h"
 #include <pthread.h>
 #include <stdio.h>

@@ -8,10 +8,10 @@
 #pragma once
 #include "api/api.h"
 #include "base/config/config.h"
-#include "bridge/log_inproc.h"
-#include "bridge/relay.h"
+#include "bridge/log/inproc/inproc.h"
+#include "bridge/relay/relay.h"
 #include "edge_kafka.h"
-#include "query/rebuild_sqlite.h"
+#include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/data_dir.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 #include "edge_priv.h"
-#include "query/view_sqlite.h"
+#include "query/sqlite/view_sqlite.h"
 #include "view_setup.h"
 
 /* As long as the consumer lives it runs what it is asked to within seconds. */

@@ -6,8 +6,8 @@
  * Errors:  none.
  * Units:   none. */
 #pragma once
-#include "query/letters.h"
-#include "query/plan.h"
+#include "query/projection/dead_letter.h"
+#include "query/projection/plan.h"
 
 /* Those that died in the plan, if any. */
 void tb_diag_letters(const struct tb_plan *plan);

@@ -6,7 +6,7 @@
  * Units:   as plan.h. */
 #pragma once
 #include "base/config/config.h"
-#include "query/rebuild.h"
+#include "query/rebuild/rebuild.h"
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config);
 /* As tb_rebuild_options.entered, told on standard error; ctx is not looked at. */

@@ -43,7 +43,7 @@ fi
 # The races are looked for where threads meet: in the unit tests that start some. Not in Kafka's
 # library: it is not built with TSan, which then takes what it does for races.
 build tsan
-threaded='^(api/|base/(thread/(thread_call|mailbox)|diag/.*)|bridge/(log_guests|log_inproc|relay)$|query/consumer_thread|store/writer_thread)'
+threaded='^(api/|base/(thread/(thread_call|mailbox)|diag/.*)|bridge/(log/(append_queue|inproc/inproc)|relay/relay)$|query/consumer/consumer_thread|store/writer_thread)'
 ctest --test-dir build/tsan -R "$threaded" -j "$jobs" --output-on-failure
 # The seeds that a change is judged by; with sanitizers ctest runs fewer of them.
 build sim tillbox-sim

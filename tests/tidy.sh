@@ -45,10 +45,10 @@ may base
 may order base/
 may store base/ order/
 may bridge base/ store/outbox.h
-may query base/ order/ bridge/log.h
-may api base/ order/ store/ query/ bridge/log.h
+may query base/ order/ bridge/log/log.h
+may api base/ order/ store/ query/ bridge/log/log.h
 may cli base/ order/
-grep -nE '"store/' src/bridge/log*.[ch] | complain "src/bridge/log* uses store"
+grep -rnE '"store/' src/bridge/log | complain "src/bridge/log uses store"
 
 if command -v clang-format >/dev/null 2>&1; then
     # shellcheck disable=SC2046

@@ -13,11 +13,11 @@
 #pragma once
 #include "base/config/config.h"
 #include "base/time/clock.h"
-#include "bridge/log.h"
-#include "query/consumer.h"
-#include "query/nodes.h"
-#include "query/rebuild.h"
-#include "query/view.h"
+#include "bridge/log/log.h"
+#include "query/consumer/consumer.h"
+#include "query/fleet/nodes.h"
+#include "query/projection/view.h"
+#include "query/rebuild/rebuild.h"
 #include "store/order_reader.h"
 #include "store/writer.h"
 

@@ -6,7 +6,7 @@
  * Units:   Unix milliseconds. */
 #pragma once
 #include "base/uuid.h"
-#include "query/letters.h"
+#include "query/projection/dead_letter.h"
 #include <stdbool.h>
 
 /* base64url of a sign, 15 digits of milliseconds, a dot and an order id, or of three numbers; and

@@ -1,6 +1,6 @@
 #include "api/dead.h"
 #include "api/problem.h"
-#include "query/replay.h"
+#include "query/dead_letters/replay.h"
 
 /* What was done, or perhaps was; of what definitely was not there is nothing to keep. */
 static void audit(struct tb_api *api, const struct tb_dead_question *question, const char *what,

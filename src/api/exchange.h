@@ -13,7 +13,7 @@
 #include "api/route.h"
 #include "api/waiters.h"
 #include "api/ws_accept.h"
-#include "query/view.h"
+#include "query/projection/view.h"
 #include "store/writer.h"
 
 struct tb_conn;

@@ -5,7 +5,7 @@
  * Errors:  as the stores'.
  * Units:   Unix milliseconds; records. */
 #pragma once
-#include "bridge/log.h"
+#include "bridge/log/log.h"
 #include "store/outbox.h"
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 #include "order/command.h"
-#include "order/rules.h"
+#include "order/json_fields.h"
 #include <stdarg.h>
 #include <stdio.h>
 

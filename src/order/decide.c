@@ -1,5 +1,5 @@
 #include "order/decide.h"
-#include "order/rules.h"
+#include "order/json_fields.h"
 #include <stdio.h>
 
 #define STATUS_CONFLICT 409

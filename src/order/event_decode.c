@@ -1,5 +1,5 @@
 #include "order/event.h"
-#include "order/rules.h"
+#include "order/json_fields.h"
 
 /* Read, never written: see event_v1.c. */
 #define TYPE_PLACED_V1 "OrderPlaced.v1"

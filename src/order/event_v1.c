@@ -1,6 +1,6 @@
 /* OrderPlaced.v1, as other programs wrote it before: brought up to what v2 says. */
 #include "order/event.h"
-#include "order/rules.h"
+#include "order/json_fields.h"
 
 /* Digits of 2^53 - 1; a decimal with more significant ones cannot be exact in range. */
 #define DIGITS_MAX 16

@@ -1,6 +1,6 @@
 #include "order/order.h"
 #include "base/sha256.h"
-#include "order/rules.h"
+#include "order/json_fields.h"
 
 static const struct tb_str kind_names[] = {
     [TB_SALE] = {"SALE", 4},

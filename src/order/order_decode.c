@@ -1,5 +1,5 @@
 /* The document read back, by the rules that commands obey. */
-#include "order/rules.h"
+#include "order/json_fields.h"
 
 enum {
     ORDER_ID,

@@ -1,5 +1,5 @@
 /* The order as a document: written here for the API, the event and the store alike. */
-#include "order/rules.h"
+#include "order/json_fields.h"
 
 /* What an order takes without its texts; a guess that saves growing the buffer. */
 #define DOCUMENT_GUESS 640

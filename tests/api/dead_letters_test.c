@@ -4,7 +4,7 @@
 #include "api/dead.h"
 #include "api/node.h"
 #include "base/json/json.h"
-#include "bridge/log_guests.h"
+#include "bridge/log/append_queue.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,9 +7,9 @@
  * Units:   milliseconds, bytes. */
 #pragma once
 #include "api/api.h"
-#include "bridge/log_inproc.h"
-#include "bridge/relay.h"
-#include "query/view_sqlite.h"
+#include "bridge/log/inproc/inproc.h"
+#include "bridge/relay/relay.h"
+#include "query/sqlite/view_sqlite.h"
 #include "support/support.h"
 
 struct node {

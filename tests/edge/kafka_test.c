@@ -4,9 +4,9 @@
  * away, come back, fail, and have the wrong topics. Orders are taken by the test, so that every
  * one that is taken while Kafka is away shows that nothing waited for it. */
 #include "base/json/json.h"
-#include "bridge/kafka_setup.h"
-#include "bridge/log_kafka_mock.h"
-#include "bridge/log_tools.h"
+#include "bridge/log/kafka/mock.h"
+#include "bridge/log/kafka/setup.h"
+#include "bridge/log/log_tools.h"
 #include "edge_kafka.h"
 #include "store/fixture.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "edge/till.h"
-#include "query/view_sqlite.h"
+#include "query/sqlite/view_sqlite.h"
 #include <stdio.h>
 #include <sys/stat.h>
 

@@ -8,9 +8,9 @@
  * Errors:  a failed check assertion.
  * Units:   milliseconds, outbox rows, bytes. */
 #pragma once
-#include "bridge/log_inproc.h"
-#include "bridge/relay.h"
-#include "query/rebuild_sqlite.h"
+#include "bridge/log/inproc/inproc.h"
+#include "bridge/relay/relay.h"
+#include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/fixture.h"
 
 #define TILL_LOG_KEEP_MS (7 * FIXTURE_DAY_MS)

@@ -8,8 +8,8 @@
  *   lost=0      % of orders lose an event   repeat=0     % of events are followed by a step back
  *   poison=0    records that are no events, between the others
  *   from=0      % of the records, from the first on, that are left out */
-#include "bridge/log_kafka.h"
-#include "query/history.h"
+#include "bridge/log/kafka/kafka.h"
+#include "query/doubles/history.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

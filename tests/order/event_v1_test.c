@@ -1,4 +1,4 @@
-#include "order/rules.h"
+#include "order/json_fields.h"
 #include "order/samples.h"
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 #include "sim/broker.h"
-#include "bridge/kafka_setup.h"
+#include "bridge/log/kafka/setup.h"
 #include "sim/trace.h"
 #include <stdio.h>
 #include <stdlib.h>

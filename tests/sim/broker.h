@@ -16,8 +16,8 @@
  * Errors:  as log_kafka.h.
  * Units:   virtual microseconds (_us); offsets. */
 #pragma once
-#include "bridge/log_kafka.h"
-#include "bridge/log_kafka_window.h"
+#include "bridge/log/kafka/kafka.h"
+#include "bridge/log/kafka/writer/inflight.h"
 #include "support/support.h"
 
 #define BROKER_CLIENTS_MAX 8

@@ -1,4 +1,4 @@
-#include "query/replay.h"
+#include "query/dead_letters/replay.h"
 #include "sim/sim.h"
 #include <stdio.h>
 #include <stdlib.h>

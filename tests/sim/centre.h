@@ -19,11 +19,11 @@
  * Errors:  sim_violation.
  * Units:   as sim.h. */
 #pragma once
-#include "bridge/log_guests.h"
-#include "query/consumer.h"
-#include "query/node_feed.h"
-#include "query/ready.h"
-#include "query/view_mongo.h"
+#include "bridge/log/append_queue.h"
+#include "query/consumer/consumer.h"
+#include "query/fleet/heartbeat_feed.h"
+#include "query/mongo/view_mongo.h"
+#include "query/projection/ready_hint.h"
 #include "sim/broker.h"
 #include "sim/mongod.h"
 #include "sim/oracle.h"

@@ -1,4 +1,4 @@
-#include "query/view_sqlite_priv.h"
+#include "query/sqlite/view_sqlite_priv.h"
 #include "sim/sim.h"
 #include "store/writer_priv.h"
 #include <stdio.h>

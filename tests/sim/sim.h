@@ -19,10 +19,10 @@
  * Errors:  sim_violation.
  * Units:   virtual microseconds (_us), Unix milliseconds (_ms). */
 #pragma once
-#include "bridge/log_inproc.h"
-#include "bridge/relay.h"
+#include "bridge/log/inproc/inproc.h"
+#include "bridge/relay/relay.h"
 #include "edge_kafka.h"
-#include "query/consumer.h"
+#include "query/consumer/consumer.h"
 #include "sim/centre.h"
 #include "sim/disk.h"
 #include "sim/oracle.h"

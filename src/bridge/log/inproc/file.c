@@ -1,0 +1,306 @@
+#include "bridge/log/inproc/inproc_priv.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+/* "tbLG" in a file's header says whose it is. */
+#define APPLICATION_ID 0x74624c47
+/* Pages of WAL between checkpoints. A checkpoint's syncs hold up the store's commits on the same
+ * disk, for as long as it is large (measured beside TB_VIEW_WAL_PAGES). */
+#define WAL_PAGES 120
+
+/* A partition's records are a table of their own, so that each insert is an append at the right
+ * edge of one tree; they are made with their topic. */
+static const char *const steps[] = {
+    "CREATE TABLE topics("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE offsets("
+    " group_name TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,"
+    " next INTEGER NOT NULL, PRIMARY KEY(group_name, topic, partition)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE sequences("
+    " epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+};
+
+static struct inproc_topic *first_topic(struct tb_log_inproc *log)
+{
+    struct inproc_topic *first;
+
+    pthread_mutex_lock(&log->lock);
+    first = log->topics;
+    pthread_mutex_unlock(&log->lock);
+    return first;
+}
+
+static struct inproc_group *first_group(struct tb_log_inproc *log)
+{
+    struct inproc_group *first;
+
+    pthread_mutex_lock(&log->lock);
+    first = log->groups;
+    pthread_mutex_unlock(&log->lock);
+    return first;
+}
+
+/* The newest record of a partition is never removed, so the table alone tells where it ends. */
+static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topic *topic,
+                                   int32_t partition, struct tb_error *err)
+{
+    struct inproc_partition *part = &topic->parts[partition];
+    int64_t begin = 0, last = 0;
+    char sql[160];
+
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce((SELECT min(offset) FROM records_%" PRId64 "_%d), 0)", topic->id,
+             (int)partition);
+    TB_TRY(tb_db_query_int64(log->db, sql, &begin, err));
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce((SELECT max(offset) FROM records_%" PRId64 "_%d), -1)", topic->id,
+             (int)partition);
+    TB_TRY(tb_db_query_int64(log->db, sql, &last, err));
+    part->next = last + 1;
+    pthread_mutex_lock(&log->lock);
+    part->begin = begin;
+    part->end = last + 1;
+    pthread_mutex_unlock(&log->lock);
+    return TB_OK;
+}
+
+static enum tb_code load_topics(struct tb_log_inproc *log, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT id, name, partitions FROM topics", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    while (row) {
+        struct inproc_topic *topic;
+
+        pthread_mutex_lock(&log->lock);
+        topic = tb_inproc_topic(log, tb_stmt_text(&stmt, 1));
+        pthread_mutex_unlock(&log->lock);
+        if (!topic)
+            return tb_error_set(err, TB_INTERNAL, "out of memory");
+        if (tb_stmt_int64(&stmt, 2) != TB_LOG_PARTITIONS)
+            return tb_error_set(err, TB_CONFLICT,
+                                "topic %s has %" PRId64 " partitions, this build uses %d",
+                                topic->name, tb_stmt_int64(&stmt, 2), TB_LOG_PARTITIONS);
+        /* Readers look at it: written once, before there is a record to be seen. */
+        if (topic->id == 0)
+            topic->id = tb_stmt_int64(&stmt, 0);
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+            TB_TRY(load_partition(log, topic, p, err));
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+    }
+    return TB_OK;
+}
+
+static enum tb_code load_offset(struct tb_log_inproc *log, struct tb_stmt *stmt,
+                                struct tb_error *err)
+{
+    int64_t partition = tb_stmt_int64(stmt, 2), next = tb_stmt_int64(stmt, 3);
+    struct inproc_topic *topic;
+    struct inproc_group *group = NULL;
+
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS)
+        return tb_error_set(err, TB_CORRUPT, "an offset is of partition %" PRId64, partition);
+    pthread_mutex_lock(&log->lock);
+    topic = tb_inproc_topic(log, tb_stmt_text(stmt, 1));
+    if (topic)
+        group = tb_inproc_group(log, topic, tb_stmt_text(stmt, 0));
+    if (group) {
+        group->offsets[partition].committed = next;
+        group->offsets[partition].stored = next;
+    }
+    pthread_mutex_unlock(&log->lock);
+    return group ? TB_OK : tb_error_set(err, TB_INTERNAL, "out of memory");
+}
+
+static enum tb_code load_offsets(struct tb_log_inproc *log, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    TB_TRY(tb_stmt_prepare(&stmt, log->db,
+                           "SELECT group_name, topic, partition, next FROM offsets", err));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    while (row) {
+        TB_TRY(load_offset(log, &stmt, err));
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+    }
+    return TB_OK;
+}
+
+static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
+{
+    bool again = first_group(log) || first_topic(log);
+
+    TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
+    tb_db_give_way(log->db);
+    TB_TRY(
+        tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
+    TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,
+                           "INSERT INTO offsets(group_name, topic, partition, next)"
+                           " VALUES(:group, :topic, :partition, :next)"
+                           " ON CONFLICT DO UPDATE SET next = excluded.next",
+                           err));
+    TB_TRY(tb_stmt_prepare(&log->put_sequence, log->db,
+                           "INSERT INTO sequences(epoch, sequence) VALUES(:epoch, :sequence)"
+                           " ON CONFLICT DO UPDATE SET"
+                           " sequence = max(sequence, excluded.sequence)",
+                           err));
+    TB_TRY(load_topics(log, err));
+    /* What is in memory is newer than the file. */
+    return again ? TB_OK : load_offsets(log, err);
+}
+
+enum tb_code tb_inproc_connect(struct tb_log_inproc *log, struct tb_error *err)
+{
+    enum tb_code code = connect_file(log, err);
+
+    if (code != TB_OK) {
+        tb_inproc_disconnect(log);
+        return tb_error_wrap(err, "event log");
+    }
+    pthread_mutex_lock(&log->lock);
+    pthread_cond_broadcast(&log->changed);
+    pthread_mutex_unlock(&log->lock);
+    return TB_OK;
+}
+
+void tb_inproc_disconnect(struct tb_log_inproc *log)
+{
+    tb_txn_rollback(&log->txn);
+    tb_stmt_finalize(&log->put_offset);
+    tb_stmt_finalize(&log->put_sequence);
+    for (struct inproc_topic *topic = first_topic(log); topic; topic = topic->link) {
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+            tb_stmt_finalize(&topic->parts[p].insert);
+    }
+    tb_db_close(log->db);
+    log->db = NULL;
+}
+
+enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log, struct inproc_topic *topic,
+                                    struct tb_error *err)
+{
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    int64_t id;
+
+    if (topic->id != 0)
+        return TB_OK;
+    TB_TRY(tb_txn_begin(&txn, log->db, err));
+    TB_TRY(tb_stmt_prepare(
+        &stmt, log->db, "INSERT INTO topics(name, partitions) VALUES(:name, :partitions)", err));
+    tb_stmt_bind_text(&stmt, ":name", tb_str_of(topic->name));
+    tb_stmt_bind_int64(&stmt, ":partitions", TB_LOG_PARTITIONS);
+    TB_TRY(tb_stmt_run(&stmt, err));
+    id = tb_db_last_insert_rowid(log->db);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        char sql[200];
+
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE records_%" PRId64 "_%d("
+                 " offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL,"
+                 " key BLOB, value BLOB, headers BLOB NOT NULL) STRICT",
+                 id, (int)p);
+        TB_TRY(tb_db_exec(log->db, sql, err));
+    }
+    TB_TRY(tb_txn_commit(&txn, err));
+    topic->id = id;
+    return TB_OK;
+}
+
+enum tb_code tb_inproc_begin(struct tb_log_inproc *log, struct tb_error *err)
+{
+    if (!log->db)
+        TB_TRY(tb_inproc_connect(log, err));
+    return tb_txn_begin(&log->txn, log->db, err);
+}
+
+static enum tb_code put_group(struct tb_log_inproc *log, struct inproc_group *group,
+                              struct tb_error *err)
+{
+    pthread_mutex_lock(&log->lock);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        group->offsets[p].writing = group->offsets[p].committed;
+    pthread_mutex_unlock(&log->lock);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        const struct inproc_offset *offset = &group->offsets[p];
+
+        if (offset->writing == offset->stored)
+            continue;
+        tb_stmt_bind_text(&log->put_offset, ":group", tb_str_of(group->name));
+        tb_stmt_bind_text(&log->put_offset, ":topic", tb_str_of(group->topic->name));
+        tb_stmt_bind_int64(&log->put_offset, ":partition", p);
+        tb_stmt_bind_int64(&log->put_offset, ":next", offset->writing);
+        TB_TRY(tb_stmt_run(&log->put_offset, err));
+    }
+    return TB_OK;
+}
+
+/* What readers committed meanwhile stays dirty. */
+static void offsets_stored(struct tb_log_inproc *log)
+{
+    bool dirty = false;
+
+    pthread_mutex_lock(&log->lock);
+    for (struct inproc_group *group = log->groups; group; group = group->link) {
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+            struct inproc_offset *offset = &group->offsets[p];
+
+            offset->stored = offset->writing;
+            dirty |= offset->committed != offset->stored;
+        }
+    }
+    log->dirty = dirty;
+    if (dirty)
+        log->dirty_since_us = tb_clock_mono_us(log->clock);
+    pthread_mutex_unlock(&log->lock);
+}
+
+static enum tb_code commit_all(struct tb_log_inproc *log, bool with_offsets, struct tb_error *err)
+{
+    if (with_offsets) {
+        for (struct inproc_group *group = first_group(log); group; group = group->link)
+            TB_TRY(put_group(log, group, err));
+    }
+    TB_TRY(tb_txn_commit(&log->txn, err));
+    if (with_offsets)
+        offsets_stored(log);
+    return TB_OK;
+}
+
+enum tb_code tb_inproc_commit(struct tb_log_inproc *log, struct tb_error *err)
+{
+    enum tb_code code;
+    bool dirty;
+
+    pthread_mutex_lock(&log->lock);
+    dirty = log->dirty;
+    pthread_mutex_unlock(&log->lock);
+    code = commit_all(log, dirty, err);
+    if (code != TB_OK)
+        tb_inproc_abandon(log, code);
+    return code;
+}
+
+void tb_inproc_abandon(struct tb_log_inproc *log, enum tb_code why)
+{
+    tb_txn_rollback(&log->txn);
+    if (why != TB_BUSY && why != TB_FULL)
+        tb_inproc_disconnect(log);
+}
+
+enum tb_code tb_inproc_flush_offsets(struct tb_log_inproc *log, int64_t before_us,
+                                     struct tb_error *err)
+{
+    bool due;
+
+    pthread_mutex_lock(&log->lock);
+    due = log->dirty && log->dirty_since_us <= before_us;
+    pthread_mutex_unlock(&log->lock);
+    if (!due)
+        return TB_OK;
+    TB_TRY(tb_inproc_begin(log, err));
+    return tb_inproc_commit(log, err);
+}

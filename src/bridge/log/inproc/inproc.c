@@ -1,0 +1,165 @@
+#include "bridge/log/inproc/inproc_priv.h"
+#include <stdlib.h>
+
+struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name)
+{
+    struct inproc_topic *topic;
+
+    for (topic = log->topics; topic; topic = topic->link) {
+        if (tb_str_eq(tb_str_of(topic->name), name))
+            return topic;
+    }
+    topic = calloc(1, sizeof *topic);
+    if (!topic)
+        return NULL;
+    topic->name = strndup(name.ptr, name.len);
+    if (!topic->name) {
+        free(topic);
+        return NULL;
+    }
+    topic->link = log->topics;
+    log->topics = topic;
+    return topic;
+}
+
+static struct inproc_group *find_group(struct tb_log_inproc *log, const struct inproc_topic *topic,
+                                       struct tb_str name)
+{
+    struct inproc_group *group = log->groups;
+
+    while (group && !(group->topic == topic && tb_str_eq(tb_str_of(group->name), name)))
+        group = group->link;
+    return group;
+}
+
+struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_topic *topic,
+                                     struct tb_str name)
+{
+    struct inproc_group *group = find_group(log, topic, name);
+
+    if (group)
+        return group;
+    group = calloc(1, sizeof *group);
+    if (!group)
+        return NULL;
+    group->name = strndup(name.ptr, name.len);
+    if (!group->name) {
+        free(group);
+        return NULL;
+    }
+    group->topic = topic;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        group->offsets[p] = (struct inproc_offset){-1, -1, -1};
+    group->link = log->groups;
+    log->groups = group;
+    return group;
+}
+
+static struct tb_log_inproc *new_log(const char *path, const struct tb_clock *clock)
+{
+    struct tb_log_inproc *log = calloc(1, sizeof *log);
+
+    if (!log)
+        return NULL;
+    log->path = strdup(path);
+    if (!log->path) {
+        free(log);
+        return NULL;
+    }
+    log->clock = clock;
+    log->keep_ms = -1;
+    TB_ASSERT(pthread_mutex_init(&log->lock, NULL) == 0);
+    tb_cond_init(&log->changed);
+    return log;
+}
+
+enum tb_code tb_log_inproc_open(const char *path, const struct tb_clock *clock,
+                                struct tb_log_inproc **ret_log, struct tb_error *err)
+{
+    struct tb_log_inproc *log = new_log(path, clock);
+    enum tb_code code;
+
+    if (!log)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    code = tb_inproc_connect(log, err);
+    if (code != TB_OK) {
+        tb_log_inproc_free(log);
+        return code;
+    }
+    *ret_log = log;
+    return TB_OK;
+}
+
+void tb_log_inproc_free(struct tb_log_inproc *log)
+{
+    struct tb_error err;
+
+    if (!log)
+        return;
+    TB_ASSERT(!log->writer);
+    /* An offset that cannot be stored now comes back older: readers see records again. */
+    if (log->db)
+        (void)tb_inproc_flush_offsets(log, INT64_MAX, &err);
+    tb_inproc_disconnect(log);
+    while (log->groups) {
+        struct inproc_group *group = log->groups;
+
+        TB_ASSERT(!group->reading);
+        log->groups = group->link;
+        free(group->name);
+        free(group);
+    }
+    while (log->topics) {
+        struct inproc_topic *topic = log->topics;
+
+        log->topics = topic->link;
+        free(topic->name);
+        free(topic);
+    }
+    pthread_cond_destroy(&log->changed);
+    pthread_mutex_destroy(&log->lock);
+    free(log->path);
+    free(log);
+}
+
+enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, const char *group,
+                                 int32_t partition, struct tb_log_range *ret_range,
+                                 struct tb_error *err)
+{
+    struct tb_log_range range = {0, 0, -1};
+    struct inproc_topic *t;
+
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    pthread_mutex_lock(&log->lock);
+    t = log->topics;
+    while (t && strcmp(t->name, topic) != 0)
+        t = t->link;
+    if (t) {
+        const struct inproc_group *g = group ? find_group(log, t, tb_str_of(group)) : NULL;
+
+        range.begin = t->parts[partition].begin;
+        range.end = t->parts[partition].end;
+        if (g)
+            range.committed = g->offsets[partition].committed;
+    }
+    pthread_mutex_unlock(&log->lock);
+    *ret_range = range;
+    return TB_OK;
+}
+
+enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,
+                                         int64_t *ret_sequence, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    bool row = false;
+
+    if (!log->db)
+        TB_TRY(tb_inproc_connect(log, err));
+    TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT sequence FROM sequences WHERE epoch = :epoch",
+                           err));
+    tb_stmt_bind_text(&stmt, ":epoch", tb_str_of(epoch));
+    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    *ret_sequence = row ? tb_stmt_int64(&stmt, 0) : 0;
+    return TB_OK;
+}

@@ -1,0 +1,253 @@
+#include "bridge/log/headers.h"
+#include "bridge/log/inproc/inproc_priv.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Committed offsets ride on the next append. With none coming they are written by themselves
+ * after this long: a log at a low rate must not sync twice for each record. */
+#define OFFSETS_WAIT_US 1000000
+
+struct inproc_writer {
+    struct tb_log_writer base;
+    struct tb_log_inproc *log;
+    struct inproc_topic *topic;
+    int64_t tags[TB_LOG_BATCH_MAX]; /* taken and not yet acknowledged, in order */
+    size_t count;
+    size_t durable; /* the first so many of them are committed */
+    size_t bytes;   /* in the open transaction */
+    struct tb_buf headers;
+    struct inproc_sequence sequence;
+    struct tb_error lost; /* code other than TB_OK: why the open transaction is gone */
+};
+
+static struct inproc_writer *writer_of(struct tb_log_writer *base)
+{
+    return (struct inproc_writer *)base;
+}
+
+/* Up to 20 digits; -1 for anything else. */
+static int64_t parse_sequence(struct tb_str text)
+{
+    int64_t value = 0;
+
+    if (text.len == 0 || text.len > 20)
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = text.ptr[i] - '0';
+
+        if (digit < 0 || digit > 9 || value > (INT64_MAX - digit) / 10)
+            return -1;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+static enum tb_code put_sequence(struct inproc_writer *writer, struct tb_error *err)
+{
+    struct inproc_sequence *sequence = &writer->sequence;
+    struct tb_stmt *put = &writer->log->put_sequence;
+
+    if (sequence->high <= sequence->stored)
+        return TB_OK;
+    tb_stmt_bind_text(put, ":epoch", (struct tb_str){sequence->epoch, sequence->epoch_len});
+    tb_stmt_bind_int64(put, ":sequence", sequence->high);
+    TB_TRY(tb_stmt_run(put, err));
+    sequence->stored = sequence->high;
+    return TB_OK;
+}
+
+static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_record *record,
+                                  struct tb_error *err)
+{
+    struct inproc_sequence *sequence = &writer->sequence;
+    struct tb_str epoch = tb_record_header(record, "ce_epoch");
+    int64_t number = parse_sequence(tb_record_header(record, "ce_sequence"));
+
+    if (epoch.len == 0 || epoch.len > TB_INPROC_EPOCH_MAX || number < 0)
+        return TB_OK;
+    if (!tb_str_eq(epoch, (struct tb_str){sequence->epoch, sequence->epoch_len})) {
+        TB_TRY(put_sequence(writer, err));
+        *sequence = (struct inproc_sequence){.epoch_len = epoch.len};
+        memcpy(sequence->epoch, epoch.ptr, epoch.len);
+    }
+    if (number > sequence->high)
+        sequence->high = number;
+    return TB_OK;
+}
+
+/* The transaction is gone, and with it what poll had not yet committed. */
+static void forget_open(struct inproc_writer *writer)
+{
+    writer->count = writer->durable;
+    writer->bytes = 0;
+    writer->sequence = (struct inproc_sequence){0};
+    pthread_mutex_lock(&writer->log->lock);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        writer->topic->parts[p].next = writer->topic->parts[p].end;
+    pthread_mutex_unlock(&writer->log->lock);
+}
+
+static enum tb_code prepare_insert(struct inproc_writer *writer, int32_t partition,
+                                   struct tb_error *err)
+{
+    char sql[160];
+
+    snprintf(sql, sizeof sql,
+             "INSERT INTO records_%" PRId64 "_%d(offset, timestamp, key, value, headers)"
+             " VALUES(:offset, :timestamp, :key, :value, :headers)",
+             writer->topic->id, (int)partition);
+    return tb_stmt_prepare(&writer->topic->parts[partition].insert, writer->log->db, sql, err);
+}
+
+static enum tb_code insert(struct inproc_writer *writer, const struct tb_record *record,
+                           struct tb_error *err)
+{
+    int32_t partition = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    struct inproc_partition *part = &writer->topic->parts[partition];
+
+    if (!writer->log->txn.db)
+        TB_TRY(tb_inproc_begin(writer->log, err));
+    if (!part->insert.raw)
+        TB_TRY(prepare_insert(writer, partition, err));
+    tb_stmt_bind_int64(&part->insert, ":offset", part->next);
+    tb_stmt_bind_int64(&part->insert, ":timestamp", tb_clock_wall_ms(writer->log->clock));
+    tb_stmt_bind_blob(&part->insert, ":key", record->key);
+    tb_stmt_bind_blob(&part->insert, ":value", record->value);
+    tb_stmt_bind_blob(&part->insert, ":headers",
+                      writer->headers.len ? tb_buf_str(&writer->headers) : TB_STR(""));
+    TB_TRY(tb_stmt_run(&part->insert, err));
+    TB_TRY(note_sequence(writer, record, err));
+    part->next++;
+    return TB_OK;
+}
+
+static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_record *record,
+                                  int64_t tag, struct tb_error *err)
+{
+    struct inproc_writer *writer = writer_of(base);
+    bool was_open = writer->count > writer->durable;
+
+    if (writer->count == TB_LOG_BATCH_MAX || writer->bytes >= TB_INPROC_BATCH_BYTES ||
+        writer->lost.code != TB_OK)
+        return tb_error_set(err, TB_BUSY, "the log has a full batch waiting for its commit");
+    TB_TRY(tb_headers_encode(&writer->headers, record->headers, record->header_count, err));
+    if (insert(writer, record, err) != TB_OK) {
+        tb_inproc_abandon(writer->log, err->code);
+        forget_open(writer);
+        if (was_open)
+            writer->lost = *err;
+        /* Whatever SQLite calls it: this record was not taken, and may be given again. */
+        if (err->code != TB_FULL)
+            err->code = TB_UNAVAILABLE;
+        return tb_error_wrap(err, "append to the log");
+    }
+    writer->bytes += record->key.len + record->value.len + writer->headers.len;
+    writer->tags[writer->count++] = tag;
+    return TB_OK;
+}
+
+static void publish(struct inproc_writer *writer)
+{
+    pthread_mutex_lock(&writer->log->lock);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        writer->topic->parts[p].end = writer->topic->parts[p].next;
+    pthread_cond_broadcast(&writer->log->changed);
+    pthread_mutex_unlock(&writer->log->lock);
+    writer->durable = writer->count;
+    writer->bytes = 0;
+}
+
+static enum tb_code commit_open(struct inproc_writer *writer, struct tb_error *err)
+{
+    enum tb_code code = put_sequence(writer, err);
+
+    if (code != TB_OK)
+        tb_inproc_abandon(writer->log, code);
+    else
+        code = tb_inproc_commit(writer->log, err);
+    if (code != TB_OK) {
+        forget_open(writer);
+        return tb_error_wrap(err, "commit to the log");
+    }
+    publish(writer);
+    tb_db_relieve(writer->log->db, 0);
+    return TB_OK;
+}
+
+static size_t hand_out(struct inproc_writer *writer, struct tb_log_ack *ret_acks, size_t max)
+{
+    size_t n = writer->durable < max ? writer->durable : max;
+
+    for (size_t i = 0; i < n; i++)
+        ret_acks[i] = (struct tb_log_ack){.tag = writer->tags[i], .code = TB_OK};
+    writer->count -= n;
+    writer->durable -= n;
+    memmove(writer->tags, writer->tags + n, writer->count * sizeof *writer->tags);
+    return n;
+}
+
+/* A commit is an answer, so nothing here waits. */
+static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
+                                struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                                struct tb_error *err)
+{
+    struct inproc_writer *writer = writer_of(base);
+    int64_t now_us = tb_clock_mono_us(writer->log->clock);
+
+    (void)wait_ms;
+    /* What is durable is acknowledged before a failure can make the rest unknown. */
+    if (writer->durable == 0 && writer->lost.code != TB_OK) {
+        *err = writer->lost;
+        writer->lost = (struct tb_error){0};
+        return tb_error_wrap(err, "append to the log");
+    }
+    if (writer->durable == 0 && writer->count > 0) {
+        TB_TRY(commit_open(writer, err));
+    } else if (writer->count == 0) {
+        TB_TRY(tb_inproc_flush_offsets(writer->log, now_us - OFFSETS_WAIT_US, err));
+        TB_TRY(tb_inproc_expire_some(writer->log, err));
+    }
+    *ret_count = hand_out(writer, ret_acks, max);
+    return TB_OK;
+}
+
+static void writer_free(struct tb_log_writer *base)
+{
+    struct inproc_writer *writer = writer_of(base);
+
+    tb_txn_rollback(&writer->log->txn);
+    forget_open(writer);
+    writer->log->writer = NULL;
+    tb_buf_release(&writer->headers);
+    free(writer);
+}
+
+static const struct tb_log_writer_ops writer_ops = {writer_append, writer_poll, writer_free};
+
+enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, const char *topic,
+                                  struct tb_log_writer **ret_writer, struct tb_error *err)
+{
+    struct inproc_writer *writer;
+    struct inproc_topic *t;
+
+    if (log->writer)
+        return tb_error_set(err, TB_BUSY, "the log has a writer already");
+    if (!log->db)
+        TB_TRY(tb_inproc_connect(log, err));
+    pthread_mutex_lock(&log->lock);
+    t = tb_inproc_topic(log, tb_str_of(topic));
+    pthread_mutex_unlock(&log->lock);
+    if (!t)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    TB_TRY(tb_inproc_create_topic(log, t, err));
+    writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    writer->base.ops = &writer_ops;
+    writer->log = log;
+    writer->topic = t;
+    log->writer = writer;
+    *ret_writer = &writer->base;
+    return TB_OK;
+}

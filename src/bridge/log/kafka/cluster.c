@@ -1,0 +1,206 @@
+#include "bridge/log/kafka/kafka_priv.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A refusal is shown at least so long: what is refused may not be what a look shows. */
+#define REFUSED_MS 5000
+
+void tb_kafka_problem_init(struct kafka_problem *problem)
+{
+    TB_ASSERT(pthread_mutex_init(&problem->lock, NULL) == 0);
+    for (size_t i = 0; i < KAFKA_CONCERNS; i++)
+        problem->texts[i][0] = '\0';
+}
+
+void tb_kafka_problem_release(struct kafka_problem *problem)
+{
+    pthread_mutex_destroy(&problem->lock);
+}
+
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern concern,
+                          const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    pthread_mutex_lock(&problem->lock);
+    vsnprintf(problem->texts[concern], sizeof problem->texts[concern], format, args);
+    pthread_mutex_unlock(&problem->lock);
+    va_end(args);
+}
+
+void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
+{
+    enum kafka_concern concern = KAFKA_WAY;
+
+    pthread_mutex_lock(&problem->lock);
+    if (problem->texts[concern][0] == '\0')
+        concern = KAFKA_WORK;
+    memcpy(ret_text, problem->texts[concern], sizeof problem->texts[concern]);
+    pthread_mutex_unlock(&problem->lock);
+}
+
+/* Where the words end that mean something: behind come how long it took and how often it happened,
+ * and guesses at brokers of ten years ago. */
+static const char *end_of(const char *text)
+{
+    static const char *const behind[] = {" (after ", ": probably due to broker version",
+                                         " or broker version is <"};
+    const char *end = text + strlen(text);
+
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        const char *at = strstr(text, behind[i]);
+
+        end = at && at < end ? at : end;
+    }
+    return end;
+}
+
+/* "sasl_ssl://broker:9093/bootstrap: what happened (after 3ms in state CONNECT, 2 identical ...)"
+ */
+void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200])
+{
+    const char *what = "", *scheme = strstr(text, "://"), *blank = strchr(text, ' '), *role, *end;
+    int host_len = 0;
+
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        what = "credentials refused: ";
+    else if (code == RD_KAFKA_RESP_ERR__SSL)
+        what = "no trusted connection: ";
+    else if (code == RD_KAFKA_RESP_ERR__RESOLVE)
+        what = "no such host: ";
+    if (scheme && scheme < blank)
+        text = scheme + 3;
+    end = end_of(text);
+    role = strstr(text, "/bootstrap: ");
+    if (role && role < end)
+        host_len = (int)(role - text);
+    else
+        role = NULL;
+    role = role ? role + strlen("/bootstrap") : text;
+    snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, (int)(end - role), role);
+}
+
+rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                        struct kafka_layout *ret_layout)
+{
+    const struct rd_kafka_metadata *found = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, topic, &found, timeout_ms);
+
+    if (code)
+        return code;
+    *ret_layout = (struct kafka_layout){.led = true};
+    if (found->topic_cnt == 1) {
+        const struct rd_kafka_metadata_topic *told = &found->topics[0];
+
+        code = told->err;
+        ret_layout->partitions = told->partition_cnt;
+        for (int i = 0; i < told->partition_cnt; i++)
+            ret_layout->led &= told->partitions[i].leader >= 0;
+    }
+    rd_kafka_metadata_destroy(found);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        ret_layout->partitions = 0;
+        code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    return code;
+}
+
+/* Not by rd_kafka_query_watermark_offsets: whatever time it is given, it waits until a leader that
+ * is away comes back. */
+rd_kafka_resp_err_t tb_kafka_ask_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
+                                      int64_t which)
+{
+    rd_kafka_resp_err_t code;
+
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = which; /* the protocol's word for it, as if it were a time */
+    code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_ASK_MS);
+    for (int i = 0; i < list->cnt && !code; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240])
+{
+    snprintf(ret_text, 240,
+             "topic %.100s has %d partitions, not %d: set [kafka] partitions to %d, or name "
+             "another topic",
+             topic, count, wanted, count);
+}
+
+static enum kafka_state judge_topic(const struct kafka_handle *handle,
+                                    const struct kafka_settings *settings,
+                                    struct kafka_problem *problem)
+{
+    const char *name = rd_kafka_topic_name(handle->topic);
+    struct kafka_layout layout = {0};
+    rd_kafka_resp_err_t code =
+        tb_kafka_ask_layout(handle->rk, handle->topic, TB_KAFKA_ASK_MS, &layout);
+    char text[240];
+
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        return KAFKA_DOWN;
+    if (!code && layout.partitions > 0 &&
+        (settings->partitions <= 0 || layout.partitions == settings->partitions))
+        return KAFKA_FINE;
+    if (code)
+        snprintf(text, sizeof text, "topic %s: %s", name, rd_kafka_err2str(code));
+    else if (layout.partitions == 0)
+        snprintf(text, sizeof text, "topic %s is not there", name);
+    else
+        tb_kafka_mismatch(name, layout.partitions, settings->partitions, text);
+    tb_kafka_problem_set(problem, KAFKA_WAY, "%s", text);
+    return KAFKA_WRONG;
+}
+
+void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
+                    const struct kafka_settings *settings, struct kafka_problem *problem)
+{
+    int64_t now_ms = tb_clock_mono_ms(settings->clock);
+    struct kafka_layout ignored;
+    enum kafka_state state;
+
+    if (watch->state == KAFKA_FINE || now_ms < watch->look_at_ms)
+        return;
+    watch->look_at_ms = now_ms + TB_KAFKA_LOOK_MS;
+    /* Without time to wait this only tells whether a broker is connected: it is "timed out" then,
+     * and the question itself may be waited for. */
+    if (tb_kafka_ask_layout(handle->rk, handle->topic, 0, &ignored) ==
+        RD_KAFKA_RESP_ERR__TRANSPORT)
+        return;
+    state = judge_topic(handle, settings, problem);
+    if (state == KAFKA_DOWN)
+        return;
+    watch->state = state;
+    watch->cause[0] = '\0';
+    if (state == KAFKA_FINE)
+        tb_kafka_problem_set(problem, KAFKA_WAY, "%s", "");
+}
+
+static bool is_of_a_connection(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+           code == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+/* A lost connection is not yet trouble: the library makes another, and tells when it has none; by
+ * then the last thing that happened to one says more than that there is none. */
+void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
+                          struct kafka_problem *problem, rd_kafka_resp_err_t code,
+                          const char *text)
+{
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        tb_kafka_words(code, text, watch->cause);
+    if (is_of_a_connection(code) && watch->state == KAFKA_FINE)
+        return;
+    tb_kafka_problem_set(problem, KAFKA_WAY, "%s",
+                         watch->cause[0] ? watch->cause : "no broker answers");
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        watch->state = KAFKA_DOWN;
+        watch->look_at_ms = 0;
+    } else if (!is_of_a_connection(code)) {
+        watch->state = KAFKA_WRONG;
+        watch->look_at_ms = tb_clock_mono_ms(settings->clock) + REFUSED_MS;
+    }
+}

@@ -1,0 +1,110 @@
+#include "base/thread/mailbox.h"
+#include "bridge/log/kafka/kafka_priv.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* What matters comes by error_cb too, on the owner's thread. */
+static void drop_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk, (void)level, (void)facility, (void)text;
+}
+
+enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, const char *topic,
+                                 void *owner, struct kafka_handle **ret_handle,
+                                 struct tb_error *err)
+{
+    struct kafka_handle *handle = calloc(1, sizeof *handle);
+    char text[200];
+
+    if (!handle) {
+        rd_kafka_conf_destroy(conf);
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    }
+    handle->owner = owner;
+    tb_kafka_sockets_init(&handle->sockets, conf);
+    rd_kafka_conf_set_opaque(conf, handle);
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+    handle->rk = rd_kafka_new(type, conf, text, sizeof text);
+    if (!handle->rk) {
+        rd_kafka_conf_destroy(conf); /* taken only by success */
+        tb_kafka_sockets_release(&handle->sockets);
+        free(handle);
+        return tb_error_set(err, TB_INVALID, "Kafka settings: %s", text);
+    }
+    handle->topic = rd_kafka_topic_new(handle->rk, topic, NULL);
+    if (!handle->topic) {
+        rd_kafka_resp_err_t code = rd_kafka_last_error();
+
+        tb_kafka_bury(handle, TB_KAFKA_ASK_MS);
+        return tb_error_set(err, TB_INVALID, "Kafka topic %s: %s", topic, rd_kafka_err2str(code));
+    }
+    *ret_handle = handle;
+    return TB_OK;
+}
+
+struct burial {
+    struct kafka_handle *handle;
+    struct tb_mailbox over;
+    _Atomic bool done;
+    atomic_int holders; /* the thread and who waits for it */
+};
+
+static void let_go(struct burial *burial)
+{
+    if (atomic_fetch_sub(&burial->holders, 1) > 1)
+        return;
+    tb_mailbox_release(&burial->over);
+    free(burial);
+}
+
+static void end(struct kafka_handle *handle)
+{
+    if (handle->topic)
+        rd_kafka_topic_destroy(handle->topic);
+    if (rd_kafka_type(handle->rk) == RD_KAFKA_CONSUMER)
+        (void)rd_kafka_consumer_close(handle->rk);
+    rd_kafka_destroy(handle->rk);
+    tb_kafka_sockets_release(&handle->sockets);
+    free(handle);
+}
+
+static void *bury_main(void *arg)
+{
+    struct burial *burial = arg;
+
+    end(burial->handle);
+    atomic_store(&burial->done, true);
+    tb_mailbox_wake(&burial->over);
+    let_go(burial);
+    return NULL;
+}
+
+void tb_kafka_bury(struct kafka_handle *handle, int64_t wait_ms)
+{
+    struct burial *burial;
+    pthread_t thread;
+
+    if (!handle)
+        return;
+    handle->owner = NULL;
+    burial = calloc(1, sizeof *burial);
+    if (!burial) {
+        end(handle);
+        return;
+    }
+    burial->handle = handle;
+    tb_mailbox_init(&burial->over, 0);
+    atomic_store(&burial->holders, 2);
+    if (pthread_create(&thread, NULL, bury_main, burial) != 0) {
+        end(handle);
+        atomic_store(&burial->holders, 1);
+        let_go(burial);
+        return;
+    }
+    tb_mailbox_wait(&burial->over, wait_ms);
+    if (atomic_load(&burial->done))
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+    let_go(burial);
+}

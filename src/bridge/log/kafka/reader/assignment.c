@@ -1,0 +1,286 @@
+#include "bridge/log/kafka/reader/reader_priv.h"
+#include <stdio.h>
+
+#define RETRY_MS 500
+/* A group is formed in a second or two, unless somebody who is gone is waited for, or the network
+ * lost what was said: that takes a session, or max.poll.interval.ms. */
+#define FORMED_MS 15000
+
+static int64_t now_ms(const struct kafka_reader *reader)
+{
+    return tb_clock_mono_ms(reader->settings.clock);
+}
+
+static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *list,
+                                            const struct kafka_reader *reader, int32_t partition,
+                                            int64_t offset)
+{
+    rd_kafka_topic_partition_t *element =
+        rd_kafka_topic_partition_list_add(list, reader->topic, partition);
+
+    element->offset = offset;
+    return element;
+}
+
+/* All partitions held, and no offsets. */
+static rd_kafka_topic_partition_list_t *list_held(const struct kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
+        if (reader->parts[p].held)
+            list_add(list, reader, p, RD_KAFKA_OFFSET_INVALID);
+    }
+    return list;
+}
+
+/* Places. */
+
+static rd_kafka_resp_err_t read_committed(rd_kafka_event_t *event, int64_t *ret_next)
+{
+    const rd_kafka_ListConsumerGroupOffsets_result_t *result =
+        rd_kafka_event_ListConsumerGroupOffsets_result(event);
+    const rd_kafka_topic_partition_list_t *list;
+    const rd_kafka_group_result_t **groups;
+    size_t count = 0;
+
+    if (rd_kafka_event_error(event) || !result)
+        return rd_kafka_event_error(event);
+    groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count);
+    if (count == 1 && rd_kafka_group_result_error(groups[0]))
+        return rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
+    list = count == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+    if (!list || list->cnt != 1)
+        return RD_KAFKA_RESP_ERR__BAD_MSG;
+    *ret_next = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
+    return list->elems[0].err;
+}
+
+/* Not by the consumer's own connection: while the group is being formed, which may take minutes,
+ * its coordinator answers nothing else there. */
+enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t partition,
+                                      int64_t *ret_next, struct tb_error *err)
+{
+    rd_kafka_t *rk = reader->handle->rk;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_ListConsumerGroupOffsets_t *asked;
+    rd_kafka_AdminOptions_t *options;
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(rk);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_event_t *event;
+
+    list_add(list, reader, partition, RD_KAFKA_OFFSET_INVALID);
+    asked = rd_kafka_ListConsumerGroupOffsets_new(reader->group, list);
+    options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, TB_KAFKA_ASK_MS, NULL, 0);
+    rd_kafka_ListConsumerGroupOffsets(rk, &asked, 1, options, answers);
+    event = rd_kafka_queue_poll(answers, TB_KAFKA_ASK_MS + RETRY_MS);
+    if (event) {
+        code = read_committed(event, ret_next);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ListConsumerGroupOffsets_destroy(asked);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        return tb_error_set(err, TB_UNAVAILABLE, "committed offsets of %s: %s", reader->topic,
+                            rd_kafka_err2str(code));
+    return TB_OK;
+}
+
+/* Where the partition begins: where it was sought, where it stood before, where its group
+ * committed, else at the beginning, said explicitly. */
+static int64_t place_of(const struct kafka_reader *reader, struct kafka_part *part,
+                        int64_t committed)
+{
+    if (part->start < 0 && committed >= 0)
+        part->committed = part->next = committed;
+    if (part->sought >= 0)
+        part->next = part->sought;
+    part->sought = -1;
+    if (part->start < 0)
+        part->start = part->next < 0 ? 0 : part->next;
+    if (part->next >= 0)
+        return part->next;
+    return reader->role == KAFKA_TAIL ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+}
+
+static void place(struct kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (reader->role == KAFKA_MEMBER)
+        code = rd_kafka_committed(reader->handle->rk, list, TB_KAFKA_ASK_MS);
+    for (int i = 0; i < list->cnt && !code; i++)
+        code = list->elems[i].err;
+    for (int i = 0; i < list->cnt && !code; i++) {
+        struct kafka_part *part = &reader->parts[list->elems[i].partition];
+
+        list->elems[i].offset = place_of(reader, part, list->elems[i].offset);
+    }
+    if (!code)
+        code = rd_kafka_assign(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    reader->unplaced = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (code) {
+        reader->place_at_ms = now_ms(reader) + RETRY_MS;
+        snprintf(reader->refused, sizeof reader->refused, "committed offsets of group %s: %s",
+                 reader->group, rd_kafka_err2str(code));
+    } else {
+        reader->refused[0] = '\0';
+        if (reader->paused)
+            tb_kafka_group_pause(reader);
+    }
+    tb_kafka_reader_tell(reader);
+}
+
+/* Without a group nobody hands partitions out: all there are. */
+static void take_all(struct kafka_reader *reader)
+{
+    struct kafka_layout layout = {0};
+
+    if (tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS, &layout) ||
+        layout.partitions == 0)
+        return;
+    for (int32_t p = 0; p < layout.partitions && p < TB_LOG_PARTITIONS_MAX; p++)
+        reader->parts[p].held = true;
+    reader->unplaced = true;
+}
+
+void tb_kafka_group_serve(struct kafka_reader *reader)
+{
+    if (reader->role != KAFKA_MEMBER && !reader->parts[0].held &&
+        reader->watch.state == KAFKA_FINE)
+        take_all(reader);
+    if (reader->unplaced && now_ms(reader) >= reader->place_at_ms)
+        place(reader);
+    if (reader->role == KAFKA_MEMBER && !reader->apart && reader->apart_since_ms >= 0 &&
+        now_ms(reader) - reader->apart_since_ms >= FORMED_MS) {
+        reader->apart = true;
+        tb_kafka_reader_tell(reader);
+    }
+}
+
+void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t offset)
+{
+    struct kafka_part *part = &reader->parts[partition];
+
+    tb_kafka_fetched_clear(reader, part);
+    part->corrupt = false;
+    part->sought = offset;
+    if (part->start > offset)
+        part->start = offset;
+    if (part->held) {
+        reader->unplaced = true;
+        reader->place_at_ms = 0;
+    }
+}
+
+void tb_kafka_group_pause(struct kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
+
+    if (reader->paused)
+        (void)rd_kafka_pause_partitions(reader->handle->rk, list);
+    else
+        (void)rd_kafka_resume_partitions(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Partitions come and go. */
+
+/* The library would keep those paused that are paused now, also when they come back. */
+static void unpause_all(const struct kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list = list_held(reader);
+
+    (void)rd_kafka_resume_partitions(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void give_up_all(struct kafka_reader *reader)
+{
+    if (reader->paused)
+        unpause_all(reader);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
+        struct kafka_part *part = &reader->parts[p];
+
+        if (!part->held)
+            continue;
+        tb_kafka_fetched_clear(reader, part);
+        part->held = part->corrupt = false;
+        part->start = part->next = part->committed = part->sought = -1;
+    }
+    tb_kafka_commit_forget(reader);
+    reader->gave_up = true;
+    reader->unplaced = false;
+    reader->apart_since_ms = now_ms(reader);
+    tb_kafka_reader_tell(reader);
+}
+
+static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
+{
+    reader->refused[0] = '\0';
+    reader->apart = false;
+    reader->apart_since_ms = -1;
+    for (int i = 0; i < list->cnt; i++) {
+        int32_t p = list->elems[i].partition;
+
+        if (p < TB_LOG_PARTITIONS_MAX) {
+            reader->parts[p].held = true;
+            reader->parts[p].tenure = ++reader->tenures;
+        } else {
+            snprintf(reader->refused, sizeof reader->refused,
+                     "%s has more than %d partitions: the others are not read", reader->topic,
+                     TB_LOG_PARTITIONS_MAX);
+        }
+    }
+    reader->unplaced = list->cnt > 0;
+    reader->place_at_ms = 0;
+    tb_kafka_reader_tell(reader);
+}
+
+/* They are taken without a place at first: asking for it is no business of a callback. */
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct kafka_reader *reader = ((struct kafka_handle *)opaque)->owner;
+    rd_kafka_topic_partition_list_t *none;
+
+    if (!reader || code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        if (reader && !rd_kafka_assignment_lost(rk))
+            tb_kafka_commit_flush(reader);
+        if (reader)
+            give_up_all(reader);
+        rd_kafka_assign(rk, NULL);
+        rd_kafka_yield(rk); /* what comes instead comes in another poll */
+        return;
+    }
+    take(reader, list);
+    none = rd_kafka_topic_partition_list_new(0);
+    rd_kafka_assign(rk, none);
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    struct kafka_reader *reader = ((struct kafka_handle *)opaque)->owner;
+    char why[200];
+
+    if (!reader)
+        return;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        code = (int)rd_kafka_fatal_error(rk, why, sizeof why);
+        text = why;
+    }
+    tb_kafka_reader_error(reader, (rd_kafka_resp_err_t)code, text);
+    rd_kafka_yield(rk); /* a waiting poll tells of it */
+}
+
+void tb_kafka_group_callbacks(rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+}

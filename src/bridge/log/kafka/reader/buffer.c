@@ -1,0 +1,211 @@
+#include "bridge/log/kafka/reader/reader_priv.h"
+#include <stdlib.h>
+
+static size_t weight(const rd_kafka_message_t *message)
+{
+    return message->len + message->key_len;
+}
+
+bool tb_kafka_fetched_full(const struct kafka_reader *reader)
+{
+    return reader->fetched >= KAFKA_FETCHED_MAX ||
+           reader->fetched_bytes >= KAFKA_FETCHED_BYTES_MAX;
+}
+
+static bool make_room(struct kafka_part *part)
+{
+    size_t room = part->room ? part->room * 2 : 64;
+    rd_kafka_message_t **more;
+
+    if (part->count < part->room)
+        return true;
+    more = malloc(room * sizeof *more);
+    if (!more)
+        return false;
+    for (size_t i = 0; i < part->count; i++)
+        more[i] = part->fetched[(part->head + i) % part->room];
+    free(part->fetched);
+    part->fetched = more;
+    part->room = room;
+    part->head = 0;
+    return true;
+}
+
+static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *message)
+{
+    const char *why = rd_kafka_message_errstr(message);
+    int32_t p = message->partition;
+
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        return;
+    if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        tb_kafka_reader_error(reader, message->err, why);
+    else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].held)
+        tb_kafka_reader_stopped(reader, p, why);
+}
+
+/* Keeps the order of what the library hands out, and what is not of the place where the reader
+ * stands (a pause fetches again what was fetched before) is left out. */
+void tb_kafka_fetched_add(struct kafka_reader *reader, rd_kafka_message_t *message)
+{
+    int32_t p = message->partition;
+    struct kafka_part *part;
+
+    if (message->err) {
+        note_error(reader, message);
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    part = p >= 0 && p < TB_LOG_PARTITIONS_MAX ? &reader->parts[p] : NULL;
+    if (!part || !part->held || part->sought >= 0 || message->offset < part->next) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    if (!make_room(part)) {
+        tb_kafka_group_seek(reader, p, message->offset); /* fetched again, later */
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    if (reader->refused[0]) {
+        reader->refused[0] = '\0';
+        tb_kafka_reader_tell(reader);
+    }
+    part->fetched[(part->head + part->count++) % part->room] = message;
+    part->next = message->offset + 1;
+    reader->fetched++;
+    reader->fetched_bytes += weight(message);
+}
+
+static rd_kafka_message_t *take_first(struct kafka_reader *reader, struct kafka_part *part)
+{
+    rd_kafka_message_t *message = part->fetched[part->head];
+
+    part->head = (part->head + 1) % part->room;
+    part->count--;
+    reader->fetched--;
+    reader->fetched_bytes -= weight(message);
+    return message;
+}
+
+void tb_kafka_fetched_clear(struct kafka_reader *reader, struct kafka_part *part)
+{
+    while (part->count > 0)
+        rd_kafka_message_destroy(take_first(reader, part));
+}
+
+void tb_kafka_fetched_return(struct kafka_reader *reader)
+{
+    for (size_t i = 0; i < reader->lent_count; i++)
+        rd_kafka_message_destroy(reader->lent[i]);
+    reader->lent_count = 0;
+}
+
+/* The front of the ring moves back over it: there is room. */
+static void put_first(struct kafka_reader *reader, struct kafka_part *part,
+                      rd_kafka_message_t *message)
+{
+    part->head = (part->head + part->room - 1) % part->room;
+    part->fetched[part->head] = message;
+    part->count++;
+    reader->fetched++;
+    reader->fetched_bytes += weight(message);
+}
+
+bool tb_kafka_fetched_give_back(struct kafka_reader *reader, int32_t partition, int64_t offset)
+{
+    struct kafka_part *part = &reader->parts[partition];
+    size_t first = 0;
+
+    while (first < reader->lent_count &&
+           (reader->lent[first]->partition != partition || reader->lent[first]->offset != offset))
+        first++;
+    if (first == reader->lent_count || !part->held || part->sought >= 0)
+        return false;
+    while (reader->lent_count > first) {
+        if (!make_room(part))
+            return false; /* what is in the ring goes with the seek that follows */
+        put_first(reader, part, reader->lent[--reader->lent_count]);
+    }
+    return true;
+}
+
+static size_t count_headers(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers = NULL;
+
+    return rd_kafka_message_headers(message, &headers) ? 0 : rd_kafka_header_cnt(headers);
+}
+
+static void fill_headers(const rd_kafka_message_t *message, struct tb_header *ret_headers,
+                         size_t count)
+{
+    rd_kafka_headers_t *headers = NULL;
+
+    if (count == 0 || rd_kafka_message_headers(message, &headers))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = NULL;
+        const void *value = NULL;
+        size_t size = 0;
+
+        (void)rd_kafka_header_get_all(headers, i, &name, &value, &size);
+        ret_headers[i] = (struct tb_header){tb_str_of(name), {value, size}};
+    }
+}
+
+static void fill_record(const rd_kafka_message_t *message, struct tb_header *headers,
+                        size_t header_count, struct tb_record *ret_record)
+{
+    rd_kafka_timestamp_type_t type;
+
+    fill_headers(message, headers, header_count);
+    *ret_record = (struct tb_record){
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .key = {message->key, message->key_len},
+        .value = {message->payload, message->len},
+        .headers = headers,
+        .header_count = header_count,
+    };
+}
+
+/* Room for the headers of the n messages at the front. */
+static bool make_headers(struct kafka_reader *reader, const struct kafka_part *part, size_t n)
+{
+    struct tb_header *more;
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < n; i++)
+        wanted += count_headers(part->fetched[(part->head + i) % part->room]);
+    if (wanted <= reader->headers_room)
+        return true;
+    more = realloc(reader->headers, wanted * sizeof *more);
+    if (!more)
+        return false;
+    reader->headers = more;
+    reader->headers_room = wanted;
+    return true;
+}
+
+enum tb_code tb_kafka_fetched_lend(struct kafka_reader *reader, int32_t partition, size_t max,
+                                   struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct kafka_part *part = &reader->parts[partition];
+    size_t n = part->count < max ? part->count : max, headers = 0;
+
+    n = n < TB_LOG_BATCH_MAX ? n : TB_LOG_BATCH_MAX;
+    tb_kafka_fetched_return(reader);
+    if (!make_headers(reader, part, n))
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_message_t *message = take_first(reader, part);
+        size_t count = count_headers(message);
+
+        fill_record(message, reader->headers + headers, count, &reader->records[i]);
+        headers += count;
+        reader->lent[reader->lent_count++] = message;
+    }
+    *ret_batch = (struct tb_log_batch){partition, reader->records, n, part->tenure};
+    return TB_OK;
+}

@@ -1,0 +1,90 @@
+#include "bridge/log/kafka/reader/reader_priv.h"
+#include <inttypes.h>
+
+/* At most so long in the library at once: what is due meanwhile is looked at in between. */
+#define SLICE_MS 500
+
+/* Serves the library and takes what is there; waits at most wait_ms for the first. */
+static void gather(struct kafka_reader *reader, int64_t wait_ms)
+{
+    rd_kafka_t *rk = reader->handle->rk;
+    rd_kafka_message_t *message;
+
+    tb_kafka_watch(&reader->watch, reader->handle, &reader->settings, &reader->problem);
+    tb_kafka_group_serve(reader);
+    tb_kafka_commit_serve(reader);
+    /* Also with enough fetched: whoever does not poll is thrown out of the group. */
+    message = rd_kafka_consumer_poll(rk, (int)wait_ms);
+    while (message) {
+        tb_kafka_fetched_add(reader, message);
+        message = tb_kafka_fetched_full(reader) ? NULL : rd_kafka_consumer_poll(rk, 0);
+    }
+}
+
+/* The next partition, in turn, that has something to say; -1: none. */
+static int32_t next_partition(struct kafka_reader *reader)
+{
+    for (int32_t i = 0; i < TB_LOG_PARTITIONS_MAX && !reader->paused; i++) {
+        int32_t p = (reader->turn + i) % TB_LOG_PARTITIONS_MAX;
+
+        if (reader->parts[p].count == 0 && !reader->parts[p].corrupt)
+            continue;
+        reader->turn = (p + 1) % TB_LOG_PARTITIONS_MAX;
+        return p;
+    }
+    return -1;
+}
+
+static bool is_stopped(const struct kafka_reader *reader)
+{
+    return reader->watch.state == KAFKA_DOWN || reader->watch.state == KAFKA_WRONG ||
+           reader->refused[0] || reader->apart;
+}
+
+static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch *ret_batch,
+                                struct tb_error *err)
+{
+    char why[240];
+
+    if (!is_stopped(reader)) {
+        *ret_batch = (struct tb_log_batch){0};
+        return TB_OK;
+    }
+    tb_kafka_problem_get(&reader->problem, why);
+    return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
+}
+
+static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, size_t max,
+                             struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    const struct kafka_part *part = &reader->parts[partition];
+
+    /* What was fetched before it was lost is still good. */
+    if (part->count > 0)
+        return tb_kafka_fetched_lend(reader, partition, max, ret_batch, err);
+    return tb_error_set(err, TB_CORRUPT, "group %s stands at %" PRId64 " of %s-%d: %s",
+                        reader->group, part->next, reader->topic, (int)partition, part->why);
+}
+
+enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
+                                  struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct kafka_reader *reader = (struct kafka_reader *)base;
+    const struct tb_clock *clock = reader->settings.clock;
+    int64_t until_ms = wait_ms < 0 ? INT64_MAX : tb_clock_mono_ms(clock) + wait_ms;
+    int64_t left_ms = 0;
+    int32_t p;
+
+    tb_kafka_fetched_return(reader);
+    reader->gave_up = false;
+    for (;;) {
+        gather(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
+        p = max > 0 ? next_partition(reader) : -1;
+        if (p >= 0)
+            return hand_out(reader, p, max, ret_batch, err);
+        left_ms = until_ms - tb_clock_mono_ms(clock);
+        if (atomic_exchange(&reader->woken, false) || reader->gave_up || left_ms <= 0 ||
+            is_stopped(reader))
+            return say_nothing(reader, ret_batch, err);
+    }
+}

@@ -1,0 +1,64 @@
+#include "bridge/log/kafka/reader/reader_priv.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+/* What is refused is told of only once: it stands until partitions or records come. */
+static bool is_of_the_group(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tb_kafka_reader_error(struct kafka_reader *reader, rd_kafka_resp_err_t code, const char *text)
+{
+    bool of_group = is_of_the_group(code);
+
+    if (!of_group && code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        tb_kafka_watch_error(&reader->watch, &reader->settings, &reader->problem, code, text);
+        return;
+    }
+    if (of_group && reader->role != KAFKA_MEMBER)
+        return;
+    snprintf(reader->refused, sizeof reader->refused, "%s %s: %s", of_group ? "group" : "topic",
+             of_group ? reader->group : reader->topic, rd_kafka_err2str(code));
+    tb_kafka_reader_tell(reader);
+}
+
+void tb_kafka_reader_stopped(struct kafka_reader *reader, int32_t partition, const char *why)
+{
+    struct kafka_part *part = &reader->parts[partition];
+
+    part->corrupt = true;
+    snprintf(part->why, sizeof part->why, "%s", why);
+    tb_kafka_reader_tell(reader);
+}
+
+void tb_kafka_reader_tell(struct kafka_reader *reader)
+{
+    const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;
+    char apart[200];
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
+        const struct kafka_part *part = &reader->parts[p];
+
+        if (!part->held || !part->corrupt)
+            continue;
+        tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s-%d is stopped at %" PRId64 ": %s",
+                             reader->topic, (int)p, part->next, part->why);
+        return;
+    }
+    if (reader->apart && !reader->refused[0]) {
+        snprintf(apart, sizeof apart, "group %s is still being formed", reader->group);
+        text = apart;
+    }
+    tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s", text);
+}

@@ -1,0 +1,305 @@
+#include "bridge/log/kafka/reader/reader_priv.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* To leave the group takes an answer of its coordinator; without one the group's own session
+ * time-out tells it. */
+#define LEAVE_MS 6000
+#define QUERY_TRIES 5
+
+static struct kafka_reader *reader_of(const struct tb_log_reader *base)
+{
+    return (struct kafka_reader *)(uintptr_t)base;
+}
+
+/* Partitions of the topic, as far as they are known; those held are. */
+static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
+                                    struct tb_error *err)
+{
+    struct kafka_layout layout = {0};
+
+    if (partition >= 0 && partition < TB_LOG_PARTITIONS_MAX) {
+        if (reader->parts[partition].held ||
+            tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
+                                &layout) ||
+            partition < layout.partitions)
+            return TB_OK;
+    }
+    return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+}
+
+static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
+                                struct tb_error *err)
+{
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    if (offset < 0)
+        return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
+    /* A new place is a new assignment, on which the library stops and starts all of its fetches
+     * (2.0.2 does not survive some of them): not for what is here already. */
+    if (!tb_kafka_fetched_give_back(reader_of(base), partition, offset))
+        tb_kafka_group_seek(reader_of(base), partition, offset);
+    return TB_OK;
+}
+
+static rd_kafka_resp_err_t query_end(const struct kafka_reader *reader, int32_t partition,
+                                     int64_t which, int64_t *ret_offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t code;
+
+    rd_kafka_topic_partition_list_add(list, reader->topic, partition);
+    code = tb_kafka_ask_ends(reader->handle->rk, list, which);
+    if (!code)
+        *ret_offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+/* Leaders move: asked again, the library has looked for the new one. */
+static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t partition,
+                                      int64_t *ret_begin, int64_t *ret_end)
+{
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    struct kafka_layout layout;
+
+    for (int tries = 0; tries < QUERY_TRIES; tries++) {
+        code = query_end(reader, partition, RD_KAFKA_OFFSET_BEGINNING, ret_begin);
+        if (!code)
+            code = query_end(reader, partition, RD_KAFKA_OFFSET_END, ret_end);
+        if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
+            code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+            break;
+        (void)tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
+                                  &layout);
+    }
+    return code;
+}
+
+/* What the last fetch saw, while there are fetches; else the cluster's own word. */
+static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
+                             int64_t *ret_end, struct tb_error *err)
+{
+    const struct kafka_part *part = &reader->parts[partition];
+    int64_t begin = -1, end = -1;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (part->held && !part->corrupt && !reader->paused && !reader->unplaced)
+        (void)rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin,
+                                             &end);
+    if (begin < 0 || end < begin || end < part->next)
+        code = query_ends(reader, partition, &begin, &end);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    if (code)
+        return tb_error_set(err, TB_UNAVAILABLE, "ends of %s-%d: %s", reader->topic,
+                            (int)partition, rd_kafka_err2str(code));
+    *ret_begin = begin;
+    *ret_end = end;
+    return TB_OK;
+}
+
+static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition, int64_t next,
+                                  struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+    const struct kafka_part *part;
+    int64_t begin = 0, end = 0;
+
+    if (reader->role == KAFKA_TAIL)
+        return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
+    TB_TRY(check_partition(reader, partition, err));
+    if (reader->role == KAFKA_VISITOR)
+        return TB_OK;
+    part = &reader->parts[partition];
+    if (!part->held || part->start < 0 || next < part->start)
+        return TB_OK;
+    if (next > part->next) {
+        TB_TRY(ask_ends(reader, partition, &begin, &end, err));
+        if (next > end)
+            return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
+                                reader->topic, (int)partition);
+    }
+    tb_kafka_commit(reader, partition, next);
+    return TB_OK;
+}
+
+static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
+                                 struct tb_log_range *ret_range, struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+    struct tb_log_range range = {.committed = -1};
+
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
+        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
+    if (reader->parts[partition].held && reader->parts[partition].start >= 0)
+        range.committed = reader->parts[partition].committed;
+    else if (reader->role == KAFKA_MEMBER)
+        TB_TRY(tb_kafka_group_committed(reader, partition, &range.committed, err));
+    *ret_range = range;
+    return TB_OK;
+}
+
+static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    (void)err;
+    if (reader->paused != paused) {
+        reader->paused = paused;
+        tb_kafka_group_pause(reader);
+    }
+    return TB_OK;
+}
+
+static bool reader_holds(struct tb_log_reader *base, int32_t partition)
+{
+    return partition >= 0 && partition < TB_LOG_PARTITIONS_MAX &&
+           reader_of(base)->parts[partition].held;
+}
+
+static enum tb_code reader_confirm(struct tb_log_reader *base, int32_t partition, int64_t next,
+                                   struct tb_error *err)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    if (reader->role == KAFKA_MEMBER &&
+        (!reader_holds(base, partition) || !tb_kafka_commit_now(reader, partition, next)))
+        return tb_error_set(err, TB_BUSY, "group %s does not say that it still reads %s-%d",
+                            reader->group, reader->topic, (int)partition);
+    return TB_OK;
+}
+
+static void reader_wake(struct tb_log_reader *base)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    atomic_store(&reader->woken, true);
+    rd_kafka_queue_yield(reader->queue);
+}
+
+static void reader_free(struct tb_log_reader *base)
+{
+    struct kafka_reader *reader = reader_of(base);
+
+    if (reader->handle && reader->watch.state != KAFKA_DOWN)
+        tb_kafka_commit_flush(reader);
+    tb_kafka_fetched_return(reader);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
+        tb_kafka_fetched_clear(reader, &reader->parts[p]);
+        free(reader->parts[p].fetched);
+    }
+    if (reader->queue)
+        rd_kafka_queue_destroy(reader->queue);
+    if (reader->answers)
+        rd_kafka_queue_destroy(reader->answers);
+    tb_kafka_bury(reader->handle, LEAVE_MS);
+    tb_kafka_settings_release(&reader->settings);
+    tb_kafka_problem_release(&reader->problem);
+    free(reader->headers);
+    free(reader->topic);
+    free(reader->group);
+    free(reader);
+}
+
+static const struct tb_log_reader_ops reader_ops = {
+    .poll = tb_kafka_reader_poll,
+    .seek = reader_seek,
+    .commit = reader_commit,
+    .range = reader_range,
+    .pause = reader_pause,
+    .holds = reader_holds,
+    .confirm = reader_confirm,
+    .wake = reader_wake,
+    .free = reader_free,
+};
+
+static enum tb_code subscribe(struct kafka_reader *reader, struct tb_error *err)
+{
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t code;
+
+    if (reader->role != KAFKA_MEMBER)
+        return TB_OK;
+    list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, reader->topic, RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(reader->handle->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? tb_error_set(err, TB_INVALID, "subscribe to %s: %s", reader->topic,
+                               rd_kafka_err2str(code))
+                : TB_OK;
+}
+
+static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafka_options *options,
+                           const char *topic, const char *group, struct tb_error *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+
+    TB_TRY(tb_kafka_settings_copy(options, &reader->settings, err));
+    reader->topic = strdup(topic);
+    reader->group = strdup(group ? group : reader->settings.client_id);
+    if (!reader->topic || !reader->group)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    TB_TRY(
+        tb_kafka_conf(&reader->settings, reader->group, reader->role == KAFKA_TAIL, &conf, err));
+    tb_kafka_group_callbacks(conf);
+    TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
+    rd_kafka_poll_set_consumer(reader->handle->rk);
+    reader->queue = rd_kafka_queue_get_consumer(reader->handle->rk);
+    reader->answers = rd_kafka_queue_new(reader->handle->rk);
+    return subscribe(reader, err);
+}
+
+static enum tb_code reader_new(const struct tb_log_kafka_options *options, const char *topic,
+                               const char *group, int role, struct tb_log_reader **ret_reader,
+                               struct tb_error *err)
+{
+    struct kafka_reader *reader = calloc(1, sizeof *reader);
+    enum tb_code code;
+
+    if (!reader)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->base.ops = &reader_ops;
+    reader->role = role;
+    tb_kafka_problem_init(&reader->problem);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
+        struct kafka_part *part = &reader->parts[p];
+
+        part->start = part->next = part->sought = part->committed = -1;
+    }
+    code = set_up(reader, options, topic, group, err);
+    if (code != TB_OK) {
+        reader_free(&reader->base);
+        return code;
+    }
+    reader->apart_since_ms = tb_clock_mono_ms(reader->settings.clock);
+    *ret_reader = &reader->base;
+    return TB_OK;
+}
+
+enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options, const char *topic,
+                                 const char *group, struct tb_log_reader **ret_reader,
+                                 struct tb_error *err)
+{
+    if (!group || group[0] == '\0')
+        return tb_error_set(err, TB_INVALID, "no consumer group is named");
+    return reader_new(options, topic, group, KAFKA_MEMBER, ret_reader, err);
+}
+
+enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const char *topic,
+                               struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return reader_new(options, topic, NULL, KAFKA_TAIL, ret_reader, err);
+}
+
+enum tb_code tb_log_kafka_visitor(const struct tb_log_kafka_options *options, const char *topic,
+                                  struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    return reader_new(options, topic, NULL, KAFKA_VISITOR, ret_reader, err);
+}
+
+void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])
+{
+    tb_kafka_problem_get(&reader_of(base)->problem, ret_text);
+}

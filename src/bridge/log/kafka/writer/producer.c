@@ -1,0 +1,147 @@
+#include "bridge/log/kafka/writer/writer_priv.h"
+
+/* The library's threads end within this; only a name server that does not answer takes longer,
+ * and the relay does not wait for that. */
+#define CLOSE_MS 500
+/* A producer that is given up before it has delivered anything would end the same way at once:
+ * the next one is made not before this. */
+#define RENEW_MS 1000
+
+static int64_t now_ms(const struct kafka_writer *writer)
+{
+    return tb_clock_mono_ms(writer->settings.clock);
+}
+
+static void delivered(struct kafka_writer *writer, size_t slot)
+{
+    tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
+    writer->proven = true;
+    if (writer->troubled)
+        tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "%s", "");
+    writer->troubled = false;
+}
+
+void tb_kafka_not_delivered(struct kafka_writer *writer, size_t slot, rd_kafka_resp_err_t code,
+                            bool possibly_there)
+{
+    bool final = tb_kafka_is_final(code);
+
+    writer->troubled = true;
+    tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "record not delivered: %s",
+                         rd_kafka_err2str(code));
+    if (final && writer->window.alone && !possibly_there)
+        tb_kafka_window_answer(&writer->window, slot, TB_INVALID, false);
+    else
+        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, final);
+}
+
+/* A report without an offset is the library's conclusion from a later batch that was taken, not
+ * the broker's word: that batch may have got through alone. */
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct kafka_writer *writer = ((struct kafka_handle *)opaque)->owner;
+    size_t slot = (size_t)(uintptr_t)message->_private;
+
+    (void)rk;
+    if (!writer)
+        return;
+    if (message->err)
+        tb_kafka_not_delivered(writer, slot, message->err,
+                               rd_kafka_message_status(message) !=
+                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    else if (message->offset >= 0)
+        delivered(writer, slot);
+    else
+        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, false);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    struct kafka_writer *writer = ((struct kafka_handle *)opaque)->owner;
+    char why[200];
+
+    if (!writer)
+        return;
+    if (code != RD_KAFKA_RESP_ERR__FATAL) {
+        tb_kafka_watch_error(&writer->watch, &writer->settings, &writer->problem,
+                             (rd_kafka_resp_err_t)code, text);
+        return;
+    }
+    rd_kafka_fatal_error(rk, why, sizeof why);
+    tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "producer given up: %s", why);
+    writer->troubled = writer->fatal = true;
+}
+
+void tb_kafka_producer_lose(struct kafka_writer *writer)
+{
+    struct kafka_handle *handle = writer->handle;
+
+    writer->handle = NULL;
+    writer->fatal = false;
+    writer->watch = (struct kafka_watch){0};
+    if (!handle)
+        return;
+    tb_kafka_window_lose(&writer->window);
+    (void)rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
+    tb_kafka_bury(handle, CLOSE_MS);
+}
+
+static enum tb_code connect_handle(struct kafka_writer *writer, struct tb_error *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+
+    TB_TRY(tb_kafka_conf(&writer->settings, NULL, false, &conf, err));
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    return tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, writer, &writer->handle,
+                               err);
+}
+
+static void give_up(struct kafka_writer *writer)
+{
+    writer->connect_at_ms = writer->proven ? 0 : now_ms(writer) + RENEW_MS;
+    writer->proven = false;
+    tb_kafka_producer_lose(writer);
+}
+
+enum tb_code tb_kafka_producer_have(struct kafka_writer *writer, struct tb_error *err)
+{
+    if (!writer->wanted)
+        return tb_error_set(err, TB_UNAVAILABLE, "the way to Kafka is closed");
+    if (writer->fatal)
+        give_up(writer);
+    if (writer->handle)
+        return TB_OK;
+    if (now_ms(writer) < writer->connect_at_ms) {
+        char why[240];
+
+        tb_kafka_problem_get(&writer->problem, why);
+        return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
+    }
+    if (connect_handle(writer, err) != TB_OK) {
+        tb_kafka_problem_set(&writer->problem, KAFKA_WAY, "%s", err->text);
+        writer->connect_at_ms = now_ms(writer) + RENEW_MS;
+        err->code = TB_UNAVAILABLE;
+        return TB_UNAVAILABLE;
+    }
+    return TB_OK;
+}
+
+enum tb_code tb_kafka_producer_first(struct kafka_writer *writer, struct tb_error *err)
+{
+    struct kafka_handle *plain = NULL;
+    rd_kafka_conf_t *conf = NULL;
+    struct tb_error why = {0};
+    char text[200];
+
+    if (connect_handle(writer, &why) == TB_OK)
+        return TB_OK;
+    *err = why;
+    TB_TRY(tb_kafka_conf(&writer->settings, NULL, false, &conf, err));
+    (void)rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
+    TB_TRY(tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, NULL, &plain, err));
+    tb_kafka_bury(plain, CLOSE_MS);
+    tb_kafka_problem_set(&writer->problem, KAFKA_WAY, "%s", why.text);
+    return TB_OK;
+}

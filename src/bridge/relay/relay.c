@@ -1,0 +1,267 @@
+#include "bridge/relay/relay_priv.h"
+#include <stdlib.h>
+
+/* Trouble is retried for ever: soon at first, and never more rarely than the cap. */
+#define RETRY_BASE_MS 100
+#define RETRY_CAP_MS 5000
+
+const char *tb_relay_state_name(enum tb_relay_state state)
+{
+    static const char *const names[] = {"running", "held", "failing"};
+
+    TB_ASSERT(state < TB_RELAY_STATE_COUNT);
+    return names[state];
+}
+
+/* Every move there is; a state may also stay as it is. */
+static const bool moves[TB_RELAY_STATE_COUNT][TB_RELAY_STATE_COUNT] = {
+    [TB_RELAY_RUNNING] = {[TB_RELAY_HELD] = true, [TB_RELAY_FAILING] = true},
+    [TB_RELAY_HELD] = {[TB_RELAY_RUNNING] = true},
+    [TB_RELAY_FAILING] = {[TB_RELAY_RUNNING] = true, [TB_RELAY_HELD] = true},
+};
+
+static void enter(struct tb_relay *relay, enum tb_relay_state state)
+{
+    enum tb_relay_state from = tb_relay_state(relay);
+
+    if (from == state)
+        return;
+    TB_ASSERT(moves[from][state]);
+    atomic_store(&relay->since_ms, tb_clock_wall_ms(relay->options.clock));
+    atomic_store(&relay->state, (int)state);
+}
+
+static void tell(struct tb_relay *relay, const struct tb_error *err)
+{
+    if (relay->told == err->code)
+        return;
+    relay->told = err->code;
+    if (relay->options.trouble)
+        relay->options.trouble(relay->options.ctx, err);
+}
+
+void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err)
+{
+    int64_t wait_ms;
+
+    if (relay->failed)
+        return; /* one trouble a round */
+    relay->failed = true;
+    wait_ms = tb_backoff_next_ms(&relay->backoff, relay->options.random);
+    relay->retry_at_us = tb_clock_mono_us(relay->options.clock) + wait_ms * 1000;
+    if (tb_relay_state(relay) != TB_RELAY_HELD)
+        enter(relay, TB_RELAY_FAILING);
+    tell(relay, err);
+}
+
+static void recover(struct tb_relay *relay)
+{
+    struct tb_error fine = {0};
+
+    tb_backoff_reset(&relay->backoff);
+    relay->retry_at_us = 0;
+    if (tb_relay_state(relay) == TB_RELAY_FAILING)
+        enter(relay, TB_RELAY_RUNNING);
+    tb_error_set(&fine, TB_OK, "delivering again");
+    tell(relay, &fine);
+}
+
+static void move_cursor(struct tb_relay *relay)
+{
+    if (tb_relay_window_advance(&relay->window, &relay->cursor) && relay->options.moved)
+        relay->options.moved(relay->options.ctx, relay->options.cursor_name, relay->cursor,
+                             tb_clock_wall_ms(relay->options.clock));
+    if (tb_relay_window_rewind(&relay->window)) {
+        relay->last = relay->cursor;
+        relay->more = true;
+    }
+}
+
+static void follow_hold(struct tb_relay *relay)
+{
+    bool held = atomic_load(&relay->held);
+
+    if (held == (tb_relay_state(relay) == TB_RELAY_HELD))
+        return;
+    enter(relay, held ? TB_RELAY_HELD : TB_RELAY_RUNNING);
+    tb_backoff_reset(&relay->backoff);
+    relay->retry_at_us = relay->next_look_us = 0;
+    relay->told = TB_OK;
+}
+
+/* Acknowledgements that do not come are looked for more and more rarely. */
+static int64_t answer_wait(struct tb_relay *relay)
+{
+    int64_t wait_ms = relay->answer_wait_ms;
+
+    relay->answer_wait_ms = wait_ms * 2 < TB_RELAY_IDLE_MS ? wait_ms * 2 : TB_RELAY_IDLE_MS;
+    return wait_ms;
+}
+
+/* How long until the next round. Where a wake-up could not make it earlier, it is told so; and
+ * whoever was told so, or has woken since the last look, is looked for at once when that is due: a
+ * round may have waited for answers until then. */
+static int64_t next_round(struct tb_relay *relay, int64_t now_us)
+{
+    const struct tb_relay_window *window = &relay->window;
+    bool held = tb_relay_state(relay) == TB_RELAY_HELD;
+    bool stuck = held || tb_relay_is_stuck(relay);
+    int64_t due_us =
+        relay->retry_at_us > relay->next_look_us ? relay->retry_at_us : relay->next_look_us;
+    int64_t wait_ms = TB_RELAY_IDLE_MS;
+
+    if (stuck || due_us > now_us)
+        atomic_store(&relay->awake, true);
+    if (due_us > now_us)
+        wait_ms = (due_us - now_us + 999) / 1000;
+    else if (!stuck && (relay->more || atomic_load(&relay->awake)))
+        wait_ms = 0;
+    if ((window->outstanding > 0 || relay->busy) && wait_ms > relay->answer_wait_ms)
+        wait_ms = answer_wait(relay);
+    return wait_ms;
+}
+
+static int64_t linger_us(int64_t rows)
+{
+    int64_t linger_ms = TB_RELAY_LINGER_MS + rows / TB_RELAY_LINGER_ROWS;
+
+    return 1000 * (linger_ms < TB_RELAY_LINGER_MAX_MS ? linger_ms : TB_RELAY_LINGER_MAX_MS);
+}
+
+int64_t tb_relay_step(struct tb_relay *relay)
+{
+    int64_t now_us = tb_clock_mono_us(relay->options.clock), last = relay->last;
+    bool looked, appended, progress;
+
+    follow_hold(relay);
+    relay->failed = false;
+    looked = tb_relay_state(relay) != TB_RELAY_HELD && now_us >= relay->retry_at_us &&
+             now_us >= relay->next_look_us;
+    if (looked)
+        tb_relay_fill(relay);
+    tb_relay_serve_guests(relay, now_us);
+    appended = relay->last > last;
+    progress = tb_relay_collect(relay, relay->more && looked && !tb_relay_is_stuck(relay)
+                                           ? 0
+                                           : relay->options.patience_ms);
+    move_cursor(relay);
+    if (progress)
+        relay->busy = false;
+    if (progress || appended)
+        relay->answer_wait_ms = 1;
+    if (!relay->failed && looked && (progress || relay->window.count == 0))
+        recover(relay);
+    now_us = tb_clock_mono_us(relay->options.clock);
+    if (appended)
+        relay->next_look_us = relay->more ? now_us : now_us + linger_us(relay->last - last);
+    return next_round(relay, now_us);
+}
+
+void tb_relay_run(struct tb_relay *relay)
+{
+    while (!atomic_load(&relay->stopping)) {
+        int64_t wait_ms = tb_relay_step(relay);
+
+        if (wait_ms > 0)
+            tb_mailbox_wait(&relay->door, wait_ms);
+    }
+    if (relay->options.guests)
+        tb_log_guests_close(relay->options.guests);
+}
+
+void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms)
+{
+    tb_mailbox_wait(&relay->door, wait_ms);
+}
+
+bool tb_relay_held(const struct tb_relay *relay)
+{
+    return atomic_load(&relay->held);
+}
+
+bool tb_relay_stopping(const struct tb_relay *relay)
+{
+    return atomic_load(&relay->stopping);
+}
+
+size_t tb_relay_outstanding(const struct tb_relay *relay)
+{
+    return relay->window.outstanding;
+}
+
+/* Called for every commit of the store: the door is touched only if the relay might sleep. */
+void tb_relay_wake(struct tb_relay *relay)
+{
+    if (!atomic_exchange(&relay->awake, true))
+        tb_mailbox_wake(&relay->door);
+}
+
+void tb_relay_ring(struct tb_relay *relay)
+{
+    tb_mailbox_wake(&relay->door);
+}
+
+void tb_relay_hold(struct tb_relay *relay, bool held)
+{
+    atomic_store(&relay->held, held);
+    tb_mailbox_wake(&relay->door);
+}
+
+void tb_relay_stop(struct tb_relay *relay)
+{
+    atomic_store(&relay->stopping, true);
+    tb_mailbox_wake(&relay->door);
+}
+
+enum tb_relay_state tb_relay_state(const struct tb_relay *relay)
+{
+    return (enum tb_relay_state)atomic_load(&relay->state);
+}
+
+int64_t tb_relay_since_ms(const struct tb_relay *relay)
+{
+    return atomic_load(&relay->since_ms);
+}
+
+uint64_t tb_relay_sent(const struct tb_relay *relay)
+{
+    return tb_counter_get(&relay->sent);
+}
+
+enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_relay **ret_relay,
+                          struct tb_error *err)
+{
+    struct tb_relay *relay = calloc(1, sizeof *relay);
+    struct tb_buf source = {0};
+
+    if (!relay)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    tb_mailbox_init(&relay->door, 0);
+    tb_buf_addf(&source, "/nodes/%s", options->node);
+    relay->source = tb_buf_take(&source, NULL);
+    relay->cursor_name = strdup(options->cursor_name);
+    if (!relay->source || !relay->cursor_name) {
+        tb_relay_free(relay);
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    }
+    relay->options = *options;
+    relay->options.node = NULL;
+    relay->options.cursor_name = relay->cursor_name;
+    relay->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
+    relay->answer_wait_ms = 1;
+    atomic_store(&relay->held, options->held);
+    atomic_store(&relay->state, (int)(options->held ? TB_RELAY_HELD : TB_RELAY_RUNNING));
+    atomic_store(&relay->since_ms, tb_clock_wall_ms(options->clock));
+    *ret_relay = relay;
+    return TB_OK;
+}
+
+void tb_relay_free(struct tb_relay *relay)
+{
+    if (!relay)
+        return;
+    tb_mailbox_release(&relay->door);
+    free(relay->cursor_name);
+    free(relay->source);
+    free(relay);
+}

@@ -1,0 +1,242 @@
+#include "base/thread/process.h"
+#include "bridge/relay/relay_priv.h"
+
+static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
+{
+    if (relay->loaded)
+        return TB_OK;
+    TB_TRY(
+        tb_outbox_cursor(relay->options.outbox, relay->options.cursor_name, &relay->cursor, err));
+    if (relay->options.park)
+        TB_TRY(tb_outbox_parked(relay->options.outbox, relay->options.cursor_name,
+                                relay->parked.orders, TB_RELAY_PARKED_MAX, &relay->parked.count,
+                                err));
+    relay->last = relay->cursor;
+    relay->loaded = true;
+    return TB_OK;
+}
+
+/* The row sent last is to be answered before the next one is sent. */
+static bool is_alone(const struct tb_relay *relay)
+{
+    return relay->last <= relay->alone_until && relay->window.outstanding > 0;
+}
+
+static void send_alone(struct tb_relay *relay, int64_t row)
+{
+    if (relay->alone_until < row)
+        relay->alone_until = row;
+}
+
+static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t row,
+                         const char *reason, struct tb_error *err)
+{
+    const struct tb_relay_options *options = &relay->options;
+
+    if (relay->parked.count == TB_RELAY_PARKED_MAX)
+        return tb_error_set(err, TB_INVALID,
+                            "outbox row %lld is refused, and so were events of %d orders before: "
+                            "no more are passed by",
+                            (long long)row, TB_RELAY_PARKED_MAX);
+    if (!options->park(options->ctx, options->cursor_name, order_id, row, reason))
+        return tb_error_set(err, TB_UNAVAILABLE, "outbox row %lld is refused: waiting to note it",
+                            (long long)row);
+    tb_relay_parked_add(&relay->parked, tb_str_of(order_id), row);
+    return TB_OK;
+}
+
+static void copy_order(char ret_order_id[TB_UUID_SIZE], const struct tb_outbox_row *row)
+{
+    TB_ASSERT(row->order_id.len < TB_UUID_SIZE);
+    memcpy(ret_order_id, row->order_id.ptr, row->order_id.len);
+    ret_order_id[row->order_id.len] = '\0';
+}
+
+static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_row *row,
+                               struct tb_error *err)
+{
+    struct tb_log_writer *writer = relay->options.writer;
+
+    tb_relay_record_build(&relay->room, tb_str_of(relay->source), row);
+    TB_TRY(writer->ops->append(writer, &relay->room.record, row->row, err));
+    tb_relay_window_push(&relay->window, row->row);
+    relay->last = row->row;
+    copy_order(relay->last_order, row);
+    return TB_OK;
+}
+
+static void pass_by(struct tb_relay *relay, const struct tb_outbox_row *row)
+{
+    tb_relay_window_pass(&relay->window, row->row);
+    relay->last = row->row;
+}
+
+/* Refused before it was sent: it is passed by once everything before it is answered. */
+static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_row *row,
+                               struct tb_error *err)
+{
+    char reason[sizeof err->text], order_id[TB_UUID_SIZE];
+
+    if (!relay->options.park)
+        return err->code;
+    send_alone(relay, row->row);
+    if (relay->window.outstanding > 0) {
+        relay->busy = true;
+        return TB_BUSY;
+    }
+    memcpy(reason, err->text, sizeof reason);
+    copy_order(order_id, row);
+    TB_TRY(park(relay, order_id, row->row, reason, err));
+    pass_by(relay, row);
+    return TB_OK;
+}
+
+/* TB_BUSY: no more at present. */
+static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row *row,
+                             struct tb_error *err)
+{
+    enum tb_code code;
+
+    if (is_alone(relay))
+        return TB_BUSY;
+    if (tb_relay_parked_has(&relay->parked, row->order_id, row->row)) {
+        pass_by(relay, row);
+        return TB_OK;
+    }
+    code = append_row(relay, row, err);
+    relay->busy = code == TB_BUSY;
+    return code == TB_INVALID ? refuse_row(relay, row, err) : code;
+}
+
+static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
+{
+    size_t room = tb_relay_window_room(&relay->window), taken = 0;
+    struct tb_outbox_row row;
+    bool more = true;
+
+    /* From here on a new row may be missed by this look, so a wake-up counts again. */
+    atomic_store(&relay->awake, false);
+    relay->more = true;
+    TB_TRY(tb_outbox_read_after(relay->options.outbox, relay->last, (int64_t)room, err));
+    for (;;) {
+        enum tb_code code;
+
+        TB_TRY(tb_outbox_next(relay->options.outbox, &row, &more, err));
+        if (!more)
+            break;
+        code = take_row(relay, &row, err);
+        if (code == TB_BUSY)
+            return TB_OK;
+        TB_TRY(code);
+        taken++;
+        tb_process_give_way();
+    }
+    relay->more = taken == room;
+    return TB_OK;
+}
+
+void tb_relay_fill(struct tb_relay *relay)
+{
+    struct tb_error err = {0};
+    enum tb_code code;
+
+    if (tb_relay_window_room(&relay->window) == 0 || relay->window.again || is_alone(relay))
+        return;
+    code = load_cursor(relay, &err);
+    if (code == TB_OK) {
+        code = append_rows(relay, &err);
+        tb_outbox_rewind(relay->options.outbox);
+    }
+    if (code != TB_OK)
+        tb_relay_fail(relay, &err);
+}
+
+void tb_relay_serve_guests(struct tb_relay *relay, int64_t now_us)
+{
+    struct tb_log_guests *guests = relay->options.guests;
+    bool held = tb_relay_state(relay) == TB_RELAY_HELD;
+    struct tb_error why = {0};
+
+    if (!guests)
+        return;
+    if (held || relay->failed || now_us < relay->retry_at_us) {
+        tb_error_set(&why, TB_UNAVAILABLE,
+                     held ? "the link is held offline" : "the log does not take records now");
+        tb_log_guests_refuse(guests, &why);
+    } else if (!tb_relay_is_stuck(relay)) {
+        tb_log_guests_append(guests, relay->options.writer);
+    }
+}
+
+/* Sent alone and refused; true: passed by. */
+static bool refuse_alone(struct tb_relay *relay, int64_t row)
+{
+    struct tb_error err = {0};
+    bool parked = park(relay, relay->last_order, row, "", &err) == TB_OK;
+
+    (void)tb_relay_window_answer(&relay->window, row, parked);
+    if (!parked)
+        tb_relay_fail(relay, &err);
+    return parked;
+}
+
+/* True: a row was acknowledged, or is passed by. */
+static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
+{
+    struct tb_error err = {0};
+    bool refused = ack->alone_wanted || ack->code == TB_INVALID;
+
+    if (refused && relay->options.park) {
+        if (ack->code == TB_INVALID && is_alone(relay) && ack->tag == relay->last)
+            return refuse_alone(relay, ack->tag);
+        if (tb_relay_window_answer(&relay->window, ack->tag, false))
+            send_alone(relay, ack->tag);
+        return false;
+    }
+    if (!tb_relay_window_answer(&relay->window, ack->tag, ack->code == TB_OK))
+        return false;
+    if (ack->code == TB_OK) {
+        tb_counter_add(&relay->sent, 1);
+        return true;
+    }
+    tb_error_set(&err, ack->code, "the log answered '%s' for outbox row %lld",
+                 tb_code_name(ack->code), (long long)ack->tag);
+    tb_relay_fail(relay, &err);
+    return false;
+}
+
+static bool is_a_guests(struct tb_relay *relay, const struct tb_log_ack *ack)
+{
+    return relay->options.guests && tb_log_guests_settle(relay->options.guests, ack);
+}
+
+bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
+{
+    struct tb_log_writer *writer = relay->options.writer;
+    struct tb_error err = {0};
+    bool any = false;
+    size_t n;
+
+    do {
+        n = 0;
+        if (writer->ops->poll(writer, wait_ms, relay->acks, TB_LOG_BATCH_MAX, &n, &err) != TB_OK) {
+            tb_relay_fail(relay, &err);
+            tb_relay_window_lose(&relay->window);
+            if (relay->options.guests)
+                tb_log_guests_lose(relay->options.guests);
+            return any;
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (!is_a_guests(relay, &relay->acks[i]))
+                any |= take_ack(relay, &relay->acks[i]);
+        }
+        wait_ms = 0;
+    } while (n == TB_LOG_BATCH_MAX);
+    return any;
+}
+
+bool tb_relay_is_stuck(const struct tb_relay *relay)
+{
+    return relay->busy || relay->window.again || is_alone(relay) ||
+           tb_relay_window_room(&relay->window) == 0;
+}

@@ -1,0 +1,82 @@
+#include "bridge/relay/window.h"
+
+static struct tb_relay_slot *slot(struct tb_relay_window *window, size_t i)
+{
+    return &window->slots[(window->head + i) % TB_LOG_WINDOW_MAX];
+}
+
+static void add(struct tb_relay_window *window, int64_t row, bool answered)
+{
+    TB_ASSERT(window->count < TB_LOG_WINDOW_MAX);
+    TB_ASSERT(window->count == 0 || slot(window, window->count - 1)->row < row);
+    *slot(window, window->count++) = (struct tb_relay_slot){row, answered, answered};
+}
+
+void tb_relay_window_push(struct tb_relay_window *window, int64_t row)
+{
+    add(window, row, false);
+    window->outstanding++;
+}
+
+void tb_relay_window_pass(struct tb_relay_window *window, int64_t row)
+{
+    add(window, row, true);
+}
+
+bool tb_relay_window_answer(struct tb_relay_window *window, int64_t row, bool acknowledged)
+{
+    size_t low = 0, high = window->count;
+    struct tb_relay_slot *found;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (slot(window, middle)->row < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == window->count)
+        return false;
+    found = slot(window, low);
+    if (found->row != row || found->answered)
+        return false;
+    found->answered = true;
+    found->acknowledged = acknowledged;
+    window->outstanding--;
+    window->again |= !acknowledged;
+    return true;
+}
+
+void tb_relay_window_lose(struct tb_relay_window *window)
+{
+    window->again |= window->outstanding > 0;
+    for (size_t i = 0; i < window->count; i++)
+        slot(window, i)->answered = true;
+    window->outstanding = 0;
+}
+
+bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last)
+{
+    bool moved = false;
+
+    while (window->count > 0 && slot(window, 0)->acknowledged) {
+        *ret_last = slot(window, 0)->row;
+        window->head = (window->head + 1) % TB_LOG_WINDOW_MAX;
+        window->count--;
+        moved = true;
+    }
+    return moved;
+}
+
+/* Also what was acknowledged behind an unknown row goes again: when an order's earlier event may
+ * enter the log now, its later ones must follow it once more. And it waits for every answer: one
+ * that came later could not be told from the answer to the second sending. */
+bool tb_relay_window_rewind(struct tb_relay_window *window)
+{
+    if (!window->again || window->outstanding > 0)
+        return false;
+    window->head = window->count = 0;
+    window->again = false;
+    return true;
+}

@@ -1,0 +1,250 @@
+#include "query/consumer/consumer_priv.h"
+
+/* Values planned at once: parsed they take about ten times as much. A full batch of ordinary
+ * orders fits; of orders with 1,000 lines each, a batch is planned in several parts. */
+#define PLAN_BYTES_MAX ((size_t)2 << 20)
+/* A server may refuse for a moment what it takes later. */
+#define APPLY_TRIES 3
+#define MINUTE_MS 60000
+
+/* The next records of the batch that are planned together, at most max. */
+static struct tb_log_batch next_part(const struct tb_consumer *consumer, size_t max)
+{
+    struct tb_log_batch part = {
+        .partition = consumer->batch.partition,
+        .records = consumer->batch.records + consumer->done,
+    };
+    size_t left = consumer->batch.count - consumer->done;
+    size_t bytes = 0;
+
+    left = left < max ? left : max;
+    do {
+        bytes += part.records[part.count++].value.len;
+    } while (part.count < left && bytes + part.records[part.count].value.len <= PLAN_BYTES_MAX);
+    return part;
+}
+
+static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view *view = ctx;
+
+    return view->ops->load(view, order_id, arena, ret_order, err);
+}
+
+static enum tb_code prefetch(struct tb_consumer *consumer, const struct tb_log_batch *part,
+                             struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    char(*ids)[TB_UUID_SIZE];
+
+    if (!view->ops->prefetch)
+        return TB_OK;
+    ids = tb_arena_array(&consumer->plan.arena, part->count, sizeof *ids);
+    if (!ids)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading a batch");
+    return view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
+                               tb_plan_order_ids(part, ids), err);
+}
+
+static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_batch *part,
+                              struct tb_error *err)
+{
+    const struct tb_consumer_options *options = &consumer->options;
+    struct tb_plan_rules rules = options->rules;
+    enum tb_code code;
+
+    rules.refusals = consumer->refusals;
+    rules.refusal_count = consumer->refusal_count;
+    code = prefetch(consumer, part, err);
+    if (code == TB_OK)
+        code = tb_plan_batch(&consumer->plan, part, &rules, load, options->view, err);
+    if (code != TB_OK) {
+        tb_plan_clear(&consumer->plan);
+        return code;
+    }
+    consumer->plan.planned_at_ms = tb_clock_wall_ms(options->clock);
+    consumer->part = part->count;
+    return TB_OK;
+}
+
+/* How many dead letters there may still be now. */
+static size_t letters_left(const struct tb_consumer *consumer)
+{
+    int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
+    size_t recent = 0;
+
+    for (size_t i = 0; i < TB_DEAD_LETTERS_A_MINUTE && i < consumer->letter_count; i++)
+        recent += consumer->letter_at_ms[i] > since_ms;
+    return TB_DEAD_LETTERS_A_MINUTE - recent;
+}
+
+/* The first of the plan's dead letters that is one too many; NULL: none is. Those that died again
+ * do not count. */
+static const struct tb_dead_letter *one_too_many(const struct tb_consumer *consumer)
+{
+    size_t left = letters_left(consumer);
+
+    for (size_t i = 0; i < consumer->plan.dead_count; i++) {
+        if (tb_dead_letter_is_new(&consumer->plan.dead[i]) && left-- == 0)
+            return &consumer->plan.dead[i];
+    }
+    return NULL;
+}
+
+static void stop_for_letters(struct tb_consumer *consumer, const struct tb_dead_letter *letter,
+                             struct tb_error *err)
+{
+    tb_error_set(err, TB_CONFLICT,
+                 "more than %d dead letters within a minute, the last for %s: reading has stopped "
+                 "at offset %lld of partition %d and goes on when this process is started again",
+                 TB_DEAD_LETTERS_A_MINUTE, letter->reason, (long long)letter->record->offset,
+                 (int)letter->record->partition);
+    atomic_store(&consumer->stats.stopped, true);
+}
+
+/* Of the part what the view is to be given now. */
+static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *part,
+                             struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    int64_t until = INT64_MAX;
+
+    if (view->ops->until)
+        TB_TRY(view->ops->until(view, part->partition, &until, err));
+    while (part->count > 0 && part->records[part->count - 1].offset >= until)
+        part->count--;
+    consumer->held = part->count == 0;
+    return consumer->held ? tb_error_set(err, TB_BUSY, "the view is being moved") : TB_OK;
+}
+
+/* A plan whose dead letters are within bounds, if need be of fewer records. */
+static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_log_batch part = next_part(consumer, SIZE_MAX);
+    const struct tb_dead_letter *surplus;
+
+    TB_TRY(cut_part(consumer, &part, err));
+    TB_TRY(make_plan(consumer, &part, err));
+    surplus = consumer->letters ? one_too_many(consumer) : NULL;
+    if (!surplus)
+        return TB_OK;
+    part.count = (size_t)(surplus->record - part.records);
+    if (part.count == 0)
+        stop_for_letters(consumer, surplus, err);
+    tb_plan_clear(&consumer->plan);
+    consumer->part = 0;
+    if (part.count == 0)
+        return err->code;
+    return make_plan(consumer, &part, err);
+}
+
+/* The view will never take an order. Tried enough, its last record is dead: a further refusal
+ * then meets the one before. TB_OK: plan again. */
+static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_view *view = consumer->options.view;
+    const struct tb_planned *refused;
+    struct tb_str message;
+
+    if (view->refused >= consumer->plan.order_count ||
+        !consumer->plan.orders[view->refused]->changed)
+        return tb_error_set(err, TB_INTERNAL, "the view refuses what nobody wrote");
+    refused = consumer->plan.orders[view->refused];
+    if (consumer->tried_offset != refused->last_offset)
+        consumer->tries = 0;
+    consumer->tried_offset = refused->last_offset;
+    if (++consumer->tries < APPLY_TRIES)
+        return err->code;
+
+    message = tb_arena_copy(&consumer->refusal_texts, tb_str_of(err->text));
+    if (!message.ptr || consumer->refusal_count == TB_LOG_BATCH_MAX)
+        return tb_error_set(err, TB_INTERNAL, "out of memory for what the view refuses");
+    consumer->refusals[consumer->refusal_count++] =
+        (struct tb_plan_refusal){refused->last_offset, message.ptr};
+    consumer->tries = 0;
+    consumer->part = 0;
+    tb_plan_clear(&consumer->plan);
+    return TB_OK;
+}
+
+/* The part is the view's; what becomes of it is told when it is flushed. */
+static void give(struct tb_consumer *consumer)
+{
+    struct tb_plan *spare = &consumer->given[consumer->given_count++], plan = consumer->plan;
+
+    consumer->plan = *spare;
+    *spare = plan;
+    consumer->given_records += consumer->part;
+    consumer->done += consumer->part;
+    consumer->part = 0;
+    consumer->tries = 0;
+}
+
+static void plan_again(struct tb_consumer *consumer, struct tb_error *err)
+{
+    tb_plan_clear(&consumer->plan);
+    consumer->part = 0;
+    *err = (struct tb_error){0};
+}
+
+/* Whoever had the partition before may be in the middle of what it read: from now on the view
+ * keeps it out. If it is this one that is late, the log does not confirm it; the next poll tells.
+ */
+static enum tb_code own(struct tb_consumer *consumer, struct tb_error *err)
+{
+    const struct tb_log_batch *batch = &consumer->batch;
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_view *view = consumer->options.view;
+    enum tb_code code;
+
+    if (!view->ops->own || consumer->owned[batch->partition] == batch->tenure)
+        return TB_OK;
+    TB_TRY(view->ops->own(view, batch->partition, err));
+    code =
+        reader->ops->confirm(reader, batch->partition, batch->records[consumer->done].offset, err);
+    consumer->held = code == TB_BUSY;
+    if (code == TB_OK)
+        consumer->owned[batch->partition] = batch->tenure;
+    return code;
+}
+
+/* A plan that the view does not take is kept and tried again: it is the same plan until then. */
+enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
+{
+    struct tb_view *view = consumer->options.view;
+    enum tb_code code;
+
+    TB_TRY(own(consumer, err));
+    for (;;) {
+        if (consumer->part == 0)
+            TB_TRY(plan_part(consumer, err));
+        if (consumer->letters)
+            TB_TRY(tb_dead_letters_send(consumer->letters, &consumer->plan, err));
+        code = view->ops->commit(view, &consumer->plan, err);
+        if (code == TB_OK)
+            break;
+        if (code == TB_INVALID)
+            TB_TRY(take_refusal(consumer, err));
+        else if (code == TB_CONFLICT)
+            plan_again(consumer, err);
+        else
+            return code;
+    }
+    give(consumer);
+    return TB_OK;
+}
+
+void tb_consumer_drop_batch(struct tb_consumer *consumer)
+{
+    if (consumer->letters)
+        tb_dead_letters_forget(consumer->letters);
+    tb_plan_clear(&consumer->plan);
+    tb_arena_release(&consumer->kept);
+    tb_arena_clear(&consumer->refusal_texts);
+    consumer->batch = (struct tb_log_batch){0};
+    consumer->is_kept = false;
+    consumer->done = consumer->part = 0;
+    consumer->refusal_count = 0;
+    consumer->tries = 0;
+}

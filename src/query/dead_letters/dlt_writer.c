@@ -1,0 +1,269 @@
+#include "query/dead_letters/dlt_writer.h"
+#include <stdlib.h>
+
+#define ACKS_MAX 64
+
+struct letter {
+    int64_t offset, tag;
+    enum tb_dead_letter_form form;
+    enum { WAITING, SENT, ACKNOWLEDGED } state;
+};
+
+struct tb_dead_letters {
+    struct tb_dead_letters_options options;
+    struct tb_arena arena; /* of the record being appended */
+    int32_t partition;     /* of the letters kept in mind */
+    struct letter letters[TB_LOG_BATCH_MAX];
+    size_t count;
+    int64_t next_tag;
+    size_t outstanding; /* also of letters that are forgotten */
+    bool one_by_one;    /* the log wants to answer each alone */
+};
+
+enum tb_code tb_dead_letters_new(const struct tb_dead_letters_options *options,
+                                 struct tb_dead_letters **ret_letters, struct tb_error *err)
+{
+    struct tb_dead_letters *letters = calloc(1, sizeof *letters);
+
+    if (!letters)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    letters->options = *options;
+    *ret_letters = letters;
+    return TB_OK;
+}
+
+void tb_dead_letters_free(struct tb_dead_letters *letters)
+{
+    if (!letters)
+        return;
+    tb_arena_release(&letters->arena);
+    free(letters);
+}
+
+void tb_dead_letters_forget(struct tb_dead_letters *letters)
+{
+    letters->count = 0;
+    letters->one_by_one = false;
+}
+
+/* Big-endian, as Java's ByteBuffer writes numbers. */
+static struct tb_str number(struct tb_arena *arena, uint64_t value, size_t size)
+{
+    unsigned char *bytes = tb_arena_alloc(arena, size);
+
+    for (size_t i = 0; bytes && i < size; i++)
+        bytes[i] = (unsigned char)(value >> (8 * (size - 1 - i)));
+    return (struct tb_str){(const char *)bytes, size};
+}
+
+bool tb_is_death_header(struct tb_str name)
+{
+    static const struct tb_str prefix = {"kafka_dlt-", 10};
+
+    return name.len >= prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0;
+}
+
+static size_t keep_headers(const struct tb_record *record, struct tb_header *headers)
+{
+    size_t count = 0;
+
+    /* A record has at most so many: the rest of a strange one's are where it came from. */
+    for (size_t i = 0;
+         i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DEAD_LETTER_HEADERS; i++) {
+        if (!tb_is_death_header(record->headers[i].name))
+            headers[count++] = record->headers[i];
+    }
+    return count;
+}
+
+bool tb_dead_letter_record(const struct tb_dead_letters_options *options,
+                           const struct tb_dead_letter *letter, enum tb_dead_letter_form form,
+                           struct tb_arena *arena, struct tb_record *ret_record)
+{
+    const struct tb_record *record = letter->record;
+    const struct tb_header ours[TB_DEAD_LETTER_HEADERS] = {
+        {TB_STR("kafka_dlt-original-topic"), tb_str_of(options->topic)},
+        {TB_STR("kafka_dlt-original-partition"), number(arena, (uint32_t)record->partition, 4)},
+        {TB_STR("kafka_dlt-original-offset"), number(arena, (uint64_t)record->offset, 8)},
+        {TB_STR("kafka_dlt-original-timestamp"), number(arena, (uint64_t)record->timestamp_ms, 8)},
+        {TB_STR("kafka_dlt-original-timestamp-type"), TB_STR("CreateTime")},
+        {TB_STR("kafka_dlt-original-consumer-group"), tb_str_of(options->group)},
+        {TB_STR("kafka_dlt-exception-fqcn"), tb_str_of(letter->reason)},
+        {TB_STR("kafka_dlt-exception-message"), letter->message},
+        {TB_STR("tillbox-omitted"),
+         form == TB_LETTER_WITHOUT_VALUE ? TB_STR("value") : TB_STR("key,value,headers")},
+    };
+    size_t kept = 0, added = TB_DEAD_LETTER_HEADERS - (form == TB_LETTER_WHOLE);
+    struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
+
+    if (!headers || !ours[1].value.ptr || !ours[2].value.ptr || !ours[3].value.ptr)
+        return false;
+    if (form != TB_LETTER_BARE)
+        kept = keep_headers(record, headers);
+    memcpy(headers + kept, ours, added * sizeof *headers);
+    *ret_record = (struct tb_record){
+        .partition = record->partition,
+        .keep_partition = true,
+        .headers = headers,
+        .header_count = kept + added,
+    };
+    if (form != TB_LETTER_BARE)
+        ret_record->key = record->key;
+    if (form == TB_LETTER_WHOLE)
+        ret_record->value = record->value;
+    return true;
+}
+
+static struct letter *letter_at(struct tb_dead_letters *letters, int64_t offset)
+{
+    for (size_t i = 0; i < letters->count; i++) {
+        if (letters->letters[i].offset == offset)
+            return &letters->letters[i];
+    }
+    return NULL;
+}
+
+/* The plan's letters are kept in mind, with what is known of those that were sent before. */
+static void take_plan(struct tb_dead_letters *letters, const struct tb_plan *plan)
+{
+    if (letters->partition != plan->partition)
+        tb_dead_letters_forget(letters);
+    letters->partition = plan->partition;
+    for (size_t i = 0; i < plan->dead_count; i++) {
+        int64_t offset = plan->dead[i].record->offset;
+
+        if (letter_at(letters, offset))
+            continue;
+        TB_ASSERT(letters->count < TB_LOG_BATCH_MAX); /* all are of one batch */
+        letters->letters[letters->count++] = (struct letter){.offset = offset};
+    }
+}
+
+/* The log refuses it as it is; false: in any form. */
+static bool shorten(struct letter *letter)
+{
+    if (letter->form == TB_LETTER_BARE)
+        return false;
+    letter->form++;
+    letter->state = WAITING;
+    return true;
+}
+
+static enum tb_code refused_for_good(struct tb_error *err)
+{
+    return tb_error_set(err, TB_UNAVAILABLE, "the log takes a dead letter in no form");
+}
+
+static enum tb_code append(struct tb_dead_letters *letters, const struct tb_dead_letter *dead,
+                           struct letter *letter, struct tb_error *err)
+{
+    struct tb_log_writer *writer = letters->options.writer;
+    struct tb_record record;
+    enum tb_code code;
+
+    do {
+        tb_arena_clear(&letters->arena);
+        if (!tb_dead_letter_record(&letters->options, dead, letter->form, &letters->arena,
+                                   &record))
+            return tb_error_set(err, TB_INTERNAL, "out of memory for a dead letter");
+        letter->tag = letters->next_tag++;
+        code = writer->ops->append(writer, &record, letter->tag, err);
+    } while (code == TB_INVALID && shorten(letter));
+    if (code == TB_INVALID)
+        return refused_for_good(err);
+    if (code == TB_OK) {
+        letter->state = SENT;
+        letters->outstanding++;
+    }
+    return code;
+}
+
+/* All that wait and that the log takes now; *ret_left: not acknowledged yet. */
+static enum tb_code append_waiting(struct tb_dead_letters *letters, const struct tb_plan *plan,
+                                   size_t *ret_left, struct tb_error *err)
+{
+    bool full = false;
+
+    *ret_left = 0;
+    for (size_t i = 0; i < plan->dead_count; i++) {
+        struct letter *letter = letter_at(letters, plan->dead[i].record->offset);
+        enum tb_code code = TB_OK;
+
+        *ret_left += letter->state != ACKNOWLEDGED;
+        full = full || (letters->one_by_one && letters->outstanding > 0);
+        if (letter->state == WAITING && !full)
+            code = append(letters, &plan->dead[i], letter, err);
+        full = full || code == TB_BUSY;
+        if (code != TB_OK && code != TB_BUSY)
+            return code;
+    }
+    return TB_OK;
+}
+
+static enum tb_code settle(struct tb_dead_letters *letters, const struct tb_log_ack *ack,
+                           struct tb_error *err)
+{
+    letters->outstanding -= letters->outstanding > 0;
+    letters->one_by_one = letters->one_by_one || ack->alone_wanted;
+    for (size_t i = 0; i < letters->count; i++) {
+        struct letter *letter = &letters->letters[i];
+
+        if (letter->state != SENT || letter->tag != ack->tag)
+            continue;
+        letter->state = ack->code == TB_OK ? ACKNOWLEDGED : WAITING;
+        if (ack->code == TB_INVALID && !shorten(letter))
+            return refused_for_good(err);
+        if (ack->code == TB_UNKNOWN && !ack->alone_wanted)
+            return tb_error_set(err, TB_UNAVAILABLE, "nobody knows whether a dead letter is kept");
+    }
+    return TB_OK;
+}
+
+/* No further acknowledgement comes for what is outstanding. */
+static void lose_outstanding(struct tb_dead_letters *letters)
+{
+    letters->outstanding = 0;
+    for (size_t i = 0; i < letters->count; i++) {
+        if (letters->letters[i].state == SENT)
+            letters->letters[i].state = WAITING;
+    }
+}
+
+/* At least one acknowledgement. */
+static enum tb_code collect(struct tb_dead_letters *letters, struct tb_error *err)
+{
+    struct tb_log_writer *writer = letters->options.writer;
+    struct tb_log_ack acks[ACKS_MAX];
+    struct tb_error first = {0};
+    size_t count = 0;
+
+    if (writer->ops->poll(writer, TB_DEAD_LETTERS_WAIT_MS, acks, ACKS_MAX, &count, err) != TB_OK) {
+        lose_outstanding(letters);
+        return err->code;
+    }
+    if (count == 0)
+        return tb_error_set(err, TB_UNAVAILABLE, "a dead letter is not acknowledged");
+    for (size_t i = 0; i < count; i++) {
+        if (settle(letters, &acks[i], err) != TB_OK && first.code == TB_OK)
+            first = *err;
+    }
+    if (first.code != TB_OK)
+        *err = first;
+    return first.code;
+}
+
+enum tb_code tb_dead_letters_send(struct tb_dead_letters *letters, const struct tb_plan *plan,
+                                  struct tb_error *err)
+{
+    size_t left = 0;
+
+    if (plan->dead_count == 0)
+        return TB_OK;
+    take_plan(letters, plan);
+    for (;;) {
+        TB_TRY(append_waiting(letters, plan, &left, err));
+        if (left == 0)
+            return TB_OK;
+        TB_TRY(collect(letters, err));
+    }
+}

@@ -1,0 +1,190 @@
+#include "query/fleet/nodes.h"
+
+/* Walks an epoch's sequences from the first one on. */
+struct walk {
+    struct tb_node_progress *progress;
+    int64_t next; /* every sequence below was looked at */
+};
+
+static void missing(struct walk *walk, int64_t from, int64_t to)
+{
+    struct tb_node_progress *progress = walk->progress;
+
+    if (progress->hole_count > 0 && progress->holes[progress->hole_count - 1].to == from - 1)
+        progress->holes[progress->hole_count - 1].to = to;
+    else if (progress->hole_count < TB_NODE_HOLES_MAX)
+        progress->holes[progress->hole_count++] = (struct tb_hole){from, to};
+}
+
+/* What lies behind the last one that came is not a hole: it is on its way. */
+static void walk_chunk(struct walk *walk, const struct tb_chunk *chunk)
+{
+    int64_t first = chunk->number * TB_CHUNK_SIZE + 1;
+
+    for (int64_t i = 0; i < TB_CHUNK_SIZE; i++) {
+        int64_t sequence = first + i;
+
+        if (sequence < walk->next || !(chunk->came[i / 64] >> (i % 64) & 1))
+            continue;
+        if (sequence > walk->next)
+            missing(walk, walk->next, sequence - 1);
+        walk->next = sequence + 1;
+    }
+}
+
+static enum tb_code measure(const struct tb_received *received, struct tb_arena *arena,
+                            struct tb_node_progress *progress, struct tb_error *err)
+{
+    struct walk walk = {.progress = progress, .next = 1};
+
+    progress->holes = tb_arena_array(arena, TB_NODE_HOLES_MAX, sizeof *progress->holes);
+    if (!progress->holes)
+        return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
+    if (received) {
+        walk.next = received->full_chunks * TB_CHUNK_SIZE + 1;
+        for (size_t i = 0; i < received->chunk_count; i++)
+            walk_chunk(&walk, &received->chunks[i]);
+        if (received->last_sequence > progress->last_sequence)
+            progress->last_sequence = received->last_sequence;
+    }
+    progress->complete_through =
+        progress->hole_count > 0 ? progress->holes[0].from - 1 : walk.next - 1;
+    if (walk.next - 1 > progress->last_sequence)
+        progress->last_sequence = walk.next - 1;
+    return TB_OK;
+}
+
+static const struct tb_received *find_received(const struct tb_received *received, size_t count,
+                                               const char *epoch)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(received[i].epoch, epoch) == 0)
+            return &received[i];
+    }
+    return NULL;
+}
+
+static bool is_noted(const struct tb_node *node, const char *epoch)
+{
+    for (size_t i = 0; node && i < node->epoch_count; i++) {
+        if (strcmp(node->epochs[i].epoch, epoch) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Epochs that only events told of come first: the last one is the one that spoke last. */
+static enum tb_code measure_all(const struct tb_node *node, const struct tb_received *received,
+                                size_t received_count, struct tb_arena *arena,
+                                struct tb_node_status *status, struct tb_error *err)
+{
+    size_t most = received_count + (node ? node->epoch_count : 0);
+    struct tb_node_progress *progress;
+
+    status->epochs = tb_arena_array(arena, most ? most : 1, sizeof *status->epochs);
+    if (!status->epochs)
+        return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
+    for (size_t i = 0; i < received_count; i++) {
+        if (is_noted(node, received[i].epoch))
+            continue;
+        progress = &status->epochs[status->epoch_count++];
+        memcpy(progress->epoch, received[i].epoch, sizeof progress->epoch);
+        TB_TRY(measure(&received[i], arena, progress, err));
+    }
+    for (size_t i = 0; node && i < node->epoch_count; i++) {
+        const struct tb_node_epoch *epoch = &node->epochs[i];
+
+        progress = &status->epochs[status->epoch_count++];
+        memcpy(progress->epoch, epoch->epoch, sizeof progress->epoch);
+        progress->last_sequence = epoch->last_sequence;
+        TB_TRY(
+            measure(find_received(received, received_count, epoch->epoch), arena, progress, err));
+    }
+    return TB_OK;
+}
+
+static bool is_forked(const struct tb_node *node, const struct tb_received *received,
+                      size_t received_count, int64_t now_ms)
+{
+    const struct tb_node_epoch *last = NULL;
+
+    if (node && node->epoch_count > 0)
+        last = &node->epochs[node->epoch_count - 1];
+    if (last && last->went_back)
+        return true;
+    if (node && node->forked_at_ms > 0 && now_ms - node->forked_at_ms < TB_NODE_FORK_SHOWN_MS)
+        return true;
+    for (size_t i = 0; i < received_count; i++) {
+        bool forked = received[i].forked;
+
+        for (size_t c = 0; c < received[i].chunk_count; c++)
+            forked = forked || received[i].chunks[c].forked;
+        if (forked && (!last || strcmp(last->epoch, received[i].epoch) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_complete(const struct tb_node_progress *progress)
+{
+    return progress->complete_through >= progress->last_sequence;
+}
+
+/* The last heartbeat whose every sequence is here; 0 while an earlier epoch lacks some. */
+static int64_t complete_at(const struct tb_node *node, const struct tb_node_status *status)
+{
+    int64_t at_ms = 0;
+
+    for (size_t i = 0; i + 1 < status->epoch_count; i++) {
+        if (!is_complete(&status->epochs[i]))
+            return 0;
+    }
+    for (size_t i = 0; node && i < node->mark_count; i++) {
+        if (node->marks[i].sequence <= status->epochs[status->epoch_count - 1].complete_through)
+            at_ms = node->marks[i].clock_ms;
+    }
+    return at_ms;
+}
+
+static enum tb_node_state state_of(const struct tb_node_status *status, int64_t now_ms)
+{
+    if (now_ms - status->last_seen_at_ms > TB_NODE_SILENT_MS)
+        return TB_NODE_SILENT;
+    if (status->pending > 0)
+        return TB_NODE_BEHIND;
+    for (size_t i = 0; i < status->epoch_count; i++) {
+        if (!is_complete(&status->epochs[i]))
+            return TB_NODE_BEHIND;
+    }
+    return TB_NODE_CURRENT;
+}
+
+enum tb_code tb_node_judge(const char *name, const struct tb_node *node,
+                           const struct tb_received *received, size_t received_count,
+                           int64_t late_orders, int64_t now_ms, struct tb_arena *arena,
+                           struct tb_node_status *ret_status, struct tb_error *err)
+{
+    struct tb_node_status status = {.pending = -1, .late_orders = late_orders};
+    size_t len = strlen(name);
+
+    TB_ASSERT(len < sizeof status.node);
+    memcpy(status.node, name, len);
+    if (node) {
+        memcpy(status.version, node->last.version, sizeof status.version);
+        status.last_seen_at_ms = node->last.arrived_at_ms;
+        status.pending = node->last.pending;
+        status.oldest_pending_at_ms = node->last.oldest_pending_at_ms;
+        status.has_clock_offset = true;
+        status.clock_offset_ms = node->last.clock_ms - node->last.arrived_at_ms;
+    }
+    for (size_t i = 0; i < received_count; i++) {
+        if (received[i].last_at_ms > status.last_seen_at_ms)
+            status.last_seen_at_ms = received[i].last_at_ms;
+    }
+    TB_TRY(measure_all(node, received, received_count, arena, &status, err));
+    status.complete_through_at_ms = complete_at(node, &status);
+    status.state = is_forked(node, received, received_count, now_ms) ? TB_NODE_FORKED
+                                                                     : state_of(&status, now_ms);
+    *ret_status = status;
+    return TB_OK;
+}

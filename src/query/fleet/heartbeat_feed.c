@@ -1,0 +1,137 @@
+#include "query/fleet/heartbeat_feed.h"
+
+#define RETRY_BASE_MS 100
+#define RETRY_CAP_MS 5000
+/* What a heartbeat is parsed with: it is flat. */
+#define DEPTH_MAX 8
+#define VALUE_MAX 4096
+
+void tb_node_feed_init(struct tb_node_feed *feed, const struct tb_node_feed_options *options)
+{
+    memset(feed, 0, sizeof *feed);
+    feed->options = *options;
+    feed->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
+}
+
+static bool read_heartbeat(const struct tb_record *record, struct tb_heartbeat *ret_heartbeat)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    struct tb_error err = {0};
+
+    if (!record->value.ptr || record->value.len > VALUE_MAX ||
+        tb_json_parse(record->value, DEPTH_MAX, &root, &err) != TB_OK ||
+        tb_heartbeat_decode(root, ret_heartbeat, &err) != TB_OK)
+        return false;
+    ret_heartbeat->arrived_at_ms = record->timestamp_ms;
+    return true;
+}
+
+static void keep(struct tb_node_feed *feed, const struct tb_log_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct tb_noted *noted = &feed->kept[feed->kept_count];
+
+        if (!read_heartbeat(&batch->records[i], &noted->heartbeat)) {
+            feed->strange++;
+            continue;
+        }
+        noted->offset = batch->records[i].offset;
+        feed->kept_count++;
+    }
+    feed->owed = true;
+    feed->owed_partition = batch->partition;
+    feed->owed_next = batch->records[batch->count - 1].offset + 1;
+}
+
+static enum tb_code settle(struct tb_node_feed *feed, struct tb_error *err)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+
+    if (feed->kept_count > 0)
+        TB_TRY(feed->options.note(feed->options.ctx, feed->kept, feed->kept_count, err));
+    feed->kept_count = 0;
+    if (feed->owed)
+        TB_TRY(reader->ops->commit(reader, feed->owed_partition, feed->owed_next, err));
+    feed->owed = false;
+    return TB_OK;
+}
+
+static enum tb_code set_paused(struct tb_node_feed *feed, bool paused, struct tb_error *err)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+
+    if (feed->paused == paused || !reader->ops->pause)
+        return TB_OK;
+    TB_TRY(reader->ops->pause(reader, paused, err));
+    feed->paused = paused;
+    return TB_OK;
+}
+
+static enum tb_code work(struct tb_node_feed *feed, int64_t wait_ms, struct tb_error *err)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+    struct tb_log_batch batch = {0};
+
+    TB_TRY(settle(feed, err));
+    TB_TRY(set_paused(feed, false, err));
+    /* While failing an answer without records tells that the log works again. */
+    TB_TRY(reader->ops->poll(reader, TB_NODE_FEED_MAX, feed->failing ? 0 : wait_ms, &batch, err));
+    if (batch.count > 0)
+        keep(feed, &batch);
+    return settle(feed, err);
+}
+
+static void set_failing(struct tb_node_feed *feed, bool failing, const struct tb_error *err)
+{
+    if (feed->failing == failing)
+        return;
+    feed->failing = failing;
+    feed->options.trouble(feed->options.ctx, err);
+}
+
+/* What went to another reader is that one's to note and to commit, also if it comes back. */
+static void drop_lost(struct tb_node_feed *feed)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+
+    if (!feed->owed || !reader->ops->holds || reader->ops->holds(reader, feed->owed_partition))
+        return;
+    feed->kept_count = 0;
+    feed->owed = false;
+}
+
+/* Until it is time to try again. A reader that is not polled would be taken for dead. */
+static int64_t serve(struct tb_node_feed *feed, int64_t left_ms)
+{
+    struct tb_log_reader *reader = feed->options.reader;
+    struct tb_log_batch none = {0};
+    struct tb_error err = {0};
+    enum tb_code code;
+
+    if (!feed->paused)
+        return left_ms;
+    code = reader->ops->poll(reader, /* max= */ 0, left_ms, &none, &err);
+    drop_lost(feed);
+    return code == TB_OK ? 0 : left_ms; /* a log that fails does not wait */
+}
+
+int64_t tb_node_feed_step(struct tb_node_feed *feed, int64_t wait_ms)
+{
+    static const struct tb_error none = {.code = TB_OK};
+    int64_t now_ms = tb_clock_mono_ms(feed->options.clock);
+    struct tb_error err = {0}, ignored = {0};
+
+    if (feed->failing && now_ms < feed->retry_at_ms) {
+        int64_t left_ms = feed->retry_at_ms - now_ms;
+        return serve(feed, left_ms < wait_ms ? left_ms : wait_ms);
+    }
+    if (work(feed, wait_ms, &err) == TB_OK) {
+        set_failing(feed, false, &none);
+        tb_backoff_reset(&feed->backoff);
+        return 0;
+    }
+    set_failing(feed, true, &err);
+    feed->retry_at_ms = now_ms + tb_backoff_next_ms(&feed->backoff, feed->options.random);
+    (void)!set_paused(feed, true, &ignored);
+    return 0;
+}

@@ -1,0 +1,153 @@
+#include "query/fleet/nodes.h"
+#include <stdlib.h>
+
+_Static_assert(TB_HEARTBEAT_NODE_SIZE == TB_NODE_MAX + 1, "a node's name fits");
+
+static struct tb_node_epoch *find_epoch(struct tb_node *node, const char *epoch)
+{
+    for (size_t i = 0; i < node->epoch_count; i++) {
+        if (strcmp(node->epochs[i].epoch, epoch) == 0)
+            return &node->epochs[i];
+    }
+    return NULL;
+}
+
+/* The epoch moves to the end: it spoke last. What an earlier one had marked is of no use then. */
+static struct tb_node_epoch *bring_epoch(struct tb_node *node,
+                                         const struct tb_heartbeat *heartbeat)
+{
+    struct tb_node_epoch *found = find_epoch(node, heartbeat->epoch);
+    struct tb_node_epoch moved = {0};
+    size_t last = node->epoch_count - 1, at;
+
+    if (found && found == &node->epochs[last])
+        return found;
+    node->mark_count = 0;
+    if (found) {
+        node->forked_at_ms = heartbeat->arrived_at_ms;
+        moved = *found;
+        at = (size_t)(found - node->epochs);
+    } else {
+        memcpy(moved.epoch, heartbeat->epoch, sizeof moved.epoch);
+        if (node->epoch_count < TB_NODE_EPOCHS_MAX) {
+            node->epochs[node->epoch_count++] = moved;
+            return &node->epochs[node->epoch_count - 1];
+        }
+        at = 0; /* the oldest one is forgotten */
+    }
+    memmove(&node->epochs[at], &node->epochs[at + 1], (last - at) * sizeof *node->epochs);
+    node->epochs[last] = moved;
+    return &node->epochs[last];
+}
+
+/* When there is no room, every second of the older half goes: how far an old backlog has come is
+ * then told less finely, but it is told. */
+static void thin_marks(struct tb_node *node)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < node->mark_count; i++) {
+        if (i >= node->mark_count / 2 || i % 2 == 0)
+            node->marks[kept++] = node->marks[i];
+    }
+    node->mark_count = kept;
+}
+
+static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
+{
+    struct tb_node_mark mark = {heartbeat->last_sequence, heartbeat->clock_ms};
+    struct tb_node_mark *last = node->mark_count ? &node->marks[node->mark_count - 1] : NULL;
+
+    if (last && mark.sequence < last->sequence)
+        return;
+    if (last && mark.clock_ms < last->clock_ms)
+        mark.clock_ms = last->clock_ms; /* its clock was set back */
+    if (last && mark.sequence == last->sequence) {
+        *last = mark;
+        return;
+    }
+    if (node->mark_count == TB_NODE_MARKS_MAX)
+        thin_marks(node);
+    node->marks[node->mark_count++] = mark;
+}
+
+/* What a process had under way when it died, or lost its connection, may land behind what the next
+ * one sent: it tells less than is known, by an older clock, and is no store that went back. */
+static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heartbeat)
+{
+    const struct tb_node_epoch *last =
+        node->epoch_count > 0 ? &node->epochs[node->epoch_count - 1] : NULL;
+
+    return last && strcmp(last->epoch, heartbeat->epoch) == 0 &&
+           heartbeat->last_sequence < last->last_sequence &&
+           heartbeat->clock_ms < node->last.clock_ms;
+}
+
+void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat)
+{
+    struct tb_node_epoch *epoch;
+
+    if (is_late(node, heartbeat))
+        return;
+    epoch = bring_epoch(node, heartbeat);
+    if (heartbeat->last_sequence < epoch->last_sequence)
+        epoch->went_back = true;
+    else
+        epoch->last_sequence = heartbeat->last_sequence;
+    add_mark(node, heartbeat);
+    node->last = *heartbeat;
+}
+
+int64_t tb_chunk_of(int64_t sequence)
+{
+    TB_ASSERT(sequence > 0);
+    return (sequence - 1) / TB_CHUNK_SIZE;
+}
+
+int32_t tb_chunk_entry(int64_t sequence, struct tb_str event_id)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (size_t i = 0; i < event_id.len; i++)
+        hash = (hash ^ (unsigned char)event_id.ptr[i]) * 16777619u;
+    hash ^= hash >> 16;
+    return (int32_t)(((sequence - 1) % TB_CHUNK_SIZE) << 8 | ((hash ^ (hash >> 8)) & 0xff));
+}
+
+void tb_chunk_add(struct tb_chunk *chunk, int32_t entry)
+{
+    size_t at = ((uint32_t)entry >> 8) % TB_CHUNK_SIZE;
+    uint64_t bit = UINT64_C(1) << (at % 64);
+    uint8_t fingerprint = (uint8_t)((uint32_t)entry & 0xff);
+
+    if ((chunk->came[at / 64] & bit) && chunk->fingerprints[at] != fingerprint)
+        chunk->forked = true;
+    chunk->came[at / 64] |= bit;
+    chunk->fingerprints[at] = fingerprint;
+}
+
+void tb_chunk_fill(struct tb_chunk *chunk)
+{
+    memset(chunk->came, 0xff, sizeof chunk->came);
+}
+
+bool tb_chunk_full(const struct tb_chunk *chunk)
+{
+    for (size_t i = 0; i < sizeof chunk->came / sizeof *chunk->came; i++) {
+        if (chunk->came[i] != UINT64_MAX)
+            return false;
+    }
+    return true;
+}
+
+const char *tb_node_state_name(enum tb_node_state state)
+{
+    static const char *const names[] = {
+        [TB_NODE_CURRENT] = "current",
+        [TB_NODE_BEHIND] = "behind",
+        [TB_NODE_SILENT] = "silent",
+        [TB_NODE_FORKED] = "forked",
+    };
+
+    return names[state];
+}

@@ -1,0 +1,212 @@
+#include "query/mongo/view_mongo_priv.h"
+#include <stdlib.h>
+
+/* The driver sends what one command takes as one command: servers take 1,000 writes at least, and
+ * 48 MB. Its answer tells of each write, and nothing was cut off behind it. */
+#define COMMAND_WRITES_MAX 1000
+#define COMMAND_BYTES_MAX (32u << 20)
+
+void tb_mongo_ops_clear(struct tb_mongo_op *ops, size_t count)
+{
+    for (size_t i = 0; ops && i < count; i++) {
+        tb_bson_free(&ops[i].filter);
+        tb_bson_free(&ops[i].document);
+    }
+}
+
+bool tb_mongo_never(int code)
+{
+    static const int codes[] = {
+        2,     /* BadValue */
+        9,     /* FailedToParse */
+        14,    /* TypeMismatch */
+        22,    /* InvalidBSON */
+        52,    /* DollarPrefixedFieldName */
+        57,    /* DottedFieldName */
+        121,   /* DocumentValidationFailure */
+        10334, /* BSONObjectTooLarge */
+        17280, /* KeyTooLong */
+        17419, /* the document would become too large */
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (code == codes[i])
+            return true;
+    }
+    return false;
+}
+
+enum tb_code tb_mongo_op_error(struct tb_error *err, const struct tb_mongo_op *op,
+                               const char *what)
+{
+    err->native = op->code;
+    /* 14031: OutOfDiskSpace */
+    return tb_error_set(err, op->code == 14031 ? TB_FULL : TB_UNAVAILABLE,
+                        "%s: the server's error %d", what, op->code);
+}
+
+static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
+                   const bson_t *upsert, bson_error_t *error)
+{
+    switch (op->kind) {
+    case TB_MONGO_INSERT:
+        return mongoc_bulk_operation_insert_with_opts(bulk, op->document, NULL, error);
+    case TB_MONGO_REPLACE:
+        return mongoc_bulk_operation_replace_one_with_opts(bulk, op->filter, op->document, upsert,
+                                                           error);
+    case TB_MONGO_UPDATE:
+        return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, upsert,
+                                                          error);
+    case TB_MONGO_AMEND:
+        return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, NULL,
+                                                          error);
+    }
+    return false;
+}
+
+/* Sets the code of each op that failed; how many, or SIZE_MAX if an error names none. */
+static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **sent, size_t count)
+{
+    bson_iter_t list, one, field;
+    size_t failed = 0;
+
+    if (!BSON_ITER_HOLDS_ARRAY(errors) || !bson_iter_recurse(errors, &list))
+        return SIZE_MAX;
+    for (; bson_iter_next(&list); failed++) {
+        int64_t index = -1;
+        int code = 0;
+
+        if (!bson_iter_recurse(&list, &one))
+            return SIZE_MAX;
+        field = one;
+        if (bson_iter_find(&field, "index"))
+            index = tb_get_int(&field);
+        if (bson_iter_find(&one, "code"))
+            code = (int)tb_get_int(&one);
+        if (index < 0 || (size_t)index >= count || code == 0)
+            return SIZE_MAX;
+        sent[index]->code = code;
+    }
+    return failed;
+}
+
+static size_t read_count(const bson_t *reply, const char *key)
+{
+    bson_iter_t iter;
+    int64_t value = bson_iter_init_find(&iter, reply, key) ? tb_get_int(&iter) : 0;
+
+    return value > 0 ? (size_t)value : 0;
+}
+
+static bool is_empty_list(const bson_iter_t *iter)
+{
+    bson_iter_t list;
+
+    return !BSON_ITER_HOLDS_ARRAY(iter) || !bson_iter_recurse(iter, &list) ||
+           !bson_iter_next(&list);
+}
+
+/* An answer with write errors is an answer: what it does not name is done. (How many are done it
+ * tells too, but not every server counts right beside errors.) */
+static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_error_t *error,
+                                struct tb_mongo_op **sent, size_t count, struct tb_error *err)
+{
+    size_t done = read_count(reply, "nInserted") + read_count(reply, "nMatched") +
+                  read_count(reply, "nUpserted");
+    size_t failed = 0;
+    bson_iter_t iter;
+
+    if (bson_iter_init_find(&iter, reply, "writeConcernErrors") && !is_empty_list(&iter))
+        return tb_mongo_error(err, error, true, "the write was not confirmed");
+    if (bson_iter_init_find(&iter, reply, "writeErrors"))
+        failed = read_write_errors(&iter, sent, count);
+    if (failed > 0 && failed <= count)
+        return TB_OK;
+    if (!all_well || failed > 0)
+        return tb_mongo_error(err, error, true, "writing");
+    if (done != count && sent[0]->kind != TB_MONGO_AMEND)
+        return tb_error_set(err, TB_UNKNOWN, "MongoDB told of %zu writes out of %zu", done, count);
+    return TB_OK;
+}
+
+static enum tb_code send_bulk(const struct tb_mongo_lease *lease, const char *collection,
+                              struct tb_mongo_op **sent, size_t count, struct tb_error *err)
+{
+    mongoc_collection_t *into =
+        mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
+    bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
+    bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
+    mongoc_bulk_operation_t *bulk =
+        mongoc_collection_create_bulk_operation_with_opts(into, unordered);
+    bson_error_t error = {0};
+    enum tb_code code = TB_OK;
+    bson_t reply;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < count; i++)
+        ok = append(bulk, sent[i], upsert, &error);
+    if (!ok) {
+        code = tb_error_set(err, TB_INTERNAL, "a write cannot be sent: %s", error.message);
+    } else {
+        ok = mongoc_bulk_operation_execute(bulk, &reply, &error) != 0;
+        code = judge_reply(&reply, ok, &error, sent, count, err);
+        bson_destroy(&reply);
+    }
+    mongoc_bulk_operation_destroy(bulk);
+    bson_destroy(upsert);
+    bson_destroy(unordered);
+    mongoc_collection_destroy(into);
+    return code;
+}
+
+/* Operations of one kind stand together. */
+static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
+{
+    struct tb_mongo_op **sorted = calloc(count, sizeof(struct tb_mongo_op *));
+    size_t n = 0;
+
+    for (int kind = TB_MONGO_INSERT; sorted && kind <= TB_MONGO_AMEND; kind++) {
+        for (size_t i = 0; i < count; i++) {
+            if ((int)ops[i].kind == kind)
+                sorted[n++] = &ops[i];
+        }
+    }
+    return sorted;
+}
+
+/* How many of the next ones make one command. */
+static size_t command_size(struct tb_mongo_op **next, size_t left, size_t bulk_size)
+{
+    size_t bytes = next[0]->document->len, count = 1;
+
+    if (bulk_size > COMMAND_WRITES_MAX)
+        bulk_size = COMMAND_WRITES_MAX;
+    while (count < left && count < bulk_size && next[count]->kind == next[0]->kind &&
+           bytes + next[count]->document->len <= COMMAND_BYTES_MAX)
+        bytes += next[count++]->document->len;
+    return count;
+}
+
+enum tb_code tb_mongo_bulk(const struct tb_mongo_lease *lease, const char *collection,
+                           struct tb_mongo_op *ops, size_t count, struct tb_error *err)
+{
+    struct tb_mongo_op **sorted;
+    enum tb_code code = TB_OK;
+    size_t sent = 0;
+
+    if (count == 0)
+        return TB_OK;
+    sorted = by_kind(ops, count);
+    if (!sorted)
+        return tb_mongo_no_memory(err);
+    for (size_t i = 0; i < count; i++)
+        ops[i].code = 0;
+    while (code == TB_OK && sent < count) {
+        size_t size = command_size(sorted + sent, count - sent, (size_t)lease->mongo->bulk_size);
+
+        code = send_bulk(lease, collection, sorted + sent, size, err);
+        sent += size;
+    }
+    free(sorted);
+    return code;
+}

@@ -1,0 +1,192 @@
+#include "query/mongo/sales/day.h"
+
+static enum tb_code out_of_memory(struct tb_error *err)
+{
+    return tb_error_set(err, TB_INTERNAL, "out of memory adding up a day");
+}
+
+enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
+                             struct tb_sales_day *ret_day, struct tb_error *err)
+{
+    struct tb_sales_day day = {0};
+    struct tb_buf id = {0};
+
+    tb_buf_add_str(&id, order->node);
+    tb_buf_addf(&id, "/%s/%s", order->business_date, order->currency);
+    if (tb_buf_ok(&id))
+        day.id = tb_arena_copy(arena, tb_buf_str(&id));
+    tb_buf_release(&id);
+    day.node = tb_arena_copy(arena, order->node.ptr ? order->node : TB_STR(""));
+    if (!day.id.ptr || !day.node.ptr)
+        return out_of_memory(err);
+    memcpy(day.business_date, order->business_date, sizeof day.business_date);
+    memcpy(day.currency, order->currency, sizeof day.currency);
+    *ret_day = day;
+    return TB_OK;
+}
+
+bool tb_sales_counts_in(const struct tb_sales_day *day, const struct tb_order *order)
+{
+    return memcmp(day->business_date, order->business_date, sizeof day->business_date) == 0 &&
+           memcmp(day->currency, order->currency, sizeof day->currency) == 0 &&
+           tb_str_eq(day->node, order->node);
+}
+
+static struct tb_sales_part *find_part(const struct tb_sales_day *day, int64_t partition)
+{
+    for (size_t i = 0; i < day->part_count; i++) {
+        if (day->parts[i].partition == partition)
+            return &day->parts[i];
+    }
+    return NULL;
+}
+
+/* Parts stand in the order of their partitions, whichever came first. */
+static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partition,
+                                      struct tb_arena *arena)
+{
+    struct tb_sales_part *parts = tb_arena_array(arena, day->part_count + 1, sizeof *parts);
+    size_t at = 0;
+
+    if (!parts)
+        return NULL;
+    while (at < day->part_count && day->parts[at].partition < partition) {
+        parts[at] = day->parts[at];
+        at++;
+    }
+    parts[at] = (struct tb_sales_part){.partition = partition, .through = -1};
+    for (size_t i = at; i < day->part_count; i++)
+        parts[i + 1] = day->parts[i];
+    day->parts = parts;
+    day->part_count++;
+    return &parts[at];
+}
+
+enum tb_code tb_sales_claim(struct tb_sales_day *day, int32_t partition, int64_t fence,
+                            struct tb_arena *arena, struct tb_error *err)
+{
+    struct tb_sales_part *part = find_part(day, partition);
+
+    if (fence == 0)
+        return TB_OK;
+    if (!part && !(part = add_part(day, partition, arena)))
+        return out_of_memory(err);
+    if (part->fence > fence)
+        return tb_error_set(err, TB_BUSY, "partition %d is read by another one by now",
+                            (int)partition);
+    if (part->fence < fence) {
+        part->fence = fence;
+        day->changes++;
+    }
+    return TB_OK;
+}
+
+/* Where the offset stands among the undone ones, or would. */
+static size_t undone_at(const struct tb_sales_part *part, int64_t offset)
+{
+    size_t at = 0;
+
+    while (at < part->undone_count && part->undone[at] < offset)
+        at++;
+    return at;
+}
+
+static bool is_undone(const struct tb_sales_part *part, int64_t offset)
+{
+    size_t at = undone_at(part, offset);
+
+    return at < part->undone_count && part->undone[at] == offset;
+}
+
+static bool holds(const struct tb_sales_part *part, int64_t offset)
+{
+    return offset <= part->through && !is_undone(part, offset);
+}
+
+static bool add_to(int64_t *sum, int64_t value, int64_t sign)
+{
+    return !__builtin_add_overflow(*sum, sign * value, sum);
+}
+
+static enum tb_code add_figures(struct tb_sales_day *day, struct tb_sales_part *part,
+                                const struct tb_plan_change *change, bool late, int64_t sign,
+                                struct tb_error *err)
+{
+    struct tb_sales_part sum;
+
+    part->orders += sign * change->orders;
+    part->returns += sign * change->returns;
+    part->cancelled += sign * change->cancelled;
+    part->late_orders += late && change->placed ? sign : 0;
+    part->late_changes += late ? sign : 0;
+    if (!add_to(&part->total_minor, change->total_minor, sign))
+        return tb_error_set(err, TB_INVALID, "the sum of %s leaves 64 bits", day->id.ptr);
+    day->changes++;
+    return tb_sales_sum(day, &sum, err);
+}
+
+enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
+                          const struct tb_plan_change *change, bool late, struct tb_arena *arena,
+                          struct tb_error *err)
+{
+    struct tb_sales_part *part = find_part(day, partition);
+    size_t at;
+
+    if (!part && !(part = add_part(day, partition, arena)))
+        return out_of_memory(err);
+    if (holds(part, change->offset))
+        return TB_OK;
+    at = undone_at(part, change->offset);
+    if (is_undone(part, change->offset)) {
+        part->undone_count--;
+        memmove(&part->undone[at], &part->undone[at + 1],
+                (part->undone_count - at) * sizeof *part->undone);
+    }
+    if (change->offset > part->through)
+        part->through = change->offset;
+    return add_figures(day, part, change, late, 1, err);
+}
+
+enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
+                           const struct tb_plan_change *change, bool late, struct tb_arena *arena,
+                           struct tb_error *err)
+{
+    struct tb_sales_part *part = find_part(day, partition);
+    int64_t *undone, *old;
+    size_t at, drop;
+
+    if (!part || !holds(part, change->offset))
+        return TB_OK;
+    undone = tb_arena_array(arena, part->undone_count + 1, sizeof *undone);
+    if (!undone)
+        return out_of_memory(err);
+    at = undone_at(part, change->offset);
+    old = part->undone;
+    for (size_t i = 0; i <= part->undone_count; i++)
+        undone[i] = i < at ? old[i] : i > at ? old[i - 1] : change->offset;
+    part->undone_count++;
+    drop = part->undone_count > TB_SALES_UNDONE_MAX ? part->undone_count - TB_SALES_UNDONE_MAX : 0;
+    part->undone = undone + drop;
+    part->undone_count -= drop;
+    return add_figures(day, part, change, late, -1, err);
+}
+
+enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *ret_sum,
+                          struct tb_error *err)
+{
+    struct tb_sales_part sum = {0};
+
+    for (size_t i = 0; i < day->part_count; i++) {
+        const struct tb_sales_part *part = &day->parts[i];
+
+        sum.orders += part->orders;
+        sum.returns += part->returns;
+        sum.cancelled += part->cancelled;
+        sum.late_orders += part->late_orders;
+        sum.late_changes += part->late_changes;
+        if (!add_to(&sum.total_minor, part->total_minor, 1))
+            return tb_error_set(err, TB_INVALID, "the sum of %s leaves 64 bits", day->id.ptr);
+    }
+    *ret_sum = sum;
+    return TB_OK;
+}

@@ -1,0 +1,186 @@
+#include "query/mongo/view_mongo.h"
+#include "query/mongo/view_mongo_priv.h"
+#include <stdlib.h>
+
+/* A server that is away is noticed well before a consumer group would miss its consumer. */
+#define SERVER_SELECTION_MS 5000
+#define CONNECT_MS 3000
+#define SOCKET_MS 10000
+#define WRITE_CONCERN_MS 5000
+#define WAIT_QUEUE_MS 2000
+/* The consumer, the readers of the API, heartbeats, the rebuild. */
+#define POOL_SIZE 10
+
+static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
+{
+    return mongoc_uri_has_option(uri, option) ||
+           mongoc_uri_set_option_as_int32(uri, option, value);
+}
+
+static bool set_open_limits(mongoc_uri_t *uri)
+{
+    return set_open_int(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SERVER_SELECTION_MS) &&
+           set_open_int(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_MS) &&
+           set_open_int(uri, MONGOC_URI_SOCKETTIMEOUTMS, SOCKET_MS) &&
+           set_open_int(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, WAIT_QUEUE_MS) &&
+           set_open_int(uri, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
+}
+
+static bool set_read_concern(mongoc_uri_t *uri)
+{
+    const mongoc_read_concern_t *given = mongoc_uri_get_read_concern(uri);
+    mongoc_read_concern_t *concern;
+
+    if (given && mongoc_read_concern_get_level(given))
+        return true;
+    concern = mongoc_read_concern_new();
+    mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    mongoc_uri_set_read_concern(uri, concern);
+    mongoc_read_concern_destroy(concern);
+    return true;
+}
+
+/* What the URI leaves open of the write concern. False: nobody would confirm the writes. */
+static bool set_write_concern(mongoc_uri_t *uri)
+{
+    mongoc_write_concern_t *concern = mongoc_write_concern_copy(mongoc_uri_get_write_concern(uri));
+    int32_t w = mongoc_write_concern_get_w(concern);
+    bool confirmed = w != MONGOC_WRITE_CONCERN_W_UNACKNOWLEDGED &&
+                     w != MONGOC_WRITE_CONCERN_W_ERRORS_IGNORED &&
+                     !(mongoc_write_concern_journal_is_set(concern) &&
+                       !mongoc_write_concern_get_journal(concern));
+
+    if (w == MONGOC_WRITE_CONCERN_W_DEFAULT)
+        mongoc_write_concern_set_w(concern, MONGOC_WRITE_CONCERN_W_MAJORITY);
+    mongoc_write_concern_set_journal(concern, true);
+    if (mongoc_write_concern_get_wtimeout_int64(concern) == 0)
+        mongoc_write_concern_set_wtimeout_int64(concern, WRITE_CONCERN_MS);
+    mongoc_uri_set_write_concern(uri, concern);
+    mongoc_write_concern_destroy(concern);
+    return confirmed;
+}
+
+static enum tb_code parse_uri(const char *text, mongoc_uri_t **ret_uri, struct tb_error *err)
+{
+    bson_error_t error = {0};
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
+
+    if (!uri)
+        return tb_error_set(err, TB_INVALID, "the MongoDB URI: %s", error.message);
+    if (!set_open_limits(uri) || !set_read_concern(uri)) {
+        mongoc_uri_destroy(uri);
+        return tb_error_set(err, TB_INTERNAL, "the MongoDB URI's options cannot be set");
+    }
+    if (!set_write_concern(uri)) {
+        mongoc_uri_destroy(uri);
+        return tb_error_set(err, TB_INVALID,
+                            "the MongoDB URI asks for writes that nobody confirms");
+    }
+    *ret_uri = uri;
+    return TB_OK;
+}
+
+static bool copy_name(char *ret_name, size_t size, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len >= size)
+        return false;
+    memcpy(ret_name, name, len + 1);
+    return true;
+}
+
+static enum tb_code connect_pool(struct tb_mongo *mongo, const char *text, struct tb_error *err)
+{
+    bson_error_t error = {0};
+    mongoc_uri_t *uri = NULL;
+
+    TB_TRY(parse_uri(text, &uri, err));
+    mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
+    mongoc_uri_destroy(uri);
+    if (!mongo->pool)
+        return tb_error_set(err, TB_INVALID, "the MongoDB URI: %s", error.message);
+    mongoc_client_pool_set_error_api(mongo->pool, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_pool_set_appname(mongo->pool, "tillbox");
+    return TB_OK;
+}
+
+enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mongo **ret_mongo,
+                          struct tb_error *err)
+{
+    struct tb_mongo *mongo;
+    enum tb_code code;
+
+    TB_ASSERT(options->bulk_size > 0);
+    mongoc_init();
+    mongoc_log_set_handler(NULL, NULL); /* errors say it again */
+    mongo = calloc(1, sizeof *mongo);
+    if (!mongo)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    mongo->bulk_size = options->bulk_size;
+    mongo->document_max = TB_MONGO_DOCUMENT_MAX;
+    mongo->day_start_minutes = options->day_start_minutes;
+    mongo->clock = options->clock;
+    if (!copy_name(mongo->database, sizeof mongo->database, options->database) ||
+        !copy_name(mongo->topic, sizeof mongo->topic, options->topic))
+        code = tb_error_set(err, TB_INVALID, "the name of database or topic is empty or too long");
+    else
+        code = connect_pool(mongo, options->uri, err);
+    if (code != TB_OK) {
+        tb_mongo_free(mongo);
+        return code;
+    }
+    *ret_mongo = mongo;
+    return TB_OK;
+}
+
+void tb_mongo_free(struct tb_mongo *mongo)
+{
+    if (!mongo)
+        return;
+    if (mongo->pool)
+        mongoc_client_pool_destroy(mongo->pool);
+    free(mongo);
+}
+
+enum tb_code tb_mongo_take(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
+                           struct tb_error *err)
+{
+    mongoc_client_t *client = mongoc_client_pool_pop(mongo->pool);
+
+    if (!client)
+        return tb_error_set(err, TB_BUSY, "no MongoDB connection became free in time");
+    *ret_lease = (struct tb_mongo_lease){mongo, client};
+    return TB_OK;
+}
+
+void tb_mongo_give(struct tb_mongo_lease *lease)
+{
+    if (lease->client)
+        mongoc_client_pool_push(lease->mongo->pool, lease->client);
+    *lease = (struct tb_mongo_lease){0};
+}
+
+enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
+                            const char *what)
+{
+    err->native = (int)error->code;
+    return tb_error_set(err, writing ? TB_UNKNOWN : TB_UNAVAILABLE, "MongoDB, %s: %s", what,
+                        error->message[0] ? error->message : "no reason given");
+}
+
+enum tb_code tb_mongo_take_to_ask(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
+                                  struct tb_error *err)
+{
+    if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->away_until_ms))
+        return tb_error_set(err, TB_UNAVAILABLE, "MongoDB did not answer a moment ago");
+    return tb_mongo_take(mongo, ret_lease, err);
+}
+
+enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
+                                const bson_error_t *error, const char *what)
+{
+    if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
+        atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_AWAY_MS);
+    return tb_mongo_error(err, error, false, what);
+}

@@ -1,0 +1,74 @@
+#include "query/projection/dead_letter.h"
+#include <stdio.h>
+
+static const char *const status_names[] = {
+    [TB_LETTER_OPEN] = "open",
+    [TB_LETTER_REPLAYED] = "replayed",
+    [TB_LETTER_DROPPED] = "dropped",
+};
+
+const char *tb_letter_status_name(enum tb_letter_status status)
+{
+    return status_names[status];
+}
+
+bool tb_letter_status_parse(struct tb_str text, enum tb_letter_status *ret_status)
+{
+    for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++) {
+        if (tb_str_eq(text, tb_str_of(status_names[i]))) {
+            *ret_status = (enum tb_letter_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tb_letter_gave_up(const struct tb_letter *letter)
+{
+    return letter->follows >= TB_LETTER_FOLLOWS_MAX &&
+           tb_str_eq(letter->reason, TB_STR(TB_LETTER_GAP));
+}
+
+void tb_letter_id(const char *topic, struct tb_letter_place place, char ret_id[TB_LETTER_ID_SIZE])
+{
+    int len = snprintf(ret_id, TB_LETTER_ID_SIZE, "%s-%d-%lld", topic, (int)place.partition,
+                       (long long)place.offset);
+
+    TB_ASSERT(len > 0 && len < TB_LETTER_ID_SIZE);
+}
+
+/* Cuts "-<number>" off the end; the number as it would be written, at most max. */
+static bool cut_number(struct tb_str *text, int64_t max, int64_t *ret_number)
+{
+    size_t at = text->len, digits;
+    int64_t number = 0;
+
+    while (at > 0 && text->ptr[at - 1] != '-')
+        at--;
+    digits = text->len - at;
+    if (at == 0 || digits == 0 || (digits > 1 && text->ptr[at] == '0'))
+        return false;
+    for (size_t i = at; i < text->len; i++) {
+        int digit = text->ptr[i] - '0';
+
+        if (digit < 0 || digit > 9 || number > (max - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    text->len = at - 1;
+    *ret_number = number;
+    return true;
+}
+
+bool tb_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
+                        struct tb_letter_place *ret_place)
+{
+    int64_t offset, partition;
+
+    if (id.len >= TB_LETTER_ID_SIZE || !cut_number(&id, INT64_MAX, &offset) ||
+        !cut_number(&id, INT32_MAX, &partition) || id.len == 0)
+        return false;
+    *ret_topic = id;
+    *ret_place = (struct tb_letter_place){(int32_t)partition, offset};
+    return true;
+}

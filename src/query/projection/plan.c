@@ -1,0 +1,401 @@
+#include "query/projection/plan.h"
+#include "query/projection/plan_priv.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Everything that the steps of one record share. */
+struct planning {
+    struct tb_plan *plan;
+    const struct tb_log_batch *batch;
+    const struct tb_plan_rules *rules;
+    enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err);
+    void *load_ctx;
+};
+
+/* One record on its way: what became of it, and its parsed value as long as nobody keeps it. */
+struct passage {
+    const struct tb_record *record;
+    struct tb_plan_headers headers;
+    struct tb_json *document;
+    struct tb_event event;
+    int64_t letter; /* that it was sent again for; its own offset: none */
+    bool unknown;   /* of a type that this build does not know */
+};
+
+const char *tb_event_result_name(enum tb_event_result result)
+{
+    static const char *const names[TB_EVENT_RESULT_COUNT] = {
+        [TB_APPLIED] = "applied",      [TB_DUPLICATE] = "duplicate", [TB_GAP] = "gap",
+        [TB_UNKNOWN_TYPE] = "unknown", [TB_DEAD] = "dead",
+    };
+
+    return names[result];
+}
+
+/* Whose letter it is, as far as the record tells: for the people who look at it. */
+static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
+{
+    if (passage->event.order_id[0] != '\0') {
+        memcpy(ret_order_id, passage->event.order_id, TB_UUID_SIZE);
+        return;
+    }
+    if (passage->headers.subject.ptr && tb_uuid_parse(passage->headers.subject, ret_order_id))
+        return;
+    if (passage->record->key.ptr && tb_uuid_parse(passage->record->key, ret_order_id))
+        return;
+    ret_order_id[0] = '\0';
+}
+
+/* The same for its version. */
+static int64_t told_version(const struct passage *passage)
+{
+    int64_t version = passage->event.version;
+
+    if (version <= 0 && !tb_plan_parse_count(passage->headers.version, &version))
+        return 0;
+    return version;
+}
+
+static enum tb_code out_of_memory(struct tb_error *err)
+{
+    return tb_error_set(err, TB_INTERNAL, "out of memory while planning a batch");
+}
+
+static enum tb_code die(struct planning *run, const struct passage *passage,
+                        enum tb_event_result result, const char *reason, const char *message,
+                        struct tb_error *err)
+{
+    struct tb_plan *plan = run->plan;
+    struct tb_dead_letter *letter;
+
+    if (!plan->dead)
+        plan->dead = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->dead);
+    if (!plan->dead)
+        return out_of_memory(err);
+
+    letter = &plan->dead[plan->dead_count];
+    letter->record = passage->record;
+    letter->letter = passage->letter;
+    letter->followed = passage->headers.followed.ptr && passage->letter != letter->record->offset;
+    letter->version = told_version(passage);
+    letter->type = tb_plan_shown_type(passage->headers.type);
+    letter->reason = reason;
+    letter->message = tb_arena_copy(&plan->arena, tb_str_of(message));
+    if (!letter->message.ptr)
+        return out_of_memory(err);
+    tell_order(passage, letter->order_id);
+    plan->dead_count++;
+    plan->results[result]++;
+    return TB_OK;
+}
+
+/* The order as the batch has left it so far, loaded when it is named first. */
+static enum tb_code planned_order(struct planning *run, const char *order_id,
+                                  struct tb_planned **ret_planned, struct tb_error *err)
+{
+    struct tb_planned *planned = tb_plan_find(run->plan, order_id);
+
+    if (!planned) {
+        planned = tb_plan_fresh(run->plan);
+        TB_TRY(run->load(run->load_ctx, order_id, &run->plan->arena, planned, err));
+        memcpy(planned->order.order_id, order_id, TB_UUID_SIZE);
+        tb_plan_insert(run->plan, planned);
+    }
+    *ret_planned = planned;
+    return TB_OK;
+}
+
+static bool lines_fit(const struct tb_event *event, enum tb_order_kind kind)
+{
+    for (size_t i = 0; i < event->line_count; i++) {
+        if ((event->lines[i].quantity > 0) != (kind == TB_SALE))
+            return false;
+    }
+    return true;
+}
+
+/* Why a sound event of the right version does not fit the order; NULL if it does. What was
+ * applied in spite of it could not be read back from the view. */
+static const char *misfit(const struct tb_planned *planned, const struct tb_event *event)
+{
+    if (event->type == TB_EVENT_PLACED)
+        return NULL; /* version 1: there is no order yet */
+    if (planned->order.status != TB_PLACED)
+        return "the order is no longer PLACED";
+    if (event->type == TB_EVENT_TOTAL_CHANGED && !lines_fit(event, planned->order.kind))
+        return "the quantities' signs are not those of the order's kind";
+    return NULL;
+}
+
+/* What the view said of the order's next event, by this record or by one that it repeats; NULL:
+ * nothing. A repetition that was tried anew would be counted in its day after later records. */
+static const char *refusal(const struct planning *run, const struct passage *passage,
+                           struct tb_planned *planned)
+{
+    const struct tb_plan_rules *rules = run->rules;
+
+    for (size_t i = 0; i < rules->refusal_count; i++) {
+        if (rules->refusals[i].offset != passage->record->offset)
+            continue;
+        planned->refused_version = passage->event.version;
+        planned->refused_why = rules->refusals[i].message;
+    }
+    return planned->refused_version == passage->event.version ? planned->refused_why : NULL;
+}
+
+/* Where the event came from. A producer that numbers nothing leaves both unknown. */
+static void note_origin(struct tb_planned *planned, const struct tb_plan_headers *headers)
+{
+    int64_t sequence = 0;
+    size_t size = headers->epoch.len == sizeof planned->epoch - 1 ? headers->epoch.len : 0;
+
+    planned->sequence = tb_plan_parse_count(headers->sequence, &sequence) ? sequence : 0;
+    if (size > 0)
+        memcpy(planned->epoch, headers->epoch.ptr, size);
+    planned->epoch[size] = '\0';
+}
+
+/* Adds, or with a sign of -1 takes away, what an order counts in the figures of its day. */
+static void add_figures(struct tb_plan_change *change, const struct tb_order *order, int sign)
+{
+    bool cancelled = order->status == TB_CANCELLED;
+
+    change->orders += order->kind == TB_SALE ? sign : 0;
+    change->returns += order->kind == TB_RETURN ? sign : 0;
+    change->cancelled += cancelled ? sign : 0;
+    change->total_minor += cancelled ? 0 : sign * order->total_minor;
+}
+
+static void keep_change(struct tb_plan *plan, const struct tb_plan_change *change)
+{
+    if (change->orders || change->returns || change->cancelled || change->total_minor)
+        plan->changes[plan->change_count++] = *change;
+}
+
+static void apply(struct planning *run, struct passage *passage, struct tb_planned *planned)
+{
+    struct tb_plan *plan = run->plan;
+    int64_t occurred_at_ms = passage->event.occurred_at_ms;
+    struct tb_plan_change change = {
+        .planned = planned,
+        .offset = passage->record->offset,
+        .timestamp_ms = passage->record->timestamp_ms,
+        .placed = planned->order.version == 0,
+    };
+
+    if (!change.placed)
+        add_figures(&change, &planned->order, -1);
+    tb_event_apply(&passage->event, &planned->order);
+    add_figures(&change, &planned->order, 1);
+    keep_change(plan, &change);
+    planned->changed = true;
+    planned->last_offset = passage->record->offset;
+    planned->received_at_ms = passage->record->timestamp_ms;
+    note_origin(planned, &passage->headers);
+    plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
+    if (plan->oldest_occurred_at_ms == 0 || occurred_at_ms < plan->oldest_occurred_at_ms)
+        plan->oldest_occurred_at_ms = occurred_at_ms;
+    tb_plan_keep(plan, passage->document); /* the order borrows from it */
+    passage->document = NULL;
+}
+
+static enum tb_code note_unknown(struct planning *run, const struct passage *passage,
+                                 struct tb_error *err)
+{
+    return tb_plan_note_unknown(run->plan, passage->headers.type) ? TB_OK : out_of_memory(err);
+}
+
+/* All that can be done for an event that this build does not understand, or for a change of an
+ * order that it does not: a newer one makes the view anew from the log. */
+static enum tb_code move_version(struct planning *run, const struct passage *passage,
+                                 struct tb_planned *planned, struct tb_error *err)
+{
+    planned->stub = planned->stub || planned->order.version == 0;
+    planned->order.version = passage->event.version;
+    planned->changed = true;
+    planned->last_offset = passage->record->offset;
+    if (passage->unknown)
+        return note_unknown(run, passage, err);
+    run->plan->results[TB_UNKNOWN_TYPE]++;
+    return TB_OK;
+}
+
+/* The version rule. */
+static enum tb_code follow(struct planning *run, struct passage *passage, struct tb_error *err)
+{
+    struct tb_planned *planned = NULL;
+    int64_t version = passage->event.version;
+    const char *why;
+    char message[96];
+
+    TB_TRY(planned_order(run, passage->event.order_id, &planned, err));
+    if (version <= planned->order.version) {
+        run->plan->results[TB_DUPLICATE]++;
+        return TB_OK;
+    }
+    if (version > planned->order.version + 1) {
+        snprintf(message, sizeof message, "version %lld came while the order stands at %lld",
+                 (long long)version, (long long)planned->order.version);
+        return die(run, passage, TB_GAP, TB_LETTER_GAP, message, err);
+    }
+    why = refusal(run, passage, planned);
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
+    if (passage->unknown || planned->stub)
+        return move_version(run, passage, planned, err);
+    why = misfit(planned, &passage->event);
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
+    apply(run, passage, planned);
+    return TB_OK;
+}
+
+/* What of an event of unknown type its value does not tell, its headers may. */
+static void complete_unknown(struct passage *passage)
+{
+    struct tb_event *event = &passage->event;
+
+    if (event->order_id[0] == '\0' && passage->headers.subject.ptr &&
+        !tb_uuid_parse(passage->headers.subject, event->order_id))
+        event->order_id[0] = '\0';
+    if (event->version <= 0 && !tb_plan_parse_count(passage->headers.version, &event->version))
+        event->version = 0;
+}
+
+/* In any case of letters; most often to the letter, which is cheap to see. */
+static bool is_order_id(struct tb_str text, const char *order_id)
+{
+    char parsed[TB_UUID_SIZE];
+
+    if (tb_str_eq(text, (struct tb_str){order_id, TB_UUID_LEN}))
+        return true;
+    return tb_uuid_parse(text, parsed) && strcmp(parsed, order_id) == 0;
+}
+
+/* A header that contradicts the value; NULL: none does. */
+static const char *contradiction(const struct passage *passage)
+{
+    const struct tb_event *event = &passage->event;
+    const struct tb_plan_headers *headers = &passage->headers;
+    int64_t version = 0;
+
+    if (headers->subject.ptr && event->order_id[0] != '\0' &&
+        !is_order_id(headers->subject, event->order_id))
+        return "ce_subject is not the value's orderId";
+    if (headers->version.ptr && event->version != 0 &&
+        (!tb_plan_parse_count(headers->version, &version) || version != event->version))
+        return "ce_orderversion is not the value's version";
+    return NULL;
+}
+
+static enum tb_code decode(struct planning *run, struct passage *passage, struct tb_error *err)
+{
+    struct tb_event_context context = {
+        .type = passage->headers.type,
+        .event_id = passage->headers.id,
+        .currency = run->rules->currency,
+        .node = tb_plan_node(passage->headers.source),
+        .day_start_minutes = run->rules->day_start_minutes,
+    };
+
+    return tb_event_decode(passage->document, &context, &run->plan->arena, &passage->event, err);
+}
+
+/* From the parsed value to its place in the plan. */
+static enum tb_code judge(struct planning *run, struct passage *passage, struct tb_error *err)
+{
+    enum tb_code code = decode(run, passage, err);
+    const char *why;
+
+    if (code == TB_INVALID)
+        return die(run, passage, TB_DEAD, "tillbox.invalid", err->text, err);
+    if (code != TB_OK && code != TB_NOT_FOUND)
+        return code;
+
+    passage->unknown = code == TB_NOT_FOUND;
+    if (passage->unknown)
+        complete_unknown(passage);
+    why = contradiction(passage);
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.invalid", why, err);
+    if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0))
+        return note_unknown(run, passage, err);
+    return follow(run, passage, err);
+}
+
+static enum tb_code read_value(struct planning *run, struct passage *passage, struct tb_error *err)
+{
+    const struct tb_record *record = passage->record;
+    struct tb_error unread = {0};
+    const char *why = NULL;
+    enum tb_code code;
+
+    if (!record->value.ptr)
+        why = "the record has no value";
+    else if (record->value.len > TB_EVENT_VALUE_MAX)
+        why = "the value is over 4 MiB";
+    else if (!passage->headers.type.ptr)
+        why = "neither ce_type nor eventType tells the type";
+    if (why)
+        return die(run, passage, TB_DEAD, "tillbox.decode", why, err);
+
+    code = tb_json_parse(record->value, TB_JSON_DEPTH_MAX, &passage->document, &unread);
+    if (code == TB_INVALID)
+        return die(run, passage, TB_DEAD, "tillbox.decode", unread.text, err);
+    if (code != TB_OK) {
+        *err = unread;
+        return code;
+    }
+    code = judge(run, passage, err);
+    tb_json_free(passage->document);
+    return code;
+}
+
+static enum tb_code keep_mended(struct planning *run, const struct passage *passage,
+                                struct tb_error *err)
+{
+    struct tb_plan *plan = run->plan;
+
+    if (!plan->mended)
+        plan->mended = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->mended);
+    if (!plan->mended)
+        return out_of_memory(err);
+    plan->mended[plan->mended_count++] =
+        (struct tb_plan_mended){passage->letter, passage->record->offset};
+    return TB_OK;
+}
+
+static enum tb_code plan_record(struct planning *run, const struct tb_record *record,
+                                struct tb_error *err)
+{
+    struct passage passage = {.record = record};
+    size_t dead_count = run->plan->dead_count;
+
+    tb_plan_read_headers(record, &passage.headers);
+    passage.letter = tb_plan_letter_of(record, &passage.headers);
+    tb_plan_keep_origin(run->plan, record, &passage.headers);
+    TB_TRY(read_value(run, &passage, err));
+    if (passage.letter != record->offset && run->plan->dead_count == dead_count)
+        return keep_mended(run, &passage, err);
+    return TB_OK;
+}
+
+enum tb_code
+tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
+              const struct tb_plan_rules *rules,
+              enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
+                                   struct tb_planned *ret_order, struct tb_error *err),
+              void *load_ctx, struct tb_error *err)
+{
+    struct planning run = {plan, batch, rules, load, load_ctx};
+
+    TB_ASSERT(batch->count > 0);
+    if (!tb_plan_reserve(plan, batch->count))
+        return out_of_memory(err);
+    plan->partition = batch->partition;
+    for (size_t i = 0; i < batch->count; i++)
+        TB_TRY(plan_record(&run, &batch->records[i], err));
+    plan->next_offset = batch->records[batch->count - 1].offset + 1;
+    return TB_OK;
+}

@@ -1,0 +1,197 @@
+#include "query/projection/plan_priv.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Open addressing, at most half full: a batch is bounded, so that even ids chosen to collide
+ * cost milliseconds. */
+struct tb_plan_index {
+    size_t mask;
+    struct tb_planned **slots;
+    struct tb_planned *pool; /* kept from batch to batch: half of what a batch would allocate */
+    size_t pool_max;
+};
+
+struct tb_plan_documents {
+    struct tb_json **list;
+    size_t count, max;
+};
+
+static size_t hash_of(const char *order_id)
+{
+    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t word;
+
+    /* A UUID's 36 characters: four words and, over the last of them, the end. */
+    for (size_t at = 0; at < 32; at += sizeof word) {
+        memcpy(&word, order_id + at, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+        hash ^= hash >> 32;
+    }
+    memcpy(&word, order_id + TB_UUID_LEN - sizeof word, sizeof word);
+    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+    /* The last characters are in the highest bits, and a slot is told by the lowest. */
+    hash = (hash ^ (hash >> 32)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (size_t)(hash ^ (hash >> 29));
+}
+
+static struct tb_planned **slot_of(const struct tb_plan *plan, const char *order_id)
+{
+    const struct tb_plan_index *index = plan->index;
+    size_t at = hash_of(order_id) & index->mask;
+
+    while (index->slots[at] &&
+           memcmp(index->slots[at]->order.order_id, order_id, TB_UUID_LEN) != 0)
+        at = (at + 1) & index->mask;
+    return &index->slots[at];
+}
+
+struct tb_planned *tb_plan_find(const struct tb_plan *plan, const char *order_id)
+{
+    return *slot_of(plan, order_id);
+}
+
+struct tb_planned *tb_plan_fresh(struct tb_plan *plan)
+{
+    struct tb_planned *fresh = &plan->index->pool[plan->order_count];
+
+    TB_ASSERT(plan->order_count < plan->index->pool_max);
+    *fresh = (struct tb_planned){0};
+    return fresh;
+}
+
+void tb_plan_insert(struct tb_plan *plan, struct tb_planned *fresh)
+{
+    struct tb_planned **slot = slot_of(plan, fresh->order.order_id);
+
+    TB_ASSERT(*slot == NULL && fresh == &plan->index->pool[plan->order_count]);
+    *slot = fresh;
+    plan->orders[plan->order_count++] = fresh;
+}
+
+void tb_plan_keep(struct tb_plan *plan, struct tb_json *document)
+{
+    struct tb_plan_documents *documents = plan->documents;
+
+    TB_ASSERT(documents->count < documents->max);
+    documents->list[documents->count++] = document;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, TB_UUID_SIZE);
+}
+
+size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UUID_SIZE])
+{
+    size_t count = 0, distinct = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct tb_str subject = tb_record_header(&batch->records[i], "ce_subject");
+        struct tb_str key = batch->records[i].key;
+
+        if ((subject.ptr && tb_uuid_parse(subject, ret_ids[count])) ||
+            (key.ptr && tb_uuid_parse(key, ret_ids[count])))
+            count++;
+    }
+    qsort(ret_ids, count, sizeof *ret_ids, by_id);
+    for (size_t i = 0; i < count; i++) {
+        if (distinct == 0 || by_id(ret_ids[distinct - 1], ret_ids[i]) != 0)
+            memmove(ret_ids[distinct++], ret_ids[i], sizeof *ret_ids);
+    }
+    return distinct;
+}
+
+static bool reserve_slots(struct tb_plan_index *index, size_t count)
+{
+    size_t size = 16;
+    struct tb_planned **slots;
+
+    while (size < 2 * count)
+        size *= 2;
+    if (index->slots && index->mask + 1 >= size)
+        return true;
+    slots = calloc(size, sizeof(struct tb_planned *));
+    if (!slots)
+        return false;
+    free(index->slots);
+    index->slots = slots;
+    index->mask = size - 1;
+    return true;
+}
+
+static bool reserve_index(struct tb_plan *plan, size_t count)
+{
+    struct tb_plan_index *index = plan->index;
+    struct tb_planned *pool;
+
+    if (!index && !(index = plan->index = calloc(1, sizeof *index)))
+        return false;
+    if (index->pool_max < count) {
+        pool = calloc(count, sizeof *pool);
+        if (!pool)
+            return false;
+        free(index->pool);
+        index->pool = pool;
+        index->pool_max = count;
+    }
+    return reserve_slots(index, count);
+}
+
+static bool reserve_documents(struct tb_plan *plan, size_t count)
+{
+    struct tb_json **list;
+
+    if (!plan->documents && !(plan->documents = calloc(1, sizeof *plan->documents)))
+        return false;
+    if (plan->documents->max >= count)
+        return true;
+
+    list = calloc(count, sizeof(struct tb_json *));
+    if (!list)
+        return false;
+    free(plan->documents->list);
+    *plan->documents = (struct tb_plan_documents){.list = list, .max = count};
+    return true;
+}
+
+bool tb_plan_reserve(struct tb_plan *plan, size_t count)
+{
+    TB_ASSERT(plan->order_count == 0 && plan->orders == NULL);
+
+    plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned *));
+    plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
+    plan->changes = tb_arena_array(&plan->arena, count, sizeof *plan->changes);
+    plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
+    return plan->orders && plan->occurred_at_ms && plan->changes && plan->origins &&
+           reserve_index(plan, count) && reserve_documents(plan, count);
+}
+
+void tb_plan_clear(struct tb_plan *plan)
+{
+    struct tb_plan old = *plan;
+
+    if (old.documents) {
+        for (size_t i = 0; i < old.documents->count; i++)
+            tb_json_free(old.documents->list[i]);
+        old.documents->count = 0;
+    }
+    if (old.index && old.index->slots)
+        memset(old.index->slots, 0, (old.index->mask + 1) * sizeof(struct tb_planned *));
+    tb_arena_clear(&old.arena);
+    *plan = (struct tb_plan){.arena = old.arena, .index = old.index, .documents = old.documents};
+}
+
+void tb_plan_release(struct tb_plan *plan)
+{
+    tb_plan_clear(plan);
+    if (plan->index) {
+        free(plan->index->slots);
+        free(plan->index->pool);
+    }
+    free(plan->index);
+    if (plan->documents)
+        free(plan->documents->list);
+    free(plan->documents);
+    tb_arena_release(&plan->arena);
+    *plan = (struct tb_plan){0};
+}

@@ -1,0 +1,78 @@
+#include "query/projection/ready_hint.h"
+#include "base/json/json.h"
+
+#define ACKS_MAX 256
+/* {"orderId":"...","version":9007199254740991} and room for members of later versions. */
+#define VALUE_MAX 1024
+#define DEPTH_MAX 8
+
+void tb_ready_release(struct tb_ready_teller *teller)
+{
+    tb_buf_release(&teller->value);
+}
+
+void tb_ready_collect(struct tb_ready_teller *teller)
+{
+    struct tb_log_ack acks[ACKS_MAX];
+    struct tb_error err = {0};
+    size_t count = 0;
+
+    do {
+        count = 0;
+        if (teller->writer->ops->poll(teller->writer, 0, acks, ACKS_MAX, &count, &err) != TB_OK)
+            return;
+    } while (count == ACKS_MAX);
+}
+
+/* False: the log takes no more for now. */
+static bool tell(struct tb_ready_teller *teller, const struct tb_order *order)
+{
+    static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
+    struct tb_error err = {0};
+
+    tb_buf_clear(&teller->value);
+    tb_buf_addc(&teller->value, '{');
+    tb_json_member_str(&teller->value, "orderId", tb_str_of(order->order_id));
+    tb_json_member_int(&teller->value, "version", order->version);
+    tb_buf_addc(&teller->value, '}');
+    if (!tb_buf_ok(&teller->value))
+        return false;
+    const struct tb_record record = {
+        .key = tb_str_of(order->order_id),
+        .value = tb_buf_str(&teller->value),
+        .headers = &type,
+        .header_count = 1,
+    };
+    return teller->writer->ops->append(teller->writer, &record, teller->next_tag++, &err) == TB_OK;
+}
+
+void tb_ready_tell(struct tb_ready_teller *teller, const struct tb_plan *plan)
+{
+    int64_t fresh_ms = tb_clock_wall_ms(teller->clock) - TB_READY_FRESH_MS;
+    bool open = true;
+
+    tb_ready_collect(teller);
+    for (size_t i = 0; open && i < plan->order_count; i++) {
+        const struct tb_planned *planned = plan->orders[i];
+
+        if (planned->changed && planned->received_at_ms >= fresh_ms)
+            open = tell(teller, &planned->order);
+    }
+    tb_ready_collect(teller);
+}
+
+bool tb_ready_read(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
+                   int64_t *ret_version)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    const struct tb_json *order_id, *version;
+    struct tb_error err = {0};
+
+    if (!record->value.ptr || record->value.len > VALUE_MAX ||
+        tb_json_parse(record->value, DEPTH_MAX, &root, &err) != TB_OK)
+        return false;
+    order_id = tb_json_get(root, "orderId");
+    version = tb_json_get(root, "version");
+    return order_id && version && tb_uuid_parse(tb_json_string(order_id), ret_order_id) &&
+           tb_json_int(version, ret_version) && *ret_version > 0;
+}

@@ -1,0 +1,100 @@
+#include "query/projection/plan_priv.h"
+#include <string.h>
+
+/* One pass over the headers: asking for each by name would compare every name with every other.
+ * The first of a name counts. */
+void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers)
+{
+    static const struct {
+        struct tb_str name;
+        size_t field;
+    } known[] = {
+        {{"ce_id", 5}, offsetof(struct tb_plan_headers, id)},
+        {{"ce_type", 7}, offsetof(struct tb_plan_headers, type)},
+        {{"ce_source", 9}, offsetof(struct tb_plan_headers, source)},
+        {{"ce_subject", 10}, offsetof(struct tb_plan_headers, subject)},
+        {{"ce_sequence", 11}, offsetof(struct tb_plan_headers, sequence)},
+        {{"ce_epoch", 8}, offsetof(struct tb_plan_headers, epoch)},
+        {{"ce_orderversion", 15}, offsetof(struct tb_plan_headers, version)},
+        {{"eventType", 9}, offsetof(struct tb_plan_headers, legacy_type)},
+        {{TB_HEADER_MENDED, sizeof TB_HEADER_MENDED - 1},
+         offsetof(struct tb_plan_headers, mended)},
+        {{TB_HEADER_FOLLOWED, sizeof TB_HEADER_FOLLOWED - 1},
+         offsetof(struct tb_plan_headers, followed)},
+    };
+
+    *ret_headers = (struct tb_plan_headers){0};
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct tb_header *header = &record->headers[i];
+
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+            struct tb_str *field = (struct tb_str *)((char *)ret_headers + known[k].field);
+
+            if (tb_str_eq(header->name, known[k].name) && !field->ptr)
+                *field = header->value;
+        }
+    }
+    if (!ret_headers->type.ptr)
+        ret_headers->type = ret_headers->legacy_type;
+}
+
+bool tb_plan_parse_count(struct tb_str text, int64_t *ret_value)
+{
+    int64_t value = 0;
+
+    if (!text.ptr || text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        value = value * 10 + (text.ptr[i] - '0');
+        if (value > TB_JSON_INT_MAX)
+            return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+struct tb_str tb_plan_node(struct tb_str source)
+{
+    static const struct tb_str prefix = {"/nodes/", 7};
+
+    if (source.len <= prefix.len || memcmp(source.ptr, prefix.ptr, prefix.len) != 0)
+        return (struct tb_str){0};
+    return (struct tb_str){source.ptr + prefix.len, source.len - prefix.len};
+}
+
+static bool is_node_name(struct tb_str node)
+{
+    for (size_t i = 0; i < node.len; i++) {
+        char c = node.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-')
+            return false;
+    }
+    return node.len > 0 && node.len <= TB_NODE_MAX;
+}
+
+static bool is_epoch(struct tb_str epoch)
+{
+    for (size_t i = 0; i < epoch.len; i++) {
+        if (!strchr("0123456789abcdef", epoch.ptr[i]) || epoch.ptr[i] == '\0')
+            return false;
+    }
+    return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
+}
+
+void tb_plan_keep_origin(struct tb_plan *plan, const struct tb_record *record,
+                         const struct tb_plan_headers *headers)
+{
+    struct tb_plan_origin origin = {.node = tb_plan_node(headers->source),
+                                    .event_id = headers->id,
+                                    .timestamp_ms = record->timestamp_ms};
+
+    if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
+        !tb_plan_parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
+        return;
+    memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
+    plan->origins[plan->origin_count++] = origin;
+}

@@ -1,0 +1,266 @@
+#include "query/rebuild/mongo/rebuild_mongo_priv.h"
+#include <stdio.h>
+
+static bool get_flag(const bson_iter_t *iter)
+{
+    return BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
+}
+
+static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
+{
+    struct tb_rebuild_figures *figures = &job->figures;
+    const char *key = bson_iter_key(iter);
+    char state[16] = "";
+    const struct {
+        const char *key;
+        int64_t *value;
+    } numbers[] = {
+        {"beat", &job->beat},
+        {"generation", &job->generation},
+        {"last", &job->last},
+        {"takeovers", &job->takeovers},
+        {"events", &figures->events},
+        {"total", &figures->total},
+        {"ratePerSecond", &figures->per_second},
+        {"secondsLeft", &figures->seconds_left},
+        {"servedOrders", &figures->served_orders},
+        {"rebuiltOrders", &figures->rebuilt_orders},
+        {"differenceCount", &figures->differences},
+    };
+    const struct {
+        const char *key;
+        bool *value;
+    } flags[] = {
+        {"running", &job->running},
+        {"accept", &figures->job.accept},
+        {"rollback", &figures->job.rollback},
+        {"compared", &figures->compared},
+    };
+    const struct {
+        const char *key;
+        char *value;
+        size_t size;
+    } texts[] = {
+        {"token", job->token, sizeof job->token},
+        {"build", job->build, sizeof job->build},
+        {"owner", figures->owner, sizeof figures->owner},
+        {"problem", figures->problem, sizeof figures->problem},
+        {"state", state, sizeof state},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strcmp(key, numbers[i].key) == 0)
+            *numbers[i].value = tb_get_int(iter);
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (strcmp(key, flags[i].key) == 0)
+            *flags[i].value = get_flag(iter);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strcmp(key, texts[i].key) == 0)
+            tb_get_text(iter, texts[i].value, texts[i].size);
+    }
+    if (strcmp(key, "differences") == 0)
+        tb_mongo_read_differences(iter, figures);
+    if (state[0] != '\0')
+        figures->state = tb_rebuild_state_parse(state);
+}
+
+enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease, struct tb_mongo_job *ret_job,
+                               struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8("rebuild"));
+    const bson_t *doc;
+    bson_iter_t iter;
+
+    *ret_job = (struct tb_mongo_job){.figures.seconds_left = -1};
+    tb_mongo_find_newest(&find, lease, "meta", filter);
+    while ((doc = tb_mongo_find_next(&find))) {
+        for (bool more = bson_iter_init(&iter, doc) && bson_iter_next(&iter); more;
+             more = bson_iter_next(&iter))
+            read_field(&iter, ret_job);
+    }
+    return tb_mongo_find_end(&find, "reading the rebuild's state", err);
+}
+
+static void put_figures(struct tb_put put, const struct tb_rebuild_figures *figures)
+{
+    tb_put_bool(put, "running", tb_rebuild_is_running(figures->state));
+    tb_put_text(put, "state", tb_rebuild_state_name(figures->state));
+    tb_put_bool(put, "accept", figures->job.accept);
+    tb_put_bool(put, "rollback", figures->job.rollback);
+    tb_put_int(put, "events", figures->events);
+    tb_put_int(put, "total", figures->total);
+    tb_put_int(put, "ratePerSecond", figures->per_second);
+    tb_put_int(put, "secondsLeft", figures->seconds_left);
+    tb_put_bool(put, "compared", figures->compared);
+    tb_put_int(put, "servedOrders", figures->served_orders);
+    tb_put_int(put, "rebuiltOrders", figures->rebuilt_orders);
+    tb_put_int(put, "differenceCount", figures->differences);
+    tb_put_text(put, "problem", figures->problem);
+    tb_mongo_put_differences(put, figures);
+}
+
+static void put_claim(struct tb_put put, const struct tb_rebuild_mongo *self, const char *token,
+                      int64_t takeovers)
+{
+    tb_put_text(put, "token", token);
+    tb_put_text(put, "owner", self->options.owner);
+    tb_put_int(put, "beat", 0);
+    tb_put_int(put, "takeovers", takeovers);
+}
+
+/* The job is ours. */
+static void take(struct tb_rebuild_mongo *self, const char *token, int64_t taken_events)
+{
+    pthread_mutex_lock(&self->lock);
+    memcpy(self->token, token, sizeof self->token);
+    self->beat = 0;
+    self->taken_events = taken_events;
+    self->lost = false;
+    pthread_mutex_unlock(&self->lock);
+}
+
+bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
+{
+    bool ours;
+
+    pthread_mutex_lock(&self->lock);
+    ours = strcmp(self->token, token) == 0;
+    pthread_mutex_unlock(&self->lock);
+    return ours;
+}
+
+/* Changes the document if its token, and with beat not below 0 its beat too, is still that. */
+static enum tb_code update(const struct tb_mongo_lease *lease, const char *token, int64_t beat,
+                           const bson_t *fields, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
+    TB_CLEANUP(tb_bson_free) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(fields));
+    bool failed = false, found = false;
+    struct tb_put put = {filter, &failed};
+
+    tb_put_text(put, "_id", "rebuild");
+    tb_put_text(put, "token", token);
+    if (beat >= 0)
+        tb_put_int(put, "beat", beat);
+    if (failed)
+        return tb_mongo_no_memory(err);
+    TB_TRY(tb_mongo_update(lease, "meta", filter, update, &found, err));
+    return found ? TB_OK : tb_error_set(err, TB_CONFLICT, "the rebuild is another process's now");
+}
+
+static enum tb_code insert(const struct tb_mongo_lease *lease, bson_t *fields,
+                           struct tb_error *err)
+{
+    struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_copy(fields)};
+    enum tb_code code;
+
+    if (!BSON_APPEND_UTF8(op.document, "_id", "rebuild"))
+        code = tb_mongo_no_memory(err);
+    else
+        code = tb_mongo_bulk(lease, "meta", &op, 1, err);
+    if (code == TB_OK && op.code == TB_MONGO_DUPLICATE_KEY)
+        code = tb_error_set(err, TB_CONFLICT, "a rebuild was begun at this moment elsewhere");
+    else if (code == TB_OK && op.code != 0)
+        code = tb_mongo_op_error(err, &op, "beginning a rebuild");
+    tb_mongo_ops_clear(&op, 1);
+    return code;
+}
+
+static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
+                                const struct tb_mongo_job *before,
+                                const struct tb_rebuild_job *job, const char *token,
+                                struct tb_error *err)
+{
+    const struct tb_rebuild_figures figures = {
+        .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
+    TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
+    bool failed = false;
+    struct tb_put put = {fields, &failed};
+
+    put_claim(put, self, token, 0);
+    put_figures(put, &figures);
+    tb_put_int(put, "generation", 0); /* that of the job before is no business of this one */
+    if (failed)
+        return tb_mongo_no_memory(err);
+    if (before->token[0] == '\0')
+        return insert(lease, fields, err);
+    return update(lease, before->token, before->beat, fields, err);
+}
+
+enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
+                                struct tb_rebuild_figures *ret_others, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_mongo_job *before = tb_arena_alloc(&arena, sizeof *before);
+    struct tb_uuid_gen uuids = {.clock = self->options.clock, .random = self->options.random};
+    char token[TB_UUID_SIZE];
+    struct tb_error why = {0};
+
+    if (!before)
+        return tb_mongo_no_memory(err);
+    tb_uuid_new(&uuids, token);
+    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_job_read(&lease, before, err));
+    if (before->running) {
+        *ret_others = before->figures;
+        return tb_error_set(err, TB_CONFLICT, "a rebuild is under way at %s",
+                            before->figures.owner);
+    }
+    if (write_claim(self, &lease, before, job, token, err) != TB_OK) {
+        if (err->code != TB_UNKNOWN)
+            return err->code;
+        if (tb_mongo_job_read(&lease, before, &why) != TB_OK || strcmp(before->token, token) != 0)
+            return err->code;
+        *err = (struct tb_error){0};
+    }
+    take(self, token, -1);
+    return TB_OK;
+}
+
+enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
+                                    const struct tb_mongo_lease *lease, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
+    bool failed = false;
+    struct tb_put put = {fields, &failed};
+    char token[TB_UUID_SIZE];
+
+    tb_uuid_new(&self->uuids, token);
+    put_claim(put, self, token, self->seen->takeovers + 1);
+    if (failed)
+        return tb_mongo_no_memory(err);
+    TB_TRY(update(lease, self->seen->token, self->seen->beat, fields, err));
+    take(self, token, self->seen->figures.events);
+    return TB_OK;
+}
+
+enum tb_code tb_mongo_job_note(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
+                               const struct tb_rebuild_figures *figures, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
+    bool failed = false;
+    struct tb_put put = {fields, &failed};
+
+    put_figures(put, figures);
+    tb_put_int(put, "beat", ++self->beat);
+    if (self->taken_events >= 0 && figures->events > self->taken_events)
+        tb_put_int(put, "takeovers", 0); /* it was not the job that ended the process before */
+    if (failed)
+        return tb_mongo_no_memory(err);
+    return update(lease, self->token, -1, fields, err);
+}
+
+enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
+                                         const struct tb_mongo_lease *lease, int64_t generation,
+                                         int64_t last, struct tb_error *err)
+{
+    TB_CLEANUP(tb_bson_free)
+    bson_t *fields = BCON_NEW("generation", BCON_INT64(generation), "last", BCON_INT64(last),
+                              "build", BCON_UTF8(self->options.build));
+
+    return update(lease, self->token, -1, fields, err);
+}

@@ -1,0 +1,126 @@
+#include "query/rebuild/rebuild_priv.h"
+#include <stdio.h>
+
+/* One sample of the rate, and how much of the old one it leaves. */
+#define RATE_EVERY_MS 1000
+#define RATE_KEEP_PERCENT 70
+
+static const char *const names[TB_REBUILD_STATE_COUNT] = {
+    [TB_REBUILD_NONE] = "none",
+    [TB_REBUILD_BUILDING] = "building",
+    [TB_REBUILD_CATCHING_UP] = "catching-up",
+    [TB_REBUILD_COMPARING] = "comparing",
+    [TB_REBUILD_SWAPPING] = "swapping",
+    [TB_REBUILD_DONE] = "done",
+    [TB_REBUILD_FAILED] = "failed",
+    [TB_REBUILD_ROLLED_BACK] = "rolled-back",
+};
+
+const char *tb_rebuild_state_name(enum tb_rebuild_state state)
+{
+    return names[state];
+}
+
+enum tb_rebuild_state tb_rebuild_state_parse(const char *name)
+{
+    for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++) {
+        if (strcmp(name, tb_rebuild_state_name((enum tb_rebuild_state)s)) == 0)
+            return (enum tb_rebuild_state)s;
+    }
+    return TB_REBUILD_NONE;
+}
+
+bool tb_rebuild_is_running(enum tb_rebuild_state state)
+{
+    return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
+}
+
+void tb_rebuild_get(struct tb_rebuild *rebuild, struct tb_rebuild_figures *ret_figures)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    *ret_figures = rebuild->figures;
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+void tb_rebuild_note_problem(struct tb_rebuild *rebuild, const char *problem)
+{
+    pthread_mutex_lock(&rebuild->lock);
+    snprintf(rebuild->figures.problem, sizeof rebuild->figures.problem, "%s", problem);
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, const char *problem)
+{
+    /* Which state may follow which: see the header. */
+    static const unsigned from[TB_REBUILD_STATE_COUNT] = {
+        [TB_REBUILD_BUILDING] = ~0u,
+        [TB_REBUILD_CATCHING_UP] = 1u << TB_REBUILD_BUILDING,
+        [TB_REBUILD_COMPARING] = 1u << TB_REBUILD_CATCHING_UP,
+        [TB_REBUILD_SWAPPING] = 1u << TB_REBUILD_CATCHING_UP | 1u << TB_REBUILD_COMPARING,
+        [TB_REBUILD_DONE] = 1u << TB_REBUILD_SWAPPING,
+        [TB_REBUILD_ROLLED_BACK] = 1u << TB_REBUILD_SWAPPING,
+        [TB_REBUILD_FAILED] = 1u << TB_REBUILD_BUILDING | 1u << TB_REBUILD_CATCHING_UP |
+                              1u << TB_REBUILD_COMPARING | 1u << TB_REBUILD_SWAPPING,
+    };
+    struct tb_rebuild_figures *figures = &rebuild->figures;
+
+    TB_ASSERT(from[state] & 1u << rebuild->state);
+    rebuild->state = state;
+    rebuild->note_at_ms = 0;
+    rebuild->untold = !tb_rebuild_is_running(state) && rebuild->options.edition->note;
+    pthread_mutex_lock(&rebuild->lock);
+    figures->state = state;
+    snprintf(figures->problem, sizeof figures->problem, "%s", problem);
+    if (!tb_rebuild_is_running(state))
+        figures->seconds_left = figures->per_second = 0;
+    pthread_mutex_unlock(&rebuild->lock);
+    if (rebuild->options.entered)
+        rebuild->options.entered(rebuild->options.ctx, state, problem);
+}
+
+static void sample(struct tb_rebuild *rebuild, int64_t events)
+{
+    struct tb_rebuild_figures *figures = &rebuild->figures;
+    int64_t now_ms = tb_clock_mono_ms(rebuild->options.clock);
+    int64_t passed_ms = now_ms - rebuild->rate_ms, rate;
+
+    if (passed_ms < RATE_EVERY_MS)
+        return;
+    rate = (events - rebuild->rate_events) * 1000 / passed_ms;
+    figures->per_second =
+        figures->per_second == 0
+            ? rate
+            : (figures->per_second * RATE_KEEP_PERCENT + rate * (100 - RATE_KEEP_PERCENT)) / 100;
+    rebuild->rate_ms = now_ms;
+    rebuild->rate_events = events;
+}
+
+void tb_rebuild_note_progress(struct tb_rebuild *rebuild, int64_t events, int64_t left)
+{
+    struct tb_rebuild_figures *figures = &rebuild->figures;
+
+    pthread_mutex_lock(&rebuild->lock);
+    sample(rebuild, events);
+    figures->events = events;
+    figures->total = events + left;
+    figures->seconds_left = left == 0                 ? 0
+                            : figures->per_second > 0 ? left / figures->per_second + 1
+                                                      : -1;
+    pthread_mutex_unlock(&rebuild->lock);
+}
+
+void tb_rebuild_note_compared(struct tb_rebuild *rebuild)
+{
+    const struct tb_compare *compare = rebuild->compare;
+    struct tb_rebuild_figures *figures = &rebuild->figures;
+
+    pthread_mutex_lock(&rebuild->lock);
+    figures->compared = compare->done;
+    figures->served_orders = compare->served.orders;
+    figures->rebuilt_orders = compare->rebuilt.orders;
+    figures->differences = compare->differences;
+    figures->listed =
+        compare->differences < TB_COMPARE_LISTED ? compare->differences : TB_COMPARE_LISTED;
+    memcpy(figures->list, compare->list, sizeof figures->list);
+    pthread_mutex_unlock(&rebuild->lock);
+}

@@ -1,0 +1,394 @@
+#include "query/rebuild/sqlite/rebuild_sqlite.h"
+#include "base/sqlite/db.h"
+#include "query/rebuild/rebuild_priv.h"
+#include "query/sqlite/view_sqlite.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tb_rebuild_sqlite {
+    struct tb_rebuild_sqlite_options options;
+    struct tb_generations all;                     /* what views.db says */
+    _Atomic int64_t served, previous, moved_at_ms; /* of it, for others */
+
+    int64_t target;       /* the generation that is filled; 0: none is open */
+    struct tb_view *view; /* owned until it is served */
+    struct tb_view *left; /* owned: that was served before */
+    struct tb_log_reader *reader;
+    struct tb_view_reader *watch; /* of the served one */
+    struct tb_view_reader *look;  /* of the one that is filled */
+    struct tb_view_reader *offers[TB_REBUILD_READERS_MAX];
+    int64_t begin[TB_LOG_PARTITIONS]; /* of the log when reading began */
+    struct tb_rebuild *rebuild;       /* during a swap */
+};
+
+static void publish(struct tb_rebuild_sqlite *self)
+{
+    atomic_store(&self->served, self->all.served);
+    atomic_store(&self->previous, self->all.previous);
+    atomic_store(&self->moved_at_ms, self->all.moved_at_ms);
+}
+
+static enum tb_code write_all(struct tb_rebuild_sqlite *self, const struct tb_generations *all,
+                              struct tb_error *err)
+{
+    TB_TRY(tb_generations_write(self->options.folder, all, err));
+    self->all = *all;
+    publish(self);
+    return TB_OK;
+}
+
+static enum tb_code remove_file(struct tb_rebuild_sqlite *self, int64_t generation,
+                                struct tb_error *err)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    tb_generations_path(self->options.folder, generation, path);
+    return tb_db_remove(path, err);
+}
+
+/* What views.db says is being removed: its name is forgotten only when it is gone. */
+static enum tb_code finish_removing(struct tb_rebuild_sqlite *self, struct tb_error *err)
+{
+    struct tb_generations all = self->all;
+
+    if (all.removing == 0)
+        return TB_OK;
+    TB_TRY(remove_file(self, all.removing, err));
+    all.removing = 0;
+    return write_all(self, &all, err);
+}
+
+/* Removes what was served before, or else what is being filled. */
+static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct tb_error *err)
+{
+    struct tb_generations all;
+    int64_t *which = previous ? &all.previous : &all.building;
+
+    TB_TRY(finish_removing(self, err));
+    all = self->all;
+    if (*which == 0)
+        return TB_OK;
+    all.removing = *which;
+    *which = 0;
+    TB_TRY(write_all(self, &all, err));
+    return finish_removing(self, err);
+}
+
+static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
+                                struct tb_rebuild_figures *ret_figures, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    (void)err;
+    if (self->all.building != 0 || self->all.going_back)
+        *ret_found = TB_REBUILD_FOUND_LEFT;
+    else if (self->all.last.state[0] != '\0')
+        *ret_found = TB_REBUILD_FOUND_OTHERS;
+    ret_figures->job =
+        (struct tb_rebuild_job){.accept = self->all.accept, .rollback = self->all.going_back};
+    ret_figures->state = tb_rebuild_state_parse(self->all.last.state);
+    ret_figures->events = ret_figures->total = self->all.last.events;
+    ret_figures->seconds_left = 0;
+    ret_figures->compared = self->all.last.compared;
+    ret_figures->served_orders = self->all.last.served_orders;
+    ret_figures->rebuilt_orders = self->all.last.rebuilt_orders;
+    ret_figures->differences = self->all.last.differences;
+    memcpy(ret_figures->problem, self->all.last.problem, sizeof ret_figures->problem);
+    return TB_OK;
+}
+
+/* The end is shown by the next process, too, but for the list of what differs. */
+static enum tb_code sqlite_note(void *ctx, const struct tb_rebuild_figures *figures,
+                                struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    struct tb_generations all = self->all;
+
+    if (tb_rebuild_is_running(figures->state))
+        return TB_OK;
+    snprintf(all.last.state, sizeof all.last.state, "%s", tb_rebuild_state_name(figures->state));
+    snprintf(all.last.problem, sizeof all.last.problem, "%s", figures->problem);
+    all.last.events = figures->events;
+    all.last.compared = figures->compared;
+    all.last.served_orders = figures->served_orders;
+    all.last.rebuilt_orders = figures->rebuilt_orders;
+    all.last.differences = figures->differences;
+    return write_all(self, &all, err);
+}
+
+/* A file of a number that was used before would be taken for what it was. */
+static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, struct tb_error *err)
+{
+    struct tb_generations all;
+    int64_t next = self->all.served;
+
+    if (self->all.previous > next)
+        next = self->all.previous;
+    TB_TRY(retire(self, /* previous= */ false, err));
+    TB_TRY(retire(self, /* previous= */ true, err));
+    TB_TRY(remove_file(self, next + 1, err));
+    all = self->all;
+    all.building = next + 1;
+    all.accept = accept;
+    snprintf(all.build, sizeof all.build, "%s", self->options.build);
+    return write_all(self, &all, err);
+}
+
+static enum tb_code set_going_back(struct tb_rebuild_sqlite *self, bool going_back,
+                                   struct tb_error *err)
+{
+    struct tb_generations all = self->all;
+
+    if (all.going_back == going_back)
+        return TB_OK;
+    all.going_back = going_back;
+    return write_all(self, &all, err);
+}
+
+static enum tb_code choose_target(struct tb_rebuild_sqlite *self, const struct tb_rebuild_job *job,
+                                  bool anew, struct tb_error *err)
+{
+    if (job->rollback) {
+        if (self->all.previous == 0)
+            return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
+        self->target = self->all.previous;
+        return set_going_back(self, true, err);
+    }
+    if (anew || strcmp(self->all.build, self->options.build) != 0)
+        TB_TRY(begin_anew(self, job->accept, err));
+    self->target = self->all.building;
+    return TB_OK;
+}
+
+static enum tb_code open_views(struct tb_rebuild_sqlite *self, struct tb_error *err)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    tb_generations_path(self->options.folder, self->target, path);
+    TB_TRY(tb_view_sqlite_open(path, &self->view, err));
+    TB_TRY(tb_view_sqlite_reader(path, &self->look, err));
+    tb_generations_path(self->options.folder, self->all.served, path);
+    return tb_view_sqlite_reader(path, &self->watch, err);
+}
+
+static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, bool anew,
+                                struct tb_view **ret_view, struct tb_log_reader **ret_reader,
+                                struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    TB_TRY(choose_target(self, job, anew, err));
+    TB_TRY(self->options.open_reader(self->options.ctx, &self->reader, err));
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        struct tb_log_range range = {0};
+
+        TB_TRY(self->reader->ops->range(self->reader, p, &range, err));
+        self->begin[p] = range.begin;
+    }
+    TB_TRY(open_views(self, err));
+    *ret_view = self->view;
+    *ret_reader = self->reader;
+    return TB_OK;
+}
+
+static void none_is_nothing(int64_t *next)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        next[p] = next[p] < 0 ? 0 : next[p];
+}
+
+static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        TB_TRY(self->watch->ops->offset(self->watch, p, &ret_next[p], err));
+    none_is_nothing(ret_next);
+    return TB_OK;
+}
+
+static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
+                                struct tb_view_reader **ret_rebuilt, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    TB_TRY(tb_view_sqlite_hold(self->watch, TB_LOG_PARTITIONS, ret_next, err));
+    none_is_nothing(ret_next);
+    *ret_served = self->watch;
+    *ret_rebuilt = self->look;
+    return TB_OK;
+}
+
+static void sqlite_let_go(void *ctx)
+{
+    tb_view_sqlite_let_go(((struct tb_rebuild_sqlite *)ctx)->watch);
+}
+
+static void free_reader(struct tb_view_reader **reader)
+{
+    if (*reader)
+        (*reader)->ops->free(*reader);
+    *reader = NULL;
+}
+
+static void free_view(struct tb_view **view)
+{
+    if (*view)
+        (*view)->ops->free(*view);
+    *view = NULL;
+}
+
+static enum tb_code open_offers(struct tb_rebuild_sqlite *self, struct tb_error *err)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    tb_generations_path(self->options.folder, self->target, path);
+    for (size_t i = 0; i < self->options.reader_count; i++) {
+        if (!self->offers[i])
+            TB_TRY(tb_view_sqlite_reader(path, &self->offers[i], err));
+    }
+    return TB_OK;
+}
+
+/* Everything that may fail; the last of it is the line between the one and the other. */
+static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error *err)
+{
+    struct tb_view *serving = self->options.serving;
+    struct tb_generations all = self->all;
+    int64_t next[TB_LOG_PARTITIONS];
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        TB_TRY(serving->ops->offset(serving, p, &next[p], err));
+    none_is_nothing(next);
+    TB_TRY(tb_rebuild_reach(self->rebuild, next, err));
+    TB_TRY(tb_view_sqlite_carry(serving, self->view, self->begin, err));
+    TB_TRY(self->view->ops->sync(self->view, err));
+    all.previous = all.served;
+    all.served = self->target;
+    all.building = 0;
+    all.going_back = false;
+    all.moved_at_ms = tb_clock_wall_ms(self->options.clock);
+    return write_all(self, &all, err);
+}
+
+/* Nobody writes the serving view. */
+static enum tb_code move(void *arg, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = arg;
+
+    TB_TRY(prepare_move(self, err));
+    for (size_t i = 0; i < self->options.reader_count; i++) {
+        tb_view_moving_offer(self->options.readers[i], self->offers[i]);
+        self->offers[i] = NULL;
+    }
+    self->options.moved(self->options.ctx, self->view);
+    self->left = self->options.serving;
+    self->options.serving = self->view;
+    self->view = NULL;
+    return TB_OK;
+}
+
+/* Most of what is to be put on the disk goes there before anybody has to wait for it. */
+static enum tb_code sqlite_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    TB_TRY(open_offers(self, err));
+    TB_TRY(self->view->ops->sync(self->view, err));
+    self->rebuild = rebuild;
+    return self->options.hold_up(self->options.ctx, move, self, err);
+}
+
+static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    for (size_t i = 0; i < TB_REBUILD_READERS_MAX; i++)
+        free_reader(&self->offers[i]);
+    free_reader(&self->look);
+    free_reader(&self->watch);
+    free_view(&self->view);
+    free_view(&self->left);
+    if (self->reader)
+        self->reader->ops->free(self->reader);
+    self->reader = NULL;
+    self->target = 0;
+    if (end != TB_REBUILD_DISCARD)
+        return TB_OK;
+    TB_TRY(set_going_back(self, false, err));
+    return retire(self, /* previous= */ false, err);
+}
+
+static enum tb_code sqlite_tidy(void *ctx, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+    int64_t age_ms = tb_clock_wall_ms(self->options.clock) - self->all.moved_at_ms;
+
+    if (self->all.previous != 0 && age_ms >= TB_REBUILD_KEEP_MS)
+        return retire(self, /* previous= */ true, err);
+    return finish_removing(self, err);
+}
+
+static bool sqlite_can_roll_back(void *ctx)
+{
+    return atomic_load(&((struct tb_rebuild_sqlite *)ctx)->previous) != 0;
+}
+
+static bool sqlite_has_room(void *ctx)
+{
+    struct tb_rebuild_sqlite *self = ctx;
+
+    return self->options.has_room(self->options.ctx);
+}
+
+const struct tb_rebuild_edition tb_rebuild_sqlite_edition = {
+    .look = sqlite_look,
+    .note = sqlite_note,
+    .open = sqlite_open,
+    .served = sqlite_served,
+    .hold = sqlite_hold,
+    .let_go = sqlite_let_go,
+    .swap = sqlite_swap,
+    .close = sqlite_close,
+    .tidy = sqlite_tidy,
+    .can_roll_back = sqlite_can_roll_back,
+    .has_room = sqlite_has_room,
+};
+
+enum tb_code tb_rebuild_sqlite_new(const struct tb_rebuild_sqlite_options *options,
+                                   struct tb_rebuild_sqlite **ret_sqlite, struct tb_error *err)
+{
+    struct tb_rebuild_sqlite *self = calloc(1, sizeof *self);
+
+    if (!self)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    TB_ASSERT(options->reader_count <= TB_REBUILD_READERS_MAX);
+    self->options = *options;
+    if (tb_generations_read(options->folder, &self->all, err) != TB_OK) {
+        free(self);
+        return err->code;
+    }
+    publish(self);
+    *ret_sqlite = self;
+    return TB_OK;
+}
+
+void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *self)
+{
+    struct tb_error err = {0};
+
+    if (!self)
+        return;
+    (void)sqlite_close(self, TB_REBUILD_KEEP, &err);
+    free(self);
+}
+
+void tb_rebuild_sqlite_views(const struct tb_rebuild_sqlite *self,
+                             struct tb_rebuild_views *ret_views)
+{
+    *ret_views = (struct tb_rebuild_views){
+        .served = atomic_load(&self->served),
+        .previous = atomic_load(&self->previous),
+        .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,
+    };
+}

@@ -1,0 +1,312 @@
+#include "query/sqlite/view_sqlite_priv.h"
+
+/* What a letter's row holds, in this order (read_row). */
+enum {
+    PARTITION,
+    OFFSET,
+    STATUS,
+    ORDER_ID,
+    VERSION,
+    TYPE,
+    REASON,
+    MESSAGE,
+    ATTEMPTS,
+    FOLLOWS,
+    DEAD_AT,
+    CHANGED_AT,
+    KEY,
+    HEADERS,
+    VALUE
+};
+#define COLUMNS                                                                                   \
+    "partition, \"offset\", status, order_id, version, type, reason, message, attempts, follows," \
+    " dead_at, changed_at, key, headers, value"
+#define FILTERS " AND (:type IS NULL OR type = :type) AND (:reason IS NULL OR reason = :reason)"
+#define BY_TIME " (dead_at, partition, \"offset\") > (:after_at, :after_partition, :after_offset)"
+#define IN_TIME " ORDER BY dead_at, partition, \"offset\" LIMIT :limit"
+
+const char *const tb_view_sqlite_letters_sql =
+    "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_by_time WHERE" BY_TIME FILTERS
+    " AND (:status IS NULL OR status = :status)" IN_TIME;
+const char *const tb_view_sqlite_open_letters_sql =
+    "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_open WHERE status = 'open'"
+    " AND" BY_TIME FILTERS IN_TIME;
+const char *const tb_view_sqlite_order_letters_sql =
+    "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_by_order"
+    " WHERE order_id = :order_id"
+    " AND (partition, \"offset\") > (:after_partition, :after_offset) AND dead_at >= "
+    ":since" FILTERS
+    " AND (:status IS NULL OR status = :status) ORDER BY partition, \"offset\" LIMIT :limit";
+const char *const tb_view_sqlite_letter_sql =
+    "SELECT " COLUMNS " FROM dead_letters WHERE partition = :partition AND \"offset\" = :offset";
+/* All that it needs of a letter is in the index. */
+const char *const tb_view_sqlite_scan_letters_sql =
+    "SELECT d.dead_at, d.partition, d.\"offset\", d.version, d.follows, o.version"
+    " FROM dead_letters d INDEXED BY dead_letters_open"
+    " LEFT JOIN orders o ON o.order_id = d.order_id"
+    " WHERE d.status = 'open' AND d.reason = '" TB_LETTER_GAP "' AND"
+    " (d.dead_at, d.partition, d.\"offset\") > (:after_at, :after_partition, :after_offset)"
+    " ORDER BY d.dead_at, d.partition, d.\"offset\" LIMIT :limit";
+
+static bool take(struct tb_str *rest, size_t len, struct tb_str *ret_text)
+{
+    if (rest->len < len)
+        return false;
+    *ret_text = (struct tb_str){rest->ptr, len};
+    rest->ptr += len;
+    rest->len -= len;
+    return true;
+}
+
+static bool take_length(struct tb_str *rest, uint32_t *ret_length)
+{
+    struct tb_str text;
+
+    if (!take(rest, 4, &text))
+        return false;
+    *ret_length = 0;
+    for (size_t i = 0; i < 4; i++)
+        *ret_length = *ret_length << 8 | (unsigned char)text.ptr[i];
+    return true;
+}
+
+static bool take_header(struct tb_str *rest, struct tb_header *ret_header)
+{
+    uint32_t length;
+
+    if (!take_length(rest, &length) || !take(rest, length, &ret_header->name) ||
+        !take_length(rest, &length))
+        return false;
+    ret_header->value = (struct tb_str){0};
+    return length == HEADER_ABSENT || take(rest, length, &ret_header->value);
+}
+
+/* As view_sqlite_dead.c packs them; the headers borrow from the blob. */
+static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
+                                 struct tb_letter *letter, struct tb_error *err)
+{
+    struct tb_header *headers, header;
+    size_t count = 0;
+
+    for (struct tb_str rest = blob; rest.len > 0; count++) {
+        if (!take_header(&rest, &header))
+            return tb_error_set(err, TB_CORRUPT, "the headers of a dead letter are damaged");
+    }
+    headers = tb_arena_array(arena, count + 1, sizeof *headers);
+    if (!headers)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading a dead letter");
+    for (size_t i = 0; i < count; i++)
+        (void)take_header(&blob, &headers[i]);
+    letter->headers = headers;
+    letter->header_count = count;
+    return TB_OK;
+}
+
+/* Texts are the row's, until the statement moves on. */
+static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
+                             struct tb_letter *ret_letter, struct tb_error *err)
+{
+    struct tb_str order_id = tb_stmt_text(stmt, ORDER_ID);
+    struct tb_letter letter = {
+        .place = {(int32_t)tb_stmt_int64(stmt, PARTITION), tb_stmt_int64(stmt, OFFSET)},
+        .version = tb_stmt_int64(stmt, VERSION),
+        .type = tb_stmt_text(stmt, TYPE),
+        .reason = tb_stmt_text(stmt, REASON),
+        .message = tb_stmt_text(stmt, MESSAGE),
+        .attempts = tb_stmt_int64(stmt, ATTEMPTS),
+        .follows = tb_stmt_int64(stmt, FOLLOWS),
+        .dead_at_ms = tb_stmt_int64(stmt, DEAD_AT),
+        .changed_at_ms = tb_stmt_int64(stmt, CHANGED_AT),
+        .key = tb_stmt_text(stmt, KEY),
+        .value = tb_stmt_text(stmt, VALUE),
+    };
+
+    if (!tb_letter_status_parse(tb_stmt_text(stmt, STATUS), &letter.status))
+        return tb_error_set(err, TB_CORRUPT, "a dead letter has no status");
+    if (order_id.len == TB_UUID_LEN)
+        memcpy(letter.order_id, order_id.ptr, TB_UUID_LEN);
+    TB_TRY(read_headers(tb_stmt_text(stmt, HEADERS), arena, &letter, err));
+    *ret_letter = letter;
+    return TB_OK;
+}
+
+/* Every text in the arena: the statement may move on. */
+static bool own_texts(struct tb_arena *arena, struct tb_letter *letter)
+{
+    struct tb_record record = {.key = letter->key,
+                               .value = letter->value,
+                               .headers = letter->headers,
+                               .header_count = letter->header_count};
+
+    if (!tb_record_copy(arena, &record, &record) || !tb_arena_own(arena, &letter->type) ||
+        !tb_arena_own(arena, &letter->reason) || !tb_arena_own(arena, &letter->message))
+        return false;
+    letter->key = record.key;
+    letter->value = record.value;
+    letter->headers = record.headers;
+    return true;
+}
+
+static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_letter_place place,
+                                struct tb_arena *arena, struct tb_letter *ret_letter,
+                                struct tb_error *err)
+{
+    struct tb_letter letter;
+    enum tb_code code;
+    bool row = false;
+
+    tb_stmt_bind_int64(stmt, ":partition", place.partition);
+    tb_stmt_bind_int64(stmt, ":offset", place.offset);
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    if (!row)
+        return tb_error_set(err, TB_NOT_FOUND, "the view has no such dead letter");
+    code = read_row(stmt, arena, &letter, err);
+    if (code == TB_OK && !own_texts(arena, &letter))
+        code = tb_error_set(err, TB_INTERNAL, "out of memory reading a dead letter");
+    tb_stmt_reset(stmt);
+    if (code == TB_OK)
+        *ret_letter = letter;
+    return code;
+}
+
+enum tb_code tb_view_sqlite_letter(struct tb_view_reader *base, struct tb_letter_place place,
+                                   struct tb_arena *arena, struct tb_letter *ret_letter,
+                                   struct tb_error *err)
+{
+    return load_letter(&((struct tb_view_sqlite_reader *)base)->letter, place, arena, ret_letter,
+                       err);
+}
+
+static void bind_filter(struct tb_stmt *stmt, const struct tb_letter_filter *filter, bool by_order)
+{
+    int64_t since_ms = filter->has_since ? filter->since_ms : INT64_MIN;
+    /* In front of everything that died then. */
+    int64_t after_at_ms = since_ms;
+    struct tb_letter_place after = {-1, -1};
+
+    if (filter->has_after && (by_order || filter->after_dead_at_ms >= since_ms)) {
+        after_at_ms = filter->after_dead_at_ms;
+        after = filter->after;
+    }
+    if (by_order) {
+        tb_stmt_bind_text(stmt, ":order_id", filter->order_id);
+        tb_stmt_bind_int64(stmt, ":since", since_ms);
+    } else {
+        tb_stmt_bind_int64(stmt, ":after_at", after_at_ms);
+    }
+    tb_stmt_bind_int64(stmt, ":after_partition", after.partition);
+    tb_stmt_bind_int64(stmt, ":after_offset", after.offset);
+    tb_stmt_bind_text(stmt, ":type", filter->type);
+    tb_stmt_bind_text(stmt, ":reason", filter->reason);
+    /* One more than asked for tells whether there are further ones. */
+    tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
+}
+
+static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
+                              bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
+                              bool *ret_more, struct tb_error *err)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    bool row = true, taken = true;
+
+    for (int i = 0; i <= limit && taken; i++) {
+        struct tb_letter letter;
+
+        tb_arena_clear(&arena);
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        if (i == limit)
+            continue;
+        TB_TRY(read_row(stmt, &arena, &letter, err));
+        taken = each(ctx, &letter);
+    }
+    *ret_more = row;
+    return TB_OK;
+}
+
+enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,
+                                    const struct tb_letter_filter *filter,
+                                    bool (*each)(void *ctx, const struct tb_letter *letter),
+                                    void *ctx, bool *ret_more, struct tb_error *err)
+{
+    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+    bool by_order = filter->order_id.ptr != NULL;
+    bool open = filter->has_status && filter->status == TB_LETTER_OPEN && !by_order;
+    struct tb_stmt *stmt = by_order ? &reader->order_letters
+                           : open   ? &reader->open_letters
+                                    : &reader->letters;
+    enum tb_code code;
+
+    TB_ASSERT(filter->limit > 0);
+    bind_filter(stmt, filter, by_order);
+    if (filter->has_status && !open)
+        tb_stmt_bind_text(stmt, ":status", tb_str_of(tb_letter_status_name(filter->status)));
+    code = list_rows(stmt, filter->limit, each, ctx, ret_more, err);
+    tb_stmt_reset(stmt);
+    return code;
+}
+
+/* Letters of one look that may be sent again. */
+struct ready {
+    struct tb_letter_place *places; /* max of them */
+    size_t count, max;
+};
+
+/* The scan stands behind the last letter that was looked at. */
+static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_letter_scan *scan,
+                                 struct ready *ready, struct tb_error *err)
+{
+    bool row = true;
+    int looked = 0;
+
+    tb_stmt_bind_int64(stmt, ":after_at", scan->begun ? scan->dead_at_ms : INT64_MIN);
+    tb_stmt_bind_int64(stmt, ":after_partition", scan->place.partition);
+    tb_stmt_bind_int64(stmt, ":after_offset", scan->place.offset);
+    tb_stmt_bind_int64(stmt, ":limit", TB_LETTERS_SCAN);
+    while (ready->count < ready->max) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        scan->dead_at_ms = tb_stmt_int64(stmt, 0);
+        scan->place =
+            (struct tb_letter_place){(int32_t)tb_stmt_int64(stmt, 1), tb_stmt_int64(stmt, 2)};
+        looked++;
+        /* Where the view has no order, its version reads as 0. */
+        if (tb_stmt_int64(stmt, 3) <= tb_stmt_int64(stmt, 5) + 1 &&
+            tb_stmt_int64(stmt, 4) < TB_LETTER_FOLLOWS_MAX)
+            ready->places[ready->count++] = scan->place;
+    }
+    scan->begun = row || looked == TB_LETTERS_SCAN;
+    return TB_OK;
+}
+
+enum tb_code tb_view_sqlite_ready_letters(struct tb_view *base, struct tb_letter_scan *scan,
+                                          size_t max,
+                                          bool (*each)(void *ctx, const struct tb_letter *letter),
+                                          void *ctx, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct ready ready = {.max = max};
+    struct tb_letter_scan next = *scan;
+    enum tb_code code;
+    bool taken = true;
+
+    ready.places = tb_arena_array(&arena, max, sizeof *ready.places);
+    if (!ready.places)
+        return tb_error_set(err, TB_INTERNAL, "out of memory looking for dead letters");
+    code = scan_letters(&view->scan_letters, &next, &ready, err);
+    tb_stmt_reset(&view->scan_letters);
+    if (code != TB_OK)
+        return code;
+    for (size_t i = 0; i < ready.count && taken; i++) {
+        TB_CLEANUP(tb_arena_release) struct tb_arena texts = {0};
+        struct tb_letter letter;
+
+        TB_TRY(load_letter(&view->letter, ready.places[i], &texts, &letter, err));
+        taken = each(ctx, &letter);
+    }
+    *scan = next;
+    return TB_OK;
+}

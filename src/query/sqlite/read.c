@@ -1,0 +1,237 @@
+#include "query/sqlite/view_sqlite.h"
+#include "query/sqlite/view_sqlite_priv.h"
+#include <stdlib.h>
+
+/* One statement for each index: bounds always hold two values, and a filter that is not asked for
+ * is NULL. What the index holds is compared before the order's row is fetched. */
+#define LIST_RANGE " placed_at >= :from AND (placed_at, order_id) < (:before_at, :before_id)"
+#define LIST_FILTERS                                                                              \
+    " AND (:business_date IS NULL OR business_date = :business_date)"                             \
+    " AND (:node IS NULL OR node = :node) AND (:status IS NULL OR status = :status)"              \
+    " AND (:source IS NULL OR source = :source)"                                                  \
+    " ORDER BY placed_at DESC, order_id DESC LIMIT :limit"
+
+const char *const tb_view_sqlite_list_sql =
+    "SELECT order_id, placed_at, doc FROM orders INDEXED BY orders_by_time WHERE" LIST_RANGE
+        LIST_FILTERS;
+const char *const tb_view_sqlite_list_customer_sql =
+    "SELECT order_id, placed_at, doc FROM orders INDEXED BY orders_by_customer"
+    " WHERE customer_id = :customer_id AND" LIST_RANGE LIST_FILTERS;
+const char *const tb_view_sqlite_get_sql =
+    "SELECT version, doc FROM orders WHERE order_id = :order_id AND doc IS NOT NULL";
+static const char scan_sql[] =
+    "SELECT doc FROM orders WHERE order_id >= :start AND doc IS NOT NULL"
+    " ORDER BY order_id LIMIT :limit";
+static const char dead_count_sql[] = "SELECT count(*) FROM dead_letters WHERE status = 'open'";
+
+static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
+                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->get;
+    int64_t version;
+    bool row = false;
+
+    tb_stmt_bind_text(stmt, ":order_id", order_id);
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    if (!row)
+        return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
+    version = tb_stmt_int64(stmt, 0);
+    tb_buf_add_str(ret_doc, tb_stmt_text(stmt, 1));
+    tb_stmt_reset(stmt);
+    if (!tb_buf_ok(ret_doc))
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading an order");
+    *ret_version = version;
+    return TB_OK;
+}
+
+/* The end of the range: in front of `to`, and behind the cursor. No id sorts before "". */
+static void bind_range(struct tb_stmt *stmt, const struct tb_list_filter *filter)
+{
+    int64_t before_at_ms = filter->has_to ? filter->to_ms : INT64_MAX;
+    struct tb_str before_id = TB_STR("");
+
+    if (filter->has_after && filter->after_placed_at_ms < before_at_ms) {
+        before_at_ms = filter->after_placed_at_ms;
+        before_id = tb_str_of(filter->after_order_id);
+    }
+    tb_stmt_bind_int64(stmt, ":from", filter->has_from ? filter->from_ms : INT64_MIN);
+    tb_stmt_bind_int64(stmt, ":before_at", before_at_ms);
+    tb_stmt_bind_text(stmt, ":before_id", before_id);
+}
+
+static void bind_filters(struct tb_stmt *stmt, const struct tb_list_filter *filter)
+{
+    tb_stmt_bind_text(stmt, ":business_date", filter->business_date);
+    tb_stmt_bind_text(stmt, ":node", filter->node);
+    tb_stmt_bind_text(stmt, ":source", filter->source);
+    if (filter->has_status)
+        tb_stmt_bind_int64(stmt, ":status", filter->status);
+    /* One more than asked for tells whether there are further ones. */
+    tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
+}
+
+static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
+                              void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
+                                           struct tb_str doc),
+                              void *ctx, bool *ret_more, struct tb_error *err)
+{
+    bool row = true;
+
+    for (int i = 0; i <= limit; i++) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        if (i < limit)
+            each(ctx, tb_stmt_text(stmt, 0), tb_stmt_int64(stmt, 1), tb_stmt_text(stmt, 2));
+    }
+    *ret_more = row;
+    return TB_OK;
+}
+
+static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_list_filter *filter,
+                                void (*each)(void *ctx, struct tb_str order_id,
+                                             int64_t placed_at_ms, struct tb_str doc),
+                                void *ctx, bool *ret_more, struct tb_error *err)
+{
+    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+    struct tb_stmt *stmt = filter->customer_id.ptr ? &reader->list_customer : &reader->list;
+    enum tb_code code;
+
+    TB_ASSERT(filter->limit > 0);
+    if (filter->customer_id.ptr)
+        tb_stmt_bind_text(stmt, ":customer_id", filter->customer_id);
+    bind_range(stmt, filter);
+    bind_filters(stmt, filter);
+    code = list_rows(stmt, filter->limit, each, ctx, ret_more, err);
+    tb_stmt_reset(stmt);
+    return code;
+}
+
+static enum tb_code scan_rows(struct tb_stmt *stmt,
+                              void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                              struct tb_error *err)
+{
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+
+    for (bool row = true;;) {
+        struct tb_order order;
+
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            return TB_OK;
+        tb_arena_clear(&arena);
+        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 0), &arena, &order, err));
+        each(ctx, &order);
+    }
+}
+
+static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
+                                void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+                                struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->scan;
+    enum tb_code code;
+
+    tb_stmt_bind_text(stmt, ":start", tb_str_of(start));
+    tb_stmt_bind_int64(stmt, ":limit", limit);
+    code = scan_rows(stmt, each, ctx, err);
+    tb_stmt_reset(stmt);
+    return code;
+}
+
+static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
+                                  int64_t *ret_next, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->offset;
+    bool row = false;
+
+    tb_stmt_bind_int64(stmt, ":partition", partition);
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    *ret_next = row ? tb_stmt_int64(stmt, 0) : -1;
+    tb_stmt_reset(stmt);
+    return TB_OK;
+}
+
+static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
+                                      struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->dead_count;
+    bool row = false;
+
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    TB_ASSERT(row);
+    *ret_open = tb_stmt_int64(stmt, 0);
+    tb_stmt_reset(stmt);
+    return TB_OK;
+}
+
+static void reader_free(struct tb_view_reader *base)
+{
+    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+
+    struct tb_stmt *const all[] = {
+        &reader->get,          &reader->list,          &reader->list_customer, &reader->stats,
+        &reader->scan,         &reader->offset,        &reader->letter,        &reader->letters,
+        &reader->open_letters, &reader->order_letters, &reader->dead_count};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tb_stmt_finalize(all[i]);
+    tb_db_close(reader->db);
+    free(reader);
+}
+
+static const struct tb_view_reader_ops ops = {
+    .get = reader_get,
+    .list = reader_list,
+    .scan = reader_scan,
+    .stats = tb_view_sqlite_stats,
+    .offset = reader_offset,
+    .letters = tb_view_sqlite_letters,
+    .letter = tb_view_sqlite_letter,
+    .dead_letter_count = reader_dead_count,
+    .free = reader_free,
+};
+
+static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char *path,
+                                struct tb_error *err)
+{
+    const struct {
+        struct tb_stmt *stmt;
+        const char *sql;
+    } all[] = {
+        {&reader->get, tb_view_sqlite_get_sql},
+        {&reader->list, tb_view_sqlite_list_sql},
+        {&reader->list_customer, tb_view_sqlite_list_customer_sql},
+        {&reader->scan, scan_sql},
+        {&reader->stats, tb_view_sqlite_stats_sql},
+        {&reader->offset, tb_view_sqlite_offset_sql},
+        {&reader->letter, tb_view_sqlite_letter_sql},
+        {&reader->letters, tb_view_sqlite_letters_sql},
+        {&reader->open_letters, tb_view_sqlite_open_letters_sql},
+        {&reader->order_letters, tb_view_sqlite_order_letters_sql},
+        {&reader->dead_count, dead_count_sql},
+    };
+
+    TB_TRY(tb_db_open(path, TB_DB_READER, 0, &reader->db, err));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TB_TRY(tb_stmt_prepare(all[i].stmt, reader->db, all[i].sql, err));
+    return TB_OK;
+}
+
+enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
+                                   struct tb_error *err)
+{
+    struct tb_view_sqlite_reader *reader = calloc(1, sizeof *reader);
+    enum tb_code code;
+
+    if (!reader)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    reader->reader.ops = &ops;
+    code = open_reader(reader, path, err);
+    if (code != TB_OK) {
+        reader_free(&reader->reader);
+        return code;
+    }
+    *ret_reader = &reader->reader;
+    return TB_OK;
+}

@@ -1,0 +1,316 @@
+#include "query/sqlite/view_sqlite.h"
+#include "base/thread/process.h"
+#include "query/sqlite/view_sqlite_priv.h"
+#include <stdlib.h>
+
+static const char *const schema[] = {
+    "CREATE TABLE orders("
+    " id INTEGER PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,"
+    " placed_at INTEGER, business_date TEXT, node TEXT, status INTEGER, source TEXT,"
+    " currency TEXT, kind INTEGER, total_minor INTEGER, customer_id TEXT,"
+    " epoch TEXT NOT NULL, sequence INTEGER NOT NULL, received_at INTEGER NOT NULL, doc TEXT,"
+    " CHECK((doc IS NULL) = (placed_at IS NULL))) STRICT;"
+    "CREATE INDEX orders_by_time ON orders(placed_at, order_id, business_date, node, status,"
+    " source, currency, kind, total_minor);"
+    "CREATE INDEX orders_by_customer ON orders(customer_id, placed_at, order_id)"
+    " WHERE customer_id IS NOT NULL;"
+    "CREATE TABLE offsets(partition INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE dead_letters("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, \"offset\" INTEGER NOT "
+    "NULL,"
+    " order_id TEXT, type TEXT, reason TEXT NOT NULL, message TEXT NOT NULL,"
+    " key BLOB, value BLOB, headers BLOB NOT NULL, timestamp INTEGER NOT NULL,"
+    " dead_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 1,"
+    " status TEXT NOT NULL DEFAULT 'open' CHECK(status IN ('open', 'replayed', 'dropped')),"
+    " UNIQUE(partition, \"offset\")) STRICT;"
+    "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at);"
+    "CREATE INDEX dead_letters_open ON dead_letters(order_id, id) WHERE status = 'open';",
+    /* Letters that can be sent again. Long bytes come last, so that nothing else is read past
+     * them. The version of a letter that died of a gap stands in its message. */
+    "ALTER TABLE dead_letters RENAME TO old_letters;"
+    "CREATE TABLE dead_letters("
+    " id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,"
+    " last_offset INTEGER NOT NULL, order_id TEXT, version INTEGER NOT NULL, type TEXT,"
+    " reason TEXT NOT NULL, message TEXT NOT NULL,"
+    " status TEXT NOT NULL CHECK(status IN ('open', 'replayed', 'dropped')),"
+    " attempts INTEGER NOT NULL, follows INTEGER NOT NULL, dead_at INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL, timestamp INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL,"
+    " value BLOB, UNIQUE(partition, \"offset\")) STRICT;"
+    "INSERT INTO dead_letters SELECT id, partition, \"offset\", \"offset\", order_id,"
+    " CASE reason WHEN 'tillbox.gap' THEN CAST(substr(message, 9) AS INTEGER) ELSE 0 END,"
+    " type, reason, message, status, attempts, 0, dead_at, dead_at, timestamp, key, headers,"
+    " value FROM old_letters;"
+    "DROP TABLE old_letters;"
+    "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at, partition, \"offset\");"
+    "CREATE INDEX dead_letters_by_order ON dead_letters(order_id, partition, \"offset\")"
+    " WHERE order_id IS NOT NULL;"
+    "CREATE INDEX dead_letters_open ON dead_letters(dead_at, partition, \"offset\", reason,"
+    " order_id, version, follows, status) WHERE status = 'open';",
+};
+
+/* The insert meets a row when a plan comes again after an unknown outcome. */
+static const char insert_sql[] =
+    "INSERT INTO orders(order_id, version, placed_at, business_date, node, status, source,"
+    " currency, kind, total_minor, customer_id, epoch, sequence, received_at, doc)"
+    " VALUES(:order_id, :version, :placed_at, :business_date, :node, :status, :source,"
+    " :currency, :kind, :total_minor, :customer_id, :epoch, :sequence, :received_at, :doc)"
+    " ON CONFLICT(order_id) DO UPDATE SET version = excluded.version,"
+    " placed_at = excluded.placed_at, business_date = excluded.business_date,"
+    " node = excluded.node, status = excluded.status, source = excluded.source,"
+    " currency = excluded.currency, kind = excluded.kind, total_minor = excluded.total_minor,"
+    " customer_id = excluded.customer_id, epoch = excluded.epoch, sequence = excluded.sequence,"
+    " received_at = excluded.received_at, doc = excluded.doc"
+    " WHERE excluded.version > orders.version";
+/* What an order is placed with stays: only these columns move, and their indexes. */
+static const char update_sql[] =
+    "UPDATE orders SET version = :version, status = :status, total_minor = :total_minor,"
+    " epoch = :epoch, sequence = :sequence, received_at = :received_at, doc = :doc"
+    " WHERE order_id = :order_id AND version < :version";
+static const char load_sql[] =
+    "SELECT version, epoch, sequence, received_at, doc FROM orders WHERE order_id = :order_id";
+static const char set_offset_sql[] =
+    "INSERT INTO offsets(partition, next) VALUES(:partition, :next)"
+    " ON CONFLICT(partition) DO UPDATE SET next = excluded.next WHERE excluded.next > next";
+const char *const tb_view_sqlite_offset_sql =
+    "SELECT next FROM offsets WHERE partition = :partition";
+
+/* Copies every text that the order borrows from its parsed document. */
+static bool own_texts(struct tb_arena *arena, struct tb_order *order)
+{
+    struct tb_str *const texts[] = {
+        &order->node,
+        &order->customer_id,
+        &order->source,
+        &order->address.line1,
+        &order->address.line2,
+        &order->address.city,
+        &order->address.postal_code,
+        &order->address.country,
+    };
+    bool ok = true;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        ok = tb_arena_own(arena, texts[i]) && ok;
+    for (size_t i = 0; i < order->line_count; i++) {
+        ok = tb_arena_own(arena, &order->lines[i].sku) && ok;
+        ok = tb_arena_own(arena, &order->lines[i].name) && ok;
+    }
+    return ok;
+}
+
+enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
+                                     struct tb_order *ret_order, struct tb_error *err)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
+    enum tb_code code = tb_json_parse(doc, TB_JSON_DEPTH_MAX, &json, err);
+
+    if (code == TB_OK)
+        code = tb_order_decode(json, arena, ret_order, err);
+    if (code == TB_INVALID) {
+        err->code = TB_CORRUPT; /* it was sound when it was written */
+        return tb_error_wrap(err, "the view's document");
+    }
+    if (code == TB_OK && !own_texts(arena, ret_order))
+        code = tb_error_set(err, TB_INTERNAL, "out of memory loading an order");
+    return code;
+}
+
+static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
+                             struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_planned found = {.exists = true};
+    struct tb_str epoch = tb_stmt_text(stmt, 1);
+
+    if (tb_stmt_is_null(stmt, 4))
+        found.stub = true;
+    else
+        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 4), arena, &found.order, err));
+    found.order.version = tb_stmt_int64(stmt, 0);
+    if (epoch.len < sizeof found.epoch)
+        memcpy(found.epoch, epoch.ptr, epoch.len);
+    found.sequence = tb_stmt_int64(stmt, 2);
+    found.received_at_ms = tb_stmt_int64(stmt, 3);
+    *ret_order = found;
+    return TB_OK;
+}
+
+/* One transaction from the first order that is loaded for a plan to the flush, over all plans in
+ * between: most of what a small one costs is its commit. */
+static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
+{
+    return view->txn.db ? TB_OK : tb_txn_begin(&view->txn, view->db, err);
+}
+
+static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
+                              struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+    enum tb_code code;
+    bool row = false;
+
+    tb_process_give_way();
+    TB_TRY(begin(view, err));
+    tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
+    code = tb_stmt_step(&view->load, &row, err);
+    if (code == TB_OK && row)
+        code = load_row(&view->load, arena, ret_order, err);
+    else if (code == TB_OK)
+        *ret_order = (struct tb_planned){0};
+    tb_stmt_reset(&view->load);
+    return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
+}
+
+/* What both the insert and the update write. */
+static void bind_moving(struct tb_stmt *stmt, const struct tb_planned *planned, struct tb_str doc)
+{
+    tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){planned->order.order_id, TB_UUID_LEN});
+    tb_stmt_bind_int64(stmt, ":version", planned->order.version);
+    tb_stmt_bind_text(stmt, ":epoch", tb_str_of(planned->epoch));
+    tb_stmt_bind_int64(stmt, ":sequence", planned->sequence);
+    tb_stmt_bind_int64(stmt, ":received_at", planned->received_at_ms);
+    if (planned->stub)
+        return; /* unbound is NULL */
+    tb_stmt_bind_int64(stmt, ":status", planned->order.status);
+    tb_stmt_bind_int64(stmt, ":total_minor", planned->order.total_minor);
+    tb_stmt_bind_text(stmt, ":doc", doc);
+}
+
+static void bind_staying(struct tb_stmt *stmt, const struct tb_order *order)
+{
+    tb_stmt_bind_int64(stmt, ":placed_at", order->placed_at_ms);
+    tb_stmt_bind_text(stmt, ":business_date", tb_str_of(order->business_date));
+    tb_stmt_bind_text(stmt, ":node", order->node);
+    tb_stmt_bind_text(stmt, ":source", order->source);
+    tb_stmt_bind_text(stmt, ":currency", tb_str_of(order->currency));
+    tb_stmt_bind_int64(stmt, ":kind", order->kind);
+    tb_stmt_bind_text(stmt, ":customer_id", order->customer_id);
+}
+
+static enum tb_code write_order(struct tb_view_sqlite *view, const struct tb_planned *planned,
+                                struct tb_error *err)
+{
+    struct tb_stmt *stmt = planned->exists ? &view->update : &view->insert;
+
+    tb_buf_clear(&view->scratch);
+    if (!planned->stub)
+        tb_order_encode(&view->scratch, &planned->order);
+    if (!tb_buf_ok(&view->scratch))
+        return tb_error_set(err, TB_INTERNAL, "out of memory writing an order");
+    bind_moving(stmt, planned, tb_buf_str(&view->scratch));
+    if (!planned->exists && !planned->stub)
+        bind_staying(stmt, &planned->order);
+    return tb_stmt_run(stmt, err);
+}
+
+static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
+                                struct tb_error *err)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+
+    TB_TRY(begin(view, err));
+    for (size_t i = 0; i < plan->order_count; i++) {
+        if (!plan->orders[i]->changed)
+            continue;
+        TB_TRY(write_order(view, plan->orders[i], err));
+        tb_process_give_way();
+    }
+    TB_TRY(tb_view_sqlite_write_dead(view, plan, err));
+    tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
+    tb_stmt_bind_int64(&view->set_offset, ":next", plan->next_offset);
+    return tb_stmt_run(&view->set_offset, err);
+}
+
+static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+
+    return view->txn.db ? tb_txn_commit(&view->txn, err) : TB_OK;
+}
+
+static void view_undo(struct tb_view *base)
+{
+    tb_txn_rollback(&((struct tb_view_sqlite *)base)->txn);
+}
+
+static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
+{
+    return tb_db_sync(((struct tb_view_sqlite *)base)->db, err);
+}
+
+static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
+                                struct tb_error *err)
+{
+    struct tb_stmt *stmt = &((struct tb_view_sqlite *)base)->offset;
+    bool row = false;
+
+    tb_stmt_bind_int64(stmt, ":partition", partition);
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    *ret_next = row ? tb_stmt_int64(stmt, 0) : -1;
+    tb_stmt_reset(stmt);
+    return TB_OK;
+}
+
+static void view_free(struct tb_view *base)
+{
+    struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+    struct tb_stmt *const all[] = {&view->insert, &view->update, &view->load, &view->set_offset,
+                                   &view->offset};
+
+    tb_txn_rollback(&view->txn);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tb_stmt_finalize(all[i]);
+    tb_view_sqlite_finalize_dead(view);
+    tb_db_close(view->db);
+    tb_buf_release(&view->scratch);
+    free(view);
+}
+
+static const struct tb_view_ops ops = {
+    .load = view_load,
+    .commit = view_commit,
+    .flush = view_flush,
+    .undo = view_undo,
+    .sync = view_sync,
+    .offset = view_offset,
+    .expire_dead = tb_view_sqlite_expire_dead,
+    .ready_letters = tb_view_sqlite_ready_letters,
+    .drop_letter = tb_view_sqlite_drop_letter,
+    .free = view_free,
+};
+
+static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
+{
+    TB_TRY(tb_stmt_prepare(&view->insert, view->db, insert_sql, err));
+    TB_TRY(tb_stmt_prepare(&view->update, view->db, update_sql, err));
+    TB_TRY(tb_stmt_prepare(&view->load, view->db, load_sql, err));
+    TB_TRY(tb_stmt_prepare(&view->set_offset, view->db, set_offset_sql, err));
+    TB_TRY(tb_stmt_prepare(&view->offset, view->db, tb_view_sqlite_offset_sql, err));
+    return tb_view_sqlite_prepare_dead(view, err);
+}
+
+static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struct tb_error *err)
+{
+    TB_TRY(tb_db_open(path, TB_DB_DERIVED, TB_VIEW_WAL_PAGES, &view->db, err));
+    tb_db_give_way(view->db);
+    if (tb_db_migrate(view->db, TB_VIEW_APPLICATION_ID, schema, sizeof schema / sizeof *schema,
+                      err) != TB_OK)
+        return tb_error_wrap(err, "the view %s", path);
+    return prepare(view, err);
+}
+
+enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **ret_view, struct tb_error *err)
+{
+    struct tb_view_sqlite *view = calloc(1, sizeof *view);
+    enum tb_code code;
+
+    if (!view)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    view->view.ops = &ops;
+    code = open_db(view, path, err);
+    if (code != TB_OK) {
+        view_free(&view->view);
+        return code;
+    }
+    *ret_view = &view->view;
+    return TB_OK;
+}

@@ -1,0 +1,313 @@
+/* Promise: a record of another thread's is in the log when it is told so, and is not when it is
+ * told that; none is lost between threads, and what waits stays bounded. Method: a log that the
+ * test answers for, and the real one behind a relay. */
+#include "bridge/log/append_queue.h"
+#include "bridge/log/inproc/inproc.h"
+#include "bridge/log/log_tools.h"
+#include "bridge/relay/fixture.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A log that takes what it is told to take, and acknowledges on demand. */
+static struct scripted {
+    struct tb_log_writer base;
+    char taken[256]; /* first letters of the values, in order */
+    int64_t tags[256];
+    size_t count, answered;
+    size_t room;          /* appends until it is full */
+    enum tb_code refusal; /* of the next append */
+    bool poll_fails;      /* the next one */
+    char never; /* this letter is refused for good, and whatever is outstanding with it */
+    struct tb_log_ack acks[8]; /* to be handed out */
+    size_t ack_count;
+} log_;
+static struct tb_log_guests *guests;
+
+static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,
+                           int64_t tag, struct tb_error *err)
+{
+    (void)writer;
+    if (log_.refusal != TB_OK) {
+        enum tb_code code = log_.refusal;
+
+        log_.refusal = TB_OK;
+        return tb_error_set(err, code, "scripted");
+    }
+    if (log_.room == 0)
+        return tb_error_set(err, TB_BUSY, "full");
+    log_.room--;
+    log_.tags[log_.count] = tag;
+    log_.taken[log_.count++] = record->value.ptr[0];
+    return TB_OK;
+}
+
+/* Everything outstanding is answered; a batch with the letter that is never taken, so. */
+static enum tb_code poll(struct tb_log_writer *writer, int64_t wait_ms,
+                         struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                         struct tb_error *err)
+{
+    bool refused = false;
+    size_t n = 0, batch = log_.count - log_.answered;
+
+    (void)writer, (void)wait_ms;
+    if (log_.poll_fails) {
+        log_.poll_fails = false;
+        log_.answered = log_.count;
+        return tb_error_set(err, TB_UNAVAILABLE, "scripted");
+    }
+    for (size_t i = log_.answered; i < log_.count; i++)
+        refused = refused || log_.taken[i] == log_.never;
+    for (; log_.answered < log_.count && n < max; log_.answered++, n++) {
+        ret_acks[n] = (struct tb_log_ack){.tag = log_.tags[log_.answered]};
+        if (refused) {
+            ret_acks[n].code = batch > 1 ? TB_UNKNOWN : TB_INVALID;
+            ret_acks[n].alone_wanted = batch > 1;
+        }
+    }
+    *ret_count = n;
+    return TB_OK;
+}
+
+static const struct tb_log_writer_ops ops = {append, poll, NULL};
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&log_, 0, sizeof log_);
+    log_.base.ops = &ops;
+    log_.room = SIZE_MAX;
+    ck_ok(tb_log_guests_new(NULL, NULL, &guests, &err));
+}
+
+static void teardown(void)
+{
+    tb_log_guests_free(guests);
+}
+
+static struct tb_record record_of(const char *text)
+{
+    return (struct tb_record){.value = tb_str_of(text)};
+}
+
+static enum tb_code post(const char *text)
+{
+    struct tb_record record = record_of(text);
+    struct tb_error err = {0};
+
+    return tb_log_guests_post(guests, &record, &err);
+}
+
+/* One that asks for a record to be sent, on a thread of its own. */
+struct asker {
+    pthread_t thread;
+    const char *text;
+    enum tb_code code;
+};
+static void *ask_main(void *arg)
+{
+    struct asker *asker = arg;
+    struct tb_record record = record_of(asker->text);
+    struct tb_error err = {0};
+
+    asker->code = tb_log_guests_send(guests, &record, 60000, &err);
+    return NULL;
+}
+
+static void ask_for(struct asker *asker, const char *text)
+{
+    *asker = (struct asker){.text = text, .code = TB_INTERNAL};
+    ck_assert_int_eq(pthread_create(&asker->thread, NULL, ask_main, asker), 0);
+}
+
+static enum tb_code outcome_of(struct asker *asker)
+{
+    ck_assert_int_eq(pthread_join(asker->thread, NULL), 0);
+    return asker->code;
+}
+
+START_TEST(a_record_is_copied_appended_and_acknowledged)
+{
+    struct tb_header header = {TB_STR("name"), {NULL, 0}};
+    char text[] = "a";
+    struct tb_record record = {.value = {text, 1}, .headers = &header, .header_count = 1};
+    struct tb_error err = {0};
+    struct asker asker;
+
+    ck_ok(tb_log_guests_post(guests, &record, &err));
+    text[0] = 'x'; /* the caller's again */
+    tb_log_guests_step(guests, &log_.base, 0);
+    ck_assert_str_eq(log_.taken, "a");
+    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ask_for(&asker, "b");
+    while (log_.count < 2)
+        tb_log_guests_step(guests, &log_.base, 20000);
+    ck_assert_int_eq(outcome_of(&asker), TB_OK);
+}
+END_TEST
+
+START_TEST(a_full_log_is_asked_again_in_order)
+{
+    log_.room = 1;
+    ck_assert_int_eq(post("a"), TB_OK);
+    ck_assert_int_eq(post("b"), TB_OK);
+    ck_assert_int_eq(post("c"), TB_OK);
+    tb_log_guests_step(guests, &log_.base, 0);
+    ck_assert_str_eq(log_.taken, "a");
+    log_.room = SIZE_MAX;
+    tb_log_guests_step(guests, &log_.base, 0);
+    ck_assert_str_eq(log_.taken, "abc");
+}
+END_TEST
+
+/* What the log takes from nobody is found alone; its neighbours are taken, and it is not tried
+ * for ever. */
+START_TEST(a_refused_record_is_found_alone)
+{
+    struct asker asker;
+
+    log_.never = 'n';
+    ck_assert_int_eq(post("n"), TB_OK);
+    ck_assert_int_eq(post("y"), TB_OK);
+    for (int i = 0; i < 5; i++)
+        tb_log_guests_step(guests, &log_.base, 0);
+    ck_assert_str_eq(log_.taken, "nyny"); /* together, then each alone */
+    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ask_for(&asker, "n");
+    while (log_.count < 5)
+        tb_log_guests_step(guests, &log_.base, 20000);
+    ck_assert_int_eq(outcome_of(&asker), TB_INVALID);
+}
+END_TEST
+
+START_TEST(a_log_that_fails_leaves_it_unknown)
+{
+    struct asker asker;
+
+    ask_for(&asker, "a");
+    log_.poll_fails = true;
+    while (log_.count == 0)
+        tb_log_guests_step(guests, &log_.base, 20000);
+    ck_assert_int_eq(outcome_of(&asker), TB_UNKNOWN);
+    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ask_for(&asker, "b");
+    log_.refusal = TB_FULL;
+    while (log_.refusal != TB_OK)
+        tb_log_guests_step(guests, &log_.base, 20000);
+    ck_assert_int_eq(outcome_of(&asker), TB_FULL);
+    ck_assert_str_eq(log_.taken, "a");
+}
+END_TEST
+
+START_TEST(what_waits_is_bounded)
+{
+    struct tb_error err = {0};
+    char *large = calloc(1, TB_LOG_GUESTS_BYTES + 1);
+    struct tb_record record = {.value = {large, TB_LOG_GUESTS_BYTES + 1}};
+
+    ck_assert_ptr_nonnull(large);
+    ck_ok(tb_log_guests_post(guests, &record, &err)); /* one may be larger than all may be */
+    ck_assert_int_eq(post("a"), TB_BUSY);
+    tb_log_guests_step(guests, &log_.base, 0);
+    for (int i = 0; i < TB_LOG_GUESTS_MAX; i++)
+        ck_assert_int_eq(post("a"), TB_OK);
+    ck_assert_int_eq(post("a"), TB_BUSY);
+    tb_log_guests_step(guests, &log_.base, 0);
+    ck_assert_int_eq(post("a"), TB_OK);
+    free(large);
+}
+END_TEST
+
+START_TEST(a_closed_door_refuses)
+{
+    struct asker waiting;
+
+    log_.room = 0;
+    ask_for(&waiting, "a");
+    tb_log_guests_step(guests, &log_.base, 20000);
+    tb_log_guests_close(guests);
+    ck_assert_int_eq(outcome_of(&waiting), TB_UNAVAILABLE);
+    ck_assert_int_eq(post("b"), TB_BUSY);
+}
+END_TEST
+
+/* Behind a relay: between its rows, and not at all while it is held. */
+
+static void ring(void *ctx)
+{
+    (void)ctx;
+    tb_relay_ring(relay);
+}
+
+static void *run_relay(void *arg)
+{
+    tb_relay_run(arg);
+    return NULL;
+}
+
+START_TEST(a_relay_has_guests)
+{
+    enum { GUESTS = 100 };
+    struct tb_error err = {0};
+    struct relay_log on = {0};
+    struct tb_log_guests *visiting = NULL;
+    struct log_seen *seen = calloc(1, sizeof *seen);
+    struct tb_record record = {.key = TB_STR("key"), .value = TB_STR("guest")};
+    struct tb_relay_options options = {.node = "till1",
+                                       .cursor_name = TB_CURSOR_INPROC,
+                                       .outbox = outbox,
+                                       .clock = &tb_clock_system,
+                                       .random = &tb_random_system};
+    size_t found = 0;
+    pthread_t thread;
+
+    relay_log_open(&on, &tb_clock_system);
+    ck_ok(tb_log_guests_new(ring, NULL, &visiting, &err));
+    tb_relay_free(relay);
+    options.writer = on.writer;
+    options.guests = visiting;
+    ck_ok(tb_relay_new(&options, &relay, &err));
+    add_rows(GUESTS);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_relay, relay), 0);
+    for (int i = 0; i < GUESTS; i++)
+        ck_ok(tb_log_guests_send(visiting, &record, 20000, &err));
+    tb_relay_hold(relay, true);
+    while (tb_relay_state(relay) != TB_RELAY_HELD)
+        sched_yield();
+    ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_UNAVAILABLE);
+    ck_assert_str_eq(err.text, "the link is held offline");
+    tb_relay_hold(relay, false);
+    log_read(on.reader, seen, (size_t)rows + GUESTS);
+    for (size_t i = 0; i < seen->count; i++)
+        found += tb_str_eq(seen->records[i].value, TB_STR("guest"));
+    ck_assert_uint_eq(found, GUESTS);
+    tb_relay_stop(relay);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_BUSY);
+
+    tb_log_guests_free(visiting);
+    relay_log_close(&on);
+    tb_arena_release(&seen->arena);
+    free(seen);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("bridge/log_guests");
+    TCase *tc = tcase_create("a log in the test's hands"), *behind = tcase_create("a relay");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_record_is_copied_appended_and_acknowledged);
+    tcase_add_test(tc, a_full_log_is_asked_again_in_order);
+    tcase_add_test(tc, a_refused_record_is_found_alone);
+    tcase_add_test(tc, a_log_that_fails_leaves_it_unknown);
+    tcase_add_test(tc, what_waits_is_bounded);
+    tcase_add_test(tc, a_closed_door_refuses);
+    suite_add_tcase(suite, tc);
+    tcase_add_checked_fixture(behind, relay_setup, relay_teardown);
+    tcase_add_test(behind, a_relay_has_guests);
+    suite_add_tcase(suite, behind);
+    return test_main(suite);
+}

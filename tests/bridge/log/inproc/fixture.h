@@ -1,0 +1,36 @@
+/* What the tests of the in-process log share: a log in a folder of its own, a writer and a reader
+ * of group "g" on it, under a clock that is moved.
+ *
+ * Thread:  one thread.
+ * Memory:  one of each per process; log_setup and log_teardown around each test.
+ * Errors:  failed check assertions.
+ * Units:   as log.h. */
+#pragma once
+#include "bridge/log/inproc/inproc_priv.h"
+#include "bridge/log/log_tools.h"
+#include "support/support.h"
+
+#define TOPIC "order-events"
+
+struct log_fixture {
+    char dir[128], path[160];
+    struct fake_clock clock;
+    struct tb_log_inproc *log;
+    struct tb_log_writer *writer;
+    struct tb_log_reader *reader;
+    struct log_seen *seen;
+};
+extern struct log_fixture f;
+
+void open_log(struct log_fixture *fix);
+void make_log(struct log_fixture *fix); /* a new folder, and open_log */
+void open_both(void);                   /* writer and reader of f */
+void close_all(void);                   /* those, and the log */
+void log_setup(void);
+void log_teardown(void);
+
+void append(const char *key, const char *value, int64_t tag); /* taken, not committed */
+size_t idle_poll(void);                                       /* how many were acknowledged */
+struct tb_log_range range_of(int32_t partition);
+void commit(const char *key, int64_t next); /* of the key's partition */
+void release_all(void);                     /* no view will ask for any of it again */

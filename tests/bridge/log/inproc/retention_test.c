@@ -1,0 +1,303 @@
+/* Goal: the log's file stops growing, and what somebody still needs stays.
+ * Method: days of records under a clock that is moved; groups that lag. */
+#include "bridge/log/inproc/fixture.h"
+#include <stdio.h>
+
+#define DAY_MS INT64_C(86400000)
+
+static int64_t page_count(void)
+{
+    struct tb_error err = {0};
+    int64_t pages = 0;
+
+    ck_ok(tb_db_query_int64(f.log->db, "PRAGMA page_count", &pages, &err));
+    return pages;
+}
+
+static int64_t expire(int64_t before_ms, int64_t limit)
+{
+    struct tb_error err = {0};
+    int64_t removed = -1;
+
+    ck_ok(tb_inproc_expire(f.log, before_ms, limit, &removed, &err));
+    return removed;
+}
+
+static void append_days_records(int count)
+{
+    static char value[600];
+    char key[16];
+    size_t outstanding = 0;
+
+    memset(value, 'v', sizeof value - 1);
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        append(key, value, i);
+        if (++outstanding == 100 || i == count - 1) {
+            log_settle(f.writer, outstanding);
+            outstanding = 0;
+        }
+    }
+}
+
+static void read_and_commit_all(void)
+{
+    struct tb_error err = {0};
+
+    for (;;) {
+        struct tb_log_batch batch;
+
+        ck_ok(f.reader->ops->poll(f.reader, TB_LOG_BATCH_MAX, 0, &batch, &err));
+        if (batch.count == 0)
+            return;
+        ck_ok(f.reader->ops->commit(f.reader, batch.partition,
+                                    batch.records[batch.count - 1].offset + 1, &err));
+    }
+}
+
+/* With as much removed as is added the file stops growing, and nothing that is young goes. */
+START_TEST(retention_levels_off)
+{
+    int64_t settled = 0;
+
+    release_all();
+    for (int day = 0; day < 12; day++) {
+        append_days_records(600);
+        read_and_commit_all();
+        while (expire(f.clock.wall_ms - 2 * DAY_MS, 100) == 100)
+            continue;
+        if (day == 6)
+            settled = page_count();
+        fake_clock_advance(&f.clock, DAY_MS);
+    }
+    ck_assert_int_le(page_count(), settled + settled / 10);
+    int64_t kept = 0;
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        kept += range_of(p).end - range_of(p).begin;
+    ck_assert_int_eq(kept, 3 * 600); /* this day's and of the two before */
+}
+END_TEST
+
+/* What some group has not passed stays, also for a group that has committed nothing yet. */
+START_TEST(retention_waits_for_every_group)
+{
+    struct tb_error err = {0};
+    struct tb_log_reader *slow = NULL;
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    release_all();
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    read_and_commit_all();
+    ck_ok(tb_log_inproc_reader(f.log, TOPIC, "slow", &slow, &err));
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    ck_ok(slow->ops->commit(slow, p, 4, &err));
+    slow->ops->free(slow);
+    ck_assert_int_eq(expire(f.clock.wall_ms, 100), 0); /* not older than that */
+    ck_assert_int_eq(expire(INT64_MAX, 3), 3);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 1);
+    ck_assert_int_eq(range_of(p).begin, 4);
+}
+END_TEST
+
+/* Who reads all of it again finds all of it, and holds nothing back once it is gone. */
+START_TEST(retention_waits_for_a_visitor)
+{
+    struct tb_error err = {0};
+    struct tb_log_reader *visitor = NULL;
+    struct tb_log_range range;
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    release_all();
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    read_and_commit_all();
+    ck_ok(tb_log_inproc_visitor(f.log, TOPIC, &visitor, &err));
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    log_read(visitor, f.seen, 10);
+    ck_ok(visitor->ops->commit(visitor, p, 10, &err));
+    ck_assert_int_eq(visitor->ops->commit(visitor, p, 11, &err), TB_INVALID);
+    ck_ok(visitor->ops->range(visitor, p, &range, &err));
+    ck_assert_int_eq(range.end, 10);
+    ck_assert_int_eq(range.committed, -1);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    visitor->ops->free(visitor);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 9);
+}
+END_TEST
+
+/* Offsets go on after everything that may be removed was: the newest record stays to tell. */
+START_TEST(offsets_go_on_after_retention)
+{
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    read_and_commit_all();
+    release_all();
+    ck_assert_int_eq(expire(INT64_MAX, 100), 9);
+    close_all();
+    open_log(&f);
+    open_both();
+    ck_assert_int_eq(range_of(p).begin, 9);
+    ck_assert_int_eq(range_of(p).end, 10);
+    ck_assert_int_eq(range_of(p).committed, 10);
+    log_check_end(f.reader);
+    log_put_text(f.writer, "k", "next");
+    log_read(f.reader, f.seen, 1);
+    ck_assert_int_eq(f.seen->records[0].offset, 10);
+}
+END_TEST
+
+START_TEST(retention_does_not_touch_an_open_batch)
+{
+    struct tb_error err = {0};
+    int64_t removed = 0;
+
+    append("k", "v", 1);
+    ck_assert_int_eq(tb_inproc_expire(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
+    log_settle(f.writer, 1);
+}
+END_TEST
+
+/* A group's offset is not enough: the view behind it may be set back. */
+START_TEST(retention_waits_for_what_is_released)
+{
+    int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
+
+    for (int i = 0; i < 10; i++)
+        log_put_text(f.writer, "k", "v");
+    read_and_commit_all();
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0);
+    tb_log_inproc_release(f.log, TOPIC, p, 4);
+    ck_assert_int_eq(expire(INT64_MAX, 100), 4);
+    ck_assert_int_eq(range_of(p).begin, 4);
+    close_all();
+    open_log(&f);
+    open_both();
+    ck_assert_int_eq(expire(INT64_MAX, 100), 0); /* it is for the process to say so */
+    ck_assert_int_eq(range_of(p).begin, 4);
+}
+END_TEST
+
+static int64_t kept(void)
+{
+    int64_t count = 0;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        count += range_of(p).end - range_of(p).begin;
+    return count;
+}
+
+static void append_and_read(int count)
+{
+    append_days_records(count);
+    read_and_commit_all();
+}
+
+/* A thousand at a poll, so that no append waits long behind it. */
+START_TEST(the_writer_removes_what_is_kept_too_long)
+{
+    tb_log_inproc_keep(f.log, 2 * DAY_MS);
+    append_and_read(2500);
+    release_all();
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 2500); /* young */
+    fake_clock_advance(&f.clock, 3 * DAY_MS);
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 2500); /* nothing was released since */
+    append_and_read(500);
+    release_all();
+    for (int left = 3000; left > 1000; left -= 1000) {
+        ck_assert_int_eq(kept(), left);
+        (void)idle_poll();
+    }
+    (void)idle_poll();
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 500);
+}
+END_TEST
+
+START_TEST(all_is_kept_for_ever_unless_it_is_said)
+{
+    append_and_read(50);
+    release_all();
+    fake_clock_advance(&f.clock, 9000 * DAY_MS);
+    (void)idle_poll();
+    ck_assert_int_eq(kept(), 50);
+}
+END_TEST
+
+static void jump(int64_t ms)
+{
+    f.clock.wall_ms += ms;
+}
+
+static void pass_days(int64_t days)
+{
+    fake_clock_advance(&f.clock, days * DAY_MS);
+    release_all();
+    (void)idle_poll();
+}
+
+/* A clock that is ahead for a while removes nothing; what was stamped then does not stay until
+ * that day comes, nor does it keep what follows. */
+START_TEST(a_clock_that_was_ahead_removes_nothing_early)
+{
+    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    append_and_read(60);
+    jump(400 * DAY_MS);
+    append_and_read(60);
+    pass_days(0);
+    ck_assert_int_eq(kept(), 120);
+    jump(-400 * DAY_MS);
+    append_and_read(60);
+    pass_days(9);
+    ck_assert_int_eq(kept(), 180);
+    pass_days(2);
+    ck_assert_int_eq(kept(), 120); /* what was stamped rightly */
+    append_and_read(60);
+    pass_days(8);
+    ck_assert_int_eq(kept(), 180);
+    pass_days(2);
+    ck_assert_int_eq(kept(), 60);
+}
+END_TEST
+
+/* A machine whose clock starts in 1970 has all it ever wrote in the future. */
+START_TEST(a_clock_that_starts_behind_removes_nothing_early)
+{
+    append_and_read(60);
+    close_all();
+    f.clock.wall_ms = 0;
+    open_log(&f);
+    open_both();
+    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    append_and_read(60);
+    pass_days(9);
+    ck_assert_int_eq(kept(), 120);
+    pass_days(2);
+    ck_assert_int_eq(kept(), TB_LOG_PARTITIONS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log_inproc_expire");
+    TCase *tc = tcase_create("retention");
+
+    tcase_add_checked_fixture(tc, log_setup, log_teardown);
+    tcase_add_test(tc, retention_levels_off);
+    tcase_add_test(tc, retention_waits_for_a_visitor);
+    tcase_add_test(tc, retention_waits_for_every_group);
+    tcase_add_test(tc, offsets_go_on_after_retention);
+    tcase_add_test(tc, retention_does_not_touch_an_open_batch);
+    tcase_add_test(tc, retention_waits_for_what_is_released);
+    tcase_add_test(tc, the_writer_removes_what_is_kept_too_long);
+    tcase_add_test(tc, all_is_kept_for_ever_unless_it_is_said);
+    tcase_add_test(tc, a_clock_that_was_ahead_removes_nothing_early);
+    tcase_add_test(tc, a_clock_that_starts_behind_removes_nothing_early);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,272 @@
+/* Goal: of one key never more than one record is with the library, the next one only after an
+ * acknowledgement, and every record taken is answered once.
+ * Method: random histories against a model that knows what was taken; small windows by hand. */
+#include "bridge/log/kafka/writer/inflight.h"
+#include "bridge/log/log_tools.h"
+#include "support/support.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KEYS 5
+#define STEPS 4000
+#define ROOM TB_LOG_WINDOW_MAX /* more than the steps */
+
+enum fate { TAKEN, SENT, ANSWERED, HANDED_OUT };
+
+static struct {
+    struct kafka_window window;
+    struct fake_random random;
+    enum fate fates[ROOM];
+    enum tb_code answers[ROOM];
+    size_t slots[ROOM];
+    int keys[ROOM]; /* -1: none */
+    int taken, bad; /* bad: answers not TB_OK that are still to be handed out */
+} f;
+
+static void setup(void)
+{
+    memset(&f, 0, sizeof f);
+    tb_kafka_window_init(&f.window);
+}
+
+static void teardown(void)
+{
+    tb_kafka_window_release(&f.window);
+}
+
+static int below(int bound)
+{
+    return (int)fake_random_below(&f.random, (uint64_t)bound);
+}
+
+/* Of its key nothing is out, and all before it was acknowledged. */
+static void check_may_be_sent(int n)
+{
+    ck_assert_int_eq(f.fates[n], TAKEN);
+    for (int i = 0; i < n && f.keys[n] >= 0; i++) {
+        if (f.keys[i] == f.keys[n])
+            ck_assert_int_ge(f.fates[i], ANSWERED);
+    }
+}
+
+static void take_one(void)
+{
+    char key[16], value[16];
+    int n = f.taken;
+    struct tb_header header = {TB_STR("n"), {value, 0}};
+    struct tb_record record = {.headers = &header, .header_count = 1};
+    struct tb_error err = {0};
+    enum tb_code code;
+    bool send = false;
+
+    f.keys[n] = below(KEYS + 1) - 1;
+    snprintf(key, sizeof key, "key-%d", f.keys[n]);
+    snprintf(value, sizeof value, "%d", n);
+    record.key = f.keys[n] < 0 ? (struct tb_str){0} : tb_str_of(key);
+    record.value = header.value = tb_str_of(value);
+    code = tb_kafka_window_take(&f.window, &record, n, &f.slots[n], &send, &err);
+    ck_assert(code == TB_OK || code == TB_BUSY);
+    if (f.bad > 0)
+        ck_assert_int_eq(code, TB_BUSY);
+    if (code != TB_OK)
+        return;
+    f.taken++;
+    f.fates[n] = TAKEN;
+    if (!send)
+        return;
+    check_may_be_sent(n);
+    if (below(20) == 0) {
+        tb_kafka_window_untake(&f.window, f.slots[n]);
+        f.taken--;
+        return;
+    }
+    f.fates[n] = SENT;
+}
+
+static void send_ready(void)
+{
+    const struct tb_record *record;
+    size_t slot = 0;
+
+    while ((record = tb_kafka_window_ready(&f.window, &slot)) != NULL && below(4) > 0) {
+        int n = atoi(record->value.ptr);
+
+        ck_assert_uint_eq(slot, f.slots[n]);
+        ck_assert(tb_str_eq(tb_record_header(record, "n"), record->value));
+        check_may_be_sent(n);
+        tb_kafka_window_sent(&f.window, slot);
+        f.fates[n] = SENT;
+    }
+}
+
+/* What waited behind it, or for its own turn, comes back as unknown with it. */
+static void expect(int n, enum tb_code code)
+{
+    f.fates[n] = ANSWERED;
+    f.answers[n] = code;
+    f.bad += code != TB_OK;
+    if (code == TB_OK || f.keys[n] < 0)
+        return;
+    for (int i = n + 1; i < f.taken; i++) {
+        if (f.keys[i] != f.keys[n] || f.fates[i] != TAKEN)
+            continue;
+        f.fates[i] = ANSWERED;
+        f.answers[i] = TB_UNKNOWN;
+        f.bad++;
+    }
+}
+
+static void answer_one(void)
+{
+    static const enum tb_code codes[] = {TB_OK, TB_OK, TB_OK, TB_OK, TB_UNKNOWN, TB_INVALID};
+    enum tb_code code = codes[below(6)];
+    int from = f.taken > 200 ? f.taken - 200 : 0;
+
+    for (int tries = 0; tries < 20 && f.taken > from; tries++) {
+        int n = from + below(f.taken - from);
+
+        if (f.fates[n] != SENT)
+            continue;
+        tb_kafka_window_answer(&f.window, f.slots[n], code, false);
+        expect(n, code);
+        return;
+    }
+}
+
+static void lose_all(void)
+{
+    tb_kafka_window_lose(&f.window);
+    for (int i = 0; i < f.taken; i++) {
+        if (f.fates[i] < ANSWERED)
+            expect(i, TB_UNKNOWN);
+    }
+    ck_assert_uint_eq(tb_kafka_window_outstanding(&f.window), 0);
+}
+
+static void hand_out(size_t max)
+{
+    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
+    size_t n = tb_kafka_window_hand_out(&f.window, acks, max);
+
+    ck_assert_uint_le(n, max);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(f.fates[acks[i].tag], ANSWERED);
+        ck_assert_int_eq(f.answers[acks[i].tag], acks[i].code);
+        f.fates[acks[i].tag] = HANDED_OUT;
+        f.bad -= acks[i].code != TB_OK;
+    }
+}
+
+START_TEST(histories)
+{
+    fake_random_init(&f.random, test_seed((uint64_t)_i + 1));
+    for (int i = 0; i < STEPS; i++) {
+        int what = below(100);
+
+        if (what < 50)
+            take_one();
+        else if (what < 80)
+            answer_one();
+        else if (what < 90)
+            hand_out((size_t)below(5));
+        else if (what < 99)
+            send_ready();
+        else if (below(10) == 0)
+            lose_all();
+    }
+    lose_all();
+    hand_out(TB_LOG_WINDOW_MAX);
+    hand_out(TB_LOG_WINDOW_MAX);
+    for (int i = 0; i < f.taken; i++)
+        ck_assert_int_eq(f.fates[i], HANDED_OUT);
+    ck_assert_int_gt(f.taken, 500);
+    ck_assert_uint_eq(f.window.waiting_bytes, 0);
+}
+END_TEST
+
+/* Outstanding records and answers that nobody fetched are never more than the window. */
+START_TEST(the_window_is_bounded)
+{
+    struct tb_record record = {.value = TB_STR("v")};
+    struct tb_error err = {0};
+    bool send;
+    size_t slot;
+
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
+        ck_ok(tb_kafka_window_take(&f.window, &record, i, &f.slots[i], &send, &err));
+    ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
+        tb_kafka_window_answer(&f.window, f.slots[i], TB_OK, false);
+    ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
+    f.taken = TB_LOG_WINDOW_MAX;
+    for (int i = 0; i < f.taken; i++)
+        f.fates[i] = ANSWERED;
+    hand_out(1);
+    ck_ok(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err));
+}
+END_TEST
+
+/* One large record may wait, but not any number of them. */
+START_TEST(copies_are_bounded)
+{
+    static char value[1 << 20];
+    struct tb_record record = {.key = TB_STR("k"), .value = {value, sizeof value}};
+    struct tb_error err = {0};
+    enum tb_code code = TB_OK;
+    bool send;
+    size_t slot;
+    int n = 0;
+
+    while (code == TB_OK && n < 100)
+        code = tb_kafka_window_take(&f.window, &record, n++, &slot, &send, &err);
+    ck_assert_int_eq(code, TB_BUSY);
+    ck_assert_uint_le(f.window.waiting_bytes, TB_KAFKA_WAITING_BYTES_MAX);
+    ck_assert_int_ge(n, 4);
+    tb_kafka_window_lose(&f.window);
+    ck_assert_uint_eq(f.window.waiting_bytes, 0);
+}
+END_TEST
+
+/* Absent, empty and bytes with NUL come out of the copy as they went in. */
+START_TEST(copies_are_the_same)
+{
+    const struct tb_header headers[] = {
+        {TB_STR("empty"), TB_STR("")}, {TB_STR("absent"), {0}}, {TB_STR(""), {"a\0b", 3}}};
+    const struct tb_record records[] = {
+        {.key = TB_STR("k"), .value = {0}},
+        {.key = TB_STR("k"), .value = TB_STR("")},
+        {.key = TB_STR("k"), .value = {"\0v", 2}, .headers = headers, .header_count = 3},
+        {.key = TB_STR("k"), .keep_partition = true, .partition = 5},
+    };
+    const struct tb_record *copy;
+    struct tb_error err = {0};
+    size_t first, second;
+    bool send;
+
+    ck_ok(tb_kafka_window_take(&f.window, &records[0], 0, &first, &send, &err));
+    ck_assert(send && f.window.alone);
+    ck_ok(tb_kafka_window_take(&f.window, &records[_i], 1, &second, &send, &err));
+    ck_assert(!send && !f.window.alone);
+    ck_assert_ptr_null(tb_kafka_window_ready(&f.window, &second));
+    tb_kafka_window_answer(&f.window, first, TB_OK, false);
+    copy = tb_kafka_window_ready(&f.window, &second);
+    ck_assert_ptr_nonnull(copy);
+    log_check_same(&records[_i], copy);
+    ck_assert_int_eq(copy->partition, records[_i].partition);
+    ck_assert(copy->keep_partition == records[_i].keep_partition);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log_kafka_window");
+    TCase *tc = tcase_create("window");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, histories, 0, 10);
+    tcase_add_test(tc, the_window_is_bounded);
+    tcase_add_test(tc, copies_are_bounded);
+    tcase_add_loop_test(tc, copies_are_the_same, 0, 4);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

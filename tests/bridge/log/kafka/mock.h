@@ -1,0 +1,39 @@
+/* A Kafka cluster for tests: librdkafka's mock brokers, in this process.
+ *
+ * They speak the real protocol and fail on demand, but keep nothing, know no producer's sequence
+ * (what is sent again is there twice) and make no topics. A first reader waits 3 s for its group.
+ *
+ * Thread:  one owner.
+ * Memory:  made after Check's fork, and freed in the same process.
+ * Errors:  a failed check assertion.
+ * Units:   milliseconds. */
+#pragma once
+#include "bridge/log/kafka/kafka.h"
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+/* Numbers of the protocol's requests. */
+enum {
+    MOCK_PRODUCE = 0,
+    MOCK_FETCH = 1,
+    MOCK_METADATA = 3,
+    MOCK_OFFSET_COMMIT = 8,
+    MOCK_INIT_PRODUCER_ID = 22
+};
+
+struct mock {
+    rd_kafka_t *rk;
+    rd_kafka_mock_cluster_t *cluster;
+    struct tb_log_kafka_options options; /* what readers and writers of it are opened with */
+    struct tb_log_kafka_property properties[24];
+};
+void mock_make(struct mock *mock, int brokers);
+void mock_free(struct mock *mock);
+/* One more property. "max.in.flight" of 1 stands for what real brokers do and these do not: to
+ * refuse what comes behind a request that failed. */
+void mock_set(struct mock *mock, const char *key, const char *value);
+void mock_topic(struct mock *mock, const char *name, int partitions);
+/* The next count requests of that kind are answered with the error. */
+void mock_fail(struct mock *mock, int16_t request, rd_kafka_resp_err_t error, size_t count);
+/* A reader of everything from the beginning that waits for no group. */
+struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic);

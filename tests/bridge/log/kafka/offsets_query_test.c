@@ -1,0 +1,121 @@
+/* Goal: how far a group is, is told as the cluster has it; and when it cannot be told, that is
+ * said, and soon. Method: two mock brokers, the group's coordinator and the leader of all. */
+#include "bridge/log/kafka/mock.h"
+#include "bridge/log/kafka/offsets_query.h"
+#include "bridge/log/log_tools.h"
+#include "support/support.h"
+#include <stdio.h>
+
+#define TOPIC "order-events"
+#define GROUP "g"
+#define RECORDS 60
+#define COORDINATOR 1
+#define LEADER 2
+
+static struct {
+    struct mock mock;
+    struct tb_log_reader *reader;
+    struct tb_log_kafka_asker *asker;
+    struct tb_log_range ranges[TB_LOG_PARTITIONS];
+} f;
+
+static void put_records(void)
+{
+    struct tb_log_writer *writer = NULL;
+    struct tb_error err = {0};
+    char key[16];
+
+    ck_ok(tb_log_kafka_writer(&f.mock.options, TOPIC, &writer, &err));
+    for (int i = 0; i < RECORDS; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        log_put_text(writer, key, "{}");
+    }
+    writer->ops->free(writer);
+}
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    mock_make(&f.mock, 2);
+    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        rd_kafka_mock_partition_set_leader(f.mock.cluster, TOPIC, p, LEADER);
+    rd_kafka_mock_coordinator_set(f.mock.cluster, "group", GROUP, COORDINATOR);
+    put_records();
+    ck_ok(tb_log_kafka_reader(&f.mock.options, TOPIC, GROUP, &f.reader, &err));
+    ck_ok(tb_log_kafka_asker_open(&f.mock.options, TOPIC, GROUP, &f.asker, &err));
+}
+
+static void teardown(void)
+{
+    tb_log_kafka_asker_free(f.asker);
+    f.reader->ops->free(f.reader);
+    mock_free(&f.mock);
+}
+
+static enum tb_code ask(struct tb_error *err)
+{
+    return tb_log_kafka_ask(f.asker, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
+}
+
+/* Reads all there is and commits it. */
+static void read_all(void)
+{
+    struct tb_log_batch batch = {0};
+    struct tb_error err = {0};
+
+    for (size_t count = 0; count < RECORDS; count += batch.count) {
+        ck_ok(f.reader->ops->poll(f.reader, 100, 100, &batch, &err));
+        if (batch.count > 0)
+            ck_ok(f.reader->ops->commit(f.reader, batch.partition,
+                                        batch.records[batch.count - 1].offset + 1, &err));
+    }
+}
+
+START_TEST(it_is_told_of_what_is_held)
+{
+    struct tb_error err = {0};
+    int64_t records = 0;
+
+    ck_ok(ask(&err)); /* nothing yet */
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_eq(f.ranges[p].end, -1);
+    read_all();
+    ck_ok(ask(&err));
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+        ck_assert_int_eq(f.ranges[p].begin, 0);
+        records += f.ranges[p].end;
+    }
+    ck_assert_int_eq(records, RECORDS);
+}
+END_TEST
+
+/* Nothing is held, or all is: the leader is away, and the coordinator is there. */
+START_TEST(a_leader_that_is_away_is_not_waited_for)
+{
+    struct tb_error err = {0};
+
+    if (_i == 1)
+        read_all();
+    ck_ok(ask(&err));
+    rd_kafka_mock_broker_set_down(f.mock.cluster, _i == 1 ? LEADER : -1);
+    ck_assert_int_eq(ask(&err), TB_UNAVAILABLE);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, _i == 1 ? LEADER : -1);
+    while (ask(&err) != TB_OK)
+        ck_assert_int_eq(err.code, TB_UNAVAILABLE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log_kafka_ask");
+    TCase *tc = tcase_create("mock brokers");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, it_is_told_of_what_is_held);
+    tcase_add_loop_test(tc, a_leader_that_is_away_is_not_waited_for, 0, 2);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

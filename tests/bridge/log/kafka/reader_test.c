@@ -1,0 +1,552 @@
+/* Goal: a reader of Kafka hands out every record of what it holds in order, gives up what it does
+ * not hold, and never jumps over what was lost.
+ * Method: mock brokers; groups of two, pauses, positions that retention overtook, refusals. */
+#include "bridge/log/kafka/mock.h"
+#include "bridge/log/log_tools.h"
+#include "support/support.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TOPIC "order-events"
+/* Only a failing test waits for it. */
+#define PATIENCE_MS 40000
+
+static struct {
+    struct mock mock;
+    struct tb_log_writer *writer;
+    struct log_seen *seen;
+    int64_t until_ms;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    mock_make(&f.mock, 1);
+    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
+    f.seen = calloc(1, sizeof *f.seen);
+    ck_assert_ptr_nonnull(f.seen);
+    ck_ok(tb_log_kafka_writer(&f.mock.options, TOPIC, &f.writer, &err));
+    f.until_ms = tb_clock_mono_ms(&tb_clock_system) + PATIENCE_MS;
+}
+
+static void teardown(void)
+{
+    f.writer->ops->free(f.writer);
+    tb_arena_release(&f.seen->arena);
+    free(f.seen);
+    mock_free(&f.mock);
+}
+
+static struct tb_log_reader *open_reader(void)
+{
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+
+    ck_ok(tb_log_kafka_reader(&f.mock.options, TOPIC, "g", &reader, &err));
+    return reader;
+}
+
+static void check_patience(void)
+{
+    ck_assert_msg(tb_clock_mono_ms(&tb_clock_system) < f.until_ms, "waited too long");
+}
+
+static int count_held(struct tb_log_reader *reader)
+{
+    int n = 0;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        n += reader->ops->holds(reader, p);
+    return n;
+}
+
+static size_t poll_seen(struct tb_log_reader *reader, size_t max, int64_t wait_ms)
+{
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+
+    check_patience();
+    ck_ok(reader->ops->poll(reader, max, wait_ms, &batch, &err));
+    log_seen_add(f.seen, &batch);
+    return batch.count;
+}
+
+static void put_many(int from, int to)
+{
+    struct tb_error err = {0};
+    size_t outstanding = 0;
+
+    for (int i = from; i < to; i++) {
+        char key[16], value[16];
+        struct tb_record record;
+
+        snprintf(key, sizeof key, "k%d", i % 20);
+        snprintf(value, sizeof value, "%d", i);
+        record = (struct tb_record){.key = tb_str_of(key), .value = tb_str_of(value)};
+        ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
+        if (++outstanding == 100 || i == to - 1) {
+            log_settle(f.writer, outstanding);
+            outstanding = 0;
+        }
+    }
+}
+
+static int64_t committed(struct tb_log_reader *reader, int32_t p)
+{
+    struct tb_log_range range;
+    struct tb_error err = {0};
+
+    ck_ok(reader->ops->range(reader, p, &range, &err));
+    return range.committed;
+}
+
+struct share {
+    struct tb_log_reader *readers[2];
+    int64_t done[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
+    int written;
+    bool shared; /* both held three at some moment */
+};
+
+/* One poll of each. A batch begins where its partition was done up to, or before: the last commit
+ * of the one who held it may have been refused, since these brokers take none while a group is
+ * changing. It never begins behind. */
+static void read_both(struct share *share)
+{
+    struct tb_error err = {0};
+
+    for (int r = 0; r < 2 && share->readers[r]; r++) {
+        struct tb_log_reader *reader = share->readers[r];
+        struct tb_log_batch batch = {0};
+        int64_t *done;
+
+        ck_ok(reader->ops->poll(reader, 50, 20, &batch, &err));
+        if (batch.count == 0)
+            continue;
+        done = &share->done[batch.partition];
+        ck_assert(reader->ops->holds(reader, batch.partition));
+        ck_assert_int_le(batch.records[0].offset, *done);
+        for (size_t i = 1; i < batch.count; i++)
+            ck_assert_int_eq(batch.records[i].offset, batch.records[i - 1].offset + 1);
+        if (batch.records[batch.count - 1].offset + 1 > *done)
+            *done = batch.records[batch.count - 1].offset + 1;
+        share->committed[batch.partition] = batch.records[batch.count - 1].offset + 1;
+        ck_ok(
+            reader->ops->commit(reader, batch.partition, share->committed[batch.partition], &err));
+    }
+}
+
+/* The second one comes once the first holds all, and goes once they have shared. */
+static void come_and_go(struct share *share)
+{
+    struct tb_error err = {0};
+    int32_t other = 0;
+
+    if (!share->readers[1] && !share->shared && count_held(share->readers[0]) == TB_LOG_PARTITIONS)
+        share->readers[1] = open_reader();
+    if (!share->readers[1] || count_held(share->readers[0]) != 3 ||
+        count_held(share->readers[1]) != 3)
+        return;
+    share->shared = true;
+    while (share->readers[0]->ops->holds(share->readers[0], other))
+        other++;
+    ck_ok(share->readers[0]->ops->commit(share->readers[0], other, 0, &err)); /* dropped */
+    share->readers[1]->ops->free(share->readers[1]);
+    share->readers[1] = NULL;
+}
+
+static int sum(const int64_t done[TB_LOG_PARTITIONS])
+{
+    int64_t n = 0;
+
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        n += done[p];
+    return (int)n;
+}
+
+/* A second reader takes a share, and gives it back when it leaves. Every record is read by one of
+ * them, each partition without a hole, and what is not held any more is not committed. What is
+ * committed while the group is formed anew may be lost, never is one too many made. */
+START_TEST(two_readers_share)
+{
+    enum { RECORDS = 600 };
+    struct share share = {.readers = {open_reader(), NULL}};
+
+    while (!share.shared || count_held(share.readers[0]) < TB_LOG_PARTITIONS ||
+           sum(share.done) < RECORDS) {
+        check_patience();
+        if (share.written < RECORDS) {
+            put_many(share.written, share.written + 10);
+            share.written += 10;
+        }
+        come_and_go(&share);
+        read_both(&share);
+    }
+    share.readers[0]->ops->free(share.readers[0]);
+    share.readers[0] = open_reader();
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_le(committed(share.readers[0], p), share.committed[p]);
+    share.readers[0]->ops->free(share.readers[0]);
+}
+END_TEST
+
+/* While paused nothing is handed out and the group is kept; afterwards all goes on in order, what
+ * was fetched before as well as what came meanwhile. */
+START_TEST(a_pause_keeps_the_order)
+{
+    enum { RECORDS = 1500 };
+    struct tb_log_reader *reader = open_reader();
+    int64_t next[TB_LOG_PARTITIONS] = {0};
+    struct tb_error err = {0};
+
+    put_many(0, 700);
+    while (f.seen->count < 50)
+        poll_seen(reader, 10, 100);
+    for (int round = 0; round < 4; round++) {
+        ck_ok(reader->ops->pause(reader, true, &err));
+        put_many(700 + round * 200, 900 + round * 200);
+        for (int i = 0; i < 20; i++)
+            ck_assert_uint_eq(poll_seen(reader, 10, 5), 0);
+        ck_assert_int_eq(count_held(reader), TB_LOG_PARTITIONS);
+        ck_ok(reader->ops->pause(reader, false, &err));
+        for (int i = 0; i < 20; i++)
+            poll_seen(reader, 10, 100);
+    }
+    while (f.seen->count < RECORDS)
+        poll_seen(reader, 100, 100);
+    for (size_t i = 0; i < f.seen->count; i++)
+        ck_assert_int_eq(f.seen->records[i].offset, next[f.seen->records[i].partition]++);
+    log_check_end(reader);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* Longer than the group waits for a silent member. */
+START_TEST(a_paused_reader_stays_in_its_group)
+{
+    struct tb_log_reader *reader = open_reader();
+    int64_t until_ms;
+    struct tb_error err = {0};
+
+    put_many(0, 20);
+    while (f.seen->count < 20)
+        poll_seen(reader, 100, 100);
+    ck_ok(reader->ops->pause(reader, true, &err));
+    until_ms = tb_clock_mono_ms(&tb_clock_system) + 6000; /* the session is 4 s */
+    while (tb_clock_mono_ms(&tb_clock_system) < until_ms) {
+        ck_assert_uint_eq(poll_seen(reader, 100, 200), 0);
+        ck_assert_int_eq(count_held(reader), TB_LOG_PARTITIONS);
+    }
+    ck_ok(reader->ops->pause(reader, false, &err));
+    put_many(20, 40);
+    while (f.seen->count < 40)
+        poll_seen(reader, 100, 100);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* Whatever came again counts once. */
+static int count_seen_once(void)
+{
+    bool seen[TB_LOG_PARTITIONS][100] = {{false}};
+    int n = 0;
+
+    for (size_t i = 0; i < f.seen->count; i++) {
+        bool *one = &seen[f.seen->records[i].partition][f.seen->records[i].offset];
+
+        n += !*one;
+        *one = true;
+    }
+    return n;
+}
+
+/* The library keeps a partition paused that was given up paused. The pause ends while the group is
+ * being formed, or when the partition is another's, and it comes back. */
+START_TEST(a_pause_does_not_come_back_with_a_partition)
+{
+    struct tb_log_reader *reader = open_reader(), *other;
+    int left = _i ? TB_LOG_PARTITIONS / 2 : 0;
+    struct tb_error err = {0};
+
+    put_many(0, 20);
+    while (f.seen->count < 20)
+        poll_seen(reader, 100, 100);
+    ck_ok(reader->ops->pause(reader, true, &err));
+    other = open_reader();
+    while (count_held(reader) != left) {
+        poll_seen(reader, 100, 100);
+        poll_seen(other, 100, 100);
+    }
+    ck_ok(reader->ops->pause(reader, false, &err));
+    while (count_held(reader) == 0) { /* the group is formed: who leaves is not waited for */
+        poll_seen(reader, 100, 100);
+        poll_seen(other, 100, 100);
+    }
+    other->ops->free(other);
+    f.seen->count = 0;
+    put_many(20, 60);
+    while (count_seen_once() < 60)
+        poll_seen(reader, 100, 100);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* The brokers keep 5 MiB a partition: more than that takes the committed offset away. */
+static void overtake(int32_t p)
+{
+    static char value[500000];
+    struct tb_record record = {.key = TB_STR("k"),
+                               .value = {value, sizeof value},
+                               .keep_partition = true,
+                               .partition = p};
+
+    for (size_t i = 0; i < sizeof value; i++) /* nothing that compresses */
+        value[i] = (char)(i * i >> 7 ^ i * 2654435761U >> 13);
+    for (int i = 0; i < 20; i++)
+        log_put(f.writer, &record);
+}
+
+/* A committed offset that retention has overtaken stops its partition with an alarm, again after
+ * a restart; the others are read; a person may decide where to go on. */
+START_TEST(an_overtaken_offset_is_an_alarm)
+{
+    struct tb_log_reader *reader = open_reader();
+    struct tb_error err = {0};
+    struct tb_log_range range;
+    char stopped[16], fine[16], problem[240];
+
+    log_key_of(1, stopped);
+    log_key_of(2, fine);
+    log_put_text(f.writer, stopped, "0");
+    log_read(reader, f.seen, 1);
+    ck_ok(reader->ops->commit(reader, 1, 1, &err));
+    reader->ops->free(reader);
+    overtake(1);
+    log_put_text(f.writer, fine, "fine");
+
+    for (int restart = 0; restart < 2; restart++) {
+        int alarms = 0;
+
+        reader = open_reader();
+        f.seen->count = 0;
+        while (alarms < 2 || f.seen->count < 1) {
+            struct tb_log_batch batch = {0};
+            enum tb_code code;
+
+            check_patience();
+            code = reader->ops->poll(reader, 100, 10, &batch, &err);
+            ck_assert_msg(code == TB_OK || code == TB_CORRUPT, "%s", err.text);
+            alarms += code == TB_CORRUPT;
+            if (code == TB_OK)
+                log_seen_add(f.seen, &batch);
+        }
+        ck_assert_uint_eq(f.seen->count, 1);
+        ck_assert_int_eq(f.seen->records[0].partition, 2);
+        ck_assert_msg(strstr(err.text, "stands at 1 of order-events-1") != NULL, "%s", err.text);
+        tb_log_kafka_reader_problem(reader, problem);
+        ck_assert_ptr_nonnull(strstr(problem, "order-events-1 is stopped at 1"));
+        if (restart == 0)
+            reader->ops->free(reader);
+    }
+    ck_ok(reader->ops->range(reader, 1, &range, &err));
+    ck_assert_int_gt(range.begin, 1);
+    ck_assert_int_eq(range.end, 21);
+    ck_ok(reader->ops->seek(reader, 1, range.begin, &err));
+    log_read(reader, f.seen, (size_t)(range.end - range.begin));
+    ck_assert_int_eq(f.seen->records[1].offset, range.begin);
+    log_check_end(reader);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* Commits that fail are sent again; the last word stands after the reader is gone. */
+START_TEST(commits_outlive_refusals)
+{
+    const rd_kafka_resp_err_t errors[] = {
+        RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE};
+    struct tb_log_reader *reader = open_reader();
+    int64_t done[TB_LOG_PARTITIONS] = {0};
+    struct tb_error err = {0};
+    size_t seen = 0;
+
+    put_many(0, 300);
+    while (seen < 300) {
+        struct tb_log_batch batch = {0};
+
+        check_patience();
+        ck_ok(reader->ops->poll(reader, 10, 100, &batch, &err));
+        if (batch.count == 0)
+            continue;
+        if (seen < 100 && seen + batch.count >= 100)
+            mock_fail(&f.mock, MOCK_OFFSET_COMMIT, errors[_i], 2);
+        seen += batch.count;
+        done[batch.partition] = batch.records[batch.count - 1].offset + 1;
+        ck_ok(reader->ops->commit(reader, batch.partition, done[batch.partition], &err));
+    }
+    for (int i = 0; i < 40; i++)
+        poll_seen(reader, 10, 50); /* time for what failed last to go again */
+    reader->ops->free(reader);
+    reader = open_reader();
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_eq(committed(reader, p), done[p] > 0 ? done[p] : -1);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* A reader that is let into no group for long says so, and goes on by itself once it is. */
+START_TEST(a_group_that_is_not_formed_is_told_of)
+{
+    struct fake_clock clock;
+    struct tb_log_reader *reader;
+    struct tb_log_batch batch = {0};
+    struct tb_error err = {0};
+    char problem[240];
+
+    fake_clock_init(&clock, 0);
+    f.mock.options.clock = &clock.clock;
+    reader = open_reader();
+    ck_ok(reader->ops->poll(reader, 100, 0, &batch, &err));
+    fake_clock_advance(&clock, 20000); /* and the first member waits 3 s for others */
+    ck_assert_int_eq(reader->ops->poll(reader, 100, 0, &batch, &err), TB_UNAVAILABLE);
+    tb_log_kafka_reader_problem(reader, problem);
+    ck_assert_ptr_nonnull(strstr(problem, "group g is still being formed"));
+    do {
+        check_patience();
+        fake_clock_advance(&clock, 100);
+        (void)!reader->ops->poll(reader, 100, 0, &batch, &err);
+        usleep(5000);
+    } while (count_held(reader) < TB_LOG_PARTITIONS);
+    ck_ok(reader->ops->poll(reader, 100, 0, &batch, &err));
+    tb_log_kafka_reader_problem(reader, problem);
+    ck_assert_str_eq(problem, "");
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* Nobody there: a poll says so and why, and all goes on by itself when they are back. */
+START_TEST(brokers_go_and_come_back)
+{
+    struct tb_log_reader *reader = open_reader();
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+    char problem[240];
+    enum tb_code code;
+
+    put_many(0, 20);
+    while (f.seen->count < 20)
+        poll_seen(reader, 100, 100);
+    rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
+    do {
+        check_patience();
+        code = reader->ops->poll(reader, 100, 100, &batch, &err);
+    } while (code == TB_OK);
+    ck_assert_int_eq(code, TB_UNAVAILABLE);
+    tb_log_kafka_reader_problem(reader, problem);
+    ck_assert_str_ne(problem, "");
+    rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
+    put_many(20, 40);
+    while (f.seen->count < 40) {
+        check_patience();
+        code = reader->ops->poll(reader, 100, 100, &batch, &err);
+        ck_assert(code == TB_OK || code == TB_UNAVAILABLE);
+        if (code == TB_OK)
+            log_seen_add(f.seen, &batch);
+    }
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* Freed with nobody there, before and after it had a group: it ends. */
+START_TEST(leaving_does_not_wait_for_brokers)
+{
+    struct tb_log_reader *reader = open_reader();
+
+    if (_i == 1) {
+        put_many(0, 20);
+        while (f.seen->count < 20)
+            poll_seen(reader, 100, 100);
+    }
+    rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
+    reader->ops->free(reader);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
+    put_many(20, 21);
+}
+END_TEST
+
+/* A tail begins at the end, needs no group, and commits nothing. */
+START_TEST(a_tail_sees_what_comes)
+{
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+    int n = 1000;
+
+    put_many(0, 50);
+    ck_ok(tb_log_kafka_tail(&f.mock.options, TOPIC, &reader, &err));
+    while (batch.count == 0) { /* from some moment on, it listens */
+        put_many(n, n + 1);
+        n++;
+        check_patience();
+        ck_ok(reader->ops->poll(reader, 100, 50, &batch, &err));
+    }
+    ck_assert_int_ge(atoi(batch.records[0].value.ptr), 1000);
+    ck_assert_int_eq(reader->ops->commit(reader, batch.partition, 1, &err), TB_INVALID);
+    reader->ops->free(reader);
+}
+END_TEST
+
+/* A visitor begins at the beginning, or where it is told to; its commits are taken and kept
+ * nowhere, and a place that the log does not have is an alarm. */
+START_TEST(a_visitor_reads_all_from_the_beginning)
+{
+    struct tb_log_reader *reader = NULL;
+    struct tb_error err = {0};
+    struct tb_log_batch batch = {0};
+    struct tb_log_range range = {0};
+
+    put_many(0, 50);
+    for (int visit = 0; visit < 2; visit++) {
+        f.seen->count = 0;
+        ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+        log_read(reader, f.seen, 50);
+        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
+            ck_ok(reader->ops->range(reader, p, &range, &err));
+            ck_assert_int_eq(range.committed, -1);
+            ck_ok(reader->ops->commit(reader, p, range.end, &err));
+        }
+        reader->ops->free(reader);
+    }
+    ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+    ck_ok(reader->ops->range(reader, 0, &range, &err));
+    ck_ok(reader->ops->seek(reader, 0, range.end + 1, &err));
+    while (reader->ops->poll(reader, 100, 50, &batch, &err) != TB_CORRUPT)
+        check_patience();
+    reader->ops->free(reader);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log_kafka_reader");
+    TCase *tc = tcase_create("mock brokers");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, two_readers_share);
+    tcase_add_test(tc, a_pause_keeps_the_order);
+    tcase_add_test(tc, a_paused_reader_stays_in_its_group);
+    tcase_add_loop_test(tc, a_pause_does_not_come_back_with_a_partition, 0, 2);
+    tcase_add_test(tc, an_overtaken_offset_is_an_alarm);
+    tcase_add_loop_test(tc, commits_outlive_refusals, 0, 5);
+    tcase_add_test(tc, a_group_that_is_not_formed_is_told_of);
+    tcase_add_test(tc, brokers_go_and_come_back);
+    tcase_add_loop_test(tc, leaving_does_not_wait_for_brokers, 0, 2);
+    tcase_add_test(tc, a_tail_sees_what_comes);
+    tcase_add_test(tc, a_visitor_reads_all_from_the_beginning);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,21 @@
+/* A real Kafka cluster for tests: TB_KAFKA_DIR is the folder of a broker that tests/services
+ * started, TB_KAFKA_BROKERS any other cluster; with neither a test goes to the mock brokers.
+ *
+ * Thread:  one owner.
+ * Memory:  static.
+ * Errors:  a failed check assertion.
+ * Units:   milliseconds. */
+#pragma once
+#include "bridge/log/kafka/kafka.h"
+
+/* Only a failing test waits for it. */
+#define REAL_PATIENCE_MS 20000
+
+const char *real_brokers(void); /* NULL: none */
+/* A new topic with a name of its own: name and numbers. message_max: what its brokers take at
+ * most, 0: as they are set. */
+void real_topic(const struct tb_log_kafka_options *options, const char *name, int message_max,
+                char ret_topic[64]);
+/* tests/services/service.sh VERB on the broker of TB_KAFKA_DIR: freeze, thaw, kill, start. False:
+ * it is not ours to steer. */
+bool real_steer(const char *verb);

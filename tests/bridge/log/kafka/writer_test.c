@@ -1,0 +1,508 @@
+/* Goal: whatever the cluster does, every append is answered once, what is acknowledged is in the
+ * log in its order, and what is not can be sent again until it is.
+ * Method: mock brokers that go, move, refuse and answer late, and a sender that does what the
+ * relay does: it goes back to the first record without an acknowledgement. */
+#include "bridge/log/kafka/mock.h"
+#include "bridge/log/log_sender.h"
+#include "bridge/log/log_tools.h"
+#include "support/support.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TOPIC "order-events"
+#define RECORDS 200
+#define KEYS 7
+/* Only a failing test waits for it. */
+#define PATIENCE_MS 30000
+
+static struct {
+    struct mock mock;
+    struct tb_log_writer *writer;
+    struct log_sender *sender;
+} f;
+
+static void open_writer(void)
+{
+    struct tb_error err = {0};
+
+    ck_ok(tb_log_kafka_writer(&f.mock.options, TOPIC, &f.writer, &err));
+    if (f.sender)
+        f.sender->writer = f.writer;
+}
+
+static void setup_of(int brokers)
+{
+    struct fake_random random;
+
+    memset(&f, 0, sizeof f);
+    mock_make(&f.mock, brokers);
+    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
+    open_writer();
+    fake_random_init(&random, 1);
+    f.sender = log_sender_new(f.writer, RECORDS, KEYS, &random, PATIENCE_MS);
+}
+
+static void setup(void)
+{
+    setup_of(1);
+}
+
+static void setup_three(void)
+{
+    setup_of(3);
+}
+
+static void teardown(void)
+{
+    f.writer->ops->free(f.writer);
+    log_sender_free(f.sender);
+    mock_free(&f.mock);
+}
+
+static int64_t deadline(void)
+{
+    return tb_clock_mono_ms(&tb_clock_system) + PATIENCE_MS;
+}
+
+static void check_patience(int64_t until_ms)
+{
+    char problem[240];
+
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_msg(tb_clock_mono_ms(&tb_clock_system) < until_ms, "waited too long: %s", problem);
+}
+
+static void append_ok(int from, int to)
+{
+    struct tb_error err = {0};
+
+    for (int i = from; i < to; i++)
+        ck_ok(log_sender_append(f.sender, i, &err));
+}
+
+static void deliver_all(void (*between)(int next))
+{
+    ck_assert_int_eq(f.sender->outstanding, 0);
+    f.sender->again = false;
+    f.sender->next = log_sender_first_missing(f.sender);
+    while (log_sender_step(f.sender)) {
+        if (between)
+            between(f.sender->next);
+    }
+}
+
+static int check_log(void)
+{
+    struct tb_log_reader *reader = mock_read_all(&f.mock, TOPIC);
+    int again = log_sender_check(f.sender, reader);
+
+    reader->ops->free(reader);
+    return again;
+}
+
+static void wait_connected(bool wanted)
+{
+    int64_t until_ms = deadline();
+
+    while (tb_log_kafka_connected(f.writer) != wanted) {
+        log_sender_poll(f.sender, 10);
+        check_patience(until_ms);
+    }
+}
+
+static void check_problem(const char *part)
+{
+    char problem[240];
+
+    tb_log_kafka_writer_problem(f.writer, problem);
+    ck_assert_msg(strstr(problem, part) != NULL, "\"%s\" lacks \"%s\"", problem, part);
+}
+
+/* A cluster that goes and comes back: what was taken is delivered then, once, in order. */
+START_TEST(brokers_go_and_come_back)
+{
+    append_ok(0, 50);
+    log_sender_drain(f.sender);
+    wait_connected(true);
+    check_problem("");
+    rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
+    append_ok(50, RECORDS);
+    wait_connected(false);
+    ck_assert_int_eq(f.sender->outstanding, RECORDS - 50);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
+    log_sender_drain(f.sender);
+    wait_connected(true);
+    check_problem("");
+    ck_assert_int_eq(log_sender_first_missing(f.sender), RECORDS);
+    ck_assert_int_eq(check_log(), 0);
+}
+END_TEST
+
+static void move_leaders(int next)
+{
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS && next % 40 == 20; p++)
+        rd_kafka_mock_partition_set_leader(f.mock.cluster, TOPIC, p, 1 + (next / 40 + p) % 3);
+}
+
+START_TEST(leaders_move)
+{
+    deliver_all(move_leaders);
+    check_log();
+}
+END_TEST
+
+/* Every error a broker may answer with, in the middle of a stream: all of it arrives in the end,
+ * in order, and nothing is given up as refused that was not alone. */
+static const rd_kafka_resp_err_t errors[] = {
+    RD_KAFKA_RESP_ERR__TRANSPORT, /* the connection breaks */
+    RD_KAFKA_RESP_ERR_UNKNOWN,
+    RD_KAFKA_RESP_ERR_INVALID_MSG,
+    RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+    RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE,
+    RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+    RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION,
+    RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+    RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+    RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+    RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+    RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+    RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+    RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID,
+    RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
+    RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+    RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
+    RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED,
+    RD_KAFKA_RESP_ERR_INVALID_RECORD,
+};
+#define ERRORS ((int)(sizeof errors / sizeof *errors))
+#define ERRORS_AT_ONCE 4
+static int error_now, errors_end;
+
+static void fail_twice(int next)
+{
+    if (error_now < errors_end && next >= 30 + 40 * (error_now % ERRORS_AT_ONCE))
+        mock_fail(&f.mock, MOCK_PRODUCE, errors[error_now++], 2);
+}
+
+START_TEST(errors_pass)
+{
+    error_now = _i * ERRORS_AT_ONCE;
+    errors_end = error_now + ERRORS_AT_ONCE;
+    deliver_all(fail_twice);
+    ck_assert_int_eq(error_now, errors_end);
+    check_log();
+    wait_connected(true);
+}
+END_TEST
+
+/* The records were appended and the answer came too late: they are there twice, and none is
+ * missing. */
+START_TEST(late_answers_repeat)
+{
+    append_ok(0, 20);
+    log_sender_drain(f.sender);
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1,
+                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 4000);
+    deliver_all(NULL);
+    ck_assert_int_gt(check_log(), 0);
+}
+END_TEST
+
+/* Records of different keys that share a partition: one batch. */
+static void put_neighbours(void)
+{
+    for (int i = 0, n = 0; i < SENDER_KEYS_MAX && n < 10; i++) {
+        char key[16];
+
+        snprintf(key, sizeof key, "key-%d", i);
+        if (tb_log_partition(tb_str_of(key), TB_LOG_PARTITIONS) == 3)
+            f.sender->keys[n++] = i;
+    }
+}
+
+/* One refused record fails its neighbours: none of them is called refused, all are asked for
+ * alone; and alone the one that is refused is told from those that are not. */
+START_TEST(the_culprit_is_found_alone)
+{
+    const rd_kafka_resp_err_t refusals[] = {
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE};
+
+    append_ok(10, 20); /* the connection is made */
+    log_sender_drain(f.sender);
+    put_neighbours();
+    mock_fail(&f.mock, MOCK_PRODUCE, refusals[_i], 1);
+    append_ok(0, 8);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->invalid, 0);
+    ck_assert_int_gt(f.sender->alone_wanted, 1);
+    ck_assert_int_eq(f.sender->alone_wanted, f.sender->unknown);
+    check_problem("not delivered");
+
+    append_ok(0, 1);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->states[0], SENDER_DONE);
+    check_problem("");
+    mock_fail(&f.mock, MOCK_PRODUCE, refusals[_i], 1);
+    append_ok(1, 2);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->invalid, 1);
+    append_ok(2, 3);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->states[2], SENDER_DONE);
+}
+END_TEST
+
+/* Of two requests on their way the first fails, and its records are not there; the library takes
+ * the success of the second for that of both, which it is at brokers that know the producer. These
+ * do not, and real ones may not yet or no more. */
+START_TEST(an_acknowledgement_is_the_brokers_own_word)
+{
+    f.writer->ops->free(f.writer);
+    mock_set(&f.mock, "batch.num.messages", "1");
+    open_writer();
+    append_ok(10, 20);
+    log_sender_drain(f.sender);
+    put_neighbours();
+    rd_kafka_mock_broker_push_request_error_rtts(f.mock.cluster, 1, MOCK_PRODUCE, 1,
+                                                 RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 300);
+    append_ok(0, 2);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->states[0], SENDER_UNKNOWN);
+    ck_assert_int_eq(f.sender->states[1], SENDER_DONE);
+}
+END_TEST
+
+/* Records behind a refused one of their key were never sent, and are not asked for alone. */
+START_TEST(what_waits_behind_a_refused_record_is_not_sent)
+{
+    for (int i = 0; i < 10; i++)
+        f.sender->keys[i] = 0;
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1);
+    append_ok(0, 10);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->alone_wanted, 1);
+    ck_assert_int_eq(f.sender->unknown, 10);
+    deliver_all(NULL);
+    ck_assert_int_eq(check_log(), 0);
+}
+END_TEST
+
+/* What passes is never called refused, alone or not. */
+START_TEST(a_wrong_clock_or_right_is_not_the_records_fault)
+{
+    const rd_kafka_resp_err_t refusals[] = {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+                                            RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                            RD_KAFKA_RESP_ERR_POLICY_VIOLATION};
+
+    append_ok(0, 7);
+    log_sender_drain(f.sender);
+    mock_fail(&f.mock, MOCK_PRODUCE, refusals[_i], 1);
+    append_ok(7, 8);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->unknown, 1);
+    ck_assert_int_eq(f.sender->invalid + f.sender->alone_wanted, 0);
+}
+END_TEST
+
+/* A record beyond the limit is refused by itself, before it can fail others. */
+START_TEST(too_large_is_refused_at_once)
+{
+    struct tb_error err = {0};
+    char *large = calloc(1, TB_LOG_KAFKA_RECORD_MAX + 1);
+    struct tb_record record = {.key = TB_STR("k"), .value = {large, TB_LOG_KAFKA_RECORD_MAX + 1}};
+
+    ck_assert_ptr_nonnull(large);
+    append_ok(0, 10);
+    ck_assert_int_eq(f.writer->ops->append(f.writer, &record, 11, &err), TB_INVALID);
+    append_ok(10, 20);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(log_sender_first_missing(f.sender), 20);
+    free(large);
+}
+END_TEST
+
+/* A producer that the library gives up is replaced, and what it held is answered as unknown. */
+START_TEST(a_fatal_error_costs_only_the_producer)
+{
+    append_ok(0, 20);
+    log_sender_drain(f.sender);
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+    append_ok(20, 60);
+    log_sender_drain(f.sender);
+    ck_assert_int_gt(f.sender->unknown, 0);
+    ck_assert_int_eq(f.sender->alone_wanted, 0);
+    deliver_all(NULL);
+    check_log();
+}
+END_TEST
+
+/* Nothing is taken behind what has to be sent again. */
+START_TEST(nothing_overtakes_an_unknown)
+{
+    struct tb_error err = {0};
+
+    append_ok(0, 10);
+    tb_log_kafka_close(f.writer);
+    ck_assert_int_eq(log_sender_append(f.sender, 10, &err), TB_UNAVAILABLE);
+    ck_ok(tb_log_kafka_open(f.writer, &err));
+    ck_assert_int_eq(log_sender_append(f.sender, 10, &err), TB_BUSY);
+    log_sender_poll(f.sender, 0);
+    ck_assert_int_eq(f.sender->unknown + log_sender_first_missing(f.sender), 10);
+    deliver_all(NULL);
+    check_log();
+}
+END_TEST
+
+/* Closed with nobody there: every append is answered, and opened again it goes on. */
+START_TEST(closing_does_not_wait_for_brokers)
+{
+    struct tb_error err = {0};
+
+    rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
+    append_ok(0, RECORDS);
+    log_sender_poll(f.sender, 50);
+    tb_log_kafka_close(f.writer);
+    ck_assert(!tb_log_kafka_connected(f.writer));
+    log_sender_poll(f.sender, 0);
+    ck_assert_int_eq(f.sender->outstanding, 0);
+    ck_assert_int_eq(f.sender->unknown, RECORDS);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
+    ck_ok(tb_log_kafka_open(f.writer, &err));
+    deliver_all(NULL);
+    check_log();
+}
+END_TEST
+
+START_TEST(the_window_is_bounded)
+{
+    struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v")};
+    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
+    struct tb_error err = {0};
+    int64_t until_ms = deadline();
+    size_t answered = 0, n = 0;
+
+    rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
+    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
+        ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
+    ck_assert_int_eq(f.writer->ops->append(f.writer, &record, -1, &err), TB_BUSY);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
+    while (answered < TB_LOG_WINDOW_MAX) {
+        check_patience(until_ms);
+        ck_ok(f.writer->ops->poll(f.writer, 100, acks, 7, &n, &err));
+        ck_assert_uint_le(n, 7);
+        answered += n;
+    }
+    append_ok(0, 1);
+    log_sender_drain(f.sender);
+}
+END_TEST
+
+static void wait_problem(const char *part)
+{
+    int64_t until_ms = deadline();
+    char problem[240] = "";
+
+    while (!strstr(problem, part)) {
+        log_sender_poll(f.sender, 10);
+        check_patience(until_ms);
+        tb_log_kafka_writer_problem(f.writer, problem);
+    }
+    ck_assert(!tb_log_kafka_connected(f.writer));
+}
+
+/* A topic that is not there, or not for us, is said so; once it is, all goes on by itself. */
+START_TEST(the_topic_is_waited_for)
+{
+    static const struct {
+        rd_kafka_resp_err_t error;
+        const char *problem;
+    } troubles[] = {
+        {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "topic order-events is not there"},
+        {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "authorization failed"},
+    };
+
+    rd_kafka_mock_topic_set_error(f.mock.cluster, TOPIC, troubles[_i].error);
+    wait_problem(troubles[_i].problem);
+    rd_kafka_mock_topic_set_error(f.mock.cluster, TOPIC, RD_KAFKA_RESP_ERR_NO_ERROR);
+    wait_connected(true);
+    check_problem("");
+    deliver_all(NULL);
+    check_log();
+}
+END_TEST
+
+START_TEST(another_partition_count_is_said_so)
+{
+    f.writer->ops->free(f.writer);
+    f.mock.options.partitions = 12;
+    open_writer();
+    wait_problem("has 6 partitions, not 12");
+}
+END_TEST
+
+/* Dead letters stay in their record's partition, whatever their key. */
+START_TEST(a_kept_partition_is_kept)
+{
+    struct tb_log_reader *reader = mock_read_all(&f.mock, TOPIC);
+    struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v"), .keep_partition = true};
+    struct log_seen *seen = calloc(1, sizeof *seen);
+    struct tb_error err = {0};
+
+    ck_assert_ptr_nonnull(seen);
+    for (record.partition = 0; record.partition < TB_LOG_PARTITIONS; record.partition++)
+        log_put(f.writer, &record);
+    log_read(reader, seen, TB_LOG_PARTITIONS);
+    for (size_t i = 0; i < seen->count; i++)
+        ck_assert_int_eq(seen->records[i].offset, 0);
+    record.partition = -1;
+    ck_assert_int_eq(f.writer->ops->append(f.writer, &record, 1, &err), TB_INVALID);
+    tb_arena_release(&seen->arena);
+    free(seen);
+    reader->ops->free(reader);
+}
+END_TEST
+
+START_TEST(a_header_name_with_nul_is_refused)
+{
+    const struct tb_header header = {{"a\0b", 3}, TB_STR("v")};
+    struct tb_record record = {.key = TB_STR("k"), .headers = &header, .header_count = 1};
+    struct tb_error err = {0};
+
+    ck_assert_int_eq(f.writer->ops->append(f.writer, &record, 1, &err), TB_INVALID);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log_kafka_writer");
+    TCase *one = tcase_create("one broker"), *three = tcase_create("three brokers");
+
+    tcase_add_checked_fixture(one, setup, teardown);
+    tcase_add_test(one, brokers_go_and_come_back);
+    tcase_add_loop_test(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
+    tcase_add_test(one, late_answers_repeat);
+    tcase_add_loop_test(one, the_culprit_is_found_alone, 0, 4);
+    tcase_add_test(one, an_acknowledgement_is_the_brokers_own_word);
+    tcase_add_test(one, what_waits_behind_a_refused_record_is_not_sent);
+    tcase_add_loop_test(one, a_wrong_clock_or_right_is_not_the_records_fault, 0, 3);
+    tcase_add_test(one, too_large_is_refused_at_once);
+    tcase_add_test(one, a_fatal_error_costs_only_the_producer);
+    tcase_add_test(one, nothing_overtakes_an_unknown);
+    tcase_add_test(one, closing_does_not_wait_for_brokers);
+    tcase_add_test(one, the_window_is_bounded);
+    tcase_add_loop_test(one, the_topic_is_waited_for, 0, 2);
+    tcase_add_test(one, another_partition_count_is_said_so);
+    tcase_add_test(one, a_kept_partition_is_kept);
+    tcase_add_test(one, a_header_name_with_nul_is_refused);
+    suite_add_tcase(suite, one);
+    tcase_add_checked_fixture(three, setup_three, teardown);
+    tcase_add_test(three, leaders_move);
+    suite_add_tcase(suite, three);
+    return test_main(suite);
+}

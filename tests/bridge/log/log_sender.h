@@ -1,0 +1,45 @@
+/* A sender that does what the relay does, without a store: it goes back to the first record
+ * without an acknowledgement, sends one by one what was refused together, and parks a key from
+ * the record on that is refused alone.
+ *
+ * Record i has the value "i", or more of it where it is to be refused, and one of a few keys.
+ *
+ * Thread:  one owner.
+ * Memory:  borrows the writer; freed by log_sender_free.
+ * Errors:  a failed check assertion.
+ * Units:   milliseconds. */
+#pragma once
+#include "bridge/log/log.h"
+#include "support/support.h"
+
+#define SENDER_RECORDS_MAX 20000
+#define SENDER_KEYS_MAX 64
+
+enum sender_state { SENDER_NEW, SENDER_OUT, SENDER_UNKNOWN, SENDER_DONE };
+struct log_sender {
+    struct tb_log_writer *writer;
+    int count;                     /* records in all */
+    int keys[SENDER_RECORDS_MAX];  /* of each record */
+    int sizes[SENDER_RECORDS_MAX]; /* of each value; 0: as large as its number is long */
+    enum sender_state states[SENDER_RECORDS_MAX];
+    int parked_from[SENDER_KEYS_MAX]; /* -1: not parked */
+    int next, alone_until, outstanding;
+    int highest; /* ever sent */
+    bool again;
+    int unknown, alone_wanted, invalid; /* answers so far */
+    int64_t until_ms;                   /* patience, monotonic */
+};
+struct log_sender *log_sender_new(struct tb_log_writer *writer, int count, int key_count,
+                                  struct fake_random *random, int64_t patience_ms);
+void log_sender_free(struct log_sender *sender);
+/* Some records and some answers; false: all are done or parked. */
+bool log_sender_step(struct log_sender *sender);
+/* Its parts, for tests that choose what is sent when. */
+TB_CHECKED enum tb_code log_sender_append(struct log_sender *sender, int i, struct tb_error *err);
+size_t log_sender_poll(struct log_sender *sender, int64_t wait_ms);
+void log_sender_drain(struct log_sender *sender); /* until all that was appended is answered */
+int log_sender_first_missing(const struct log_sender *sender);
+/* Reads a topic from its beginning until everything is there that should be, and that each key's
+ * records come the first time in the order of their sending, without a hole, up to what was
+ * parked and nothing behind it. Returns how many came once more. */
+int log_sender_check(const struct log_sender *sender, struct tb_log_reader *reader);

@@ -1,0 +1,30 @@
+/* What the tests of the log share: appending until acknowledged, reading into copies.
+ *
+ * Thread:  one owner each.
+ * Memory:  tb_arena of the caller holds the copies.
+ * Errors:  a failed check assertion.
+ * Units:   as log.h. */
+#pragma once
+#include "base/mem/arena.h"
+#include "bridge/log/log.h"
+
+/* Appends until the log has acknowledged it. */
+void log_put(struct tb_log_writer *writer, const struct tb_record *record);
+void log_put_text(struct tb_log_writer *writer, const char *key, const char *value);
+/* Polls until every append is answered; all must be acknowledged. */
+void log_settle(struct tb_log_writer *writer, size_t outstanding);
+
+/* Copies of what a reader handed out. */
+struct log_seen {
+    struct tb_arena arena;
+    struct tb_record records[20000];
+    size_t count;
+};
+void log_seen_add(struct log_seen *seen, const struct tb_log_batch *batch);
+/* Reads until count records more were seen. */
+void log_read(struct tb_log_reader *reader, struct log_seen *seen, size_t count);
+/* Nothing further is there at this moment. */
+void log_check_end(struct tb_log_reader *reader);
+void log_check_same(const struct tb_record *a, const struct tb_record *b);
+/* A key that belongs to the partition: "key-<n>". */
+void log_key_of(int32_t partition, char ret_key[16]);

@@ -1,0 +1,198 @@
+/* Promise: the centre hears of a node at once when it comes back, and every half minute while it
+ * is there, with figures that are true at that moment. Method: a real store, a writer that keeps
+ * what it got, a fake clock. */
+#include "base/json/json.h"
+#include "bridge/relay/heartbeat.h"
+#include "store/fixture.h"
+#include <stdio.h>
+
+static struct fixture f;
+static struct tb_outbox_reader *outbox;
+static struct tb_heartbeats beats;
+
+/* What was sent last, and what comes of it. */
+static struct {
+    struct tb_log_writer base;
+    int appends;
+    char key[40], value[1000];
+    enum tb_code append_code, poll_code, ack_code;
+    bool silent;
+    int64_t tag;
+    bool pending;
+} out;
+
+static enum tb_code out_append(struct tb_log_writer *writer, const struct tb_record *record,
+                               int64_t tag, struct tb_error *err)
+{
+    (void)writer;
+    out.appends++;
+    ck_assert(!out.pending);
+    if (out.append_code != TB_OK)
+        return tb_error_set(err, out.append_code, "no");
+    snprintf(out.key, sizeof out.key, "%.*s", (int)record->key.len, record->key.ptr);
+    snprintf(out.value, sizeof out.value, "%.*s", (int)record->value.len, record->value.ptr);
+    out.tag = tag;
+    out.pending = true;
+    return TB_OK;
+}
+
+static enum tb_code out_poll(struct tb_log_writer *writer, int64_t wait_ms,
+                             struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                             struct tb_error *err)
+{
+    (void)writer, (void)max;
+    ck_assert_int_eq(wait_ms, 0);
+    if (out.poll_code != TB_OK) {
+        out.pending = false;
+        return tb_error_set(err, out.poll_code, "lost");
+    }
+    *ret_count = 0;
+    if (!out.pending || out.silent)
+        return TB_OK;
+    ret_acks[0] = (struct tb_log_ack){.tag = out.tag, .code = out.ack_code};
+    *ret_count = 1;
+    out.pending = false;
+    return TB_OK;
+}
+
+static const struct tb_log_writer_ops out_ops = {out_append, out_poll, NULL};
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    fixture_init(&f);
+    fixture_open(&f);
+    ck_ok(tb_outbox_reader_open(f.path, &outbox, &err));
+    out.base.ops = &out_ops;
+    beats = (struct tb_heartbeats){.node = "till1",
+                                   .version = "1.2.3",
+                                   .cursor_name = TB_CURSOR_KAFKA,
+                                   .outbox = outbox,
+                                   .writer = &out.base,
+                                   .clock = &f.clock.clock};
+}
+
+static void teardown(void)
+{
+    tb_heartbeats_release(&beats);
+    tb_outbox_reader_free(outbox);
+    fixture_release(&f);
+}
+
+/* Steps through so many milliseconds as it is told to wait. */
+static void pass(int64_t ms, bool connected)
+{
+    int64_t until_ms = f.clock.wall_ms + ms;
+
+    while (f.clock.wall_ms < until_ms) {
+        int64_t wait_ms = tb_heartbeats_step(&beats, connected);
+
+        ck_assert_int_gt(wait_ms, 0);
+        ck_assert_int_le(wait_ms, TB_HEARTBEAT_MS);
+        if (wait_ms > until_ms - f.clock.wall_ms)
+            wait_ms = until_ms - f.clock.wall_ms;
+        fake_clock_advance(&f.clock, wait_ms);
+    }
+}
+
+START_TEST(at_once_and_every_half_minute)
+{
+    pass(120000, false);
+    ck_assert_int_eq(out.appends, 0);
+    (void)tb_heartbeats_step(&beats, true);
+    ck_assert_int_eq(out.appends, 1);
+    pass(300000, true);
+    ck_assert_int_eq(out.appends, 10);
+    ck_assert_uint_ge(beats.sent, 9);
+    pass(1000, false);
+    (void)tb_heartbeats_step(&beats, true);
+    ck_assert_int_eq(out.appends, 11);
+}
+END_TEST
+
+static int64_t number(const struct tb_json *root, const char *key)
+{
+    int64_t value = -1;
+
+    ck_assert_msg(tb_json_int(tb_json_get(root, key), &value), "%s: %s", key, out.value);
+    return value;
+}
+
+/* As the centre reads it; nothing pending has no oldest. */
+START_TEST(figures_are_of_the_moment)
+{
+    struct tb_error err = {0};
+
+    for (int placed = 0; placed < 3; placed++) {
+        struct tb_json *root = NULL;
+        bool pending = placed == 2;
+
+        if (placed > 0)
+            fixture_place(&f, NULL);
+        if (placed == 1) {
+            tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 1, 5);
+            fake_clock_advance(&f.clock, 1000);
+            (void)tb_writer_step(f.writer);
+        }
+        (void)tb_heartbeats_step(&beats, false);
+        (void)tb_heartbeats_step(&beats, true);
+        (void)tb_heartbeats_step(&beats, false);
+        ck_assert_str_eq(out.key, "till1");
+        ck_ok(tb_json_parse(tb_str_of(out.value), 4, &root, &err));
+        ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "node")), TB_STR("till1")));
+        ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "epoch")),
+                            tb_str_of(tb_store_epoch(f.store))));
+        ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "version")), TB_STR("1.2.3")));
+        ck_assert_int_eq(number(root, "lastSequence"), placed);
+        ck_assert_int_eq(number(root, "deliveredSequence"), placed > 0);
+        ck_assert_int_eq(number(root, "pending"), pending);
+        ck_assert_int_eq(number(root, "clockMs"), f.clock.wall_ms);
+        ck_assert_int_eq(tb_json_get(root, "oldestPendingAt") != NULL, pending);
+        tb_json_free(root);
+    }
+}
+END_TEST
+
+/* What fails is sent again soon, not at once and not only after half a minute. */
+START_TEST(failures_are_made_good)
+{
+    if (_i == 0)
+        out.append_code = TB_BUSY;
+    else if (_i == 1)
+        out.ack_code = TB_UNKNOWN;
+    else
+        out.poll_code = TB_UNAVAILABLE;
+    pass(60000, true);
+    ck_assert_int_ge(out.appends, 2);
+    ck_assert_int_le(out.appends, 60000 / TB_HEARTBEAT_RETRY_MS + 1);
+    ck_assert_uint_eq(beats.sent, 0);
+    out.append_code = out.ack_code = out.poll_code = TB_OK;
+    pass(2 * TB_HEARTBEAT_MS, true);
+    ck_assert_uint_ge(beats.sent, 1);
+}
+END_TEST
+
+/* One at a time: unanswered ones do not pile up. */
+START_TEST(silence_gets_no_second)
+{
+    out.silent = true;
+    pass(300000, true);
+    ck_assert_int_eq(out.appends, 1);
+    ck_assert(beats.outstanding);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("heartbeat");
+    TCase *tc = tcase_create("heartbeat");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, at_once_and_every_half_minute);
+    tcase_add_test(tc, figures_are_of_the_moment);
+    tcase_add_loop_test(tc, failures_are_made_good, 0, 3);
+    tcase_add_test(tc, silence_gets_no_second);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,573 @@
+/* The consumer in a group, before a view that keeps no offsets: whatever fails, whoever takes over
+ * and whoever was thought dead, the view ends as the fold of the log, every dead letter is in its
+ * topic before the log is told so, and who holds partitions is never silent. */
+#include "query/consumer/consumer.h"
+#include "query/doubles/group_log.h"
+#include "query/doubles/history.h"
+#include "query/doubles/mem_view.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct fixture {
+    struct fake_clock clock;
+    struct fake_random fake;
+    struct group_log log;
+    struct letter_box letters[GROUP_MEMBERS];
+    struct mem_view mem;
+    struct history history;
+    struct tb_consumer *consumers[GROUP_MEMBERS];
+    bool *dead[TB_LOG_PARTITIONS]; /* by offset: what must become a dead letter */
+    size_t opens, open_fails;
+    struct tb_error last; /* told */
+    size_t troubles, failures;
+} f;
+
+static bool is_kept(int32_t partition, int64_t offset)
+{
+    for (int m = 0; m < GROUP_MEMBERS; m++) {
+        if (letter_box_has(&f.letters[m], partition, offset))
+            return true;
+    }
+    return false;
+}
+
+static void committing(int32_t partition, int64_t before, int64_t next)
+{
+    for (int64_t at = before; at < next && f.dead[partition]; at++) {
+        if (f.dead[partition][at])
+            ck_assert_msg(is_kept(partition, at), "letter %d-%lld is missing", (int)partition,
+                          (long long)at);
+    }
+}
+
+static void trouble(void *ctx, const struct tb_error *err)
+{
+    (void)ctx;
+    f.last = *err;
+    f.troubles += err->code != TB_OK;
+}
+
+static void failed(void *ctx, const struct tb_error *err)
+{
+    (void)ctx, (void)err;
+    f.failures++;
+}
+
+static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
+{
+    f.opens++;
+    if (f.opens <= f.open_fails)
+        return tb_error_set(err, TB_NOT_FOUND, "topic order-events is not there");
+    *ret_reader = ctx;
+    return TB_OK;
+}
+
+static void start(int m)
+{
+    struct tb_consumer_options options = {
+        .view = &f.mem.view,
+        .clock = &f.clock.clock,
+        .random = &f.fake.random,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = -1,
+        .dead_letters = &f.letters[m].writer,
+        .topic = "order-events",
+        .group = "tillbox-central",
+        .open = on_open,
+        .trouble = trouble,
+        .failed = failed,
+        .ctx = &f.log.members[m].reader,
+    };
+    struct tb_error err = {0};
+
+    ck_ok(tb_consumer_new(&options, &f.consumers[m], &err));
+}
+
+static void setup(void)
+{
+    memset(&f, 0, sizeof f);
+    fake_clock_init(&f.clock, HISTORY_START_MS);
+    fake_random_init(&f.fake, test_seed(77));
+    group_log_init(&f.log, &f.fake);
+    f.log.committing = committing;
+    mem_view_init_guarded(&f.mem);
+    for (int m = 0; m < GROUP_MEMBERS; m++) {
+        letter_box_init(&f.letters[m], &f.fake);
+        start(m);
+    }
+}
+
+static void teardown(void)
+{
+    for (int m = 0; m < GROUP_MEMBERS; m++) {
+        tb_consumer_free(f.consumers[m]);
+        letter_box_release(&f.letters[m]);
+    }
+    group_log_release(&f.log);
+    mem_view_release(&f.mem);
+    history_release(&f.history);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        free(f.dead[p]);
+}
+
+static void add_poison(void)
+{
+    static char keys[2000][8];
+    static int made;
+    struct tb_record record = {.value = TB_STR("{"), .timestamp_ms = HISTORY_START_MS};
+
+    snprintf(keys[made % 2000], sizeof keys[0], "p%d", made % 2000);
+    record.key = tb_str_of(keys[made++ % 2000]);
+    group_log_add(&f.log, &record);
+}
+
+/* What of a partition must die: poison, and what follows an event that is lost. */
+static bool must_die(const struct tb_record *record)
+{
+    struct tb_str version = tb_record_header(record, "ce_orderversion");
+
+    if (!version.ptr)
+        return true;
+    for (size_t i = 0; i < f.history.order_count; i++) {
+        const struct history_order *order = &f.history.orders[i];
+
+        if (tb_str_eq(record->key, tb_str_of(order->order.order_id)))
+            return order->lost > 0 && strtoll(version.ptr, NULL, 10) > order->lost;
+    }
+    return true;
+}
+
+static void fill(const struct history_options *options, size_t poison)
+{
+    history_make(&f.history, &f.fake, options);
+    for (size_t i = 0; i < f.history.record_count; i++) {
+        group_log_add(&f.log, &f.history.records[i]);
+        if (poison > 0 && fake_random_below(&f.fake, 20) == 0) {
+            add_poison();
+            poison--;
+        }
+    }
+    for (; poison > 0; poison--)
+        add_poison();
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        f.dead[p] = calloc(f.log.counts[p] + 1, sizeof *f.dead[p]);
+        for (size_t i = 0; i < f.log.counts[p]; i++)
+            f.dead[p][i] = must_die(&f.log.records[p][i]);
+    }
+}
+
+static void step(int m)
+{
+    int64_t pause_ms = tb_consumer_step(f.consumers[m], 0);
+
+    fake_clock_advance(&f.clock, 1 + (pause_ms > 0 ? pause_ms : 0));
+}
+
+static bool all_committed(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (f.log.counts[p] > 0 && f.log.committed[p] != (int64_t)f.log.counts[p])
+            return false;
+    }
+    return true;
+}
+
+static void drain(int m)
+{
+    for (int steps = 0; !all_committed(); steps++) {
+        ck_assert_int_lt(steps, 5000);
+        step(m);
+    }
+}
+
+static void check_letters(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        for (size_t i = 0; i < f.log.counts[p]; i++)
+            ck_assert_int_eq(is_kept(p, (int64_t)i), f.dead[p][i]);
+    }
+}
+
+/* Killed, or stopped for a flood, and started again. */
+static void restart(int m)
+{
+    tb_consumer_free(f.consumers[m]);
+    group_log_restart(&f.log, m);
+    f.letters[m].waiting_count = 0; /* a writer of its own */
+    start(m);
+}
+
+/* A view that is away: partitions are paused and the group goes on hearing of us. */
+START_TEST(a_view_that_is_away_pauses_and_nobody_is_thrown_out)
+{
+    struct group_member *member = &f.log.members[0];
+    size_t polls;
+
+    fill(&(struct history_options){60, 0, 0}, 0);
+    f.mem.down = true;
+    step(0);
+    for (int i = 0; i < 200; i++) {
+        polls = member->polls;
+        (void)tb_consumer_step(f.consumers[0], 1000);
+        fake_clock_advance(&f.clock, 100);
+        ck_assert_uint_gt(member->polls, polls); /* every step is a sign of life */
+    }
+    ck_assert(member->paused);
+    ck_assert(tb_consumer_stats(f.consumers[0])->failing);
+    ck_assert_uint_eq(f.troubles, 1);
+    ck_assert_uint_gt(f.failures, 3); /* it was tried again */
+    f.mem.down = false;
+    drain(0);
+    step(0);
+    ck_assert(!member->paused);
+    ck_assert_int_eq(f.last.code, TB_OK);
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+/* The batch of a partition that goes to somebody else while it waits is given up. */
+START_TEST(a_revoked_batch_is_abandoned)
+{
+    fill(&(struct history_options){60, 0, 0}, 0);
+    f.mem.down = true;
+    for (int i = 0; i < 5; i++)
+        step(0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        group_log_assign(&f.log, p, 1);
+    step(0); /* sees it */
+    f.mem.down = false;
+    fake_clock_advance(&f.clock, 10000);
+    step(0);
+    ck_assert_uint_eq(f.mem.row_count, 0);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->failing); /* nothing left that fails */
+    drain(1);
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+/* A view that is to be written up to an offset of each partition, and that is another one at every
+ * third commit. */
+static struct {
+    struct tb_view_ops ops;
+    const struct tb_view_ops *mem;
+    int64_t until[TB_LOG_PARTITIONS];
+    int commits;
+} moving;
+
+static enum tb_code moving_until(struct tb_view *view, int32_t partition, int64_t *ret_until,
+                                 struct tb_error *err)
+{
+    (void)view, (void)err;
+    *ret_until = moving.until[partition];
+    return TB_OK;
+}
+
+static enum tb_code moving_commit(struct tb_view *view, const struct tb_plan *plan,
+                                  struct tb_error *err)
+{
+    ck_assert_int_le(plan->next_offset, moving.until[plan->partition]);
+    if (++moving.commits % 3 == 0)
+        return tb_error_set(err, TB_CONFLICT, "another view");
+    return moving.mem->commit(view, plan, err);
+}
+
+static bool all_at_until(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (moving.until[p] > 0 && f.log.committed[p] != moving.until[p])
+            return false;
+    }
+    return true;
+}
+
+/* Where a view is held each partition comes to where it is, whatever is behind, and no further;
+ * that is no trouble. What was planned for another view is planned again. */
+START_TEST(a_held_view_stands_where_it_is_held)
+{
+    fill(&(struct history_options){60, 10, 10}, 3);
+    f.log.batch_max = 20;
+    moving.mem = f.mem.view.ops;
+    moving.ops = *f.mem.view.ops;
+    moving.ops.until = moving_until;
+    moving.ops.commit = moving_commit;
+    f.mem.view.ops = &moving.ops;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        moving.until[p] = p == 0 ? 0 : (int64_t)f.log.counts[p] * p / TB_LOG_PARTITIONS;
+    for (int steps = 0; !all_at_until(); steps++) {
+        ck_assert_int_lt(steps, 1000);
+        step(0);
+    }
+    for (int i = 0; i < 20; i++)
+        step(0);
+    ck_assert(all_at_until());
+    ck_assert_int_eq(f.log.committed[0], -1);
+    ck_assert_uint_eq(f.failures, 0);
+    ck_assert(!tb_consumer_stats(f.consumers[0])->failing);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        moving.until[p] = INT64_MAX;
+    drain(0);
+    mem_view_check(&f.mem, &f.history);
+    check_letters();
+}
+END_TEST
+
+/* Frozen, taken for dead, and back: what it still writes and commits changes nothing. */
+START_TEST(a_zombie_changes_nothing)
+{
+    fill(&(struct history_options){80, 0, 0}, 0);
+    f.log.batch_max = 20;
+    f.mem.down = true;
+    for (int i = 0; i < 3; i++)
+        step(0); /* it has a batch in hand */
+    f.mem.down = false;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        group_log_assign(&f.log, p, 1); /* unseen by 0, which sleeps */
+    drain(1);
+    fake_clock_advance(&f.clock, 60000);
+    step(0);
+    step(0);
+    ck_assert(all_committed());
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+/* A view that asks who reads a partition. */
+static struct {
+    struct tb_view_ops ops;
+    const struct tb_view_ops *mem;
+    bool steal; /* what is owned is another's by then */
+    int owns[TB_LOG_PARTITIONS], commits[TB_LOG_PARTITIONS];
+} owning;
+
+static enum tb_code owning_own(struct tb_view *view, int32_t partition, struct tb_error *err)
+{
+    (void)view, (void)err;
+    owning.owns[partition]++;
+    for (int p = 0; p < TB_LOG_PARTITIONS && owning.steal; p++)
+        group_log_assign(&f.log, p, 1);
+    return TB_OK;
+}
+
+static enum tb_code owning_commit(struct tb_view *view, const struct tb_plan *plan,
+                                  struct tb_error *err)
+{
+    ck_assert_int_gt(owning.owns[plan->partition], 0);
+    owning.commits[plan->partition]++;
+    return owning.mem->commit(view, plan, err);
+}
+
+static void start_owning(void)
+{
+    memset(&owning, 0, sizeof owning);
+    owning.mem = f.mem.view.ops;
+    owning.ops = *f.mem.view.ops;
+    owning.ops.own = owning_own;
+    owning.ops.commit = owning_commit;
+    f.mem.view.ops = &owning.ops;
+}
+
+/* Each time a partition comes, the view is told before it is given anything, and only then. */
+START_TEST(a_partition_is_owned_once_whenever_it_comes)
+{
+    fill(&(struct history_options){80, 0, 0}, 0);
+    f.log.batch_max = 10;
+    start_owning();
+    for (int turn = 0; turn < 3; turn++) {
+        for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+            group_log_assign(&f.log, p, turn % 2);
+        step(1 - turn % 2); /* gives them up */
+        for (int i = 0; i < 2 * TB_LOG_PARTITIONS && !all_committed(); i++)
+            step(turn % 2);
+    }
+    drain(0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        ck_assert_int_gt(owning.commits[p], owning.owns[p]);
+        ck_assert_int_le(owning.owns[p], 3);
+    }
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+/* Frozen before it owned what it has in hand, and taken for dead: it would be the last to own it,
+ * but for the group that does not confirm it. */
+START_TEST(what_the_group_does_not_confirm_is_not_written)
+{
+    fill(&(struct history_options){80, 0, 0}, 0);
+    start_owning();
+    owning.steal = true;
+    step(0);
+    owning.steal = false;
+    for (int i = 0; i < 3; i++)
+        step(0);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        ck_assert_int_eq(owning.commits[p], 0);
+    ck_assert_uint_eq(f.failures, 0); /* no trouble of the view */
+    drain(1);
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+START_TEST(letters_come_before_offsets)
+{
+    fill(&(struct history_options){40, 30, 0}, 5);
+    f.letters[0].mood = LETTERS_UNHEARD;
+    for (int i = 0; i < 100; i++)
+        step(0);
+    ck_assert(!all_committed());
+    ck_assert(tb_consumer_stats(f.consumers[0])->failing);
+    f.letters[0].mood = LETTERS_LOST;
+    for (int i = 0; i < 20; i++)
+        step(0);
+    ck_assert(!all_committed());
+    f.letters[0].mood = LETTERS_TAKEN;
+    drain(0);
+    mem_view_check(&f.mem, &f.history);
+    check_letters();
+}
+END_TEST
+
+/* What the topic will not take whole goes without its value: where it came from is told. */
+START_TEST(a_letter_that_is_refused_goes_without_its_value)
+{
+    fill(&(struct history_options){5, 0, 0}, 5);
+    f.letters[0].mood = LETTERS_REFUSED;
+    drain(0);
+    check_letters();
+    for (size_t i = 0; i < f.letters[0].kept_count; i++)
+        ck_assert(!f.letters[0].kept[i].has_value);
+}
+END_TEST
+
+/* A release that cannot read its events must not empty the topic into the dead letters. */
+START_TEST(a_flood_of_dead_letters_stops_reading)
+{
+    struct group_member *member = &f.log.members[0];
+    size_t polls;
+
+    fill(&(struct history_options){0, 0, 0}, 150);
+    for (int i = 0; i < 50; i++)
+        step(0);
+    ck_assert(tb_consumer_stats(f.consumers[0])->stopped);
+    ck_assert(tb_consumer_stats(f.consumers[0])->failing);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_A_MINUTE);
+    ck_assert_ptr_nonnull(strstr(f.last.text, "dead letters within a minute"));
+    polls = member->polls;
+    fake_clock_advance(&f.clock, 3600000); /* time alone mends nothing */
+    for (int i = 0; i < 50; i++)
+        step(0);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_A_MINUTE);
+    ck_assert_uint_gt(member->polls, polls + 40); /* it keeps its partitions */
+    ck_assert(!all_committed());
+    restart(0); /* somebody has looked at it */
+    drain(0);
+    check_letters();
+}
+END_TEST
+
+/* As many, but not at once. */
+START_TEST(slow_dead_letters_do_not_stop_anything)
+{
+    fill(&(struct history_options){0, 0, 0}, 300);
+    f.log.batch_max = 5;
+    for (int i = 0; i < 3000 && !all_committed(); i++) {
+        step(0);
+        fake_clock_advance(&f.clock, 4000);
+    }
+    ck_assert(all_committed());
+    ck_assert(!tb_consumer_stats(f.consumers[0])->stopped);
+    check_letters();
+}
+END_TEST
+
+/* The group is joined only when everything is there. */
+START_TEST(nothing_is_joined_before_all_is_there)
+{
+    f.open_fails = 7;
+    fill(&(struct history_options){20, 0, 0}, 0);
+    for (int i = 0; i < 5; i++)
+        step(0);
+    ck_assert_uint_eq(f.log.members[0].polls, 0);
+    ck_assert_uint_eq(f.troubles, 1);
+    ck_assert_ptr_nonnull(strstr(f.last.text, "not there"));
+    tb_consumer_stop(f.consumers[0]); /* there is no reader yet to wake */
+    drain(0);
+    step(0);
+    ck_assert_int_eq(f.last.code, TB_OK);
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+static void disturb(void)
+{
+    switch (fake_random_below(&f.fake, 8)) {
+    case 0:
+        f.mem.down = !f.mem.down;
+        break;
+    case 1:
+        f.mem.fail_at = f.mem.calls + 1 + fake_random_below(&f.fake, 30);
+        f.mem.fail_after = fake_random_below(&f.fake, 2) == 0;
+        break;
+    case 2:
+        f.log.down = !f.log.down;
+        break;
+    case 3:
+        restart((int)fake_random_below(&f.fake, GROUP_MEMBERS));
+        break;
+    default:
+        group_log_assign(&f.log, (int32_t)fake_random_below(&f.fake, TB_LOG_PARTITIONS),
+                         (int)fake_random_below(&f.fake, GROUP_MEMBERS));
+        break;
+    }
+}
+
+/* Members that sleep, die and take over while log, view and dead letters come and go. */
+START_TEST(whatever_happens_the_view_is_the_fold_of_the_log)
+{
+    fake_random_init(&f.fake, test_seed(1000 + (uint64_t)_i));
+    fill(&(struct history_options){150, 5, 10}, 10);
+    f.log.batch_max = 30;
+    for (int m = 0; m < GROUP_MEMBERS; m++)
+        f.letters[m].mood = LETTERS_RANDOM;
+    for (int i = 0; i < 1500; i++) {
+        if (fake_random_below(&f.fake, 6) == 0)
+            disturb();
+        step((int)fake_random_below(&f.fake, GROUP_MEMBERS)); /* the others sleep */
+    }
+    f.mem.down = f.log.down = false;
+    f.mem.fail_at = 0;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        group_log_assign(&f.log, p, (int)fake_random_below(&f.fake, GROUP_MEMBERS));
+    for (int i = 0; i < 20000 && !all_committed(); i++) {
+        int m = (int)fake_random_below(&f.fake, GROUP_MEMBERS);
+
+        step(m);
+        fake_clock_advance(&f.clock, 50); /* a paused one has waited */
+        if (tb_consumer_stats(f.consumers[m])->stopped)
+            restart(m);
+    }
+    ck_assert(all_committed());
+    mem_view_check(&f.mem, &f.history);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("query/consumer_group");
+    TCase *tc = tcase_create("group");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_view_that_is_away_pauses_and_nobody_is_thrown_out);
+    tcase_add_test(tc, a_revoked_batch_is_abandoned);
+    tcase_add_test(tc, a_held_view_stands_where_it_is_held);
+    tcase_add_test(tc, a_zombie_changes_nothing);
+    tcase_add_test(tc, a_partition_is_owned_once_whenever_it_comes);
+    tcase_add_test(tc, what_the_group_does_not_confirm_is_not_written);
+    tcase_add_test(tc, letters_come_before_offsets);
+    tcase_add_test(tc, a_letter_that_is_refused_goes_without_its_value);
+    tcase_add_test(tc, a_flood_of_dead_letters_stops_reading);
+    tcase_add_test(tc, slow_dead_letters_do_not_stop_anything);
+    tcase_add_test(tc, nothing_is_joined_before_all_is_there);
+    tcase_add_loop_test(tc, whatever_happens_the_view_is_the_fold_of_the_log, 0, 20);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

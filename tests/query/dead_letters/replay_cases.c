@@ -1,0 +1,315 @@
+#include "query/dead_letters/replay_cases.h"
+#include "query/consumer/consumer.h"
+#include "query/dead_letters/replay.h"
+#include "query/doubles/fake_log.h"
+#include "query/doubles/history.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TOPIC "order-events"
+#define FAULTY_STEPS 400
+
+static struct bed {
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct fake_clock clock;
+    struct fake_random random;
+    struct fake_log log;
+    struct history history;
+    struct tb_arena arena;
+    struct tb_consumer *consumer;
+    bool faulty;
+    size_t followed;
+    /* The value that a record should have had, by place; absent: it has it. */
+    struct tb_str *sound[TB_LOG_PARTITIONS];
+    size_t originals[TB_LOG_PARTITIONS]; /* records before anything was sent again */
+} b;
+
+static bool happens(unsigned percent)
+{
+    return fake_random_below(&b.random, 100) < percent;
+}
+
+/* A copy of the record behind its partition's end. */
+static void append(const struct tb_record *record)
+{
+    struct tb_record copy;
+
+    ck_assert(tb_record_copy(&b.arena, record, &copy));
+    copy.timestamp_ms = b.clock.wall_ms;
+    fake_log_add(&b.log, &copy);
+}
+
+/* The log's writer: while all goes wrong it may be away, and what it took may be lost, or be
+ * there twice. */
+static bool resend(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+{
+    (void)ctx;
+    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_LETTER_GAP)));
+    b.followed++;
+    if (b.faulty && happens(10))
+        return false;
+    if (b.faulty && happens(10))
+        return true;
+    append(record);
+    if (b.faulty && happens(10))
+        append(record);
+    return true;
+}
+
+static void start_consumer(void)
+{
+    const struct tb_consumer_options options = {
+        .reader = &b.log.reader,
+        .view = b.view,
+        .clock = &b.clock.clock,
+        .random = &b.random.random,
+        .rules = {.currency = "EUR"},
+        .dead_letter_keep_ms = -1,
+        .topic = TOPIC,
+        .resend = resend,
+    };
+    struct tb_error err = {0};
+
+    ck_ok(tb_consumer_new(&options, &b.consumer, &err));
+}
+
+/* The process dies: what it had sent and not seen is forgotten. */
+static void restart(void)
+{
+    tb_consumer_free(b.consumer);
+    if (b.view->ops->undo)
+        b.view->ops->undo(b.view);
+    fake_log_reopen(&b.log);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        b.log.position[p] = 0; /* where a view keeps no offsets: all of it again */
+    start_consumer();
+}
+
+static void step(void)
+{
+    (void)tb_consumer_step(b.consumer, 0);
+}
+
+/* Not JSON, or JSON of the wrong shape. */
+static struct tb_str spoil(struct tb_str value)
+{
+    char text[16];
+
+    if (happens(50))
+        return (struct tb_str){value.ptr, value.len / 2};
+    snprintf(text, sizeof text, "{\"a\":%d}", (int)fake_random_below(&b.random, 1000));
+    return tb_arena_copy(&b.arena, tb_str_of(text));
+}
+
+static void fill_log(size_t orders)
+{
+    history_make(&b.history, &b.random,
+                 &(struct history_options){.orders = orders, .repeat_percent = 3});
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        b.sound[p] = tb_arena_array(&b.arena, b.history.record_count, sizeof(struct tb_str));
+    for (size_t i = 0; i < b.history.record_count; i++) {
+        struct tb_record record = b.history.records[i];
+        int32_t p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
+
+        if (happens(10)) {
+            b.sound[p][b.originals[p]] = record.value;
+            record.value = spoil(record.value);
+        }
+        b.originals[p]++;
+        fake_log_add(&b.log, &record);
+    }
+}
+
+/* Letters that are there, as far as there is room. */
+#define LETTERS_MAX 2000
+struct letters {
+    struct tb_letter list[LETTERS_MAX]; /* places, reasons and statuses */
+    size_t count;
+};
+
+static bool keep(void *ctx, const struct tb_letter *letter)
+{
+    struct letters *letters = ctx;
+
+    ck_assert_uint_lt(letters->count, LETTERS_MAX);
+    letters->list[letters->count] = *letter;
+    letters->list[letters->count].reason = tb_arena_copy(&b.arena, letter->reason);
+    letters->count++;
+    return true;
+}
+
+static void list(struct letters *letters)
+{
+    struct tb_letter_filter filter = {.limit = LETTERS_MAX - 1};
+    struct tb_error err = {0};
+    bool more = false;
+
+    letters->count = 0;
+    ck_ok(b.reader->ops->letters(b.reader, &filter, keep, letters, &more, &err));
+    ck_assert(!more);
+}
+
+/* A person sends a letter again, mended where it has to be. */
+static void replay(struct tb_letter_place place, bool mend)
+{
+    struct tb_str sound = b.sound[place.partition][place.offset];
+    struct tb_letter letter;
+    struct tb_record record;
+    struct tb_error err = {0};
+
+    ck_assert_uint_lt((size_t)place.offset, b.originals[place.partition]);
+    ck_ok(b.reader->ops->letter(b.reader, place, &b.arena, &letter, &err));
+    ck_ok(tb_replay_record(&letter, TOPIC, mend ? sound : (struct tb_str){0}, false, &b.arena,
+                           &record, &err));
+    append(&record);
+}
+
+static void meddle(struct letters *letters)
+{
+    struct tb_error err = {0};
+    const struct tb_letter *letter;
+
+    list(letters);
+    if (letters->count == 0)
+        return;
+    letter = &letters->list[fake_random_below(&b.random, letters->count)];
+    if (happens(20)) {
+        enum tb_code code = b.view->ops->drop_letter(b.view, letter->place, b.clock.wall_ms, &err);
+
+        ck_assert_int_eq(code, letter->status == TB_LETTER_REPLAYED ? TB_CONFLICT : TB_OK);
+    } else {
+        replay(letter->place, happens(40));
+    }
+}
+
+static void live_through_faults(struct letters *letters)
+{
+    b.faulty = true;
+    b.log.batch_max = 20;
+    for (int i = 0; i < FAULTY_STEPS; i++) {
+        step();
+        if (happens(10))
+            meddle(letters);
+        if (happens(3))
+            restart(); /* also between what was sent and what is noted of it */
+        if (happens(30))
+            fake_clock_advance(&b.clock, (int64_t)fake_random_below(&b.random, 8000));
+    }
+    b.faulty = false;
+}
+
+static bool is_read(void)
+{
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        if (b.log.position[p] < (int64_t)b.log.counts[p])
+            return false;
+    }
+    return true;
+}
+
+static void drain(void)
+{
+    int steps = 0;
+
+    do {
+        step();
+        ck_assert_int_lt(steps++, 20000);
+    } while (!is_read());
+}
+
+/* Whoever mends goes through the letters in any order; those that wait for others follow by
+ * themselves, within 30 s of the last one. */
+static void mend_all(struct letters *letters)
+{
+    list(letters);
+    for (size_t left = letters->count; left > 0; left--) {
+        size_t at = fake_random_below(&b.random, left);
+        struct tb_letter letter = letters->list[at];
+
+        letters->list[at] = letters->list[left - 1];
+        if (letter.status == TB_LETTER_DROPPED ||
+            b.sound[letter.place.partition][letter.place.offset].ptr)
+            replay(letter.place, true);
+        if (happens(20))
+            step();
+    }
+    drain();
+    /* What was sent and lost before is given its time first. */
+    fake_clock_advance(&b.clock, 30000);
+    for (int second = 0; second < 30; second++) {
+        drain();
+        fake_clock_advance(&b.clock, 1000);
+    }
+}
+
+static void check_orders(void)
+{
+    for (size_t i = 0; i < b.history.order_count; i++) {
+        const struct history_order *order = &b.history.orders[i];
+        struct tb_error err = {0};
+        struct tb_buf doc = {0};
+        int64_t version = 0;
+
+        ck_ok(
+            b.reader->ops->get(b.reader, tb_str_of(order->order.order_id), &doc, &version, &err));
+        ck_assert_int_eq(version, order->versions);
+        ck_assert_msg(tb_str_eq(tb_buf_str(&doc), order->docs[version]), "%s is not %s", doc.data,
+                      order->docs[version].ptr);
+        tb_buf_release(&doc);
+    }
+}
+
+/* Never a second letter of one record, and none of a record that was sent again. */
+static void check_letters(struct letters *letters)
+{
+    list(letters);
+    for (size_t i = 0; i < letters->count; i++) {
+        const struct tb_letter *letter = &letters->list[i];
+
+        ck_assert_uint_lt((size_t)letter->place.offset, b.originals[letter->place.partition]);
+        ck_assert_msg(letter->status == TB_LETTER_REPLAYED, "%s at %d/%d: %.*s",
+                      tb_letter_status_name(letter->status), (int)letter->place.partition,
+                      (int)letter->place.offset, (int)letter->reason.len, letter->reason.ptr);
+    }
+}
+
+/* The same log into the same view once more. */
+static void check_reading_again_changes_nothing(struct letters *letters)
+{
+    size_t before, followed = b.followed;
+
+    list(letters);
+    before = letters->count;
+    restart();
+    drain();
+    check_orders();
+    check_letters(letters);
+    ck_assert_uint_eq(letters->count, before);
+    ck_assert_uint_eq(b.followed, followed);
+}
+
+void replay_heals(struct tb_view *view, struct tb_view_reader *reader, uint64_t seed,
+                  size_t orders)
+{
+    struct letters *letters = calloc(1, sizeof *letters);
+
+    ck_assert_ptr_nonnull(letters);
+    b = (struct bed){.view = view, .reader = reader};
+    fake_random_init(&b.random, seed);
+    fake_clock_init(&b.clock, HISTORY_START_MS);
+    fake_log_init(&b.log, &b.random);
+    fill_log(orders);
+    start_consumer();
+    live_through_faults(letters);
+    drain();
+    mend_all(letters);
+    check_orders();
+    check_letters(letters);
+    check_reading_again_changes_nothing(letters);
+    tb_consumer_free(b.consumer);
+    fake_log_release(&b.log);
+    history_release(&b.history);
+    tb_arena_release(&b.arena);
+    free(letters);
+}

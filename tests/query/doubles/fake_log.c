@@ -1,0 +1,165 @@
+#include "query/doubles/fake_log.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake_log *log_of(struct tb_log_reader *reader)
+{
+    return (struct fake_log *)reader;
+}
+
+static bool fails(struct fake_log *log, struct tb_error *err)
+{
+    log->calls++;
+    if (!log->down && log->calls != log->fail_at)
+        return false;
+    tb_error_set(err, TB_UNAVAILABLE, "injected");
+    return true;
+}
+
+/* What was handed out before is gone: whoever still looks at it is caught. */
+static void spoil(struct fake_log *log)
+{
+    free(log->handed_out);
+    log->handed_out = NULL;
+}
+
+struct tb_record *fake_log_copies(const struct tb_record *from, size_t count)
+{
+    size_t bytes = 0;
+    struct tb_record *copies;
+    char *text;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += from[i].value.len;
+    copies = malloc(count * sizeof *copies + bytes + 1);
+    ck_assert_ptr_nonnull(copies);
+    text = (char *)(copies + count);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = from[i];
+        if (from[i].value.ptr) {
+            memcpy(text, from[i].value.ptr, from[i].value.len);
+            copies[i].value.ptr = text;
+            text += from[i].value.len;
+        }
+    }
+    return copies;
+}
+
+static void hand_out(struct fake_log *log, int32_t partition, size_t count,
+                     struct tb_log_batch *ret_batch)
+{
+    struct tb_record *copies =
+        fake_log_copies(log->records[partition] + log->position[partition], count);
+
+    log->handed_out = (char *)copies;
+    log->position[partition] += (int64_t)count;
+    *ret_batch = (struct tb_log_batch){partition, copies, count, 0};
+}
+
+static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
+                         struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct fake_log *log = log_of(reader);
+
+    spoil(log);
+    log->last_wait_ms = wait_ms;
+    if (fails(log, err))
+        return err->code;
+    for (int i = 0; i < TB_LOG_PARTITIONS; i++) {
+        int32_t p = log->turn++ % TB_LOG_PARTITIONS;
+        size_t left = log->counts[p] - (size_t)log->position[p];
+
+        if (log->corrupt[p] || log->position[p] < log->begin[p])
+            return tb_error_set(err, TB_CORRUPT, "partition %d is out of range", (int)p);
+        if (left == 0)
+            continue;
+        if (left > max)
+            left = max;
+        if (log->batch_max > 0 && left > log->batch_max)
+            left = 1 + fake_random_below(log->random, log->batch_max);
+        hand_out(log, p, left, ret_batch);
+        return TB_OK;
+    }
+    *ret_batch = (struct tb_log_batch){0};
+    return TB_OK;
+}
+
+static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
+                         struct tb_error *err)
+{
+    struct fake_log *log = log_of(reader);
+
+    if (fails(log, err))
+        return err->code;
+    log->position[partition] = offset;
+    return TB_OK;
+}
+
+static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int64_t next,
+                           struct tb_error *err)
+{
+    struct fake_log *log = log_of(reader);
+
+    if (fails(log, err))
+        return err->code;
+    ck_assert_int_gt(next, log->committed[partition]);
+    log->committed[partition] = next;
+    return TB_OK;
+}
+
+static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
+                          struct tb_log_range *ret_range, struct tb_error *err)
+{
+    struct fake_log *log = log_of(reader);
+
+    if (fails(log, err))
+        return err->code;
+    *ret_range = (struct tb_log_range){log->begin[partition], (int64_t)log->counts[partition],
+                                       log->committed[partition]};
+    return TB_OK;
+}
+
+static void wake(struct tb_log_reader *reader)
+{
+    log_of(reader)->wakes++;
+}
+
+static const struct tb_log_reader_ops ops = {
+    .poll = poll, .seek = seek, .commit = commit, .range = range, .wake = wake};
+
+void fake_log_init(struct fake_log *log, struct fake_random *random)
+{
+    *log = (struct fake_log){.reader.ops = &ops, .random = random};
+    fake_log_reopen(log);
+}
+
+void fake_log_reopen(struct fake_log *log)
+{
+    spoil(log);
+    log->turn = 0;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        log->position[p] = -1; /* whoever reads without asking for a position is caught */
+        log->committed[p] = -1;
+    }
+}
+
+void fake_log_release(struct fake_log *log)
+{
+    spoil(log);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        free(log->records[p]);
+}
+
+void fake_log_add(struct fake_log *log, const struct tb_record *record)
+{
+    int32_t p = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    size_t count = log->counts[p];
+    struct tb_record *grown = realloc(log->records[p], (count + 1) * sizeof *grown);
+
+    ck_assert_ptr_nonnull(grown);
+    grown[count] = *record;
+    grown[count].partition = p;
+    grown[count].offset = (int64_t)count;
+    log->records[p] = grown;
+    log->counts[p]++;
+}

@@ -1,0 +1,35 @@
+/* A log to read from that stands in memory: hands out batches of random size, spoils what it
+ * handed out before, and fails when it is told to.
+ *
+ * Thread:  one.
+ * Memory:  borrows the records; fake_log_release frees the rest.
+ * Errors:  TB_UNAVAILABLE, injected; TB_CORRUPT for a partition that is marked so.
+ * Units:   as log.h. */
+#pragma once
+#include "bridge/log/log.h"
+#include "support/support.h"
+
+struct fake_log {
+    struct tb_log_reader reader; /* hand out &log->reader */
+    struct fake_random *random;
+    struct tb_record *records[TB_LOG_PARTITIONS]; /* owned lists; the records' bytes are not */
+    size_t counts[TB_LOG_PARTITIONS];
+    int64_t begin[TB_LOG_PARTITIONS]; /* what is older is gone */
+    int64_t position[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
+    bool corrupt[TB_LOG_PARTITIONS];
+    int turn;
+    size_t batch_max;        /* 0: as many as are asked for */
+    uint64_t calls, fail_at; /* of poll, seek, commit and range, from 1; 0: none */
+    bool down;               /* every call fails */
+    int64_t last_wait_ms;
+    size_t wakes;
+    char *handed_out; /* the last batch's records and values */
+};
+void fake_log_init(struct fake_log *log, struct fake_random *random);
+void fake_log_release(struct fake_log *log);
+/* Behind its key's partition; the record's bytes are borrowed. */
+void fake_log_add(struct fake_log *log, const struct tb_record *record);
+/* As a reader that is opened anew stands. */
+void fake_log_reopen(struct fake_log *log);
+/* As a log hands them out, values of their own: freed they are gone. One piece; free it. */
+struct tb_record *fake_log_copies(const struct tb_record *from, size_t count);

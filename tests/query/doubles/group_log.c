@@ -1,0 +1,296 @@
+#include "query/doubles/group_log.h"
+#include "query/doubles/fake_log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct group_member *member_of(struct tb_log_reader *reader)
+{
+    return (struct group_member *)reader;
+}
+
+static int index_of(const struct group_member *member)
+{
+    return (int)(member - member->log->members);
+}
+
+static enum tb_code refuse(struct tb_error *err)
+{
+    return tb_error_set(err, TB_UNAVAILABLE, "injected");
+}
+
+static void spoil(struct group_member *member)
+{
+    free(member->handed_out);
+    member->handed_out = NULL;
+}
+
+/* What the group has decided meanwhile. */
+static void rebalance(struct group_member *member)
+{
+    struct group_log *log = member->log;
+
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
+        bool mine = log->owner[p] == index_of(member);
+
+        if (mine && !member->holds[p]) {
+            member->position[p] = log->committed[p] >= 0 ? log->committed[p] : 0;
+            member->tenure[p] = ++member->tenures;
+        }
+        member->holds[p] = mine;
+    }
+}
+
+static void hand_out(struct group_member *member, int32_t partition, size_t count,
+                     struct tb_log_batch *ret_batch)
+{
+    struct tb_record *copies =
+        fake_log_copies(member->log->records[partition] + member->position[partition], count);
+
+    member->handed_out = (char *)copies;
+    member->position[partition] += (int64_t)count;
+    *ret_batch = (struct tb_log_batch){partition, copies, count, member->tenure[partition]};
+}
+
+static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
+                         struct tb_log_batch *ret_batch, struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+    struct group_log *log = member->log;
+
+    (void)wait_ms;
+    spoil(member);
+    member->polls++;
+    member->max = max;
+    rebalance(member);
+    *ret_batch = (struct tb_log_batch){0};
+    if (log->down)
+        return refuse(err);
+    for (int i = 0; i < TB_LOG_PARTITIONS && !member->paused && max > 0; i++) {
+        int32_t p = member->turn++ % TB_LOG_PARTITIONS;
+        size_t left;
+
+        if (!member->holds[p])
+            continue;
+        left = log->counts[p] - (size_t)member->position[p];
+        if (left == 0)
+            continue;
+        left = left < max ? left : max;
+        if (log->batch_max > 0 && left > log->batch_max)
+            left = 1 + fake_random_below(log->random, log->batch_max);
+        hand_out(member, p, left, ret_batch);
+        return TB_OK;
+    }
+    return TB_OK;
+}
+
+static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
+                         struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+
+    if (member->log->down)
+        return refuse(err);
+    if (member->holds[partition])
+        member->position[partition] = offset;
+    return TB_OK;
+}
+
+static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int64_t next,
+                           struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+    struct group_log *log = member->log;
+    int64_t before = log->committed[partition];
+
+    if (log->down)
+        return refuse(err);
+    if (!member->holds[partition] || log->owner[partition] != index_of(member))
+        return TB_OK; /* the holder's counts */
+    ck_assert_int_le(next, (int64_t)log->counts[partition]);
+    if (log->committing)
+        log->committing(partition, before < 0 ? 0 : before, next);
+    log->committed[partition] = next;
+    return TB_OK;
+}
+
+static enum tb_code pause(struct tb_log_reader *reader, bool paused, struct tb_error *err)
+{
+    (void)err;
+    member_of(reader)->paused = paused;
+    return TB_OK;
+}
+
+static bool holds(struct tb_log_reader *reader, int32_t partition)
+{
+    return member_of(reader)->holds[partition];
+}
+
+static enum tb_code confirm(struct tb_log_reader *reader, int32_t partition, int64_t next,
+                            struct tb_error *err)
+{
+    struct group_member *member = member_of(reader);
+
+    if (member->log->down || member->log->owner[partition] != index_of(member))
+        return tb_error_set(err, TB_BUSY, "no word of the group");
+    return commit(reader, partition, next, err);
+}
+
+static void wake(struct tb_log_reader *reader)
+{
+    (void)reader;
+}
+
+static const struct tb_log_reader_ops reader_ops = {.poll = poll,
+                                                    .seek = seek,
+                                                    .commit = commit,
+                                                    .pause = pause,
+                                                    .holds = holds,
+                                                    .confirm = confirm,
+                                                    .wake = wake};
+
+void group_log_init(struct group_log *log, struct fake_random *random)
+{
+    memset(log, 0, sizeof *log);
+    log->random = random;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        log->committed[p] = -1;
+    for (int m = 0; m < GROUP_MEMBERS; m++)
+        log->members[m] = (struct group_member){.reader.ops = &reader_ops, .log = log};
+}
+
+void group_log_release(struct group_log *log)
+{
+    for (int m = 0; m < GROUP_MEMBERS; m++)
+        spoil(&log->members[m]);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        free(log->records[p]);
+}
+
+void group_log_add(struct group_log *log, const struct tb_record *record)
+{
+    int32_t p = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    size_t count = log->counts[p];
+
+    log->records[p] = realloc(log->records[p], (count + 1) * sizeof *log->records[p]);
+    ck_assert_ptr_nonnull(log->records[p]);
+    log->records[p][count] = *record;
+    log->records[p][count].partition = p;
+    log->records[p][count].offset = (int64_t)count;
+    log->counts[p]++;
+}
+
+void group_log_assign(struct group_log *log, int32_t partition, int member)
+{
+    log->owner[partition] = member;
+}
+
+void group_log_restart(struct group_log *log, int member)
+{
+    struct group_member *fresh = &log->members[member];
+
+    spoil(fresh);
+    *fresh = (struct group_member){.reader.ops = &reader_ops, .log = log};
+}
+
+static struct letter_box *box_of(struct tb_log_writer *writer)
+{
+    return (struct letter_box *)writer;
+}
+
+static int64_t number_of(const struct tb_record *record, const char *name)
+{
+    struct tb_str text = tb_record_header(record, name);
+    int64_t number = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        number = number << 8 | (unsigned char)text.ptr[i];
+    return number;
+}
+
+static void keep(struct letter_box *box, const struct tb_record *record)
+{
+    struct tb_str reason = tb_record_header(record, "kafka_dlt-exception-fqcn");
+    struct kept_letter *letter;
+
+    if (box->kept_count == box->kept_max) {
+        box->kept_max = box->kept_max ? 2 * box->kept_max : 64;
+        box->kept = realloc(box->kept, box->kept_max * sizeof *box->kept);
+        ck_assert_ptr_nonnull(box->kept);
+    }
+    letter = &box->kept[box->kept_count++];
+    ck_assert(record->keep_partition);
+    letter->partition = (int32_t)number_of(record, "kafka_dlt-original-partition");
+    ck_assert_int_eq(letter->partition, record->partition);
+    letter->offset = number_of(record, "kafka_dlt-original-offset");
+    letter->has_value = record->value.ptr != NULL;
+    snprintf(letter->reason, sizeof letter->reason, "%.*s", (int)reason.len, reason.ptr);
+}
+
+static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,
+                           int64_t tag, struct tb_error *err)
+{
+    struct letter_box *box = box_of(writer);
+    struct tb_log_ack ack = {.tag = tag, .code = TB_OK};
+
+    box->appended++;
+    if (box->waiting_count == TB_LOG_BATCH_MAX)
+        return tb_error_set(err, TB_BUSY, "full");
+    if (box->mood == LETTERS_REFUSED && record->value.ptr)
+        return tb_error_set(err, TB_INVALID, "too large");
+    if (box->mood == LETTERS_RANDOM) {
+        ack.code = fake_random_below(box->random, 4) == 0 ? TB_UNKNOWN : TB_OK;
+        ack.alone_wanted = fake_random_below(box->random, 2) == 0;
+    }
+    if (ack.code == TB_OK || fake_random_below(box->random, 2) == 0)
+        keep(box, record);
+    box->waiting[box->waiting_count++] = ack;
+    return TB_OK;
+}
+
+static enum tb_code letters_poll(struct tb_log_writer *writer, int64_t wait_ms,
+                                 struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                                 struct tb_error *err)
+{
+    struct letter_box *box = box_of(writer);
+    uint64_t chance = box->mood == LETTERS_RANDOM ? fake_random_below(box->random, 6) : 6;
+    size_t count = box->waiting_count < max ? box->waiting_count : max;
+
+    (void)wait_ms;
+    *ret_count = 0;
+    if (box->mood == LETTERS_UNHEARD || chance == 0)
+        return TB_OK;
+    if (box->mood == LETTERS_LOST || chance == 1) {
+        box->waiting_count = 0;
+        return refuse(err);
+    }
+    memcpy(ret_acks, box->waiting, count * sizeof *ret_acks);
+    memmove(box->waiting, box->waiting + count,
+            (box->waiting_count - count) * sizeof *box->waiting);
+    box->waiting_count -= count;
+    *ret_count = count;
+    return TB_OK;
+}
+
+void letter_box_init(struct letter_box *box, struct fake_random *random)
+{
+    static const struct tb_log_writer_ops ops = {.append = append, .poll = letters_poll};
+
+    memset(box, 0, sizeof *box);
+    box->writer.ops = &ops;
+    box->random = random;
+}
+
+void letter_box_release(struct letter_box *box)
+{
+    free(box->kept);
+}
+
+bool letter_box_has(const struct letter_box *box, int32_t partition, int64_t offset)
+{
+    for (size_t i = 0; i < box->kept_count; i++) {
+        if (box->kept[i].partition == partition && box->kept[i].offset == offset)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,303 @@
+#include "query/doubles/mem_view.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id)
+{
+    for (size_t i = 0; i < mem->row_count; i++) {
+        if (strcmp(mem->rows[i].order_id, order_id) == 0)
+            return &mem->rows[i];
+    }
+    return NULL;
+}
+
+static struct mem_row *copy_rows(const struct mem_view *mem)
+{
+    struct mem_row *rows = calloc(mem->row_count + 1, sizeof *rows);
+
+    ck_assert_ptr_nonnull(rows);
+    for (size_t i = 0; i < mem->row_count; i++) {
+        rows[i] = mem->rows[i];
+        rows[i].doc = rows[i].doc ? strdup(rows[i].doc) : NULL;
+    }
+    return rows;
+}
+
+static void free_rows(struct mem_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(rows[i].doc);
+    free(rows);
+}
+
+/* What a failure or a death goes back to; where every commit stands by itself, nothing. */
+static void keep(struct mem_view *mem)
+{
+    if (!mem->view.ops->flush || mem->kept)
+        return;
+    mem->kept = copy_rows(mem);
+    mem->kept_count = mem->row_count;
+    mem->kept_letters = mem->letters;
+    memcpy(mem->kept_next, mem->next, sizeof mem->next);
+}
+
+static void drop_kept(struct mem_view *mem)
+{
+    free_rows(mem->kept, mem->kept_count);
+    mem->kept = NULL;
+    mem->kept_count = 0;
+}
+
+void mem_view_undo(struct mem_view *mem)
+{
+    if (!mem->kept)
+        return;
+    free_rows(mem->rows, mem->row_count);
+    mem->rows = mem->kept;
+    mem->row_count = mem->kept_count;
+    mem->row_max = mem->row_count + 1;
+    mem->letters = mem->kept_letters;
+    memcpy(mem->next, mem->kept_next, sizeof mem->next);
+    mem->kept = NULL;
+    mem->kept_count = 0;
+}
+
+/* True when this call is the one to fail before it did anything. */
+static bool fails(struct mem_view *mem, struct tb_error *err)
+{
+    mem->calls++;
+    if (mem->down) {
+        tb_error_set(err, TB_UNAVAILABLE, "down");
+        return true;
+    }
+    if (mem->calls != mem->fail_at || (mem->fail_after && !mem->view.ops->flush))
+        return false;
+    tb_error_set(err, TB_UNAVAILABLE, "injected");
+    return true;
+}
+
+static void forget_lent(struct mem_view *mem)
+{
+    for (size_t i = 0; i < mem->lent_count; i++)
+        tb_json_free(mem->lent[i]);
+    mem->lent_count = 0;
+}
+
+/* What the order borrows from the parsed document stays until the next commit. */
+static void load_document(struct mem_view *mem, const char *doc, struct tb_arena *arena,
+                          struct tb_order *ret_order)
+{
+    struct tb_error err = {0};
+    struct tb_json *json = NULL;
+
+    ck_assert_int_eq(tb_json_parse(tb_str_of(doc), TB_JSON_DEPTH_MAX, &json, &err), TB_OK);
+    mem->lent = realloc(mem->lent, (mem->lent_count + 1) * sizeof(struct tb_json *));
+    ck_assert_ptr_nonnull(mem->lent);
+    mem->lent[mem->lent_count++] = json;
+    ck_assert_msg(tb_order_decode(json, arena, ret_order, &err) == TB_OK, "%s: %s", err.text, doc);
+}
+
+static enum tb_code load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+    struct mem_row *row = mem_view_row(mem, order_id);
+
+    if (fails(mem, err))
+        return err->code;
+    *ret_order = (struct tb_planned){0};
+    if (!row)
+        return TB_OK;
+    ret_order->exists = true;
+    ret_order->stub = row->doc == NULL;
+    if (row->doc)
+        load_document(mem, row->doc, arena, &ret_order->order);
+    ret_order->order.version = row->version;
+    memcpy(ret_order->epoch, row->epoch, sizeof row->epoch);
+    ret_order->sequence = row->sequence;
+    ret_order->received_at_ms = row->received_at_ms;
+    return TB_OK;
+}
+
+static struct mem_row *new_row(struct mem_view *mem, const char *order_id)
+{
+    if (mem->row_count == mem->row_max) {
+        mem->row_max = mem->row_max ? mem->row_max * 2 : 64;
+        mem->rows = realloc(mem->rows, mem->row_max * sizeof *mem->rows);
+        ck_assert_ptr_nonnull(mem->rows);
+    }
+    mem->rows[mem->row_count] = (struct mem_row){0};
+    memcpy(mem->rows[mem->row_count].order_id, order_id, TB_UUID_SIZE);
+    return &mem->rows[mem->row_count++];
+}
+
+static void store(struct mem_view *mem, const struct tb_planned *planned)
+{
+    struct mem_row *row = mem_view_row(mem, planned->order.order_id);
+    struct tb_buf doc = {0};
+    size_t len;
+
+    ck_assert_int_eq(planned->exists, row != NULL);
+    if (!row)
+        row = new_row(mem, planned->order.order_id);
+    ck_assert_int_gt(planned->order.version, row->version);
+    row->version = planned->order.version;
+    memcpy(row->epoch, planned->epoch, sizeof row->epoch);
+    row->sequence = planned->sequence;
+    row->received_at_ms = planned->received_at_ms;
+    if (planned->stub)
+        return;
+    tb_order_encode(&doc, &planned->order);
+    free(row->doc);
+    row->doc = tb_buf_take(&doc, &len);
+    ck_assert_ptr_nonnull(row->doc);
+}
+
+static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    keep(mem);
+    if (plan->next_offset > mem->next[plan->partition]) { /* else it is here already */
+        for (size_t i = 0; i < plan->order_count; i++) {
+            if (plan->orders[i]->changed)
+                store(mem, plan->orders[i]);
+        }
+        mem->letters += plan->dead_count;
+        mem->next[plan->partition] = plan->next_offset;
+    }
+    forget_lent(mem);
+    if (mem->calls == mem->fail_at)
+        return tb_error_set(err, TB_UNKNOWN, "injected after the fact");
+    return TB_OK;
+}
+
+/* Several consumers share it: what one loaded stays until the end. */
+static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *plan,
+                                   struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    for (size_t i = 0; i < plan->order_count; i++) {
+        struct tb_planned *planned = plan->orders[i];
+        struct mem_row *row = mem_view_row(mem, planned->order.order_id);
+
+        if (!planned->changed || (row && row->version >= planned->order.version))
+            continue;
+        planned->exists = row != NULL;
+        store(mem, planned);
+    }
+    if (mem->calls == mem->fail_at)
+        return tb_error_set(err, TB_UNKNOWN, "injected after the fact");
+    return TB_OK;
+}
+
+static enum tb_code flush(struct tb_view *base, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    drop_kept(mem);
+    mem->flushes++;
+    return TB_OK;
+}
+
+static void undo(struct tb_view *base)
+{
+    mem_view_undo((struct mem_view *)base);
+}
+
+static enum tb_code offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
+                           struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    *ret_next = mem->next[partition];
+    return TB_OK;
+}
+
+static enum tb_code sync_all(struct tb_view *base, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    if (fails(mem, err))
+        return err->code;
+    ck_assert_ptr_null(mem->kept);
+    mem->syncs++;
+    memcpy(mem->synced, mem->next, sizeof mem->synced);
+    return TB_OK;
+}
+
+static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
+                                int64_t *ret_removed, struct tb_error *err)
+{
+    struct mem_view *mem = (struct mem_view *)base;
+
+    (void)err;
+    mem->expire_calls++;
+    mem->expired_before_ms = before_ms;
+    *ret_removed = 0;
+    if (mem->expire_full > 0) {
+        mem->expire_full--;
+        *ret_removed = limit;
+    }
+    return TB_OK;
+}
+
+static const struct tb_view_ops ops = {
+    .load = load, .commit = commit, .offset = offset, .expire_dead = expire_dead};
+static const struct tb_view_ops flushed_ops = {.load = load,
+                                               .commit = commit,
+                                               .flush = flush,
+                                               .undo = undo,
+                                               .sync = sync_all,
+                                               .offset = offset,
+                                               .expire_dead = expire_dead};
+
+void mem_view_init(struct mem_view *mem, bool flushed)
+{
+    *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops};
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        mem->next[p] = -1;
+}
+
+void mem_view_init_guarded(struct mem_view *mem)
+{
+    static const struct tb_view_ops guarded_ops = {
+        .load = load, .commit = guarded_commit, .expire_dead = expire_dead};
+
+    *mem = (struct mem_view){.view.ops = &guarded_ops};
+}
+
+void mem_view_release(struct mem_view *mem)
+{
+    free_rows(mem->rows, mem->row_count);
+    drop_kept(mem);
+    forget_lent(mem);
+    free(mem->lent);
+}
+
+void mem_view_check(struct mem_view *mem, const struct history *history)
+{
+    for (size_t i = 0; i < history->order_count; i++) {
+        const struct history_order *order = &history->orders[i];
+        int64_t version = history_reachable(order);
+        struct mem_row *row = mem_view_row(mem, order->order.order_id);
+
+        if (version == 0) {
+            ck_assert_ptr_null(row);
+            continue;
+        }
+        ck_assert_ptr_nonnull(row);
+        ck_assert_int_eq(row->version, version);
+        ck_assert_str_eq(row->doc, order->docs[version].ptr);
+    }
+}

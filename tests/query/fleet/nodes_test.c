@@ -1,0 +1,361 @@
+/* What the centre says of a node is what came: in any order, any number of times, in any chunks;
+ * forks are shown and never merged silently; and what is not known is not said. */
+#include "query/fleet/nodes.h"
+#include "support/support.h"
+#include <stdio.h>
+
+#define NOW_MS INT64_C(1767225600000)
+#define EPOCH_A "aaaaaaaaaaaaaaaa"
+#define EPOCH_B "bbbbbbbbbbbbbbbb"
+#define SEQUENCES 1500
+
+static struct tb_arena arena;
+static struct fake_random fake;
+
+static void teardown(void)
+{
+    tb_arena_release(&arena);
+}
+
+static struct tb_heartbeat beat(const char *epoch, int64_t last, int64_t at_ms)
+{
+    struct tb_heartbeat heartbeat = {.last_sequence = last,
+                                     .delivered_sequence = last,
+                                     .clock_ms = at_ms + 250,
+                                     .arrived_at_ms = at_ms};
+
+    snprintf(heartbeat.node, sizeof heartbeat.node, "till1");
+    snprintf(heartbeat.epoch, sizeof heartbeat.epoch, "%s", epoch);
+    snprintf(heartbeat.version, sizeof heartbeat.version, "0.1.0");
+    return heartbeat;
+}
+
+START_TEST(a_heartbeat_comes_back_as_it_was_sent)
+{
+    struct tb_heartbeat sent = beat(EPOCH_A, 42, NOW_MS), got = {0};
+    struct tb_json *json = NULL;
+    struct tb_error err = {0};
+    struct tb_buf text = {0};
+
+    sent.arrived_at_ms = 0;
+    sent.pending = 3;
+    sent.oldest_pending_at_ms = _i ? NOW_MS - 5 : 0;
+    tb_heartbeat_encode(&text, &sent);
+    ck_ok(tb_json_parse(tb_buf_str(&text), TB_JSON_DEPTH_MAX, &json, &err));
+    ck_ok(tb_heartbeat_decode(json, &got, &err));
+    ck_assert_mem_eq(&sent, &got, sizeof got);
+    tb_json_free(json);
+    tb_buf_release(&text);
+}
+END_TEST
+
+START_TEST(what_is_no_heartbeat_is_refused)
+{
+    static const char *const texts[] = {
+        "[]",
+        "{}",
+        "{\"node\":\"a/b\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
+        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":-1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1,\"version\":\"1\"}",
+        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1}",
+        "{\"node\":\"a\",\"epoch\":\"aa\",\"lastSequence\":1,\"deliveredSequence\":1,"
+        "\"pending\":0,\"clockMs\":1,\"version\":\"1\",\"oldestPendingAt\":\"yesterday\"}",
+    };
+    struct tb_heartbeat got;
+    struct tb_json *json = NULL;
+    struct tb_error err = {0};
+
+    ck_ok(tb_json_parse(tb_str_of(texts[_i]), TB_JSON_DEPTH_MAX, &json, &err));
+    ck_assert_int_eq(tb_heartbeat_decode(json, &got, &err), TB_INVALID);
+    tb_json_free(json);
+}
+END_TEST
+
+/* An event's fingerprint by its sequence, and whose store it is. */
+static int32_t entry_of(int64_t sequence, int store)
+{
+    char id[40];
+
+    snprintf(id, sizeof id, "%d-%lld", store, (long long)sequence);
+    return tb_chunk_entry(sequence, tb_str_of(id));
+}
+
+static struct tb_node_status judge(const struct tb_node *node, const struct tb_received *received,
+                                   size_t count, int64_t now_ms)
+{
+    struct tb_node_status status = {0};
+    struct tb_error err = {0};
+
+    ck_ok(tb_node_judge("till1", node, received, count, 0, now_ms, &arena, &status, &err));
+    return status;
+}
+
+/* Against a plain array of what came: the first missing one, every hole, the last one. Chunks that
+ * are full from the start on are left out as the view leaves them out, or not yet. */
+START_TEST(completeness_is_what_came)
+{
+    static bool came[SEQUENCES + 1];
+    static struct tb_chunk chunks[SEQUENCES / TB_CHUNK_SIZE + 1];
+    struct tb_received received = {.epoch = EPOCH_A, .chunks = chunks};
+    size_t all = sizeof chunks / sizeof *chunks, first = 0, holes = 0;
+    int64_t last = 0, next = 1;
+
+    fake_random_init(&fake, test_seed(0x40de) + (uint64_t)_i);
+    memset(came, 0, sizeof came);
+    memset(chunks, 0, sizeof chunks);
+    for (size_t i = 0; i < all; i++)
+        chunks[i].number = (int64_t)i;
+    /* In stretches, so that there are full chunks, empty ones and ragged ones. */
+    for (int stretch = 0; stretch < 12; stretch++) {
+        int64_t from = stretch == 0 ? 1 : 1 + (int64_t)fake_random_below(&fake, SEQUENCES);
+        int64_t to = from + (int64_t)fake_random_below(&fake, 500);
+
+        for (int64_t s = to < SEQUENCES ? to : SEQUENCES; s >= from; s--) {
+            tb_chunk_add(&chunks[tb_chunk_of(s)], entry_of(s, 0));
+            came[s] = true;
+            last = s > last ? s : last;
+        }
+    }
+    while (first < all && tb_chunk_full(&chunks[first]) && fake_random_below(&fake, 4) > 0)
+        first++;
+    received.full_chunks = (int64_t)first;
+    received.chunks += first;
+    received.chunk_count = all - first;
+    received.last_sequence = last;
+
+    struct tb_node_status status = judge(NULL, &received, 1, NOW_MS);
+    ck_assert_uint_eq(status.epoch_count, 1);
+    while (next <= SEQUENCES && came[next])
+        next++;
+    ck_assert_int_eq(status.epochs[0].complete_through, next - 1);
+    ck_assert_int_eq(status.epochs[0].last_sequence, last);
+    for (int64_t s = 1; s <= last; s++) {
+        bool in_hole = false;
+
+        for (size_t h = 0; h < status.epochs[0].hole_count; h++)
+            in_hole = in_hole ||
+                      (s >= status.epochs[0].holes[h].from && s <= status.epochs[0].holes[h].to);
+        ck_assert_int_eq(in_hole, !came[s]);
+        holes += s > 1 && came[s - 1] && !came[s];
+    }
+    ck_assert_uint_eq(status.epochs[0].hole_count, holes);
+    ck_assert_int_ne(status.state, TB_NODE_FORKED);
+}
+END_TEST
+
+/* The same event any number of times is no fork; another event of the same number is one, but for
+ * fingerprints that are the same by chance: of 100 numbers some differ. */
+START_TEST(another_event_of_the_same_number_is_a_fork)
+{
+    struct tb_chunk chunk = {0};
+    struct tb_received received = {
+        .epoch = EPOCH_A, .chunks = &chunk, .chunk_count = 1, .last_sequence = 100};
+
+    for (int again = 0; again < 3; again++) {
+        for (int64_t s = 1; s <= 100; s++)
+            tb_chunk_add(&chunk, entry_of(s, 0));
+    }
+    ck_assert_int_eq(chunk.forked, false);
+    ck_assert_int_ne(judge(NULL, &received, 1, 0).state, TB_NODE_FORKED);
+    for (int64_t s = 90; s <= 100; s++)
+        tb_chunk_add(&chunk, entry_of(s, 1));
+    ck_assert_int_eq(judge(NULL, &received, 1, 0).state, TB_NODE_FORKED);
+}
+END_TEST
+
+START_TEST(a_sequence_that_goes_back_is_a_fork)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 50, NOW_MS);
+
+    tb_node_note(&node, &heartbeat);
+    ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS).state, TB_NODE_FORKED);
+    heartbeat = beat(EPOCH_A, 49, NOW_MS + 30000);
+    tb_node_note(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 30000).state, TB_NODE_FORKED);
+    /* A store of its own mends it. */
+    heartbeat = beat(EPOCH_B, 1, NOW_MS + 60000);
+    tb_node_note(&node, &heartbeat);
+    ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 60000).state, TB_NODE_FORKED);
+}
+END_TEST
+
+/* What a process that died had under way lands behind the next one's: it changes nothing. */
+START_TEST(a_late_heartbeat_is_no_fork)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat next = beat(EPOCH_A, 50, NOW_MS), late = beat(EPOCH_A, 49, NOW_MS);
+
+    late.clock_ms = next.clock_ms - 1;
+    late.arrived_at_ms = NOW_MS + 10;
+    tb_node_note(&node, &next);
+    tb_node_note(&node, &late);
+    ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 10).state, TB_NODE_FORKED);
+    ck_assert_int_eq(node.last.last_sequence, 50);
+    ck_assert_int_eq(node.last.clock_ms, next.clock_ms);
+}
+END_TEST
+
+/* A restored store is a new epoch, and no fork; two stores that take turns are one, for a day
+ * after the last turn. Both stay listed. */
+START_TEST(two_epochs_that_take_turns_are_a_fork)
+{
+    struct tb_node node = {0};
+    struct tb_heartbeat a = beat(EPOCH_A, 50, NOW_MS), b = beat(EPOCH_B, 3, NOW_MS + 30000);
+    struct tb_node_status status;
+
+    tb_node_note(&node, &a);
+    tb_node_note(&node, &b);
+    status = judge(&node, NULL, 0, NOW_MS + 30000);
+    ck_assert_int_eq(status.state, TB_NODE_BEHIND);
+    ck_assert_uint_eq(status.epoch_count, 2);
+    ck_assert_str_eq(status.epochs[1].epoch, EPOCH_B);
+    a.arrived_at_ms = NOW_MS + 60000;
+    tb_node_note(&node, &a);
+    status = judge(&node, NULL, 0, NOW_MS + 60000);
+    ck_assert_int_eq(status.state, TB_NODE_FORKED);
+    ck_assert_uint_eq(status.epoch_count, 2);
+    ck_assert_str_eq(status.epochs[1].epoch, EPOCH_A);
+    ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 60000 + TB_NODE_FORK_SHOWN_MS).state,
+                     TB_NODE_SILENT);
+}
+END_TEST
+
+START_TEST(epochs_are_bounded_and_the_latest_stay)
+{
+    struct tb_node node = {0};
+
+    for (int i = 0; i < 20; i++) {
+        char epoch[TB_EPOCH_SIZE];
+        struct tb_heartbeat heartbeat;
+
+        snprintf(epoch, sizeof epoch, "%016d", i);
+        heartbeat = beat(epoch, i, NOW_MS + i);
+        tb_node_note(&node, &heartbeat);
+    }
+    ck_assert_uint_eq(node.epoch_count, TB_NODE_EPOCHS_MAX);
+    ck_assert_str_eq(node.epochs[TB_NODE_EPOCHS_MAX - 1].epoch, "0000000000000019");
+    ck_assert_str_eq(node.epochs[0].epoch, "0000000000000012");
+    ck_assert_int_eq(node.forked_at_ms, 0);
+}
+END_TEST
+
+static void receive_through(struct tb_received *received, struct tb_chunk *chunks, int64_t through)
+{
+    memset(chunks, 0, 8 * sizeof *chunks);
+    for (int64_t i = 0; i < 8; i++)
+        chunks[i].number = i;
+    for (int64_t s = 1; s <= through; s++)
+        tb_chunk_add(&chunks[tb_chunk_of(s)], entry_of(s, 0));
+    *received = (struct tb_received){.epoch = EPOCH_A,
+                                     .chunks = chunks,
+                                     .chunk_count = 8,
+                                     .last_sequence = through,
+                                     .last_at_ms = 1};
+}
+
+/* Complete through the time of the last heartbeat that told no more than what is here; never later
+ * than true, and with many heartbeats not much earlier. */
+START_TEST(complete_through_a_time_that_is_true)
+{
+    struct tb_node node = {0};
+    struct tb_chunk chunks[8];
+    struct tb_received received;
+    int beats = _i == 0 ? 40 : 1000;
+
+    for (int i = 1; i <= beats; i++) {
+        struct tb_heartbeat heartbeat = beat(EPOCH_A, 2 * i, NOW_MS + i * 30000);
+
+        tb_node_note(&node, &heartbeat);
+    }
+    for (int64_t through = 0; through <= 2 * beats; through += 1 + beats / 50) {
+        int64_t at_ms, exact_ms = NOW_MS + through / 2 * 30000 + 250;
+
+        if (through > 8 * TB_CHUNK_SIZE)
+            break;
+        receive_through(&received, chunks, through);
+        at_ms = judge(&node, &received, 1, NOW_MS).complete_through_at_ms;
+        if (at_ms == 0) {
+            ck_assert_int_lt(through, _i == 0 ? 2 : beats);
+            continue;
+        }
+        ck_assert_int_le(at_ms, exact_ms);
+        if (_i == 0)
+            ck_assert_int_eq(at_ms, exact_ms);
+    }
+    ck_assert_uint_le(node.mark_count, TB_NODE_MARKS_MAX);
+    receive_through(&received, chunks, 2 * beats > 8 * TB_CHUNK_SIZE ? 0 : 2 * beats);
+    if (received.last_sequence == 2 * beats)
+        ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).complete_through_at_ms,
+                         NOW_MS + beats * 30000 + 250);
+}
+END_TEST
+
+/* While nothing is sold, the time goes on with the heartbeats. */
+START_TEST(an_idle_node_stays_current)
+{
+    struct tb_node node = {0};
+    struct tb_chunk chunks[8];
+    struct tb_received received;
+    struct tb_node_status status;
+
+    receive_through(&received, chunks, 10);
+    for (int i = 0; i < 200; i++) {
+        struct tb_heartbeat heartbeat = beat(EPOCH_A, 10, NOW_MS + i * 30000);
+
+        tb_node_note(&node, &heartbeat);
+        status = judge(&node, &received, 1, NOW_MS + i * 30000);
+        ck_assert_int_eq(status.state, TB_NODE_CURRENT);
+        ck_assert_int_eq(status.complete_through_at_ms, NOW_MS + i * 30000 + 250);
+        ck_assert_int_eq(status.clock_offset_ms, 250);
+    }
+    status = judge(&node, &received, 1, NOW_MS + 199 * 30000 + TB_NODE_SILENT_MS + 1);
+    ck_assert_int_eq(status.state, TB_NODE_SILENT);
+}
+END_TEST
+
+START_TEST(behind_while_anything_is_missing)
+{
+    struct tb_node node = {0};
+    struct tb_chunk chunks[8];
+    struct tb_received received;
+    struct tb_heartbeat heartbeat = beat(EPOCH_A, 10, NOW_MS);
+
+    receive_through(&received, chunks, 10);
+    heartbeat.pending = 1;
+    tb_node_note(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
+    heartbeat.pending = 0;
+    tb_node_note(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_CURRENT);
+    receive_through(&received, chunks, 9);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).complete_through_at_ms, 0);
+    /* Nothing was said of what is pending: it is not known. */
+    ck_assert_int_eq(judge(NULL, &received, 1, NOW_MS).pending, -1);
+    ck_assert_int_eq(judge(NULL, &received, 1, NOW_MS).has_clock_offset, false);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("nodes");
+    TCase *tc = tcase_create("nodes");
+
+    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_loop_test(tc, a_heartbeat_comes_back_as_it_was_sent, 0, 2);
+    tcase_add_loop_test(tc, what_is_no_heartbeat_is_refused, 0, 6);
+    tcase_add_loop_test(tc, completeness_is_what_came, 0, 30);
+    tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
+    tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);
+    tcase_add_test(tc, a_late_heartbeat_is_no_fork);
+    tcase_add_test(tc, two_epochs_that_take_turns_are_a_fork);
+    tcase_add_test(tc, epochs_are_bounded_and_the_latest_stay);
+    tcase_add_loop_test(tc, complete_through_a_time_that_is_true, 0, 2);
+    tcase_add_test(tc, an_idle_node_stays_current);
+    tcase_add_test(tc, behind_while_anything_is_missing);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,323 @@
+/* Committing to the MongoDB view, a few records at a time: what is written where, what is refused
+ * and what that leaves behind. */
+#include "query/mongo/mongo_feed.h"
+#include "query/mongo/mongo_server.h"
+#include "query/mongo/view_mongo_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct tb_plan plan;
+    struct tb_arena arena;
+    struct fake_random fake;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    fake_random_init(&f.fake, 11);
+    mongo_db_open(&f.db, 50);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+}
+
+static void teardown(void)
+{
+    f.reader->ops->free(f.reader);
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+    tb_plan_release(&f.plan);
+    tb_arena_release(&f.arena);
+}
+
+/* Where an order's last event came from is there when the next one is planned. */
+START_TEST(an_order_is_loaded_as_it_was_written)
+{
+    struct tb_error err = {0};
+    struct tb_planned loaded = {0};
+    struct tb_event event;
+    struct tb_record record;
+
+    history_place(&f.arena, &f.fake, HISTORY_START_MS, &event);
+    history_record(&f.arena, &event, 42, &record);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, false);
+    mongo_commit(f.view, &f.plan);
+    ck_ok(f.view->ops->load(f.view, event.order_id, &f.arena, &loaded, &err));
+    ck_assert(loaded.exists && !loaded.stub && !loaded.changed);
+    ck_assert_str_eq(loaded.epoch, HISTORY_EPOCH);
+    ck_assert_int_eq(loaded.sequence, 42);
+    ck_assert_int_eq(loaded.received_at_ms, record.timestamp_ms);
+    ck_assert(tb_str_eq(history_encode(&f.arena, &loaded.order),
+                        history_encode(&f.arena, &event.order)));
+    char *dump = mongo_db_dump(&f.db, "orders");
+    static const char *const typed[] = {
+        "\"version\" : { \"$numberLong\"", "\"totalMinor\" : { \"$numberLong\"",
+        "\"placedAt\" : { \"$date\"",      "\"receivedAt\" : { \"$date\"",
+        "\"businessDate\" : \"2026-",      "\"updatedAt\" : { \"$date\""};
+    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++)
+        ck_assert_msg(strstr(dump, typed[i]), "%s is not in %s", typed[i], dump);
+    free(dump);
+}
+END_TEST
+
+/* An order that is known by its version only is kept, and served to nobody. */
+START_TEST(a_stub_is_kept_and_not_served)
+{
+    struct tb_error err = {0};
+    struct tb_planned loaded = {0};
+    char order_id[TB_UUID_SIZE], value[200];
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v9")}};
+    struct tb_record record = {.headers = headers, .header_count = 1};
+
+    history_uuid(&f.fake, order_id);
+    snprintf(value, sizeof value, "{\"orderId\":\"%s\",\"version\":1}", order_id);
+    record.value = tb_str_of(value);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    mongo_commit(f.view, &f.plan);
+    mongo_check_order(f.reader, order_id, 0, (struct tb_str){0});
+    ck_ok(f.view->ops->load(f.view, order_id, &f.arena, &loaded, &err));
+    ck_assert(loaded.exists && loaded.stub);
+    ck_assert_int_eq(loaded.order.version, 1);
+}
+END_TEST
+
+static void place(int64_t at_ms, int64_t offset, struct tb_event *ret_event,
+                  struct tb_record *ret_record)
+{
+    history_place(&f.arena, &f.fake, at_ms, ret_event);
+    history_record(&f.arena, ret_event, offset + 1, ret_record);
+    ret_record->offset = offset;
+}
+
+/* One order that can never be written: it is named, the others are written, it counts in no day;
+ * and when it can be written after all, by the same plan, it counts once. */
+START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
+{
+    struct tb_error err = {0};
+    struct tb_event events[20];
+    struct tb_record records[20];
+
+    for (int i = 0; i < 20; i++) {
+        place(HISTORY_START_MS, i, &events[i], &records[i]);
+        events[i].order.node = TB_STR("till1");
+        memcpy(events[i].order.currency, "EUR", 4);
+        if (i == 7) { /* longer than all others */
+            char *text = tb_arena_alloc(&f.arena, 201);
+
+            memset(text, 'x', 200);
+            events[i].order.customer_id = tb_str_of(text);
+            for (size_t l = 0; l < events[i].order.line_count; l++)
+                events[i].order.lines[l].name = tb_str_of(text);
+        }
+        history_record(&f.arena, &events[i], i + 1, &records[i]);
+        records[i].offset = i;
+    }
+    mongo_plan(f.view, &f.plan, 0, records, 20, true);
+    f.db.mongo->document_max = 1000;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+        ck_assert_str_eq(f.plan.orders[f.view->refused]->order.order_id, events[7].order_id);
+        ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 19);
+        ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":7}"), 1);
+    }
+    f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
+    mongo_commit(f.view, &f.plan);
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 20);
+    int64_t sales = 0, returns = 0, total = 0;
+    for (int i = 0; i < 20; i++) {
+        sales += events[i].order.kind == TB_SALE;
+        returns += events[i].order.kind == TB_RETURN;
+        total += events[i].order.total_minor;
+    }
+    char filter[200];
+    snprintf(filter, sizeof filter, "{\"orders\":%lld,\"returns\":%lld,\"totalMinor\":%lld}",
+             (long long)sales, (long long)returns, (long long)total);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", filter), 1);
+}
+END_TEST
+
+/* What is refused for good is taken out of its day by whoever reads the partition now; one that
+ * read it before, and is late with the same plan, does not bring it back, nor take out what is
+ * sound. */
+START_TEST(who_is_late_does_not_touch_a_day)
+{
+    struct tb_view *late = NULL;
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+
+    place(HISTORY_START_MS, 0, &event, &record);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &late, &err));
+    ck_ok(late->ops->own(late, 0, &err));
+    ck_ok(f.view->ops->own(f.view, 0, &err));
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    f.db.mongo->document_max = 100;
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+    ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 1);
+    f.db.mongo->document_max = TB_MONGO_DOCUMENT_MAX;
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 0);
+    ck_ok(late->ops->own(late, 0, &err)); /* it has come back */
+    ck_ok(late->ops->commit(late, &f.plan, &err));
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_BUSY);
+    late->ops->free(late);
+}
+END_TEST
+
+/* A sum that would leave 64 bits is refused, never wrong. */
+START_TEST(an_order_that_no_sum_can_hold_is_refused)
+{
+    struct tb_error err = {0};
+    struct tb_event event;
+    struct tb_record record;
+    char insert[700];
+
+    do
+        place(HISTORY_START_MS, 5, &event, &record);
+    while (event.order.kind != TB_SALE || event.order.total_minor == 0);
+    snprintf(insert, sizeof insert,
+             "{\"insert\":\"sales_by_day\",\"documents\":[{\"_id\":\"%s/%s/%s\",\"changes\":"
+             "{\"$numberLong\":\"1\"},\"parts\":[{\"partition\":{\"$numberLong\":\"1\"},"
+             "\"through\":{\"$numberLong\":\"1\"},\"totalMinor\":"
+             "{\"$numberLong\":\"9223372036854775807\"}}]}]}",
+             event.order.node.ptr, event.order.business_date, event.order.currency);
+    mongo_db_command(&f.db, insert);
+    mongo_plan(f.view, &f.plan, 0, &record, 1, true);
+    ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
+    ck_assert_int_eq((int64_t)f.view->refused, 0);
+    ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 0);
+}
+END_TEST
+
+/* What comes when the day is over is late and raises the revision; in time it does not. */
+START_TEST(a_day_that_was_over_is_revised)
+{
+    struct tb_event events[3];
+    struct tb_record records[3];
+
+    for (int i = 0; i < 3; i++) {
+        place(HISTORY_START_MS, i, &events[i], &records[i]);
+        events[i].order.node = TB_STR("till1");
+        memcpy(events[i].order.currency, "EUR", 4);
+        history_record(&f.arena, &events[i], i + 1, &records[i]);
+        records[i].offset = i;
+    }
+    records[2].timestamp_ms += INT64_C(2) * 86400 * 1000;
+    mongo_plan(f.view, &f.plan, 0, records, 2, true);
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":1,\"lateOrders\":0}"),
+                     1);
+    mongo_plan(f.view, &f.plan, 0, records, 3, true);
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"revision\":2,\"lateOrders\":1}"),
+                     1);
+}
+END_TEST
+
+START_TEST(dead_letters_are_kept_once_and_expire)
+{
+    struct tb_error err = {0};
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v2")},
+                                  {TB_STR("bytes"), {"\xff\x00\x01", 3}},
+                                  {TB_STR("none"), {NULL, 0}}};
+    struct tb_record records[5];
+    int64_t open = -1, removed = -1;
+
+    for (int i = 0; i < 5; i++)
+        records[i] = (struct tb_record){
+            .offset = i, .value = {"\xfe\x00not JSON", 10}, .headers = headers, .header_count = 3};
+    for (int again = 0; again < 2; again++) {
+        mongo_plan(f.view, &f.plan, 4, records, 5, true);
+        f.plan.planned_at_ms += again;
+        mongo_commit(f.view, &f.plan);
+        ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+        ck_assert_int_eq(open, 5);
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "dead_letters",
+                                    "{\"_id\":\"order-events-4-3\",\"reason\":\"tillbox.decode\","
+                                    "\"partition\":4,\"offset\":3,\"attempts\":1}"),
+                     1);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS, 100, &removed, &err));
+    ck_assert_int_eq(removed, 0);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_assert_int_eq(removed, 3);
+    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_assert_int_eq(removed, 2);
+}
+END_TEST
+
+START_TEST(a_uri_that_promises_nothing_is_refused)
+{
+    static const struct {
+        const char *uri;
+        enum tb_code code;
+    } cases[] = {
+        {"mongodb://127.0.0.1:1/?w=0", TB_INVALID},
+        {"mongodb://127.0.0.1:1/?journal=false", TB_INVALID},
+        {"mongodb://127.0.0.1:1/?w=majority", TB_OK},
+        {"mongodb://127.0.0.1:1/?socketTimeoutMS=77", TB_OK},
+        {"http://127.0.0.1/", TB_INVALID},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tb_mongo *mongo = NULL;
+        struct tb_error err = {0};
+        enum tb_code code =
+            tb_mongo_new(&(struct tb_mongo_options){cases[i].uri, "tillbox", "order-events", 500,
+                                                    0, &tb_clock_system},
+                         &mongo, &err);
+
+        ck_assert_msg(code == cases[i].code, "%s: %s", cases[i].uri, err.text);
+        tb_mongo_free(mongo);
+    }
+}
+END_TEST
+
+START_TEST(preparing_again_changes_nothing)
+{
+    struct tb_error err = {0};
+    char warning[240];
+    char *before = mongo_db_dump(&f.db, "meta"), *after;
+
+    ck_ok(tb_mongo_prepare(f.db.mongo, warning, &err));
+    after = mongo_db_dump(&f.db, "meta");
+    ck_assert_str_eq(before, after);
+    ck_assert_ptr_nonnull(strstr(before, "{ \"_id\" : \"served\" }{ \"orders\" : \"orders\" }"
+                                         "{ \"sales_by_day\" : \"sales_by_day\" }"));
+    if (mongo_server_is_ours())
+        ck_assert_ptr_nonnull(strstr(warning, "standalone"));
+    free(before);
+    free(after);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view_mongo_commit");
+    TCase *tc = tcase_create("commits");
+    int status;
+
+    mongo_server_begin();
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
+    tcase_add_test(tc, a_stub_is_kept_and_not_served);
+    tcase_add_test(tc, an_order_that_is_never_taken_is_named_and_does_not_count);
+    tcase_add_test(tc, who_is_late_does_not_touch_a_day);
+    tcase_add_test(tc, an_order_that_no_sum_can_hold_is_refused);
+    tcase_add_test(tc, a_day_that_was_over_is_revised);
+    tcase_add_test(tc, dead_letters_are_kept_once_and_expire);
+    tcase_add_test(tc, a_uri_that_promises_nothing_is_refused);
+    tcase_add_test(tc, preparing_again_changes_nothing);
+    suite_add_tcase(suite, tc);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}

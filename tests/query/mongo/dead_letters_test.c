@@ -1,0 +1,122 @@
+/* The MongoDB view's dead letters: the cases of every view, and that several who write the same
+ * ones at a time write them once. */
+#include "query/dead_letters/dead_letter_cases.h"
+#include "query/dead_letters/replay_cases.h"
+#include "query/mongo/mongo_server.h"
+#include "query/mongo/view_mongo_priv.h"
+#include <stdlib.h>
+
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct letters_bed bed;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    mongo_db_open(&f.db, 50);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+    letters_bed_init(&f.bed, f.view, f.reader);
+}
+
+static void teardown(void)
+{
+    letters_bed_release(&f.bed);
+    f.reader->ops->free(f.reader);
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+}
+
+START_TEST(a_case_of_every_view)
+{
+    letters_cases[_i].run(&f.bed);
+}
+END_TEST
+
+static void commit(struct tb_view *view, const struct tb_plan *plan)
+{
+    struct tb_error err = {0};
+
+    ck_ok(view->ops->commit(view, plan, &err));
+}
+
+/* A plan with what became of one letter's record: it died first, or again, or was applied. */
+static void plan_fate(struct tb_plan *plan, struct tb_dead_letter *death, int64_t letter,
+                      int64_t offset, bool mended)
+{
+    static struct tb_plan_mended needed_no_more;
+    static struct tb_record record;
+
+    *plan = (struct tb_plan){.next_offset = offset + 1, .planned_at_ms = HISTORY_START_MS};
+    if (mended) {
+        needed_no_more = (struct tb_plan_mended){letter, offset};
+        plan->mended = &needed_no_more;
+        plan->mended_count = 1;
+        return;
+    }
+    record = (struct tb_record){.offset = offset, .value = TB_STR("{}")};
+    *death = (struct tb_dead_letter){.record = &record,
+                                     .letter = letter,
+                                     .reason = TB_LETTER_GAP,
+                                     .message = TB_STR("too early")};
+    plan->dead = death;
+    plan->dead_count = 1;
+}
+
+/* A zombie writes late what others have gone beyond: nothing goes back, nothing counts twice. */
+START_TEST(a_zombie_changes_nothing)
+{
+    struct tb_dead_letter death;
+    struct tb_plan plan;
+    char *dump;
+
+    for (int64_t offset = 10; offset < 13; offset++) {
+        plan_fate(&plan, &death, 10, offset, false);
+        commit(f.view, &plan);
+    }
+    plan_fate(&plan, &death, 10, 13, true);
+    commit(f.view, &plan);
+    dump = mongo_db_dump(&f.db, "dead_letters");
+    ck_assert_ptr_nonnull(strstr(dump, "\"attempts\" : { \"$numberLong\" : \"3\" }"));
+    ck_assert_ptr_nonnull(strstr(dump, "\"_id\" : \"order-events-0-10\""));
+    ck_assert_ptr_nonnull(strstr(dump, "\"topic\" : \"order-events\""));
+    for (int64_t offset = 10; offset < 14; offset++) {
+        char *again;
+
+        plan_fate(&plan, &death, 10, offset, offset == 12);
+        commit(f.view, &plan);
+        again = mongo_db_dump(&f.db, "dead_letters");
+        ck_assert_str_eq(dump, again);
+        free(again);
+    }
+    free(dump);
+}
+END_TEST
+
+START_TEST(once_all_is_mended_the_view_is_the_fold)
+{
+    replay_heals(f.view, f.reader, test_seed(0xdea1) + (uint64_t)_i, 15);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("query/view_mongo_letters");
+    TCase *tc = tcase_create("letters");
+    int failed;
+
+    mongo_server_begin();
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, a_case_of_every_view, 0, letters_case_count);
+    tcase_add_test(tc, a_zombie_changes_nothing);
+    tcase_add_loop_test(tc, once_all_is_mended_the_view_is_the_fold, 0, 2);
+    suite_add_tcase(suite, tc);
+    failed = test_main(suite);
+    mongo_server_end();
+    return failed;
+}

@@ -1,0 +1,197 @@
+/* The server is killed in the middle of writes, or stands still, again and again, while the view
+ * is fed: nothing is lost, nothing counts twice, and it is said in time that nobody answers. */
+#include "query/mongo/mongo_feed.h"
+#include "query/mongo/mongo_server.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A batch that is not written after so many tries never will be. */
+#define TRIES_MAX 200
+
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct tb_plan plan;
+    struct fake_random fake;
+    struct history history;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    fake_random_init(&f.fake, test_seed(0xfa17));
+    mongo_db_open(&f.db, 20);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+}
+
+static void teardown(void)
+{
+    f.reader->ops->free(f.reader);
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+    tb_plan_release(&f.plan);
+    history_release(&f.history);
+}
+
+/* Does it to the server from another process, some time from now. */
+static pid_t hurt_later(const char *verb, const char *heal, int64_t delay_us, int64_t pause_us)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid > 0)
+        return pid;
+    usleep((useconds_t)delay_us);
+    mongo_server_do(verb);
+    usleep((useconds_t)pause_us);
+    mongo_server_do(heal);
+    _exit(0);
+}
+
+static bool is_trouble(enum tb_code code)
+{
+    return code == TB_UNAVAILABLE || code == TB_UNKNOWN || code == TB_BUSY;
+}
+
+/* As the consumer: the same plan until it is done; now and then everything is planned anew, from
+ * further back, as after a crash. *ret_failures counts what failed. */
+static void feed_through(size_t first, size_t count, int *ret_failures)
+{
+    const struct tb_record *records = f.history.records;
+    struct tb_error err = {0};
+    bool planned = false;
+
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        enum tb_code code = TB_OK;
+
+        if (!planned || fake_random_below(&f.fake, 4) == 0) {
+            size_t back = fake_random_below(&f.fake, first < 30 ? first + 1 : 30);
+
+            code = mongo_try_plan(f.view, &f.plan, 0, records + first - back, count + back, &err);
+            planned = code == TB_OK;
+        }
+        if (planned)
+            code = f.view->ops->commit(f.view, &f.plan, &err);
+        if (code == TB_OK)
+            return;
+        ck_assert_msg(is_trouble(code), "%s: %s", tb_code_name(code), err.text);
+        ++*ret_failures;
+    }
+    ck_abort_msg("never written: %s", err.text);
+}
+
+static void check_all(void)
+{
+    char *sales, *again;
+
+    mongo_check_history(f.reader, &f.history);
+    sales = mongo_db_dump(&f.db, "sales_by_day");
+    mongo_db_command(&f.db, "{\"dropDatabase\":1}");
+    mongo_feed(f.view, &f.history, 0, 1000);
+    again = mongo_db_dump(&f.db, "sales_by_day");
+    ck_assert_str_eq(sales, again);
+    free(sales);
+    free(again);
+}
+
+START_TEST(a_killed_server_loses_and_doubles_nothing)
+{
+    int failures = 0, rounds = 0, status;
+    size_t at = 0;
+
+    history_make(&f.history, &f.fake, &(struct history_options){700, 5, 0});
+    while (at < f.history.record_count) {
+        pid_t pid = 0;
+
+        /* Some batches are left in peace: they must not need a second try. */
+        if (rounds++ < 6)
+            pid =
+                hurt_later("kill", "start mongo", (int64_t)fake_random_below(&f.fake, 400000), 0);
+        do {
+            size_t count = 1 + fake_random_below(&f.fake, 60);
+
+            if (count > f.history.record_count - at)
+                count = f.history.record_count - at;
+            if (count > 0)
+                feed_through(at, count, &failures);
+            at += count;
+        } while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0 && at < f.history.record_count);
+        if (pid > 0)
+            waitpid(pid, &status, 0);
+    }
+    ck_assert_int_gt(failures, 0);
+    check_all();
+}
+END_TEST
+
+/* Frozen for longer than the time-outs: it is said, and what was on its way does no harm. */
+START_TEST(a_frozen_server_is_told_of_in_time)
+{
+    int failures = 0, status;
+    pid_t pid;
+
+    history_make(&f.history, &f.fake, &(struct history_options){100, 0, 0});
+    pid = hurt_later("freeze", "thaw", 20000, 6000000);
+    for (size_t at = 0; at < f.history.record_count; at += 20)
+        feed_through(at, f.history.record_count - at < 20 ? f.history.record_count - at : 20,
+                     &failures);
+    waitpid(pid, &status, 0);
+    ck_assert_int_gt(failures, 0);
+    check_all();
+}
+END_TEST
+
+/* Who asks while the server is known to be away is told so and does not wait for it. */
+START_TEST(a_server_that_is_away_is_waited_for_once)
+{
+    struct tb_buf doc = {0};
+    struct tb_error err = {0};
+    int64_t version = 0;
+    enum tb_code code;
+
+    history_make(&f.history, &f.fake, &(struct history_options){20, 0, 0});
+    mongo_feed(f.view, &f.history, 0, 100);
+    mongo_server_do("kill");
+    const struct tb_str id = tb_str_of(f.history.orders[0].order.order_id);
+    ck_assert_int_eq(f.reader->ops->get(f.reader, id, &doc, &version, &err), TB_UNAVAILABLE);
+    ck_assert_ptr_null(strstr(err.text, "a moment ago"));
+    ck_assert_int_eq(f.reader->ops->get(f.reader, id, &doc, &version, &err), TB_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.text, "a moment ago"));
+    mongo_server_do("start mongo");
+    do
+        code = f.reader->ops->get(f.reader, id, &doc, &version, &err);
+    while (code == TB_UNAVAILABLE);
+    ck_assert_int_eq(code, TB_OK);
+    tb_buf_release(&doc);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view_mongo_fault");
+    TCase *tc = tcase_create("faults");
+    int status;
+
+    mongo_server_begin();
+    if (!mongo_server_is_ours()) {
+        fprintf(stderr, "the server is somebody else's: it is not killed\n");
+        return 77;
+    }
+    mongo_server_limits(
+        "serverSelectionTimeoutMS=1000&socketTimeoutMS=2000&connectTimeoutMS=1000");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 200);
+    tcase_add_test(tc, a_killed_server_loses_and_doubles_nothing);
+    tcase_add_test(tc, a_frozen_server_is_told_of_in_time);
+    tcase_add_test(tc, a_server_that_is_away_is_waited_for_once);
+    suite_add_tcase(suite, tc);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}

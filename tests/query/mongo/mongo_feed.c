@@ -1,0 +1,99 @@
+#include "query/mongo/mongo_feed.h"
+#include <stdlib.h>
+
+static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
+                         struct tb_planned *ret_order, struct tb_error *err)
+{
+    struct tb_view *view = ctx;
+
+    return view->ops->load(view, order_id, into, ret_order, err);
+}
+
+static enum tb_code plan_batch(struct tb_view *view, struct tb_plan *plan,
+                               const struct tb_log_batch *batch, struct tb_error *err)
+{
+    static const struct tb_plan_rules rules = {.currency = "EUR"};
+
+    tb_plan_clear(plan);
+    TB_TRY(tb_plan_batch(plan, batch, &rules, load, view, err));
+    plan->planned_at_ms = HISTORY_START_MS;
+    return TB_OK;
+}
+
+enum tb_code mongo_try_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
+                            const struct tb_record *records, size_t count, struct tb_error *err)
+{
+    struct tb_log_batch batch = {.partition = partition, .records = records, .count = count};
+    char(*ids)[TB_UUID_SIZE] = calloc(count, sizeof *ids);
+    enum tb_code code;
+
+    ck_assert_ptr_nonnull(ids);
+    code = view->ops->prefetch(view, (const char(*)[TB_UUID_SIZE])ids,
+                               tb_plan_order_ids(&batch, ids), err);
+    free(ids);
+    return code == TB_OK ? plan_batch(view, plan, &batch, err) : code;
+}
+
+void mongo_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
+                const struct tb_record *records, size_t count, bool prefetch)
+{
+    struct tb_log_batch batch = {.partition = partition, .records = records, .count = count};
+    struct tb_error err = {0};
+
+    if (prefetch)
+        ck_ok(mongo_try_plan(view, plan, partition, records, count, &err));
+    else
+        ck_ok(plan_batch(view, plan, &batch, &err));
+}
+
+void mongo_commit(struct tb_view *view, const struct tb_plan *plan)
+{
+    struct tb_error err = {0};
+
+    ck_ok(view->ops->commit(view, plan, &err));
+    if (view->ops->flush)
+        ck_ok(view->ops->flush(view, &err));
+}
+
+void mongo_feed(struct tb_view *view, const struct history *history, int32_t partition,
+                size_t batch)
+{
+    struct tb_plan plan = {0};
+
+    for (size_t at = 0; at < history->record_count; at += batch) {
+        size_t left = history->record_count - at;
+
+        mongo_plan(view, &plan, partition, history->records + at, left < batch ? left : batch,
+                   true);
+        mongo_commit(view, &plan);
+    }
+    tb_plan_release(&plan);
+}
+
+void mongo_check_order(struct tb_view_reader *reader, const char *order_id, int64_t version,
+                       struct tb_str doc)
+{
+    struct tb_error err = {0};
+    struct tb_buf got = {0};
+    int64_t got_version = 0;
+    enum tb_code code = reader->ops->get(reader, tb_str_of(order_id), &got, &got_version, &err);
+
+    if (version == 0) {
+        ck_assert_int_eq(code, TB_NOT_FOUND);
+    } else {
+        ck_assert_msg(code == TB_OK, "%s", err.text);
+        ck_assert_int_eq(got_version, version);
+        ck_assert_msg(tb_str_eq(tb_buf_str(&got), doc), "%s is not %s", got.data, doc.ptr);
+    }
+    tb_buf_release(&got);
+}
+
+void mongo_check_history(struct tb_view_reader *reader, const struct history *history)
+{
+    for (size_t i = 0; i < history->order_count; i++) {
+        int64_t version = history_reachable(&history->orders[i]);
+
+        mongo_check_order(reader, history->orders[i].order.order_id, version,
+                          history->orders[i].docs[version]);
+    }
+}

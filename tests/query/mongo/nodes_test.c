@@ -1,0 +1,350 @@
+/* Completeness in MongoDB: what is said to be complete is in the view, holes are seen, and neither
+ * repetitions nor second writers change what is said. */
+#include "query/mongo/mongo_feed.h"
+#include "query/mongo/mongo_server.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NODE "till1" /* where histories say they are from */
+
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_plan plan;
+    struct tb_arena arena;
+    struct fake_random fake;
+    struct history history;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    fake_random_init(&f.fake, test_seed(0x40d5));
+    mongo_db_open(&f.db, 100);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+}
+
+static void teardown(void)
+{
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+    tb_plan_release(&f.plan);
+    tb_arena_release(&f.arena);
+    history_release(&f.history);
+}
+
+static const struct tb_node_status *status_of(const char *name)
+{
+    struct tb_node_list list = {0};
+    struct tb_error err = {0};
+
+    ck_ok(tb_mongo_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
+    for (size_t i = 0; i < list.count; i++) {
+        if (strcmp(list.nodes[i].node, name) == 0)
+            return &list.nodes[i];
+    }
+    return NULL;
+}
+
+/* Records that belong to no order of the view: only their origin counts. */
+static void come(int64_t first, int64_t last, int store)
+{
+    struct tb_record *records = calloc((size_t)(last - first + 1), sizeof *records);
+    size_t count = 0;
+
+    for (int64_t s = first; s <= last; s++) {
+        struct tb_header *headers = tb_arena_array(&f.arena, 5, sizeof *headers);
+        char *texts = tb_arena_alloc(&f.arena, 128);
+
+        snprintf(texts, 64, "%020lld", (long long)s);
+        snprintf(texts + 64, 64, "%d-%lld", store, (long long)s);
+        headers[0] = (struct tb_header){TB_STR("ce_source"), TB_STR("/nodes/" NODE)};
+        headers[1] = (struct tb_header){TB_STR("ce_epoch"), TB_STR(HISTORY_EPOCH)};
+        headers[2] = (struct tb_header){TB_STR("ce_sequence"), tb_str_of(texts)};
+        headers[3] = (struct tb_header){TB_STR("ce_id"), tb_str_of(texts + 64)};
+        headers[4] = (struct tb_header){TB_STR("ce_type"), TB_STR("Something.v1")};
+        records[count++] = (struct tb_record){.offset = s,
+                                              .timestamp_ms = HISTORY_START_MS + s,
+                                              .value = TB_STR("{}"),
+                                              .headers = headers,
+                                              .header_count = 5};
+    }
+    for (size_t at = 0; at < count; at += 1000) {
+        mongo_plan(f.view, &f.plan, 0, records + at, count - at < 1000 ? count - at : 1000, true);
+        mongo_commit(f.view, &f.plan);
+    }
+    free(records);
+}
+
+static void check_progress(int64_t through, int64_t last, size_t holes)
+{
+    const struct tb_node_status *status = status_of(NODE);
+
+    ck_assert_ptr_nonnull(status);
+    ck_assert_uint_eq(status->epoch_count, 1);
+    ck_assert_str_eq(status->epochs[0].epoch, HISTORY_EPOCH);
+    ck_assert_int_eq(status->epochs[0].complete_through, through);
+    ck_assert_int_eq(status->epochs[0].last_sequence, last);
+    ck_assert_uint_eq(status->epochs[0].hole_count, holes);
+}
+
+/* What is counted takes no room any more, neither when it comes again, all of it or a piece; what
+ * comes again is counted once. */
+START_TEST(sequences_are_counted_and_forgotten)
+{
+    char *once, *again;
+
+    come(1, 12000, 0);
+    check_progress(12000, 12000, 0);
+    ck_assert_int_eq(
+        mongo_db_count(&f.db, "sequences",
+                       "{\"kind\":\"epoch\",\"fullChunks\":46,\"lastSequence\":12000}"),
+        1);
+    ck_assert_int_le(mongo_db_count(&f.db, "sequences", "{\"kind\":\"chunk\"}"),
+                     TB_LOG_WINDOW_MAX / TB_CHUNK_SIZE + 3);
+    once = mongo_db_dump(&f.db, "sequences");
+    come(1, 12000, 0);
+    come(300, 310, 0);
+    again = mongo_db_dump(&f.db, "sequences");
+    ck_assert_str_eq(once, again);
+    free(once);
+    free(again);
+    come(11500, 12010, 0);
+    check_progress(12010, 12010, 0);
+    ck_assert_int_ne(status_of(NODE)->state, TB_NODE_FORKED);
+    ck_assert_int_eq(status_of(NODE)->last_seen_at_ms, HISTORY_START_MS + 12010);
+}
+END_TEST
+
+/* A hole holds back what is complete, through any number of full chunks behind it. */
+START_TEST(holes_hold_back)
+{
+    come(1, 600, 0);
+    come(603, 2000, 0);
+    come(2600, 2600, 0);
+    check_progress(600, 2600, 2);
+    ck_assert_int_eq(status_of(NODE)->epochs[0].holes[0].from, 601);
+    ck_assert_int_eq(status_of(NODE)->epochs[0].holes[0].to, 602);
+    ck_assert_int_eq(status_of(NODE)->epochs[0].holes[1].from, 2001);
+    ck_assert_int_eq(status_of(NODE)->epochs[0].holes[1].to, 2599);
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_BEHIND);
+    come(601, 601, 0);
+    check_progress(601, 2600, 2);
+    come(602, 602, 0);
+    check_progress(2000, 2600, 1);
+    come(2001, 2599, 0);
+    check_progress(2600, 2600, 0);
+}
+END_TEST
+
+/* The same numbers from another store, as far back as a relay may send again. */
+START_TEST(another_store_with_the_same_numbers_is_a_fork)
+{
+    come(1, 1500, 0);
+    if (_i == 0)
+        come(1, 1500, 0);
+    ck_assert_int_ne(status_of(NODE)->state, TB_NODE_FORKED);
+    come(_i == 0 ? 1490 : 700, _i == 0 ? 1510 : 720, 1);
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_FORKED);
+    come(1511, 1600, 0);
+    ck_assert_int_eq(status_of(NODE)->state, TB_NODE_FORKED);
+}
+END_TEST
+
+/* Events as they are: of every record of a history, dead or alive, in random cuts, by two. */
+START_TEST(everything_that_came_is_complete)
+{
+    struct tb_error err = {0};
+    struct tb_mongo *mongo = mongo_db_again(&f.db, 7);
+    struct tb_view *views[2] = {f.view, NULL};
+
+    ck_ok(tb_view_mongo_open(mongo, &views[1], &err));
+    history_make(&f.history, &f.fake, &(struct history_options){150, 0, 5});
+    for (size_t at = 0; at < f.history.record_count;) {
+        size_t count = 1 + fake_random_below(&f.fake, 90);
+        size_t back = fake_random_below(&f.fake, 20);
+
+        at = at > back ? at - back : 0;
+        count += back;
+        if (count > f.history.record_count - at)
+            count = f.history.record_count - at;
+        struct tb_view *view = views[fake_random_below(&f.fake, 2)];
+        mongo_plan(view, &f.plan, 0, f.history.records + at, count, true);
+        mongo_commit(view, &f.plan);
+        at += count;
+    }
+    check_progress((int64_t)f.history.distinct, (int64_t)f.history.distinct, 0);
+    views[1]->ops->free(views[1]);
+    tb_mongo_free(mongo);
+}
+END_TEST
+
+static struct tb_heartbeat beat(int64_t last, int64_t at_ms)
+{
+    struct tb_heartbeat heartbeat = {.node = NODE,
+                                     .epoch = HISTORY_EPOCH,
+                                     .version = "0.1.0",
+                                     .last_sequence = last,
+                                     .delivered_sequence = last,
+                                     .clock_ms = at_ms - 70,
+                                     .arrived_at_ms = at_ms};
+
+    return heartbeat;
+}
+
+static enum tb_code note(struct tb_mongo *mongo, const struct tb_heartbeat *heartbeat,
+                         int64_t offset, struct tb_error *err)
+{
+    const struct tb_noted noted = {*heartbeat, offset};
+
+    return tb_mongo_heartbeats(mongo, &noted, 1, err);
+}
+
+/* Two processes read the same heartbeats, one behind the other: each counts once. */
+START_TEST(a_heartbeat_is_noted_once)
+{
+    struct tb_error err = {0};
+    const struct tb_node_status *status;
+    struct tb_heartbeat heartbeat;
+    char *once, *again;
+
+    come(1, 40, 0);
+    for (int64_t i = 1; i <= 5; i++) {
+        heartbeat = beat(i * 10, HISTORY_START_MS - 300000 + i * 30000);
+        heartbeat.pending = i == 5 ? 10 : 0;
+        heartbeat.oldest_pending_at_ms = i == 5 ? HISTORY_START_MS - 7 : 0;
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
+    }
+    once = mongo_db_dump(&f.db, "nodes");
+    for (int64_t i = 1; i <= 5; i++) {
+        heartbeat = beat(i * 10, HISTORY_START_MS - 300000 + i * 30000);
+        ck_ok(note(f.db.mongo, &heartbeat, i, &err));
+    }
+    again = mongo_db_dump(&f.db, "nodes");
+    ck_assert_str_eq(once, again);
+    status = status_of(NODE);
+    ck_assert_str_eq(status->version, "0.1.0");
+    ck_assert_int_eq(status->complete_through_at_ms, HISTORY_START_MS - 300000 + 120000 - 70);
+    ck_assert_int_eq(status->clock_offset_ms, -70);
+    ck_assert_int_eq(status->pending, 10);
+    ck_assert_int_eq(status->oldest_pending_at_ms, HISTORY_START_MS - 7);
+    ck_assert_int_eq(status->state, TB_NODE_BEHIND);
+    ck_assert_int_eq(status->epochs[0].last_sequence, 50);
+    free(once);
+    free(again);
+}
+END_TEST
+
+#define CROWD 40
+#define ROUNDS 6
+
+struct noter {
+    struct tb_mongo *mongo;
+    const struct tb_noted *list;
+    size_t count;
+    uint64_t seed;
+};
+
+/* All of the list in batches of random size; some batches again. */
+static void *note_in_batches(void *arg)
+{
+    const struct noter *noter = arg;
+    struct fake_random random;
+    struct tb_error err = {0};
+
+    fake_random_init(&random, noter->seed);
+    for (size_t at = 0; at < noter->count;) {
+        size_t size = 1 + (size_t)fake_random_below(&random, 60);
+
+        size = size < noter->count - at ? size : noter->count - at;
+        ck_ok(tb_mongo_heartbeats(noter->mongo, noter->list + at, size, &err));
+        if (fake_random_below(&random, 3) > 0)
+            at += size;
+    }
+    return NULL;
+}
+
+/* Many nodes, read by two processes at the same time, batches cut anywhere and repeated: what is
+ * remembered is what one process would have noted one by one. */
+START_TEST(heartbeats_in_batches_are_those_one_by_one)
+{
+    static struct tb_noted list[CROWD * ROUNDS];
+    struct noter noters[2];
+    pthread_t threads[2];
+    struct mongo_db other;
+    char *one_by_one, *batches;
+    struct tb_error err = {0};
+
+    for (size_t i = 0; i < CROWD * ROUNDS; i++) {
+        int64_t round = (int64_t)(i / CROWD);
+
+        list[i].heartbeat = beat(round * 10 + 1, HISTORY_START_MS + round * 30000);
+        list[i].offset = (int64_t)i + 100;
+        snprintf(list[i].heartbeat.node, sizeof list[i].heartbeat.node, "till%zu", i % CROWD);
+        if (i % 7 == 0)
+            memcpy(list[i].heartbeat.epoch, "aaaabbbbccccdddd", TB_EPOCH_SIZE);
+    }
+    mongo_db_open(&other, 100);
+    for (size_t i = 0; i < CROWD * ROUNDS; i++)
+        ck_ok(note(other.mongo, &list[i].heartbeat, list[i].offset, &err));
+    for (size_t n = 0; n < 2; n++) {
+        noters[n] = (struct noter){mongo_db_again(&f.db, 7), list, CROWD * ROUNDS, test_seed(n)};
+        ck_assert_int_eq(pthread_create(&threads[n], NULL, note_in_batches, &noters[n]), 0);
+    }
+    for (size_t n = 0; n < 2; n++) {
+        pthread_join(threads[n], NULL);
+        tb_mongo_free(noters[n].mongo);
+    }
+    one_by_one = mongo_db_dump(&other, "nodes");
+    batches = mongo_db_dump(&f.db, "nodes");
+    ck_assert_str_eq(one_by_one, batches);
+    free(one_by_one);
+    free(batches);
+    mongo_db_close(&other);
+}
+END_TEST
+
+/* Late orders are those that came when their day was over. */
+START_TEST(late_orders_are_told)
+{
+    struct tb_record records[10];
+
+    for (int i = 0; i < 10; i++) {
+        struct tb_event event;
+
+        history_place(&f.arena, &f.fake, HISTORY_START_MS, &event);
+        event.order.node = TB_STR(NODE);
+        history_record(&f.arena, &event, i + 1, &records[i]);
+        records[i].offset = i;
+        if (i >= 7)
+            records[i].timestamp_ms += INT64_C(3) * 86400 * 1000;
+    }
+    mongo_plan(f.view, &f.plan, 0, records, 10, true);
+    mongo_commit(f.view, &f.plan);
+    ck_assert_int_eq(status_of(NODE)->late_orders, 3);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view_mongo_nodes");
+    TCase *tc = tcase_create("nodes");
+    int status;
+
+    mongo_server_begin();
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, sequences_are_counted_and_forgotten);
+    tcase_add_test(tc, holes_hold_back);
+    tcase_add_loop_test(tc, another_store_with_the_same_numbers_is_a_fork, 0, 2);
+    tcase_add_test(tc, everything_that_came_is_complete);
+    tcase_add_test(tc, a_heartbeat_is_noted_once);
+    tcase_add_test(tc, heartbeats_in_batches_are_those_one_by_one);
+    tcase_add_test(tc, late_orders_are_told);
+    suite_add_tcase(suite, tc);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}

@@ -1,0 +1,320 @@
+/* The MongoDB view: what is committed is what is read; nothing that comes again, is cut otherwise
+ * or comes from a second writer changes it; and a day's figures are the sum of its orders. */
+#include "query/mongo/mongo_feed.h"
+#include "query/mongo/mongo_server.h"
+#include "query/mongo/view_mongo_priv.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PARTITIONS 3
+
+static struct fixture {
+    struct mongo_db db;
+    struct tb_view *view;
+    struct tb_view_reader *reader;
+    struct tb_plan plan;
+    struct tb_arena arena;
+    struct fake_random fake;
+} f;
+
+static void setup(void)
+{
+    struct tb_error err = {0};
+
+    memset(&f, 0, sizeof f);
+    fake_random_init(&f.fake, 11);
+    mongo_db_open(&f.db, 50);
+    ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
+    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+}
+
+static void teardown(void)
+{
+    f.reader->ops->free(f.reader);
+    f.view->ops->free(f.view);
+    mongo_db_close(&f.db);
+    tb_plan_release(&f.plan);
+    tb_arena_release(&f.arena);
+}
+
+/* A day's figures, added up from the orders themselves. */
+struct figures {
+    char id[80];
+    int64_t orders, returns, cancelled, total_minor;
+};
+
+static void add_order(struct figures *list, size_t *count, const struct tb_order *order)
+{
+    char id[80];
+    size_t at = 0;
+
+    snprintf(id, sizeof id, "%.*s/%s/%s", (int)order->node.len, order->node.ptr,
+             order->business_date, order->currency);
+    while (at < *count && strcmp(list[at].id, id) != 0)
+        at++;
+    if (at == *count)
+        snprintf(list[(*count)++].id, sizeof list->id, "%s", id);
+    list[at].orders += order->kind == TB_SALE;
+    list[at].returns += order->kind == TB_RETURN;
+    list[at].cancelled += order->status == TB_CANCELLED;
+    list[at].total_minor += order->status == TB_CANCELLED ? 0 : order->total_minor;
+}
+
+static void check_sales(const struct history *histories, size_t history_count)
+{
+    struct figures *list = calloc(10000, sizeof *list);
+    size_t count = 0;
+    char filter[400];
+
+    for (size_t h = 0; h < history_count; h++) {
+        for (size_t i = 0; i < histories[h].order_count; i++) {
+            const struct history_order *order = &histories[h].orders[i];
+            int64_t version = history_reachable(order);
+
+            if (version > 0)
+                add_order(list, &count, &order->states[version]);
+        }
+    }
+    ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{}"), (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(filter, sizeof filter,
+                 "{\"_id\":\"%s\",\"orders\":%lld,\"returns\":%lld,\"cancelled\":%lld,"
+                 "\"totalMinor\":%lld}",
+                 list[i].id, (long long)list[i].orders, (long long)list[i].returns,
+                 (long long)list[i].cancelled, (long long)list[i].total_minor);
+        ck_assert_msg(mongo_db_count(&f.db, "sales_by_day", filter) == 1, "not there: %s", filter);
+    }
+    free(list);
+}
+
+/* Two dumps, byte for byte; where they part is shown. Frees both. */
+static void check_same(char *a, char *b)
+{
+    size_t at = 0, from;
+
+    ck_assert_uint_gt(strlen(a), 0);
+    while (a[at] == b[at] && a[at] != '\0')
+        at++;
+    from = at > 300 ? at - 300 : 0;
+    ck_assert_msg(a[at] == b[at], "%.400s\nis not\n%.400s", a + from, b + from);
+    free(a);
+    free(b);
+}
+
+/* Prefetched or not, in any batches, and again from the start. */
+START_TEST(the_view_is_the_fold_of_the_log)
+{
+    struct history history;
+
+    fake_random_init(&f.fake, test_seed(0x51ab) + (uint64_t)_i);
+    history_make(&history, &f.fake, &(struct history_options){60, 20, 5});
+    mongo_feed(f.view, &history, 0, 1 + fake_random_below(&f.fake, 200));
+    mongo_check_history(f.reader, &history);
+    check_sales(&history, 1);
+    char *orders = mongo_db_dump(&f.db, "orders");
+    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *dead = mongo_db_dump(&f.db, "dead_letters");
+    mongo_feed(f.view, &history, 0, 17);
+    check_same(orders, mongo_db_dump(&f.db, "orders"));
+    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
+    check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    history_release(&history);
+}
+END_TEST
+
+/* A writer that plans, waits while others write, and writes then. */
+struct writer {
+    struct tb_mongo *mongo;
+    struct tb_view *view;
+    struct tb_plan plan;
+    int32_t partition;
+    size_t first, end; /* of the records planned; end 0: none */
+};
+
+static void plan_somewhere(struct writer *writer, const struct history *histories,
+                           const size_t *committed)
+{
+    int32_t partition = (int32_t)fake_random_below(&f.fake, PARTITIONS);
+    const struct history *history = &histories[partition];
+    /* Anywhere that a group's committed offset may once have been. */
+    size_t back = fake_random_below(&f.fake, 4) == 0 ? fake_random_below(&f.fake, 80) : 0;
+    size_t first = committed[partition] > back ? committed[partition] - back : 0;
+    size_t count = 1 + fake_random_below(&f.fake, 60);
+
+    if (first == history->record_count)
+        return;
+    if (count > history->record_count - first)
+        count = history->record_count - first;
+    mongo_plan(writer->view, &writer->plan, partition, history->records + first, count,
+               fake_random_below(&f.fake, 2));
+    writer->partition = partition;
+    writer->first = first;
+    writer->end = first + count;
+}
+
+static void commit_late(struct writer *writer, size_t *committed)
+{
+    mongo_commit(writer->view, &writer->plan);
+    if (writer->end > committed[writer->partition])
+        committed[writer->partition] = writer->end;
+    writer->end = 0;
+}
+
+static bool all_committed(const struct history *histories, const size_t *committed)
+{
+    for (size_t p = 0; p < PARTITIONS; p++) {
+        if (committed[p] < histories[p].record_count)
+            return false;
+    }
+    return true;
+}
+
+/* Plans made long ago are written between newer ones, of the same partition too: a consumer that
+ * lost its partition and does not know. What is left is what one writer makes in one go, byte for
+ * byte, and the figures are the sum of the orders. */
+START_TEST(zombies_and_second_writers_change_nothing)
+{
+    struct tb_error err = {0};
+    struct history histories[PARTITIONS];
+    struct writer writers[4] = {0};
+    size_t committed[PARTITIONS] = {0};
+
+    fake_random_init(&f.fake, test_seed(0x2ab1) + (uint64_t)_i);
+    for (int p = 0; p < PARTITIONS; p++)
+        history_make(&histories[p], &f.fake, &(struct history_options){40, 10, 3});
+    for (size_t w = 0; w < 4; w++) {
+        writers[w].mongo = mongo_db_again(&f.db, 1 + (int)fake_random_below(&f.fake, 40));
+        ck_ok(tb_view_mongo_open(writers[w].mongo, &writers[w].view, &err));
+    }
+    while (!all_committed(histories, committed)) {
+        struct writer *writer = &writers[fake_random_below(&f.fake, 4)];
+
+        if (writer->end > 0)
+            commit_late(writer, committed);
+        else
+            plan_somewhere(writer, histories, committed);
+    }
+    for (size_t w = 0; w < 4; w++) {
+        if (writers[w].end > 0)
+            commit_late(&writers[w], committed);
+        tb_plan_release(&writers[w].plan);
+        writers[w].view->ops->free(writers[w].view);
+        tb_mongo_free(writers[w].mongo);
+    }
+    for (int p = 0; p < PARTITIONS; p++)
+        mongo_check_history(f.reader, &histories[p]);
+    check_sales(histories, PARTITIONS);
+
+    char *orders = mongo_db_dump(&f.db, "orders");
+    char *sales = mongo_db_dump(&f.db, "sales_by_day");
+    char *dead = mongo_db_dump(&f.db, "dead_letters");
+    mongo_db_command(&f.db, "{\"dropDatabase\":1}");
+    for (int p = 0; p < PARTITIONS; p++)
+        mongo_feed(f.view, &histories[p], p, 1000);
+    for (int p = 0; p < PARTITIONS; p++)
+        mongo_check_history(f.reader, &histories[p]);
+    check_same(orders, mongo_db_dump(&f.db, "orders"));
+    check_same(sales, mongo_db_dump(&f.db, "sales_by_day"));
+    check_same(dead, mongo_db_dump(&f.db, "dead_letters"));
+    for (int p = 0; p < PARTITIONS; p++)
+        history_release(&histories[p]);
+}
+END_TEST
+
+/* One central of several, each with its own partition. */
+struct central {
+    pthread_t thread;
+    struct tb_mongo *mongo;
+    struct tb_view *view;
+    const struct history *history;
+    int32_t partition;
+};
+
+static void *central_main(void *arg)
+{
+    struct central *central = arg;
+
+    mongo_feed(central->view, central->history, central->partition, 5);
+    return NULL;
+}
+
+/* At the same time, with the same days: nobody overwrites what another one counted. The last one
+ * has the first one's partition too, as its zombie. */
+START_TEST(centrals_at_work_at_the_same_time)
+{
+    struct tb_error err = {0};
+    struct history histories[PARTITIONS];
+    struct central centrals[PARTITIONS + 1];
+
+    for (int p = 0; p < PARTITIONS; p++)
+        history_make(&histories[p], &f.fake, &(struct history_options){25, 10, 3});
+    for (int c = 0; c <= PARTITIONS; c++) {
+        centrals[c] = (struct central){.mongo = mongo_db_again(&f.db, 50),
+                                       .history = &histories[c % PARTITIONS],
+                                       .partition = c % PARTITIONS};
+        ck_ok(tb_view_mongo_open(centrals[c].mongo, &centrals[c].view, &err));
+    }
+    for (int c = 0; c <= PARTITIONS; c++)
+        ck_assert_int_eq(pthread_create(&centrals[c].thread, NULL, central_main, &centrals[c]), 0);
+    for (int c = 0; c <= PARTITIONS; c++) {
+        ck_assert_int_eq(pthread_join(centrals[c].thread, NULL), 0);
+        centrals[c].view->ops->free(centrals[c].view);
+        tb_mongo_free(centrals[c].mongo);
+    }
+    for (int p = 0; p < PARTITIONS; p++)
+        mongo_check_history(f.reader, &histories[p]);
+    check_sales(histories, PARTITIONS);
+    for (int p = 0; p < PARTITIONS; p++)
+        history_release(&histories[p]);
+}
+END_TEST
+
+/* An order that another writer inserted between our look and our write, at an older version, at
+ * the same, and at a newer one. */
+START_TEST(a_duplicate_key_is_looked_at)
+{
+    struct tb_error err = {0};
+    struct history history;
+    struct tb_mongo *mongo = mongo_db_again(&f.db, 500);
+    struct tb_view *other = NULL;
+    struct tb_plan early = {0};
+
+    ck_ok(tb_view_mongo_open(mongo, &other, &err));
+    history_make(&history, &f.fake, &(struct history_options){30, 0, 0});
+    /* Both see an empty view. One plans a third of the log, the other all of it. */
+    mongo_plan(f.view, &f.plan, 0, history.records, history.record_count, true);
+    mongo_plan(other, &early, 0, history.records, history.record_count / 3, true);
+    if (_i == 0) {
+        mongo_commit(other, &early);
+        mongo_commit(f.view, &f.plan);
+    } else {
+        mongo_commit(f.view, &f.plan);
+        mongo_commit(other, &early);
+    }
+    mongo_check_history(f.reader, &history);
+    check_sales(&history, 1);
+    tb_plan_release(&early);
+    other->ops->free(other);
+    tb_mongo_free(mongo);
+    history_release(&history);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("view_mongo");
+    TCase *tc = tcase_create("writing");
+    int status;
+
+    mongo_server_begin();
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, the_view_is_the_fold_of_the_log, 0, 3);
+    tcase_add_loop_test(tc, zombies_and_second_writers_change_nothing, 0, 5);
+    tcase_add_loop_test(tc, centrals_at_work_at_the_same_time, 0, 3);
+    tcase_add_loop_test(tc, a_duplicate_key_is_looked_at, 0, 2);
+    suite_add_tcase(suite, tc);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}

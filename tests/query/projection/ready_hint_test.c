@@ -1,0 +1,168 @@
+/* Hints of what is ready: what a teller writes is read again, by none taken for more than it is;
+ * and a log that takes nothing holds nobody up. */
+#include "query/projection/ready_hint.h"
+#include "support/support.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ONE "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"
+#define WINDOW 3
+
+/* A log of at most WINDOW records that nobody has acknowledged. */
+static struct fake_writer {
+    struct tb_log_writer writer;
+    struct tb_record last;
+    char key[64], value[200];
+    size_t appended, waiting;
+    bool silent, down;
+} box;
+
+static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,
+                           int64_t tag, struct tb_error *err)
+{
+    (void)writer, (void)tag;
+    if (box.waiting == WINDOW)
+        return tb_error_set(err, TB_BUSY, "full");
+    if (box.down)
+        return tb_error_set(err, TB_UNAVAILABLE, "down");
+    snprintf(box.key, sizeof box.key, "%.*s", (int)record->key.len, record->key.ptr);
+    snprintf(box.value, sizeof box.value, "%.*s", (int)record->value.len, record->value.ptr);
+    box.last = (struct tb_record){.key = tb_str_of(box.key), .value = tb_str_of(box.value)};
+    box.appended++;
+    box.waiting++;
+    return TB_OK;
+}
+
+static enum tb_code poll(struct tb_log_writer *writer, int64_t wait_ms,
+                         struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
+                         struct tb_error *err)
+{
+    (void)writer, (void)ret_acks, (void)err;
+    ck_assert_int_eq(wait_ms, 0); /* a hint is not worth a wait */
+    ck_assert_uint_ge(max, WINDOW);
+    *ret_count = box.silent ? 0 : box.waiting;
+    box.waiting = box.silent ? box.waiting : 0;
+    return TB_OK;
+}
+
+static const struct tb_log_writer_ops ops = {.append = append, .poll = poll};
+static struct fake_clock now;
+static struct tb_ready_teller teller;
+
+static void setup(void)
+{
+    memset(&box, 0, sizeof box);
+    box.writer.ops = &ops;
+    fake_clock_init(&now, INT64_C(1795425003660));
+    teller = (struct tb_ready_teller){.writer = &box.writer, .clock = &now.clock};
+}
+
+static void teardown(void)
+{
+    tb_ready_release(&teller);
+}
+
+/* A plan of count orders, each changed just now. */
+static void tell(size_t count)
+{
+    struct tb_planned planned[10] = {0};
+    struct tb_planned *orders[10];
+    struct tb_plan plan = {.orders = orders, .order_count = count};
+
+    for (size_t i = 0; i < count; i++) {
+        orders[i] = &planned[i];
+        memcpy(planned[i].order.order_id, ONE, TB_UUID_SIZE);
+        planned[i].order.version = (int64_t)i + 1;
+        planned[i].changed = true;
+        planned[i].received_at_ms = now.wall_ms;
+    }
+    tb_ready_tell(&teller, &plan);
+}
+
+START_TEST(what_is_told_is_read)
+{
+    char order_id[TB_UUID_SIZE];
+    int64_t version = 0;
+
+    tell(2);
+    ck_assert_uint_eq(box.appended, 2);
+    ck_assert_str_eq(box.key, ONE);
+    ck_assert_str_eq(box.value, "{\"orderId\":\"" ONE "\",\"version\":2}");
+    ck_assert(tb_ready_read(&box.last, order_id, &version));
+    ck_assert_str_eq(order_id, ONE);
+    ck_assert_int_eq(version, 2);
+}
+END_TEST
+
+START_TEST(only_what_changed_just_now_is_told)
+{
+    struct tb_planned planned[] = {
+        {.order = {.order_id = ONE, .version = 3}, .received_at_ms = now.wall_ms},
+        {.order = {.order_id = ONE, .version = 3},
+         .changed = true,
+         .received_at_ms = now.wall_ms - TB_READY_FRESH_MS - 1}};
+    struct tb_planned *orders[] = {&planned[0], &planned[1]};
+
+    tb_ready_tell(&teller, &(struct tb_plan){.orders = orders, .order_count = 2});
+    ck_assert_uint_eq(box.appended, 0);
+}
+END_TEST
+
+START_TEST(a_log_that_takes_nothing_holds_nobody_up)
+{
+    box.silent = true;
+    tell(10);
+    ck_assert_uint_eq(box.appended, WINDOW); /* the rest is not told */
+    tell(10);
+    ck_assert_uint_eq(box.appended, WINDOW);
+    box.silent = false;
+    tb_ready_collect(&teller);
+    tell(2);
+    ck_assert_uint_eq(box.appended, WINDOW + 2);
+    box.down = true;
+    tell(2);
+}
+END_TEST
+
+static const char *const strange[] = {
+    "",
+    "{",
+    "null",
+    "[\"" ONE "\",1]",
+    "{\"orderId\":\"" ONE "\"}",
+    "{\"version\":1}",
+    "{\"orderId\":\"" ONE "\",\"version\":0}",
+    "{\"orderId\":\"" ONE "\",\"version\":-1}",
+    "{\"orderId\":\"" ONE "\",\"version\":1.5}",
+    "{\"orderId\":\"" ONE "\",\"version\":\"1\"}",
+    "{\"orderId\":\"somebody\",\"version\":1}",
+    "{\"orderId\":7,\"version\":1}",
+    "{\"orderId\":\"" ONE "\",\"version\":1}}",
+};
+
+START_TEST(what_is_strange_is_no_hint)
+{
+    const struct tb_record record = {.value = tb_str_of(strange[_i])};
+    const struct tb_record none = {0};
+    char order_id[TB_UUID_SIZE];
+    int64_t version = 0;
+
+    ck_assert(!tb_ready_read(&record, order_id, &version));
+    ck_assert(!tb_ready_read(&none, order_id, &version));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("query/ready");
+    TCase *tc = tcase_create("ready");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, what_is_told_is_read);
+    tcase_add_test(tc, only_what_changed_just_now_is_told);
+    tcase_add_test(tc, a_log_that_takes_nothing_holds_nobody_up);
+    tcase_add_loop_test(tc, what_is_strange_is_no_hint, 0,
+                        (int)(sizeof strange / sizeof *strange));
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

@@ -1,0 +1,408 @@
+/* Promise: any central has the view of all made anew while all of them go on writing and reading:
+ * no event is missing in the new one, and nobody reads anything older than before. One rebuild at
+ * a time; what ends in the middle is gone on with by another central, and holds nobody up.
+ * Method: two centrals take turns at random, over a MongoDB-compatible server. */
+#include "query/mongo/centrals.h"
+#include "query/mongo/mongo_feed.h"
+#include "query/mongo/view_mongo_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ORDERS 25
+/* Longer than anybody waits for one who is gone. */
+#define GONE_MS 20000
+
+static struct centrals c;
+static const struct tb_rebuild_job plain, accepting = {.accept = true},
+                                          rolling_back = {.rollback = true};
+
+static void begin(uint64_t seed)
+{
+    centrals_init(&c, seed, &(struct history_options){ORDERS, 20, 10});
+}
+
+static void setup(void)
+{
+    begin(test_seed(7));
+}
+
+static void teardown(void)
+{
+    centrals_release(&c);
+}
+
+static void add_all(void)
+{
+    while (centrals_add(&c))
+        ;
+}
+
+static void check_same(const char *a, const char *b)
+{
+    char *one = mongo_db_dump(&c.db, a), *other = mongo_db_dump(&c.db, b);
+
+    ck_assert_str_eq(one, other);
+    free(one);
+    free(other);
+}
+
+START_TEST(rebuilt_is_what_was_served)
+{
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2);
+    ck_assert_int_eq(central_figures(&c.list[0])->differences, 0);
+    ck_assert_int_gt(central_figures(&c.list[0])->served_orders, 0);
+    check_same("orders", "orders_2");
+    centrals_check(&c);
+}
+END_TEST
+
+/* Runs to its end while events come. */
+static void rebuild_busily(struct one_central *one)
+{
+    struct tb_error err = {0};
+
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    c.busy = true;
+    ck_assert_int_eq(central_finish(one), TB_REBUILD_DONE);
+    c.busy = false;
+}
+
+/* One view after the other is served, by one central and the other. */
+START_TEST(events_go_on_coming)
+{
+    centrals_init(&c, test_seed((uint64_t)_i + 100),
+                  &(struct history_options){3 * ORDERS, 20, 10});
+    for (int i = 0; i < 20; i++)
+        centrals_add(&c);
+    rebuild_busily(&c.list[0]);
+    rebuild_busily(&c.list[1]);
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(centrals_served(&c), 3);
+    centrals_check(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    centrals_release(&c);
+}
+END_TEST
+
+/* A central that had read what is served, and then stood still, writes the old view long after the
+ * move: the new one has what it writes. */
+START_TEST(a_slow_writer_loses_nothing)
+{
+    struct tb_mongo_names first;
+    struct tb_view *slow = NULL;
+    struct tb_plan plan = {0};
+    struct tb_error err = {0};
+    size_t at;
+
+    for (int i = 0; i < 30; i++)
+        centrals_add(&c);
+    centrals_read_on(&c);
+    add_all();
+    tb_mongo_names_of(1, &first);
+    ck_ok(tb_view_mongo_open_at(c.db.mongo, &first, &slow, &err));
+    at = c.log.committed[1] < 0 ? 0 : (size_t)c.log.committed[1];
+    mongo_plan(slow, &plan, 1, c.log.records[1] + at, c.log.counts[1] - at, true);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    mongo_commit(slow, &plan);
+    c.log.committed[1] = (int64_t)c.log.counts[1]; /* he tells the group, too */
+    group_log_assign(&c.log, 1, 0);
+    centrals_read_on(&c);
+    centrals_check(&c);
+    tb_plan_release(&plan);
+    slow->ops->free(slow);
+}
+END_TEST
+
+/* What was planned for the view from before is not for the new one: it is planned again. */
+START_TEST(a_plan_is_for_one_view)
+{
+    struct tb_plan plan = {0};
+    struct tb_error err = {0};
+    struct tb_view *view = NULL;
+    int64_t until = 0;
+
+    add_all();
+    centrals_read_on(&c);
+    ck_ok(tb_view_mongo_open(c.db.mongo, &view, &err));
+    ck_ok(view->ops->until(view, 0, &until, &err));
+    ck_assert_int_eq(until, INT64_MAX);
+    mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    ck_assert_int_eq(view->ops->commit(view, &plan, &err), TB_CONFLICT);
+    ck_ok(view->ops->until(view, 0, &until, &err));
+    mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
+    mongo_commit(view, &plan);
+    tb_plan_release(&plan);
+    view->ops->free(view);
+}
+END_TEST
+
+/* What one found the other one shows. */
+static void check_shown(struct one_central *at, struct one_central *by)
+{
+    struct tb_rebuild_figures *shown = central_figures(at);
+    struct tb_difference difference;
+
+    while (shown->state != TB_REBUILD_FAILED) {
+        centrals_turn(&c);
+        shown = central_figures(at);
+    }
+    ck_assert_str_eq(shown->owner, by->name);
+    ck_assert_int_eq(shown->listed, 1);
+    difference = shown->list[0];
+    ck_assert_int_eq(difference.kind, central_figures(by)->list[0].kind);
+    ck_assert_mem_eq(&difference.served, &central_figures(by)->list[0].served,
+                     sizeof difference.served);
+    ck_assert_mem_eq(&difference.rebuilt, &central_figures(by)->list[0].rebuilt,
+                     sizeof difference.rebuilt);
+}
+
+START_TEST(differences_stop_the_move)
+{
+    char command[300];
+
+    add_all();
+    centrals_read_on(&c);
+    snprintf(command, sizeof command,
+             "{\"update\":\"orders\",\"updates\":[{\"q\":{\"_id\":\"%s\"},"
+             "\"u\":{\"$set\":{\"source\":\"ELSEWHERE\"}}}]}",
+             c.history.orders[0].order.order_id);
+    mongo_db_command(&c.db, command);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_FAILED);
+    ck_assert_int_eq(centrals_served(&c), 1);
+    ck_assert_int_eq(central_figures(&c.list[0])->differences, 1);
+    ck_assert_str_eq(central_figures(&c.list[0])->list[0].served.order_id,
+                     c.history.orders[0].order.order_id);
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    check_shown(&c.list[1], &c.list[0]);
+    ck_assert_int_eq(central_rebuild(&c.list[1], &accepting), TB_REBUILD_DONE);
+    ck_assert_int_eq(central_figures(&c.list[1])->differences, 1);
+    centrals_check(&c);
+}
+END_TEST
+
+START_TEST(the_old_view_can_be_served_again)
+{
+    struct tb_error err = {0};
+
+    ck_assert_int_eq(tb_rebuild_start(c.list[0].rebuild, &rolling_back, &err), TB_CONFLICT);
+    for (int i = 0; i < 30; i++)
+        centrals_add(&c);
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
+    add_all();
+    centrals_read_on(&c);
+    ck_assert_int_eq(central_rebuild(&c.list[0], &rolling_back), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_eq(centrals_served(&c), 1);
+    centrals_check(&c);
+    check_same("orders", "orders_2");
+    mongo_db_command(&c.db, "{\"insert\":\"orders_2024\",\"documents\":[{\"_id\":1}]}");
+    fake_clock_advance(&c.clock, TB_REBUILD_KEEP_MS + 3600 * 1000);
+    for (int i = 0; i < 4; i++)
+        (void)tb_rebuild_step(c.list[0].rebuild);
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2024", "{}"), 1); /* none of ours */
+    ck_assert_int_eq(tb_rebuild_start(c.list[0].rebuild, &rolling_back, &err), TB_CONFLICT);
+}
+END_TEST
+
+/* Letters are of all views: what was done about one stays, and one that only the rebuild finds is
+ * there once its view is served, not before. */
+START_TEST(letters_are_everybodys)
+{
+    struct tb_error err = {0};
+    int64_t letters;
+
+    add_all();
+    centrals_read_on(&c);
+    letters = mongo_db_count(&c.db, "dead_letters", "{}");
+    ck_assert_int_gt(letters, 1);
+    mongo_db_command(&c.db, "{\"delete\":\"dead_letters\",\"deletes\":[{\"q\":{},\"limit\":1}]}");
+    mongo_db_command(&c.db, "{\"update\":\"dead_letters\",\"updates\":[{\"q\":{},"
+                            "\"u\":{\"$set\":{\"status\":\"dropped\"}}}]}");
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    while (central_figures(&c.list[0])->state < TB_REBUILD_SWAPPING) {
+        ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{}"), letters - 1);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(central_finish(&c.list[0]), TB_REBUILD_DONE);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{}"), letters);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters", "{\"status\":\"dropped\"}"), 1);
+    ck_assert_int_eq(mongo_db_count(&c.db, "dead_letters_2", "{}"), letters);
+}
+END_TEST
+
+START_TEST(one_at_a_time)
+{
+    struct tb_error err = {0};
+
+    add_all();
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    ck_assert_int_eq(tb_rebuild_start(c.list[1].rebuild, &plain, &err), TB_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.text, "hq1"));
+    ck_assert_int_eq(central_figures(&c.list[1])->state, TB_REBUILD_BUILDING);
+    ck_assert_int_eq(central_finish(&c.list[0]), TB_REBUILD_DONE);
+    while (central_figures(&c.list[1])->state != TB_REBUILD_DONE)
+        centrals_turn(&c);
+    ck_assert_str_eq(central_figures(&c.list[1])->owner, "hq1");
+    ck_assert_int_eq(central_rebuild(&c.list[1], &plain), TB_REBUILD_DONE);
+}
+END_TEST
+
+/* Wherever it ends, holding the view or not: the other central goes on with it, and reads what
+ * comes meanwhile. */
+START_TEST(whoever_ends_is_followed)
+{
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 200));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (uint64_t turns = fake_random_below(&c.fake, 700); turns > 0; turns--)
+        centrals_turn(&c);
+    central_stop(&c.list[0]);
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+        group_log_assign(&c.log, p, 1);
+    add_all();
+    centrals_turn(&c);
+    fake_clock_advance(&c.clock, GONE_MS);
+    centrals_read_on(&c);
+    fake_clock_advance(&c.clock, GONE_MS);
+    ck_assert_int_eq(central_finish(&c.list[1]), TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2);
+    centrals_check(&c);
+    centrals_release(&c);
+}
+END_TEST
+
+/* The log answers nobody for a while, again and again. */
+START_TEST(trouble_that_passes_is_waited_out)
+{
+    struct one_central *one = &c.list[0];
+    struct tb_error err = {0};
+    int64_t told = 0;
+
+    add_all();
+    ck_ok(tb_rebuild_start(one->rebuild, &plain, &err));
+    for (int turn = 0; tb_rebuild_is_running(central_figures(one)->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        one->log.down = turn < 600 && turn % 60 < 40;
+        c.log.down = one->log.down;
+        centrals_turn(&c);
+        told += strstr(central_figures(one)->problem, "injected") != NULL;
+        if (one->log.down)
+            fake_clock_advance(&c.clock, 100);
+    }
+    ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(centrals_served(&c), 2); /* not one for each try */
+    ck_assert_int_gt(told, 0);
+    centrals_read_on(&c);
+    centrals_check(&c);
+}
+END_TEST
+
+/* The central that is at it and has read so much; NULL: none. */
+static struct one_central *who_came_to(int64_t events)
+{
+    for (int i = 0; i < CENTRALS; i++) {
+        const struct tb_rebuild_figures *figures = central_figures(&c.list[i]);
+
+        if (figures->owner[0] == '\0' && figures->events >= events)
+            return &c.list[i];
+    }
+    return NULL;
+}
+
+/* Whoever is at it ends, again and again; each comes further than the one before. */
+START_TEST(a_job_outlives_many_processes)
+{
+    struct tb_error err = {0};
+    int64_t events = 0;
+
+    add_all();
+    for (int i = 0; i < CENTRALS; i++)
+        c.list[i].log.batch_max = 2;
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (int i = 0; i < 6; i++) {
+        struct one_central *one = NULL;
+
+        for (int turn = 0; !(one = who_came_to(events + 4)); turn++) {
+            ck_assert_int_lt(turn, 10000);
+            fake_clock_advance(&c.clock, 200);
+            centrals_turn(&c);
+        }
+        events = central_figures(one)->events;
+        ck_assert_int_eq(central_figures(one)->state, TB_REBUILD_BUILDING);
+        central_stop(one);
+        central_start(one);
+    }
+    while (centrals_served(&c) == 1) {
+        ck_assert_int_ne(central_figures(&c.list[0])->state, TB_REBUILD_FAILED);
+        fake_clock_advance(&c.clock, 200);
+        centrals_turn(&c);
+    }
+    centrals_read_on(&c);
+    centrals_check(&c);
+}
+END_TEST
+
+/* The hold is lifted while it is relied upon: nothing is moved without one. */
+START_TEST(a_lifted_hold_moves_nothing)
+{
+    struct tb_error err = {0};
+
+    begin(test_seed((uint64_t)_i + 300));
+    for (int i = 0; i < 60; i++)
+        centrals_add(&c);
+    ck_ok(tb_rebuild_start(c.list[0].rebuild, &plain, &err));
+    for (int turn = 0; tb_rebuild_is_running(central_figures(&c.list[0])->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        if (turn < 1500 && fake_random_below(&c.fake, 40) == 0)
+            mongo_db_command(&c.db,
+                             "{\"update\":\"meta\",\"updates\":[{\"q\":{\"_id\":\"served\"},"
+                             "\"u\":{\"$unset\":{\"hold\":1}}}]}");
+        if (fake_random_below(&c.fake, 12) == 0)
+            centrals_add(&c);
+        centrals_turn(&c);
+    }
+    ck_assert_int_eq(central_figures(&c.list[0])->state, TB_REBUILD_DONE);
+    add_all();
+    centrals_read_on(&c);
+    centrals_check(&c);
+    centrals_release(&c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rebuild_mongo");
+    TCase *tc = tcase_create("promises"), *seeds = tcase_create("seeds");
+    int status;
+
+    mongo_server_begin();
+    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(seeds, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, rebuilt_is_what_was_served);
+    tcase_add_test(tc, a_slow_writer_loses_nothing);
+    tcase_add_test(tc, a_plan_is_for_one_view);
+    tcase_add_test(tc, differences_stop_the_move);
+    tcase_add_test(tc, the_old_view_can_be_served_again);
+    tcase_add_test(tc, letters_are_everybodys);
+    tcase_add_test(tc, one_at_a_time);
+    tcase_add_test(tc, a_job_outlives_many_processes);
+    tcase_add_test(tc, trouble_that_passes_is_waited_out);
+    tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
+    tcase_add_loop_test(seeds, whoever_ends_is_followed, 0, 8);
+    tcase_add_loop_test(seeds, a_lifted_hold_moves_nothing, 0, 4);
+    suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, seeds);
+    status = test_main(suite);
+    mongo_server_end();
+    return status;
+}

@@ -1,0 +1,502 @@
+/* Promise: a view that is rebuilt from the log is the one that is served, row by row, letters and
+ * all, while events go on coming and nobody reads anything older than before; what differs is
+ * listed and stops the move; the old view can be served again.
+ * Method: random histories with lost events, repetitions and records that nobody can read; the
+ * log, the serving consumer, the rebuild and a reader take turns at random. */
+#include "query/rebuild/rebuild_world.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SEEDS 12
+
+static struct world w;
+
+static void begin(uint64_t seed, size_t orders)
+{
+    world_init(&w, seed, &(struct history_options){orders, 20, 10});
+    ck_assert(world_start(&w));
+}
+
+static void setup(void)
+{
+    begin(test_seed(7), 60);
+}
+
+static void teardown(void)
+{
+    world_release(&w);
+}
+
+static void add_strange(void)
+{
+    static const struct tb_header unknown[] = {{TB_STR("ce_type"), TB_STR("OrderWrapped.v1")}};
+    char key[32];
+    struct tb_record record = {.value = TB_STR("{\"no\":")};
+
+    snprintf(key, sizeof key, "k%d", (int)fake_random_below(&w.fake, 50));
+    record.key = tb_str_of(key);
+    record.key = tb_arena_copy(&w.history.arena, record.key);
+    if (fake_random_below(&w.fake, 2)) {
+        record.value = TB_STR("{\"orderId\":\"x\",\"version\":1}");
+        record.headers = unknown;
+        record.header_count = 1;
+    }
+    world_add_record(&w, &record);
+}
+
+static void add_all(void)
+{
+    while (world_add(&w)) {
+        if (fake_random_below(&w.fake, 10) == 0)
+            add_strange();
+    }
+}
+
+static void check_same(int64_t a, int64_t b, bool letters)
+{
+    char *one = world_dump(&w, a, letters), *other = world_dump(&w, b, letters);
+
+    ck_assert_str_eq(one, other);
+    free(one);
+    free(other);
+}
+
+static bool exists(int64_t generation)
+{
+    char path[TB_VIEW_PATH_SIZE];
+
+    tb_generations_path(w.dir, generation, path);
+    return access(path, F_OK) == 0;
+}
+
+/* Nothing comes meanwhile: both views end at the same event, and are the same in every row. */
+START_TEST(rebuilt_is_what_was_served)
+{
+    begin(test_seed((uint64_t)_i + 1), 60);
+    add_all();
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    ck_assert_int_eq(world_served(&w), 2);
+    ck_assert_int_eq(w.moves, 1);
+    ck_assert_int_eq(world_figures(&w)->differences, 0);
+    ck_assert(world_figures(&w)->compared);
+    ck_assert_int_gt(world_figures(&w)->served_orders, 0);
+    check_same(1, 2, true);
+    world_release(&w);
+}
+END_TEST
+
+/* Whoever has the turn: the log gets a record, the serving consumer, the rebuild or a reader
+ * steps. */
+static void take_turns(void)
+{
+    struct tb_rebuild_job job = {0};
+    struct tb_error err = {0};
+    bool more = true;
+
+    ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
+    for (int turn = 0; more || tb_rebuild_is_running(world_figures(&w)->state); turn++) {
+        ck_assert_int_lt(turn, 100000);
+        switch (fake_random_below(&w.fake, 4)) {
+        case 0:
+            if (fake_random_below(&w.fake, 10) == 0 && more)
+                add_strange();
+            more = more && world_add(&w);
+            break;
+        case 1:
+            (void)tb_consumer_step(w.consumer, 0);
+            break;
+        case 2:
+            (void)tb_rebuild_step(w.rebuild);
+            break;
+        default:
+            world_look(&w, fake_random_below(&w.fake, w.history.order_count));
+        }
+    }
+}
+
+/* The end is that of a view that was never moved. */
+START_TEST(events_go_on_coming)
+{
+    uint64_t seed = test_seed((uint64_t)_i + 1000);
+    char *moved;
+
+    begin(seed, 40);
+    for (size_t i = 0; i < w.history.record_count / 3; i++)
+        world_add(&w);
+    take_turns();
+    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    world_read_on(&w);
+    for (size_t i = 0; i < w.history.order_count; i++)
+        world_look(&w, i);
+    moved = world_dump(&w, 2, /* letters= */ false);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    char *again = world_dump(&w, 3, false);
+    ck_assert_str_eq(moved, again);
+    free(moved);
+    free(again);
+    world_release(&w);
+}
+END_TEST
+
+static const struct tb_difference *find(enum tb_compare_kind kind)
+{
+    const struct tb_rebuild_figures *figures = world_figures(&w);
+
+    for (int64_t i = 0; i < figures->differences && i < TB_COMPARE_LISTED; i++) {
+        if (figures->list[i].kind == kind)
+            return &figures->list[i];
+    }
+    ck_abort_msg("no difference of kind %s", tb_compare_kind_name(kind));
+    return NULL;
+}
+
+/* Each kind of difference is found and named, and the served view stays. */
+START_TEST(differences_stop_the_move)
+{
+    const char *first = w.history.orders[0].order.order_id;
+    const struct tb_difference *difference;
+    char sql[300];
+
+    w.history.orders[0].lost = 0;
+    add_all();
+    world_read_on(&w);
+    snprintf(sql, sizeof sql,
+             "UPDATE orders SET doc = replace(doc, '\"source\":', '\"source\":\"X\",\"was\":')"
+             " WHERE order_id = '%s';",
+             first);
+    world_tamper(&w, sql);
+    world_tamper(&w, "INSERT INTO orders SELECT id + 100000,"
+                     " 'ffffffff-ffff-7fff-bfff-ffffffffffff', version, placed_at, business_date,"
+                     " node, status, source, currency, kind, total_minor + 1, customer_id, epoch,"
+                     " sequence, received_at, replace(doc, order_id,"
+                     " 'ffffffff-ffff-7fff-bfff-ffffffffffff') FROM orders WHERE"
+                     " currency = 'EUR' LIMIT 1");
+    world_tamper(&w, "DELETE FROM orders WHERE order_id = (SELECT max(order_id) FROM orders WHERE"
+                     " order_id < 'ffffffff' AND currency = 'EUR')");
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
+    ck_assert_int_eq(world_served(&w), 1);
+    ck_assert(!exists(2));
+    difference = find(TB_COMPARE_DIFFERENT);
+    ck_assert_str_eq(difference->served.order_id, first);
+    ck_assert_str_ne(difference->served.hash, difference->rebuilt.hash);
+    difference = find(TB_COMPARE_MISSING);
+    ck_assert_str_eq(difference->served.order_id, "ffffffff-ffff-7fff-bfff-ffffffffffff");
+    ck_assert_str_eq(difference->rebuilt.order_id, "");
+    difference = find(TB_COMPARE_EXTRA);
+    ck_assert_str_eq(difference->served.order_id, "");
+    difference = find(TB_COMPARE_TOTAL);
+    ck_assert_str_eq(difference->served_total.currency, "EUR");
+    ck_assert_int_eq(world_figures(&w)->differences, 4);
+    ck_assert_ptr_nonnull(strstr(world_figures(&w)->problem, "4 differences"));
+
+    memset(w.seen, 0,
+           w.history.order_count * sizeof *w.seen); /* the tampered view is no measure */
+    ck_assert_int_eq(world_rebuild(&w, /* accept= */ true, false), TB_REBUILD_DONE);
+    ck_assert_int_eq(world_served(&w), 2);
+    ck_assert_int_eq(world_figures(&w)->differences, 4);
+}
+END_TEST
+
+/* The old view stays until the next rebuild or for a week, and comes up with what came since. */
+START_TEST(the_old_view_can_be_served_again)
+{
+    struct tb_rebuild_job rollback = {.rollback = true};
+    struct tb_error err = {0};
+
+    ck_assert_int_eq(tb_rebuild_start(w.rebuild, &rollback, &err), TB_CONFLICT);
+    for (int i = 0; i < 50; i++)
+        world_add(&w);
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    add_all();
+    world_read_on(&w);
+    for (size_t i = 0; i < w.history.order_count; i++)
+        world_look(&w, i);
+    ck_assert_int_eq(world_rebuild(&w, false, /* rollback= */ true), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_eq(world_served(&w), 1);
+    world_read_on(&w);
+    for (size_t i = 0; i < w.history.order_count; i++)
+        world_look(&w, i);
+    check_same(1, 2, true);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    ck_assert_int_eq(world_served(&w), 3);
+    ck_assert(!exists(2));
+    ck_assert(exists(1));
+    fake_clock_advance(&w.clock, TB_REBUILD_KEEP_MS - 1000);
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert(exists(1));
+    fake_clock_advance(&w.clock, 3600 * 1000);
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert(!exists(1));
+    ck_assert_int_eq(tb_rebuild_start(w.rebuild, &rollback, &err), TB_CONFLICT);
+}
+END_TEST
+
+/* The log has removed what the old view has not seen: going back fails, and changes nothing. */
+START_TEST(an_old_view_that_cannot_catch_up_stays_old)
+{
+    for (int i = 0; i < 50; i++)
+        world_add(&w);
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    add_all();
+    world_read_on(&w);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] - 1;
+    ck_assert_int_eq(world_rebuild(&w, false, /* rollback= */ true), TB_REBUILD_FAILED);
+    ck_assert_ptr_nonnull(strstr(world_figures(&w)->problem, "out of range"));
+    ck_assert_int_eq(world_served(&w), 2);
+    ck_assert(exists(1));
+}
+END_TEST
+
+/* What the log does not tell moves with the letters: which were dropped, and when they died. */
+START_TEST(letters_keep_what_was_done_about_them)
+{
+    struct tb_rebuild_views views;
+    struct tb_error err = {0};
+    struct tb_letter letter;
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_view_reader *reader = tb_view_moving_reader(w.reader);
+    struct tb_letter_place place = {0};
+    int64_t died_at_ms;
+
+    add_strange();
+    add_strange();
+    add_all();
+    fake_clock_advance(&w.clock, 5000);
+    world_read_on(&w);
+    while (reader->ops->letter(reader, place, &arena, &letter, &err) != TB_OK)
+        place = place.offset < 500 ? (struct tb_letter_place){place.partition, place.offset + 1}
+                                   : (struct tb_letter_place){place.partition + 1, 0};
+    died_at_ms = letter.dead_at_ms;
+    fake_clock_advance(&w.clock, 5000);
+    ck_ok(w.view->ops->drop_letter(w.view, place, w.clock.wall_ms, &err));
+    fake_clock_advance(&w.clock, 5000);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    ck_ok(reader->ops->letter(reader, place, &arena, &letter, &err));
+    ck_assert_int_eq(letter.status, TB_LETTER_DROPPED);
+    ck_assert_int_eq(letter.dead_at_ms, died_at_ms);
+    check_same(1, 2, true);
+    tb_rebuild_sqlite_views(w.sqlite, &views);
+    ck_assert_int_eq(views.previous, 1);
+    ck_assert_int_eq(views.previous_until_ms, w.clock.wall_ms + TB_REBUILD_KEEP_MS);
+}
+END_TEST
+
+/* A log that has removed what is old cannot tell of those orders: that is found, and if it is
+ * accepted, letters of removed records are still there. */
+START_TEST(a_log_without_its_beginning_is_told_of)
+{
+    struct tb_error err = {0};
+    struct tb_view_reader *reader = tb_view_moving_reader(w.reader);
+    int64_t before = 0, after = 0;
+
+    add_strange();
+    add_all();
+    world_read_on(&w);
+    ck_ok(reader->ops->dead_letter_count(reader, &before, &err));
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++)
+        w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] * 3 / 4;
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
+    (void)find(TB_COMPARE_MISSING);
+    ck_assert_int_eq(world_served(&w), 1);
+    memset(w.seen, 0, w.history.order_count * sizeof *w.seen);
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) /* the reader's view is about to lose orders */
+        w.live_log.begin[p] = w.rebuild_log.begin[p];
+    struct tb_rebuild_job job = {.accept = true};
+    ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
+    while (tb_rebuild_is_running(world_figures(&w)->state))
+        (void)tb_rebuild_step(w.rebuild);
+    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    ck_ok(reader->ops->dead_letter_count(reader, &after, &err));
+    ck_assert_int_ge(after, before);
+}
+END_TEST
+
+/* An older program only counted what a newer one applies: the newer one's rebuild shows the
+ * difference, and has it once that is accepted. */
+START_TEST(types_that_were_unknown_are_applied)
+{
+    static const struct tb_header newer[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v9")}};
+    size_t changed = 0;
+
+    w.history.orders[0].lost = 0;
+    while (world_add(&w))
+        continue;
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) { /* what the older program made of it */
+        for (size_t i = 0; i < w.live_log.counts[p]; i++) {
+            struct tb_record *record = &w.live_log.records[p][i];
+
+            if (!tb_str_eq(record->key, tb_str_of(w.history.orders[0].order.order_id)))
+                continue;
+            struct tb_str type = tb_record_header(record, "ce_type");
+            if (!tb_str_eq(type, TB_STR("OrderPlaced.v2")))
+                continue;
+            record->headers = newer;
+            record->header_count = 1;
+            changed++;
+        }
+    }
+    ck_assert_uint_gt(changed, 0);
+    world_read_on(&w);
+    world_look(&w, 0);
+    ck_assert_int_eq(w.seen[0], 0);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
+    ck_assert_str_eq(find(TB_COMPARE_EXTRA)->rebuilt.order_id, w.history.orders[0].order.order_id);
+    ck_assert_int_eq(world_rebuild(&w, true, false), TB_REBUILD_DONE);
+    world_look(&w, 0);
+    ck_assert_int_gt(w.seen[0], 0);
+}
+END_TEST
+
+START_TEST(orders_come_first_when_the_disk_is_full)
+{
+    add_all();
+    world_read_on(&w);
+    w.has_room = false;
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
+    ck_assert(!exists(2));
+    w.has_room = true;
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+}
+END_TEST
+
+/* The log is away for a while: waited out, and shown. */
+START_TEST(trouble_that_passes_is_waited_out)
+{
+    struct tb_rebuild_job job = {0};
+    struct tb_error err = {0};
+
+    add_all();
+    world_read_on(&w);
+    ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
+    for (int i = 0; i < 5; i++)
+        (void)tb_rebuild_step(w.rebuild);
+    w.rebuild_log.down = true;
+    ck_assert_int_gt(tb_rebuild_step(w.rebuild), 0);
+    ck_assert_str_eq(world_figures(&w)->problem, "injected");
+    w.rebuild_log.down = false;
+    ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
+    ck_assert_str_eq(world_figures(&w)->problem, "");
+}
+END_TEST
+
+/* A process that ends at any step: the next one serves what was served, and goes on. */
+START_TEST(a_process_that_ends_resumes)
+{
+    int64_t resumed_at = 0;
+
+    add_all();
+    world_read_on(&w);
+    for (int steps = 1;; steps += 1 + steps / 2) {
+        struct tb_rebuild_job job = {0};
+        struct tb_error err = {0};
+        int64_t served = world_served(&w);
+        bool running;
+
+        ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
+        for (int i = 0; i < steps * 3; i++)
+            (void)tb_rebuild_step(w.rebuild);
+        running = tb_rebuild_is_running(world_figures(&w)->state);
+        world_stop(&w);
+        ck_assert(world_start(&w));
+        for (size_t i = 0; i < w.history.order_count; i++)
+            world_look(&w, i);
+        if (!running) {
+            ck_assert_int_eq(world_served(&w), served + 1);
+            break;
+        }
+        ck_assert_int_eq(world_served(&w), served);
+        (void)tb_rebuild_step(w.rebuild);
+        ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+        (void)tb_rebuild_step(w.rebuild);
+        resumed_at = world_figures(&w)->events;
+        ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
+        check_same(served, served + 1, true);
+    }
+    ck_assert_int_gt(resumed_at, 20); /* it went on where it was, not from the start */
+}
+END_TEST
+
+/* How it ended is shown by the next process, and one that was going back does. */
+START_TEST(an_end_and_a_rollback_outlive_the_process)
+{
+    struct tb_rebuild_job rollback = {.rollback = true};
+    struct tb_error err = {0};
+    int64_t events;
+
+    for (int i = 0; i < 40; i++)
+        world_add(&w);
+    world_read_on(&w);
+    ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
+    events = world_figures(&w)->events;
+    add_all();
+    world_read_on(&w);
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(world_figures(&w)->events, events);
+    ck_assert(world_figures(&w)->compared);
+
+    ck_ok(tb_rebuild_start(w.rebuild, &rollback, &err));
+    for (int i = 0; i < 3; i++)
+        (void)tb_rebuild_step(w.rebuild);
+    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    world_stop(&w);
+    ck_assert(world_start(&w));
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    ck_assert_int_eq(world_finish(&w), TB_REBUILD_ROLLED_BACK);
+    ck_assert_int_eq(world_served(&w), 1);
+}
+END_TEST
+
+START_TEST(another_programs_unfinished_view_is_begun_anew)
+{
+    struct tb_rebuild_job job = {0};
+    struct tb_error err = {0};
+
+    add_all();
+    world_read_on(&w);
+    ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
+    for (int i = 0; i < 20; i++)
+        (void)tb_rebuild_step(w.rebuild);
+    ck_assert_int_gt(world_figures(&w)->events, 20);
+    world_stop(&w);
+    w.build = "2";
+    ck_assert(world_start(&w));
+    (void)tb_rebuild_step(w.rebuild);
+    (void)tb_rebuild_step(w.rebuild);
+    ck_assert_int_lt(world_figures(&w)->events, 40);
+    ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
+    check_same(1, 2, true);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rebuild");
+    TCase *random = tcase_create("random histories"), *tc = tcase_create("promises");
+
+    tcase_add_loop_test(random, rebuilt_is_what_was_served, 0, SEEDS);
+    tcase_add_loop_test(random, events_go_on_coming, 0, SEEDS);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, differences_stop_the_move);
+    tcase_add_test(tc, the_old_view_can_be_served_again);
+    tcase_add_test(tc, an_old_view_that_cannot_catch_up_stays_old);
+    tcase_add_test(tc, letters_keep_what_was_done_about_them);
+    tcase_add_test(tc, a_log_without_its_beginning_is_told_of);
+    tcase_add_test(tc, types_that_were_unknown_are_applied);
+    tcase_add_test(tc, orders_come_first_when_the_disk_is_full);
+    tcase_add_test(tc, trouble_that_passes_is_waited_out);
+    tcase_add_test(tc, a_process_that_ends_resumes);
+    tcase_add_test(tc, an_end_and_a_rollback_outlive_the_process);
+    tcase_add_test(tc, another_programs_unfinished_view_is_begun_anew);
+    suite_add_tcase(suite, random);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}
