@@ -23,8 +23,8 @@ sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; 
         complain "sqlite3_exec outside base/sqlite/db.c"
     grep -nE 'include <sqlite3.h>' $(find src -name '*.[ch]' -not -path 'src/base/*') |
         complain "SQLite outside base/"
-    grep -nE 'include <microhttpd.h>' $(find src -name '*.[ch]' -not -name 'server*.[ch]') |
-        complain "libmicrohttpd outside api/server*"
+    grep -nE 'include <microhttpd.h>' $(find src -name '*.[ch]' -not -path 'src/api/http/mhd*') |
+        complain "libmicrohttpd outside api/http/mhd*"
     grep -nE '\b(clock_gettime|gettimeofday|getrandom|getenv|time)\(' \
         $(find src -name '*.c' -not -path 'src/base/*' -not -path 'src/cli/*') |
         complain "clock, chance or environment below the mains"

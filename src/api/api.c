@@ -1,4 +1,4 @@
-#include "api/api_priv.h"
+#include "api/context.h"
 #include "base/thread/process.h"
 #include <errno.h>
 #include <poll.h>

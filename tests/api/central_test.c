@@ -3,8 +3,8 @@
  * news, and finds it within half a second without them. Method: a real API over a view that the
  * test holds in its hands. */
 #include "api/fake_central.h"
-#include "api/glance.h"
-#include "api/lookup.h"
+#include "api/view_poll.h"
+#include "api/work/query_pool.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Question: are there bytes of a WebSocket client that crash the reader, make it hold more than a
  * message, end in a code that is none, or mean something else when they are cut otherwise? The
  * first byte picks where they are cut, the rest is what the client sends. */
-#include "api/ws_frames.h"
-#include "api/ws_topic.h"
+#include "api/ws/frames.h"
+#include "api/ws/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,27 @@
+/* Dead letters over HTTP: what is asked, and how a letter looks in JSON.
+ *
+ * Thread:  a question is made on the api thread and answered on a query thread.
+ * Memory:  a question lives in its exchange's arena.
+ * Errors:  refusals are in the reply.
+ * Units:   bytes. */
+#pragma once
+#include "api/context.h"
+#include "api/handlers/cursor.h"
+#include "api/http/listen.h"
+
+/* A page ends early once it is so large: values are up to 7 MiB each, and 500 may be asked for. */
+#define TB_LETTERS_PAGE_BYTES (1u << 20)
+/* Letters of an order that one request sends again. Each waits for its acknowledgement, on a
+ * thread that others want to ask. */
+#define TB_LETTERS_REPLAY_MAX 500
+
+struct tb_dead_question {
+    struct tb_letter_filter filter; /* of a list */
+    struct tb_letter_place place;   /* of one letter */
+    struct tb_str value;            /* to be sent instead of the letter's own; absent: none */
+    char order_id[TB_UUID_SIZE];    /* whose letters are sent again */
+    char who[TB_NET_ADDRESS_SIZE];  /* asks that something be done */
+};
+
+/* dead_json.c */
+void tb_dead_add_letter(struct tb_buf *out, const char *topic, const struct tb_letter *letter);

@@ -1,0 +1,212 @@
+#include "api/context.h"
+#include "api/handlers/process_metrics.h"
+#include "api/http/problem.h"
+#include <stdio.h>
+
+#define LABELS_SIZE 256
+
+static void add_counter_head(struct tb_buf *out, const char *name, const char *help)
+{
+    tb_metric_head(out, name, "counter", help);
+}
+
+static void add_gauge(struct tb_buf *out, const char *name, const char *help, int64_t value)
+{
+    tb_metric_head(out, name, "gauge", help);
+    tb_metric_int(out, name, "", value);
+}
+
+static void add_lag(const struct tb_api *api, struct tb_buf *out, const struct tb_figures *figures)
+{
+    char labels[LABELS_SIZE];
+
+    tb_metric_head(out, "kafka_consumer_lag", "gauge", "Records that the view has yet to apply.");
+    for (int p = 0; p < api->options.partitions; p++) {
+        if (figures->end[p] < 0 || figures->committed[p] < 0)
+            continue;
+        (void)snprintf(labels, sizeof(labels), "{topic=\"%s\",partition=\"%d\",group=\"%s\"}",
+                       api->options.topic, p, api->options.group);
+        tb_metric_int(out, "kafka_consumer_lag", labels, figures->end[p] - figures->committed[p]);
+    }
+}
+
+static void add_freshness(const struct tb_api *api, struct tb_buf *out,
+                          const struct tb_figures *figures)
+{
+    char labels[LABELS_SIZE];
+    int64_t age_ms = tb_clock_wall_ms(api->options.clock) - figures->complete_ms;
+
+    if (!figures->lag_known || !figures->reads || figures->complete_ms <= 0)
+        return;
+    if (figures->lag == 0 && figures->feed.pending == 0)
+        age_ms = 0;
+    (void)snprintf(labels, sizeof(labels), "{view=\"%s\"}", api->options.view_name);
+    tb_metric_head(out, "projection_freshness_seconds", "gauge",
+                   "Age of the oldest event that is not visible yet; 0: all are.");
+    tb_metric_seconds_from_ms(out, "projection_freshness_seconds", labels,
+                              age_ms > 0 ? age_ms : 0);
+}
+
+/* Whether retention does its work shows in the age of what it has left. */
+static void add_kept(struct tb_buf *out, const struct tb_figures *figures)
+{
+    static const char oldest[] = "tillbox_oldest_kept_timestamp_seconds";
+    const struct {
+        const char *labels;
+        int64_t at_ms;
+    } kept[] = {
+        {"{kept=\"outbox\"}", figures->outbox.oldest_event_at_ms},
+        {"{kept=\"idempotency\"}", figures->outbox.oldest_key_at_ms},
+    };
+
+    tb_metric_head(out, oldest, "gauge", "When the oldest row that is kept was written.");
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        if (kept[i].at_ms > 0)
+            tb_metric_seconds_from_ms(out, oldest, kept[i].labels, kept[i].at_ms);
+    }
+}
+
+static void add_progress(struct tb_api *api, const struct tb_asker *asker, struct tb_buf *out)
+{
+    static const char oldest[] = "tillbox_outbox_oldest_pending_timestamp_seconds";
+    struct tb_figures figures;
+    struct tb_error err = {0};
+
+    if (tb_figures_read(api, asker, &figures, &err) != TB_OK)
+        return;
+    add_lag(api, out, &figures);
+    add_freshness(api, out, &figures);
+    if (figures.lag_known && figures.reads)
+        add_gauge(out, "tillbox_log_records", "Records in the partitions that are read here.",
+                  figures.kept);
+    if (api->options.edge == NULL)
+        return;
+    add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
+              figures.outbox.pending);
+    add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
+              figures.outbox.parked);
+    add_kept(out, &figures);
+    if (figures.outbox.pending > 0) {
+        tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
+        tb_metric_seconds_from_ms(out, oldest, "", figures.outbox.oldest_pending_at_ms);
+    }
+}
+
+static void add_writer(const struct tb_api *api, struct tb_buf *out)
+{
+    static const char *const results[] = {
+        [TB_RESULT_DONE] = "done", [TB_RESULT_REFUSED] = "refused", [TB_RESULT_FAILED] = "failed"};
+    const struct tb_writer_stats *stats = tb_writer_stats(api->options.edge->writer);
+    char labels[LABELS_SIZE];
+
+    add_counter_head(out, "tillbox_orders_total", "Commands by result.");
+    for (int c = 0; c < TB_CMD_COUNT; c++) {
+        for (int r = 0; r < 3; r++) {
+            (void)snprintf(labels, sizeof(labels), "{command=\"%s\",result=\"%s\"}",
+                           tb_command_name((enum tb_command_type)c), results[r]);
+            tb_metric_int(out, "tillbox_orders_total", labels,
+                          (int64_t)tb_counter_get(&stats->commands[c][r]));
+        }
+    }
+    tb_metric_histogram(out, "tillbox_commit_seconds", "Time of a commit.", &stats->commit_us);
+    tb_metric_histogram(out, "tillbox_commit_batch_size", "Commands in a commit.",
+                        &stats->batch_size);
+}
+
+static void add_relay(const struct tb_api *api, struct tb_buf *out)
+{
+    struct tb_link_figures link = {0};
+    char labels[LABELS_SIZE];
+
+    api->options.edge->link(api->options.ctx, &link);
+    add_counter_head(out, "tillbox_relay_sent_total", "Events that the log acknowledged.");
+    tb_metric_int(out, "tillbox_relay_sent_total", "", (int64_t)link.relay_sent);
+    tb_metric_head(out, "tillbox_relay_state", "gauge", "1 for the state that the relay is in.");
+    for (size_t i = 0; i < 8 && link.relay_states[i] != NULL; i++) {
+        (void)snprintf(labels, sizeof(labels), "{state=\"%s\"}", link.relay_states[i]);
+        tb_metric_int(out, "tillbox_relay_state", labels,
+                      strcmp(link.relay_states[i], link.relay_state) == 0);
+    }
+}
+
+static void add_projection(const struct tb_api *api, const struct tb_asker *asker,
+                           struct tb_buf *out)
+{
+    const struct tb_consumer_stats *stats = api->options.consumer;
+    struct tb_view_reader *view = asker->view;
+    struct tb_error err = {0};
+    char labels[LABELS_SIZE];
+    int64_t dead = 0;
+
+    add_counter_head(out, "tillbox_projection_events_total", "Events by what became of them.");
+    for (int r = 0; r < TB_EVENT_RESULT_COUNT; r++) {
+        (void)snprintf(labels, sizeof(labels), "{result=\"%s\"}",
+                       tb_event_result_name((enum tb_event_result)r));
+        tb_metric_int(out, "tillbox_projection_events_total", labels,
+                      (int64_t)tb_counter_get(&stats->events[r]));
+    }
+    tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
+                        &stats->end_to_end_us);
+    if (view->ops->dead_letter_count(view, &dead, &err) == TB_OK)
+        add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
+}
+
+static void add_websockets(struct tb_api *api, struct tb_buf *out)
+{
+    add_gauge(out, "tillbox_websocket_connections", "WebSocket connections at the moment.",
+              (int64_t)tb_ws_count(&api->ws));
+}
+
+static void add_http(const struct tb_api *api, struct tb_buf *out)
+{
+    char labels[LABELS_SIZE];
+
+    add_counter_head(out, "tillbox_http_requests_total", "Requests by route and answer.");
+    for (int r = 0; r <= TB_ROUTE_COUNT; r++) {
+        const char *route = r < TB_ROUTE_COUNT ? tb_route_of((enum tb_route_id)r)->name : "other";
+        for (int status = 0; status < TB_STATUS_COUNT; status++) {
+            int64_t count = (int64_t)tb_counter_get(&api->counts[r][status]);
+            if (count == 0)
+                continue;
+            (void)snprintf(labels, sizeof(labels), "{route=\"%s\",code=\"%d\"}", route, status);
+            tb_metric_int(out, "tillbox_http_requests_total", labels, count);
+        }
+    }
+}
+
+static void add_disk(const struct tb_api *api, struct tb_buf *out)
+{
+    int64_t disk_free = api->options.edge->disk_free(api->options.ctx);
+
+    if (disk_free >= 0)
+        add_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.", disk_free);
+}
+
+static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                         struct tb_reply *reply)
+{
+    struct tb_buf *out = &reply->answer.body;
+
+    add_progress(api, asker, out);
+    if (api->options.edge != NULL) {
+        add_writer(api, out);
+        add_relay(api, out);
+        add_disk(api, out);
+    } else {
+        tb_nodes_metrics(api, &x->arena, out);
+    }
+    add_projection(api, asker, out);
+    tb_rebuild_metrics(api, out);
+    add_http(api, out);
+    add_websockets(api, out);
+    tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");
+    tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);
+    tb_process_metrics(out);
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    tb_reply_done(reply, 200);
+}
+
+void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    tb_find_quickly(api, x, find_metrics);
+}

@@ -1,0 +1,140 @@
+#include "api/context.h"
+#include "api/http/problem.h"
+#include <stdio.h>
+
+/* Names in an answer about something else; the page lists all. */
+#define NAMES_MAX 100
+
+static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
+                               struct tb_node_list *ret_list, struct tb_error *err)
+{
+    const struct tb_api_options *options = &api->options;
+
+    return options->central->nodes(options->ctx, tb_clock_wall_ms(options->clock), arena, ret_list,
+                                   err);
+}
+
+static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
+{
+    if (time_ms > 0)
+        tb_json_member_time(out, key, time_ms);
+}
+
+static void add_epoch(struct tb_buf *out, const struct tb_node_progress *progress)
+{
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "epoch", tb_str_of(progress->epoch));
+    tb_json_member_int(out, "completeThrough", progress->complete_through);
+    tb_json_member_int(out, "lastSequence", progress->last_sequence);
+    tb_json_member_key(out, "holes");
+    tb_buf_addc(out, '[');
+    for (size_t i = 0; i < progress->hole_count; i++)
+        tb_buf_addf(out, "%s[%lld,%lld]", i > 0 ? "," : "", (long long)progress->holes[i].from,
+                    (long long)progress->holes[i].to);
+    tb_buf_adds(out, "]}");
+}
+
+static void add_node(struct tb_buf *out, const struct tb_node_status *node)
+{
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "node", tb_str_of(node->node));
+    tb_json_member_str(out, "state", tb_str_of(tb_node_state_name(node->state)));
+    add_time(out, "lastSeenAt", node->last_seen_at_ms);
+    add_time(out, "completeThroughAt", node->complete_through_at_ms);
+    if (node->pending >= 0)
+        tb_json_member_int(out, "pending", node->pending);
+    add_time(out, "oldestPendingAt", node->oldest_pending_at_ms);
+    if (node->has_clock_offset)
+        tb_json_member_int(out, "clockOffsetMs", node->clock_offset_ms);
+    tb_json_member_int(out, "lateOrders", node->late_orders);
+    if (node->version[0] != '\0')
+        tb_json_member_str(out, "version", tb_str_of(node->version));
+    tb_json_member_key(out, "epochs");
+    tb_buf_addc(out, '[');
+    for (size_t i = 0; i < node->epoch_count; i++) {
+        if (i > 0)
+            tb_buf_addc(out, ',');
+        add_epoch(out, &node->epochs[i]);
+    }
+    tb_buf_adds(out, "]}");
+}
+
+void tb_find_nodes(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                   struct tb_reply *reply)
+{
+    struct tb_buf *out = &reply->answer.body;
+    struct tb_node_list list = {0};
+    struct tb_error err = {0};
+
+    (void)asker;
+    if (read_nodes(api, &x->arena, &list, &err) != TB_OK) {
+        tb_refuse_error(reply, &err);
+        return;
+    }
+    tb_buf_adds(out, "{\"nodes\":[");
+    for (size_t i = 0; i < list.count; i++) {
+        if (i > 0)
+            tb_buf_addc(out, ',');
+        add_node(out, &list.nodes[i]);
+    }
+    tb_buf_adds(out, "]}");
+    tb_reply_done(reply, 200);
+}
+
+/* Complete through the moment through which every node is. */
+static int64_t complete_through_ms(const struct tb_node_list *list)
+{
+    int64_t through_ms = list->count > 0 ? INT64_MAX : 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->nodes[i].complete_through_at_ms < through_ms)
+            through_ms = list->nodes[i].complete_through_at_ms;
+    }
+    return through_ms;
+}
+
+static void add_names(struct tb_buf *out, const struct tb_node_list *list)
+{
+    size_t named = 0;
+
+    for (size_t i = 0; i < list->count && named < NAMES_MAX; i++) {
+        if (list->nodes[i].state == TB_NODE_CURRENT)
+            continue;
+        if (named++ > 0)
+            tb_buf_addc(out, ',');
+        tb_json_add_string(out, tb_str_of(list->nodes[i].node));
+    }
+}
+
+enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
+                                       struct tb_buf *out, struct tb_error *err)
+{
+    struct tb_node_list list = {0};
+
+    TB_TRY(read_nodes(api, arena, &list, err));
+    tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
+    add_time(out, "completeThrough", complete_through_ms(&list));
+    tb_json_member_key(out, "heldBackBy");
+    tb_buf_addc(out, '[');
+    add_names(out, &list);
+    tb_buf_addc(out, ']');
+    return TB_OK;
+}
+
+void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)
+{
+    static const char seen[] = "tillbox_node_last_seen_timestamp_seconds";
+    struct tb_node_list list = {0};
+    struct tb_error err = {0};
+    char labels[64];
+
+    if (read_nodes(api, arena, &list, &err) != TB_OK)
+        return;
+    tb_metric_head(out, seen, "gauge", "When the last heartbeat of a node came.");
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.nodes[i].last_seen_at_ms <= 0)
+            continue;
+        (void)snprintf(labels, sizeof labels, "{node=\"%s\"}", list.nodes[i].node);
+        tb_metric_seconds_from_ms(out, seen, labels, list.nodes[i].last_seen_at_ms);
+    }
+}

@@ -1,0 +1,111 @@
+#include "api/context.h"
+#include "api/http/problem.h"
+
+/* Digests: one line for each order that there is, for comparing two sides: on an edge those of the
+ * store, which is the truth there, on a central those of the view. */
+
+#define LIMIT_DEFAULT 500
+#define LIMIT_MAX 1000
+
+struct digesting {
+    struct tb_buf *out;
+    int limit, count;
+    char next[TB_UUID_SIZE]; /* the first order of the next page; "": this is the last */
+};
+
+/* False: the page is full. */
+static bool begin_digest(struct digesting *page, const struct tb_order *order)
+{
+    struct tb_buf *out = page->out;
+    char hash[65];
+
+    if (page->count++ == page->limit) {
+        memcpy(page->next, order->order_id, TB_UUID_SIZE);
+        return false;
+    }
+    tb_order_hash(order, hash);
+    if (hash[0] == '\0')
+        out->failed = true; /* out of memory */
+    tb_buf_adds(out, page->count > 1 ? ",{" : "{");
+    tb_json_member_str(out, "orderId", tb_str_of(order->order_id));
+    tb_json_member_str(out, "node", order->node);
+    tb_json_member_int(out, "version", order->version);
+    tb_json_member_str(out, "status", tb_str_of(tb_order_status_name(order->status)));
+    tb_json_member_int(out, "totalMinor", order->total_minor);
+    tb_json_member_str(out, "currency", tb_str_of(order->currency));
+    tb_json_member_str(out, "hash", tb_str_of(hash));
+    return true;
+}
+
+static void add_viewed(void *ctx, const struct tb_order *order)
+{
+    struct digesting *page = ctx;
+
+    if (begin_digest(page, order))
+        tb_buf_addc(page->out, '}');
+}
+
+static void add_stored(void *ctx, const struct tb_stored_order *stored)
+{
+    struct digesting *page = ctx;
+    bool delivered = stored->delivered && stored->parked.ptr == NULL;
+
+    if (!begin_digest(page, &stored->order))
+        return;
+    tb_json_member_str(page->out, "delivery", delivered ? TB_STR("delivered") : TB_STR("pending"));
+    if (stored->parked.ptr != NULL)
+        tb_json_member_str(page->out, "parked", stored->parked);
+    tb_buf_addc(page->out, '}');
+}
+
+static enum tb_code add_all(struct tb_api *api, const struct tb_asker *asker,
+                            const struct tb_exchange *x, struct digesting *page,
+                            struct tb_error *err)
+{
+    const struct tb_view_reader_ops *ops = asker->view->ops;
+    int limit = page->limit + 1; /* one more tells where the next page begins */
+
+    if (asker->store != NULL)
+        return tb_order_reader_scan(asker->store, api->options.edge->cursor_name, x->lookup.start,
+                                    limit, add_stored, page, err);
+    return ops->scan(asker->view, x->lookup.start, limit, add_viewed, page, err);
+}
+
+static void find_digests(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                         struct tb_reply *reply)
+{
+    struct tb_buf *out = &reply->answer.body;
+    struct digesting page = {.out = out, .limit = x->lookup.limit};
+    struct tb_error err = {0};
+
+    tb_buf_adds(out, "{\"digests\":[");
+    if (add_all(api, asker, x, &page, &err) != TB_OK) {
+        tb_refuse_error(reply, &err);
+        return;
+    }
+    tb_buf_addc(out, ']');
+    if (page.next[0] != '\0')
+        tb_json_member_str(out, "next", tb_str_of(page.next));
+    tb_buf_addc(out, '}');
+    tb_reply_done(reply, 200);
+}
+
+static bool take_params(struct tb_exchange *x)
+{
+    static const char *const allowed[] = {"start", "limit", NULL};
+    struct tb_params params;
+
+    if (!tb_params_take(x, allowed, &params))
+        return false;
+    struct tb_str start = tb_param(&params, "start");
+    if (start.ptr != NULL && !tb_uuid_parse(start, x->lookup.start))
+        return tb_param_refuse(x, "start", "an order id");
+    x->lookup.limit = LIMIT_DEFAULT;
+    return tb_param_limit(x, &params, LIMIT_MAX, &x->lookup.limit);
+}
+
+void tb_digests_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    if (take_params(x))
+        tb_find_in(api, &api->lists, x, find_digests);
+}

@@ -1,0 +1,229 @@
+#include "api/context.h"
+#include "api/http/problem.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void add_order(struct tb_buf *out, const char *side, const struct tb_compare_order *order)
+{
+    if (order->order_id[0] == '\0')
+        return;
+    tb_json_member_key(out, side);
+    tb_buf_addc(out, '{');
+    tb_json_member_int(out, "version", order->version);
+    tb_json_member_str(out, "status", tb_str_of(tb_order_status_name(order->status)));
+    tb_json_member_int(out, "totalMinor", order->total_minor);
+    tb_json_member_str(out, "currency", tb_str_of(order->currency));
+    tb_json_member_str(out, "hash", tb_str_of(order->hash));
+    tb_buf_addc(out, '}');
+}
+
+static void add_total(struct tb_buf *out, const char *side, const struct tb_stats_row *row)
+{
+    if (row->currency[0] == '\0')
+        return;
+    tb_json_member_key(out, side);
+    tb_buf_addc(out, '{');
+    tb_json_member_int(out, "orders", row->orders);
+    tb_json_member_int(out, "returns", row->returns);
+    tb_json_member_int(out, "cancelled", row->cancelled);
+    tb_json_member_int(out, "totalMinor", row->total_minor);
+    tb_buf_addc(out, '}');
+}
+
+static void add_difference(struct tb_buf *out, const struct tb_difference *difference)
+{
+    const char *order_id = difference->served.order_id, *currency;
+
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "difference", tb_str_of(tb_compare_kind_name(difference->kind)));
+    if (difference->kind == TB_COMPARE_TOTAL) {
+        currency = difference->served_total.currency;
+        tb_json_member_str(
+            out, "currency",
+            tb_str_of(currency[0] != '\0' ? currency : difference->rebuilt_total.currency));
+        add_total(out, "served", &difference->served_total);
+        add_total(out, "rebuilt", &difference->rebuilt_total);
+    } else {
+        tb_json_member_str(
+            out, "orderId",
+            tb_str_of(order_id[0] != '\0' ? order_id : difference->rebuilt.order_id));
+        add_order(out, "served", &difference->served);
+        add_order(out, "rebuilt", &difference->rebuilt);
+    }
+    tb_buf_addc(out, '}');
+}
+
+static void add_differences(struct tb_buf *out, const struct tb_rebuild_figures *figures)
+{
+    if (figures->compared) {
+        tb_json_member_int(out, "servedOrders", figures->served_orders);
+        tb_json_member_int(out, "rebuiltOrders", figures->rebuilt_orders);
+    }
+    tb_json_member_int(out, "differenceCount", figures->differences);
+    tb_json_member_key(out, "differences");
+    tb_buf_addc(out, '[');
+    for (int64_t i = 0; i < figures->listed; i++) {
+        if (i > 0)
+            tb_buf_addc(out, ',');
+        add_difference(out, &figures->list[i]);
+    }
+    tb_buf_addc(out, ']');
+}
+
+static void add_figures(struct tb_buf *out, const struct tb_rebuild_figures *figures,
+                        const struct tb_rebuild_views *views)
+{
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "state", tb_str_of(tb_rebuild_state_name(figures->state)));
+    tb_json_member_int(out, "events", figures->events);
+    tb_json_member_int(out, "total", figures->total);
+    tb_json_member_int(out, "ratePerSecond", figures->per_second);
+    if (figures->seconds_left >= 0)
+        tb_json_member_int(out, "secondsLeft", figures->seconds_left);
+    if (figures->owner[0] != '\0')
+        tb_json_member_str(out, "owner", tb_str_of(figures->owner));
+    if (figures->problem[0] != '\0')
+        tb_json_member_str(out, "problem", tb_str_of(figures->problem));
+    add_differences(out, figures);
+    tb_json_member_int(out, "generation", views->served);
+    if (views->previous != 0) {
+        tb_json_member_int(out, "previous", views->previous);
+        tb_json_member_time(out, "previousUntil", views->previous_until_ms);
+    }
+    tb_buf_addc(out, '}');
+}
+
+static void reply_figures(struct tb_api *api, struct tb_exchange *x, struct tb_reply *reply,
+                          int status)
+{
+    struct tb_rebuild_figures *figures = tb_arena_alloc(&x->arena, sizeof *figures);
+    struct tb_rebuild_views views = {0};
+
+    if (figures == NULL) {
+        tb_refuse_for_now(reply, 503, 1, "Out of memory.");
+        return;
+    }
+    api->options.rebuild.get(api->options.ctx, figures, &views);
+    add_figures(&reply->answer.body, figures, &views);
+    tb_reply_done(reply, status);
+}
+
+static bool refuse_body(struct tb_exchange *x, const char *pointer, const char *detail)
+{
+    tb_refuse_body(&x->reply,
+                   "The body must be {\"accept\":true}, {\"rollback\":true}, {} or none.", pointer,
+                   detail);
+    return false;
+}
+
+static bool take_flag(struct tb_exchange *x, const struct tb_json *root, const char *name,
+                      const char *pointer, bool *ret_flag, size_t *known)
+{
+    const struct tb_json *value = tb_json_get(root, name);
+
+    if (value == NULL)
+        return true;
+    ++*known;
+    if (!tb_json_bool(value, ret_flag))
+        return refuse_body(x, pointer, "must be true or false");
+    return true;
+}
+
+static bool take_job(struct tb_api *api, struct tb_exchange *x, struct tb_rebuild_job *ret_job)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    struct tb_error err = {0};
+    size_t known = 0;
+
+    if (x->body.len == 0)
+        return true;
+    if (tb_json_parse(tb_buf_str(&x->body), (int)api->options.depth_max, &root, &err) != TB_OK) {
+        tb_refuse_error(&x->reply, &err);
+        return false;
+    }
+    if (tb_json_type(root) != TB_JSON_OBJECT)
+        return refuse_body(x, "", "must be an object");
+    if (!take_flag(x, root, "accept", "/accept", &ret_job->accept, &known) ||
+        !take_flag(x, root, "rollback", "/rollback", &ret_job->rollback, &known))
+        return false;
+    if (tb_json_count(root) != known)
+        return refuse_body(x, "", "must have no other fields than accept and rollback");
+    if (ret_job->accept && ret_job->rollback)
+        return refuse_body(x, "/accept", "a rollback compares nothing");
+    return true;
+}
+
+/* On a query thread: whether another process is at one may have to be asked. */
+static void begin_job(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                      struct tb_reply *reply)
+{
+    struct tb_error err = {0};
+
+    (void)asker;
+    if (api->options.rebuild.start(api->options.ctx, x->lookup.ctx, &err) != TB_OK)
+        tb_refuse_error(reply, &err);
+    else
+        reply_figures(api, x, reply, 202);
+}
+
+void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    const struct tb_api_rebuild *rebuild = &api->options.rebuild;
+    struct tb_rebuild_job *job;
+
+    if (rebuild->start == NULL) {
+        tb_refuse(&x->reply, 501, "This process cannot rebuild its view.");
+        return;
+    }
+    if (!tb_params_none(x))
+        return;
+    if (x->method != TB_POST) {
+        reply_figures(api, x, &x->reply, 200);
+        return;
+    }
+    job = tb_arena_alloc(&x->arena, sizeof *job);
+    if (job == NULL) {
+        tb_refuse_for_now(&x->reply, 503, 1, "Out of memory.");
+        return;
+    }
+    *job = (struct tb_rebuild_job){0};
+    x->lookup.ctx = job;
+    if (take_job(api, x, job))
+        tb_find_in(api, &api->lists, x, begin_job);
+}
+
+static void add_states(struct tb_buf *out, enum tb_rebuild_state state)
+{
+    char labels[64];
+
+    tb_metric_head(out, "tillbox_rebuild_state", "gauge",
+                   "1 for the state that the last rebuild of the view is in.");
+    for (int s = 0; s < TB_REBUILD_STATE_COUNT; s++) {
+        (void)snprintf(labels, sizeof(labels), "{state=\"%s\"}",
+                       tb_rebuild_state_name((enum tb_rebuild_state)s));
+        tb_metric_int(out, "tillbox_rebuild_state", labels, (enum tb_rebuild_state)s == state);
+    }
+}
+
+void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
+{
+    static const char until[] = "tillbox_view_previous_until_timestamp_seconds";
+    const struct tb_api_rebuild *rebuild = &api->options.rebuild;
+    struct tb_rebuild_figures *figures;
+    struct tb_rebuild_views views = {0};
+
+    if (rebuild->get == NULL)
+        return;
+    figures = malloc(sizeof *figures);
+    if (figures == NULL)
+        return;
+    rebuild->get(api->options.ctx, figures, &views);
+    add_states(out, figures->state);
+    free(figures);
+    tb_metric_head(out, "tillbox_view_generation", "gauge", "Which view is served, from 1.");
+    tb_metric_int(out, "tillbox_view_generation", "", views.served);
+    if (views.previous == 0)
+        return;
+    tb_metric_head(out, until, "gauge", "Until when the view that was served before is kept.");
+    tb_metric_seconds_from_ms(out, until, "", views.previous_until_ms);
+}

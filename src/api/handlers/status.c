@@ -1,0 +1,126 @@
+#include "api/context.h"
+#include "api/http/problem.h"
+
+static void add_disk(const struct tb_api *api, struct tb_buf *out)
+{
+    const struct tb_api_edge *edge = api->options.edge;
+    int64_t free_bytes = edge->disk_free(api->options.ctx);
+
+    if (free_bytes < 0)
+        return; /* not known: absent */
+    tb_json_member_key(out, "disk");
+    tb_buf_addc(out, '{');
+    tb_json_member_int(out, "freeBytes", free_bytes);
+    tb_json_member_str(out, "state",
+                       free_bytes < edge->disk_reserve_bytes ? TB_STR("reserve") : TB_STR("ok"));
+    tb_buf_addc(out, '}');
+}
+
+static void add_outbox(const struct tb_api *api, struct tb_buf *out,
+                       const struct tb_outbox_figures *outbox)
+{
+    tb_json_member_int(out, "pending", outbox->pending);
+    if (outbox->pending > 0) {
+        int64_t age_ms = tb_clock_wall_ms(api->options.clock) - outbox->oldest_pending_at_ms;
+        tb_json_member_int(out, "oldestPendingAgeSeconds", age_ms > 0 ? age_ms / 1000 : 0);
+    }
+    if (outbox->last_delivered_at_ms > 0)
+        tb_json_member_time(out, "lastDeliveredAt", outbox->last_delivered_at_ms);
+    tb_json_member_int(out, "parked", outbox->parked);
+    tb_json_member_int(out, "lastSequence", outbox->last_sequence);
+    tb_json_member_int(out, "deliveredSequence", outbox->delivered_sequence);
+}
+
+static enum tb_code tell_edge(const struct tb_api *api, const struct tb_asker *asker,
+                              struct tb_buf *out, struct tb_error *err)
+{
+    const struct tb_api_edge *edge = api->options.edge;
+    struct tb_outbox_figures outbox = {0};
+    struct tb_link_figures link = {0};
+    int64_t dead = 0;
+
+    TB_TRY(tb_outbox_figures(asker->outbox, edge->cursor_name, &outbox, err));
+    TB_TRY(asker->view->ops->dead_letter_count(asker->view, &dead, err));
+    edge->link(api->options.ctx, &link);
+    tb_json_member_str(out, "node", tb_str_of(edge->node));
+    tb_json_member_str(out, "epoch", tb_str_of(outbox.epoch));
+    tb_json_member_str(out, "link", tb_str_of(link.state));
+    if (link.since_ms > 0)
+        tb_json_member_time(out, "since", link.since_ms);
+    if (link.problem[0] != '\0')
+        tb_json_member_str(out, "problem", tb_str_of(link.problem));
+    add_outbox(api, out, &outbox);
+    tb_json_member_int(out, "deadLetters", dead);
+    add_disk(api, out);
+    return TB_OK;
+}
+
+static void add_partitions(const struct tb_api *api, struct tb_buf *out,
+                           const struct tb_figures *figures)
+{
+    bool first = true;
+
+    tb_json_member_key(out, "partitions");
+    tb_buf_addc(out, '[');
+    for (int32_t p = 0; p < api->options.partitions; p++) {
+        if (figures->end[p] < 0)
+            continue;
+        tb_buf_adds(out, first ? "{" : ",{");
+        tb_json_member_int(out, "partition", p);
+        tb_json_member_int(out, "committed", figures->committed[p]);
+        tb_json_member_int(out, "end", figures->end[p]);
+        tb_json_member_int(out, "lag", figures->end[p] - figures->committed[p]);
+        tb_buf_addc(out, '}');
+        first = false;
+    }
+    tb_buf_addc(out, ']');
+}
+
+/* Whatever is away: what is known is told, and what stands in the way. */
+static enum tb_code tell_central(struct tb_api *api, const struct tb_asker *asker,
+                                 struct tb_buf *out, struct tb_error *err)
+{
+    const struct tb_api_options *options = &api->options;
+    struct tb_figures figures;
+    struct tb_error away = {0};
+    char problem[240] = "";
+    int64_t dead = 0;
+
+    TB_TRY(tb_figures_read(api, asker, &figures, err));
+    options->central->problem(options->ctx, problem);
+    tb_json_member_str(out, "role", TB_STR("central"));
+    tb_json_member_str(out, "group", tb_str_of(options->group));
+    add_partitions(api, out, &figures);
+    if (asker->view->ops->dead_letter_count(asker->view, &dead, &away) == TB_OK)
+        tb_json_member_int(out, "deadLetters", dead);
+    else if (problem[0] == '\0')
+        memcpy(problem, away.text, sizeof(problem));
+    if (problem[0] != '\0')
+        tb_json_member_str(out, "problem", tb_str_of(problem));
+    tb_json_member_time(out, "asOf", tb_clock_wall_ms(options->clock));
+    return TB_OK;
+}
+
+static void find_status(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
+                        struct tb_reply *reply)
+{
+    struct tb_buf *out = &reply->answer.body;
+    struct tb_error err = {0};
+
+    (void)x;
+    tb_buf_addc(out, '{');
+    enum tb_code code = api->options.edge != NULL ? tell_edge(api, asker, out, &err)
+                                                  : tell_central(api, asker, out, &err);
+    if (code != TB_OK) {
+        tb_refuse_error(reply, &err);
+        return;
+    }
+    tb_json_member_str(out, "version", TB_STR(TB_VERSION));
+    tb_buf_addc(out, '}');
+    tb_reply_done(reply, 200);
+}
+
+void tb_status_serve(struct tb_api *api, struct tb_exchange *x)
+{
+    tb_find_quickly(api, x, find_status);
+}

@@ -1,0 +1,97 @@
+#include "api/http/conn.h"
+#include "order/answer.h"
+/* glibc's tcp_info ends before tcpi_bytes_received. */
+#include <linux/tcp.h>
+
+uint64_t tb_conn_received(const struct tb_conn *conn)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
+void tb_conn_enter(struct tb_conn *conn, enum tb_phase phase, int64_t deadline_ms)
+{
+    conn->phase = phase;
+    conn->deadline_ms = deadline_ms;
+}
+
+static void end(struct tb_conn *conn)
+{
+    conn->phase = TB_PHASE_ENDING;
+    /* The library sees the hang-up and closes; it alone may close the descriptor. */
+    (void)shutdown(conn->fd, SHUT_RDWR);
+}
+
+static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, int64_t now_ms)
+{
+    switch (conn->phase) {
+    case TB_PHASE_HEAD:
+        if (now_ms < conn->deadline_ms)
+            return;
+        if (tb_conn_received(conn) > conn->consumed)
+            tb_conn_send_refusal(conn->fd, 408, 0, "The head took too long.");
+        end(conn);
+        return;
+    case TB_PHASE_BODY:
+        if (now_ms < conn->deadline_ms)
+            return;
+        tb_conn_send_refusal(conn->fd, 408, 0, "The body took too long.");
+        end(conn);
+        return;
+    case TB_PHASE_IDLE:
+        if (tb_conn_received(conn) > conn->consumed)
+            tb_conn_enter(conn, TB_PHASE_HEAD, now_ms + times->header_ms);
+        else if (now_ms >= conn->deadline_ms)
+            end(conn);
+        return;
+    case TB_PHASE_REPLY:
+        if (now_ms >= conn->deadline_ms)
+            end(conn);
+        return;
+    case TB_PHASE_WORK: /* bounded by those who do the work */
+    case TB_PHASE_ENDING:
+        return;
+    }
+}
+
+void tb_conn_sweep(struct tb_conn *first, const struct tb_conn_times *times, int64_t now_ms)
+{
+    for (struct tb_conn *conn = first; conn != NULL; conn = conn->next)
+        sweep_one(conn, times, now_ms);
+}
+
+void tb_conn_end_idle(struct tb_conn *first)
+{
+    for (struct tb_conn *conn = first; conn != NULL; conn = conn->next) {
+        bool quiet = conn->phase == TB_PHASE_IDLE || conn->phase == TB_PHASE_HEAD;
+        if (quiet && tb_conn_received(conn) <= conn->consumed)
+            end(conn);
+    }
+}
+
+void tb_conn_send_refusal(int fd, int status, int retry_after_s, const char *detail)
+{
+    struct tb_answer answer = {0};
+    struct tb_buf text = {0};
+
+    tb_answer_problem(&answer, status, detail, NULL);
+    tb_buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n", status,
+                tb_http_reason(status));
+    if (retry_after_s > 0)
+        tb_buf_addf(&text, "Retry-After: %d\r\n", retry_after_s);
+    tb_buf_addf(&text,
+                "Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                answer.body.len);
+    tb_buf_add_str(&text, tb_buf_str(&answer.body));
+    if (tb_buf_ok(&text)) {
+        ssize_t sent = send(fd, text.data, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent; /* the connection ends either way */
+    }
+    tb_buf_release(&text);
+    tb_answer_release(&answer);
+}

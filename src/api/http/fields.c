@@ -1,0 +1,323 @@
+#include "api/http/fields.h"
+
+static const char *const method_names[] = {
+    [TB_GET] = "GET",       [TB_HEAD] = "HEAD",       [TB_POST] = "POST",      [TB_PUT] = "PUT",
+    [TB_DELETE] = "DELETE", [TB_OPTIONS] = "OPTIONS", [TB_METHOD_OTHER] = "-",
+};
+
+enum tb_method tb_method_parse(const char *text)
+{
+    for (enum tb_method m = TB_GET; m < TB_METHOD_OTHER; m++) {
+        if (strcmp(text, method_names[m]) == 0)
+            return m;
+    }
+    return TB_METHOD_OTHER;
+}
+
+const char *tb_method_name(enum tb_method method)
+{
+    return method_names[method];
+}
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+bool tb_str_is(struct tb_str text, const char *wanted)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (wanted[i] == '\0' || lower(text.ptr[i]) != wanted[i])
+            return false;
+    }
+    return text.ptr != NULL && wanted[text.len] == '\0';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_token_char(char c)
+{
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+bool tb_is_token(struct tb_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_token_char(text.ptr[i]))
+            return false;
+    }
+    return text.len > 0;
+}
+
+bool tb_is_field_value(struct tb_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+bool tb_is_target(struct tb_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}#", c) != NULL)
+            return false;
+    }
+    return text.len > 0;
+}
+
+static struct tb_str trim(struct tb_str text)
+{
+    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+/* The part up to the next separator; what is behind it stays in *rest, absent at the end. */
+static struct tb_str cut(struct tb_str *rest, char separator)
+{
+    struct tb_str part = *rest;
+    const char *at = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
+
+    if (at == NULL) {
+        *rest = (struct tb_str){NULL, 0};
+        return part;
+    }
+    part.len = (size_t)(at - part.ptr);
+    rest->ptr = at + 1;
+    rest->len -= part.len + 1;
+    return part;
+}
+
+bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item)
+{
+    if (rest->ptr == NULL)
+        return false;
+    *ret_item = trim(cut(rest, ','));
+    return true;
+}
+
+bool tb_list_has(struct tb_str list, const char *wanted)
+{
+    struct tb_str item;
+
+    while (tb_list_next(&list, &item)) {
+        if (tb_str_is(item, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool charset_ok(struct tb_str parameter)
+{
+    struct tb_str value = parameter;
+    struct tb_str name = trim(cut(&value, '='));
+
+    if (!tb_str_is(name, "charset"))
+        return true;
+    value = trim(value);
+    return tb_str_is(value, "utf-8") || tb_str_is(value, "\"utf-8\"");
+}
+
+bool tb_media_type_is_json(struct tb_str value)
+{
+    struct tb_str rest = value;
+    struct tb_str type = trim(cut(&rest, ';'));
+    const char *slash = type.len > 0 ? memchr(type.ptr, '/', type.len) : NULL;
+
+    if (slash == NULL)
+        return false;
+    struct tb_str suffix = {type.ptr + type.len, 0};
+    if (type.len >= 5) /* "+json" */
+        suffix = (struct tb_str){type.ptr + type.len - 5, 5};
+    if (!tb_str_is(type, "application/json") && !tb_str_is(suffix, "+json"))
+        return false;
+    while (rest.ptr != NULL) {
+        if (!charset_ok(cut(&rest, ';')))
+            return false;
+    }
+    return true;
+}
+
+bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key)
+{
+    struct tb_str key = trim(value);
+
+    if (key.len > 0 && key.ptr[0] == '"') {
+        if (key.len < 2 || key.ptr[key.len - 1] != '"')
+            return false;
+        key.ptr++;
+        key.len -= 2;
+        if (key.len > 0 && memchr(key.ptr, '"', key.len) != NULL)
+            return false;
+    }
+    if (key.len < 1 || key.len > 255)
+        return false;
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.ptr[i] <= 0x20 || key.ptr[i] >= 0x7f)
+            return false;
+    }
+    *ret_key = key;
+    return true;
+}
+
+bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_value)
+{
+    int64_t value = 0;
+
+    if (text.len == 0 || text.len > 18)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.ptr[i]))
+            return false;
+        value = value * 10 + (text.ptr[i] - '0');
+    }
+    if (value < min || value > max)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)
+{
+    struct tb_str tag = trim(value);
+    int64_t version = 0;
+
+    if (tag.len == 1 && tag.ptr[0] == '*') {
+        *ret_any = true;
+        return true;
+    }
+    if (tag.len < 3 || tag.ptr[0] != '"' || tag.ptr[tag.len - 1] != '"' || tag.ptr[1] == '0')
+        return false;
+    if (!tb_digits_parse((struct tb_str){tag.ptr + 1, tag.len - 2}, 1, INT64_MAX, &version))
+        return false;
+    *ret_any = false;
+    *ret_version = version;
+    return true;
+}
+
+/* count lower-case hex digits, and not all of them the one that the standard calls invalid. */
+static bool hex_field(const char *text, size_t count, char invalid)
+{
+    bool good = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_digit(text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
+            return false;
+        good = good || text[i] != invalid;
+    }
+    return good;
+}
+
+bool tb_traceparent_valid(struct tb_str value)
+{
+    const char *t = value.ptr;
+
+    /* 00-<32>-<16>-<2>; later versions may append fields. */
+    if (value.len < 55 || !hex_field(t, 2, 'f') || t[2] != '-' || !hex_field(t + 3, 32, '0') ||
+        t[35] != '-' || !hex_field(t + 36, 16, '0') || t[52] != '-' || !hex_field(t + 53, 2, '-'))
+        return false;
+    if (t[0] == '0' && t[1] == '0')
+        return value.len == 55;
+    return value.len == 55 || (t[55] == '-' && value.len <= 255 && tb_is_target(value));
+}
+
+static int hex_value(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
+                       struct tb_str *ret_text)
+{
+    char *out = tb_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    if (out == NULL)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+            if (low < 0 || (high == 0 && low == 0))
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        out[len++] = c;
+    }
+    *ret_text = (struct tb_str){out, len};
+    return true;
+}
+
+static bool listed(const char *const *names, struct tb_str name)
+{
+    for (; *names != NULL; names++) {
+        if (tb_str_eq(tb_str_of(*names), name))
+            return true;
+    }
+    return false;
+}
+
+/* Only what is sure to be printable is repeated to the sender. */
+static enum tb_code refuse_param(struct tb_error *err, struct tb_str name, const char *why)
+{
+    if (tb_is_token(name) && name.len <= 40)
+        return tb_error_set(err, TB_INVALID, "query parameter %.*s: %s", (int)name.len, name.ptr,
+                            why);
+    return tb_error_set(err, TB_INVALID, "a query parameter: %s", why);
+}
+
+enum tb_code tb_params_parse(struct tb_str query, const char *const *allowed,
+                             struct tb_arena *arena, struct tb_params *ret_params,
+                             struct tb_error *err)
+{
+    struct tb_str rest = query;
+
+    ret_params->count = 0;
+    while (rest.ptr != NULL) {
+        struct tb_str value = cut(&rest, '&');
+        struct tb_str name = cut(&value, '=');
+        struct tb_param param = {.value = {"", 0}};
+        if (name.len == 0 && value.ptr == NULL)
+            continue; /* "a=1&&b=2" and a bare '?' */
+        if (!tb_percent_decode(name, true, arena, &param.name) ||
+            !tb_percent_decode(value, true, arena, &param.value))
+            return refuse_param(err, name, "a broken %-escape");
+        if (!listed(allowed, param.name))
+            return refuse_param(err, param.name, "unknown here");
+        for (size_t i = 0; i < ret_params->count; i++) {
+            if (tb_str_eq(ret_params->list[i].name, param.name))
+                return refuse_param(err, param.name, "given twice");
+        }
+        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* fewer are ever allowed */
+        ret_params->list[ret_params->count++] = param;
+    }
+    return TB_OK;
+}
+
+struct tb_str tb_param(const struct tb_params *params, const char *name)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        if (tb_str_eq(params->list[i].name, tb_str_of(name)) && params->list[i].value.len > 0)
+            return params->list[i].value;
+    }
+    return (struct tb_str){NULL, 0};
+}

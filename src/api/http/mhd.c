@@ -1,0 +1,197 @@
+#include "api/http/mhd_priv.h"
+#include <stdlib.h>
+
+/* New connections taken in one round: the others' requests wait meanwhile. */
+#define ACCEPT_MAX 64
+/* Exchanges kept for the next requests, some 8 kB each. */
+#define FREE_MAX 256
+/* Beside the head a connection's memory holds a copy of its cookies, which the library makes, 60
+ * bytes a field, and the head of the reply. */
+#define POOL_HEADS 2
+#define POOL_EXTRA 3072
+/* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
+#define LIBRARY_CONNECTIONS_EXTRA 1024
+/* While requests are asked for again the library cannot tell whether it has other work. What
+ * sockets and workers bring wakes us anyway; the rest (a body larger than one read) waits so long.
+ */
+#define ASK_AGAIN_MS 1
+
+void tb_server_let_go(struct tb_server *server, struct tb_exchange *x)
+{
+    if (x->conn != NULL || x->at_worker)
+        return;
+    if (server->spare_count >= FREE_MAX) {
+        tb_exchange_free(x);
+        return;
+    }
+    tb_exchange_clear(x);
+    x->next_done = server->spare;
+    server->spare = x;
+    server->spare_count++;
+}
+
+struct tb_conn *tb_server_conn_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info->socket_context;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct tb_server *server = cls;
+    struct tb_conn *conn = server->arriving;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        server->arriving = NULL;
+        conn->mhd = mhd;
+        *context = conn;
+        conn->next = server->conns;
+        if (conn->next != NULL)
+            conn->next->prev = conn;
+        server->conns = conn;
+        server->conn_count++;
+        return;
+    }
+    conn = *context;
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        server->conns = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    server->conn_count -= !conn->left;
+    tb_peers_leave(&server->door.peers, conn->peer);
+    free(conn);
+}
+
+void tb_server_answer(struct tb_server *server, struct tb_exchange *x)
+{
+    x->reply.ready = true;
+    server->moved = true;
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    MHD_resume_connection(x->conn->mhd);
+}
+
+enum tb_code tb_server_new(const struct tb_server_options *options, struct tb_server **ret_server,
+                           struct tb_error *err)
+{
+    struct tb_server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL)
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    server->options = *options;
+    /* Host and target are judged by the guard, whose answer is problem+json: not strict here. */
+    server->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE | MHD_USE_TURBO, 0, NULL,
+        NULL, tb_server_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_server_on_completed,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
+        tb_server_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA, MHD_OPTION_END);
+    if (server->mhd == NULL) {
+        free(server);
+        return tb_error_set(err, TB_INTERNAL, "libmicrohttpd does not start");
+    }
+    tb_door_init(&server->door, options->listen_fd, options->connections_max,
+                 options->connections_per_address_max);
+    *ret_server = server;
+    return TB_OK;
+}
+
+void tb_server_free(struct tb_server *server)
+{
+    if (server == NULL)
+        return;
+    MHD_stop_daemon(server->mhd);
+    while (server->spare != NULL) {
+        struct tb_exchange *x = server->spare;
+        server->spare = x->next_done;
+        tb_exchange_free(x);
+    }
+    tb_door_close(&server->door);
+    free(server);
+}
+
+int tb_server_event_fd(const struct tb_server *server)
+{
+    return MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+int tb_server_listen_fd(const struct tb_server *server)
+{
+    return server->door.listen_fd;
+}
+
+static void admit(struct tb_server *server, const struct tb_guest *guest)
+{
+    struct tb_conn *conn = calloc(1, sizeof(*conn));
+
+    if (conn == NULL) {
+        tb_peers_leave(&server->door.peers, guest->peer);
+        tb_door_turn_away(guest->fd);
+        return;
+    }
+    conn->fd = guest->fd;
+    conn->peer = guest->peer;
+    tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
+    server->arriving = conn;
+    (void)MHD_add_connection(server->mhd, guest->fd, (const struct sockaddr *)&guest->address,
+                             guest->address_len);
+    if (server->arriving != NULL) { /* it failed and has closed the socket */
+        server->arriving = NULL;
+        tb_peers_leave(&server->door.peers, guest->peer);
+        free(conn);
+    }
+}
+
+void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
+{
+    struct tb_guest guest;
+
+    server->now_ms = now_ms;
+    server->moved = false;
+    for (int i = 0; accept && i < ACCEPT_MAX && server->door.listen_fd >= 0; i++) {
+        size_t present = server->conn_count + server->upgraded_count;
+        if (!tb_door_next(&server->door, (int64_t)present, &guest))
+            break;
+        admit(server, &guest);
+    }
+    (void)MHD_run(server->mhd);
+}
+
+int tb_server_wait_ms(struct tb_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+
+    if (MHD_get_timeout(server->mhd, &wait_ms) != MHD_YES)
+        return -1;
+    return server->asked_again > 0 && !server->moved ? ASK_AGAIN_MS : 0;
+}
+
+void tb_server_sweep(struct tb_server *server, int64_t now_ms)
+{
+    tb_conn_sweep(server->conns, &server->options.times, now_ms);
+}
+
+void tb_server_part(struct tb_server *server, struct tb_peer *peer)
+{
+    server->upgraded_count--;
+    tb_peers_leave(&server->door.peers, peer);
+}
+
+size_t tb_server_connections(const struct tb_server *server)
+{
+    return server->conn_count;
+}
+
+void tb_server_drain(struct tb_server *server)
+{
+    server->draining = true;
+    tb_door_close(&server->door);
+    tb_conn_end_idle(server->conns);
+}

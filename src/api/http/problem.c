@@ -1,0 +1,55 @@
+#include "api/http/problem.h"
+#include <stdio.h>
+
+/* Whatever was begun is not sent. */
+static void clear(struct tb_reply *reply)
+{
+    tb_answer_release(&reply->answer);
+    tb_buf_release(&reply->link);
+}
+
+void tb_refuse(struct tb_reply *reply, int status, const char *format, ...)
+{
+    char detail[240];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    clear(reply);
+    tb_answer_problem(&reply->answer, status, detail, NULL);
+    reply->ready = true;
+}
+
+void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, const char *detail)
+{
+    tb_refuse(reply, status, "%s", detail);
+    reply->answer.retry_after_s = retry_after_s;
+}
+
+void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *pointer,
+                    const char *fault)
+{
+    struct tb_faults faults = {.list = {{tb_str_of(pointer), tb_str_of(fault)}}, .count = 1};
+
+    clear(reply);
+    tb_answer_problem(&reply->answer, 422, detail, &faults);
+    reply->ready = true;
+}
+
+void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err)
+{
+    clear(reply);
+    tb_answer_failed(&reply->answer, err, NULL);
+    reply->ready = true;
+}
+
+void tb_reply_done(struct tb_reply *reply, int status)
+{
+    if (!tb_buf_ok(&reply->answer.body)) {
+        tb_refuse_for_now(reply, 503, 1, "Out of memory.");
+        return;
+    }
+    reply->answer.status = status;
+    reply->ready = true;
+}

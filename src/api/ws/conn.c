@@ -1,0 +1,189 @@
+#include "api/ws/message.h"
+#include "api/ws/ws_priv.h"
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define READ_BYTES 4096
+#define TOO_SLOW "Too slow: subscribe again, and ask for what was missed."
+
+/* Who does not take what we say is not listened to: what it makes us say stays bounded. */
+static void watch(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    struct epoll_event event = {.events = conn->blocked ? EPOLLOUT | EPOLLRDHUP : EPOLLIN,
+                                .data.ptr = conn};
+
+    if (epoll_ctl(ws->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event) != 0)
+        tb_ws_drop(ws, conn);
+}
+
+void tb_ws_conn_close(struct tb_ws *ws, struct tb_ws_conn *conn, enum tb_ws_code code,
+                      const char *reason)
+{
+    if (conn->state != TB_WS_OPEN)
+        return;
+    tb_ws_unsubscribe_all(ws, conn);
+    tb_ws_reader_release(&conn->reader);
+    tb_ws_write_close(&ws->writer, &conn->out, code, reason);
+    conn->state = TB_WS_CLOSING;
+    conn->until_ms = ws->api->now_ms + TB_WS_CLOSE_MS;
+    tb_ws_make_due(ws, conn);
+}
+
+static void subscribe(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str text)
+{
+    struct tb_ws_topic topic;
+    enum tb_ws_code wrong = TB_WS_POLICY;
+    const char *fault = NULL;
+
+    if (!tb_ws_topic_parse(text, &topic, &wrong, &fault)) {
+        tb_ws_conn_close(ws, conn, wrong, fault);
+        return;
+    }
+    if (topic.order_id[0] == '\0') {
+        tb_ws_follow(ws, conn);
+        return;
+    }
+    enum tb_code code = tb_ws_subscribe(ws, conn, topic.order_id);
+    if (code == TB_BUSY)
+        tb_ws_conn_close(ws, conn, TB_WS_POLICY,
+                         "A connection has at most 32 orders; /topic/orders tells of all.");
+    else if (code != TB_OK)
+        tb_ws_conn_close(ws, conn, TB_WS_INTERNAL, "Out of memory.");
+}
+
+static void take(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws_message *message)
+{
+    switch (message->kind) {
+    case TB_WS_TEXT:
+        subscribe(ws, conn, message->data);
+        return;
+    case TB_WS_PING:
+        tb_ws_write(&ws->writer, &conn->out, TB_WS_PONG,
+                    (struct tb_str){message->control, message->control_len});
+        tb_ws_make_due(ws, conn);
+        return;
+    case TB_WS_CLOSE: /* with the same code back (RFC 6455, 5.5.1) */
+        tb_ws_conn_close(ws, conn, message->code, "");
+        return;
+    case TB_WS_FAULT:
+        tb_ws_conn_close(ws, conn, message->code, message->fault);
+        return;
+    case TB_WS_PONG: /* that it came is all it says */
+    case TB_WS_NOTHING:
+        return;
+    }
+}
+
+void tb_ws_conn_read(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str bytes)
+{
+    struct tb_ws_message message;
+
+    conn->heard_ms = ws->api->now_ms;
+    conn->pinged = false;
+    tb_ws_read(&conn->reader, bytes.ptr, bytes.len);
+    while (conn->state == TB_WS_OPEN && tb_ws_next(&conn->reader, &message) != TB_WS_NOTHING)
+        take(ws, conn, &message);
+}
+
+void tb_ws_conn_readable(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    char bytes[READ_BYTES];
+    ssize_t got = recv(conn->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (got <= 0)
+        tb_ws_drop(ws, conn);
+    else if (conn->state == TB_WS_OPEN) /* behind a close nothing means anything */
+        tb_ws_conn_read(ws, conn, (struct tb_str){bytes, (size_t)got});
+}
+
+/* Hands the kernel what is written; false: it takes no more, or the connection is gone. */
+static bool flush(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    while (conn->out_at < conn->out.len) {
+        ssize_t sent = send(conn->fd, conn->out.data + conn->out_at, conn->out.len - conn->out_at,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return false;
+        if (sent < 0) {
+            tb_ws_drop(ws, conn);
+            return false;
+        }
+        conn->out_at += (size_t)sent;
+    }
+    tb_buf_release(&conn->out);
+    conn->out_at = 0;
+    return true;
+}
+
+static void write_what_is_due(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    if (conn->state != TB_WS_OPEN || conn->out_at < conn->out.len)
+        return;
+    if (conn->ping_due) {
+        tb_ws_write(&ws->writer, &conn->out, TB_WS_PING, (struct tb_str){NULL, 0});
+        conn->ping_due = false;
+        conn->pinged = true;
+        conn->until_ms = ws->api->now_ms + TB_WS_PONG_MS;
+    }
+    if (!tb_ws_write_news(ws, conn))
+        tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, TOO_SLOW);
+}
+
+static void set_blocked(struct tb_ws *ws, struct tb_ws_conn *conn, bool blocked)
+{
+    if (conn->blocked == blocked)
+        return;
+    conn->blocked = blocked;
+    conn->pinged = false;
+    if (blocked && conn->state == TB_WS_OPEN)
+        conn->until_ms = ws->api->now_ms + TB_WS_BLOCKED_MS;
+    if (!blocked)
+        conn->heard_ms = ws->api->now_ms; /* whoever takes bytes is there */
+    watch(ws, conn);
+}
+
+void tb_ws_conn_turn(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    write_what_is_due(ws, conn);
+    if (!tb_buf_ok(&conn->out)) {
+        tb_ws_drop(ws, conn);
+        return;
+    }
+    bool flushed = flush(ws, conn);
+    if (conn->state == TB_WS_GONE)
+        return;
+    if (flushed && conn->state == TB_WS_CLOSING)
+        (void)shutdown(conn->fd, SHUT_WR); /* and their end is waited for */
+    set_blocked(ws, conn, !flushed);
+    if (flushed && conn->state == TB_WS_OPEN && tb_ws_has_news(ws, conn))
+        tb_ws_make_due(ws, conn);
+}
+
+static bool was_overtaken(const struct tb_ws *ws, const struct tb_ws_conn *conn)
+{
+    return conn->follows && tb_news_end(&ws->api->waiters.news) - conn->place > TB_NEWS_MAX;
+}
+
+void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    int64_t now_ms = ws->api->now_ms;
+
+    if (conn->state == TB_WS_CLOSING) {
+        if (now_ms >= conn->until_ms)
+            tb_ws_drop(ws, conn);
+    } else if (conn->blocked) {
+        if (now_ms >= conn->until_ms || was_overtaken(ws, conn))
+            tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, TOO_SLOW);
+    } else if (conn->pinged) {
+        if (now_ms >= conn->until_ms)
+            tb_ws_drop(ws, conn);
+    } else if (now_ms - conn->heard_ms >= TB_WS_PING_MS) {
+        conn->ping_due = true;
+        tb_ws_make_due(ws, conn);
+    }
+}

@@ -1,0 +1,63 @@
+#include "api/ws/message.h"
+#include "base/json/json.h"
+
+#define ALL "/topic/orders"
+#define ONE ALL "/"
+#define ONE_LEN (sizeof(ONE) - 1)
+
+static bool refuse(enum tb_ws_code *ret_code, const char **ret_fault, enum tb_ws_code code,
+                   const char *fault)
+{
+    *ret_code = code;
+    *ret_fault = fault;
+    return false;
+}
+
+static bool take_topic(struct tb_str name, struct tb_ws_topic *ret_topic)
+{
+    ret_topic->order_id[0] = '\0';
+    if (tb_str_eq(name, TB_STR(ALL)))
+        return true;
+    if (name.len < ONE_LEN || memcmp(name.ptr, ONE, ONE_LEN) != 0)
+        return false;
+    return tb_uuid_parse((struct tb_str){name.ptr + ONE_LEN, name.len - ONE_LEN},
+                         ret_topic->order_id);
+}
+
+bool tb_ws_topic_parse(struct tb_str text, struct tb_ws_topic *ret_topic,
+                       enum tb_ws_code *ret_code, const char **ret_fault)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+    struct tb_error err = {0};
+    enum tb_code code = tb_json_parse(text, TB_JSON_DEPTH_MAX, &root, &err);
+
+    if (code == TB_INTERNAL)
+        return refuse(ret_code, ret_fault, TB_WS_INTERNAL, "Out of memory.");
+    if (code != TB_OK)
+        return refuse(ret_code, ret_fault, TB_WS_NOT_UTF8, "The message is not JSON.");
+    const struct tb_json *member = tb_json_get(root, "subscribe");
+    struct tb_str name = {NULL, 0};
+    if (member != NULL && tb_json_count(root) == 1)
+        name = tb_json_string(member);
+    if (name.ptr == NULL)
+        return refuse(ret_code, ret_fault, TB_WS_POLICY,
+                      "The message must be {\"subscribe\":\"/topic/orders/ID\"}.");
+    if (!take_topic(name, ret_topic))
+        return refuse(ret_code, ret_fault, TB_WS_POLICY,
+                      "Topics are /topic/orders and /topic/orders/ID.");
+    return true;
+}
+
+void tb_ws_topic_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version)
+{
+    tb_buf_adds(out, "{\"topic\":\"" ALL);
+    if (!of_all) {
+        tb_buf_addc(out, '/');
+        tb_buf_adds(out, order_id);
+    }
+    tb_buf_adds(out, "\",\"status\":\"ready\",\"orderId\":\"");
+    tb_buf_adds(out, order_id);
+    tb_buf_addc(out, '"');
+    tb_json_member_int(out, "version", version);
+    tb_buf_addc(out, '}');
+}

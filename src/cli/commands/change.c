@@ -1,0 +1,164 @@
+/* order address, lines, ship, cancel: a change of one order. */
+#include "cli/engine/command_body.h"
+#include "cli/http/ask.h"
+#include "cli/output/show.h"
+
+static int send_change(const struct tb_cli *cli, const struct tb_args *args, const char *command,
+                       const char *method, const char *what, struct tb_str body)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    const char *key = NULL, *version = NULL;
+    int exit_status = tb_body_key(cli, args, command, &key);
+
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = tb_body_if_match(cli, args, command, &version);
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    tb_buf_adds(&path, "/orders/");
+    tb_path_add(&path, args->operands[0]);
+    tb_buf_addf(&path, "/%s", what);
+    if (!tb_buf_ok(&path))
+        return tb_cli_no_memory(cli);
+    exit_status = tb_ask_command(cli, method, path.data, body, key, version, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+}
+
+/* The body of address and lines: a file, or what build makes of the flags. */
+static int with_body(const struct tb_cli *cli, const struct tb_args *args, const char *command,
+                     const char *what, const char *const *flags,
+                     int (*build)(const struct tb_cli *, const struct tb_args *, struct tb_buf *))
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+    int exit_status;
+
+    if (args->operand_count == 2) {
+        exit_status = tb_body_alone(cli, args, command, flags);
+        if (exit_status == TB_EXIT_DONE)
+            exit_status = tb_body_read(cli, args->operands[1], &body);
+    } else {
+        exit_status = build(cli, args, &body);
+    }
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    return send_change(cli, args, command, "PUT", what, tb_buf_str(&body));
+}
+
+static const struct tb_option address_options[] = {{"--line1", "TEXT", "street and number"},
+                                                   {"--line2", "TEXT", "a second line"},
+                                                   {"--city", "TEXT", "the city"},
+                                                   {"--postal-code", "TEXT", "the postal code"},
+                                                   {"--country", "CC", "two letters, such as DE"},
+                                                   TB_OPTION_IF_MATCH,
+                                                   TB_OPTION_KEY,
+                                                   {NULL, NULL, NULL}};
+static const char *const address_flags[] = {"--line1",       "--line2",   "--city",
+                                            "--postal-code", "--country", NULL};
+static const char *const address_names[] = {"line1", "line2", "city", "postalCode", "country"};
+
+static int build_address(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
+{
+    tb_buf_addc(out, '{');
+    for (size_t i = 0; address_flags[i]; i++)
+        if (tb_args_has(args, address_flags[i]))
+            tb_json_member_str(out, address_names[i],
+                               tb_str_of(tb_args_get(args, address_flags[i])));
+    tb_buf_addc(out, '}');
+    if (out->len == 2)
+        return tb_cli_usage(cli, "order address", "give a FILE, - or --line1, --city, --country");
+    return TB_EXIT_DONE;
+}
+
+static int run_address(struct tb_cli *cli, const struct tb_args *args)
+{
+    return with_body(cli, args, "order address", "address", address_flags, build_address);
+}
+
+static const struct tb_option lines_options[] = {
+    TB_OPTION_LINE, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+static const char *const lines_flags[] = {"--line", NULL};
+
+static int build_lines(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
+{
+    int exit_status;
+
+    if (!tb_args_has(args, "--line"))
+        return tb_cli_usage(cli, "order lines", "give a FILE, - or at least one --line");
+    tb_buf_addc(out, '{');
+    exit_status = tb_body_lines(cli, args, "order lines", out);
+    tb_buf_addc(out, '}');
+    return exit_status;
+}
+
+static int run_lines(struct tb_cli *cli, const struct tb_args *args)
+{
+    return with_body(cli, args, "order lines", "lines", lines_flags, build_lines);
+}
+
+static const struct tb_option ship_options[] = {
+    TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+
+static int run_ship(struct tb_cli *cli, const struct tb_args *args)
+{
+    return send_change(cli, args, "order ship", "POST", "ship", (struct tb_str){NULL, 0});
+}
+
+static const struct tb_option cancel_options[] = {
+    {"--reason", "TEXT", "why"}, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+
+static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+
+    if (tb_args_has(args, "--reason")) {
+        tb_buf_addc(&body, '{');
+        tb_json_member_str(&body, "reason", tb_str_of(tb_args_get(args, "--reason")));
+        tb_buf_addc(&body, '}');
+    }
+    return send_change(cli, args, "order cancel", "POST", "cancel",
+                       body.len > 0 ? tb_buf_str(&body) : (struct tb_str){NULL, 0});
+}
+
+const struct tb_subcommand tb_cmd_order_address = {
+    .name = "order address",
+    .operands = "ID [FILE|-]",
+    .summary = "Change where an order goes",
+    .examples = "tillbox order address ID --line1 'Hauptstr. 1' --city Berlin --country DE\n"
+                "tillbox order address ID address.json --if-match 1",
+    .options = address_options,
+    .operands_min = 1,
+    .operands_max = 2,
+    .run = run_address,
+};
+const struct tb_subcommand tb_cmd_order_lines = {
+    .name = "order lines",
+    .operands = "ID [FILE|-]",
+    .summary = "Replace an order's lines",
+    .details = "A file holds {\"lines\":[...]}. The new lines replace all the old ones.",
+    .examples = "tillbox order lines ID --line TEA-1:3:350:'Green tea' --line CUP:1:900\n"
+                "tillbox order lines ID lines.json --if-match 1",
+    .options = lines_options,
+    .operands_min = 1,
+    .operands_max = 2,
+    .run = run_lines,
+};
+const struct tb_subcommand tb_cmd_order_ship = {
+    .name = "order ship",
+    .operands = "ID",
+    .summary = "Mark an order as shipped",
+    .examples = "tillbox order ship ID\ntillbox order ship ID --if-match 2",
+    .options = ship_options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_ship,
+};
+const struct tb_subcommand tb_cmd_order_cancel = {
+    .name = "order cancel",
+    .operands = "ID",
+    .summary = "Cancel an order",
+    .examples = "tillbox order cancel ID\ntillbox order cancel ID --reason 'changed their mind'",
+    .options = cancel_options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_cancel,
+};

@@ -1,0 +1,121 @@
+/* dlq replay: sends dead letters into the log again, one, an order's, or all that are chosen. */
+#include "cli/engine/command_body.h"
+#include "cli/engine/dlq_filter.h"
+#include "cli/http/field.h"
+#include "cli/output/show.h"
+
+#define RATE_MAX 100000 /* a second; no log answers one at a time as fast */
+
+static const struct tb_option options[] = {
+    TB_OPTIONS_DLQ_CHOICE,
+    {"--all", NULL, "all open letters, or those that the options above choose"},
+    {"--value", "FILE", "send this event instead of the letter's own; - is standard input"},
+    {"--rate", "N", "at most N letters a second"},
+    {"--dry-run", NULL, "send nothing; list what would be sent"},
+    {NULL, NULL, NULL}};
+
+/* {"value":"..."}: as a text it is sent byte for byte. */
+static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    int exit_status = file ? tb_body_read(cli, file, &text) : TB_EXIT_DONE;
+
+    if (!file || exit_status != TB_EXIT_DONE)
+        return exit_status;
+    tb_buf_addc(ret_body, '{');
+    tb_json_member_str(ret_body, "value", text.len > 0 ? tb_buf_str(&text) : TB_STR(""));
+    tb_buf_addc(ret_body, '}');
+    return tb_buf_ok(ret_body) ? TB_EXIT_DONE : tb_cli_no_memory(cli);
+}
+
+static int replay_one(struct tb_cli *cli, const char *id, const char *file)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    int exit_status = read_value(cli, file, &body);
+
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    tb_dlq_path(id, "/replay", &path);
+    if (!tb_buf_ok(&path))
+        return tb_cli_no_memory(cli);
+    exit_status = tb_ask_harmless_once(
+        cli, "POST", path.data, body.len > 0 ? tb_buf_str(&body) : (struct tb_str){0}, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+}
+
+/* The letter, if it could be sent. */
+static int look_at_one(struct tb_cli *cli, const char *id)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
+    struct tb_table table;
+    int exit_status;
+
+    tb_dlq_path(id, "", &path);
+    if (!tb_buf_ok(&path))
+        return tb_cli_no_memory(cli);
+    exit_status = tb_page_ask(cli, path.data, &reply);
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = tb_show_parse(cli, &reply, &letter);
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    if (tb_str_eq(tb_field_text(letter, "status"), TB_STR("replayed"))) {
+        tb_cli_complain(cli, "the dead letter was replayed: it is needed no more");
+        return TB_EXIT_FAILED;
+    }
+    if (!cli->json) {
+        tb_dlq_table_init(cli, &table);
+        (void)tb_dlq_table_add(&table, letter);
+        tb_table_flush(&table, stdout);
+        tb_table_release(&table);
+    }
+    tb_dlq_tell_chosen(cli, id, 1);
+    return TB_EXIT_DONE;
+}
+
+static int run(struct tb_cli *cli, const struct tb_args *args)
+{
+    static const char *const choices[] = {"--order",  "--all",   "--type",
+                                          "--reason", "--since", "--rate"};
+    const char *id = args->operand_count > 0 ? args->operands[0] : NULL;
+    const char *rate_text = tb_args_get(args, "--rate"), *file = tb_args_get(args, "--value");
+    int64_t rate = 0;
+
+    if (rate_text && (!tb_args_int(rate_text, &rate) || rate < 1 || rate > RATE_MAX))
+        return tb_cli_usage(cli, "dlq replay", "--rate takes a number from 1 to %d", RATE_MAX);
+    for (size_t i = 0; id && i < sizeof choices / sizeof choices[0]; i++) {
+        if (tb_args_has(args, choices[i]))
+            return tb_cli_usage(cli, "dlq replay", "%s is for several letters, not for one by ID",
+                                choices[i]);
+    }
+    if (!id && !tb_args_has(args, "--order") && !tb_args_has(args, "--all"))
+        return tb_cli_usage(cli, "dlq replay", "say which: an ID, --order ID, or --all");
+    if (!id && file)
+        return tb_cli_usage(cli, "dlq replay", "--value mends one letter: it needs its ID");
+    if (!id)
+        return tb_dlq_replay_several(cli, args, rate);
+    return tb_args_has(args, "--dry-run") ? look_at_one(cli, id) : replay_one(cli, id, file);
+}
+
+const struct tb_subcommand tb_cmd_dlq_replay = {
+    .name = "dlq replay",
+    .operands = "[ID]",
+    .summary = "Send dead letters into the log again",
+    .details = "Each goes through the same checks as every event: what cannot be applied is the "
+               "same dead letter\nagain, with one more attempt. What waits for a mended one "
+               "(reason gap) follows by itself within 30 s.\nSending twice is harmless. `sent` "
+               "means that the log has it; `tillbox dlq show` tells what became of it.\nSeveral "
+               "go one after the other, an order's in order; in a pipe: `letter`, id, reason for "
+               "each that is\nrefused, then the counts.",
+    .examples = "tillbox dlq show order-events-3-17 --payload > event.json  # mend it, then:\n"
+                "tillbox dlq replay order-events-3-17 --value event.json\n"
+                "tillbox dlq replay --order 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
+                "tillbox dlq replay --all --reason apply --since 2026-11-01 --dry-run\n"
+                "tillbox dlq replay --all --rate 50",
+    .options = options,
+    .operands_max = 1,
+    .run = run,
+};

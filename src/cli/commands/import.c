@@ -1,0 +1,175 @@
+/* order import: orders from a file of JSON Lines. */
+#include "cli/engine/import.h"
+#include "base/time/timefmt.h"
+#include "cli/http/ask.h"
+#include "cli/output/show.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A restart or a full disk that is being cleared takes minutes; a night is for a person. */
+#define GIVE_UP_DEFAULT_MS 300000
+#define PAUSE_BASE_MS 250
+#define PAUSE_MAX_MS 30000
+
+static const struct tb_option options[] = {
+    {"--give-up-after", "TIME", "end when nothing moved for so long; 5m if left out"},
+    {NULL, NULL, NULL}};
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
+/* The first signal finishes what is in flight, a second one ends the program as usual. */
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void tb_import_tell_refused(struct tb_import *import, const struct tb_import_slot *slot)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+
+    if (import->cli->json) {
+        bool first = import->told++ == 0;
+
+        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":", first ? "" : ",",
+                    slot->line, slot->refusal.status);
+        tb_problem_json(&text, &slot->refusal);
+        tb_buf_addc(&text, '}');
+    } else if (import->cli->out_terminal) {
+        tb_buf_addf(&text, "line %" PRId64 ": ", slot->line);
+        tb_problem_text(&text, &slot->refusal);
+        tb_buf_addc(&text, '\n');
+    } else {
+        tb_buf_addf(&text, "line\t%" PRId64 "\t", slot->line);
+        tb_problem_text(&text, &slot->refusal);
+        tb_buf_addc(&text, '\n');
+    }
+    fputs(tb_buf_ok(&text) ? text.data : "out of memory\n", stdout);
+}
+
+static void print_summary(const struct tb_import *import, bool complete)
+{
+    if (import->cli->json)
+        printf("],\"imported\":%" PRId64 ",\"alreadyThere\":%" PRId64 ",\"refused\":%" PRId64
+               ",\"complete\":%s}\n",
+               import->imported, import->already_there, import->refused,
+               complete ? "true" : "false");
+    else if (import->cli->out_terminal)
+        printf("imported %" PRId64 " (of them %" PRId64 " already there), refused %" PRId64 "\n",
+               import->imported, import->already_there, import->refused);
+    else
+        printf("imported\t%" PRId64 "\nalready there\t%" PRId64 "\nrefused\t%" PRId64 "\n",
+               import->imported, import->already_there, import->refused);
+}
+
+static int conclude(const struct tb_import *import)
+{
+    bool complete = import->input_over && import->unfinished == 0 && !import->failure;
+
+    print_summary(import, complete);
+    if (complete)
+        return import->refused > 0 ? TB_EXIT_FAILED : TB_EXIT_DONE;
+    if (import->failure == TB_EXIT_UNREACHABLE) {
+        struct tb_error err = {0};
+
+        tb_error_set(&err, TB_UNAVAILABLE, "%s", import->failure_text);
+        (void)tb_ask_unreachable(import->cli, &err);
+    } else if (import->failure) {
+        tb_cli_complain(import->cli, "%s", import->failure_text);
+    }
+    tb_cli_complain(import->cli,
+                    "stopped at line %" PRId64 ". Running it again continues safely: what was "
+                    "imported is not added twice.",
+                    tb_import_resume_line(import));
+    return import->failure ? import->failure : TB_EXIT_FAILED;
+}
+
+static int64_t size_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
+}
+
+static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
+{
+    struct tb_import *import = calloc(1, sizeof *import);
+    struct tb_error err = {0};
+    int exit_status;
+
+    if (!import || tb_client_open(cli->url, TB_IMPORT_IN_FLIGHT, &import->client, &err) != TB_OK) {
+        tb_cli_complain(cli, "%s", import ? err.text : "out of memory");
+        free(import);
+        return err.code == TB_INVALID ? TB_EXIT_USAGE : TB_EXIT_FAILED;
+    }
+    import->cli = cli;
+    import->give_up_ms = give_up_ms;
+    import->backoff = (struct tb_backoff){.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS};
+    tb_lines_init(&import->lines, fd, TB_BODY_MAX);
+    tb_progress_init(&import->progress, cli->err_terminal, cli->columns, "orders", size_of(fd),
+                     tb_clock_mono_ms(cli->clock));
+    watch_signals();
+    if (cli->json)
+        fputs("{\"refusals\":[", stdout);
+    tb_import_run(import, &stop_asked);
+    exit_status = conclude(import);
+    for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
+        tb_buf_release(&import->slots[i].body);
+    tb_lines_release(&import->lines);
+    tb_client_free(import->client);
+    free(import);
+    return exit_status;
+}
+
+static int run(struct tb_cli *cli, const struct tb_args *args)
+{
+    const char *file = args->operands[0];
+    const char *give_up = tb_args_get(args, "--give-up-after");
+    bool standard = strcmp(file, "-") == 0;
+    int64_t give_up_ms = GIVE_UP_DEFAULT_MS;
+    int fd, exit_status;
+
+    if (give_up && !tb_duration_parse(tb_str_of(give_up), &give_up_ms))
+        return tb_cli_usage(cli, "order import", "--give-up-after takes a time such as 5m");
+    fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        tb_cli_complain(cli, "cannot read %s: %s", file, strerror(errno));
+        return TB_EXIT_FAILED;
+    }
+    exit_status = import_from(cli, fd, give_up_ms);
+    if (!standard)
+        close(fd);
+    return exit_status;
+}
+
+const struct tb_subcommand tb_cmd_order_import = {
+    .name = "order import",
+    .operands = "FILE.jsonl|-",
+    .summary = "Place one order per line of a file",
+    .details = "A refused line is listed with its number and reason, and the import goes on. "
+               "Each line is keyed by\nits content and number: running it again adds nothing "
+               "while the server remembers the keys\n(retention.idempotency, 24 h by default; "
+               "give orders an orderId to be safe for ever). A busy or\nrestarting server is "
+               "waited for. In a pipe: `line`, number, reason; then the counts.",
+    .examples = "tillbox order import orders.jsonl\n"
+                "zcat orders.jsonl.gz | tillbox order import -\n"
+                "tillbox order import orders.jsonl --json",
+    .options = options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

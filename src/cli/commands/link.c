@@ -1,0 +1,31 @@
+/* link: holds the way out, or gives it free again. */
+#include "cli/http/ask.h"
+#include "cli/output/show.h"
+
+static int run(struct tb_cli *cli, const struct tb_args *args)
+{
+    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    const char *state = args->operands[0];
+    struct tb_str body;
+    int exit_status;
+
+    if (strcmp(state, "offline") == 0)
+        body = TB_STR("{\"state\":\"offline\"}");
+    else if (strcmp(state, "auto") == 0)
+        body = TB_STR("{\"state\":\"auto\"}");
+    else
+        return tb_cli_usage(cli, "link", "it is offline or auto, not '%s'", state);
+    exit_status = tb_ask_command(cli, "PUT", "/link", body, NULL, NULL, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+}
+
+const struct tb_subcommand tb_cmd_link = {
+    .name = "link",
+    .operands = "offline|auto",
+    .summary = "Hold the way out, or let it find its own way again",
+    .details = "Offline sticks over a restart until auto. Orders are taken all the same.",
+    .examples = "tillbox link offline\ntillbox link auto",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};

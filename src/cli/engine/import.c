@@ -1,0 +1,282 @@
+#include "cli/engine/import.h"
+#include "base/sha256.h"
+#include "cli/http/ask.h"
+#include "cli/output/show.h"
+#include <inttypes.h>
+#include <stdarg.h>
+
+/* A Retry-After beyond that is a mistake; asking once a minute harms nobody. */
+#define RETRY_AFTER_MAX_MS 60000
+#define IDLE_WAIT_MS 1000
+#define DRAW_WAIT_MS 100
+
+void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
+{
+    char hex[2 * TB_SHA256_SIZE + 1];
+    uint8_t digest[TB_SHA256_SIZE];
+    struct tb_sha256 sha;
+
+    tb_sha256_init(&sha);
+    tb_sha256_add(&sha, content.ptr, content.len);
+    tb_sha256_end(&sha, digest);
+    tb_sha256_hex(digest, hex);
+    snprintf(ret_key, TB_IMPORT_KEY_SIZE, "import-%" PRId64 "-%s", line, hex);
+}
+
+static int64_t now_ms(const struct tb_import *import)
+{
+    return tb_clock_mono_ms(import->cli->clock);
+}
+
+static struct tb_import_slot *slot_at(struct tb_import *import, uint64_t index)
+{
+    return &import->slots[index % TB_IMPORT_WINDOW];
+}
+
+static void fail(struct tb_import *import, int exit_status, const char *format, ...)
+    TB_PRINTF(3, 4);
+static void fail(struct tb_import *import, int exit_status, const char *format, ...)
+{
+    va_list args;
+
+    if (import->failure != TB_EXIT_DONE)
+        return; /* the first reason is the one that matters */
+    import->failure = exit_status;
+    import->stopping = true;
+    va_start(args, format);
+    vsnprintf(import->failure_text, sizeof import->failure_text, format, args);
+    va_end(args);
+}
+
+static void finish(struct tb_import *import, struct tb_import_slot *slot)
+{
+    slot->state = TB_SLOT_DONE;
+    tb_buf_release(&slot->body);
+    import->unfinished--;
+    import->progress_ms = now_ms(import);
+}
+
+static void refuse(struct tb_import *import, struct tb_import_slot *slot, struct tb_reply *reply)
+{
+    slot->refused = true;
+    slot->refusal = *reply;
+    *reply = (struct tb_reply){0};
+    import->refused++;
+    finish(import, slot);
+}
+
+/* Takes one line into a slot; false when there is none for now. */
+static bool take_line(struct tb_import *import)
+{
+    struct tb_import_slot *slot = slot_at(import, import->tail);
+    struct tb_reply too_long = {.status = 413};
+    struct tb_error err = {0};
+    struct tb_str line;
+    enum tb_line_result result = tb_lines_next(&import->lines, &line, &err);
+
+    if (result == TB_LINE_LATER)
+        return false;
+    if (result == TB_LINE_END || result == TB_LINE_FAILED) {
+        import->input_over = true;
+        if (result == TB_LINE_FAILED)
+            fail(import, TB_EXIT_FAILED, "%s", err.text);
+        return false;
+    }
+    *slot = (struct tb_import_slot){.state = TB_SLOT_READY, .line = import->lines.number};
+    import->tail++;
+    import->unfinished++;
+    if (result == TB_LINE_TOO_LONG) {
+        tb_buf_adds(&too_long.body, "{\"detail\":\"the line is longer than 1 MiB\"}");
+        refuse(import, slot, &too_long);
+        return true;
+    }
+    tb_buf_add_str(&slot->body, line);
+    tb_import_key(line, slot->line, slot->key);
+    if (!tb_buf_ok(&slot->body))
+        fail(import, TB_EXIT_FAILED, "out of memory");
+    return true;
+}
+
+static void take_lines(struct tb_import *import)
+{
+    while (!import->stopping && !import->input_over &&
+           import->tail - import->head < TB_IMPORT_WINDOW &&
+           import->unfinished < TB_IMPORT_IN_FLIGHT)
+        if (!take_line(import))
+            return;
+}
+
+static void start_ready(struct tb_import *import)
+{
+    if (import->stopping || now_ms(import) < import->pause_until_ms)
+        return;
+    for (uint64_t i = import->head; i < import->tail; i++) {
+        struct tb_import_slot *slot = slot_at(import, i);
+        struct tb_request request = {.method = "POST",
+                                     .path = "/orders",
+                                     .body = tb_buf_str(&slot->body),
+                                     .key = slot->key,
+                                     .timeout_ms = TB_ASK_MAX_MS};
+
+        if (slot->state != TB_SLOT_READY)
+            continue;
+        if (!tb_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW)))
+            return;
+        slot->state = TB_SLOT_FLYING;
+    }
+}
+
+/* All wait, with growing pauses, until the server answers again. Several answers of one bad
+ * moment count once. */
+static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int64_t at_least_ms,
+                      int exit_status, const char *why)
+{
+    int64_t now = now_ms(import);
+    int64_t wait_ms;
+
+    slot->state = TB_SLOT_READY;
+    if (now < import->pause_until_ms)
+        return;
+    if (now - import->progress_ms > import->give_up_ms) {
+        fail(import, exit_status, "%s: nothing moved for %" PRId64 " s", why,
+             import->give_up_ms / 1000);
+        return;
+    }
+    wait_ms = tb_backoff_next_ms(&import->backoff, import->cli->random);
+    if (at_least_ms > RETRY_AFTER_MAX_MS)
+        at_least_ms = RETRY_AFTER_MAX_MS;
+    import->pause_until_ms = now + (wait_ms > at_least_ms ? wait_ms : at_least_ms);
+    snprintf(import->pause_note, sizeof import->pause_note, "%s", why);
+}
+
+/* The same for every line: going on would only list them all. */
+static bool is_wrong_place(int status)
+{
+    return status < 200 || (status > 299 && status < 400) || status == 401 || status == 403 ||
+           status == 404 || status == 405;
+}
+
+static bool is_for_later(int status)
+{
+    return status == 408 || status == 429 || (status >= 502 && status <= 504) || status == 507;
+}
+
+static void on_answer(struct tb_import *import, struct tb_import_slot *slot,
+                      struct tb_reply *reply)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf why = {0};
+
+    import->answered = true;
+    if (reply->status == 200 || reply->status == 201) {
+        import->imported++;
+        import->already_there += reply->replayed;
+        tb_backoff_reset(&import->backoff);
+        finish(import, slot);
+        return;
+    }
+    if (!is_for_later(reply->status) && !is_wrong_place(reply->status)) {
+        tb_backoff_reset(&import->backoff);
+        refuse(import, slot, reply);
+        return;
+    }
+    tb_problem_text(&why, reply);
+    if (is_for_later(reply->status)) {
+        pause_all(import, slot, reply->retry_after_ms, TB_EXIT_FAILED,
+                  tb_buf_ok(&why) ? why.data : "busy");
+        return;
+    }
+    slot->state = TB_SLOT_READY;
+    fail(import, TB_EXIT_FAILED, "%s does not take orders: %s", import->cli->url,
+         tb_buf_ok(&why) ? why.data : "");
+}
+
+static void collect(struct tb_import *import)
+{
+    struct tb_error err = {0};
+    struct tb_reply reply = {0};
+    enum tb_code code;
+    size_t tag;
+
+    while (tb_client_finished(import->client, &tag, &code, &reply, &err)) {
+        struct tb_import_slot *slot = &import->slots[tag];
+
+        TB_ASSERT(slot->state == TB_SLOT_FLYING);
+        if (code == TB_OK) {
+            on_answer(import, slot, &reply);
+        } else if (!import->answered && code == TB_UNAVAILABLE) {
+            slot->state = TB_SLOT_READY;
+            fail(import, TB_EXIT_UNREACHABLE, "%s", err.text);
+        } else {
+            pause_all(import, slot, 0, TB_EXIT_UNREACHABLE, err.text);
+        }
+        tb_reply_release(&reply);
+        reply = (struct tb_reply){0};
+    }
+}
+
+/* Tells of what is done, in the order of lines; at the end of what lies behind a gap, too. */
+static void tell(struct tb_import *import, bool all)
+{
+    bool in_order = true;
+
+    for (uint64_t i = import->head; i < import->tail; i++) {
+        struct tb_import_slot *slot = slot_at(import, i);
+
+        in_order = in_order && slot->state == TB_SLOT_DONE;
+        if (!in_order && !all)
+            return;
+        if (slot->state == TB_SLOT_DONE && slot->refused) {
+            tb_progress_clear(&import->progress);
+            tb_import_tell_refused(import, slot);
+            slot->refused = false;
+            tb_reply_release(&slot->refusal);
+        }
+        if (in_order)
+            import->head++;
+    }
+}
+
+static void wait_and_draw(struct tb_import *import)
+{
+    bool may_read = !import->stopping && !import->input_over &&
+                    import->unfinished < TB_IMPORT_IN_FLIGHT &&
+                    import->tail - import->head < TB_IMPORT_WINDOW;
+    int64_t wait_ms = import->progress.on ? DRAW_WAIT_MS : IDLE_WAIT_MS;
+    int64_t pause_ms = import->pause_until_ms - now_ms(import);
+    char note[sizeof import->pause_note + 40];
+
+    if (pause_ms > 0 && pause_ms < wait_ms)
+        wait_ms = pause_ms;
+    tb_client_wait(import->client, may_read ? import->lines.fd : -1, wait_ms);
+    pause_ms = import->pause_until_ms - now_ms(import);
+    snprintf(note, sizeof note, "waiting %" PRId64 " s: %s", (pause_ms + 999) / 1000,
+             import->pause_note);
+    tb_progress_draw(&import->progress, now_ms(import), import->imported + import->refused,
+                     import->lines.consumed_bytes, pause_ms > 0 ? note : NULL);
+}
+
+void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_asked)
+{
+    import->progress_ms = now_ms(import);
+    for (;;) {
+        import->stopping |= *stop_asked != 0;
+        take_lines(import);
+        start_ready(import);
+        if (tb_client_in_flight(import->client) == 0 &&
+            (import->stopping || (import->input_over && import->unfinished == 0)))
+            break;
+        wait_and_draw(import);
+        collect(import);
+        tell(import, false);
+    }
+    tell(import, true);
+    tb_progress_clear(&import->progress);
+}
+
+int64_t tb_import_resume_line(const struct tb_import *import)
+{
+    for (uint64_t i = import->head; i < import->tail; i++)
+        if (import->slots[i % TB_IMPORT_WINDOW].state != TB_SLOT_DONE)
+            return import->slots[i % TB_IMPORT_WINDOW].line;
+    return import->lines.number + 1;
+}

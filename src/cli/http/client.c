@@ -1,0 +1,317 @@
+#include "cli/http/client.h"
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <strings.h>
+
+struct transfer {
+    CURL *easy;                 /* owned */
+    struct curl_slist *headers; /* owned */
+    struct tb_buf url;
+    struct tb_reply reply;
+    char why[CURL_ERROR_SIZE];
+    size_t tag;
+    bool flying;
+};
+
+struct tb_client {
+    CURLM *multi; /* owned */
+    char *base;   /* owned; without a slash at its end */
+    bool loopback;
+    size_t in_flight;
+    size_t transfer_count;
+    struct transfer transfers[];
+};
+
+void tb_reply_release(struct tb_reply *reply)
+{
+    tb_buf_release(&reply->body);
+}
+
+static bool is_loopback(const char *host)
+{
+    return strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "[::1]") == 0;
+}
+
+static enum tb_code check_url(const char *url, bool *ret_loopback, struct tb_error *err)
+{
+    CURLU *parts = curl_url();
+    char *scheme = NULL, *host = NULL, *query = NULL;
+    bool good = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) &&
+                curl_url_get(parts, CURLUPART_QUERY, &query, 0) != CURLUE_OK;
+
+    if (good)
+        *ret_loopback = is_loopback(host);
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(query);
+    curl_url_cleanup(parts);
+    if (!good)
+        return tb_error_set(err, TB_INVALID, "'%.100s' is not an address like %s", url,
+                            "http://127.0.0.1:8081");
+    return TB_OK;
+}
+
+enum tb_code tb_client_open(const char *url, size_t in_flight_max, struct tb_client **ret_client,
+                            struct tb_error *err)
+{
+    struct tb_client *client;
+    bool loopback = false;
+
+    TB_TRY(check_url(url, &loopback, err));
+    client = calloc(1, sizeof *client + in_flight_max * sizeof client->transfers[0]);
+    if (!client || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(client);
+        return tb_error_set(err, TB_INTERNAL, "libcurl does not start");
+    }
+    client->loopback = loopback;
+    client->base = strdup(url);
+    client->multi = curl_multi_init();
+    client->transfer_count = in_flight_max;
+    for (size_t i = 0; i < in_flight_max; i++)
+        client->transfers[i].easy = curl_easy_init();
+    if (!client->base || !client->multi || !client->transfers[in_flight_max - 1].easy) {
+        tb_client_free(client);
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    }
+    /* The library would keep four times as many as are under way: fewer when a server is fast. */
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)in_flight_max);
+    for (size_t len = strlen(client->base); len > 0 && client->base[len - 1] == '/'; len--)
+        client->base[len - 1] = '\0';
+    *ret_client = client;
+    return TB_OK;
+}
+
+void tb_client_free(struct tb_client *client)
+{
+    if (!client)
+        return;
+    for (size_t i = 0; i < client->transfer_count; i++) {
+        struct transfer *transfer = &client->transfers[i];
+
+        if (transfer->flying)
+            curl_multi_remove_handle(client->multi, transfer->easy);
+        curl_easy_cleanup(transfer->easy);
+        curl_slist_free_all(transfer->headers);
+        tb_buf_release(&transfer->url);
+        tb_reply_release(&transfer->reply);
+    }
+    curl_multi_cleanup(client->multi);
+    free(client->base);
+    free(client);
+    curl_global_cleanup();
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct transfer *transfer = ctx;
+    size_t len = size * count;
+
+    if (transfer->reply.body.len + len > TB_REPLY_MAX)
+        return 0; /* libcurl ends the transfer as failed */
+    tb_buf_add(&transfer->reply.body, bytes, len);
+    return tb_buf_ok(&transfer->reply.body) ? len : 0;
+}
+
+static void add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    struct tb_buf line = {0};
+
+    tb_buf_addf(&line, "%s: %s", name, value);
+    if (tb_buf_ok(&line)) {
+        struct curl_slist *longer = curl_slist_append(transfer->headers, line.data);
+
+        if (longer)
+            transfer->headers = longer;
+    }
+    tb_buf_release(&line);
+}
+
+static void set_headers(struct transfer *transfer, const struct tb_request *request)
+{
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+    add_header(transfer, "Accept", "application/json, application/problem+json");
+    add_header(transfer, "User-Agent", "tillbox/" TB_VERSION);
+    if (request->body.ptr)
+        add_header(transfer, "Content-Type", "application/json");
+    if (request->key)
+        add_header(transfer, "Idempotency-Key", request->key);
+    if (request->if_match) {
+        struct tb_buf quoted = {0};
+
+        tb_buf_addf(&quoted, "\"%s\"", request->if_match);
+        add_header(transfer, "If-Match", tb_buf_ok(&quoted) ? quoted.data : "");
+        tb_buf_release(&quoted);
+    }
+    /* Asking first whether a body is welcome costs a second round trip; ours are small. */
+    transfer->headers = curl_slist_append(transfer->headers, "Expect:");
+    if (!request->body.ptr)
+        transfer->headers = curl_slist_append(transfer->headers, "Content-Type:");
+}
+
+static void set_up(struct tb_client *client, struct transfer *transfer,
+                   const struct tb_request *request)
+{
+    CURL *easy = transfer->easy;
+
+    curl_easy_reset(easy); /* keeps the connections, which are the multi handle's */
+    tb_buf_clear(&transfer->url);
+    tb_buf_addf(&transfer->url, "%s%s", client->base, request->path);
+    transfer->why[0] = '\0';
+    set_headers(transfer, request);
+    curl_easy_setopt(easy, CURLOPT_URL, transfer->url.data ? transfer->url.data : "");
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->why);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* an id of ".." is an id */
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)TB_CONNECT_MAX_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    if (client->loopback) /* a proxy would look for the till on its own machine */
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (strcmp(request->method, "GET") != 0) {
+        const char *body = request->body.ptr ? request->body.ptr : "";
+
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    }
+}
+
+bool tb_client_start(struct tb_client *client, const struct tb_request *request, size_t tag)
+{
+    struct transfer *transfer = NULL;
+
+    for (size_t i = 0; i < client->transfer_count && !transfer; i++)
+        if (!client->transfers[i].flying)
+            transfer = &client->transfers[i];
+    if (!transfer)
+        return false;
+    transfer->tag = tag;
+    transfer->reply = (struct tb_reply){0};
+    set_up(client, transfer, request);
+    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
+        return false;
+    transfer->flying = true;
+    client->in_flight++;
+    return true;
+}
+
+void tb_client_wait(struct tb_client *client, int readable_fd, int64_t timeout_ms)
+{
+    struct curl_waitfd extra = {.fd = readable_fd, .events = CURL_WAIT_POLLIN};
+    unsigned extra_count = readable_fd >= 0;
+    int running = 0;
+
+    (void)curl_multi_perform(client->multi, &running);
+    /* One that has just ended is picked up at once. */
+    if ((size_t)running < client->in_flight)
+        timeout_ms = 0;
+    (void)curl_multi_poll(client->multi, extra_count ? &extra : NULL, extra_count, (int)timeout_ms,
+                          NULL);
+    (void)curl_multi_perform(client->multi, &running);
+}
+
+static void read_headers(struct transfer *transfer)
+{
+    struct curl_header *header = NULL;
+    curl_off_t seconds = 0;
+    long status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    transfer->reply.status = (int)status;
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK &&
+        seconds > 0 && seconds < INT64_MAX / 1000)
+        transfer->reply.retry_after_ms = seconds * 1000;
+    if (curl_easy_header(transfer->easy, "Idempotency-Replayed", 0, CURLH_HEADER, -1, &header) ==
+        CURLHE_OK)
+        transfer->reply.replayed = strcasecmp(header->value, "true") == 0;
+}
+
+static enum tb_code judge(struct transfer *transfer, CURLcode result, struct tb_error *err)
+{
+    const char *why = transfer->why[0] ? transfer->why : curl_easy_strerror(result);
+    long sent = 0;
+
+    if (result == CURLE_OK)
+        return TB_OK;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+    return tb_error_set(err, sent > 0 ? TB_UNKNOWN : TB_UNAVAILABLE, "%s", why);
+}
+
+bool tb_client_finished(struct tb_client *client, size_t *ret_tag, enum tb_code *ret_code,
+                        struct tb_reply *ret_reply, struct tb_error *err)
+{
+    struct transfer *transfer = NULL;
+    CURLMsg *message;
+    CURLcode result;
+    int left = 0;
+
+    do
+        message = curl_multi_info_read(client->multi, &left);
+    while (message && message->msg != CURLMSG_DONE);
+    if (!message)
+        return false;
+    result = message->data.result; /* the message dies with the handle's removal */
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    read_headers(transfer);
+    *ret_code = judge(transfer, result, err);
+    *ret_tag = transfer->tag;
+    *ret_reply = transfer->reply;
+    transfer->reply = (struct tb_reply){0};
+    curl_multi_remove_handle(client->multi, transfer->easy);
+    transfer->flying = false;
+    client->in_flight--;
+    return true;
+}
+
+size_t tb_client_in_flight(const struct tb_client *client)
+{
+    return client->in_flight;
+}
+
+enum tb_code tb_client_ask(struct tb_client *client, const struct tb_request *request,
+                           struct tb_reply *ret_reply, struct tb_error *err)
+{
+    struct tb_reply reply = {0};
+    enum tb_code code = TB_OK;
+    size_t tag = 0;
+
+    if (!tb_client_start(client, request, 0))
+        return tb_error_set(err, TB_INTERNAL, "out of memory");
+    while (!tb_client_finished(client, &tag, &code, &reply, err))
+        tb_client_wait(client, -1, 1000);
+    if (code != TB_OK)
+        tb_reply_release(&reply);
+    else
+        *ret_reply = reply;
+    return code;
+}
+
+void tb_path_add(struct tb_buf *path, const char *segment)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    for (; *segment; segment++) {
+        if (strchr(plain, *segment))
+            tb_buf_addc(path, *segment);
+        else
+            tb_buf_addf(path, "%%%02X", (unsigned char)*segment);
+    }
+}
+
+void tb_query_add(struct tb_buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    tb_buf_addc(path, path->data && strchr(path->data, '?') ? '&' : '?');
+    tb_buf_addf(path, "%s=", name);
+    tb_path_add(path, value);
+}

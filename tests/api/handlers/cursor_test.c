@@ -1,0 +1,118 @@
+/* Promise: a cursor leads back to its position, and nothing else is taken for one. */
+#include "api/handlers/cursor.h"
+#include "base/time/timefmt.h"
+#include "support/support.h"
+
+#define ID "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"
+
+START_TEST(comes_back)
+{
+    static const int64_t times[] = {0, 1, -1, 1795425003660, TB_TIME_MIN_MS, TB_TIME_MAX_MS};
+    char text[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    int64_t placed_at_ms = 0;
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        tb_cursor_format(times[i], ID, text);
+        ck_assert(tb_cursor_parse(tb_str_of(text), &placed_at_ms, order_id));
+        ck_assert_int_eq(placed_at_ms, times[i]);
+        ck_assert_str_eq(order_id, ID);
+    }
+}
+END_TEST
+
+/* Every change of one character is refused or leads to another position. */
+START_TEST(no_two_texts_for_one_position)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %\n";
+    char text[TB_CURSOR_SIZE], changed[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    int64_t placed_at_ms = 0;
+
+    tb_cursor_format(1795425003660, ID, text);
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        for (const char *c = alphabet; *c != '\0'; c++) {
+            memcpy(changed, text, sizeof(text));
+            changed[i] = *c;
+            if (*c != text[i] && tb_cursor_parse(tb_str_of(changed), &placed_at_ms, order_id))
+                ck_assert(placed_at_ms != 1795425003660 || strcmp(order_id, ID) != 0);
+        }
+    }
+    for (size_t len = 0; len < strlen(text); len++)
+        ck_assert(!tb_cursor_parse((struct tb_str){text, len}, &placed_at_ms, order_id));
+}
+END_TEST
+
+START_TEST(noise_is_refused)
+{
+    struct fake_random random;
+    char noise[128], order_id[TB_UUID_SIZE];
+    int64_t placed_at_ms = 0;
+
+    fake_random_init(&random, test_seed(7));
+    for (int i = 0; i < 20000; i++) {
+        size_t len = fake_random_below(&random, sizeof(noise));
+        for (size_t b = 0; b < len; b++)
+            noise[b] = (char)fake_random_below(&random, 256);
+        ck_assert(!tb_cursor_parse((struct tb_str){noise, len}, &placed_at_ms, order_id));
+    }
+}
+END_TEST
+
+START_TEST(a_letters_cursor_comes_back)
+{
+    static const struct {
+        int64_t dead_at_ms;
+        struct tb_letter_place place;
+    } positions[] = {{0, {0, 0}},
+                     {-1, {5, 17}},
+                     {1795425003660, {INT32_MAX, INT64_MAX}},
+                     {TB_TIME_MIN_MS, {1, 2}}};
+    char text[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    struct tb_letter_place place = {0};
+    int64_t dead_at_ms = 0;
+
+    for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+        tb_letter_cursor_format(positions[i].dead_at_ms, positions[i].place, text);
+        ck_assert(tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+        ck_assert_int_eq(dead_at_ms, positions[i].dead_at_ms);
+        ck_assert_int_eq(place.partition, positions[i].place.partition);
+        ck_assert_int_eq(place.offset, positions[i].place.offset);
+        ck_assert(!tb_cursor_parse(tb_str_of(text), &dead_at_ms, order_id)); /* not an order's */
+    }
+    tb_cursor_format(1795425003660, ID, text);
+    ck_assert(!tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+}
+END_TEST
+
+/* "1.2.3" and what is nearly that, in base64url. */
+START_TEST(no_other_text_is_a_letters_cursor)
+{
+    static const char *const wrong[] = {
+        "",         "MS4yLjM=",   "MS4yLjM ",
+        "MS4y",     "MS4yLg",     "MS4yLjMu", /* 1.2  1.2.  1.2.3. */
+        "LjIuMw",   "MDEuMi4z",   "MS4tMi4z",
+        "MS4yLi0z", "MS4yLjB4Mw", "KzEuMi4z", /* .2.3 01.2.3 1.-2.3 */
+    };
+    struct tb_letter_place place;
+    int64_t dead_at_ms;
+
+    ck_assert(tb_letter_cursor_parse(TB_STR("MS4yLjM"), &dead_at_ms, &place));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        ck_assert_msg(!tb_letter_cursor_parse(tb_str_of(wrong[i]), &dead_at_ms, &place), "%s",
+                      wrong[i]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cursor");
+    TCase *tc = tcase_create("cursor");
+
+    tcase_add_test(tc, comes_back);
+    tcase_add_test(tc, no_two_texts_for_one_position);
+    tcase_add_test(tc, noise_is_refused);
+    tcase_add_test(tc, a_letters_cursor_comes_back);
+    tcase_add_test(tc, no_other_text_is_a_letters_cursor);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}

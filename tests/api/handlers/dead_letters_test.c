@@ -1,0 +1,441 @@
+/* Promise: whoever finds a dead letter can look into it, mend it, send it again and drop it, over
+ * HTTP, and what waited for it follows by itself. Method: a whole node, with records in its log
+ * that no till would write. */
+#include "api/handlers/dead_letters.h"
+#include "api/node.h"
+#include "base/json/json.h"
+#include "bridge/log/append_queue.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER "019ab0c1-0000-7000-8000-000000000001"
+#define OTHER "019ab0c1-0000-7000-8000-000000000002"
+#define PLACED(id)                                                                                \
+    "{\"orderId\":\"" id "\",\"version\":1,\"status\":\"PLACED\",\"kind\":\"SALE\","              \
+    "\"totalMinor\":700,\"currency\":\"EUR\",\"placedAt\":\"2026-01-02T03:04:05.678Z\","          \
+    "\"businessDate\":\"2026-01-02\",\"node\":\"till1\",\"source\":\"POS\","                      \
+    "\"lines\":[{\"sku\":\"TEA-1\",\"quantity\":2,\"unitPriceMinor\":350}]}"
+#define SHIPPED(id)                                                                               \
+    "{\"orderId\":\"" id "\",\"version\":2,\"occurredAt\":\"2026-01-02T03:04:06.000Z\"}"
+
+static struct node node;
+static struct client client;
+static struct response got;
+
+static void setup(void)
+{
+    node_init(&node);
+    node_start(&node);
+    client_open(&client, &node);
+}
+
+static void teardown(void)
+{
+    response_release(&got);
+    client_close(&client);
+    node_stop(&node);
+}
+
+/* Into the node's log, as if some producer had. */
+static void put(const char *key, const char *type, struct tb_str value)
+{
+    const struct tb_header headers[] = {{TB_STR("ce_type"), tb_str_of(type)},
+                                        {TB_STR("ce_id"), TB_STR("an-event")},
+                                        {TB_STR("raw"), TB_STR("\xff\x00")},
+                                        {TB_STR("twice"), TB_STR("1")},
+                                        {TB_STR("twice"), {0}}};
+    const struct tb_record record = {
+        .key = tb_str_of(key), .value = value, .headers = headers, .header_count = 5};
+    struct tb_error err = {0};
+
+    ck_ok(tb_log_guests_send(node.guests, &record, 20000, &err));
+}
+
+static void put_text(const char *key, const char *type, const char *value)
+{
+    put(key, type, tb_str_of(value));
+}
+
+static void get(const char *target)
+{
+    ask(&client, "GET", target, "", NULL, &got);
+}
+
+static void check_has(const char *text)
+{
+    ck_assert_msg(strstr(got.body, text) != NULL, "no %s in %s", text, got.body);
+}
+
+/* Until a list says so; what it does not say in time has failed. */
+static void wait_for(const char *target, const char *text)
+{
+    int64_t until_ms = tb_clock_mono_ms(&tb_clock_system) + 20000;
+
+    do {
+        get(target);
+        ck_assert_int_eq(got.status, 200);
+        if (strstr(got.body, text) != NULL)
+            return;
+    } while (tb_clock_mono_ms(&tb_clock_system) < until_ms);
+    ck_abort_msg("%s never said %s, but %s", target, text, got.body);
+}
+
+/* The id of the first letter of a list. */
+static void id_of(const char *target, char ret_id[TB_LETTER_ID_SIZE])
+{
+    const char *at;
+
+    get(target);
+    ck_assert_int_eq(got.status, 200);
+    at = strstr(got.body, "\"id\":\"");
+    ck_assert_msg(at != NULL, "%s", got.body);
+    (void)snprintf(ret_id, TB_LETTER_ID_SIZE, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
+}
+
+static void on_letter(const char *method, const char *id, const char *more, const char *body)
+{
+    char target[400];
+
+    (void)snprintf(target, sizeof(target), "/dead-letters/%s%s", id, more);
+    ask(&client, method, target, "", body, &got);
+}
+
+static void count_open(const char *count)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof(text), "\"deadLetters\":%s,", count);
+    get("/status");
+    check_has(text);
+}
+
+/* A placing that is cut off, and what comes behind it. */
+static void put_broken_order(const char *order_id)
+{
+    char placed[sizeof(PLACED(ORDER))];
+
+    (void)snprintf(placed, sizeof(placed), "%.*s", 60, PLACED(ORDER));
+    put_text(order_id, "OrderPlaced.v2", placed);
+    put_text(order_id, "OrderShipped.v1",
+             strcmp(order_id, ORDER) == 0 ? SHIPPED(ORDER) : SHIPPED(OTHER));
+}
+
+START_TEST(a_letter_is_shown_with_all_that_it_needs)
+{
+    char id[TB_LETTER_ID_SIZE], target[TB_LETTER_ID_SIZE + 20];
+
+    put_text(ORDER, "OrderShipped.v1", SHIPPED(ORDER));
+    wait_for("/dead-letters", ORDER);
+    id_of("/dead-letters", id);
+    ck_assert_int_eq(strncmp(id, "order-events-", 13), 0);
+    (void)snprintf(target, sizeof(target), "/dead-letters/%s", id);
+    get(target);
+    ck_assert_int_eq(got.status, 200);
+    check_has(
+        "\"orderId\":\"" ORDER "\",\"version\":2,\"type\":\"OrderShipped.v1\","
+        "\"reason\":\"tillbox.gap\",\"message\":\"version 2 came while the order stands at 0\","
+        "\"topic\":\"order-events\",\"partition\":");
+    check_has("\"offset\":0,\"deadAt\":\"");
+    check_has("\"changedAt\":\"");
+    check_has(
+        "\"attempts\":1,\"status\":\"open\",\"key\":\"" ORDER "\",\"headers\":{"
+        "\"ce_type\":\"OrderShipped.v1\",\"ce_id\":\"an-event\",\"raw\":{\"base64\":\"/wA=\"},"
+        "\"twice\":[\"1\",null]},\"value\":\"{\\\"orderId\\\":");
+    count_open("1");
+    ask(&client, "HEAD", target, "", NULL, &got);
+    ck_assert_int_eq(got.status, 200);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_text_are_base64)
+{
+    put(ORDER, "OrderShipped.v1", (struct tb_str){"{\xff\xfe", 3});
+    put(OTHER, "OrderShipped.v1", (struct tb_str){"a\0b", 3});
+    wait_for("/dead-letters?orderId=" ORDER, "\"valueBase64\":\"e//+\"");
+    wait_for("/dead-letters?orderId=" OTHER, "\"valueBase64\":\"YQBi\"");
+    ck_assert_ptr_null(strstr(got.body, "\"value\":"));
+}
+END_TEST
+
+static size_t count_of(const char *text)
+{
+    size_t count = 0;
+
+    for (const char *at = got.body; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+START_TEST(lists_are_filtered_and_paged)
+{
+    char target[300], next[TB_CURSOR_SIZE];
+    size_t seen = 0;
+
+    for (int i = 0; i < 7; i++)
+        put_text(ORDER, "OrderShipped.v1", SHIPPED(ORDER));
+    put_text(OTHER, "OrderPlaced.v2", "{");
+    wait_for("/dead-letters?reason=decode", OTHER);
+    ck_assert_uint_eq(count_of("\"id\":"), 1);
+    ck_assert_ptr_null(strstr(got.body, "\"next\""));
+    get("/dead-letters?reason=tillbox.gap&limit=500");
+    ck_assert_uint_eq(count_of("\"id\":"), 7);
+    get("/dead-letters?type=OrderPlaced.v2&status=open&since=2020-01-01");
+    ck_assert_uint_eq(count_of("\"id\":"), 1);
+    get("/dead-letters?since=2100-01-01T00:00:00Z");
+    ck_assert_str_eq(got.body, "{\"deadLetters\":[]}");
+    get("/dead-letters?status=dropped");
+    ck_assert_str_eq(got.body, "{\"deadLetters\":[]}");
+    get("/dead-letters?orderId=" ORDER "&limit=3");
+    for (;;) {
+        seen += count_of("\"id\":");
+        if (strstr(got.body, "\"next\"") == NULL)
+            break;
+        ck_assert_uint_eq(count_of("\"id\":"), 3);
+        body_text(&got, "next", next, sizeof(next));
+        (void)snprintf(target, sizeof(target),
+                       "</dead-letters?orderId=" ORDER "&limit=3&cursor=%s>; rel=\"next\"", next);
+        ck_assert_str_eq(response_header(&got, "Link"), target);
+        (void)snprintf(target, sizeof(target), "/dead-letters?orderId=" ORDER "&limit=3&cursor=%s",
+                       next);
+        get(target);
+    }
+    ck_assert_uint_eq(seen, 7);
+}
+END_TEST
+
+START_TEST(wrong_questions_are_refused)
+{
+    static const struct {
+        const char *method, *target, *body;
+        int status;
+    } wrong[] = {
+        {"GET", "/dead-letters?reason=sad", NULL, 400},
+        {"GET", "/dead-letters?orderId=7", NULL, 400},
+        {"GET", "/dead-letters?status=OPEN", NULL, 400},
+        {"GET", "/dead-letters?limit=0", NULL, 400},
+        {"GET", "/dead-letters?limit=501", NULL, 400},
+        {"GET", "/dead-letters?since=soon", NULL, 400},
+        {"GET", "/dead-letters?cursor=x", NULL, 400},
+        {"GET", "/dead-letters?order=x", NULL, 400},
+        {"POST", "/dead-letters", "{}", 405},
+        {"PUT", "/dead-letters/order-events-0-0", "{}", 405},
+        {"GET", "/dead-letters/order-events-0-0/replay", NULL, 405},
+        {"GET", "/dead-letters/order-events-0-0", NULL, 404},
+        {"GET", "/dead-letters/others-0-0", NULL, 404},
+        {"GET", "/dead-letters/order-events-0-00", NULL, 404},
+        {"GET", "/dead-letters/order-events-0-0?x=1", NULL, 400},
+        {"DELETE", "/dead-letters/order-events-0-0", NULL, 404},
+        {"DELETE", "/dead-letters/7", NULL, 404},
+        {"POST", "/dead-letters/order-events-0-0/replay", NULL, 404},
+        {"POST", "/dead-letters/order-events-0-0/replay", "[]", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{}", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{\"value\":7}", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{\"value\":null}", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{\"value\":\"{\"}", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{\"value\":{},\"x\":1}", 422},
+        {"POST", "/dead-letters/order-events-0-0/replay", "{\"value\":{}", 400},
+        {"POST", "/dead-letters/replay", NULL, 400},
+        {"POST", "/dead-letters/replay?orderId=7", NULL, 400},
+        {"POST", "/dead-letters/replay?orderId=" ORDER, "{\"value\":{}}", 422},
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        ask(&client, wrong[i].method, wrong[i].target, "", wrong[i].body, &got);
+        ck_assert_msg(got.status == wrong[i].status, "%s %s: %d %s", wrong[i].method,
+                      wrong[i].target, got.status, got.body);
+        ck_assert_str_eq(response_header(&got, "Content-Type"), "application/problem+json");
+    }
+    ask(&client, "OPTIONS", "/dead-letters/order-events-0-0", "", NULL, &got);
+    ck_assert_str_eq(response_header(&got, "Allow"), "GET, HEAD, DELETE, OPTIONS");
+}
+END_TEST
+
+/* Mended, it is applied, and what waited for it is too, without anybody asking for it. */
+START_TEST(a_mended_letter_and_those_behind_it)
+{
+    char id[TB_LETTER_ID_SIZE], body[1000], value[800];
+
+    put_broken_order(ORDER);
+    wait_for("/dead-letters?orderId=" ORDER "&reason=gap", ORDER);
+    id_of("/dead-letters?orderId=" ORDER "&reason=decode", id);
+    on_letter("POST", id, "/replay", NULL); /* as it is: dead again, the same letter */
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_str_eq(got.body, "{\"sent\":1}");
+    wait_for("/dead-letters?reason=decode", "\"attempts\":2,\"status\":\"open\"");
+    ck_assert_uint_eq(count_of("\"id\":"), 1);
+    check_has("\"tillbox-mended\":\"");
+    (void)snprintf(body, sizeof(body), "{\"value\":%s}", PLACED(ORDER));
+    on_letter("POST", id, "/replay", body);
+    ck_assert_int_eq(got.status, 202);
+    wait_for("/dead-letters?reason=gap", "\"status\":\"replayed\"");
+    get("/orders/" ORDER "?minVersion=2&wait=20s");
+    ck_assert_int_eq(got.status, 200);
+    check_has("\"status\":\"SHIPPED\"");
+    count_open("0");
+    get("/metrics");
+    check_has("\ntillbox_dead_letters 0\n");
+
+    on_letter("POST", id, "/replay", body);
+    ck_assert_int_eq(got.status, 409);
+    on_letter("DELETE", id, "", NULL);
+    ck_assert_int_eq(got.status, 409);
+
+    /* A text is sent byte for byte, another order's event not at all. */
+    put_broken_order(OTHER);
+    wait_for("/dead-letters?orderId=" OTHER "&reason=gap", OTHER);
+    id_of("/dead-letters?orderId=" OTHER "&reason=decode", id);
+    on_letter("POST", id, "/replay", body);
+    ck_assert_int_eq(got.status, 422);
+    check_has("of another order");
+    (void)snprintf(value, sizeof(value), "%s", PLACED(OTHER));
+    (void)snprintf(body, sizeof(body), "{\"value\":\"");
+    for (const char *at = value; *at != '\0'; at++)
+        (void)snprintf(body + strlen(body), sizeof(body) - strlen(body),
+                       *at == '"' ? "\\%c" : "%c", *at);
+    (void)strcat(body, "\"}");
+    on_letter("POST", id, "/replay", body);
+    ck_assert_int_eq(got.status, 202);
+    wait_for("/dead-letters?orderId=" OTHER "&reason=gap", "\"status\":\"replayed\"");
+}
+END_TEST
+
+START_TEST(all_letters_of_an_order_in_order)
+{
+    char id[TB_LETTER_ID_SIZE];
+
+    put_broken_order(ORDER);
+    put_text(ORDER, "OrderPlaced.v2", PLACED(ORDER)); /* somebody sent it sound after all */
+    get("/orders/" ORDER "?minVersion=2&wait=20s");   /* and what waited for it followed */
+    ck_assert_int_eq(got.status, 200);
+    id_of("/dead-letters?orderId=" ORDER "&status=open", id);
+    ask(&client, "POST", "/dead-letters/replay?orderId=" OTHER, "", NULL, &got);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_str_eq(got.body, "{\"sent\":0}");
+    put_text(ORDER, "OrderShipped.v1", "{\"orderId\":\"" ORDER "\",\"version\":9}");
+    wait_for("/dead-letters?orderId=" ORDER "&reason=invalid", ORDER);
+    ask(&client, "POST", "/dead-letters/replay?orderId=" ORDER, "", NULL, &got);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert_str_eq(got.body, "{\"sent\":2}");
+    wait_for("/dead-letters?orderId=" ORDER "&reason=invalid", "\"attempts\":2");
+    /* The first one is still not JSON, although it is needed no more: it has to be dropped. */
+    on_letter("DELETE", id, "", NULL);
+    ck_assert_int_eq(got.status, 200);
+}
+END_TEST
+
+START_TEST(a_letter_is_dropped_and_who_did_it_is_told)
+{
+    char id[TB_LETTER_ID_SIZE], expected[400];
+
+    put_broken_order(ORDER);
+    wait_for("/dead-letters?reason=gap", ORDER);
+    id_of("/dead-letters?reason=decode", id);
+    for (int twice = 0; twice < 2; twice++) {
+        on_letter("DELETE", id, "", NULL);
+        ck_assert_int_eq(got.status, 200);
+        (void)snprintf(expected, sizeof(expected), "{\"id\":\"%s\",\"status\":\"dropped\"}", id);
+        ck_assert_str_eq(got.body, expected);
+        (void)snprintf(expected, sizeof(expected), "dropped yes %s " ORDER " 127.0.0.1:", id);
+        ck_assert_msg(strncmp(node.audited, expected, strlen(expected)) == 0, "%s", node.audited);
+    }
+    count_open("1");
+    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}"); /* wanted after all */
+    ck_assert_int_eq(got.status, 202);
+    (void)snprintf(expected, sizeof(expected), "replayed yes %s", id);
+    ck_assert_msg(strncmp(node.audited, expected, strlen(expected)) == 0, "%s", node.audited);
+    wait_for("/dead-letters?reason=gap", "\"status\":\"replayed\"");
+}
+END_TEST
+
+/* A record without a value, or with one too large to be kept, cannot be sent as it is. */
+START_TEST(what_has_no_value_needs_one)
+{
+    char id[TB_LETTER_ID_SIZE];
+
+    put(ORDER, "OrderPlaced.v2", (struct tb_str){0});
+    wait_for("/dead-letters", ORDER);
+    ck_assert_ptr_null(strstr(got.body, "\"value"));
+    id_of("/dead-letters", id);
+    on_letter("POST", id, "/replay", NULL);
+    ck_assert_int_eq(got.status, 409);
+    check_has("give one");
+    ask(&client, "POST", "/dead-letters/replay?orderId=" ORDER, "", NULL, &got);
+    ck_assert_str_eq(got.body, "{\"sent\":0,\"left\":1}");
+    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
+    ck_assert_int_eq(got.status, 202);
+    wait_for("/dead-letters", "\"status\":\"replayed\"");
+}
+END_TEST
+
+/* Nothing can be sent while the log is held: told at once, and definitely not done. */
+START_TEST(a_held_log_takes_no_letters)
+{
+    char id[TB_LETTER_ID_SIZE];
+
+    put_broken_order(ORDER);
+    wait_for("/dead-letters?reason=gap", ORDER);
+    id_of("/dead-letters?reason=decode", id);
+    tb_relay_hold(node.relay, true);
+    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
+    ck_assert_int_eq(got.status, 503);
+    check_has("the link is held offline");
+    ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
+    tb_relay_hold(node.relay, false);
+}
+END_TEST
+
+/* A page ends where it gets too large, with a cursor for the rest. */
+START_TEST(pages_are_bounded_in_bytes)
+{
+    size_t size = TB_LETTERS_PAGE_BYTES / 2 + 1000;
+    char *value = malloc(size);
+
+    memset(value, 'x', size);
+    for (int i = 0; i < 3; i++)
+        put(ORDER, "OrderPlaced.v2", (struct tb_str){value, size});
+    free(value);
+    wait_for("/dead-letters?orderId=" ORDER "&limit=1", "\"id\"");
+    wait_for("/dead-letters?orderId=" ORDER "&limit=500", "\"next\"");
+    ck_assert_uint_eq(count_of("\"id\":"), 2);
+}
+END_TEST
+
+/* A letter that follows no more says so. */
+START_TEST(giving_up_is_told)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
+    struct tb_letter letter = {.reason = TB_STR(TB_LETTER_GAP),
+                               .message = TB_STR("version 3 came while the order stands at 1"),
+                               .follows = TB_LETTER_FOLLOWS_MAX};
+
+    tb_dead_add_letter(&out, "t", &letter);
+    ck_assert_ptr_nonnull(strstr(out.data, "stands at 1; it followed 5 times in a row in vain and "
+                                           "does so no more: replay it\""));
+    letter.follows--;
+    tb_buf_clear(&out);
+    tb_dead_add_letter(&out, "t", &letter);
+    ck_assert_ptr_nonnull(strstr(out.data, "stands at 1\""));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("api/dead_letters");
+    TCase *tc = tcase_create("dead letters");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_letter_is_shown_with_all_that_it_needs);
+    tcase_add_test(tc, bytes_that_are_no_text_are_base64);
+    tcase_add_test(tc, lists_are_filtered_and_paged);
+    tcase_add_test(tc, wrong_questions_are_refused);
+    tcase_add_test(tc, a_mended_letter_and_those_behind_it);
+    tcase_add_test(tc, all_letters_of_an_order_in_order);
+    tcase_add_test(tc, a_letter_is_dropped_and_who_did_it_is_told);
+    tcase_add_test(tc, what_has_no_value_needs_one);
+    tcase_add_test(tc, a_held_log_takes_no_letters);
+    tcase_add_test(tc, pages_are_bounded_in_bytes);
+    tcase_add_test(tc, giving_up_is_told);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}
