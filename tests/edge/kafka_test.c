@@ -7,7 +7,7 @@
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/setup.h"
 #include "bridge/log/log_tools.h"
-#include "edge_kafka.h"
+#include "edge/kafka_uplink.h"
 #include "store/fixture.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 #pragma once
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
-#include "edge_kafka.h"
+#include "edge/kafka_uplink.h"
 #include "query/consumer/consumer.h"
 #include "sim/centre.h"
 #include "sim/disk.h"

@@ -2,7 +2,7 @@
  * store's questions about its file are answered by the simulated disk, and whoever asks the
  * machine for time or chance behind the simulation's back is caught. */
 #include "base/diag/diag.h"
-#include "edge_net.h"
+#include "edge/netlink_watch.h"
 #include "sim/disk.h"
 #include "sim/trace.h"
 #include <errno.h>

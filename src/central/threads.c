@@ -1,6 +1,6 @@
 #include "base/diag/diag.h"
 #include "base/thread/process.h"
-#include "central_priv.h"
+#include "central/wiring.h"
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>

@@ -14,7 +14,7 @@
 #include "bridge/log/append_queue.h"
 #include "bridge/log/kafka/offsets_query.h"
 #include "bridge/log/kafka/setup.h"
-#include "central_trouble.h"
+#include "central/outage.h"
 #include "query/fleet/heartbeat_feed.h"
 #include "query/mongo/view_mongo.h"
 #include "query/projection/ready_hint.h"

@@ -1,7 +1,7 @@
+#include "edge/wiring.h"
 #include "base/diag/diag.h"
-#include "edge_priv.h"
-#include "letters_diag.h"
-#include "view_setup.h"
+#include "daemon/dead_letter_diag.h"
+#include "daemon/view_rules.h"
 #include <stdio.h>
 
 #define GROUP "tillbox-edge"

@@ -1,4 +1,4 @@
-#include "letters_diag.h"
+#include "daemon/dead_letter_diag.h"
 #include "base/diag/diag.h"
 
 void tb_diag_letters(const struct tb_plan *plan)

@@ -1,6 +1,6 @@
-#include "edge_priv.h"
+#include "daemon/view_rules.h"
+#include "edge/wiring.h"
 #include "query/sqlite/view_sqlite.h"
-#include "view_setup.h"
 
 /* As long as the consumer lives it runs what it is asked to within seconds. */
 #define HOLD_UP_MS (60 * 60 * 1000)

@@ -10,7 +10,7 @@
 #include "base/config/config.h"
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
-#include "edge_kafka.h"
+#include "edge/kafka_uplink.h"
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/data_dir.h"
 #include <pthread.h>

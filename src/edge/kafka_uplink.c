@@ -1,4 +1,4 @@
-#include "edge_kafka.h"
+#include "edge/kafka_uplink.h"
 #include "base/diag/diag.h"
 #include "base/thread/process.h"
 #include "bridge/link/link.h"
@@ -6,7 +6,7 @@
 #include "bridge/relay/heartbeat.h"
 #include "bridge/relay/record.h"
 #include "bridge/relay/relay.h"
-#include "edge_net.h"
+#include "edge/netlink_watch.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

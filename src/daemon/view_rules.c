@@ -1,4 +1,4 @@
-#include "view_setup.h"
+#include "daemon/view_rules.h"
 #include "base/diag/diag.h"
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config)

@@ -1,4 +1,4 @@
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "base/diag/diag.h"
 #include "base/thread/process.h"
 #include <malloc.h>

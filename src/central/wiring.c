@@ -1,7 +1,7 @@
+#include "central/wiring.h"
 #include "base/diag/diag.h"
-#include "central_priv.h"
-#include "letters_diag.h"
-#include "view_setup.h"
+#include "daemon/dead_letter_diag.h"
+#include "daemon/view_rules.h"
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"

@@ -8,8 +8,8 @@
  * and moves on with the next start. */
 #include "base/diag/diag.h"
 #include "base/thread/process.h"
-#include "daemon.h"
-#include "edge_priv.h"
+#include "daemon/daemon.h"
+#include "edge/wiring.h"
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* A build without librdkafka: the connected edition is refused, so that the rest is never used. */
-#include "edge_kafka.h"
+#include "edge/kafka_uplink.h"
 
 enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
                                 struct tb_edge_kafka **ret_kafka, struct tb_error *err)

@@ -1,4 +1,4 @@
-#include "edge_net.h"
+#include "edge/netlink_watch.h"
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#include "central_priv.h"
-#include "view_setup.h"
+#include "central/wiring.h"
+#include "daemon/view_rules.h"
 
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)

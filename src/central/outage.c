@@ -1,4 +1,4 @@
-#include "central_trouble.h"
+#include "central/outage.h"
 #include "base/diag/diag.h"
 #include <stdio.h>
 #include <string.h>

@@ -11,8 +11,8 @@
  *   api (main) HTTP
  * Kafka and MongoDB may come and go: that is told, and waited for. */
 #include "base/diag/diag.h"
-#include "central_priv.h"
-#include "daemon.h"
+#include "central/wiring.h"
+#include "daemon/daemon.h"
 #include <stdlib.h>
 #include <unistd.h>
 
