@@ -1,5 +1,5 @@
 #include "raw.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>

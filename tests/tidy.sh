@@ -2,6 +2,8 @@
 # What a machine can tell of style: banned calls, the folders' one-way includes, formatting.
 # Prints each fault as file:line and ends with 1 if there is any.
 set -u
+# Characters are counted, not bytes, whatever the caller has set.
+export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
@@ -34,21 +36,8 @@ sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; 
         complain "file that holds more than one idea"
 }
 
-# What a folder may include of ours (DESIGN: the link line is the architecture).
-may() {
-    folder=$1
-    shift
-    allowed=$(printf '"%s|' "$@")
-    grep -rnE '^#include "' --include='*.[ch]' "src/$folder" | grep -vE "${allowed}\"$folder/" | complain "src/$folder includes what it may not"
-}
-may base
-may order base/
-may store base/ order/
-may bridge base/ store/outbox.h
-may query base/ order/ bridge/log/log.h
-may api base/ order/ store/ query/ bridge/log/log.h
-may cli base/ order/
-grep -rnE '"store/' src/bridge/log | complain "src/bridge/log uses store"
+# Which folder may include which.
+python3 tests/includes.py | complain "includes"
 
 if command -v clang-format >/dev/null 2>&1; then
     # shellcheck disable=SC2046

@@ -6,7 +6,7 @@
  * Units:   none. */
 #pragma once
 #include "api/http/fields.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include "order/command.h"
 
 /* What a process is. */

@@ -11,7 +11,7 @@
 #include "base/json/json.h"
 #include "base/mem/arena.h"
 #include "base/time/timefmt.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 
 #define TB_LINES_MAX 1000
 #define TB_QUANTITY_MAX INT64_C(1000000000)

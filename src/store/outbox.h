@@ -10,7 +10,7 @@
  * Units:   Unix milliseconds. */
 #pragma once
 #include "base/mem/buf.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 
 /* The relay that feeds the in-process log; the Kafka relay has its own. */
 #define TB_CURSOR_INPROC "inproc"

@@ -5,7 +5,7 @@
  * Errors:  false for what the format of its kind never wrote.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include "query/projection/dead_letter.h"
 #include <stdbool.h>
 

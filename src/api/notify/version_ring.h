@@ -8,7 +8,7 @@
  * Errors:  none.
  * Units:   a place counts the news since the start. */
 #pragma once
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -10,7 +10,7 @@
  * Units:   none. */
 #pragma once
 #include "api/ws/frames.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 
 struct tb_ws_topic {
     char order_id[TB_UUID_SIZE]; /* lower case; "": every order */

@@ -1,5 +1,5 @@
 #include "bridge/relay/heartbeat.h"
-#include "base/node_status.h"
+#include "base/values/node_status.h"
 #include <stdio.h>
 
 static void write_value(struct tb_heartbeats *beats, const struct tb_outbox_figures *figures)

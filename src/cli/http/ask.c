@@ -1,6 +1,6 @@
 #include "cli/http/ask.h"
 #include "base/time/backoff.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include <time.h>
 
 /* Four tries with waits of about half a second bridge a restart; then a person decides. */

@@ -10,7 +10,7 @@
  * Errors:  TB_INTERNAL: out of memory.
  * Units:   Unix milliseconds (_ms); 0: not known, unless said. */
 #pragma once
-#include "base/node_status.h"
+#include "base/values/node_status.h"
 #include "order/order.h"
 
 /* Epochs and heartbeats remembered: a restore makes one, and few are of interest. */

@@ -6,7 +6,7 @@
  * Errors:  none: whatever finds no room makes it too_many, and then anybody may be one.
  * Units:   none. */
 #pragma once
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include <stdbool.h>
 
 /* More are as well found by looking through all orders. */

@@ -6,7 +6,7 @@
  * Units:   Unix milliseconds (_ms). */
 #pragma once
 #include "base/json/json.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 
 #define TB_HEARTBEAT_NODE_SIZE 33
 #define TB_VERSION_SIZE 33

@@ -1,7 +1,7 @@
 /* Promise: ids are version 7, unique, and sort as they were made, whatever the clock does. */
 #include "base/mem/arena.h"
 #include "base/time/backoff.h"
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 #include "support/support.h"
 
 START_TEST(ids_sort_as_made_while_the_clock_jumps)

@@ -1,4 +1,4 @@
-#include "base/node_status.h"
+#include "base/values/node_status.h"
 #include "base/time/timefmt.h"
 
 void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat)

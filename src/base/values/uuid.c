@@ -1,4 +1,4 @@
-#include "base/uuid.h"
+#include "base/values/uuid.h"
 
 #define COUNTER_MAX 0xfffu
 

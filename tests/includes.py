@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Checks which folder of src/ includes which: the table below is the architecture.
+
+A folder may include itself and what its row names; a row holds for the folders below it too, unless
+they have a row of their own. "X" allows the folder X without the rooms inside it that have a row,
+"X/**" allows those too, and a name that ends with .h allows that one header.
+Fails on an include that no row allows, on rows that allow a cycle, and on folders that include
+each other in a circle, even inside one row.
+Usage: includes.py [SRC]   (another tree than src/, to see it fail: tests/includes_test.py)
+"""
+import os
+import re
+import sys
+
+MAY = {
+    "base": [],
+    "base/mem": ["base"],
+    "base/time": ["base", "base/mem"],
+    "base/thread": ["base", "base/mem", "base/time"],
+    "base/json": ["base", "base/mem", "base/time"],
+    "base/values": ["base", "base/mem", "base/time", "base/json"],
+    "base/diag": ["base", "base/mem", "base/time", "base/json"],
+    "base/config": ["base", "base/mem", "base/time", "base/json"],
+    "base/sqlite": ["base", "base/mem", "base/time", "base/thread"],
+    "order": ["base/**"],
+    "store": ["base/**", "order"],
+    # Of the store the bridge sees the outbox, and the log nothing at all.
+    "bridge/log": ["base/**"],
+    "bridge/log/inproc": ["base/**", "bridge/log"],
+    "bridge/log/kafka": ["base/**", "bridge/log"],
+    "bridge/log/kafka/writer": ["base/**", "bridge/log", "bridge/log/kafka"],
+    "bridge/log/kafka/reader": ["base/**", "bridge/log", "bridge/log/kafka"],
+    "bridge/link": ["base/**"],
+    "bridge/relay": ["base/**", "bridge/log", "bridge/link", "store/outbox.h"],
+    # What every room of query may use stands in the row of query itself.
+    "query/projection": ["base/**", "order", "bridge/log"],
+    "query/dead_letters": ["base/**", "order", "bridge/log", "query/projection"],
+    "query/consumer": ["base/**", "order", "bridge/log", "query/projection", "query/dead_letters"],
+    "query/fleet": ["base/**", "order", "bridge/log", "query/projection"],
+    "query/sqlite": ["base/**", "order", "bridge/log", "query/projection"],
+    "query/rebuild": ["base/**", "order", "bridge/log", "query/projection", "query/dead_letters",
+                      "query/consumer"],
+    "query/rebuild/sqlite": ["base/**", "order", "bridge/log", "query/projection",
+                             "query/consumer", "query/rebuild", "query/sqlite"],
+    "query/rebuild/mongo": ["base/**", "order", "bridge/log", "query/projection", "query/consumer",
+                            "query/fleet", "query/rebuild", "query/mongo/**"],
+    "query/mongo/driver": ["base/**", "order", "bridge/log", "query/projection", "query/fleet"],
+    "query/mongo/dead_letters": ["base/**", "order", "bridge/log", "query/projection",
+                                 "query/mongo/driver"],
+    "query/mongo/sales": ["base/**", "order", "bridge/log", "query/projection",
+                          "query/mongo/driver"],
+    "query/mongo/fleet": ["base/**", "order", "bridge/log", "query/projection", "query/fleet",
+                          "query/mongo/driver"],
+    "query/mongo": ["base/**", "order", "bridge/log", "query/projection", "query/fleet",
+                    "query/mongo/driver", "query/mongo/dead_letters", "query/mongo/sales",
+                    "query/mongo/fleet"],
+    # The readers of the API ask the views and the store through their public headers.
+    "api/http": ["base/**", "order"],
+    "api/notify": ["base/**"],
+    "api/work": ["base/**", "order", "store", "query/projection", "api/http"],
+    "api/ws": ["base/**", "api/http", "api/notify"],
+    "api/handlers": ["base/**", "order", "store", "bridge/log", "query/projection",
+                     "query/dead_letters", "query/consumer", "query/fleet", "query/rebuild",
+                     "api/http", "api/work", "api/notify"],
+    "api": ["base/**", "order", "store", "bridge/log", "query/projection", "query/consumer",
+            "query/fleet", "query/rebuild", "api/http", "api/work", "api/notify", "api/ws",
+            "api/handlers"],
+    "cli": ["base/**", "order"],
+    "cli/output": ["base/**", "order", "cli"],
+    "cli/http": ["base/**", "order", "cli", "cli/output"],
+    "cli/engine": ["base/**", "order", "cli", "cli/http", "cli/output"],
+    "cli/commands": ["base/**", "order", "cli", "cli/engine", "cli/http", "cli/output"],
+    # Only the mains know everything.
+    "daemon": ["base/**", "order", "query/**", "api"],
+    "edge": ["base/**", "order", "store", "bridge/**", "query/**", "api/**", "daemon"],
+    "central": ["base/**", "order", "bridge/**", "query/**", "api/**", "daemon"],
+}
+
+# Includes that no row allows, and that are to go.
+KNOWN = {
+    ("cli/output/show.c", "cli/http/field.h"),
+    ("cli/output/show.h", "cli/http/client.h"),
+    ("api/handlers/dead_letters.h", "api/context.h"),
+    ("api/handlers/get_order.c", "api/context.h"),
+    ("api/handlers/health.c", "api/context.h"),
+    ("api/handlers/list_orders.c", "api/context.h"),
+    ("api/handlers/list_results.c", "api/context.h"),
+    ("api/handlers/metrics.c", "api/context.h"),
+    ("api/handlers/nodes.c", "api/context.h"),
+    ("api/handlers/order_commands.c", "api/context.h"),
+    ("api/handlers/order_digests.c", "api/context.h"),
+    ("api/handlers/progress.c", "api/context.h"),
+    ("api/handlers/rebuild.c", "api/context.h"),
+    ("api/handlers/status.c", "api/context.h"),
+    ("api/http/query_string.c", "api/context.h"),
+    ("api/http/request.h", "api/notify/waiters.h"),
+    ("api/http/request.h", "api/routes.h"),
+    ("api/http/request.h", "api/ws/accept.h"),
+    ("api/http/request.h", "query/projection/view.h"),
+    ("api/http/request.h", "store/writer.h"),
+    ("api/work/inflight.c", "api/context.h"),
+    ("api/work/query_pool.c", "api/context.h"),
+    ("api/work/query_pool.h", "api/api.h"),
+    ("api/work/query_submit.c", "api/context.h"),
+    ("api/ws/handshake.c", "api/context.h"),
+    ("api/ws/ws_priv.h", "api/context.h"),
+    ("bridge/log/kafka/offsets_query.c", "bridge/log/kafka/reader/reader_priv.h"),
+    ("query/mongo/dead_letters/bson.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/dead_letters/read.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/dead_letters/redrivable.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/dead_letters/write.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/bson.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/bulk.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/fence.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/find.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/offsets.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/driver/served.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/fleet/heartbeats.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/fleet/read.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/fleet/sequences.h", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/sales/day_bson.c", "query/mongo/view_mongo_priv.h"),
+    ("query/mongo/sales/write.c", "query/mongo/view_mongo_priv.h"),
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def room_of(folder):
+    """The longest row that holds for the folder; None: no row does."""
+    while folder:
+        if folder in MAY:
+            return folder
+        folder = os.path.dirname(folder)
+    return None
+
+
+def includes(src):
+    """(file, line, included) of every include of ours below src."""
+    for parent, _, names in sorted(os.walk(src)):
+        for name in sorted(names):
+            if not name.endswith((".c", ".h")):
+                continue
+            path = os.path.join(parent, name)
+            with open(path, encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    match = INCLUDE.match(line)
+                    if match:
+                        yield os.path.relpath(path, src), number, match.group(1)
+
+
+def allows(row, included):
+    room = room_of(os.path.dirname(included))
+    for allowed in [row] + MAY[row]:
+        if allowed == included or allowed == room:
+            return True
+        if allowed.endswith("/**") and (included + "/").startswith(allowed[:-2]):
+            return True
+    return False
+
+
+def circle(edges):
+    """One circle among the edges {from: {to, ...}}, as a list of names; None: there is none."""
+    done, path = set(), []
+
+    def walk(node):
+        if node in path:
+            return path[path.index(node):] + [node]
+        if node in done:
+            return None
+        path.append(node)
+        for target in sorted(edges.get(node, ())):
+            found = walk(target)
+            if found:
+                return found
+        path.pop()
+        done.add(node)
+        return None
+
+    for node in sorted(edges):
+        found = walk(node)
+        if found:
+            return found
+    return None
+
+
+def rooms_allowed(row):
+    """The rooms that a row allows, headers counted as their room."""
+    for allowed in MAY[row]:
+        if allowed.endswith(".h"):
+            yield os.path.dirname(allowed)
+        elif allowed.endswith("/**"):
+            yield from (r for r in MAY if r == allowed[:-3] or r.startswith(allowed[:-2]))
+        else:
+            yield allowed
+
+
+def faults(src):
+    folders = {}
+    for path, number, included in includes(src):
+        folder, target = os.path.dirname(path), os.path.dirname(included)
+        row = room_of(folder)
+        if (path, included) in KNOWN:
+            continue
+        if not os.path.exists(os.path.join(src, included)):
+            yield f"src/{path}:{number}: no such header: {included}"
+        elif row is None:
+            yield f"src/{path}:{number}: no row of the table is for src/{folder}"
+        elif not allows(row, included):
+            yield f"src/{path}:{number}: src/{row} may not include {included}"
+        if folder != target:
+            folders.setdefault(folder, set()).add(target)
+    found = circle({row: set(rooms_allowed(row)) for row in MAY})
+    if found:
+        yield "the table allows a circle: " + " -> ".join(found)
+    found = circle(folders)
+    if found:
+        yield "folders include each other in a circle: " + " -> ".join(found)
+
+
+def main():
+    src = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../src")
+    found = list(faults(src))
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
