@@ -38,24 +38,23 @@ struct tb_conn *tb_server_conn_of(struct MHD_Connection *mhd)
     return info->socket_context;
 }
 
-static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
-                          enum MHD_ConnectionNotificationCode code)
+static int socket_of(struct MHD_Connection *mhd)
 {
-    struct tb_server *server = cls;
-    struct tb_conn *conn = server->arriving;
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
 
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        server->arriving = NULL;
-        conn->mhd = mhd;
-        *context = conn;
-        conn->next = server->conns;
-        if (conn->next != NULL)
-            conn->next->prev = conn;
-        server->conns = conn;
-        server->conn_count++;
-        return;
-    }
-    conn = *context;
+static void add_conn(struct tb_server *server, struct tb_conn *conn)
+{
+    conn->next = server->conns;
+    if (conn->next != NULL)
+        conn->next->prev = conn;
+    server->conns = conn;
+    server->conn_count++;
+    server->unstarted_count++;
+}
+
+static void remove_conn(struct tb_server *server, struct tb_conn *conn)
+{
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
@@ -65,6 +64,39 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     server->conn_count -= !conn->left;
     tb_peers_leave(&server->door.peers, conn->peer);
     free(conn);
+}
+
+/* The library calls this from MHD_add_connection (0.9), or from the MHD_run that follows (1.0). */
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct tb_server *server = cls;
+    struct tb_conn *conn = server->conns;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        remove_conn(server, *context);
+        return;
+    }
+    while (conn->mhd != NULL || conn->fd != socket_of(mhd))
+        conn = conn->next;
+    conn->mhd = mhd;
+    *context = conn;
+    server->unstarted_count--;
+}
+
+/* Connections that the library closed instead of starting them, without telling us. */
+static void remove_unstarted(struct tb_server *server)
+{
+    struct tb_conn *next;
+
+    for (struct tb_conn *conn = server->conns; conn != NULL && server->unstarted_count > 0;
+         conn = next) {
+        next = conn->next;
+        if (conn->mhd != NULL)
+            continue;
+        server->unstarted_count--;
+        remove_conn(server, conn);
+    }
 }
 
 void tb_server_answer(struct tb_server *server, struct tb_exchange *x)
@@ -139,14 +171,12 @@ static void admit(struct tb_server *server, const struct tb_guest *guest)
     conn->fd = guest->fd;
     conn->peer = guest->peer;
     tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
-    server->arriving = conn;
+    add_conn(server, conn);
+    /* On failure the library closes the socket, and remove_unstarted removes the connection. If
+     * the next socket has the same number, on_connection finds that one first: it is the newest.
+     */
     (void)MHD_add_connection(server->mhd, guest->fd, (const struct sockaddr *)&guest->address,
                              guest->address_len);
-    if (server->arriving != NULL) { /* it failed and has closed the socket */
-        server->arriving = NULL;
-        tb_peers_leave(&server->door.peers, guest->peer);
-        free(conn);
-    }
 }
 
 void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
@@ -162,6 +192,7 @@ void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
         admit(server, &guest);
     }
     (void)MHD_run(server->mhd);
+    remove_unstarted(server);
 }
 
 int tb_server_wait_ms(struct tb_server *server)

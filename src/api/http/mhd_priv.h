@@ -14,8 +14,8 @@ struct tb_server {
     struct MHD_Daemon *mhd; /* owned */
     struct tb_door door;
     struct tb_conn *conns;
-    struct tb_conn *arriving; /* handed to the library just now */
     size_t conn_count;
+    size_t unstarted_count;    /* of these, added to the library but not started by it yet */
     size_t upgraded_count;     /* have left HTTP; they count in the limits as before */
     struct tb_exchange *spare; /* list by next_done */
     size_t spare_count;
