@@ -12,13 +12,13 @@
 
 int main(int argc, char **argv)
 {
-    static struct tb_seeing seeing;
+    static struct tb_visibility seeing;
     struct tb_bench bench;
-    struct tb_node edge, central;
+    struct tb_bench_server edge, central;
     char data[256], name[64];
 
     tb_bench_init(&bench, argc, argv);
-    tb_bench_need(&bench, true);
+    tb_bench_require(&bench, true);
     (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
     (void)snprintf(name, sizeof(name), "bench-arrive-%d", (int)getpid());
     const char *const edge_flags[] = {"--log",         "kafka", "--kafka-brokers", bench.kafka,
@@ -26,15 +26,15 @@ int main(int argc, char **argv)
     const char *const central_flags[] = {"--kafka-topic",    name, "--kafka-group", name,
                                          "--mongo-database", name, "--node",        "central",
                                          "--create-topics",  NULL};
-    tb_node_start_edge(&edge, &bench, data, edge_flags);
-    tb_node_start_central(&central, &bench, central_flags);
+    tb_bench_server_start_edge(&edge, &bench, data, edge_flags);
+    tb_bench_server_start_central(&central, &bench, central_flags);
     /* Once before it counts: servers that have just started are slower. */
-    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 20, 5), &seeing);
-    tb_seeing_run(&edge, &central, RATE, tb_bench_seconds(&bench, 30, 5), &seeing);
-    tb_node_stop(&edge);
-    tb_node_stop(&central);
-    tb_seeing_print(&seeing, 0.5, "till to MongoDB at 300/s: p50", ASKED_MS);
-    tb_seeing_print(&seeing, 0.99, "till to MongoDB at 300/s: p99", ASKED_MS);
+    tb_visibility_run(&edge, &central, RATE, tb_bench_seconds(&bench, 20, 5), &seeing);
+    tb_visibility_run(&edge, &central, RATE, tb_bench_seconds(&bench, 30, 5), &seeing);
+    tb_bench_server_stop(&edge);
+    tb_bench_server_stop(&central);
+    tb_visibility_print(&seeing, 0.5, "till to MongoDB at 300/s: p50", ASKED_MS);
+    tb_visibility_print(&seeing, 0.99, "till to MongoDB at 300/s: p99", ASKED_MS);
     tb_bench_release(&bench);
     return 0;
 }

@@ -20,23 +20,23 @@ struct side {
 };
 
 /* The lag of the view over all partitions. */
-static int64_t lag(const struct tb_node *node)
+static int64_t lag(const struct tb_bench_server *node)
 {
     double sum = 0;
 
-    if (!tb_node_metric(node, "kafka_consumer_lag", &sum))
+    if (!tb_bench_server_metric(node, "kafka_consumer_lag", &sum))
         tb_bench_die("GET /metrics has no kafka_consumer_lag");
     return (int64_t)sum;
 }
 
-static int64_t orders_in_view(const struct tb_node *node)
+static int64_t orders_in_view(const struct tb_bench_server *node)
 {
     struct tb_buf body = {0};
     struct tb_error err = {0};
     struct tb_json *root = NULL;
     int64_t sum = 0, count = 0;
 
-    if (tb_node_ask(node, "GET", "/orders/stats", TB_STR(""), &body) != 200 ||
+    if (tb_bench_server_request(node, "GET", "/orders/stats", TB_STR(""), &body) != 200 ||
         tb_json_parse(tb_buf_str(&body), 16, &root, &err) != TB_OK)
         tb_bench_die("GET /orders/stats failed");
     const struct tb_json *total = tb_json_first(tb_json_get(root, "totals"));
@@ -53,18 +53,18 @@ static void fill(const struct tb_bench *bench, const struct side *full, int64_t 
 {
     static struct tb_load_result result;
     struct tb_load_run run = {.conn_count = CONNS, .order_count = (uint64_t)count};
-    struct tb_node node;
+    struct tb_bench_server node;
 
-    tb_node_start(&node, bench, full->data);
-    tb_node_link(&node, "offline");
+    tb_bench_server_start(&node, bench, full->data);
+    tb_bench_server_set_link(&node, "offline");
     tb_load_orders(&node, &run, &result);
-    int64_t pending = tb_node_status(&node, "pending");
+    int64_t pending = tb_bench_server_status(&node, "pending");
     tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
                   result.per_second);
     if (pending != count)
         tb_bench_die("%lld events are pending after %lld orders", (long long)pending,
                      (long long)count);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
 }
 
 static void load_side(const struct tb_bench *bench, struct side *side, int pair)
@@ -73,18 +73,18 @@ static void load_side(const struct tb_bench *bench, struct side *side, int pair)
     struct tb_load_run run = {.conn_count = CONNS,
                               .warm_up_seconds = tb_bench_seconds(bench, 1, 0.2),
                               .seconds = tb_bench_seconds(bench, 5, 0.5)};
-    struct tb_node node;
+    struct tb_bench_server node;
 
-    tb_node_start(&node, bench, side->data);
-    tb_node_link(&node, "offline");
+    tb_bench_server_start(&node, bench, side->data);
+    tb_bench_server_set_link(&node, "offline");
     tb_load_orders(&node, &run, &result);
     side->per_second[pair] = result.per_second;
     side->p99_ms[pair] = tb_latency_ms(&result.latency, 0.99);
-    side->rss_mib[pair] = (double)tb_node_rss_kib(&node) / 1024;
+    side->rss_mib[pair] = (double)tb_bench_server_rss_kib(&node) / 1024;
     tb_bench_note("%s: %.0f/s, p99 %.2f ms, %.1f MiB resident, refused %llu", side->name,
                   side->per_second[pair], side->p99_ms[pair], side->rss_mib[pair],
                   (unsigned long long)result.refused);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
 }
 
 /* In turns, and who goes first changes: a machine that gets slower hurts both alike. */
@@ -100,27 +100,27 @@ static void compare(const struct tb_bench *bench, struct side *full, struct side
 
 static double start_to_ready(const struct tb_bench *bench, const struct side *full)
 {
-    struct tb_node node;
+    struct tb_bench_server node;
     double ms[STARTS];
 
     for (int i = 0; i < STARTS; i++) {
-        tb_node_start(&node, bench, full->data);
+        tb_bench_server_start(&node, bench, full->data);
         ms[i] = node.ready_ms;
-        tb_node_stop(&node);
+        tb_bench_server_stop(&node);
     }
     return tb_bench_median(ms, STARTS);
 }
 
 static double drain(const struct tb_bench *bench, const struct side *full)
 {
-    struct tb_node node;
+    struct tb_bench_server node;
 
-    tb_node_start(&node, bench, full->data);
-    int64_t orders = tb_node_status(&node, "lastSequence");
-    int64_t pending = tb_node_status(&node, "pending");
+    tb_bench_server_start(&node, bench, full->data);
+    int64_t orders = tb_bench_server_status(&node, "lastSequence");
+    int64_t pending = tb_bench_server_status(&node, "pending");
     int64_t start_us = tb_bench_now_us();
-    tb_node_link(&node, "auto");
-    while (tb_node_status(&node, "pending") > 0 || lag(&node) > 0) {
+    tb_bench_server_set_link(&node, "auto");
+    while (tb_bench_server_status(&node, "pending") > 0 || lag(&node) > 0) {
         if (tb_bench_now_us() - start_us > (int64_t)DRAIN_MAX_SECONDS * 1000000)
             tb_bench_die("not drained after %d s", DRAIN_MAX_SECONDS);
         tb_bench_sleep(0.1);
@@ -128,11 +128,11 @@ static double drain(const struct tb_bench *bench, const struct side *full)
     double seconds = (double)(tb_bench_now_us() - start_us) / 1e6;
     int64_t seen = orders_in_view(&node);
     tb_bench_note("drained %lld events in %.1f s; peak %.1f MiB; the view has %lld of %lld orders",
-                  (long long)pending, seconds, (double)tb_node_rss_peak_kib(&node) / 1024,
+                  (long long)pending, seconds, (double)tb_bench_server_rss_peak_kib(&node) / 1024,
                   (long long)seen, (long long)orders);
     if (seen != orders)
         tb_bench_die("the view has %lld orders, not %lld", (long long)seen, (long long)orders);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
     return (double)pending / seconds;
 }
 

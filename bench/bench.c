@@ -82,7 +82,7 @@ void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
     fprintf(stderr, "%s%s\n", bench->name, bench->quick ? " (quick)" : "");
 }
 
-void tb_bench_need(const struct tb_bench *bench, bool central_and_mongo)
+void tb_bench_require(const struct tb_bench *bench, bool central_and_mongo)
 {
     if (!bench->kafka)
         tb_bench_die("say where Kafka is: --kafka ADDRESS");

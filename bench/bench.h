@@ -27,7 +27,7 @@ _Noreturn void tb_bench_die(const char *format, ...) TB_PRINTF(1, 2);
 /* A line for the reader, on standard error: standard output holds rows only. */
 void tb_bench_note(const char *format, ...) TB_PRINTF(1, 2);
 /* Dies unless the options name what the connected edition needs. */
-void tb_bench_need(const struct tb_bench *bench, bool central_and_mongo);
+void tb_bench_require(const struct tb_bench *bench, bool central_and_mongo);
 /* Removes a folder and what is in it; no such folder is fine. */
 void tb_bench_remove(const char *path);
 

@@ -25,7 +25,7 @@
 struct consume {
     struct tb_bench bench;
     char topic[64], database[64]; /* of the run; the group is called as the topic */
-    struct tb_node central;
+    struct tb_bench_server central;
 };
 
 static void open_run(struct consume *run, const char *name)
@@ -41,7 +41,7 @@ static void start(struct consume *run)
                                  "--mongo-database", run->database, "--node",        "central",
                                  "--create-topics",  NULL};
 
-    tb_node_start_central(&run->central, &run->bench, flags);
+    tb_bench_server_start_central(&run->central, &run->bench, flags);
 }
 
 /* Those of the given version, in their order. */
@@ -62,7 +62,8 @@ static double applied(const struct consume *run)
 {
     double sum = 0;
 
-    return tb_node_metric(&run->central, "tillbox_projection_events_total", &sum) ? sum : 0;
+    return tb_bench_server_metric(&run->central, "tillbox_projection_events_total", &sum) ? sum
+                                                                                          : 0;
 }
 
 /* Until `all` events are dealt with, of which `before` were; a second. */
@@ -116,7 +117,7 @@ static double place(struct consume *run, const char *name, const struct tb_recor
     send_all(run, records, count);
     start(run);
     rate = follow(run, 0, (double)count);
-    tb_node_stop(&run->central);
+    tb_bench_server_stop(&run->central);
     return rate;
 }
 
@@ -161,7 +162,7 @@ static void bench_changed(struct consume *run, size_t orders)
     changed = choose(&events, "2", records);
     send_all(run, records, changed);
     rate = follow(run, (double)placed, (double)(placed + changed));
-    tb_node_stop(&run->central);
+    tb_bench_server_stop(&run->central);
     raw = tb_raw_mongo_new(run->bench.mongo, run->database);
     (void)tb_raw_mongo_insert(raw, BULK);
     before = tb_raw_mongo_replace(raw, BULK);
@@ -197,10 +198,10 @@ static void bench_behind(struct consume *run, size_t count, double seconds)
     for (int64_t until_us = tb_bench_now_us() + (int64_t)(seconds * 1e6);
          tb_bench_now_us() < until_us && applied(run) < (double)sent;)
         tb_bench_sleep(1);
-    double mb = (double)tb_node_rss_peak_kib(&run->central) * 1024 / 1e6;
+    double mb = (double)tb_bench_server_rss_peak_kib(&run->central) * 1024 / 1e6;
     tb_bench_note("%zu events behind: %.1f MB at the peak, %.0f applied meanwhile", sent, mb,
                   applied(run));
-    tb_node_stop(&run->central);
+    tb_bench_server_stop(&run->central);
     snprintf(measured, sizeof measured, "%.1f MB", mb);
     tb_bench_print(&(struct tb_bench_row){"1,000,000 events behind: central's peak", measured, "",
                                           "", "< 128 MB", mb < MEMORY_MB});
@@ -211,7 +212,7 @@ int main(int argc, char **argv)
     static struct consume run;
 
     tb_bench_init(&run.bench, argc, argv);
-    tb_bench_need(&run.bench, true);
+    tb_bench_require(&run.bench, true);
     bench_placed(&run, run.bench.quick ? 20000 : 40000);
     bench_changed(&run, run.bench.quick ? 2000 : 4000);
     bench_behind(&run, run.bench.quick ? 50000 : 1000000, run.bench.quick ? 5 : 60);

@@ -2,14 +2,14 @@
 #include "node.h"
 #include <stdlib.h>
 
-int64_t tb_node_status(const struct tb_node *node, const char *key)
+int64_t tb_bench_server_status(const struct tb_bench_server *node, const char *key)
 {
     struct tb_buf body = {0};
     struct tb_error err = {0};
     struct tb_json *root = NULL;
     int64_t value = -1;
 
-    int status = tb_node_ask(node, "GET", "/status", TB_STR(""), &body);
+    int status = tb_bench_server_request(node, "GET", "/status", TB_STR(""), &body);
     if (status != 200 || tb_json_parse(tb_buf_str(&body), 16, &root, &err) != TB_OK ||
         !tb_json_int(tb_json_get(root, key), &value))
         tb_bench_die("GET /status: %d, no number %s: %s", status, key, body.data ? body.data : "");
@@ -34,13 +34,13 @@ static bool read_line(const char *line, const char *name, double *ret_value)
     return true;
 }
 
-bool tb_node_metric(const struct tb_node *node, const char *name, double *ret_sum)
+bool tb_bench_server_metric(const struct tb_bench_server *node, const char *name, double *ret_sum)
 {
     struct tb_buf body = {0};
     double sum = 0, value = 0;
     bool found = false;
 
-    if (tb_node_ask(node, "GET", "/metrics", TB_STR(""), &body) != 200)
+    if (tb_bench_server_request(node, "GET", "/metrics", TB_STR(""), &body) != 200)
         tb_bench_die("GET /metrics failed");
     for (const char *line = body.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';

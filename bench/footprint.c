@@ -28,14 +28,14 @@ static void print_row(const char *figure, const char *unit, double value, double
 
 static double start_to_ready(const struct tb_bench *bench, const char *data)
 {
-    struct tb_node node;
+    struct tb_bench_server node;
     double ms[STARTS];
 
     for (int i = 0; i < STARTS; i++) {
         tb_bench_remove(data);
-        tb_node_start(&node, bench, data);
+        tb_bench_server_start(&node, bench, data);
         ms[i] = node.ready_ms;
-        tb_node_stop(&node);
+        tb_bench_server_stop(&node);
     }
     double median = tb_bench_median(ms, STARTS);
     tb_bench_note("start to ready: %.1f to %.1f ms", ms[0], ms[STARTS - 1]);
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 {
     static struct tb_load_result result;
     struct tb_bench bench;
-    struct tb_node node;
+    struct tb_bench_server node;
     char data[256];
 
     tb_bench_init(&bench, argc, argv);
@@ -72,13 +72,13 @@ int main(int argc, char **argv)
     double ready_ms = start_to_ready(&bench, data);
 
     tb_bench_remove(data);
-    tb_node_start(&node, &bench, data);
+    tb_bench_server_start(&node, &bench, data);
     tb_bench_sleep(tb_bench_seconds(&bench, 5, 1));
-    double idle_mb = (double)tb_node_rss_kib(&node) * 1024 / 1e6;
+    double idle_mb = (double)tb_bench_server_rss_kib(&node) * 1024 / 1e6;
     tb_load_orders(&node, &run, &result);
-    double peak_mb = (double)tb_node_rss_peak_kib(&node) * 1024 / 1e6;
+    double peak_mb = (double)tb_bench_server_rss_peak_kib(&node) * 1024 / 1e6;
     tb_bench_note("load was %.0f orders/s", result.per_second);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
 
     print_row("resident, idle", "MB", idle_mb, 16);
     print_row("resident, peak at full load", "MB", peak_mb, 64);

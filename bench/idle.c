@@ -26,15 +26,15 @@ static void print_row(const char *figure, const char *measured, const char *aske
     tb_bench_print(&row);
 }
 
-static void count_by_proc(const struct tb_node *node, double seconds)
+static void count_by_proc(const struct tb_bench_server *node, double seconds)
 {
     char measured[80];
-    struct tb_node_io before = tb_node_io(node);
-    int64_t switches = tb_node_switches(node);
+    struct tb_bench_server_io before = tb_bench_server_io(node);
+    int64_t switches = tb_bench_server_context_switches(node);
 
     tb_bench_sleep(seconds);
-    double wakeups = (double)(tb_node_switches(node) - switches) / seconds;
-    struct tb_node_io after = tb_node_io(node);
+    double wakeups = (double)(tb_bench_server_context_switches(node) - switches) / seconds;
+    struct tb_bench_server_io after = tb_bench_server_io(node);
     long long calls = after.write_calls - before.write_calls;
     long long bytes = after.written_bytes - before.written_bytes;
     (void)snprintf(measured, sizeof(measured), "%.1f/s", wakeups);
@@ -43,7 +43,7 @@ static void count_by_proc(const struct tb_node *node, double seconds)
     print_row("idle: writes", measured, "none", calls == 0 && bytes == 0);
 }
 
-static pid_t start_strace(const struct tb_node *node, const char *out_path)
+static pid_t start_strace(const struct tb_bench_server *node, const char *out_path)
 {
     char pid_text[16];
 
@@ -73,7 +73,7 @@ static long count_calls(const char *path)
     return count;
 }
 
-static void count_by_strace(const struct tb_bench *bench, const struct tb_node *node,
+static void count_by_strace(const struct tb_bench *bench, const struct tb_bench_server *node,
                             double seconds)
 {
     char path[256], measured[40];
@@ -98,17 +98,17 @@ int main(int argc, char **argv)
     static struct tb_load_result result;
     struct tb_load_run run = {.conn_count = 8, .order_count = 2000};
     struct tb_bench bench;
-    struct tb_node node;
+    struct tb_bench_server node;
     char data[256];
 
     tb_bench_init(&bench, argc, argv);
     (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
-    tb_node_start(&node, &bench, data);
+    tb_bench_server_start(&node, &bench, data);
     tb_load_orders(&node, &run, &result);
     tb_bench_sleep(tb_bench_seconds(&bench, 10, 3));
     count_by_proc(&node, tb_bench_seconds(&bench, 60, 3));
     count_by_strace(&bench, &node, tb_bench_seconds(&bench, 60, 3));
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
     tb_bench_release(&bench);
     return 0;
 }

@@ -28,7 +28,7 @@ struct tb_load {
     int epoll_fd;
     size_t conn_count, busy_count;
     struct conn *conns;
-    void (*reply)(void *ctx, const struct tb_load_reply *reply);
+    void (*reply)(void *ctx, const struct tb_load_response *reply);
     void *ctx;
 };
 
@@ -49,7 +49,7 @@ static void conn_open(struct tb_load *load, size_t index)
         tb_bench_die("epoll: %s", strerror(errno));
 }
 
-void tb_load_add(struct tb_load *load, const struct tb_node *node, size_t conn_count)
+void tb_load_add(struct tb_load *load, const struct tb_bench_server *node, size_t conn_count)
 {
     size_t first = load->conn_count;
 
@@ -63,8 +63,8 @@ void tb_load_add(struct tb_load *load, const struct tb_node *node, size_t conn_c
     }
 }
 
-struct tb_load *tb_load_open(const struct tb_node *node, size_t conn_count,
-                             void (*reply)(void *ctx, const struct tb_load_reply *reply),
+struct tb_load *tb_load_open(const struct tb_bench_server *node, size_t conn_count,
+                             void (*reply)(void *ctx, const struct tb_load_response *reply),
                              void *ctx)
 {
     struct tb_load *load = calloc(1, sizeof(*load));
@@ -167,7 +167,7 @@ void tb_load_post(struct tb_load *load, size_t conn, const char *path, struct tb
 }
 
 /* True once the buffer holds a whole reply. */
-static bool parse_reply(const struct tb_buf *in, struct tb_load_reply *ret_reply)
+static bool parse_reply(const struct tb_buf *in, struct tb_load_response *ret_reply)
 {
     static const char length_key[] = "\r\ncontent-length:";
     const char *end = memmem(in->data, in->len, "\r\n\r\n", 4);
@@ -191,7 +191,7 @@ static bool parse_reply(const struct tb_buf *in, struct tb_load_reply *ret_reply
 static void conn_read(struct tb_load *load, size_t index)
 {
     struct conn *conn = &load->conns[index];
-    struct tb_load_reply reply = {.conn = index, .due_us = conn->due_us};
+    struct tb_load_response reply = {.conn = index, .due_us = conn->due_us};
 
     if (!tb_buf_reserve(&conn->in, READ_SIZE))
         tb_bench_die("out of memory");
@@ -266,7 +266,7 @@ static void send_order(struct run *run, size_t conn)
     make_order(run);
 }
 
-static void order_answered(void *ctx, const struct tb_load_reply *reply)
+static void order_answered(void *ctx, const struct tb_load_response *reply)
 {
     struct run *run = ctx;
     bool counts = run->stop_at_us == 0 ||
@@ -284,7 +284,7 @@ static void order_answered(void *ctx, const struct tb_load_reply *reply)
         send_order(run, reply->conn);
 }
 
-void tb_load_orders(const struct tb_node *node, const struct tb_load_run *want,
+void tb_load_orders(const struct tb_bench_server *node, const struct tb_load_run *want,
                     struct tb_load_result *ret_result)
 {
     struct run run = {.want = want, .result = ret_result};

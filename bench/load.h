@@ -11,7 +11,7 @@
 #pragma once
 #include "node.h"
 
-struct tb_load_reply {
+struct tb_load_response {
     size_t conn; /* which connection */
     int status;
     struct tb_str body;
@@ -19,11 +19,11 @@ struct tb_load_reply {
 };
 
 struct tb_load;
-struct tb_load *tb_load_open(const struct tb_node *node, size_t conn_count,
-                             void (*reply)(void *ctx, const struct tb_load_reply *reply),
+struct tb_load *tb_load_open(const struct tb_bench_server *node, size_t conn_count,
+                             void (*reply)(void *ctx, const struct tb_load_response *reply),
                              void *ctx);
 /* More connections, to any node; they are numbered on. */
-void tb_load_add(struct tb_load *load, const struct tb_node *node, size_t conn_count);
+void tb_load_add(struct tb_load *load, const struct tb_bench_server *node, size_t conn_count);
 void tb_load_free(struct tb_load *load);
 bool tb_load_busy(const struct tb_load *load, size_t conn);
 size_t tb_load_busy_count(const struct tb_load *load);
@@ -45,5 +45,5 @@ struct tb_load_result {
     uint64_t placed, refused; /* refused: anything but 201 */
     struct tb_latency latency;
 };
-void tb_load_orders(const struct tb_node *node, const struct tb_load_run *run,
+void tb_load_orders(const struct tb_bench_server *node, const struct tb_load_run *run,
                     struct tb_load_result *ret_result);

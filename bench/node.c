@@ -67,7 +67,7 @@ static bool add_arg(char **args, size_t *count, const char *arg)
     return true;
 }
 
-static void start(struct tb_node *node, const struct tb_bench *bench, char *const *args)
+static void start(struct tb_bench_server *node, const struct tb_bench *bench, char *const *args)
 {
     int pipe_fds[2];
     int64_t started_us = tb_bench_now_us();
@@ -81,9 +81,9 @@ static void start(struct tb_node *node, const struct tb_bench *bench, char *cons
         run(bench, args, pipe_fds[1]);
     (void)close(pipe_fds[1]);
 
-    *node = (struct tb_node){.pid = pid, .out_fd = pipe_fds[0]};
+    *node = (struct tb_bench_server){.pid = pid, .out_fd = pipe_fds[0]};
     node->port = read_port(bench, pipe_fds[0], started_us + START_MAX_US);
-    while (tb_node_ask(node, "GET", "/readyz", TB_STR(""), NULL) != 200) {
+    while (tb_bench_server_request(node, "GET", "/readyz", TB_STR(""), NULL) != 200) {
         if (tb_bench_now_us() > started_us + START_MAX_US)
             tb_bench_die("%s does not become ready; see %s/daemon.err", args[0], bench->dir);
         tb_bench_sleep(0.001);
@@ -91,7 +91,7 @@ static void start(struct tb_node *node, const struct tb_bench *bench, char *cons
     node->ready_ms = (double)(tb_bench_now_us() - started_us) / 1000;
 }
 
-static void start_with(struct tb_node *node, const struct tb_bench *bench,
+static void start_with(struct tb_bench_server *node, const struct tb_bench *bench,
                        const char *const *fixed, const char *const *flags)
 {
     char *args[ARGS_MAX];
@@ -104,8 +104,8 @@ static void start_with(struct tb_node *node, const struct tb_bench *bench,
     start(node, bench, args);
 }
 
-void tb_node_start_edge(struct tb_node *node, const struct tb_bench *bench, const char *data,
-                        const char *const *flags)
+void tb_bench_server_start_edge(struct tb_bench_server *node, const struct tb_bench *bench,
+                                const char *data, const char *const *flags)
 {
     const char *const fixed[] = {bench->edge,   "--data", data,     "--listen",
                                  "127.0.0.1:0", "--node", "bench1", NULL};
@@ -113,13 +113,14 @@ void tb_node_start_edge(struct tb_node *node, const struct tb_bench *bench, cons
     start_with(node, bench, fixed, flags);
 }
 
-void tb_node_start(struct tb_node *node, const struct tb_bench *bench, const char *data)
+void tb_bench_server_start(struct tb_bench_server *node, const struct tb_bench *bench,
+                           const char *data)
 {
-    tb_node_start_edge(node, bench, data, NULL);
+    tb_bench_server_start_edge(node, bench, data, NULL);
 }
 
-void tb_node_start_central(struct tb_node *node, const struct tb_bench *bench,
-                           const char *const *flags)
+void tb_bench_server_start_central(struct tb_bench_server *node, const struct tb_bench *bench,
+                                   const char *const *flags)
 {
     const char *const fixed[] = {bench->central, "--listen",    "127.0.0.1:0", "--kafka-brokers",
                                  bench->kafka,   "--mongo-uri", bench->mongo,  NULL};
@@ -127,7 +128,7 @@ void tb_node_start_central(struct tb_node *node, const struct tb_bench *bench,
     start_with(node, bench, fixed, flags);
 }
 
-void tb_node_stop(struct tb_node *node)
+void tb_bench_server_stop(struct tb_bench_server *node)
 {
     int64_t deadline_us = tb_bench_now_us() + STOP_MAX_US;
     int status = 0;
@@ -169,8 +170,8 @@ static bool send_all(int fd, struct tb_str bytes)
     return true;
 }
 
-int tb_node_ask(const struct tb_node *node, const char *method, const char *path,
-                struct tb_str body, struct tb_buf *ret_body)
+int tb_bench_server_request(const struct tb_bench_server *node, const char *method,
+                            const char *path, struct tb_str body, struct tb_buf *ret_body)
 {
     struct tb_buf text = {0};
     char chunk[8192];
@@ -201,12 +202,12 @@ int tb_node_ask(const struct tb_node *node, const char *method, const char *path
     return status;
 }
 
-void tb_node_link(const struct tb_node *node, const char *state)
+void tb_bench_server_set_link(const struct tb_bench_server *node, const char *state)
 {
     struct tb_buf body = {0};
 
     tb_buf_addf(&body, "{\"state\":\"%s\"}", state);
-    int status = tb_node_ask(node, "PUT", "/link", tb_buf_str(&body), NULL);
+    int status = tb_bench_server_request(node, "PUT", "/link", tb_buf_str(&body), NULL);
     if (status != 200)
         tb_bench_die("PUT /link %s: status %d", state, status);
     tb_buf_release(&body);
@@ -229,7 +230,7 @@ static int64_t proc_number(const char *path, const char *key)
     return value;
 }
 
-static int64_t status_number(const struct tb_node *node, const char *key)
+static int64_t status_number(const struct tb_bench_server *node, const char *key)
 {
     char path[64];
 
@@ -237,17 +238,17 @@ static int64_t status_number(const struct tb_node *node, const char *key)
     return proc_number(path, key);
 }
 
-int64_t tb_node_rss_kib(const struct tb_node *node)
+int64_t tb_bench_server_rss_kib(const struct tb_bench_server *node)
 {
     return status_number(node, "VmRSS:");
 }
 
-int64_t tb_node_rss_peak_kib(const struct tb_node *node)
+int64_t tb_bench_server_rss_peak_kib(const struct tb_bench_server *node)
 {
     return status_number(node, "VmHWM:");
 }
 
-int64_t tb_node_switches(const struct tb_node *node)
+int64_t tb_bench_server_context_switches(const struct tb_bench_server *node)
 {
     char path[320];
     int64_t count = 0;
@@ -266,11 +267,11 @@ int64_t tb_node_switches(const struct tb_node *node)
     return count;
 }
 
-struct tb_node_io tb_node_io(const struct tb_node *node)
+struct tb_bench_server_io tb_bench_server_io(const struct tb_bench_server *node)
 {
     char path[64];
 
     (void)snprintf(path, sizeof(path), "/proc/%d/io", (int)node->pid);
-    return (struct tb_node_io){.write_calls = proc_number(path, "syscw:"),
-                               .written_bytes = proc_number(path, "write_bytes:")};
+    return (struct tb_bench_server_io){.write_calls = proc_number(path, "syscw:"),
+                                       .written_bytes = proc_number(path, "write_bytes:")};
 }

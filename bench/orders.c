@@ -57,14 +57,14 @@ static void ask(const struct tb_bench *bench, struct tb_raw *raw, const struct q
                               .warm_up_seconds = tb_bench_seconds(bench, 1, 0.2),
                               .seconds = tb_bench_seconds(bench, 10, 1)};
     double raw_seconds = tb_bench_seconds(bench, 5, 0.5);
-    struct tb_node node;
+    struct tb_bench_server node;
     char data[256];
 
     (void)snprintf(data, sizeof(data), "%s/data", bench->dir);
     double raw_before = tb_raw_run(raw, question->raw_per_commit, raw_seconds);
-    tb_node_start(&node, bench, data);
+    tb_bench_server_start(&node, bench, data);
     tb_load_orders(&node, &run, &result);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
     tb_bench_remove(data);
     double raw_after = tb_raw_run(raw, question->raw_per_commit, raw_seconds);
     print_rows(question, &result, raw_before, raw_after);

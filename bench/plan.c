@@ -23,10 +23,10 @@ static double processor_seconds(void)
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     (void)ctx, (void)order_id, (void)arena, (void)err;
-    *ret_order = (struct tb_planned){0};
+    *ret_order = (struct tb_planned_order){0};
     return TB_OK;
 }
 

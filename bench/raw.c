@@ -139,17 +139,17 @@ static void read_row(struct tb_raw *raw, sqlite3 *db, struct table *table, const
 
 static void place_one(const struct tb_bench *bench, const char *data, char order_id[TB_UUID_SIZE])
 {
-    struct tb_node node;
+    struct tb_bench_server node;
     struct tb_buf body = {0}, answer = {0};
 
-    tb_node_start(&node, bench, data);
+    tb_bench_server_start(&node, bench, data);
     tb_bench_order(&body, 42);
-    int status = tb_node_ask(&node, "POST", "/orders", tb_buf_str(&body), &answer);
+    int status = tb_bench_server_request(&node, "POST", "/orders", tb_buf_str(&body), &answer);
     const char *id = answer.data ? strstr(answer.data, "\"orderId\":\"") : NULL;
     if (status != 201 || !id || strlen(id) < 11 + TB_UUID_LEN)
         tb_bench_die("placing one order: %d %s", status, answer.data ? answer.data : "");
     memcpy(order_id, id + 11, TB_UUID_LEN);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
     tb_buf_release(&body);
     tb_buf_release(&answer);
 }

@@ -49,7 +49,7 @@ static bool is_down(const struct world *world)
 }
 
 /* A packet that asks for the connection is sent now, or was since the last step. */
-static bool knocks(const struct world *world, const struct edge *edge)
+static bool sends_packet(const struct world *world, const struct edge *edge)
 {
     static const int64_t at_ms[] = {0, 1000, 3000, 7000};
     int64_t since_ms = world->now_ms - edge->tried_ms;
@@ -66,7 +66,7 @@ static void step(struct world *world, struct edge *edge)
     bool down = is_down(world);
     struct tb_link_input in = {.mono_ms = world->now_ms, .wall_ms = world->now_ms};
 
-    if (!down && edge->online_ms < 0 && edge->tried_ms >= 0 && knocks(world, edge)) {
+    if (!down && edge->online_ms < 0 && edge->tried_ms >= 0 && sends_packet(world, edge)) {
         int64_t second = (world->now_ms - LOST_AT_MS - world->outage_ms) / 1000;
 
         edge->online_ms = world->now_ms;

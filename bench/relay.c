@@ -37,20 +37,20 @@ static double megabytes(int64_t kib)
     return (double)kib * 1024 / 1e6;
 }
 
-static void start(struct relay_bench *run, struct tb_node *node, const char *data)
+static void start(struct relay_bench *run, struct tb_bench_server *node, const char *data)
 {
     const char *const flags[] = {"--log",          "kafka",           "--kafka-brokers",
                                  run->bench.kafka, "--create-topics", NULL};
 
-    tb_node_start_edge(node, &run->bench, data, flags);
+    tb_bench_server_start_edge(node, &run->bench, data, flags);
 }
 
-static void wait_until_seen(const struct tb_node *node)
+static void wait_until_seen(const struct tb_bench_server *node)
 {
     double lag = 1;
     int64_t start_us = tb_bench_now_us();
 
-    while (!tb_node_metric(node, "kafka_consumer_lag", &lag) || lag > 0) {
+    while (!tb_bench_server_metric(node, "kafka_consumer_lag", &lag) || lag > 0) {
         if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
             tb_bench_die("the edge's view does not follow");
         tb_bench_sleep(0.2);
@@ -61,31 +61,31 @@ static void fill(struct relay_bench *run)
 {
     static struct tb_load_result result;
     struct tb_load_run load = {.conn_count = CONNS, .order_count = (uint64_t)run->count};
-    struct tb_node node;
+    struct tb_bench_server node;
 
     start(run, &node, run->data);
-    tb_node_link(&node, "offline");
+    tb_bench_server_set_link(&node, "offline");
     tb_load_orders(&node, &load, &result);
     wait_until_seen(&node);
-    int64_t pending = tb_node_status(&node, "pending");
+    int64_t pending = tb_bench_server_status(&node, "pending");
     tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
                   result.per_second);
     if (pending < run->count)
         tb_bench_die("%lld events are pending after %lld orders", (long long)pending,
                      (long long)run->count);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
 }
 
-static void look_at_idle(struct relay_bench *run)
+static void measure_idle(struct relay_bench *run)
 {
     char data[300];
-    struct tb_node node;
+    struct tb_bench_server node;
 
     snprintf(data, sizeof data, "%s/empty", run->bench.dir);
     start(run, &node, data);
     tb_bench_sleep(SETTLE_SECONDS);
-    run->idle_mb = megabytes(tb_node_rss_kib(&node));
-    tb_node_stop(&node);
+    run->idle_mb = megabytes(tb_bench_server_rss_kib(&node));
+    tb_bench_server_stop(&node);
 }
 
 static void take_sample(struct relay_bench *run)
@@ -126,19 +126,19 @@ static double raw(const struct relay_bench *run)
 
 static void drain(struct relay_bench *run)
 {
-    struct tb_node node;
+    struct tb_bench_server node;
 
     start(run, &node, run->data);
     tb_bench_sleep(SETTLE_SECONDS);
-    run->behind_mb = megabytes(tb_node_rss_kib(&node));
-    int64_t pending = tb_node_status(&node, "pending"), left = pending, first = pending;
+    run->behind_mb = megabytes(tb_bench_server_rss_kib(&node));
+    int64_t pending = tb_bench_server_status(&node, "pending"), left = pending, first = pending;
     int64_t start_us = tb_bench_now_us(), first_us = start_us;
-    tb_node_link(&node, "auto");
+    tb_bench_server_set_link(&node, "auto");
     while (left > 0) {
         if (tb_bench_now_us() - start_us > MAX_SECONDS * INT64_C(1000000))
             tb_bench_die("not delivered after %d s", MAX_SECONDS);
         tb_bench_sleep(first == pending ? 0.01 : 0.05);
-        left = tb_node_status(&node, "pending");
+        left = tb_bench_server_status(&node, "pending");
         if (first == pending) {
             first = left;
             first_us = tb_bench_now_us();
@@ -150,11 +150,11 @@ static void drain(struct relay_bench *run)
     }
     double seconds = (double)(tb_bench_now_us() - first_us) / 1e6;
     run->per_second = (double)first / seconds;
-    run->peak_mb = megabytes(tb_node_rss_peak_kib(&node));
+    run->peak_mb = megabytes(tb_bench_server_rss_peak_kib(&node));
     tb_bench_note("delivered %lld events, the first after %.2f s, the others in %.1f s, %.0f/s",
                   (long long)pending, (double)(first_us - start_us) / 1e6, seconds,
                   run->per_second);
-    tb_node_stop(&node);
+    tb_bench_server_stop(&node);
 }
 
 static void print_rate(const struct relay_bench *run, double before, double after)
@@ -184,11 +184,11 @@ int main(int argc, char **argv)
     static struct relay_bench run;
 
     tb_bench_init(&run.bench, argc, argv);
-    tb_bench_need(&run.bench, false);
+    tb_bench_require(&run.bench, false);
     snprintf(run.data, sizeof run.data, "%s/data", run.bench.dir);
     run.count = run.bench.quick ? 20000 : 1000000;
     tb_raw_kafka_topic(run.bench.kafka, RAW_TOPIC);
-    look_at_idle(&run);
+    measure_idle(&run);
     fill(&run);
     take_sample(&run);
     double before = raw(&run);

@@ -18,7 +18,7 @@ struct visible {
     struct waiting queue[WAITING_MAX];
     size_t queue_first, queue_count;
     unsigned per_second;
-    struct tb_seeing *result;
+    struct tb_visibility *result;
 };
 
 static void read_waiting(struct visible *visible)
@@ -36,7 +36,7 @@ static void read_waiting(struct visible *visible)
     }
 }
 
-static void order_placed(struct visible *visible, const struct tb_load_reply *reply)
+static void order_placed(struct visible *visible, const struct tb_load_response *reply)
 {
     const char *id = memmem(reply->body.ptr, reply->body.len, "\"orderId\":\"", 11);
 
@@ -53,7 +53,7 @@ static void order_placed(struct visible *visible, const struct tb_load_reply *re
     visible->queue[last].since_us = reply->end_us;
 }
 
-static void order_seen(struct visible *visible, const struct tb_load_reply *reply)
+static void order_seen(struct visible *visible, const struct tb_load_response *reply)
 {
     if (reply->status != 200) {
         if (visible->result->failed++ == 0)
@@ -65,7 +65,7 @@ static void order_seen(struct visible *visible, const struct tb_load_reply *repl
     tb_latency_add(&visible->result->seeing, reply->end_us - reply->due_us);
 }
 
-static void on_reply(void *ctx, const struct tb_load_reply *reply)
+static void on_reply(void *ctx, const struct tb_load_response *reply)
 {
     struct visible *visible = ctx;
 
@@ -98,13 +98,14 @@ static int64_t place_due(struct visible *visible, int64_t start_us, uint64_t *se
     return *sent < all && conn < PLACING ? due_us : tb_bench_now_us() + 100000;
 }
 
-void tb_seeing_run(const struct tb_node *place_at, const struct tb_node *see_at,
-                   unsigned per_second, double seconds, struct tb_seeing *ret_seeing)
+void tb_visibility_run(const struct tb_bench_server *place_at,
+                       const struct tb_bench_server *see_at, unsigned per_second, double seconds,
+                       struct tb_visibility *ret_seeing)
 {
     static struct visible visible;
     uint64_t sent = 0, all = (uint64_t)(per_second * seconds);
 
-    *ret_seeing = (struct tb_seeing){0};
+    *ret_seeing = (struct tb_visibility){0};
     visible = (struct visible){.per_second = per_second, .result = ret_seeing};
     visible.load = tb_load_open(place_at, PLACING, on_reply, &visible);
     tb_load_add(visible.load, see_at, READING);
@@ -122,8 +123,8 @@ void tb_seeing_run(const struct tb_node *place_at, const struct tb_node *see_at,
         tb_latency_ms(&ret_seeing->seeing, 0.99), (double)ret_seeing->seeing.max_us / 1000);
 }
 
-void tb_seeing_print(const struct tb_seeing *seeing, double quantile, const char *figure,
-                     double asked_ms)
+void tb_visibility_print(const struct tb_visibility *seeing, double quantile, const char *figure,
+                         double asked_ms)
 {
     double ms = tb_latency_ms(&seeing->seeing, quantile);
     char measured[40], asked[40];

@@ -12,13 +12,14 @@
 #pragma once
 #include "load.h"
 
-struct tb_seeing {
+struct tb_visibility {
     struct tb_latency placing, seeing;
     uint64_t placed, seen, failed;
     bool all_seen;
 };
-void tb_seeing_run(const struct tb_node *place_at, const struct tb_node *see_at,
-                   unsigned per_second, double seconds, struct tb_seeing *ret_seeing);
+void tb_visibility_run(const struct tb_bench_server *place_at,
+                       const struct tb_bench_server *see_at, unsigned per_second, double seconds,
+                       struct tb_visibility *ret_seeing);
 /* A row of the table: that share of the orders was seen within so long. */
-void tb_seeing_print(const struct tb_seeing *seeing, double quantile, const char *figure,
-                     double asked_ms);
+void tb_visibility_print(const struct tb_visibility *seeing, double quantile, const char *figure,
+                         double asked_ms);

@@ -6,18 +6,18 @@
 
 int main(int argc, char **argv)
 {
-    static struct tb_seeing seeing;
+    static struct tb_visibility seeing;
     struct tb_bench bench;
-    struct tb_node node;
+    struct tb_bench_server node;
     char data[256];
 
     tb_bench_init(&bench, argc, argv);
     (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
-    tb_node_start(&node, &bench, data);
-    tb_seeing_run(&node, &node, RATE, tb_bench_seconds(&bench, 20, 2), &seeing);
-    tb_node_stop(&node);
-    tb_seeing_print(&seeing, 0.5, "commit to visible at 1,000/s: p50", 5);
-    tb_seeing_print(&seeing, 0.99, "commit to visible at 1,000/s: p99", 25);
+    tb_bench_server_start(&node, &bench, data);
+    tb_visibility_run(&node, &node, RATE, tb_bench_seconds(&bench, 20, 2), &seeing);
+    tb_bench_server_stop(&node);
+    tb_visibility_print(&seeing, 0.5, "commit to visible at 1,000/s: p50", 5);
+    tb_visibility_print(&seeing, 0.99, "commit to visible at 1,000/s: p99", 25);
     tb_bench_release(&bench);
     return 0;
 }

@@ -25,11 +25,11 @@ static enum tb_code check(const struct tb_api_options *options, struct tb_error 
     return TB_OK;
 }
 
-static void on_upgraded(void *ctx, int fd, struct tb_peer *peer, struct tb_str early)
+static void on_upgraded(void *ctx, int fd, struct tb_address_count *peer, struct tb_str early)
 {
     struct tb_api *api = ctx;
 
-    tb_ws_enter(&api->ws, fd, peer, early);
+    tb_ws_adopt(&api->ws, fd, peer, early);
     if (api->drain_ms != 0)
         tb_ws_drain(&api->ws); /* it was let in just before */
 }
@@ -37,27 +37,27 @@ static void on_upgraded(void *ctx, int fd, struct tb_peer *peer, struct tb_str e
 static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
-    char host[TB_NET_HOST_SIZE], port[6];
-    struct tb_server_options server = {
+    char host[TB_LISTEN_HOST_SIZE], port[6];
+    struct tb_mhd_options server = {
         .hosts = &api->hosts,
         .body_max = options->body_max,
         .header_max = options->header_max,
         .connections_max = options->connections_max,
         .connections_per_address_max = options->connections_per_address_max,
         .times = {options->header_timeout_ms, options->body_timeout_ms},
-        .head = tb_front_head,
-        .serve = tb_front_serve,
-        .replied = tb_front_replied,
+        .head = tb_routes_on_head,
+        .serve = tb_routes_on_request,
+        .replied = tb_routes_on_reply,
         .upgraded = on_upgraded,
         .ctx = api,
     };
     int bound = 0;
 
-    TB_TRY(tb_net_listen(options->listen, &server.listen_fd, &bound, err));
-    TB_ASSERT(tb_net_split(options->listen, host, port)); /* it could be listened on */
-    enum tb_code code = tb_hosts_init(&api->hosts, host, options->allowed_hosts, err);
+    TB_TRY(tb_listen_open(options->listen, &server.listen_fd, &bound, err));
+    TB_ASSERT(tb_listen_split(options->listen, host, port)); /* it could be listened on */
+    enum tb_code code = tb_host_allowlist_init(&api->hosts, host, options->allowed_hosts, err);
     if (code == TB_OK)
-        code = tb_server_new(&server, &api->server, err);
+        code = tb_mhd_new(&server, &api->server, err);
     if (code != TB_OK) {
         (void)close(server.listen_fd);
         return code;
@@ -99,9 +99,9 @@ enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **r
     if (code == TB_OK)
         code = open_server(api, err);
     if (code == TB_OK)
-        code = tb_lookups_start(&api->lists, api, api->options.lists, err);
+        code = tb_query_pool_start(&api->lists, api, api->options.lists, err);
     if (code == TB_OK && api->options.here.view == NULL)
-        code = tb_lookups_start(&api->singles, api, api->options.singles, err);
+        code = tb_query_pool_start(&api->singles, api, api->options.singles, err);
     if (code != TB_OK) {
         tb_api_free(api);
         return code;
@@ -114,13 +114,13 @@ void tb_api_free(struct tb_api *api)
 {
     if (api == NULL)
         return;
-    tb_lookups_stop(&api->lists);
-    tb_lookups_stop(&api->singles);
-    tb_flight_land(api);
+    tb_query_pool_stop(&api->lists);
+    tb_query_pool_stop(&api->singles);
+    tb_inflight_complete(api);
     TB_ASSERT(api->flying == NULL); /* the writer's thread has ended before */
     tb_ws_release(&api->ws);
-    tb_server_free(api->server);
-    tb_hosts_release(&api->hosts);
+    tb_mhd_free(api->server);
+    tb_host_allowlist_release(&api->hosts);
     tb_waiters_release(&api->waiters);
     (void)pthread_mutex_destroy(&api->returns.lock);
     if (api->event_fd >= 0)
@@ -141,7 +141,7 @@ static void ring(struct tb_api *api)
     (void)written; /* full means rung already */
 }
 
-void tb_api_ring(struct tb_api *api)
+void tb_api_wake(struct tb_api *api)
 {
     if (atomic_exchange(&api->asleep, false))
         ring(api);
@@ -155,34 +155,34 @@ void tb_api_stop(struct tb_api *api)
 
 void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version)
 {
-    if (tb_waiters_tell(&api->waiters, order_id, version))
-        tb_api_ring(api);
+    if (tb_waiters_publish(&api->waiters, order_id, version))
+        tb_api_wake(api);
 }
 
-void tb_api_applied(struct tb_api *api, const struct tb_plan *plan)
+void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan)
 {
     for (size_t i = 0; i < plan->order_count; i++) {
-        const struct tb_planned *planned = plan->orders[i];
+        const struct tb_planned_order *planned = plan->orders[i];
 
         if (planned->changed)
             tb_api_notify(api, planned->order.order_id, planned->order.version);
     }
 }
 
-void tb_api_return(struct tb_api *api, struct tb_exchange *x)
+void tb_completion_post(struct tb_api *api, struct tb_request *req)
 {
-    struct tb_returns *returns = &api->returns;
+    struct tb_completion_queue *returns = &api->returns;
 
     (void)pthread_mutex_lock(&returns->lock);
-    x->next_done = NULL;
+    req->next_done = NULL;
     if (atomic_load(&returns->any))
-        returns->last->next_done = x;
+        returns->last->next_done = req;
     else
-        returns->first = x;
-    returns->last = x;
+        returns->first = req;
+    returns->last = req;
     atomic_store(&returns->any, true);
     (void)pthread_mutex_unlock(&returns->lock);
-    tb_api_ring(api);
+    tb_api_wake(api);
 }
 
 static int64_t sweep_period_ms(const struct tb_api *api)
@@ -198,8 +198,7 @@ static int64_t sweep_period_ms(const struct tb_api *api)
 
 static bool busy(const struct tb_api *api)
 {
-    return tb_server_connections(api->server) > 0 || tb_ws_count(&api->ws) > 0 ||
-           api->flying != NULL;
+    return tb_mhd_connections(api->server) > 0 || tb_ws_count(&api->ws) > 0 || api->flying != NULL;
 }
 
 static void sweep(struct tb_api *api)
@@ -207,17 +206,17 @@ static void sweep(struct tb_api *api)
     if (!busy(api) || api->now_ms < api->sweep_ms)
         return;
     api->sweep_ms = api->now_ms + sweep_period_ms(api);
-    tb_server_sweep(api->server, api->now_ms);
+    tb_mhd_sweep(api->server, api->now_ms);
     tb_ws_sweep(&api->ws);
-    tb_flight_expire(api);
+    tb_inflight_expire(api);
 }
 
 static void begin_drain(struct tb_api *api)
 {
     api->drain_ms = api->now_ms + TB_DRAIN_MS;
-    tb_server_drain(api->server);
+    tb_mhd_drain(api->server);
     tb_ws_drain(&api->ws); /* its waiters have no deadline */
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_late, api);
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_wait_expired, api);
 }
 
 /* True: what was taken is answered, or its time is over. */
@@ -225,7 +224,7 @@ static bool drained(struct tb_api *api)
 {
     if (api->drain_ms == 0)
         return false;
-    if (tb_server_connections(api->server) == 0 && tb_ws_count(&api->ws) == 0)
+    if (tb_mhd_connections(api->server) == 0 && tb_ws_count(&api->ws) == 0)
         return true;
     return api->now_ms >= api->drain_ms;
 }
@@ -233,9 +232,9 @@ static bool drained(struct tb_api *api)
 /* How long nothing will happen by itself; below 0: for ever. */
 static int64_t wait_ms(struct tb_api *api)
 {
-    int64_t until_ms = api->waiters.next_ms, server_ms = tb_server_wait_ms(api->server);
+    int64_t until_ms = api->waiters.next_ms, server_ms = tb_mhd_wait_ms(api->server);
 
-    if (server_ms == 0 || atomic_load(&api->returns.any) || tb_waiters_told(&api->waiters))
+    if (server_ms == 0 || atomic_load(&api->returns.any) || tb_waiters_have_changes(&api->waiters))
         return 0;
     if (atomic_load(&api->stopping) && api->drain_ms == 0)
         return 0;
@@ -243,8 +242,8 @@ static int64_t wait_ms(struct tb_api *api)
         until_ms = api->sweep_ms;
     if (api->drain_ms > 0 && api->drain_ms < until_ms)
         until_ms = api->drain_ms;
-    if (tb_glance_next_ms(api) < until_ms)
-        until_ms = tb_glance_next_ms(api);
+    if (tb_view_poll_next_ms(api) < until_ms)
+        until_ms = tb_view_poll_next_ms(api);
     if (tb_ws_next_ms(&api->ws) < until_ms)
         until_ms = tb_ws_next_ms(&api->ws);
     if (until_ms == INT64_MAX)
@@ -266,15 +265,15 @@ struct work {
  * there is no hurry. True: there is work. */
 static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
 {
-    const struct tb_exchange *x = api->flying;
+    const struct tb_request *req = api->flying;
 
-    if (x == NULL || x->next != NULL || x->lookup.asked || wait_ms(api) == 0)
+    if (req == NULL || req->next != NULL || req->view_query.asked || wait_ms(api) == 0)
         return false;
     int64_t end_us = tb_clock_mono_us(api->options.clock) + WATCH_US;
     do {
         if (atomic_load(&api->returns.any) || poll(fds, fd_count, 0) > 0)
             return true;
-        tb_process_give_way();
+        tb_yield_cpu();
     } while (tb_clock_mono_us(api->options.clock) < end_us);
     return false;
 }
@@ -282,9 +281,9 @@ static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
 static struct work wait_for_work(struct tb_api *api)
 {
     struct pollfd fds[4] = {
-        {.fd = tb_server_event_fd(api->server), .events = POLLIN},
+        {.fd = tb_mhd_event_fd(api->server), .events = POLLIN},
         {.fd = api->event_fd, .events = POLLIN},
-        {.fd = tb_server_listen_fd(api->server), .events = POLLIN},
+        {.fd = tb_mhd_listen_fd(api->server), .events = POLLIN},
         {.fd = tb_ws_event_fd(&api->ws), .events = POLLIN},
     };
 
@@ -310,23 +309,23 @@ static void step(struct tb_api *api, struct work work)
     api->now_ms = tb_clock_mono_ms(api->options.clock);
     if (atomic_load(&api->stopping) && api->drain_ms == 0)
         begin_drain(api);
-    tb_flight_land(api);
-    tb_waiters_wake(&api->waiters, api);
-    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_late, api);
-    tb_glance_step(api);
+    tb_inflight_complete(api);
+    tb_waiters_deliver(&api->waiters, api);
+    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_wait_expired, api);
+    tb_view_poll_step(api);
     sweep(api);
     tb_ws_step(&api->ws, work.sockets);
-    tb_server_step(api->server, api->now_ms, work.knocking);
+    tb_mhd_step(api->server, api->now_ms, work.knocking);
 }
 
 /* Nothing may be left suspended: answers what still waits, and lets the library send it. */
 static void finish(struct tb_api *api)
 {
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_late, api);
-    tb_flight_abandon(api);
+    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_wait_expired, api);
+    tb_inflight_fail_all(api);
     do
-        tb_server_step(api->server, api->now_ms, false);
-    while (tb_server_wait_ms(api->server) == 0 && tb_server_connections(api->server) > 0 &&
+        tb_mhd_step(api->server, api->now_ms, false);
+    while (tb_mhd_wait_ms(api->server) == 0 && tb_mhd_connections(api->server) > 0 &&
            tb_clock_mono_ms(api->options.clock) < api->drain_ms + 100);
 }
 

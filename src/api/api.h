@@ -22,7 +22,7 @@
 #include "store/writer.h"
 
 /* What /status, /metrics and /healthz tell of the way out; filled by edge.c. */
-struct tb_link_figures {
+struct tb_link_status {
     const char *state; /* "online", "offline", "connecting", "forced-offline" */
     int64_t since_ms;
     uint64_t relay_sent;
@@ -40,7 +40,7 @@ struct tb_api_edge {
     const char *cursor_name;      /* whose cursor means delivered */
     const char *view_cursor_name; /* whose cursor feeds this view; NULL: the same */
     /* Called on the api thread. */
-    void (*link)(void *ctx, struct tb_link_figures *ret_figures);
+    void (*link)(void *ctx, struct tb_link_status *ret_figures);
     int64_t (*disk_free)(void *ctx);
     void (*forced)(void *ctx, bool offline); /* the link setting is stored: carry it out */
 };
@@ -48,18 +48,18 @@ struct tb_api_edge {
 /* What a central serves beside the queries. Called on query threads, several at once. */
 struct tb_api_central {
     enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
-                          struct tb_node_list *ret_list, struct tb_error *err);
+                          struct tb_node_report_list *ret_list, struct tb_error *err);
     /* What stands in the way, for a person; "": nothing does. */
     void (*problem)(void *ctx, char ret_text[240]);
 };
 
 /* What is done about dead letters. Called on query threads, which may be several at once. */
-struct tb_api_letters {
+struct tb_api_dead_letters {
     /* Appends the record to the log that is read here: TB_OK when it is acknowledged; TB_INVALID:
      * the log refuses it for good. */
     enum tb_code (*send)(void *ctx, const struct tb_record *record, struct tb_error *err);
-    /* As tb_view_ops.drop_letter. */
-    enum tb_code (*drop)(void *ctx, struct tb_letter_place place, struct tb_error *err);
+    /* As tb_view_ops.drop_dead_letter. */
+    enum tb_code (*drop)(void *ctx, struct tb_dead_letter_position place, struct tb_error *err);
     /* For the record: what was done ("replayed", "dropped"), or not surely was, about which letter
      * (order_id "": of none), and the address of who asked for it. */
     void (*audit)(void *ctx, const char *what, bool sure, const char *letter_id,
@@ -70,18 +70,18 @@ struct tb_api_letters {
 struct tb_api_rebuild {
     /* As tb_rebuild_start. NULL, and get too: this process cannot. */
     enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
-    void (*get)(void *ctx, struct tb_rebuild_figures *ret_figures,
-                struct tb_rebuild_views *ret_views);
+    void (*get)(void *ctx, struct tb_rebuild_progress *ret_figures,
+                struct tb_rebuild_generations *ret_views);
 };
 
 /* What one thread asks: its own readers. */
-struct tb_asker {
+struct tb_query_context {
     struct tb_view_reader *view;     /* NULL: this thread asks nothing */
     struct tb_outbox_reader *outbox; /* an edge's; NULL: nothing is told of delivery */
     struct tb_order_reader *store;   /* an edge's, of who is asked for lists */
 };
 /* Threads that wait for a database; its client pool has a few connections more. */
-#define TB_ASKERS_MAX 3
+#define TB_QUERY_CONTEXTS_MAX 3
 
 struct tb_api_options {
     const char *listen;        /* host:port; port 0 picks one */
@@ -95,11 +95,12 @@ struct tb_api_options {
     /* The roles; what a process is not, it has no routes of. */
     const struct tb_api_edge *edge;
     const struct tb_api_central *central;
-    struct tb_api_letters letters;
+    struct tb_api_dead_letters letters;
     struct tb_api_rebuild rebuild;
-    struct tb_asker here;                   /* the api thread's; with it no `singles` are asked */
-    struct tb_asker lists[TB_ASKERS_MAX];   /* a thread each: lists, sums, letters */
-    struct tb_asker singles[TB_ASKERS_MAX]; /* a thread each: orders, pages, subscriptions */
+    struct tb_query_context here; /* the api thread's; with it no `singles` are asked */
+    struct tb_query_context lists[TB_QUERY_CONTEXTS_MAX]; /* a thread each: lists, sums, letters */
+    struct tb_query_context
+        singles[TB_QUERY_CONTEXTS_MAX]; /* a thread each: orders, pages, subscriptions */
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name; /* labels */
     int32_t partitions;                    /* of the topic */
@@ -124,4 +125,4 @@ void tb_api_stop(struct tb_api *api); /* async-signal-safe: stops accepting */
  * blocks. */
 void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version);
 /* The same of every order that a plan has changed. */
-void tb_api_applied(struct tb_api *api, const struct tb_plan *plan);
+void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan);

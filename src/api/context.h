@@ -24,9 +24,9 @@
 #define TB_STATUS_COUNT 600
 
 /* The way back from the workers: what is done waits here for the api thread. */
-struct tb_returns {
+struct tb_completion_queue {
     pthread_mutex_t lock;
-    struct tb_exchange *first, *last; /* by next_done */
+    struct tb_request *first, *last; /* by next_done */
     _Atomic bool any;
 };
 
@@ -34,18 +34,18 @@ struct tb_api {
     struct tb_api_options options; /* with the role below */
     struct tb_api_edge edge;
     struct tb_api_central central;
-    struct tb_hosts hosts;
-    struct tb_server *server;
-    char url[TB_NET_HOST_SIZE + 32];
+    struct tb_host_allowlist hosts;
+    struct tb_mhd_server *server;
+    char url[TB_LISTEN_HOST_SIZE + 32];
     int event_fd;
     _Atomic bool asleep; /* who has news for us rings the event_fd once */
     _Atomic bool stopping;
-    struct tb_returns returns;
-    struct tb_exchange *flying, *flying_last; /* at a worker, the oldest first */
+    struct tb_completion_queue returns;
+    struct tb_request *flying, *flying_last; /* at a worker, the oldest first */
     struct tb_waiters waiters;
-    struct tb_glance glance;
+    struct tb_view_poll glance;
     struct tb_ws ws;
-    struct tb_lookups lists, singles;
+    struct tb_query_pool lists, singles;
     struct tb_completeness completeness;
     /* Replies by route (the last: no such path) and status. */
     struct tb_counter counts[TB_ROUTE_COUNT + 1][TB_STATUS_COUNT];
@@ -53,74 +53,77 @@ struct tb_api {
 };
 
 /* api.c: any thread. */
-void tb_api_ring(struct tb_api *api);
+void tb_api_wake(struct tb_api *api);
 /* The worker is done with x. */
-void tb_api_return(struct tb_api *api, struct tb_exchange *x);
+void tb_completion_post(struct tb_api *api, struct tb_request *req);
 
 /* front.c: which route, whether it may be, and to whom it goes. */
-void tb_front_head(void *ctx, struct tb_exchange *x);
-void tb_front_serve(void *ctx, struct tb_exchange *x);
-void tb_front_replied(void *ctx, const struct tb_exchange *x);
+void tb_routes_on_head(void *ctx, struct tb_request *req);
+void tb_routes_on_request(void *ctx, struct tb_request *req);
+void tb_routes_on_reply(void *ctx, const struct tb_request *req);
 
 /* flight.c: what is at a worker. */
-void tb_flight_begin(struct tb_api *api, struct tb_exchange *x);
-void tb_flight_cancel(struct tb_api *api, struct tb_exchange *x); /* the worker refused it */
-void tb_flight_land(struct tb_api *api);                          /* all that came back */
-void tb_flight_expire(struct tb_api *api);
-void tb_flight_abandon(struct tb_api *api); /* answers all that still fly: we stop */
+void tb_inflight_add(struct tb_api *api, struct tb_request *req);
+void tb_inflight_remove(struct tb_api *api, struct tb_request *req); /* the worker refused it */
+void tb_inflight_complete(struct tb_api *api);                       /* all that came back */
+void tb_inflight_expire(struct tb_api *api);
+void tb_inflight_fail_all(struct tb_api *api); /* answers all that still fly: we stop */
 
 /* find.c: who finds an answer. */
 /* A query thread of the pool; x->lookup.landed is the caller's. False: too many wait. */
-TB_CHECKED bool tb_find_elsewhere(struct tb_api *api, struct tb_lookups *pool,
-                                  struct tb_exchange *x, tb_find *find);
+TB_CHECKED bool tb_query_try_submit(struct tb_api *api, struct tb_query_pool *pool,
+                                    struct tb_request *req, tb_query_fn *find);
 /* As that, with the refusal. */
-void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange *x, tb_find *find);
+void tb_query_submit(struct tb_api *api, struct tb_query_pool *pool, struct tb_request *req,
+                     tb_query_fn *find);
 /* The api thread at once, where it has a view; else one of the singles' threads. */
-void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find);
+void tb_query_run_or_submit(struct tb_api *api, struct tb_request *req, tb_query_fn *find);
 
 /* params.c: what questions share. False: x is refused. */
-TB_CHECKED bool tb_params_take(struct tb_exchange *x, const char *const *allowed,
+TB_CHECKED bool tb_params_read(struct tb_request *req, const char *const *allowed,
                                struct tb_params *ret_params);
-TB_CHECKED bool tb_params_none(struct tb_exchange *x); /* there are none */
+TB_CHECKED bool tb_params_none(struct tb_request *req); /* there are none */
 /* "limit", from 1 to max; absent it is left as it is. */
-TB_CHECKED bool tb_param_limit(struct tb_exchange *x, const struct tb_params *params, int max,
+TB_CHECKED bool tb_param_limit(struct tb_request *req, const struct tb_params *params, int max,
                                int *ret_limit);
 /* Refuses x; returns false. */
-bool tb_param_refuse(struct tb_exchange *x, const char *name, const char *allowed);
+bool tb_param_refuse(struct tb_request *req, const char *name, const char *allowed);
 /* A time, or a date: then the midnight at which it begins here. Absent is fine. False: refused. */
-bool tb_param_time(struct tb_exchange *x, const struct tb_params *params, const char *name,
+bool tb_param_time(struct tb_request *req, const struct tb_params *params, const char *name,
                    bool *ret_has, int64_t *ret_ms);
 /* lists_found.c. Ends a list whose elements are in the reply's body; with a cursor there is more,
  * and a Link is the same question with that cursor. */
-TB_CHECKED enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor,
+TB_CHECKED enum tb_code tb_list_end(const struct tb_request *req, const char *cursor,
                                     struct tb_reply *reply, struct tb_error *err);
 
-/* Routes. Each fills x->reply, or sees to it that tb_server_answer comes. */
-void tb_command_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_link_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_link_done(struct tb_api *api, struct tb_exchange *x); /* it came back */
-void tb_order_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_order_late(void *ctx, struct tb_wait *wait); /* the time of a long poll is over */
-void tb_orders_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_stats_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_digests_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_letters_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_letters_replay_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_letter_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_letter_replay_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_status_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_health_serve(struct tb_api *api, struct tb_exchange *x); /* livez, readyz, healthz */
-void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x);
-void tb_ws_serve(struct tb_api *api, struct tb_exchange *x); /* ws_handshake.c */
+/* Routes. Each fills x->reply, or sees to it that tb_mhd_answer comes. */
+void tb_command_serve(struct tb_api *api, struct tb_request *req);
+void tb_link_serve(struct tb_api *api, struct tb_request *req);
+void tb_link_done(struct tb_api *api, struct tb_request *req); /* it came back */
+void tb_order_serve(struct tb_api *api, struct tb_request *req);
+void tb_order_wait_expired(void *ctx,
+                           struct tb_waiter *wait); /* the time of a long poll is over */
+void tb_orders_serve(struct tb_api *api, struct tb_request *req);
+void tb_stats_serve(struct tb_api *api, struct tb_request *req);
+void tb_digests_serve(struct tb_api *api, struct tb_request *req);
+void tb_dead_letters_serve(struct tb_api *api, struct tb_request *req);
+void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req);
+void tb_dead_letter_serve(struct tb_api *api, struct tb_request *req);
+void tb_dead_letter_replay_serve(struct tb_api *api, struct tb_request *req);
+void tb_nodes_serve(struct tb_api *api, struct tb_request *req);
+void tb_status_serve(struct tb_api *api, struct tb_request *req);
+void tb_health_serve(struct tb_api *api, struct tb_request *req); /* livez, readyz, healthz */
+void tb_rebuild_serve(struct tb_api *api, struct tb_request *req);
+void tb_metrics_serve(struct tb_api *api, struct tb_request *req);
+void tb_ws_serve(struct tb_api *api, struct tb_request *req); /* ws_handshake.c */
 
 /* rebuild_page.c: the metrics of it. */
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out);
 
 /* What the routes above find. */
-tb_find tb_find_list, tb_find_stats, tb_find_nodes;
-tb_find tb_find_letters, tb_find_letter, tb_replay_letter, tb_replay_letters, tb_drop_letter;
+tb_query_fn tb_query_order_list, tb_query_order_stats, tb_query_nodes;
+tb_query_fn tb_query_dead_letters, tb_query_dead_letter, tb_replay_dead_letter,
+    tb_replay_dead_letters, tb_drop_dead_letter;
 /* asOf, completeThrough and who holds it back, of a central. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);

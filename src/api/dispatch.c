@@ -2,126 +2,137 @@
 #include "api/http/problem.h"
 
 /* The path and query of "/a?b" and of "http://host/a?b"; false for anything else. */
-static bool split_target(struct tb_api *api, struct tb_exchange *x)
+static bool split_target(struct tb_api *api, struct tb_request *req)
 {
-    struct tb_str rest = tb_buf_str(&x->target);
+    struct tb_str rest = tb_buf_str(&req->target);
     struct tb_str scheme = {rest.ptr, rest.len < 7 ? rest.len : 7};
 
     if (tb_str_is(scheme, "http://")) {
         rest.ptr += 7;
         rest.len -= 7;
         struct tb_str host = {rest.ptr, strcspn(rest.ptr, "/?")};
-        if (!tb_hosts_allow(&api->hosts, host))
+        if (!tb_host_allowlist_allows(&api->hosts, host))
             return false;
         rest.ptr += host.len;
         rest.len -= host.len;
     }
     size_t path_len = strcspn(rest.ptr, "?");
-    x->path = (struct tb_str){rest.ptr, path_len};
+    req->path = (struct tb_str){rest.ptr, path_len};
     if (path_len < rest.len)
-        x->query = (struct tb_str){rest.ptr + path_len + 1, rest.len - path_len - 1};
-    if (memchr(x->path.ptr, '%', path_len) != NULL &&
-        !tb_percent_decode(x->path, false, &x->arena, &x->path))
+        req->query = (struct tb_str){rest.ptr + path_len + 1, rest.len - path_len - 1};
+    if (memchr(req->path.ptr, '%', path_len) != NULL &&
+        !tb_percent_decode(req->path, false, &req->arena, &req->path))
         return false;
-    return (x->path.len > 0 && x->path.ptr[0] == '/') ||
-           (x->method == TB_OPTIONS && tb_str_is(x->path, "*"));
+    return (req->path.len > 0 && req->path.ptr[0] == '/') ||
+           (req->method == TB_OPTIONS && tb_str_is(req->path, "*"));
 }
 
-static void refuse_path(struct tb_exchange *x)
+static void refuse_path(struct tb_request *req)
 {
-    if (x->route != NULL && x->route->command != TB_CMD_COUNT)
-        tb_refuse(&x->reply, 404, "Commands go to the edge that took the order.");
+    if (req->route != NULL && req->route->command != TB_CMD_COUNT)
+        tb_refuse(&req->reply, 404, "Commands go to the edge that took the order.");
     else
-        tb_refuse(&x->reply, 404, "There is nothing at this path.");
+        tb_refuse(&req->reply, 404, "There is nothing at this path.");
 }
 
-static void allow_only(struct tb_exchange *x, const char *allow)
+static void allow_only(struct tb_request *req, const char *allow)
 {
-    tb_refuse(&x->reply, 405, "This path answers %s.", allow);
-    x->reply.allow = allow;
+    tb_refuse(&req->reply, 405, "This path answers %s.", allow);
+    req->reply.allow = allow;
 }
 
-static void tell_options(struct tb_exchange *x, const char *allow)
+static void tell_options(struct tb_request *req, const char *allow)
 {
-    x->reply.answer.status = 204;
-    x->reply.allow = allow;
-    x->reply.ready = true;
+    req->reply.answer.status = 204;
+    req->reply.allow = allow;
+    req->reply.ready = true;
 }
 
-static void refuse_media_type(struct tb_exchange *x)
+static void refuse_media_type(struct tb_request *req)
 {
-    tb_refuse(&x->reply, 415, "A body must be application/json in UTF-8.");
+    tb_refuse(&req->reply, 415, "A body must be application/json in UTF-8.");
 }
 
 /* A page of another site cannot read our answers, but a command without a body it could send. */
-static bool is_foreign_command(const struct tb_exchange *x)
+static bool is_foreign_command(const struct tb_request *req)
 {
-    return x->origin == TB_ORIGIN_FOREIGN && x->method != TB_GET && x->method != TB_HEAD &&
-           x->method != TB_OPTIONS;
+    return req->origin == TB_ORIGIN_FOREIGN && req->method != TB_GET && req->method != TB_HEAD &&
+           req->method != TB_OPTIONS;
 }
 
-void tb_front_head(void *ctx, struct tb_exchange *x)
+void tb_routes_on_head(void *ctx, struct tb_request *req)
 {
     struct tb_api *api = ctx;
 
-    x->origin = tb_origin_judge(x->head.origin, x->head.host, api->options.allowed_origins);
-    if (is_foreign_command(x)) {
-        tb_refuse(&x->reply, 403,
+    req->origin = tb_cors_classify(req->head.origin, req->head.host, api->options.allowed_origins);
+    if (is_foreign_command(req)) {
+        tb_refuse(&req->reply, 403,
                   "Origin is none whose pages may send commands here; see http.allowed_origins.");
         return;
     }
-    if (!split_target(api, x)) {
-        tb_refuse(&x->reply, 400, "The request target is malformed or another server's.");
+    if (!split_target(api, req)) {
+        tb_refuse(&req->reply, 400, "The request target is malformed or another server's.");
         return;
     }
-    if (x->path.ptr[0] == '*') {
-        tell_options(x, "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+    if (req->path.ptr[0] == '*') {
+        tell_options(req, "GET, HEAD, POST, PUT, DELETE, OPTIONS");
         return;
     }
     enum tb_role role = api->options.edge != NULL ? TB_ROLE_EDGE : TB_ROLE_CENTRAL;
-    x->route = tb_route_find(x->path, role, x->order_id);
-    if (x->route == NULL || !(x->route->roles & role))
-        refuse_path(x);
-    else if (!tb_route_allows(x->route, x->method))
-        allow_only(x, x->route->allow);
-    else if (x->method == TB_OPTIONS)
-        tell_options(x, x->route->allow);
-    else if (x->method == TB_GET || x->method == TB_HEAD)
-        x->discarding = true; /* a body means nothing here */
-    else if (x->head.content_length > 0 && !x->head.json)
-        refuse_media_type(x);
+    req->route = tb_route_find(req->path, role, req->order_id);
+    if (req->route == NULL || !(req->route->roles & role))
+        refuse_path(req);
+    else if (!tb_route_allows(req->route, req->method))
+        allow_only(req, req->route->allow);
+    else if (req->method == TB_OPTIONS)
+        tell_options(req, req->route->allow);
+    else if (req->method == TB_GET || req->method == TB_HEAD)
+        req->discarding = true; /* a body means nothing here */
+    else if (req->head.content_length > 0 && !req->head.json)
+        refuse_media_type(req);
 }
 
-void tb_front_serve(void *ctx, struct tb_exchange *x)
+void tb_routes_on_request(void *ctx, struct tb_request *req)
 {
-    static void (*const serve[TB_ROUTE_COUNT])(struct tb_api *, struct tb_exchange *) = {
-        [TB_ROUTE_ORDERS] = tb_orders_serve,   [TB_ROUTE_ORDERS_READ] = tb_orders_serve,
-        [TB_ROUTE_STATS] = tb_stats_serve,     [TB_ROUTE_DIGESTS] = tb_digests_serve,
-        [TB_ROUTE_ORDER] = tb_order_serve,     [TB_ROUTE_ADDRESS] = tb_command_serve,
-        [TB_ROUTE_LINES] = tb_command_serve,   [TB_ROUTE_SHIP] = tb_command_serve,
-        [TB_ROUTE_CANCEL] = tb_command_serve,  [TB_ROUTE_NODES] = tb_nodes_serve,
-        [TB_ROUTE_STATUS] = tb_status_serve,   [TB_ROUTE_LINK] = tb_link_serve,
-        [TB_ROUTE_REBUILD] = tb_rebuild_serve, [TB_ROUTE_LIVEZ] = tb_health_serve,
-        [TB_ROUTE_READYZ] = tb_health_serve,   [TB_ROUTE_HEALTHZ] = tb_health_serve,
-        [TB_ROUTE_METRICS] = tb_metrics_serve, [TB_ROUTE_WS] = tb_ws_serve,
-        [TB_ROUTE_LETTERS] = tb_letters_serve, [TB_ROUTE_LETTERS_REPLAY] = tb_letters_replay_serve,
-        [TB_ROUTE_LETTER] = tb_letter_serve,   [TB_ROUTE_LETTER_REPLAY] = tb_letter_replay_serve,
+    static void (*const serve[TB_ROUTE_COUNT])(struct tb_api *, struct tb_request *) = {
+        [TB_ROUTE_ORDERS] = tb_orders_serve,
+        [TB_ROUTE_ORDERS_READ] = tb_orders_serve,
+        [TB_ROUTE_STATS] = tb_stats_serve,
+        [TB_ROUTE_DIGESTS] = tb_digests_serve,
+        [TB_ROUTE_ORDER] = tb_order_serve,
+        [TB_ROUTE_ADDRESS] = tb_command_serve,
+        [TB_ROUTE_LINES] = tb_command_serve,
+        [TB_ROUTE_SHIP] = tb_command_serve,
+        [TB_ROUTE_CANCEL] = tb_command_serve,
+        [TB_ROUTE_NODES] = tb_nodes_serve,
+        [TB_ROUTE_STATUS] = tb_status_serve,
+        [TB_ROUTE_LINK] = tb_link_serve,
+        [TB_ROUTE_REBUILD] = tb_rebuild_serve,
+        [TB_ROUTE_LIVEZ] = tb_health_serve,
+        [TB_ROUTE_READYZ] = tb_health_serve,
+        [TB_ROUTE_HEALTHZ] = tb_health_serve,
+        [TB_ROUTE_METRICS] = tb_metrics_serve,
+        [TB_ROUTE_WS] = tb_ws_serve,
+        [TB_ROUTE_LETTERS] = tb_dead_letters_serve,
+        [TB_ROUTE_LETTERS_REPLAY] = tb_dead_letters_replay_serve,
+        [TB_ROUTE_LETTER] = tb_dead_letter_serve,
+        [TB_ROUTE_LETTER_REPLAY] = tb_dead_letter_replay_serve,
     };
     struct tb_api *api = ctx;
 
-    if (x->body.len > 0 && !x->head.json)
-        refuse_media_type(x); /* a chunked one: only now is it known not to be empty */
-    else if (x->route->id == TB_ROUTE_ORDERS && x->method == TB_POST)
-        tb_command_serve(api, x);
+    if (req->body.len > 0 && !req->head.json)
+        refuse_media_type(req); /* a chunked one: only now is it known not to be empty */
+    else if (req->route->id == TB_ROUTE_ORDERS && req->method == TB_POST)
+        tb_command_serve(api, req);
     else
-        serve[x->route->id](api, x);
+        serve[req->route->id](api, req);
 }
 
-void tb_front_replied(void *ctx, const struct tb_exchange *x)
+void tb_routes_on_reply(void *ctx, const struct tb_request *req)
 {
     struct tb_api *api = ctx;
-    int route = x->route != NULL ? (int)x->route->id : TB_ROUTE_COUNT;
-    int status = x->reply.answer.status;
+    int route = req->route != NULL ? (int)req->route->id : TB_ROUTE_COUNT;
+    int status = req->reply.answer.status;
 
     if (status >= 0 && status < TB_STATUS_COUNT)
         tb_counter_add(&api->counts[route][status], 1);

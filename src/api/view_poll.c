@@ -8,60 +8,63 @@ struct question {
     size_t count;
 };
 
-static void find_versions(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                          struct tb_reply *reply)
+static void find_versions(struct tb_api *api, const struct tb_query_context *context,
+                          struct tb_request *req, struct tb_reply *reply)
 {
-    struct question *question = x->lookup.ctx;
+    struct question *question = req->view_query.ctx;
     struct tb_error err = {0};
 
     (void)api, (void)reply;
-    if (asker->view->ops->versions(asker->view, (const char(*)[TB_UUID_SIZE])question->order_ids,
-                                   question->count, question->versions, &err) != TB_OK)
+    if (context->view->ops->versions(context->view,
+                                     (const char(*)[TB_UUID_SIZE])question->order_ids,
+                                     question->count, question->versions, &err) != TB_OK)
         question->count = 0;
 }
 
-static bool landed(struct tb_api *api, struct tb_exchange *x)
+static bool landed(struct tb_api *api, struct tb_request *req)
 {
-    const struct question *question = x->lookup.ctx;
+    const struct question *question = req->view_query.ctx;
 
     api->glance.flying = false;
     for (size_t i = 0; i < question->count; i++) {
         if (question->versions[i] > 0)
-            tb_waiters_hear(&api->waiters, question->order_ids[i], question->versions[i], api);
+            tb_waiters_notify(&api->waiters, question->order_ids[i], question->versions[i], api);
     }
     return false;
 }
 
-static struct question *ask_for(struct tb_api *api, struct tb_exchange *x)
+static struct question *ask_for(struct tb_api *api, struct tb_request *req)
 {
-    struct question *question = tb_arena_alloc(&x->arena, sizeof *question);
+    struct question *question = tb_arena_alloc(&req->arena, sizeof *question);
 
     if (question == NULL)
         return NULL;
-    question->order_ids = tb_arena_array(&x->arena, TB_GLANCE_MAX, TB_UUID_SIZE);
-    question->versions = tb_arena_array(&x->arena, TB_GLANCE_MAX, sizeof *question->versions);
+    question->order_ids = tb_arena_array(&req->arena, TB_VIEW_POLL_ORDERS_MAX, TB_UUID_SIZE);
+    question->versions =
+        tb_arena_array(&req->arena, TB_VIEW_POLL_ORDERS_MAX, sizeof *question->versions);
     if (question->order_ids == NULL || question->versions == NULL)
         return NULL;
-    question->count = tb_ws_take_fresh(&api->ws, question->order_ids, TB_GLANCE_MAX);
+    question->count =
+        tb_ws_take_initial_reads(&api->ws, question->order_ids, TB_VIEW_POLL_ORDERS_MAX);
     if (question->count > 0)
         return question;
-    question->count =
-        tb_waiters_ids(&api->waiters, &api->glance.bucket, question->order_ids, TB_GLANCE_MAX);
+    question->count = tb_waiters_order_ids(&api->waiters, &api->glance.bucket, question->order_ids,
+                                           TB_VIEW_POLL_ORDERS_MAX);
     return question;
 }
 
 static void look(struct tb_api *api)
 {
-    struct tb_exchange *x = tb_exchange_new();
+    struct tb_request *req = tb_request_new();
 
-    if (x == NULL)
+    if (req == NULL)
         return;
-    x->lookup.ctx = ask_for(api, x);
-    x->lookup.landed = landed;
+    req->view_query.ctx = ask_for(api, req);
+    req->view_query.landed = landed;
     api->glance.flying =
-        x->lookup.ctx != NULL && tb_find_elsewhere(api, &api->singles, x, find_versions);
+        req->view_query.ctx != NULL && tb_query_try_submit(api, &api->singles, req, find_versions);
     if (!api->glance.flying)
-        tb_exchange_free(x);
+        tb_request_free(req);
 }
 
 static bool is_due(const struct tb_api *api)
@@ -70,23 +73,23 @@ static bool is_due(const struct tb_api *api)
            !atomic_load(&((struct tb_api *)(uintptr_t)api)->stopping);
 }
 
-void tb_glance_step(struct tb_api *api)
+void tb_view_poll_step(struct tb_api *api)
 {
     if (!is_due(api)) {
         if (api->waiters.count == 0) /* the first to wait has looked just before */
-            api->glance.next_ms = api->now_ms + TB_GLANCE_MS;
+            api->glance.next_ms = api->now_ms + TB_VIEW_POLL_MS;
         return;
     }
     /* Whoever has just subscribed has not looked yet: for these at once. */
     if (api->ws.fresh == NULL) {
         if (api->now_ms < api->glance.next_ms)
             return;
-        api->glance.next_ms = api->now_ms + TB_GLANCE_MS;
+        api->glance.next_ms = api->now_ms + TB_VIEW_POLL_MS;
     }
     look(api);
 }
 
-int64_t tb_glance_next_ms(const struct tb_api *api)
+int64_t tb_view_poll_next_ms(const struct tb_api *api)
 {
     if (!is_due(api))
         return INT64_MAX;

@@ -11,17 +11,17 @@
 #include <stdint.h>
 
 /* So often, while somebody waits. */
-#define TB_GLANCE_MS 500
+#define TB_VIEW_POLL_MS 500
 /* Orders looked for at once; with more that are waited for each has its turn. */
-#define TB_GLANCE_MAX 1000
+#define TB_VIEW_POLL_ORDERS_MAX 1000
 
 struct tb_api;
-struct tb_glance {
+struct tb_view_poll {
     int64_t next_ms; /* not before */
     size_t bucket;   /* of the waiters: where the next begins */
     bool flying;
 };
 /* Looks if it is time to, and somebody waits. */
-void tb_glance_step(struct tb_api *api);
+void tb_view_poll_step(struct tb_api *api);
 /* When the next is due; INT64_MAX: none. */
-int64_t tb_glance_next_ms(const struct tb_api *api);
+int64_t tb_view_poll_next_ms(const struct tb_api *api);

@@ -42,13 +42,13 @@ static int run(struct central *central)
 {
     struct tb_error err = {0};
 
-    tb_daemon_allow_files("central.files", central->config);
+    tb_daemon_raise_file_limit("central.files", central->config);
     if (tb_central_open(central, &err) != TB_OK)
-        return tb_daemon_failed("central.start", &err);
-    tb_daemon_hear(&daemon_central, central->api);
+        return tb_daemon_report_failure("central.start", &err);
+    tb_daemon_install_signals(&daemon_central, central->api);
     if (tb_central_start(central, &err) != TB_OK)
-        _exit(tb_daemon_failed("central.start", &err));
-    tb_daemon_listening(central->api);
+        _exit(tb_daemon_report_failure("central.start", &err));
+    tb_daemon_print_url(central->api);
     tb_diag(TB_DIAG_INFO, "central.started", "answers at %s; Kafka at %s",
             tb_api_url(central->api), tb_config_text(central->config, TB_KAFKA_BROKERS));
     tb_api_run(central->api);
@@ -62,10 +62,10 @@ int main(int argc, char **argv)
     static struct central central;
     int status;
 
-    if (!tb_daemon_begin(&daemon_central, argc, argv, &central.config, &status))
+    if (!tb_daemon_load_config(&daemon_central, argc, argv, &central.config, &status))
         return status;
     status = run(&central);
-    tb_daemon_deaf();
+    tb_daemon_remove_signals();
     tb_central_close(&central);
     return status;
 }

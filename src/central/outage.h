@@ -9,24 +9,24 @@
 #include <pthread.h>
 
 /* The first is the gravest. */
-enum trouble_source { TROUBLE_EVENTS, TROUBLE_NODES, TROUBLE_SOURCE_COUNT };
+enum outage_source { OUTAGE_EVENTS, OUTAGE_NODES, OUTAGE_SOURCE_COUNT };
 
-#define TROUBLE_SIZE 240
+#define OUTAGE_SIZE 240
 /* Different ones told of one outage; a library that words one in many ways is cut off. */
-#define TROUBLE_TOLD_MAX 4
+#define OUTAGE_REPORTED_MAX 4
 
-struct central_trouble {
+struct central_outages {
     pthread_mutex_t lock;
     struct trouble {
-        char text[TROUBLE_SIZE]; /* "" none */
-        char told[TROUBLE_TOLD_MAX][TROUBLE_SIZE];
+        char text[OUTAGE_SIZE]; /* "" none */
+        char told[OUTAGE_REPORTED_MAX][OUTAGE_SIZE];
         size_t told_count;
-    } sources[TROUBLE_SOURCE_COUNT];
+    } sources[OUTAGE_SOURCE_COUNT];
 };
-void tb_central_trouble_init(struct central_trouble *trouble);
-void tb_central_trouble_release(struct central_trouble *trouble);
+void tb_central_outages_init(struct central_outages *trouble);
+void tb_central_outages_release(struct central_outages *trouble);
 /* What fails now; a code of TB_OK: nothing any more. */
-void tb_central_trouble_set(struct central_trouble *trouble, enum trouble_source source,
+void tb_central_outages_set(struct central_outages *trouble, enum outage_source source,
                             const struct tb_error *err);
 /* The gravest; "" if there is none. */
-void tb_central_trouble_get(struct central_trouble *trouble, char ret_text[TROUBLE_SIZE]);
+void tb_central_outages_get(struct central_outages *trouble, char ret_text[OUTAGE_SIZE]);

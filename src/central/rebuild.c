@@ -6,23 +6,23 @@ static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
 {
     const struct tb_kafka_setup *setup = &((struct central *)ctx)->setup;
 
-    return tb_log_kafka_visitor(&setup->options, setup->topic, ret_reader, err);
+    return tb_log_kafka_standalone_reader(&setup->options, setup->topic, ret_reader, err);
 }
 
 static enum tb_code on_ends(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
 {
     const struct central *central = ctx;
 
-    return tb_log_kafka_ask_ends(central->asker, ret_ranges, central->setup.options.partitions,
-                                 err);
+    return tb_log_kafka_query_watermarks(central->asker, ret_ranges,
+                                         central->setup.options.partitions, err);
 }
 
 static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *err)
 {
     const struct central *central = ctx;
 
-    return tb_log_kafka_ask_committed(central->asker, ret_next, central->setup.options.partitions,
-                                      err);
+    return tb_log_kafka_query_committed(central->asker, ret_next,
+                                        central->setup.options.partitions, err);
 }
 
 enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err)
@@ -47,7 +47,7 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
         .rules = tb_view_rules(config),
         .topic = central->setup.topic,
         .partitions = central->setup.options.partitions,
-        .entered = tb_view_rebuild_entered,
+        .entered = tb_diag_rebuild_state,
         .ctx = central,
     };
 
@@ -61,12 +61,12 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return tb_rebuild_start(((struct central *)ctx)->rebuild, job, err);
 }
 
-static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
-                   struct tb_rebuild_views *ret_views)
+static void on_get(void *ctx, struct tb_rebuild_progress *ret_figures,
+                   struct tb_rebuild_generations *ret_views)
 {
     struct central *central = ctx;
 
-    tb_rebuild_get(central->rebuild, ret_figures);
+    tb_rebuild_get_progress(central->rebuild, ret_figures);
     tb_rebuild_mongo_views(central->views, ret_views);
 }
 

@@ -21,7 +21,7 @@ static void *consumer_main(void *arg)
 static void *ready_main(void *arg)
 {
     struct central *central = arg;
-    struct tb_log_reader *reader = central->ready_in;
+    struct tb_log_reader *reader = central->ready_reader;
 
     while (!atomic_load(&central->stopping)) {
         struct tb_log_batch batch = {0};
@@ -30,30 +30,30 @@ static void *ready_main(void *arg)
         int64_t version = 0;
 
         if (reader->ops->poll(reader, TB_LOG_BATCH_MAX, STEP_MS, &batch, &err) != TB_OK)
-            tb_mailbox_wait(&central->ready_door, HINTS_AGAIN_MS);
+            tb_mailbox_wait(&central->ready_pause, HINTS_AGAIN_MS);
         for (size_t i = 0; i < batch.count; i++) {
-            if (tb_ready_read(&batch.records[i], order_id, &version))
+            if (tb_ready_decode(&batch.records[i], order_id, &version))
                 tb_api_notify(central->api, order_id, version);
         }
     }
     return NULL;
 }
 
-static enum tb_code on_note(void *ctx, const struct tb_noted *list, size_t count,
+static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                             struct tb_error *err)
 {
-    return tb_mongo_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
 static void on_nodes_trouble(void *ctx, const struct tb_error *err)
 {
-    tb_central_trouble_set(&((struct central *)ctx)->trouble, TROUBLE_NODES, err);
+    tb_central_outages_set(&((struct central *)ctx)->trouble, OUTAGE_NODES, err);
 }
 
 static void feed_nodes(struct central *central, struct tb_log_reader *reader)
 {
-    static struct tb_node_feed feed; /* large, and there is one central in a process */
-    const struct tb_node_feed_options options = {
+    static struct tb_heartbeat_feed feed; /* large, and there is one central in a process */
+    const struct tb_heartbeat_feed_options options = {
         .reader = reader,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
@@ -62,12 +62,12 @@ static void feed_nodes(struct central *central, struct tb_log_reader *reader)
         .ctx = central,
     };
 
-    tb_node_feed_init(&feed, &options);
+    tb_heartbeat_feed_init(&feed, &options);
     while (!atomic_load(&central->stopping)) {
-        int64_t pause_ms = tb_node_feed_step(&feed, STEP_MS);
+        int64_t pause_ms = tb_heartbeat_feed_step(&feed, STEP_MS);
 
         if (pause_ms > 0)
-            tb_mailbox_wait(&central->nodes_door, pause_ms);
+            tb_mailbox_wait(&central->nodes_pause, pause_ms);
     }
     if (feed.strange > 0)
         tb_diag(TB_DIAG_WARN, "nodes.strange", "%llu records of %s were no heartbeats",
@@ -82,7 +82,7 @@ static void *nodes_main(void *arg)
     struct tb_error err = {0};
 
     while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
-        tb_mailbox_wait(&central->nodes_door, -1);
+        tb_mailbox_wait(&central->nodes_pause, -1);
     if (atomic_load(&central->stopping))
         return NULL;
     if (tb_log_kafka_reader(&central->setup.others, TB_TOPIC_NODE_STATUS, central->nodes_group,
@@ -95,13 +95,13 @@ static void *nodes_main(void *arg)
     return NULL;
 }
 
-static void *letters_main(void *arg)
+static void *append_main(void *arg)
 {
     struct central *central = arg;
 
     while (!atomic_load(&central->stopping))
-        tb_log_guests_step(central->guests, central->again, STEP_MS);
-    tb_log_guests_close(central->guests);
+        tb_append_queue_step(central->append_queue, central->again, STEP_MS);
+    tb_append_queue_close(central->append_queue);
     return NULL;
 }
 
@@ -112,7 +112,7 @@ static void *rebuild_main(void *arg)
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_VIEW_NICE);
     while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
-        tb_mailbox_wait(&central->rebuild_door, -1);
+        tb_mailbox_wait(&central->rebuild_pause, -1);
     tb_rebuild_run(central->rebuild);
     return NULL;
 }
@@ -121,11 +121,13 @@ static void *rebuild_main(void *arg)
  */
 enum tb_code tb_central_start(struct central *central, struct tb_error *err)
 {
-    TB_TRY(tb_process_thread(&central->consumer_thread, "consumer", consumer_main, central, err));
-    TB_TRY(tb_process_thread(&central->ready_thread, "ready", ready_main, central, err));
-    TB_TRY(tb_process_thread(&central->nodes_thread, "nodes", nodes_main, central, err));
-    TB_TRY(tb_process_thread(&central->letters_thread, "letters", letters_main, central, err));
-    TB_TRY(tb_process_thread(&central->rebuild_thread, "rebuild", rebuild_main, central, err));
+    TB_TRY(tb_process_start_thread(&central->consumer_thread, "consumer", consumer_main, central,
+                                   err));
+    TB_TRY(tb_process_start_thread(&central->ready_thread, "ready", ready_main, central, err));
+    TB_TRY(tb_process_start_thread(&central->nodes_thread, "nodes", nodes_main, central, err));
+    TB_TRY(tb_process_start_thread(&central->append_thread, "letters", append_main, central, err));
+    TB_TRY(
+        tb_process_start_thread(&central->rebuild_thread, "rebuild", rebuild_main, central, err));
     central->threads_started = true;
     return TB_OK;
 }
@@ -137,15 +139,15 @@ void tb_central_stop(struct central *central)
     atomic_store(&central->stopping, true);
     tb_consumer_stop(central->consumer);
     tb_rebuild_stop(central->rebuild);
-    tb_mailbox_wake(&central->rebuild_door);
-    tb_mailbox_wake(&central->nodes_door);
-    tb_mailbox_wake(&central->ready_door);
-    tb_log_guests_wake(central->guests);
-    central->ready_in->ops->wake(central->ready_in);
+    tb_mailbox_wake(&central->rebuild_pause);
+    tb_mailbox_wake(&central->nodes_pause);
+    tb_mailbox_wake(&central->ready_pause);
+    tb_append_queue_wake(central->append_queue);
+    central->ready_reader->ops->wake(central->ready_reader);
     pthread_join(central->consumer_thread, NULL);
     pthread_join(central->ready_thread, NULL);
     pthread_join(central->nodes_thread, NULL);
-    pthread_join(central->letters_thread, NULL);
+    pthread_join(central->append_thread, NULL);
     pthread_join(central->rebuild_thread, NULL);
     central->threads_started = false;
 }

@@ -16,7 +16,7 @@ static void on_failed(void *ctx, const struct tb_error *err)
 {
     struct central *central = ctx;
 
-    tb_central_trouble_set(&central->trouble, TROUBLE_EVENTS, err);
+    tb_central_outages_set(&central->trouble, OUTAGE_EVENTS, err);
 }
 
 static void on_consumer_trouble(void *ctx, const struct tb_error *err)
@@ -29,38 +29,41 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct central *central = ctx;
 
-    tb_diag_letters(plan);
-    tb_api_applied(central->api, plan);
-    tb_ready_tell(&central->teller, plan);
+    tb_diag_dead_letters(plan);
+    tb_api_notify_plan(central->api, plan);
+    tb_ready_publish(&central->teller, plan);
 }
 
 static void on_stepped(void *ctx)
 {
     struct central *central = ctx;
 
-    tb_ready_collect(&central->teller);
+    tb_ready_collect_acks(&central->teller);
 }
 
-static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
+                      const struct tb_record *record)
 {
     struct central *central = ctx;
     struct tb_error err = {0};
 
-    if (tb_log_guests_post(central->guests, record, &err) != TB_OK)
+    if (tb_append_queue_post(central->append_queue, record, &err) != TB_OK)
         return false;
-    tb_diag_letter_follows(central->setup.topic, letter);
+    tb_diag_dead_letter_redrive(central->setup.topic, letter);
     return true;
 }
 
 static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
 {
-    return tb_log_guests_send(((struct central *)ctx)->guests, record, LETTER_WAIT_MS, err);
+    return tb_append_queue_send(((struct central *)ctx)->append_queue, record, LETTER_WAIT_MS,
+                                err);
 }
 
-static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, struct tb_error *err)
+static enum tb_code on_drop_letter(void *ctx, struct tb_dead_letter_position place,
+                                   struct tb_error *err)
 {
-    return tb_mongo_drop_letter(((struct central *)ctx)->mongo, place,
-                                tb_clock_wall_ms(&tb_clock_system), err);
+    return tb_mongo_drop_dead_letter(((struct central *)ctx)->mongo, place,
+                                     tb_clock_wall_ms(&tb_clock_system), err);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
@@ -70,14 +73,14 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
 
     if (!events)
         return tb_error_set(err, TB_UNAVAILABLE, "the log is not being read yet");
-    return tb_log_kafka_ask(central->asker, events, ret_ranges, central->setup.options.partitions,
-                            err);
+    return tb_log_kafka_query_assigned(central->asker, events, ret_ranges,
+                                       central->setup.options.partitions, err);
 }
 
 static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
-                             struct tb_node_list *ret_list, struct tb_error *err)
+                             struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    return tb_mongo_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
+    return tb_mongo_list_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
 }
 
 static void on_problem(void *ctx, char ret_text[240])
@@ -85,7 +88,7 @@ static void on_problem(void *ctx, char ret_text[240])
     struct central *central = ctx;
     const struct tb_log_reader *events = atomic_load(&central->events);
 
-    tb_central_trouble_get(&central->trouble, ret_text);
+    tb_central_outages_get(&central->trouble, ret_text);
     if (ret_text[0] == '\0' && events)
         tb_log_kafka_reader_problem(events, ret_text);
 }
@@ -110,8 +113,8 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
             setup->topic, group, tb_config_text(central->config, TB_MONGO_DATABASE));
     atomic_store(&central->events, reader);
     atomic_store(&central->prepared, true);
-    tb_mailbox_wake(&central->nodes_door);
-    tb_mailbox_wake(&central->rebuild_door);
+    tb_mailbox_wake(&central->nodes_pause);
+    tb_mailbox_wake(&central->rebuild_pause);
     *ret_reader = reader;
     return TB_OK;
 }
@@ -147,15 +150,16 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
     TB_TRY(tb_kafka_setup_make(central->config, central->client_id, &tb_clock_system, setup, err));
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letters, err));
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->again, err));
-    TB_TRY(tb_log_guests_new(NULL, NULL, &central->guests, err));
-    TB_TRY(
-        tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_out, err));
+    TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
+    TB_TRY(tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_writer,
+                               err));
     central->teller =
-        (struct tb_ready_teller){.writer = central->ready_out, .clock = &tb_clock_system};
-    TB_TRY(tb_log_kafka_asker_open(&setup->options, setup->topic,
-                                   tb_config_text(central->config, TB_KAFKA_GROUP),
-                                   &central->asker, err));
-    return tb_log_kafka_tail(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_in, err);
+        (struct tb_ready_publisher){.writer = central->ready_writer, .clock = &tb_clock_system};
+    TB_TRY(tb_log_kafka_offsets_query_open(&setup->options, setup->topic,
+                                           tb_config_text(central->config, TB_KAFKA_GROUP),
+                                           &central->asker, err));
+    return tb_log_kafka_tail(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_reader,
+                             err);
 }
 
 static enum tb_code open_view(struct central *central, struct tb_error *err)
@@ -172,7 +176,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
 
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
-    for (size_t i = 0; i < CENTRAL_LISTS + CENTRAL_SINGLES; i++)
+    for (size_t i = 0; i < CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS; i++)
         TB_TRY(tb_view_mongo_reader(central->mongo, &central->asked[i], err));
     return TB_OK;
 }
@@ -210,7 +214,9 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .central = &role,
-        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = tb_diag_letter_audit},
+        .letters = {.send = on_send_letter,
+                    .drop = on_drop_letter,
+                    .audit = tb_diag_dead_letter_audit},
         .rebuild = tb_central_rebuild_role,
         .consumer = tb_consumer_stats(central->consumer),
         .topic = central->setup.topic,
@@ -222,19 +228,19 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
     };
 
     tb_api_configure(&options, central->config);
-    for (size_t i = 0; i < CENTRAL_LISTS; i++)
+    for (size_t i = 0; i < CENTRAL_LIST_THREADS; i++)
         options.lists[i].view = central->asked[i];
-    for (size_t i = 0; i < CENTRAL_SINGLES; i++)
-        options.singles[i].view = central->asked[CENTRAL_LISTS + i];
+    for (size_t i = 0; i < CENTRAL_ORDER_THREADS; i++)
+        options.singles[i].view = central->asked[CENTRAL_LIST_THREADS + i];
     return tb_api_open(&options, &central->api, err);
 }
 
 enum tb_code tb_central_open(struct central *central, struct tb_error *err)
 {
-    tb_central_trouble_init(&central->trouble);
-    tb_mailbox_init(&central->nodes_door, 0);
-    tb_mailbox_init(&central->ready_door, 0);
-    tb_mailbox_init(&central->rebuild_door, 0);
+    tb_central_outages_init(&central->trouble);
+    tb_mailbox_init(&central->nodes_pause, 0);
+    tb_mailbox_init(&central->ready_pause, 0);
+    tb_mailbox_init(&central->rebuild_pause, 0);
     TB_TRY(check_config(central->config, err));
     TB_TRY(open_log(central, err));
     TB_TRY(open_view(central, err));
@@ -265,14 +271,14 @@ void tb_central_close(struct central *central)
     tb_rebuild_mongo_free(central->views);
     tb_consumer_free(central->consumer);
     free_log_reader(events);
-    free_log_reader(central->ready_in);
-    tb_log_kafka_asker_free(central->asker);
-    tb_log_guests_free(central->guests);
+    free_log_reader(central->ready_reader);
+    tb_log_kafka_offsets_query_free(central->asker);
+    tb_append_queue_free(central->append_queue);
     free_writer(central->again);
     free_writer(central->dead_letters);
-    free_writer(central->ready_out);
-    tb_ready_release(&central->teller);
-    for (size_t i = 0; i < CENTRAL_LISTS + CENTRAL_SINGLES; i++) {
+    free_writer(central->ready_writer);
+    tb_ready_publisher_release(&central->teller);
+    for (size_t i = 0; i < CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS; i++) {
         if (central->asked[i])
             central->asked[i]->ops->free(central->asked[i]);
     }
@@ -280,9 +286,9 @@ void tb_central_close(struct central *central)
         central->view->ops->free(central->view);
     tb_mongo_free(central->mongo);
     tb_kafka_setup_release(&central->setup);
-    tb_mailbox_release(&central->nodes_door);
-    tb_mailbox_release(&central->ready_door);
-    tb_mailbox_release(&central->rebuild_door);
-    tb_central_trouble_release(&central->trouble);
+    tb_mailbox_release(&central->nodes_pause);
+    tb_mailbox_release(&central->ready_pause);
+    tb_mailbox_release(&central->rebuild_pause);
+    tb_central_outages_release(&central->trouble);
     tb_config_free(central->config);
 }

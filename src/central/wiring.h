@@ -23,31 +23,32 @@
 #define CENTRAL_NAME_SIZE 256
 /* Query threads: lists and sums; single orders and pages. With the consumer, the node feed and the
  * rebuild they are fewer than the connections that the view's pool has. */
-#define CENTRAL_LISTS 2
-#define CENTRAL_SINGLES 3
+#define CENTRAL_LIST_THREADS 2
+#define CENTRAL_ORDER_THREADS 3
 
 struct central {
     struct tb_config *config;
     struct tb_kafka_setup setup;
     char client_id[CENTRAL_NAME_SIZE], nodes_group[CENTRAL_NAME_SIZE];
-    struct central_trouble trouble;
+    struct central_outages trouble;
     struct tb_mongo *mongo;
     struct tb_view *view;
-    struct tb_view_reader *asked[CENTRAL_LISTS + CENTRAL_SINGLES];
-    struct tb_log_writer *dead_letters, *ready_out;
+    struct tb_view_reader *asked[CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS];
+    struct tb_log_writer *dead_letters, *ready_writer;
     struct tb_log_writer *again; /* of the events: dead letters on their way into the log again */
-    struct tb_log_guests *guests;
-    struct tb_log_kafka_asker *asker;
+    struct tb_append_queue *append_queue;
+    struct tb_log_kafka_offsets_query *asker;
     struct tb_log_reader *_Atomic events; /* once the consumer reads */
-    struct tb_log_reader *ready_in;       /* what the others tell */
-    struct tb_ready_teller teller;
+    struct tb_log_reader *ready_reader;   /* what the others tell */
+    struct tb_ready_publisher teller;
     struct tb_consumer *consumer;
     struct tb_rebuild_mongo *views;
     struct tb_rebuild *rebuild;
     struct tb_api *api;
-    pthread_t consumer_thread, ready_thread, nodes_thread, letters_thread, rebuild_thread;
+    pthread_t consumer_thread, ready_thread, nodes_thread, append_thread, rebuild_thread;
     bool threads_started;
-    struct tb_mailbox nodes_door, ready_door, rebuild_door; /* no mail: what cuts a pause short */
+    struct tb_mailbox nodes_pause, ready_pause,
+        rebuild_pause;     /* no mail: what cuts a pause short */
     _Atomic bool prepared; /* all is there that events and heartbeats need */
     _Atomic bool stopping;
 };

@@ -12,7 +12,7 @@ static const struct tb_option *find(const struct tb_option *table, const char *n
 
 /* Takes argv[at] and, when it needs one, the value behind it; *ret_used is how many. */
 static enum tb_code take_option(int argc, char *const *argv, int at, const struct tb_option *own,
-                                const struct tb_option *common, struct tb_given *ret_given,
+                                const struct tb_option *common, struct tb_given_option *ret_given,
                                 int *ret_used, struct tb_error *err)
 {
     const char *text = argv[at];
@@ -92,7 +92,7 @@ bool tb_args_has(const struct tb_args *args, const char *name)
 const char *tb_args_each(const struct tb_args *args, const char *name, size_t *cursor)
 {
     while (*cursor < args->given_count) {
-        const struct tb_given *given = &args->given[(*cursor)++];
+        const struct tb_given_option *given = &args->given[(*cursor)++];
 
         if (strcmp(given->option->name, name) == 0)
             return given->value;

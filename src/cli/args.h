@@ -16,12 +16,12 @@ struct tb_option {
     const char *help;
 };
 
-struct tb_given {
+struct tb_given_option {
     const struct tb_option *option;
     const char *value;
 };
 struct tb_args {
-    struct tb_given *given;
+    struct tb_given_option *given;
     size_t given_count;
     const char **operands;
     size_t operand_count;

@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 #include <stdarg.h>
 
-void tb_cli_complain(const struct tb_cli *cli, const char *format, ...)
+void tb_cli_error(const struct tb_cli *cli, const char *format, ...)
 {
     va_list args;
 
@@ -15,13 +15,13 @@ void tb_cli_complain(const struct tb_cli *cli, const char *format, ...)
 
 int tb_cli_no_memory(const struct tb_cli *cli)
 {
-    tb_cli_complain(cli, "out of memory");
+    tb_cli_error(cli, "out of memory");
     return TB_EXIT_FAILED;
 }
 
-int tb_cli_not_ours(const struct tb_cli *cli, const char *why)
+int tb_cli_bad_response(const struct tb_cli *cli, const char *why)
 {
-    tb_cli_complain(cli, "the answer of %s is not ours: %s", cli->url, why);
+    tb_cli_error(cli, "the answer of %s is not ours: %s", cli->url, why);
     return TB_EXIT_FAILED;
 }
 
@@ -33,7 +33,7 @@ int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *form
     va_start(args, format);
     tb_buf_vaddf(&text, format, args);
     va_end(args);
-    tb_cli_complain(cli, "%s\n  `tillbox%s%s --help` says more.",
-                    tb_buf_ok(&text) ? text.data : "out of memory", *command ? " " : "", command);
+    tb_cli_error(cli, "%s\n  `tillbox%s%s --help` says more.",
+                 tb_buf_ok(&text) ? text.data : "out of memory", *command ? " " : "", command);
     return TB_EXIT_USAGE;
 }

@@ -59,11 +59,11 @@ extern const struct tb_subcommand tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_r
     tb_cmd_dlq_drop;
 
 /* "tillbox: ..." on standard error. */
-void tb_cli_complain(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);
+void tb_cli_error(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);
 /* Say so; TB_EXIT_FAILED. */
 int tb_cli_no_memory(const struct tb_cli *cli);
 /* What answers at the URL is not tillbox, or not of this release. */
-int tb_cli_not_ours(const struct tb_cli *cli, const char *why);
+int tb_cli_bad_response(const struct tb_cli *cli, const char *why);
 /* The same for a wrong use, with where to read on; returns TB_EXIT_USAGE. */
 int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
     TB_PRINTF(3, 4);

@@ -39,7 +39,7 @@ static int terminal_columns(void)
     return 80;
 }
 
-static void look_around(struct tb_cli *cli)
+static void detect_environment(struct tb_cli *cli)
 {
     const char *url = getenv("TILLBOX_URL");
     const char *no_color = getenv("NO_COLOR");
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     struct tb_cli cli = {0};
     int exit_status;
 
-    look_around(&cli);
+    detect_environment(&cli);
     exit_status = run(&cli, argc - 1, argv + 1);
     if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == TB_EXIT_DONE) {
         perror("tillbox: standard output");

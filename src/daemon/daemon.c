@@ -35,7 +35,7 @@ static void on_alarm(int number)
     _exit(EXIT_SUCCESS);
 }
 
-void tb_daemon_hear(const struct tb_daemon *daemon, struct tb_api *api)
+void tb_daemon_install_signals(const struct tb_daemon *daemon, struct tb_api *api)
 {
     struct sigaction action = {.sa_handler = on_signal};
 
@@ -51,7 +51,7 @@ void tb_daemon_hear(const struct tb_daemon *daemon, struct tb_api *api)
         sigaction(SIGALRM, &action, NULL);
 }
 
-void tb_daemon_deaf(void)
+void tb_daemon_remove_signals(void)
 {
     stoppable = NULL;
 }
@@ -67,13 +67,13 @@ static bool takes_argument(const struct tb_daemon *daemon, const char *arg)
     return true;
 }
 
-bool tb_daemon_begin(const struct tb_daemon *daemon, int argc, char **argv,
-                     struct tb_config **ret_config, int *ret_status)
+bool tb_daemon_load_config(const struct tb_daemon *daemon, int argc, char **argv,
+                           struct tb_config **ret_config, int *ret_status)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf report = {0};
     struct tb_error err = {0};
 
-    tb_process_standard_files();
+    tb_process_open_standard_files();
     /* Most threads are idle or make small allocations: two malloc arenas keep memory small. */
     mallopt(M_ARENA_MAX, 2);
     /* What a relay sends is freed in the order it was made: small pieces are joined at once, which
@@ -93,15 +93,15 @@ bool tb_daemon_begin(const struct tb_daemon *daemon, int argc, char **argv,
         fputs(tb_buf_str(&report).ptr, stderr);
     else
         fprintf(stderr, "%s: %s\n", daemon->name, err.text);
-    *ret_status = TB_DAEMON_CONFIG;
+    *ret_status = TB_DAEMON_EXIT_CONFIG;
     return false;
 }
 
 /* A descriptor a connection; a WebSocket has two for a moment. */
-void tb_daemon_allow_files(const char *event, const struct tb_config *config)
+void tb_daemon_raise_file_limit(const char *event, const struct tb_config *config)
 {
     int64_t connections = tb_config_int(config, TB_LIMITS_CONNECTIONS);
-    int64_t files = tb_process_open_files(connections + FILES_BESIDE);
+    int64_t files = tb_process_raise_file_limit(connections + FILES_BESIDE);
 
     if (files < connections + FILES_BESIDE)
         tb_diag(TB_DIAG_WARN, event,
@@ -110,13 +110,14 @@ void tb_daemon_allow_files(const char *event, const struct tb_config *config)
                 (long long)files, (long long)connections);
 }
 
-int tb_daemon_failed(const char *event, const struct tb_error *err)
+int tb_daemon_report_failure(const char *event, const struct tb_error *err)
 {
     tb_diag(TB_DIAG_ERROR, event, "%s", err->text);
-    return err->code == TB_INVALID || err->code == TB_CONFLICT ? TB_DAEMON_CONFIG : EXIT_FAILURE;
+    return err->code == TB_INVALID || err->code == TB_CONFLICT ? TB_DAEMON_EXIT_CONFIG
+                                                               : EXIT_FAILURE;
 }
 
-void tb_daemon_listening(const struct tb_api *api)
+void tb_daemon_print_url(const struct tb_api *api)
 {
     printf("listening on %s\n", tb_api_url(api));
     fflush(stdout);

@@ -1,15 +1,15 @@
 #include "daemon/dead_letter_diag.h"
 #include "base/diag/diag.h"
 
-void tb_diag_letters(const struct tb_plan *plan)
+void tb_diag_dead_letters(const struct tb_plan *plan)
 {
-    if (plan->dead_count > 0)
+    if (plan->dead_letter_count > 0)
         tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
-                plan->dead_count, plan->dead[0].reason);
+                plan->dead_letter_count, plan->dead[0].reason);
 }
 
-void tb_diag_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
-                          const char *order_id, const char *who)
+void tb_diag_dead_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
+                               const char *order_id, const char *who)
 {
     (void)ctx;
     tb_diag(TB_DIAG_INFO, "dead_letter.audit",
@@ -17,12 +17,12 @@ void tb_diag_letter_audit(void *ctx, const char *what, bool sure, const char *le
             order_id[0] ? order_id : "unknown", sure ? "" : "perhaps ", what, who);
 }
 
-void tb_diag_letter_follows(const char *topic, const struct tb_letter *letter)
+void tb_diag_dead_letter_redrive(const char *topic, const struct tb_dead_letter *letter)
 {
-    bool last = letter->follows + 1 >= TB_LETTER_FOLLOWS_MAX;
-    char id[TB_LETTER_ID_SIZE];
+    bool last = letter->follows + 1 >= TB_REDRIVES_MAX;
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_letter_id(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->place, id);
     tb_diag(last ? TB_DIAG_WARN : TB_DIAG_INFO, "dead_letter.follows",
             "dead letter %s of order %s follows: nothing is missing in front of version %lld%s",
             id, letter->order_id, (long long)letter->version,

@@ -9,7 +9,7 @@ struct tb_plan_rules tb_view_rules(const struct tb_config *config)
     };
 }
 
-void tb_view_rebuild_entered(void *ctx, enum tb_rebuild_state state, const char *why)
+void tb_diag_rebuild_state(void *ctx, enum tb_rebuild_state state, const char *why)
 {
     (void)ctx;
     tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",

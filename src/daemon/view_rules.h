@@ -10,4 +10,4 @@
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config);
 /* As tb_rebuild_options.entered, told on standard error; ctx is not looked at. */
-void tb_view_rebuild_entered(void *ctx, enum tb_rebuild_state state, const char *why);
+void tb_diag_rebuild_state(void *ctx, enum tb_rebuild_state state, const char *why);

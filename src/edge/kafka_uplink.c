@@ -27,15 +27,15 @@
 /* The background goes behind order taking, as the other relay does. */
 #define BEHIND_ORDERS_NICE 5
 
-struct tb_edge_kafka {
-    struct tb_edge_kafka_options options;
+struct tb_kafka_uplink {
+    struct tb_kafka_uplink_options options;
     struct tb_kafka_setup setup;
     char client_id[CLIENT_ID_SIZE];
     struct tb_outbox_reader *outbox;
     struct tb_log_writer *events, *status;
     struct tb_relay *relay;
-    struct tb_heartbeats beats;
-    struct tb_edge_net *net;
+    struct tb_heartbeat_sender beats;
+    struct tb_netlink_watch *net;
     struct tb_link link;
     pthread_t thread;
     bool started;
@@ -56,7 +56,7 @@ struct tb_edge_kafka {
 
 /* What goes wrong, told once per outage and shown as long as it lasts. */
 
-static bool tell_once(struct tb_edge_kafka *kafka, const char *text)
+static bool tell_once(struct tb_kafka_uplink *kafka, const char *text)
 {
     for (size_t i = 0; i < kafka->told_count; i++) {
         if (strcmp(kafka->told[i], text) == 0)
@@ -68,14 +68,14 @@ static bool tell_once(struct tb_edge_kafka *kafka, const char *text)
     return true;
 }
 
-static void set_problem(struct tb_edge_kafka *kafka, const char *text)
+static void set_problem(struct tb_kafka_uplink *kafka, const char *text)
 {
     pthread_mutex_lock(&kafka->lock);
     snprintf(kafka->problem, sizeof kafka->problem, "%s", text);
     pthread_mutex_unlock(&kafka->lock);
 }
 
-static void follow_problem(struct tb_edge_kafka *kafka)
+static void follow_problem(struct tb_kafka_uplink *kafka)
 {
     char text[PROBLEM_SIZE];
 
@@ -95,7 +95,7 @@ static void follow_problem(struct tb_edge_kafka *kafka)
     set_problem(kafka, text);
 }
 
-static void follow_state(struct tb_edge_kafka *kafka)
+static void follow_state(struct tb_kafka_uplink *kafka)
 {
     enum tb_link_state before = (enum tb_link_state)atomic_load(&kafka->state);
 
@@ -114,7 +114,7 @@ static void follow_state(struct tb_edge_kafka *kafka)
 
 static void on_trouble(void *ctx, const struct tb_error *err)
 {
-    struct tb_edge_kafka *kafka = ctx;
+    struct tb_kafka_uplink *kafka = ctx;
 
     /* Of the way the link tells; this is what the store or a record has to say. */
     if (err->code != TB_OK && err->code != TB_UNAVAILABLE && err->code != TB_UNKNOWN &&
@@ -124,7 +124,7 @@ static void on_trouble(void *ctx, const struct tb_error *err)
 
 static void on_moved(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
 {
-    const struct tb_edge_kafka_options *options = &((struct tb_edge_kafka *)ctx)->options;
+    const struct tb_kafka_uplink_options *options = &((struct tb_kafka_uplink *)ctx)->options;
 
     options->moved(options->ctx, cursor_name, row, at_ms);
 }
@@ -132,8 +132,8 @@ static void on_moved(void *ctx, const char *cursor_name, int64_t row, int64_t at
 static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
                     const char *reason)
 {
-    struct tb_edge_kafka *kafka = ctx;
-    const struct tb_edge_kafka_options *options = &kafka->options;
+    struct tb_kafka_uplink *kafka = ctx;
+    const struct tb_kafka_uplink_options *options = &kafka->options;
     char text[PROBLEM_SIZE];
 
     snprintf(text, sizeof text, "%s", reason);
@@ -151,14 +151,14 @@ static bool on_park(void *ctx, const char *cursor_name, const char *order_id, in
 
 /* The way out is opened and closed as the link says. */
 
-static void close_way(struct tb_edge_kafka *kafka)
+static void close_way(struct tb_kafka_uplink *kafka)
 {
     kafka->open = false;
-    tb_log_kafka_close(kafka->events);
-    tb_log_kafka_close(kafka->status);
+    tb_log_kafka_disconnect(kafka->events);
+    tb_log_kafka_disconnect(kafka->status);
 }
 
-static void create_topics(struct tb_edge_kafka *kafka)
+static void create_topics(struct tb_kafka_uplink *kafka)
 {
     const struct tb_kafka_setup *setup = &kafka->setup;
     char text[PROBLEM_SIZE];
@@ -180,7 +180,7 @@ static void create_topics(struct tb_edge_kafka *kafka)
 }
 
 /* Whatever fails here shows as a problem, and as a way that does not connect. */
-static void open_way(struct tb_edge_kafka *kafka)
+static void open_way(struct tb_kafka_uplink *kafka)
 {
     struct tb_error err = {0};
 
@@ -188,11 +188,11 @@ static void open_way(struct tb_edge_kafka *kafka)
     create_topics(kafka);
     if (!kafka->created)
         return;
-    (void)!tb_log_kafka_open(kafka->events, &err);
-    (void)!tb_log_kafka_open(kafka->status, &err);
+    (void)!tb_log_kafka_connect(kafka->events, &err);
+    (void)!tb_log_kafka_connect(kafka->status, &err);
 }
 
-static struct tb_link_input look(struct tb_edge_kafka *kafka)
+static struct tb_link_input look(struct tb_kafka_uplink *kafka)
 {
     uint64_t acknowledged = tb_relay_sent(kafka->relay) + kafka->beats.sent;
     struct tb_link_input in = {
@@ -202,9 +202,9 @@ static struct tb_link_input look(struct tb_edge_kafka *kafka)
         .connected = kafka->open && kafka->created && tb_log_kafka_connected(kafka->events),
         .progress = acknowledged != kafka->acknowledged,
         .waiting = tb_relay_outstanding(kafka->relay) > 0 || kafka->beats.outstanding,
-        .lost = kafka->lost || (kafka->open && tb_log_kafka_lost(kafka->events)),
-        .unanswered = kafka->open && kafka->created && tb_log_kafka_unanswered(kafka->events),
-        .local_changed = tb_edge_net_changed(kafka->net),
+        .lost = kafka->lost || (kafka->open && tb_log_kafka_all_brokers_down(kafka->events)),
+        .unanswered = kafka->open && kafka->created && tb_log_kafka_no_response(kafka->events),
+        .local_changed = tb_netlink_watch_changed(kafka->net),
     };
 
     kafka->acknowledged = acknowledged;
@@ -217,12 +217,12 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka)
+int64_t tb_kafka_uplink_step(struct tb_kafka_uplink *kafka)
 {
     int64_t wait_ms = tb_relay_step(kafka->relay);
     bool status_there = kafka->open && tb_log_kafka_connected(kafka->status);
 
-    wait_ms = sooner(wait_ms, tb_heartbeats_step(&kafka->beats, status_there));
+    wait_ms = sooner(wait_ms, tb_heartbeat_sender_step(&kafka->beats, status_there));
     struct tb_link_input in = look(kafka);
     struct tb_link_advice advice = tb_link_step(&kafka->link, &in);
 
@@ -231,8 +231,8 @@ int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka)
     if (advice.open && (!kafka->open || !kafka->created))
         open_way(kafka);
     bool sends = kafka->open && !advice.reopen && in.connected;
-    if (tb_relay_held(kafka->relay) == sends) {
-        tb_relay_hold(kafka->relay, !sends);
+    if (tb_relay_is_offline(kafka->relay) == sends) {
+        tb_relay_set_offline(kafka->relay, !sends);
         wait_ms = 0;
     }
     follow_problem(kafka);
@@ -244,11 +244,11 @@ int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka)
 
 static void *kafka_main(void *arg)
 {
-    struct tb_edge_kafka *kafka = arg;
+    struct tb_kafka_uplink *kafka = arg;
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_ORDERS_NICE);
     while (!tb_relay_stopping(kafka->relay)) {
-        int64_t wait_ms = tb_edge_kafka_step(kafka);
+        int64_t wait_ms = tb_kafka_uplink_step(kafka);
 
         if (wait_ms > 0)
             tb_relay_wait(kafka->relay, wait_ms);
@@ -257,7 +257,7 @@ static void *kafka_main(void *arg)
 }
 
 /* Rows that retention removed before Kafka was configured are nowhere to be sent from. */
-static enum tb_code look_for_a_gap(struct tb_edge_kafka *kafka, struct tb_error *err)
+static enum tb_code look_for_a_gap(struct tb_kafka_uplink *kafka, struct tb_error *err)
 {
     struct tb_outbox_row row = {0};
     int64_t cursor = 0;
@@ -271,13 +271,13 @@ static enum tb_code look_for_a_gap(struct tb_edge_kafka *kafka, struct tb_error 
                 "%lld events were taken before Kafka was configured and are kept in this node's "
                 "own log only",
                 (long long)(row.row - cursor - 1));
-    tb_outbox_rewind(kafka->outbox);
+    tb_outbox_end_read(kafka->outbox);
     return TB_OK;
 }
 
-static enum tb_code open_relay(struct tb_edge_kafka *kafka, struct tb_error *err)
+static enum tb_code open_relay(struct tb_kafka_uplink *kafka, struct tb_error *err)
 {
-    const struct tb_edge_kafka_options *options = &kafka->options;
+    const struct tb_kafka_uplink_options *options = &kafka->options;
     const struct tb_relay_options relay = {
         .node = tb_config_text(options->config, TB_NODE_NAME),
         .cursor_name = TB_CURSOR_KAFKA,
@@ -296,9 +296,9 @@ static enum tb_code open_relay(struct tb_edge_kafka *kafka, struct tb_error *err
     return tb_relay_new(&relay, &kafka->relay, err);
 }
 
-static void init_link(struct tb_edge_kafka *kafka)
+static void init_link(struct tb_kafka_uplink *kafka)
 {
-    const struct tb_edge_kafka_options *options = &kafka->options;
+    const struct tb_kafka_uplink_options *options = &kafka->options;
     const struct tb_link_settings settings = {
         .offline_after_ms = tb_config_int(options->config, TB_LINK_OFFLINE_AFTER),
         .retry_max_ms = tb_config_int(options->config, TB_LINK_RETRY_MAX),
@@ -312,9 +312,9 @@ static void init_link(struct tb_edge_kafka *kafka)
     atomic_store(&kafka->since_ms, kafka->link.since_ms);
 }
 
-static enum tb_code open_all(struct tb_edge_kafka *kafka, struct tb_error *err)
+static enum tb_code open_all(struct tb_kafka_uplink *kafka, struct tb_error *err)
 {
-    const struct tb_edge_kafka_options *options = &kafka->options;
+    const struct tb_kafka_uplink_options *options = &kafka->options;
     const char *node = tb_config_text(options->config, TB_NODE_NAME);
 
     snprintf(kafka->client_id, sizeof kafka->client_id, "tillbox-%s", node);
@@ -322,30 +322,30 @@ static enum tb_code open_all(struct tb_edge_kafka *kafka, struct tb_error *err)
                                err));
     TB_TRY(tb_outbox_reader_open(options->store_path, &kafka->outbox, err));
     if (strcmp(tb_config_text(options->config, TB_KAFKA_KEY), "customer") == 0)
-        tb_outbox_tell_customers(kafka->outbox);
+        tb_outbox_include_customers(kafka->outbox);
     TB_TRY(look_for_a_gap(kafka, err));
     TB_TRY(tb_log_kafka_writer(&kafka->setup.options, kafka->setup.topic, &kafka->events, err));
     TB_TRY(tb_log_kafka_writer(&kafka->setup.others, TB_TOPIC_NODE_STATUS, &kafka->status, err));
     TB_TRY(open_relay(kafka, err));
-    kafka->beats = (struct tb_heartbeats){.node = node,
-                                          .version = TB_VERSION,
-                                          .cursor_name = TB_CURSOR_KAFKA,
-                                          .outbox = kafka->outbox,
-                                          .writer = kafka->status,
-                                          .clock = options->clock};
+    kafka->beats = (struct tb_heartbeat_sender){.node = node,
+                                                .version = TB_VERSION,
+                                                .cursor_name = TB_CURSOR_KAFKA,
+                                                .outbox = kafka->outbox,
+                                                .writer = kafka->status,
+                                                .clock = options->clock};
     kafka->created = !kafka->setup.create;
     kafka->open = !options->forced_offline && kafka->created;
     if (!kafka->open)
         close_way(kafka);
-    kafka->net = tb_edge_net_open();
+    kafka->net = tb_netlink_watch_open();
     init_link(kafka);
     return TB_OK;
 }
 
-enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
-                                struct tb_edge_kafka **ret_kafka, struct tb_error *err)
+enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,
+                                  struct tb_kafka_uplink **ret_kafka, struct tb_error *err)
 {
-    struct tb_edge_kafka *kafka = calloc(1, sizeof *kafka);
+    struct tb_kafka_uplink *kafka = calloc(1, sizeof *kafka);
     enum tb_code code;
 
     if (!kafka)
@@ -354,21 +354,21 @@ enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
     TB_ASSERT(pthread_mutex_init(&kafka->lock, NULL) == 0);
     code = open_all(kafka, err);
     if (code != TB_OK) {
-        tb_edge_kafka_free(kafka);
+        tb_kafka_uplink_free(kafka);
         return code;
     }
     *ret_kafka = kafka;
     return TB_OK;
 }
 
-enum tb_code tb_edge_kafka_start(struct tb_edge_kafka *kafka, struct tb_error *err)
+enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *kafka, struct tb_error *err)
 {
-    TB_TRY(tb_process_thread(&kafka->thread, "kafka", kafka_main, kafka, err));
+    TB_TRY(tb_process_start_thread(&kafka->thread, "kafka", kafka_main, kafka, err));
     kafka->started = true;
     return TB_OK;
 }
 
-void tb_edge_kafka_stop(struct tb_edge_kafka *kafka)
+void tb_kafka_uplink_stop(struct tb_kafka_uplink *kafka)
 {
     if (!kafka || !kafka->started)
         return;
@@ -377,40 +377,41 @@ void tb_edge_kafka_stop(struct tb_edge_kafka *kafka)
     kafka->started = false;
 }
 
-void tb_edge_kafka_free(struct tb_edge_kafka *kafka)
+void tb_kafka_uplink_free(struct tb_kafka_uplink *kafka)
 {
     if (!kafka)
         return;
     tb_relay_free(kafka->relay);
-    tb_heartbeats_release(&kafka->beats);
+    tb_heartbeat_sender_release(&kafka->beats);
     if (kafka->events)
         kafka->events->ops->free(kafka->events);
     if (kafka->status)
         kafka->status->ops->free(kafka->status);
     tb_outbox_reader_free(kafka->outbox);
-    tb_edge_net_free(kafka->net);
+    tb_netlink_watch_free(kafka->net);
     tb_kafka_setup_release(&kafka->setup);
     pthread_mutex_destroy(&kafka->lock);
     free(kafka);
 }
 
-void tb_edge_kafka_wake(struct tb_edge_kafka *kafka)
+void tb_kafka_uplink_wake(struct tb_kafka_uplink *kafka)
 {
     tb_relay_wake(kafka->relay);
 }
 
-void tb_edge_kafka_force(struct tb_edge_kafka *kafka, bool offline)
+void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *kafka, bool offline)
 {
     atomic_store(&kafka->forced, offline);
     /* Held in both cases, which wakes its thread too: that one lets go once it is connected. */
-    tb_relay_hold(kafka->relay, true);
+    tb_relay_set_offline(kafka->relay, true);
 }
 
-void tb_edge_kafka_figures(const struct tb_edge_kafka *kafka, struct tb_link_figures *ret_figures)
+void tb_kafka_uplink_status(const struct tb_kafka_uplink *kafka,
+                            struct tb_link_status *ret_figures)
 {
     pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&kafka->lock;
 
-    *ret_figures = (struct tb_link_figures){
+    *ret_figures = (struct tb_link_status){
         .state = tb_link_state_name((enum tb_link_state)atomic_load(&kafka->state)),
         .since_ms = atomic_load(&kafka->since_ms),
         .relay_sent = tb_relay_sent(kafka->relay),
@@ -421,7 +422,7 @@ void tb_edge_kafka_figures(const struct tb_edge_kafka *kafka, struct tb_link_fig
     pthread_mutex_unlock(lock);
 }
 
-int64_t tb_edge_kafka_event_max(void)
+int64_t tb_kafka_uplink_event_max(void)
 {
     return TB_LOG_KAFKA_RECORD_MAX - TB_RELAY_RECORD_OVERHEAD;
 }

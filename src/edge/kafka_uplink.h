@@ -10,7 +10,7 @@
 #include "api/api.h"
 #include "base/config/config.h"
 
-struct tb_edge_kafka_options {
+struct tb_kafka_uplink_options {
     const struct tb_config *config;
     const char *store_path;
     bool forced_offline;
@@ -22,17 +22,19 @@ struct tb_edge_kafka_options {
                  const char *reason);
     void *ctx;
 };
-struct tb_edge_kafka;
-TB_CHECKED enum tb_code tb_edge_kafka_open(const struct tb_edge_kafka_options *options,
-                                           struct tb_edge_kafka **ret_kafka, struct tb_error *err);
-TB_CHECKED enum tb_code tb_edge_kafka_start(struct tb_edge_kafka *kafka, struct tb_error *err);
+struct tb_kafka_uplink;
+TB_CHECKED enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,
+                                             struct tb_kafka_uplink **ret_kafka,
+                                             struct tb_error *err);
+TB_CHECKED enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *kafka, struct tb_error *err);
 /* For an owner with a loop of its own, instead of start and stop: one round; returns milliseconds
  * to wait for the next. */
-int64_t tb_edge_kafka_step(struct tb_edge_kafka *kafka);
-void tb_edge_kafka_stop(struct tb_edge_kafka *kafka); /* waits for the thread; NULL is fine */
-void tb_edge_kafka_free(struct tb_edge_kafka *kafka); /* NULL is fine */
-void tb_edge_kafka_wake(struct tb_edge_kafka *kafka); /* the outbox has more */
-void tb_edge_kafka_force(struct tb_edge_kafka *kafka, bool offline);
-void tb_edge_kafka_figures(const struct tb_edge_kafka *kafka, struct tb_link_figures *ret_figures);
+int64_t tb_kafka_uplink_step(struct tb_kafka_uplink *kafka);
+void tb_kafka_uplink_stop(struct tb_kafka_uplink *kafka); /* waits for the thread; NULL is fine */
+void tb_kafka_uplink_free(struct tb_kafka_uplink *kafka); /* NULL is fine */
+void tb_kafka_uplink_wake(struct tb_kafka_uplink *kafka); /* the outbox has more */
+void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *kafka, bool offline);
+void tb_kafka_uplink_status(const struct tb_kafka_uplink *kafka,
+                            struct tb_link_status *ret_figures);
 /* Room for an event and its traceparent; what is larger a broker would refuse. */
-int64_t tb_edge_kafka_event_max(void);
+int64_t tb_kafka_uplink_event_max(void);

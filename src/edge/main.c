@@ -58,12 +58,12 @@ static void *rebuild_main(void *arg)
  */
 static enum tb_code start(struct edge *edge, struct tb_error *err)
 {
-    TB_TRY(tb_process_thread(&edge->writer_thread, "writer", writer_main, edge, err));
-    TB_TRY(tb_process_thread(&edge->relay_thread, "relay", relay_main, edge, err));
-    TB_TRY(tb_process_thread(&edge->consumer_thread, "consumer", consumer_main, edge, err));
-    TB_TRY(tb_process_thread(&edge->rebuild_thread, "rebuild", rebuild_main, edge, err));
+    TB_TRY(tb_process_start_thread(&edge->writer_thread, "writer", writer_main, edge, err));
+    TB_TRY(tb_process_start_thread(&edge->relay_thread, "relay", relay_main, edge, err));
+    TB_TRY(tb_process_start_thread(&edge->consumer_thread, "consumer", consumer_main, edge, err));
+    TB_TRY(tb_process_start_thread(&edge->rebuild_thread, "rebuild", rebuild_main, edge, err));
     if (edge->kafka)
-        TB_TRY(tb_edge_kafka_start(edge->kafka, err));
+        TB_TRY(tb_kafka_uplink_start(edge->kafka, err));
     edge->threads_started = true;
     return TB_OK;
 }
@@ -76,7 +76,7 @@ static void stop(struct edge *edge)
     pthread_join(edge->writer_thread, NULL);
     tb_relay_stop(edge->relay);
     pthread_join(edge->relay_thread, NULL);
-    tb_edge_kafka_stop(edge->kafka);
+    tb_kafka_uplink_stop(edge->kafka);
     tb_rebuild_stop(edge->rebuild); /* it may wait for the consumer */
     pthread_join(edge->rebuild_thread, NULL);
     tb_consumer_stop(edge->consumer);
@@ -107,13 +107,13 @@ static int run(struct edge *edge)
 {
     struct tb_error err = {0};
 
-    tb_daemon_allow_files("edge.files", edge->config);
+    tb_daemon_raise_file_limit("edge.files", edge->config);
     if (tb_edge_open(edge, &err) != TB_OK)
-        return tb_daemon_failed("edge.start", &err);
-    tb_daemon_hear(&daemon_edge, edge->api);
+        return tb_daemon_report_failure("edge.start", &err);
+    tb_daemon_install_signals(&daemon_edge, edge->api);
     if (start(edge, &err) != TB_OK)
-        _exit(tb_daemon_failed("edge.start", &err));
-    tb_daemon_listening(edge->api);
+        _exit(tb_daemon_report_failure("edge.start", &err));
+    tb_daemon_print_url(edge->api);
     tb_diag(TB_DIAG_INFO, "edge.ready", "node %s takes orders at %s, data in %s",
             tb_config_text(edge->config, TB_NODE_NAME), tb_api_url(edge->api),
             tb_data_dir_path(edge->dir));
@@ -128,10 +128,10 @@ int main(int argc, char **argv)
     struct edge edge = {0};
     int status;
 
-    if (!tb_daemon_begin(&daemon_edge, argc, argv, &edge.config, &status))
+    if (!tb_daemon_load_config(&daemon_edge, argc, argv, &edge.config, &status))
         return status;
     status = run(&edge);
-    tb_daemon_deaf();
+    tb_daemon_remove_signals();
     tb_edge_close(&edge);
     return status;
 }

@@ -10,15 +10,15 @@
 /* The kernel's own size of a message buffer. */
 #define MESSAGE_SIZE 8192
 
-struct tb_edge_net {
+struct tb_netlink_watch {
     int fd;
     uint64_t down; /* interfaces that are known not to run, by index modulo 64 */
 };
 
-struct tb_edge_net *tb_edge_net_open(void)
+struct tb_netlink_watch *tb_netlink_watch_open(void)
 {
     const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = GROUPS};
-    struct tb_edge_net *net = calloc(1, sizeof *net);
+    struct tb_netlink_watch *net = calloc(1, sizeof *net);
 
     if (!net)
         return NULL;
@@ -26,11 +26,11 @@ struct tb_edge_net *tb_edge_net_open(void)
     if (net->fd >= 0 &&
         bind(net->fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0)
         return net;
-    tb_edge_net_free(net);
+    tb_netlink_watch_free(net);
     return NULL;
 }
 
-void tb_edge_net_free(struct tb_edge_net *net)
+void tb_netlink_watch_free(struct tb_netlink_watch *net)
 {
     if (net && net->fd >= 0)
         close(net->fd);
@@ -38,7 +38,7 @@ void tb_edge_net_free(struct tb_edge_net *net)
 }
 
 /* An interface tells of itself often; only that it runs again is news. */
-static bool came_up(struct tb_edge_net *net, const struct ifinfomsg *link)
+static bool came_up(struct tb_netlink_watch *net, const struct ifinfomsg *link)
 {
     uint64_t bit = UINT64_C(1) << ((unsigned)link->ifi_index % 64);
     bool was_down = net->down & bit;
@@ -52,7 +52,7 @@ static bool came_up(struct tb_edge_net *net, const struct ifinfomsg *link)
     return was_down && (link->ifi_flags & IFF_RUNNING);
 }
 
-static bool is_news(struct tb_edge_net *net, const struct nlmsghdr *message)
+static bool is_news(struct tb_netlink_watch *net, const struct nlmsghdr *message)
 {
     const void *data = (const char *)message + NLMSG_HDRLEN;
 
@@ -65,7 +65,7 @@ static bool is_news(struct tb_edge_net *net, const struct nlmsghdr *message)
            message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)) && came_up(net, data);
 }
 
-bool tb_edge_net_changed(struct tb_edge_net *net)
+bool tb_netlink_watch_changed(struct tb_netlink_watch *net)
 {
     _Alignas(struct nlmsghdr) char buffer[MESSAGE_SIZE];
     bool changed = false;

@@ -7,8 +7,8 @@
 #pragma once
 #include <stdbool.h>
 
-struct tb_edge_net;
-struct tb_edge_net *tb_edge_net_open(void);     /* NULL: the system does not tell */
-void tb_edge_net_free(struct tb_edge_net *net); /* NULL is fine */
+struct tb_netlink_watch;
+struct tb_netlink_watch *tb_netlink_watch_open(void);     /* NULL: the system does not tell */
+void tb_netlink_watch_free(struct tb_netlink_watch *net); /* NULL is fine */
 /* Since the last call; NULL: false. */
-bool tb_edge_net_changed(struct tb_edge_net *net);
+bool tb_netlink_watch_changed(struct tb_netlink_watch *net);

@@ -5,14 +5,14 @@
 /* As long as the consumer lives it runs what it is asked to within seconds. */
 #define HOLD_UP_MS (60 * 60 * 1000)
 
-static enum tb_code open_reader(const char *path, struct tb_view_moving **ret_moving,
+static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_moving,
                                 struct tb_error *err)
 {
     struct tb_view_reader *reader = NULL;
     enum tb_code code;
 
     TB_TRY(tb_view_sqlite_reader(path, &reader, err));
-    code = tb_view_moving_new(reader, ret_moving, err);
+    code = tb_switch_reader_new(reader, ret_moving, err);
     if (code != TB_OK)
         reader->ops->free(reader);
     return code;
@@ -34,7 +34,7 @@ enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_visitor(((struct edge *)ctx)->log, EDGE_TOPIC, ret_reader, err);
+    return tb_log_inproc_standalone_reader(((struct edge *)ctx)->log, EDGE_TOPIC, ret_reader, err);
 }
 
 struct held {
@@ -61,7 +61,7 @@ static enum tb_code on_hold_up(void *ctx, enum tb_code (*call)(void *arg, struct
     struct held held = {.call = call, .arg = arg};
     enum tb_code code;
 
-    code = tb_consumer_ask(edge->consumer, run_held, &held, HOLD_UP_MS, err);
+    code = tb_consumer_call(edge->consumer, run_held, &held, HOLD_UP_MS, err);
     TB_ASSERT(atomic_load(&held.begun) == atomic_load(&held.ended));
     return atomic_load(&held.begun) ? code : (err->code = TB_BUSY);
 }
@@ -70,7 +70,7 @@ static void on_moved(void *ctx, struct tb_view *view)
 {
     struct edge *edge = ctx;
 
-    tb_consumer_move(edge->consumer, view);
+    tb_consumer_switch_view(edge->consumer, view);
     edge->view = view;
 }
 
@@ -99,13 +99,13 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_sqlite_edition,
+        .edition = &tb_rebuild_sqlite_backend,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .rules = tb_view_rules(config),
         .topic = EDGE_TOPIC,
         .partitions = TB_LOG_PARTITIONS,
-        .entered = tb_view_rebuild_entered,
+        .entered = tb_diag_rebuild_state,
         .ctx = edge,
     };
 
@@ -114,9 +114,9 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
     return tb_rebuild_new(&options, &edge->rebuild, err);
 }
 
-static void free_moving(struct tb_view_moving *moving)
+static void free_moving(struct tb_switch_reader *moving)
 {
-    struct tb_view_reader *reader = moving ? tb_view_moving_reader(moving) : NULL;
+    struct tb_view_reader *reader = moving ? tb_switch_reader_base(moving) : NULL;
 
     if (reader)
         reader->ops->free(reader);
@@ -138,13 +138,13 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return tb_rebuild_start(((struct edge *)ctx)->rebuild, job, err);
 }
 
-static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
-                   struct tb_rebuild_views *ret_views)
+static void on_get(void *ctx, struct tb_rebuild_progress *ret_figures,
+                   struct tb_rebuild_generations *ret_views)
 {
     struct edge *edge = ctx;
 
-    tb_rebuild_get(edge->rebuild, ret_figures);
-    tb_rebuild_sqlite_views(edge->views, ret_views);
+    tb_rebuild_get_progress(edge->rebuild, ret_figures);
+    tb_rebuild_sqlite_generations(edge->views, ret_views);
 }
 
 const struct tb_api_rebuild tb_edge_rebuild_role = {.start = on_start, .get = on_get};

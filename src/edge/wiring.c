@@ -17,7 +17,7 @@ static void on_committed(void *ctx)
 
     tb_relay_wake(edge->relay);
     if (edge->kafka)
-        tb_edge_kafka_wake(edge->kafka);
+        tb_kafka_uplink_wake(edge->kafka);
 }
 
 static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
@@ -58,67 +58,70 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct edge *edge = ctx;
 
-    tb_log_inproc_release(edge->log, EDGE_TOPIC, partition, next);
+    tb_log_inproc_allow_removal(edge->log, EDGE_TOPIC, partition, next);
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct edge *edge = ctx;
 
-    tb_diag_letters(plan);
-    tb_api_applied(edge->api, plan);
+    tb_diag_dead_letters(plan);
+    tb_api_notify_plan(edge->api, plan);
 }
 
 static void on_guest(void *ctx)
 {
     struct edge *edge = ctx;
 
-    tb_relay_ring(edge->relay);
+    tb_relay_wake_for_append(edge->relay);
 }
 
-static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
+                      const struct tb_record *record)
 {
     struct edge *edge = ctx;
     struct tb_error err = {0};
 
-    if (tb_log_guests_post(edge->guests, record, &err) != TB_OK)
+    if (tb_append_queue_post(edge->append_queue, record, &err) != TB_OK)
         return false;
-    tb_diag_letter_follows(EDGE_TOPIC, letter);
+    tb_diag_dead_letter_redrive(EDGE_TOPIC, letter);
     return true;
 }
 
 static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
 {
-    return tb_log_guests_send(((struct edge *)ctx)->guests, record, LETTER_WAIT_MS, err);
+    return tb_append_queue_send(((struct edge *)ctx)->append_queue, record, LETTER_WAIT_MS, err);
 }
 
-static enum tb_code on_drop_letter(void *ctx, struct tb_letter_place place, struct tb_error *err)
+static enum tb_code on_drop_letter(void *ctx, struct tb_dead_letter_position place,
+                                   struct tb_error *err)
 {
-    return tb_consumer_drop(((struct edge *)ctx)->consumer, place, LETTER_WAIT_MS, err);
+    return tb_consumer_drop_dead_letter(((struct edge *)ctx)->consumer, place, LETTER_WAIT_MS,
+                                        err);
 }
 
 /* In the embedded edition the relay is the link. */
-static void relay_figures(const struct tb_relay *relay, struct tb_link_figures *ret_figures)
+static void relay_figures(const struct tb_relay *relay, struct tb_link_status *ret_figures)
 {
     static const char *const names[TB_RELAY_STATE_COUNT] = {
         [TB_RELAY_RUNNING] = "online",
-        [TB_RELAY_HELD] = "forced-offline",
+        [TB_RELAY_OFFLINE] = "forced-offline",
         [TB_RELAY_FAILING] = "offline",
     };
     enum tb_relay_state state = tb_relay_state(relay);
 
-    *ret_figures = (struct tb_link_figures){.state = names[state],
-                                            .since_ms = tb_relay_since_ms(relay),
-                                            .relay_sent = tb_relay_sent(relay),
-                                            .relay_state = tb_relay_state_name(state)};
+    *ret_figures = (struct tb_link_status){.state = names[state],
+                                           .since_ms = tb_relay_since_ms(relay),
+                                           .relay_sent = tb_relay_sent(relay),
+                                           .relay_state = tb_relay_state_name(state)};
 }
 
-static void on_link(void *ctx, struct tb_link_figures *ret_figures)
+static void on_link(void *ctx, struct tb_link_status *ret_figures)
 {
     struct edge *edge = ctx;
 
     if (edge->kafka)
-        tb_edge_kafka_figures(edge->kafka, ret_figures);
+        tb_kafka_uplink_status(edge->kafka, ret_figures);
     else
         relay_figures(edge->relay, ret_figures);
     for (int i = 0; i < TB_RELAY_STATE_COUNT; i++)
@@ -146,9 +149,9 @@ static void on_forced(void *ctx, bool offline)
     struct edge *edge = ctx;
 
     if (edge->kafka)
-        tb_edge_kafka_force(edge->kafka, offline);
+        tb_kafka_uplink_set_offline(edge->kafka, offline);
     else
-        tb_relay_hold(edge->relay, offline);
+        tb_relay_set_offline(edge->relay, offline);
     tb_diag(TB_DIAG_INFO, "link.forced", offline ? "link forced offline" : "link set to auto");
 }
 
@@ -177,7 +180,7 @@ static enum tb_code open_store(struct edge *edge, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
-        .event_max_bytes = is_connected(edge) ? tb_edge_kafka_event_max() : 0,
+        .event_max_bytes = is_connected(edge) ? tb_kafka_uplink_event_max() : 0,
     };
     int64_t known = 0;
 
@@ -227,18 +230,18 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
 
-    TB_TRY(tb_log_guests_new(on_guest, edge, &edge->guests, err));
+    TB_TRY(tb_append_queue_new(on_guest, edge, &edge->append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
     TB_TRY(tb_log_inproc_writer(edge->log, EDGE_TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
-    options.guests = edge->guests;
+    options.append_queue = edge->append_queue;
     return tb_relay_new(&options, &edge->relay, err);
 }
 
 static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_edge_kafka_options options = {
+    const struct tb_kafka_uplink_options options = {
         .config = edge->config,
         .store_path = edge->store_path,
         .forced_offline = edge->forced_offline,
@@ -249,7 +252,7 @@ static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
 
-    return is_connected(edge) ? tb_edge_kafka_open(&options, &edge->kafka, err) : TB_OK;
+    return is_connected(edge) ? tb_kafka_uplink_open(&options, &edge->kafka, err) : TB_OK;
 }
 
 static enum tb_code open_view(struct edge *edge, struct tb_error *err)
@@ -295,7 +298,9 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .edge = &role,
-        .letters = {.send = on_send_letter, .drop = on_drop_letter, .audit = tb_diag_letter_audit},
+        .letters = {.send = on_send_letter,
+                    .drop = on_drop_letter,
+                    .audit = tb_diag_dead_letter_audit},
         .rebuild = tb_edge_rebuild_role,
         .consumer = tb_consumer_stats(edge->consumer),
         .topic = EDGE_TOPIC,
@@ -310,11 +315,11 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
-    options.here = (struct tb_asker){.view = tb_view_moving_reader(edge->api_view),
-                                     .outbox = edge->api_outbox};
-    options.lists[0] = (struct tb_asker){.view = tb_view_moving_reader(edge->query_view),
-                                         .outbox = edge->query_outbox,
-                                         .store = edge->query_orders};
+    options.here = (struct tb_query_context){.view = tb_switch_reader_base(edge->api_view),
+                                             .outbox = edge->api_outbox};
+    options.lists[0] = (struct tb_query_context){.view = tb_switch_reader_base(edge->query_view),
+                                                 .outbox = edge->query_outbox,
+                                                 .store = edge->query_orders};
     return tb_api_open(&options, &edge->api, err);
 }
 
@@ -336,13 +341,13 @@ enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
     snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", path);
     snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", path);
     TB_TRY(tb_log_inproc_open(edge->log_path, &tb_clock_system, &edge->log, err));
-    tb_log_inproc_keep(edge->log, tb_config_int(edge->config, TB_RETENTION_LOG));
+    tb_log_inproc_set_retention(edge->log, tb_config_int(edge->config, TB_RETENTION_LOG));
     TB_TRY(open_store(edge, err));
     TB_TRY(open_bridge(edge, err));
     TB_TRY(open_kafka(edge, err));
     TB_TRY(open_view(edge, err));
     TB_TRY(open_api(edge, err));
-    tb_data_dir_describe(edge->dir, tb_api_url(edge->api));
+    tb_data_dir_write_owner(edge->dir, tb_api_url(edge->api));
     return TB_OK;
 }
 
@@ -355,9 +360,9 @@ void tb_edge_close(struct edge *edge)
     tb_edge_close_view(edge);
     if (edge->log_reader)
         edge->log_reader->ops->free(edge->log_reader);
-    tb_edge_kafka_free(edge->kafka);
+    tb_kafka_uplink_free(edge->kafka);
     tb_relay_free(edge->relay);
-    tb_log_guests_free(edge->guests);
+    tb_append_queue_free(edge->append_queue);
     if (edge->log_writer)
         edge->log_writer->ops->free(edge->log_writer);
     tb_outbox_reader_free(edge->relay_outbox);

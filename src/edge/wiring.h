@@ -28,11 +28,11 @@ struct edge {
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;
     struct tb_order_reader *query_orders;
-    struct tb_relay *relay;       /* into the log on this node */
-    struct tb_log_guests *guests; /* dead letters on their way into it again */
-    struct tb_edge_kafka *kafka;  /* the second relay; NULL in the embedded edition */
-    struct tb_view *view;         /* the consumer's */
-    struct tb_view_moving *api_view, *query_view;
+    struct tb_relay *relay;               /* into the log on this node */
+    struct tb_append_queue *append_queue; /* dead letters on their way into it again */
+    struct tb_kafka_uplink *kafka;        /* the second relay; NULL in the embedded edition */
+    struct tb_view *view;                 /* the consumer's */
+    struct tb_switch_reader *api_view, *query_view;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *views;
     struct tb_rebuild *rebuild;

@@ -94,8 +94,8 @@ static void add_placed(struct tb_buf *out, const struct tb_order *order)
     tb_buf_adds(out, " has been placed. It will appear in your order history shortly.\"");
 }
 
-void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
-                    const struct tb_order *order)
+void tb_answer_success(struct tb_answer *answer, enum tb_command_type type,
+                       const struct tb_order *order)
 {
     struct tb_buf *out = &answer->body;
 
@@ -115,23 +115,23 @@ void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
     end(answer);
 }
 
-static void add_errors(struct tb_buf *out, const struct tb_faults *faults)
+static void add_errors(struct tb_buf *out, const struct tb_field_errors *errors)
 {
-    size_t listed = faults->count < TB_FAULTS_MAX ? faults->count : TB_FAULTS_MAX;
+    size_t listed = errors->count < TB_FIELD_ERRORS_MAX ? errors->count : TB_FIELD_ERRORS_MAX;
 
     tb_json_member_key(out, "errors");
     tb_buf_addc(out, '[');
     for (size_t i = 0; i < listed; i++) {
         tb_buf_adds(out, i > 0 ? ",{" : "{");
-        tb_json_member_str(out, "pointer", faults->list[i].pointer);
-        tb_json_member_str(out, "detail", faults->list[i].detail);
+        tb_json_member_str(out, "pointer", errors->list[i].pointer);
+        tb_json_member_str(out, "detail", errors->list[i].detail);
         tb_buf_addc(out, '}');
     }
     tb_buf_addc(out, ']');
 }
 
 void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
-                       const struct tb_faults *faults)
+                       const struct tb_field_errors *errors)
 {
     struct tb_buf *out = &answer->body;
 
@@ -141,19 +141,19 @@ void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
     tb_json_member_str(out, "title", tb_str_of(tb_http_reason(status)));
     tb_json_member_int(out, "status", status);
     tb_json_member_str(out, "detail", tb_str_of(detail));
-    if (faults && faults->count > 0)
-        add_errors(out, faults);
+    if (errors && errors->count > 0)
+        add_errors(out, errors);
     end(answer);
 }
 
-void tb_answer_failed(struct tb_answer *answer, const struct tb_error *err,
-                      const struct tb_faults *faults)
+void tb_answer_from_error(struct tb_answer *answer, const struct tb_error *err,
+                          const struct tb_field_errors *errors)
 {
     int status = 500, retry_after_s = 0;
 
     switch (err->code) {
     case TB_INVALID:
-        status = faults && faults->count > 0 ? 422 : 400;
+        status = errors && errors->count > 0 ? 422 : 400;
         break;
     case TB_NOT_FOUND:
         status = 404;
@@ -176,6 +176,6 @@ void tb_answer_failed(struct tb_answer *answer, const struct tb_error *err,
     case TB_INTERNAL:
         break;
     }
-    tb_answer_problem(answer, status, err->text, err->code == TB_INVALID ? faults : NULL);
+    tb_answer_problem(answer, status, err->text, err->code == TB_INVALID ? errors : NULL);
     answer->retry_after_s = answer->status == status ? retry_after_s : answer->retry_after_s;
 }

@@ -20,14 +20,14 @@ struct tb_answer {
 void tb_answer_release(struct tb_answer *answer);
 
 /* 201 or 200 for a command carried out; order is the order after the event. */
-void tb_answer_done(struct tb_answer *answer, enum tb_command_type type,
-                    const struct tb_order *order);
+void tb_answer_success(struct tb_answer *answer, enum tb_command_type type,
+                       const struct tb_order *order);
 /* application/problem+json (RFC 9457): type, title (the status's reason phrase), status, detail,
  * and errors when faults is not NULL and not empty. */
 void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
-                       const struct tb_faults *faults);
+                       const struct tb_field_errors *errors);
 /* The status for a failed command: TB_INVALID 422 with faults, 400 without; TB_NOT_FOUND 404;
  * TB_CONFLICT err->native; TB_BUSY, TB_UNAVAILABLE, TB_UNKNOWN 503; TB_FULL 507; else 500. */
-void tb_answer_failed(struct tb_answer *answer, const struct tb_error *err,
-                      const struct tb_faults *faults);
+void tb_answer_from_error(struct tb_answer *answer, const struct tb_error *err,
+                          const struct tb_field_errors *errors);
 const char *tb_http_reason(int status); /* "Created"; "" if not known */

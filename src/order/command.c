@@ -24,98 +24,101 @@ static struct tb_str keep(struct tb_arena *arena, const char *text, struct tb_st
     return copy.ptr ? copy : fallback;
 }
 
-void tb_fault_add(struct tb_faults *faults, struct tb_arena *arena, const char *pointer,
-                  const char *format, ...)
+void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
+                        const char *pointer, const char *format, ...)
 {
     char detail[DETAIL_SIZE];
     va_list args;
 
-    if (faults->count++ >= TB_FAULTS_MAX)
+    if (errors->count++ >= TB_FIELD_ERRORS_MAX)
         return;
     va_start(args, format);
     (void)vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
-    struct tb_fault *fault = &faults->list[faults->count - 1];
+    struct tb_field_error *fault = &errors->list[errors->count - 1];
     fault->pointer = keep(arena, pointer, TB_STR(""));
     fault->detail = keep(arena, detail, TB_STR("is wrong"));
 }
 
 /* Not required, but if it is there it is within the day that clocks may differ. */
-static void read_placed_at(struct tb_reader *reader, const struct tb_json *value, int64_t now_ms,
-                           struct tb_command *command)
+static void read_placed_at(struct tb_field_reader *reader, const struct tb_json *value,
+                           int64_t now_ms, struct tb_command *command)
 {
     int64_t placed_ms = 0;
 
-    if (!tb_read_placed_at(reader, "placedAt", value, false, &placed_ms))
+    if (!tb_order_read_placed_at(reader, "placedAt", value, false, &placed_ms))
         return;
     if (placed_ms > now_ms + TB_PLACED_AHEAD_MAX_MS) {
-        tb_reader_fault(reader, TB_AT_ROOT, "placedAt",
-                        "must not be more than a day ahead of the till's clock");
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "placedAt",
+                             "must not be more than a day ahead of the till's clock");
         return;
     }
     command->has_placed_at = true;
     command->placed_at_ms = placed_ms;
 }
 
-static void read_place(struct tb_reader *reader, const struct tb_json *root,
-                       const struct tb_command_rules *rules, struct tb_command *command)
+static void read_place(struct tb_field_reader *reader, const struct tb_json *root,
+                       const struct tb_command_context *rules, struct tb_command *command)
 {
     enum { ORDER_ID, CUSTOMER, SOURCE, KIND, CURRENCY, LINES, ADDRESS, PLACED_AT, COUNT };
-    static const struct tb_field fields[COUNT] = {
-        [ORDER_ID] = TB_FIELD("orderId"),        [CUSTOMER] = TB_FIELD("customerId"),
-        [SOURCE] = TB_FIELD("source"),           [KIND] = TB_FIELD("kind"),
-        [CURRENCY] = TB_FIELD("currency"),       [LINES] = TB_FIELD("lines"),
-        [ADDRESS] = TB_FIELD("shippingAddress"), [PLACED_AT] = TB_FIELD("placedAt"),
+    static const struct tb_field_name fields[COUNT] = {
+        [ORDER_ID] = TB_FIELD_NAME("orderId"),        [CUSTOMER] = TB_FIELD_NAME("customerId"),
+        [SOURCE] = TB_FIELD_NAME("source"),           [KIND] = TB_FIELD_NAME("kind"),
+        [CURRENCY] = TB_FIELD_NAME("currency"),       [LINES] = TB_FIELD_NAME("lines"),
+        [ADDRESS] = TB_FIELD_NAME("shippingAddress"), [PLACED_AT] = TB_FIELD_NAME("placedAt"),
     };
     const struct tb_json *m[COUNT];
 
-    if (!tb_read_members(reader, TB_AT_ROOT, root, fields, COUNT, m))
+    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, COUNT, m))
         return;
-    (void)tb_read_uuid(reader, TB_AT_ROOT, "orderId", m[ORDER_ID], false, command->order_id);
-    (void)tb_read_customer(reader, m[CUSTOMER], &command->customer_id);
-    if (!tb_read_source(reader, m[SOURCE], false, &command->source))
+    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "orderId", m[ORDER_ID], false,
+                             command->order_id);
+    (void)tb_order_read_customer(reader, m[CUSTOMER], &command->customer_id);
+    if (!tb_order_read_source(reader, m[SOURCE], false, &command->source))
         command->source = TB_STR("UNKNOWN");
-    bool kind_known = tb_read_kind(reader, m[KIND], false, &command->kind) || !m[KIND];
+    bool kind_known = tb_order_read_kind(reader, m[KIND], false, &command->kind) || !m[KIND];
     (void)snprintf(command->currency, sizeof(command->currency), "%s", rules->currency);
-    (void)tb_read_currency(reader, m[CURRENCY], false, command->currency);
-    tb_read_lines(reader, m[LINES], rules->lines_max, &command->lines, &command->line_count);
+    (void)tb_order_read_currency(reader, m[CURRENCY], false, command->currency);
+    tb_order_read_lines(reader, m[LINES], rules->lines_max, &command->lines, &command->line_count);
     if (kind_known)
-        tb_check_signs(reader, "/lines", command->lines, command->line_count, command->kind);
+        tb_order_check_signs(reader, "/lines", command->lines, command->line_count, command->kind);
     if (m[ADDRESS]) {
-        tb_read_address(reader, (struct tb_at){"/shippingAddress", -1}, m[ADDRESS],
-                        &command->address);
+        tb_order_read_address(reader, (struct tb_field_path){"/shippingAddress", -1}, m[ADDRESS],
+                              &command->address);
         command->has_address = true;
     }
     read_placed_at(reader, m[PLACED_AT], rules->now_ms, command);
-    tb_check_total(reader, "/lines", command->lines, command->line_count, &command->total_minor);
+    tb_order_check_total(reader, "/lines", command->lines, command->line_count,
+                         &command->total_minor);
 }
 
-static void read_lines(struct tb_reader *reader, const struct tb_json *root,
-                       const struct tb_command_rules *rules, struct tb_command *command)
+static void read_lines(struct tb_field_reader *reader, const struct tb_json *root,
+                       const struct tb_command_context *rules, struct tb_command *command)
 {
-    static const struct tb_field fields[] = {TB_FIELD("lines")};
+    static const struct tb_field_name fields[] = {TB_FIELD_NAME("lines")};
     const struct tb_json *lines;
 
-    if (tb_read_members(reader, TB_AT_ROOT, root, fields, 1, &lines))
-        tb_read_lines(reader, lines, rules->lines_max, &command->lines, &command->line_count);
+    if (tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, 1, &lines))
+        tb_order_read_lines(reader, lines, rules->lines_max, &command->lines,
+                            &command->line_count);
 }
 
-static void read_cancel(struct tb_reader *reader, const struct tb_json *root,
+static void read_cancel(struct tb_field_reader *reader, const struct tb_json *root,
                         struct tb_command *command)
 {
-    static const struct tb_text_rule rule = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
-    static const struct tb_field fields[] = {TB_FIELD("reason")};
+    static const struct tb_text_field rule = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
+    static const struct tb_field_name fields[] = {TB_FIELD_NAME("reason")};
     const struct tb_json *reason;
 
-    if (!tb_read_members(reader, TB_AT_ROOT, root, fields, 1, &reason))
+    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, 1, &reason))
         return;
-    (void)tb_read_text(reader, TB_AT_ROOT, reason, &rule, &command->reason);
+    (void)tb_field_read_text(reader, TB_FIELD_PATH_ROOT, reason, &rule, &command->reason);
     if (command->reason.len == 0)
         command->reason = (struct tb_str){NULL, 0};
 }
 
-static void read_body(struct tb_reader *reader, const struct tb_json *root,
-                      const struct tb_command_rules *rules, struct tb_command *command)
+static void read_body(struct tb_field_reader *reader, const struct tb_json *root,
+                      const struct tb_command_context *rules, struct tb_command *command)
 {
     const struct tb_json *none;
 
@@ -124,14 +127,14 @@ static void read_body(struct tb_reader *reader, const struct tb_json *root,
         read_place(reader, root, rules, command);
         break;
     case TB_CMD_ADDRESS:
-        tb_read_address(reader, TB_AT_ROOT, root, &command->address);
+        tb_order_read_address(reader, TB_FIELD_PATH_ROOT, root, &command->address);
         command->has_address = true;
         break;
     case TB_CMD_LINES:
         read_lines(reader, root, rules, command);
         break;
     case TB_CMD_SHIP:
-        (void)tb_read_members(reader, TB_AT_ROOT, root, NULL, 0, &none);
+        (void)tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, NULL, 0, &none);
         break;
     case TB_CMD_CANCEL:
         read_cancel(reader, root, command);
@@ -142,20 +145,20 @@ static void read_body(struct tb_reader *reader, const struct tb_json *root,
 }
 
 enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
-                              const struct tb_command_rules *rules, struct tb_arena *arena,
-                              struct tb_command *ret_command, struct tb_faults *ret_faults,
+                              const struct tb_command_context *rules, struct tb_arena *arena,
+                              struct tb_command *ret_command, struct tb_field_errors *ret_faults,
                               struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_command command = {.type = type};
-    struct tb_reader reader = {
-        .arena = arena, .faults = ret_faults, .err = err, .copy = true, .refuse_unknown = true};
+    struct tb_field_reader reader = {
+        .arena = arena, .errors = ret_faults, .err = err, .copy = true, .refuse_unknown = true};
 
     ret_faults->count = 0;
     if (body.len > 0 || (type != TB_CMD_SHIP && type != TB_CMD_CANCEL)) {
         TB_TRY(tb_json_parse(body, rules->depth_max, &root, err));
         read_body(&reader, root, rules, &command);
-        TB_TRY(tb_reader_end(&reader, "the body"));
+        TB_TRY(tb_field_reader_end(&reader, "the body"));
     }
     *ret_command = command;
     return TB_OK;

@@ -39,21 +39,21 @@ struct tb_command {
     struct tb_str reason; /* CANCEL; absent: none */
 };
 
-#define TB_FAULTS_MAX 100 /* further ones are counted, not listed */
-struct tb_fault {
+#define TB_FIELD_ERRORS_MAX 100 /* further ones are counted, not listed */
+struct tb_field_error {
     struct tb_str pointer; /* JSON pointer, RFC 6901; "" is the whole body */
     struct tb_str detail;
 };
-struct tb_faults {
-    struct tb_fault list[TB_FAULTS_MAX];
-    size_t count; /* may exceed TB_FAULTS_MAX */
+struct tb_field_errors {
+    struct tb_field_error list[TB_FIELD_ERRORS_MAX];
+    size_t count; /* may exceed TB_FIELD_ERRORS_MAX */
 };
 /* Texts are copied into the arena. Used by the parser and by decide. */
-void tb_fault_add(struct tb_faults *faults, struct tb_arena *arena, const char *pointer,
-                  const char *format, ...) TB_PRINTF(4, 5);
+void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
+                        const char *pointer, const char *format, ...) TB_PRINTF(4, 5);
 
 /* What a body is judged against. */
-struct tb_command_rules {
+struct tb_command_context {
     const char *currency; /* the node's, when the body names none */
     int64_t now_ms;       /* placedAt may be at most a day ahead */
     size_t lines_max;
@@ -63,6 +63,6 @@ struct tb_command_rules {
 /* body: the bytes of the request; empty is allowed for SHIP and CANCEL only. order_id and
  * expected_version are the caller's to fill after. */
 TB_CHECKED enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
-                                         const struct tb_command_rules *rules,
+                                         const struct tb_command_context *rules,
                                          struct tb_arena *arena, struct tb_command *ret_command,
-                                         struct tb_faults *ret_faults, struct tb_error *err);
+                                         struct tb_field_errors *ret_faults, struct tb_error *err);

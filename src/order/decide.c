@@ -80,13 +80,14 @@ static enum tb_code check_present(const struct tb_command *command, const struct
 
 static enum tb_code change_lines(const struct tb_command *command, const struct tb_order *current,
                                  struct tb_arena *arena, struct tb_event *event,
-                                 struct tb_faults *faults, struct tb_error *err)
+                                 struct tb_field_errors *errors, struct tb_error *err)
 {
-    struct tb_reader reader = {.arena = arena, .faults = faults, .err = err};
+    struct tb_field_reader reader = {.arena = arena, .errors = errors, .err = err};
 
-    tb_check_signs(&reader, "/lines", command->lines, command->line_count, current->kind);
-    tb_check_total(&reader, "/lines", command->lines, command->line_count, &event->total_minor);
-    TB_TRY(tb_reader_end(&reader, "the body"));
+    tb_order_check_signs(&reader, "/lines", command->lines, command->line_count, current->kind);
+    tb_order_check_total(&reader, "/lines", command->lines, command->line_count,
+                         &event->total_minor);
+    TB_TRY(tb_field_reader_end(&reader, "the body"));
     event->type = TB_EVENT_TOTAL_CHANGED;
     event->lines = command->lines;
     event->line_count = command->line_count;
@@ -95,7 +96,7 @@ static enum tb_code change_lines(const struct tb_command *command, const struct 
 
 static enum tb_code change(const struct tb_command *command, const struct tb_order *current,
                            struct tb_arena *arena, struct tb_event *event,
-                           struct tb_faults *faults, struct tb_error *err)
+                           struct tb_field_errors *errors, struct tb_error *err)
 {
     TB_TRY(check_present(command, current, err));
     memcpy(event->order_id, current->order_id, sizeof(event->order_id));
@@ -106,7 +107,7 @@ static enum tb_code change(const struct tb_command *command, const struct tb_ord
         event->address = command->address;
         return TB_OK;
     case TB_CMD_LINES:
-        return change_lines(command, current, arena, event, faults, err);
+        return change_lines(command, current, arena, event, errors, err);
     case TB_CMD_SHIP:
         event->type = TB_EVENT_SHIPPED;
         return TB_OK;
@@ -123,7 +124,7 @@ static enum tb_code change(const struct tb_command *command, const struct tb_ord
 
 enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                        const struct tb_decide_context *context, struct tb_arena *arena,
-                       struct tb_event *ret_event, struct tb_faults *ret_faults,
+                       struct tb_event *ret_event, struct tb_field_errors *ret_faults,
                        struct tb_error *err)
 {
     struct tb_event event = {.occurred_at_ms = sane_ms(context->now_ms)};

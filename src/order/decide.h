@@ -29,5 +29,5 @@ struct tb_decide_context {
  * currency of it are read. */
 TB_CHECKED enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                                   const struct tb_decide_context *context, struct tb_arena *arena,
-                                  struct tb_event *ret_event, struct tb_faults *ret_faults,
+                                  struct tb_event *ret_event, struct tb_field_errors *ret_faults,
                                   struct tb_error *err);

@@ -5,14 +5,14 @@
 #define TYPE_PLACED_V1 "OrderPlaced.v1"
 
 enum { ORDER_ID, VERSION, OCCURRED_AT, ADDRESS, LINES, TOTAL, REASON, FIELD_COUNT };
-static const struct tb_field fields[FIELD_COUNT] = {
-    [ORDER_ID] = TB_FIELD("orderId"),
-    [VERSION] = TB_FIELD("version"),
-    [OCCURRED_AT] = TB_FIELD("occurredAt"),
-    [ADDRESS] = TB_FIELD("shippingAddress"),
-    [LINES] = TB_FIELD("lines"),
-    [TOTAL] = TB_FIELD("totalMinor"),
-    [REASON] = TB_FIELD("reason"),
+static const struct tb_field_name fields[FIELD_COUNT] = {
+    [ORDER_ID] = TB_FIELD_NAME("orderId"),
+    [VERSION] = TB_FIELD_NAME("version"),
+    [OCCURRED_AT] = TB_FIELD_NAME("occurredAt"),
+    [ADDRESS] = TB_FIELD_NAME("shippingAddress"),
+    [LINES] = TB_FIELD_NAME("lines"),
+    [TOTAL] = TB_FIELD_NAME("totalMinor"),
+    [REASON] = TB_FIELD_NAME("reason"),
 };
 
 static bool find_type(struct tb_str name, enum tb_event_type *ret_type)
@@ -39,51 +39,54 @@ static void read_identity(const struct tb_json *value, struct tb_event *event)
         event->version = number;
 }
 
-static void read_new_lines(struct tb_reader *reader, const struct tb_json **m,
+static void read_new_lines(struct tb_field_reader *reader, const struct tb_json **m,
                            struct tb_event *event)
 {
     int64_t total_minor = 0;
 
-    tb_read_lines(reader, m[LINES], TB_LINES_MAX, &event->lines, &event->line_count);
+    tb_order_read_lines(reader, m[LINES], TB_LINES_MAX, &event->lines, &event->line_count);
     /* The order's kind is not told, but a kind has one sign. */
     if (event->line_count > 0)
-        tb_check_signs(reader, "/lines", event->lines, event->line_count,
-                       event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);
-    (void)tb_read_int(reader, TB_AT_ROOT, "totalMinor", m[TOTAL], -TB_TOTAL_MAX, TB_TOTAL_MAX,
-                      &event->total_minor);
-    tb_check_total(reader, "/lines", event->lines, event->line_count, &total_minor);
-    if (reader->fault_count == 0 && total_minor != event->total_minor)
-        tb_reader_fault(reader, TB_AT_ROOT, "totalMinor", "is not the sum of the lines, %lld",
-                        (long long)total_minor);
+        tb_order_check_signs(reader, "/lines", event->lines, event->line_count,
+                             event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);
+    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "totalMinor", m[TOTAL], -TB_TOTAL_MAX,
+                            TB_TOTAL_MAX, &event->total_minor);
+    tb_order_check_total(reader, "/lines", event->lines, event->line_count, &total_minor);
+    if (reader->error_count == 0 && total_minor != event->total_minor)
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "totalMinor",
+                             "is not the sum of the lines, %lld", (long long)total_minor);
 }
 
-static void read_change(struct tb_reader *reader, const struct tb_json *value,
+static void read_change(struct tb_field_reader *reader, const struct tb_json *value,
                         struct tb_event *event)
 {
-    static const struct tb_text_rule rule_reason = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
+    static const struct tb_text_field rule_reason = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY,
+                                                     false};
     const struct tb_json *m[FIELD_COUNT];
 
-    if (!tb_read_members(reader, TB_AT_ROOT, value, fields, FIELD_COUNT, m))
+    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, value, fields, FIELD_COUNT, m))
         return;
-    (void)tb_read_uuid(reader, TB_AT_ROOT, "orderId", m[ORDER_ID], true, event->order_id);
+    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "orderId", m[ORDER_ID], true,
+                             event->order_id);
     /* Version 1 is the placing itself. */
-    (void)tb_read_int(reader, TB_AT_ROOT, "version", m[VERSION], 2, TB_JSON_INT_MAX,
-                      &event->version);
-    (void)tb_read_time(reader, TB_AT_ROOT, "occurredAt", m[OCCURRED_AT], true,
-                       &event->occurred_at_ms);
+    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "version", m[VERSION], 2, TB_JSON_INT_MAX,
+                            &event->version);
+    (void)tb_field_read_time(reader, TB_FIELD_PATH_ROOT, "occurredAt", m[OCCURRED_AT], true,
+                             &event->occurred_at_ms);
     if (event->type == TB_EVENT_TOTAL_CHANGED) {
         read_new_lines(reader, m, event);
     } else if (event->type == TB_EVENT_CANCELLED) {
-        (void)tb_read_text(reader, TB_AT_ROOT, m[REASON], &rule_reason, &event->reason);
+        (void)tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[REASON], &rule_reason,
+                                 &event->reason);
     } else if (event->type == TB_EVENT_ADDRESS_CHANGED && !m[ADDRESS]) {
-        tb_reader_fault(reader, TB_AT_ROOT, "shippingAddress", "is missing");
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "shippingAddress", "is missing");
     } else if (event->type == TB_EVENT_ADDRESS_CHANGED) {
-        tb_read_address(reader, (struct tb_at){"/shippingAddress", -1}, m[ADDRESS],
-                        &event->address);
+        tb_order_read_address(reader, (struct tb_field_path){"/shippingAddress", -1}, m[ADDRESS],
+                              &event->address);
     }
 }
 
-static void read_placed(struct tb_reader *reader, const struct tb_json *value, bool v1,
+static void read_placed(struct tb_field_reader *reader, const struct tb_json *value, bool v1,
                         const struct tb_event_context *context, struct tb_event *event)
 {
     struct tb_order *order = &event->order;
@@ -92,14 +95,15 @@ static void read_placed(struct tb_reader *reader, const struct tb_json *value, b
         tb_order_read_v1(reader, value, context, order);
     else
         tb_order_read(reader, value, order);
-    if (reader->fault_count > 0)
+    if (reader->error_count > 0)
         return;
     /* Anything else would put an order back behind changes that were applied. */
     if (order->version != 1)
-        tb_reader_fault(reader, TB_AT_ROOT, "version", "must be 1 when an order is placed");
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "version",
+                             "must be 1 when an order is placed");
     if (order->status != TB_PLACED)
-        tb_reader_fault(reader, TB_AT_ROOT, "status",
-                        "must be \"PLACED\" when an order is placed");
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "status",
+                             "must be \"PLACED\" when an order is placed");
     memcpy(event->order_id, order->order_id, sizeof(event->order_id));
     event->version = order->version;
     event->occurred_at_ms = order->updated_at_ms;
@@ -113,7 +117,7 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
                              struct tb_arena *arena, struct tb_event *ret_event,
                              struct tb_error *err)
 {
-    struct tb_reader reader = {.arena = arena, .err = err};
+    struct tb_field_reader reader = {.arena = arena, .err = err};
     bool v1 = tb_str_eq(context->type, TB_STR(TYPE_PLACED_V1));
     struct tb_event event = {0};
 
@@ -133,7 +137,7 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
         read_placed(&reader, value, v1, context, &event);
     else
         read_change(&reader, value, &event);
-    TB_TRY(tb_reader_end(&reader, "the event"));
+    TB_TRY(tb_field_reader_end(&reader, "the event"));
     *ret_event = event;
     return TB_OK;
 }

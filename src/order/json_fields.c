@@ -6,7 +6,7 @@
 #define POINTER_SIZE (2 * TB_TEXT_MAX + 64)
 #define DETAIL_SIZE 160
 
-static void make_pointer(char out[POINTER_SIZE], struct tb_at at, const char *key)
+static void make_pointer(char out[POINTER_SIZE], struct tb_field_path at, const char *key)
 {
     int len = at.index < 0 ? snprintf(out, POINTER_SIZE, "%s", at.base)
                            : snprintf(out, POINTER_SIZE, "%s/%lld", at.base, (long long)at.index);
@@ -27,40 +27,40 @@ static void make_pointer(char out[POINTER_SIZE], struct tb_at at, const char *ke
     *end = '\0';
 }
 
-void tb_reader_fault(struct tb_reader *reader, struct tb_at at, const char *key,
-                     const char *format, ...)
+void tb_field_reader_fail(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+                          const char *format, ...)
 {
     char pointer[POINTER_SIZE], detail[DETAIL_SIZE];
     va_list args;
 
-    reader->fault_count++;
-    if (!reader->faults && reader->fault_count > 1)
+    reader->error_count++;
+    if (!reader->errors && reader->error_count > 1)
         return;
     va_start(args, format);
     (void)vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
     make_pointer(pointer, at, key);
-    if (reader->faults)
-        tb_fault_add(reader->faults, reader->arena, pointer, "%s", detail);
+    if (reader->errors)
+        tb_field_error_add(reader->errors, reader->arena, pointer, "%s", detail);
     else
         tb_error_set(reader->err, TB_INVALID, "%s %s", pointer[0] ? pointer : "the value", detail);
 }
 
-enum tb_code tb_reader_end(struct tb_reader *reader, const char *what)
+enum tb_code tb_field_reader_end(struct tb_field_reader *reader, const char *what)
 {
     if (reader->out_of_memory)
         return tb_error_set(reader->err, TB_INTERNAL, "out of memory while reading %s", what);
-    if (reader->fault_count == 0)
+    if (reader->error_count == 0)
         return TB_OK;
-    if (!reader->faults)
+    if (!reader->errors)
         return tb_error_wrap(reader->err, "%s", what);
     return tb_error_set(reader->err, TB_INVALID,
-                        reader->fault_count == 1 ? "%s has a fault: correct it and send it again"
+                        reader->error_count == 1 ? "%s has a fault: correct it and send it again"
                                                  : "%s has faults: correct them and send it again",
                         what);
 }
 
-static size_t find_field(const struct tb_field *fields, size_t count, struct tb_str key,
+static size_t find_field(const struct tb_field_name *fields, size_t count, struct tb_str key,
                          size_t expected)
 {
     for (size_t tried = 0, i = expected; tried < count; tried++, i++) {
@@ -72,16 +72,16 @@ static size_t find_field(const struct tb_field *fields, size_t count, struct tb_
     return count;
 }
 
-bool tb_read_members(struct tb_reader *reader, struct tb_at at, const struct tb_json *object,
-                     const struct tb_field *fields, size_t count,
-                     const struct tb_json **ret_members)
+bool tb_field_read_members(struct tb_field_reader *reader, struct tb_field_path at,
+                           const struct tb_json *object, const struct tb_field_name *fields,
+                           size_t count, const struct tb_json **ret_members)
 {
     size_t expected = 0;
 
     memset(ret_members, 0, count * sizeof(*ret_members));
     if (tb_json_type(object) != TB_JSON_OBJECT) {
-        tb_reader_fault(reader, at, NULL, "must be an object, not %s",
-                        tb_json_type_name(tb_json_type(object)));
+        tb_field_reader_fail(reader, at, NULL, "must be an object, not %s",
+                             tb_json_type_name(tb_json_type(object)));
         return false;
     }
     for (const struct tb_json *m = tb_json_first(object); m; m = tb_json_next(m)) {
@@ -92,13 +92,13 @@ bool tb_read_members(struct tb_reader *reader, struct tb_at at, const struct tb_
             ret_members[i] = m;
             expected = i + 1;
         } else if (reader->refuse_unknown && key.len <= TB_TEXT_MAX) {
-            tb_reader_fault(reader, at, key.ptr, "is not a field that is known here");
+            tb_field_reader_fail(reader, at, key.ptr, "is not a field that is known here");
         } else if (reader->refuse_unknown) {
             /* Too long to be told back: the answer must not grow with nonsense. */
-            tb_reader_fault(reader, at, NULL,
-                            "has a field that is not known here, its name %zu "
-                            "bytes long",
-                            key.len);
+            tb_field_reader_fail(reader, at, NULL,
+                                 "has a field that is not known here, its name %zu "
+                                 "bytes long",
+                                 key.len);
         }
     }
     return true;
@@ -121,8 +121,8 @@ static bool chars_ok(struct tb_str text, enum tb_charset chars)
     return true;
 }
 
-static void text_fault(struct tb_reader *reader, struct tb_at at, const struct tb_text_rule *rule,
-                       struct tb_str text)
+static void text_fault(struct tb_field_reader *reader, struct tb_field_path at,
+                       const struct tb_text_field *rule, struct tb_str text)
 {
     static const char *const must[] = {
         [TB_CHARS_ANY] = "must be text",
@@ -132,33 +132,34 @@ static void text_fault(struct tb_reader *reader, struct tb_at at, const struct t
     };
 
     if (rule->min == rule->max && text.len != rule->min)
-        tb_reader_fault(reader, at, rule->key, "must have %zu characters", rule->min);
+        tb_field_reader_fail(reader, at, rule->key, "must have %zu characters", rule->min);
     else if (text.len < rule->min)
-        tb_reader_fault(reader, at, rule->key, "must not be empty");
+        tb_field_reader_fail(reader, at, rule->key, "must not be empty");
     else if (text.len > rule->max)
-        tb_reader_fault(reader, at, rule->key, "must have at most %zu bytes, not %zu", rule->max,
-                        text.len);
+        tb_field_reader_fail(reader, at, rule->key, "must have at most %zu bytes, not %zu",
+                             rule->max, text.len);
     else
-        tb_reader_fault(reader, at, rule->key, "%s", must[rule->chars]);
+        tb_field_reader_fail(reader, at, rule->key, "%s", must[rule->chars]);
 }
 
-static bool is_string(struct tb_reader *reader, struct tb_at at, const char *key,
+static bool is_string(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
                       const struct tb_json *value, bool required)
 {
     if (!value) {
         if (required)
-            tb_reader_fault(reader, at, key, "is missing");
+            tb_field_reader_fail(reader, at, key, "is missing");
         return false;
     }
     if (tb_json_type(value) == TB_JSON_STRING)
         return true;
-    tb_reader_fault(reader, at, key, "must be a string, not %s",
-                    tb_json_type_name(tb_json_type(value)));
+    tb_field_reader_fail(reader, at, key, "must be a string, not %s",
+                         tb_json_type_name(tb_json_type(value)));
     return false;
 }
 
-bool tb_read_text(struct tb_reader *reader, struct tb_at at, const struct tb_json *value,
-                  const struct tb_text_rule *rule, struct tb_str *ret_text)
+bool tb_field_read_text(struct tb_field_reader *reader, struct tb_field_path at,
+                        const struct tb_json *value, const struct tb_text_field *rule,
+                        struct tb_str *ret_text)
 {
     *ret_text = (struct tb_str){NULL, 0};
     if (!is_string(reader, at, rule->key, value, rule->required))
@@ -176,23 +177,23 @@ bool tb_read_text(struct tb_reader *reader, struct tb_at at, const struct tb_jso
     return true;
 }
 
-bool tb_read_int(struct tb_reader *reader, struct tb_at at, const char *key,
-                 const struct tb_json *value, int64_t min, int64_t max, int64_t *ret_value)
+bool tb_field_read_int(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+                       const struct tb_json *value, int64_t min, int64_t max, int64_t *ret_value)
 {
     int64_t number;
 
     if (!value) {
-        tb_reader_fault(reader, at, key, "is missing");
+        tb_field_reader_fail(reader, at, key, "is missing");
     } else if (tb_json_type(value) != TB_JSON_NUMBER) {
-        tb_reader_fault(reader, at, key, "must be a whole number, not %s",
-                        tb_json_type_name(tb_json_type(value)));
+        tb_field_reader_fail(reader, at, key, "must be a whole number, not %s",
+                             tb_json_type_name(tb_json_type(value)));
     } else if (!tb_json_int(value, &number)) {
-        tb_reader_fault(reader, at, key,
-                        "must be a whole number without fraction or exponent, within "
-                        "+-9007199254740991");
+        tb_field_reader_fail(reader, at, key,
+                             "must be a whole number without fraction or exponent, within "
+                             "+-9007199254740991");
     } else if (number < min || number > max) {
-        tb_reader_fault(reader, at, key, "must be from %lld to %lld", (long long)min,
-                        (long long)max);
+        tb_field_reader_fail(reader, at, key, "must be from %lld to %lld", (long long)min,
+                             (long long)max);
     } else {
         *ret_value = number;
         return true;
@@ -200,25 +201,26 @@ bool tb_read_int(struct tb_reader *reader, struct tb_at at, const char *key,
     return false;
 }
 
-bool tb_read_time(struct tb_reader *reader, struct tb_at at, const char *key,
-                  const struct tb_json *value, bool required, int64_t *ret_ms)
+bool tb_field_read_time(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+                        const struct tb_json *value, bool required, int64_t *ret_ms)
 {
     if (!is_string(reader, at, key, value, required))
         return false;
     if (tb_time_parse(tb_json_string(value), ret_ms))
         return true;
-    tb_reader_fault(reader, at, key, "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
+    tb_field_reader_fail(reader, at, key,
+                         "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
     return false;
 }
 
-bool tb_read_uuid(struct tb_reader *reader, struct tb_at at, const char *key,
-                  const struct tb_json *value, bool required, char ret_uuid[TB_UUID_SIZE])
+bool tb_field_read_uuid(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+                        const struct tb_json *value, bool required, char ret_uuid[TB_UUID_SIZE])
 {
     if (!is_string(reader, at, key, value, required))
         return false;
     if (tb_uuid_parse(tb_json_string(value), ret_uuid))
         return true;
-    tb_reader_fault(reader, at, key,
-                    "must be a UUID such as 0191d2c0-5e6f-7a1b-8c2d-3e4f5a6b7c8d");
+    tb_field_reader_fail(reader, at, key,
+                         "must be a UUID such as 0191d2c0-5e6f-7a1b-8c2d-3e4f5a6b7c8d");
     return false;
 }

@@ -21,29 +21,29 @@ enum {
     FIELD_COUNT
 };
 /* In the order in which the document is written. */
-static const struct tb_field fields[FIELD_COUNT] = {
-    [ORDER_ID] = TB_FIELD("orderId"),
-    [ORDER_NUMBER] = TB_FIELD("orderNumber"),
-    [VERSION] = TB_FIELD("version"),
-    [STATUS] = TB_FIELD("status"),
-    [KIND] = TB_FIELD("kind"),
-    [TOTAL] = TB_FIELD("totalMinor"),
-    [CURRENCY] = TB_FIELD("currency"),
-    [PLACED_AT] = TB_FIELD("placedAt"),
-    [BUSINESS_DATE] = TB_FIELD("businessDate"),
-    [NODE] = TB_FIELD("node"),
-    [SOURCE] = TB_FIELD("source"),
-    [CUSTOMER] = TB_FIELD("customerId"),
-    [LINES] = TB_FIELD("lines"),
-    [ADDRESS] = TB_FIELD("shippingAddress"),
-    [UPDATED_AT] = TB_FIELD("updatedAt"),
-    [LAST_EVENT_ID] = TB_FIELD("lastEventId"),
+static const struct tb_field_name fields[FIELD_COUNT] = {
+    [ORDER_ID] = TB_FIELD_NAME("orderId"),
+    [ORDER_NUMBER] = TB_FIELD_NAME("orderNumber"),
+    [VERSION] = TB_FIELD_NAME("version"),
+    [STATUS] = TB_FIELD_NAME("status"),
+    [KIND] = TB_FIELD_NAME("kind"),
+    [TOTAL] = TB_FIELD_NAME("totalMinor"),
+    [CURRENCY] = TB_FIELD_NAME("currency"),
+    [PLACED_AT] = TB_FIELD_NAME("placedAt"),
+    [BUSINESS_DATE] = TB_FIELD_NAME("businessDate"),
+    [NODE] = TB_FIELD_NAME("node"),
+    [SOURCE] = TB_FIELD_NAME("source"),
+    [CUSTOMER] = TB_FIELD_NAME("customerId"),
+    [LINES] = TB_FIELD_NAME("lines"),
+    [ADDRESS] = TB_FIELD_NAME("shippingAddress"),
+    [UPDATED_AT] = TB_FIELD_NAME("updatedAt"),
+    [LAST_EVENT_ID] = TB_FIELD_NAME("lastEventId"),
 };
-static const struct tb_text_rule rule_number = {"orderNumber", 1, TB_ORDER_NUMBER_SIZE - 1,
-                                                TB_CHARS_PRINT, false};
-static const struct tb_text_rule rule_status = {"status", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
-static const struct tb_text_rule rule_date = {"businessDate", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
-static const struct tb_text_rule rule_node = {"node", 1, TB_NODE_MAX, TB_CHARS_PRINT, false};
+static const struct tb_text_field rule_number = {"orderNumber", 1, TB_ORDER_NUMBER_SIZE - 1,
+                                                 TB_CHARS_PRINT, false};
+static const struct tb_text_field rule_status = {"status", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
+static const struct tb_text_field rule_date = {"businessDate", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
+static const struct tb_text_field rule_node = {"node", 1, TB_NODE_MAX, TB_CHARS_PRINT, false};
 
 static void copy_text(char *out, struct tb_str text)
 {
@@ -52,72 +52,75 @@ static void copy_text(char *out, struct tb_str text)
     out[text.len] = '\0';
 }
 
-static void read_head(struct tb_reader *reader, const struct tb_json **m, struct tb_order *order)
+static void read_head(struct tb_field_reader *reader, const struct tb_json **m,
+                      struct tb_order *order)
 {
     struct tb_str text;
 
-    (void)tb_read_uuid(reader, TB_AT_ROOT, "orderId", m[ORDER_ID], true, order->order_id);
-    if (tb_read_text(reader, TB_AT_ROOT, m[ORDER_NUMBER], &rule_number, &text))
+    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "orderId", m[ORDER_ID], true,
+                             order->order_id);
+    if (tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[ORDER_NUMBER], &rule_number, &text))
         copy_text(order->order_number, text);
-    (void)tb_read_int(reader, TB_AT_ROOT, "version", m[VERSION], 1, TB_JSON_INT_MAX,
-                      &order->version);
-    if (tb_read_text(reader, TB_AT_ROOT, m[STATUS], &rule_status, &text) &&
+    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "version", m[VERSION], 1, TB_JSON_INT_MAX,
+                            &order->version);
+    if (tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[STATUS], &rule_status, &text) &&
         !tb_order_status_parse(text, &order->status))
-        tb_reader_fault(reader, TB_AT_ROOT, "status",
-                        "must be \"PLACED\", \"SHIPPED\" or \"CANCELLED\"");
-    (void)tb_read_kind(reader, m[KIND], true, &order->kind);
-    (void)tb_read_int(reader, TB_AT_ROOT, "totalMinor", m[TOTAL], -TB_TOTAL_MAX, TB_TOTAL_MAX,
-                      &order->total_minor);
-    (void)tb_read_currency(reader, m[CURRENCY], true, order->currency);
-    (void)tb_read_placed_at(reader, "placedAt", m[PLACED_AT], true, &order->placed_at_ms);
-    if (!tb_read_text(reader, TB_AT_ROOT, m[BUSINESS_DATE], &rule_date, &text))
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "status",
+                             "must be \"PLACED\", \"SHIPPED\" or \"CANCELLED\"");
+    (void)tb_order_read_kind(reader, m[KIND], true, &order->kind);
+    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "totalMinor", m[TOTAL], -TB_TOTAL_MAX,
+                            TB_TOTAL_MAX, &order->total_minor);
+    (void)tb_order_read_currency(reader, m[CURRENCY], true, order->currency);
+    (void)tb_order_read_placed_at(reader, "placedAt", m[PLACED_AT], true, &order->placed_at_ms);
+    if (!tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[BUSINESS_DATE], &rule_date, &text))
         return;
     if (tb_date_valid(text))
         copy_text(order->business_date, text);
     else
-        tb_reader_fault(reader, TB_AT_ROOT, "businessDate", "must be a date such as 2026-11-23");
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "businessDate",
+                             "must be a date such as 2026-11-23");
 }
 
-void tb_order_read(struct tb_reader *reader, const struct tb_json *json,
+void tb_order_read(struct tb_field_reader *reader, const struct tb_json *json,
                    struct tb_order *ret_order)
 {
     const struct tb_json *m[FIELD_COUNT];
     struct tb_order *order = ret_order;
     int64_t total_minor = 0;
 
-    if (!tb_read_members(reader, TB_AT_ROOT, json, fields, FIELD_COUNT, m))
+    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, json, fields, FIELD_COUNT, m))
         return;
     read_head(reader, m, order);
-    (void)tb_read_text(reader, TB_AT_ROOT, m[NODE], &rule_node, &order->node);
-    (void)tb_read_source(reader, m[SOURCE], true, &order->source);
-    (void)tb_read_customer(reader, m[CUSTOMER], &order->customer_id);
-    tb_read_lines(reader, m[LINES], TB_LINES_MAX, &order->lines, &order->line_count);
-    tb_check_signs(reader, "/lines", order->lines, order->line_count, order->kind);
+    (void)tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[NODE], &rule_node, &order->node);
+    (void)tb_order_read_source(reader, m[SOURCE], true, &order->source);
+    (void)tb_order_read_customer(reader, m[CUSTOMER], &order->customer_id);
+    tb_order_read_lines(reader, m[LINES], TB_LINES_MAX, &order->lines, &order->line_count);
+    tb_order_check_signs(reader, "/lines", order->lines, order->line_count, order->kind);
     if (m[ADDRESS]) {
-        tb_read_address(reader, (struct tb_at){"/shippingAddress", -1}, m[ADDRESS],
-                        &order->address);
+        tb_order_read_address(reader, (struct tb_field_path){"/shippingAddress", -1}, m[ADDRESS],
+                              &order->address);
         order->has_address = true;
     }
     /* A stranger may not tell when it last changed: then it never did. */
     order->updated_at_ms = order->placed_at_ms;
-    (void)tb_read_time(reader, TB_AT_ROOT, "updatedAt", m[UPDATED_AT], false,
-                       &order->updated_at_ms);
-    (void)tb_read_uuid(reader, TB_AT_ROOT, "lastEventId", m[LAST_EVENT_ID], false,
-                       order->last_event_id);
-    tb_check_total(reader, "/lines", order->lines, order->line_count, &total_minor);
-    if (reader->fault_count == 0 && total_minor != order->total_minor)
-        tb_reader_fault(reader, TB_AT_ROOT, "totalMinor", "is not the sum of the lines, %lld",
-                        (long long)total_minor);
+    (void)tb_field_read_time(reader, TB_FIELD_PATH_ROOT, "updatedAt", m[UPDATED_AT], false,
+                             &order->updated_at_ms);
+    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "lastEventId", m[LAST_EVENT_ID], false,
+                             order->last_event_id);
+    tb_order_check_total(reader, "/lines", order->lines, order->line_count, &total_minor);
+    if (reader->error_count == 0 && total_minor != order->total_minor)
+        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "totalMinor",
+                             "is not the sum of the lines, %lld", (long long)total_minor);
 }
 
 enum tb_code tb_order_decode(const struct tb_json *json, struct tb_arena *arena,
                              struct tb_order *ret_order, struct tb_error *err)
 {
-    struct tb_reader reader = {.arena = arena, .err = err};
+    struct tb_field_reader reader = {.arena = arena, .err = err};
     struct tb_order order = {0};
 
     tb_order_read(&reader, json, &order);
-    TB_TRY(tb_reader_end(&reader, "the order"));
+    TB_TRY(tb_field_reader_end(&reader, "the order"));
     *ret_order = order;
     return TB_OK;
 }

@@ -13,14 +13,14 @@
 
 #define LOCK_NAME "lock"
 /* Who holds the folder: a pid, and an address when there is one. */
-#define WHO_MAX 200
+#define OWNER_MAX 200
 
 struct tb_data_dir {
     char path[PATH_MAX]; /* absolute */
     int lock_fd;
 };
 
-bool tb_fs_holds_wal(int64_t magic)
+bool tb_fs_supports_wal(int64_t magic)
 {
     /* From linux/magic.h and the kernel's file systems; several machines may mount each, and the
      * WAL's index is memory shared on one machine. */
@@ -122,7 +122,7 @@ static enum tb_code check_file_system(const char *path, struct tb_error *err)
 
     if (statfs(path, &fs) != 0)
         return tb_error_errno(err, TB_INVALID, errno, "cannot look at %s", path);
-    if (!tb_fs_holds_wal((int64_t)fs.f_type))
+    if (!tb_fs_supports_wal((int64_t)fs.f_type))
         return tb_error_set(err, TB_INVALID,
                             "%s is on a network file system, which cannot hold the store safely; "
                             "choose a folder on a local disk",
@@ -130,10 +130,10 @@ static enum tb_code check_file_system(const char *path, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code held_by_another(struct tb_data_dir *dir, struct tb_error *err)
+static enum tb_code report_owner(struct tb_data_dir *dir, struct tb_error *err)
 {
-    char who[WHO_MAX + 1] = "";
-    ssize_t got = pread(dir->lock_fd, who, WHO_MAX, 0);
+    char who[OWNER_MAX + 1] = "";
+    ssize_t got = pread(dir->lock_fd, who, OWNER_MAX, 0);
 
     who[got > 0 ? strcspn(who, "\n") : 0] = '\0';
     return tb_error_set(err, TB_CONFLICT, "%s is in use by %s", dir->path,
@@ -154,7 +154,7 @@ static enum tb_code take_lock(struct tb_data_dir *dir, struct tb_error *err)
     if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return TB_OK;
     if (errno == EWOULDBLOCK)
-        return held_by_another(dir, err);
+        return report_owner(dir, err);
     return tb_error_errno(err, TB_INVALID, errno, "cannot lock %s", path);
 }
 
@@ -164,7 +164,7 @@ static enum tb_code open_folder(struct tb_data_dir *dir, const char *path, struc
     TB_TRY(make_folders(dir->path, err));
     TB_TRY(check_file_system(dir->path, err));
     TB_TRY(take_lock(dir, err));
-    tb_data_dir_describe(dir, NULL);
+    tb_data_dir_write_owner(dir, NULL);
     return TB_OK;
 }
 
@@ -199,9 +199,9 @@ const char *tb_data_dir_path(const struct tb_data_dir *dir)
     return dir->path;
 }
 
-void tb_data_dir_describe(struct tb_data_dir *dir, const char *who)
+void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *who)
 {
-    char text[WHO_MAX];
+    char text[OWNER_MAX];
     int len = snprintf(text, sizeof text, "pid %ld%s%s\n", (long)getpid(), who ? " at " : "",
                        who ? who : "");
 

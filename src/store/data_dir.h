@@ -15,8 +15,8 @@ TB_CHECKED enum tb_code tb_data_dir_open(const char *path, struct tb_data_dir **
 void tb_data_dir_free(struct tb_data_dir *dir);
 const char *tb_data_dir_path(const struct tb_data_dir *dir); /* absolute */
 /* Writes who we are into the lock file, for the error of the next one who tries: the address. */
-void tb_data_dir_describe(struct tb_data_dir *dir, const char *who);
+void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *who);
 int64_t tb_data_dir_free_bytes(const struct tb_data_dir *dir); /* -1: not known; any thread */
 /* False for network file systems, where shared memory of the WAL is not shared. magic: f_type of
  * statfs(2). */
-bool tb_fs_holds_wal(int64_t magic);
+bool tb_fs_supports_wal(int64_t magic);

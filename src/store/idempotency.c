@@ -1,10 +1,10 @@
 #include "store/store_priv.h"
 
-enum tb_code tb_store_recall(struct tb_store *store, struct tb_str key,
-                             const uint8_t fingerprint[32], struct tb_answer *answer,
-                             bool *ret_found, struct tb_error *err)
+enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_str key,
+                                  const uint8_t fingerprint[32], struct tb_answer *answer,
+                                  bool *ret_found, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_RECALL];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_FIND_ANSWER];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":key", key);
@@ -35,11 +35,11 @@ static bool worth_remembering(int status)
     return (status >= 200 && status < 300) || status == 409 || status == 412;
 }
 
-enum tb_code tb_store_remember(struct tb_store *store, struct tb_str key,
-                               const uint8_t fingerprint[32], const struct tb_answer *answer,
-                               struct tb_error *err)
+enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_str key,
+                                  const uint8_t fingerprint[32], const struct tb_answer *answer,
+                                  struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_REMEMBER];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_SAVE_ANSWER];
 
     if (!worth_remembering(answer->status))
         return TB_OK;

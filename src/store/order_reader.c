@@ -42,9 +42,9 @@ void tb_order_reader_free(struct tb_order_reader *reader)
     free(reader);
 }
 
-static enum tb_code show(struct tb_order_reader *reader,
-                         void (*each)(void *ctx, const struct tb_stored_order *stored), void *ctx,
-                         struct tb_error *err)
+static enum tb_code decode_and_call(struct tb_order_reader *reader,
+                                    void (*each)(void *ctx, const struct tb_stored_order *stored),
+                                    void *ctx, struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     struct tb_stored_order stored = {.delivered = tb_stmt_int64(&reader->scan, 1) != 0,
@@ -60,9 +60,9 @@ static enum tb_code show(struct tb_order_reader *reader,
     return TB_OK;
 }
 
-static enum tb_code show_all(struct tb_order_reader *reader,
-                             void (*each)(void *ctx, const struct tb_stored_order *stored),
-                             void *ctx, struct tb_error *err)
+static enum tb_code scan_rows(struct tb_order_reader *reader,
+                              void (*each)(void *ctx, const struct tb_stored_order *stored),
+                              void *ctx, struct tb_error *err)
 {
     bool row = true;
 
@@ -70,7 +70,7 @@ static enum tb_code show_all(struct tb_order_reader *reader,
         TB_TRY(tb_stmt_step(&reader->scan, &row, err));
         if (!row)
             return TB_OK;
-        TB_TRY(show(reader, each, ctx, err));
+        TB_TRY(decode_and_call(reader, each, ctx, err));
     }
 }
 
@@ -85,7 +85,7 @@ enum tb_code tb_order_reader_scan(struct tb_order_reader *reader, const char *cu
     tb_stmt_bind_text(&reader->scan, ":name", tb_str_of(cursor_name));
     tb_stmt_bind_text(&reader->scan, ":start", tb_str_of(start));
     tb_stmt_bind_int64(&reader->scan, ":limit", limit);
-    code = show_all(reader, each, ctx, err);
+    code = scan_rows(reader, each, ctx, err);
     tb_stmt_reset(&reader->scan);
     return code;
 }

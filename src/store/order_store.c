@@ -10,9 +10,9 @@ static const char *const sql[TB_STMT_COUNT] = {
     [TB_STMT_SAVEPOINT] = "SAVEPOINT command",
     [TB_STMT_RELEASE] = "RELEASE command",
     [TB_STMT_ROLLBACK_TO] = "ROLLBACK TO command",
-    [TB_STMT_RECALL] = "SELECT fingerprint, status, version, order_id, body FROM idempotency"
-                       " WHERE key = :key",
-    [TB_STMT_REMEMBER] =
+    [TB_STMT_FIND_ANSWER] = "SELECT fingerprint, status, version, order_id, body FROM idempotency"
+                            " WHERE key = :key",
+    [TB_STMT_SAVE_ANSWER] =
         "INSERT INTO idempotency(key, fingerprint, status, version, order_id, body, created_at)"
         " VALUES(:key, :fingerprint, :status, :version, :order_id, :body, :created_at)",
     [TB_STMT_FIND_ORDER] = "SELECT number, version, status, kind, currency, total_minor, doc"
@@ -32,20 +32,22 @@ static const char *const sql[TB_STMT_COUNT] = {
         "INSERT INTO cursors(name, row, moved_at) VALUES(:name, :row, :at)"
         " ON CONFLICT(name) DO UPDATE SET row = excluded.row, moved_at = excluded.moved_at"
         " WHERE excluded.row > cursors.row",
-    [TB_STMT_SET_LINK] = "UPDATE meta SET forced_offline = :forced",
+    [TB_STMT_SET_FORCED_OFFLINE] = "UPDATE meta SET forced_offline = :forced",
     /* By row, never by time: the chunk ends at its last row that is old enough (or whose stamp is
      * so far ahead that it says nothing), and everything before it in commit order is older. */
-    [TB_STMT_CLEAN_OUTBOX] = "DELETE FROM outbox WHERE row <= (SELECT max(row) FROM"
-                             " (SELECT row, occurred_at FROM outbox WHERE row <= :acked" NOT_PARKED
-                             "  ORDER BY row LIMIT :chunk)"
-                             " WHERE occurred_at NOT BETWEEN :from AND :to)" NOT_PARKED,
-    [TB_STMT_CLEAN_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
-                           " WHERE created_at < :before ORDER BY created_at LIMIT :chunk)",
-    [TB_STMT_CLEANABLE] = "SELECT EXISTS(SELECT 1 FROM idempotency) OR"
-                          " (SELECT min(row) FROM outbox) < (SELECT max(row) FROM outbox)",
+    [TB_STMT_DELETE_OUTBOX] =
+        "DELETE FROM outbox WHERE row <= (SELECT max(row) FROM"
+        " (SELECT row, occurred_at FROM outbox WHERE row <= :acked" NOT_PARKED
+        "  ORDER BY row LIMIT :chunk)"
+        " WHERE occurred_at NOT BETWEEN :from AND :to)" NOT_PARKED,
+    [TB_STMT_DELETE_ANSWERS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
+                               " WHERE created_at < :before ORDER BY created_at LIMIT :chunk)",
+    [TB_STMT_MAY_EXPIRE] = "SELECT EXISTS(SELECT 1 FROM idempotency) OR"
+                           " (SELECT min(row) FROM outbox) < (SELECT max(row) FROM outbox)",
     [TB_STMT_CURSOR] = "SELECT row FROM cursors WHERE name = :name",
-    [TB_STMT_PARK] = "INSERT INTO parked(cursor, order_id, row, reason, parked_at)"
-                     " VALUES(:cursor, :order_id, :row, :reason, :at) ON CONFLICT DO NOTHING",
+    [TB_STMT_PARK_ORDER] =
+        "INSERT INTO parked(cursor, order_id, row, reason, parked_at)"
+        " VALUES(:cursor, :order_id, :row, :reason, :at) ON CONFLICT DO NOTHING",
 };
 
 enum tb_code tb_store_prepare(struct tb_store *store, struct tb_error *err)
@@ -196,7 +198,7 @@ static enum tb_code write_changed(struct tb_store *store, const struct tb_event 
 /* decide's refusal as an answer. */
 static void refuse(struct tb_store *store, const struct tb_error *why, struct tb_answer *answer)
 {
-    tb_answer_failed(answer, why, store->faults.count > 0 ? &store->faults : NULL);
+    tb_answer_from_error(answer, why, store->errors.count > 0 ? &store->errors : NULL);
 }
 
 static enum tb_code place(struct tb_store *store, const struct tb_command *command,
@@ -212,7 +214,7 @@ static enum tb_code place(struct tb_store *store, const struct tb_command *comma
 
     if (command->order_id[0] != '\0')
         TB_TRY(find_order(store, command->order_id, arena, &number, &current, &doc, &found, err));
-    if (tb_decide(command, found ? &current : NULL, context, arena, &event, &store->faults,
+    if (tb_decide(command, found ? &current : NULL, context, arena, &event, &store->errors,
                   &why) != TB_OK) {
         refuse(store, &why, answer);
         return TB_OK;
@@ -221,7 +223,7 @@ static enum tb_code place(struct tb_store *store, const struct tb_command *comma
     if (is_too_large(store, &store->doc, traceparent, answer))
         return TB_OK;
     TB_TRY(write_placed(store, &event, &order, traceparent, err));
-    tb_answer_done(answer, command->type, &order);
+    tb_answer_success(answer, command->type, &order);
     return TB_OK;
 }
 
@@ -237,7 +239,7 @@ static enum tb_code change(struct tb_store *store, const struct tb_command *comm
     bool found = false;
 
     TB_TRY(find_order(store, command->order_id, arena, &number, &order, &doc, &found, err));
-    if (tb_decide(command, found ? &order : NULL, context, arena, &event, &store->faults, &why) !=
+    if (tb_decide(command, found ? &order : NULL, context, arena, &event, &store->errors, &why) !=
         TB_OK) {
         refuse(store, &why, answer);
         return TB_OK;
@@ -246,7 +248,7 @@ static enum tb_code change(struct tb_store *store, const struct tb_command *comm
     if (is_too_large(store, &store->payload, traceparent, answer))
         return TB_OK;
     TB_TRY(write_changed(store, &event, number, &order, traceparent, err));
-    tb_answer_done(answer, command->type, &order);
+    tb_answer_success(answer, command->type, &order);
     return TB_OK;
 }
 
@@ -264,7 +266,7 @@ enum tb_code tb_store_execute(struct tb_store *store, const struct tb_command *c
         .day_start_minutes = store->day_start_minutes,
     };
 
-    store->faults.count = 0;
+    store->errors.count = 0;
     tb_uuid_new(&store->ids, event_id);
     if (command->type != TB_CMD_PLACE)
         return change(store, command, &context, traceparent, arena, answer, err);

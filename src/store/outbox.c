@@ -2,7 +2,7 @@
 #include "store/store_priv.h"
 #include <stdlib.h>
 
-enum { BEGIN, END, EPOCH, ROWS, CUSTOMER_ROWS, CURSOR, FIGURES, DELIVERED, PARKED, STMT_COUNT };
+enum { BEGIN, END, EPOCH, ROWS, CUSTOMER_ROWS, CURSOR, STATUS, DELIVERED, PARKED, STMT_COUNT };
 
 #define ROW_COLUMNS "row, event_id, order_id, type, version, occurred_at, traceparent, payload"
 #define ROWS_AFTER " FROM outbox WHERE row > :after ORDER BY row LIMIT :limit"
@@ -20,22 +20,22 @@ static const char *const sql[STMT_COUNT] = {
                       " FROM orders WHERE orders.order_id = outbox.order_id)" ROWS_AFTER,
     [CURSOR] = "SELECT row FROM cursors WHERE name = :name",
     /* One statement, hence one moment. Rows have no gaps, so that pending is a difference. */
-    [FIGURES] = "WITH"
-                " e(epoch, first_row) AS"
-                "  (SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 1),"
-                " l(last) AS"
-                "  (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)),"
-                " c(row, moved_at) AS (SELECT coalesce(max(row), 0), coalesce(max(moved_at), 0)"
-                "  FROM cursors WHERE name = :name),"
-                " p(row) AS (SELECT min(row) FROM outbox WHERE row > (SELECT row FROM c))"
-                " SELECT epoch, first_row, last, c.row, moved_at,"
-                "  coalesce(last - p.row + 1, 0),"
-                "  coalesce((SELECT occurred_at FROM outbox WHERE row = p.row), 0),"
-                "  (SELECT forced_offline FROM meta),"
-                "  (SELECT count(*) FROM parked WHERE cursor = :name),"
-                "  coalesce((SELECT occurred_at FROM outbox ORDER BY row LIMIT 1), 0),"
-                "  coalesce((SELECT min(created_at) FROM idempotency), 0)"
-                " FROM e, l, c, p",
+    [STATUS] = "WITH"
+               " e(epoch, first_row) AS"
+               "  (SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 1),"
+               " l(last) AS"
+               "  (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)),"
+               " c(row, moved_at) AS (SELECT coalesce(max(row), 0), coalesce(max(moved_at), 0)"
+               "  FROM cursors WHERE name = :name),"
+               " p(row) AS (SELECT min(row) FROM outbox WHERE row > (SELECT row FROM c))"
+               " SELECT epoch, first_row, last, c.row, moved_at,"
+               "  coalesce(last - p.row + 1, 0),"
+               "  coalesce((SELECT occurred_at FROM outbox WHERE row = p.row), 0),"
+               "  (SELECT forced_offline FROM meta),"
+               "  (SELECT count(*) FROM parked WHERE cursor = :name),"
+               "  coalesce((SELECT occurred_at FROM outbox ORDER BY row LIMIT 1), 0),"
+               "  coalesce((SELECT min(created_at) FROM idempotency), 0)"
+               " FROM e, l, c, p",
     [DELIVERED] = "SELECT last_row <= coalesce((SELECT row FROM cursors WHERE name = :name), 0)"
                   " AND NOT EXISTS(SELECT 1 FROM parked p"
                   "  WHERE p.cursor = :name AND p.order_id = orders.order_id)"
@@ -78,14 +78,14 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
     if (!reader)
         return;
     if (reader->reading) /* else a statement may not even have been prepared */
-        tb_outbox_rewind(reader);
+        tb_outbox_end_read(reader);
     for (int i = 0; i < STMT_COUNT; i++)
         tb_stmt_finalize(&reader->stmts[i]);
     tb_db_close(reader->db);
     free(reader);
 }
 
-void tb_outbox_tell_customers(struct tb_outbox_reader *reader)
+void tb_outbox_include_customers(struct tb_outbox_reader *reader)
 {
     TB_ASSERT(!reader->reading);
     reader->rows = &reader->stmts[CUSTOMER_ROWS];
@@ -94,7 +94,7 @@ void tb_outbox_tell_customers(struct tb_outbox_reader *reader)
 /* One snapshot for rows and epochs: an epoch that begins meanwhile is not half seen. */
 static enum tb_code begin_reading(struct tb_outbox_reader *reader, struct tb_error *err)
 {
-    tb_outbox_rewind(reader);
+    tb_outbox_end_read(reader);
     TB_TRY(tb_stmt_run(&reader->stmts[BEGIN], err));
     reader->reading = true;
     reader->epoch_first = reader->epoch_end = 0;
@@ -156,7 +156,7 @@ enum tb_code tb_outbox_next(struct tb_outbox_reader *reader, struct tb_outbox_ro
     return TB_OK;
 }
 
-void tb_outbox_rewind(struct tb_outbox_reader *reader)
+void tb_outbox_end_read(struct tb_outbox_reader *reader)
 {
     struct tb_error ignored = {0};
 
@@ -186,17 +186,17 @@ static int64_t within_epoch(int64_t row, int64_t first_row)
     return row >= first_row ? row - first_row + 1 : 0;
 }
 
-enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *cursor_name,
-                               struct tb_outbox_figures *ret_figures, struct tb_error *err)
+enum tb_code tb_outbox_status(struct tb_outbox_reader *reader, const char *cursor_name,
+                              struct tb_outbox_status *ret_figures, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[FIGURES];
+    struct tb_stmt *stmt = &reader->stmts[STATUS];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_CORRUPT, "the store has no epoch");
-    struct tb_outbox_figures figures = {
+    struct tb_outbox_status figures = {
         .last_row = tb_stmt_int64(stmt, 2),
         .cursor_row = tb_stmt_int64(stmt, 3),
         .last_delivered_at_ms = tb_stmt_int64(stmt, 4),
@@ -216,9 +216,9 @@ enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *curs
     return TB_OK;
 }
 
-enum tb_code tb_outbox_parked(struct tb_outbox_reader *reader, const char *cursor_name,
-                              struct tb_parked *ret_parked, size_t max, size_t *ret_count,
-                              struct tb_error *err)
+enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader, const char *cursor_name,
+                                   struct tb_parked_order *ret_parked, size_t max,
+                                   size_t *ret_count, struct tb_error *err)
 {
     struct tb_stmt *stmt = &reader->stmts[PARKED];
     size_t count = 0;

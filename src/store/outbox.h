@@ -5,7 +5,7 @@
  * same outbox, each with its own named cursor; a row may be removed only behind every cursor.
  *
  * Thread:  a reader belongs to the thread that opened it.
- * Memory:  a row's texts are borrowed until the next row or tb_outbox_rewind.
+ * Memory:  a row's texts are borrowed until the next row or tb_outbox_end_read.
  * Errors:  as db.h.
  * Units:   Unix milliseconds. */
 #pragma once
@@ -33,21 +33,21 @@ TB_CHECKED enum tb_code tb_outbox_reader_open(const char *store_path,
                                               struct tb_error *err);
 void tb_outbox_reader_free(struct tb_outbox_reader *reader);
 /* From here on its rows tell customer_id, which takes a look at the order for each of them. */
-void tb_outbox_tell_customers(struct tb_outbox_reader *reader);
-/* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_rewind when done
+void tb_outbox_include_customers(struct tb_outbox_reader *reader);
+/* The rows after `after`, in order, until *ret_more is false. Call tb_outbox_end_read when done
  * with a batch, at its end or before: an open read pins the WAL. */
 TB_CHECKED enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after,
                                              int64_t limit, struct tb_error *err);
 TB_CHECKED enum tb_code tb_outbox_next(struct tb_outbox_reader *reader,
                                        struct tb_outbox_row *ret_row, bool *ret_more,
                                        struct tb_error *err);
-void tb_outbox_rewind(struct tb_outbox_reader *reader);
+void tb_outbox_end_read(struct tb_outbox_reader *reader);
 /* Where the named cursor stands; 0 when it never moved. */
 TB_CHECKED enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name,
                                          int64_t *ret_row, struct tb_error *err);
 
 /* Read from the tables at the moment of asking. */
-struct tb_outbox_figures {
+struct tb_outbox_status {
     char epoch[TB_EPOCH_SIZE];
     int64_t last_row, cursor_row; /* over all epochs */
     int64_t last_sequence;        /* within the present epoch; 0: none yet */
@@ -60,17 +60,18 @@ struct tb_outbox_figures {
     int64_t parked; /* orders that this cursor passes by: the log refused one of their events */
     bool forced_offline;
 };
-TB_CHECKED enum tb_code tb_outbox_figures(struct tb_outbox_reader *reader, const char *cursor_name,
-                                          struct tb_outbox_figures *ret_figures,
-                                          struct tb_error *err);
+TB_CHECKED enum tb_code tb_outbox_status(struct tb_outbox_reader *reader, const char *cursor_name,
+                                         struct tb_outbox_status *ret_figures,
+                                         struct tb_error *err);
 /* Orders that the named cursor passes by, from a row on; at most max of them. */
-struct tb_parked {
+struct tb_parked_order {
     char order_id[TB_UUID_SIZE];
     int64_t row;
 };
-TB_CHECKED enum tb_code tb_outbox_parked(struct tb_outbox_reader *reader, const char *cursor_name,
-                                         struct tb_parked *ret_parked, size_t max,
-                                         size_t *ret_count, struct tb_error *err);
+TB_CHECKED enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader,
+                                              const char *cursor_name,
+                                              struct tb_parked_order *ret_parked, size_t max,
+                                              size_t *ret_count, struct tb_error *err);
 /* Has the log acknowledged the order's last event? TB_NOT_FOUND: the store has no such order. */
 TB_CHECKED enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader,
                                                   const char *cursor_name, struct tb_str order_id,

@@ -27,7 +27,7 @@ static enum tb_code acknowledged_row(struct tb_store *store, const struct tb_ret
 static enum tb_code clean_outbox(struct tb_store *store, const struct tb_retention *what,
                                  bool *ret_more, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_CLEAN_OUTBOX];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_DELETE_OUTBOX];
     int64_t acked = 0;
 
     if (what->outbox_keep_ms < 0)
@@ -45,7 +45,7 @@ static enum tb_code clean_outbox(struct tb_store *store, const struct tb_retenti
 static enum tb_code clean_keys(struct tb_store *store, const struct tb_retention *what,
                                bool *ret_more, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_CLEAN_KEYS];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_DELETE_ANSWERS];
 
     tb_stmt_bind_int64(stmt, ":before", what->now_ms - what->idempotency_keep_ms);
     tb_stmt_bind_int64(stmt, ":chunk", TB_RETENTION_CHUNK);
@@ -54,8 +54,8 @@ static enum tb_code clean_keys(struct tb_store *store, const struct tb_retention
     return TB_OK;
 }
 
-enum tb_code tb_store_clean(struct tb_store *store, const struct tb_retention *what,
-                            bool *ret_more, struct tb_error *err)
+enum tb_code tb_store_delete_expired(struct tb_store *store, const struct tb_retention *what,
+                                     bool *ret_more, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
     bool more = false;
@@ -69,9 +69,9 @@ enum tb_code tb_store_clean(struct tb_store *store, const struct tb_retention *w
     return TB_OK;
 }
 
-enum tb_code tb_store_cleanable(struct tb_store *store, bool *ret_cleanable, struct tb_error *err)
+enum tb_code tb_store_may_expire(struct tb_store *store, bool *ret_cleanable, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_CLEANABLE];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_MAY_EXPIRE];
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));

@@ -80,7 +80,7 @@ static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
 }
 
 /* The file is a copy, or was put back from one. */
-static enum tb_code adopt_copy(struct tb_store *store, struct tb_error *err)
+static enum tb_code begin_epoch_of_copy(struct tb_store *store, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
@@ -132,7 +132,7 @@ static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
     return TB_OK;
 }
 
-enum tb_code tb_store_load(struct tb_store *store, struct tb_error *err)
+enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err)
 {
     int64_t number = 0, row = 0;
 
@@ -159,7 +159,7 @@ static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
     /* Only a stranger or a reader can hold a lock; clients wait no longer than this for it. */
     TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
     TB_TRY(tb_store_migrate(store->db, err));
-    return tb_store_load(store, err);
+    return tb_store_load_counters(store, err);
 }
 
 /* SQLite would let others read a new file; its WAL takes the mode over from it. */
@@ -185,7 +185,7 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
     if (state == META_MISSING)
         TB_TRY(create_meta(store, err));
     if (state == META_COPIED)
-        TB_TRY(adopt_copy(store, err));
+        TB_TRY(begin_epoch_of_copy(store, err));
     TB_TRY(load_epoch(store, err));
     return tb_store_prepare(store, err);
 }
@@ -221,7 +221,7 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
  * other connections keep in memory tells it. Nobody sees them in this process; the next one would
  * take them for committed, after answers that know nothing of them. One page written over the
  * first breaks their chain of checksums. */
-static enum tb_code seal(struct tb_store *store, struct tb_error *err)
+static enum tb_code overwrite_unknown_frames(struct tb_store *store, struct tb_error *err)
 {
     int64_t version = 0;
     char sql[48];
@@ -241,7 +241,7 @@ static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
     if (strcmp(id, store->file_id) != 0)
         return tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
     TB_TRY(open_db(store, err));
-    TB_TRY(seal(store, err));
+    TB_TRY(overwrite_unknown_frames(store, err));
     TB_TRY(read_meta(store, &state, err));
     if (state != META_OURS)
         return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
@@ -303,9 +303,10 @@ enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err)
     return load_epoch(store, err);
 }
 
-enum tb_code tb_store_set_link(struct tb_store *store, bool forced_offline, struct tb_error *err)
+enum tb_code tb_store_set_forced_offline(struct tb_store *store, bool forced_offline,
+                                         struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_LINK];
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_FORCED_OFFLINE];
 
     tb_stmt_bind_int64(stmt, ":forced", forced_offline);
     return tb_stmt_run(stmt, err);

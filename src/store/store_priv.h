@@ -20,19 +20,19 @@ enum tb_store_stmt {
     TB_STMT_SAVEPOINT,
     TB_STMT_RELEASE,
     TB_STMT_ROLLBACK_TO,
-    TB_STMT_RECALL,
-    TB_STMT_REMEMBER,
+    TB_STMT_FIND_ANSWER,
+    TB_STMT_SAVE_ANSWER,
     TB_STMT_FIND_ORDER,
     TB_STMT_INSERT_ORDER,
     TB_STMT_UPDATE_ORDER,
     TB_STMT_INSERT_OUTBOX,
     TB_STMT_MOVE_CURSOR,
-    TB_STMT_SET_LINK,
-    TB_STMT_CLEAN_OUTBOX,
-    TB_STMT_CLEAN_KEYS,
-    TB_STMT_CLEANABLE,
+    TB_STMT_SET_FORCED_OFFLINE,
+    TB_STMT_DELETE_OUTBOX,
+    TB_STMT_DELETE_ANSWERS,
+    TB_STMT_MAY_EXPIRE,
     TB_STMT_CURSOR,
-    TB_STMT_PARK,
+    TB_STMT_PARK_ORDER,
     TB_STMT_COUNT
 };
 
@@ -54,7 +54,7 @@ struct tb_store {
     bool forced_offline;
     /* Scratch of one command. */
     struct tb_buf doc, payload;
-    struct tb_faults faults;
+    struct tb_field_errors errors;
 };
 
 enum tb_code tb_store_migrate(struct tb_db *db, struct tb_error *err);
@@ -70,34 +70,35 @@ TB_CHECKED enum tb_code tb_store_execute(struct tb_store *store, const struct tb
 /* idempotency.c */
 /* *ret_found: the key is known and *answer is what was remembered, or the 422 of a key that was
  * used for something else. */
-TB_CHECKED enum tb_code tb_store_recall(struct tb_store *store, struct tb_str key,
-                                        const uint8_t fingerprint[32], struct tb_answer *answer,
-                                        bool *ret_found, struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_str key,
+                                             const uint8_t fingerprint[32],
+                                             struct tb_answer *answer, bool *ret_found,
+                                             struct tb_error *err);
 /* Keeps 2xx, 409 and 412; others are not remembered. */
-TB_CHECKED enum tb_code tb_store_remember(struct tb_store *store, struct tb_str key,
-                                          const uint8_t fingerprint[32],
-                                          const struct tb_answer *answer, struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_str key,
+                                             const uint8_t fingerprint[32],
+                                             const struct tb_answer *answer, struct tb_error *err);
 
 /* store.c */
 /* Column texts need not end with a NUL; to does, cut to size. */
 void tb_store_copy_text(char *to, size_t size, struct tb_str text);
 /* Order number and rows as the tables have them. */
-TB_CHECKED enum tb_code tb_store_load(struct tb_store *store, struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err);
 /* Closes and opens again: what is written later depends on no page whose sync failed, and what of
  * an unknown commit is not there now never will be. On failure the store has no connection and may
  * be reopened again. */
 TB_CHECKED enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err);
-TB_CHECKED enum tb_code tb_store_set_link(struct tb_store *store, bool forced_offline,
-                                          struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_set_forced_offline(struct tb_store *store, bool forced_offline,
+                                                    struct tb_error *err);
 /* Never back, never past the last row. */
 TB_CHECKED enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int64_t row,
                                              int64_t at_ms, struct tb_error *err);
 
 /* parked.c */
 /* What was parked before stays as it was. */
-TB_CHECKED enum tb_code tb_store_park(struct tb_store *store, const char *cursor_name,
-                                      const char *order_id, int64_t row, const char *reason,
-                                      int64_t at_ms, struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_park_order(struct tb_store *store, const char *cursor_name,
+                                            const char *order_id, int64_t row, const char *reason,
+                                            int64_t at_ms, struct tb_error *err);
 
 /* retention.c */
 /* Rows of one transaction: a chunk holds the writer for a few milliseconds at most. */
@@ -110,8 +111,9 @@ struct tb_retention {
     size_t cursor_count;
 };
 /* One chunk in a transaction of its own. *ret_more: there may be another. */
-TB_CHECKED enum tb_code tb_store_clean(struct tb_store *store, const struct tb_retention *what,
-                                       bool *ret_more, struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_delete_expired(struct tb_store *store,
+                                                const struct tb_retention *what, bool *ret_more,
+                                                struct tb_error *err);
 /* Is there anything that a later round could remove? */
-TB_CHECKED enum tb_code tb_store_cleanable(struct tb_store *store, bool *ret_cleanable,
-                                           struct tb_error *err);
+TB_CHECKED enum tb_code tb_store_may_expire(struct tb_store *store, bool *ret_cleanable,
+                                            struct tb_error *err);

@@ -20,7 +20,8 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     tb_writer_cursors_init(writer);
     /* The first round an hour after the start: the clock may be wrong until it was set. */
     writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_WRITER_RETENTION_MS;
-    (void)tb_calendar_now_ms(&writer->calendar, options->clock, options->idempotency_keep_ms);
+    (void)tb_retention_clock_now_ms(&writer->retention_clock, options->clock,
+                                    options->idempotency_keep_ms);
     *ret_writer = writer;
     return TB_OK;
 }
@@ -42,7 +43,7 @@ static void refuse_unavailable(struct tb_writer *writer, const char *text)
     struct tb_error why = {0};
 
     tb_error_set(&why, TB_UNAVAILABLE, "%s", text);
-    tb_writer_refuse_batch(writer, &why);
+    tb_writer_fail_batch(writer, &why);
 }
 
 void tb_writer_free(struct tb_writer *writer)
@@ -123,7 +124,7 @@ int64_t tb_writer_step(struct tb_writer *writer)
     else if (writer->job_count > 0 || tb_writer_cursors_due(writer, now_ms))
         tb_writer_run_batch(writer);
     else
-        (void)tb_writer_clean(writer, now_ms);
+        (void)tb_writer_run_retention(writer, now_ms);
     return next_wait(writer);
 }
 
@@ -133,7 +134,7 @@ void tb_writer_run(struct tb_writer *writer)
         int64_t wait_ms = tb_writer_step(writer);
 
         if (wait_ms != 0 && writer->alone)
-            tb_mailbox_watch(&writer->mailbox, TB_WRITER_WATCH_US);
+            tb_mailbox_spin_wait(&writer->mailbox, TB_WRITER_SPIN_US);
         if (wait_ms != 0)
             tb_mailbox_wait(&writer->mailbox, wait_ms);
     }

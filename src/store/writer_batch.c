@@ -6,7 +6,7 @@ static void fail_command(struct tb_job *job, const struct tb_error *why)
     tb_answer_release(&job->answer);
     job->answer = (struct tb_answer){0};
     job->code = why->code;
-    tb_answer_failed(&job->answer, why, NULL);
+    tb_answer_from_error(&job->answer, why, NULL);
 }
 
 static void fail_job(struct tb_job *job, const struct tb_error *why)
@@ -29,7 +29,7 @@ static void count_result(struct tb_writer *writer, const struct tb_job *job)
 }
 
 /* The poster owns the job again from done on. */
-static void finish_batch(struct tb_writer *writer)
+static void reply_to_batch(struct tb_writer *writer)
 {
     for (size_t i = 0; i < writer->job_count; i++) {
         count_result(writer, writer->jobs[i]);
@@ -38,14 +38,14 @@ static void finish_batch(struct tb_writer *writer)
     writer->job_count = 0;
 }
 
-void tb_writer_refuse_batch(struct tb_writer *writer, const struct tb_error *why)
+void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why)
 {
     for (size_t i = 0; i < writer->job_count; i++)
         fail_job(writer->jobs[i], why);
-    finish_batch(writer);
+    reply_to_batch(writer);
 }
 
-void tb_writer_break(struct tb_writer *writer)
+void tb_writer_mark_broken(struct tb_writer *writer)
 {
     atomic_store(&writer->healthy, false);
     writer->reopen_at_ms = tb_clock_mono_ms(writer->options.clock);
@@ -76,13 +76,13 @@ static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     if (!job->idempotency_key.ptr)
         return TB_OK;
-    return tb_store_remember(writer->store, job->idempotency_key, job->fingerprint, &job->answer,
-                             err);
+    return tb_store_save_answer(writer->store, job->idempotency_key, job->fingerprint,
+                                &job->answer, err);
 }
 
 /* Trouble with one command alone: what it writes breaks a constraint, or its order's document
  * cannot be read. SQLite's own errors concern all. */
-static bool is_local(const struct tb_error *err)
+static bool concerns_one_command(const struct tb_error *err)
 {
     return err->code == TB_CONFLICT || (err->code == TB_CORRUPT && err->native == 0);
 }
@@ -97,7 +97,7 @@ static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *jo
     TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_SAVEPOINT], err));
     code = write_command(writer, job, err);
     if (code != TB_OK) {
-        if (!is_local(err) || !tb_db_in_transaction(store->db))
+        if (!concerns_one_command(err) || !tb_db_in_transaction(store->db))
             return code;
         struct tb_error why = *err;
         TB_TRY(tb_stmt_run(&store->stmts[TB_STMT_ROLLBACK_TO], err));
@@ -118,8 +118,8 @@ static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, st
     job->answer = (struct tb_answer){0};
     job->code = TB_OK;
     if (job->idempotency_key.ptr)
-        TB_TRY(tb_store_recall(writer->store, job->idempotency_key, job->fingerprint, &job->answer,
-                               &known, err));
+        TB_TRY(tb_store_find_answer(writer->store, job->idempotency_key, job->fingerprint,
+                                    &job->answer, &known, err));
     if (known)
         return TB_OK;
     if (mode.full) {
@@ -140,20 +140,20 @@ static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, struct
     if (job->type == TB_JOB_COMMAND)
         return run_command(writer, job, mode, err);
     job->code = TB_OK;
-    return tb_store_set_link(writer->store, job->forced_offline, err);
+    return tb_store_set_forced_offline(writer->store, job->forced_offline, err);
 }
 
-static enum tb_code write_marks(struct tb_store *store, const struct tb_writer_marks *marks,
-                                struct tb_error *err)
+static enum tb_code write_relay_state(struct tb_store *store, const struct tb_relay_writes *marks,
+                                      struct tb_error *err)
 {
     for (size_t i = 0; i < marks->parked_count; i++) {
-        const struct tb_writer_parked *parked = &marks->parked[i];
+        const struct tb_parked_write *parked = &marks->parked[i];
 
-        TB_TRY(tb_store_park(store, parked->cursor_name, parked->order_id, parked->row,
-                             parked->reason, parked->at_ms, err));
+        TB_TRY(tb_store_park_order(store, parked->cursor_name, parked->order_id, parked->row,
+                                   parked->reason, parked->at_ms, err));
     }
     for (size_t i = 0; i < marks->cursor_count; i++) {
-        const struct tb_writer_cursor *cursor = &marks->cursors[i];
+        const struct tb_cursor_write *cursor = &marks->cursors[i];
 
         TB_TRY(tb_store_move_cursor(store, cursor->name, cursor->row, cursor->at_ms, err));
     }
@@ -161,8 +161,8 @@ static enum tb_code write_marks(struct tb_store *store, const struct tb_writer_m
 }
 
 /* Everything of the batch in one transaction; one COMMIT for all. marks: NULL for none. */
-static enum tb_code transact(struct tb_writer *writer, struct mode mode,
-                             const struct tb_writer_marks *marks, struct tb_error *err)
+static enum tb_code run_transaction(struct tb_writer *writer, struct mode mode,
+                                    const struct tb_relay_writes *marks, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
@@ -170,40 +170,40 @@ static enum tb_code transact(struct tb_writer *writer, struct mode mode,
     for (size_t i = 0; i < writer->job_count; i++)
         TB_TRY(run_job(writer, writer->jobs[i], mode, err));
     if (marks)
-        TB_TRY(write_marks(writer->store, marks, err));
+        TB_TRY(write_relay_state(writer->store, marks, err));
     return tb_txn_commit(&txn, err);
 }
 
 /* LINK is kept for the process only once it is committed. */
-static void adopt_links(struct tb_writer *writer)
+static void publish_forced_offline(struct tb_writer *writer)
 {
     for (size_t i = 0; i < writer->job_count; i++)
         if (writer->jobs[i]->type == TB_JOB_LINK)
             writer->store->forced_offline = writer->jobs[i]->forced_offline;
 }
 
-static void succeed(struct tb_writer *writer, int64_t rows_before, int64_t started_us)
+static void complete_transaction(struct tb_writer *writer, int64_t rows_before, int64_t started_us)
 {
     int64_t now_us = tb_clock_mono_us(writer->options.clock);
     bool grew = writer->store->last_row > rows_before;
 
-    adopt_links(writer);
+    publish_forced_offline(writer);
     writer->alone = writer->job_count == 1;
     if (grew) {
         tb_histogram_observe(&writer->stats.commit_us, now_us - started_us);
         tb_histogram_observe(&writer->stats.batch_size, writer->store->last_row - rows_before);
-        writer->linger_until_ms = now_us / 1000 + TB_WRITER_CURSOR_MS;
+        writer->cursor_expected_until_ms = now_us / 1000 + TB_WRITER_CURSOR_MS;
     }
     if (writer->job_count > 0)
-        tb_writer_retention_arm(writer, now_us / 1000);
-    finish_batch(writer);
+        tb_writer_schedule_retention(writer, now_us / 1000);
+    reply_to_batch(writer);
     if (grew && writer->options.committed)
         writer->options.committed(writer->options.committed_ctx);
-    tb_db_relieve(writer->store->db, writer->alone ? 0 : TB_STORE_WAL_PAGES_BUSY);
+    tb_db_maybe_checkpoint(writer->store->db, writer->alone ? 0 : TB_STORE_WAL_PAGES_BUSY);
 }
 
 /* Nothing of the batch was done, or (TB_UNKNOWN) nobody can tell. */
-static void give_up(struct tb_writer *writer, const struct tb_error *err)
+static void fail_transaction(struct tb_writer *writer, const struct tb_error *err)
 {
     struct tb_error why = {0}, ignored = {0};
 
@@ -219,39 +219,41 @@ static void give_up(struct tb_writer *writer, const struct tb_error *err)
     why.native = err->native;
     /* A full disk or a lock leaves the connection sound; what it kept in memory is read anew. */
     bool sound = err->code == TB_FULL || err->code == TB_BUSY;
-    if (!sound || tb_store_load(writer->store, &ignored) != TB_OK)
-        tb_writer_break(writer);
+    if (!sound || tb_store_load_counters(writer->store, &ignored) != TB_OK)
+        tb_writer_mark_broken(writer);
     tb_writer_cursors_delay(writer,
                             tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_RETRY_MS);
-    tb_writer_refuse_batch(writer, &why);
+    tb_writer_fail_batch(writer, &why);
 }
 
 void tb_writer_run_batch(struct tb_writer *writer)
 {
-    struct tb_writer_marks marks;
+    struct tb_relay_writes marks;
     struct tb_error err = {0};
     int64_t started_us = tb_clock_mono_us(writer->options.clock);
     int64_t rows_before = writer->store->last_row;
     struct mode mode = {.full = writer->job_count > 0 && below_reserve(writer)};
 
-    tb_writer_marks_take(writer, &marks);
-    enum tb_code code = transact(writer, mode, &marks, &err);
+    tb_relay_writes_copy(writer, &marks);
+    enum tb_code code = run_transaction(writer, mode, &marks, &err);
 
-    if (code != TB_OK && is_local(&err) && tb_store_load(writer->store, &err) == TB_OK) {
+    if (code != TB_OK && concerns_one_command(&err) &&
+        tb_store_load_counters(writer->store, &err) == TB_OK) {
         mode.apart = true;
-        code = transact(writer, mode, &marks, &err);
+        code = run_transaction(writer, mode, &marks, &err);
     }
-    if (code == TB_FULL && writer->job_count > 0 && tb_store_load(writer->store, &err) == TB_OK) {
+    if (code == TB_FULL && writer->job_count > 0 &&
+        tb_store_load_counters(writer->store, &err) == TB_OK) {
         /* Once more without writing: remembered answers are still given. */
         marks.cursor_count = marks.parked_count = 0;
         tb_writer_cursors_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
         mode.full = true;
-        code = transact(writer, mode, NULL, &err);
+        code = run_transaction(writer, mode, NULL, &err);
     }
     if (code != TB_OK) {
-        give_up(writer, &err);
+        fail_transaction(writer, &err);
         return;
     }
-    tb_writer_marks_written(writer, &marks);
-    succeed(writer, rows_before, started_us);
+    tb_relay_writes_committed(writer, &marks);
+    complete_transaction(writer, rows_before, started_us);
 }

@@ -12,9 +12,9 @@ void tb_writer_cursors_release(struct tb_writer *writer)
     pthread_mutex_destroy(&writer->cursor_lock);
 }
 
-static struct tb_writer_cursor *slot_of(struct tb_writer *writer, const char *name)
+static struct tb_cursor_write *slot_of(struct tb_writer *writer, const char *name)
 {
-    struct tb_writer_cursor *slot = writer->cursors;
+    struct tb_cursor_write *slot = writer->cursors;
 
     for (size_t i = 0; i < writer->cursor_count; i++, slot++)
         if (strcmp(slot->name, name) == 0)
@@ -42,7 +42,7 @@ void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, in
     bool wake = false;
 
     pthread_mutex_lock(&writer->cursor_lock);
-    struct tb_writer_cursor *slot = slot_of(writer, cursor_name);
+    struct tb_cursor_write *slot = slot_of(writer, cursor_name);
     if (row > slot->row) {
         slot->row = row;
         slot->at_ms = at_ms;
@@ -62,9 +62,9 @@ bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name, co
     pthread_mutex_lock(&writer->cursor_lock);
     room = writer->parked_count < TB_WRITER_PARKED_MAX;
     if (room) {
-        struct tb_writer_parked *parked = &writer->parked[writer->parked_count++];
+        struct tb_parked_write *parked = &writer->parked[writer->parked_count++];
 
-        *parked = (struct tb_writer_parked){.row = row, .at_ms = at_ms};
+        *parked = (struct tb_parked_write){.row = row, .at_ms = at_ms};
         snprintf(parked->cursor_name, sizeof parked->cursor_name, "%s", cursor_name);
         snprintf(parked->order_id, sizeof parked->order_id, "%s", order_id);
         snprintf(parked->reason, sizeof parked->reason, "%s", reason);
@@ -76,7 +76,7 @@ bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name, co
     return room;
 }
 
-void tb_writer_marks_take(struct tb_writer *writer, struct tb_writer_marks *ret_marks)
+void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_marks)
 {
     ret_marks->cursor_count = 0;
     pthread_mutex_lock(&writer->cursor_lock);
@@ -88,7 +88,7 @@ void tb_writer_marks_take(struct tb_writer *writer, struct tb_writer_marks *ret_
     pthread_mutex_unlock(&writer->cursor_lock);
 }
 
-void tb_writer_marks_written(struct tb_writer *writer, const struct tb_writer_marks *marks)
+void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *marks)
 {
     bool clean;
 
@@ -132,8 +132,8 @@ int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms)
 
     pthread_mutex_lock(&writer->cursor_lock);
     until_ms = writer->cursors_due_ms;
-    if (until_ms < 0 && writer->linger_until_ms > now_ms)
-        until_ms = writer->linger_until_ms;
+    if (until_ms < 0 && writer->cursor_expected_until_ms > now_ms)
+        until_ms = writer->cursor_expected_until_ms;
     writer->timer_armed = until_ms >= 0;
     pthread_mutex_unlock(&writer->cursor_lock);
     if (until_ms < 0)

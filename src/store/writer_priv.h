@@ -23,14 +23,14 @@
 /* Who sends one order after the other has the next one here within this time, and a thread that
  * sleeps is not woken for nothing: with one connection 0.50 of raw SQLite without, 0.68 with it
  * and the api thread's own. With more clients at once there is no hurry. */
-#define TB_WRITER_WATCH_US 250
+#define TB_WRITER_SPIN_US 250
 #define TB_WRITER_RETENTION_MS INT64_C(3600000)
 /* After a failure cursors wait longer, so that a full disk is not asked twenty times a second. */
 #define TB_WRITER_CURSOR_RETRY_MS 1000
 #define TB_WRITER_REOPEN_BASE_MS 100
 #define TB_WRITER_REOPEN_CAP_MS 10000
 
-struct tb_writer_cursor {
+struct tb_cursor_write {
     char name[TB_WRITER_CURSOR_NAME_MAX];
     int64_t row, at_ms; /* newest posted */
     int64_t written;    /* what the table has, as far as this process knows */
@@ -40,17 +40,17 @@ struct tb_writer_cursor {
  * few milliseconds. */
 #define TB_WRITER_PARKED_MAX 16
 #define TB_WRITER_REASON_SIZE 240
-struct tb_writer_parked {
+struct tb_parked_write {
     char cursor_name[TB_WRITER_CURSOR_NAME_MAX];
     char order_id[TB_UUID_SIZE];
     char reason[TB_WRITER_REASON_SIZE];
     int64_t row, at_ms;
 };
 /* What the relays want to have stored, at one moment. */
-struct tb_writer_marks {
-    struct tb_writer_cursor cursors[TB_WRITER_CURSORS_MAX];
+struct tb_relay_writes {
+    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX];
     size_t cursor_count;
-    struct tb_writer_parked parked[TB_WRITER_PARKED_MAX];
+    struct tb_parked_write parked[TB_WRITER_PARKED_MAX];
     size_t parked_count;
 };
 
@@ -62,9 +62,9 @@ struct tb_writer {
     _Atomic bool healthy, stopping;
 
     pthread_mutex_t cursor_lock; /* guards the next six */
-    struct tb_writer_cursor cursors[TB_WRITER_CURSORS_MAX];
+    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX];
     size_t cursor_count;
-    struct tb_writer_parked parked[TB_WRITER_PARKED_MAX]; /* not stored yet */
+    struct tb_parked_write parked[TB_WRITER_PARKED_MAX]; /* not stored yet */
     size_t parked_count;
     int64_t cursors_due_ms; /* below 0: all are written */
     bool timer_armed;       /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
@@ -73,26 +73,26 @@ struct tb_writer {
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
-    bool alone;              /* the last round carried out a single job */
-    int64_t linger_until_ms; /* after a commit: a cursor will soon follow */
-    int64_t retention_at_ms; /* below 0: nothing could be removed */
-    struct tb_calendar calendar;
+    bool alone;                       /* the last round carried out a single job */
+    int64_t cursor_expected_until_ms; /* after a commit: a cursor will soon follow */
+    int64_t retention_at_ms;          /* below 0: nothing could be removed */
+    struct tb_retention_clock retention_clock;
 };
 
 /* writer_batch.c: runs the jobs in hand and the cursors in one transaction, and answers. */
 void tb_writer_run_batch(struct tb_writer *writer);
 /* Answers the jobs in hand with a failure. */
-void tb_writer_refuse_batch(struct tb_writer *writer, const struct tb_error *why);
+void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
 /* After a failure that is not the disk being full: writes nothing more before a reopen. */
-void tb_writer_break(struct tb_writer *writer);
+void tb_writer_mark_broken(struct tb_writer *writer);
 
 /* writer_cursor.c */
 void tb_writer_cursors_init(struct tb_writer *writer);
 void tb_writer_cursors_release(struct tb_writer *writer);
 /* A copy of what is not written yet. */
-void tb_writer_marks_take(struct tb_writer *writer, struct tb_writer_marks *ret_marks);
+void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_marks);
 /* This is in the tables now. */
-void tb_writer_marks_written(struct tb_writer *writer, const struct tb_writer_marks *marks);
+void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *marks);
 /* They could not be written: not before at_ms again. */
 void tb_writer_cursors_delay(struct tb_writer *writer, int64_t at_ms);
 bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms);
@@ -101,6 +101,6 @@ int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms);
 
 /* writer_retention.c */
 /* One chunk when it is due; says whether it did something. */
-bool tb_writer_clean(struct tb_writer *writer, int64_t now_ms);
+bool tb_writer_run_retention(struct tb_writer *writer, int64_t now_ms);
 /* Something was written that will grow old. */
-void tb_writer_retention_arm(struct tb_writer *writer, int64_t now_ms);
+void tb_writer_schedule_retention(struct tb_writer *writer, int64_t now_ms);

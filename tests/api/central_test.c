@@ -93,43 +93,43 @@ END_TEST
 
 START_TEST(too_many_questions_are_turned_away)
 {
-    struct client asking[TB_LOOKUPS_MAX + 3];
+    struct client asking[TB_QUERY_QUEUE_MAX + 3];
     size_t answered = 0;
 
     fake_central_close_gate(&central);
     for (int i = 0; i < 2; i++)
         begin_get(&asking[i], "/orders/" ONE);
     fake_central_wait_inside(&central, 2);
-    for (int i = 2; i < TB_LOOKUPS_MAX + 3; i++)
+    for (int i = 2; i < TB_QUERY_QUEUE_MAX + 3; i++)
         begin_get(&asking[i], "/orders/" ONE);
     get("/livez"); /* all have come */
     fake_central_open_gate(&central);
-    for (int i = 0; i < TB_LOOKUPS_MAX + 3; i++) {
+    for (int i = 0; i < TB_QUERY_QUEUE_MAX + 3; i++) {
         client_read(&asking[i], &got, false);
         answered += got.status == 404;
         if (got.status != 404)
             ck_assert_int_eq(got.status, 503);
         client_close(&asking[i]);
     }
-    ck_assert_uint_eq(answered, TB_LOOKUPS_MAX + 2);
+    ck_assert_uint_eq(answered, TB_QUERY_QUEUE_MAX + 2);
 }
 END_TEST
 
 /* Those who wait do not all ask at once, and none of them is turned away. */
 START_TEST(who_waits_outlasts_a_crowd)
 {
-    struct client waiting[TB_LOOKUPS_MAX + 8];
+    struct client waiting[TB_QUERY_QUEUE_MAX + 8];
 
     fake_central_close_gate(&central);
-    for (int i = 0; i < TB_LOOKUPS_MAX + 8; i++)
+    for (int i = 0; i < TB_QUERY_QUEUE_MAX + 8; i++)
         begin_get(&waiting[i], "/orders/" ONE "?wait=30");
     fake_central_wait_inside(&central, 2);
     get("/livez"); /* all have come */
     fake_central_show(&central, ONE, 1);
     fake_central_open_gate(&central);
-    for (int i = 0; i < TB_LOOKUPS_MAX + 8; i++) {
+    for (int i = 0; i < TB_QUERY_QUEUE_MAX + 8; i++) {
         if (client_quiet(&waiting[i]))
-            fake_central_pass_ms(&central, TB_GLANCE_MS);
+            fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
         client_read(&waiting[i], &got, false);
         ck_assert_int_eq(got.status, 200);
         client_close(&waiting[i]);
@@ -218,12 +218,12 @@ START_TEST(what_nobody_tells_of_is_found)
         get("/livez");
     fake_central_show(&central, ONE, 6);
     fake_central_show(&central, TWO, 2);
-    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
     client_read(&two, &got, false);
     ck_assert_int_eq(got.status, 200);
     ck_assert(client_quiet(&one));
     fake_central_show(&central, ONE, 7);
-    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
     client_read(&one, &got, false);
     ck_assert_int_eq(got.status, 200);
     client_close(&one);
@@ -246,7 +246,7 @@ START_TEST(nobody_waits_and_nothing_is_looked_for)
     uint64_t glances = central.glances;
     pthread_mutex_unlock(&central.lock);
     for (int i = 0; i < 20; i++) {
-        fake_central_pass_ms(&central, TB_GLANCE_MS);
+        fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
         get("/livez");
     }
     pthread_mutex_lock(&central.lock);
@@ -315,9 +315,9 @@ END_TEST
 static void add_node(const char *name, enum tb_node_state state, int64_t through_ms)
 {
     static struct tb_hole hole = {5, 7};
-    static struct tb_node_progress epoch = {
+    static struct tb_epoch_report epoch = {
         .epoch = "00112233445566aa", .complete_through = 4, .last_sequence = 9, .holes = &hole};
-    struct tb_node_status *node = &central.nodes[central.node_count++];
+    struct tb_node_report *node = &central.nodes[central.node_count++];
 
     snprintf(node->node, sizeof node->node, "%s", name);
     node->state = state;

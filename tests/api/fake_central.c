@@ -113,8 +113,8 @@ static enum tb_code stats(struct tb_view_reader *reader, const struct tb_stats_f
     return TB_OK;
 }
 
-static enum tb_code dead_letter_count(struct tb_view_reader *reader, int64_t *ret_open,
-                                      struct tb_error *err)
+static enum tb_code count_dead_letters(struct tb_view_reader *reader, int64_t *ret_open,
+                                       struct tb_error *err)
 {
     struct fake_central *central = central_of(reader);
 
@@ -124,15 +124,17 @@ static enum tb_code dead_letter_count(struct tb_view_reader *reader, int64_t *re
     return TB_OK;
 }
 
-static const struct tb_letter the_letter = {.place = {2, 17},
-                                            .reason = {TB_LETTER_GAP, sizeof TB_LETTER_GAP - 1},
-                                            .message = {"too early", 9},
-                                            .attempts = 1,
-                                            .value = {"{}", 2}};
+static const struct tb_dead_letter the_letter = {
+    .place = {2, 17},
+    .reason = {TB_REASON_GAP, sizeof TB_REASON_GAP - 1},
+    .message = {"too early", 9},
+    .attempts = 1,
+    .value = {"{}", 2}};
 
-static enum tb_code letters(struct tb_view_reader *reader, const struct tb_letter_filter *filter,
-                            bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
-                            bool *ret_more, struct tb_error *err)
+static enum tb_code letters(struct tb_view_reader *reader,
+                            const struct tb_dead_letter_filter *filter,
+                            bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                            void *ctx, bool *ret_more, struct tb_error *err)
 {
     struct fake_central *central = central_of(reader);
 
@@ -144,8 +146,8 @@ static enum tb_code letters(struct tb_view_reader *reader, const struct tb_lette
     return TB_OK;
 }
 
-static enum tb_code letter(struct tb_view_reader *reader, struct tb_letter_place place,
-                           struct tb_arena *arena, struct tb_letter *ret_letter,
+static enum tb_code letter(struct tb_view_reader *reader, struct tb_dead_letter_position place,
+                           struct tb_arena *arena, struct tb_dead_letter *ret_letter,
                            struct tb_error *err)
 {
     struct fake_central *central = central_of(reader);
@@ -167,14 +169,14 @@ static const struct tb_view_reader_ops ops = {
     .list = list,
     .scan = scan,
     .stats = stats,
-    .dead_letter_count = dead_letter_count,
+    .count_dead_letters = count_dead_letters,
 };
 
 static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
-                             struct tb_node_list *ret_list, struct tb_error *err)
+                             struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     struct fake_central *central = ctx;
-    struct tb_node_list found = {.count = central->node_count};
+    struct tb_node_report_list found = {.count = central->node_count};
 
     (void)now_ms;
     TB_TRY(enter(central, err));
@@ -216,7 +218,7 @@ static enum tb_code on_send(void *ctx, const struct tb_record *record, struct tb
     return TB_OK;
 }
 
-static enum tb_code on_drop(void *ctx, struct tb_letter_place place, struct tb_error *err)
+static enum tb_code on_drop(void *ctx, struct tb_dead_letter_position place, struct tb_error *err)
 {
     (void)ctx, (void)place;
     return tb_error_set(err, TB_CONFLICT, "it was replayed");

@@ -31,7 +31,7 @@ struct fake_central {
     bool closed; /* every question waits until the gate is open */
     int inside;  /* questions that wait so */
     uint64_t gets, glances;
-    struct tb_node_status nodes[8];
+    struct tb_node_report nodes[8];
     size_t node_count;
     char problem[240];
     int64_t ends[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS]; /* end below 0: not held */

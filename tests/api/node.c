@@ -39,11 +39,11 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
     }
 }
 
-static void on_link(void *ctx, struct tb_link_figures *ret_figures)
+static void on_link(void *ctx, struct tb_link_status *ret_figures)
 {
     const struct node *node = ctx;
 
-    *ret_figures = (struct tb_link_figures){
+    *ret_figures = (struct tb_link_status){
         .state = atomic_load(&((struct node *)(uintptr_t)node)->forced) == 1 ? "forced-offline"
                                                                              : "online",
         .since_ms = 1795425003660,
@@ -74,25 +74,26 @@ static void on_forced(void *ctx, bool offline)
 
 static void on_guest(void *ctx)
 {
-    tb_relay_ring(((struct node *)ctx)->relay);
+    tb_relay_wake_for_append(((struct node *)ctx)->relay);
 }
 
-static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
+                      const struct tb_record *record)
 {
     struct tb_error err = {0};
 
     (void)letter;
-    return tb_log_guests_post(((struct node *)ctx)->guests, record, &err) == TB_OK;
+    return tb_append_queue_post(((struct node *)ctx)->append_queue, record, &err) == TB_OK;
 }
 
 static enum tb_code on_send(void *ctx, const struct tb_record *record, struct tb_error *err)
 {
-    return tb_log_guests_send(((struct node *)ctx)->guests, record, WAIT_MS, err);
+    return tb_append_queue_send(((struct node *)ctx)->append_queue, record, WAIT_MS, err);
 }
 
-static enum tb_code on_drop(void *ctx, struct tb_letter_place place, struct tb_error *err)
+static enum tb_code on_drop(void *ctx, struct tb_dead_letter_position place, struct tb_error *err)
 {
-    return tb_consumer_drop(((struct node *)ctx)->consumer, place, WAIT_MS, err);
+    return tb_consumer_drop_dead_letter(((struct node *)ctx)->consumer, place, WAIT_MS, err);
 }
 
 static void on_audit(void *ctx, const char *what, bool sure, const char *letter_id,
@@ -199,8 +200,8 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
-    ck_ok(tb_log_guests_new(on_guest, node, &node->guests, &err));
-    relay.guests = node->guests;
+    ck_ok(tb_append_queue_new(on_guest, node, &node->append_queue, &err));
+    relay.append_queue = node->append_queue;
     ck_ok(tb_relay_new(&relay, &node->relay, &err));
 }
 
@@ -281,10 +282,10 @@ void node_start(struct node *node)
     open_view(node, view);
     node->edge.writer = node->writer;
     node->options.edge = &node->edge;
-    node->options.here =
-        (struct tb_asker){.view = node->other_view != NULL ? node->other_view : node->api_view,
-                          .outbox = node->api_outbox};
-    node->options.lists[0] = (struct tb_asker){
+    node->options.here = (struct tb_query_context){
+        .view = node->other_view != NULL ? node->other_view : node->api_view,
+        .outbox = node->api_outbox};
+    node->options.lists[0] = (struct tb_query_context){
         .view = node->other_query_view != NULL ? node->other_query_view : node->query_view,
         .outbox = node->query_outbox,
         .store = node->query_orders};
@@ -334,7 +335,7 @@ void node_stop(struct node *node)
     node->view->ops->free(node->view);
     node->log_reader->ops->free(node->log_reader);
     tb_relay_free(node->relay);
-    tb_log_guests_free(node->guests);
+    tb_append_queue_free(node->append_queue);
     node->log_writer->ops->free(node->log_writer);
     tb_outbox_reader_free(node->relay_outbox);
     tb_writer_free(node->writer);

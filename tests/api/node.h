@@ -23,7 +23,7 @@ struct node {
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox;
     struct tb_relay *relay;
-    struct tb_log_guests *guests;
+    struct tb_append_queue *append_queue;
     struct tb_view *view;
     struct tb_view_reader *api_view, *query_view;
     struct tb_view_reader *other_view, *other_query_view; /* used instead, if set */

@@ -20,7 +20,7 @@ static struct fixture f;
 static struct mock mock;
 static struct tb_config *config;
 static struct tb_outbox_reader *outbox;
-static struct tb_edge_kafka *kafka;
+static struct tb_kafka_uplink *kafka;
 static int64_t rows;
 static _Atomic int64_t cursor;
 static _Atomic int parked;
@@ -74,23 +74,23 @@ static bool park(void *ctx, const char *name, const char *order_id, int64_t row,
 
 static void start(bool forced)
 {
-    const struct tb_edge_kafka_options options = {.config = config,
-                                                  .store_path = f.path,
-                                                  .forced_offline = forced,
-                                                  .clock = &tb_clock_system,
-                                                  .random = &tb_random_system,
-                                                  .moved = moved,
-                                                  .park = park};
+    const struct tb_kafka_uplink_options options = {.config = config,
+                                                    .store_path = f.path,
+                                                    .forced_offline = forced,
+                                                    .clock = &tb_clock_system,
+                                                    .random = &tb_random_system,
+                                                    .moved = moved,
+                                                    .park = park};
     struct tb_error err = {0};
 
-    ck_ok(tb_edge_kafka_open(&options, &kafka, &err));
-    ck_ok(tb_edge_kafka_start(kafka, &err));
+    ck_ok(tb_kafka_uplink_open(&options, &kafka, &err));
+    ck_ok(tb_kafka_uplink_start(kafka, &err));
 }
 
 static void stop(void)
 {
-    tb_edge_kafka_stop(kafka);
-    tb_edge_kafka_free(kafka);
+    tb_kafka_uplink_stop(kafka);
+    tb_kafka_uplink_free(kafka);
     kafka = NULL;
 }
 
@@ -145,15 +145,15 @@ static void take_orders(int count)
             request_release(&r);
         }
         rows += 3;
-        tb_edge_kafka_wake(kafka);
+        tb_kafka_uplink_wake(kafka);
     }
 }
 
-static struct tb_link_figures figures(void)
+static struct tb_link_status figures(void)
 {
-    struct tb_link_figures link = {0};
+    struct tb_link_status link = {0};
 
-    tb_edge_kafka_figures(kafka, &link);
+    tb_kafka_uplink_status(kafka, &link);
     return link;
 }
 
@@ -294,14 +294,14 @@ START_TEST(forced_offline_and_a_restart)
     start(true);
     take_orders(5);
     ck_assert_str_eq(figures().state, "forced-offline");
-    tb_edge_kafka_force(kafka, false);
+    tb_kafka_uplink_set_offline(kafka, false);
     EVENTUALLY(atomic_load(&cursor) == rows);
-    tb_edge_kafka_force(kafka, true);
+    tb_kafka_uplink_set_offline(kafka, true);
     EVENTUALLY(is_state("forced-offline"));
     int64_t before = atomic_load(&cursor);
     take_orders(5);
-    tb_edge_kafka_force(kafka, false);
-    tb_edge_kafka_force(kafka, true);
+    tb_kafka_uplink_set_offline(kafka, false);
+    tb_kafka_uplink_set_offline(kafka, true);
     stop();
     ck_assert_int_eq(atomic_load(&cursor), before);
     start(false);
@@ -330,18 +330,18 @@ END_TEST
  * exist is a mistake of whoever wrote it. */
 START_TEST(certificates_and_mistakes)
 {
-    const struct tb_edge_kafka_options options = {.store_path = f.path,
-                                                  .clock = &tb_clock_system,
-                                                  .random = &tb_random_system,
-                                                  .moved = moved,
-                                                  .park = park};
-    struct tb_edge_kafka_options wrong = options;
+    const struct tb_kafka_uplink_options options = {.store_path = f.path,
+                                                    .clock = &tb_clock_system,
+                                                    .random = &tb_random_system,
+                                                    .moved = moved,
+                                                    .park = park};
+    struct tb_kafka_uplink_options wrong = options;
     struct tb_error err = {0};
 
     make_topics();
     load_config("TILLBOX_KAFKA_PROPERTIES_LINGERMS=5", NULL);
     wrong.config = config;
-    ck_assert_int_eq(tb_edge_kafka_open(&wrong, &kafka, &err), TB_INVALID);
+    ck_assert_int_eq(tb_kafka_uplink_open(&wrong, &kafka, &err), TB_INVALID);
     ck_assert_msg(strstr(err.text, "lingerms") != NULL, "%s", err.text);
     tb_config_free(config);
     load_config("TILLBOX_KAFKA_PROPERTIES_SSL_CA_LOCATION=/nowhere/ca.pem",
@@ -391,7 +391,7 @@ START_TEST(heartbeats_arrive)
     load_config(NULL, NULL);
     start(true);
     take_orders(2);
-    tb_edge_kafka_force(kafka, false);
+    tb_kafka_uplink_set_offline(kafka, false);
     reader = read_all(TB_TOPIC_NODE_STATUS, 1);
     for (int i = 0; batch.count == 0; i++) {
         ck_assert_int_lt(i, 1000);

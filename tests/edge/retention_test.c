@@ -33,8 +33,8 @@ static void live_a_day(int day)
         if (hour < OPEN_HOURS)
             till_sell(&till, ORDERS_A_DAY / OPEN_HOURS);
         if (hour == 0)
-            till_spoil_last(&till);
-        till_settle(&till);
+            till_corrupt_last(&till);
+        till_catch_up(&till);
         till_pass_hour(&till);
     }
 }
@@ -42,25 +42,27 @@ static void live_a_day(int day)
 /* Every row behind the slowest cursor is there. */
 static void check_nothing_is_lost(void)
 {
-    int64_t acked = fixture_ask(till.f.path, "SELECT min(row) FROM cursors");
+    int64_t acked = fixture_query_file(till.f.path, "SELECT min(row) FROM cursors");
 
-    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT count(*) FROM outbox"
-                                              " WHERE row > (SELECT min(row) FROM cursors)"),
+    ck_assert_int_eq(fixture_query_file(till.f.path,
+                                        "SELECT count(*) FROM outbox"
+                                        " WHERE row > (SELECT min(row) FROM cursors)"),
                      till.row - acked);
-    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT max(row) FROM outbox"), till.row);
+    ck_assert_int_eq(fixture_query_file(till.f.path, "SELECT max(row) FROM outbox"), till.row);
 }
 
 /* A day's, and what came since the last hour's look. */
 static void check_store(int day)
 {
-    struct tb_outbox_figures figures = {0};
+    struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
     int64_t days = day < OFFLINE_FROM || day > OFFLINE_FROM + OFFLINE_DAYS ? 2 : OFFLINE_DAYS + 2;
 
-    ck_assert_int_lt(fixture_ask(till.f.path, "SELECT count(*) FROM outbox"), days * EVENTS_A_DAY);
-    ck_assert_int_lt(fixture_ask(till.f.path, "SELECT count(*) FROM idempotency"),
+    ck_assert_int_lt(fixture_query_file(till.f.path, "SELECT count(*) FROM outbox"),
+                     days * EVENTS_A_DAY);
+    ck_assert_int_lt(fixture_query_file(till.f.path, "SELECT count(*) FROM idempotency"),
                      2 * ORDERS_A_DAY);
-    ck_ok(tb_outbox_figures(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
+    ck_ok(tb_outbox_status(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
     ck_assert_int_ge(figures.oldest_event_at_ms, till.f.clock.wall_ms - days * FIXTURE_DAY_MS);
     ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
 }
@@ -73,16 +75,16 @@ static int64_t records_in_log(void)
 
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
         snprintf(sql, sizeof sql, "SELECT count(*) FROM records_1_%d", p);
-        count += fixture_ask(till.log_path, sql);
+        count += fixture_query_file(till.log_path, sql);
     }
     return count;
 }
 
 static void view_path(char path[TB_VIEW_PATH_SIZE])
 {
-    struct tb_rebuild_views views;
+    struct tb_rebuild_generations views;
 
-    tb_rebuild_sqlite_views(till.views, &views);
+    tb_rebuild_sqlite_generations(till.views, &views);
     tb_generations_path(till.f.dir, views.served, path);
 }
 
@@ -92,10 +94,10 @@ static void check_view(int day)
     int64_t letters;
 
     view_path(path);
-    letters = fixture_ask(path, "SELECT count(*) FROM dead_letters");
+    letters = fixture_query_file(path, "SELECT count(*) FROM dead_letters");
     ck_assert_int_eq(letters, day < 29 ? day + 1 : letters);
     ck_assert_int_le(letters, 30);
-    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"),
+    ck_assert_int_eq(fixture_query_file(path, "SELECT count(*) FROM orders"),
                      (int64_t)(day + 1) * ORDERS_A_DAY);
     ck_assert_int_eq(till_file_bytes(till.view_path) > 0, day < REBUILD_DAY + 7);
 }
@@ -103,9 +105,10 @@ static void check_view(int day)
 /* What a file takes for anything but the orders. */
 static int64_t bytes_beside_orders(const char *path)
 {
-    return fixture_ask(path, "SELECT (SELECT page_count * page_size"
-                             "        FROM pragma_page_count, pragma_page_size) -"
-                             " (SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%orders%')");
+    return fixture_query_file(path,
+                              "SELECT (SELECT page_count * page_size"
+                              "        FROM pragma_page_count, pragma_page_size) -"
+                              " (SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%orders%')");
 }
 
 struct sizes {
@@ -154,8 +157,9 @@ START_TEST(ninety_days)
     }
     end = sizes();
     check_levels_off(&settled, &end);
-    ck_assert_int_eq(fixture_ask(till.f.path, "SELECT count(*) FROM orders"), DAYS * ORDERS_A_DAY);
-    fixture_check_sound(&till.f);
+    ck_assert_int_eq(fixture_query_file(till.f.path, "SELECT count(*) FROM orders"),
+                     DAYS * ORDERS_A_DAY);
+    fixture_check_consistent(&till.f);
 }
 END_TEST
 

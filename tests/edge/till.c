@@ -19,7 +19,7 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct till *till = ctx;
 
-    tb_log_inproc_release(till->log, TOPIC, partition, next);
+    tb_log_inproc_allow_removal(till->log, TOPIC, partition, next);
 }
 
 static void open_relay(struct till *till)
@@ -47,13 +47,13 @@ static void open_view(struct till *till)
     ck_ok(tb_log_inproc_reader(till->log, TOPIC, GROUP, &till->log_reader, &err));
     ck_ok(tb_view_sqlite_open(till->view_path, &till->view, &err));
     ck_ok(tb_view_sqlite_reader(till->view_path, &reader, &err));
-    ck_ok(tb_view_moving_new(reader, &till->asked, &err));
+    ck_ok(tb_switch_reader_new(reader, &till->asked, &err));
     const struct tb_consumer_options options = {.reader = till->log_reader,
                                                 .view = till->view,
                                                 .clock = &till->f.clock.clock,
                                                 .random = &till->f.random.random,
                                                 .rules = {.currency = "EUR"},
-                                                .dead_letter_keep_ms = TILL_LETTERS_KEEP_MS,
+                                                .dead_letter_keep_ms = TILL_DEAD_LETTERS_KEEP_MS,
                                                 .topic = TOPIC,
                                                 .durable = on_durable,
                                                 .ctx = till};
@@ -63,7 +63,7 @@ static void open_view(struct till *till)
 static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
                                  struct tb_error *err)
 {
-    return tb_log_inproc_visitor(((struct till *)ctx)->log, TOPIC, ret_reader, err);
+    return tb_log_inproc_standalone_reader(((struct till *)ctx)->log, TOPIC, ret_reader, err);
 }
 
 /* Nothing else runs. */
@@ -78,7 +78,7 @@ static void on_moved(void *ctx, struct tb_view *view)
 {
     struct till *till = ctx;
 
-    tb_consumer_move(till->consumer, view);
+    tb_consumer_switch_view(till->consumer, view);
     till->view = view;
 }
 
@@ -104,7 +104,7 @@ static void open_rebuild(struct till *till)
     struct tb_error err = {0};
 
     ck_ok(tb_rebuild_sqlite_new(&views, &till->views, &err));
-    const struct tb_rebuild_options options = {.edition = &tb_rebuild_sqlite_edition,
+    const struct tb_rebuild_options options = {.edition = &tb_rebuild_sqlite_backend,
                                                .edition_ctx = till->views,
                                                .clock = &till->f.clock.clock,
                                                .random = &till->f.random.random,
@@ -125,7 +125,7 @@ void till_open(struct till *till)
     snprintf(till->log_path, sizeof till->log_path, "%s/log.db", till->f.dir);
     snprintf(till->view_path, sizeof till->view_path, "%s/view.db", till->f.dir);
     ck_ok(tb_log_inproc_open(till->log_path, &till->f.clock.clock, &till->log, &err));
-    tb_log_inproc_keep(till->log, TILL_LOG_KEEP_MS);
+    tb_log_inproc_set_retention(till->log, TILL_LOG_KEEP_MS);
     fixture_open(&till->f);
     open_relay(till);
     open_view(till);
@@ -134,7 +134,7 @@ void till_open(struct till *till)
 
 void till_close(struct till *till)
 {
-    struct tb_view_reader *asked = tb_view_moving_reader(till->asked);
+    struct tb_view_reader *asked = tb_switch_reader_base(till->asked);
 
     tb_rebuild_free(till->rebuild);
     tb_rebuild_sqlite_free(till->views);
@@ -182,7 +182,7 @@ void till_sell(struct till *till, int orders)
         request_release(&changed[i]);
 }
 
-void till_spoil_last(struct till *till)
+void till_corrupt_last(struct till *till)
 {
     struct tb_error err = {0};
     struct tb_db *db = NULL;
@@ -209,7 +209,7 @@ static int64_t lag(const struct till *till)
     return behind;
 }
 
-void till_settle(struct till *till)
+void till_catch_up(struct till *till)
 {
     int64_t wall_ms = till->f.clock.wall_ms, cursor = 0;
     struct tb_error err = {0};
@@ -244,13 +244,13 @@ void till_pass_hour(struct till *till)
 enum tb_rebuild_state till_rebuild(struct till *till)
 {
     const struct tb_rebuild_job job = {0};
-    struct tb_rebuild_figures figures;
+    struct tb_rebuild_progress figures;
     struct tb_error err = {0};
 
     ck_ok(tb_rebuild_start(till->rebuild, &job, &err));
     for (int steps = 0; steps < REBUILD_STEPS_MAX; steps++) {
         (void)tb_rebuild_step(till->rebuild);
-        tb_rebuild_get(till->rebuild, &figures);
+        tb_rebuild_get_progress(till->rebuild, &figures);
         if (!tb_rebuild_is_running(figures.state))
             return figures.state;
     }

@@ -14,7 +14,7 @@
 #include "store/fixture.h"
 
 #define TILL_LOG_KEEP_MS (7 * FIXTURE_DAY_MS)
-#define TILL_LETTERS_KEEP_MS (30 * FIXTURE_DAY_MS)
+#define TILL_DEAD_LETTERS_KEEP_MS (30 * FIXTURE_DAY_MS)
 
 struct till {
     struct fixture f;
@@ -25,7 +25,7 @@ struct till {
     struct tb_log_reader *log_reader;
     struct tb_relay *relay;
     struct tb_view *view; /* the one that is filled */
-    struct tb_view_moving *asked;
+    struct tb_switch_reader *asked;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *views;
     struct tb_rebuild *rebuild;
@@ -37,9 +37,9 @@ void till_close(struct till *till);
 /* Places so many orders, each with a key of its own, and changes every tenth. */
 void till_sell(struct till *till, int orders);
 /* The last event will be none: the brace that it begins with is missing. */
-void till_spoil_last(struct till *till);
+void till_corrupt_last(struct till *till);
 /* All that is stored is relayed, and seen; with kafka_is_reached it is delivered there too. */
-void till_settle(struct till *till);
+void till_catch_up(struct till *till);
 /* An hour passes, in which every part does what it does once an hour. */
 void till_pass_hour(struct till *till);
 enum tb_rebuild_state till_rebuild(struct till *till);

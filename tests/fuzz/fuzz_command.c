@@ -8,10 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct tb_command_rules rules = {.currency = "EUR",
-                                              .now_ms = NOW_MS,
-                                              .lines_max = TB_LINES_MAX,
-                                              .depth_max = TB_JSON_DEPTH_MAX};
+static const struct tb_command_context rules = {.currency = "EUR",
+                                                .now_ms = NOW_MS,
+                                                .lines_max = TB_LINES_MAX,
+                                                .depth_max = TB_JSON_DEPTH_MAX};
 
 static void check_lines(const struct tb_command *command)
 {
@@ -54,9 +54,9 @@ static void check_event(const struct tb_event *event, struct tb_arena *arena)
     tb_buf_release(&again);
 }
 
-static void check_faults(const struct tb_faults *faults)
+static void check_faults(const struct tb_field_errors *faults)
 {
-    for (size_t i = 0; i < faults->count && i < TB_FAULTS_MAX; i++) {
+    for (size_t i = 0; i < faults->count && i < TB_FIELD_ERRORS_MAX; i++) {
         TB_ASSERT(faults->list[i].pointer.ptr && faults->list[i].detail.len > 0);
         TB_ASSERT(faults->list[i].pointer.len == 0 || faults->list[i].pointer.ptr[0] == '/');
     }
@@ -64,7 +64,7 @@ static void check_faults(const struct tb_faults *faults)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct tb_faults faults;
+    static struct tb_field_errors faults;
     struct tb_arena arena = {0};
     struct tb_command command;
     struct tb_event event;

@@ -20,12 +20,12 @@ static void check_end(const struct tb_ws_message *message)
 /* A subscription names an order or all; a refusal says why. */
 static void check_text(struct tb_str text)
 {
-    struct tb_ws_topic topic;
+    struct tb_ws_command topic;
     enum tb_ws_code code = TB_WS_NORMAL;
     const char *fault = NULL;
 
     TB_ASSERT(text.len <= TB_WS_MESSAGE_MAX);
-    if (tb_ws_topic_parse(text, &topic, &code, &fault))
+    if (tb_ws_command_parse(text, &topic, &code, &fault))
         TB_ASSERT(strlen(topic.order_id) == 0 || strlen(topic.order_id) == TB_UUID_LEN);
     else
         TB_ASSERT((code == TB_WS_NOT_UTF8 || code == TB_WS_POLICY) && strlen(fault) <= 123);
@@ -36,7 +36,7 @@ static void take(struct tb_ws_reader *reader, struct tb_buf *seen)
 {
     struct tb_ws_message message;
 
-    while (tb_ws_next(reader, &message) != TB_WS_NOTHING) {
+    while (tb_ws_reader_next(reader, &message) != TB_WS_NOTHING) {
         tb_buf_addf(seen, "%d ", (int)message.kind);
         if (message.kind == TB_WS_TEXT) {
             check_text(message.data);
@@ -60,7 +60,7 @@ static void feed(const uint8_t *data, size_t size, size_t step, struct tb_buf *s
 
     for (size_t at = 0, len = 0; at < size; at += len) {
         len = step == 0 || step > size - at ? size - at : step;
-        tb_ws_read(&reader, data + at, len);
+        tb_ws_reader_add(&reader, data + at, len);
         take(&reader, seen);
     }
     tb_ws_reader_release(&reader);

@@ -19,7 +19,7 @@ START_TEST(a_placed_order_is_answered_as_promised)
     struct tb_answer answer = {0};
     struct tb_order order = sample();
 
-    tb_answer_done(&answer, TB_CMD_PLACE, &order);
+    tb_answer_success(&answer, TB_CMD_PLACE, &order);
     ck_assert_int_eq(answer.status, 201);
     ck_assert_int_eq(answer.version, 1);
     ck_assert_str_eq(answer.order_id, SAMPLE_ORDER_ID);
@@ -56,7 +56,7 @@ START_TEST(changes_are_answered_in_short)
 
         order.version = 4;
         order.status = rows[i].status;
-        tb_answer_done(&answer, rows[i].type, &order); /* over the one before */
+        tb_answer_success(&answer, rows[i].type, &order); /* over the one before */
         ck_assert_int_eq(answer.status, 200);
         ck_assert_int_eq(answer.version, 4);
         ck_assert_str_eq(answer.order_id, "");
@@ -72,29 +72,29 @@ END_TEST
 
 START_TEST(problems_list_the_faults)
 {
-    static struct tb_faults faults;
+    static struct tb_field_errors errors;
     struct tb_answer answer = {0};
     struct tb_arena arena = {0};
 
     tb_answer_problem(&answer, 404, "no such \"order\"", NULL);
     ck_assert_str_eq(answer.body.data, "{\"type\":\"about:blank\",\"title\":\"Not Found\","
                                        "\"status\":404,\"detail\":\"no such \\\"order\\\"\"}");
-    tb_answer_problem(&answer, 422, "wrong", &faults);
+    tb_answer_problem(&answer, 422, "wrong", &errors);
     ck_assert_ptr_null(strstr(answer.body.data, "errors"));
-    tb_fault_add(&faults, &arena, "/lines/0/sku", "is %s", "missing");
-    tb_fault_add(&faults, &arena, "", "must be %d", 7);
-    tb_answer_problem(&answer, 422, "wrong", &faults);
+    tb_field_error_add(&errors, &arena, "/lines/0/sku", "is %s", "missing");
+    tb_field_error_add(&errors, &arena, "", "must be %d", 7);
+    tb_answer_problem(&answer, 422, "wrong", &errors);
     ck_assert_str_eq(answer.body.data,
                      "{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
                      "\"status\":422,\"detail\":\"wrong\",\"errors\":["
                      "{\"pointer\":\"/lines/0/sku\",\"detail\":\"is missing\"},"
                      "{\"pointer\":\"\",\"detail\":\"must be 7\"}]}");
     /* More than are kept: the answer stays JSON, with as many as there are. */
-    for (int i = 0; i < 2 * TB_FAULTS_MAX; i++)
-        tb_fault_add(&faults, &arena, "/x", "is wrong");
-    tb_answer_problem(&answer, 422, "wrong", &faults);
+    for (int i = 0; i < 2 * TB_FIELD_ERRORS_MAX; i++)
+        tb_field_error_add(&errors, &arena, "/x", "is wrong");
+    tb_answer_problem(&answer, 422, "wrong", &errors);
     struct tb_json *json = sample_json(answer.body.data);
-    ck_assert_uint_eq(tb_json_count(tb_json_get(json, "errors")), TB_FAULTS_MAX);
+    ck_assert_uint_eq(tb_json_count(tb_json_get(json, "errors")), TB_FIELD_ERRORS_MAX);
     tb_json_free(json);
     tb_answer_release(&answer);
     tb_arena_release(&arena);
@@ -104,7 +104,7 @@ END_TEST
 static const struct {
     enum tb_code code;
     int native;
-    bool faults;
+    bool errors;
     int status, retry_after_s;
 } failures[] = {
     {TB_INVALID, 0, true, 422, 0},     {TB_INVALID, 0, false, 400, 0},
@@ -117,14 +117,14 @@ static const struct {
 
 START_TEST(every_failure_has_its_status)
 {
-    static struct tb_faults faults;
+    static struct tb_field_errors errors;
     struct tb_error err = {failures[_i].code, failures[_i].native, "because"};
     struct tb_answer answer = {.version = 3, .order_id = "x", .replayed = true};
     struct tb_arena arena = {0};
 
-    if (failures[_i].faults)
-        tb_fault_add(&faults, &arena, "/x", "is wrong");
-    tb_answer_failed(&answer, &err, &faults);
+    if (failures[_i].errors)
+        tb_field_error_add(&errors, &arena, "/x", "is wrong");
+    tb_answer_from_error(&answer, &err, &errors);
     ck_assert_int_eq(answer.status, failures[_i].status);
     ck_assert_int_eq(answer.retry_after_s, failures[_i].retry_after_s);
     ck_assert_int_eq(answer.version, 0);
@@ -133,7 +133,7 @@ START_TEST(every_failure_has_its_status)
     ck_assert_ptr_nonnull(strstr(answer.body.data, "\"detail\":\"because\""));
     ck_assert_int_eq(strstr(answer.body.data, "errors") != NULL, failures[_i].status == 422);
     tb_answer_release(&answer);
-    tb_answer_failed(&answer, &err, NULL);
+    tb_answer_from_error(&answer, &err, NULL);
     ck_assert_int_eq(answer.status, failures[_i].status == 422 ? 400 : failures[_i].status);
     tb_answer_release(&answer);
     tb_arena_release(&arena);

@@ -153,7 +153,7 @@ static const struct row rows[] = {
 };
 
 static struct tb_arena arena;
-static struct tb_faults faults;
+static struct tb_field_errors errors;
 static struct tb_command command;
 static struct tb_error err;
 static struct tb_buf text;
@@ -171,7 +171,7 @@ static void teardown(void)
 
 static enum tb_code parse(enum tb_command_type type, struct tb_str body)
 {
-    return tb_command_parse(type, body, &sample_rules, &arena, &command, &faults, &err);
+    return tb_command_parse(type, body, &sample_context, &arena, &command, &errors, &err);
 }
 
 START_TEST(every_rule_has_its_pointer)
@@ -179,11 +179,11 @@ START_TEST(every_rule_has_its_pointer)
     const struct row *row = &rows[_i];
     enum tb_code code = parse(row->type, tb_str_of(row->body));
 
-    sample_pointers(&faults, &text);
+    sample_pointers(&errors, &text);
     ck_assert_msg(strcmp(text.data, row->pointers) == 0, "%s: got %s", row->body, text.data);
     ck_assert_int_eq(code, row->pointers[0] ? TB_INVALID : TB_OK);
-    for (size_t i = 0; i < faults.count; i++)
-        ck_assert_uint_gt(faults.list[i].detail.len, 5);
+    for (size_t i = 0; i < errors.count; i++)
+        ck_assert_uint_gt(errors.list[i].detail.len, 5);
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(malformed_json_has_no_faults)
 
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         ck_assert_int_eq(parse(TB_CMD_PLACE, tb_str_of(bodies[i])), TB_INVALID);
-        ck_assert_uint_eq(faults.count, 0);
+        ck_assert_uint_eq(errors.count, 0);
         ck_assert_uint_gt(strlen(err.text), 0);
     }
 }
@@ -280,7 +280,7 @@ START_TEST(text_limits_are_bytes)
             tb_buf_addc(&body, 'x');
         tb_buf_adds(&body, limits[_i].back);
         ck_assert_int_eq(parse(limits[_i].type, tb_buf_str(&body)), over ? TB_INVALID : TB_OK);
-        sample_pointers(&faults, &text);
+        sample_pointers(&errors, &text);
         ck_assert_str_eq(text.data, over ? limits[_i].pointer : "");
         tb_buf_release(&body);
     }
@@ -310,7 +310,7 @@ START_TEST(a_thousand_lines_and_no_more)
     many_lines(&body, TB_LINES_MAX + 1, LINE);
     for (int type = TB_CMD_PLACE; type <= TB_CMD_LINES; type += TB_CMD_LINES - TB_CMD_PLACE) {
         ck_assert_int_eq(parse((enum tb_command_type)type, tb_buf_str(&body)), TB_INVALID);
-        sample_pointers(&faults, &text);
+        sample_pointers(&errors, &text);
         ck_assert_str_eq(text.data, "/lines");
     }
     tb_buf_release(&body);
@@ -325,11 +325,11 @@ START_TEST(faults_are_bounded)
 
     many_lines(&body, TB_LINES_MAX, "{\"quantity\":1,\"unitPriceMinor\":1}");
     ck_assert_int_eq(parse(TB_CMD_PLACE, tb_buf_str(&body)), TB_INVALID);
-    ck_assert_uint_eq(faults.count, TB_LINES_MAX);
-    for (size_t i = 0; i < TB_FAULTS_MAX; i++) {
+    ck_assert_uint_eq(errors.count, TB_LINES_MAX);
+    for (size_t i = 0; i < TB_FIELD_ERRORS_MAX; i++) {
         (void)snprintf(expected, sizeof(expected), "/lines/%zu/sku", i);
-        ck_assert_str_eq(faults.list[i].pointer.ptr, expected);
-        ck_assert_str_eq(faults.list[i].detail.ptr, "is missing");
+        ck_assert_str_eq(errors.list[i].pointer.ptr, expected);
+        ck_assert_str_eq(errors.list[i].detail.ptr, "is missing");
     }
     tb_buf_release(&body);
 }
@@ -347,8 +347,8 @@ START_TEST(long_unknown_names_are_not_told_back)
             tb_buf_addc(&body, '~');
         tb_buf_adds(&body, "\":1," LINES "}");
         ck_assert_int_eq(parse(TB_CMD_PLACE, tb_buf_str(&body)), TB_INVALID);
-        ck_assert_uint_eq(faults.count, 1);
-        ck_assert_uint_eq(faults.list[0].pointer.len, len > TB_TEXT_MAX ? 0 : 1 + 2 * len);
+        ck_assert_uint_eq(errors.count, 1);
+        ck_assert_uint_eq(errors.list[0].pointer.len, len > TB_TEXT_MAX ? 0 : 1 + 2 * len);
     }
     tb_buf_release(&body);
 }
@@ -427,8 +427,8 @@ START_TEST(mutated_bodies_keep_the_limits)
             taken++;
         } else {
             ck_assert_int_eq(err.code, TB_INVALID);
-            refused += faults.count > 0;
-            malformed += faults.count == 0;
+            refused += errors.count > 0;
+            malformed += errors.count == 0;
         }
         tb_buf_release(&body);
         tb_arena_clear(&arena);

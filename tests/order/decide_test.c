@@ -2,7 +2,7 @@
 #include "order/samples.h"
 
 static struct tb_arena arena;
-static struct tb_faults faults;
+static struct tb_field_errors errors;
 static struct tb_error err;
 static const struct tb_decide_context context = {
     .now_ms = SAMPLE_NOW_MS,
@@ -87,9 +87,9 @@ START_TEST(every_cell_of_the_state_machine)
     struct tb_order *current = cells[_i].status == NONE ? NULL : &order;
     struct tb_event event = {.version = 99};
 
-    ck_assert_int_eq(tb_decide(&command, current, &context, &arena, &event, &faults, &err),
+    ck_assert_int_eq(tb_decide(&command, current, &context, &arena, &event, &errors, &err),
                      cells[_i].code);
-    ck_assert_uint_eq(faults.count, 0);
+    ck_assert_uint_eq(errors.count, 0);
     if (cells[_i].code != TB_OK) {
         ck_assert_int_eq(event.version, 99); /* untouched */
         ck_assert_int_eq(err.native, cells[_i].detail);
@@ -115,11 +115,11 @@ START_TEST(if_match_decides_first)
 
             command.has_expected_version = true;
             command.expected_version = 6;
-            ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &faults, &err),
+            ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &errors, &err),
                              TB_CONFLICT);
             ck_assert_int_eq(err.native, 412);
             command.expected_version = 7;
-            ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &faults, &err),
+            ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &errors, &err),
                              status == TB_PLACED ? TB_OK : TB_CONFLICT);
             ck_assert(status == TB_PLACED || err.native == 409);
         }
@@ -134,7 +134,7 @@ START_TEST(a_placed_order_is_complete)
     struct tb_buf out = {0};
 
     command.order_id[0] = '\0';
-    ck_ok(tb_decide(&command, NULL, &context, &arena, &event, &faults, &err));
+    ck_ok(tb_decide(&command, NULL, &context, &arena, &event, &errors, &err));
     tb_event_encode(&out, &event);
     /* 08:20 belongs to the day before: the shop's day starts at 9. */
     ck_assert_str_eq(
@@ -149,7 +149,7 @@ START_TEST(a_placed_order_is_complete)
 
     command.has_placed_at = true;
     command.placed_at_ms = INT64_C(1291191960000); /* 2010-12-01T08:26Z */
-    ck_ok(tb_decide(&command, NULL, &context, &arena, &event, &faults, &err));
+    ck_ok(tb_decide(&command, NULL, &context, &arena, &event, &errors, &err));
     ck_assert_int_eq(event.order.placed_at_ms, command.placed_at_ms);
     ck_assert_int_eq(event.order.updated_at_ms, SAMPLE_NOW_MS);
     ck_assert_int_eq(event.occurred_at_ms, SAMPLE_NOW_MS);
@@ -166,21 +166,21 @@ START_TEST(new_lines_fit_the_order)
     struct tb_buf pointers = {0};
     struct tb_event event;
 
-    ck_ok(tb_decide(&command, &order, &context, &arena, &event, &faults, &err));
+    ck_ok(tb_decide(&command, &order, &context, &arena, &event, &errors, &err));
     ck_assert_int_eq(event.total_minor, 700);
     order.kind = TB_RETURN;
-    ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &faults, &err),
+    ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &errors, &err),
                      TB_INVALID);
-    sample_pointers(&faults, &pointers);
+    sample_pointers(&errors, &pointers);
     ck_assert_str_eq(pointers.data, "/lines/0/quantity");
     command.lines = return_lines;
-    ck_ok(tb_decide(&command, &order, &context, &arena, &event, &faults, &err));
+    ck_ok(tb_decide(&command, &order, &context, &arena, &event, &errors, &err));
     ck_assert_int_eq(event.total_minor, -700);
     order.kind = TB_SALE;
     command.lines = &large;
-    ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &faults, &err),
+    ck_assert_int_eq(tb_decide(&command, &order, &context, &arena, &event, &errors, &err),
                      TB_INVALID);
-    sample_pointers(&faults, &pointers);
+    sample_pointers(&errors, &pointers);
     ck_assert_str_eq(pointers.data, "/lines");
     tb_buf_release(&pointers);
 }
@@ -199,7 +199,7 @@ START_TEST(nonsense_clocks_stay_readable)
         struct tb_buf out = {0};
 
         odd.now_ms = clocks[i];
-        ck_ok(tb_decide(&command, NULL, &odd, &arena, &event, &faults, &err));
+        ck_ok(tb_decide(&command, NULL, &odd, &arena, &event, &errors, &err));
         tb_event_encode(&out, &event);
         struct tb_json *json = sample_json(out.data);
         ck_ok(tb_order_decode(json, &arena, &order, &err));

@@ -171,8 +171,8 @@ static void assert_as_the_model(const struct world *w, const struct tb_buf *doc)
 /* The till's part: parse, decide, write down. True: accepted. */
 static bool run_command(struct world *w, int64_t now_ms, struct tb_arena *arena)
 {
-    static struct tb_faults faults;
-    struct tb_command_rules rules = sample_rules;
+    static struct tb_field_errors errors;
+    struct tb_command_context rules = sample_context;
     struct tb_error err = {0};
     struct tb_command command;
     struct tb_event event;
@@ -187,7 +187,7 @@ static bool run_command(struct world *w, int64_t now_ms, struct tb_arena *arena)
     bool accepted;
 
     sample_uuid(&w->random, event_id);
-    accepted = tb_command_parse(w->type, tb_buf_str(&w->body), &rules, arena, &command, &faults,
+    accepted = tb_command_parse(w->type, tb_buf_str(&w->body), &rules, arena, &command, &errors,
                                 &err) == TB_OK;
     if (accepted) {
         (void)snprintf(command.order_id, sizeof(command.order_id), "%s", SAMPLE_ORDER_ID);
@@ -197,7 +197,7 @@ static bool run_command(struct world *w, int64_t now_ms, struct tb_arena *arena)
             command.type != TB_CMD_PLACE)
             w->valid = false;
         accepted = tb_decide(&command, w->till.len > 0 ? &order : NULL, &context, arena, &event,
-                             &faults, &err) == TB_OK;
+                             &errors, &err) == TB_OK;
     }
     if (accepted) {
         tb_event_apply(&event, &order);

@@ -1,7 +1,7 @@
 #include "order/samples.h"
 #include <stdio.h>
 
-const struct tb_command_rules sample_rules = {
+const struct tb_command_context sample_context = {
     .currency = "EUR",
     .now_ms = SAMPLE_NOW_MS,
     .lines_max = TB_LINES_MAX,
@@ -17,15 +17,15 @@ struct tb_json *sample_json(const char *text)
     return root;
 }
 
-void sample_pointers(const struct tb_faults *faults, struct tb_buf *out)
+void sample_pointers(const struct tb_field_errors *errors, struct tb_buf *out)
 {
     tb_buf_clear(out);
-    for (size_t i = 0; i < faults->count && i < TB_FAULTS_MAX; i++) {
+    for (size_t i = 0; i < errors->count && i < TB_FIELD_ERRORS_MAX; i++) {
         if (i > 0)
             tb_buf_addc(out, ' ');
-        if (faults->list[i].pointer.len == 0)
+        if (errors->list[i].pointer.len == 0)
             tb_buf_addc(out, '.');
-        tb_buf_add_str(out, faults->list[i].pointer);
+        tb_buf_add_str(out, errors->list[i].pointer);
     }
     (void)tb_buf_reserve(out, 1);
 }

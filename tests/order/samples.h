@@ -15,10 +15,10 @@
 #define SAMPLE_EVENT_ID "0191d2c0-5e6f-7a1b-8c2d-000000000001"
 
 struct tb_json *sample_json(const char *text);
-extern const struct tb_command_rules sample_rules;
+extern const struct tb_command_context sample_context;
 
 /* "/lines/0/sku /kind": the faults' pointers in order, "." for the whole body. */
-void sample_pointers(const struct tb_faults *faults, struct tb_buf *out);
+void sample_pointers(const struct tb_field_errors *errors, struct tb_buf *out);
 
 /* A text of 0 to max bytes (at least min) that JSON and the rules allow, with escapes and UTF-8.
  */

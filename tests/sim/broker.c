@@ -16,7 +16,7 @@
 struct broker *broker_now;
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
-                 const struct broker_watch *watch)
+                 const struct broker_hooks *watch)
 {
     *broker = (struct broker){.now_us = now_us, .watch = *watch, .session_us = SESSION_US};
     fake_random_init(&broker->random, seed);
@@ -66,7 +66,7 @@ enum broker_topic broker_topic_of(const char *name)
 
 int32_t broker_partitions(enum broker_topic topic)
 {
-    return topic == BROKER_EVENTS || topic == BROKER_LETTERS ? TB_LOG_PARTITIONS : 1;
+    return topic == BROKER_EVENTS || topic == BROKER_DEAD_LETTERS ? TB_LOG_PARTITIONS : 1;
 }
 
 enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
@@ -115,8 +115,8 @@ void broker_client_died(struct broker *broker, int client)
 
 static int32_t partition_of(enum broker_topic topic, const struct tb_record *record)
 {
-    return record->keep_partition ? record->partition
-                                  : tb_log_partition(record->key, broker_partitions(topic));
+    return record->fixed_partition ? record->partition
+                                   : tb_log_partition(record->key, broker_partitions(topic));
 }
 
 const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
@@ -149,7 +149,7 @@ void broker_send(struct broker_writer *writer, enum broker_topic topic,
     struct broker_request *request = calloc(1, sizeof *request), **last = &broker->requests;
 
     TB_ASSERT(request && tb_record_copy(&broker->arena, record, &request->record));
-    if (slot < TB_LOG_WINDOW_MAX)
+    if (slot < TB_LOG_INFLIGHT_MAX)
         request->writer = writer;
     request->client = broker_writer_client(writer);
     request->topic = topic;
@@ -171,7 +171,7 @@ static void drop(struct broker *broker, struct broker_request *request)
     free(request);
 }
 
-void broker_give_up(struct broker_writer *writer)
+void broker_abandon_requests(struct broker_writer *writer)
 {
     struct broker *broker = broker_now;
     struct broker_request *next;
@@ -196,7 +196,7 @@ static void refuse(struct broker *broker, const struct broker_request *refused)
     int32_t partition = partition_of(topic, &refused->record);
     struct broker_request *next;
 
-    sim_cover(SIM_RECORD_REFUSED, 1);
+    sim_cover(COVER_RECORD_REFUSED, 1);
     for (struct broker_request *request = broker->requests; request; request = next) {
         next = request->next;
         if (request->writer != writer || request->topic != topic || request->landed ||
@@ -222,7 +222,7 @@ static void land(struct broker *broker, struct broker_request *request)
         return;
     }
     broker_append(broker, request->topic, &request->record);
-    sim_cover(SIM_LANDED_LATE, !request->writer);
+    sim_cover(COVER_BROKER_APPENDED_LATE, !request->writer);
     request->landed = true;
     request->due_us = *broker->now_us + broker_delay_us(broker, TRIP_US);
 }
@@ -273,7 +273,7 @@ void broker_step(struct broker *broker)
 bool broker_is_idle(const struct broker *broker)
 {
     for (size_t i = 0; i < broker->group_count; i++)
-        if (broker->groups[i].balancing)
+        if (broker->groups[i].rebalancing)
             return false;
     return broker->requests == NULL;
 }

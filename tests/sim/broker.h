@@ -23,9 +23,15 @@
 #define BROKER_CLIENTS_MAX 8
 #define BROKER_MEMBERS_MAX 32
 /* So long a group waits for its members to give up what they read. */
-#define BROKER_BALANCE_US INT64_C(15000000)
+#define BROKER_REBALANCE_US INT64_C(15000000)
 
-enum broker_topic { BROKER_EVENTS, BROKER_LETTERS, BROKER_STATUS, BROKER_READY, BROKER_TOPICS };
+enum broker_topic {
+    BROKER_EVENTS,
+    BROKER_DEAD_LETTERS,
+    BROKER_STATUS,
+    BROKER_READY,
+    BROKER_TOPICS
+};
 
 struct broker_partition {
     struct tb_record *records; /* owned list; their bytes are the arena's */
@@ -61,11 +67,11 @@ struct broker_group {
     size_t member_count;
     int last_id;
     unsigned generation;
-    bool balancing; /* a generation is being formed */
+    bool rebalancing; /* a generation is being formed */
     int64_t until_us;
 };
 /* What others want to know, and say. */
-struct broker_watch {
+struct broker_hooks {
     void *ctx;
     void (*landed)(void *ctx, enum broker_topic topic, const struct tb_record *record);
     void (*committing)(void *ctx, const struct broker_group *group, int32_t partition,
@@ -74,19 +80,19 @@ struct broker_watch {
     bool (*refuses)(void *ctx, enum broker_topic topic, const struct tb_record *record);
 };
 /* A mutant: what a port does wrong (sim.h). */
-enum broker_fault {
+enum broker_mutant {
     BROKER_SOUND,
-    BROKER_EARLY_ACKS,      /* acknowledged as soon as they are sent */
-    BROKER_UNACKED_LETTERS, /* the same, of dead letters, which are never sent */
-    BROKER_FINAL_TIMEOUTS,  /* what nobody knows is said to be refused */
-    BROKER_EARLY_COMMITS,   /* what is handed out is committed */
-    BROKER_ZOMBIE_COMMITS   /* of partitions that were given up, too */
+    BROKER_EARLY_ACKS,           /* acknowledged as soon as they are sent */
+    BROKER_UNACKED_DEAD_LETTERS, /* the same, of dead letters, which are never sent */
+    BROKER_FINAL_TIMEOUTS,       /* what nobody knows is said to be refused */
+    BROKER_EARLY_COMMITS,        /* what is handed out is committed */
+    BROKER_ZOMBIE_COMMITS        /* of partitions that were given up, too */
 };
 struct broker {
     struct fake_random random;
     int64_t *now_us;
-    struct broker_watch watch;
-    enum broker_fault fault;
+    struct broker_hooks watch;
+    enum broker_mutant fault;
     bool rough; /* requests and answers are lost, late, in doubt */
     bool down;
     int64_t session_us; /* who was not heard of for so long is no member any more */
@@ -102,7 +108,7 @@ struct broker {
 };
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
-                 const struct broker_watch *watch);
+                 const struct broker_hooks *watch);
 void broker_release(struct broker *broker);         /* no writer or reader is left */
 int64_t broker_due_us(const struct broker *broker); /* of what happens next by itself */
 void broker_step(struct broker *broker);
@@ -121,10 +127,10 @@ extern struct broker *broker_now;
 bool broker_chance(struct broker *broker, unsigned in); /* one in so many, while it is rough */
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
-/* slot: TB_LOG_WINDOW_MAX when nobody waits for the answer. */
+/* slot: TB_LOG_INFLIGHT_MAX when nobody waits for the answer. */
 void broker_send(struct broker_writer *writer, enum broker_topic topic,
                  const struct tb_record *record, size_t slot);
-void broker_give_up(struct broker_writer *writer); /* whatever it has under way */
+void broker_abandon_requests(struct broker_writer *writer); /* whatever it has under way */
 /* broker_writer.c: of a request of its; final: refused, itself or a neighbour. */
 int broker_writer_client(const struct broker_writer *writer);
 void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool final);
@@ -138,10 +144,10 @@ struct broker_group *broker_group(struct broker *broker, const char *name,
                                   enum broker_topic topic);
 int broker_group_join(struct broker *broker, struct broker_group *group, int client);
 void broker_group_leave(struct broker *broker, struct broker_group *group, int member);
-struct broker_member *broker_group_hear(struct broker *broker, struct broker_group *group,
-                                        int member);
+struct broker_member *broker_group_heartbeat(struct broker *broker, struct broker_group *group,
+                                             int member);
 /* False: it was refused, since the partition is not the member's. */
 bool broker_group_commit(struct broker *broker, struct broker_group *group, int member,
                          unsigned generation, int32_t partition, int64_t next);
 void broker_group_step(struct broker *broker, struct broker_group *group);
-void broker_group_form(struct broker *broker, struct broker_group *group);
+void broker_group_finish_rebalance(struct broker *broker, struct broker_group *group);

@@ -29,11 +29,11 @@ static struct broker_member *find(struct broker_group *group, int member)
 /* All are asked to give up what they read, and to come again. */
 static void balance(struct broker *broker, struct broker_group *group)
 {
-    if (!group->balancing)
-        group->until_us = *broker->now_us + BROKER_BALANCE_US;
-    for (size_t i = 0; i < group->member_count && !group->balancing; i++)
+    if (!group->rebalancing)
+        group->until_us = *broker->now_us + BROKER_REBALANCE_US;
+    for (size_t i = 0; i < group->member_count && !group->rebalancing; i++)
         group->members[i].joined = false;
-    group->balancing = true;
+    group->rebalancing = true;
 }
 
 static void remove_member(struct broker *broker, struct broker_group *group,
@@ -63,8 +63,8 @@ void broker_group_leave(struct broker *broker, struct broker_group *group, int m
         remove_member(broker, group, leaving);
 }
 
-struct broker_member *broker_group_hear(struct broker *broker, struct broker_group *group,
-                                        int member)
+struct broker_member *broker_group_heartbeat(struct broker *broker, struct broker_group *group,
+                                             int member)
 {
     struct broker_member *heard = find(group, member);
 
@@ -83,7 +83,7 @@ static void hand_out(struct broker_group *group)
             group->members[i].holds[p] = (size_t)p * group->member_count / (size_t)partitions == i;
 }
 
-void broker_group_form(struct broker *broker, struct broker_group *group)
+void broker_group_finish_rebalance(struct broker *broker, struct broker_group *group)
 {
     bool late = *broker->now_us >= group->until_us;
 
@@ -94,22 +94,22 @@ void broker_group_form(struct broker *broker, struct broker_group *group)
         if (!group->members[i - 1].joined)
             group->members[i - 1] = group->members[--group->member_count];
     hand_out(group);
-    sim_cover(SIM_BALANCE, 1);
+    sim_cover(COVER_REBALANCED, 1);
     sim_trace("group %s: generation %u of %zu", group->name, group->generation + 1,
               group->member_count);
     group->generation++;
-    group->balancing = false;
+    group->rebalancing = false;
 }
 
 void broker_group_step(struct broker *broker, struct broker_group *group)
 {
     for (size_t i = group->member_count; i > 0; i--)
         if (group->members[i - 1].seen_us + broker->session_us < *broker->now_us) {
-            sim_cover(SIM_MEMBER_LOST, 1);
+            sim_cover(COVER_MEMBER_EXPIRED, 1);
             remove_member(broker, group, &group->members[i - 1]);
         }
-    if (group->balancing)
-        broker_group_form(broker, group);
+    if (group->rebalancing)
+        broker_group_finish_rebalance(broker, group);
 }
 
 bool broker_group_commit(struct broker *broker, struct broker_group *group, int member,
@@ -118,7 +118,7 @@ bool broker_group_commit(struct broker *broker, struct broker_group *group, int 
     const struct broker_member *known = find(group, member);
     bool good = known && generation == group->generation && known->holds[partition];
 
-    sim_cover(SIM_ZOMBIE_COMMIT, !good);
+    sim_cover(COVER_ZOMBIE_COMMIT, !good);
     sim_trace("group %s: member %d commits %d up to %" PRId64 "%s", group->name, member,
               (int)partition, next, good ? "" : ", which is refused");
     if (!good && broker->fault != BROKER_ZOMBIE_COMMITS)

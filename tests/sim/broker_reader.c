@@ -28,7 +28,7 @@ static void take_all(struct broker_reader *reader)
         int64_t end = end_of(reader, p);
 
         if (!reader->parts[p].held)
-            reader->parts[p] = (struct reader_part){
+            reader->parts[p] = (struct reader_partition){
                 .held = true, .start = end, .next = end, .fetched = end, .committed = -1};
     }
 }
@@ -40,16 +40,16 @@ static void gather(struct broker_reader *reader)
         /* The library, too, counts how long it heard nothing of the group. */
         if (reader->group &&
             reader->heard_us + 2 * reader->broker->session_us < *reader->broker->now_us)
-            broker_reader_give_up(reader);
+            broker_reader_revoke_all(reader);
         return;
     }
     reader->heard_us = *reader->broker->now_us;
     if (reader->group)
-        broker_reader_serve(reader);
+        broker_reader_group_round(reader);
     else
         take_all(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct reader_part *part = &reader->parts[p];
+        struct reader_partition *part = &reader->parts[p];
         int64_t end = end_of(reader, p);
 
         if (part->held)
@@ -63,7 +63,7 @@ static void hand_out(struct broker_reader *reader, int32_t partition, size_t max
                      struct tb_log_batch *ret_batch)
 {
     struct broker *broker = reader->broker;
-    struct reader_part *part = &reader->parts[partition];
+    struct reader_partition *part = &reader->parts[partition];
     const struct tb_record *records =
         broker->topics[reader->topic][partition].records + part->next;
     size_t count = (size_t)(part->fetched - part->next);
@@ -80,7 +80,7 @@ static void hand_out(struct broker_reader *reader, int32_t partition, size_t max
     sim_trace("member %d is handed %d-%" PRId64 ", %zu records", reader->member, (int)partition,
               part->next, count);
     part->next += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count, part->tenure};
+    *ret_batch = (struct tb_log_batch){partition, copies, count, part->assignment};
     if (broker->fault == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
         (void)broker_group_commit(broker, reader->group, reader->member, reader->generation,
                                   partition, part->next);
@@ -131,7 +131,7 @@ static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_
                            struct tb_error *err)
 {
     struct broker_reader *reader = reader_of(base);
-    struct reader_part *part = &reader->parts[partition];
+    struct reader_partition *part = &reader->parts[partition];
     bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
 
     (void)err;

@@ -6,12 +6,12 @@
 void broker_reader_commits(struct broker_reader *reader)
 {
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        struct reader_part *part = &reader->parts[p];
+        struct reader_partition *part = &reader->parts[p];
 
         if (!part->dirty)
             continue;
         if (broker_chance(reader->broker, 6)) {
-            sim_cover(SIM_COMMIT_LOST, 1);
+            sim_cover(COVER_COMMIT_LOST, 1);
             continue;
         }
         (void)broker_group_commit(reader->broker, reader->group, reader->member,
@@ -22,7 +22,7 @@ void broker_reader_commits(struct broker_reader *reader)
 
 /* The group. */
 
-void broker_reader_give_up(struct broker_reader *reader)
+void broker_reader_revoke_all(struct broker_reader *reader)
 {
     bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
 
@@ -30,7 +30,7 @@ void broker_reader_give_up(struct broker_reader *reader)
         if (zombie) /* what it committed last is still on its mind */
             reader->parts[p].held = false;
         else
-            reader->parts[p] = (struct reader_part){.start = -1};
+            reader->parts[p] = (struct reader_partition){.start = -1};
     }
 }
 
@@ -40,38 +40,38 @@ static void take(struct broker_reader *reader, const struct broker_member *membe
         int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
 
         if (member->holds[p])
-            reader->parts[p] = (struct reader_part){.held = true,
-                                                    .start = start,
-                                                    .next = start,
-                                                    .fetched = start,
-                                                    .committed = -1,
-                                                    .tenure = ++reader->tenures};
+            reader->parts[p] = (struct reader_partition){.held = true,
+                                                         .start = start,
+                                                         .next = start,
+                                                         .fetched = start,
+                                                         .committed = -1,
+                                                         .assignment = ++reader->tenures};
     }
     reader->generation = reader->group->generation;
 }
 
-void broker_reader_serve(struct broker_reader *reader)
+void broker_reader_group_round(struct broker_reader *reader)
 {
     struct broker *broker = reader->broker;
     struct broker_group *group = reader->group;
-    struct broker_member *member = broker_group_hear(broker, group, reader->member);
+    struct broker_member *member = broker_group_heartbeat(broker, group, reader->member);
 
     /* What is given up is not got again before the next poll (log.h). */
     if (!member) {
-        broker_reader_give_up(reader);
+        broker_reader_revoke_all(reader);
         reader->member = broker_group_join(broker, group, reader->client);
         return;
     }
-    if (group->balancing && !member->joined) {
+    if (group->rebalancing && !member->joined) {
         broker_reader_commits(reader);
-        broker_reader_give_up(reader);
+        broker_reader_revoke_all(reader);
         member->joined = true;
         return;
     }
-    if (group->balancing)
-        broker_group_form(broker, group);
-    member = broker_group_hear(broker, group, reader->member);
-    if (member && !group->balancing && reader->generation != group->generation)
+    if (group->rebalancing)
+        broker_group_finish_rebalance(broker, group);
+    member = broker_group_heartbeat(broker, group, reader->member);
+    if (member && !group->rebalancing && reader->generation != group->generation)
         take(reader, member);
     broker_reader_commits(reader);
 }

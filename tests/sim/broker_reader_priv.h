@@ -8,13 +8,13 @@
 #pragma once
 #include "sim/broker.h"
 
-struct reader_part {
+struct reader_partition {
     bool held, dirty;
-    int64_t start;     /* where it was got; -1: nowhere yet */
-    int64_t next;      /* to be handed out */
-    int64_t fetched;   /* up to here */
-    int64_t committed; /* as far as this reader knows; sent unless dirty */
-    uint64_t tenure;   /* log.h */
+    int64_t start;       /* where it was got; -1: nowhere yet */
+    int64_t next;        /* to be handed out */
+    int64_t fetched;     /* up to here */
+    int64_t committed;   /* as far as this reader knows; sent unless dirty */
+    uint64_t assignment; /* log.h */
 };
 struct broker_reader {
     struct tb_log_reader base;
@@ -25,7 +25,7 @@ struct broker_reader {
     int client, member; /* 0: of no group */
     unsigned generation;
     uint64_t tenures; /* ever */
-    struct reader_part parts[TB_LOG_PARTITIONS];
+    struct reader_partition parts[TB_LOG_PARTITIONS];
     bool paused;
     bool dead; /* its process is gone */
     int32_t turn;
@@ -34,6 +34,6 @@ struct broker_reader {
 };
 
 void broker_reader_commits(struct broker_reader *reader); /* sends what the group has not heard */
-void broker_reader_give_up(struct broker_reader *reader); /* all it holds */
+void broker_reader_revoke_all(struct broker_reader *reader); /* all it holds */
 /* It is heard, and does as the group wants. */
-void broker_reader_serve(struct broker_reader *reader);
+void broker_reader_group_round(struct broker_reader *reader);

@@ -15,7 +15,7 @@ struct broker_writer {
     struct broker *broker;
     int client;
     enum broker_topic topic;
-    struct kafka_window window;
+    struct kafka_inflight inflight;
     bool wanted, proven;
     bool fatal;        /* the producer is of no further use */
     bool answered;     /* somebody has, since it was opened */
@@ -44,8 +44,8 @@ static bool is_there(const struct broker_writer *writer)
 
 static void lose(struct broker_writer *writer)
 {
-    broker_give_up(writer);
-    tb_kafka_window_lose(&writer->window);
+    broker_abandon_requests(writer);
+    tb_kafka_inflight_fail_all(&writer->inflight);
     writer->fatal = false;
 }
 
@@ -56,14 +56,14 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
     writer->answered = true;
     writer->proven = writer->proven || ok;
     if (ok)
-        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
-    else if (broker->fault == BROKER_FINAL_TIMEOUTS || (final && writer->window.alone))
-        tb_kafka_window_answer(&writer->window, slot, TB_INVALID, false);
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
+    else if (broker->fault == BROKER_FINAL_TIMEOUTS || (final && writer->inflight.alone))
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_INVALID, false);
     else
-        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, final);
-    sim_cover(SIM_ACK_DOUBT, !ok && !final);
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, final);
+    sim_cover(COVER_ACK_UNKNOWN, !ok && !final);
     if (broker_chance(broker, 60)) {
-        sim_cover(SIM_PRODUCER_FATAL, 1);
+        sim_cover(COVER_PRODUCER_FATAL, 1);
         writer->fatal = true;
     }
 }
@@ -87,21 +87,21 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
                            struct tb_error *err)
 {
     struct broker_writer *writer = writer_of(base);
-    enum broker_fault fault = writer->broker->fault;
+    enum broker_mutant fault = writer->broker->fault;
     bool send = false;
     size_t slot = 0;
 
     TB_TRY(have(writer, err));
-    TB_TRY(tb_kafka_window_take(&writer->window, record, tag, &slot, &send, err));
+    TB_TRY(tb_kafka_inflight_add(&writer->inflight, record, tag, &slot, &send, err));
     if (send && broker_chance(writer->broker, 30)) {
-        tb_kafka_window_untake(&writer->window, slot);
+        tb_kafka_inflight_cancel_add(&writer->inflight, slot);
         return tb_error_set(err, TB_BUSY, "the simulated producer's queue is full");
     }
-    if (fault == BROKER_UNACKED_LETTERS && writer->topic == BROKER_LETTERS) {
-        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
+    if (fault == BROKER_UNACKED_DEAD_LETTERS && writer->topic == BROKER_DEAD_LETTERS) {
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
     } else if (fault == BROKER_EARLY_ACKS && writer->topic == BROKER_EVENTS && send) {
-        tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
-        broker_send(writer, writer->topic, record, TB_LOG_WINDOW_MAX);
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
+        broker_send(writer, writer->topic, record, TB_LOG_INFLIGHT_MAX);
     } else if (send) {
         broker_send(writer, writer->topic, record, slot);
     }
@@ -113,9 +113,9 @@ static void send_ready(struct broker_writer *writer)
     const struct tb_record *record;
     size_t slot;
 
-    while ((record = tb_kafka_window_ready(&writer->window, &slot)) != NULL) {
+    while ((record = tb_kafka_inflight_next_ready(&writer->inflight, &slot)) != NULL) {
         broker_send(writer, writer->topic, record, slot);
-        tb_kafka_window_sent(&writer->window, slot);
+        tb_kafka_inflight_mark_sent(&writer->inflight, slot);
     }
 }
 
@@ -127,8 +127,9 @@ static void serve(struct broker_writer *writer, int64_t wait_us)
 
     broker_step(broker);
     send_ready(writer);
-    while (writer->window.ack_count == 0 && tb_kafka_window_outstanding(&writer->window) > 0 &&
-           !writer->fatal && broker_due_us(broker) <= until_us) {
+    while (writer->inflight.ack_count == 0 &&
+           tb_kafka_inflight_outstanding(&writer->inflight) > 0 && !writer->fatal &&
+           broker_due_us(broker) <= until_us) {
         if (*broker->now_us < broker_due_us(broker))
             *broker->now_us = broker_due_us(broker);
         broker_step(broker);
@@ -145,12 +146,12 @@ static enum tb_code poll(struct tb_log_writer *base, int64_t wait_ms, struct tb_
     if (writer->wanted)
         code = have(writer, err);
     if (code == TB_OK && writer->wanted)
-        serve(writer, writer->window.ack_count > 0 ? 0 : wait_ms * 1000);
+        serve(writer, writer->inflight.ack_count > 0 ? 0 : wait_ms * 1000);
     if (writer->fatal)
         code = have(writer, err);
-    if (code != TB_OK && writer->window.ack_count == 0)
+    if (code != TB_OK && writer->inflight.ack_count == 0)
         return code;
-    *ret_count = tb_kafka_window_hand_out(&writer->window, ret_acks, max);
+    *ret_count = tb_kafka_inflight_take_acks(&writer->inflight, ret_acks, max);
     return TB_OK;
 }
 
@@ -162,7 +163,7 @@ static void writer_free(struct tb_log_writer *base)
     while (*link != writer)
         link = &(*link)->next;
     *link = writer->next;
-    tb_kafka_window_release(&writer->window);
+    tb_kafka_inflight_release(&writer->inflight);
     free(writer);
 }
 
@@ -181,7 +182,7 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
     writer->topic = broker_topic_of(topic);
     writer->wanted = true;
     writer->opened_us = now_us(writer);
-    tb_kafka_window_init(&writer->window);
+    tb_kafka_inflight_init(&writer->inflight);
     writer->next = broker_now->writers;
     broker_now->writers = writer;
     *ret_writer = &writer->base;
@@ -195,7 +196,7 @@ void broker_writers_died(struct broker *broker, int client)
             lose(writer);
 }
 
-void tb_log_kafka_close(struct tb_log_writer *base)
+void tb_log_kafka_disconnect(struct tb_log_writer *base)
 {
     struct broker_writer *writer = writer_of(base);
 
@@ -203,7 +204,7 @@ void tb_log_kafka_close(struct tb_log_writer *base)
     lose(writer);
 }
 
-enum tb_code tb_log_kafka_open(struct tb_log_writer *base, struct tb_error *err)
+enum tb_code tb_log_kafka_connect(struct tb_log_writer *base, struct tb_error *err)
 {
     struct broker_writer *writer = writer_of(base);
 
@@ -225,14 +226,14 @@ bool tb_log_kafka_connected(const struct tb_log_writer *base)
     return is_there(writer);
 }
 
-bool tb_log_kafka_lost(const struct tb_log_writer *base)
+bool tb_log_kafka_all_brokers_down(const struct tb_log_writer *base)
 {
     const struct broker_writer *writer = writer_of(base);
 
     return writer->wanted && !is_there(writer) && now_us(writer) > writer->opened_us + LOST_US;
 }
 
-bool tb_log_kafka_unanswered(const struct tb_log_writer *base)
+bool tb_log_kafka_no_response(const struct tb_log_writer *base)
 {
     const struct broker_writer *writer = writer_of(base);
 

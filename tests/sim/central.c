@@ -39,7 +39,7 @@ void central_init(struct central *central, struct sim *sim, int index)
 void central_wake(struct central *central, enum central_actor actor, int64_t in_us)
 {
     int64_t due_us = central->sim->now_us + in_us / 2 +
-                     (int64_t)sim_below(&central->sim->far_random, (uint64_t)in_us / 2 + 1);
+                     (int64_t)sim_below(&central->sim->centre_random, (uint64_t)in_us / 2 + 1);
 
     if (due_us < central->due_us[actor])
         central->due_us[actor] = due_us;
@@ -47,7 +47,8 @@ void central_wake(struct central *central, enum central_actor actor, int64_t in_
 
 /* What the parts tell each other: as src/central_parts.c has it. */
 
-void central_trouble(const struct central *central, const char *what, const struct tb_error *err)
+void central_report_error(const struct central *central, const char *what,
+                          const struct tb_error *err)
 {
     sim_trace("%s %s: %s %s", central->name, what, tb_code_name(err->code), err->text);
     SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: %s: %s", central->name,
@@ -56,8 +57,8 @@ void central_trouble(const struct central *central, const char *what, const stru
 
 static void on_trouble(void *ctx, const struct tb_error *err)
 {
-    central_trouble(ctx, "events", err);
-    sim_cover(SIM_CENTRAL_FAILING, err->code != TB_OK);
+    central_report_error(ctx, "events", err);
+    sim_cover(COVER_CENTRAL_FAILING, err->code != TB_OK);
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
@@ -65,21 +66,22 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
     struct central *central = ctx;
 
     sim_trace("%s has partition %d up to %" PRId64 ", %zu dead", central->name,
-              (int)plan->partition, plan->next_offset, plan->dead_count);
-    tb_ready_tell(&central->teller, plan);
+              (int)plan->partition, plan->next_offset, plan->dead_letter_count);
+    tb_ready_publish(&central->teller, plan);
 }
 
-static bool on_follow(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
+                      const struct tb_record *record)
 {
     struct central *central = ctx;
     struct tb_error err = {0};
 
-    if (tb_log_guests_post(central->guests, record, &err) != TB_OK)
+    if (tb_append_queue_post(central->append_queue, record, &err) != TB_OK)
         return false;
     sim_trace("%s sends letter %d-%" PRId64 " again", central->name, (int)letter->place.partition,
               letter->place.offset);
-    sim_cover(SIM_FAR_AGAIN, 1);
-    central_wake(central, CENTRAL_LETTERS, 3 * MS);
+    sim_cover(COVER_CENTRE_REDRIVEN, 1);
+    central_wake(central, CENTRAL_REDRIVE, 3 * MS);
     return true;
 }
 
@@ -105,10 +107,10 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
     TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC ".DLT", &central->dead_letters, err));
     TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC, &central->again, err));
-    TB_TRY(tb_log_guests_new(NULL, NULL, &central->guests, err));
+    TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
     TB_TRY(tb_log_kafka_writer(&central->others, "projection-ready", &central->ready_out, err));
     central->teller =
-        (struct tb_ready_teller){.writer = central->ready_out, .clock = &central->clock};
+        (struct tb_ready_publisher){.writer = central->ready_out, .clock = &central->clock};
     return tb_log_kafka_tail(&central->others, "projection-ready", &central->ready_in, err);
 }
 
@@ -119,15 +121,15 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
         .uri = uri,
         .database = "tillbox",
         .topic = SIM_TOPIC,
-        .bulk_size = 1 + (int)sim_below(&central->sim->far_random, 40),
+        .bulk_size = 1 + (int)sim_below(&central->sim->centre_random, 40),
         .clock = &central->clock,
     };
 
     snprintf(uri, sizeof uri, "mongodb://%s", central->name);
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
-    if (central->sim->mutant == SIM_MUTANT_FAR_GAP)
-        sim_gap_init(central);
+    if (central->sim->mutant == SIM_MUTANT_APPLY_OVER_GAP)
+        gap_mutant_install(central);
     return tb_view_mongo_reader(central->mongo, &central->asked, err);
 }
 
@@ -167,18 +169,18 @@ void central_start(struct central *central)
 }
 
 /* Only what the database refused: what waits for it follows by itself. */
-void central_replay(struct central *central, struct tb_letter_place place)
+void central_replay(struct central *central, struct tb_dead_letter_position place)
 {
     struct tb_arena arena = {0};
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     struct tb_record record;
     struct tb_error err = {0};
 
     if (central->asked->ops->letter(central->asked, place, &arena, &letter, &err) == TB_OK &&
-        !tb_str_eq(letter.reason, TB_STR(TB_LETTER_GAP)) &&
+        !tb_str_eq(letter.reason, TB_STR(TB_REASON_GAP)) &&
         tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
             TB_OK &&
-        tb_log_guests_post(central->guests, &record, &err) == TB_OK)
+        tb_append_queue_post(central->append_queue, &record, &err) == TB_OK)
         sim_trace("%s: letter %d-%" PRId64 " is sent again", central->name, (int)place.partition,
                   place.offset);
     tb_arena_release(&arena);
@@ -209,13 +211,13 @@ static void close_all(struct central *central)
     free_reader(&central->ready_in);
     free(central->feed);
     central->feed = NULL;
-    tb_log_guests_close(central->guests);
-    tb_log_guests_free(central->guests);
-    central->guests = NULL;
+    tb_append_queue_close(central->append_queue);
+    tb_append_queue_free(central->append_queue);
+    central->append_queue = NULL;
     free_writer(&central->again);
     free_writer(&central->dead_letters);
     free_writer(&central->ready_out);
-    tb_ready_release(&central->teller);
+    tb_ready_publisher_release(&central->teller);
     central->asked->ops->free(central->asked);
     central->view->ops->free(central->view);
     tb_mongo_free(central->mongo);
@@ -227,7 +229,7 @@ static void close_all(struct central *central)
 static void start_later(struct central *central)
 {
     central_wake(central, CENTRAL_START,
-                 20 * MS + (int64_t)sim_below(&central->sim->far_random, 4000) * MS);
+                 20 * MS + (int64_t)sim_below(&central->sim->centre_random, 4000) * MS);
 }
 
 void central_kill(struct central *central)

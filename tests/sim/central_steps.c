@@ -11,11 +11,11 @@ static void step_events(struct central *central)
     bool behind = central->events && broker_reader_behind(central->events);
 
     if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
-        sim_cover(SIM_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
+        sim_cover(COVER_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
         central_stop(central);
         return;
     }
-    tb_ready_collect(&central->teller);
+    tb_ready_collect_acks(&central->teller);
     if (pause_ms <= 0)
         pause_ms = behind ? 3 : 150;
     central_wake(central, CENTRAL_EVENTS, pause_ms * MS);
@@ -23,18 +23,18 @@ static void step_events(struct central *central)
 
 static void on_nodes_trouble(void *ctx, const struct tb_error *err)
 {
-    central_trouble(ctx, "nodes", err);
+    central_report_error(ctx, "nodes", err);
 }
 
-static enum tb_code on_note(void *ctx, const struct tb_noted *list, size_t count,
+static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                             struct tb_error *err)
 {
-    return tb_mongo_heartbeats(((struct central *)ctx)->mongo, list, count, err);
+    return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
 static void open_feed(struct central *central)
 {
-    const struct tb_node_feed_options options = {
+    const struct tb_heartbeat_feed_options options = {
         .clock = &central->clock,
         .random = &central->random.random,
         .note = on_note,
@@ -48,7 +48,7 @@ static void open_feed(struct central *central)
                     tb_log_kafka_reader(&central->others, "node-status", CENTRE_GROUP "-nodes",
                                         &central->beats, &err) == TB_OK,
                 "%s: heartbeats: %s", central->name, err.text);
-    tb_node_feed_init(central->feed, &options);
+    tb_heartbeat_feed_init(central->feed, &options);
     central->feed->options.reader = central->beats;
 }
 
@@ -60,14 +60,14 @@ static void step_nodes(struct central *central)
         return; /* woken when it is */
     if (!central->feed)
         open_feed(central);
-    pause_ms = tb_node_feed_step(central->feed, 0);
+    pause_ms = tb_heartbeat_feed_step(central->feed, 0);
     central_wake(central, CENTRAL_NODES, (pause_ms > 0 ? pause_ms : 500) * MS);
 }
 
-static void step_letters(struct central *central)
+static void step_redrive(struct central *central)
 {
-    tb_log_guests_step(central->guests, central->again, 0);
-    central_wake(central, CENTRAL_LETTERS, 300 * MS);
+    tb_append_queue_step(central->append_queue, central->again, 0);
+    central_wake(central, CENTRAL_REDRIVE, 300 * MS);
 }
 
 /* Hints of the other centrals are only that: whatever comes is good, as long as it is in order. */
@@ -82,7 +82,7 @@ static void step_hints(struct central *central)
             char order_id[TB_UUID_SIZE];
             int64_t version = 0;
 
-            SIM_REQUIRE(tb_ready_read(&batch.records[i], order_id, &version),
+            SIM_REQUIRE(tb_ready_decode(&batch.records[i], order_id, &version),
                         "%s: a hint that is none", central->name);
             check_centre_hint(central, order_id, version);
         }
@@ -110,8 +110,8 @@ void central_step(struct central *central, enum central_actor actor)
     case CENTRAL_NODES:
         step_nodes(central);
         break;
-    case CENTRAL_LETTERS:
-        step_letters(central);
+    case CENTRAL_REDRIVE:
+        step_redrive(central);
         break;
     case CENTRAL_HINTS:
         step_hints(central);

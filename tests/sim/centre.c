@@ -2,16 +2,16 @@
 
 static void draw_faults(struct sim *sim)
 {
-    static const enum broker_fault broker_faults[SIM_MUTANT_COUNT] = {
-        [SIM_MUTANT_FAR_CURSOR] = BROKER_EARLY_ACKS,
-        [SIM_MUTANT_FAR_LETTERS] = BROKER_UNACKED_LETTERS,
-        [SIM_MUTANT_FAR_TIMEOUT] = BROKER_FINAL_TIMEOUTS,
-        [SIM_MUTANT_FAR_OFFSETS] = BROKER_EARLY_COMMITS,
-        [SIM_MUTANT_FAR_ZOMBIE] = BROKER_ZOMBIE_COMMITS,
+    static const enum broker_mutant broker_faults[SIM_MUTANT_COUNT] = {
+        [SIM_MUTANT_KAFKA_EARLY_CURSOR] = BROKER_EARLY_ACKS,
+        [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = BROKER_UNACKED_DEAD_LETTERS,
+        [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = BROKER_FINAL_TIMEOUTS,
+        [SIM_MUTANT_EARLY_OFFSET_COMMIT] = BROKER_EARLY_COMMITS,
+        [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = BROKER_ZOMBIE_COMMITS,
     };
-    static const enum mongod_fault mongod_faults[SIM_MUTANT_COUNT] = {
-        [SIM_MUTANT_FAR_GUARD] = MONGOD_NO_GUARD,
-        [SIM_MUTANT_FAR_FATAL] = MONGOD_FATAL_DUPLICATE,
+    static const enum mongod_mutant mongod_faults[SIM_MUTANT_COUNT] = {
+        [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = MONGOD_NO_VERSION_CHECK,
+        [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = MONGOD_FATAL_DUPLICATE,
     };
 
     sim->centre.broker.fault = broker_faults[sim->mutant];
@@ -21,14 +21,14 @@ static void draw_faults(struct sim *sim)
 void centre_init(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
-    const struct broker_watch broker_watch = check_centre_broker(sim);
-    const struct mongod_watch mongod_watch = check_centre_mongod(sim);
+    const struct broker_hooks broker_hooks = check_centre_broker(sim);
+    const struct mongod_hooks mongod_hooks = check_centre_mongod(sim);
 
-    broker_init(&centre->broker, sim->seed * 71 + 6, &sim->now_us, &broker_watch);
-    mongod_init(&centre->mongod, sim->seed * 73 + 7, &sim->now_us, &mongod_watch);
+    broker_init(&centre->broker, sim->seed * 71 + 6, &sim->now_us, &broker_hooks);
+    mongod_init(&centre->mongod, sim->seed * 73 + 7, &sim->now_us, &mongod_hooks);
     draw_faults(sim);
-    storm_draw(sim);
-    centre->central_count = 1 + (int)sim_below(&sim->far_random, CENTRALS_MAX);
+    centre_faults_draw(sim);
+    centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)
         central_init(&centre->centrals[i], sim, i);
 }
@@ -70,12 +70,12 @@ static bool has_all(const struct broker *broker, const struct broker_group *grou
 /* Dead letters that are no poison wait for a person, or for those before them. */
 #define REPLAY_EVERY_US INT64_C(20000000)
 
-static bool are_letters_done(struct sim *sim)
+static bool are_dead_letters_done(struct sim *sim)
 {
-    struct tb_letter_place place;
+    struct tb_dead_letter_position place;
     size_t at = 0, found = 0;
 
-    for (; check_centre_letter(sim, &at, &place); found++)
+    for (; check_centre_next_dead_letter(sim, &at, &place); found++)
         if (sim->now_us >= sim->centre.replay_at_us)
             central_replay(&sim->centre.centrals[0], place);
     if (found > 0 && sim->now_us >= sim->centre.replay_at_us)
@@ -83,7 +83,7 @@ static bool are_letters_done(struct sim *sim)
     return found == 0;
 }
 
-bool centre_is_quiet(struct sim *sim)
+bool centre_has_arrived(struct sim *sim)
 {
     const struct broker *broker = &sim->centre.broker;
 
@@ -101,5 +101,6 @@ bool centre_is_quiet(struct sim *sim)
     /* Every node was heard of. */
     if (mongod_collection(&sim->centre.mongod, "nodes")->count < (size_t)sim->node_count)
         return false;
-    return are_letters_done(sim) && broker_is_idle(broker) && mongod_is_idle(&sim->centre.mongod);
+    return are_dead_letters_done(sim) && broker_is_idle(broker) &&
+           mongod_is_idle(&sim->centre.mongod);
 }

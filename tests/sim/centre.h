@@ -36,25 +36,25 @@ struct sim;
 struct sim_node;
 
 /* Classes of faults: a seed draws which of them exist. */
-enum storm_class {
-    STORM_BROKER = 1, /* what is sent to it is late, lost, in doubt, twice */
-    STORM_BROKER_AWAY = 2,
-    STORM_MONGOD = 4, /* the same of the database */
-    STORM_MONGOD_AWAY = 8,
-    STORM_CUT = 16,  /* one edge or central cannot reach one of the two */
-    STORM_KILL = 32, /* a central */
-    STORM_STOP = 64,
-    STORM_FREEZE = 128, /* it thaws when others have taken over */
-    STORM_POISON = 256,
-    STORM_REFUSE = 512, /* the broker takes some records never */
-    STORM_NEVER = 1024, /* the database takes some orders never */
-    STORM_ALL = 2047
+enum centre_fault_class {
+    CENTRE_FAULT_BROKER_UNRELIABLE = 1, /* what is sent to it is late, lost, in doubt, twice */
+    CENTRE_FAULT_BROKER_DOWN = 2,
+    CENTRE_FAULT_MONGOD_UNRELIABLE = 4, /* the same of the database */
+    CENTRE_FAULT_MONGOD_DOWN = 8,
+    CENTRE_FAULT_LINK_CUT = 16, /* one edge or central cannot reach one of the two */
+    CENTRE_FAULT_KILL = 32,     /* a central */
+    CENTRE_FAULT_STOP = 64,
+    CENTRE_FAULT_FREEZE = 128, /* it thaws when others have taken over */
+    CENTRE_FAULT_FOREIGN_RECORD = 256,
+    CENTRE_FAULT_BROKER_REFUSES = 512,  /* the broker takes some records never */
+    CENTRE_FAULT_MONGOD_REFUSES = 1024, /* the database takes some orders never */
+    CENTRE_FAULT_ALL = 2047
 };
 
 enum central_actor {
     CENTRAL_EVENTS,
     CENTRAL_NODES,
-    CENTRAL_LETTERS,
+    CENTRAL_REDRIVE,
     CENTRAL_HINTS,
     CENTRAL_READER,
     CENTRAL_START,
@@ -78,10 +78,10 @@ struct central {
     struct tb_view_reader *asked;
     struct tb_log_writer *dead_letters, *again, *ready_out;
     struct tb_log_reader *events, *beats, *ready_in; /* NULL: not opened (yet) */
-    struct tb_log_guests *guests;
-    struct tb_ready_teller teller;
+    struct tb_append_queue *append_queue;
+    struct tb_ready_publisher teller;
     struct tb_consumer *consumer;
-    struct tb_node_feed *feed;
+    struct tb_heartbeat_feed *feed;
 };
 
 /* What is known of an order on the far side: of one there may be news here first. */
@@ -105,8 +105,8 @@ struct centre {
     int central_count;
     struct centre_order orders[ORACLE_ORDERS_MAX];
     int order_count;
-    unsigned classes; /* of the storm */
-    int64_t storm_every_us, storm_due_us, replay_at_us;
+    unsigned fault_classes; /* of the storm */
+    int64_t fault_every_us, fault_due_us, replay_at_us;
     int by_order[ORACLE_ORDERS_MAX]; /* of the oracle's order: place in orders + 1; 0: none */
     /* Which records have a letter, in the topic of dead letters and in the database. */
     bool sent[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
@@ -118,15 +118,16 @@ void centre_init(struct sim *sim);
 void centre_release(struct sim *sim);
 int64_t centre_due_us(const struct sim *sim); /* of broker and database */
 void centre_step(struct sim *sim);
-bool centre_is_quiet(struct sim *sim); /* everything has arrived */
+bool centre_has_arrived(struct sim *sim); /* everything has arrived */
 
 /* storm.c */
-void storm_draw(struct sim *sim);
-void storm_step(struct sim *sim);
-void storm_heal(struct sim *sim);
+void centre_faults_draw(struct sim *sim);
+void centre_faults_step(struct sim *sim);
+void centre_faults_heal(struct sim *sim);
 
 /* central.c */
-void central_trouble(const struct central *central, const char *what, const struct tb_error *err);
+void central_report_error(const struct central *central, const char *what,
+                          const struct tb_error *err);
 void central_start(struct central *central);
 void central_init(struct central *central, struct sim *sim, int index);
 void central_step(struct central *central, enum central_actor actor);
@@ -136,11 +137,11 @@ void central_stop(struct central *central); /* SIGTERM */
 void central_freeze(struct central *central, bool frozen);
 void central_release(struct central *central);
 /* Whoever looks after the centre sends a dead letter again. */
-void central_replay(struct central *central, struct tb_letter_place place);
+void central_replay(struct central *central, struct tb_dead_letter_position place);
 
 /* check_landed.c, check_stored.c */
-struct broker_watch check_centre_broker(struct sim *sim);
-struct mongod_watch check_centre_mongod(struct sim *sim);
+struct broker_hooks check_centre_broker(struct sim *sim);
+struct mongod_hooks check_centre_mongod(struct sim *sim);
 /* check_centre.c. Of one node, whose store was just shown to the oracle. */
 void check_centre_node(struct sim_node *node);
 /* The edge's second cursor stands there. */
@@ -152,5 +153,6 @@ bool check_centre_keeps(const struct sim_node *node, int64_t row);
 void check_centre_hint(struct central *central, const char *order_id, int64_t version);
 void check_centre_read(struct central *central);
 /* The next letter after *at that a person has to see to; false: there is none. */
-bool check_centre_letter(const struct sim *sim, size_t *at, struct tb_letter_place *ret_place);
-void check_centre_finally(struct sim *sim);
+bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
+                                   struct tb_dead_letter_position *ret_place);
+void check_centre_final(struct sim *sim);

@@ -162,11 +162,11 @@ void check_node(struct sim_node *node)
         return; /* the same files say the same */
     node->changes_seen = node->disk.changes;
     node->checks++;
-    sim_cover(SIM_CHECKS, 1);
+    sim_cover(COVER_CHECKS, 1);
     db = check_open(node, node->store_path);
     check_integrity(node, node->store_path, db);
     check_store(node, db);
-    oracle_settle(&node->sim->oracle, node->index);
+    oracle_resolve_unknown(&node->sim->oracle, node->index);
     sqlite3 *log = check_open(node, node->log_path);
     check_integrity(node, node->log_path, log);
     check_log(node, log);
@@ -203,8 +203,8 @@ void check_read(struct sim_node *node, int order)
     SIM_REQUIRE(code != TB_NOT_FOUND || o->read == 0, "I5: order %s was there and is gone", o->id);
     if (code == TB_OK) {
         sim_trace("%s shows order %d version %" PRId64, node->name, order, version);
-        sim_cover(SIM_READ, 1);
-        sim_cover(SIM_READ_BEHIND, version < o->top);
+        sim_cover(COVER_READ, 1);
+        sim_cover(COVER_READ_BEHIND, version < o->top);
         SIM_REQUIRE(version >= o->read, "I5: order %s goes from version %" PRId64 " to %" PRId64,
                     o->id, o->read, version);
         SIM_REQUIRE(version <= o->top || oracle_in_doubt(&node->sim->oracle, order),

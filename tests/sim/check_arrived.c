@@ -94,12 +94,12 @@ static bool any_parked(const struct sim *sim, int node)
     return false;
 }
 
-static void check_progress(struct sim *sim, const struct tb_node_status *status)
+static void check_progress(struct sim *sim, const struct tb_node_report *status)
 {
     const struct sim_node *node = &sim->nodes[status->node[4] - '1'];
 
     /* Which heartbeat is a late one its clock tells. */
-    SIM_REQUIRE(status->state != TB_NODE_FORKED || (sim->classes_drawn & SIM_CLASS_CLOCK),
+    SIM_REQUIRE(status->state != TB_NODE_FORKED || (sim->fault_classes_drawn & EDGE_FAULT_CLOCK),
                 "C7: %s is told to have forked", node->name);
     SIM_REQUIRE(status->epoch_count <= 1, "C7: %s has %zu epochs", node->name,
                 status->epoch_count);
@@ -115,12 +115,12 @@ static void check_nodes(struct sim *sim)
 {
     const struct central *central = &sim->centre.centrals[0];
     struct tb_arena arena = {0};
-    struct tb_node_list list = {0};
+    struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    sim->now_us += TB_MONGO_AWAY_MS * 1000; /* what did not answer is asked again by then */
-    SIM_REQUIRE(tb_mongo_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena, &list,
-                               &err) == TB_OK,
+    sim->now_us += TB_MONGO_DOWN_MS * 1000; /* what did not answer is asked again by then */
+    SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
+                                    &list, &err) == TB_OK,
                 "%s: nodes: %s", central->name, err.text);
     for (size_t i = 0; i < list.count; i++)
         check_progress(sim, &list.nodes[i]);
@@ -137,7 +137,7 @@ static void check_letters(const struct centre *centre)
                         "C4: letter %d-%zu is not in the topic of dead letters", p, i);
 }
 
-void check_centre_finally(struct sim *sim)
+void check_centre_final(struct sim *sim)
 {
     check_orders(sim);
     check_sums(sim);

@@ -73,7 +73,7 @@ static const struct centre_order *order_of(const struct sim_node *node, int64_t 
     int order = node->rows[row].order, at = centre->by_order[order];
 
     return at > 0 ? &centre->orders[at - 1]
-                  : check_find(centre, tb_str_of(node->sim->oracle.orders[order].id));
+                  : check_find_order(centre, tb_str_of(node->sim->oracle.orders[order].id));
 }
 
 bool check_centre_keeps(const struct sim_node *node, int64_t row)
@@ -107,10 +107,10 @@ void check_centre_cursor(struct sim_node *node, int64_t cursor)
 
 void check_centre_parked(struct sim_node *node, const char *order_id, int64_t row)
 {
-    struct centre_order *order = check_find(&node->sim->centre, tb_str_of(order_id));
+    struct centre_order *order = check_find_order(&node->sim->centre, tb_str_of(order_id));
 
     SIM_REQUIRE(order && order->refused > 0, "I7: %s: order %s is parked, and nobody refuses it",
                 node->name, order_id);
     order->parked_row = row;
-    sim_cover(SIM_PARKED, 1);
+    sim_cover(COVER_PARKED, 1);
 }

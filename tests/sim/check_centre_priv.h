@@ -14,7 +14,7 @@
 
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark);
 /* NULL: there is no news of such an order. */
-struct centre_order *check_find(struct centre *centre, struct tb_str id);
+struct centre_order *check_find_order(struct centre *centre, struct tb_str id);
 /* 0 and "" where there is none; path: as "lines.0.sku". */
 int64_t check_int(const bson_t *doc, const char *key);
 const char *check_str(const bson_t *doc, const char *path);

@@ -45,7 +45,7 @@ static void check_removed(struct sim_node *node, int64_t from, int64_t to, bool 
                     "I7: %s: row %" PRId64 " is parked and was removed", node->name, row);
     if (to <= node->rows_gone)
         return;
-    sim_cover(SIM_OUTBOX_CLEANED, (uint64_t)(to - node->rows_gone));
+    sim_cover(COVER_OUTBOX_CLEANED, (uint64_t)(to - node->rows_gone));
     node->rows_gone = to;
 }
 
@@ -76,7 +76,7 @@ static void check_outbox(struct sim_node *node, sqlite3 *db)
     node->rows_seen = last;
 }
 
-static int64_t orders_of(const struct sim_node *node)
+static int64_t count_orders(const struct sim_node *node)
 {
     int64_t count = 0;
 
@@ -119,9 +119,9 @@ static void check_orders(struct sim_node *node, sqlite3 *db)
         const struct check_document document = check_document_row(stmt, 4);
         check_document(node, &document, order, version);
     }
-    SIM_REQUIRE(number == orders_of(node),
+    SIM_REQUIRE(number == count_orders(node),
                 "I1: %s: %" PRId64 " orders were placed, %" PRId64 " are there", node->name,
-                orders_of(node), number);
+                count_orders(node), number);
 }
 
 void check_store(struct sim_node *node, sqlite3 *db)
@@ -131,7 +131,7 @@ void check_store(struct sim_node *node, sqlite3 *db)
     check_outbox(node, db);
     check_orders(node, db);
     if (keys < node->keys_seen)
-        sim_cover(SIM_KEYS_CLEANED, (uint64_t)(node->keys_seen - keys));
+        sim_cover(COVER_KEYS_CLEANED, (uint64_t)(node->keys_seen - keys));
     node->keys_seen = keys;
 }
 
@@ -145,7 +145,7 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 2), sqlite3_column_bytes(stmt, 2), &mark),
                 "I2: %s: a record of nobody is in the log", node->name);
     if (mark.poison) {
-        SIM_REQUIRE(mark.number < node->sim->poison_count, "I2: a record of no poison");
+        SIM_REQUIRE(mark.number < node->sim->foreign_count, "I2: a record of no poison");
         return;
     }
     order = oracle_find_order(oracle, check_text(stmt, 1));
@@ -174,7 +174,7 @@ static void check_partition(struct sim_node *node, sqlite3 *db, int p)
                 node->name, p, next);
     snprintf(sql, sizeof sql, "SELECT coalesce(min(offset), 0) FROM records_1_%d", p);
     first = check_number(db, sql);
-    sim_cover(SIM_LOG_EXPIRED, (uint64_t)(first - node->log_gone[p]));
+    sim_cover(COVER_LOG_EXPIRED, (uint64_t)(first - node->log_gone[p]));
     node->log_gone[p] = first;
     snprintf(sql, sizeof sql,
              "SELECT offset, CAST(key AS TEXT), headers,"
@@ -223,7 +223,7 @@ static void check_view_order(struct sim_node *node, sqlite3_stmt *stmt)
     int order = oracle_find_order(oracle, check_text(stmt, 0));
     int64_t version = sqlite3_column_int64(stmt, 1);
 
-    if (strncmp(check_text(stmt, 0), SIM_STRANGER, sizeof SIM_STRANGER - 1) == 0)
+    if (strncmp(check_text(stmt, 0), UNKNOWN_ORDER_PREFIX, sizeof UNKNOWN_ORDER_PREFIX - 1) == 0)
         return; /* a stranger's, from poison */
     SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the view knows order %s, the store does not",
                 node->name, check_text(stmt, 0));
@@ -234,34 +234,35 @@ static void check_view_order(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(version >= o->read,
                 "I5: %s: the view showed order %s at %" PRId64 ", it has %" PRId64, node->name,
                 o->id, o->read, version);
-    sim_cover(SIM_VIEW_BACK, version < o->read_once);
-    o->read_once = 0;
+    sim_cover(COVER_VIEW_SET_BACK, version < o->read_before_power_cut);
+    o->read_before_power_cut = 0;
     const struct check_document document = check_document_row(stmt, 2);
     check_document(node, &document, order, version);
 }
 
-bool check_is_deadly(enum sim_poison_kind kind)
+bool foreign_becomes_dead_letter(enum foreign_kind kind)
 {
-    return kind != SIM_UNKNOWN_TYPE && kind != SIM_OLD_VERSION;
+    return kind != FOREIGN_UNKNOWN_TYPE && kind != FOREIGN_OLD_VERSION;
 }
 
 static void check_dead_letter(struct sim_node *node, sqlite3_stmt *stmt)
 {
     struct check_mark mark = {0};
-    struct sim_poison *poison;
+    struct sim_foreign_record *poison;
     int64_t at =
         sqlite3_column_int64(stmt, 0) * (INT64_C(1) << 40) + sqlite3_column_int64(stmt, 1) + 1;
 
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 3), sqlite3_column_bytes(stmt, 3), &mark) &&
-                    mark.poison && mark.number < node->sim->poison_count,
+                    mark.poison && mark.number < node->sim->foreign_count,
                 "I9: %s: a dead letter that is no poison: %s %s", node->name, check_text(stmt, 2),
                 check_text(stmt, 4));
     poison = &node->sim->poison[mark.number];
-    SIM_REQUIRE(check_is_deadly(poison->kind), "I9: poison of kind %d is a dead letter: %s",
-                (int)poison->kind, check_text(stmt, 4));
-    SIM_REQUIRE(poison->dead_at == 0 || poison->dead_at == at, "I9: poison %d died twice",
-                mark.number);
-    poison->dead_at = at;
+    SIM_REQUIRE(foreign_becomes_dead_letter(poison->kind),
+                "I9: poison of kind %d is a dead letter: %s", (int)poison->kind,
+                check_text(stmt, 4));
+    SIM_REQUIRE(poison->dead_letter_at == 0 || poison->dead_letter_at == at,
+                "I9: poison %d died twice", mark.number);
+    poison->dead_letter_at = at;
 }
 
 void check_view(struct sim_node *node, sqlite3 *db)

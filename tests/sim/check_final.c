@@ -18,39 +18,38 @@ static bool view_has_all(struct sim_node *node)
     return true;
 }
 
-static bool poison_is_told(const struct sim_node *node)
+static bool foreign_is_acked(const struct sim_node *node)
 {
-    for (int i = 0; i < node->sim->poison_count; i++)
-        if (node->sim->poison[i].node == node->index &&
-            node->sim->poison[i].state == SIM_POISON_SENT)
+    for (int i = 0; i < node->sim->foreign_count; i++)
+        if (node->sim->poison[i].node == node->index && node->sim->poison[i].state == FOREIGN_SENT)
             return false;
     return true;
 }
 
-bool check_is_quiet(struct sim_node *node)
+bool check_has_arrived(struct sim_node *node)
 {
-    struct tb_outbox_figures figures = {.pending = -1};
+    struct tb_outbox_status figures = {.pending = -1};
     struct tb_error err = {0};
 
     if (tb_writer_queue_length(node->writer) > 0)
         return false;
-    if (tb_outbox_figures(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
+    if (tb_outbox_status(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
         figures.pending > 0)
         return false;
     if (node->kafka &&
-        (tb_outbox_figures(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
+        (tb_outbox_status(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
          figures.pending > 0))
         return false;
-    return view_has_all(node) && poison_is_told(node);
+    return view_has_all(node) && foreign_is_acked(node);
 }
 
 static void check_figures(struct sim_node *node, const char *cursor_name)
 {
-    struct tb_outbox_figures figures = {0};
+    struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
 
-    SIM_REQUIRE(tb_outbox_figures(node->api_outbox, cursor_name, &figures, &err) == TB_OK,
-                "%s: %s", node->name, err.text);
+    SIM_REQUIRE(tb_outbox_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK, "%s: %s",
+                node->name, err.text);
     SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
                     figures.last_sequence == node->rows_seen &&
                     figures.delivered_sequence == node->rows_seen,
@@ -132,21 +131,21 @@ static void check_stats(struct sim_node *node)
     tb_arena_release(&arena);
 }
 
-static void check_poison(struct sim_node *node)
+static void check_foreign(struct sim_node *node)
 {
-    for (int i = 0; i < node->sim->poison_count; i++) {
-        const struct sim_poison *poison = &node->sim->poison[i];
-        bool deadly = poison->kind != SIM_UNKNOWN_TYPE && poison->kind != SIM_OLD_VERSION;
+    for (int i = 0; i < node->sim->foreign_count; i++) {
+        const struct sim_foreign_record *poison = &node->sim->poison[i];
+        bool deadly = poison->kind != FOREIGN_UNKNOWN_TYPE && poison->kind != FOREIGN_OLD_VERSION;
 
         /* Letters that were kept for a time only may be gone before a checker saw them. */
         if (poison->node != node->index || node->sim->dead_letter_keep_ms >= 0)
             continue;
-        SIM_REQUIRE(poison->state != SIM_POISON_ACKED || !deadly || poison->dead_at != 0,
+        SIM_REQUIRE(poison->state != FOREIGN_ACKED || !deadly || poison->dead_letter_at != 0,
                     "I9: poison %d of kind %d is in no dead letter", i, (int)poison->kind);
     }
 }
 
-void check_finally(struct sim_node *node)
+void check_final(struct sim_node *node)
 {
     sqlite3 *view;
 
@@ -160,5 +159,5 @@ void check_finally(struct sim_node *node)
             check_order(node, view, i);
     check_close(node, view);
     check_stats(node);
-    check_poison(node);
+    check_foreign(node);
 }

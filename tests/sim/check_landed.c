@@ -22,7 +22,7 @@ static int64_t number_in(struct tb_str text)
 
 /* Orders, as the log shows them. */
 
-struct centre_order *check_find(struct centre *centre, struct tb_str id)
+struct centre_order *check_find_order(struct centre *centre, struct tb_str id)
 {
     for (int i = 0; i < centre->order_count; i++)
         if (tb_str_eq(id, tb_str_of(centre->orders[i].id)))
@@ -33,7 +33,7 @@ struct centre_order *check_find(struct centre *centre, struct tb_str id)
 static struct centre_order *find_or_add(struct centre *centre, const struct tb_record *record)
 {
     struct tb_str source = tb_record_header(record, "ce_source");
-    struct centre_order *order = check_find(centre, record->key);
+    struct centre_order *order = check_find_order(centre, record->key);
 
     if (order)
         return order;
@@ -47,7 +47,7 @@ static struct centre_order *find_or_add(struct centre *centre, const struct tb_r
     return order;
 }
 
-static void see_event(struct sim *sim, const struct tb_record *record)
+static void see_appended_event(struct sim *sim, const struct tb_record *record)
 {
     struct check_mark mark = {0};
     int64_t version = number_in(tb_record_header(record, "ce_orderversion"));
@@ -66,8 +66,8 @@ static void see_event(struct sim *sim, const struct tb_record *record)
     SIM_REQUIRE(version > order->landed || order->attempts[version] == mark.number,
                 "C1: version %" PRId64 " of order %s was another event before", version,
                 order->id);
-    sim_cover(SIM_LANDED, version > order->landed);
-    sim_cover(SIM_LANDED_AGAIN, version <= order->landed);
+    sim_cover(COVER_BROKER_APPENDED, version > order->landed);
+    sim_cover(COVER_BROKER_APPENDED_AGAIN, version <= order->landed);
     order->attempts[version] = mark.number;
     if (version > order->landed)
         order->landed = version;
@@ -83,17 +83,17 @@ static int64_t big_endian(struct tb_str bytes)
     return number;
 }
 
-static void on_landed(void *ctx, enum broker_topic topic, const struct tb_record *record)
+static void on_appended(void *ctx, enum broker_topic topic, const struct tb_record *record)
 {
     struct sim *sim = ctx;
 
     if (topic == BROKER_EVENTS) {
-        see_event(sim, record);
+        see_appended_event(sim, record);
         for (int i = 0; i < sim->centre.central_count; i++)
             if (sim->centre.centrals[i].up)
                 central_wake(&sim->centre.centrals[i], CENTRAL_EVENTS, 5000);
     }
-    if (topic == BROKER_LETTERS)
+    if (topic == BROKER_DEAD_LETTERS)
         sim->centre.sent[record->partition]
                         [big_endian(tb_record_header(record, "kafka_dlt-original-offset"))] = true;
 }
@@ -108,8 +108,8 @@ static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb
     struct check_mark mark = {0};
     struct centre_order *order;
 
-    if (topic != BROKER_EVENTS || !(sim->centre.classes & STORM_REFUSE) ||
-        tb_record_header(record, TB_HEADER_MENDED).ptr || !check_record_mark(record, &mark) ||
+    if (topic != BROKER_EVENTS || !(sim->centre.fault_classes & CENTRE_FAULT_BROKER_REFUSES) ||
+        tb_record_header(record, TB_HEADER_REPLAY_OF).ptr || !check_record_mark(record, &mark) ||
         ((unsigned)mark.number * 2654435761U >> 16) % REFUSED_EVERY != 0)
         return false;
     order = find_or_add(&sim->centre, record);
@@ -120,13 +120,13 @@ static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb
 
 /* What a group may commit. */
 
-static bool has_letter(const struct centre *centre, const struct tb_record *record)
+static bool has_dead_letter(const struct centre *centre, const struct tb_record *record)
 {
-    struct tb_str mended = tb_record_header(record, TB_HEADER_MENDED), topic;
-    struct tb_letter_place home = {record->partition, record->offset};
+    struct tb_str mended = tb_record_header(record, TB_HEADER_REPLAY_OF), topic;
+    struct tb_dead_letter_position home = {record->partition, record->offset};
 
     if (mended.ptr)
-        SIM_REQUIRE(tb_letter_id_parse(mended, &topic, &home), "C4: a letter of no name");
+        SIM_REQUIRE(tb_dead_letter_id_parse(mended, &topic, &home), "C4: a letter of no name");
     return centre->noted[home.partition][home.offset] &&
            centre->sent[record->partition][record->offset];
 }
@@ -138,10 +138,11 @@ static bool is_done(struct sim *sim, const struct tb_record *record)
 
     (void)check_record_mark(record, &mark);
     if (mark.poison)
-        return !check_is_deadly(sim->poison[mark.number].kind) || has_letter(&sim->centre, record);
-    order = check_find(&sim->centre, record->key);
+        return !foreign_becomes_dead_letter(sim->poison[mark.number].kind) ||
+               has_dead_letter(&sim->centre, record);
+    order = check_find_order(&sim->centre, record->key);
     return order->stored >= number_in(tb_record_header(record, "ce_orderversion")) ||
-           has_letter(&sim->centre, record);
+           has_dead_letter(&sim->centre, record);
 }
 
 static void on_committing(void *ctx, const struct broker_group *group, int32_t partition,
@@ -159,8 +160,10 @@ static void on_committing(void *ctx, const struct broker_group *group, int32_t p
                     (int)partition, at);
 }
 
-struct broker_watch check_centre_broker(struct sim *sim)
+struct broker_hooks check_centre_broker(struct sim *sim)
 {
-    return (struct broker_watch){
-        .ctx = sim, .landed = on_landed, .committing = on_committing, .refuses = on_refuse_record};
+    return (struct broker_hooks){.ctx = sim,
+                                 .landed = on_appended,
+                                 .committing = on_committing,
+                                 .refuses = on_refuse_record};
 }

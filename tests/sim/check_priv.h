@@ -45,7 +45,7 @@ struct check_document check_document_row(sqlite3_stmt *stmt, int column);
 void check_document(const struct sim_node *node, const struct check_document *document, int order,
                     int64_t version);
 /* Ends such poison as a dead letter? */
-bool check_is_deadly(enum sim_poison_kind kind);
+bool foreign_becomes_dead_letter(enum foreign_kind kind);
 
 void check_store(struct sim_node *node, sqlite3 *db);
 void check_log(struct sim_node *node, sqlite3 *db);

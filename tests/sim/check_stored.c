@@ -23,10 +23,10 @@ const char *check_str(const bson_t *doc, const char *path)
 static void see_order(struct sim *sim, const bson_t *doc)
 {
     const char *id = check_str(doc, "_id");
-    struct centre_order *order = check_find(&sim->centre, tb_str_of(id));
+    struct centre_order *order = check_find_order(&sim->centre, tb_str_of(id));
     int64_t version = check_int(doc, "version");
 
-    if (strncmp(id, SIM_STRANGER, sizeof SIM_STRANGER - 1) == 0)
+    if (strncmp(id, UNKNOWN_ORDER_PREFIX, sizeof UNKNOWN_ORDER_PREFIX - 1) == 0)
         return; /* from poison */
     SIM_REQUIRE(order, "C1: the database has order %s, the log has not", id);
     SIM_REQUIRE(version > order->stored,
@@ -38,31 +38,31 @@ static void see_order(struct sim *sim, const bson_t *doc)
     order->stored = version;
 }
 
-static void see_letter(struct sim *sim, const bson_t *doc)
+static void see_dead_letter(struct sim *sim, const bson_t *doc)
 {
     struct centre *centre = &sim->centre;
-    struct tb_letter_place place = {0};
+    struct tb_dead_letter_position place = {0};
     struct check_mark mark = {0};
     struct tb_str topic;
 
-    SIM_REQUIRE(tb_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, &place),
+    SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, &place),
                 "C4: a letter of no name");
     sim_trace("notes letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
               check_str(doc, "reason"));
     const struct tb_record *record =
         &centre->broker.topics[BROKER_EVENTS][place.partition].records[place.offset];
-    struct centre_order *order = check_find(centre, record->key);
+    struct centre_order *order = check_find_order(centre, record->key);
 
     (void)check_record_mark(record, &mark);
-    SIM_REQUIRE(mark.poison ? check_is_deadly(sim->poison[mark.number].kind)
+    SIM_REQUIRE(mark.poison ? foreign_becomes_dead_letter(sim->poison[mark.number].kind)
                             : order && order->never,
                 "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
                 check_str(doc, "message"));
     if (!mark.poison && check_int(doc, "version") > order->died)
         order->died = check_int(doc, "version");
     centre->noted[place.partition][place.offset] = true;
-    sim_cover(SIM_FAR_LETTER, 1);
-    sim_cover(SIM_FAR_GAP, strcmp(check_str(doc, "reason"), TB_LETTER_GAP) == 0);
+    sim_cover(COVER_CENTRE_DEAD_LETTER, 1);
+    sim_cover(COVER_CENTRE_GAP, strcmp(check_str(doc, "reason"), TB_REASON_GAP) == 0);
 }
 
 static void on_writing(void *ctx, const char *collection, const bson_t *old, const bson_t *doc)
@@ -70,7 +70,7 @@ static void on_writing(void *ctx, const char *collection, const bson_t *old, con
     if (strcmp(collection, "orders") == 0)
         see_order(ctx, doc);
     if (strcmp(collection, "dead_letters") == 0 && !old)
-        see_letter(ctx, doc);
+        see_dead_letter(ctx, doc);
 }
 
 /* Some orders, from some version on, while not all is mended. */
@@ -82,20 +82,22 @@ static bool on_refuse_document(void *ctx, const char *collection, const bson_t *
     struct centre_order *order;
     uint32_t hash;
 
-    if (!(sim->centre.classes & STORM_NEVER) || sim->healed || strcmp(collection, "orders") != 0)
+    if (!(sim->centre.fault_classes & CENTRE_FAULT_MONGOD_REFUSES) || sim->healed ||
+        strcmp(collection, "orders") != 0)
         return false;
-    order = check_find(&sim->centre, tb_str_of(check_str(doc, "_id")));
+    order = check_find_order(&sim->centre, tb_str_of(check_str(doc, "_id")));
     if (!order)
         return false;
     hash = tb_murmur2(order->id, strlen(order->id));
     if (hash % NEVER_EVERY != 0 || check_int(doc, "version") < 1 + hash / NEVER_EVERY % 2)
         return false;
     order->never = true;
-    sim_cover(SIM_ORDER_REFUSED, 1);
+    sim_cover(COVER_ORDER_REFUSED, 1);
     return true;
 }
 
-bool check_centre_letter(const struct sim *sim, size_t *at, struct tb_letter_place *ret_place)
+bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
+                                   struct tb_dead_letter_position *ret_place)
 {
     const struct centre *centre = &sim->centre;
     const struct mongod_collection *letters = NULL;
@@ -108,7 +110,7 @@ bool check_centre_letter(const struct sim *sim, size_t *at, struct tb_letter_pla
         struct check_mark mark = {0};
         struct tb_str topic;
 
-        SIM_REQUIRE(tb_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, ret_place),
+        SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, ret_place),
                     "C4: a letter of no name");
         (void)check_record_mark(
             &centre->broker.topics[BROKER_EVENTS][ret_place->partition].records[ret_place->offset],
@@ -123,12 +125,12 @@ static void on_waiting(void *ctx, int client, int64_t us)
 {
     struct sim *sim = ctx;
 
-    sim_meanwhile(sim, &sim->centre.centrals[client], us);
+    sim_run_others(sim, &sim->centre.centrals[client], us);
 }
 
-struct mongod_watch check_centre_mongod(struct sim *sim)
+struct mongod_hooks check_centre_mongod(struct sim *sim)
 {
-    return (struct mongod_watch){
+    return (struct mongod_hooks){
         .ctx = sim, .writing = on_writing, .waiting = on_waiting, .refuses = on_refuse_document};
 }
 
@@ -136,7 +138,8 @@ struct mongod_watch check_centre_mongod(struct sim *sim)
 
 void check_centre_hint(struct central *central, const char *order_id, int64_t version)
 {
-    const struct centre_order *order = check_find(&central->sim->centre, tb_str_of(order_id));
+    const struct centre_order *order =
+        check_find_order(&central->sim->centre, tb_str_of(order_id));
 
     SIM_REQUIRE(!order || order->stored >= version,
                 "C3: %s hears of order %s at version %" PRId64 ", stored is %" PRId64,
@@ -154,7 +157,8 @@ void check_centre_read(struct central *central)
 
     if (centre->order_count == 0)
         return;
-    order = &centre->orders[sim_below(&central->sim->far_random, (uint64_t)centre->order_count)];
+    order =
+        &centre->orders[sim_below(&central->sim->centre_random, (uint64_t)centre->order_count)];
     code = central->asked->ops->get(central->asked, tb_str_of(order->id), &doc, &version, &err);
     SIM_REQUIRE(code == TB_OK || code == TB_UNAVAILABLE || code == TB_NOT_FOUND, "%s: reading: %s",
                 central->name, err.text);
@@ -162,5 +166,5 @@ void check_centre_read(struct central *central)
         SIM_REQUIRE(version == order->stored,
                     "C3: %s serves order %s at version %" PRId64 ", stored is %" PRId64,
                     central->name, order->id, version, order->stored);
-    sim_cover(SIM_CENTRAL_READ, code == TB_OK);
+    sim_cover(COVER_CENTRAL_READ, code == TB_OK);
 }

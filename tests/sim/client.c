@@ -73,13 +73,13 @@ static void fill_command(struct request *r, const struct oracle *oracle, int op_
     static const enum tb_command_type types[] = {TB_CMD_PLACE, TB_CMD_ADDRESS, TB_CMD_LINES,
                                                  TB_CMD_SHIP, TB_CMD_CANCEL};
     const struct oracle_op *op = &oracle->ops[op_index];
-    const struct tb_command_rules rules = {.currency = "EUR",
-                                           .now_ms = tb_clock_wall_ms(&r->node->clock),
-                                           .lines_max = TB_LINES_MAX,
-                                           .depth_max = TB_JSON_DEPTH_MAX};
+    const struct tb_command_context rules = {.currency = "EUR",
+                                             .now_ms = tb_clock_wall_ms(&r->node->clock),
+                                             .lines_max = TB_LINES_MAX,
+                                             .depth_max = TB_JSON_DEPTH_MAX};
     const char *id = op->type == ORACLE_PLACE ? "" : oracle->orders[op->order].id;
     struct tb_buf body = {0};
-    struct tb_faults faults = {.count = 0};
+    struct tb_field_errors faults = {.count = 0};
     struct tb_error err = {0};
     struct tb_sha256 sha;
 
@@ -107,13 +107,13 @@ static void free_request(struct request *r)
 }
 
 /* The client goes on: with another try if it does not know what became of this one. */
-static void release_client(struct sim *sim, int client, int op, bool unsure)
+static void client_done(struct sim *sim, int client, int op, bool unsure)
 {
     struct sim_client *c = &sim->clients[client];
     int64_t pause_us = (int64_t)sim_below(dice(sim), 60) * MS;
 
-    if (!sim->healed && (sim->classes & SIM_CLASS_ANSWER) && sim_chance(dice(sim), 10)) {
-        sim_cover(SIM_ANSWER_LATE, 1);
+    if (!sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) && sim_chance(dice(sim), 10)) {
+        sim_cover(COVER_ANSWER_LATE, 1);
         pause_us += (int64_t)sim_below(dice(sim), 8000) * MS;
     }
     if (unsure && op >= sim->oracle_first_op && sim_chance(dice(sim), 80)) {
@@ -124,7 +124,7 @@ static void release_client(struct sim *sim, int client, int op, bool unsure)
         c->due_us = sim->now_us + pause_us;
 }
 
-static void tell_oracle(struct request *r)
+static void report_answer(struct request *r)
 {
     struct tb_answer *answer = &r->job.answer;
     struct oracle_answer told = {
@@ -143,8 +143,8 @@ static void tell_oracle(struct request *r)
               answer->status, answer->version, answer->replayed ? " replayed" : "",
               told.nothing_stored ? ", nothing stored" : "");
     SIM_REQUIRE(answer->status != 500, "attempt %d got 500: %s", r->attempt, told.body);
-    sim_cover(SIM_ANSWER_503, told.nothing_stored && answer->status == 503);
-    sim_cover(SIM_ANSWER_507, told.nothing_stored && answer->status == 507);
+    sim_cover(COVER_ANSWER_503, told.nothing_stored && answer->status == 503);
+    sim_cover(COVER_ANSWER_507, told.nothing_stored && answer->status == 507);
     oracle_answered(&r->node->sim->oracle, r->attempt, &told);
 }
 
@@ -154,21 +154,21 @@ static void on_done(struct tb_job *job)
     struct sim_node *node = r->node;
     struct sim *sim = node->sim;
     bool gone = node->dying || node->disk.off, unsure = gone || job->code == TB_UNKNOWN;
-    bool lost =
-        !unsure && !sim->healed && (sim->classes & SIM_CLASS_ANSWER) && sim_chance(dice(sim), 10);
+    bool lost = !unsure && !sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) &&
+                sim_chance(dice(sim), 10);
 
-    sim_cover(SIM_ANSWER_UNKNOWN, !gone && job->code == TB_UNKNOWN);
-    sim_cover(SIM_ANSWER_LOST, lost);
+    sim_cover(COVER_ANSWER_UNKNOWN, !gone && job->code == TB_UNKNOWN);
+    sim_cover(COVER_ANSWER_LOST, lost);
     if (unsure || lost) {
         sim_trace("%s attempt %d: %s", node->name, r->attempt,
                   gone   ? "no answer"
                   : lost ? "the answer is lost"
                          : "unknown");
-        oracle_unknown(&sim->oracle, r->attempt);
+        oracle_outcome_unknown(&sim->oracle, r->attempt);
     } else {
-        tell_oracle(r);
+        report_answer(r);
     }
-    release_client(sim, r->client, sim->oracle.attempts[r->attempt].op, unsure || lost);
+    client_done(sim, r->client, sim->oracle.attempts[r->attempt].op, unsure || lost);
     free_request(r);
 }
 
@@ -192,7 +192,7 @@ static void post(struct sim *sim, int client, int op_index)
     fill_command(r, &sim->oracle, op_index);
     snprintf(r->traceparent, sizeof r->traceparent, "00-%032x-%016x-01", r->attempt + 1, 1);
     r->job.traceparent = tb_str_of(r->traceparent);
-    if (op->key != ORACLE_NONE && sim->mutant != SIM_MUTANT_NO_KEYS) {
+    if (op->key != ORACLE_NONE && sim->mutant != SIM_MUTANT_NO_IDEMPOTENCY) {
         snprintf(r->key, sizeof r->key, "%s", sim->oracle.keys[op->key].text);
         r->job.idempotency_key = tb_str_of(r->key);
     }
@@ -200,9 +200,9 @@ static void post(struct sim *sim, int client, int op_index)
         sim_wake(node, SIM_WRITER, 4 * MS);
         return;
     }
-    sim_cover(SIM_NOT_REACHED, 1);
+    sim_cover(COVER_NOT_REACHED, 1);
     oracle_not_done(&sim->oracle, r->attempt);
-    release_client(sim, client, op_index, true);
+    client_done(sim, client, op_index, true);
     free_request(r);
 }
 
@@ -306,7 +306,7 @@ static int other_body(struct sim *sim, int op)
 {
     struct oracle_op other = sim->oracle.ops[op];
 
-    sim_cover(SIM_OTHER_BODY, 1);
+    sim_cover(COVER_OTHER_BODY, 1);
     /* No two of a key's ops say the same: each is an op of its own to the oracle. */
     if (other.type == ORACLE_SHIP || other.type == ORACLE_CANCEL || other.type == ORACLE_ADDRESS)
         other.type = ORACLE_LINES;
@@ -358,9 +358,9 @@ void client_step(struct sim *sim, int client)
     if (op == ORACLE_NONE)
         return; /* it has gone home */
     post(sim, client, op);
-    if (sim->oracle.ops[op].key != ORACLE_NONE && (sim->classes & SIM_CLASS_DOUBLE) &&
+    if (sim->oracle.ops[op].key != ORACLE_NONE && (sim->fault_classes & EDGE_FAULT_SENT_TWICE) &&
         sim_chance(dice(sim), 20)) {
-        sim_cover(SIM_DOUBLE, 1);
+        sim_cover(COVER_SENT_TWICE, 1);
         post(sim, client, op);
     }
 }
@@ -379,10 +379,10 @@ static void on_link_done(struct tb_job *job)
         node->link_known = true;
         node->link_forced = job->forced_offline;
         if (node->kafka)
-            tb_edge_kafka_force(node->kafka, job->forced_offline);
+            tb_kafka_uplink_set_offline(node->kafka, job->forced_offline);
         else
-            tb_relay_hold(node->relay, job->forced_offline);
-        sim_cover(SIM_RELAY_HELD, job->forced_offline);
+            tb_relay_set_offline(node->relay, job->forced_offline);
+        sim_cover(COVER_RELAY_OFFLINE, job->forced_offline);
         sim_wake(node, node->kafka ? SIM_KAFKA : SIM_RELAY, 3 * MS);
     }
     free_request(r);

@@ -14,7 +14,7 @@ struct disk_op {
 
 static struct disk *disks[DISK_MAX];
 
-void *disk_grown(void *old, size_t size)
+void *disk_realloc(void *old, size_t size)
 {
     void *bytes = realloc(old, size ? size : 1);
 
@@ -96,7 +96,7 @@ static void resize(struct disk_bytes *bytes, size_t size)
 {
     if (size > bytes->cap) {
         bytes->cap = 2 * size;
-        bytes->ptr = disk_grown(bytes->ptr, bytes->cap);
+        bytes->ptr = disk_realloc(bytes->ptr, bytes->cap);
     }
     if (size > bytes->size)
         memset(bytes->ptr + bytes->size, 0, size - bytes->size);
@@ -107,7 +107,7 @@ static struct disk_op *add_op(struct disk_file *file, enum op_type type, size_t 
 {
     if (file->op_count == file->op_cap) {
         file->op_cap = file->op_cap ? 2 * file->op_cap : 16;
-        file->ops = disk_grown(file->ops, file->op_cap * sizeof *file->ops);
+        file->ops = disk_realloc(file->ops, file->op_cap * sizeof *file->ops);
     }
     file->ops[file->op_count] = (struct disk_op){.type = type, .at = at};
     return &file->ops[file->op_count++];
@@ -123,7 +123,7 @@ void disk_write(struct disk *disk, struct disk_file *file, const void *bytes, si
         disk_sync(file);
     op = add_op(file, OP_WRITE, at);
     op->len = len;
-    op->bytes = disk_grown(NULL, len);
+    op->bytes = disk_realloc(NULL, len);
     memcpy(op->bytes, bytes, len);
     if (at + len > file->cache.size)
         resize(&file->cache, at + len);
@@ -192,7 +192,7 @@ void disk_sync(struct disk_file *file)
 }
 
 /* Everything up to and with the last deletion. */
-static void settle_deletion(struct disk_file *file)
+static void apply_deletions(struct disk_file *file)
 {
     size_t done = 0;
 
@@ -211,7 +211,7 @@ static void settle_deletion(struct disk_file *file)
 void disk_sync_folder(struct disk *disk)
 {
     for (struct disk_file *file = disk->files; file; file = file->next)
-        settle_deletion(file);
+        apply_deletions(file);
 }
 
 static void shuffle(struct disk_op *ops, size_t count, struct fake_random *random)
@@ -226,8 +226,8 @@ static void shuffle(struct disk_op *ops, size_t count, struct fake_random *rando
 }
 
 /* The first `count` operations, none of which deletes, as the disk may have done them. */
-static void settle_some(struct disk_file *file, struct disk_op *ops, size_t count,
-                        enum disk_cut how, struct fake_random *random)
+static void apply_some_unsynced(struct disk_file *file, struct disk_op *ops, size_t count,
+                                enum disk_cut how, struct fake_random *random)
 {
     size_t whole = count;
 
@@ -258,7 +258,7 @@ static void settle(struct disk_file *file, enum disk_cut how, struct fake_random
 
         if (!end && file->ops[i].type != OP_DELETE)
             continue;
-        settle_some(file, file->ops + from, i - from, how, random);
+        apply_some_unsynced(file, file->ops + from, i - from, how, random);
         if (end)
             break;
         if (how == DISK_CUT_DROP || (how != DISK_CUT_KEEP && fake_random_below(random, 2)))
@@ -275,7 +275,7 @@ void disk_sync_failed(struct disk *disk, struct disk_file *file)
     settle(file, DISK_CUT_SHUFFLE, &disk->random);
 }
 
-void disk_settle(struct disk *disk)
+void disk_write_back(struct disk *disk)
 {
     for (struct disk_file *file = disk->files; file; file = file->next)
         disk_sync(file);
@@ -309,6 +309,6 @@ void disk_power_on(struct disk *disk)
 
 void disk_heal(struct disk *disk)
 {
-    disk->cut_in = disk->fail_in = 0;
+    disk->power_cut_in = disk->fail_in = 0;
     disk->full = false;
 }

@@ -62,8 +62,8 @@ struct disk {
     bool full;        /* nothing may grow */
     /* A mutant: a sync of a file with this suffix is done when the file is next written. */
     const char *late_sync;
-    int64_t cut_in; /* changing calls until the power goes; 0: not planned */
-    enum disk_cut cut_how;
+    int64_t power_cut_in; /* changing calls until the power goes; 0: not planned */
+    enum disk_cut power_cut_kind;
     int64_t fail_in; /* calls of fail_kinds until one fails; 0: not planned */
     unsigned fail_kinds;
 };
@@ -83,7 +83,7 @@ void disk_sync(struct disk_file *file);
 void disk_sync_folder(struct disk *disk); /* deletions are on the disk */
 void disk_sync_failed(struct disk *disk, struct disk_file *file);
 /* The kernel's own write-back: everything is on the disk. */
-void disk_settle(struct disk *disk);
+void disk_write_back(struct disk *disk);
 
 void disk_cut_now(struct disk *disk, enum disk_cut how);
 /* The power is back: the files are what the disk has. Nothing may be open. */

@@ -28,4 +28,4 @@ struct disk_handle {
     unsigned shm_shared, shm_exclusive; /* bits: locks held */
 };
 
-void *disk_grown(void *old, size_t size); /* realloc; never NULL */
+void *disk_realloc(void *old, size_t size); /* realloc; never NULL */

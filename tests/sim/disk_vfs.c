@@ -33,7 +33,7 @@ static enum verdict judge(const struct disk_handle *handle, enum disk_call call)
         return OFF;
     if (disk->calm)
         return GO_ON;
-    if (call != DISK_READ && disk->cut_in > 0 && --disk->cut_in == 0)
+    if (call != DISK_READ && disk->power_cut_in > 0 && --disk->power_cut_in == 0)
         return CUT;
     if ((disk->fail_kinds & call) && disk->fail_in > 0 && --disk->fail_in == 0)
         return FAIL;
@@ -43,7 +43,7 @@ static enum verdict judge(const struct disk_handle *handle, enum disk_call call)
 static void cut(struct disk *disk)
 {
     sim_trace("the power goes in the middle");
-    disk_cut_now(disk, disk->cut_how);
+    disk_cut_now(disk, disk->power_cut_kind);
 }
 
 static int file_read(sqlite3_file *base, void *bytes, int len, sqlite3_int64 offset)
@@ -54,7 +54,7 @@ static int file_read(sqlite3_file *base, void *bytes, int len, sqlite3_int64 off
     enum verdict verdict = judge(handle, DISK_READ);
 
     if (verdict == FAIL)
-        sim_cover(SIM_IO_READ, 1);
+        sim_cover(COVER_IO_READ, 1);
     if (verdict != GO_ON)
         return SQLITE_IOERR_READ;
     there = at >= cache->size ? 0 : cache->size - at;
@@ -74,11 +74,11 @@ static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_in
     enum verdict verdict = judge(handle, DISK_WRITE);
 
     if (verdict == FAIL)
-        sim_cover(SIM_IO_WRITE, 1);
+        sim_cover(COVER_IO_WRITE, 1);
     if (verdict == FAIL || verdict == OFF)
         return SQLITE_IOERR_WRITE;
     if (handle->disk->full && !handle->disk->calm && at + size > file->cache.size) {
-        sim_cover(SIM_IO_FULL, 1);
+        sim_cover(COVER_IO_FULL, 1);
         return SQLITE_FULL;
     }
     disk_write(handle->disk, file, bytes, size, at);
@@ -117,7 +117,7 @@ static int file_sync(sqlite3_file *base, int flags)
     if (verdict == CUT)
         cut(disk);
     if (verdict == FAIL) {
-        sim_cover(SIM_IO_SYNC, 1);
+        sim_cover(COVER_IO_SYNC, 1);
         disk_sync_failed(disk, handle->file);
     }
     if (verdict != GO_ON)
@@ -218,12 +218,12 @@ static int shm_map(sqlite3_file *base, int region, int size, int extend,
     if (is_gone(handle) || region >= DISK_SHM_REGIONS)
         return SQLITE_IOERR_SHMMAP;
     if (!file->shm) {
-        file->shm = disk_grown(NULL, sizeof *file->shm);
+        file->shm = disk_realloc(NULL, sizeof *file->shm);
         memset(file->shm, 0, sizeof *file->shm);
     }
     handle->has_shm = true;
     if (!file->shm->regions[region] && extend) {
-        file->shm->regions[region] = disk_grown(NULL, (size_t)size);
+        file->shm->regions[region] = disk_realloc(NULL, (size_t)size);
         memset(file->shm->regions[region], 0, (size_t)size);
     }
     *ret_memory = file->shm->regions[region];

@@ -2,7 +2,7 @@
 
 /* A change of what is drawn makes other histories of them: then break again what they found, and
  * add the seeds that find it. */
-const struct sim_hard_seed sim_hard_seeds[] = {
+const struct regression_seed regression_seeds[] = {
     /* Syncs that failed, and what was built on them. */
     {SIM_EMBEDDED, 36},
     {SIM_EMBEDDED, 107},
@@ -22,4 +22,4 @@ const struct sim_hard_seed sim_hard_seeds[] = {
     /* A feed of heartbeats that commits what it had before its partition went and came back. */
     {SIM_CONNECTED, 3534},
 };
-const size_t sim_hard_seed_count = sizeof sim_hard_seeds / sizeof *sim_hard_seeds;
+const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;

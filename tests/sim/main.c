@@ -35,7 +35,7 @@
 #define FLOOR 10
 
 struct shared {
-    uint64_t counts[SIM_COVER_COUNT];
+    uint64_t counts[COVER_COUNT];
     uint64_t seed, runs;
 };
 
@@ -58,7 +58,7 @@ static struct shared *new_shared(int count)
     return memory;
 }
 
-static void run_one(struct sim_hard_seed which, const struct plan *plan, struct shared *shared)
+static void run_one(struct regression_seed which, const struct plan *plan, struct shared *shared)
 {
     const uint64_t seed = which.seed;
     const struct sim_options options = {
@@ -79,11 +79,11 @@ static void run_one(struct sim_hard_seed which, const struct plan *plan, struct 
     }
 }
 
-static struct sim_hard_seed seed_of_run(const struct plan *plan, uint64_t run)
+static struct regression_seed seed_of_run(const struct plan *plan, uint64_t run)
 {
     if (run < plan->hard)
-        return sim_hard_seeds[run];
-    return (struct sim_hard_seed){plan->edition, plan->start + (run - plan->hard)};
+        return regression_seeds[run];
+    return (struct regression_seed){plan->edition, plan->start + (run - plan->hard)};
 }
 
 /* In a process of its own: runs worker, worker + jobs, ... */
@@ -103,18 +103,18 @@ static _Noreturn void work(const struct plan *plan, int worker, struct shared *s
 
 static bool report(const struct plan *plan, const struct shared *shared)
 {
-    uint64_t counts[SIM_COVER_COUNT] = {0}, runs = 0;
+    uint64_t counts[COVER_COUNT] = {0}, runs = 0;
     bool enough = true;
 
     for (int job = 0; job < plan->jobs; job++) {
         runs += shared[job].runs;
-        for (int i = 0; i < SIM_COVER_COUNT; i++)
+        for (int i = 0; i < COVER_COUNT; i++)
             counts[i] += shared[job].counts[i];
     }
     printf("%" PRIu64 " seeds (%zu hard ones, %" PRIu64 " to %" PRIu64
            "), one in %d run twice; %s\n",
            runs, plan->hard, plan->start, plan->start + plan->seeds - 1, REPEAT_EVERY, FLAVOUR);
-    for (int i = 0; i < SIM_COVER_COUNT; i++) {
+    for (int i = 0; i < COVER_COUNT; i++) {
         bool rare = counts[i] < FLOOR && SEEDS >= FLOOR_SEEDS && plan->seeds >= FLOOR_SEEDS;
 
         printf("%10" PRIu64 "  %s%s\n", counts[i], sim_cover_text((enum sim_cover)i),
@@ -168,7 +168,7 @@ static bool catch_mutant(struct plan plan, enum sim_mutant mutant)
     plan.mutant = mutant;
     plan.jobs = 1;
     if (plan.edition == SIM_DRAWN) /* the one that has what is broken */
-        plan.edition = mutant < SIM_MUTANT_FAR_CURSOR ? SIM_EMBEDDED : SIM_CONNECTED;
+        plan.edition = mutant < SIM_MUTANT_KAFKA_EARLY_CURSOR ? SIM_EMBEDDED : SIM_CONNECTED;
     fflush(stdout);
     pid = fork();
     if (pid < 0)
@@ -273,6 +273,6 @@ int main(int argc, char **argv)
     if (plan.seeds == 0)
         plan.seeds = mutants ? MUTANT_SEEDS : SEEDS;
     if (!mutants && plan.edition == SIM_DRAWN)
-        plan.hard = sim_hard_seed_count;
+        plan.hard = regression_seed_count;
     return mutants ? run_mutants(&plan) : run_seeds(&plan);
 }

@@ -16,7 +16,7 @@ struct mongod_late {
 struct mongod *mongod_now;
 
 void mongod_init(struct mongod *mongod, uint64_t seed, int64_t *now_us,
-                 const struct mongod_watch *watch)
+                 const struct mongod_hooks *watch)
 {
     *mongod = (struct mongod){.now_us = now_us, .watch = *watch};
     fake_random_init(&mongod->random, seed);
@@ -95,7 +95,7 @@ static const char *id_of(const bson_t *doc)
 static int put(struct mongod *mongod, struct mongod_collection *collection,
                struct mongod_document *place, bson_t *doc)
 {
-    const struct mongod_watch *watch = &mongod->watch;
+    const struct mongod_hooks *watch = &mongod->watch;
 
     if (watch->refuses(watch->ctx, collection->name, doc)) {
         bson_destroy(doc);
@@ -216,7 +216,7 @@ int64_t mongod_due_us(const struct mongod *mongod)
     return mongod->late ? mongod->late->due_us : INT64_MAX;
 }
 
-void mongod_hurry(struct mongod *mongod)
+void mongod_apply_late_now(struct mongod *mongod)
 {
     for (struct mongod_late *late = mongod->late; late; late = late->next)
         late->due_us = *mongod->now_us;
@@ -229,7 +229,7 @@ void mongod_step(struct mongod *mongod)
         bool matched = false;
         int64_t removed = 0;
 
-        sim_cover(SIM_MONGOD_LATE, 1);
+        sim_cover(COVER_MONGOD_LATE, 1);
         (void)mongod_write(mongod, mongod->late->collection, &mongod->late->write, &matched,
                            &removed);
         drop_late(mongod);

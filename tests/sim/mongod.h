@@ -39,7 +39,7 @@ struct mongod_write {
 };
 /* A write that takes effect after its client gave it up. */
 struct mongod_late;
-struct mongod_watch {
+struct mongod_hooks {
     void *ctx;
     /* Before the document takes the old one's place; old: NULL, it is new. */
     void (*writing)(void *ctx, const char *collection, const bson_t *old, const bson_t *doc);
@@ -49,16 +49,16 @@ struct mongod_watch {
     bool (*refuses)(void *ctx, const char *collection, const bson_t *doc);
 };
 /* A mutant: what the driver's port does wrong (sim.h). */
-enum mongod_fault {
+enum mongod_mutant {
     MONGOD_SOUND,
-    MONGOD_NO_GUARD,       /* replaces an order whatever its version */
-    MONGOD_FATAL_DUPLICATE /* a duplicate key of an order is said to be refused for good */
+    MONGOD_NO_VERSION_CHECK, /* replaces an order whatever its version */
+    MONGOD_FATAL_DUPLICATE   /* a duplicate key of an order is said to be refused for good */
 };
 struct mongod {
     struct fake_random random;
     int64_t *now_us;
-    struct mongod_watch watch;
-    enum mongod_fault fault;
+    struct mongod_hooks watch;
+    enum mongod_mutant fault;
     bool rough; /* calls fail, before or after the fact */
     bool down;
     bool cut[MONGOD_CLIENTS_MAX];
@@ -68,11 +68,11 @@ struct mongod {
 };
 
 void mongod_init(struct mongod *mongod, uint64_t seed, int64_t *now_us,
-                 const struct mongod_watch *watch);
+                 const struct mongod_hooks *watch);
 void mongod_release(struct mongod *mongod);
 int64_t mongod_due_us(const struct mongod *mongod); /* of what happens next by itself */
 void mongod_step(struct mongod *mongod);
-void mongod_hurry(struct mongod *mongod); /* what is late takes effect now */
+void mongod_apply_late_now(struct mongod *mongod); /* what is late takes effect now */
 bool mongod_is_idle(const struct mongod *mongod);
 
 struct mongod_collection *mongod_collection(struct mongod *mongod, const char *name);

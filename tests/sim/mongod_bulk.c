@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Nobody answers: that is heard after at most so long. */
-#define UNHEARD_US UINT64_C(8000000)
+#define REPLY_LOST_US UINT64_C(8000000)
 
 struct _mongoc_bulk_operation_t {
     const mongoc_client_t *client;
@@ -56,7 +56,8 @@ bool mongoc_bulk_operation_replace_one_with_opts(mongoc_bulk_operation_t *bulk,
     struct mongod_write write = {
         .kind = MONGOD_REPLACE, .upsert = opts != NULL, .filter = selector, .document = document};
     bson_t *id_alone = BCON_NEW("_id", BCON_UTF8(mongod_filter_id(selector)));
-    bool unguarded = mongod_now->fault == MONGOD_NO_GUARD && bson_has_field(selector, "version");
+    bool unguarded =
+        mongod_now->fault == MONGOD_NO_VERSION_CHECK && bson_has_field(selector, "version");
 
     (void)error;
     if (unguarded)
@@ -78,11 +79,11 @@ bool mongoc_bulk_operation_update_one_with_opts(mongoc_bulk_operation_t *bulk,
 }
 
 /* As the mutant would have the server's word. */
-static int misheard(const struct mongod_collection *collection, int code)
+static int reported_code(const struct mongod_collection *collection, int code)
 {
     if (code != MONGOD_DUPLICATE_KEY || strcmp(collection->name, "orders") != 0)
         return code;
-    sim_cover(SIM_DUPLICATE_KEY, 1);
+    sim_cover(COVER_DUPLICATE_KEY, 1);
     return mongod_now->fault == MONGOD_FATAL_DUPLICATE ? 121 : code;
 }
 
@@ -110,8 +111,8 @@ static void carry_out(const mongoc_bulk_operation_t *bulk, size_t index, struct 
     const struct mongod_write *write = &bulk->writes[index];
     bool matched = false;
     int64_t removed = 0;
-    int code = misheard(bulk->collection,
-                        mongod_write(mongod_now, bulk->collection, write, &matched, &removed));
+    int code = reported_code(
+        bulk->collection, mongod_write(mongod_now, bulk->collection, write, &matched, &removed));
 
     if (code != 0)
         tell_error(outcome, index, code);
@@ -123,13 +124,13 @@ static void carry_out(const mongoc_bulk_operation_t *bulk, size_t index, struct 
         outcome->upserted += write->upsert;
 }
 
-static void carry_out_all(const mongoc_bulk_operation_t *bulk, enum mongod_fate fate,
+static void carry_out_all(const mongoc_bulk_operation_t *bulk, enum mongod_outcome fate,
                           struct outcome *outcome)
 {
     for (size_t i = 0; i < bulk->count; i++) {
-        if (fate == MONGOD_FATE_LATE)
+        if (fate == MONGOD_DONE_LATE)
             mongod_write_late(mongod_now, bulk->collection, &bulk->writes[i]);
-        else if (fate != MONGOD_FATE_PARTLY || fake_random_below(&mongod_now->random, 2) == 0)
+        else if (fate != MONGOD_PARTLY_DONE || fake_random_below(&mongod_now->random, 2) == 0)
             carry_out(bulk, i, outcome);
     }
 }
@@ -146,21 +147,21 @@ uint32_t mongoc_bulk_operation_execute(mongoc_bulk_operation_t *bulk, bson_t *re
                                        bson_error_t *error)
 {
     struct outcome outcome = {.errors = BSON_INITIALIZER};
-    enum mongod_fate fate = mongod_fate(bulk->client);
-    bool ok = fate == MONGOD_FATE_DONE;
+    enum mongod_outcome fate = mongod_outcome(bulk->client);
+    bool ok = fate == MONGOD_DONE;
 
     /* Between a look and the write that follows is where a late write does most. */
     if (mongod_now->rough && fake_random_below(&mongod_now->random, 2) == 0)
-        mongod_hurry(mongod_now);
+        mongod_apply_late_now(mongod_now);
     bson_init(reply);
-    if (fate != MONGOD_FATE_NOTHING)
+    if (fate != MONGOD_NOT_DONE)
         carry_out_all(bulk, fate, &outcome);
-    if (fate == MONGOD_FATE_LATE)
-        mongod_wait(bulk->client, UNHEARD_US);
+    if (fate == MONGOD_DONE_LATE)
+        mongod_wait(bulk->client, REPLY_LOST_US);
     if (ok)
         reply_to(&outcome, reply);
     else
-        mongod_no_answer(error);
+        mongod_set_no_answer(error);
     if (ok && outcome.error_count > 0) {
         bson_set_error(error, MONGOC_ERROR_SERVER, MONGOD_DUPLICATE_KEY, "some were not written");
         ok = false;

@@ -31,7 +31,7 @@ void mongod_wait(const mongoc_client_t *client, uint64_t most_us)
                           (int64_t)fake_random_below(&mongod->random, most_us));
 }
 
-enum mongod_fate mongod_fate(const mongoc_client_t *client)
+enum mongod_outcome mongod_outcome(const mongoc_client_t *client)
 {
     struct mongod *mongod = mongod_now;
 
@@ -39,16 +39,16 @@ enum mongod_fate mongod_fate(const mongoc_client_t *client)
         mongod_wait(client, fake_random_below(&mongod->random, 10) > 0 ? SLOW_US : SLOWEST_US);
     mongod_step(mongod);
     if (mongod->down || mongod->cut[client->number])
-        return MONGOD_FATE_NOTHING;
+        return MONGOD_NOT_DONE;
     if (!mongod->rough || fake_random_below(&mongod->random, ROUGH) != 0)
-        return MONGOD_FATE_DONE;
-    return (enum mongod_fate)(1 + fake_random_below(&mongod->random, MONGOD_FATE_COUNT - 1));
+        return MONGOD_DONE;
+    return (enum mongod_outcome)(1 + fake_random_below(&mongod->random, MONGOD_OUTCOME_COUNT - 1));
 }
 
-void mongod_no_answer(bson_error_t *error)
+void mongod_set_no_answer(bson_error_t *error)
 {
     struct mongod *mongod = mongod_now;
-    sim_cover(SIM_MONGOD_FAILED, 1);
+    sim_cover(COVER_MONGOD_FAILED, 1);
     bool away = mongod->down || fake_random_below(&mongod->random, 2) == 0;
 
     bson_set_error(error, away ? MONGOC_ERROR_SERVER_SELECTION : MONGOC_ERROR_STREAM,
@@ -59,18 +59,18 @@ void mongod_no_answer(bson_error_t *error)
 static bool write_one(const mongoc_client_t *client, struct mongod_collection *collection,
                       const struct mongod_write *write, int64_t *ret_changed, bson_error_t *error)
 {
-    enum mongod_fate fate = mongod_fate(client);
+    enum mongod_outcome fate = mongod_outcome(client);
     bool matched = false;
 
-    if (fate == MONGOD_FATE_LATE)
+    if (fate == MONGOD_DONE_LATE)
         mongod_write_late(mongod_now, collection, write);
-    else if (fate != MONGOD_FATE_NOTHING)
+    else if (fate != MONGOD_NOT_DONE)
         TB_ASSERT(mongod_write(mongod_now, collection, write, &matched, ret_changed) == 0);
     if (matched)
         *ret_changed = 1;
-    if (fate != MONGOD_FATE_DONE)
-        mongod_no_answer(error);
-    return fate == MONGOD_FATE_DONE;
+    if (fate != MONGOD_DONE)
+        mongod_set_no_answer(error);
+    return fate == MONGOD_DONE;
 }
 
 /* Pools and clients. */
@@ -137,9 +137,9 @@ mongoc_server_description_t *mongoc_client_select_server(mongoc_client_t *client
 
     (void)for_writes;
     (void)prefs;
-    if (mongod_fate(client) == MONGOD_FATE_DONE)
+    if (mongod_outcome(client) == MONGOD_DONE)
         return &primary;
-    mongod_no_answer(error);
+    mongod_set_no_answer(error);
     return NULL;
 }
 
@@ -162,9 +162,9 @@ bool mongoc_client_write_command_with_opts(mongoc_client_t *client, const char *
     (void)db_name;
     (void)opts;
     TB_ASSERT(!reply && bson_has_field(command, "createIndexes"));
-    if (mongod_fate(client) == MONGOD_FATE_DONE)
+    if (mongod_outcome(client) == MONGOD_DONE)
         return true;
-    mongod_no_answer(error);
+    mongod_set_no_answer(error);
     return false;
 }
 
@@ -192,8 +192,8 @@ static mongoc_cursor_t *new_cursor(const mongoc_collection_t *collection)
     mongoc_cursor_t *cursor = calloc(1, sizeof *cursor);
 
     TB_ASSERT(cursor);
-    if (mongod_fate(collection->client) != MONGOD_FATE_DONE)
-        mongod_no_answer(&cursor->error);
+    if (mongod_outcome(collection->client) != MONGOD_DONE)
+        mongod_set_no_answer(&cursor->error);
     return cursor;
 }
 

@@ -18,15 +18,15 @@ struct _mongoc_collection_t {
 };
 
 /* What becomes of a call. */
-enum mongod_fate {
-    MONGOD_FATE_DONE,
-    MONGOD_FATE_NOTHING, /* it fails, and nothing was done */
-    MONGOD_FATE_UNHEARD, /* it is done, and its client hears of a failure */
-    MONGOD_FATE_PARTLY,  /* as before, of some of its writes */
-    MONGOD_FATE_LATE,    /* its client hears of a failure, and it is done some time after */
-    MONGOD_FATE_COUNT
+enum mongod_outcome {
+    MONGOD_DONE,
+    MONGOD_NOT_DONE,    /* it fails, and nothing was done */
+    MONGOD_REPLY_LOST,  /* it is done, and its client hears of a failure */
+    MONGOD_PARTLY_DONE, /* as before, of some of its writes */
+    MONGOD_DONE_LATE,   /* its client hears of a failure, and it is done some time after */
+    MONGOD_OUTCOME_COUNT
 };
-enum mongod_fate mongod_fate(const mongoc_client_t *client);
+enum mongod_outcome mongod_outcome(const mongoc_client_t *client);
 /* For an answer, at most so long. */
 void mongod_wait(const mongoc_client_t *client, uint64_t most_us);
-void mongod_no_answer(bson_error_t *error);
+void mongod_set_no_answer(bson_error_t *error);

@@ -10,7 +10,7 @@
 /* Where a node is down more often than not its clients wait and nothing new happens: after so many
  * times it may stay up. The costliest runs are a third of what they were. */
 #define DOWN_MAX 100
-#define DOWN_CLASSES (SIM_CLASS_KILL | SIM_CLASS_STOP | SIM_CLASS_CUT)
+#define DOWN_CLASSES (EDGE_FAULT_KILL | EDGE_FAULT_STOP | EDGE_FAULT_POWER_CUT)
 
 static struct fake_random *dice(struct sim *sim)
 {
@@ -18,49 +18,49 @@ static struct fake_random *dice(struct sim *sim)
 }
 
 /* Swarm: few classes at a time find what all together hide. */
-void nemesis_draw(struct sim *sim)
+void edge_faults_draw(struct sim *sim)
 {
     unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
 
-    sim->classes = 0;
-    for (unsigned class = 1; class < SIM_CLASS_ALL; class <<= 1)
+    sim->fault_classes = 0;
+    for (unsigned class = 1; class < EDGE_FAULT_ALL; class <<= 1)
         if (sim_below(dice(sim), 100) < density * 25)
-            sim->classes |= class;
-    sim->classes_drawn = sim->classes;
+            sim->fault_classes |= class;
+    sim->fault_classes_drawn = sim->fault_classes;
     sim->fault_every_us = (int64_t)sim_below(dice(sim), 600) * MS + 30 * MS;
     sim->fault_due_us = sim->fault_every_us;
 }
 
 static void do_kill(struct sim_node *node)
 {
-    sim_cover(SIM_KILL, 1);
+    sim_cover(COVER_KILL, 1);
     node_kill(node);
 }
 
 static void do_stop(struct sim_node *node)
 {
-    sim_cover(SIM_STOP, 1);
+    sim_cover(COVER_STOP, 1);
     node_stop(node);
 }
 
-static void plan_cut(struct sim_node *node)
+static void plan_power_cut(struct sim_node *node)
 {
     struct sim *sim = node->sim;
 
-    node->disk.cut_how = (enum disk_cut)sim_below(dice(sim), DISK_CUT_COUNT);
-    node->disk.cut_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD) + 1;
-    sim_cover((enum sim_cover)(SIM_CUT_DROP + (int)node->disk.cut_how), 1);
+    node->disk.power_cut_kind = (enum disk_cut)sim_below(dice(sim), DISK_CUT_COUNT);
+    node->disk.power_cut_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD) + 1;
+    sim_cover((enum sim_cover)(COVER_CUT_DROP + (int)node->disk.power_cut_kind), 1);
     sim_trace("%s loses its power at change %" PRId64 " from now, kind %d", node->name,
-              node->disk.cut_in, (int)node->disk.cut_how);
+              node->disk.power_cut_in, (int)node->disk.power_cut_kind);
 }
 
 static void do_cut(struct sim_node *node)
 {
-    plan_cut(node);
+    plan_power_cut(node);
     if (sim_chance(dice(node->sim), 60))
         return;
-    node->disk.cut_in = 0;
-    disk_cut_now(&node->disk, node->disk.cut_how);
+    node->disk.power_cut_in = 0;
+    disk_cut_now(&node->disk, node->disk.power_cut_kind);
     node_power_lost(node);
 }
 
@@ -79,7 +79,7 @@ static void plan_io_error(struct sim_node *node)
 static void do_full(struct sim_node *node)
 {
     node->disk.full = !node->disk.full;
-    node->tells_free = sim_chance(dice(node->sim), 50);
+    node->reports_free_space = sim_chance(dice(node->sim), 50);
     sim_trace("%s disk %s", node->name, node->disk.full ? "is full" : "has room");
 }
 
@@ -90,16 +90,16 @@ static void do_clock(struct sim_node *node)
     if (sim_chance(dice(node->sim), 50))
         ms /= 100000; /* minutes */
     node->wall_offset_ms = sim_chance(dice(node->sim), 30) ? 0 : ms;
-    sim_cover(SIM_CLOCK_JUMP, 1);
+    sim_cover(COVER_CLOCK_JUMP, 1);
     sim_trace("%s clock is off by %" PRId64 " ms", node->name, node->wall_offset_ms);
 }
 
 /* The mutant's retention asks nobody. */
-static void clean_blindly(struct sim_node *node)
+static void delete_outbox_mutant(struct sim_node *node)
 {
     struct tb_error err = {0};
 
-    if (node->sim->mutant == SIM_MUTANT_BLIND_CLEANER && node_healthy(node))
+    if (node->sim->mutant == SIM_MUTANT_RETENTION_IGNORES_CURSOR && node_healthy(node))
         (void)!tb_db_exec(node->store->db,
                           "DELETE FROM outbox WHERE row < (SELECT max(row) FROM outbox)", &err);
 }
@@ -124,14 +124,14 @@ static void do_days(struct sim *sim)
     for (int i = 0; i < sim->node_count; i++) {
         if (node_healthy(&sim->nodes[i]))
             check_node(&sim->nodes[i]);
-        clean_blindly(&sim->nodes[i]);
-        disk_settle(&sim->nodes[i].disk);
+        delete_outbox_mutant(&sim->nodes[i]);
+        disk_write_back(&sim->nodes[i].disk);
     }
     sim->now_us += us;
     sim->oracle_first_op = sim->oracle.op_count;
     for (int i = 0; i < sim->client_count; i++)
         sim->clients[i].again_op = ORACLE_NONE;
-    sim_cover(SIM_DAYS, (uint64_t)(us / SIM_DAY_US));
+    sim_cover(COVER_DAYS, (uint64_t)(us / SIM_DAY_US));
     sim_trace("%" PRId64 " hours pass", us / HOUR_US);
 }
 
@@ -151,134 +151,134 @@ static int logged_order(struct sim_node *node)
     return ORACLE_NONE;
 }
 
-static void append_poison(struct sim_node *node, enum sim_poison_kind kind, int order)
+static void append_foreign(struct sim_node *node, enum foreign_kind kind, int order)
 {
     struct sim *sim = node->sim;
     const char *order_id = order == ORACLE_NONE ? NULL : sim->oracle.orders[order].id;
-    struct poison_record poison;
+    struct foreign_record poison;
     struct tb_error err = {0};
 
-    poison_make(sim, node->index, kind, order_id, &poison);
+    foreign_record_make(sim, node->index, kind, order_id, &poison);
     sim_trace("%s poison %d of kind %d, order %d", node->name, poison.number, (int)kind, order);
-    if (node->log_port.real->ops->append(node->log_port.real, &poison.record, -1 - poison.number,
-                                         &err) != TB_OK)
-        sim->poison[poison.number].state = SIM_POISON_UNSURE;
+    if (node->faulty_log.real->ops->append(node->faulty_log.real, &poison.record,
+                                           -1 - poison.number, &err) != TB_OK)
+        sim->poison[poison.number].state = FOREIGN_UNSURE;
     tb_buf_release(&poison.value);
     sim_wake(node, SIM_RELAY, 5 * MS); /* it polls */
 }
 
-static void do_poison(struct sim_node *node)
+static void do_foreign_record(struct sim_node *node)
 {
     struct sim *sim = node->sim;
-    enum sim_poison_kind kind = (enum sim_poison_kind)sim_below(dice(sim), SIM_POISON_KINDS);
+    enum foreign_kind kind = (enum foreign_kind)sim_below(dice(sim), FOREIGN_KIND_COUNT);
     int order = ORACLE_NONE;
 
-    if (sim->poison_count == SIM_POISON_MAX)
+    if (sim->foreign_count == FOREIGN_RECORDS_MAX)
         return;
-    if (kind == SIM_FAR_VERSION || kind == SIM_OLD_VERSION) {
+    if (kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION) {
         order = logged_order(node);
         if (order == ORACLE_NONE)
             return;
     }
-    append_poison(node, kind, order);
+    append_foreign(node, kind, order);
 }
 
-void nemesis_poison_answered(struct sim *sim, int64_t tag, bool acknowledged)
+void foreign_record_acked(struct sim *sim, int64_t tag, bool acknowledged)
 {
-    sim->poison[-1 - tag].state = acknowledged ? SIM_POISON_ACKED : SIM_POISON_UNSURE;
+    sim->poison[-1 - tag].state = acknowledged ? FOREIGN_ACKED : FOREIGN_UNSURE;
 }
 
-void nemesis_poison_lost(struct sim_node *node)
+void foreign_records_lost(struct sim_node *node)
 {
-    for (int i = 0; i < node->sim->poison_count; i++) {
-        struct sim_poison *poison = &node->sim->poison[i];
+    for (int i = 0; i < node->sim->foreign_count; i++) {
+        struct sim_foreign_record *poison = &node->sim->poison[i];
 
-        if (poison->node == node->index && poison->state == SIM_POISON_SENT)
-            poison->state = SIM_POISON_UNSURE;
+        if (poison->node == node->index && poison->state == FOREIGN_SENT)
+            poison->state = FOREIGN_UNSURE;
     }
 }
 
-static void act(struct sim_node *node, enum sim_class class)
+static void act(struct sim_node *node, enum edge_fault_class class)
 {
     switch (class) {
-    case SIM_CLASS_KILL:
+    case EDGE_FAULT_KILL:
         do_kill(node);
         break;
-    case SIM_CLASS_STOP:
+    case EDGE_FAULT_STOP:
         do_stop(node);
         break;
-    case SIM_CLASS_CUT:
+    case EDGE_FAULT_POWER_CUT:
         do_cut(node);
         break;
-    case SIM_CLASS_IO:
+    case EDGE_FAULT_IO_ERROR:
         plan_io_error(node);
         break;
-    case SIM_CLASS_FULL:
+    case EDGE_FAULT_DISK_FULL:
         do_full(node);
         break;
-    case SIM_CLASS_CLOCK:
+    case EDGE_FAULT_CLOCK:
         do_clock(node);
         break;
-    case SIM_CLASS_LINK:
+    case EDGE_FAULT_LINK:
         client_link(node, sim_chance(dice(node->sim), 50));
         break;
-    case SIM_CLASS_DAYS:
+    case EDGE_FAULT_DAYS:
         if (sim_chance(dice(node->sim), 20))
             do_days(node->sim);
         break;
-    case SIM_CLASS_POISON:
-        do_poison(node);
+    case EDGE_FAULT_FOREIGN_RECORD:
+        do_foreign_record(node);
         break;
-    case SIM_CLASS_ANSWER: /* these happen by themselves, where they belong */
-    case SIM_CLASS_DOUBLE:
-    case SIM_CLASS_LOG:
-    case SIM_CLASS_VIEW:
-    case SIM_CLASS_ALL:
+    case EDGE_FAULT_ANSWER: /* these happen by themselves, where they belong */
+    case EDGE_FAULT_SENT_TWICE:
+    case EDGE_FAULT_LOG:
+    case EDGE_FAULT_VIEW:
+    case EDGE_FAULT_ALL:
         break;
     }
 }
 
-static void count_down(struct sim *sim, enum sim_class class)
+static void count_down(struct sim *sim, enum edge_fault_class class)
 {
     sim->down_count += (class & DOWN_CLASSES) != 0;
     if (sim->down_count == DOWN_MAX)
-        sim->classes &= ~(unsigned)DOWN_CLASSES;
+        sim->fault_classes &= ~(unsigned)DOWN_CLASSES;
 }
 
-void nemesis_step(struct sim *sim)
+void edge_faults_step(struct sim *sim)
 {
     struct sim_node *node = &sim->nodes[sim_below(dice(sim), (uint64_t)sim->node_count)];
     unsigned class = 1U << sim_below(dice(sim), 13);
 
     sim->fault_due_us = sim->now_us + sim->fault_every_us / 2 +
                         (int64_t)sim_below(dice(sim), (uint64_t)sim->fault_every_us);
-    while (sim->classes && !(sim->classes & class))
+    while (sim->fault_classes && !(sim->fault_classes & class))
         class = class == 1U << 12 ? 1 : class << 1;
-    if ((sim->classes & class) && node->up) {
-        act(node, (enum sim_class) class);
-        count_down(sim, (enum sim_class) class);
+    if ((sim->fault_classes & class) && node->up) {
+        act(node, (enum edge_fault_class) class);
+        count_down(sim, (enum edge_fault_class) class);
     }
 }
 
-void nemesis_before_start(struct sim_node *node)
+void edge_faults_before_start(struct sim_node *node)
 {
     struct sim *sim = node->sim;
 
     if (sim->healed)
         return;
-    if ((sim->classes & SIM_CLASS_CUT) && sim_chance(dice(sim), 20))
-        plan_cut(node);
-    else if ((sim->classes & SIM_CLASS_IO) && sim_chance(dice(sim), 20))
+    if ((sim->fault_classes & EDGE_FAULT_POWER_CUT) && sim_chance(dice(sim), 20))
+        plan_power_cut(node);
+    else if ((sim->fault_classes & EDGE_FAULT_IO_ERROR) && sim_chance(dice(sim), 20))
         plan_io_error(node);
 }
 
-void nemesis_heal(struct sim *sim)
+void edge_faults_heal(struct sim *sim)
 {
     sim_trace("everything is mended");
     if (sim->edition == SIM_CONNECTED)
-        storm_heal(sim);
+        centre_faults_heal(sim);
     sim->healed = true;
-    sim->classes = 0;
+    sim->fault_classes = 0;
     sim->fault_due_us = SIM_NEVER;
     for (int i = 0; i < sim->node_count; i++)
         disk_heal(&sim->nodes[i].disk);

@@ -9,16 +9,16 @@ bool node_healthy(const struct sim_node *node)
 }
 
 /* A mutant: what the group has committed need not be asked of the view. */
-static void release_blindly(struct sim_node *node)
+static void release_log_mutant(struct sim_node *node)
 {
-    if (node->sim->mutant != SIM_MUTANT_BLIND_EXPIRY || !node_healthy(node))
+    if (node->sim->mutant != SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW || !node_healthy(node))
         return;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         struct tb_log_range range = {0};
         struct tb_error err = {0};
 
         if (tb_log_inproc_range(node->log, SIM_TOPIC, SIM_GROUP, p, &range, &err) == TB_OK)
-            tb_log_inproc_release(node->log, SIM_TOPIC, p, range.committed);
+            tb_log_inproc_allow_removal(node->log, SIM_TOPIC, p, range.committed);
     }
 }
 
@@ -27,15 +27,15 @@ static void close_readers(struct sim_node *node)
     tb_consumer_free(node->consumer);
     if (node->view_reader)
         node->view_reader->ops->free(node->view_reader);
-    if (node->view_port.real)
-        node->view_port.base.ops->free(&node->view_port.base);
+    if (node->faulty_view.real)
+        node->faulty_view.base.ops->free(&node->faulty_view.base);
     if (node->audit)
         node->audit->ops->free(node->audit);
     if (node->reader)
         node->reader->ops->free(node->reader);
     node->consumer = NULL;
     node->view_reader = NULL;
-    node->view_port.real = NULL;
+    node->faulty_view.real = NULL;
     node->audit = node->reader = NULL;
 }
 
@@ -43,13 +43,13 @@ static void close_all(struct sim_node *node)
 {
     node->dying = true;
     close_readers(node);
-    tb_edge_kafka_free(node->kafka);
+    tb_kafka_uplink_free(node->kafka);
     node->kafka = NULL;
     tb_relay_free(node->relay);
     node->relay = NULL;
-    if (node->log_port.real)
-        node->log_port.base.ops->free(&node->log_port.base);
-    node->log_port.real = NULL;
+    if (node->faulty_log.real)
+        node->faulty_log.base.ops->free(&node->faulty_log.base);
+    node->faulty_log.real = NULL;
     tb_outbox_reader_free(node->api_outbox);
     tb_outbox_reader_free(node->relay_outbox);
     node->api_outbox = node->relay_outbox = NULL;
@@ -62,7 +62,7 @@ static void close_all(struct sim_node *node)
     tb_log_inproc_free(node->log);
     node->log = NULL;
     node->dying = node->up = false;
-    nemesis_poison_lost(node);
+    foreign_records_lost(node);
     for (int i = 0; i < SIM_ACTORS; i++)
         node->due_us[i] = SIM_NEVER;
 }
@@ -78,8 +78,8 @@ static void start_failed(struct sim_node *node, const struct tb_error *err)
     SIM_REQUIRE(err->code == TB_UNAVAILABLE || err->code == TB_FULL || err->code == TB_BUSY ||
                     err->code == TB_UNKNOWN,
                 "I11: %s does not start: %s", node->name, err->text);
-    sim_cover(SIM_OPEN_FAILED, 1);
-    sim_cover(SIM_CUT_OPENING, node->disk.off);
+    sim_cover(COVER_OPEN_FAILED, 1);
+    sim_cover(COVER_CUT_OPENING, node->disk.off);
     disk_kill_handles(&node->disk);
     close_all(node);
     sim_wake(node, SIM_START, pause_us(node));
@@ -94,7 +94,7 @@ static void forget_reads(struct sim_node *node)
         if (oracle->orders[i].node != node->index)
             continue;
         if (oracle->orders[i].read > 0)
-            oracle->orders[i].read_once = oracle->orders[i].read;
+            oracle->orders[i].read_before_power_cut = oracle->orders[i].read;
         oracle->orders[i].read = 0;
     }
 }
@@ -109,7 +109,7 @@ void node_start(struct sim_node *node)
         node->booted_us = node->sim->now_us;
         forget_reads(node);
     }
-    nemesis_before_start(node);
+    edge_faults_before_start(node);
     if (node_open(node, &err) != TB_OK) {
         start_failed(node, &err);
         return;
@@ -118,14 +118,14 @@ void node_start(struct sim_node *node)
     node->up = node->was_healthy = true;
     for (int i = 0; i < TB_LOG_PARTITIONS; i++)
         node->audit_fresh[i] = true;
-    for (int i = 0; i < SIM_KEEPER; i++)
+    for (int i = 0; i < SIM_WRITE_BACK; i++)
         sim_wake(node, (enum sim_actor)i, 5 * MS);
-    sim_wake(node, SIM_KEEPER, 30000 * MS);
+    sim_wake(node, SIM_WRITE_BACK, 30000 * MS);
     if (node->kafka)
         sim_wake(node, SIM_KAFKA, 5 * MS);
     if (!node->disk.off)
         check_node(node);
-    release_blindly(node);
+    release_log_mutant(node);
 }
 
 /* Ending. */
@@ -194,7 +194,7 @@ static void step_writer(struct sim_node *node)
         return;
     node->was_healthy = healthy;
     sim_trace("%s store is %s", node->name, healthy ? "mended" : "broken");
-    sim_cover(healthy ? SIM_STORE_MENDED : SIM_STORE_BROKEN, 1);
+    sim_cover(healthy ? COVER_STORE_REOPENED : COVER_STORE_BROKEN, 1);
     if (healthy && !node->disk.off)
         check_node(node);
 }
@@ -246,11 +246,11 @@ static void step_audit(struct sim_node *node)
 }
 
 /* The kernel writes everything back about every half minute. */
-static void step_keeper(struct sim_node *node)
+static void step_write_back(struct sim_node *node)
 {
     check_node(node);
-    disk_settle(&node->disk);
-    wait_for(node, SIM_KEEPER, 30000);
+    disk_write_back(&node->disk);
+    wait_for(node, SIM_WRITE_BACK, 30000);
 }
 
 void node_step(struct sim_node *node, enum sim_actor actor)
@@ -269,14 +269,14 @@ void node_step(struct sim_node *node, enum sim_actor actor)
     case SIM_AUDIT:
         step_audit(node);
         break;
-    case SIM_KEEPER:
-        step_keeper(node);
+    case SIM_WRITE_BACK:
+        step_write_back(node);
         break;
     case SIM_START:
         node_start(node);
         break;
     case SIM_KAFKA:
-        wait_for(node, SIM_KAFKA, tb_edge_kafka_step(node->kafka));
+        wait_for(node, SIM_KAFKA, tb_kafka_uplink_step(node->kafka));
         break;
     case SIM_ACTORS:
         break;

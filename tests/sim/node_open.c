@@ -25,7 +25,7 @@ static int64_t disk_free(void *ctx)
 {
     struct sim_node *node = ctx;
 
-    if (!node->tells_free)
+    if (!node->reports_free_space)
         return -1;
     return node->disk.full ? 0 : INT64_MAX;
 }
@@ -35,7 +35,7 @@ static void on_committed(void *ctx)
     struct sim_node *node = ctx;
 
     if (node->kafka) {
-        tb_edge_kafka_wake(node->kafka);
+        tb_kafka_uplink_wake(node->kafka);
         sim_wake(node, SIM_KAFKA, 3 * MS);
     }
     if (!node->relay)
@@ -71,7 +71,7 @@ static void on_relay_trouble(void *ctx, const struct tb_error *err)
     struct sim_node *node = ctx;
 
     sim_trace("%s relay: %s %s", node->name, tb_code_name(err->code), err->text);
-    sim_cover(SIM_RELAY_FAILING, err->code != TB_OK);
+    sim_cover(COVER_RELAY_FAILING, err->code != TB_OK);
     SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: relay: %s", node->name,
                 err->text);
 }
@@ -81,7 +81,7 @@ static void on_consumer_trouble(void *ctx, const struct tb_error *err)
     struct sim_node *node = ctx;
 
     sim_trace("%s consumer: %s %s", node->name, tb_code_name(err->code), err->text);
-    sim_cover(SIM_CONSUMER_FAILING, err->code != TB_OK);
+    sim_cover(COVER_CONSUMER_FAILING, err->code != TB_OK);
     SIM_REQUIRE(err->code != TB_CORRUPT && err->code != TB_INTERNAL, "%s: consumer: %s",
                 node->name, err->text);
 }
@@ -96,7 +96,7 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
         return;
     if (partition == 0)
         check_node(node);
-    tb_log_inproc_release(node->log, SIM_TOPIC, partition, next);
+    tb_log_inproc_allow_removal(node->log, SIM_TOPIC, partition, next);
 }
 
 /* The connected edition's settings; its other defaults are the product's. */
@@ -119,7 +119,7 @@ static void configure(struct sim_node *node)
 
 void node_init(struct sim_node *node, struct sim *sim, int index)
 {
-    *node = (struct sim_node){.sim = sim, .index = index, .tells_free = true};
+    *node = (struct sim_node){.sim = sim, .index = index, .reports_free_space = true};
     snprintf(node->name, sizeof node->name, "till%d", index + 1);
     snprintf(node->store_path, sizeof node->store_path, "/sim/%d/store.db", index);
     snprintf(node->log_path, sizeof node->log_path, "/sim/%d/log.db", index);
@@ -141,7 +141,7 @@ static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err
 {
     if (node->sim->mutant == SIM_MUTANT_SYNC_NORMAL)
         return tb_db_exec(node->store->db, "PRAGMA synchronous=NORMAL", err);
-    if (node->sim->mutant == SIM_MUTANT_KEY_APART)
+    if (node->sim->mutant == SIM_MUTANT_KEY_NOT_STORED)
         return tb_db_exec(node->store->db,
                           "DELETE FROM idempotency WHERE created_at ="
                           " (SELECT max(created_at) FROM idempotency)",
@@ -154,7 +154,7 @@ static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err
 static enum tb_code open_store(struct sim_node *node, struct tb_error *err)
 {
     static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
-    bool waits_for_both = node->config && node->sim->mutant != SIM_MUTANT_FAR_CLEANER;
+    bool waits_for_both = node->config && node->sim->mutant != SIM_MUTANT_RETENTION_IGNORES_KAFKA;
     const struct tb_store_options options = {.path = node->store_path,
                                              .node = node->name,
                                              .clock = &node->clock,
@@ -211,15 +211,15 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
     TB_TRY(tb_outbox_reader_open(node->store_path, &node->relay_outbox, err));
     TB_TRY(tb_outbox_reader_open(node->store_path, &node->api_outbox, err));
     TB_TRY(tb_log_inproc_writer(node->log, SIM_TOPIC, &real, err));
-    sim_log_init(&node->log_port, node, real);
+    faulty_log_init(&node->faulty_log, node, real);
     options.outbox = node->relay_outbox;
-    options.writer = &node->log_port.base;
+    options.writer = &node->faulty_log.base;
     return tb_relay_new(&options, &node->relay, err);
 }
 
 static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
 {
-    const struct tb_edge_kafka_options options = {
+    const struct tb_kafka_uplink_options options = {
         .config = node->config,
         .store_path = node->store_path,
         .forced_offline = tb_store_forced_offline(node->store),
@@ -230,7 +230,7 @@ static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
         .ctx = node,
     };
 
-    return node->config ? tb_edge_kafka_open(&options, &node->kafka, err) : TB_OK;
+    return node->config ? tb_kafka_uplink_open(&options, &node->kafka, err) : TB_OK;
 }
 
 static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
@@ -249,17 +249,17 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
     TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_GROUP, &node->reader, err));
     TB_TRY(tb_log_inproc_reader(node->log, SIM_TOPIC, SIM_AUDIT_GROUP, &node->audit, err));
     TB_TRY(tb_view_sqlite_open(node->view_path, &real, err));
-    sim_view_init(&node->view_port, node, real);
+    faulty_view_init(&node->faulty_view, node, real);
     TB_TRY(tb_view_sqlite_reader(node->view_path, &node->view_reader, err));
     options.reader = node->reader;
-    options.view = &node->view_port.base;
+    options.view = &node->faulty_view.base;
     return tb_consumer_new(&options, &node->consumer, err);
 }
 
 enum tb_code node_open(struct sim_node *node, struct tb_error *err)
 {
     TB_TRY(tb_log_inproc_open(node->log_path, &node->clock, &node->log, err));
-    tb_log_inproc_keep(node->log, node->outbox_keep_ms);
+    tb_log_inproc_set_retention(node->log, node->outbox_keep_ms);
     TB_TRY(open_store(node, err));
     check_link(node);
     TB_TRY(open_bridge(node, err));

@@ -191,7 +191,7 @@ static bool judge_key(struct oracle *oracle, int attempt, const struct oracle_an
     if (key->answered && key->op != op) {
         SIM_REQUIRE(answer->status == 422, "I3: key %s with another body got %d, not 422",
                     key->text, answer->status);
-        sim_cover(SIM_ANSWER_422_KEY, 1);
+        sim_cover(COVER_ANSWER_422_KEY, 1);
         return true;
     }
     if (key->answered) {
@@ -251,7 +251,7 @@ static void judge_placed(struct oracle *oracle, int attempt, const struct oracle
     SIM_REQUIRE(answer->replayed || oracle->orders[order].top == 0, "order %s was placed again",
                 answer->order_id);
     note_event(oracle, order, 1, op, answer->replayed ? ORACLE_NONE : attempt);
-    sim_cover(SIM_PLACED, !answer->replayed);
+    sim_cover(COVER_PLACED, !answer->replayed);
 }
 
 static void judge_changed(struct oracle *oracle, int attempt, const struct oracle_answer *answer)
@@ -280,7 +280,7 @@ static void judge_changed(struct oracle *oracle, int attempt, const struct oracl
     }
     note_event(oracle, op->order, answer->version, op_index,
                answer->replayed ? ORACLE_NONE : attempt);
-    sim_cover(SIM_CHANGED, !answer->replayed);
+    sim_cover(COVER_CHANGED, !answer->replayed);
 }
 
 /* A refusal must be due to the order as it is, unless that is unsure. */
@@ -301,20 +301,20 @@ static void judge_refused(struct oracle *oracle, int attempt, const struct oracl
     switch (answer->status) {
     case 404:
         just = op->type != ORACLE_PLACE && top == 0;
-        sim_cover(SIM_ANSWER_404, 1);
+        sim_cover(COVER_ANSWER_404, 1);
         break;
     case 409:
         just = op->type == ORACLE_PLACE ? top > 0 : top > 0 && state.status != ORACLE_PLACED;
-        sim_cover(SIM_ANSWER_409, 1);
+        sim_cover(COVER_ANSWER_409, 1);
         break;
     case 412:
         just = top > 0 && op->expected_version != ORACLE_NONE && op->expected_version != top;
-        sim_cover(SIM_ANSWER_412, 1);
+        sim_cover(COVER_ANSWER_412, 1);
         break;
     case 422:
         just = op->type == ORACLE_LINES && top > 0 && (op->quantity < 0) != state.is_return;
         if (just || unsure)
-            sim_cover(SIM_ANSWER_422_LINES, 1);
+            sim_cover(COVER_ANSWER_422_LINES, 1);
         /* Or the key is another request's, whose fate is unknown. */
         just = just || (op->key != ORACLE_NONE && key_in_doubt(oracle, op->key, ORACLE_NONE));
         break;
@@ -349,7 +349,7 @@ void oracle_answered(struct oracle *oracle, int attempt, const struct oracle_ans
     a->outcome = answer->status >= 400 ? ORACLE_REFUSED
                  : answer->replayed    ? ORACLE_REPLAYED
                                        : ORACLE_DONE;
-    sim_cover(SIM_REPLAYED, answer->replayed);
+    sim_cover(COVER_REPLAYED, answer->replayed);
     if (judge_key(oracle, attempt, answer, hash))
         return;
     if (answer->status >= 400)
@@ -361,7 +361,7 @@ void oracle_answered(struct oracle *oracle, int attempt, const struct oracle_ans
     remember(oracle, a->op, answer, hash);
 }
 
-void oracle_unknown(struct oracle *oracle, int attempt)
+void oracle_outcome_unknown(struct oracle *oracle, int attempt)
 {
     oracle->attempts[attempt].outcome = ORACLE_UNKNOWN;
 }
@@ -384,7 +384,7 @@ int oracle_saw_event(struct oracle *oracle, int node, const char *order_id, int6
                 "I2: order %s version %" PRId64 " at node %d is not what attempt %d asked",
                 order_id, version, node, attempt);
     SIM_REQUIRE(a->outcome == ORACLE_DONE || a->outcome == ORACLE_UNKNOWN ||
-                    a->outcome == ORACLE_SETTLED_DONE,
+                    a->outcome == ORACLE_RESOLVED_DONE,
                 "I2: order %s version %" PRId64 " is of attempt %d, whose outcome is %d", order_id,
                 version, attempt, (int)a->outcome);
     if (order == ORACLE_NONE) {
@@ -398,7 +398,7 @@ int oracle_saw_event(struct oracle *oracle, int node, const char *order_id, int6
     return order;
 }
 
-void oracle_settle(struct oracle *oracle, int node)
+void oracle_resolve_unknown(struct oracle *oracle, int node)
 {
     for (int i = 0; i < oracle->attempt_count; i++) {
         struct oracle_attempt *attempt = &oracle->attempts[i];
@@ -406,7 +406,8 @@ void oracle_settle(struct oracle *oracle, int node)
         if (attempt->outcome != ORACLE_UNKNOWN || oracle->ops[attempt->op].node != node)
             continue;
         attempt->outcome =
-            attempt->order == ORACLE_NONE ? ORACLE_SETTLED_NOT : ORACLE_SETTLED_DONE;
-        sim_cover(attempt->order == ORACLE_NONE ? SIM_SETTLED_NOT : SIM_SETTLED_DONE, 1);
+            attempt->order == ORACLE_NONE ? ORACLE_RESOLVED_NOT_DONE : ORACLE_RESOLVED_DONE;
+        sim_cover(attempt->order == ORACLE_NONE ? COVER_RESOLVED_NOT_DONE : COVER_RESOLVED_DONE,
+                  1);
     }
 }

@@ -52,8 +52,8 @@ enum oracle_outcome {
     ORACLE_REFUSED,  /* 4xx */
     ORACLE_NOT_DONE, /* it was said that nothing was stored */
     ORACLE_UNKNOWN,
-    ORACLE_SETTLED_DONE, /* was unknown; the store has it */
-    ORACLE_SETTLED_NOT   /* was unknown; the store does not have it */
+    ORACLE_RESOLVED_DONE,    /* was unknown; the store has it */
+    ORACLE_RESOLVED_NOT_DONE /* was unknown; the store does not have it */
 };
 struct oracle_attempt {
     int op;
@@ -69,10 +69,10 @@ struct oracle_order {
     int node;
     int64_t number; /* 0: not known yet */
     struct oracle_event events[ORACLE_VERSIONS_MAX + 1];
-    int64_t top;       /* highest version known of; 0: not placed, as far as known */
-    int64_t logged;    /* highest version seen in the log */
-    int64_t read;      /* highest version read from the view since it may have gone back */
-    int64_t read_once; /* the same before that */
+    int64_t top;    /* highest version known of; 0: not placed, as far as known */
+    int64_t logged; /* highest version seen in the log */
+    int64_t read;   /* highest version read from the view since it may have gone back */
+    int64_t read_before_power_cut; /* the same before that */
 };
 struct oracle_key {
     char text[24];
@@ -121,7 +121,7 @@ int oracle_add_key(struct oracle *oracle, const char *text);
 int oracle_add_order(struct oracle *oracle, int node, const char *id);
 int oracle_invoke(struct oracle *oracle, int op);
 void oracle_answered(struct oracle *oracle, int attempt, const struct oracle_answer *answer);
-void oracle_unknown(struct oracle *oracle, int attempt);
+void oracle_outcome_unknown(struct oracle *oracle, int attempt);
 /* The request never reached the node. */
 void oracle_not_done(struct oracle *oracle, int attempt);
 
@@ -129,7 +129,7 @@ void oracle_not_done(struct oracle *oracle, int attempt);
 int oracle_saw_event(struct oracle *oracle, int node, const char *order_id, int64_t version,
                      int attempt, enum oracle_type type);
 /* Every event of the node was shown: what is still unknown was not done. */
-void oracle_settle(struct oracle *oracle, int node);
+void oracle_resolve_unknown(struct oracle *oracle, int node);
 
 int oracle_find_order(const struct oracle *oracle, const char *id); /* NONE: there is none */
 struct oracle_state oracle_state(const struct oracle *oracle, int order, int64_t version);

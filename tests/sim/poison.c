@@ -3,39 +3,41 @@
 
 /* Poison: records that somebody else put into a log. */
 
-static const char *type_of(enum sim_poison_kind kind)
+static const char *type_of(enum foreign_kind kind)
 {
-    if (kind == SIM_UNKNOWN_TYPE)
+    if (kind == FOREIGN_UNKNOWN_TYPE)
         return "OrderBlessed.v1";
-    return kind == SIM_NO_TYPE ? NULL : "OrderShipped.v1";
+    return kind == FOREIGN_NO_TYPE ? NULL : "OrderShipped.v1";
 }
 
-static void write_value(enum sim_poison_kind kind, int number, const char *order_id,
+static void write_value(enum foreign_kind kind, int number, const char *order_id,
                         struct tb_buf *value)
 {
     char stranger[40];
-    int64_t version = kind == SIM_OLD_VERSION ? 2 : kind == SIM_UNKNOWN_TYPE ? 1 : 900;
+    int64_t version = kind == FOREIGN_OLD_VERSION ? 2 : kind == FOREIGN_UNKNOWN_TYPE ? 1 : 900;
 
-    snprintf(stranger, sizeof stranger, SIM_STRANGER "%012d", number);
-    if (kind == SIM_BAD_JSON) {
+    snprintf(stranger, sizeof stranger, UNKNOWN_ORDER_PREFIX "%012d", number);
+    if (kind == FOREIGN_BAD_JSON) {
         tb_buf_adds(value, "{\"orderId\":");
         return;
     }
     tb_buf_addf(value, "{\"orderId\":\"%s\",\"version\":%" PRId64 ",\"occurredAt\":\"%s\"}",
                 order_id ? order_id : stranger, version,
-                kind == SIM_BAD_SHAPE ? "yesterday" : "2026-11-23T08:20:42.123Z");
+                kind == FOREIGN_BAD_TIME ? "yesterday" : "2026-11-23T08:20:42.123Z");
 }
 
-void poison_make(struct sim *sim, int node, enum sim_poison_kind kind, const char *order_id,
-                 struct poison_record *ret_poison)
+void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, const char *order_id,
+                         struct foreign_record *ret_poison)
 {
-    static const enum sim_cover covers[SIM_POISON_KINDS] = {
-        SIM_POISON_DECODE, SIM_POISON_DECODE, SIM_POISON_DECODE,   SIM_POISON_INVALID,
-        SIM_POISON_GAP,    SIM_POISON_GAP,    SIM_POISON_STRANGER, SIM_POISON_OLD};
-    struct poison_record *poison = ret_poison;
+    static const enum sim_cover covers[FOREIGN_KIND_COUNT] = {
+        COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_UNDECODABLE,
+        COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_INVALID,
+        COVER_FOREIGN_RECORD_GAP,          COVER_FOREIGN_RECORD_GAP,
+        COVER_FOREIGN_RECORD_UNKNOWN_TYPE, COVER_FOREIGN_RECORD_OLD};
+    struct foreign_record *poison = ret_poison;
 
-    *poison = (struct poison_record){.number = sim->poison_count++};
-    sim->poison[poison->number] = (struct sim_poison){.node = node, .kind = kind};
+    *poison = (struct foreign_record){.number = sim->foreign_count++};
+    sim->poison[poison->number] = (struct sim_foreign_record){.node = node, .kind = kind};
     sim_cover(covers[kind], 1);
     snprintf(poison->mark, sizeof poison->mark, "00-%032x-%016x-01", poison->number + 1, 2);
     poison->headers[0] =
@@ -45,6 +47,6 @@ void poison_make(struct sim *sim, int node, enum sim_poison_kind kind, const cha
     poison->record = (struct tb_record){.key = order_id ? tb_str_of(order_id) : TB_STR("poison"),
                                         .headers = poison->headers,
                                         .header_count = type_of(kind) ? 2 : 1};
-    if (kind != SIM_NULL)
+    if (kind != FOREIGN_NULL_VALUE)
         poison->record.value = tb_buf_str(&poison->value);
 }

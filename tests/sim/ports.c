@@ -6,9 +6,9 @@
 /* A class of faults fires at one call in so many. */
 #define RARELY 8
 
-static bool happens(struct sim_node *node, enum sim_class class)
+static bool happens(struct sim_node *node, enum edge_fault_class class)
 {
-    return (node->sim->classes & class) && sim_below(&node->sim->port_random, RARELY) == 0;
+    return (node->sim->fault_classes & class) && sim_below(&node->sim->port_random, RARELY) == 0;
 }
 
 /* The log. */
@@ -16,28 +16,28 @@ static bool happens(struct sim_node *node, enum sim_class class)
 static enum tb_code log_append(struct tb_log_writer *base, const struct tb_record *record,
                                int64_t tag, struct tb_error *err)
 {
-    struct sim_log *log = (struct sim_log *)base;
+    struct faulty_log *log = (struct faulty_log *)base;
     struct tb_error ignored = {0};
 
-    if (happens(log->node, SIM_CLASS_LOG)) {
-        sim_cover(SIM_LOG_BUSY, 1);
+    if (happens(log->node, EDGE_FAULT_LOG)) {
+        sim_cover(COVER_LOG_BUSY, 1);
         return tb_error_set(err, TB_BUSY, "the simulated log is full");
     }
-    if (happens(log->node, SIM_CLASS_LOG)) {
-        sim_cover(SIM_LOG_AWAY, 1);
+    if (happens(log->node, EDGE_FAULT_LOG)) {
+        sim_cover(COVER_LOG_UNAVAILABLE, 1);
         return tb_error_set(err, TB_UNAVAILABLE, "the simulated log is away");
     }
     TB_TRY(log->real->ops->append(log->real, record, tag, err));
     if (log->node->sim->mutant == SIM_MUTANT_EARLY_CURSOR)
         log->early[log->early_count++] = tag;
     /* As a broker does that lost the first answer. Nobody waits for the answer to tag 0. */
-    if (happens(log->node, SIM_CLASS_LOG) &&
+    if (happens(log->node, EDGE_FAULT_LOG) &&
         log->real->ops->append(log->real, record, 0, &ignored) == TB_OK)
-        sim_cover(SIM_LOG_TWICE, 1);
+        sim_cover(COVER_LOG_TWICE, 1);
     return TB_OK;
 }
 
-static size_t hand_out_early(struct sim_log *log, struct tb_log_ack *ret_acks)
+static size_t return_early_acks(struct faulty_log *log, struct tb_log_ack *ret_acks)
 {
     size_t count = log->early_count;
 
@@ -48,7 +48,7 @@ static size_t hand_out_early(struct sim_log *log, struct tb_log_ack *ret_acks)
 }
 
 /* What the relay is told of the real answers; the others' are taken out. */
-static size_t filter(struct sim_log *log, struct tb_log_ack *acks, size_t count)
+static size_t filter(struct faulty_log *log, struct tb_log_ack *acks, size_t count)
 {
     bool early = log->node->sim->mutant == SIM_MUTANT_EARLY_CURSOR;
     size_t kept = 0;
@@ -57,11 +57,11 @@ static size_t filter(struct sim_log *log, struct tb_log_ack *acks, size_t count)
         struct tb_log_ack ack = acks[i];
 
         if (ack.tag < 0)
-            nemesis_poison_answered(log->node->sim, ack.tag, ack.code == TB_OK);
+            foreign_record_acked(log->node->sim, ack.tag, ack.code == TB_OK);
         if (ack.tag <= 0 || early)
             continue;
-        if (happens(log->node, SIM_CLASS_LOG)) {
-            sim_cover(SIM_LOG_ACK_LOST, 1);
+        if (happens(log->node, EDGE_FAULT_LOG)) {
+            sim_cover(COVER_LOG_ACK_LOST, 1);
             ack.code = TB_UNKNOWN;
         }
         acks[kept++] = ack;
@@ -73,15 +73,15 @@ static enum tb_code log_poll(struct tb_log_writer *base, int64_t wait_ms,
                              struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
                              struct tb_error *err)
 {
-    struct sim_log *log = (struct sim_log *)base;
+    struct faulty_log *log = (struct faulty_log *)base;
     size_t count = 0;
 
     if (log->early_count > 0) {
-        *ret_count = hand_out_early(log, ret_acks);
+        *ret_count = return_early_acks(log, ret_acks);
         return TB_OK;
     }
     if (log->real->ops->poll(log->real, wait_ms, ret_acks, max, &count, err) != TB_OK) {
-        nemesis_poison_lost(log->node);
+        foreign_records_lost(log->node);
         return err->code;
     }
     if (count > 0) { /* the log grew: whoever reads it wakes */
@@ -89,8 +89,8 @@ static enum tb_code log_poll(struct tb_log_writer *base, int64_t wait_ms,
         sim_wake(log->node, SIM_AUDIT, 20000);
     }
     *ret_count = filter(log, ret_acks, count);
-    if (count > 0 && happens(log->node, SIM_CLASS_LOG)) {
-        sim_cover(SIM_LOG_POLL_LOST, 1);
+    if (count > 0 && happens(log->node, EDGE_FAULT_LOG)) {
+        sim_cover(COVER_LOG_POLL_LOST, 1);
         return tb_error_set(err, TB_UNAVAILABLE, "the simulated log's answer was lost");
     }
     return TB_OK;
@@ -98,12 +98,12 @@ static enum tb_code log_poll(struct tb_log_writer *base, int64_t wait_ms,
 
 static void log_free(struct tb_log_writer *base)
 {
-    struct sim_log *log = (struct sim_log *)base;
+    struct faulty_log *log = (struct faulty_log *)base;
 
     log->real->ops->free(log->real);
 }
 
-void sim_log_init(struct sim_log *log, struct sim_node *node, struct tb_log_writer *real)
+void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_log_writer *real)
 {
     static const struct tb_log_writer_ops ops = {log_append, log_poll, log_free};
 
@@ -116,21 +116,21 @@ void sim_log_init(struct sim_log *log, struct sim_node *node, struct tb_log_writ
 /* The view. */
 
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
-                              struct tb_planned *ret_order, struct tb_error *err)
+                              struct tb_planned_order *ret_order, struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
     return view->real->ops->load(view->real, order_id, arena, ret_order, err);
 }
 
 /* What a view without a guard would do with an event that came again. */
-static enum tb_code take_back(struct sim_view *view, const struct tb_plan *plan,
-                              struct tb_error *err)
+static enum tb_code set_back_mutant(struct faulty_view *view, const struct tb_plan *plan,
+                                    struct tb_error *err)
 {
     struct tb_view_sqlite *real = (struct tb_view_sqlite *)view->real;
 
     for (size_t i = 0; i < plan->order_count; i++) {
-        const struct tb_planned *planned = plan->orders[i];
+        const struct tb_planned_order *planned = plan->orders[i];
         char sql[160];
 
         if (planned->changed || planned->order.version < 2)
@@ -145,14 +145,14 @@ static enum tb_code take_back(struct sim_view *view, const struct tb_plan *plan,
 static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
                                 struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
-    if (happens(view->node, SIM_CLASS_VIEW)) {
-        sim_cover(SIM_VIEW_REFUSED, 1);
+    if (happens(view->node, EDGE_FAULT_VIEW)) {
+        sim_cover(COVER_VIEW_REFUSED, 1);
         return tb_error_set(err, TB_UNAVAILABLE, "the simulated view is away");
     }
-    if (view->node->sim->mutant == SIM_MUTANT_NO_GUARD)
-        TB_TRY(take_back(view, plan, err));
+    if (view->node->sim->mutant == SIM_MUTANT_NO_VERSION_CHECK)
+        TB_TRY(set_back_mutant(view, plan, err));
     TB_TRY(view->real->ops->commit(view->real, plan, err));
     sim_trace("%s view takes partition %d up to %" PRId64, view->node->name, plan->partition,
               plan->next_offset);
@@ -161,12 +161,12 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
 
 static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
     TB_TRY(view->real->ops->flush(view->real, err));
     sim_wake(view->node, SIM_CONSUMER, 3000); /* there may be more */
-    if (happens(view->node, SIM_CLASS_VIEW)) {
-        sim_cover(SIM_VIEW_UNKNOWN, 1);
+    if (happens(view->node, EDGE_FAULT_VIEW)) {
+        sim_cover(COVER_VIEW_UNKNOWN, 1);
         return tb_error_set(err, TB_UNKNOWN, "the simulated view's answer was lost");
     }
     return TB_OK;
@@ -174,16 +174,16 @@ static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
 
 static void view_undo(struct tb_view *base)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
     view->real->ops->undo(view->real);
 }
 
 static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
-    if (happens(view->node, SIM_CLASS_VIEW))
+    if (happens(view->node, EDGE_FAULT_VIEW))
         return tb_error_set(err, TB_UNAVAILABLE, "the simulated view cannot be made durable");
     return view->real->ops->sync(view->real, err);
 }
@@ -191,10 +191,10 @@ static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
     struct tb_log_range range = {0};
 
-    if (view->node->sim->mutant != SIM_MUTANT_TRUSTED_LOG)
+    if (view->node->sim->mutant != SIM_MUTANT_VIEW_TRUSTS_LOG)
         return view->real->ops->offset(view->real, partition, ret_next, err);
     TB_TRY(tb_log_inproc_range(view->node->log, SIM_TOPIC, SIM_GROUP, partition, &range, err));
     *ret_next = range.committed;
@@ -204,19 +204,19 @@ static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t
 static enum tb_code view_expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
                                      int64_t *ret_removed, struct tb_error *err)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
-    return view->real->ops->expire_dead(view->real, before_ms, limit, ret_removed, err);
+    return view->real->ops->expire_dead_letters(view->real, before_ms, limit, ret_removed, err);
 }
 
 static void view_free(struct tb_view *base)
 {
-    struct sim_view *view = (struct sim_view *)base;
+    struct faulty_view *view = (struct faulty_view *)base;
 
     view->real->ops->free(view->real);
 }
 
-void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view *real)
+void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb_view *real)
 {
     static const struct tb_view_ops ops = {.load = view_load,
                                            .commit = view_commit,
@@ -224,7 +224,7 @@ void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view 
                                            .undo = view_undo,
                                            .sync = view_sync,
                                            .offset = view_offset,
-                                           .expire_dead = view_expire_dead,
+                                           .expire_dead_letters = view_expire_dead,
                                            .free = view_free};
 
     view->base.ops = &ops;
@@ -238,7 +238,7 @@ static const struct tb_view_ops *sound_ops;
 static const struct centre *gap_centre;
 
 static enum tb_code load_over_gap(struct tb_view *base, const char *order_id,
-                                  struct tb_arena *arena, struct tb_planned *ret_order,
+                                  struct tb_arena *arena, struct tb_planned_order *ret_order,
                                   struct tb_error *err)
 {
     const struct centre *centre = gap_centre;
@@ -251,7 +251,7 @@ static enum tb_code load_over_gap(struct tb_view *base, const char *order_id,
     return TB_OK;
 }
 
-void sim_gap_init(struct central *central)
+void gap_mutant_install(struct central *central)
 {
     static struct tb_view_ops ops;
 

@@ -6,7 +6,7 @@
 /* A run that takes more turns than this goes round in a circle. */
 #define TURNS_MAX 400000
 /* I13: after the last fault everything has arrived within half an hour. */
-#define QUIET_WITHIN_US (INT64_C(1800) * 1000000)
+#define ARRIVE_WITHIN_US (INT64_C(1800) * 1000000)
 #define LOOK_EVERY_US (500 * MS)
 
 const char *sim_mutant_name(enum sim_mutant mutant)
@@ -16,21 +16,21 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_SYNC_NORMAL] = "sync-normal",
         [SIM_MUTANT_LATE_SYNC] = "late-sync",
         [SIM_MUTANT_EARLY_CURSOR] = "early-cursor",
-        [SIM_MUTANT_TRUSTED_LOG] = "trusted-log",
-        [SIM_MUTANT_NO_GUARD] = "no-guard",
-        [SIM_MUTANT_NO_KEYS] = "no-keys",
-        [SIM_MUTANT_KEY_APART] = "key-apart",
-        [SIM_MUTANT_BLIND_CLEANER] = "blind-cleaner",
-        [SIM_MUTANT_BLIND_EXPIRY] = "blind-expiry",
-        [SIM_MUTANT_FAR_CURSOR] = "far-cursor",
-        [SIM_MUTANT_FAR_CLEANER] = "far-cleaner",
-        [SIM_MUTANT_FAR_TIMEOUT] = "far-timeout",
-        [SIM_MUTANT_FAR_OFFSETS] = "far-offsets",
-        [SIM_MUTANT_FAR_ZOMBIE] = "far-zombie",
-        [SIM_MUTANT_FAR_GUARD] = "far-guard",
-        [SIM_MUTANT_FAR_FATAL] = "far-fatal",
-        [SIM_MUTANT_FAR_LETTERS] = "far-letters",
-        [SIM_MUTANT_FAR_GAP] = "far-gap",
+        [SIM_MUTANT_VIEW_TRUSTS_LOG] = "trusted-log",
+        [SIM_MUTANT_NO_VERSION_CHECK] = "no-guard",
+        [SIM_MUTANT_NO_IDEMPOTENCY] = "no-keys",
+        [SIM_MUTANT_KEY_NOT_STORED] = "key-apart",
+        [SIM_MUTANT_RETENTION_IGNORES_CURSOR] = "blind-cleaner",
+        [SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW] = "blind-expiry",
+        [SIM_MUTANT_KAFKA_EARLY_CURSOR] = "far-cursor",
+        [SIM_MUTANT_RETENTION_IGNORES_KAFKA] = "far-cleaner",
+        [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = "far-timeout",
+        [SIM_MUTANT_EARLY_OFFSET_COMMIT] = "far-offsets",
+        [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = "far-zombie",
+        [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = "far-guard",
+        [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = "far-fatal",
+        [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = "far-letters",
+        [SIM_MUTANT_APPLY_OVER_GAP] = "far-gap",
     };
 
     return names[mutant];
@@ -89,7 +89,7 @@ static struct turn next_turn(const struct sim *sim)
     if (sim->edition != SIM_CONNECTED)
         return next;
     offer(&next, (struct turn){centre_due_us(sim), CENTRE, 0, 0});
-    offer(&next, (struct turn){sim->centre.storm_due_us, STORM, 0, 0});
+    offer(&next, (struct turn){sim->centre.fault_due_us, STORM, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -104,7 +104,7 @@ static void take_turn(struct sim *sim)
         sim->now_us = turn.due_us;
     switch (turn.whose) {
     case NEMESIS:
-        nemesis_step(sim);
+        edge_faults_step(sim);
         break;
     case CLIENT:
         client_step(sim, turn.index);
@@ -119,12 +119,12 @@ static void take_turn(struct sim *sim)
         central_step(&sim->centre.centrals[turn.index], (enum central_actor)turn.actor);
         break;
     case STORM:
-        storm_step(sim);
+        centre_faults_step(sim);
         break;
     }
 }
 
-void sim_meanwhile(struct sim *sim, struct central *central, int64_t us)
+void sim_run_others(struct sim *sim, struct central *central, int64_t us)
 {
     int64_t until_us = sim->now_us + us;
 
@@ -151,13 +151,13 @@ static void run_faults(struct sim *sim)
         /* Nobody asks for ever: what is not done in an hour's turns waits for the end. */
         SIM_REQUIRE(turns < TURNS_MAX, "the run does not come to its end");
         if (turns > TURNS_MAX / 10 && !sim->healed)
-            nemesis_heal(sim);
+            edge_faults_heal(sim);
         take_turn(sim);
     }
 }
 
 /* Every node up, its link free, and everything where it belongs. */
-static bool all_quiet(struct sim *sim)
+static bool everything_has_arrived(struct sim *sim)
 {
     for (int i = 0; i < sim->node_count; i++) {
         struct sim_node *node = &sim->nodes[i];
@@ -168,10 +168,10 @@ static bool all_quiet(struct sim *sim)
             client_link(node, false);
             return false;
         }
-        if (!check_is_quiet(node))
+        if (!check_has_arrived(node))
             return false;
     }
-    return sim->edition != SIM_CONNECTED || centre_is_quiet(sim);
+    return sim->edition != SIM_CONNECTED || centre_has_arrived(sim);
 }
 
 static void run_to_rest(struct sim *sim)
@@ -179,13 +179,13 @@ static void run_to_rest(struct sim *sim)
     int64_t since_us, look_us;
 
     if (!sim->healed)
-        nemesis_heal(sim);
+        edge_faults_heal(sim);
     since_us = look_us = sim->now_us;
     for (;;) {
-        SIM_REQUIRE(sim->now_us - since_us < QUIET_WITHIN_US,
+        SIM_REQUIRE(sim->now_us - since_us < ARRIVE_WITHIN_US,
                     "I13: not everything has arrived within half an hour");
         if (sim->now_us >= look_us) {
-            if (all_quiet(sim))
+            if (everything_has_arrived(sim))
                 break;
             look_us = sim->now_us + LOOK_EVERY_US;
         }
@@ -193,9 +193,9 @@ static void run_to_rest(struct sim *sim)
     }
     sim_trace("everything has arrived");
     for (int i = 0; i < sim->node_count; i++)
-        check_finally(&sim->nodes[i]);
+        check_final(&sim->nodes[i]);
     if (sim->edition == SIM_CONNECTED)
-        check_centre_finally(sim);
+        check_centre_final(sim);
 }
 
 static void draw_world(struct sim *sim)
@@ -206,7 +206,7 @@ static void draw_world(struct sim *sim)
     sim->client_count = (int)sim_below(random, SIM_CLIENTS_MAX) + 1;
     sim->ops_left = (int)sim_below(random, 120) + 20;
     sim->dead_letter_keep_ms = sim_chance(random, 70) ? -1 : 90 * (SIM_DAY_US / 1000);
-    nemesis_draw(sim);
+    edge_faults_draw(sim);
     if (sim->edition == SIM_CONNECTED)
         centre_init(sim);
     for (int i = 0; i < sim->node_count; i++) {
@@ -219,7 +219,7 @@ static void draw_world(struct sim *sim)
 
 static enum sim_edition draw_edition(struct sim *sim, const struct sim_options *options)
 {
-    bool connected = sim_chance(&sim->far_random, 50);
+    bool connected = sim_chance(&sim->centre_random, 50);
 
     if (options->edition != SIM_DRAWN)
         return options->edition;
@@ -235,7 +235,7 @@ uint64_t sim_run(const struct sim_options *options)
         abort();
     sim->seed = options->seed;
     sim->mutant = options->mutant;
-    fake_random_init(&sim->far_random, sim->seed * 61 + 5);
+    fake_random_init(&sim->centre_random, sim->seed * 61 + 5);
     sim->edition = draw_edition(sim, options);
     snprintf(repeat, sizeof repeat, " --edition %s%s%s", sim_edition_name(sim->edition),
              sim->mutant ? " --mutant " : "", sim->mutant ? sim_mutant_name(sim->mutant) : "");
@@ -247,9 +247,9 @@ uint64_t sim_run(const struct sim_options *options)
     fake_random_init(&sim->port_random, sim->seed * 59 + 4);
     draw_world(sim);
     sim_trace("%d nodes, %d clients, classes %x", sim->node_count, sim->client_count,
-              sim->classes);
+              sim->fault_classes);
     if (sim->edition == SIM_CONNECTED)
-        sim_trace("%d centrals, classes %x", sim->centre.central_count, sim->centre.classes);
+        sim_trace("%d centrals, classes %x", sim->centre.central_count, sim->centre.fault_classes);
     run_faults(sim);
     run_to_rest(sim);
     for (int i = 0; i < sim->node_count; i++)

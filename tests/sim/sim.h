@@ -31,7 +31,7 @@
 
 #define SIM_NODES_MAX ORACLE_NODES_MAX
 #define SIM_CLIENTS_MAX 5
-#define SIM_POISON_MAX 64
+#define FOREIGN_RECORDS_MAX 64
 #define SIM_ROWS_MAX 2000
 #define SIM_TOPIC "order-events"
 #define SIM_GROUP "tillbox-edge"
@@ -45,53 +45,54 @@ enum sim_edition { SIM_DRAWN, SIM_EMBEDDED, SIM_CONNECTED };
 
 enum sim_mutant {
     SIM_MUTANT_NONE,
-    SIM_MUTANT_SYNC_NORMAL,   /* the store commits with synchronous=NORMAL */
-    SIM_MUTANT_LATE_SYNC,     /* the answer is given before the commit is on the disk */
-    SIM_MUTANT_EARLY_CURSOR,  /* the cursor moves before the log has committed */
-    SIM_MUTANT_TRUSTED_LOG,   /* the view starts where the log's group stands */
-    SIM_MUTANT_NO_GUARD,      /* an older event applied again takes the order back */
-    SIM_MUTANT_NO_KEYS,       /* keys are not looked at */
-    SIM_MUTANT_KEY_APART,     /* the key is not stored with its order's transaction */
-    SIM_MUTANT_BLIND_CLEANER, /* retention does not wait for the cursor */
-    SIM_MUTANT_BLIND_EXPIRY,  /* nor does the log's wait for the view */
+    SIM_MUTANT_SYNC_NORMAL,              /* the store commits with synchronous=NORMAL */
+    SIM_MUTANT_LATE_SYNC,                /* the answer is given before the commit is on the disk */
+    SIM_MUTANT_EARLY_CURSOR,             /* the cursor moves before the log has committed */
+    SIM_MUTANT_VIEW_TRUSTS_LOG,          /* the view starts where the log's group stands */
+    SIM_MUTANT_NO_VERSION_CHECK,         /* an older event applied again takes the order back */
+    SIM_MUTANT_NO_IDEMPOTENCY,           /* keys are not looked at */
+    SIM_MUTANT_KEY_NOT_STORED,           /* the key is not stored with its order's transaction */
+    SIM_MUTANT_RETENTION_IGNORES_CURSOR, /* retention does not wait for the cursor */
+    SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW,  /* nor does the log's wait for the view */
     /* Of the connected edition. */
-    SIM_MUTANT_FAR_CURSOR,  /* the second cursor moves before the broker's acknowledgement */
-    SIM_MUTANT_FAR_CLEANER, /* retention does not wait for the second cursor */
-    SIM_MUTANT_FAR_TIMEOUT, /* what nobody knows is taken for refused */
-    SIM_MUTANT_FAR_OFFSETS, /* offsets are committed before the database has it */
-    SIM_MUTANT_FAR_ZOMBIE,  /* offsets are committed of what was given up */
-    SIM_MUTANT_FAR_GUARD,   /* the database replaces an order whatever its version */
-    SIM_MUTANT_FAR_FATAL,   /* a duplicate key is taken for refused for good */
-    SIM_MUTANT_FAR_LETTERS, /* a dead letter is not waited for */
-    SIM_MUTANT_FAR_GAP,     /* what follows a dead letter is applied over the gap */
+    SIM_MUTANT_KAFKA_EARLY_CURSOR, /* the second cursor moves before the broker's acknowledgement
+                                    */
+    SIM_MUTANT_RETENTION_IGNORES_KAFKA, /* retention does not wait for the second cursor */
+    SIM_MUTANT_TIMEOUT_IS_REFUSAL,      /* what nobody knows is taken for refused */
+    SIM_MUTANT_EARLY_OFFSET_COMMIT,     /* offsets are committed before the database has it */
+    SIM_MUTANT_ZOMBIE_OFFSET_COMMIT,    /* offsets are committed of what was given up */
+    SIM_MUTANT_MONGO_NO_VERSION_CHECK,  /* the database replaces an order whatever its version */
+    SIM_MUTANT_DUPLICATE_KEY_IS_FATAL,  /* a duplicate key is taken for refused for good */
+    SIM_MUTANT_DEAD_LETTER_NOT_AWAITED, /* a dead letter is not waited for */
+    SIM_MUTANT_APPLY_OVER_GAP,          /* what follows a dead letter is applied over the gap */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
 const char *sim_edition_name(enum sim_edition edition); /* "embedded" */
 
 /* Classes of faults: a seed draws which of them exist. */
-enum sim_class {
-    SIM_CLASS_KILL = 1,
-    SIM_CLASS_STOP = 2,
-    SIM_CLASS_CUT = 4,
-    SIM_CLASS_IO = 8,
-    SIM_CLASS_FULL = 16,
-    SIM_CLASS_ANSWER = 32, /* lost and late */
-    SIM_CLASS_DOUBLE = 64,
-    SIM_CLASS_CLOCK = 128,
-    SIM_CLASS_LINK = 256,
-    SIM_CLASS_DAYS = 512,
-    SIM_CLASS_POISON = 1024,
-    SIM_CLASS_LOG = 2048,
-    SIM_CLASS_VIEW = 4096,
-    SIM_CLASS_ALL = 8191
+enum edge_fault_class {
+    EDGE_FAULT_KILL = 1,
+    EDGE_FAULT_STOP = 2,
+    EDGE_FAULT_POWER_CUT = 4,
+    EDGE_FAULT_IO_ERROR = 8,
+    EDGE_FAULT_DISK_FULL = 16,
+    EDGE_FAULT_ANSWER = 32, /* lost and late */
+    EDGE_FAULT_SENT_TWICE = 64,
+    EDGE_FAULT_CLOCK = 128,
+    EDGE_FAULT_LINK = 256,
+    EDGE_FAULT_DAYS = 512,
+    EDGE_FAULT_FOREIGN_RECORD = 1024,
+    EDGE_FAULT_LOG = 2048,
+    EDGE_FAULT_VIEW = 4096,
+    EDGE_FAULT_ALL = 8191
 };
 
 struct sim;
 struct sim_node;
 
 /* Passes everything on to the real log writer, and sees what it answers. */
-struct sim_log {
+struct faulty_log {
     struct tb_log_writer base;
     struct tb_log_writer *real; /* owned */
     struct sim_node *node;
@@ -99,7 +100,7 @@ struct sim_log {
     size_t early_count;
 };
 /* The same for the view. */
-struct sim_view {
+struct faulty_view {
     struct tb_view base;
     struct tb_view *real; /* owned */
     struct sim_node *node;
@@ -110,7 +111,7 @@ enum sim_actor {
     SIM_RELAY,
     SIM_CONSUMER,
     SIM_AUDIT,
-    SIM_KEEPER,
+    SIM_WRITE_BACK,
     SIM_START,
     SIM_KAFKA, /* of the connected edition */
     SIM_ACTORS
@@ -128,7 +129,7 @@ struct sim_node {
     bool dying; /* its answers reach nobody */
     int64_t due_us[SIM_ACTORS];
     int64_t outbox_keep_ms;
-    bool tells_free; /* the disk's free space is known to the product */
+    bool reports_free_space; /* the disk's free space is known to the product */
 
     struct tb_log_inproc *log;
     struct tb_store *store; /* the writer's; until there is one ours */
@@ -138,12 +139,12 @@ struct sim_node {
     struct tb_log_reader *reader, *audit;
     struct tb_view_reader *view_reader;
     struct tb_consumer *consumer;
-    struct sim_log log_port;
-    struct sim_view view_port;
+    struct faulty_log faulty_log;
+    struct faulty_view faulty_view;
     bool was_healthy;
-    struct tb_config *config;    /* of the connected edition; NULL: there is none */
-    struct tb_edge_kafka *kafka; /* the same */
-    int client;                  /* the broker's */
+    struct tb_config *config;      /* of the connected edition; NULL: there is none */
+    struct tb_kafka_uplink *kafka; /* the same */
+    int client;                    /* the broker's */
 
     bool link_known, link_forced; /* as acknowledged */
     uint64_t checks;
@@ -159,24 +160,24 @@ struct sim_node {
     int64_t rows_seen, rows_gone, keys_seen;
 };
 
-enum sim_poison_kind {
-    SIM_BAD_JSON,
-    SIM_NULL,
-    SIM_NO_TYPE,
-    SIM_BAD_SHAPE,
-    SIM_FAR_VERSION,  /* of an order of ours */
-    SIM_FAR_STRANGER, /* of no order */
-    SIM_UNKNOWN_TYPE, /* of no order: leaves a version behind */
-    SIM_OLD_VERSION,  /* of an order of ours */
-    SIM_POISON_KINDS
+enum foreign_kind {
+    FOREIGN_BAD_JSON,
+    FOREIGN_NULL_VALUE,
+    FOREIGN_NO_TYPE,
+    FOREIGN_BAD_TIME,
+    FOREIGN_GAP_KNOWN_ORDER,   /* of an order of ours */
+    FOREIGN_GAP_UNKNOWN_ORDER, /* of no order */
+    FOREIGN_UNKNOWN_TYPE,      /* of no order: leaves a version behind */
+    FOREIGN_OLD_VERSION,       /* of an order of ours */
+    FOREIGN_KIND_COUNT
 };
 /* Orders of nobody, from poison. */
-#define SIM_STRANGER "00000000-0000-4000-8000-"
-struct sim_poison {
+#define UNKNOWN_ORDER_PREFIX "00000000-0000-4000-8000-"
+struct sim_foreign_record {
     int node; /* whose log; NONE: the centre's */
-    enum sim_poison_kind kind;
-    enum { SIM_POISON_SENT, SIM_POISON_ACKED, SIM_POISON_UNSURE } state;
-    int64_t dead_at; /* partition * 2^40 + offset + 1 of its dead letter; 0: none seen */
+    enum foreign_kind kind;
+    enum { FOREIGN_SENT, FOREIGN_ACKED, FOREIGN_UNSURE } state;
+    int64_t dead_letter_at; /* partition * 2^40 + offset + 1 of its dead letter; 0: none seen */
 };
 
 struct sim_client {
@@ -190,9 +191,9 @@ struct sim {
     enum sim_edition edition; /* one of the two */
     enum sim_mutant mutant;
     int64_t now_us;
-    struct fake_random order_random, client_random, fault_random, port_random, far_random;
-    unsigned classes, classes_drawn; /* the first are gone when all is mended */
-    int down_count;                  /* times that a node was taken down */
+    struct fake_random order_random, client_random, fault_random, port_random, centre_random;
+    unsigned fault_classes, fault_classes_drawn; /* the first are gone when all is mended */
+    int down_count;                              /* times that a node was taken down */
     bool healed;
     int node_count, client_count;
     int ops_left;
@@ -200,8 +201,8 @@ struct sim {
     int64_t dead_letter_keep_ms;
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
-    struct sim_poison poison[SIM_POISON_MAX];
-    int poison_count;
+    struct sim_foreign_record poison[FOREIGN_RECORDS_MAX];
+    int foreign_count;
     int oracle_first_op; /* older ones are not repeated: their keys may be forgotten */
     struct oracle oracle;
     struct centre centre;
@@ -216,17 +217,17 @@ struct sim_options {
 };
 /* One run from beginning to end; returns its hash. A broken rule ends the process. */
 /* hard_seeds.c: what once broke a rule. */
-struct sim_hard_seed {
+struct regression_seed {
     enum sim_edition edition;
     uint64_t seed;
 };
-extern const struct sim_hard_seed sim_hard_seeds[];
-extern const size_t sim_hard_seed_count;
+extern const struct regression_seed regression_seeds[];
+extern const size_t regression_seed_count;
 uint64_t sim_run(const struct sim_options *options);
 uint64_t sim_below(struct fake_random *random, uint64_t bound);
 bool sim_chance(struct fake_random *random, unsigned percent);
 /* While a central waits for an answer the others have their turns. */
-void sim_meanwhile(struct sim *sim, struct central *central, int64_t us);
+void sim_run_others(struct sim *sim, struct central *central, int64_t us);
 /* An actor shall have its turn in at most that long. */
 void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us);
 
@@ -248,33 +249,33 @@ void client_step(struct sim *sim, int client);
 void client_link(struct sim_node *node, bool offline);
 
 /* nemesis.c */
-void nemesis_draw(struct sim *sim);
-void nemesis_step(struct sim *sim);
-void nemesis_heal(struct sim *sim);
-void nemesis_before_start(struct sim_node *node); /* what may go wrong while it opens */
+void edge_faults_draw(struct sim *sim);
+void edge_faults_step(struct sim *sim);
+void edge_faults_heal(struct sim *sim);
+void edge_faults_before_start(struct sim_node *node); /* what may go wrong while it opens */
 /* Acknowledged, or lost from sight. */
-void nemesis_poison_answered(struct sim *sim, int64_t tag, bool acknowledged);
-void nemesis_poison_lost(struct sim_node *node);
+void foreign_record_acked(struct sim *sim, int64_t tag, bool acknowledged);
+void foreign_records_lost(struct sim_node *node);
 
 /* poison.c: the value is to be released. order_id: of an order of ours; NULL: of none. */
-struct poison_record {
+struct foreign_record {
     int number; /* in sim->poison */
     char mark[56];
     struct tb_header headers[2];
     struct tb_buf value;
     struct tb_record record;
 };
-void poison_make(struct sim *sim, int node, enum sim_poison_kind kind, const char *order_id,
-                 struct poison_record *ret_poison);
+void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, const char *order_id,
+                         struct foreign_record *ret_poison);
 
 /* ports.c */
-void sim_log_init(struct sim_log *log, struct sim_node *node, struct tb_log_writer *real);
+void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_log_writer *real);
 /* The mutant's. */
-void sim_gap_init(struct central *central);
-void sim_view_init(struct sim_view *view, struct sim_node *node, struct tb_view *real);
+void gap_mutant_install(struct central *central);
+void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb_view *real);
 
 /* check.c: the node is up and its store healthy. */
 void check_node(struct sim_node *node);
-bool check_is_quiet(struct sim_node *node); /* everything has arrived */
-void check_finally(struct sim_node *node);
+bool check_has_arrived(struct sim_node *node); /* everything has arrived */
+void check_final(struct sim_node *node);
 void check_read(struct sim_node *node, int order);

@@ -3,27 +3,27 @@
 #define MS INT64_C(1000)
 static struct fake_random *dice(struct sim *sim)
 {
-    return &sim->far_random;
+    return &sim->centre_random;
 }
 
-static bool has(const struct sim *sim, enum storm_class class)
+static bool has(const struct sim *sim, enum centre_fault_class class)
 {
-    return (sim->centre.classes & class) != 0;
+    return (sim->centre.fault_classes & class) != 0;
 }
 
 /* Swarm, as the nemesis draws. */
-void storm_draw(struct sim *sim)
+void centre_faults_draw(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
     unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
 
-    for (unsigned class = 1; class < STORM_ALL; class <<= 1)
+    for (unsigned class = 1; class < CENTRE_FAULT_ALL; class <<= 1)
         if (sim_below(dice(sim), 100) < density * 25)
-            centre->classes |= class;
-    centre->storm_every_us = (int64_t)sim_below(dice(sim), 900) * MS + 60 * MS;
-    centre->storm_due_us = centre->storm_every_us;
-    centre->broker.rough = has(sim, STORM_BROKER);
-    centre->mongod.rough = has(sim, STORM_MONGOD);
+            centre->fault_classes |= class;
+    centre->fault_every_us = (int64_t)sim_below(dice(sim), 900) * MS + 60 * MS;
+    centre->fault_due_us = centre->fault_every_us;
+    centre->broker.rough = has(sim, CENTRE_FAULT_BROKER_UNRELIABLE);
+    centre->mongod.rough = has(sim, CENTRE_FAULT_MONGOD_UNRELIABLE);
     /* Short ones too, so that others take over while a run lasts. */
     centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
 }
@@ -36,7 +36,7 @@ static void do_cut(struct sim *sim, struct central *central)
                                             : &sim->centre.mongod.cut[central->index];
 
     *way = !*way;
-    sim_cover(SIM_FAR_CUT, *way);
+    sim_cover(COVER_CENTRE_LINK_CUT, *way);
     sim_trace("the way from %s is %s",
               roll < broker->client_count ? broker->clients[roll].id : central->name,
               *way ? "cut" : "whole");
@@ -56,18 +56,18 @@ static const char *some_order(struct sim *sim)
     return NULL;
 }
 
-static void do_poison(struct sim *sim)
+static void do_foreign_record(struct sim *sim)
 {
-    enum sim_poison_kind kind = (enum sim_poison_kind)sim_below(dice(sim), SIM_POISON_KINDS);
-    bool of_ours = kind == SIM_FAR_VERSION || kind == SIM_OLD_VERSION;
+    enum foreign_kind kind = (enum foreign_kind)sim_below(dice(sim), FOREIGN_KIND_COUNT);
+    bool of_ours = kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION;
     const char *order_id = of_ours ? some_order(sim) : NULL;
-    int count = sim_chance(dice(sim), 3) ? TB_DEAD_LETTERS_A_MINUTE + 10 : 1;
-    struct poison_record poison;
+    int count = sim_chance(dice(sim), 3) ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
+    struct foreign_record poison;
 
-    if (sim->poison_count == SIM_POISON_MAX || (of_ours && !order_id))
+    if (sim->foreign_count == FOREIGN_RECORDS_MAX || (of_ours && !order_id))
         return;
-    poison_make(sim, ORACLE_NONE, kind, order_id, &poison);
-    sim_cover(SIM_FAR_POISON, 1);
+    foreign_record_make(sim, ORACLE_NONE, kind, order_id, &poison);
+    sim_cover(COVER_CENTRE_FOREIGN, 1);
     for (; count > 0; count--) /* so many that whoever reads them stops */
         (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &poison.record);
     tb_buf_release(&poison.value);
@@ -80,66 +80,66 @@ static void toggle(bool *state, enum sim_cover cover, const char *what)
     sim_trace("the %s is %s", what, *state ? "away" : "back");
 }
 
-static void act(struct sim *sim, struct central *central, enum storm_class class)
+static void act(struct sim *sim, struct central *central, enum centre_fault_class class)
 {
     switch (class) {
-    case STORM_BROKER_AWAY:
-        toggle(&sim->centre.broker.down, SIM_BROKER_AWAY, "broker");
+    case CENTRE_FAULT_BROKER_DOWN:
+        toggle(&sim->centre.broker.down, COVER_BROKER_DOWN, "broker");
         break;
-    case STORM_MONGOD_AWAY:
-        toggle(&sim->centre.mongod.down, SIM_MONGOD_AWAY, "database");
+    case CENTRE_FAULT_MONGOD_DOWN:
+        toggle(&sim->centre.mongod.down, COVER_MONGOD_DOWN, "database");
         break;
-    case STORM_CUT:
+    case CENTRE_FAULT_LINK_CUT:
         do_cut(sim, central);
         break;
-    case STORM_KILL:
-        sim_cover(SIM_CENTRAL_KILL, central->up);
+    case CENTRE_FAULT_KILL:
+        sim_cover(COVER_CENTRAL_KILL, central->up);
         if (central->up)
             central_kill(central);
         break;
-    case STORM_STOP:
-        sim_cover(SIM_CENTRAL_STOP, central->up && !central->frozen);
+    case CENTRE_FAULT_STOP:
+        sim_cover(COVER_CENTRAL_STOP, central->up && !central->frozen);
         if (central->up && !central->frozen)
             central_stop(central);
         break;
-    case STORM_FREEZE:
+    case CENTRE_FAULT_FREEZE:
         if (!central->up)
             break;
-        sim_cover(SIM_CENTRAL_FREEZE, !central->frozen);
+        sim_cover(COVER_CENTRAL_FREEZE, !central->frozen);
         central_freeze(central, !central->frozen);
         break;
-    case STORM_POISON:
-        do_poison(sim);
+    case CENTRE_FAULT_FOREIGN_RECORD:
+        do_foreign_record(sim);
         break;
-    case STORM_BROKER: /* these happen by themselves, where they belong */
-    case STORM_MONGOD:
-    case STORM_REFUSE:
-    case STORM_NEVER:
-    case STORM_ALL:
+    case CENTRE_FAULT_BROKER_UNRELIABLE: /* these happen by themselves, where they belong */
+    case CENTRE_FAULT_MONGOD_UNRELIABLE:
+    case CENTRE_FAULT_BROKER_REFUSES:
+    case CENTRE_FAULT_MONGOD_REFUSES:
+    case CENTRE_FAULT_ALL:
         break;
     }
 }
 
-void storm_step(struct sim *sim)
+void centre_faults_step(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
     struct central *central =
         &centre->centrals[sim_below(dice(sim), (uint64_t)centre->central_count)];
     unsigned class = 1U << sim_below(dice(sim), 11);
 
-    centre->storm_due_us = sim->now_us + centre->storm_every_us / 2 +
-                           (int64_t)sim_below(dice(sim), (uint64_t)centre->storm_every_us);
-    while (centre->classes && !(centre->classes & class))
+    centre->fault_due_us = sim->now_us + centre->fault_every_us / 2 +
+                           (int64_t)sim_below(dice(sim), (uint64_t)centre->fault_every_us);
+    while (centre->fault_classes && !(centre->fault_classes & class))
         class = class == 1U << 10 ? 1 : class << 1;
-    if ((centre->classes & class) && !central->busy)
-        act(sim, central, (enum storm_class) class);
+    if ((centre->fault_classes & class) && !central->busy)
+        act(sim, central, (enum centre_fault_class) class);
 }
 
-void storm_heal(struct sim *sim)
+void centre_faults_heal(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
 
-    centre->storm_due_us = SIM_NEVER;
+    centre->fault_due_us = SIM_NEVER;
     centre->broker.rough = centre->broker.down = false;
     centre->mongod.rough = centre->mongod.down = false;
     for (size_t i = 0; i < centre->broker.client_count; i++)

@@ -9,7 +9,7 @@
 #define RING 200
 #define LINE_SIZE 120
 
-static uint64_t no_counts[SIM_COVER_COUNT];
+static uint64_t no_counts[COVER_COUNT];
 static uint64_t *counts = no_counts;
 static struct {
     uint64_t seed, hash, count;
@@ -23,7 +23,7 @@ const char *sim_cover_text(enum sim_cover what)
 {
     static const char *const texts[] = {
 #define X(name, text) text,
-        SIM_COVER_LIST(X)
+        COVER_LIST(X)
 #undef X
     };
 

@@ -16,7 +16,7 @@
 /* Exit status of a process in which a rule was broken. */
 #define SIM_EXIT_VIOLATION 3
 
-#define SIM_COVER_LIST(X)                                                                         \
+#define COVER_LIST(X)                                                                             \
     X(PLACED, "orders placed")                                                                    \
     X(CHANGED, "orders changed")                                                                  \
     X(REPLAYED, "answers replayed to a repeated key")                                             \
@@ -31,9 +31,9 @@
     X(ANSWER_LOST, "answers lost on the way")                                                     \
     X(ANSWER_LATE, "answers late")                                                                \
     X(NOT_REACHED, "node down or queue full")                                                     \
-    X(SETTLED_DONE, "unknown outcomes that were done")                                            \
-    X(SETTLED_NOT, "unknown outcomes that were not done")                                         \
-    X(DOUBLE, "requests sent twice at once")                                                      \
+    X(RESOLVED_DONE, "unknown outcomes that were done")                                           \
+    X(RESOLVED_NOT_DONE, "unknown outcomes that were not done")                                   \
+    X(SENT_TWICE, "requests sent twice at once")                                                  \
     X(OTHER_BODY, "keys used for another body")                                                   \
     X(KILL, "processes killed")                                                                   \
     X(STOP, "processes stopped in order")                                                         \
@@ -48,68 +48,68 @@
     X(IO_FULL, "writes refused by a full disk")                                                   \
     X(OPEN_FAILED, "starts failed")                                                               \
     X(STORE_BROKEN, "stores broken by an I/O error")                                              \
-    X(STORE_MENDED, "stores reopened after an I/O error")                                         \
+    X(STORE_REOPENED, "stores reopened after an I/O error")                                       \
     X(RELAY_FAILING, "relays failing")                                                            \
-    X(RELAY_HELD, "relays held offline")                                                          \
+    X(RELAY_OFFLINE, "relays held offline")                                                       \
     X(CONSUMER_FAILING, "consumers failing")                                                      \
     X(LOG_BUSY, "appends refused: busy")                                                          \
-    X(LOG_AWAY, "appends refused: away")                                                          \
+    X(LOG_UNAVAILABLE, "appends refused: away")                                                   \
     X(LOG_TWICE, "appends doubled")                                                               \
     X(LOG_ACK_LOST, "acknowledgements lost")                                                      \
     X(LOG_POLL_LOST, "polls whose answers were lost")                                             \
     X(VIEW_REFUSED, "plans refused by the view")                                                  \
     X(VIEW_UNKNOWN, "plans applied with unknown outcome")                                         \
-    X(VIEW_BACK, "views set back by a power cut")                                                 \
+    X(VIEW_SET_BACK, "views set back by a power cut")                                             \
     X(CLOCK_JUMP, "clock jumps")                                                                  \
     X(DAYS, "days that passed")                                                                   \
     X(OUTBOX_CLEANED, "outbox rows removed")                                                      \
     X(KEYS_CLEANED, "keys forgotten")                                                             \
     X(LOG_EXPIRED, "log records removed")                                                         \
-    X(POISON_DECODE, "poison: not an event")                                                      \
-    X(POISON_INVALID, "poison: against the rules")                                                \
-    X(POISON_GAP, "poison: a version too far")                                                    \
-    X(POISON_STRANGER, "poison: type not known")                                                  \
-    X(POISON_OLD, "poison: an old version again")                                                 \
+    X(FOREIGN_RECORD_UNDECODABLE, "poison: not an event")                                         \
+    X(FOREIGN_RECORD_INVALID, "poison: against the rules")                                        \
+    X(FOREIGN_RECORD_GAP, "poison: a version too far")                                            \
+    X(FOREIGN_RECORD_UNKNOWN_TYPE, "poison: type not known")                                      \
+    X(FOREIGN_RECORD_OLD, "poison: an old version again")                                         \
     X(READ, "orders read from the view")                                                          \
     X(READ_BEHIND, "reads that found the view behind")                                            \
     X(CHECKS, "whole checks of a node")                                                           \
-    X(LANDED, "connected: events in the broker's log")                                            \
-    X(LANDED_AGAIN, "connected: events there twice")                                              \
+    X(BROKER_APPENDED, "connected: events in the broker's log")                                   \
+    X(BROKER_APPENDED_AGAIN, "connected: events there twice")                                     \
     X(CENTRAL_FAILING, "connected: centrals failing")                                             \
     X(CENTRAL_READ, "connected: orders read at a central")                                        \
     X(CENTRAL_KILL, "connected: centrals killed")                                                 \
     X(CENTRAL_STOP, "connected: centrals stopped in order")                                       \
     X(CENTRAL_STOPPED, "connected: centrals stopped by too many dead letters")                    \
     X(CENTRAL_FREEZE, "connected: centrals frozen")                                               \
-    X(BROKER_AWAY, "connected: brokers away")                                                     \
-    X(MONGOD_AWAY, "connected: databases away")                                                   \
-    X(FAR_CUT, "connected: ways cut")                                                             \
-    X(BALANCE, "connected: groups formed anew")                                                   \
-    X(MEMBER_LOST, "connected: members thrown out")                                               \
+    X(BROKER_DOWN, "connected: brokers away")                                                     \
+    X(MONGOD_DOWN, "connected: databases away")                                                   \
+    X(CENTRE_LINK_CUT, "connected: ways cut")                                                     \
+    X(REBALANCED, "connected: groups formed anew")                                                \
+    X(MEMBER_EXPIRED, "connected: members thrown out")                                            \
     X(ZOMBIE_COMMIT, "connected: commits refused to a zombie")                                    \
     X(COMMIT_LOST, "connected: commits lost")                                                     \
     X(PRODUCER_FATAL, "connected: producers given up")                                            \
-    X(ACK_DOUBT, "connected: records in doubt")                                                   \
-    X(LANDED_LATE, "connected: records that land when given up")                                  \
+    X(ACK_UNKNOWN, "connected: records in doubt")                                                 \
+    X(BROKER_APPENDED_LATE, "connected: records that land when given up")                         \
     X(RECORD_REFUSED, "connected: records refused by the broker")                                 \
     X(PARKED, "connected: orders parked")                                                         \
     X(MONGOD_FAILED, "connected: calls of the database that failed")                              \
     X(MONGOD_LATE, "connected: writes done when given up")                                        \
     X(DUPLICATE_KEY, "connected: orders that were there in that version or a later one")          \
     X(ORDER_REFUSED, "connected: orders refused by the database")                                 \
-    X(FAR_POISON, "connected: poison in the broker's log")                                        \
-    X(FAR_LETTER, "connected: dead letters")                                                      \
-    X(FAR_GAP, "connected: dead letters of a gap")                                                \
-    X(FAR_AGAIN, "connected: dead letters sent again")
+    X(CENTRE_FOREIGN, "connected: poison in the broker's log")                                    \
+    X(CENTRE_DEAD_LETTER, "connected: dead letters")                                              \
+    X(CENTRE_GAP, "connected: dead letters of a gap")                                             \
+    X(CENTRE_REDRIVEN, "connected: dead letters sent again")
 
 enum sim_cover {
-#define X(name, text) SIM_##name,
-    SIM_COVER_LIST(X)
+#define X(name, text) COVER_##name,
+    COVER_LIST(X)
 #undef X
-        SIM_COVER_COUNT
+        COVER_COUNT
 };
 const char *sim_cover_text(enum sim_cover what);
-/* Where counts go: SIM_COVER_COUNT of them. */
+/* Where counts go: COVER_COUNT of them. */
 void sim_cover_into(uint64_t *counts);
 void sim_cover(enum sim_cover what, uint64_t count);
 

@@ -84,17 +84,17 @@ void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *for
 }
 
 /* Nothing ever changes in the machine's own network. */
-struct tb_edge_net *tb_edge_net_open(void)
+struct tb_netlink_watch *tb_netlink_watch_open(void)
 {
     return NULL;
 }
 
-void tb_edge_net_free(struct tb_edge_net *net)
+void tb_netlink_watch_free(struct tb_netlink_watch *net)
 {
     (void)net;
 }
 
-bool tb_edge_net_changed(struct tb_edge_net *net)
+bool tb_netlink_watch_changed(struct tb_netlink_watch *net)
 {
     (void)net;
     return false;

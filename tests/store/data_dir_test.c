@@ -64,7 +64,7 @@ START_TEST(the_second_is_told_who_is_first)
     int status = 0;
 
     ck_ok(tb_data_dir_open(base, &dir, &err));
-    tb_data_dir_describe(dir, "127.0.0.1:8081");
+    tb_data_dir_write_owner(dir, "127.0.0.1:8081");
     snprintf(expected, sizeof expected, "pid %ld at 127.0.0.1:8081", (long)getpid());
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
@@ -154,7 +154,7 @@ static const struct {
 
 START_TEST(network_file_systems_are_refused)
 {
-    ck_assert_int_eq(tb_fs_holds_wal(systems[_i].magic), systems[_i].holds);
+    ck_assert_int_eq(tb_fs_supports_wal(systems[_i].magic), systems[_i].holds);
 }
 END_TEST
 

@@ -160,7 +160,7 @@ void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE])
     request_release(&r);
 }
 
-int64_t fixture_ask(const char *path, const char *sql)
+int64_t fixture_query_file(const char *path, const char *sql)
 {
     struct tb_error err = {0};
     struct tb_db *db = NULL;
@@ -174,10 +174,10 @@ int64_t fixture_ask(const char *path, const char *sql)
 
 int64_t fixture_query(struct fixture *f, const char *sql)
 {
-    return fixture_ask(f->path, sql);
+    return fixture_query_file(f->path, sql);
 }
 
-void fixture_check_sound(struct fixture *f)
+void fixture_check_consistent(struct fixture *f)
 {
     /* Each counts what must not be there. */
     static const char *const faults[] = {

@@ -57,6 +57,7 @@ void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE]);
 
 /* An integer from the closed or open store, read by a connection of its own. */
 int64_t fixture_query(struct fixture *f, const char *sql);
-int64_t fixture_ask(const char *path, const char *sql); /* the same from any database file */
+int64_t fixture_query_file(const char *path,
+                           const char *sql); /* the same from any database file */
 /* Integrity, foreign keys, numbers without gaps, orders and outbox rows together or neither. */
-void fixture_check_sound(struct fixture *f);
+void fixture_check_consistent(struct fixture *f);

@@ -219,7 +219,7 @@ START_TEST(history_follows_the_rules)
         round_of_commands();
         disturb();
     }
-    fixture_check_sound(&f);
+    fixture_check_consistent(&f);
     ck_assert_int_eq(fixture_query(&f, "SELECT count(*) FROM outbox"), m.events);
     for (int i = 0; i < m.order_count; i++) {
         char sql[200];

@@ -57,7 +57,7 @@ START_TEST(rows_come_in_order_with_their_epoch)
         ck_assert_int_eq(row.version, 1);
     }
     ck_assert_int_eq(expected, 6);
-    tb_outbox_rewind(reader);
+    tb_outbox_end_read(reader);
 }
 END_TEST
 
@@ -88,7 +88,7 @@ START_TEST(customers_are_told_when_asked_for)
     request_release(&r);
     for (int asked = 0; asked < 2; asked++) {
         if (asked)
-            tb_outbox_tell_customers(reader);
+            tb_outbox_include_customers(reader);
         ck_ok(tb_outbox_read_after(reader, 0, 10, &err));
         for (int i = 0; i < 3; i++) {
             ck_ok(tb_outbox_next(reader, &row, &more, &err));
@@ -99,7 +99,7 @@ START_TEST(customers_are_told_when_asked_for)
             else
                 ck_assert_ptr_null(row.customer_id.ptr);
         }
-        tb_outbox_rewind(reader);
+        tb_outbox_end_read(reader);
     }
 }
 END_TEST
@@ -136,7 +136,7 @@ START_TEST(a_read_is_one_moment_and_ends)
     fixture_place(&f, NULL);
     ck_ok(tb_outbox_next(reader, &row, &more, &err));
     ck_assert(!more);
-    tb_outbox_rewind(reader);
+    tb_outbox_end_read(reader);
     ck_ok(tb_db_checkpoint(f.store->db, &err));
     ck_ok(tb_outbox_read_after(reader, 1, 10, &err));
     ck_ok(tb_outbox_next(reader, &row, &more, &err));
@@ -148,7 +148,7 @@ END_TEST
 START_TEST(figures_agree_with_the_tables)
 {
     struct tb_error err = {0};
-    struct tb_outbox_figures figures = {0};
+    struct tb_outbox_status figures = {0};
     struct fake_random random;
     int64_t last = 0, cursor = 0, first = 1, moved_at = 0;
     int64_t placed_at[200] = {0};
@@ -172,7 +172,7 @@ START_TEST(figures_agree_with_the_tables)
             placed_at[++last] = f.clock.wall_ms;
             fixture_place(&f, NULL);
         }
-        ck_ok(tb_outbox_figures(reader, TB_CURSOR_INPROC, &figures, &err));
+        ck_ok(tb_outbox_status(reader, TB_CURSOR_INPROC, &figures, &err));
         ck_assert_str_eq(figures.epoch, tb_store_epoch(f.store));
         ck_assert_int_eq(figures.last_row, last);
         ck_assert_int_eq(figures.cursor_row, cursor);
@@ -222,8 +222,8 @@ END_TEST
 START_TEST(parked_orders_are_told)
 {
     struct tb_error err = {0};
-    struct tb_outbox_figures figures = {0};
-    struct tb_parked parked[3];
+    struct tb_outbox_status figures = {0};
+    struct tb_parked_order parked[3];
     char ids[2][TB_UUID_SIZE];
     bool delivered = true;
     size_t count = 9;
@@ -234,16 +234,16 @@ START_TEST(parked_orders_are_told)
     ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 1, "again", 6));
     tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 2, 7);
     move_cursor(2, 7);
-    ck_ok(tb_outbox_figures(reader, TB_CURSOR_KAFKA, &figures, &err));
+    ck_ok(tb_outbox_status(reader, TB_CURSOR_KAFKA, &figures, &err));
     ck_assert_int_eq(figures.parked, 1);
     ck_assert_int_eq(figures.pending, 0);
-    ck_ok(tb_outbox_figures(reader, TB_CURSOR_INPROC, &figures, &err));
+    ck_ok(tb_outbox_status(reader, TB_CURSOR_INPROC, &figures, &err));
     ck_assert_int_eq(figures.parked, 0);
-    ck_ok(tb_outbox_parked(reader, TB_CURSOR_KAFKA, parked, 3, &count, &err));
+    ck_ok(tb_outbox_list_parked(reader, TB_CURSOR_KAFKA, parked, 3, &count, &err));
     ck_assert_uint_eq(count, 1);
     ck_assert_str_eq(parked[0].order_id, ids[1]);
     ck_assert_int_eq(parked[0].row, 2);
-    ck_ok(tb_outbox_parked(reader, TB_CURSOR_INPROC, parked, 3, &count, &err));
+    ck_ok(tb_outbox_list_parked(reader, TB_CURSOR_INPROC, parked, 3, &count, &err));
     ck_assert_uint_eq(count, 0);
     for (int i = 0; i < 2; i++) {
         ck_ok(tb_outbox_order_delivered(reader, TB_CURSOR_KAFKA, tb_str_of(ids[i]), &delivered,

@@ -109,7 +109,7 @@ static void open_small(void)
     struct tb_error err = {0};
 
     if (fixture_try_open(&f, &err) == TB_OK)
-        tb_db_checkpoint_at(f.store->db, WAL_PAGES);
+        tb_db_set_checkpoint_pages(f.store->db, WAL_PAGES);
 }
 
 /* Makes, places, changes, moves cursors, cleans, closes, opens, places. */
@@ -143,7 +143,7 @@ static void check_told(void)
     struct tb_error err = {0};
     struct tb_db *db = NULL;
 
-    fixture_check_sound(&f);
+    fixture_check_consistent(&f);
     ck_ok(tb_db_open(f.path, TB_DB_READER, 0, &db, &err));
     for (int i = 0; i < told.count; i++) {
         char sql[160];

@@ -145,8 +145,8 @@ START_TEST(parallel_repeats_give_one_order)
     ck_assert_uint_eq(tb_counter_get(&tb_writer_stats(writer)->commands[TB_CMD_PLACE][0]),
                       POSTERS * KEYS);
     stop();
-    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), KEYS);
-    ck_assert_int_eq(fixture_ask(path, "SELECT row FROM cursors"), KEYS - 1);
+    ck_assert_int_eq(fixture_query_file(path, "SELECT count(*) FROM orders"), KEYS);
+    ck_assert_int_eq(fixture_query_file(path, "SELECT row FROM cursors"), KEYS - 1);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(a_failed_sync_heals)
         finish(&waiting);
     }
     stop();
-    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), 2);
+    ck_assert_int_eq(fixture_query_file(path, "SELECT count(*) FROM orders"), 2);
 }
 END_TEST
 
@@ -206,7 +206,8 @@ START_TEST(a_failed_sync_heals_beside_a_reader)
     tb_outbox_reader_free(reader);
     stop();
     fault_vfs_reboot();
-    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM idempotency WHERE key = 'third'"), 1);
+    ck_assert_int_eq(
+        fixture_query_file(path, "SELECT count(*) FROM idempotency WHERE key = 'third'"), 1);
 }
 END_TEST
 
@@ -231,8 +232,8 @@ START_TEST(stop_finishes_what_was_posted)
         request_release(&rs[i]);
     }
     tb_writer_free(writer);
-    ck_assert_int_eq(fixture_ask(path, "SELECT count(*) FROM orders"), 300);
-    ck_assert_int_eq(fixture_ask(path, "SELECT row FROM cursors"), 1);
+    ck_assert_int_eq(fixture_query_file(path, "SELECT count(*) FROM orders"), 300);
+    ck_assert_int_eq(fixture_query_file(path, "SELECT row FROM cursors"), 1);
 }
 END_TEST
 

@@ -7,13 +7,14 @@
 #define PLAIN_MAX 64
 
 /* One text for each position: what is written is read back as no other. */
-static void encode(const char *plain, int len, char ret_text[TB_CURSOR_SIZE])
+static void encode(const char *plain, int len, char ret_text[TB_PAGE_CURSOR_SIZE])
 {
-    TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_CURSOR_SIZE);
+    TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_PAGE_CURSOR_SIZE);
     tb_base64_url((struct tb_str){plain, (size_t)len}, ret_text);
 }
 
-void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[TB_CURSOR_SIZE])
+void tb_order_cursor_format(int64_t placed_at_ms, const char *order_id,
+                            char ret_text[TB_PAGE_CURSOR_SIZE])
 {
     char plain[PLAIN_MAX];
     int len = snprintf(plain, sizeof(plain), "%lld.%s", (long long)placed_at_ms, order_id);
@@ -28,7 +29,7 @@ static size_t decode(struct tb_str text, char ret_plain[PLAIN_MAX])
     unsigned have = 0;
     size_t len = 0;
 
-    if (text.len == 0 || text.len >= TB_CURSOR_SIZE || text.len * 3 / 4 >= PLAIN_MAX)
+    if (text.len == 0 || text.len >= TB_PAGE_CURSOR_SIZE || text.len * 3 / 4 >= PLAIN_MAX)
         return 0;
     for (size_t i = 0; i < text.len; i++) {
         const char *at = text.ptr[i] != '\0' ? strchr(tb_base64_url_alphabet, text.ptr[i]) : NULL;
@@ -45,10 +46,10 @@ static size_t decode(struct tb_str text, char ret_plain[PLAIN_MAX])
     return len;
 }
 
-bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
-                     char ret_order_id[TB_UUID_SIZE])
+bool tb_order_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
+                           char ret_order_id[TB_UUID_SIZE])
 {
-    char plain[PLAIN_MAX], again[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    char plain[PLAIN_MAX], again[TB_PAGE_CURSOR_SIZE], order_id[TB_UUID_SIZE];
     size_t len = decode(text, plain);
     char *dot = NULL;
 
@@ -59,7 +60,7 @@ bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
         !tb_uuid_parse((struct tb_str){dot + 1, len - (size_t)(dot + 1 - plain)}, order_id))
         return false;
     /* One text for one position: what reads the same but is written otherwise is not ours. */
-    tb_cursor_format(placed_at_ms, order_id, again);
+    tb_order_cursor_format(placed_at_ms, order_id, again);
     if (!tb_str_eq(tb_str_of(again), text))
         return false;
     *ret_placed_at_ms = placed_at_ms;
@@ -67,8 +68,8 @@ bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
     return true;
 }
 
-void tb_letter_cursor_format(int64_t dead_at_ms, struct tb_letter_place place,
-                             char ret_text[TB_CURSOR_SIZE])
+void tb_dead_letter_cursor_format(int64_t dead_at_ms, struct tb_dead_letter_position place,
+                                  char ret_text[TB_PAGE_CURSOR_SIZE])
 {
     char plain[PLAIN_MAX];
     int len = snprintf(plain, sizeof(plain), "%lld.%d.%lld", (long long)dead_at_ms,
@@ -77,11 +78,11 @@ void tb_letter_cursor_format(int64_t dead_at_ms, struct tb_letter_place place,
     encode(plain, len, ret_text);
 }
 
-bool tb_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
-                            struct tb_letter_place *ret_place)
+bool tb_dead_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
+                                 struct tb_dead_letter_position *ret_place)
 {
-    char plain[PLAIN_MAX], again[TB_CURSOR_SIZE], *dot = NULL;
-    struct tb_letter_place place;
+    char plain[PLAIN_MAX], again[TB_PAGE_CURSOR_SIZE], *dot = NULL;
+    struct tb_dead_letter_position place;
 
     if (decode(text, plain) == 0)
         return false;
@@ -91,8 +92,8 @@ bool tb_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
     long partition = strtol(dot + 1, &dot, 10);
     if (*dot != '.' || partition < 0 || partition > INT32_MAX)
         return false;
-    place = (struct tb_letter_place){(int32_t)partition, strtoll(dot + 1, NULL, 10)};
-    tb_letter_cursor_format(dead_at_ms, place, again);
+    place = (struct tb_dead_letter_position){(int32_t)partition, strtoll(dot + 1, NULL, 10)};
+    tb_dead_letter_cursor_format(dead_at_ms, place, again);
     if (place.offset < 0 || !tb_str_eq(tb_str_of(again), text))
         return false;
     *ret_dead_at_ms = dead_at_ms;

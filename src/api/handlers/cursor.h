@@ -11,11 +11,12 @@
 
 /* base64url of a sign, 15 digits of milliseconds, a dot and an order id, or of three numbers; and
  * a NUL. */
-#define TB_CURSOR_SIZE 88
-void tb_cursor_format(int64_t placed_at_ms, const char *order_id, char ret_text[TB_CURSOR_SIZE]);
-bool tb_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
-                     char ret_order_id[TB_UUID_SIZE]);
-void tb_letter_cursor_format(int64_t dead_at_ms, struct tb_letter_place place,
-                             char ret_text[TB_CURSOR_SIZE]);
-bool tb_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
-                            struct tb_letter_place *ret_place);
+#define TB_PAGE_CURSOR_SIZE 88
+void tb_order_cursor_format(int64_t placed_at_ms, const char *order_id,
+                            char ret_text[TB_PAGE_CURSOR_SIZE]);
+bool tb_order_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
+                           char ret_order_id[TB_UUID_SIZE]);
+void tb_dead_letter_cursor_format(int64_t dead_at_ms, struct tb_dead_letter_position place,
+                                  char ret_text[TB_PAGE_CURSOR_SIZE]);
+bool tb_dead_letter_cursor_parse(struct tb_str text, int64_t *ret_dead_at_ms,
+                                 struct tb_dead_letter_position *ret_place);

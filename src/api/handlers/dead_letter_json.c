@@ -40,7 +40,7 @@ static void add_value(struct tb_buf *out, struct tb_str value)
     tb_buf_addc(out, '}');
 }
 
-static bool seen_before(const struct tb_letter *letter, size_t at)
+static bool seen_before(const struct tb_dead_letter *letter, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
         if (tb_str_eq(letter->headers[i].name, letter->headers[at].name))
@@ -49,7 +49,7 @@ static bool seen_before(const struct tb_letter *letter, size_t at)
     return false;
 }
 
-static size_t count_of(const struct tb_letter *letter, struct tb_str name)
+static size_t count_of(const struct tb_dead_letter *letter, struct tb_str name)
 {
     size_t count = 0;
 
@@ -59,7 +59,7 @@ static size_t count_of(const struct tb_letter *letter, struct tb_str name)
 }
 
 /* All values of a name; several are a list. */
-static void add_values(struct tb_buf *out, const struct tb_letter *letter, struct tb_str name)
+static void add_values(struct tb_buf *out, const struct tb_dead_letter *letter, struct tb_str name)
 {
     bool several = count_of(letter, name) > 1, first = true;
 
@@ -77,7 +77,7 @@ static void add_values(struct tb_buf *out, const struct tb_letter *letter, struc
         tb_buf_addc(out, ']');
 }
 
-static void add_headers(struct tb_buf *out, const struct tb_letter *letter)
+static void add_headers(struct tb_buf *out, const struct tb_dead_letter *letter)
 {
     bool first = true;
 
@@ -99,27 +99,28 @@ static void add_headers(struct tb_buf *out, const struct tb_letter *letter)
     tb_buf_addc(out, '}');
 }
 
-static void add_message(struct tb_buf *out, const struct tb_letter *letter)
+static void add_message(struct tb_buf *out, const struct tb_dead_letter *letter)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
     if (is_text(letter->message))
         tb_buf_add_str(&text, letter->message);
-    if (tb_letter_gave_up(letter))
+    if (tb_dead_letter_redrives_exhausted(letter))
         tb_buf_addf(&text,
                     "; it followed %d times in a row in vain and does so no more: replay it",
-                    TB_LETTER_FOLLOWS_MAX);
+                    TB_REDRIVES_MAX);
     if (!tb_buf_ok(&text))
         out->failed = true;
     else
         tb_json_member_str(out, "message", text.len > 0 ? tb_buf_str(&text) : TB_STR(""));
 }
 
-void tb_dead_add_letter(struct tb_buf *out, const char *topic, const struct tb_letter *letter)
+void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
+                             const struct tb_dead_letter *letter)
 {
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_letter_id(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->place, id);
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "id", tb_str_of(id));
     if (letter->order_id[0] != '\0')
@@ -136,7 +137,7 @@ void tb_dead_add_letter(struct tb_buf *out, const char *topic, const struct tb_l
     tb_json_member_time(out, "deadAt", letter->dead_at_ms);
     tb_json_member_time(out, "changedAt", letter->changed_at_ms);
     tb_json_member_int(out, "attempts", letter->attempts);
-    tb_json_member_str(out, "status", tb_str_of(tb_letter_status_name(letter->status)));
+    tb_json_member_str(out, "status", tb_str_of(tb_dead_letter_status_name(letter->status)));
     add_bytes(out, "key", "keyBase64", letter->key);
     add_headers(out, letter);
     add_bytes(out, "value", "valueBase64", letter->value);

@@ -3,20 +3,21 @@
 #include "query/dead_letters/replay.h"
 
 /* What was done, or perhaps was; of what definitely was not there is nothing to keep. */
-static void audit(struct tb_api *api, const struct tb_dead_question *question, const char *what,
-                  struct tb_letter_place place, const char *order_id, enum tb_code outcome)
+static void audit(struct tb_api *api, const struct tb_dead_letter_query *question,
+                  const char *what, struct tb_dead_letter_position place, const char *order_id,
+                  enum tb_code outcome)
 {
     const struct tb_api_options *options = &api->options;
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_letter_id(options->topic, place, id);
+    tb_dead_letter_id_format(options->topic, place, id);
     if (outcome == TB_OK || outcome == TB_UNKNOWN)
         options->letters.audit(options->ctx, what, outcome == TB_OK, id, order_id, question->who);
 }
 
 /* A mended event is still of the letter's order: in this partition no other's may stand. Where the
  * record tells its order in a header, the consumer looks at that itself. */
-static enum tb_code check_order(const struct tb_letter *letter, struct tb_str value,
+static enum tb_code check_order(const struct tb_dead_letter *letter, struct tb_str value,
                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
@@ -35,8 +36,8 @@ static enum tb_code check_order(const struct tb_letter *letter, struct tb_str va
     return tb_error_set(err, TB_INVALID, "the given value is of another order than the letter");
 }
 
-static enum tb_code send_again(struct tb_api *api, const struct tb_dead_question *question,
-                               const struct tb_letter *letter, struct tb_arena *arena,
+static enum tb_code send_again(struct tb_api *api, const struct tb_dead_letter_query *question,
+                               const struct tb_dead_letter *letter, struct tb_arena *arena,
                                struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
@@ -74,20 +75,20 @@ static void tell_sent(struct tb_reply *reply, int64_t sent, int64_t left, bool m
     tb_reply_done(reply, 202);
 }
 
-void tb_replay_letter(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                      struct tb_reply *reply)
+void tb_replay_dead_letter(struct tb_api *api, const struct tb_query_context *context,
+                           struct tb_request *req, struct tb_reply *reply)
 {
-    const struct tb_dead_question *question = x->lookup.ctx;
-    struct tb_letter letter;
+    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    struct tb_dead_letter letter;
     struct tb_error err = {0};
     enum tb_code code;
 
-    code = asker->view->ops->letter(asker->view, question->place, &x->arena, &letter, &err);
-    if (code == TB_OK && letter.status == TB_LETTER_REPLAYED)
+    code = context->view->ops->letter(context->view, question->place, &req->arena, &letter, &err);
+    if (code == TB_OK && letter.status == TB_DEAD_LETTER_REPLAYED)
         code =
             tb_error_set(&err, TB_CONFLICT, "the dead letter was replayed: it is needed no more");
     if (code == TB_OK)
-        code = send_again(api, question, &letter, &x->arena, &err);
+        code = send_again(api, question, &letter, &req->arena, &err);
     if (code == TB_OK)
         tell_sent(reply, 1, 0, false);
     else
@@ -96,15 +97,15 @@ void tb_replay_letter(struct tb_api *api, const struct tb_asker *asker, struct t
 
 /* The places of an order's open letters, in the log's order. */
 struct places {
-    struct tb_letter_place list[TB_LETTERS_REPLAY_MAX];
+    struct tb_dead_letter_position list[TB_DEAD_LETTERS_REPLAY_MAX];
     size_t count;
 };
 
-static bool keep_place(void *ctx, const struct tb_letter *letter)
+static bool keep_place(void *ctx, const struct tb_dead_letter *letter)
 {
     struct places *places = ctx;
 
-    if (places->count == TB_LETTERS_REPLAY_MAX)
+    if (places->count == TB_DEAD_LETTERS_REPLAY_MAX)
         return false;
     places->list[places->count++] = letter->place;
     return true;
@@ -112,20 +113,21 @@ static bool keep_place(void *ctx, const struct tb_letter *letter)
 
 /* Each when the one before is acknowledged. What cannot be sent as it is stays; what cannot be
  * sent now ends it, so that nothing overtakes it. */
-static enum tb_code send_all(struct tb_api *api, const struct tb_asker *asker,
-                             const struct tb_dead_question *question, const struct places *places,
-                             int64_t *ret_sent, int64_t *ret_left, struct tb_error *err)
+static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *context,
+                             const struct tb_dead_letter_query *question,
+                             const struct places *places, int64_t *ret_sent, int64_t *ret_left,
+                             struct tb_error *err)
 {
     for (size_t i = 0; i < places->count; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-        struct tb_letter letter;
+        struct tb_dead_letter letter;
         enum tb_code code =
-            asker->view->ops->letter(asker->view, places->list[i], &arena, &letter, err);
+            context->view->ops->letter(context->view, places->list[i], &arena, &letter, err);
 
         if (code == TB_NOT_FOUND) /* expired meanwhile */
             continue;
         TB_TRY(code);
-        if (letter.status != TB_LETTER_OPEN)
+        if (letter.status != TB_DEAD_LETTER_OPEN)
             continue;
         code = send_again(api, question, &letter, &arena, err);
         *ret_sent += code == TB_OK;
@@ -136,15 +138,15 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_asker *asker,
     return TB_OK;
 }
 
-void tb_replay_letters(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                       struct tb_reply *reply)
+void tb_replay_dead_letters(struct tb_api *api, const struct tb_query_context *context,
+                            struct tb_request *req, struct tb_reply *reply)
 {
-    const struct tb_dead_question *question = x->lookup.ctx;
-    const struct tb_letter_filter filter = {.order_id = tb_str_of(question->order_id),
-                                            .has_status = true,
-                                            .status = TB_LETTER_OPEN,
-                                            .limit = TB_LETTERS_REPLAY_MAX};
-    struct places *places = tb_arena_alloc(&x->arena, sizeof *places);
+    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(question->order_id),
+                                                 .has_status = true,
+                                                 .status = TB_DEAD_LETTER_OPEN,
+                                                 .limit = TB_DEAD_LETTERS_REPLAY_MAX};
+    struct places *places = tb_arena_alloc(&req->arena, sizeof *places);
     struct tb_error err = {0};
     int64_t sent = 0, left = 0;
     bool more = false;
@@ -154,27 +156,27 @@ void tb_replay_letters(struct tb_api *api, const struct tb_asker *asker, struct 
         tb_refuse_for_now(reply, 503, 1, "Out of memory.");
         return;
     }
-    code = asker->view->ops->letters(asker->view, &filter, keep_place, places, &more, &err);
+    code = context->view->ops->letters(context->view, &filter, keep_place, places, &more, &err);
     if (code == TB_OK)
-        code = send_all(api, asker, question, places, &sent, &left, &err);
+        code = send_all(api, context, question, places, &sent, &left, &err);
     if (code == TB_OK)
         tell_sent(reply, sent, left, more);
     else
         refuse(reply, &err);
 }
 
-void tb_drop_letter(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                    struct tb_reply *reply)
+void tb_drop_dead_letter(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply)
 {
     const struct tb_api_options *options = &api->options;
-    const struct tb_dead_question *question = x->lookup.ctx;
+    const struct tb_dead_letter_query *question = req->view_query.ctx;
     struct tb_buf *out = &reply->answer.body;
-    char id[TB_LETTER_ID_SIZE];
-    struct tb_letter letter;
+    char id[TB_DEAD_LETTER_ID_SIZE];
+    struct tb_dead_letter letter;
     struct tb_error err = {0};
     enum tb_code code;
 
-    code = asker->view->ops->letter(asker->view, question->place, &x->arena, &letter, &err);
+    code = context->view->ops->letter(context->view, question->place, &req->arena, &letter, &err);
     if (code == TB_OK) {
         code = options->letters.drop(options->ctx, question->place, &err);
         audit(api, question, "dropped", question->place, letter.order_id, code);
@@ -183,7 +185,7 @@ void tb_drop_letter(struct tb_api *api, const struct tb_asker *asker, struct tb_
         tb_refuse_error(reply, &err);
         return;
     }
-    tb_letter_id(options->topic, question->place, id);
+    tb_dead_letter_id_format(options->topic, question->place, id);
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "id", tb_str_of(id));
     tb_json_member_str(out, "status", TB_STR("dropped"));

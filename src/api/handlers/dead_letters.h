@@ -10,18 +10,19 @@
 #include "api/http/listen.h"
 
 /* A page ends early once it is so large: values are up to 7 MiB each, and 500 may be asked for. */
-#define TB_LETTERS_PAGE_BYTES (1u << 20)
+#define TB_DEAD_LETTERS_PAGE_BYTES (1u << 20)
 /* Letters of an order that one request sends again. Each waits for its acknowledgement, on a
  * thread that others want to ask. */
-#define TB_LETTERS_REPLAY_MAX 500
+#define TB_DEAD_LETTERS_REPLAY_MAX 500
 
-struct tb_dead_question {
-    struct tb_letter_filter filter; /* of a list */
-    struct tb_letter_place place;   /* of one letter */
-    struct tb_str value;            /* to be sent instead of the letter's own; absent: none */
-    char order_id[TB_UUID_SIZE];    /* whose letters are sent again */
-    char who[TB_NET_ADDRESS_SIZE];  /* asks that something be done */
+struct tb_dead_letter_query {
+    struct tb_dead_letter_filter filter;  /* of a list */
+    struct tb_dead_letter_position place; /* of one letter */
+    struct tb_str value;         /* to be sent instead of the letter's own; absent: none */
+    char order_id[TB_UUID_SIZE]; /* whose letters are sent again */
+    char who[TB_PEER_TEXT_SIZE]; /* asks that something be done */
 };
 
 /* dead_json.c */
-void tb_dead_add_letter(struct tb_buf *out, const char *topic, const struct tb_letter *letter);
+void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
+                             const struct tb_dead_letter *letter);

@@ -20,20 +20,20 @@ static struct check check_writer(const struct tb_api *api)
     return check;
 }
 
-static struct check check_outbox(const struct tb_api *api, const struct tb_asker *asker)
+static struct check check_outbox(const struct tb_api *api, const struct tb_query_context *context)
 {
-    struct tb_outbox_figures figures = {0};
+    struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
     struct check check = {.name = "outbox"};
 
     check.ok =
-        tb_outbox_figures(asker->outbox, api->options.edge->cursor_name, &figures, &err) == TB_OK;
+        tb_outbox_status(context->outbox, api->options.edge->cursor_name, &figures, &err) == TB_OK;
     (void)snprintf(check.detail, sizeof(check.detail), "%s", err.text);
     return check;
 }
 
 /* An order that nobody has tells that the view can be read. */
-static struct check check_view(const struct tb_asker *asker)
+static struct check check_view(const struct tb_query_context *context)
 {
     struct tb_str nobody = TB_STR("00000000-0000-0000-0000-000000000000");
     TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
@@ -41,7 +41,7 @@ static struct check check_view(const struct tb_asker *asker)
     struct check check = {.name = "view"};
     int64_t version = 0;
 
-    enum tb_code code = asker->view->ops->get(asker->view, nobody, &doc, &version, &err);
+    enum tb_code code = context->view->ops->get(context->view, nobody, &doc, &version, &err);
     check.ok = code == TB_OK || code == TB_NOT_FOUND;
     (void)snprintf(check.detail, sizeof(check.detail), "%s", err.text);
     return check;
@@ -60,13 +60,13 @@ static struct check check_disk(const struct tb_api *api)
     return check;
 }
 
-static struct check check_log(struct tb_api *api, const struct tb_asker *asker)
+static struct check check_log(struct tb_api *api, const struct tb_query_context *context)
 {
-    struct tb_figures figures;
+    struct tb_view_progress figures;
     struct tb_error err = {0};
     struct check check = {.name = "log"};
 
-    check.ok = tb_figures_read(api, asker, &figures, &err) == TB_OK && figures.lag_known;
+    check.ok = tb_view_progress_read(api, context, &figures, &err) == TB_OK && figures.lag_known;
     if (!check.ok)
         (void)snprintf(check.detail, sizeof(check.detail), "how far the log goes is not known");
     return check;
@@ -87,7 +87,7 @@ static struct check check_consumer(const struct tb_api *api)
 
 /* Alive: the api thread answers. Ready: orders can be taken, where they are, and read. Healthy:
  * all is well. */
-static size_t check_all(struct tb_api *api, const struct tb_asker *asker, bool health,
+static size_t check_all(struct tb_api *api, const struct tb_query_context *context, bool health,
                         struct check checks[CHECKS_MAX])
 {
     bool edge = api->options.edge != NULL;
@@ -95,11 +95,11 @@ static size_t check_all(struct tb_api *api, const struct tb_asker *asker, bool h
 
     if (edge) {
         checks[count++] = check_writer(api);
-        checks[count++] = check_outbox(api, asker);
+        checks[count++] = check_outbox(api, context);
     }
-    checks[count++] = check_view(asker);
+    checks[count++] = check_view(context);
     if (health)
-        checks[count++] = edge ? check_disk(api) : check_log(api, asker);
+        checks[count++] = edge ? check_disk(api) : check_log(api, context);
     if (health)
         checks[count++] = check_consumer(api);
     return count;
@@ -135,19 +135,19 @@ static void tell(const struct check *checks, size_t count, struct tb_reply *repl
         reply->answer.retry_after_s = 1;
 }
 
-static void find_health(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                        struct tb_reply *reply)
+static void find_health(struct tb_api *api, const struct tb_query_context *context,
+                        struct tb_request *req, struct tb_reply *reply)
 {
     struct check checks[CHECKS_MAX];
-    size_t count = check_all(api, asker, x->route->id == TB_ROUTE_HEALTHZ, checks);
+    size_t count = check_all(api, context, req->route->id == TB_ROUTE_HEALTHZ, checks);
 
     tell(checks, count, reply);
 }
 
-void tb_health_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_health_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (x->route->id == TB_ROUTE_LIVEZ)
-        tell(NULL, 0, &x->reply);
+    if (req->route->id == TB_ROUTE_LIVEZ)
+        tell(NULL, 0, &req->reply);
     else
-        tb_find_quickly(api, x, find_health);
+        tb_query_run_or_submit(api, req, find_health);
 }

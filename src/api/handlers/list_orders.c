@@ -5,24 +5,24 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 
-static bool take_cursor(struct tb_exchange *x, struct tb_str text, struct tb_list_filter *filter)
+static bool take_cursor(struct tb_request *req, struct tb_str text, struct tb_list_filter *filter)
 {
     if (text.ptr == NULL)
         return true;
     filter->has_after = true;
-    if (tb_cursor_parse(text, &filter->after_placed_at_ms, filter->after_order_id))
+    if (tb_order_cursor_parse(text, &filter->after_placed_at_ms, filter->after_order_id))
         return true;
-    return tb_param_refuse(x, "cursor", "one that a list gave as next");
+    return tb_param_refuse(req, "cursor", "one that a list gave as next");
 }
 
-static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
+static bool take_filter(struct tb_request *req, struct tb_list_filter *filter)
 {
     static const char *const allowed[] = {"customerId",   "status", "node", "source",
                                           "businessDate", "from",   "to",   "limit",
                                           "cursor",       NULL};
     struct tb_params params;
 
-    if (!tb_params_take(x, allowed, &params))
+    if (!tb_params_read(req, allowed, &params))
         return false;
     filter->customer_id = tb_param(&params, "customerId");
     filter->node = tb_param(&params, "node");
@@ -31,17 +31,17 @@ static bool take_filter(struct tb_exchange *x, struct tb_list_filter *filter)
     struct tb_str status = tb_param(&params, "status");
     filter->has_status = status.ptr != NULL;
     if (filter->has_status && !tb_order_status_parse(status, &filter->status))
-        return tb_param_refuse(x, "status", "PLACED, SHIPPED or CANCELLED");
+        return tb_param_refuse(req, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr != NULL && !tb_date_valid(filter->business_date))
-        return tb_param_refuse(x, "businessDate", "a date such as 2026-11-23");
+        return tb_param_refuse(req, "businessDate", "a date such as 2026-11-23");
     filter->limit = LIMIT_DEFAULT;
-    return tb_param_limit(x, &params, LIMIT_MAX, &filter->limit) &&
-           tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
-           tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
-           take_cursor(x, tb_param(&params, "cursor"), filter);
+    return tb_param_limit(req, &params, LIMIT_MAX, &filter->limit) &&
+           tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms) &&
+           take_cursor(req, tb_param(&params, "cursor"), filter);
 }
 
-static bool take_group_by(struct tb_exchange *x, struct tb_str text,
+static bool take_group_by(struct tb_request *req, struct tb_str text,
                           enum tb_group_by *ret_group_by)
 {
     static const char *const names[] = {
@@ -55,34 +55,34 @@ static bool take_group_by(struct tb_exchange *x, struct tb_str text,
             return true;
         }
     }
-    return tb_param_refuse(x, "groupBy", "day, node or status");
+    return tb_param_refuse(req, "groupBy", "day, node or status");
 }
 
-static bool take_sums(struct tb_exchange *x, struct tb_stats_filter *filter)
+static bool take_sums(struct tb_request *req, struct tb_stats_filter *filter)
 {
     static const char *const allowed[] = {"from", "to", "groupBy", NULL};
     struct tb_params params;
 
-    if (!tb_params_take(x, allowed, &params))
+    if (!tb_params_read(req, allowed, &params))
         return false;
-    return tb_param_time(x, &params, "from", &filter->has_from, &filter->from_ms) &&
-           tb_param_time(x, &params, "to", &filter->has_to, &filter->to_ms) &&
-           take_group_by(x, tb_param(&params, "groupBy"), &filter->group_by);
+    return tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms) &&
+           take_group_by(req, tb_param(&params, "groupBy"), &filter->group_by);
 }
 
-void tb_orders_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_orders_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_filter(x, &x->lookup.list))
-        tb_find_in(api, &api->lists, x, tb_find_list);
+    if (take_filter(req, &req->view_query.list))
+        tb_query_submit(api, &api->lists, req, tb_query_order_list);
 }
 
-void tb_stats_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_stats_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_sums(x, &x->lookup.sums))
-        tb_find_in(api, &api->lists, x, tb_find_stats);
+    if (take_sums(req, &req->view_query.sums))
+        tb_query_submit(api, &api->lists, req, tb_query_order_stats);
 }
 
-void tb_nodes_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_nodes_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_find_in(api, &api->lists, x, tb_find_nodes);
+    tb_query_submit(api, &api->lists, req, tb_query_nodes);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 struct listing {
-    const struct tb_asker *asker;
+    const struct tb_query_context *context;
     const char *cursor_name; /* whose cursor means delivered */
     struct tb_buf *out;
     int64_t last_placed_at_ms;
@@ -19,18 +19,18 @@ static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, s
     if (listing->last_order_id[0] != '\0')
         tb_buf_addc(listing->out, ',');
     tb_buf_add_str(listing->out, doc);
-    if (listing->asker->outbox != NULL)
-        tb_delivery_add(listing->asker->outbox, listing->cursor_name, order_id, listing->out);
+    if (listing->context->outbox != NULL)
+        tb_delivery_add(listing->context->outbox, listing->cursor_name, order_id, listing->out);
     listing->last_placed_at_ms = placed_at_ms;
     (void)snprintf(listing->last_order_id, sizeof(listing->last_order_id), "%.*s",
                    (int)order_id.len, order_id.ptr);
 }
 
-static void add_link(const struct tb_exchange *x, const char *cursor, struct tb_buf *out)
+static void add_link(const struct tb_request *req, const char *cursor, struct tb_buf *out)
 {
-    struct tb_str rest = x->query;
+    struct tb_str rest = req->query;
 
-    tb_buf_addf(out, "<%s?", x->route->name);
+    tb_buf_addf(out, "<%s?", req->route->name);
     while (rest.len > 0) {
         const char *end = memchr(rest.ptr, '&', rest.len);
         size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
@@ -44,7 +44,7 @@ static void add_link(const struct tb_exchange *x, const char *cursor, struct tb_
     tb_buf_addf(out, "cursor=%s>; rel=\"next\"", cursor);
 }
 
-enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor, struct tb_reply *reply,
+enum tb_code tb_list_end(const struct tb_request *req, const char *cursor, struct tb_reply *reply,
                          struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
@@ -52,7 +52,7 @@ enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor, struct
     tb_buf_addc(out, ']');
     if (cursor != NULL) {
         tb_json_member_str(out, "next", tb_str_of(cursor));
-        add_link(x, cursor, &reply->link);
+        add_link(req, cursor, &reply->link);
     }
     tb_buf_addc(out, '}');
     if (!tb_buf_ok(&reply->link))
@@ -60,30 +60,32 @@ enum tb_code tb_list_end(const struct tb_exchange *x, const char *cursor, struct
     return TB_OK;
 }
 
-static enum tb_code list(const struct tb_api *api, const struct tb_asker *asker,
-                         const struct tb_exchange *x, struct tb_reply *reply, struct tb_error *err)
+static enum tb_code list(const struct tb_api *api, const struct tb_query_context *context,
+                         const struct tb_request *req, struct tb_reply *reply,
+                         struct tb_error *err)
 {
     const struct tb_api_edge *edge = api->options.edge;
     struct tb_buf *out = &reply->answer.body;
     struct listing listing = {
-        .asker = asker, .out = out, .cursor_name = edge != NULL ? edge->cursor_name : NULL};
+        .context = context, .out = out, .cursor_name = edge != NULL ? edge->cursor_name : NULL};
     bool more = false;
-    char cursor[TB_CURSOR_SIZE];
+    char cursor[TB_PAGE_CURSOR_SIZE];
 
     tb_buf_adds(out, "{\"orders\":[");
-    TB_TRY(asker->view->ops->list(asker->view, &x->lookup.list, add_order, &listing, &more, err));
+    TB_TRY(context->view->ops->list(context->view, &req->view_query.list, add_order, &listing,
+                                    &more, err));
     if (!more || listing.last_order_id[0] == '\0')
-        return tb_list_end(x, NULL, reply, err);
-    tb_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
-    return tb_list_end(x, cursor, reply, err);
+        return tb_list_end(req, NULL, reply, err);
+    tb_order_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
+    return tb_list_end(req, cursor, reply, err);
 }
 
-void tb_find_list(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                  struct tb_reply *reply)
+void tb_query_order_list(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_error err = {0};
 
-    if (list(api, asker, x, reply, &err) == TB_OK)
+    if (list(api, context, req, reply, &err) == TB_OK)
         tb_reply_done(reply, 200);
     else
         tb_refuse_error(reply, &err);
@@ -110,41 +112,42 @@ static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats
 
 /* Up to when the view has everything: on an edge the log and the outbox tell, on a central what
  * each node has reported of itself. */
-static enum tb_code add_completeness(struct tb_api *api, const struct tb_asker *asker,
-                                     struct tb_exchange *x, struct tb_buf *out,
+static enum tb_code add_completeness(struct tb_api *api, const struct tb_query_context *context,
+                                     struct tb_request *req, struct tb_buf *out,
                                      struct tb_error *err)
 {
-    struct tb_figures figures;
+    struct tb_view_progress figures;
 
     if (api->options.central != NULL)
-        return tb_nodes_add_completeness(api, &x->arena, out, err);
-    TB_TRY(tb_figures_read(api, asker, &figures, err));
+        return tb_nodes_add_completeness(api, &req->arena, out, err);
+    TB_TRY(tb_view_progress_read(api, context, &figures, err));
     tb_json_member_time(out, "asOf", figures.complete_ms);
     return TB_OK;
 }
 
 /* Completeness first: what comes meanwhile is then counted and not promised, never the reverse. */
-static enum tb_code stats(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                          struct tb_buf *out, struct tb_error *err)
+static enum tb_code stats(struct tb_api *api, const struct tb_query_context *context,
+                          struct tb_request *req, struct tb_buf *out, struct tb_error *err)
 {
     struct tb_stats found = {0};
 
     tb_buf_addc(out, '{');
-    TB_TRY(add_completeness(api, asker, x, out, err));
-    TB_TRY(asker->view->ops->stats(asker->view, &x->lookup.sums, &x->arena, &found, err));
+    TB_TRY(add_completeness(api, context, req, out, err));
+    TB_TRY(
+        context->view->ops->stats(context->view, &req->view_query.sums, &req->arena, &found, err));
     add_rows(out, "totals", found.totals, found.total_count, false);
-    if (x->lookup.sums.group_by != TB_GROUP_NONE)
+    if (req->view_query.sums.group_by != TB_GROUP_NONE)
         add_rows(out, "groups", found.groups, found.group_count, true);
     tb_buf_addc(out, '}');
     return TB_OK;
 }
 
-void tb_find_stats(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                   struct tb_reply *reply)
+void tb_query_order_stats(struct tb_api *api, const struct tb_query_context *context,
+                          struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_error err = {0};
 
-    if (stats(api, asker, x, &reply->answer.body, &err) == TB_OK)
+    if (stats(api, context, req, &reply->answer.body, &err) == TB_OK)
         tb_reply_done(reply, 200);
     else
         tb_refuse_error(reply, &err);

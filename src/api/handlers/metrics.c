@@ -16,7 +16,8 @@ static void add_gauge(struct tb_buf *out, const char *name, const char *help, in
     tb_metric_int(out, name, "", value);
 }
 
-static void add_lag(const struct tb_api *api, struct tb_buf *out, const struct tb_figures *figures)
+static void add_lag(const struct tb_api *api, struct tb_buf *out,
+                    const struct tb_view_progress *figures)
 {
     char labels[LABELS_SIZE];
 
@@ -31,7 +32,7 @@ static void add_lag(const struct tb_api *api, struct tb_buf *out, const struct t
 }
 
 static void add_freshness(const struct tb_api *api, struct tb_buf *out,
-                          const struct tb_figures *figures)
+                          const struct tb_view_progress *figures)
 {
     char labels[LABELS_SIZE];
     int64_t age_ms = tb_clock_wall_ms(api->options.clock) - figures->complete_ms;
@@ -48,7 +49,7 @@ static void add_freshness(const struct tb_api *api, struct tb_buf *out,
 }
 
 /* Whether retention does its work shows in the age of what it has left. */
-static void add_kept(struct tb_buf *out, const struct tb_figures *figures)
+static void add_kept(struct tb_buf *out, const struct tb_view_progress *figures)
 {
     static const char oldest[] = "tillbox_oldest_kept_timestamp_seconds";
     const struct {
@@ -66,13 +67,14 @@ static void add_kept(struct tb_buf *out, const struct tb_figures *figures)
     }
 }
 
-static void add_progress(struct tb_api *api, const struct tb_asker *asker, struct tb_buf *out)
+static void add_progress(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_buf *out)
 {
     static const char oldest[] = "tillbox_outbox_oldest_pending_timestamp_seconds";
-    struct tb_figures figures;
+    struct tb_view_progress figures;
     struct tb_error err = {0};
 
-    if (tb_figures_read(api, asker, &figures, &err) != TB_OK)
+    if (tb_view_progress_read(api, context, &figures, &err) != TB_OK)
         return;
     add_lag(api, out, &figures);
     add_freshness(api, out, &figures);
@@ -115,7 +117,7 @@ static void add_writer(const struct tb_api *api, struct tb_buf *out)
 
 static void add_relay(const struct tb_api *api, struct tb_buf *out)
 {
-    struct tb_link_figures link = {0};
+    struct tb_link_status link = {0};
     char labels[LABELS_SIZE];
 
     api->options.edge->link(api->options.ctx, &link);
@@ -129,11 +131,11 @@ static void add_relay(const struct tb_api *api, struct tb_buf *out)
     }
 }
 
-static void add_projection(const struct tb_api *api, const struct tb_asker *asker,
+static void add_projection(const struct tb_api *api, const struct tb_query_context *context,
                            struct tb_buf *out)
 {
     const struct tb_consumer_stats *stats = api->options.consumer;
-    struct tb_view_reader *view = asker->view;
+    struct tb_view_reader *view = context->view;
     struct tb_error err = {0};
     char labels[LABELS_SIZE];
     int64_t dead = 0;
@@ -147,7 +149,7 @@ static void add_projection(const struct tb_api *api, const struct tb_asker *aske
     }
     tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
                         &stats->end_to_end_us);
-    if (view->ops->dead_letter_count(view, &dead, &err) == TB_OK)
+    if (view->ops->count_dead_letters(view, &dead, &err) == TB_OK)
         add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
 }
 
@@ -182,20 +184,20 @@ static void add_disk(const struct tb_api *api, struct tb_buf *out)
         add_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.", disk_free);
 }
 
-static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                         struct tb_reply *reply)
+static void find_metrics(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_buf *out = &reply->answer.body;
 
-    add_progress(api, asker, out);
+    add_progress(api, context, out);
     if (api->options.edge != NULL) {
         add_writer(api, out);
         add_relay(api, out);
         add_disk(api, out);
     } else {
-        tb_nodes_metrics(api, &x->arena, out);
+        tb_nodes_metrics(api, &req->arena, out);
     }
-    add_projection(api, asker, out);
+    add_projection(api, context, out);
     tb_rebuild_metrics(api, out);
     add_http(api, out);
     add_websockets(api, out);
@@ -206,7 +208,7 @@ static void find_metrics(struct tb_api *api, const struct tb_asker *asker, struc
     tb_reply_done(reply, 200);
 }
 
-void tb_metrics_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_metrics_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_find_quickly(api, x, find_metrics);
+    tb_query_run_or_submit(api, req, find_metrics);
 }

@@ -6,7 +6,7 @@
 #define NAMES_MAX 100
 
 static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
-                               struct tb_node_list *ret_list, struct tb_error *err)
+                               struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
 
@@ -20,7 +20,7 @@ static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
         tb_json_member_time(out, key, time_ms);
 }
 
-static void add_epoch(struct tb_buf *out, const struct tb_node_progress *progress)
+static void add_epoch(struct tb_buf *out, const struct tb_epoch_report *progress)
 {
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "epoch", tb_str_of(progress->epoch));
@@ -34,7 +34,7 @@ static void add_epoch(struct tb_buf *out, const struct tb_node_progress *progres
     tb_buf_adds(out, "]}");
 }
 
-static void add_node(struct tb_buf *out, const struct tb_node_status *node)
+static void add_node(struct tb_buf *out, const struct tb_node_report *node)
 {
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "node", tb_str_of(node->node));
@@ -59,15 +59,15 @@ static void add_node(struct tb_buf *out, const struct tb_node_status *node)
     tb_buf_adds(out, "]}");
 }
 
-void tb_find_nodes(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                   struct tb_reply *reply)
+void tb_query_nodes(struct tb_api *api, const struct tb_query_context *context,
+                    struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_buf *out = &reply->answer.body;
-    struct tb_node_list list = {0};
+    struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    (void)asker;
-    if (read_nodes(api, &x->arena, &list, &err) != TB_OK) {
+    (void)context;
+    if (read_nodes(api, &req->arena, &list, &err) != TB_OK) {
         tb_refuse_error(reply, &err);
         return;
     }
@@ -82,7 +82,7 @@ void tb_find_nodes(struct tb_api *api, const struct tb_asker *asker, struct tb_e
 }
 
 /* Complete through the moment through which every node is. */
-static int64_t complete_through_ms(const struct tb_node_list *list)
+static int64_t complete_through_ms(const struct tb_node_report_list *list)
 {
     int64_t through_ms = list->count > 0 ? INT64_MAX : 0;
 
@@ -93,7 +93,7 @@ static int64_t complete_through_ms(const struct tb_node_list *list)
     return through_ms;
 }
 
-static void add_names(struct tb_buf *out, const struct tb_node_list *list)
+static void add_names(struct tb_buf *out, const struct tb_node_report_list *list)
 {
     size_t named = 0;
 
@@ -109,7 +109,7 @@ static void add_names(struct tb_buf *out, const struct tb_node_list *list)
 enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                        struct tb_buf *out, struct tb_error *err)
 {
-    struct tb_node_list list = {0};
+    struct tb_node_report_list list = {0};
 
     TB_TRY(read_nodes(api, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
@@ -124,7 +124,7 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
 void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)
 {
     static const char seen[] = "tillbox_node_last_seen_timestamp_seconds";
-    struct tb_node_list list = {0};
+    struct tb_node_report_list list = {0};
     struct tb_error err = {0};
     char labels[64];
 

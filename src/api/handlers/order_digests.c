@@ -58,28 +58,28 @@ static void add_stored(void *ctx, const struct tb_stored_order *stored)
     tb_buf_addc(page->out, '}');
 }
 
-static enum tb_code add_all(struct tb_api *api, const struct tb_asker *asker,
-                            const struct tb_exchange *x, struct digesting *page,
+static enum tb_code add_all(struct tb_api *api, const struct tb_query_context *context,
+                            const struct tb_request *req, struct digesting *page,
                             struct tb_error *err)
 {
-    const struct tb_view_reader_ops *ops = asker->view->ops;
+    const struct tb_view_reader_ops *ops = context->view->ops;
     int limit = page->limit + 1; /* one more tells where the next page begins */
 
-    if (asker->store != NULL)
-        return tb_order_reader_scan(asker->store, api->options.edge->cursor_name, x->lookup.start,
-                                    limit, add_stored, page, err);
-    return ops->scan(asker->view, x->lookup.start, limit, add_viewed, page, err);
+    if (context->store != NULL)
+        return tb_order_reader_scan(context->store, api->options.edge->cursor_name,
+                                    req->view_query.start, limit, add_stored, page, err);
+    return ops->scan(context->view, req->view_query.start, limit, add_viewed, page, err);
 }
 
-static void find_digests(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                         struct tb_reply *reply)
+static void find_digests(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_buf *out = &reply->answer.body;
-    struct digesting page = {.out = out, .limit = x->lookup.limit};
+    struct digesting page = {.out = out, .limit = req->view_query.limit};
     struct tb_error err = {0};
 
     tb_buf_adds(out, "{\"digests\":[");
-    if (add_all(api, asker, x, &page, &err) != TB_OK) {
+    if (add_all(api, context, req, &page, &err) != TB_OK) {
         tb_refuse_error(reply, &err);
         return;
     }
@@ -90,22 +90,22 @@ static void find_digests(struct tb_api *api, const struct tb_asker *asker, struc
     tb_reply_done(reply, 200);
 }
 
-static bool take_params(struct tb_exchange *x)
+static bool take_params(struct tb_request *req)
 {
     static const char *const allowed[] = {"start", "limit", NULL};
     struct tb_params params;
 
-    if (!tb_params_take(x, allowed, &params))
+    if (!tb_params_read(req, allowed, &params))
         return false;
     struct tb_str start = tb_param(&params, "start");
-    if (start.ptr != NULL && !tb_uuid_parse(start, x->lookup.start))
-        return tb_param_refuse(x, "start", "an order id");
-    x->lookup.limit = LIMIT_DEFAULT;
-    return tb_param_limit(x, &params, LIMIT_MAX, &x->lookup.limit);
+    if (start.ptr != NULL && !tb_uuid_parse(start, req->view_query.start))
+        return tb_param_refuse(req, "start", "an order id");
+    req->view_query.limit = LIMIT_DEFAULT;
+    return tb_param_limit(req, &params, LIMIT_MAX, &req->view_query.limit);
 }
 
-void tb_digests_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_digests_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_params(x))
-        tb_find_in(api, &api->lists, x, find_digests);
+    if (take_params(req))
+        tb_query_submit(api, &api->lists, req, find_digests);
 }

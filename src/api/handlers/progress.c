@@ -1,20 +1,20 @@
 #include "api/context.h"
 
 /* How far the view is: by its own offset, or, if it keeps none, by the group's. */
-static enum tb_code read_next(const struct tb_asker *asker, int32_t partition,
+static enum tb_code read_next(const struct tb_query_context *context, int32_t partition,
                               const struct tb_log_range *range, int64_t *ret_next,
                               struct tb_error *err)
 {
     int64_t next = range->committed;
 
-    if (asker->view->ops->offset != NULL)
-        TB_TRY(asker->view->ops->offset(asker->view, partition, &next, err));
+    if (context->view->ops->offset != NULL)
+        TB_TRY(context->view->ops->offset(context->view, partition, &next, err));
     *ret_next = next >= 0 ? next : range->begin; /* none: it reads from there */
     return TB_OK;
 }
 
-static void read_lag(const struct tb_api_options *options, const struct tb_asker *asker,
-                     struct tb_figures *figures)
+static void read_lag(const struct tb_api_options *options, const struct tb_query_context *context,
+                     struct tb_view_progress *figures)
 {
     struct tb_log_range ranges[TB_PARTITIONS_MAX];
     struct tb_error err = {0};
@@ -27,7 +27,7 @@ static void read_lag(const struct tb_api_options *options, const struct tb_asker
     for (int32_t p = 0; p < options->partitions && figures->lag_known; p++) {
         if (ranges[p].end < 0)
             continue;
-        if (read_next(asker, p, &ranges[p], &figures->committed[p], &err) != TB_OK) {
+        if (read_next(context, p, &ranges[p], &figures->committed[p], &err) != TB_OK) {
             figures->lag_known = false;
             continue;
         }
@@ -39,7 +39,8 @@ static void read_lag(const struct tb_api_options *options, const struct tb_asker
     }
 }
 
-static int64_t complete_until(struct tb_api *api, const struct tb_figures *figures, int64_t now_ms)
+static int64_t complete_until(struct tb_api *api, const struct tb_view_progress *figures,
+                              int64_t now_ms)
 {
     struct tb_consumer_stats *stats = (struct tb_consumer_stats *)(uintptr_t)api->options.consumer;
     struct tb_completeness *seen = &api->completeness;
@@ -56,20 +57,20 @@ static int64_t complete_until(struct tb_api *api, const struct tb_figures *figur
 }
 
 /* The outbox first: what leaves it meanwhile is then counted in the log, or twice, never not. */
-enum tb_code tb_figures_read(struct tb_api *api, const struct tb_asker *asker,
-                             struct tb_figures *ret_figures, struct tb_error *err)
+enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_context *context,
+                                   struct tb_view_progress *ret_figures, struct tb_error *err)
 {
     const struct tb_api_edge *edge = api->options.edge;
-    struct tb_figures figures = {0};
+    struct tb_view_progress figures = {0};
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
     if (edge != NULL) {
-        TB_TRY(tb_outbox_figures(asker->outbox, edge->cursor_name, &figures.outbox, err));
+        TB_TRY(tb_outbox_status(context->outbox, edge->cursor_name, &figures.outbox, err));
         figures.feed = figures.outbox;
         if (edge->view_cursor_name != NULL)
-            TB_TRY(tb_outbox_figures(asker->outbox, edge->view_cursor_name, &figures.feed, err));
+            TB_TRY(tb_outbox_status(context->outbox, edge->view_cursor_name, &figures.feed, err));
     }
-    read_lag(&api->options, asker, &figures);
+    read_lag(&api->options, context, &figures);
     figures.complete_ms = complete_until(api, &figures, now_ms);
     *ret_figures = figures;
     return TB_OK;

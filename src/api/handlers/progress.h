@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 struct tb_api;
-struct tb_asker;
+struct tb_query_context;
 /* As many as the configuration allows. */
 #define TB_PARTITIONS_MAX 256
 
@@ -18,10 +18,10 @@ struct tb_asker;
 struct tb_completeness {
     _Atomic int64_t complete_ms; /* 0: not seen yet */
 };
-struct tb_figures {
+struct tb_view_progress {
     /* An edge's; zero elsewhere. */
-    struct tb_outbox_figures outbox; /* by the cursor that means delivered */
-    struct tb_outbox_figures feed;   /* by the one that feeds the view */
+    struct tb_outbox_status outbox; /* by the cursor that means delivered */
+    struct tb_outbox_status feed;   /* by the one that feeds the view */
     /* Of the partitions that this process reads. */
     bool lag_known;
     bool reads;   /* any; one that reads none does not know how far the view is */
@@ -34,5 +34,7 @@ struct tb_figures {
      * which it held everything, or, if none was seen, when it was last filled (0: never). */
     int64_t complete_ms;
 };
-TB_CHECKED enum tb_code tb_figures_read(struct tb_api *api, const struct tb_asker *asker,
-                                        struct tb_figures *ret_figures, struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_progress_read(struct tb_api *api,
+                                              const struct tb_query_context *context,
+                                              struct tb_view_progress *ret_figures,
+                                              struct tb_error *err);

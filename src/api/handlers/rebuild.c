@@ -53,7 +53,7 @@ static void add_difference(struct tb_buf *out, const struct tb_difference *diffe
     tb_buf_addc(out, '}');
 }
 
-static void add_differences(struct tb_buf *out, const struct tb_rebuild_figures *figures)
+static void add_differences(struct tb_buf *out, const struct tb_rebuild_progress *figures)
 {
     if (figures->compared) {
         tb_json_member_int(out, "servedOrders", figures->served_orders);
@@ -70,8 +70,8 @@ static void add_differences(struct tb_buf *out, const struct tb_rebuild_figures 
     tb_buf_addc(out, ']');
 }
 
-static void add_figures(struct tb_buf *out, const struct tb_rebuild_figures *figures,
-                        const struct tb_rebuild_views *views)
+static void add_figures(struct tb_buf *out, const struct tb_rebuild_progress *figures,
+                        const struct tb_rebuild_generations *views)
 {
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "state", tb_str_of(tb_rebuild_state_name(figures->state)));
@@ -93,11 +93,11 @@ static void add_figures(struct tb_buf *out, const struct tb_rebuild_figures *fig
     tb_buf_addc(out, '}');
 }
 
-static void reply_figures(struct tb_api *api, struct tb_exchange *x, struct tb_reply *reply,
+static void reply_figures(struct tb_api *api, struct tb_request *req, struct tb_reply *reply,
                           int status)
 {
-    struct tb_rebuild_figures *figures = tb_arena_alloc(&x->arena, sizeof *figures);
-    struct tb_rebuild_views views = {0};
+    struct tb_rebuild_progress *figures = tb_arena_alloc(&req->arena, sizeof *figures);
+    struct tb_rebuild_generations views = {0};
 
     if (figures == NULL) {
         tb_refuse_for_now(reply, 503, 1, "Out of memory.");
@@ -108,15 +108,15 @@ static void reply_figures(struct tb_api *api, struct tb_exchange *x, struct tb_r
     tb_reply_done(reply, status);
 }
 
-static bool refuse_body(struct tb_exchange *x, const char *pointer, const char *detail)
+static bool refuse_body(struct tb_request *req, const char *pointer, const char *detail)
 {
-    tb_refuse_body(&x->reply,
+    tb_refuse_body(&req->reply,
                    "The body must be {\"accept\":true}, {\"rollback\":true}, {} or none.", pointer,
                    detail);
     return false;
 }
 
-static bool take_flag(struct tb_exchange *x, const struct tb_json *root, const char *name,
+static bool take_flag(struct tb_request *req, const struct tb_json *root, const char *name,
                       const char *pointer, bool *ret_flag, size_t *known)
 {
     const struct tb_json *value = tb_json_get(root, name);
@@ -125,71 +125,71 @@ static bool take_flag(struct tb_exchange *x, const struct tb_json *root, const c
         return true;
     ++*known;
     if (!tb_json_bool(value, ret_flag))
-        return refuse_body(x, pointer, "must be true or false");
+        return refuse_body(req, pointer, "must be true or false");
     return true;
 }
 
-static bool take_job(struct tb_api *api, struct tb_exchange *x, struct tb_rebuild_job *ret_job)
+static bool take_job(struct tb_api *api, struct tb_request *req, struct tb_rebuild_job *ret_job)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_error err = {0};
     size_t known = 0;
 
-    if (x->body.len == 0)
+    if (req->body.len == 0)
         return true;
-    if (tb_json_parse(tb_buf_str(&x->body), (int)api->options.depth_max, &root, &err) != TB_OK) {
-        tb_refuse_error(&x->reply, &err);
+    if (tb_json_parse(tb_buf_str(&req->body), (int)api->options.depth_max, &root, &err) != TB_OK) {
+        tb_refuse_error(&req->reply, &err);
         return false;
     }
     if (tb_json_type(root) != TB_JSON_OBJECT)
-        return refuse_body(x, "", "must be an object");
-    if (!take_flag(x, root, "accept", "/accept", &ret_job->accept, &known) ||
-        !take_flag(x, root, "rollback", "/rollback", &ret_job->rollback, &known))
+        return refuse_body(req, "", "must be an object");
+    if (!take_flag(req, root, "accept", "/accept", &ret_job->accept, &known) ||
+        !take_flag(req, root, "rollback", "/rollback", &ret_job->rollback, &known))
         return false;
     if (tb_json_count(root) != known)
-        return refuse_body(x, "", "must have no other fields than accept and rollback");
+        return refuse_body(req, "", "must have no other fields than accept and rollback");
     if (ret_job->accept && ret_job->rollback)
-        return refuse_body(x, "/accept", "a rollback compares nothing");
+        return refuse_body(req, "/accept", "a rollback compares nothing");
     return true;
 }
 
 /* On a query thread: whether another process is at one may have to be asked. */
-static void begin_job(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                      struct tb_reply *reply)
+static void begin_job(struct tb_api *api, const struct tb_query_context *context,
+                      struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_error err = {0};
 
-    (void)asker;
-    if (api->options.rebuild.start(api->options.ctx, x->lookup.ctx, &err) != TB_OK)
+    (void)context;
+    if (api->options.rebuild.start(api->options.ctx, req->view_query.ctx, &err) != TB_OK)
         tb_refuse_error(reply, &err);
     else
-        reply_figures(api, x, reply, 202);
+        reply_figures(api, req, reply, 202);
 }
 
-void tb_rebuild_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
 {
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
     struct tb_rebuild_job *job;
 
     if (rebuild->start == NULL) {
-        tb_refuse(&x->reply, 501, "This process cannot rebuild its view.");
+        tb_refuse(&req->reply, 501, "This process cannot rebuild its view.");
         return;
     }
-    if (!tb_params_none(x))
+    if (!tb_params_none(req))
         return;
-    if (x->method != TB_POST) {
-        reply_figures(api, x, &x->reply, 200);
+    if (req->method != TB_POST) {
+        reply_figures(api, req, &req->reply, 200);
         return;
     }
-    job = tb_arena_alloc(&x->arena, sizeof *job);
+    job = tb_arena_alloc(&req->arena, sizeof *job);
     if (job == NULL) {
-        tb_refuse_for_now(&x->reply, 503, 1, "Out of memory.");
+        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
         return;
     }
     *job = (struct tb_rebuild_job){0};
-    x->lookup.ctx = job;
-    if (take_job(api, x, job))
-        tb_find_in(api, &api->lists, x, begin_job);
+    req->view_query.ctx = job;
+    if (take_job(api, req, job))
+        tb_query_submit(api, &api->lists, req, begin_job);
 }
 
 static void add_states(struct tb_buf *out, enum tb_rebuild_state state)
@@ -209,8 +209,8 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
 {
     static const char until[] = "tillbox_view_previous_until_timestamp_seconds";
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
-    struct tb_rebuild_figures *figures;
-    struct tb_rebuild_views views = {0};
+    struct tb_rebuild_progress *figures;
+    struct tb_rebuild_generations views = {0};
 
     if (rebuild->get == NULL)
         return;

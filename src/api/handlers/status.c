@@ -17,7 +17,7 @@ static void add_disk(const struct tb_api *api, struct tb_buf *out)
 }
 
 static void add_outbox(const struct tb_api *api, struct tb_buf *out,
-                       const struct tb_outbox_figures *outbox)
+                       const struct tb_outbox_status *outbox)
 {
     tb_json_member_int(out, "pending", outbox->pending);
     if (outbox->pending > 0) {
@@ -31,16 +31,16 @@ static void add_outbox(const struct tb_api *api, struct tb_buf *out,
     tb_json_member_int(out, "deliveredSequence", outbox->delivered_sequence);
 }
 
-static enum tb_code tell_edge(const struct tb_api *api, const struct tb_asker *asker,
+static enum tb_code tell_edge(const struct tb_api *api, const struct tb_query_context *context,
                               struct tb_buf *out, struct tb_error *err)
 {
     const struct tb_api_edge *edge = api->options.edge;
-    struct tb_outbox_figures outbox = {0};
-    struct tb_link_figures link = {0};
+    struct tb_outbox_status outbox = {0};
+    struct tb_link_status link = {0};
     int64_t dead = 0;
 
-    TB_TRY(tb_outbox_figures(asker->outbox, edge->cursor_name, &outbox, err));
-    TB_TRY(asker->view->ops->dead_letter_count(asker->view, &dead, err));
+    TB_TRY(tb_outbox_status(context->outbox, edge->cursor_name, &outbox, err));
+    TB_TRY(context->view->ops->count_dead_letters(context->view, &dead, err));
     edge->link(api->options.ctx, &link);
     tb_json_member_str(out, "node", tb_str_of(edge->node));
     tb_json_member_str(out, "epoch", tb_str_of(outbox.epoch));
@@ -56,7 +56,7 @@ static enum tb_code tell_edge(const struct tb_api *api, const struct tb_asker *a
 }
 
 static void add_partitions(const struct tb_api *api, struct tb_buf *out,
-                           const struct tb_figures *figures)
+                           const struct tb_view_progress *figures)
 {
     bool first = true;
 
@@ -77,21 +77,21 @@ static void add_partitions(const struct tb_api *api, struct tb_buf *out,
 }
 
 /* Whatever is away: what is known is told, and what stands in the way. */
-static enum tb_code tell_central(struct tb_api *api, const struct tb_asker *asker,
+static enum tb_code tell_central(struct tb_api *api, const struct tb_query_context *context,
                                  struct tb_buf *out, struct tb_error *err)
 {
     const struct tb_api_options *options = &api->options;
-    struct tb_figures figures;
+    struct tb_view_progress figures;
     struct tb_error away = {0};
     char problem[240] = "";
     int64_t dead = 0;
 
-    TB_TRY(tb_figures_read(api, asker, &figures, err));
+    TB_TRY(tb_view_progress_read(api, context, &figures, err));
     options->central->problem(options->ctx, problem);
     tb_json_member_str(out, "role", TB_STR("central"));
     tb_json_member_str(out, "group", tb_str_of(options->group));
     add_partitions(api, out, &figures);
-    if (asker->view->ops->dead_letter_count(asker->view, &dead, &away) == TB_OK)
+    if (context->view->ops->count_dead_letters(context->view, &dead, &away) == TB_OK)
         tb_json_member_int(out, "deadLetters", dead);
     else if (problem[0] == '\0')
         memcpy(problem, away.text, sizeof(problem));
@@ -101,16 +101,16 @@ static enum tb_code tell_central(struct tb_api *api, const struct tb_asker *aske
     return TB_OK;
 }
 
-static void find_status(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                        struct tb_reply *reply)
+static void find_status(struct tb_api *api, const struct tb_query_context *context,
+                        struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_buf *out = &reply->answer.body;
     struct tb_error err = {0};
 
-    (void)x;
+    (void)req;
     tb_buf_addc(out, '{');
-    enum tb_code code = api->options.edge != NULL ? tell_edge(api, asker, out, &err)
-                                                  : tell_central(api, asker, out, &err);
+    enum tb_code code = api->options.edge != NULL ? tell_edge(api, context, out, &err)
+                                                  : tell_central(api, context, out, &err);
     if (code != TB_OK) {
         tb_refuse_error(reply, &err);
         return;
@@ -120,7 +120,7 @@ static void find_status(struct tb_api *api, const struct tb_asker *asker, struct
     tb_reply_done(reply, 200);
 }
 
-void tb_status_serve(struct tb_api *api, struct tb_exchange *x)
+void tb_status_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_find_quickly(api, x, find_status);
+    tb_query_run_or_submit(api, req, find_status);
 }

@@ -9,19 +9,21 @@
 #include "api/http/listen.h"
 #include <stddef.h>
 
-struct tb_door {
+struct tb_acceptor {
     int listen_fd, spare_fd;
-    struct tb_peers peers;
+    struct tb_address_limit peers;
     int64_t max;
 };
-struct tb_guest {
+struct tb_accepted {
     int fd;
     struct sockaddr_storage address;
     socklen_t address_len;
-    struct tb_peer *peer;
+    struct tb_address_count *peer;
 };
-void tb_door_init(struct tb_door *door, int listen_fd, int64_t max, int64_t max_per_address);
-void tb_door_close(struct tb_door *door);
-void tb_door_turn_away(int fd); /* 503, and closed */
+void tb_acceptor_init(struct tb_acceptor *acceptor, int listen_fd, int64_t max,
+                      int64_t max_per_address);
+void tb_acceptor_close(struct tb_acceptor *acceptor);
+void tb_acceptor_reject(int fd); /* 503, and closed */
 /* The next one who may come in; present is how many are. False: nobody waits. */
-bool tb_door_next(struct tb_door *door, int64_t present, struct tb_guest *ret_guest);
+bool tb_acceptor_next(struct tb_acceptor *acceptor, int64_t present,
+                      struct tb_accepted *ret_guest);

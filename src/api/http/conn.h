@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 struct MHD_Connection;
-struct tb_exchange;
+struct tb_request;
 
 enum tb_phase {
     TB_PHASE_HEAD,
@@ -36,8 +36,8 @@ enum tb_phase {
 struct tb_conn {
     struct tb_conn *next, *prev;
     struct MHD_Connection *mhd; /* the library's, as long as the connection is */
-    struct tb_exchange *x;      /* the request being read or served; NULL: none */
-    struct tb_peer *peer;
+    struct tb_request *req;     /* the request being read or served; NULL: none */
+    struct tb_address_count *peer;
     int fd;
     enum tb_phase phase;
     bool left; /* HTTP, by a 101: the library is about to let go */

@@ -33,7 +33,7 @@ static bool is_same_host(struct tb_str origin, struct tb_str host)
     return false;
 }
 
-enum tb_origin tb_origin_judge(struct tb_str origin, struct tb_str host, const char *listed)
+enum tb_origin tb_cors_classify(struct tb_str origin, struct tb_str host, const char *listed)
 {
     struct tb_str rest = tb_str_of(listed), item;
 

@@ -16,4 +16,4 @@ enum tb_origin {
 };
 /* origin and host as the fields were sent; origin absent: none. listed: comma-separated, each as a
  * browser sends it: "https://shop.example:8443", or "null" for a page from a file. */
-enum tb_origin tb_origin_judge(struct tb_str origin, struct tb_str host, const char *listed);
+enum tb_origin tb_cors_classify(struct tb_str origin, struct tb_str host, const char *listed);

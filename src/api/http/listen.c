@@ -10,7 +10,7 @@
 /* A burst of tills after a power cut; the kernel cuts it to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 
-bool tb_net_split(const char *listen, char ret_host[TB_NET_HOST_SIZE], char ret_port[6])
+bool tb_listen_split(const char *listen, char ret_host[TB_LISTEN_HOST_SIZE], char ret_port[6])
 {
     const char *colon = strrchr(listen, ':');
     const char *host = listen;
@@ -28,7 +28,7 @@ bool tb_net_split(const char *listen, char ret_host[TB_NET_HOST_SIZE], char ret_
     } else if (memchr(host, ':', host_len) != NULL) {
         return false;
     }
-    if (host_len >= TB_NET_HOST_SIZE || port_len < 1 || port_len > 5 ||
+    if (host_len >= TB_LISTEN_HOST_SIZE || port_len < 1 || port_len > 5 ||
         strspn(colon + 1, "0123456789") != port_len || strtol(colon + 1, NULL, 10) > 65535)
         return false;
     memcpy(ret_host, host, host_len);
@@ -37,18 +37,18 @@ bool tb_net_split(const char *listen, char ret_host[TB_NET_HOST_SIZE], char ret_
     return true;
 }
 
-void tb_net_peer_text(int fd, char ret_text[TB_NET_ADDRESS_SIZE])
+void tb_socket_peer_text(int fd, char ret_text[TB_PEER_TEXT_SIZE])
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char host[INET6_ADDRSTRLEN], port[6];
 
-    (void)snprintf(ret_text, TB_NET_ADDRESS_SIZE, "?");
+    (void)snprintf(ret_text, TB_PEER_TEXT_SIZE, "?");
     if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
         getnameinfo((const struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
-    (void)snprintf(ret_text, TB_NET_ADDRESS_SIZE,
+    (void)snprintf(ret_text, TB_PEER_TEXT_SIZE,
                    address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
@@ -81,16 +81,16 @@ static int bound_port(int fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-enum tb_code tb_net_listen(const char *listen, int *ret_fd, int *ret_port, struct tb_error *err)
+enum tb_code tb_listen_open(const char *listen, int *ret_fd, int *ret_port, struct tb_error *err)
 {
-    char host[TB_NET_HOST_SIZE], port[6];
+    char host[TB_LISTEN_HOST_SIZE], port[6];
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int fd = -1;
 
-    if (!tb_net_split(listen, host, port))
+    if (!tb_listen_split(listen, host, port))
         return tb_error_set(err, TB_INVALID, "http.listen %s: not host:port", listen);
     int rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
     if (rc != 0)
@@ -135,44 +135,44 @@ static bool bytes_are_loopback(const uint8_t bytes[16])
     return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && bytes[12] == 127);
 }
 
-bool tb_net_is_loopback(const struct sockaddr *address)
+bool tb_address_is_loopback(const struct sockaddr *address)
 {
     uint8_t bytes[16];
 
     return !address_bytes(address, bytes) || bytes_are_loopback(bytes);
 }
 
-bool tb_net_text_is_loopback(const char *address)
+bool tb_address_text_is_loopback(const char *address)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 
     if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-        return tb_net_is_loopback((const struct sockaddr *)&v4);
+        return tb_address_is_loopback((const struct sockaddr *)&v4);
     if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-        return tb_net_is_loopback((const struct sockaddr *)&v6);
+        return tb_address_is_loopback((const struct sockaddr *)&v6);
     return false;
 }
 
-static struct tb_peer **bucket_of(struct tb_peers *peers, const uint8_t bytes[16])
+static struct tb_address_count **bucket_of(struct tb_address_limit *peers, const uint8_t bytes[16])
 {
     uint32_t hash = 2166136261U; /* FNV-1a */
 
     for (int i = 0; i < 16; i++)
         hash = (hash ^ bytes[i]) * 16777619U;
-    return &peers->buckets[hash % TB_PEER_BUCKETS];
+    return &peers->buckets[hash % TB_ADDRESS_LIMIT_BUCKETS];
 }
 
-bool tb_peers_enter(struct tb_peers *peers, const struct sockaddr *address,
-                    struct tb_peer **ret_peer)
+bool tb_address_limit_add(struct tb_address_limit *peers, const struct sockaddr *address,
+                          struct tb_address_count **ret_peer)
 {
     uint8_t bytes[16];
 
     *ret_peer = NULL;
     if (!address_bytes(address, bytes) || bytes_are_loopback(bytes))
         return true;
-    struct tb_peer **bucket = bucket_of(peers, bytes);
-    struct tb_peer *peer = *bucket;
+    struct tb_address_count **bucket = bucket_of(peers, bytes);
+    struct tb_address_count *peer = *bucket;
     while (peer != NULL && memcmp(peer->address, bytes, 16) != 0)
         peer = peer->next;
     if (peer != NULL && peer->count >= peers->max)
@@ -190,11 +190,11 @@ bool tb_peers_enter(struct tb_peers *peers, const struct sockaddr *address,
     return true;
 }
 
-void tb_peers_leave(struct tb_peers *peers, struct tb_peer *peer)
+void tb_address_limit_remove(struct tb_address_limit *peers, struct tb_address_count *peer)
 {
     if (peer == NULL || --peer->count > 0)
         return;
-    struct tb_peer **at = bucket_of(peers, peer->address);
+    struct tb_address_count **at = bucket_of(peers, peer->address);
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;

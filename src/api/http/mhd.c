@@ -16,21 +16,21 @@
  */
 #define ASK_AGAIN_MS 1
 
-void tb_server_let_go(struct tb_server *server, struct tb_exchange *x)
+void tb_mhd_release(struct tb_mhd_server *server, struct tb_request *req)
 {
-    if (x->conn != NULL || x->at_worker)
+    if (req->conn != NULL || req->at_worker)
         return;
-    if (server->spare_count >= FREE_MAX) {
-        tb_exchange_free(x);
+    if (server->free_count >= FREE_MAX) {
+        tb_request_free(req);
         return;
     }
-    tb_exchange_clear(x);
-    x->next_done = server->spare;
-    server->spare = x;
-    server->spare_count++;
+    tb_request_clear(req);
+    req->next_done = server->spare;
+    server->spare = req;
+    server->free_count++;
 }
 
-struct tb_conn *tb_server_conn_of(struct MHD_Connection *mhd)
+struct tb_conn *tb_mhd_conn_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -43,7 +43,7 @@ static int socket_of(struct MHD_Connection *mhd)
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-static void add_conn(struct tb_server *server, struct tb_conn *conn)
+static void add_conn(struct tb_mhd_server *server, struct tb_conn *conn)
 {
     conn->next = server->conns;
     if (conn->next != NULL)
@@ -53,7 +53,7 @@ static void add_conn(struct tb_server *server, struct tb_conn *conn)
     server->unstarted_count++;
 }
 
-static void remove_conn(struct tb_server *server, struct tb_conn *conn)
+static void remove_conn(struct tb_mhd_server *server, struct tb_conn *conn)
 {
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
@@ -62,7 +62,7 @@ static void remove_conn(struct tb_server *server, struct tb_conn *conn)
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
     server->conn_count -= !conn->left;
-    tb_peers_leave(&server->door.peers, conn->peer);
+    tb_address_limit_remove(&server->acceptor.peers, conn->peer);
     free(conn);
 }
 
@@ -70,7 +70,7 @@ static void remove_conn(struct tb_server *server, struct tb_conn *conn)
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct tb_server *server = cls;
+    struct tb_mhd_server *server = cls;
     struct tb_conn *conn = server->conns;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -85,7 +85,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 }
 
 /* Connections that the library closed instead of starting them, without telling us. */
-static void remove_unstarted(struct tb_server *server)
+static void remove_unstarted(struct tb_mhd_server *server)
 {
     struct tb_conn *next;
 
@@ -99,20 +99,20 @@ static void remove_unstarted(struct tb_server *server)
     }
 }
 
-void tb_server_answer(struct tb_server *server, struct tb_exchange *x)
+void tb_mhd_answer(struct tb_mhd_server *server, struct tb_request *req)
 {
-    x->reply.ready = true;
+    req->reply.ready = true;
     server->moved = true;
-    if (!x->suspended)
+    if (!req->suspended)
         return;
-    x->suspended = false;
-    MHD_resume_connection(x->conn->mhd);
+    req->suspended = false;
+    MHD_resume_connection(req->conn->mhd);
 }
 
-enum tb_code tb_server_new(const struct tb_server_options *options, struct tb_server **ret_server,
-                           struct tb_error *err)
+enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_server **ret_server,
+                        struct tb_error *err)
 {
-    struct tb_server *server = calloc(1, sizeof(*server));
+    struct tb_mhd_server *server = calloc(1, sizeof(*server));
 
     if (server == NULL)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -120,109 +120,109 @@ enum tb_code tb_server_new(const struct tb_server_options *options, struct tb_se
     /* Host and target are judged by the guard, whose answer is problem+json: not strict here. */
     server->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE | MHD_USE_TURBO, 0, NULL,
-        NULL, tb_server_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_server_on_completed,
-        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
-        tb_server_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        NULL, tb_mhd_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_mhd_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
+        tb_mhd_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA, MHD_OPTION_END);
     if (server->mhd == NULL) {
         free(server);
         return tb_error_set(err, TB_INTERNAL, "libmicrohttpd does not start");
     }
-    tb_door_init(&server->door, options->listen_fd, options->connections_max,
-                 options->connections_per_address_max);
+    tb_acceptor_init(&server->acceptor, options->listen_fd, options->connections_max,
+                     options->connections_per_address_max);
     *ret_server = server;
     return TB_OK;
 }
 
-void tb_server_free(struct tb_server *server)
+void tb_mhd_free(struct tb_mhd_server *server)
 {
     if (server == NULL)
         return;
     MHD_stop_daemon(server->mhd);
     while (server->spare != NULL) {
-        struct tb_exchange *x = server->spare;
-        server->spare = x->next_done;
-        tb_exchange_free(x);
+        struct tb_request *req = server->spare;
+        server->spare = req->next_done;
+        tb_request_free(req);
     }
-    tb_door_close(&server->door);
+    tb_acceptor_close(&server->acceptor);
     free(server);
 }
 
-int tb_server_event_fd(const struct tb_server *server)
+int tb_mhd_event_fd(const struct tb_mhd_server *server)
 {
     return MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
-int tb_server_listen_fd(const struct tb_server *server)
+int tb_mhd_listen_fd(const struct tb_mhd_server *server)
 {
-    return server->door.listen_fd;
+    return server->acceptor.listen_fd;
 }
 
-static void admit(struct tb_server *server, const struct tb_guest *guest)
+static void admit(struct tb_mhd_server *server, const struct tb_accepted *accepted)
 {
     struct tb_conn *conn = calloc(1, sizeof(*conn));
 
     if (conn == NULL) {
-        tb_peers_leave(&server->door.peers, guest->peer);
-        tb_door_turn_away(guest->fd);
+        tb_address_limit_remove(&server->acceptor.peers, accepted->peer);
+        tb_acceptor_reject(accepted->fd);
         return;
     }
-    conn->fd = guest->fd;
-    conn->peer = guest->peer;
+    conn->fd = accepted->fd;
+    conn->peer = accepted->peer;
     tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
     add_conn(server, conn);
     /* On failure the library closes the socket, and remove_unstarted removes the connection. If
      * the next socket has the same number, on_connection finds that one first: it is the newest.
      */
-    (void)MHD_add_connection(server->mhd, guest->fd, (const struct sockaddr *)&guest->address,
-                             guest->address_len);
+    (void)MHD_add_connection(server->mhd, accepted->fd,
+                             (const struct sockaddr *)&accepted->address, accepted->address_len);
 }
 
-void tb_server_step(struct tb_server *server, int64_t now_ms, bool accept)
+void tb_mhd_step(struct tb_mhd_server *server, int64_t now_ms, bool accept)
 {
-    struct tb_guest guest;
+    struct tb_accepted accepted;
 
     server->now_ms = now_ms;
     server->moved = false;
-    for (int i = 0; accept && i < ACCEPT_MAX && server->door.listen_fd >= 0; i++) {
+    for (int i = 0; accept && i < ACCEPT_MAX && server->acceptor.listen_fd >= 0; i++) {
         size_t present = server->conn_count + server->upgraded_count;
-        if (!tb_door_next(&server->door, (int64_t)present, &guest))
+        if (!tb_acceptor_next(&server->acceptor, (int64_t)present, &accepted))
             break;
-        admit(server, &guest);
+        admit(server, &accepted);
     }
     (void)MHD_run(server->mhd);
     remove_unstarted(server);
 }
 
-int tb_server_wait_ms(struct tb_server *server)
+int tb_mhd_wait_ms(struct tb_mhd_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
     if (MHD_get_timeout(server->mhd, &wait_ms) != MHD_YES)
         return -1;
-    return server->asked_again > 0 && !server->moved ? ASK_AGAIN_MS : 0;
+    return server->polled > 0 && !server->moved ? ASK_AGAIN_MS : 0;
 }
 
-void tb_server_sweep(struct tb_server *server, int64_t now_ms)
+void tb_mhd_sweep(struct tb_mhd_server *server, int64_t now_ms)
 {
     tb_conn_sweep(server->conns, &server->options.times, now_ms);
 }
 
-void tb_server_part(struct tb_server *server, struct tb_peer *peer)
+void tb_mhd_upgraded_closed(struct tb_mhd_server *server, struct tb_address_count *peer)
 {
     server->upgraded_count--;
-    tb_peers_leave(&server->door.peers, peer);
+    tb_address_limit_remove(&server->acceptor.peers, peer);
 }
 
-size_t tb_server_connections(const struct tb_server *server)
+size_t tb_mhd_connections(const struct tb_mhd_server *server)
 {
     return server->conn_count;
 }
 
-void tb_server_drain(struct tb_server *server)
+void tb_mhd_drain(struct tb_mhd_server *server)
 {
     server->draining = true;
-    tb_door_close(&server->door);
+    tb_acceptor_close(&server->acceptor);
     tb_conn_end_idle(server->conns);
 }

@@ -10,18 +10,18 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 
 /* A page that the operator listed reads our answers though it comes from elsewhere (the Fetch
  * standard's CORS); before a command its browser asks by OPTIONS. There are no credentials. */
-static void add_headers_for_page(struct MHD_Response *response, const struct tb_exchange *x)
+static void add_headers_for_page(struct MHD_Response *response, const struct tb_request *req)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf origin = {0};
 
-    if (x->origin != TB_ORIGIN_LISTED)
+    if (req->origin != TB_ORIGIN_LISTED)
         return;
-    tb_buf_add_str(&origin, x->head.origin);
+    tb_buf_add_str(&origin, req->head.origin);
     if (!tb_buf_ok(&origin))
         return;
     add_header(response, "Access-Control-Allow-Origin", origin.data);
-    if (x->method == TB_OPTIONS && x->reply.allow != NULL) {
-        add_header(response, "Access-Control-Allow-Methods", x->reply.allow);
+    if (req->method == TB_OPTIONS && req->reply.allow != NULL) {
+        add_header(response, "Access-Control-Allow-Methods", req->reply.allow);
         add_header(response, "Access-Control-Allow-Headers",
                    "Content-Type, Idempotency-Key, If-Match, Traceparent");
         add_header(response, "Access-Control-Max-Age", "600");
@@ -31,16 +31,16 @@ static void add_headers_for_page(struct MHD_Response *response, const struct tb_
     }
 }
 
-static void add_headers(struct tb_server *server, struct MHD_Response *response,
-                        struct tb_exchange *x)
+static void add_headers(struct tb_mhd_server *server, struct MHD_Response *response,
+                        struct tb_request *req)
 {
-    const struct tb_answer *answer = &x->reply.answer;
+    const struct tb_answer *answer = &req->reply.answer;
     char text[64];
 
     if (answer->body.len > 0) {
         const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
         add_header(response, "Content-Type",
-                   x->reply.content_type != NULL ? x->reply.content_type : type);
+                   req->reply.content_type != NULL ? req->reply.content_type : type);
     }
     if (answer->version > 0) {
         (void)snprintf(text, sizeof(text), "\"%lld\"", (long long)answer->version);
@@ -56,26 +56,26 @@ static void add_headers(struct tb_server *server, struct MHD_Response *response,
         (void)snprintf(text, sizeof(text), "%d", answer->retry_after_s);
         add_header(response, "Retry-After", text);
     }
-    if (x->reply.allow != NULL)
-        add_header(response, "Allow", x->reply.allow);
-    if (x->reply.link.len > 0)
-        add_header(response, "Link", x->reply.link.data);
+    if (req->reply.allow != NULL)
+        add_header(response, "Allow", req->reply.allow);
+    if (req->reply.link.len > 0)
+        add_header(response, "Link", req->reply.link.data);
     if (answer->status == 426) {
         add_header(response, "Upgrade", "websocket");
         add_header(response, "Sec-WebSocket-Version", "13");
     }
-    if (x->reply.close || server->draining)
+    if (req->reply.close || server->draining)
         add_header(response, "Connection", "close");
-    add_headers_for_page(response, x);
+    add_headers_for_page(response, req);
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Cache-Control", "no-store");
 }
 
-static void add_upgrade_headers(struct MHD_Response *response, const struct tb_exchange *x)
+static void add_upgrade_headers(struct MHD_Response *response, const struct tb_request *req)
 {
     add_header(response, "Upgrade", "websocket");
-    add_header(response, "Sec-WebSocket-Accept", x->reply.ws_accept);
-    if (x->head.ws.protocol)
+    add_header(response, "Sec-WebSocket-Accept", req->reply.ws_accept);
+    if (req->head.ws.protocol)
         add_header(response, "Sec-WebSocket-Protocol", TB_WS_SUBPROTOCOL);
 }
 
@@ -85,13 +85,13 @@ static void add_upgrade_headers(struct MHD_Response *response, const struct tb_e
 static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, const char *early,
                        size_t early_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
 {
-    struct tb_server *server = cls;
-    struct tb_conn *conn = tb_server_conn_of(mhd);
+    struct tb_mhd_server *server = cls;
+    struct tb_conn *conn = tb_mhd_conn_of(mhd);
     int fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
 
     (void)context;
     if (fd >= 0) {
-        struct tb_peer *peer = conn->peer;
+        struct tb_address_count *peer = conn->peer;
         conn->peer = NULL; /* its place goes along */
         conn->left = true;
         server->conn_count--;
@@ -101,48 +101,48 @@ static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, con
     (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
-static struct MHD_Response *upgrade(struct tb_server *server, const struct tb_exchange *x)
+static struct MHD_Response *upgrade(struct tb_mhd_server *server, const struct tb_request *req)
 {
     struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, server);
 
     if (response != NULL)
-        add_upgrade_headers(response, x);
+        add_upgrade_headers(response, req);
     return response;
 }
 
-static struct MHD_Response *reply(struct tb_server *server, struct tb_exchange *x)
+static struct MHD_Response *reply(struct tb_mhd_server *server, struct tb_request *req)
 {
-    struct tb_buf *body = &x->reply.answer.body;
+    struct tb_buf *body = &req->reply.answer.body;
     static char nothing[1];
-    /* The body lives until tb_server_on_completed: no copy. */
+    /* The body lives until tb_mhd_on_completed: no copy. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
 
     if (response != NULL)
-        add_headers(server, response, x);
+        add_headers(server, response, req);
     return response;
 }
 
-void tb_server_stop_asking(struct tb_server *server, struct tb_exchange *x)
+void tb_mhd_stop_polling(struct tb_mhd_server *server, struct tb_request *req)
 {
-    server->asked_again -= x->asked_again;
-    x->asked_again = false;
+    server->polled -= req->polled;
+    req->polled = false;
 }
 
-enum MHD_Result tb_server_send(struct tb_server *server, struct MHD_Connection *mhd,
-                               struct tb_exchange *x)
+enum MHD_Result tb_mhd_send(struct tb_mhd_server *server, struct MHD_Connection *mhd,
+                            struct tb_request *req)
 {
-    int status = x->reply.answer.status;
-    struct MHD_Response *response = status == 101 ? upgrade(server, x) : reply(server, x);
+    int status = req->reply.answer.status;
+    struct MHD_Response *response = status == 101 ? upgrade(server, req) : reply(server, req);
 
     if (response == NULL)
         return MHD_NO;
     server->moved = true;
-    tb_server_stop_asking(server, x);
-    tb_conn_enter(x->conn, TB_PHASE_REPLY,
+    tb_mhd_stop_polling(server, req);
+    tb_conn_enter(req->conn, TB_PHASE_REPLY,
                   server->now_ms + TB_CONN_REPLY_MS +
-                      (int64_t)(x->reply.answer.body.len / TB_CONN_REPLY_BYTES_PER_S) * 1000);
-    server->options.replied(server->options.ctx, x);
+                      (int64_t)(req->reply.answer.body.len / TB_CONN_REPLY_BYTES_PER_S) * 1000);
+    server->options.replied(server->options.ctx, req);
     enum MHD_Result rc = MHD_queue_response(mhd, (unsigned int)status, response);
     MHD_destroy_response(response);
     return rc;

@@ -30,7 +30,7 @@ void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, co
 void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *pointer,
                     const char *fault)
 {
-    struct tb_faults faults = {.list = {{tb_str_of(pointer), tb_str_of(fault)}}, .count = 1};
+    struct tb_field_errors faults = {.list = {{tb_str_of(pointer), tb_str_of(fault)}}, .count = 1};
 
     clear(reply);
     tb_answer_problem(&reply->answer, 422, detail, &faults);
@@ -40,7 +40,7 @@ void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *poin
 void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err)
 {
     clear(reply);
-    tb_answer_failed(&reply->answer, err, NULL);
+    tb_answer_from_error(&reply->answer, err, NULL);
     reply->ready = true;
 }
 

@@ -4,9 +4,9 @@
 /* A body larger than this is rare; its memory goes back at once. */
 #define KEEP_BYTES_MAX 65536
 
-struct tb_exchange *tb_exchange_new(void)
+struct tb_request *tb_request_new(void)
 {
-    return calloc(1, sizeof(struct tb_exchange));
+    return calloc(1, sizeof(struct tb_request));
 }
 
 static void recycle(struct tb_buf *buf)
@@ -24,30 +24,30 @@ void tb_reply_release(struct tb_reply *reply)
     *reply = (struct tb_reply){0};
 }
 
-void tb_exchange_clear(struct tb_exchange *x)
+void tb_request_clear(struct tb_request *req)
 {
-    struct tb_exchange fresh = {.target = x->target, .body = x->body, .arena = x->arena};
-    bool large = x->body.cap > KEEP_BYTES_MAX;
+    struct tb_request fresh = {.target = req->target, .body = req->body, .arena = req->arena};
+    bool large = req->body.cap > KEEP_BYTES_MAX;
 
-    tb_reply_release(&x->reply);
-    tb_reply_release(&x->lookup.found);
+    tb_reply_release(&req->reply);
+    tb_reply_release(&req->view_query.found);
     recycle(&fresh.target);
     recycle(&fresh.body);
     if (large)
         tb_arena_release(&fresh.arena);
     else
         tb_arena_clear(&fresh.arena);
-    *x = fresh;
+    *req = fresh;
 }
 
-void tb_exchange_free(struct tb_exchange *x)
+void tb_request_free(struct tb_request *req)
 {
-    if (x == NULL)
+    if (req == NULL)
         return;
-    tb_reply_release(&x->reply);
-    tb_reply_release(&x->lookup.found);
-    tb_buf_release(&x->target);
-    tb_buf_release(&x->body);
-    tb_arena_release(&x->arena);
-    free(x);
+    tb_reply_release(&req->reply);
+    tb_reply_release(&req->view_query.found);
+    tb_buf_release(&req->target);
+    tb_buf_release(&req->body);
+    tb_arena_release(&req->arena);
+    free(req);
 }

@@ -17,11 +17,11 @@
 #include "store/writer.h"
 
 struct tb_conn;
-struct tb_exchange;
+struct tb_request;
 
 #define TB_WS_SUBPROTOCOL "tillbox.v1"
 /* What asks for a WebSocket (RFC 6455, 4.2.1). */
-struct tb_ws_offer {
+struct tb_ws_handshake {
     bool upgrade;   /* Connection lists it */
     bool websocket; /* Upgrade lists it */
     bool protocol;  /* ours is among the subprotocols */
@@ -30,7 +30,7 @@ struct tb_ws_offer {
 /* What of the head concerns us. Absent: no such field. */
 struct tb_head {
     struct tb_str host, origin, idempotency_key, if_match, traceparent;
-    struct tb_ws_offer ws;
+    struct tb_ws_handshake ws;
     bool http_1_0;
     bool json;     /* the media type is JSON's */
     bool has_body; /* announced: a length above 0, or chunked */
@@ -51,19 +51,19 @@ struct tb_reply {
 };
 
 struct tb_api;
-struct tb_asker;
+struct tb_query_context;
 /* Finds the answer to x with one thread's readers. A reply that is not ready then may be so
  * later: its order has not come that far. */
-typedef void tb_find(struct tb_api *api, const struct tb_asker *asker, struct tb_exchange *x,
-                     struct tb_reply *reply);
+typedef void tb_query_fn(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply);
 
 /* What a query thread is asked, and what it found. */
-struct tb_lookup {
+struct tb_query {
     bool asked; /* a query thread has it, not the writer */
-    tb_find *find;
+    tb_query_fn *find;
     /* It is back, wanted or not, on the api thread; false: x is not to be answered now. NULL: it
      * is. */
-    bool (*landed)(struct tb_api *api, struct tb_exchange *x);
+    bool (*landed)(struct tb_api *api, struct tb_request *req);
     void *ctx; /* find's own */
     struct tb_list_filter list;
     struct tb_stats_filter sums;
@@ -73,7 +73,7 @@ struct tb_lookup {
     struct tb_reply found;
 };
 
-struct tb_exchange {
+struct tb_request {
     struct tb_conn *conn; /* NULL: the server has let go */
     enum tb_method method;
     struct tb_buf target;      /* as sent */
@@ -85,27 +85,27 @@ struct tb_exchange {
     char order_id[TB_UUID_SIZE];  /* the path's {id} */
     int64_t body_seen;            /* bytes of the body that came, kept or not */
     bool head_seen, served, discarding, cut_off;
-    bool soon;                   /* the answer comes in moments: not worth a suspension */
-    bool asked_again, suspended; /* until then, one of the two */
-    int64_t whole_ms;            /* when it had come whole */
+    bool soon;              /* the answer comes in moments: not worth a suspension */
+    bool polled, suspended; /* until then, one of the two */
+    int64_t whole_ms;       /* when it had come whole */
     struct tb_reply reply;
 
     bool at_worker;
-    void *owner;                    /* the struct tb_api, for the worker's way back */
-    struct tb_job job;              /* the writer's */
-    struct tb_exchange *next_asked; /* waiting for a query thread */
-    struct tb_lookup lookup;
+    void *owner;                   /* the struct tb_api, for the worker's way back */
+    struct tb_job job;             /* the writer's */
+    struct tb_request *next_asked; /* waiting for a query thread */
+    struct tb_query view_query;
     struct tb_arena arena;
-    int64_t taken_ms;                /* when the worker got it */
-    struct tb_exchange *next, *prev; /* in flight, in order of taken_ms */
-    struct tb_exchange *next_done;   /* on the way back; also the spare list's link */
+    int64_t taken_ms;               /* when the worker got it */
+    struct tb_request *next, *prev; /* in flight, in order of taken_ms */
+    struct tb_request *next_done;   /* on the way back; also the spare list's link */
     /* A long poll's (queries.c). */
-    struct tb_wait wait;
+    struct tb_waiter wait;
     int64_t seen_version; /* the last look's */
-    bool look_again;      /* news came while a query thread was looking */
+    bool query_again;     /* news came while a query thread was looking */
 };
 
 void tb_reply_release(struct tb_reply *reply);
-struct tb_exchange *tb_exchange_new(void);     /* NULL: out of memory */
-void tb_exchange_clear(struct tb_exchange *x); /* as new, memory kept where it is small */
-void tb_exchange_free(struct tb_exchange *x);
+struct tb_request *tb_request_new(void);       /* NULL: out of memory */
+void tb_request_clear(struct tb_request *req); /* as new, memory kept where it is small */
+void tb_request_free(struct tb_request *req);

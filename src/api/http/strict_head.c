@@ -6,7 +6,7 @@ static bool is_wildcard(const char *host)
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 || strcmp(host, "") == 0;
 }
 
-static void add_host(struct tb_hosts *hosts, struct tb_str host)
+static void add_host(struct tb_host_allowlist *hosts, struct tb_str host)
 {
     if (host.len == 0)
         return;
@@ -17,12 +17,12 @@ static void add_host(struct tb_hosts *hosts, struct tb_str host)
     tb_buf_addc(&hosts->names, '\0');
 }
 
-enum tb_code tb_hosts_init(struct tb_hosts *hosts, const char *listen_host, const char *allowed,
-                           struct tb_error *err)
+enum tb_code tb_host_allowlist_init(struct tb_host_allowlist *hosts, const char *listen_host,
+                                    const char *allowed, struct tb_error *err)
 {
     struct tb_str rest = tb_str_of(allowed != NULL ? allowed : ""), host;
 
-    *hosts = (struct tb_hosts){0};
+    *hosts = (struct tb_host_allowlist){0};
     if (listen_host != NULL && !is_wildcard(listen_host)) {
         if (strchr(listen_host, ':') != NULL)
             tb_buf_addf(&hosts->names, "[%s]%c", listen_host, '\0');
@@ -32,13 +32,13 @@ enum tb_code tb_hosts_init(struct tb_hosts *hosts, const char *listen_host, cons
     while (tb_list_next(&rest, &host))
         add_host(hosts, host);
     if (!tb_buf_ok(&hosts->names)) {
-        tb_hosts_release(hosts);
+        tb_host_allowlist_release(hosts);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     return TB_OK;
 }
 
-void tb_hosts_release(struct tb_hosts *hosts)
+void tb_host_allowlist_release(struct tb_host_allowlist *hosts)
 {
     tb_buf_release(&hosts->names);
 }
@@ -81,10 +81,10 @@ static bool is_loopback_name(struct tb_str name)
         return false;
     memcpy(text, name.ptr, name.len);
     text[name.len] = '\0';
-    return tb_net_text_is_loopback(text);
+    return tb_address_text_is_loopback(text);
 }
 
-bool tb_hosts_allow(struct tb_hosts *hosts, struct tb_str host)
+bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str host)
 {
     struct tb_str name = {NULL, 0};
 
@@ -106,19 +106,19 @@ bool tb_hosts_allow(struct tb_hosts *hosts, struct tb_str host)
     return good;
 }
 
-void tb_guard_begin(struct tb_guard *guard, struct tb_head *head)
+void tb_strict_head_init(struct tb_strict_head *guard, struct tb_head *head)
 {
-    *guard = (struct tb_guard){.head = head};
+    *guard = (struct tb_strict_head){.head = head};
     *head = (struct tb_head){0};
 }
 
-static void fail(struct tb_guard *guard, const char *fault)
+static void fail(struct tb_strict_head *guard, const char *fault)
 {
     if (guard->fault == NULL)
         guard->fault = fault;
 }
 
-static void take_length(struct tb_guard *guard, struct tb_str value)
+static void take_length(struct tb_strict_head *guard, struct tb_str value)
 {
     if (guard->length_count++ > 0)
         fail(guard, "More than one Content-Length.");
@@ -126,16 +126,16 @@ static void take_length(struct tb_guard *guard, struct tb_str value)
         fail(guard, "Content-Length is not a number.");
 }
 
-static void take_encoding(struct tb_guard *guard, struct tb_str value)
+static void take_encoding(struct tb_strict_head *guard, struct tb_str value)
 {
     if (guard->encoding_count++ > 0 || !tb_str_is(value, "chunked"))
         fail(guard, "Transfer-Encoding must be chunked, once.");
     guard->head->chunked = true;
 }
 
-static void take_ws(struct tb_guard *guard, struct tb_str name, struct tb_str value)
+static void take_ws(struct tb_strict_head *guard, struct tb_str name, struct tb_str value)
 {
-    struct tb_ws_offer *ws = &guard->head->ws;
+    struct tb_ws_handshake *ws = &guard->head->ws;
 
     if (tb_str_is(name, "sec-websocket-key")) {
         guard->ws_key_count++;
@@ -149,7 +149,7 @@ static void take_ws(struct tb_guard *guard, struct tb_str name, struct tb_str va
 }
 
 /* By first letter, since most fields are none of ours. */
-static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value)
+static void take(struct tb_strict_head *guard, struct tb_str name, struct tb_str value)
 {
     struct tb_head *head = guard->head;
 
@@ -207,7 +207,7 @@ static void take(struct tb_guard *guard, struct tb_str name, struct tb_str value
     }
 }
 
-void tb_guard_field(struct tb_guard *guard, struct tb_str name, struct tb_str value)
+void tb_strict_head_field(struct tb_strict_head *guard, struct tb_str name, struct tb_str value)
 {
     /* From the name's first byte to the value's last, and the CRLF. */
     guard->size += (size_t)(value.ptr - name.ptr) + value.len + 2;
@@ -222,18 +222,19 @@ void tb_guard_field(struct tb_guard *guard, struct tb_str name, struct tb_str va
     take(guard, name, value);
 }
 
-static void judge_host(struct tb_guard *guard, struct tb_hosts *hosts)
+static void judge_host(struct tb_strict_head *guard, struct tb_host_allowlist *hosts)
 {
     if (guard->host_count > 1)
         fail(guard, "More than one Host.");
     else if (guard->host_count == 0 && !guard->head->http_1_0)
         fail(guard, "Host is missing.");
-    else if (guard->host_count == 1 && !tb_hosts_allow(hosts, guard->head->host))
+    else if (guard->host_count == 1 && !tb_host_allowlist_allows(hosts, guard->head->host))
         fail(guard, "Host is not one this server answers to; see http.allowed_hosts.");
 }
 
-const char *tb_guard_end(struct tb_guard *guard, struct tb_hosts *hosts, const char *method,
-                         struct tb_str target, const char *version, size_t head_size)
+const char *tb_strict_head_finish(struct tb_strict_head *guard, struct tb_host_allowlist *hosts,
+                                  const char *method, struct tb_str target, const char *version,
+                                  size_t head_size)
 {
     struct tb_head *head = guard->head;
     size_t line = strlen(method) + 1 + target.len + 1 + strlen(version) + 2;

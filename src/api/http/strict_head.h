@@ -5,35 +5,36 @@
  * bytes. It tells how long the head was: a head whose fields, separated as the standard has it,
  * add up to another length held something of that kind.
  *
- * Thread:  pure; struct tb_hosts is read-only but for a memo of the last good Host (api thread).
- * Memory:  fields are borrowed.
- * Errors:  a fault is a sentence for the client; NULL: none.
- * Units:   bytes. */
+ * Thread:  pure; struct tb_host_allowlist is read-only but for a memo of the last good Host (api
+ * thread). Memory:  fields are borrowed. Errors:  a fault is a sentence for the client; NULL:
+ * none. Units:   bytes. */
 #pragma once
 #include "api/http/request.h"
 
 /* The names we answer to: DNS rebinding makes a browser send others (PITFALLS X4). */
-struct tb_hosts {
+struct tb_host_allowlist {
     struct tb_buf names; /* lower case, each ended by a NUL; with or without a port */
     char last[80];       /* the last one found good */
     size_t last_len;
 };
 /* listen_host: NULL or a wildcard adds nothing. allowed: comma-separated. */
-TB_CHECKED enum tb_code tb_hosts_init(struct tb_hosts *hosts, const char *listen_host,
-                                      const char *allowed, struct tb_error *err);
-void tb_hosts_release(struct tb_hosts *hosts);
-bool tb_hosts_allow(struct tb_hosts *hosts, struct tb_str host);
+TB_CHECKED enum tb_code tb_host_allowlist_init(struct tb_host_allowlist *hosts,
+                                               const char *listen_host, const char *allowed,
+                                               struct tb_error *err);
+void tb_host_allowlist_release(struct tb_host_allowlist *hosts);
+bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str host);
 
-struct tb_guard {
+struct tb_strict_head {
     struct tb_head *head;
     unsigned host_count, origin_count, ws_key_count, ws_version_count;
     unsigned length_count, encoding_count, key_count, match_count, type_count;
     size_t size; /* of the fields as they should have been sent */
     const char *fault;
 };
-void tb_guard_begin(struct tb_guard *guard, struct tb_head *head);
+void tb_strict_head_init(struct tb_strict_head *guard, struct tb_head *head);
 /* name and value point into the head as it was received. */
-void tb_guard_field(struct tb_guard *guard, struct tb_str name, struct tb_str value);
+void tb_strict_head_field(struct tb_strict_head *guard, struct tb_str name, struct tb_str value);
 /* target is what stood in the request line; head_size as the library counted. */
-const char *tb_guard_end(struct tb_guard *guard, struct tb_hosts *hosts, const char *method,
-                         struct tb_str target, const char *version, size_t head_size);
+const char *tb_strict_head_finish(struct tb_strict_head *guard, struct tb_host_allowlist *hosts,
+                                  const char *method, struct tb_str target, const char *version,
+                                  size_t head_size);

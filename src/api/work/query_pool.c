@@ -2,70 +2,72 @@
 #include "api/context.h"
 #include <signal.h>
 
-static void find(const struct tb_lookup_thread *thread, struct tb_exchange *x)
+static void find(const struct tb_query_thread *thread, struct tb_request *req)
 {
     struct tb_api *api = thread->pool->api;
 
     if (!atomic_load(&thread->pool->ending))
-        x->lookup.find(api, &thread->asker, x, &x->lookup.found);
-    tb_api_return(api, x);
+        req->view_query.find(api, &thread->context, req, &req->view_query.found);
+    tb_completion_post(api, req);
 }
 
 /* The next one; NULL: the pool ends, and nothing is left. */
-static struct tb_exchange *take(struct tb_lookups *pool)
+static struct tb_request *take(struct tb_query_pool *pool)
 {
-    struct tb_exchange *x;
+    struct tb_request *req;
 
     (void)pthread_mutex_lock(&pool->lock);
     while (pool->first == NULL && !atomic_load(&pool->ending))
         (void)pthread_cond_wait(&pool->asked, &pool->lock);
-    x = pool->first;
-    if (x != NULL) {
-        pool->first = x->next_asked;
+    req = pool->first;
+    if (req != NULL) {
+        pool->first = req->next_asked;
         pool->waiting--;
-        x->next_asked = NULL;
+        req->next_asked = NULL;
     }
     (void)pthread_mutex_unlock(&pool->lock);
-    return x;
+    return req;
 }
 
-/* Query thread. Owns its asker's readers. From others: tb_lookups_ask and tb_lookups_stop. */
+/* Query thread. Owns its asker's readers. From others: tb_query_pool_add and tb_query_pool_stop.
+ */
 static void *lookup_main(void *arg)
 {
-    struct tb_lookup_thread *thread = arg;
-    struct tb_exchange *x;
+    struct tb_query_thread *thread = arg;
+    struct tb_request *req;
 
-    while ((x = take(thread->pool)) != NULL)
-        find(thread, x);
+    while ((req = take(thread->pool)) != NULL)
+        find(thread, req);
     return NULL;
 }
 
-static int start_thread(struct tb_lookups *lookups, const struct tb_asker *asker)
+static int start_thread(struct tb_query_pool *pool, const struct tb_query_context *context)
 {
-    struct tb_lookup_thread *thread = &lookups->threads[lookups->thread_count];
+    struct tb_query_thread *thread = &pool->threads[pool->thread_count];
 
-    *thread = (struct tb_lookup_thread){.pool = lookups, .asker = *asker};
+    *thread = (struct tb_query_thread){.pool = pool, .context = *context};
     int failed = pthread_create(&thread->thread, NULL, lookup_main, thread);
-    lookups->thread_count += failed == 0;
+    pool->thread_count += failed == 0;
     return failed;
 }
 
-enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api,
-                              const struct tb_asker askers[TB_ASKERS_MAX], struct tb_error *err)
+enum tb_code tb_query_pool_start(struct tb_query_pool *pool, struct tb_api *api,
+                                 const struct tb_query_context askers[TB_QUERY_CONTEXTS_MAX],
+                                 struct tb_error *err)
 {
     sigset_t all, before;
     int failed = 0;
 
-    lookups->api = api;
-    TB_ASSERT(pthread_mutex_init(&lookups->lock, NULL) == 0);
-    TB_ASSERT(pthread_cond_init(&lookups->asked, NULL) == 0);
-    lookups->inited = true;
+    pool->api = api;
+    TB_ASSERT(pthread_mutex_init(&pool->lock, NULL) == 0);
+    TB_ASSERT(pthread_cond_init(&pool->asked, NULL) == 0);
+    pool->inited = true;
     /* Signals are for the thread that stops us, never for these. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (size_t i = 0; i < TB_ASKERS_MAX && failed == 0; i++) {
+    for (size_t i = 0; i < TB_QUERY_CONTEXTS_MAX && failed == 0; i++) {
         if (askers[i].view != NULL)
-            failed = start_thread(lookups, &askers[i]);
+            failed = start_thread(pool, &askers[i]);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed == 0)
@@ -73,37 +75,37 @@ enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api,
     return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a query thread");
 }
 
-void tb_lookups_stop(struct tb_lookups *lookups)
+void tb_query_pool_stop(struct tb_query_pool *pool)
 {
-    if (!lookups->inited)
+    if (!pool->inited)
         return;
-    (void)pthread_mutex_lock(&lookups->lock);
-    atomic_store(&lookups->ending, true);
-    (void)pthread_cond_broadcast(&lookups->asked);
-    (void)pthread_mutex_unlock(&lookups->lock);
-    for (size_t i = 0; i < lookups->thread_count; i++)
-        (void)pthread_join(lookups->threads[i].thread, NULL);
-    (void)pthread_cond_destroy(&lookups->asked);
-    (void)pthread_mutex_destroy(&lookups->lock);
-    lookups->inited = false;
+    (void)pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->ending, true);
+    (void)pthread_cond_broadcast(&pool->asked);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->thread_count; i++)
+        (void)pthread_join(pool->threads[i].thread, NULL);
+    (void)pthread_cond_destroy(&pool->asked);
+    (void)pthread_mutex_destroy(&pool->lock);
+    pool->inited = false;
 }
 
-bool tb_lookups_ask(struct tb_lookups *lookups, struct tb_exchange *x)
+bool tb_query_pool_add(struct tb_query_pool *pool, struct tb_request *req)
 {
     bool room;
 
-    (void)pthread_mutex_lock(&lookups->lock);
-    room = lookups->waiting < TB_LOOKUPS_MAX;
+    (void)pthread_mutex_lock(&pool->lock);
+    room = pool->waiting < TB_QUERY_QUEUE_MAX;
     if (room) {
-        x->next_asked = NULL;
-        if (lookups->first == NULL)
-            lookups->first = x;
+        req->next_asked = NULL;
+        if (pool->first == NULL)
+            pool->first = req;
         else
-            lookups->last->next_asked = x;
-        lookups->last = x;
-        lookups->waiting++;
-        (void)pthread_cond_signal(&lookups->asked);
+            pool->last->next_asked = req;
+        pool->last = req;
+        pool->waiting++;
+        (void)pthread_cond_signal(&pool->asked);
     }
-    (void)pthread_mutex_unlock(&lookups->lock);
+    (void)pthread_mutex_unlock(&pool->lock);
     return room;
 }

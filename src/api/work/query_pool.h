@@ -13,31 +13,32 @@
 #include <stdatomic.h>
 
 /* Waiting; each may take a whole table's time, so more are better asked again later. */
-#define TB_LOOKUPS_MAX 64
+#define TB_QUERY_QUEUE_MAX 64
 
 struct tb_api;
-struct tb_lookups;
-struct tb_lookup_thread {
-    struct tb_lookups *pool;
-    struct tb_asker asker;
+struct tb_query_pool;
+struct tb_query_thread {
+    struct tb_query_pool *pool;
+    struct tb_query_context context;
     pthread_t thread;
 };
-struct tb_lookups {
+struct tb_query_pool {
     struct tb_api *api;
-    struct tb_lookup_thread threads[TB_ASKERS_MAX];
+    struct tb_query_thread threads[TB_QUERY_CONTEXTS_MAX];
     size_t thread_count;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t asked;
-    struct tb_exchange *first, *last; /* by next_asked */
+    struct tb_request *first, *last; /* by next_asked */
     size_t waiting;
     _Atomic bool ending;
     bool inited;
 };
 /* Askers without a view are left out. */
-TB_CHECKED enum tb_code tb_lookups_start(struct tb_lookups *lookups, struct tb_api *api,
-                                         const struct tb_asker askers[TB_ASKERS_MAX],
-                                         struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_query_pool_start(struct tb_query_pool *pool, struct tb_api *api,
+                    const struct tb_query_context askers[TB_QUERY_CONTEXTS_MAX],
+                    struct tb_error *err);
 /* What runs ends, what waits comes back as it is: nobody wants it any more. */
-void tb_lookups_stop(struct tb_lookups *lookups);
-/* x->lookup.find goes to a thread; it comes back by tb_api_return. */
-TB_CHECKED bool tb_lookups_ask(struct tb_lookups *lookups, struct tb_exchange *x);
+void tb_query_pool_stop(struct tb_query_pool *pool);
+/* x->lookup.find goes to a thread; it comes back by tb_completion_post. */
+TB_CHECKED bool tb_query_pool_add(struct tb_query_pool *pool, struct tb_request *req);

@@ -1,30 +1,31 @@
 #include "api/context.h"
 #include "api/http/problem.h"
 
-bool tb_find_elsewhere(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange *x,
-                       tb_find *find)
+bool tb_query_try_submit(struct tb_api *api, struct tb_query_pool *pool, struct tb_request *req,
+                         tb_query_fn *find)
 {
-    x->lookup.asked = true;
-    x->lookup.find = find;
-    tb_flight_begin(api, x);
-    if (tb_lookups_ask(pool, x))
+    req->view_query.asked = true;
+    req->view_query.find = find;
+    tb_inflight_add(api, req);
+    if (tb_query_pool_add(pool, req))
         return true;
-    tb_flight_cancel(api, x);
+    tb_inflight_remove(api, req);
     return false;
 }
 
-void tb_find_in(struct tb_api *api, struct tb_lookups *pool, struct tb_exchange *x, tb_find *find)
+void tb_query_submit(struct tb_api *api, struct tb_query_pool *pool, struct tb_request *req,
+                     tb_query_fn *find)
 {
-    if (!tb_find_elsewhere(api, pool, x, find))
-        tb_refuse_for_now(&x->reply, 503, 1, "Too much is asked for at once.");
+    if (!tb_query_try_submit(api, pool, req, find))
+        tb_refuse_for_now(&req->reply, 503, 1, "Too much is asked for at once.");
 }
 
-void tb_find_quickly(struct tb_api *api, struct tb_exchange *x, tb_find *find)
+void tb_query_run_or_submit(struct tb_api *api, struct tb_request *req, tb_query_fn *find)
 {
-    const struct tb_asker *here = &api->options.here;
+    const struct tb_query_context *here = &api->options.here;
 
     if (here->view != NULL)
-        find(api, here, x, &x->reply);
+        find(api, here, req, &req->reply);
     else
-        tb_find_in(api, &api->singles, x, find);
+        tb_query_submit(api, &api->singles, req, find);
 }

@@ -27,21 +27,21 @@ void tb_ws_conn_close(struct tb_ws *ws, struct tb_ws_conn *conn, enum tb_ws_code
     tb_ws_write_close(&ws->writer, &conn->out, code, reason);
     conn->state = TB_WS_CLOSING;
     conn->until_ms = ws->api->now_ms + TB_WS_CLOSE_MS;
-    tb_ws_make_due(ws, conn);
+    tb_ws_schedule(ws, conn);
 }
 
 static void subscribe(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str text)
 {
-    struct tb_ws_topic topic;
+    struct tb_ws_command topic;
     enum tb_ws_code wrong = TB_WS_POLICY;
     const char *fault = NULL;
 
-    if (!tb_ws_topic_parse(text, &topic, &wrong, &fault)) {
+    if (!tb_ws_command_parse(text, &topic, &wrong, &fault)) {
         tb_ws_conn_close(ws, conn, wrong, fault);
         return;
     }
     if (topic.order_id[0] == '\0') {
-        tb_ws_follow(ws, conn);
+        tb_ws_subscribe_all(ws, conn);
         return;
     }
     enum tb_code code = tb_ws_subscribe(ws, conn, topic.order_id);
@@ -61,7 +61,7 @@ static void take(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws_m
     case TB_WS_PING:
         tb_ws_write(&ws->writer, &conn->out, TB_WS_PONG,
                     (struct tb_str){message->control, message->control_len});
-        tb_ws_make_due(ws, conn);
+        tb_ws_schedule(ws, conn);
         return;
     case TB_WS_CLOSE: /* with the same code back (RFC 6455, 5.5.1) */
         tb_ws_conn_close(ws, conn, message->code, "");
@@ -81,8 +81,9 @@ void tb_ws_conn_read(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str by
 
     conn->heard_ms = ws->api->now_ms;
     conn->pinged = false;
-    tb_ws_read(&conn->reader, bytes.ptr, bytes.len);
-    while (conn->state == TB_WS_OPEN && tb_ws_next(&conn->reader, &message) != TB_WS_NOTHING)
+    tb_ws_reader_add(&conn->reader, bytes.ptr, bytes.len);
+    while (conn->state == TB_WS_OPEN &&
+           tb_ws_reader_next(&conn->reader, &message) != TB_WS_NOTHING)
         take(ws, conn, &message);
 }
 
@@ -130,7 +131,7 @@ static void write_what_is_due(struct tb_ws *ws, struct tb_ws_conn *conn)
         conn->pinged = true;
         conn->until_ms = ws->api->now_ms + TB_WS_PONG_MS;
     }
-    if (!tb_ws_write_news(ws, conn))
+    if (!tb_ws_write_changes(ws, conn))
         tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, TOO_SLOW);
 }
 
@@ -147,7 +148,7 @@ static void set_blocked(struct tb_ws *ws, struct tb_ws_conn *conn, bool blocked)
     watch(ws, conn);
 }
 
-void tb_ws_conn_turn(struct tb_ws *ws, struct tb_ws_conn *conn)
+void tb_ws_conn_write(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     write_what_is_due(ws, conn);
     if (!tb_buf_ok(&conn->out)) {
@@ -160,13 +161,14 @@ void tb_ws_conn_turn(struct tb_ws *ws, struct tb_ws_conn *conn)
     if (flushed && conn->state == TB_WS_CLOSING)
         (void)shutdown(conn->fd, SHUT_WR); /* and their end is waited for */
     set_blocked(ws, conn, !flushed);
-    if (flushed && conn->state == TB_WS_OPEN && tb_ws_has_news(ws, conn))
-        tb_ws_make_due(ws, conn);
+    if (flushed && conn->state == TB_WS_OPEN && tb_ws_has_changes(ws, conn))
+        tb_ws_schedule(ws, conn);
 }
 
 static bool was_overtaken(const struct tb_ws *ws, const struct tb_ws_conn *conn)
 {
-    return conn->follows && tb_news_end(&ws->api->waiters.news) - conn->place > TB_NEWS_MAX;
+    return conn->follows &&
+           tb_version_ring_end(&ws->api->waiters.news) - conn->place > TB_VERSION_RING_SIZE;
 }
 
 void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)
@@ -184,6 +186,6 @@ void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)
             tb_ws_drop(ws, conn);
     } else if (now_ms - conn->heard_ms >= TB_WS_PING_MS) {
         conn->ping_due = true;
-        tb_ws_make_due(ws, conn);
+        tb_ws_schedule(ws, conn);
     }
 }

@@ -13,7 +13,7 @@ void tb_ws_reader_release(struct tb_ws_reader *reader)
     *reader = (struct tb_ws_reader){0};
 }
 
-void tb_ws_read(struct tb_ws_reader *reader, const void *bytes, size_t len)
+void tb_ws_reader_add(struct tb_ws_reader *reader, const void *bytes, size_t len)
 {
     if (!reader->ended)
         tb_buf_add(&reader->bytes, bytes, len);
@@ -177,7 +177,7 @@ static void let_go(struct tb_ws_reader *reader)
         tb_buf_release(&reader->text);
 }
 
-enum tb_ws_kind tb_ws_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message)
+enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message)
 {
     enum tb_ws_kind kind = TB_WS_NOTHING;
     size_t at;

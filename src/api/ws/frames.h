@@ -58,9 +58,9 @@ struct tb_ws_message {
 };
 void tb_ws_reader_release(struct tb_ws_reader *reader);
 /* Bytes as they came. */
-void tb_ws_read(struct tb_ws_reader *reader, const void *bytes, size_t len);
+void tb_ws_reader_add(struct tb_ws_reader *reader, const void *bytes, size_t len);
 /* The next message of what was read; call until there is none. */
-enum tb_ws_kind tb_ws_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message);
+enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message);
 
 struct tb_ws_writer {
     void *frames; /* wslay's, between two frames always */

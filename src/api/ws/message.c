@@ -13,7 +13,7 @@ static bool refuse(enum tb_ws_code *ret_code, const char **ret_fault, enum tb_ws
     return false;
 }
 
-static bool take_topic(struct tb_str name, struct tb_ws_topic *ret_topic)
+static bool take_topic(struct tb_str name, struct tb_ws_command *ret_topic)
 {
     ret_topic->order_id[0] = '\0';
     if (tb_str_eq(name, TB_STR(ALL)))
@@ -24,8 +24,8 @@ static bool take_topic(struct tb_str name, struct tb_ws_topic *ret_topic)
                          ret_topic->order_id);
 }
 
-bool tb_ws_topic_parse(struct tb_str text, struct tb_ws_topic *ret_topic,
-                       enum tb_ws_code *ret_code, const char **ret_fault)
+bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_topic,
+                         enum tb_ws_code *ret_code, const char **ret_fault)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_error err = {0};
@@ -48,7 +48,7 @@ bool tb_ws_topic_parse(struct tb_str text, struct tb_ws_topic *ret_topic,
     return true;
 }
 
-void tb_ws_topic_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version)
+void tb_ws_add_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version)
 {
     tb_buf_adds(out, "{\"topic\":\"" ALL);
     if (!of_all) {

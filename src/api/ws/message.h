@@ -12,12 +12,12 @@
 #include "api/ws/frames.h"
 #include "base/values/uuid.h"
 
-struct tb_ws_topic {
+struct tb_ws_command {
     char order_id[TB_UUID_SIZE]; /* lower case; "": every order */
 };
 /* False: *ret_code and *ret_fault say why. */
-TB_CHECKED bool tb_ws_topic_parse(struct tb_str text, struct tb_ws_topic *ret_topic,
-                                  enum tb_ws_code *ret_code, const char **ret_fault);
+TB_CHECKED bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_topic,
+                                    enum tb_ws_code *ret_code, const char **ret_fault);
 /* Appends {"topic":…,"status":"ready","orderId":…,"version":…}. of_all: to a subscriber of every
  * order. */
-void tb_ws_topic_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version);
+void tb_ws_add_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version);

@@ -43,7 +43,7 @@ static void append_due(struct tb_ws *ws, struct tb_ws_conn *conn)
     ws->due_last = conn;
 }
 
-void tb_ws_make_due(struct tb_ws *ws, struct tb_ws_conn *conn)
+void tb_ws_schedule(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (!conn->blocked)
         append_due(ws, conn);
@@ -59,7 +59,7 @@ void tb_ws_drop(struct tb_ws *ws, struct tb_ws_conn *conn)
     /* The library may still hold a copy of the descriptor, and the watch with it. */
     (void)epoll_ctl(ws->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
     (void)close(conn->fd);
-    tb_server_part(ws->api->server, conn->peer);
+    tb_mhd_upgraded_closed(ws->api->server, conn->peer);
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
@@ -79,7 +79,7 @@ static void take_turns(struct tb_ws *ws, size_t max)
         if (conn->state == TB_WS_GONE)
             free(conn);
         else
-            tb_ws_conn_turn(ws, conn);
+            tb_ws_conn_write(ws, conn);
     }
 }
 
@@ -111,13 +111,13 @@ static bool watch_new(struct tb_ws *ws, struct tb_ws_conn *conn)
     return epoll_ctl(ws->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0;
 }
 
-void tb_ws_enter(struct tb_ws *ws, int fd, struct tb_peer *peer, struct tb_str early)
+void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *peer, struct tb_str early)
 {
     struct tb_ws_conn *conn = calloc(1, sizeof(*conn));
 
     if (conn == NULL) {
         (void)close(fd);
-        tb_server_part(ws->api->server, peer);
+        tb_mhd_upgraded_closed(ws->api->server, peer);
         return;
     }
     conn->fd = fd;
@@ -142,7 +142,7 @@ static void take_event(struct tb_ws *ws, const struct epoll_event *event)
     else if (event->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
         tb_ws_drop(ws, conn);
     else
-        tb_ws_conn_turn(ws, conn);
+        tb_ws_conn_write(ws, conn);
 }
 
 static void take_events(struct tb_ws *ws)
@@ -157,14 +157,14 @@ static void take_events(struct tb_ws *ws)
 /* Somebody has news for those who follow every order. */
 static void wake_followers(struct tb_ws *ws)
 {
-    uint64_t end = tb_news_end(&ws->api->waiters.news);
+    uint64_t end = tb_version_ring_end(&ws->api->waiters.news);
 
     if (end == ws->told_end || atomic_load(&ws->api->waiters.followers) == 0)
         return;
     ws->told_end = end;
     for (struct tb_ws_conn *conn = ws->conns; conn != NULL; conn = conn->next) {
         if (conn->follows)
-            tb_ws_make_due(ws, conn);
+            tb_ws_schedule(ws, conn);
     }
 }
 
@@ -178,9 +178,9 @@ void tb_ws_step(struct tb_ws *ws, bool readable)
     if (readable)
         take_events(ws);
     if (looks_here(ws))
-        tb_ws_look_here(ws);
+        tb_ws_read_initial(ws);
     wake_followers(ws);
-    take_turns(ws, TB_WS_TURNS_MAX);
+    take_turns(ws, TB_WS_WRITES_MAX);
 }
 
 int64_t tb_ws_next_ms(const struct tb_ws *ws)

@@ -36,21 +36,21 @@
 /* What a peer has for its part of the close. */
 #define TB_WS_CLOSE_MS 5000
 /* Connections told something in one round, so that requests do not wait for thousands of them. */
-#define TB_WS_TURNS_MAX 64
+#define TB_WS_WRITES_MAX 64
 /* Orders looked for in the view on this thread in one round, some 20 microseconds each. */
-#define TB_WS_LOOKS_MAX 64
+#define TB_WS_INITIAL_READS_MAX 64
 
 struct tb_api;
-struct tb_peer;
+struct tb_address_count;
 struct tb_ws_conn;
-struct tb_ws_sub;
+struct tb_ws_subscription;
 struct tb_ws {
     struct tb_api *api; /* borrowed */
     int epoll_fd;
     struct tb_ws_conn *conns;
     _Atomic size_t count;
     struct tb_ws_conn *due_first, *due_last; /* have something to be told */
-    struct tb_ws_sub *fresh;                 /* the view is still to be asked for them */
+    struct tb_ws_subscription *fresh;        /* the view is still to be asked for them */
     uint64_t told_end;                       /* of the news, as the followers know */
     int64_t look_ms;                         /* not before: the view could not be asked */
     struct tb_ws_writer writer;
@@ -60,7 +60,7 @@ TB_CHECKED enum tb_code tb_ws_init(struct tb_ws *ws, struct tb_api *api, struct 
 void tb_ws_release(struct tb_ws *ws);       /* ends all connections at once */
 int tb_ws_event_fd(const struct tb_ws *ws); /* readable: there is work */
 /* A connection whose 101 is sent; early: what came behind its request. */
-void tb_ws_enter(struct tb_ws *ws, int fd, struct tb_peer *peer, struct tb_str early);
+void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *peer, struct tb_str early);
 /* One round; readable: of the event fd. */
 void tb_ws_step(struct tb_ws *ws, bool readable);
 int64_t tb_ws_next_ms(const struct tb_ws *ws); /* when the next round is due; INT64_MAX: never */
@@ -68,5 +68,5 @@ void tb_ws_sweep(struct tb_ws *ws);            /* what is late; about once a sec
 void tb_ws_drain(struct tb_ws *ws);            /* closes all, with 1001 */
 size_t tb_ws_count(const struct tb_ws *ws);    /* connections */
 /* Up to max of the orders that the view is to be asked for; they are the caller's to ask for, and
- * the answers are news to tb_waiters_hear. */
-size_t tb_ws_take_fresh(struct tb_ws *ws, char (*ret_ids)[TB_UUID_SIZE], size_t max);
+ * the answers are news to tb_waiters_notify. */
+size_t tb_ws_take_initial_reads(struct tb_ws *ws, char (*ret_ids)[TB_UUID_SIZE], size_t max);

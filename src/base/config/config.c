@@ -7,11 +7,11 @@
 #define ENV_PREFIX "TILLBOX_"
 #define HOST_NAME_SIZE 256
 
-void tb_config_fault(struct tb_config_loader *loader, const char *format, ...)
+void tb_config_add_error(struct tb_config_loader *loader, const char *format, ...)
 {
     va_list args;
 
-    loader->faults++;
+    loader->error_count++;
     va_start(args, format);
     tb_buf_vaddf(loader->report, format, args);
     va_end(args);
@@ -37,8 +37,8 @@ static void set(struct tb_config_loader *loader, enum tb_config_key key, const c
     loader->config->keys[key].origin = origin;
 }
 
-void tb_config_take(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
-                    enum tb_config_origin origin, const char *where)
+void tb_config_set(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
+                   enum tb_config_origin origin, const char *where)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf allowed = {0};
     const struct tb_config_spec *spec = &tb_config_specs[key];
@@ -49,8 +49,8 @@ void tb_config_take(struct tb_config_loader *loader, enum tb_config_key key, con
         return;
     }
     tb_config_value_allowed(spec, &allowed);
-    tb_config_fault(loader, "%s: %s.%s = %s is not allowed; allowed: %s", where, spec->section,
-                    spec->key, text, tb_buf_str(&allowed).ptr);
+    tb_config_add_error(loader, "%s: %s.%s = %s is not allowed; allowed: %s", where, spec->section,
+                        spec->key, text, tb_buf_str(&allowed).ptr);
 }
 
 /* The host name as a node name: what is not allowed in one becomes '-'. */
@@ -120,13 +120,13 @@ static void take_variable(struct tb_config_loader *loader, const char *entry)
     while (key < TB_CONFIG_KEY_COUNT && !env_names(entry, &tb_config_specs[key]))
         key++;
     if (key < TB_CONFIG_KEY_COUNT)
-        tb_config_take(loader, (enum tb_config_key)key, equals + 1, TB_CONFIG_ENV,
-                       tb_buf_str(&name).ptr);
-    else if (!tb_config_take_property_variable(loader, entry, tb_buf_str(&name).ptr))
-        tb_config_fault(loader,
-                        "%s: unknown variable; " ENV_PREFIX "SECTION_KEY sets a key, such as "
-                        "TILLBOX_NODE_NAME ('tillbox config' lists the keys)",
-                        tb_buf_str(&name).ptr);
+        tb_config_set(loader, (enum tb_config_key)key, equals + 1, TB_CONFIG_ENV,
+                      tb_buf_str(&name).ptr);
+    else if (!tb_config_set_property_from_env(loader, entry, tb_buf_str(&name).ptr))
+        tb_config_add_error(loader,
+                            "%s: unknown variable; " ENV_PREFIX "SECTION_KEY sets a key, such as "
+                            "TILLBOX_NODE_NAME ('tillbox config' lists the keys)",
+                            tb_buf_str(&name).ptr);
 }
 
 static void take_environment(struct tb_config_loader *loader, char *const *env)
@@ -162,14 +162,14 @@ static const char *flag_value(struct tb_config_loader *loader, bool is_bool, int
         return "yes";
     if (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
         return argv[++*at];
-    tb_config_fault(loader, "%s: needs a value", argv[*at]);
+    tb_config_add_error(loader, "%s: needs a value", argv[*at]);
     return NULL;
 }
 
 static void report_argument(struct tb_config_loader *loader, const char *arg)
 {
     if (strncmp(arg, "--", 2) != 0) {
-        tb_config_fault(loader, "%s: unexpected argument; flags begin with --", arg);
+        tb_config_add_error(loader, "%s: unexpected argument; flags begin with --", arg);
         return;
     }
     tb_buf_addf(loader->report, "%.*s: unknown flag; there are --config", (int)strcspn(arg, "="),
@@ -178,7 +178,7 @@ static void report_argument(struct tb_config_loader *loader, const char *arg)
         if (tb_config_specs[i].flag)
             tb_buf_addf(loader->report, ", %s", tb_config_specs[i].flag);
     }
-    tb_config_fault(loader, "%s", "");
+    tb_config_add_error(loader, "%s", "");
 }
 
 static void collect_flags(struct tb_config_loader *loader, int argc, char *const *argv,
@@ -229,14 +229,14 @@ enum tb_code tb_config_load(int argc, char *const *argv, char *const *env,
     take_environment(&loader, env);
     for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++) {
         if (flags.values[i])
-            tb_config_take(&loader, (enum tb_config_key)i, flags.values[i], TB_CONFIG_FLAG,
-                           tb_config_specs[i].flag);
+            tb_config_set(&loader, (enum tb_config_key)i, flags.values[i], TB_CONFIG_FLAG,
+                          tb_config_specs[i].flag);
     }
     if (loader.out_of_memory || !tb_buf_ok(ret_report))
         return tb_error_set(err, TB_INTERNAL, "out of memory reading the configuration");
-    if (loader.faults > 0)
-        return tb_error_set(err, TB_INVALID, "the configuration has %zu fault%s", loader.faults,
-                            loader.faults == 1 ? "" : "s");
+    if (loader.error_count > 0)
+        return tb_error_set(err, TB_INVALID, "the configuration has %zu fault%s",
+                            loader.error_count, loader.error_count == 1 ? "" : "s");
     *ret_config = config;
     config = NULL;
     return TB_OK;

@@ -22,7 +22,7 @@ struct tb_config {
 struct tb_config_loader {
     struct tb_config *config;
     struct tb_buf *report;
-    size_t faults;
+    size_t error_count;
     bool out_of_memory;
 };
 
@@ -33,18 +33,18 @@ bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text,
 void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out);
 
 /* A line of the report. */
-void tb_config_fault(struct tb_config_loader *loader, const char *format, ...) TB_PRINTF(2, 3);
+void tb_config_add_error(struct tb_config_loader *loader, const char *format, ...) TB_PRINTF(2, 3);
 /* Takes a value, or reports it with `where` (file and line, variable or flag) in front. */
-void tb_config_take(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
-                    enum tb_config_origin origin, const char *where);
+void tb_config_set(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
+                   enum tb_config_origin origin, const char *where);
 /* The section of that name; TB_CONFIG_SECTION_COUNT: none. */
 enum tb_config_section tb_config_section_find(const char *name);
 /* Takes a property; where it is set already, a later origin wins and the same one is a fault. */
-void tb_config_take_property(struct tb_config_loader *loader, enum tb_config_section section,
-                             const char *key, const char *value, enum tb_config_origin origin,
-                             const char *where);
+void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_section section,
+                            const char *key, const char *value, enum tb_config_origin origin,
+                            const char *where);
 /* TILLBOX_SECTION_KEY=value of such a section; false: it is something else. */
-bool tb_config_take_property_variable(struct tb_config_loader *loader, const char *entry,
-                                      const char *where);
+bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char *entry,
+                                     const char *where);
 /* A file that must be there, unless it may be missing. */
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);

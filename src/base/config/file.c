@@ -40,8 +40,8 @@ static void report_unknown(struct ini_source *source, const char *section, const
             tb_buf_addf(&known, "%s%s", known.len ? ", " : "", tb_config_specs[i].key);
     }
     if (known.len > 0) {
-        tb_config_fault(source->loader, "%s:%d: unknown key %s; [%s] has %s", source->path,
-                        source->line, name, section, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader, "%s:%d: unknown key %s; [%s] has %s", source->path,
+                            source->line, name, section, tb_buf_str(&known).ptr);
         return;
     }
     for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++) {
@@ -52,11 +52,12 @@ static void report_unknown(struct ini_source *source, const char *section, const
     for (int i = 0; i < TB_CONFIG_SECTION_COUNT; i++)
         tb_buf_addf(&known, ", [%s]", tb_config_section_name((enum tb_config_section)i));
     if (*section)
-        tb_config_fault(source->loader, "%s:%d: %s is in an unknown section [%s]; there are %s",
-                        source->path, source->line, name, section, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader,
+                            "%s:%d: %s is in an unknown section [%s]; there are %s", source->path,
+                            source->line, name, section, tb_buf_str(&known).ptr);
     else
-        tb_config_fault(source->loader, "%s:%d: %s is in no section; there are %s", source->path,
-                        source->line, name, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader, "%s:%d: %s is in no section; there are %s",
+                            source->path, source->line, name, tb_buf_str(&known).ptr);
 }
 
 static int take_pair(void *user, const char *section, const char *name, const char *value)
@@ -71,23 +72,23 @@ static int take_pair(void *user, const char *section, const char *name, const ch
         return 1;
     if (properties != TB_CONFIG_SECTION_COUNT) {
         tb_buf_addf(&where, "%s:%d", source->path, source->line);
-        tb_config_take_property(source->loader, properties, name, value, TB_CONFIG_FILE,
-                                tb_buf_str(&where).ptr);
+        tb_config_set_property(source->loader, properties, name, value, TB_CONFIG_FILE,
+                               tb_buf_str(&where).ptr);
     } else if (key == TB_CONFIG_KEY_COUNT) {
         report_unknown(source, section, name);
     } else if (source->seen[key]) {
-        tb_config_fault(source->loader, "%s:%d: %s.%s is set in line %d already", source->path,
-                        source->line, section, name, source->seen[key]);
+        tb_config_add_error(source->loader, "%s:%d: %s.%s is set in line %d already", source->path,
+                            source->line, section, name, source->seen[key]);
     } else {
         source->seen[key] = source->line;
         tb_buf_addf(&where, "%s:%d", source->path, source->line);
-        tb_config_take(source->loader, key, value, TB_CONFIG_FILE, tb_buf_str(&where).ptr);
+        tb_config_set(source->loader, key, value, TB_CONFIG_FILE, tb_buf_str(&where).ptr);
     }
     return 1;
 }
 
 /* True if inih may have the line; what it would pass over in silence is a fault. */
-static bool look_at_line(struct ini_source *source, const char *line, size_t len)
+static bool check_line(struct ini_source *source, const char *line, size_t len)
 {
     size_t at = 0;
 
@@ -96,8 +97,8 @@ static bool look_at_line(struct ini_source *source, const char *line, size_t len
     if (at == len || line[at] == ';' || line[at] == '#')
         return true;
     if (len > LINE_MAX_BYTES - 2) {
-        tb_config_fault(source->loader, "%s:%d: a line of more than %d bytes", source->path,
-                        source->line, LINE_MAX_BYTES - 2);
+        tb_config_add_error(source->loader, "%s:%d: a line of more than %d bytes", source->path,
+                            source->line, LINE_MAX_BYTES - 2);
         return false;
     }
     if (line[at] != '[') {
@@ -110,8 +111,8 @@ static bool look_at_line(struct ini_source *source, const char *line, size_t len
     while (at < len && strchr(" \t\r\n", line[at]))
         at++;
     if (at < len && (!close || (line[at] != ';' && line[at] != '#'))) {
-        tb_config_fault(source->loader, "%s:%d: a section is [name] alone on its line",
-                        source->path, source->line);
+        tb_config_add_error(source->loader, "%s:%d: a section is [name] alone on its line",
+                            source->path, source->line);
         return close != NULL;
     }
     return true;
@@ -120,8 +121,8 @@ static bool look_at_line(struct ini_source *source, const char *line, size_t len
 static void end_line(struct ini_source *source)
 {
     if (source->wants_value)
-        tb_config_fault(source->loader, "%s:%d: neither [section] nor key = value", source->path,
-                        source->line);
+        tb_config_add_error(source->loader, "%s:%d: neither [section] nor key = value",
+                            source->path, source->line);
     source->wants_value = false;
 }
 
@@ -139,7 +140,7 @@ static char *next_line(char *buffer, int size, void *stream)
     len = (size_t)((newline ? newline + 1 : source->end) - source->at);
     source->line++;
     TB_ASSERT(size == LINE_MAX_BYTES);
-    if (look_at_line(source, source->at, len) && len < LINE_MAX_BYTES) {
+    if (check_line(source, source->at, len) && len < LINE_MAX_BYTES) {
         memcpy(buffer, source->at, len);
         buffer[len] = '\0';
     } else {
@@ -183,15 +184,15 @@ static void read_open_file(struct tb_config_loader *loader, const char *path, FI
         return;
     }
     if (ferror(file)) {
-        tb_config_fault(loader, "%s: cannot be read: %s", path, strerror(errno));
+        tb_config_add_error(loader, "%s: cannot be read: %s", path, strerror(errno));
         return;
     }
     if (text.len > FILE_MAX) {
-        tb_config_fault(loader, "%s: more than %d bytes is no configuration", path, FILE_MAX);
+        tb_config_add_error(loader, "%s: more than %d bytes is no configuration", path, FILE_MAX);
         return;
     }
     if (text.len > 0 && memchr(text.data, '\0', text.len)) {
-        tb_config_fault(loader, "%s: holds a NUL byte, so it is not a text", path);
+        tb_config_add_error(loader, "%s: holds a NUL byte, so it is not a text", path);
         return;
     }
     source.at = text.data;
@@ -208,7 +209,7 @@ void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool
 
     if (!file) {
         if (!may_be_missing || errno != ENOENT)
-            tb_config_fault(loader, "%s: cannot be opened: %s", path, strerror(errno));
+            tb_config_add_error(loader, "%s: cannot be opened: %s", path, strerror(errno));
         return;
     }
     read_open_file(loader, path, file);

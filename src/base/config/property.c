@@ -71,29 +71,31 @@ static void add(struct tb_config_loader *loader, enum tb_config_section section,
     loader->out_of_memory |= !at->key || !at->value;
 }
 
-void tb_config_take_property(struct tb_config_loader *loader, enum tb_config_section section,
-                             const char *key, const char *value, enum tb_config_origin origin,
-                             const char *where)
+void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_section section,
+                            const char *key, const char *value, enum tb_config_origin origin,
+                            const char *where)
 {
     static const struct tb_config_spec text = {.type = TB_CONFIG_TEXT, .max = VALUE_MAX};
     struct tb_config_property *last = NULL, *known = find(loader->config, section, key, &last);
     int64_t ignored;
 
     if (known && known->origin == origin)
-        tb_config_fault(loader, "%s: %s.%s is set already", where, names[section], key);
+        tb_config_add_error(loader, "%s: %s.%s is set already", where, names[section], key);
     else if (strlen(key) > KEY_MAX || !tb_config_value_parse(&text, value, &ignored))
-        tb_config_fault(loader,
-                        "%s: %s.%s is not allowed; allowed: a key of at most %d bytes and a text "
-                        "in UTF-8 without control characters, at most %d bytes",
-                        where, names[section], key, KEY_MAX, VALUE_MAX);
+        tb_config_add_error(
+            loader,
+            "%s: %s.%s is not allowed; allowed: a key of at most %d bytes and a text "
+            "in UTF-8 without control characters, at most %d bytes",
+            where, names[section], key, KEY_MAX, VALUE_MAX);
     else if (!known && loader->config->property_count == TB_CONFIG_PROPERTIES_MAX)
-        tb_config_fault(loader, "%s: more than %d properties", where, TB_CONFIG_PROPERTIES_MAX);
+        tb_config_add_error(loader, "%s: more than %d properties", where,
+                            TB_CONFIG_PROPERTIES_MAX);
     else
         add(loader, section, key, value, origin);
 }
 
-bool tb_config_take_property_variable(struct tb_config_loader *loader, const char *entry,
-                                      const char *where)
+bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char *entry,
+                                     const char *where)
 {
     static const char *const prefixes[TB_CONFIG_SECTION_COUNT] = {
         [TB_CONFIG_KAFKA_PROPERTIES] = "TILLBOX_KAFKA_PROPERTIES_",
@@ -110,8 +112,8 @@ bool tb_config_take_property_variable(struct tb_config_loader *loader, const cha
             continue;
         for (; *at != '='; at++)
             tb_buf_addc(&key, *at == '_' ? '.' : (char)tolower((unsigned char)*at));
-        tb_config_take_property(loader, (enum tb_config_section)i, tb_buf_str(&key).ptr, at + 1,
-                                TB_CONFIG_ENV, where);
+        tb_config_set_property(loader, (enum tb_config_section)i, tb_buf_str(&key).ptr, at + 1,
+                               TB_CONFIG_ENV, where);
         return true;
     }
     return false;

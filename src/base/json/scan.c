@@ -15,7 +15,7 @@ struct key {
 };
 
 struct scan {
-    struct tb_json_cursor in;
+    struct tb_json_input in;
     int depth, depth_max;
     size_t tokens;
     struct key *keys; /* a stack: the keys of the open objects; few, or on the heap */
@@ -30,7 +30,7 @@ static enum tb_code scan_value(struct scan *scan, struct tb_json *node);
 
 static enum tb_code refuse(struct scan *scan, const char *what)
 {
-    return tb_json_refuse(&scan->in, what);
+    return tb_json_reject(&scan->in, what);
 }
 
 static enum tb_code out_of_memory(struct scan *scan)
@@ -79,7 +79,7 @@ static int compare_keys(const void *left, const void *right, void *ctx)
 
 static enum tb_code refuse_duplicate(struct scan *scan, const struct key *key)
 {
-    return tb_json_refuse_at(&scan->in, key->at, "the same key twice in one object");
+    return tb_json_reject_at(&scan->in, key->at, "the same key twice in one object");
 }
 
 static struct key *push_key(struct scan *scan)
@@ -387,7 +387,7 @@ enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree
     enum tb_code code;
 
     TB_ASSERT(depth_max >= 0 && depth_max <= TB_JSON_DEPTH_MAX);
-    scan.in = (struct tb_json_cursor){text.ptr, text.len, 0, err};
+    scan.in = (struct tb_json_input){text.ptr, text.len, 0, err};
     scan.depth = 0;
     scan.depth_max = depth_max;
     scan.tokens = 0;

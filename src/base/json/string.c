@@ -49,18 +49,18 @@ bool tb_utf8_valid(struct tb_str text)
     return true;
 }
 
-enum tb_code tb_json_refuse_at(struct tb_json_cursor *in, size_t at, const char *what)
+enum tb_code tb_json_reject_at(struct tb_json_input *in, size_t at, const char *what)
 {
     return tb_error_set(in->err, TB_INVALID, "JSON, byte %zu: %s", at, what);
 }
 
-enum tb_code tb_json_refuse(struct tb_json_cursor *in, const char *what)
+enum tb_code tb_json_reject(struct tb_json_input *in, const char *what)
 {
-    return tb_json_refuse_at(in, in->at, in->at < in->len ? what : "the text ends too early");
+    return tb_json_reject_at(in, in->at, in->at < in->len ? what : "the text ends too early");
 }
 
 /* The four hex digits at `at`, or -1. */
-static int32_t hex4(const struct tb_json_cursor *in, size_t at)
+static int32_t hex4(const struct tb_json_input *in, size_t at)
 {
     int32_t value = 0;
 
@@ -81,16 +81,16 @@ static int32_t hex4(const struct tb_json_cursor *in, size_t at)
     return value;
 }
 
-static enum tb_code scan_unicode_escape(struct tb_json_cursor *in)
+static enum tb_code scan_unicode_escape(struct tb_json_input *in)
 {
     int32_t unit = hex4(in, in->at + 2);
 
     if (unit < 0)
-        return tb_json_refuse(in, "\\u needs four hex digits");
+        return tb_json_reject(in, "\\u needs four hex digits");
     if (unit == 0)
-        return tb_json_refuse(in, "NUL is not allowed");
+        return tb_json_reject(in, "NUL is not allowed");
     if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return tb_json_refuse(in, "a lone surrogate is no character");
+        return tb_json_reject(in, "a lone surrogate is no character");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         size_t next = in->at + 6;
         int32_t low = -1;
@@ -98,17 +98,17 @@ static enum tb_code scan_unicode_escape(struct tb_json_cursor *in)
         if (in->len - next >= 6 && in->text[next] == '\\' && in->text[next + 1] == 'u')
             low = hex4(in, next + 2);
         if (low < 0xDC00 || low > 0xDFFF)
-            return tb_json_refuse(in, "a lone surrogate is no character");
+            return tb_json_reject(in, "a lone surrogate is no character");
         in->at += 6;
     }
     in->at += 6;
     return TB_OK;
 }
 
-static enum tb_code scan_escape(struct tb_json_cursor *in)
+static enum tb_code scan_escape(struct tb_json_input *in)
 {
     if (in->len - in->at < 2)
-        return tb_json_refuse_at(in, in->len, "the text ends too early");
+        return tb_json_reject_at(in, in->len, "the text ends too early");
     switch (in->text[in->at + 1]) {
     case '"':
     case '\\':
@@ -123,7 +123,7 @@ static enum tb_code scan_escape(struct tb_json_cursor *in)
     case 'u':
         return scan_unicode_escape(in);
     default:
-        return tb_json_refuse(in, "an escape that JSON does not have");
+        return tb_json_reject(in, "an escape that JSON does not have");
     }
 }
 
@@ -144,7 +144,7 @@ static bool eight_plain(const char *text)
 }
 
 /* Behind the characters that stand for themselves: nearly all there are. */
-static size_t skip_plain(const struct tb_json_cursor *in)
+static size_t skip_plain(const struct tb_json_input *in)
 {
     const char *text = in->text;
     size_t at = in->at, len = in->len;
@@ -160,7 +160,7 @@ static size_t skip_plain(const struct tb_json_cursor *in)
     return at;
 }
 
-enum tb_code tb_json_scan_string(struct tb_json_cursor *in, bool *ret_escapes)
+enum tb_code tb_json_scan_string(struct tb_json_input *in, bool *ret_escapes)
 {
     bool escapes = false;
 
@@ -175,13 +175,13 @@ enum tb_code tb_json_scan_string(struct tb_json_cursor *in, bool *ret_escapes)
             size_t size = tb_utf8_size(in->text + in->at, in->len - in->at);
 
             if (size == 0)
-                return tb_json_refuse(in, "not UTF-8");
+                return tb_json_reject(in, "not UTF-8");
             in->at += size;
         } else if (c == '\\') {
             escapes = true;
             TB_TRY(scan_escape(in));
         } else { /* or the end */
-            return tb_json_refuse(in, c == 0 ? "NUL is not allowed" : "a raw control character");
+            return tb_json_reject(in, c == 0 ? "NUL is not allowed" : "a raw control character");
         }
     }
     in->at++;
@@ -208,8 +208,7 @@ static void add_utf8(struct tb_buf *out, uint32_t c)
     }
 }
 
-void tb_json_unescape(const struct tb_json_cursor *in, size_t start, size_t end,
-                      struct tb_buf *out)
+void tb_json_unescape(const struct tb_json_input *in, size_t start, size_t end, struct tb_buf *out)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     size_t at = start;

@@ -77,7 +77,7 @@ struct tb_str tb_arena_copy(struct tb_arena *arena, struct tb_str text)
     return (struct tb_str){copy, text.len};
 }
 
-bool tb_arena_own(struct tb_arena *arena, struct tb_str *text)
+bool tb_arena_copy_in_place(struct tb_arena *arena, struct tb_str *text)
 {
     bool absent = !text->ptr;
 

@@ -18,6 +18,6 @@ void *tb_arena_array(struct tb_arena *arena, size_t count, size_t size);
 /* A NUL-terminated copy; {NULL, 0} for an absent text or when out of memory. */
 struct tb_str tb_arena_copy(struct tb_arena *arena, struct tb_str text);
 /* The text becomes a copy of its own; absent stays absent. False: out of memory. */
-TB_CHECKED bool tb_arena_own(struct tb_arena *arena, struct tb_str *text);
+TB_CHECKED bool tb_arena_copy_in_place(struct tb_arena *arena, struct tb_str *text);
 void tb_arena_clear(struct tb_arena *arena); /* keeps one chunk for the next use */
 void tb_arena_release(struct tb_arena *arena);

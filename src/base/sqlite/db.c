@@ -106,8 +106,8 @@ static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
         db, mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err));
     /* After a checkpoint a WAL that had grown is cut back to 16 MiB. */
     TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
-    tb_db_checkpoint_at(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
-    return tb_db_gather(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
+    tb_db_set_checkpoint_pages(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
+    return tb_db_coalesce_writes(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
 }
 
 enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
@@ -126,7 +126,7 @@ enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK && mode != TB_DB_READER)
-        rc = tb_db_renew_wal(db);
+        rc = tb_db_rewrite_wal(db);
     if (rc != SQLITE_OK) {
         code = tb_error_sqlite(err, db->raw, rc);
     } else {
@@ -155,9 +155,9 @@ void tb_db_close(struct tb_db *db)
     free(db);
 }
 
-void tb_db_give_way(struct tb_db *db)
+void tb_db_yield_on_reads(struct tb_db *db)
 {
-    db->gives_way = true;
+    db->yields_on_reads = true;
 }
 
 sqlite3 *tb_db_raw(struct tb_db *db)
@@ -203,7 +203,7 @@ int64_t tb_db_last_insert_rowid(struct tb_db *db)
 
 enum tb_code tb_txn_begin(struct tb_txn *txn, struct tb_db *db, struct tb_error *err)
 {
-    tb_db_relieve(db, 0);
+    tb_db_maybe_checkpoint(db, 0);
     if (!db->begin.raw)
         TB_TRY(tb_stmt_prepare(&db->begin, db, "BEGIN IMMEDIATE", err));
     if (!db->commit.raw)

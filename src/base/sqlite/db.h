@@ -42,14 +42,14 @@ TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_
 /* The first column of the first row of a constant query; TB_NOT_FOUND without a row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* From now on whoever waits for the processor goes first (tb_process_give_way) before each page
+/* From now on whoever waits for the processor goes first (tb_yield_cpu) before each page
  * that is read, which a checkpoint does with all of them: for a file that no order waits for. */
-void tb_db_give_way(struct tb_db *db);
+void tb_db_yield_on_reads(struct tb_db *db);
 /* The checkpoint, if the last commit has left wal_pages in the WAL (0: as it was opened): for who
  * has told those who wait for the commit, or wants it earlier. Otherwise a transaction begins with
  * it. Not inside one; while another file of the process has its checkpoint it does nothing. One
  * that fails is tried again after the next commit. */
-void tb_db_relieve(struct tb_db *db, int wal_pages);
+void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages);
 /* Moves the WAL into the database file and truncates it; TB_BUSY if a reader holds it. */
 TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);
 /* What was committed survives power loss from here on, in a derived file, too. Waits for no

@@ -43,7 +43,7 @@ static int frame_size(const struct wal *wal)
 }
 
 /* The header first and the frames in their order: cut in the middle, the disk has what it had. */
-static int write_anew(struct wal *wal)
+static int rewrite_frames(struct wal *wal)
 {
     const sqlite3_io_methods *io = wal->file->pMethods;
     int rc = io->xRead(wal->file, wal->header, HEADER_SIZE, 0), len = frame_size(wal);
@@ -61,7 +61,7 @@ static int write_anew(struct wal *wal)
     return rc == SQLITE_OK ? io->xSync(wal->file, SQLITE_SYNC_NORMAL) : rc;
 }
 
-static int renew(sqlite3_vfs *vfs, const char *path, struct wal *wal)
+static int rewrite(sqlite3_vfs *vfs, const char *path, struct wal *wal)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL;
     int rc = vfs->xOpen(vfs, path, wal->file, flags, &flags);
@@ -69,13 +69,13 @@ static int renew(sqlite3_vfs *vfs, const char *path, struct wal *wal)
     if (rc == SQLITE_OK)
         rc = wal->file->pMethods->xFileSize(wal->file, &wal->size);
     if (rc == SQLITE_OK && wal->size >= HEADER_SIZE)
-        rc = write_anew(wal);
+        rc = rewrite_frames(wal);
     if (wal->file->pMethods)
         (void)wal->file->pMethods->xClose(wal->file);
     return rc;
 }
 
-int tb_db_renew_wal(struct tb_db *db)
+int tb_db_rewrite_wal(struct tb_db *db)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL); /* the one that every connection of ours uses */
     const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->raw, "main"));
@@ -87,7 +87,7 @@ int tb_db_renew_wal(struct tb_db *db)
         if (!wal)
             return SQLITE_NOMEM;
         wal->file = calloc(1, (size_t)vfs->szOsFile);
-        rc = wal->file ? renew(vfs, path, wal) : SQLITE_NOMEM;
+        rc = wal->file ? rewrite(vfs, path, wal) : SQLITE_NOMEM;
         free(wal->file);
         free(wal);
     }
@@ -98,12 +98,12 @@ int tb_db_renew_wal(struct tb_db *db)
 /* Only a lock leaves everything as it was. */
 static int checkpoint(struct tb_db *db, int mode)
 {
-    int rc = db->wal_trusted ? SQLITE_OK : tb_db_renew_wal(db), written;
+    int rc = db->wal_trusted ? SQLITE_OK : tb_db_rewrite_wal(db), written;
 
     if (rc == SQLITE_OK) {
-        tb_gather_begin(db->checkpoints);
+        tb_write_coalescer_begin_checkpoint(db->checkpoints);
         rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, mode, NULL, NULL);
-        written = tb_gather_end(db->checkpoints);
+        written = tb_write_coalescer_end_checkpoint(db->checkpoints);
         if (rc == SQLITE_OK)
             rc = written;
     }
@@ -117,18 +117,18 @@ static int checkpoint(struct tb_db *db, int mode)
 static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
 
 /* The commit stands, whatever becomes of this: it is tried again after the next one. */
-static void relieve(struct tb_db *db)
+static void checkpoint_and_unlock(struct tb_db *db)
 {
     (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
     db->wal_now = 0;
     (void)pthread_mutex_unlock(&checkpointing);
 }
 
-void tb_db_relieve(struct tb_db *db, int wal_pages)
+void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
 {
     if (db->wal_now >= (wal_pages > 0 ? wal_pages : db->wal_pages) &&
         pthread_mutex_trylock(&checkpointing) == 0)
-        relieve(db);
+        checkpoint_and_unlock(db);
 }
 
 /* However long another one takes, and for statements that are transactions of their own, which no
@@ -145,12 +145,12 @@ static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
     db->wal_now = pages;
     if (pages >= db->wal_pages * WAL_FULL_TIMES) {
         (void)pthread_mutex_lock(&checkpointing);
-        relieve(db);
+        checkpoint_and_unlock(db);
     }
     return SQLITE_OK;
 }
 
-void tb_db_checkpoint_at(struct tb_db *db, int wal_pages)
+void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages)
 {
     db->wal_pages = wal_pages;
     (void)sqlite3_wal_hook(db->raw, after_commit, db);
@@ -166,7 +166,7 @@ enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
 /* With the WAL on the disk it matters no more how much of it the file has. */
 enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
 {
-    int rc = tb_db_renew_wal(db);
+    int rc = tb_db_rewrite_wal(db);
 
     return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }

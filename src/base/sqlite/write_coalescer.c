@@ -30,11 +30,11 @@
 #define FRAME_HEADER_SIZE 24
 /* 31 frames of 4 KiB; more follow in a further call. SQLite's unix VFS writes less than 128 KiB in
  * one: more it takes for a full disk. */
-#define GATHER_SIZE (31 * (FRAME_HEADER_SIZE + 4096))
+#define COALESCER_SIZE (31 * (FRAME_HEADER_SIZE + 4096))
 
-enum what { COMMITS, FRAMES, CHECKPOINTS };
+enum what { UNTIL_SYNC, FRAME_BY_FRAME, UNTIL_CHECKPOINT_DONE };
 
-struct tb_gather {
+struct tb_write_coalescer {
     sqlite3_io_methods methods; /* first: the file's pMethods leads here */
     const sqlite3_io_methods *real;
     const struct tb_db *db;
@@ -43,61 +43,62 @@ struct tb_gather {
     int failed; /* what became of its pages when it was done */
     int len;
     sqlite3_int64 offset; /* of what is gathered; of nothing: where the last write ended */
-    uint8_t bytes[GATHER_SIZE];
+    uint8_t bytes[COALESCER_SIZE];
 };
 
-static struct tb_gather *gather_of(sqlite3_file *file)
+static struct tb_write_coalescer *coalescer_of(sqlite3_file *file)
 {
-    return (struct tb_gather *)(uintptr_t)file->pMethods; /* ours, and not const */
+    return (struct tb_write_coalescer *)(uintptr_t)file->pMethods; /* ours, and not const */
 }
 
 /* What could not be written is not tried again: SQLite rolls back, or ends the checkpoint. */
 static int flush(sqlite3_file *file)
 {
-    struct tb_gather *gather = gather_of(file);
-    sqlite3_int64 offset = gather->offset;
-    int len = gather->len;
+    struct tb_write_coalescer *coalescer = coalescer_of(file);
+    sqlite3_int64 offset = coalescer->offset;
+    int len = coalescer->len;
 
-    gather->offset += len;
-    gather->len = 0;
-    return len > 0 ? gather->real->xWrite(file, gather->bytes, len, offset) : SQLITE_OK;
+    coalescer->offset += len;
+    coalescer->len = 0;
+    return len > 0 ? coalescer->real->xWrite(file, coalescer->bytes, len, offset) : SQLITE_OK;
 }
 
-static bool waits_for_more(const struct tb_gather *gather, bool follows, int len)
+static bool waits_for_more(const struct tb_write_coalescer *coalescer, bool follows, int len)
 {
-    if (gather->what == COMMITS)
+    if (coalescer->what == UNTIL_SYNC)
         return true;
-    return gather->what == FRAMES ? follows && len == FRAME_HEADER_SIZE : gather->whole;
+    return coalescer->what == FRAME_BY_FRAME ? follows && len == FRAME_HEADER_SIZE
+                                             : coalescer->whole;
 }
 
-static int gather_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 offset)
+static int coalescer_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 offset)
 {
-    struct tb_gather *gather = gather_of(file);
-    bool follows = offset == gather->offset + gather->len;
+    struct tb_write_coalescer *coalescer = coalescer_of(file);
+    bool follows = offset == coalescer->offset + coalescer->len;
     int rc = SQLITE_OK;
 
-    if (!follows || gather->len + len > GATHER_SIZE)
+    if (!follows || coalescer->len + len > COALESCER_SIZE)
         rc = flush(file);
     if (rc != SQLITE_OK)
         return rc;
-    if (gather->len == 0)
-        gather->offset = offset;
-    if (len > GATHER_SIZE) {
-        gather->offset += len;
-        return gather->real->xWrite(file, bytes, len, offset);
+    if (coalescer->len == 0)
+        coalescer->offset = offset;
+    if (len > COALESCER_SIZE) {
+        coalescer->offset += len;
+        return coalescer->real->xWrite(file, bytes, len, offset);
     }
-    memcpy(gather->bytes + gather->len, bytes, (size_t)len);
-    gather->len += len;
-    return waits_for_more(gather, follows, len) ? SQLITE_OK : flush(file);
+    memcpy(coalescer->bytes + coalescer->len, bytes, (size_t)len);
+    coalescer->len += len;
+    return waits_for_more(coalescer, follows, len) ? SQLITE_OK : flush(file);
 }
 
-static int gather_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 offset)
+static int coalescer_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 offset)
 {
     int rc = flush(file);
 
-    if (gather_of(file)->db->gives_way)
-        tb_process_give_way();
-    return rc == SQLITE_OK ? gather_of(file)->real->xRead(file, bytes, len, offset) : rc;
+    if (coalescer_of(file)->db->yields_on_reads)
+        tb_yield_cpu();
+    return rc == SQLITE_OK ? coalescer_of(file)->real->xRead(file, bytes, len, offset) : rc;
 }
 
 /* A checkpoint that is done asks for both. */
@@ -105,106 +106,107 @@ static int flush_or_failed(sqlite3_file *file)
 {
     int rc = flush(file);
 
-    return rc == SQLITE_OK ? gather_of(file)->failed : rc;
+    return rc == SQLITE_OK ? coalescer_of(file)->failed : rc;
 }
 
-static int gather_truncate(sqlite3_file *file, sqlite3_int64 size)
+static int coalescer_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     int rc = flush_or_failed(file);
 
-    return rc == SQLITE_OK ? gather_of(file)->real->xTruncate(file, size) : rc;
+    return rc == SQLITE_OK ? coalescer_of(file)->real->xTruncate(file, size) : rc;
 }
 
-static int gather_sync(sqlite3_file *file, int flags)
+static int coalescer_sync(sqlite3_file *file, int flags)
 {
     int rc = flush_or_failed(file);
 
-    return rc == SQLITE_OK ? gather_of(file)->real->xSync(file, flags) : rc;
+    return rc == SQLITE_OK ? coalescer_of(file)->real->xSync(file, flags) : rc;
 }
 
-static int gather_size(sqlite3_file *file, sqlite3_int64 *ret_size)
+static int coalescer_file_size(sqlite3_file *file, sqlite3_int64 *ret_size)
 {
     int rc = flush(file);
 
-    return rc == SQLITE_OK ? gather_of(file)->real->xFileSize(file, ret_size) : rc;
+    return rc == SQLITE_OK ? coalescer_of(file)->real->xFileSize(file, ret_size) : rc;
 }
 
 /* A stranger who has written meanwhile keeps the checkpoint from its sync: then this is the last
  * call before the file is read. */
-static int gather_control(sqlite3_file *file, int op, void *arg)
+static int coalescer_control(sqlite3_file *file, int op, void *arg)
 {
     if (op == SQLITE_FCNTL_CKPT_DONE)
-        gather_of(file)->failed = flush(file);
-    return gather_of(file)->real->xFileControl(file, op, arg);
+        coalescer_of(file)->failed = flush(file);
+    return coalescer_of(file)->real->xFileControl(file, op, arg);
 }
 
-static int gather_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+static int coalescer_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
-    int rc = gather_of(file)->real->xShmLock(file, offset, n, flags);
+    int rc = coalescer_of(file)->real->xShmLock(file, offset, n, flags);
 
     if (rc != SQLITE_OK)
-        gather_of(file)->whole = false;
+        coalescer_of(file)->whole = false;
     return rc;
 }
 
 /* What nobody synced was rolled back. */
-static int gather_close(sqlite3_file *file)
+static int coalescer_close(sqlite3_file *file)
 {
-    struct tb_gather *gather = gather_of(file);
+    struct tb_write_coalescer *coalescer = coalescer_of(file);
     int rc;
 
-    file->pMethods = gather->real;
+    file->pMethods = coalescer->real;
     rc = file->pMethods->xClose(file);
-    free(gather);
+    free(coalescer);
     return rc;
 }
 
 static enum tb_code attach(struct tb_db *db, int pointer, enum what what,
-                           struct tb_gather **ret_gather, struct tb_error *err)
+                           struct tb_write_coalescer **ret_gather, struct tb_error *err)
 {
     sqlite3_file *file = NULL;
-    struct tb_gather *gather;
+    struct tb_write_coalescer *coalescer;
     int rc = sqlite3_file_control(db->raw, "main", pointer, &file);
 
     if (rc != SQLITE_OK)
         return tb_error_sqlite(err, db->raw, rc);
     TB_ASSERT(file && file->pMethods);
-    gather = calloc(1, sizeof *gather);
-    if (!gather)
+    coalescer = calloc(1, sizeof *coalescer);
+    if (!coalescer)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    gather->db = db;
-    gather->what = what;
-    gather->real = file->pMethods;
-    gather->methods = *gather->real;
+    coalescer->db = db;
+    coalescer->what = what;
+    coalescer->real = file->pMethods;
+    coalescer->methods = *coalescer->real;
     /* Shared memory, but no memory-mapped reads that would pass by what is gathered. */
-    if (gather->methods.iVersion > 2)
-        gather->methods.iVersion = 2;
-    gather->methods.xClose = gather_close;
-    gather->methods.xRead = gather_read;
-    gather->methods.xWrite = gather_write;
-    gather->methods.xTruncate = gather_truncate;
-    gather->methods.xSync = gather_sync;
-    gather->methods.xFileSize = gather_size;
-    if (what == CHECKPOINTS) {
-        gather->methods.xFileControl = gather_control;
-        gather->methods.xShmLock = gather_shm_lock;
+    if (coalescer->methods.iVersion > 2)
+        coalescer->methods.iVersion = 2;
+    coalescer->methods.xClose = coalescer_close;
+    coalescer->methods.xRead = coalescer_read;
+    coalescer->methods.xWrite = coalescer_write;
+    coalescer->methods.xTruncate = coalescer_truncate;
+    coalescer->methods.xSync = coalescer_sync;
+    coalescer->methods.xFileSize = coalescer_file_size;
+    if (what == UNTIL_CHECKPOINT_DONE) {
+        coalescer->methods.xFileControl = coalescer_control;
+        coalescer->methods.xShmLock = coalescer_shm_lock;
     }
-    file->pMethods = &gather->methods;
-    *ret_gather = gather;
+    file->pMethods = &coalescer->methods;
+    *ret_gather = coalescer;
     return TB_OK;
 }
 
-enum tb_code tb_db_gather(struct tb_db *db, bool until_sync, struct tb_error *err)
+enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync, struct tb_error *err)
 {
-    struct tb_gather *of_wal;
+    struct tb_write_coalescer *of_wal;
 
     /* A new file's WAL is opened by what first reads it. */
     TB_TRY(tb_db_exec(db, "PRAGMA schema_version", err));
-    TB_TRY(attach(db, SQLITE_FCNTL_JOURNAL_POINTER, until_sync ? COMMITS : FRAMES, &of_wal, err));
-    return attach(db, SQLITE_FCNTL_FILE_POINTER, CHECKPOINTS, &db->checkpoints, err);
+    TB_TRY(attach(db, SQLITE_FCNTL_JOURNAL_POINTER, until_sync ? UNTIL_SYNC : FRAME_BY_FRAME,
+                  &of_wal, err));
+    return attach(db, SQLITE_FCNTL_FILE_POINTER, UNTIL_CHECKPOINT_DONE, &db->checkpoints, err);
 }
 
-void tb_gather_begin(struct tb_gather *checkpoints)
+void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *checkpoints)
 {
     if (!checkpoints)
         return;
@@ -212,7 +214,7 @@ void tb_gather_begin(struct tb_gather *checkpoints)
     checkpoints->failed = SQLITE_OK;
 }
 
-int tb_gather_end(struct tb_gather *checkpoints)
+int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *checkpoints)
 {
     if (!checkpoints)
         return SQLITE_OK;

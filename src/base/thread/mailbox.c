@@ -90,13 +90,13 @@ void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms)
     pthread_mutex_unlock(&box->lock);
 }
 
-void tb_mailbox_watch(struct tb_mailbox *box, int64_t watch_us)
+void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t watch_us)
 {
     int64_t end_us = tb_clock_mono_us(&tb_clock_system) + watch_us;
 
     while (atomic_load(&box->count) == 0 && !atomic_load(&box->woken) &&
            tb_clock_mono_us(&tb_clock_system) < end_us)
-        tb_process_give_way();
+        tb_yield_cpu();
 }
 
 void tb_mailbox_close(struct tb_mailbox *box)

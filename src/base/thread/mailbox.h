@@ -38,6 +38,6 @@ struct tb_mail *tb_mailbox_take(struct tb_mailbox *box, size_t max);
 void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms);
 /* For an owner that expects a message within microseconds: stays awake until there is one or a
  * wake-up, or watch_us (microseconds) have passed; takes neither. */
-void tb_mailbox_watch(struct tb_mailbox *box, int64_t watch_us);
+void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t watch_us);
 void tb_mailbox_close(struct tb_mailbox *box); /* further posts are refused; wakes the owner */
 size_t tb_mailbox_count(struct tb_mailbox *box);

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-void tb_process_standard_files(void)
+void tb_process_open_standard_files(void)
 {
     int fd;
 
@@ -15,7 +15,7 @@ void tb_process_standard_files(void)
         close(fd);
 }
 
-int64_t tb_process_open_files(int64_t wanted)
+int64_t tb_process_raise_file_limit(int64_t wanted)
 {
     struct rlimit limit;
 
@@ -29,8 +29,8 @@ int64_t tb_process_open_files(int64_t wanted)
     return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }
 
-enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name, void *(*run)(void *arg),
-                               void *arg, struct tb_error *err)
+enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
+                                     void *(*run)(void *arg), void *arg, struct tb_error *err)
 {
     int failed = pthread_create(ret_thread, NULL, run, arg);
 
@@ -42,7 +42,7 @@ enum tb_code tb_process_thread(pthread_t *ret_thread, const char *name, void *(*
 
 /* Where processors are few, a round of relay or view would hold up orders for longer than a commit
  * takes: with a call after each row 64 connections, and one alone, place a tenth more. */
-void tb_process_give_way(void)
+void tb_yield_cpu(void)
 {
     (void)sched_yield();
 }

@@ -2,122 +2,124 @@
 #include "base/time/clock.h"
 #include <errno.h>
 
-void tb_errands_init(struct tb_errands *errands, size_t max, void (*ring)(void *ctx), void *ctx)
+void tb_thread_calls_init(struct tb_thread_calls *calls, size_t max, void (*wake)(void *ctx),
+                          void *ctx)
 {
-    *errands = (struct tb_errands){.ring = ring, .ctx = ctx};
-    tb_mailbox_init(&errands->box, max);
-    TB_ASSERT(pthread_mutex_init(&errands->lock, NULL) == 0);
-    tb_cond_init(&errands->ended);
+    *calls = (struct tb_thread_calls){.wake = wake, .ctx = ctx};
+    tb_mailbox_init(&calls->box, max);
+    TB_ASSERT(pthread_mutex_init(&calls->lock, NULL) == 0);
+    tb_cond_init(&calls->ended);
 }
 
-void tb_errands_release(struct tb_errands *errands)
+void tb_thread_calls_release(struct tb_thread_calls *calls)
 {
-    tb_mailbox_release(&errands->box);
-    pthread_cond_destroy(&errands->ended);
-    pthread_mutex_destroy(&errands->lock);
+    tb_mailbox_release(&calls->box);
+    pthread_cond_destroy(&calls->ended);
+    pthread_mutex_destroy(&calls->lock);
 }
 
-static enum tb_code post(struct tb_errands *errands, struct tb_errand *errand, bool awaited,
+static enum tb_code post(struct tb_thread_calls *calls, struct tb_thread_call *call, bool awaited,
                          struct tb_error *err)
 {
-    errand->state = TB_ERRAND_WAITING;
-    errand->awaited = awaited;
-    errand->outcome = (struct tb_error){0};
-    if (!tb_mailbox_post(&errands->box, &errand->mail)) {
-        errand->free(errand);
+    call->state = TB_THREAD_CALL_QUEUED;
+    call->awaited = awaited;
+    call->outcome = (struct tb_error){0};
+    if (!tb_mailbox_post(&calls->box, &call->mail)) {
+        call->free(call);
         return tb_error_set(err, TB_BUSY, "too much of this is under way, or it is ending");
     }
-    if (errands->ring)
-        errands->ring(errands->ctx);
+    if (calls->wake)
+        calls->wake(calls->ctx);
     return TB_OK;
 }
 
-enum tb_code tb_errand_post(struct tb_errands *errands, struct tb_errand *errand,
-                            struct tb_error *err)
+enum tb_code tb_thread_call_post(struct tb_thread_calls *calls, struct tb_thread_call *call,
+                                 struct tb_error *err)
 {
-    return post(errands, errand, false, err);
+    return post(calls, call, false, err);
 }
 
 /* With the lock held: until it has ended or the time is over. */
-static void await(struct tb_errands *errands, const struct tb_errand *errand, int64_t wait_ms)
+static void await(struct tb_thread_calls *calls, const struct tb_thread_call *call,
+                  int64_t wait_ms)
 {
     struct timespec until = tb_deadline_in(wait_ms);
 
-    while (errand->state != TB_ERRAND_ENDED) {
-        if (pthread_cond_timedwait(&errands->ended, &errands->lock, &until) == ETIMEDOUT)
+    while (call->state != TB_THREAD_CALL_DONE) {
+        if (pthread_cond_timedwait(&calls->ended, &calls->lock, &until) == ETIMEDOUT)
             return;
     }
 }
 
-enum tb_code tb_errand_ask(struct tb_errands *errands, struct tb_errand *errand, int64_t wait_ms,
-                           struct tb_error *err)
+enum tb_code tb_thread_call_sync(struct tb_thread_calls *calls, struct tb_thread_call *call,
+                                 int64_t wait_ms, struct tb_error *err)
 {
     struct tb_error outcome;
     bool ended;
 
-    TB_TRY(post(errands, errand, true, err));
-    pthread_mutex_lock(&errands->lock);
-    await(errands, errand, wait_ms);
-    ended = errand->state == TB_ERRAND_ENDED;
-    outcome = errand->outcome;
-    if (!ended && errand->state == TB_ERRAND_WAITING)
+    TB_TRY(post(calls, call, true, err));
+    pthread_mutex_lock(&calls->lock);
+    await(calls, call, wait_ms);
+    ended = call->state == TB_THREAD_CALL_DONE;
+    outcome = call->outcome;
+    if (!ended && call->state == TB_THREAD_CALL_QUEUED)
         tb_error_set(&outcome, TB_UNAVAILABLE, "nobody had time for it: it is not done");
     else if (!ended)
         tb_error_set(&outcome, TB_UNKNOWN, "it was begun, and whether it is done is not known");
     if (!ended) { /* the owner frees it */
-        errand->awaited = false;
-        if (errand->state == TB_ERRAND_WAITING)
-            errand->state = TB_ERRAND_GIVEN_UP;
+        call->awaited = false;
+        if (call->state == TB_THREAD_CALL_QUEUED)
+            call->state = TB_THREAD_CALL_CANCELLED;
     }
-    pthread_mutex_unlock(&errands->lock);
+    pthread_mutex_unlock(&calls->lock);
     if (ended)
-        errand->free(errand);
+        call->free(call);
     if (outcome.code != TB_OK)
         *err = outcome;
     return outcome.code;
 }
 
-struct tb_errand *tb_errands_take(struct tb_errands *errands)
+struct tb_thread_call *tb_thread_calls_take(struct tb_thread_calls *calls)
 {
     struct tb_mail *mail;
 
-    while ((mail = tb_mailbox_take(&errands->box, 1)) != NULL) {
-        struct tb_errand *errand = (struct tb_errand *)(void *)mail;
+    while ((mail = tb_mailbox_take(&calls->box, 1)) != NULL) {
+        struct tb_thread_call *call = (struct tb_thread_call *)(void *)mail;
         bool wanted;
 
-        pthread_mutex_lock(&errands->lock);
-        wanted = errand->state == TB_ERRAND_WAITING;
+        pthread_mutex_lock(&calls->lock);
+        wanted = call->state == TB_THREAD_CALL_QUEUED;
         if (wanted)
-            errand->state = TB_ERRAND_TAKEN;
-        pthread_mutex_unlock(&errands->lock);
+            call->state = TB_THREAD_CALL_RUNNING;
+        pthread_mutex_unlock(&calls->lock);
         if (wanted)
-            return errand;
-        errand->free(errand);
+            return call;
+        call->free(call);
     }
     return NULL;
 }
 
-void tb_errand_end(struct tb_errands *errands, struct tb_errand *errand,
-                   const struct tb_error *outcome)
+void tb_thread_call_complete(struct tb_thread_calls *calls, struct tb_thread_call *call,
+                             const struct tb_error *outcome)
 {
     bool awaited;
 
-    pthread_mutex_lock(&errands->lock);
-    errand->state = TB_ERRAND_ENDED;
-    errand->outcome = *outcome;
-    awaited = errand->awaited;
+    pthread_mutex_lock(&calls->lock);
+    call->state = TB_THREAD_CALL_DONE;
+    call->outcome = *outcome;
+    awaited = call->awaited;
     if (awaited)
-        pthread_cond_broadcast(&errands->ended);
-    pthread_mutex_unlock(&errands->lock);
+        pthread_cond_broadcast(&calls->ended);
+    pthread_mutex_unlock(&calls->lock);
     if (!awaited)
-        errand->free(errand);
+        call->free(call);
 }
 
-void tb_errands_close(struct tb_errands *errands, const struct tb_error *why)
+void tb_thread_calls_close(struct tb_thread_calls *calls, const struct tb_error *why)
 {
-    struct tb_errand *errand;
+    struct tb_thread_call *call;
 
-    tb_mailbox_close(&errands->box);
-    while ((errand = tb_errands_take(errands)) != NULL)
-        tb_errand_end(errands, errand, why);
+    tb_mailbox_close(&calls->box);
+    while ((call = tb_thread_calls_take(calls)) != NULL)
+        tb_thread_call_complete(calls, call, why);
 }

@@ -10,10 +10,10 @@
 #include "base/time/clock.h"
 #include <stdbool.h>
 
-struct tb_calendar {
+struct tb_retention_clock {
     bool set, jumped;
     int64_t wall_ms, mono_ms; /* the moment both were believed */
     int64_t jumped_at_ms;
 };
-int64_t tb_calendar_now_ms(struct tb_calendar *calendar, const struct tb_clock *clock,
-                           int64_t keep_ms);
+int64_t tb_retention_clock_now_ms(struct tb_retention_clock *clock_state,
+                                  const struct tb_clock *clock, int64_t keep_ms);

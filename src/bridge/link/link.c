@@ -66,7 +66,7 @@ static bool tried_enough(const struct tb_link *link, const struct tb_link_input 
 {
     int64_t tried_ms = now->mono_ms - link->progress_mono_ms;
 
-    return silent_for_long(link, now) || (now->unanswered && tried_ms >= TB_LINK_UNANSWERED_MS);
+    return silent_for_long(link, now) || (now->unanswered && tried_ms >= TB_LINK_NO_RESPONSE_MS);
 }
 
 static bool step_connecting(struct tb_link *link, const struct tb_link_input *now)
@@ -136,7 +136,7 @@ static int64_t next_step(const struct tb_link *link, const struct tb_link_input 
     if (link->state == TB_LINK_OFFLINE && link->retry_mono_ms >= 0)
         at_ms = link->retry_mono_ms;
     else if (link->state == TB_LINK_OFFLINE && now->unanswered)
-        at_ms = link->progress_mono_ms + TB_LINK_UNANSWERED_MS;
+        at_ms = link->progress_mono_ms + TB_LINK_NO_RESPONSE_MS;
     else if (link->state != TB_LINK_ONLINE || now->waiting || !now->connected)
         at_ms = link->progress_mono_ms + link->settings.offline_after_ms;
     return at_ms > now->mono_ms ? at_ms - now->mono_ms : 0;

@@ -36,7 +36,7 @@ const char *tb_link_state_name(enum tb_link_state state); /* "forced-offline" */
 /* A try whose first packet nobody answers is over after so long: TCP sends it at once and a second
  * later, and no round trip takes longer. Of tills that knock at a network that swallows everything
  * so few are knocking when it comes back that they do not come all at once. */
-#define TB_LINK_UNANSWERED_MS 2500
+#define TB_LINK_NO_RESPONSE_MS 2500
 
 struct tb_link_settings {
     int64_t offline_after_ms;      /* [link] offline_after */

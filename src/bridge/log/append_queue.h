@@ -14,36 +14,37 @@
 #include "bridge/log/log.h"
 
 /* Waiting and appended together; a person or a follower sends no more at once. */
-#define TB_LOG_GUESTS_MAX 64
+#define TB_APPEND_QUEUE_MAX 64
 /* Copies of records in memory; a single larger one is taken when there is no other. */
-#define TB_LOG_GUESTS_BYTES (8u << 20)
+#define TB_APPEND_QUEUE_BYTES_MAX (8u << 20)
 
-struct tb_log_guests;
-/* ring wakes an owner that waits elsewhere than in tb_log_guests_step; NULL: none does. */
-TB_CHECKED enum tb_code tb_log_guests_new(void (*ring)(void *ctx), void *ctx,
-                                          struct tb_log_guests **ret_guests, struct tb_error *err);
-void tb_log_guests_free(struct tb_log_guests *guests); /* NULL is fine */
+struct tb_append_queue;
+/* ring wakes an owner that waits elsewhere than in tb_append_queue_step; NULL: none does. */
+TB_CHECKED enum tb_code tb_append_queue_new(void (*ring)(void *ctx), void *ctx,
+                                            struct tb_append_queue **ret_guests,
+                                            struct tb_error *err);
+void tb_append_queue_free(struct tb_append_queue *queue); /* NULL is fine */
 
-TB_CHECKED enum tb_code tb_log_guests_send(struct tb_log_guests *guests,
-                                           const struct tb_record *record, int64_t wait_ms,
-                                           struct tb_error *err);
+TB_CHECKED enum tb_code tb_append_queue_send(struct tb_append_queue *queue,
+                                             const struct tb_record *record, int64_t wait_ms,
+                                             struct tb_error *err);
 /* Nobody waits for what becomes of it. */
-TB_CHECKED enum tb_code tb_log_guests_post(struct tb_log_guests *guests,
-                                           const struct tb_record *record, struct tb_error *err);
+TB_CHECKED enum tb_code tb_append_queue_post(struct tb_append_queue *queue,
+                                             const struct tb_record *record, struct tb_error *err);
 
 /* Appends what waits, as far as the log takes it. */
-void tb_log_guests_append(struct tb_log_guests *guests, struct tb_log_writer *writer);
+void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *writer);
 /* True: the acknowledgement was a guest's. Guests' tags are below 0. */
-bool tb_log_guests_settle(struct tb_log_guests *guests, const struct tb_log_ack *ack);
-void tb_log_guests_lose(struct tb_log_guests *guests); /* the writer's poll failed */
-size_t tb_log_guests_outstanding(const struct tb_log_guests *guests);
+bool tb_append_queue_on_ack(struct tb_append_queue *queue, const struct tb_log_ack *ack);
+void tb_append_queue_fail_sent(struct tb_append_queue *queue); /* the writer's poll failed */
+size_t tb_append_queue_outstanding(const struct tb_append_queue *queue);
 /* What waits is told that it is not done, and why. */
-void tb_log_guests_refuse(struct tb_log_guests *guests, const struct tb_error *why);
+void tb_append_queue_fail_waiting(struct tb_append_queue *queue, const struct tb_error *why);
 /* Whoever comes from now on is refused as well; what is outstanding is unknown. */
-void tb_log_guests_close(struct tb_log_guests *guests);
+void tb_append_queue_close(struct tb_append_queue *queue);
 
 /* For an owner whose writer has no other use: waits at most wait_ms for a record or, while some
  * are outstanding, for their acknowledgements. */
-void tb_log_guests_step(struct tb_log_guests *guests, struct tb_log_writer *writer,
-                        int64_t wait_ms);
-void tb_log_guests_wake(struct tb_log_guests *guests); /* any thread: a step returns soon */
+void tb_append_queue_step(struct tb_append_queue *queue, struct tb_log_writer *writer,
+                          int64_t wait_ms);
+void tb_append_queue_wake(struct tb_append_queue *queue); /* any thread: a step returns soon */

@@ -25,7 +25,8 @@ bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
 {
     struct tb_record copy = *record;
     struct tb_header *headers = NULL;
-    bool ok = tb_arena_own(arena, &copy.key) && tb_arena_own(arena, &copy.value);
+    bool ok =
+        tb_arena_copy_in_place(arena, &copy.key) && tb_arena_copy_in_place(arena, &copy.value);
 
     if (ok && record->header_count > 0) {
         headers = tb_arena_array(arena, record->header_count, sizeof *headers);
@@ -33,7 +34,8 @@ bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
     }
     for (size_t i = 0; ok && i < record->header_count; i++) {
         headers[i] = record->headers[i];
-        ok = tb_arena_own(arena, &headers[i].name) && tb_arena_own(arena, &headers[i].value);
+        ok = tb_arena_copy_in_place(arena, &headers[i].name) &&
+             tb_arena_copy_in_place(arena, &headers[i].value);
     }
     copy.headers = headers;
     if (ok)

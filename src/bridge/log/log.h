@@ -23,7 +23,7 @@
 #define TB_LOG_BATCH_MAX 1000
 /* Appends a writer may hold unacknowledged: so many keep a broker busy while its partitions answer
  * one after the other (bench/relay: a tenth of it took a third longer). */
-#define TB_LOG_WINDOW_MAX 10000
+#define TB_LOG_INFLIGHT_MAX 10000
 
 struct tb_header {
     struct tb_str name, value; /* value may be bytes */
@@ -35,7 +35,7 @@ struct tb_record {
     struct tb_str key, value; /* value absent: a null record */
     const struct tb_header *headers;
     size_t header_count;
-    bool keep_partition; /* for writers: into `partition`, whatever the key (dead letters) */
+    bool fixed_partition; /* for writers: into `partition`, whatever the key (dead letters) */
 };
 /* The first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
@@ -53,7 +53,7 @@ struct tb_log_ack {
     enum tb_code code;
     /* With TB_UNKNOWN: refused together with its neighbours. Sent again while nothing else is
      * outstanding, the answer is its own: TB_OK, or TB_INVALID for good. */
-    bool alone_wanted;
+    bool retry_alone;
 };
 
 struct tb_log_writer {
@@ -77,7 +77,7 @@ struct tb_log_batch {
     const struct tb_record *records; /* offsets rising */
     size_t count;                    /* 0: nothing arrived in time */
     /* Another one each time the partition has come to this reader; 0: it comes and goes not. */
-    uint64_t tenure;
+    uint64_t assignment;
 };
 struct tb_log_range {
     int64_t begin, end; /* the oldest kept offset, and the next to be written */

@@ -2,77 +2,77 @@
 #include "base/values/node_status.h"
 #include <stdio.h>
 
-static void write_value(struct tb_heartbeats *beats, const struct tb_outbox_figures *figures)
+static void write_value(struct tb_heartbeat_sender *sender, const struct tb_outbox_status *figures)
 {
     struct tb_heartbeat beat = {
         .last_sequence = figures->last_sequence,
         .delivered_sequence = figures->delivered_sequence,
         .pending = figures->pending,
         .oldest_pending_at_ms = figures->pending > 0 ? figures->oldest_pending_at_ms : 0,
-        .clock_ms = tb_clock_wall_ms(beats->clock),
+        .clock_ms = tb_clock_wall_ms(sender->clock),
     };
 
-    snprintf(beat.node, sizeof beat.node, "%s", beats->node);
+    snprintf(beat.node, sizeof beat.node, "%s", sender->node);
     snprintf(beat.epoch, sizeof beat.epoch, "%s", figures->epoch);
-    snprintf(beat.version, sizeof beat.version, "%s", beats->version);
-    tb_buf_clear(&beats->value);
-    tb_heartbeat_encode(&beats->value, &beat);
+    snprintf(beat.version, sizeof beat.version, "%s", sender->version);
+    tb_buf_clear(&sender->value);
+    tb_heartbeat_encode(&sender->value, &beat);
 }
 
-static enum tb_code send(struct tb_heartbeats *beats, struct tb_error *err)
+static enum tb_code send(struct tb_heartbeat_sender *sender, struct tb_error *err)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
-    struct tb_outbox_figures figures = {0};
+    struct tb_outbox_status figures = {0};
 
-    TB_TRY(tb_outbox_figures(beats->outbox, beats->cursor_name, &figures, err));
-    write_value(beats, &figures);
-    if (!tb_buf_ok(&beats->value))
+    TB_TRY(tb_outbox_status(sender->outbox, sender->cursor_name, &figures, err));
+    write_value(sender, &figures);
+    if (!tb_buf_ok(&sender->value))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    const struct tb_record record = {.key = tb_str_of(beats->node),
-                                     .value = tb_buf_str(&beats->value),
+    const struct tb_record record = {.key = tb_str_of(sender->node),
+                                     .value = tb_buf_str(&sender->value),
                                      .headers = &type,
                                      .header_count = 1};
-    return beats->writer->ops->append(beats->writer, &record, (int64_t)beats->sent, err);
+    return sender->writer->ops->append(sender->writer, &record, (int64_t)sender->sent, err);
 }
 
-static void collect(struct tb_heartbeats *beats, int64_t now_ms)
+static void collect(struct tb_heartbeat_sender *sender, int64_t now_ms)
 {
     struct tb_error err = {0};
     struct tb_log_ack ack;
     size_t count = 0;
 
-    if (beats->writer->ops->poll(beats->writer, 0, &ack, 1, &count, &err) != TB_OK) {
-        beats->outstanding = false;
+    if (sender->writer->ops->poll(sender->writer, 0, &ack, 1, &count, &err) != TB_OK) {
+        sender->outstanding = false;
         return;
     }
     if (count == 0)
         return;
-    beats->outstanding = false;
+    sender->outstanding = false;
     if (ack.code == TB_OK)
-        beats->sent++;
+        sender->sent++;
     else
-        beats->due_ms = now_ms + TB_HEARTBEAT_RETRY_MS;
+        sender->due_ms = now_ms + TB_HEARTBEAT_RETRY_MS;
 }
 
-int64_t tb_heartbeats_step(struct tb_heartbeats *beats, bool connected)
+int64_t tb_heartbeat_sender_step(struct tb_heartbeat_sender *sender, bool connected)
 {
-    int64_t now_ms = tb_clock_mono_ms(beats->clock);
+    int64_t now_ms = tb_clock_mono_ms(sender->clock);
     struct tb_error err = {0};
 
-    collect(beats, now_ms);
-    if (connected && !beats->connected)
-        beats->due_ms = now_ms;
-    beats->connected = connected;
-    if (!connected || beats->outstanding)
+    collect(sender, now_ms);
+    if (connected && !sender->connected)
+        sender->due_ms = now_ms;
+    sender->connected = connected;
+    if (!connected || sender->outstanding)
         return TB_HEARTBEAT_RETRY_MS;
-    if (now_ms >= beats->due_ms) {
-        beats->outstanding = send(beats, &err) == TB_OK;
-        beats->due_ms = now_ms + (beats->outstanding ? TB_HEARTBEAT_MS : TB_HEARTBEAT_RETRY_MS);
+    if (now_ms >= sender->due_ms) {
+        sender->outstanding = send(sender, &err) == TB_OK;
+        sender->due_ms = now_ms + (sender->outstanding ? TB_HEARTBEAT_MS : TB_HEARTBEAT_RETRY_MS);
     }
-    return beats->due_ms - now_ms;
+    return sender->due_ms - now_ms;
 }
 
-void tb_heartbeats_release(struct tb_heartbeats *beats)
+void tb_heartbeat_sender_release(struct tb_heartbeat_sender *sender)
 {
-    tb_buf_release(&beats->value);
+    tb_buf_release(&sender->value);
 }

@@ -15,7 +15,7 @@
 /* The centre should not wait half a minute because a leader moved. */
 #define TB_HEARTBEAT_RETRY_MS 5000
 
-struct tb_heartbeats {
+struct tb_heartbeat_sender {
     const char *node, *version, *cursor_name;
     struct tb_outbox_reader *outbox;
     struct tb_log_writer *writer;
@@ -27,5 +27,5 @@ struct tb_heartbeats {
     struct tb_buf value;
 };
 /* One round; returns milliseconds until the next at the latest. */
-int64_t tb_heartbeats_step(struct tb_heartbeats *beats, bool connected);
-void tb_heartbeats_release(struct tb_heartbeats *beats);
+int64_t tb_heartbeat_sender_step(struct tb_heartbeat_sender *sender, bool connected);
+void tb_heartbeat_sender_release(struct tb_heartbeat_sender *sender);

@@ -1,6 +1,6 @@
 #include "bridge/relay/parked.h"
 
-static int compare(const struct tb_parked *parked, struct tb_str order_id)
+static int compare(const struct tb_parked_order *parked, struct tb_str order_id)
 {
     size_t len = strlen(parked->order_id);
     int difference =
@@ -46,7 +46,7 @@ void tb_relay_parked_add(struct tb_relay_parked *parked, struct tb_str order_id,
     TB_ASSERT(parked->count < TB_RELAY_PARKED_MAX && order_id.len < TB_UUID_SIZE);
     memmove(&parked->orders[at + 1], &parked->orders[at],
             (parked->count - at) * sizeof *parked->orders);
-    parked->orders[at] = (struct tb_parked){.row = row};
+    parked->orders[at] = (struct tb_parked_order){.row = row};
     memcpy(parked->orders[at].order_id, order_id.ptr, order_id.len);
     parked->count++;
 }

@@ -12,7 +12,7 @@
 #define TB_RELAY_PARKED_MAX 1000
 
 struct tb_relay_parked {
-    struct tb_parked orders[TB_RELAY_PARKED_MAX]; /* by order id */
+    struct tb_parked_order orders[TB_RELAY_PARKED_MAX]; /* by order id */
     size_t count;
 };
 

@@ -15,9 +15,9 @@ const char *tb_relay_state_name(enum tb_relay_state state)
 
 /* Every move there is; a state may also stay as it is. */
 static const bool moves[TB_RELAY_STATE_COUNT][TB_RELAY_STATE_COUNT] = {
-    [TB_RELAY_RUNNING] = {[TB_RELAY_HELD] = true, [TB_RELAY_FAILING] = true},
-    [TB_RELAY_HELD] = {[TB_RELAY_RUNNING] = true},
-    [TB_RELAY_FAILING] = {[TB_RELAY_RUNNING] = true, [TB_RELAY_HELD] = true},
+    [TB_RELAY_RUNNING] = {[TB_RELAY_OFFLINE] = true, [TB_RELAY_FAILING] = true},
+    [TB_RELAY_OFFLINE] = {[TB_RELAY_RUNNING] = true},
+    [TB_RELAY_FAILING] = {[TB_RELAY_RUNNING] = true, [TB_RELAY_OFFLINE] = true},
 };
 
 static void enter(struct tb_relay *relay, enum tb_relay_state state)
@@ -31,11 +31,11 @@ static void enter(struct tb_relay *relay, enum tb_relay_state state)
     atomic_store(&relay->state, (int)state);
 }
 
-static void tell(struct tb_relay *relay, const struct tb_error *err)
+static void report(struct tb_relay *relay, const struct tb_error *err)
 {
-    if (relay->told == err->code)
+    if (relay->reported == err->code)
         return;
-    relay->told = err->code;
+    relay->reported = err->code;
     if (relay->options.trouble)
         relay->options.trouble(relay->options.ctx, err);
 }
@@ -49,9 +49,9 @@ void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err)
     relay->failed = true;
     wait_ms = tb_backoff_next_ms(&relay->backoff, relay->options.random);
     relay->retry_at_us = tb_clock_mono_us(relay->options.clock) + wait_ms * 1000;
-    if (tb_relay_state(relay) != TB_RELAY_HELD)
+    if (tb_relay_state(relay) != TB_RELAY_OFFLINE)
         enter(relay, TB_RELAY_FAILING);
-    tell(relay, err);
+    report(relay, err);
 }
 
 static void recover(struct tb_relay *relay)
@@ -63,7 +63,7 @@ static void recover(struct tb_relay *relay)
     if (tb_relay_state(relay) == TB_RELAY_FAILING)
         enter(relay, TB_RELAY_RUNNING);
     tb_error_set(&fine, TB_OK, "delivering again");
-    tell(relay, &fine);
+    report(relay, &fine);
 }
 
 static void move_cursor(struct tb_relay *relay)
@@ -77,16 +77,16 @@ static void move_cursor(struct tb_relay *relay)
     }
 }
 
-static void follow_hold(struct tb_relay *relay)
+static void apply_offline(struct tb_relay *relay)
 {
     bool held = atomic_load(&relay->held);
 
-    if (held == (tb_relay_state(relay) == TB_RELAY_HELD))
+    if (held == (tb_relay_state(relay) == TB_RELAY_OFFLINE))
         return;
-    enter(relay, held ? TB_RELAY_HELD : TB_RELAY_RUNNING);
+    enter(relay, held ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING);
     tb_backoff_reset(&relay->backoff);
     relay->retry_at_us = relay->next_look_us = 0;
-    relay->told = TB_OK;
+    relay->reported = TB_OK;
 }
 
 /* Acknowledgements that do not come are looked for more and more rarely. */
@@ -104,19 +104,19 @@ static int64_t answer_wait(struct tb_relay *relay)
 static int64_t next_round(struct tb_relay *relay, int64_t now_us)
 {
     const struct tb_relay_window *window = &relay->window;
-    bool held = tb_relay_state(relay) == TB_RELAY_HELD;
-    bool stuck = held || tb_relay_is_stuck(relay);
+    bool held = tb_relay_state(relay) == TB_RELAY_OFFLINE;
+    bool stuck = held || tb_relay_is_blocked(relay);
     int64_t due_us =
         relay->retry_at_us > relay->next_look_us ? relay->retry_at_us : relay->next_look_us;
     int64_t wait_ms = TB_RELAY_IDLE_MS;
 
     if (stuck || due_us > now_us)
-        atomic_store(&relay->awake, true);
+        atomic_store(&relay->wake_pending, true);
     if (due_us > now_us)
         wait_ms = (due_us - now_us + 999) / 1000;
-    else if (!stuck && (relay->more || atomic_load(&relay->awake)))
+    else if (!stuck && (relay->more || atomic_load(&relay->wake_pending)))
         wait_ms = 0;
-    if ((window->outstanding > 0 || relay->busy) && wait_ms > relay->answer_wait_ms)
+    if ((window->outstanding > 0 || relay->log_full) && wait_ms > relay->answer_wait_ms)
         wait_ms = answer_wait(relay);
     return wait_ms;
 }
@@ -133,20 +133,20 @@ int64_t tb_relay_step(struct tb_relay *relay)
     int64_t now_us = tb_clock_mono_us(relay->options.clock), last = relay->last;
     bool looked, appended, progress;
 
-    follow_hold(relay);
+    apply_offline(relay);
     relay->failed = false;
-    looked = tb_relay_state(relay) != TB_RELAY_HELD && now_us >= relay->retry_at_us &&
+    looked = tb_relay_state(relay) != TB_RELAY_OFFLINE && now_us >= relay->retry_at_us &&
              now_us >= relay->next_look_us;
     if (looked)
         tb_relay_fill(relay);
-    tb_relay_serve_guests(relay, now_us);
+    tb_relay_serve_append_queue(relay, now_us);
     appended = relay->last > last;
-    progress = tb_relay_collect(relay, relay->more && looked && !tb_relay_is_stuck(relay)
-                                           ? 0
-                                           : relay->options.patience_ms);
+    progress = tb_relay_poll_acks(relay, relay->more && looked && !tb_relay_is_blocked(relay)
+                                             ? 0
+                                             : relay->options.patience_ms);
     move_cursor(relay);
     if (progress)
-        relay->busy = false;
+        relay->log_full = false;
     if (progress || appended)
         relay->answer_wait_ms = 1;
     if (!relay->failed && looked && (progress || relay->window.count == 0))
@@ -163,18 +163,18 @@ void tb_relay_run(struct tb_relay *relay)
         int64_t wait_ms = tb_relay_step(relay);
 
         if (wait_ms > 0)
-            tb_mailbox_wait(&relay->door, wait_ms);
+            tb_mailbox_wait(&relay->mailbox, wait_ms);
     }
-    if (relay->options.guests)
-        tb_log_guests_close(relay->options.guests);
+    if (relay->options.append_queue)
+        tb_append_queue_close(relay->options.append_queue);
 }
 
 void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms)
 {
-    tb_mailbox_wait(&relay->door, wait_ms);
+    tb_mailbox_wait(&relay->mailbox, wait_ms);
 }
 
-bool tb_relay_held(const struct tb_relay *relay)
+bool tb_relay_is_offline(const struct tb_relay *relay)
 {
     return atomic_load(&relay->held);
 }
@@ -192,25 +192,25 @@ size_t tb_relay_outstanding(const struct tb_relay *relay)
 /* Called for every commit of the store: the door is touched only if the relay might sleep. */
 void tb_relay_wake(struct tb_relay *relay)
 {
-    if (!atomic_exchange(&relay->awake, true))
-        tb_mailbox_wake(&relay->door);
+    if (!atomic_exchange(&relay->wake_pending, true))
+        tb_mailbox_wake(&relay->mailbox);
 }
 
-void tb_relay_ring(struct tb_relay *relay)
+void tb_relay_wake_for_append(struct tb_relay *relay)
 {
-    tb_mailbox_wake(&relay->door);
+    tb_mailbox_wake(&relay->mailbox);
 }
 
-void tb_relay_hold(struct tb_relay *relay, bool held)
+void tb_relay_set_offline(struct tb_relay *relay, bool held)
 {
     atomic_store(&relay->held, held);
-    tb_mailbox_wake(&relay->door);
+    tb_mailbox_wake(&relay->mailbox);
 }
 
 void tb_relay_stop(struct tb_relay *relay)
 {
     atomic_store(&relay->stopping, true);
-    tb_mailbox_wake(&relay->door);
+    tb_mailbox_wake(&relay->mailbox);
 }
 
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay)
@@ -236,7 +236,7 @@ enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_rela
 
     if (!relay)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    tb_mailbox_init(&relay->door, 0);
+    tb_mailbox_init(&relay->mailbox, 0);
     tb_buf_addf(&source, "/nodes/%s", options->node);
     relay->source = tb_buf_take(&source, NULL);
     relay->cursor_name = strdup(options->cursor_name);
@@ -250,7 +250,7 @@ enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_rela
     relay->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     relay->answer_wait_ms = 1;
     atomic_store(&relay->held, options->held);
-    atomic_store(&relay->state, (int)(options->held ? TB_RELAY_HELD : TB_RELAY_RUNNING));
+    atomic_store(&relay->state, (int)(options->held ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING));
     atomic_store(&relay->since_ms, tb_clock_wall_ms(options->clock));
     *ret_relay = relay;
     return TB_OK;
@@ -260,7 +260,7 @@ void tb_relay_free(struct tb_relay *relay)
 {
     if (!relay)
         return;
-    tb_mailbox_release(&relay->door);
+    tb_mailbox_release(&relay->mailbox);
     free(relay->cursor_name);
     free(relay->source);
     free(relay);

@@ -28,7 +28,7 @@
 /* The fallback look at the outbox when nobody wakes the relay. */
 #define TB_RELAY_IDLE_MS 500
 
-enum tb_relay_state { TB_RELAY_RUNNING, TB_RELAY_HELD, TB_RELAY_FAILING, TB_RELAY_STATE_COUNT };
+enum tb_relay_state { TB_RELAY_RUNNING, TB_RELAY_OFFLINE, TB_RELAY_FAILING, TB_RELAY_STATE_COUNT };
 const char *tb_relay_state_name(enum tb_relay_state state);
 
 struct tb_relay_options {
@@ -38,7 +38,7 @@ struct tb_relay_options {
     struct tb_log_writer *writer;
     /* Records of other threads for the same log, which refuses none together with its neighbours;
      * refused while held or failing, closed when run ends. NULL: none. */
-    struct tb_log_guests *guests;
+    struct tb_append_queue *append_queue;
     const struct tb_clock *clock;
     const struct tb_random *random;
     bool held; /* start forced offline */
@@ -65,12 +65,12 @@ int64_t tb_relay_step(struct tb_relay *relay);
 void tb_relay_run(struct tb_relay *relay); /* until tb_relay_stop */
 /* For an owner with a loop of its own: returns when woken or wait_ms has passed. */
 void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms);
-bool tb_relay_held(const struct tb_relay *relay); /* as tb_relay_hold said last */
+bool tb_relay_is_offline(const struct tb_relay *relay); /* as tb_relay_set_offline said last */
 bool tb_relay_stopping(const struct tb_relay *relay);
 size_t tb_relay_outstanding(const struct tb_relay *relay); /* not yet answered; the owner's */
 void tb_relay_wake(struct tb_relay *relay);
-void tb_relay_ring(struct tb_relay *relay); /* there are guests */
-void tb_relay_hold(struct tb_relay *relay, bool held);
+void tb_relay_wake_for_append(struct tb_relay *relay); /* there are guests */
+void tb_relay_set_offline(struct tb_relay *relay, bool held);
 void tb_relay_stop(struct tb_relay *relay);
 enum tb_relay_state tb_relay_state(const struct tb_relay *relay);
 int64_t tb_relay_since_ms(const struct tb_relay *relay); /* wall time of the last change */

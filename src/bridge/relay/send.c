@@ -8,9 +8,9 @@ static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
     TB_TRY(
         tb_outbox_cursor(relay->options.outbox, relay->options.cursor_name, &relay->cursor, err));
     if (relay->options.park)
-        TB_TRY(tb_outbox_parked(relay->options.outbox, relay->options.cursor_name,
-                                relay->parked.orders, TB_RELAY_PARKED_MAX, &relay->parked.count,
-                                err));
+        TB_TRY(tb_outbox_list_parked(relay->options.outbox, relay->options.cursor_name,
+                                     relay->parked.orders, TB_RELAY_PARKED_MAX,
+                                     &relay->parked.count, err));
     relay->last = relay->cursor;
     relay->loaded = true;
     return TB_OK;
@@ -59,15 +59,15 @@ static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_ro
 
     tb_relay_record_build(&relay->room, tb_str_of(relay->source), row);
     TB_TRY(writer->ops->append(writer, &relay->room.record, row->row, err));
-    tb_relay_window_push(&relay->window, row->row);
+    tb_relay_window_add_sent(&relay->window, row->row);
     relay->last = row->row;
     copy_order(relay->last_order, row);
     return TB_OK;
 }
 
-static void pass_by(struct tb_relay *relay, const struct tb_outbox_row *row)
+static void skip_row(struct tb_relay *relay, const struct tb_outbox_row *row)
 {
-    tb_relay_window_pass(&relay->window, row->row);
+    tb_relay_window_add_skipped(&relay->window, row->row);
     relay->last = row->row;
 }
 
@@ -81,13 +81,13 @@ static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_ro
         return err->code;
     send_alone(relay, row->row);
     if (relay->window.outstanding > 0) {
-        relay->busy = true;
+        relay->log_full = true;
         return TB_BUSY;
     }
     memcpy(reason, err->text, sizeof reason);
     copy_order(order_id, row);
     TB_TRY(park(relay, order_id, row->row, reason, err));
-    pass_by(relay, row);
+    skip_row(relay, row);
     return TB_OK;
 }
 
@@ -100,11 +100,11 @@ static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row 
     if (is_alone(relay))
         return TB_BUSY;
     if (tb_relay_parked_has(&relay->parked, row->order_id, row->row)) {
-        pass_by(relay, row);
+        skip_row(relay, row);
         return TB_OK;
     }
     code = append_row(relay, row, err);
-    relay->busy = code == TB_BUSY;
+    relay->log_full = code == TB_BUSY;
     return code == TB_INVALID ? refuse_row(relay, row, err) : code;
 }
 
@@ -115,7 +115,7 @@ static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
     bool more = true;
 
     /* From here on a new row may be missed by this look, so a wake-up counts again. */
-    atomic_store(&relay->awake, false);
+    atomic_store(&relay->wake_pending, false);
     relay->more = true;
     TB_TRY(tb_outbox_read_after(relay->options.outbox, relay->last, (int64_t)room, err));
     for (;;) {
@@ -129,7 +129,7 @@ static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
             return TB_OK;
         TB_TRY(code);
         taken++;
-        tb_process_give_way();
+        tb_yield_cpu();
     }
     relay->more = taken == room;
     return TB_OK;
@@ -140,31 +140,31 @@ void tb_relay_fill(struct tb_relay *relay)
     struct tb_error err = {0};
     enum tb_code code;
 
-    if (tb_relay_window_room(&relay->window) == 0 || relay->window.again || is_alone(relay))
+    if (tb_relay_window_room(&relay->window) == 0 || relay->window.resend || is_alone(relay))
         return;
     code = load_cursor(relay, &err);
     if (code == TB_OK) {
         code = append_rows(relay, &err);
-        tb_outbox_rewind(relay->options.outbox);
+        tb_outbox_end_read(relay->options.outbox);
     }
     if (code != TB_OK)
         tb_relay_fail(relay, &err);
 }
 
-void tb_relay_serve_guests(struct tb_relay *relay, int64_t now_us)
+void tb_relay_serve_append_queue(struct tb_relay *relay, int64_t now_us)
 {
-    struct tb_log_guests *guests = relay->options.guests;
-    bool held = tb_relay_state(relay) == TB_RELAY_HELD;
+    struct tb_append_queue *append_queue = relay->options.append_queue;
+    bool held = tb_relay_state(relay) == TB_RELAY_OFFLINE;
     struct tb_error why = {0};
 
-    if (!guests)
+    if (!append_queue)
         return;
     if (held || relay->failed || now_us < relay->retry_at_us) {
         tb_error_set(&why, TB_UNAVAILABLE,
                      held ? "the link is held offline" : "the log does not take records now");
-        tb_log_guests_refuse(guests, &why);
-    } else if (!tb_relay_is_stuck(relay)) {
-        tb_log_guests_append(guests, relay->options.writer);
+        tb_append_queue_fail_waiting(append_queue, &why);
+    } else if (!tb_relay_is_blocked(relay)) {
+        tb_append_queue_drain(append_queue, relay->options.writer);
     }
 }
 
@@ -174,7 +174,7 @@ static bool refuse_alone(struct tb_relay *relay, int64_t row)
     struct tb_error err = {0};
     bool parked = park(relay, relay->last_order, row, "", &err) == TB_OK;
 
-    (void)tb_relay_window_answer(&relay->window, row, parked);
+    (void)tb_relay_window_on_ack(&relay->window, row, parked);
     if (!parked)
         tb_relay_fail(relay, &err);
     return parked;
@@ -184,16 +184,16 @@ static bool refuse_alone(struct tb_relay *relay, int64_t row)
 static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
 {
     struct tb_error err = {0};
-    bool refused = ack->alone_wanted || ack->code == TB_INVALID;
+    bool refused = ack->retry_alone || ack->code == TB_INVALID;
 
     if (refused && relay->options.park) {
         if (ack->code == TB_INVALID && is_alone(relay) && ack->tag == relay->last)
             return refuse_alone(relay, ack->tag);
-        if (tb_relay_window_answer(&relay->window, ack->tag, false))
+        if (tb_relay_window_on_ack(&relay->window, ack->tag, false))
             send_alone(relay, ack->tag);
         return false;
     }
-    if (!tb_relay_window_answer(&relay->window, ack->tag, ack->code == TB_OK))
+    if (!tb_relay_window_on_ack(&relay->window, ack->tag, ack->code == TB_OK))
         return false;
     if (ack->code == TB_OK) {
         tb_counter_add(&relay->sent, 1);
@@ -205,12 +205,12 @@ static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
     return false;
 }
 
-static bool is_a_guests(struct tb_relay *relay, const struct tb_log_ack *ack)
+static bool is_of_append_queue(struct tb_relay *relay, const struct tb_log_ack *ack)
 {
-    return relay->options.guests && tb_log_guests_settle(relay->options.guests, ack);
+    return relay->options.append_queue && tb_append_queue_on_ack(relay->options.append_queue, ack);
 }
 
-bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
+bool tb_relay_poll_acks(struct tb_relay *relay, int64_t wait_ms)
 {
     struct tb_log_writer *writer = relay->options.writer;
     struct tb_error err = {0};
@@ -221,13 +221,13 @@ bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
         n = 0;
         if (writer->ops->poll(writer, wait_ms, relay->acks, TB_LOG_BATCH_MAX, &n, &err) != TB_OK) {
             tb_relay_fail(relay, &err);
-            tb_relay_window_lose(&relay->window);
-            if (relay->options.guests)
-                tb_log_guests_lose(relay->options.guests);
+            tb_relay_window_fail_all(&relay->window);
+            if (relay->options.append_queue)
+                tb_append_queue_fail_sent(relay->options.append_queue);
             return any;
         }
         for (size_t i = 0; i < n; i++) {
-            if (!is_a_guests(relay, &relay->acks[i]))
+            if (!is_of_append_queue(relay, &relay->acks[i]))
                 any |= take_ack(relay, &relay->acks[i]);
         }
         wait_ms = 0;
@@ -235,8 +235,8 @@ bool tb_relay_collect(struct tb_relay *relay, int64_t wait_ms)
     return any;
 }
 
-bool tb_relay_is_stuck(const struct tb_relay *relay)
+bool tb_relay_is_blocked(const struct tb_relay *relay)
 {
-    return relay->busy || relay->window.again || is_alone(relay) ||
+    return relay->log_full || relay->window.resend || is_alone(relay) ||
            tb_relay_window_room(&relay->window) == 0;
 }

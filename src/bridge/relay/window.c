@@ -2,28 +2,28 @@
 
 static struct tb_relay_slot *slot(struct tb_relay_window *window, size_t i)
 {
-    return &window->slots[(window->head + i) % TB_LOG_WINDOW_MAX];
+    return &window->slots[(window->head + i) % TB_LOG_INFLIGHT_MAX];
 }
 
 static void add(struct tb_relay_window *window, int64_t row, bool answered)
 {
-    TB_ASSERT(window->count < TB_LOG_WINDOW_MAX);
+    TB_ASSERT(window->count < TB_LOG_INFLIGHT_MAX);
     TB_ASSERT(window->count == 0 || slot(window, window->count - 1)->row < row);
     *slot(window, window->count++) = (struct tb_relay_slot){row, answered, answered};
 }
 
-void tb_relay_window_push(struct tb_relay_window *window, int64_t row)
+void tb_relay_window_add_sent(struct tb_relay_window *window, int64_t row)
 {
     add(window, row, false);
     window->outstanding++;
 }
 
-void tb_relay_window_pass(struct tb_relay_window *window, int64_t row)
+void tb_relay_window_add_skipped(struct tb_relay_window *window, int64_t row)
 {
     add(window, row, true);
 }
 
-bool tb_relay_window_answer(struct tb_relay_window *window, int64_t row, bool acknowledged)
+bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged)
 {
     size_t low = 0, high = window->count;
     struct tb_relay_slot *found;
@@ -44,13 +44,13 @@ bool tb_relay_window_answer(struct tb_relay_window *window, int64_t row, bool ac
     found->answered = true;
     found->acknowledged = acknowledged;
     window->outstanding--;
-    window->again |= !acknowledged;
+    window->resend |= !acknowledged;
     return true;
 }
 
-void tb_relay_window_lose(struct tb_relay_window *window)
+void tb_relay_window_fail_all(struct tb_relay_window *window)
 {
-    window->again |= window->outstanding > 0;
+    window->resend |= window->outstanding > 0;
     for (size_t i = 0; i < window->count; i++)
         slot(window, i)->answered = true;
     window->outstanding = 0;
@@ -62,7 +62,7 @@ bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last)
 
     while (window->count > 0 && slot(window, 0)->acknowledged) {
         *ret_last = slot(window, 0)->row;
-        window->head = (window->head + 1) % TB_LOG_WINDOW_MAX;
+        window->head = (window->head + 1) % TB_LOG_INFLIGHT_MAX;
         window->count--;
         moved = true;
     }
@@ -74,9 +74,9 @@ bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last)
  * that came later could not be told from the answer to the second sending. */
 bool tb_relay_window_rewind(struct tb_relay_window *window)
 {
-    if (!window->again || window->outstanding > 0)
+    if (!window->resend || window->outstanding > 0)
         return false;
     window->head = window->count = 0;
-    window->again = false;
+    window->resend = false;
     return true;
 }

@@ -7,21 +7,21 @@ static int send_change(const struct tb_cli *cli, const struct tb_args *args, con
                        const char *method, const char *what, struct tb_str body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     const char *key = NULL, *version = NULL;
-    int exit_status = tb_body_key(cli, args, command, &key);
+    int exit_status = tb_command_idempotency_key(cli, args, command, &key);
 
     if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_body_if_match(cli, args, command, &version);
+        exit_status = tb_command_if_match(cli, args, command, &version);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     tb_buf_adds(&path, "/orders/");
-    tb_path_add(&path, args->operands[0]);
+    tb_url_add_segment(&path, args->operands[0]);
     tb_buf_addf(&path, "/%s", what);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_ask_command(cli, method, path.data, body, key, version, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+    exit_status = tb_http_send_command(cli, method, path.data, body, key, version, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 /* The body of address and lines: a file, or what build makes of the flags. */
@@ -33,9 +33,9 @@ static int with_body(const struct tb_cli *cli, const struct tb_args *args, const
     int exit_status;
 
     if (args->operand_count == 2) {
-        exit_status = tb_body_alone(cli, args, command, flags);
+        exit_status = tb_command_body_check_alone(cli, args, command, flags);
         if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_body_read(cli, args->operands[1], &body);
+            exit_status = tb_command_body_read(cli, args->operands[1], &body);
     } else {
         exit_status = build(cli, args, &body);
     }
@@ -85,7 +85,7 @@ static int build_lines(const struct tb_cli *cli, const struct tb_args *args, str
     if (!tb_args_has(args, "--line"))
         return tb_cli_usage(cli, "order lines", "give a FILE, - or at least one --line");
     tb_buf_addc(out, '{');
-    exit_status = tb_body_lines(cli, args, "order lines", out);
+    exit_status = tb_command_body_add_lines(cli, args, "order lines", out);
     tb_buf_addc(out, '}');
     return exit_status;
 }

@@ -29,7 +29,7 @@ static int run_raw(struct tb_cli *cli, int argc, char **argv)
     argc = take_json(cli, argc, argv);
     if (tb_config_load(argc, argv, cli->env, TB_EDGE_LISTEN_DEFAULT, &config, &report, &err) !=
         TB_OK) {
-        tb_cli_complain(cli, "%s", err.text);
+        tb_cli_error(cli, "%s", err.text);
         if (report.len > 0)
             fwrite(report.data, 1, report.len, stderr);
         return TB_EXIT_USAGE;

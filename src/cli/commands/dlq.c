@@ -4,7 +4,7 @@
 #include "cli/output/show.h"
 
 static const struct tb_option list_options[] = {
-    TB_OPTIONS_DLQ_CHOICE,
+    TB_OPTIONS_DEAD_LETTER_FILTER,
     {"--status", "STATUS", "open, replayed, dropped or any; open if left out"},
     {"--limit", "N", "at most N a page, 500 at most; 50 if left out"},
     {"--cursor", "CURSOR", "go on behind an earlier page"},
@@ -21,17 +21,17 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
     else if (strcmp(status, "any") == 0)
         status = NULL;
     if (!limit && tb_args_has(args, "--all"))
-        limit = TB_PAGE_MAX;
-    tb_dlq_list_path(args, status, limit, cursor, ret_path);
+        limit = TB_PAGE_LIMIT_MAX;
+    tb_dead_letter_list_path(args, status, limit, cursor, ret_path);
 }
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
-    static const struct tb_page_list list = {"deadLetters", list_path, tb_dlq_table_add};
+    static const struct tb_page_list list = {"deadLetters", list_path, tb_dead_letter_table_add};
     struct tb_table table;
     int exit_status;
 
-    tb_dlq_table_init(cli, &table);
+    tb_dead_letter_table_init(cli, &table);
     exit_status = tb_pages_show(cli, args, &list, &table);
     tb_table_release(&table);
     return exit_status;
@@ -41,7 +41,7 @@ static const struct tb_option show_options[] = {
     {"--payload", NULL, "only the event's text, as it is, to be mended"}, {NULL, NULL, NULL}};
 
 /* Byte for byte: what replay --value sends as it is. */
-static int show_payload(const struct tb_cli *cli, const struct tb_reply *reply)
+static int show_payload(const struct tb_cli *cli, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
     struct tb_str value;
@@ -51,10 +51,10 @@ static int show_payload(const struct tb_cli *cli, const struct tb_reply *reply)
         return exit_status;
     value = tb_field_text(letter, "value");
     if (!value.ptr) {
-        tb_cli_complain(cli, tb_field(letter, "valueBase64")
-                                 ? "the event is not text; --json shows it in base64"
-                                 : "the letter has no event: there was none, or one too large "
-                                   "to be kept");
+        tb_cli_error(cli, tb_field(letter, "valueBase64")
+                              ? "the event is not text; --json shows it in base64"
+                              : "the letter has no event: there was none, or one too large "
+                                "to be kept");
         return TB_EXIT_FAILED;
     }
     fwrite(value.ptr, 1, value.len, stdout);
@@ -64,34 +64,35 @@ static int show_payload(const struct tb_cli *cli, const struct tb_reply *reply)
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     bool payload = tb_args_has(args, "--payload");
     int exit_status;
 
     if (payload && cli->json)
         return tb_cli_usage(cli, "dlq show", "--payload is not JSON of ours: leave out --json");
-    tb_dlq_path(args->operands[0], "", &path);
+    tb_dead_letter_path(args->operands[0], "", &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
+    exit_status = tb_http_get(cli, path.data, TB_HTTP_TIMEOUT_MS, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (payload && reply.status == 200)
         return show_payload(cli, &reply);
-    return tb_show_reply(cli, &reply);
+    return tb_show_response(cli, &reply);
 }
 
 static int run_drop(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     int exit_status;
 
-    tb_dlq_path(args->operands[0], "", &path);
+    tb_dead_letter_path(args->operands[0], "", &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_ask_harmless_once(cli, "DELETE", path.data, (struct tb_str){0}, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+    exit_status =
+        tb_http_send_idempotent_once(cli, "DELETE", path.data, (struct tb_str){0}, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 const struct tb_subcommand tb_cmd_dlq_list = {

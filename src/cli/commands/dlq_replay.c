@@ -7,7 +7,7 @@
 #define RATE_MAX 100000 /* a second; no log answers one at a time as fast */
 
 static const struct tb_option options[] = {
-    TB_OPTIONS_DLQ_CHOICE,
+    TB_OPTIONS_DEAD_LETTER_FILTER,
     {"--all", NULL, "all open letters, or those that the options above choose"},
     {"--value", "FILE", "send this event instead of the letter's own; - is standard input"},
     {"--rate", "N", "at most N letters a second"},
@@ -18,7 +18,7 @@ static const struct tb_option options[] = {
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    int exit_status = file ? tb_body_read(cli, file, &text) : TB_EXIT_DONE;
+    int exit_status = file ? tb_command_body_read(cli, file, &text) : TB_EXIT_DONE;
 
     if (!file || exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -32,47 +32,47 @@ static int replay_one(struct tb_cli *cli, const char *id, const char *file)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     int exit_status = read_value(cli, file, &body);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    tb_dlq_path(id, "/replay", &path);
+    tb_dead_letter_path(id, "/replay", &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_ask_harmless_once(
+    exit_status = tb_http_send_idempotent_once(
         cli, "POST", path.data, body.len > 0 ? tb_buf_str(&body) : (struct tb_str){0}, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 /* The letter, if it could be sent. */
-static int look_at_one(struct tb_cli *cli, const char *id)
+static int dry_run_one(struct tb_cli *cli, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
     struct tb_table table;
     int exit_status;
 
-    tb_dlq_path(id, "", &path);
+    tb_dead_letter_path(id, "", &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_page_ask(cli, path.data, &reply);
+    exit_status = tb_page_get(cli, path.data, &reply);
     if (exit_status == TB_EXIT_DONE)
         exit_status = tb_show_parse(cli, &reply, &letter);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (tb_str_eq(tb_field_text(letter, "status"), TB_STR("replayed"))) {
-        tb_cli_complain(cli, "the dead letter was replayed: it is needed no more");
+        tb_cli_error(cli, "the dead letter was replayed: it is needed no more");
         return TB_EXIT_FAILED;
     }
     if (!cli->json) {
-        tb_dlq_table_init(cli, &table);
-        (void)tb_dlq_table_add(&table, letter);
+        tb_dead_letter_table_init(cli, &table);
+        (void)tb_dead_letter_table_add(&table, letter);
         tb_table_flush(&table, stdout);
         tb_table_release(&table);
     }
-    tb_dlq_tell_chosen(cli, id, 1);
+    tb_dead_letter_print_selected(cli, id, 1);
     return TB_EXIT_DONE;
 }
 
@@ -96,8 +96,8 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     if (!id && file)
         return tb_cli_usage(cli, "dlq replay", "--value mends one letter: it needs its ID");
     if (!id)
-        return tb_dlq_replay_several(cli, args, rate);
-    return tb_args_has(args, "--dry-run") ? look_at_one(cli, id) : replay_one(cli, id, file);
+        return tb_dead_letter_replay_selected(cli, args, rate);
+    return tb_args_has(args, "--dry-run") ? dry_run_one(cli, id) : replay_one(cli, id, file);
 }
 
 const struct tb_subcommand tb_cmd_dlq_replay = {

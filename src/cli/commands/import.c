@@ -20,16 +20,16 @@ static const struct tb_option options[] = {
     {"--give-up-after", "TIME", "end when nothing moved for so long; 5m if left out"},
     {NULL, NULL, NULL}};
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_requested;
 
 static void on_signal(int number)
 {
     (void)number;
-    stop_asked = 1;
+    stop_requested = 1;
 }
 
 /* The first signal finishes what is in flight, a second one ends the program as usual. */
-static void watch_signals(void)
+static void install_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
@@ -38,7 +38,7 @@ static void watch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-void tb_import_tell_refused(struct tb_import *import, const struct tb_import_slot *slot)
+void tb_import_print_refusal(struct tb_import *import, const struct tb_import_slot *slot)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
@@ -87,14 +87,14 @@ static int conclude(const struct tb_import *import)
         struct tb_error err = {0};
 
         tb_error_set(&err, TB_UNAVAILABLE, "%s", import->failure_text);
-        (void)tb_ask_unreachable(import->cli, &err);
+        (void)tb_http_unreachable(import->cli, &err);
     } else if (import->failure) {
-        tb_cli_complain(import->cli, "%s", import->failure_text);
+        tb_cli_error(import->cli, "%s", import->failure_text);
     }
-    tb_cli_complain(import->cli,
-                    "stopped at line %" PRId64 ". Running it again continues safely: what was "
-                    "imported is not added twice.",
-                    tb_import_resume_line(import));
+    tb_cli_error(import->cli,
+                 "stopped at line %" PRId64 ". Running it again continues safely: what was "
+                 "imported is not added twice.",
+                 tb_import_resume_line(import));
     return import->failure ? import->failure : TB_EXIT_FAILED;
 }
 
@@ -111,26 +111,27 @@ static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
     struct tb_error err = {0};
     int exit_status;
 
-    if (!import || tb_client_open(cli->url, TB_IMPORT_IN_FLIGHT, &import->client, &err) != TB_OK) {
-        tb_cli_complain(cli, "%s", import ? err.text : "out of memory");
+    if (!import ||
+        tb_http_client_open(cli->url, TB_IMPORT_IN_FLIGHT, &import->client, &err) != TB_OK) {
+        tb_cli_error(cli, "%s", import ? err.text : "out of memory");
         free(import);
         return err.code == TB_INVALID ? TB_EXIT_USAGE : TB_EXIT_FAILED;
     }
     import->cli = cli;
     import->give_up_ms = give_up_ms;
     import->backoff = (struct tb_backoff){.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS};
-    tb_lines_init(&import->lines, fd, TB_BODY_MAX);
+    tb_line_reader_init(&import->lines, fd, TB_BODY_MAX);
     tb_progress_init(&import->progress, cli->err_terminal, cli->columns, "orders", size_of(fd),
                      tb_clock_mono_ms(cli->clock));
-    watch_signals();
+    install_signals();
     if (cli->json)
         fputs("{\"refusals\":[", stdout);
-    tb_import_run(import, &stop_asked);
+    tb_import_run(import, &stop_requested);
     exit_status = conclude(import);
     for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
         tb_buf_release(&import->slots[i].body);
-    tb_lines_release(&import->lines);
-    tb_client_free(import->client);
+    tb_line_reader_release(&import->lines);
+    tb_http_client_free(import->client);
     free(import);
     return exit_status;
 }
@@ -147,7 +148,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         return tb_cli_usage(cli, "order import", "--give-up-after takes a time such as 5m");
     fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        tb_cli_complain(cli, "cannot read %s: %s", file, strerror(errno));
+        tb_cli_error(cli, "cannot read %s: %s", file, strerror(errno));
         return TB_EXIT_FAILED;
     }
     exit_status = import_from(cli, fd, give_up_ms);

@@ -46,7 +46,7 @@ static int show(const struct tb_cli *cli, struct tb_str body)
     size_t cursor = 0;
 
     if (!tb_slice_member(body, "nodes", &list)) {
-        tb_cli_complain(cli, "the answer of %s is not ours", cli->url);
+        tb_cli_error(cli, "the answer of %s is not ours", cli->url);
         return TB_EXIT_FAILED;
     }
     tb_table_init(&table, columns, sizeof columns / sizeof columns[0], cli->out_terminal,
@@ -76,18 +76,18 @@ static int show(const struct tb_cli *cli, struct tb_str body)
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    int exit_status = tb_ask(cli, "/nodes", TB_ASK_MAX_MS, &reply);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    int exit_status = tb_http_get(cli, "/nodes", TB_HTTP_TIMEOUT_MS, &reply);
 
     (void)args;
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (reply.status == 404) {
-        tb_cli_complain(cli, "%s is no central: ask one with --url", cli->url);
+        tb_cli_error(cli, "%s is no central: ask one with --url", cli->url);
         return TB_EXIT_FAILED;
     }
     if (reply.status != 200 || cli->json)
-        return tb_show_reply(cli, &reply);
+        return tb_show_response(cli, &reply);
     return show(cli, tb_buf_str(&reply.body));
 }
 

@@ -7,15 +7,15 @@
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     int exit_status;
 
     tb_buf_adds(&path, "/orders/");
-    tb_path_add(&path, args->operands[0]);
+    tb_url_add_segment(&path, args->operands[0]);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_ask(cli, path.data, TB_ASK_MAX_MS, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+    exit_status = tb_http_get(cli, path.data, TB_HTTP_TIMEOUT_MS, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 static const struct tb_option list_options[] = {
@@ -74,11 +74,11 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
     tb_buf_clear(out);
     tb_buf_adds(out, "/orders");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        tb_query_add(out, names[i][1], tb_args_get(args, names[i][0]));
+        tb_url_add_query(out, names[i][1], tb_args_get(args, names[i][0]));
     if (!limit && tb_args_has(args, "--all"))
-        limit = TB_PAGE_MAX;
-    tb_query_add(out, "limit", limit);
-    tb_query_add(out, "cursor", cursor);
+        limit = TB_PAGE_LIMIT_MAX;
+    tb_url_add_query(out, "limit", limit);
+    tb_url_add_query(out, "cursor", cursor);
 }
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)

@@ -30,7 +30,7 @@ static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb
     for (size_t i = 0; i < sizeof body_names / sizeof body_names[0]; i++)
         if (tb_args_has(args, body_flags[i]))
             tb_json_member_str(out, body_names[i], tb_str_of(tb_args_get(args, body_flags[i])));
-    exit_status = tb_body_lines(cli, args, "order place", out);
+    exit_status = tb_command_body_add_lines(cli, args, "order place", out);
     tb_buf_addc(out, '}');
     return exit_status;
 }
@@ -38,20 +38,21 @@ static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     const char *key = NULL;
-    int exit_status = tb_body_key(cli, args, "order place", &key);
+    int exit_status = tb_command_idempotency_key(cli, args, "order place", &key);
 
     if (exit_status == TB_EXIT_DONE && args->operand_count == 1) {
-        exit_status = tb_body_alone(cli, args, "order place", body_flags);
+        exit_status = tb_command_body_check_alone(cli, args, "order place", body_flags);
         if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_body_read(cli, args->operands[0], &body);
+            exit_status = tb_command_body_read(cli, args->operands[0], &body);
     } else if (exit_status == TB_EXIT_DONE) {
         exit_status = build(cli, args, &body);
     }
     if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_ask_command(cli, "POST", "/orders", tb_buf_str(&body), key, NULL, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+        exit_status =
+            tb_http_send_command(cli, "POST", "/orders", tb_buf_str(&body), key, NULL, &reply);
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 const struct tb_subcommand tb_cmd_order_place = {

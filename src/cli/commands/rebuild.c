@@ -136,8 +136,8 @@ static void print_line(const struct tb_cli *cli, const struct tb_json *json,
     fflush(stdout);
 }
 
-static int parse(const struct tb_cli *cli, const struct tb_reply *reply, struct tb_json **ret_json,
-                 struct progress_of *ret_at)
+static int parse(const struct tb_cli *cli, const struct tb_http_response *reply,
+                 struct tb_json **ret_json, struct progress_of *ret_at)
 {
     struct tb_error err = {0};
 
@@ -146,11 +146,11 @@ static int parse(const struct tb_cli *cli, const struct tb_reply *reply, struct 
     if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, ret_json, &err) == TB_OK &&
         read_progress(*ret_json, ret_at) && is_known(ret_at->state))
         return TB_EXIT_DONE;
-    tb_cli_complain(cli, "the answer of %s is not ours", cli->url);
+    tb_cli_error(cli, "the answer of %s is not ours", cli->url);
     return TB_EXIT_FAILED;
 }
 
-static void show(const struct tb_cli *cli, const struct tb_reply *reply,
+static void show(const struct tb_cli *cli, const struct tb_http_response *reply,
                  const struct tb_json *json, const struct progress_of *at)
 {
     if (cli->json) {
@@ -162,7 +162,7 @@ static void show(const struct tb_cli *cli, const struct tb_reply *reply,
 }
 
 /* How it ended; none: the process that ran it is not the one that answers. */
-static int tell_end(const struct tb_cli *cli, const struct tb_reply *reply,
+static int tell_end(const struct tb_cli *cli, const struct tb_http_response *reply,
                     const struct tb_json *json, const struct progress_of *at)
 {
     static const char *const good[] = {"done", "rolled-back", NULL};
@@ -172,9 +172,9 @@ static int tell_end(const struct tb_cli *cli, const struct tb_reply *reply,
     if (is_state(at->state, good))
         return TB_EXIT_DONE;
     if (problem.ptr)
-        tb_cli_complain(cli, "%.*s", (int)problem.len, problem.ptr);
+        tb_cli_error(cli, "%.*s", (int)problem.len, problem.ptr);
     else
-        tb_cli_complain(cli, "how the rebuild ended is not known: the process was started anew");
+        tb_cli_error(cli, "how the rebuild ended is not known: the process was started anew");
     return TB_EXIT_FAILED;
 }
 
@@ -191,7 +191,7 @@ static void draw(const struct tb_cli *cli, struct tb_progress *progress,
 
 static int tell_interrupted(const struct tb_cli *cli)
 {
-    tb_cli_complain(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
+    tb_cli_error(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
     return TB_EXIT_FAILED;
 }
 
@@ -201,11 +201,11 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
     int64_t line_at_ms = 0;
 
     for (;;) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+        TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
         TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
         struct progress_of at = {0};
         int64_t now_ms = tb_clock_mono_ms(cli->clock);
-        int exit_status = tb_ask(cli, "/rebuild", TB_ASK_MAX_MS, &reply);
+        int exit_status = tb_http_get(cli, "/rebuild", TB_HTTP_TIMEOUT_MS, &reply);
 
         if (exit_status == TB_EXIT_DONE)
             exit_status = parse(cli, &reply, &json, &at);
@@ -246,7 +246,7 @@ static int wait_for(const struct tb_cli *cli)
     return exit_status;
 }
 
-static int show_once(const struct tb_cli *cli, const struct tb_reply *reply)
+static int show_once(const struct tb_cli *cli, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     struct progress_of at = {0};
@@ -259,8 +259,8 @@ static int show_once(const struct tb_cli *cli, const struct tb_reply *reply)
 
 static int start(const struct tb_cli *cli, struct tb_str body, bool wait)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    int exit_status = tb_ask_harmless_once(cli, "POST", "/rebuild", body, &reply);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    int exit_status = tb_http_send_idempotent_once(cli, "POST", "/rebuild", body, &reply);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -277,12 +277,12 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     struct tb_str body = {0};
 
     if (tb_args_has(args, "--status")) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+        TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
         int exit_status;
 
         if (accept || rollback || wait)
             return tb_cli_usage(cli, "rebuild", "--status goes with nothing else");
-        exit_status = tb_ask(cli, "/rebuild", TB_ASK_MAX_MS, &reply);
+        exit_status = tb_http_get(cli, "/rebuild", TB_HTTP_TIMEOUT_MS, &reply);
         return exit_status == TB_EXIT_DONE ? show_once(cli, &reply) : exit_status;
     }
     if (accept && rollback)

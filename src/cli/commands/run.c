@@ -13,14 +13,14 @@ static int run_beside(struct tb_cli *cli, const char *program, int argc, char **
     char **args;
 
     if (len < 0) {
-        tb_cli_complain(cli, "cannot tell where this program is: %s", strerror(errno));
+        tb_cli_error(cli, "cannot tell where this program is: %s", strerror(errno));
         return TB_EXIT_FAILED;
     }
     path[len] = '\0';
     slash = strrchr(path, '/');
     args = calloc((size_t)argc + 2, sizeof *args);
     if (!args || !slash || (size_t)(slash - path) + strlen(program) + 2 > sizeof path) {
-        tb_cli_complain(cli, "out of memory");
+        tb_cli_error(cli, "out of memory");
         free(args);
         return TB_EXIT_FAILED;
     }
@@ -30,9 +30,9 @@ static int run_beside(struct tb_cli *cli, const char *program, int argc, char **
         args[i + 1] = argv[i];
     execv(path, args);
     if (errno == ENOENT)
-        tb_cli_complain(cli, "%s is not installed: there is no %s", program, path);
+        tb_cli_error(cli, "%s is not installed: there is no %s", program, path);
     else
-        tb_cli_complain(cli, "cannot run %s: %s", path, strerror(errno));
+        tb_cli_error(cli, "cannot run %s: %s", path, strerror(errno));
     free(args);
     return TB_EXIT_USAGE;
 }

@@ -51,19 +51,19 @@ static void show(const struct tb_cli *cli, const struct tb_json *root)
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     int exit_status;
 
     tb_buf_adds(&path, "/orders/stats");
-    tb_query_add(&path, "from", tb_args_get(args, "--from"));
-    tb_query_add(&path, "to", tb_args_get(args, "--to"));
-    tb_query_add(&path, "groupBy", tb_args_get(args, "--group-by"));
-    exit_status = tb_ask(cli, tb_buf_ok(&path) ? path.data : "", TB_ASK_MAX_MS, &reply);
+    tb_url_add_query(&path, "from", tb_args_get(args, "--from"));
+    tb_url_add_query(&path, "to", tb_args_get(args, "--to"));
+    tb_url_add_query(&path, "groupBy", tb_args_get(args, "--group-by"));
+    exit_status = tb_http_get(cli, tb_buf_ok(&path) ? path.data : "", TB_HTTP_TIMEOUT_MS, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (reply.status != 200 || cli->json)
-        return tb_show_reply(cli, &reply);
+        return tb_show_response(cli, &reply);
     exit_status = tb_show_parse(cli, &reply, &root);
     if (exit_status == TB_EXIT_DONE)
         show(cli, root);

@@ -4,11 +4,11 @@
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
-    int exit_status = tb_ask(cli, "/status", TB_ASK_MAX_MS, &reply);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    int exit_status = tb_http_get(cli, "/status", TB_HTTP_TIMEOUT_MS, &reply);
 
     (void)args;
-    return exit_status == TB_EXIT_DONE ? tb_show_reply(cli, &reply) : exit_status;
+    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
 }
 
 const struct tb_subcommand tb_cmd_status = {

@@ -42,17 +42,17 @@ static void add_side(struct tb_table *table, bool there, const struct tb_digest 
     tb_table_cell(table, tb_buf_str(&cell));
 }
 
-static const char *node_of(const struct tb_pair *pair)
+static const char *node_of(const struct tb_verify_pair *pair)
 {
     return pair->stored ? pair->store.node : pair->view.node;
 }
 
-static void tell_row(struct telling *telling, enum tb_difference difference,
-                     const struct tb_pair *pair)
+static void tell_row(struct telling *telling, enum tb_verify_result difference,
+                     const struct tb_verify_pair *pair)
 {
     struct tb_table *table = &telling->table;
 
-    tb_table_cell(table, tb_str_of(tb_difference_name(difference)));
+    tb_table_cell(table, tb_str_of(tb_verify_result_name(difference)));
     tb_table_cell(table, tb_str_of(pair->order_id));
     tb_table_cell(table, tb_str_of(node_of(pair)));
     add_side(table, pair->stored, &pair->store);
@@ -73,13 +73,13 @@ static void add_json_side(struct tb_buf *out, const char *key, const struct tb_d
     tb_buf_addc(out, '}');
 }
 
-static void tell_json(const struct telling *telling, enum tb_difference difference,
-                      const struct tb_pair *pair)
+static void tell_json(const struct telling *telling, enum tb_verify_result difference,
+                      const struct tb_verify_pair *pair)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
 
     tb_buf_adds(&out, telling->told > 0 ? ",{" : "{");
-    tb_json_member_str(&out, "difference", tb_str_of(tb_difference_name(difference)));
+    tb_json_member_str(&out, "difference", tb_str_of(tb_verify_result_name(difference)));
     tb_json_member_str(&out, "orderId", tb_str_of(pair->order_id));
     tb_json_member_str(&out, "node", tb_str_of(node_of(pair)));
     if (pair->stored)
@@ -92,7 +92,7 @@ static void tell_json(const struct telling *telling, enum tb_difference differen
     fputs(tb_buf_ok(&out) ? out.data : "", stdout);
 }
 
-static void tell(void *ctx, enum tb_difference difference, const struct tb_pair *pair)
+static void tell(void *ctx, enum tb_verify_result difference, const struct tb_verify_pair *pair)
 {
     struct telling *telling = ctx;
 
@@ -106,10 +106,10 @@ static void tell(void *ctx, enum tb_difference difference, const struct tb_pair 
 static void print_sentence(const struct tb_verify *verify)
 {
     printf("%" PRId64 " orders:", verify->orders);
-    for (int d = 0; d < TB_DIFFERENCE_COUNT; d++) {
-        if (d == TB_SAME || verify->counts[d] > 0)
-            printf("%s %" PRId64 " %s", d > TB_SAME ? "," : "", verify->counts[d],
-                   tb_difference_name((enum tb_difference)d));
+    for (int d = 0; d < TB_VERIFY_RESULT_COUNT; d++) {
+        if (d == TB_VERIFY_SAME || verify->counts[d] > 0)
+            printf("%s %" PRId64 " %s", d > TB_VERIFY_SAME ? "," : "", verify->counts[d],
+                   tb_verify_result_name((enum tb_verify_result)d));
     }
     putchar('\n');
 }
@@ -122,8 +122,8 @@ static void print_counts(const struct tb_cli *cli, const struct tb_verify *verif
     }
     if (cli->json)
         printf("],\"orders\":%" PRId64, verify->orders);
-    for (int d = 0; d < TB_DIFFERENCE_COUNT; d++) {
-        const char *name = tb_difference_name((enum tb_difference)d);
+    for (int d = 0; d < TB_VERIFY_RESULT_COUNT; d++) {
+        const char *name = tb_verify_result_name((enum tb_verify_result)d);
 
         if (cli->json)
             printf(",\"%s\":%" PRId64, name, verify->counts[d]);
@@ -135,12 +135,12 @@ static void print_counts(const struct tb_cli *cli, const struct tb_verify *verif
 }
 
 /* Whose store it is; a central is told apart. */
-static int ask_node(struct tb_digests *edge, char ret_node[TB_NODE_MAX + 1])
+static int ask_node(struct tb_digest_stream *edge, char ret_node[TB_NODE_MAX + 1])
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     struct tb_error err = {0};
-    int exit_status = tb_digests_ask(edge, "/status", &reply);
+    int exit_status = tb_digest_stream_get(edge, "/status", &reply);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
@@ -153,7 +153,7 @@ static int ask_node(struct tb_digests *edge, char ret_node[TB_NODE_MAX + 1])
             return TB_EXIT_DONE;
         }
     }
-    tb_cli_complain(&edge->cli, "%s is no edge: it tells no node", edge->cli.url);
+    tb_cli_error(&edge->cli, "%s is no edge: it tells no node", edge->cli.url);
     return TB_EXIT_FAILED;
 }
 
@@ -166,23 +166,23 @@ static int open_all(const struct tb_cli *cli, const struct tb_args *args, struct
     while ((url = tb_args_each(args, "--edge", &cursor))) {
         if (verify->edge_count == TB_VERIFY_EDGES_MAX)
             return tb_cli_usage(cli, "verify", "at most %d edges at once", TB_VERIFY_EDGES_MAX);
-        struct tb_digests *edge = &verify->edges[verify->edge_count];
-        exit_status = tb_digests_open(edge, cli, url);
+        struct tb_digest_stream *edge = &verify->edges[verify->edge_count];
+        exit_status = tb_digest_stream_open(edge, cli, url);
         verify->edge_count++;
         if (exit_status == TB_EXIT_DONE)
             exit_status = ask_node(edge, verify->nodes[verify->edge_count - 1]);
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
     }
-    return tb_digests_open(&verify->central, cli, tb_args_get(args, "--central"));
+    return tb_digest_stream_open(&verify->central, cli, tb_args_get(args, "--central"));
 }
 
 static void close_all(struct tb_verify *verify)
 {
     for (size_t i = 0; i < verify->edge_count; i++)
-        tb_digests_close(&verify->edges[i]);
-    tb_digests_close(&verify->central);
-    free(verify->suspects);
+        tb_digest_stream_close(&verify->edges[i]);
+    tb_digest_stream_close(&verify->central);
+    free(verify->rechecks);
     free(verify);
 }
 
@@ -214,22 +214,22 @@ static int verify_all(struct tb_cli *cli, const struct tb_args *args, struct tb_
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     const char *wait = tb_args_get(args, "--wait");
-    int64_t patience_ms = TB_VERIFY_PATIENCE_MS;
+    int64_t wait_left_ms = TB_VERIFY_WAIT_MS;
     struct tb_verify *verify;
     int exit_status;
 
-    if (wait && !tb_duration_parse(tb_str_of(wait), &patience_ms))
+    if (wait && !tb_duration_parse(tb_str_of(wait), &wait_left_ms))
         return tb_cli_usage(cli, "verify", "--wait takes a time such as 30s");
     if (!tb_args_has(args, "--edge") || !tb_args_has(args, "--central"))
         return tb_cli_usage(cli, "verify", "it needs --edge (one at least) and --central");
     verify = calloc(1, sizeof *verify);
     if (verify)
-        verify->suspects = calloc(TB_SUSPECTS_MAX, sizeof *verify->suspects);
-    if (!verify || !verify->suspects) {
+        verify->rechecks = calloc(TB_VERIFY_RECHECK_MAX, sizeof *verify->rechecks);
+    if (!verify || !verify->rechecks) {
         free(verify);
         return tb_cli_no_memory(cli);
     }
-    verify->patience_ms = patience_ms;
+    verify->wait_left_ms = wait_left_ms;
     exit_status = verify_all(cli, args, verify);
     close_all(verify);
     return exit_status;

@@ -14,21 +14,21 @@ static const struct tb_option wait_options[] = {
     {NULL, NULL, NULL}};
 
 static int ask_once(const struct tb_cli *cli, const char *id, int64_t version, int64_t part_ms,
-                    struct tb_reply *ret_reply)
+                    struct tb_http_response *ret_reply)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
 
     tb_buf_adds(&path, "/orders/");
-    tb_path_add(&path, id);
+    tb_url_add_segment(&path, id);
     tb_buf_addf(&path, "?minVersion=%lld&wait=%lldms", (long long)version, (long long)part_ms);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    tb_reply_release(ret_reply);
-    return tb_ask(cli, path.data, part_ms + TB_ASK_MAX_MS, ret_reply);
+    tb_http_response_release(ret_reply);
+    return tb_http_get(cli, path.data, part_ms + TB_HTTP_TIMEOUT_MS, ret_reply);
 }
 
 /* It may come yet: the order is not that far, or cannot be read for the moment. */
-static bool may_come(const struct tb_reply *reply)
+static bool may_come(const struct tb_http_response *reply)
 {
     return reply->status == 202 || (reply->status == 503 && reply->retry_after_ms > 0);
 }
@@ -38,7 +38,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void rest(const struct tb_cli *cli, const struct tb_reply *reply, int64_t deadline_ms)
+static void rest(const struct tb_cli *cli, const struct tb_http_response *reply,
+                 int64_t deadline_ms)
 {
     int64_t left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
     int64_t pause_ms = reply->retry_after_ms > 0 ? reply->retry_after_ms : PAUSE_MS;
@@ -49,7 +50,7 @@ static void rest(const struct tb_cli *cli, const struct tb_reply *reply, int64_t
 
 /* Asks again until the version is there, is refused, or the time is over. */
 static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t timeout_ms,
-                    struct tb_reply *ret_reply)
+                    struct tb_http_response *ret_reply)
 {
     int64_t deadline_ms = tb_clock_mono_ms(cli->clock) + timeout_ms;
     int64_t left_ms = timeout_ms;
@@ -71,7 +72,7 @@ static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t
 
 static int run_wait(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     const char *version_text = tb_args_get(args, "--version");
     const char *timeout_text = tb_args_get(args, "--timeout");
     int64_t version = 1, timeout_ms = TIMEOUT_DEFAULT_MS;
@@ -84,10 +85,10 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
     exit_status = wait_for(cli, args->operands[0], version, timeout_ms, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    exit_status = tb_show_reply(cli, &reply);
+    exit_status = tb_show_response(cli, &reply);
     if (reply.status != 202)
         return exit_status;
-    tb_cli_complain(cli, "version %lld is not there yet", (long long)version);
+    tb_cli_error(cli, "version %lld is not there yet", (long long)version);
     return TB_EXIT_FAILED;
 }
 

@@ -8,11 +8,11 @@
 
 static int fail_reading(const struct tb_cli *cli, const char *file, const char *why)
 {
-    tb_cli_complain(cli, "cannot read %s: %s", file, why);
+    tb_cli_error(cli, "cannot read %s: %s", file, why);
     return TB_EXIT_FAILED;
 }
 
-int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
+int tb_command_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
     bool standard = strcmp(file, "-") == 0;
     int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
@@ -70,8 +70,8 @@ static bool add_line(struct tb_buf *out, const char *text)
     return true;
 }
 
-int tb_body_lines(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                  struct tb_buf *out)
+int tb_command_body_add_lines(const struct tb_cli *cli, const struct tb_args *args,
+                              const char *command, struct tb_buf *out)
 {
     const char *text;
     size_t cursor = 0;
@@ -93,8 +93,8 @@ int tb_body_lines(const struct tb_cli *cli, const struct tb_args *args, const ch
     return TB_EXIT_DONE;
 }
 
-int tb_body_alone(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                  const char *const *names)
+int tb_command_body_check_alone(const struct tb_cli *cli, const struct tb_args *args,
+                                const char *command, const char *const *names)
 {
     for (; *names; names++)
         if (tb_args_has(args, *names))
@@ -103,8 +103,8 @@ int tb_body_alone(const struct tb_cli *cli, const struct tb_args *args, const ch
     return TB_EXIT_DONE;
 }
 
-int tb_body_key(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                const char **ret_key)
+int tb_command_idempotency_key(const struct tb_cli *cli, const struct tb_args *args,
+                               const char *command, const char **ret_key)
 {
     const char *key = tb_args_get(args, "--idempotency-key");
 
@@ -117,8 +117,8 @@ int tb_body_key(const struct tb_cli *cli, const struct tb_args *args, const char
     return TB_EXIT_DONE;
 }
 
-int tb_body_if_match(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                     const char **ret_version)
+int tb_command_if_match(const struct tb_cli *cli, const struct tb_args *args, const char *command,
+                        const char **ret_version)
 {
     const char *version = tb_args_get(args, "--if-match");
     int64_t value = 0;

@@ -9,19 +9,19 @@
 #include "cli/cli.h"
 
 /* "-" is standard input. */
-int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body);
+int tb_command_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body);
 /* The member "lines" from every --line SKU:QTY:PRICE_MINOR[:NAME]. */
-int tb_body_lines(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                  struct tb_buf *out);
+int tb_command_body_add_lines(const struct tb_cli *cli, const struct tb_args *args,
+                              const char *command, struct tb_buf *out);
 /* Options given beside a FILE contradict it; says which. NULL-terminated names. */
-int tb_body_alone(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                  const char *const *names);
+int tb_command_body_check_alone(const struct tb_cli *cli, const struct tb_args *args,
+                                const char *command, const char *const *names);
 /* --idempotency-key, checked; *ret_key NULL if none was given. */
-int tb_body_key(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                const char **ret_key);
+int tb_command_idempotency_key(const struct tb_cli *cli, const struct tb_args *args,
+                               const char *command, const char **ret_key);
 /* --if-match likewise, a version. */
-int tb_body_if_match(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                     const char **ret_version);
+int tb_command_if_match(const struct tb_cli *cli, const struct tb_args *args, const char *command,
+                        const char **ret_version);
 
 #define TB_OPTION_KEY                                                                             \
     {                                                                                             \

@@ -9,29 +9,31 @@
 #define BUSY_TRIES 15
 #define BUSY_WAIT_MS 1000
 
-int tb_digests_ask(struct tb_digests *digests, const char *path, struct tb_reply *ret_reply)
+int tb_digest_stream_get(struct tb_digest_stream *digests, const char *path,
+                         struct tb_http_response *ret_reply)
 {
-    const struct tb_request request = {.method = "GET", .path = path, .timeout_ms = TB_ASK_MAX_MS};
+    const struct tb_http_request request = {
+        .method = "GET", .path = path, .timeout_ms = TB_HTTP_TIMEOUT_MS};
     struct tb_error err = {0};
 
     for (int tries = 1;; tries++) {
-        if (tb_client_ask(digests->client, &request, ret_reply, &err) != TB_OK)
-            return tb_ask_unreachable(&digests->cli, &err);
+        if (tb_http_client_perform(digests->client, &request, ret_reply, &err) != TB_OK)
+            return tb_http_unreachable(&digests->cli, &err);
         if (ret_reply->status != 503 || tries == BUSY_TRIES)
             return TB_EXIT_DONE;
-        tb_reply_release(ret_reply);
-        *ret_reply = (struct tb_reply){0};
+        tb_http_response_release(ret_reply);
+        *ret_reply = (struct tb_http_response){0};
         tb_sleep_ms(BUSY_WAIT_MS);
     }
 }
 
-static int refused(const struct tb_digests *digests, const struct tb_reply *reply)
+static int refused(const struct tb_digest_stream *digests, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
     tb_problem_text(&text, reply);
-    tb_cli_complain(&digests->cli, "%s does not tell its orders: %s", digests->cli.url,
-                    tb_buf_ok(&text) ? text.data : "out of memory");
+    tb_cli_error(&digests->cli, "%s does not tell its orders: %s", digests->cli.url,
+                 tb_buf_ok(&text) ? text.data : "out of memory");
     return TB_EXIT_FAILED;
 }
 
@@ -74,34 +76,34 @@ static bool read_digest(struct tb_str text, struct tb_digest *ret_digest)
 }
 
 /* The page that begins with `start`; "": the first. */
-static int fetch(struct tb_digests *digests, const char *start, const char *path,
-                 struct tb_reply *ret_page, struct tb_str *ret_list)
+static int fetch(struct tb_digest_stream *digests, const char *start, const char *path,
+                 struct tb_http_response *ret_page, struct tb_str *ret_list)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf target = {0};
     int exit_status;
 
     tb_buf_adds(&target, path);
-    tb_query_add(&target, "start", start[0] ? start : NULL);
+    tb_url_add_query(&target, "start", start[0] ? start : NULL);
     if (!tb_buf_ok(&target))
         return tb_cli_no_memory(&digests->cli);
-    exit_status = tb_digests_ask(digests, target.data, ret_page);
+    exit_status = tb_digest_stream_get(digests, target.data, ret_page);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (ret_page->status != 200)
         return refused(digests, ret_page);
     if (!tb_slice_member(tb_buf_str(&ret_page->body), "digests", ret_list))
-        return tb_cli_not_ours(&digests->cli, "it holds no digests");
+        return tb_cli_bad_response(&digests->cli, "it holds no digests");
     return TB_EXIT_DONE;
 }
 
 /* The page that begins with digests->next. */
-static int turn_page(struct tb_digests *digests)
+static int turn_page(struct tb_digest_stream *digests)
 {
     struct tb_str next = {0};
     int exit_status;
 
-    tb_reply_release(&digests->page);
-    digests->page = (struct tb_reply){0};
+    tb_http_response_release(&digests->page);
+    digests->page = (struct tb_http_response){0};
     digests->cursor = 0;
     exit_status = fetch(digests, digests->next, PAGE, &digests->page, &digests->list);
     if (exit_status != TB_EXIT_DONE)
@@ -110,11 +112,11 @@ static int turn_page(struct tb_digests *digests)
     if (!tb_slice_member(tb_buf_str(&digests->page.body), "next", &next))
         return TB_EXIT_DONE;
     if (next.len < 2 || !tb_uuid_parse((struct tb_str){next.ptr + 1, next.len - 2}, digests->next))
-        return tb_cli_not_ours(&digests->cli, "its next page begins with no order");
+        return tb_cli_bad_response(&digests->cli, "its next page begins with no order");
     return TB_EXIT_DONE;
 }
 
-int tb_digests_next(struct tb_digests *digests)
+int tb_digest_stream_next(struct tb_digest_stream *digests)
 {
     char before[TB_UUID_SIZE];
     struct tb_str element;
@@ -130,35 +132,36 @@ int tb_digests_next(struct tb_digests *digests)
             return exit_status;
     }
     if (!read_digest(element, &digests->now))
-        return tb_cli_not_ours(&digests->cli, "a digest lacks something");
+        return tb_cli_bad_response(&digests->cli, "a digest lacks something");
     if (strcmp(digests->now.order_id, before) <= 0)
-        return tb_cli_not_ours(&digests->cli, "its digests are not in the order of their ids");
+        return tb_cli_bad_response(&digests->cli, "its digests are not in the order of their ids");
     return TB_EXIT_DONE;
 }
 
-int tb_digests_open(struct tb_digests *digests, const struct tb_cli *cli, const char *url)
+int tb_digest_stream_open(struct tb_digest_stream *digests, const struct tb_cli *cli,
+                          const char *url)
 {
     int exit_status;
 
-    *digests = (struct tb_digests){.cli = *cli};
+    *digests = (struct tb_digest_stream){.cli = *cli};
     digests->cli.url = url;
-    exit_status = tb_ask_open(&digests->cli, &digests->client);
+    exit_status = tb_http_open(&digests->cli, &digests->client);
     if (exit_status == TB_EXIT_DONE)
         exit_status = turn_page(digests);
-    return exit_status == TB_EXIT_DONE ? tb_digests_next(digests) : exit_status;
+    return exit_status == TB_EXIT_DONE ? tb_digest_stream_next(digests) : exit_status;
 }
 
-void tb_digests_close(struct tb_digests *digests)
+void tb_digest_stream_close(struct tb_digest_stream *digests)
 {
-    tb_reply_release(&digests->page);
-    tb_client_free(digests->client);
-    *digests = (struct tb_digests){0};
+    tb_http_response_release(&digests->page);
+    tb_http_client_free(digests->client);
+    *digests = (struct tb_digest_stream){0};
 }
 
-int tb_digests_look(struct tb_digests *digests, const char *order_id, struct tb_digest *ret_digest,
-                    bool *ret_found)
+int tb_digest_stream_find(struct tb_digest_stream *digests, const char *order_id,
+                          struct tb_digest *ret_digest, bool *ret_found)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response page = {0};
     struct tb_str list, element;
     size_t cursor = 0;
     int exit_status = fetch(digests, order_id, "/orders/digests?limit=1", &page, &list);
@@ -167,7 +170,7 @@ int tb_digests_look(struct tb_digests *digests, const char *order_id, struct tb_
     if (exit_status != TB_EXIT_DONE || !tb_slice_element(list, &cursor, &element))
         return exit_status;
     if (!read_digest(element, ret_digest))
-        return tb_cli_not_ours(&digests->cli, "a digest lacks something");
+        return tb_cli_bad_response(&digests->cli, "a digest lacks something");
     *ret_found = strcmp(ret_digest->order_id, order_id) == 0;
     return TB_EXIT_DONE;
 }

@@ -2,7 +2,7 @@
  * page at a time.
  *
  * Thread:  one.
- * Memory:  one page of a stream at a time, whatever there is; tb_digests_close frees it.
+ * Memory:  one page of a stream at a time, whatever there is; tb_digest_stream_close frees it.
  * Errors:  an exit status; anything but TB_EXIT_DONE has been explained on standard error.
  * Units:   money in minor units (_minor). */
 #pragma once
@@ -21,10 +21,10 @@ struct tb_digest {
     bool pending;                       /* the log has not acknowledged its last event */
     char parked[TB_DIGEST_REASON_SIZE]; /* why it never will; "": it will */
 };
-struct tb_digests {
+struct tb_digest_stream {
     struct tb_cli cli; /* with the url */
-    struct tb_client *client;
-    struct tb_reply page;
+    struct tb_http_client *client;
+    struct tb_http_response page;
     struct tb_str list; /* of page */
     size_t cursor;
     char next[TB_UUID_SIZE]; /* where the next page begins; "": this is the last */
@@ -32,11 +32,13 @@ struct tb_digests {
     bool over;               /* it stands behind the last */
 };
 /* Stands at the first order then. */
-int tb_digests_open(struct tb_digests *digests, const struct tb_cli *cli, const char *url);
-void tb_digests_close(struct tb_digests *digests); /* zeroed is fine */
-int tb_digests_next(struct tb_digests *digests);
+int tb_digest_stream_open(struct tb_digest_stream *digests, const struct tb_cli *cli,
+                          const char *url);
+void tb_digest_stream_close(struct tb_digest_stream *digests); /* zeroed is fine */
+int tb_digest_stream_next(struct tb_digest_stream *digests);
 /* One order, as it is now; the stream stays where it stands. */
-int tb_digests_look(struct tb_digests *digests, const char *order_id, struct tb_digest *ret_digest,
-                    bool *ret_found);
+int tb_digest_stream_find(struct tb_digest_stream *digests, const char *order_id,
+                          struct tb_digest *ret_digest, bool *ret_found);
 /* A question to the same process; a busy one is waited for a while. */
-int tb_digests_ask(struct tb_digests *digests, const char *path, struct tb_reply *ret_reply);
+int tb_digest_stream_get(struct tb_digest_stream *digests, const char *path,
+                         struct tb_http_response *ret_reply);

@@ -10,8 +10,8 @@
 
 struct replay {
     const struct tb_cli *cli;
-    struct tb_client *client; /* owned */
-    struct tb_buf ids;        /* NUL-terminated, one behind the other */
+    struct tb_http_client *client; /* owned */
+    struct tb_buf ids;             /* NUL-terminated, one behind the other */
     int64_t count;
     bool more;              /* than REPLAY_MAX */
     struct tb_table *table; /* of what is kept; NULL: none is shown */
@@ -31,24 +31,25 @@ static bool keep(void *ctx, const struct tb_json *letter)
     tb_buf_addc(&replay->ids, '\0');
     replay->count++;
     if (replay->table)
-        (void)tb_dlq_table_add(replay->table, letter);
+        (void)tb_dead_letter_table_add(replay->table, letter);
     return tb_buf_ok(&replay->ids);
 }
 
 /* The page at the cursor *next, "" at first, which moves behind it. */
 static int keep_page(struct replay *replay, const struct tb_args *args, struct tb_buf *next)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response page = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     const struct tb_cli *cli = replay->cli;
     int exit_status;
 
-    tb_dlq_list_path(args, "open", TB_PAGE_MAX, next->len > 0 ? next->data : NULL, &path);
+    tb_dead_letter_list_path(args, "open", TB_PAGE_LIMIT_MAX, next->len > 0 ? next->data : NULL,
+                             &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(cli);
-    exit_status = tb_page_ask(cli, path.data, &page);
+    exit_status = tb_page_get(cli, path.data, &page);
     if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_page_next(cli, &page, next);
+        exit_status = tb_page_next_cursor(cli, &page, next);
     if (exit_status == TB_EXIT_DONE)
         exit_status = tb_page_each(cli, &page, "deadLetters", keep, replay);
     if (exit_status == TB_EXIT_DONE && replay->table)
@@ -71,11 +72,11 @@ static int choose(struct replay *replay, const struct tb_args *args)
 static void tell_more(const struct replay *replay)
 {
     if (replay->more)
-        tb_cli_complain(replay->cli, "there are more than %d: run it again for the others",
-                        REPLAY_MAX);
+        tb_cli_error(replay->cli, "there are more than %d: run it again for the others",
+                     REPLAY_MAX);
 }
 
-void tb_dlq_tell_chosen(const struct tb_cli *cli, const char *ids, int64_t count)
+void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, int64_t count)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
 
@@ -97,7 +98,8 @@ void tb_dlq_tell_chosen(const struct tb_cli *cli, const char *ids, int64_t count
         (void)tb_cli_no_memory(cli);
 }
 
-static void tell_refused(struct replay *replay, const char *id, const struct tb_reply *reply)
+static void print_refusal(struct replay *replay, const char *id,
+                          const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
@@ -111,7 +113,7 @@ static void tell_refused(struct replay *replay, const char *id, const struct tb_
         tb_buf_addc(&text, '}');
     } else {
         tb_buf_adds(&text, replay->cli->out_terminal ? "" : "letter\t");
-        tb_text_clean(&text, tb_str_of(id));
+        tb_text_sanitize(&text, tb_str_of(id));
         tb_buf_adds(&text, replay->cli->out_terminal ? ": " : "\t");
         tb_problem_text(&text, reply);
         tb_buf_addc(&text, '\n');
@@ -129,26 +131,26 @@ static bool is_about_the_letter(int status)
 static int send_one(struct replay *replay, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     int exit_status;
 
-    tb_dlq_path(id, "/replay", &path);
+    tb_dead_letter_path(id, "/replay", &path);
     if (!tb_buf_ok(&path))
         return tb_cli_no_memory(replay->cli);
-    exit_status = tb_ask_harmless(replay->cli, replay->client, "POST", path.data,
-                                  (struct tb_str){0}, &reply);
+    exit_status = tb_http_send_idempotent(replay->cli, replay->client, "POST", path.data,
+                                          (struct tb_str){0}, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     if (reply.status == 202) {
         replay->sent++;
         return TB_EXIT_DONE;
     }
-    tell_refused(replay, id, &reply);
+    print_refusal(replay, id, &reply);
     return is_about_the_letter(reply.status) ? TB_EXIT_DONE : TB_EXIT_FAILED;
 }
 
 /* Letter i is sent no sooner than i / rate after the first. */
-static void keep_pace(const struct replay *replay, int64_t i, int64_t start_ms)
+static void wait_for_rate(const struct replay *replay, int64_t i, int64_t start_ms)
 {
     int64_t due_ms = replay->rate > 0 ? start_ms + i * 1000 / replay->rate : 0;
     int64_t now_ms = tb_clock_mono_ms(replay->cli->clock);
@@ -168,7 +170,7 @@ static int send_chosen(struct replay *replay)
     tb_progress_init(&replay->progress, cli->err_terminal, cli->columns, "letters", replay->count,
                      start_ms);
     for (int64_t i = 0; i < replay->count && exit_status == TB_EXIT_DONE; i++) {
-        keep_pace(replay, i, start_ms);
+        wait_for_rate(replay, i, start_ms);
         exit_status = send_one(replay, id);
         tb_progress_draw(&replay->progress, tb_clock_mono_ms(cli->clock), i + 1, i + 1, NULL);
         id += strlen(id) + 1;
@@ -197,33 +199,33 @@ static int send_several(struct replay *replay)
     exit_status = send_chosen(replay);
     print_summary(replay, exit_status == TB_EXIT_DONE && !replay->more);
     if (exit_status != TB_EXIT_DONE)
-        tb_cli_complain(replay->cli,
-                        "stopped: %" PRId64 " of %" PRId64 " were not sent and stay as they are. "
-                        "Running it again continues safely.",
-                        replay->count - replay->sent - replay->refused, replay->count);
+        tb_cli_error(replay->cli,
+                     "stopped: %" PRId64 " of %" PRId64 " were not sent and stay as they are. "
+                     "Running it again continues safely.",
+                     replay->count - replay->sent - replay->refused, replay->count);
     if (exit_status == TB_EXIT_DONE && replay->refused > 0)
         exit_status = TB_EXIT_FAILED;
     return exit_status;
 }
 
-int tb_dlq_replay_several(struct tb_cli *cli, const struct tb_args *args, int64_t rate)
+int tb_dead_letter_replay_selected(struct tb_cli *cli, const struct tb_args *args, int64_t rate)
 {
     struct replay replay = {.cli = cli, .rate = rate};
     bool dry = tb_args_has(args, "--dry-run");
     struct tb_table table;
     int exit_status;
 
-    tb_dlq_table_init(cli, &table);
+    tb_dead_letter_table_init(cli, &table);
     replay.table = dry && !cli->json ? &table : NULL;
     exit_status = choose(&replay, args);
     if (exit_status == TB_EXIT_DONE && dry)
-        tb_dlq_tell_chosen(cli, replay.ids.data, replay.count);
+        tb_dead_letter_print_selected(cli, replay.ids.data, replay.count);
     else if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_ask_open(cli, &replay.client);
+        exit_status = tb_http_open(cli, &replay.client);
     if (exit_status == TB_EXIT_DONE && !dry)
         exit_status = send_several(&replay);
     tell_more(&replay);
-    tb_client_free(replay.client);
+    tb_http_client_free(replay.client);
     tb_buf_release(&replay.ids);
     tb_table_release(&table);
     return exit_status;

@@ -56,11 +56,12 @@ static void finish(struct tb_import *import, struct tb_import_slot *slot)
     import->progress_ms = now_ms(import);
 }
 
-static void refuse(struct tb_import *import, struct tb_import_slot *slot, struct tb_reply *reply)
+static void refuse(struct tb_import *import, struct tb_import_slot *slot,
+                   struct tb_http_response *reply)
 {
     slot->refused = true;
     slot->refusal = *reply;
-    *reply = (struct tb_reply){0};
+    *reply = (struct tb_http_response){0};
     import->refused++;
     finish(import, slot);
 }
@@ -69,12 +70,12 @@ static void refuse(struct tb_import *import, struct tb_import_slot *slot, struct
 static bool take_line(struct tb_import *import)
 {
     struct tb_import_slot *slot = slot_at(import, import->tail);
-    struct tb_reply too_long = {.status = 413};
+    struct tb_http_response too_long = {.status = 413};
     struct tb_error err = {0};
     struct tb_str line;
-    enum tb_line_result result = tb_lines_next(&import->lines, &line, &err);
+    enum tb_line_result result = tb_line_reader_next(&import->lines, &line, &err);
 
-    if (result == TB_LINE_LATER)
+    if (result == TB_LINE_NOT_YET)
         return false;
     if (result == TB_LINE_END || result == TB_LINE_FAILED) {
         import->input_over = true;
@@ -112,17 +113,17 @@ static void start_ready(struct tb_import *import)
         return;
     for (uint64_t i = import->head; i < import->tail; i++) {
         struct tb_import_slot *slot = slot_at(import, i);
-        struct tb_request request = {.method = "POST",
-                                     .path = "/orders",
-                                     .body = tb_buf_str(&slot->body),
-                                     .key = slot->key,
-                                     .timeout_ms = TB_ASK_MAX_MS};
+        struct tb_http_request request = {.method = "POST",
+                                          .path = "/orders",
+                                          .body = tb_buf_str(&slot->body),
+                                          .key = slot->key,
+                                          .timeout_ms = TB_HTTP_TIMEOUT_MS};
 
         if (slot->state != TB_SLOT_READY)
             continue;
-        if (!tb_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW)))
+        if (!tb_http_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW)))
             return;
-        slot->state = TB_SLOT_FLYING;
+        slot->state = TB_SLOT_SENT;
     }
 }
 
@@ -162,7 +163,7 @@ static bool is_for_later(int status)
 }
 
 static void on_answer(struct tb_import *import, struct tb_import_slot *slot,
-                      struct tb_reply *reply)
+                      struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf why = {0};
 
@@ -193,14 +194,14 @@ static void on_answer(struct tb_import *import, struct tb_import_slot *slot,
 static void collect(struct tb_import *import)
 {
     struct tb_error err = {0};
-    struct tb_reply reply = {0};
+    struct tb_http_response reply = {0};
     enum tb_code code;
     size_t tag;
 
-    while (tb_client_finished(import->client, &tag, &code, &reply, &err)) {
+    while (tb_http_client_next_done(import->client, &tag, &code, &reply, &err)) {
         struct tb_import_slot *slot = &import->slots[tag];
 
-        TB_ASSERT(slot->state == TB_SLOT_FLYING);
+        TB_ASSERT(slot->state == TB_SLOT_SENT);
         if (code == TB_OK) {
             on_answer(import, slot, &reply);
         } else if (!import->answered && code == TB_UNAVAILABLE) {
@@ -209,8 +210,8 @@ static void collect(struct tb_import *import)
         } else {
             pause_all(import, slot, 0, TB_EXIT_UNREACHABLE, err.text);
         }
-        tb_reply_release(&reply);
-        reply = (struct tb_reply){0};
+        tb_http_response_release(&reply);
+        reply = (struct tb_http_response){0};
     }
 }
 
@@ -227,9 +228,9 @@ static void tell(struct tb_import *import, bool all)
             return;
         if (slot->state == TB_SLOT_DONE && slot->refused) {
             tb_progress_clear(&import->progress);
-            tb_import_tell_refused(import, slot);
+            tb_import_print_refusal(import, slot);
             slot->refused = false;
-            tb_reply_release(&slot->refusal);
+            tb_http_response_release(&slot->refusal);
         }
         if (in_order)
             import->head++;
@@ -247,7 +248,7 @@ static void wait_and_draw(struct tb_import *import)
 
     if (pause_ms > 0 && pause_ms < wait_ms)
         wait_ms = pause_ms;
-    tb_client_wait(import->client, may_read ? import->lines.fd : -1, wait_ms);
+    tb_http_client_wait(import->client, may_read ? import->lines.fd : -1, wait_ms);
     pause_ms = import->pause_until_ms - now_ms(import);
     snprintf(note, sizeof note, "waiting %" PRId64 " s: %s", (pause_ms + 999) / 1000,
              import->pause_note);
@@ -255,14 +256,14 @@ static void wait_and_draw(struct tb_import *import)
                      import->lines.consumed_bytes, pause_ms > 0 ? note : NULL);
 }
 
-void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_asked)
+void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested)
 {
     import->progress_ms = now_ms(import);
     for (;;) {
-        import->stopping |= *stop_asked != 0;
+        import->stopping |= *stop_requested != 0;
         take_lines(import);
         start_ready(import);
-        if (tb_client_in_flight(import->client) == 0 &&
+        if (tb_http_client_in_flight(import->client) == 0 &&
             (import->stopping || (import->input_over && import->unfinished == 0)))
             break;
         wait_and_draw(import);

@@ -27,7 +27,7 @@
 /* "import-", a line's number, "-", 64 hex digits and a NUL. */
 #define TB_IMPORT_KEY_SIZE 96
 
-enum tb_import_state { TB_SLOT_READY, TB_SLOT_FLYING, TB_SLOT_DONE };
+enum tb_import_state { TB_SLOT_READY, TB_SLOT_SENT, TB_SLOT_DONE };
 
 struct tb_import_slot {
     enum tb_import_state state;
@@ -35,13 +35,13 @@ struct tb_import_slot {
     struct tb_buf body;
     char key[TB_IMPORT_KEY_SIZE];
     bool refused;
-    struct tb_reply refusal; /* status and body, when refused */
+    struct tb_http_response refusal; /* status and body, when refused */
 };
 
 struct tb_import {
     struct tb_cli *cli;
-    struct tb_client *client;
-    struct tb_lines lines;
+    struct tb_http_client *client;
+    struct tb_line_reader lines;
     struct tb_progress progress;
     struct tb_import_slot slots[TB_IMPORT_WINDOW];
     uint64_t head, tail; /* slots in use: head is the oldest that is not told */
@@ -61,12 +61,12 @@ struct tb_import {
     char failure_text[300];
 };
 
-/* Reads, sends and tells until the input is over, *stop_asked is set or it fails. */
-void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_asked);
+/* Reads, sends and tells until the input is over, *stop_requested is set or it fails. */
+void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested);
 /* The first line of which nothing is known. */
 int64_t tb_import_resume_line(const struct tb_import *import);
 /* The key of a line: content and number. */
 void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE]);
 
 /* Told for each refused line, in the order of lines. */
-void tb_import_tell_refused(struct tb_import *import, const struct tb_import_slot *slot);
+void tb_import_print_refusal(struct tb_import *import, const struct tb_import_slot *slot);

@@ -6,18 +6,18 @@
 /* A pipe's capacity on Linux: more is seldom there at once. */
 #define READ_SIZE ((size_t)65536)
 
-void tb_lines_init(struct tb_lines *lines, int fd, size_t line_max)
+void tb_line_reader_init(struct tb_line_reader *lines, int fd, size_t line_max)
 {
-    *lines = (struct tb_lines){.fd = fd, .line_max = line_max};
+    *lines = (struct tb_line_reader){.fd = fd, .line_max = line_max};
 }
 
-void tb_lines_release(struct tb_lines *lines)
+void tb_line_reader_release(struct tb_line_reader *lines)
 {
     tb_buf_release(&lines->pending);
 }
 
 /* Moves what is left to the front, so that the buffer never grows beyond a line and a read. */
-static void compact(struct tb_lines *lines)
+static void compact(struct tb_line_reader *lines)
 {
     size_t left = lines->pending.len - lines->start;
 
@@ -29,14 +29,14 @@ static void compact(struct tb_lines *lines)
     lines->start = 0;
 }
 
-/* TB_LINE: something came, or the end. */
-static enum tb_line_result read_more(struct tb_lines *lines, struct tb_error *err)
+/* TB_LINE_READ: something came, or the end. */
+static enum tb_line_result read_more(struct tb_line_reader *lines, struct tb_error *err)
 {
     struct pollfd poll_fd = {.fd = lines->fd, .events = POLLIN};
     ssize_t got;
 
     if (poll(&poll_fd, 1, 0) == 0)
-        return TB_LINE_LATER;
+        return TB_LINE_NOT_YET;
     compact(lines);
     if (!tb_buf_reserve(&lines->pending, READ_SIZE)) {
         tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -44,18 +44,18 @@ static enum tb_line_result read_more(struct tb_lines *lines, struct tb_error *er
     }
     got = read(lines->fd, lines->pending.data + lines->pending.len, READ_SIZE);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return TB_LINE_LATER;
+        return TB_LINE_NOT_YET;
     if (got < 0) {
         tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot read on");
         return TB_LINE_FAILED;
     }
     lines->pending.len += (size_t)got;
     lines->ended = got == 0;
-    return TB_LINE;
+    return TB_LINE_READ;
 }
 
 /* What stands from start to end is a line, but for marks and blanks around it. */
-static struct tb_str cut_line(struct tb_lines *lines, size_t end, bool with_newline)
+static struct tb_str cut_line(struct tb_line_reader *lines, size_t end, bool with_newline)
 {
     struct tb_str line = {lines->pending.data + lines->start, end - lines->start};
 
@@ -81,15 +81,15 @@ static bool is_blank(struct tb_str line)
 }
 
 /* Throws away what is read of a line that is too long; its end finishes it. */
-static void skip_part(struct tb_lines *lines)
+static void skip_part(struct tb_line_reader *lines)
 {
     lines->consumed_bytes += (int64_t)(lines->pending.len - lines->start);
     lines->start = lines->scanned = lines->pending.len;
     lines->skipping = true;
 }
 
-enum tb_line_result tb_lines_next(struct tb_lines *lines, struct tb_str *ret_line,
-                                  struct tb_error *err)
+enum tb_line_result tb_line_reader_next(struct tb_line_reader *lines, struct tb_str *ret_line,
+                                        struct tb_error *err)
 {
     for (;;) {
         size_t len = lines->pending.len;
@@ -109,7 +109,7 @@ enum tb_line_result tb_lines_next(struct tb_lines *lines, struct tb_str *ret_lin
             if (is_blank(line))
                 continue;
             *ret_line = line;
-            return TB_LINE;
+            return TB_LINE_READ;
         }
         if (last)
             return TB_LINE_END;
@@ -118,7 +118,7 @@ enum tb_line_result tb_lines_next(struct tb_lines *lines, struct tb_str *ret_lin
         if (len - lines->start > lines->line_max + 1)
             skip_part(lines);
         enum tb_line_result result = read_more(lines, err);
-        if (result != TB_LINE)
+        if (result != TB_LINE_READ)
             return result;
     }
 }

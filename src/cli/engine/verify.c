@@ -5,11 +5,12 @@
 
 #define LOOK_AGAIN_MS 500
 
-const char *tb_difference_name(enum tb_difference difference)
+const char *tb_verify_result_name(enum tb_verify_result difference)
 {
-    static const char *const names[TB_DIFFERENCE_COUNT] = {
-        [TB_SAME] = "same",           [TB_PENDING] = "pending", [TB_MISSING] = "missing",
-        [TB_DIFFERENT] = "different", [TB_EXTRA] = "extra",     [TB_FOREIGN] = "foreign",
+    static const char *const names[TB_VERIFY_RESULT_COUNT] = {
+        [TB_VERIFY_SAME] = "same",       [TB_VERIFY_PENDING] = "pending",
+        [TB_VERIFY_MISSING] = "missing", [TB_VERIFY_DIFFERENT] = "different",
+        [TB_VERIFY_EXTRA] = "extra",     [TB_VERIFY_FOREIGN] = "foreign",
     };
 
     return names[difference];
@@ -22,54 +23,57 @@ static bool same(const struct tb_digest *a, const struct tb_digest *b)
            strcmp(a->node, b->node) == 0 && strcmp(a->hash, b->hash) == 0;
 }
 
-static enum tb_difference judge(const struct tb_verify *verify, const struct tb_pair *pair)
+static enum tb_verify_result judge(const struct tb_verify *verify,
+                                   const struct tb_verify_pair *pair)
 {
     if (!pair->stored && !pair->viewed)
-        return TB_SAME; /* it went away meanwhile */
+        return TB_VERIFY_SAME; /* it went away meanwhile */
     if (pair->twice)
-        return TB_DIFFERENT;
+        return TB_VERIFY_DIFFERENT;
     if (!pair->stored)
-        return pair->edge < verify->edge_count ? TB_EXTRA : TB_FOREIGN;
+        return pair->edge < verify->edge_count ? TB_VERIFY_EXTRA : TB_VERIFY_FOREIGN;
     if (pair->viewed && same(&pair->store, &pair->view))
-        return TB_SAME;
+        return TB_VERIFY_SAME;
     if (!pair->viewed || pair->view.version < pair->store.version)
-        return pair->store.pending && !pair->store.parked[0] ? TB_PENDING : TB_MISSING;
-    return TB_DIFFERENT;
+        return pair->store.pending && !pair->store.parked[0] ? TB_VERIFY_PENDING
+                                                             : TB_VERIFY_MISSING;
+    return TB_VERIFY_DIFFERENT;
 }
 
 /* Is it to be told, and does it count? */
-static bool is_fault(const struct tb_verify *verify, enum tb_difference difference)
+static bool is_fault(const struct tb_verify *verify, enum tb_verify_result difference)
 {
-    return difference != TB_SAME && !(difference == TB_PENDING && verify->allow_pending) &&
-           !(difference == TB_FOREIGN && verify->ignore_foreign);
+    return difference != TB_VERIFY_SAME &&
+           !(difference == TB_VERIFY_PENDING && verify->allow_pending) &&
+           !(difference == TB_VERIFY_FOREIGN && verify->ignore_foreign);
 }
 
 bool tb_verify_differs(const struct tb_verify *verify)
 {
-    for (int d = 0; d < TB_DIFFERENCE_COUNT; d++) {
-        if (verify->counts[d] > 0 && is_fault(verify, (enum tb_difference)d))
+    for (int d = 0; d < TB_VERIFY_RESULT_COUNT; d++) {
+        if (verify->counts[d] > 0 && is_fault(verify, (enum tb_verify_result)d))
             return true;
     }
     return false;
 }
 
 /* Why an order is not there as it should be, as far as the central's dead letters tell. */
-static int ask_letters(struct tb_verify *verify, struct tb_pair *pair)
+static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
-    TB_CLEANUP(tb_reply_release) struct tb_reply reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     const struct tb_json *letter;
     struct tb_error err = {0};
     char path[128];
     int exit_status;
 
-    if (verify->no_letters || pair->reason[0])
+    if (verify->no_dead_letters || pair->reason[0])
         return TB_EXIT_DONE;
     snprintf(path, sizeof path, "/dead-letters?limit=1&orderId=%s", pair->order_id);
-    exit_status = tb_digests_ask(&verify->central, path, &reply);
+    exit_status = tb_digest_stream_get(&verify->central, path, &reply);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    verify->no_letters = reply.status == 404;
+    verify->no_dead_letters = reply.status == 404;
     if (reply.status != 200 ||
         tb_json_parse(tb_buf_str(&reply.body), TB_JSON_DEPTH_MAX, &json, &err) != TB_OK)
         return TB_EXIT_DONE;
@@ -85,9 +89,9 @@ static int ask_letters(struct tb_verify *verify, struct tb_pair *pair)
     return TB_EXIT_DONE;
 }
 
-static int conclude(struct tb_verify *verify, struct tb_pair *pair)
+static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
-    enum tb_difference difference = judge(verify, pair);
+    enum tb_verify_result difference = judge(verify, pair);
     int exit_status = TB_EXIT_DONE;
 
     verify->counts[difference]++;
@@ -96,14 +100,14 @@ static int conclude(struct tb_verify *verify, struct tb_pair *pair)
     if (pair->stored && pair->store.parked[0])
         snprintf(pair->reason, sizeof pair->reason, "parked on the edge: %.200s",
                  pair->store.parked);
-    else if (difference == TB_MISSING || difference == TB_DIFFERENT)
-        exit_status = ask_letters(verify, pair);
+    else if (difference == TB_VERIFY_MISSING || difference == TB_VERIFY_DIFFERENT)
+        exit_status = find_dead_letter(verify, pair);
     tb_progress_clear(&verify->progress);
     verify->tell(verify->ctx, difference, pair);
     return exit_status;
 }
 
-static void take_stored(const struct tb_verify *verify, struct tb_pair *pair, size_t edge,
+static void take_stored(const struct tb_verify *verify, struct tb_verify_pair *pair, size_t edge,
                         const struct tb_digest *digest)
 {
     if (pair->stored) {
@@ -117,40 +121,41 @@ static void take_stored(const struct tb_verify *verify, struct tb_pair *pair, si
 }
 
 /* Both sides as they are now. */
-static int look_again(struct tb_verify *verify, struct tb_pair *pair)
+static int fetch_again(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     struct tb_digest digest;
     bool found = false;
 
     pair->stored = pair->twice = false;
     for (size_t i = 0; i < verify->edge_count; i++) {
-        int exit_status = tb_digests_look(&verify->edges[i], pair->order_id, &digest, &found);
+        int exit_status =
+            tb_digest_stream_find(&verify->edges[i], pair->order_id, &digest, &found);
 
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
         if (found)
             take_stored(verify, pair, i, &digest);
     }
-    return tb_digests_look(&verify->central, pair->order_id, &pair->view, &pair->viewed);
+    return tb_digest_stream_find(&verify->central, pair->order_id, &pair->view, &pair->viewed);
 }
 
 /* What is no fault any more is counted and forgotten. */
-static int look_at_suspects(struct tb_verify *verify)
+static int recheck_all(struct tb_verify *verify)
 {
     size_t left = 0;
 
-    for (size_t i = 0; i < verify->suspect_count; i++) {
-        struct tb_pair *pair = &verify->suspects[i];
-        int exit_status = look_again(verify, pair);
+    for (size_t i = 0; i < verify->recheck_count; i++) {
+        struct tb_verify_pair *pair = &verify->rechecks[i];
+        int exit_status = fetch_again(verify, pair);
 
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
         if (is_fault(verify, judge(verify, pair)))
-            verify->suspects[left++] = *pair;
+            verify->rechecks[left++] = *pair;
         else
             verify->counts[judge(verify, pair)]++;
     }
-    verify->suspect_count = left;
+    verify->recheck_count = left;
     return TB_EXIT_DONE;
 }
 
@@ -160,28 +165,28 @@ static int settle(struct tb_verify *verify)
     const struct tb_clock *clock = verify->central.cli.clock;
     int exit_status = TB_EXIT_DONE;
 
-    while (verify->suspect_count > 0) {
+    while (verify->recheck_count > 0) {
         int64_t began_ms = tb_clock_mono_ms(clock);
 
-        exit_status = look_at_suspects(verify);
+        exit_status = recheck_all(verify);
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
-        if (verify->suspect_count == 0 || verify->patience_ms <= 0)
+        if (verify->recheck_count == 0 || verify->wait_left_ms <= 0)
             break;
         tb_progress_draw(&verify->progress, tb_clock_mono_ms(clock), verify->orders, 0,
                          "waiting for what is under way");
         tb_sleep_ms(LOOK_AGAIN_MS);
-        verify->patience_ms -= tb_clock_mono_ms(clock) - began_ms;
+        verify->wait_left_ms -= tb_clock_mono_ms(clock) - began_ms;
     }
-    for (size_t i = 0; i < verify->suspect_count && exit_status == TB_EXIT_DONE; i++)
-        exit_status = conclude(verify, &verify->suspects[i]);
-    verify->suspect_count = 0;
+    for (size_t i = 0; i < verify->recheck_count && exit_status == TB_EXIT_DONE; i++)
+        exit_status = conclude(verify, &verify->rechecks[i]);
+    verify->recheck_count = 0;
     return exit_status;
 }
 
-static int compare(struct tb_verify *verify, const struct tb_pair *pair)
+static int compare(struct tb_verify *verify, const struct tb_verify_pair *pair)
 {
-    enum tb_difference difference = judge(verify, pair);
+    enum tb_verify_result difference = judge(verify, pair);
 
     verify->orders++;
     tb_progress_draw(&verify->progress, tb_clock_mono_ms(verify->central.cli.clock),
@@ -190,8 +195,8 @@ static int compare(struct tb_verify *verify, const struct tb_pair *pair)
         verify->counts[difference]++;
         return TB_EXIT_DONE;
     }
-    verify->suspects[verify->suspect_count++] = *pair;
-    return verify->suspect_count == TB_SUSPECTS_MAX ? settle(verify) : TB_EXIT_DONE;
+    verify->rechecks[verify->recheck_count++] = *pair;
+    return verify->recheck_count == TB_VERIFY_RECHECK_MAX ? settle(verify) : TB_EXIT_DONE;
 }
 
 static size_t edge_of_node(const struct tb_verify *verify, const char *node)
@@ -209,7 +214,7 @@ static const char *lowest(const struct tb_verify *verify)
     const char *low = verify->central.over ? NULL : verify->central.now.order_id;
 
     for (size_t i = 0; i < verify->edge_count; i++) {
-        const struct tb_digests *edge = &verify->edges[i];
+        const struct tb_digest_stream *edge = &verify->edges[i];
 
         if (!edge->over && (!low || strcmp(edge->now.order_id, low) < 0))
             low = edge->now.order_id;
@@ -218,17 +223,17 @@ static const char *lowest(const struct tb_verify *verify)
 }
 
 /* Takes the pair from every side that stands at it. */
-static int take(struct tb_verify *verify, struct tb_pair *pair)
+static int take(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     int exit_status = TB_EXIT_DONE;
 
     for (size_t i = 0; i < verify->edge_count && exit_status == TB_EXIT_DONE; i++) {
-        struct tb_digests *edge = &verify->edges[i];
+        struct tb_digest_stream *edge = &verify->edges[i];
 
         if (edge->over || strcmp(edge->now.order_id, pair->order_id) != 0)
             continue;
         take_stored(verify, pair, i, &edge->now);
-        exit_status = tb_digests_next(edge);
+        exit_status = tb_digest_stream_next(edge);
     }
     if (exit_status != TB_EXIT_DONE || verify->central.over ||
         strcmp(verify->central.now.order_id, pair->order_id) != 0)
@@ -237,7 +242,7 @@ static int take(struct tb_verify *verify, struct tb_pair *pair)
     pair->view = verify->central.now;
     if (!pair->stored)
         pair->edge = edge_of_node(verify, pair->view.node);
-    return tb_digests_next(&verify->central);
+    return tb_digest_stream_next(&verify->central);
 }
 
 int tb_verify_run(struct tb_verify *verify)
@@ -246,7 +251,7 @@ int tb_verify_run(struct tb_verify *verify)
     int exit_status = TB_EXIT_DONE;
 
     while (exit_status == TB_EXIT_DONE && (order_id = lowest(verify))) {
-        struct tb_pair pair = {.edge = verify->edge_count};
+        struct tb_verify_pair pair = {.edge = verify->edge_count};
 
         memcpy(pair.order_id, order_id, sizeof pair.order_id);
         exit_status = take(verify, &pair);

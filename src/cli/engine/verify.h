@@ -5,7 +5,7 @@
  * told when it still differs then.
  *
  * Thread:  one.
- * Memory:  a page a side, and TB_SUSPECTS_MAX pairs to be looked at again.
+ * Memory:  a page a side, and TB_VERIFY_RECHECK_MAX pairs to be looked at again.
  * Errors:  an exit status; what ended it has been explained on standard error.
  * Units:   milliseconds. */
 #pragma once
@@ -14,22 +14,23 @@
 
 /* More edges are verified in several runs, each with --ignore-foreign. */
 #define TB_VERIFY_EDGES_MAX 64
-#define TB_SUSPECTS_MAX 1000
+#define TB_VERIFY_RECHECK_MAX 1000
 /* What is under way arrives within this. */
-#define TB_VERIFY_PATIENCE_MS 10000
+#define TB_VERIFY_WAIT_MS 10000
 
-enum tb_difference {
-    TB_SAME,
-    TB_PENDING,   /* the edge has not delivered it yet */
-    TB_MISSING,   /* the central has it not, or only in an earlier version */
-    TB_DIFFERENT, /* the same version, another content; or a version that the edge has not */
-    TB_EXTRA,     /* no edge has it, although its node was asked */
-    TB_FOREIGN,   /* of a node that was not asked */
-    TB_DIFFERENCE_COUNT
+enum tb_verify_result {
+    TB_VERIFY_SAME,
+    TB_VERIFY_PENDING,   /* the edge has not delivered it yet */
+    TB_VERIFY_MISSING,   /* the central has it not, or only in an earlier version */
+    TB_VERIFY_DIFFERENT, /* the same version, another content; or a version that the edge has not
+                          */
+    TB_VERIFY_EXTRA,     /* no edge has it, although its node was asked */
+    TB_VERIFY_FOREIGN,   /* of a node that was not asked */
+    TB_VERIFY_RESULT_COUNT
 };
-const char *tb_difference_name(enum tb_difference difference); /* "missing" */
+const char *tb_verify_result_name(enum tb_verify_result difference); /* "missing" */
 
-struct tb_pair {
+struct tb_verify_pair {
     char order_id[TB_UUID_SIZE];
     bool stored, viewed; /* is it there? */
     bool twice;          /* two edges have it */
@@ -38,21 +39,21 @@ struct tb_pair {
     char reason[TB_DIGEST_REASON_SIZE]; /* why it may be so; "" unknown */
 };
 struct tb_verify {
-    struct tb_digests edges[TB_VERIFY_EDGES_MAX], central;
+    struct tb_digest_stream edges[TB_VERIFY_EDGES_MAX], central;
     char nodes[TB_VERIFY_EDGES_MAX][TB_NODE_MAX + 1];
     size_t edge_count;
     bool allow_pending, ignore_foreign;
-    int64_t patience_ms; /* for what is under way, in all; what is left of it */
+    int64_t wait_left_ms; /* for what is under way, in all; what is left of it */
     /* A pair that is not the same in the end, as it is told. */
-    void (*tell)(void *ctx, enum tb_difference difference, const struct tb_pair *pair);
+    void (*tell)(void *ctx, enum tb_verify_result difference, const struct tb_verify_pair *pair);
     void *ctx;
     struct tb_progress progress;
 
-    int64_t counts[TB_DIFFERENCE_COUNT];
-    int64_t orders;           /* looked at */
-    struct tb_pair *suspects; /* TB_SUSPECTS_MAX of them */
-    size_t suspect_count;
-    bool no_letters; /* the central does not tell its dead letters */
+    int64_t counts[TB_VERIFY_RESULT_COUNT];
+    int64_t orders;                  /* looked at */
+    struct tb_verify_pair *rechecks; /* TB_VERIFY_RECHECK_MAX of them */
+    size_t recheck_count;
+    bool no_dead_letters; /* the central does not tell its dead letters */
 };
 /* The edges' and the central's streams are open. */
 int tb_verify_run(struct tb_verify *verify);

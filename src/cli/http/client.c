@@ -7,13 +7,13 @@ struct transfer {
     CURL *easy;                 /* owned */
     struct curl_slist *headers; /* owned */
     struct tb_buf url;
-    struct tb_reply reply;
+    struct tb_http_response reply;
     char why[CURL_ERROR_SIZE];
     size_t tag;
     bool flying;
 };
 
-struct tb_client {
+struct tb_http_client {
     CURLM *multi; /* owned */
     char *base;   /* owned; without a slash at its end */
     bool loopback;
@@ -22,7 +22,7 @@ struct tb_client {
     struct transfer transfers[];
 };
 
-void tb_reply_release(struct tb_reply *reply)
+void tb_http_response_release(struct tb_http_response *reply)
 {
     tb_buf_release(&reply->body);
 }
@@ -55,10 +55,10 @@ static enum tb_code check_url(const char *url, bool *ret_loopback, struct tb_err
     return TB_OK;
 }
 
-enum tb_code tb_client_open(const char *url, size_t in_flight_max, struct tb_client **ret_client,
-                            struct tb_error *err)
+enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
+                                 struct tb_http_client **ret_client, struct tb_error *err)
 {
-    struct tb_client *client;
+    struct tb_http_client *client;
     bool loopback = false;
 
     TB_TRY(check_url(url, &loopback, err));
@@ -74,7 +74,7 @@ enum tb_code tb_client_open(const char *url, size_t in_flight_max, struct tb_cli
     for (size_t i = 0; i < in_flight_max; i++)
         client->transfers[i].easy = curl_easy_init();
     if (!client->base || !client->multi || !client->transfers[in_flight_max - 1].easy) {
-        tb_client_free(client);
+        tb_http_client_free(client);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     /* The library would keep four times as many as are under way: fewer when a server is fast. */
@@ -85,7 +85,7 @@ enum tb_code tb_client_open(const char *url, size_t in_flight_max, struct tb_cli
     return TB_OK;
 }
 
-void tb_client_free(struct tb_client *client)
+void tb_http_client_free(struct tb_http_client *client)
 {
     if (!client)
         return;
@@ -97,7 +97,7 @@ void tb_client_free(struct tb_client *client)
         curl_easy_cleanup(transfer->easy);
         curl_slist_free_all(transfer->headers);
         tb_buf_release(&transfer->url);
-        tb_reply_release(&transfer->reply);
+        tb_http_response_release(&transfer->reply);
     }
     curl_multi_cleanup(client->multi);
     free(client->base);
@@ -110,7 +110,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     struct transfer *transfer = ctx;
     size_t len = size * count;
 
-    if (transfer->reply.body.len + len > TB_REPLY_MAX)
+    if (transfer->reply.body.len + len > TB_RESPONSE_MAX)
         return 0; /* libcurl ends the transfer as failed */
     tb_buf_add(&transfer->reply.body, bytes, len);
     return tb_buf_ok(&transfer->reply.body) ? len : 0;
@@ -130,7 +130,7 @@ static void add_header(struct transfer *transfer, const char *name, const char *
     tb_buf_release(&line);
 }
 
-static void set_headers(struct transfer *transfer, const struct tb_request *request)
+static void set_headers(struct transfer *transfer, const struct tb_http_request *request)
 {
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
@@ -153,8 +153,8 @@ static void set_headers(struct transfer *transfer, const struct tb_request *requ
         transfer->headers = curl_slist_append(transfer->headers, "Content-Type:");
 }
 
-static void set_up(struct tb_client *client, struct transfer *transfer,
-                   const struct tb_request *request)
+static void set_up(struct tb_http_client *client, struct transfer *transfer,
+                   const struct tb_http_request *request)
 {
     CURL *easy = transfer->easy;
 
@@ -184,7 +184,8 @@ static void set_up(struct tb_client *client, struct transfer *transfer,
     }
 }
 
-bool tb_client_start(struct tb_client *client, const struct tb_request *request, size_t tag)
+bool tb_http_client_start(struct tb_http_client *client, const struct tb_http_request *request,
+                          size_t tag)
 {
     struct transfer *transfer = NULL;
 
@@ -194,7 +195,7 @@ bool tb_client_start(struct tb_client *client, const struct tb_request *request,
     if (!transfer)
         return false;
     transfer->tag = tag;
-    transfer->reply = (struct tb_reply){0};
+    transfer->reply = (struct tb_http_response){0};
     set_up(client, transfer, request);
     if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
         return false;
@@ -203,7 +204,7 @@ bool tb_client_start(struct tb_client *client, const struct tb_request *request,
     return true;
 }
 
-void tb_client_wait(struct tb_client *client, int readable_fd, int64_t timeout_ms)
+void tb_http_client_wait(struct tb_http_client *client, int readable_fd, int64_t timeout_ms)
 {
     struct curl_waitfd extra = {.fd = readable_fd, .events = CURL_WAIT_POLLIN};
     unsigned extra_count = readable_fd >= 0;
@@ -245,8 +246,9 @@ static enum tb_code judge(struct transfer *transfer, CURLcode result, struct tb_
     return tb_error_set(err, sent > 0 ? TB_UNKNOWN : TB_UNAVAILABLE, "%s", why);
 }
 
-bool tb_client_finished(struct tb_client *client, size_t *ret_tag, enum tb_code *ret_code,
-                        struct tb_reply *ret_reply, struct tb_error *err)
+bool tb_http_client_next_done(struct tb_http_client *client, size_t *ret_tag,
+                              enum tb_code *ret_code, struct tb_http_response *ret_reply,
+                              struct tb_error *err)
 {
     struct transfer *transfer = NULL;
     CURLMsg *message;
@@ -264,37 +266,38 @@ bool tb_client_finished(struct tb_client *client, size_t *ret_tag, enum tb_code 
     *ret_code = judge(transfer, result, err);
     *ret_tag = transfer->tag;
     *ret_reply = transfer->reply;
-    transfer->reply = (struct tb_reply){0};
+    transfer->reply = (struct tb_http_response){0};
     curl_multi_remove_handle(client->multi, transfer->easy);
     transfer->flying = false;
     client->in_flight--;
     return true;
 }
 
-size_t tb_client_in_flight(const struct tb_client *client)
+size_t tb_http_client_in_flight(const struct tb_http_client *client)
 {
     return client->in_flight;
 }
 
-enum tb_code tb_client_ask(struct tb_client *client, const struct tb_request *request,
-                           struct tb_reply *ret_reply, struct tb_error *err)
+enum tb_code tb_http_client_perform(struct tb_http_client *client,
+                                    const struct tb_http_request *request,
+                                    struct tb_http_response *ret_reply, struct tb_error *err)
 {
-    struct tb_reply reply = {0};
+    struct tb_http_response reply = {0};
     enum tb_code code = TB_OK;
     size_t tag = 0;
 
-    if (!tb_client_start(client, request, 0))
+    if (!tb_http_client_start(client, request, 0))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    while (!tb_client_finished(client, &tag, &code, &reply, err))
-        tb_client_wait(client, -1, 1000);
+    while (!tb_http_client_next_done(client, &tag, &code, &reply, err))
+        tb_http_client_wait(client, -1, 1000);
     if (code != TB_OK)
-        tb_reply_release(&reply);
+        tb_http_response_release(&reply);
     else
         *ret_reply = reply;
     return code;
 }
 
-void tb_path_add(struct tb_buf *path, const char *segment)
+void tb_url_add_segment(struct tb_buf *path, const char *segment)
 {
     static const char plain[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -307,11 +310,11 @@ void tb_path_add(struct tb_buf *path, const char *segment)
     }
 }
 
-void tb_query_add(struct tb_buf *path, const char *name, const char *value)
+void tb_url_add_query(struct tb_buf *path, const char *name, const char *value)
 {
     if (!value)
         return;
     tb_buf_addc(path, path->data && strchr(path->data, '?') ? '&' : '?');
     tb_buf_addf(path, "%s=", name);
-    tb_path_add(path, value);
+    tb_url_add_segment(path, value);
 }

@@ -2,36 +2,37 @@
 #include "cli/http/slice.h"
 #include "cli/output/show.h"
 
-int tb_page_ask(const struct tb_cli *cli, const char *path, struct tb_reply *ret_page)
+int tb_page_get(const struct tb_cli *cli, const char *path, struct tb_http_response *ret_page)
 {
-    int exit_status = tb_ask(cli, path, TB_ASK_MAX_MS, ret_page);
+    int exit_status = tb_http_get(cli, path, TB_HTTP_TIMEOUT_MS, ret_page);
 
     if (exit_status == TB_EXIT_DONE && ret_page->status != 200)
         return tb_show_problem(cli, ret_page);
     return exit_status;
 }
 
-int tb_page_each(const struct tb_cli *cli, const struct tb_reply *page, const char *list,
+int tb_page_each(const struct tb_cli *cli, const struct tb_http_response *page, const char *list,
                  tb_page_element *take, void *ctx)
 {
     struct tb_str array, text;
     size_t cursor = 0;
 
     if (!tb_slice_member(tb_buf_str(&page->body), list, &array))
-        return tb_cli_not_ours(cli, "it has no list");
+        return tb_cli_bad_response(cli, "it has no list");
     while (tb_slice_element(array, &cursor, &text)) {
         TB_CLEANUP(tb_json_freep) struct tb_json *element = NULL;
         struct tb_error err = {0};
 
         if (tb_json_parse(text, TB_JSON_DEPTH_MAX, &element, &err) != TB_OK)
-            return tb_cli_not_ours(cli, err.text);
+            return tb_cli_bad_response(cli, err.text);
         if (!take(ctx, element))
             return tb_cli_no_memory(cli);
     }
     return TB_EXIT_DONE;
 }
 
-int tb_page_next(const struct tb_cli *cli, const struct tb_reply *page, struct tb_buf *ret_next)
+int tb_page_next_cursor(const struct tb_cli *cli, const struct tb_http_response *page,
+                        struct tb_buf *ret_next)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *next = NULL;
     struct tb_error err = {0};
@@ -41,7 +42,7 @@ int tb_page_next(const struct tb_cli *cli, const struct tb_reply *page, struct t
     if (!tb_slice_member(tb_buf_str(&page->body), "next", &text))
         return TB_EXIT_DONE;
     if (tb_json_parse(text, 1, &next, &err) != TB_OK)
-        return tb_cli_not_ours(cli, err.text);
+        return tb_cli_bad_response(cli, err.text);
     tb_buf_add_str(ret_next, tb_json_string(next));
     if (tb_buf_ok(ret_next))
         return TB_EXIT_DONE;
@@ -49,7 +50,7 @@ int tb_page_next(const struct tb_cli *cli, const struct tb_reply *page, struct t
 }
 
 static int show_page(const struct tb_cli *cli, const struct tb_page_list *list,
-                     struct tb_table *table, const struct tb_reply *page)
+                     struct tb_table *table, const struct tb_http_response *page)
 {
     int exit_status;
 
@@ -71,15 +72,15 @@ int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
     const char *cursor = tb_args_get(args, "--cursor");
 
     for (;;) {
-        TB_CLEANUP(tb_reply_release) struct tb_reply page = {0};
+        TB_CLEANUP(tb_http_response_release) struct tb_http_response page = {0};
         int exit_status;
 
         list->path(args, cursor, &path);
         if (!tb_buf_ok(&path))
             return tb_cli_no_memory(cli);
-        exit_status = tb_page_ask(cli, path.data, &page);
+        exit_status = tb_page_get(cli, path.data, &page);
         if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_page_next(cli, &page, &next);
+            exit_status = tb_page_next_cursor(cli, &page, &next);
         if (exit_status == TB_EXIT_DONE)
             exit_status = show_page(cli, list, table, &page);
         if (exit_status != TB_EXIT_DONE || next.len == 0)

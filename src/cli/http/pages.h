@@ -10,17 +10,18 @@
 #include "cli/http/ask.h"
 #include "cli/output/table.h"
 
-#define TB_PAGE_MAX "500" /* the largest page there is */
+#define TB_PAGE_LIMIT_MAX "500" /* the largest page there is */
 
 /* A page, or the problem told. */
-int tb_page_ask(const struct tb_cli *cli, const char *path, struct tb_reply *ret_page);
+int tb_page_get(const struct tb_cli *cli, const char *path, struct tb_http_response *ret_page);
 /* False: out of memory. */
 typedef bool tb_page_element(void *ctx, const struct tb_json *element);
 /* Every element of the member that is the page's list. */
-int tb_page_each(const struct tb_cli *cli, const struct tb_reply *page, const char *list,
+int tb_page_each(const struct tb_cli *cli, const struct tb_http_response *page, const char *list,
                  tb_page_element *take, void *ctx);
 /* The cursor of the page behind it; empty: there is none. */
-int tb_page_next(const struct tb_cli *cli, const struct tb_reply *page, struct tb_buf *ret_next);
+int tb_page_next_cursor(const struct tb_cli *cli, const struct tb_http_response *page,
+                        struct tb_buf *ret_next);
 
 /* A command that shows a list: --cursor says where, --all that it goes on to the end. */
 struct tb_page_list {

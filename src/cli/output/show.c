@@ -140,7 +140,7 @@ static void show_object(const struct tb_cli *cli, const struct tb_json *object)
     show_lines(cli, object);
 }
 
-void tb_show_raw(const struct tb_reply *reply)
+void tb_show_raw(const struct tb_http_response *reply)
 {
     if (reply->body.len == 0)
         return;
@@ -149,7 +149,7 @@ void tb_show_raw(const struct tb_reply *reply)
         putchar('\n');
 }
 
-int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply)
+int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     int exit_status;
@@ -166,7 +166,7 @@ int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply)
     return exit_status;
 }
 
-static struct tb_json *parse_problem(const struct tb_reply *reply)
+static struct tb_json *parse_problem(const struct tb_http_response *reply)
 {
     struct tb_json *root = NULL;
     struct tb_error err = {0};
@@ -177,7 +177,7 @@ static struct tb_json *parse_problem(const struct tb_reply *reply)
 }
 
 /* "422 Unprocessable Content: the order is refused" */
-static void add_headline(struct tb_buf *out, const struct tb_reply *reply,
+static void add_headline(struct tb_buf *out, const struct tb_http_response *reply,
                          const struct tb_json *problem)
 {
     struct tb_str title = tb_field_text(problem, "title");
@@ -188,10 +188,10 @@ static void add_headline(struct tb_buf *out, const struct tb_reply *reply,
         title = tb_str_of(tb_http_reason(reply->status));
     if (title.len > 0)
         tb_buf_addc(out, ' ');
-    tb_text_clean(out, title);
+    tb_text_sanitize(out, title);
     if (detail.len > 0)
         tb_buf_adds(out, ": ");
-    tb_text_clean(out, detail);
+    tb_text_sanitize(out, detail);
 }
 
 /* "/lines/0/quantity: must be above 0" */
@@ -199,12 +199,12 @@ static void add_fault(struct tb_buf *out, const struct tb_json *fault)
 {
     struct tb_str pointer = tb_field_text(fault, "pointer");
 
-    tb_text_clean(out, pointer.len > 0 ? pointer : TB_STR("the body"));
+    tb_text_sanitize(out, pointer.len > 0 ? pointer : TB_STR("the body"));
     tb_buf_adds(out, ": ");
-    tb_text_clean(out, tb_field_text(fault, "detail"));
+    tb_text_sanitize(out, tb_field_text(fault, "detail"));
 }
 
-void tb_problem_text(struct tb_buf *out, const struct tb_reply *reply)
+void tb_problem_text(struct tb_buf *out, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = parse_problem(reply);
     const struct tb_json *fault = tb_field_first(problem, "errors");
@@ -216,7 +216,7 @@ void tb_problem_text(struct tb_buf *out, const struct tb_reply *reply)
     }
 }
 
-void tb_problem_json(struct tb_buf *out, const struct tb_reply *reply)
+void tb_problem_json(struct tb_buf *out, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = parse_problem(reply);
 
@@ -229,7 +229,7 @@ void tb_problem_json(struct tb_buf *out, const struct tb_reply *reply)
     tb_buf_addc(out, '}');
 }
 
-int tb_show_problem(const struct tb_cli *cli, const struct tb_reply *reply)
+int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *reply)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = parse_problem(reply);
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
@@ -242,7 +242,7 @@ int tb_show_problem(const struct tb_cli *cli, const struct tb_reply *reply)
         tb_buf_adds(&text, "\n  ");
         add_fault(&text, fault);
     }
-    tb_cli_complain(cli, "%s", tb_buf_ok(&text) ? text.data : "out of memory");
+    tb_cli_error(cli, "%s", tb_buf_ok(&text) ? text.data : "out of memory");
     return TB_EXIT_FAILED;
 }
 
@@ -256,12 +256,12 @@ void tb_show_cell(struct tb_table *table, const struct tb_json *object, const ch
     tb_table_cell(table, tb_buf_str(&cell));
 }
 
-int tb_show_parse(const struct tb_cli *cli, const struct tb_reply *reply,
+int tb_show_parse(const struct tb_cli *cli, const struct tb_http_response *reply,
                   struct tb_json **ret_json)
 {
     struct tb_error err = {0};
 
     if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, ret_json, &err) != TB_OK)
-        return tb_cli_not_ours(cli, err.text);
+        return tb_cli_bad_response(cli, err.text);
     return TB_EXIT_DONE;
 }

@@ -16,17 +16,17 @@
 #include "cli/output/table.h"
 
 /* The reply of a question about one object: shown, or the problem told. */
-int tb_show_reply(const struct tb_cli *cli, const struct tb_reply *reply);
+int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *reply);
 /* The body as it came, ended by a newline. */
-void tb_show_raw(const struct tb_reply *reply);
+void tb_show_raw(const struct tb_http_response *reply);
 /* A refusal: detail and each fault on standard error (with --json the body on standard output);
  * returns TB_EXIT_FAILED. */
-int tb_show_problem(const struct tb_cli *cli, const struct tb_reply *reply);
+int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *reply);
 /* The same in one line: "422 Unprocessable Content: detail; /lines/0/quantity: detail". */
-void tb_problem_text(struct tb_buf *out, const struct tb_reply *reply);
+void tb_problem_text(struct tb_buf *out, const struct tb_http_response *reply);
 
 /* The problem as JSON: the body if it is that, else an object with its text as detail. */
-void tb_problem_json(struct tb_buf *out, const struct tb_reply *reply);
+void tb_problem_json(struct tb_buf *out, const struct tb_http_response *reply);
 
 /* An amount with the currency's digits; the bare number when the currency is not known. */
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
@@ -35,5 +35,5 @@ void tb_show_scalar(struct tb_buf *out, const struct tb_json *value);
 /* The object's member as the table's next cell; empty where it has none. */
 void tb_show_cell(struct tb_table *table, const struct tb_json *object, const char *name);
 /* What a reply with a body of ours holds, or that it is none is told. */
-int tb_show_parse(const struct tb_cli *cli, const struct tb_reply *reply,
+int tb_show_parse(const struct tb_cli *cli, const struct tb_http_response *reply,
                   struct tb_json **ret_json);

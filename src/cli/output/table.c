@@ -1,6 +1,6 @@
 #include "cli/output/table.h"
 
-void tb_text_clean(struct tb_buf *out, struct tb_str text)
+void tb_text_sanitize(struct tb_buf *out, struct tb_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
@@ -68,7 +68,7 @@ void tb_table_cell(struct tb_table *table, struct tb_str text)
     size_t column = table->cell_count % table->column_count;
     size_t start = table->cells.len;
 
-    tb_text_clean(&table->cells, text);
+    tb_text_sanitize(&table->cells, text);
     if (tb_buf_ok(&table->cells) && table->cells.data) {
         size_t width = width_of(table->cells.data + start);
 

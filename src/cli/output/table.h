@@ -33,4 +33,4 @@ void tb_table_flush(struct tb_table *table, FILE *out);         /* whole rows on
 void tb_table_release(struct tb_table *table);
 
 /* The text with every control character as a blank. */
-void tb_text_clean(struct tb_buf *out, struct tb_str text);
+void tb_text_sanitize(struct tb_buf *out, struct tb_str text);

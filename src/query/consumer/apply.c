@@ -25,7 +25,7 @@ static struct tb_log_batch next_part(const struct tb_consumer *consumer, size_t 
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view *view = ctx;
 
@@ -74,31 +74,31 @@ static size_t letters_left(const struct tb_consumer *consumer)
     int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
     size_t recent = 0;
 
-    for (size_t i = 0; i < TB_DEAD_LETTERS_A_MINUTE && i < consumer->letter_count; i++)
+    for (size_t i = 0; i < TB_DEAD_LETTERS_PER_MINUTE && i < consumer->letter_count; i++)
         recent += consumer->letter_at_ms[i] > since_ms;
-    return TB_DEAD_LETTERS_A_MINUTE - recent;
+    return TB_DEAD_LETTERS_PER_MINUTE - recent;
 }
 
 /* The first of the plan's dead letters that is one too many; NULL: none is. Those that died again
  * do not count. */
-static const struct tb_dead_letter *one_too_many(const struct tb_consumer *consumer)
+static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *consumer)
 {
     size_t left = letters_left(consumer);
 
-    for (size_t i = 0; i < consumer->plan.dead_count; i++) {
-        if (tb_dead_letter_is_new(&consumer->plan.dead[i]) && left-- == 0)
+    for (size_t i = 0; i < consumer->plan.dead_letter_count; i++) {
+        if (tb_plan_dead_letter_is_new(&consumer->plan.dead[i]) && left-- == 0)
             return &consumer->plan.dead[i];
     }
     return NULL;
 }
 
-static void stop_for_letters(struct tb_consumer *consumer, const struct tb_dead_letter *letter,
-                             struct tb_error *err)
+static void stop_for_letters(struct tb_consumer *consumer,
+                             const struct tb_plan_dead_letter *letter, struct tb_error *err)
 {
     tb_error_set(err, TB_CONFLICT,
                  "more than %d dead letters within a minute, the last for %s: reading has stopped "
                  "at offset %lld of partition %d and goes on when this process is started again",
-                 TB_DEAD_LETTERS_A_MINUTE, letter->reason, (long long)letter->record->offset,
+                 TB_DEAD_LETTERS_PER_MINUTE, letter->reason, (long long)letter->record->offset,
                  (int)letter->record->partition);
     atomic_store(&consumer->stats.stopped, true);
 }
@@ -122,7 +122,7 @@ static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *
 static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_log_batch part = next_part(consumer, SIZE_MAX);
-    const struct tb_dead_letter *surplus;
+    const struct tb_plan_dead_letter *surplus;
 
     TB_TRY(cut_part(consumer, &part, err));
     TB_TRY(make_plan(consumer, &part, err));
@@ -144,7 +144,7 @@ static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err
 static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_view *view = consumer->options.view;
-    const struct tb_planned *refused;
+    const struct tb_planned_order *refused;
     struct tb_str message;
 
     if (view->refused >= consumer->plan.order_count ||
@@ -198,14 +198,14 @@ static enum tb_code own(struct tb_consumer *consumer, struct tb_error *err)
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
 
-    if (!view->ops->own || consumer->owned[batch->partition] == batch->tenure)
+    if (!view->ops->own || consumer->owned[batch->partition] == batch->assignment)
         return TB_OK;
     TB_TRY(view->ops->own(view, batch->partition, err));
     code =
         reader->ops->confirm(reader, batch->partition, batch->records[consumer->done].offset, err);
     consumer->held = code == TB_BUSY;
     if (code == TB_OK)
-        consumer->owned[batch->partition] = batch->tenure;
+        consumer->owned[batch->partition] = batch->assignment;
     return code;
 }
 
@@ -220,7 +220,7 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
         if (consumer->part == 0)
             TB_TRY(plan_part(consumer, err));
         if (consumer->letters)
-            TB_TRY(tb_dead_letters_send(consumer->letters, &consumer->plan, err));
+            TB_TRY(tb_dlt_writer_send(consumer->letters, &consumer->plan, err));
         code = view->ops->commit(view, &consumer->plan, err);
         if (code == TB_OK)
             break;
@@ -235,10 +235,10 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
     return TB_OK;
 }
 
-void tb_consumer_drop_batch(struct tb_consumer *consumer)
+void tb_consumer_release_batch(struct tb_consumer *consumer)
 {
     if (consumer->letters)
-        tb_dead_letters_forget(consumer->letters);
+        tb_dlt_writer_reset(consumer->letters);
     tb_plan_clear(&consumer->plan);
     tb_arena_release(&consumer->kept);
     tb_arena_clear(&consumer->refusal_texts);

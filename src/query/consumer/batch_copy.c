@@ -1,6 +1,6 @@
 #include "query/consumer/consumer_priv.h"
 
-bool tb_consumer_keep_batch(struct tb_consumer *consumer)
+bool tb_consumer_copy_batch(struct tb_consumer *consumer)
 {
     size_t count = consumer->batch.count - consumer->done;
     struct tb_record *records;

@@ -22,7 +22,7 @@ static enum tb_code secure(struct tb_consumer *consumer, struct tb_error *err)
     return TB_OK;
 }
 
-enum tb_code tb_consumer_secure(struct tb_consumer *consumer, struct tb_error *err)
+enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
@@ -30,6 +30,6 @@ enum tb_code tb_consumer_secure(struct tb_consumer *consumer, struct tb_error *e
         return TB_OK;
     consumer->secure_at_ms = now_ms + SECURE_AGAIN_MS;
     TB_TRY(secure(consumer, err));
-    consumer->secure_at_ms = now_ms + TB_CONSUMER_SECURE_MS;
+    consumer->secure_at_ms = now_ms + TB_CONSUMER_CHECKPOINT_MS;
     return TB_OK;
 }

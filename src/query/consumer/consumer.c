@@ -19,7 +19,7 @@
 
 static enum tb_code new_letters(struct tb_consumer *consumer, struct tb_error *err)
 {
-    const struct tb_dead_letters_options options = {
+    const struct tb_dlt_writer_options options = {
         .writer = consumer->options.dead_letters,
         .topic = consumer->options.topic,
         .group = consumer->options.group,
@@ -27,7 +27,7 @@ static enum tb_code new_letters(struct tb_consumer *consumer, struct tb_error *e
 
     if (!options.writer)
         return TB_OK;
-    return tb_dead_letters_new(&options, &consumer->letters, err);
+    return tb_dlt_writer_new(&options, &consumer->letters, err);
 }
 
 enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
@@ -44,10 +44,11 @@ enum tb_code tb_consumer_new(const struct tb_consumer_options *options,
     consumer->stats.end_to_end_us.spec = &tb_histogram_time;
     consumer->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     consumer->expire_at_ms = consumer->follow.due_ms = tb_clock_mono_ms(options->clock);
-    (void)tb_calendar_now_ms(&consumer->calendar, options->clock, options->dead_letter_keep_ms);
-    consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_SECURE_MS;
+    (void)tb_retention_clock_now_ms(&consumer->calendar, options->clock,
+                                    options->dead_letter_keep_ms);
+    consumer->secure_at_ms = consumer->expire_at_ms + TB_CONSUMER_CHECKPOINT_MS;
     tb_mailbox_init(&consumer->pause, 0);
-    tb_consumer_init_errands(consumer);
+    tb_consumer_init_calls(consumer);
     if (new_letters(consumer, err) != TB_OK) {
         tb_consumer_free(consumer);
         return err->code;
@@ -60,9 +61,9 @@ void tb_consumer_free(struct tb_consumer *consumer)
 {
     if (!consumer)
         return;
-    tb_consumer_close_errands(consumer);
-    tb_errands_release(&consumer->errands);
-    tb_dead_letters_free(consumer->letters);
+    tb_consumer_close_calls(consumer);
+    tb_thread_calls_release(&consumer->errands);
+    tb_dlt_writer_free(consumer->letters);
     tb_plan_release(&consumer->plan);
     for (size_t i = 0; i < TB_CONSUMER_GROUP_MAX; i++)
         tb_plan_release(&consumer->given[i]);
@@ -113,7 +114,7 @@ static enum tb_code position_all(struct tb_consumer *consumer, struct tb_error *
 static bool expires(const struct tb_consumer *consumer)
 {
     return consumer->options.dead_letter_keep_ms >= 0 &&
-           consumer->options.view->ops->expire_dead != NULL;
+           consumer->options.view->ops->expire_dead_letters != NULL;
 }
 
 static enum tb_code expire_some(struct tb_consumer *consumer, struct tb_error *err)
@@ -121,15 +122,15 @@ static enum tb_code expire_some(struct tb_consumer *consumer, struct tb_error *e
     struct tb_view *view = consumer->options.view;
     const struct tb_clock *clock = consumer->options.clock;
     int64_t keep_ms = consumer->options.dead_letter_keep_ms, removed = 0;
-    int64_t now_ms = tb_calendar_now_ms(&consumer->calendar, clock, keep_ms);
+    int64_t now_ms = tb_retention_clock_now_ms(&consumer->calendar, clock, keep_ms);
 
-    TB_TRY(view->ops->expire_dead(view, now_ms - keep_ms, EXPIRE_AT_ONCE, &removed, err));
+    TB_TRY(view->ops->expire_dead_letters(view, now_ms - keep_ms, EXPIRE_AT_ONCE, &removed, err));
     if (removed < EXPIRE_AT_ONCE) /* else there may be more: at the next step */
         consumer->expire_at_ms = tb_clock_mono_ms(clock) + EXPIRE_EVERY_MS;
     return TB_OK;
 }
 
-static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *err)
+static enum tb_code expire_dead_letters(struct tb_consumer *consumer, struct tb_error *err)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
@@ -142,10 +143,10 @@ static enum tb_code expire_dead(struct tb_consumer *consumer, struct tb_error *e
     return TB_OK;
 }
 
-/* As expire_dead: a look that fails is no reason not to read. */
+/* As expire_dead_letters: a look that fails is no reason not to read. */
 static enum tb_code follow(struct tb_consumer *consumer, struct tb_error *err)
 {
-    if (tb_consumer_follow(consumer, err) == TB_OK || !serves(consumer))
+    if (tb_consumer_redrive(consumer, err) == TB_OK || !serves(consumer))
         return err->code;
     *err = (struct tb_error){0};
     return TB_OK;
@@ -155,7 +156,7 @@ static enum tb_code follow(struct tb_consumer *consumer, struct tb_error *err)
  * since an answer without records tells that the log works again. */
 static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
 {
-    int64_t due_ms = tb_consumer_follow_at_ms(consumer), left_ms;
+    int64_t due_ms = tb_consumer_redrive_due_ms(consumer), left_ms;
 
     if (is_failing(consumer))
         return 0;
@@ -195,7 +196,7 @@ static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, st
 {
     struct tb_log_reader *reader = consumer->options.reader;
 
-    tb_consumer_drop_batch(consumer);
+    tb_consumer_release_batch(consumer);
     TB_TRY(resume(consumer, err));
     return reader->ops->poll(reader, TB_LOG_BATCH_MAX, bounded_wait(consumer, wait_ms),
                              &consumer->batch, err);
@@ -206,7 +207,7 @@ static enum tb_code apply_batch(struct tb_consumer *consumer, struct tb_error *e
 {
     while (consumer->done < consumer->batch.count) {
         TB_TRY(tb_consumer_apply(consumer, err));
-        if (!tb_consumer_joins(consumer))
+        if (!tb_consumer_can_join_group(consumer))
             TB_TRY(tb_consumer_flush(consumer, err));
     }
     return TB_OK;
@@ -237,9 +238,9 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     TB_TRY(open_reader(consumer, err));
     TB_TRY(position_all(consumer, err));
     TB_TRY(tb_consumer_flush(consumer, err)); /* what the log is still to be told */
-    TB_TRY(expire_dead(consumer, err));
+    TB_TRY(expire_dead_letters(consumer, err));
     TB_TRY(follow(consumer, err));
-    TB_TRY(tb_consumer_secure(consumer, err));
+    TB_TRY(tb_consumer_checkpoint(consumer, err));
     if (consumer->done == consumer->batch.count)
         TB_TRY(next_batch(consumer, wait_ms, err));
     TB_TRY(apply_batch(consumer, err));
@@ -279,7 +280,7 @@ static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
     struct tb_error err = {0};
     bool waits = consumer->done < consumer->batch.count;
 
-    if (!serves(consumer) || !waits || !tb_consumer_keep_batch(consumer))
+    if (!serves(consumer) || !waits || !tb_consumer_copy_batch(consumer))
         return false;
     if (!consumer->paused && reader->ops->pause(reader, true, &err) != TB_OK)
         return false;
@@ -300,7 +301,7 @@ static int64_t turn_back(struct tb_consumer *consumer)
         reader->ops->seek(reader, batch->partition, batch->records[consumer->done].offset, &err) !=
             TB_OK)
         return pause_reader(consumer, HELD_MS) ? 0 : HELD_MS;
-    tb_consumer_drop_batch(consumer);
+    tb_consumer_release_batch(consumer);
     if (++consumer->turned_back < consumer->options.partitions)
         return 0;
     consumer->turned_back = 0;
@@ -353,7 +354,7 @@ static bool serve(struct tb_consumer *consumer, int64_t wait_ms, int64_t *ret_pa
     TB_ASSERT(none.count == 0);
     if (consumer->batch.count > 0 && reader->ops->holds &&
         !reader->ops->holds(reader, consumer->batch.partition))
-        tb_consumer_drop_batch(consumer);
+        tb_consumer_release_batch(consumer);
     /* A log that fails does not wait. */
     *ret_pause_ms = code == TB_OK ? 0 : wait_ms < SERVE_MS ? wait_ms : SERVE_MS;
     return !stopped && tb_clock_mono_ms(clock) >= consumer->retry_at_ms;
@@ -364,7 +365,7 @@ int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms)
     struct tb_error err = {0};
     int64_t pause_ms = 0;
 
-    tb_consumer_run_errands(consumer);
+    tb_consumer_run_calls(consumer);
     if (consumer->paused && !serve(consumer, wait_ms, &pause_ms))
         return pause_ms;
     consumer->held = false;
@@ -388,7 +389,7 @@ void tb_consumer_run(struct tb_consumer *consumer)
         if (pause_ms > 0 && !atomic_load(&consumer->stopping))
             tb_mailbox_wait(&consumer->pause, pause_ms);
     }
-    tb_consumer_close_errands(consumer);
+    tb_consumer_close_calls(consumer);
 }
 
 void tb_consumer_wake(struct tb_consumer *consumer)

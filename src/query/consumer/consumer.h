@@ -21,7 +21,7 @@
 
 /* More within a minute stop the consumer that sends them to a topic: a release that cannot read
  * its events must not empty the topic into the dead letters. */
-#define TB_DEAD_LETTERS_A_MINUTE 100
+#define TB_DEAD_LETTERS_PER_MINUTE 100
 
 struct tb_consumer_stats {
     struct tb_counter events[TB_EVENT_RESULT_COUNT];
@@ -54,7 +54,7 @@ struct tb_consumer_options {
     void (*failed)(void *ctx, const struct tb_error *err);
     /* Hands a letter's record on its way into the log, and does not wait for it; false: not now.
      * It comes back through the reader. NULL: letters wait for a person. */
-    bool (*resend)(void *ctx, const struct tb_letter *letter, const struct tb_record *record);
+    bool (*resend)(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record);
     /* So many events came of a type that this build does not know ("": of other such types), since
      * it was told last; each type once a minute at most. NULL: none wants to know. */
     void (*unknown)(void *ctx, const char *type, uint64_t count);
@@ -74,18 +74,18 @@ void tb_consumer_free(struct tb_consumer *consumer);
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms);
 void tb_consumer_run(struct tb_consumer *consumer); /* until tb_consumer_stop */
 void tb_consumer_stop(struct tb_consumer *consumer);
-/* As tb_view_ops.drop_letter, carried out by run or step between two batches. TB_BUSY,
+/* As tb_view_ops.drop_dead_letter, carried out by run or step between two batches. TB_BUSY,
  * TB_UNAVAILABLE: not done; TB_UNKNOWN: perhaps, and harmless to repeat. */
-TB_CHECKED enum tb_code tb_consumer_drop(struct tb_consumer *consumer,
-                                         struct tb_letter_place place, int64_t wait_ms,
-                                         struct tb_error *err);
+TB_CHECKED enum tb_code tb_consumer_drop_dead_letter(struct tb_consumer *consumer,
+                                                     struct tb_dead_letter_position place,
+                                                     int64_t wait_ms, struct tb_error *err);
 /* Has call run between two batches, when the view has nothing open, on the consumer's thread; its
  * outcome is the result. TB_BUSY, TB_UNAVAILABLE: it was not called. TB_UNKNOWN: it has begun, was
  * not waited for longer, and goes on to use ctx. */
-TB_CHECKED enum tb_code tb_consumer_ask(struct tb_consumer *consumer,
-                                        enum tb_code (*call)(void *ctx, struct tb_error *err),
-                                        void *ctx, int64_t wait_ms, struct tb_error *err);
+TB_CHECKED enum tb_code tb_consumer_call(struct tb_consumer *consumer,
+                                         enum tb_code (*call)(void *ctx, struct tb_error *err),
+                                         void *ctx, int64_t wait_ms, struct tb_error *err);
 /* From here on it fills another view, from the offsets that this one has. From such a call, or
  * between two steps. */
-void tb_consumer_move(struct tb_consumer *consumer, struct tb_view *view);
+void tb_consumer_switch_view(struct tb_consumer *consumer, struct tb_view *view);
 const struct tb_consumer_stats *tb_consumer_stats(const struct tb_consumer *consumer);

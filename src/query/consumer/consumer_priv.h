@@ -21,14 +21,14 @@
 
 /* Not at the start: what may be removed then is judged by a clock that may be wrong until it was
  * set. */
-#define TB_CONSUMER_SECURE_MS (60 * 60 * 1000)
+#define TB_CONSUMER_CHECKPOINT_MS (60 * 60 * 1000)
 
 /* Letters sent again at once; what waits for the log's writer is bounded as well. */
-#define TB_FOLLOW_MAX 64
-struct tb_follow {
+#define TB_REDRIVE_MAX 64
+struct tb_redrive {
     int64_t due_ms; /* of the next look; monotonic */
-    struct tb_letter_scan scan;
-    struct tb_letter_place sent[TB_FOLLOW_MAX]; /* and not seen to come back */
+    struct tb_redrive_scan scan;
+    struct tb_dead_letter_position sent[TB_REDRIVE_MAX]; /* and not seen to come back */
     size_t sent_count;
 };
 
@@ -42,7 +42,7 @@ struct tb_consumer {
     bool positioned;                     /* every partition stands where the view wants it */
     unsigned steps_well;                 /* since the last failure */
     int64_t expire_at_ms;                /* monotonic */
-    struct tb_calendar calendar;         /* of what expires */
+    struct tb_retention_clock calendar;  /* of what expires */
     int64_t secure_at_ms;                /* monotonic */
     bool secured;                        /* nothing was given to the view since */
 
@@ -73,47 +73,47 @@ struct tb_consumer {
     size_t refusal_count;
     struct tb_arena refusal_texts;
 
-    struct tb_errands errands; /* what others ask of this thread */
-    struct tb_follow follow;
+    struct tb_thread_calls errands; /* what others ask of this thread */
+    struct tb_redrive follow;
     struct tb_unknown_types unknown;
-    struct tb_dead_letters *letters; /* NULL: the view keeps them */
+    struct tb_dlt_writer *letters; /* NULL: the view keeps them */
     /* When the last ones were committed, a ring; monotonic. */
-    int64_t letter_at_ms[TB_DEAD_LETTERS_A_MINUTE];
+    int64_t letter_at_ms[TB_DEAD_LETTERS_PER_MINUTE];
     size_t letter_count; /* ever */
 };
 
 /* consumer_batch.c: plans what of the batch is not done and gives it to the view. */
 TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err);
 /* May more plans join the ones that the view was given before it is flushed? */
-bool tb_consumer_joins(const struct tb_consumer *consumer);
+bool tb_consumer_can_join_group(const struct tb_consumer *consumer);
 /* What the view was given is its own now: told to readers and counted, then to the log. */
 TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
 /* After a failure: what the view was given and was not flushed is read again. */
 void tb_consumer_undo(struct tb_consumer *consumer);
 /* The plans that the view was given are flushed, or undone. */
-void tb_consumer_forget_given(struct tb_consumer *consumer);
+void tb_consumer_clear_group(struct tb_consumer *consumer);
 /* Nothing more of the batch is done here. */
-void tb_consumer_drop_batch(struct tb_consumer *consumer);
+void tb_consumer_release_batch(struct tb_consumer *consumer);
 
 /* consumer.c: a pause or a wait for records ends. Any thread. */
 void tb_consumer_wake(struct tb_consumer *consumer);
 
 /* consumer_errands.c */
-void tb_consumer_init_errands(struct tb_consumer *consumer);
-void tb_consumer_close_errands(struct tb_consumer *consumer); /* whoever waits is told so */
-void tb_consumer_run_errands(struct tb_consumer *consumer);
+void tb_consumer_init_calls(struct tb_consumer *consumer);
+void tb_consumer_close_calls(struct tb_consumer *consumer); /* whoever waits is told so */
+void tb_consumer_run_calls(struct tb_consumer *consumer);
 
 /* consumer_letters.c */
 /* Sends letters again that may follow, if it is time to look for them. */
-TB_CHECKED enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err);
-int64_t tb_consumer_follow_at_ms(const struct tb_consumer *consumer); /* monotonic */
+TB_CHECKED enum tb_code tb_consumer_redrive(struct tb_consumer *consumer, struct tb_error *err);
+int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer); /* monotonic */
 /* What a plan that the view has tells of letters and of unknown types. */
-void tb_consumer_note_letters(struct tb_consumer *consumer, const struct tb_plan *plan);
+void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan);
 
 /* consumer_keep.c: what is not done of the batch outlives the reader's next poll. False when out
  * of memory. */
-TB_CHECKED bool tb_consumer_keep_batch(struct tb_consumer *consumer);
+TB_CHECKED bool tb_consumer_copy_batch(struct tb_consumer *consumer);
 
 /* consumer_secure.c: when it is due, makes durable what the view has, and tells so. Nothing is
  * given to the view that is not flushed. */
-TB_CHECKED enum tb_code tb_consumer_secure(struct tb_consumer *consumer, struct tb_error *err);
+TB_CHECKED enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err);

@@ -2,7 +2,7 @@
 
 /* Where a commit costs more than what is in it (SQLite), the plans of all partitions share one.
  * Dead letters on their way to a topic are noted with their own plan: such plans do not. */
-bool tb_consumer_joins(const struct tb_consumer *consumer)
+bool tb_consumer_can_join_group(const struct tb_consumer *consumer)
 {
     return consumer->options.view->ops->flush && !consumer->letters &&
            consumer->given_count < TB_CONSUMER_GROUP_MAX &&
@@ -26,14 +26,14 @@ static void note_letters(struct tb_consumer *consumer, const struct tb_plan *pla
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
-    tb_consumer_note_letters(consumer, plan);
+    tb_consumer_note_dead_letters(consumer, plan);
     if (!consumer->letters)
         return;
-    for (size_t i = 0; i < plan->dead_count; i++) {
-        if (tb_dead_letter_is_new(&plan->dead[i]))
-            consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_A_MINUTE] = now_ms;
+    for (size_t i = 0; i < plan->dead_letter_count; i++) {
+        if (tb_plan_dead_letter_is_new(&plan->dead[i]))
+            consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_PER_MINUTE] = now_ms;
     }
-    tb_dead_letters_forget(consumer->letters);
+    tb_dlt_writer_reset(consumer->letters);
 }
 
 static enum tb_code flush_view(struct tb_consumer *consumer, struct tb_error *err)
@@ -65,7 +65,7 @@ static enum tb_code tell_log(struct tb_consumer *consumer, struct tb_error *err)
     return TB_OK;
 }
 
-void tb_consumer_forget_given(struct tb_consumer *consumer)
+void tb_consumer_clear_group(struct tb_consumer *consumer)
 {
     for (size_t i = 0; i < consumer->given_count; i++)
         tb_plan_clear(&consumer->given[i]);
@@ -80,7 +80,7 @@ enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *er
     if (!consumer->flushed)
         TB_TRY(flush_view(consumer, err));
     TB_TRY(tell_log(consumer, err));
-    tb_consumer_forget_given(consumer);
+    tb_consumer_clear_group(consumer);
     return TB_OK;
 }
 
@@ -93,7 +93,7 @@ void tb_consumer_undo(struct tb_consumer *consumer)
     view->ops->undo(view);
     if (consumer->given_count == 0)
         return;
-    tb_consumer_forget_given(consumer);
-    tb_consumer_drop_batch(consumer);
+    tb_consumer_clear_group(consumer);
+    tb_consumer_release_batch(consumer);
     consumer->positioned = false; /* the view's offsets say where to read on */
 }

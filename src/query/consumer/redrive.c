@@ -12,21 +12,21 @@
 #define PATIENCE_MS 30000
 static bool follows(const struct tb_consumer *consumer)
 {
-    return consumer->options.resend && consumer->options.view->ops->ready_letters;
+    return consumer->options.resend && consumer->options.view->ops->redrivable;
 }
 
-int64_t tb_consumer_follow_at_ms(const struct tb_consumer *consumer)
+int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer)
 {
     return follows(consumer) ? consumer->follow.due_ms : INT64_MAX;
 }
 
 /* A letter that has what it waited for. */
-static bool send_letter(void *ctx, const struct tb_letter *letter)
+static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
 {
     struct tb_consumer *consumer = ctx;
     const struct tb_consumer_options *options = &consumer->options;
     struct tb_log_reader *reader = options->reader;
-    struct tb_follow *follow = &consumer->follow;
+    struct tb_redrive *follow = &consumer->follow;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_error err = {0};
     struct tb_record record;
@@ -44,18 +44,17 @@ static bool send_letter(void *ctx, const struct tb_letter *letter)
     return true;
 }
 
-enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *err)
+enum tb_code tb_consumer_redrive(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
-    struct tb_follow *follow = &consumer->follow;
+    struct tb_redrive *follow = &consumer->follow;
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
     if (!follows(consumer) || now_ms < follow->due_ms)
         return TB_OK;
     follow->sent_count = 0;
     follow->due_ms = now_ms + LOOK_EVERY_MS;
-    TB_TRY(
-        view->ops->ready_letters(view, &follow->scan, TB_FOLLOW_MAX, send_letter, consumer, err));
+    TB_TRY(view->ops->redrivable(view, &follow->scan, TB_REDRIVE_MAX, send_letter, consumer, err));
     if (follow->sent_count > 0)
         follow->due_ms = now_ms + PATIENCE_MS; /* or when all have come back */
     else if (follow->scan.begun)
@@ -64,7 +63,7 @@ enum tb_code tb_consumer_follow(struct tb_consumer *consumer, struct tb_error *e
 }
 
 /* The record of a letter came back through the log. */
-static void see(struct tb_follow *follow, struct tb_letter_place place, int64_t now_ms)
+static void see(struct tb_redrive *follow, struct tb_dead_letter_position place, int64_t now_ms)
 {
     for (size_t i = 0; i < follow->sent_count; i++) {
         if (follow->sent[i].partition != place.partition || follow->sent[i].offset != place.offset)
@@ -76,23 +75,25 @@ static void see(struct tb_follow *follow, struct tb_letter_place place, int64_t 
     }
 }
 
-void tb_consumer_note_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
+void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
-    struct tb_follow *follow = &consumer->follow;
+    struct tb_redrive *follow = &consumer->follow;
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
-    for (size_t i = 0; i < plan->dead_count; i++)
-        see(follow, (struct tb_letter_place){plan->partition, plan->dead[i].letter}, now_ms);
-    for (size_t i = 0; i < plan->mended_count; i++)
-        see(follow, (struct tb_letter_place){plan->partition, plan->mended[i].letter}, now_ms);
+    for (size_t i = 0; i < plan->dead_letter_count; i++)
+        see(follow, (struct tb_dead_letter_position){plan->partition, plan->dead[i].letter},
+            now_ms);
+    for (size_t i = 0; i < plan->replayed_count; i++)
+        see(follow, (struct tb_dead_letter_position){plan->partition, plan->mended[i].letter},
+            now_ms);
     /* What waited for a mended one need not wait for the next look. */
-    if (plan->mended_count > 0 && follow->sent_count == 0)
+    if (plan->replayed_count > 0 && follow->sent_count == 0)
         follow->due_ms = now_ms;
-    for (size_t i = 0; i < plan->unknown_count; i++) {
+    for (size_t i = 0; i < plan->unknown_type_count; i++) {
         struct tb_unknown_type told;
 
-        if (tb_unknown_types_note(&consumer->unknown, plan->unknown[i].type,
-                                  plan->unknown[i].count, now_ms, &told) &&
+        if (tb_unknown_types_count(&consumer->unknown, plan->unknown[i].type,
+                                   plan->unknown[i].count, now_ms, &told) &&
             consumer->options.unknown)
             consumer->options.unknown(consumer->options.ctx, told.type, told.count);
     }

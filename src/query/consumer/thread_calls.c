@@ -8,8 +8,8 @@
 #define ERRANDS_MAX 16
 
 struct task {
-    struct tb_errand errand; /* first */
-    struct tb_letter_place place;
+    struct tb_thread_call errand; /* first */
+    struct tb_dead_letter_position place;
     enum tb_code (*call)(void *ctx, struct tb_error *err); /* NULL: the letter is dropped */
     void *ctx;
 };
@@ -19,20 +19,20 @@ static void ring(void *ctx)
     tb_consumer_wake(ctx);
 }
 
-void tb_consumer_init_errands(struct tb_consumer *consumer)
+void tb_consumer_init_calls(struct tb_consumer *consumer)
 {
-    tb_errands_init(&consumer->errands, ERRANDS_MAX, ring, consumer);
+    tb_thread_calls_init(&consumer->errands, ERRANDS_MAX, ring, consumer);
 }
 
-void tb_consumer_close_errands(struct tb_consumer *consumer)
+void tb_consumer_close_calls(struct tb_consumer *consumer)
 {
     struct tb_error ending = {0};
 
     tb_error_set(&ending, TB_UNAVAILABLE, "the view is not written any more: this is ending");
-    tb_errands_close(&consumer->errands, &ending);
+    tb_thread_calls_close(&consumer->errands, &ending);
 }
 
-static void free_task(struct tb_errand *errand)
+static void free_task(struct tb_thread_call *errand)
 {
     free(errand);
 }
@@ -46,28 +46,29 @@ static enum tb_code ask(struct tb_consumer *consumer, const struct task *what, i
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     *task = *what;
     task->errand.free = free_task;
-    return tb_errand_ask(&consumer->errands, &task->errand, wait_ms, err);
+    return tb_thread_call_sync(&consumer->errands, &task->errand, wait_ms, err);
 }
 
-enum tb_code tb_consumer_drop(struct tb_consumer *consumer, struct tb_letter_place place,
-                              int64_t wait_ms, struct tb_error *err)
+enum tb_code tb_consumer_drop_dead_letter(struct tb_consumer *consumer,
+                                          struct tb_dead_letter_position place, int64_t wait_ms,
+                                          struct tb_error *err)
 {
     return ask(consumer, &(struct task){.place = place}, wait_ms, err);
 }
 
-enum tb_code tb_consumer_ask(struct tb_consumer *consumer,
-                             enum tb_code (*call)(void *ctx, struct tb_error *err), void *ctx,
-                             int64_t wait_ms, struct tb_error *err)
+enum tb_code tb_consumer_call(struct tb_consumer *consumer,
+                              enum tb_code (*call)(void *ctx, struct tb_error *err), void *ctx,
+                              int64_t wait_ms, struct tb_error *err)
 {
     return ask(consumer, &(struct task){.call = call, .ctx = ctx}, wait_ms, err);
 }
 
 /* Between two plans, when the view has nothing open. */
-void tb_consumer_run_errands(struct tb_consumer *consumer)
+void tb_consumer_run_calls(struct tb_consumer *consumer)
 {
-    struct tb_errand *errand;
+    struct tb_thread_call *errand;
 
-    while ((errand = tb_errands_take(&consumer->errands)) != NULL) {
+    while ((errand = tb_thread_calls_take(&consumer->errands)) != NULL) {
         const struct task *task = (const struct task *)errand;
         struct tb_view *view = consumer->options.view; /* a call may have changed it */
         struct tb_error outcome = {0};
@@ -75,23 +76,23 @@ void tb_consumer_run_errands(struct tb_consumer *consumer)
         if (task->call)
             (void)task->call(task->ctx, &outcome); /* which tells it */
         else
-            (void)view->ops->drop_letter(view, task->place,
-                                         tb_clock_wall_ms(consumer->options.clock), &outcome);
-        tb_errand_end(&consumer->errands, errand, &outcome);
+            (void)view->ops->drop_dead_letter(view, task->place,
+                                              tb_clock_wall_ms(consumer->options.clock), &outcome);
+        tb_thread_call_complete(&consumer->errands, errand, &outcome);
     }
 }
 
 /* What the log has not been told of is told with what follows. */
-void tb_consumer_move(struct tb_consumer *consumer, struct tb_view *view)
+void tb_consumer_switch_view(struct tb_consumer *consumer, struct tb_view *view)
 {
     TB_ASSERT(!consumer->paused && view->ops->offset);
     tb_consumer_undo(consumer);
-    tb_consumer_forget_given(consumer);
-    tb_consumer_drop_batch(consumer);
+    tb_consumer_clear_group(consumer);
+    tb_consumer_release_batch(consumer);
     consumer->options.view = view;
     consumer->positioned = false;
     consumer->tries = 0;
     consumer->secured = false;
     consumer->expire_at_ms = tb_clock_mono_ms(consumer->options.clock);
-    consumer->follow.scan = (struct tb_letter_scan){0};
+    consumer->follow.scan = (struct tb_redrive_scan){0};
 }

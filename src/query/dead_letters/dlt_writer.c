@@ -5,12 +5,12 @@
 
 struct letter {
     int64_t offset, tag;
-    enum tb_dead_letter_form form;
+    enum tb_dlt_form form;
     enum { WAITING, SENT, ACKNOWLEDGED } state;
 };
 
-struct tb_dead_letters {
-    struct tb_dead_letters_options options;
+struct tb_dlt_writer {
+    struct tb_dlt_writer_options options;
     struct tb_arena arena; /* of the record being appended */
     int32_t partition;     /* of the letters kept in mind */
     struct letter letters[TB_LOG_BATCH_MAX];
@@ -20,10 +20,10 @@ struct tb_dead_letters {
     bool one_by_one;    /* the log wants to answer each alone */
 };
 
-enum tb_code tb_dead_letters_new(const struct tb_dead_letters_options *options,
-                                 struct tb_dead_letters **ret_letters, struct tb_error *err)
+enum tb_code tb_dlt_writer_new(const struct tb_dlt_writer_options *options,
+                               struct tb_dlt_writer **ret_letters, struct tb_error *err)
 {
-    struct tb_dead_letters *letters = calloc(1, sizeof *letters);
+    struct tb_dlt_writer *letters = calloc(1, sizeof *letters);
 
     if (!letters)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -32,7 +32,7 @@ enum tb_code tb_dead_letters_new(const struct tb_dead_letters_options *options,
     return TB_OK;
 }
 
-void tb_dead_letters_free(struct tb_dead_letters *letters)
+void tb_dlt_writer_free(struct tb_dlt_writer *letters)
 {
     if (!letters)
         return;
@@ -40,7 +40,7 @@ void tb_dead_letters_free(struct tb_dead_letters *letters)
     free(letters);
 }
 
-void tb_dead_letters_forget(struct tb_dead_letters *letters)
+void tb_dlt_writer_reset(struct tb_dlt_writer *letters)
 {
     letters->count = 0;
     letters->one_by_one = false;
@@ -56,7 +56,7 @@ static struct tb_str number(struct tb_arena *arena, uint64_t value, size_t size)
     return (struct tb_str){(const char *)bytes, size};
 }
 
-bool tb_is_death_header(struct tb_str name)
+bool tb_is_dlt_header(struct tb_str name)
 {
     static const struct tb_str prefix = {"kafka_dlt-", 10};
 
@@ -68,20 +68,20 @@ static size_t keep_headers(const struct tb_record *record, struct tb_header *hea
     size_t count = 0;
 
     /* A record has at most so many: the rest of a strange one's are where it came from. */
-    for (size_t i = 0;
-         i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DEAD_LETTER_HEADERS; i++) {
-        if (!tb_is_death_header(record->headers[i].name))
+    for (size_t i = 0; i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DLT_HEADERS;
+         i++) {
+        if (!tb_is_dlt_header(record->headers[i].name))
             headers[count++] = record->headers[i];
     }
     return count;
 }
 
-bool tb_dead_letter_record(const struct tb_dead_letters_options *options,
-                           const struct tb_dead_letter *letter, enum tb_dead_letter_form form,
-                           struct tb_arena *arena, struct tb_record *ret_record)
+bool tb_dlt_record(const struct tb_dlt_writer_options *options,
+                   const struct tb_plan_dead_letter *letter, enum tb_dlt_form form,
+                   struct tb_arena *arena, struct tb_record *ret_record)
 {
     const struct tb_record *record = letter->record;
-    const struct tb_header ours[TB_DEAD_LETTER_HEADERS] = {
+    const struct tb_header ours[TB_DLT_HEADERS] = {
         {TB_STR("kafka_dlt-original-topic"), tb_str_of(options->topic)},
         {TB_STR("kafka_dlt-original-partition"), number(arena, (uint32_t)record->partition, 4)},
         {TB_STR("kafka_dlt-original-offset"), number(arena, (uint64_t)record->offset, 8)},
@@ -91,30 +91,30 @@ bool tb_dead_letter_record(const struct tb_dead_letters_options *options,
         {TB_STR("kafka_dlt-exception-fqcn"), tb_str_of(letter->reason)},
         {TB_STR("kafka_dlt-exception-message"), letter->message},
         {TB_STR("tillbox-omitted"),
-         form == TB_LETTER_WITHOUT_VALUE ? TB_STR("value") : TB_STR("key,value,headers")},
+         form == TB_DLT_WITHOUT_VALUE ? TB_STR("value") : TB_STR("key,value,headers")},
     };
-    size_t kept = 0, added = TB_DEAD_LETTER_HEADERS - (form == TB_LETTER_WHOLE);
+    size_t kept = 0, added = TB_DLT_HEADERS - (form == TB_DLT_COMPLETE);
     struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
 
     if (!headers || !ours[1].value.ptr || !ours[2].value.ptr || !ours[3].value.ptr)
         return false;
-    if (form != TB_LETTER_BARE)
+    if (form != TB_DLT_HEADERS_ONLY)
         kept = keep_headers(record, headers);
     memcpy(headers + kept, ours, added * sizeof *headers);
     *ret_record = (struct tb_record){
         .partition = record->partition,
-        .keep_partition = true,
+        .fixed_partition = true,
         .headers = headers,
         .header_count = kept + added,
     };
-    if (form != TB_LETTER_BARE)
+    if (form != TB_DLT_HEADERS_ONLY)
         ret_record->key = record->key;
-    if (form == TB_LETTER_WHOLE)
+    if (form == TB_DLT_COMPLETE)
         ret_record->value = record->value;
     return true;
 }
 
-static struct letter *letter_at(struct tb_dead_letters *letters, int64_t offset)
+static struct letter *letter_at(struct tb_dlt_writer *letters, int64_t offset)
 {
     for (size_t i = 0; i < letters->count; i++) {
         if (letters->letters[i].offset == offset)
@@ -124,12 +124,12 @@ static struct letter *letter_at(struct tb_dead_letters *letters, int64_t offset)
 }
 
 /* The plan's letters are kept in mind, with what is known of those that were sent before. */
-static void take_plan(struct tb_dead_letters *letters, const struct tb_plan *plan)
+static void take_plan(struct tb_dlt_writer *letters, const struct tb_plan *plan)
 {
     if (letters->partition != plan->partition)
-        tb_dead_letters_forget(letters);
+        tb_dlt_writer_reset(letters);
     letters->partition = plan->partition;
-    for (size_t i = 0; i < plan->dead_count; i++) {
+    for (size_t i = 0; i < plan->dead_letter_count; i++) {
         int64_t offset = plan->dead[i].record->offset;
 
         if (letter_at(letters, offset))
@@ -142,7 +142,7 @@ static void take_plan(struct tb_dead_letters *letters, const struct tb_plan *pla
 /* The log refuses it as it is; false: in any form. */
 static bool shorten(struct letter *letter)
 {
-    if (letter->form == TB_LETTER_BARE)
+    if (letter->form == TB_DLT_HEADERS_ONLY)
         return false;
     letter->form++;
     letter->state = WAITING;
@@ -154,7 +154,7 @@ static enum tb_code refused_for_good(struct tb_error *err)
     return tb_error_set(err, TB_UNAVAILABLE, "the log takes a dead letter in no form");
 }
 
-static enum tb_code append(struct tb_dead_letters *letters, const struct tb_dead_letter *dead,
+static enum tb_code append(struct tb_dlt_writer *letters, const struct tb_plan_dead_letter *dead,
                            struct letter *letter, struct tb_error *err)
 {
     struct tb_log_writer *writer = letters->options.writer;
@@ -163,8 +163,7 @@ static enum tb_code append(struct tb_dead_letters *letters, const struct tb_dead
 
     do {
         tb_arena_clear(&letters->arena);
-        if (!tb_dead_letter_record(&letters->options, dead, letter->form, &letters->arena,
-                                   &record))
+        if (!tb_dlt_record(&letters->options, dead, letter->form, &letters->arena, &record))
             return tb_error_set(err, TB_INTERNAL, "out of memory for a dead letter");
         letter->tag = letters->next_tag++;
         code = writer->ops->append(writer, &record, letter->tag, err);
@@ -179,13 +178,13 @@ static enum tb_code append(struct tb_dead_letters *letters, const struct tb_dead
 }
 
 /* All that wait and that the log takes now; *ret_left: not acknowledged yet. */
-static enum tb_code append_waiting(struct tb_dead_letters *letters, const struct tb_plan *plan,
+static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct tb_plan *plan,
                                    size_t *ret_left, struct tb_error *err)
 {
     bool full = false;
 
     *ret_left = 0;
-    for (size_t i = 0; i < plan->dead_count; i++) {
+    for (size_t i = 0; i < plan->dead_letter_count; i++) {
         struct letter *letter = letter_at(letters, plan->dead[i].record->offset);
         enum tb_code code = TB_OK;
 
@@ -200,11 +199,11 @@ static enum tb_code append_waiting(struct tb_dead_letters *letters, const struct
     return TB_OK;
 }
 
-static enum tb_code settle(struct tb_dead_letters *letters, const struct tb_log_ack *ack,
+static enum tb_code settle(struct tb_dlt_writer *letters, const struct tb_log_ack *ack,
                            struct tb_error *err)
 {
     letters->outstanding -= letters->outstanding > 0;
-    letters->one_by_one = letters->one_by_one || ack->alone_wanted;
+    letters->one_by_one = letters->one_by_one || ack->retry_alone;
     for (size_t i = 0; i < letters->count; i++) {
         struct letter *letter = &letters->letters[i];
 
@@ -213,14 +212,14 @@ static enum tb_code settle(struct tb_dead_letters *letters, const struct tb_log_
         letter->state = ack->code == TB_OK ? ACKNOWLEDGED : WAITING;
         if (ack->code == TB_INVALID && !shorten(letter))
             return refused_for_good(err);
-        if (ack->code == TB_UNKNOWN && !ack->alone_wanted)
+        if (ack->code == TB_UNKNOWN && !ack->retry_alone)
             return tb_error_set(err, TB_UNAVAILABLE, "nobody knows whether a dead letter is kept");
     }
     return TB_OK;
 }
 
 /* No further acknowledgement comes for what is outstanding. */
-static void lose_outstanding(struct tb_dead_letters *letters)
+static void lose_outstanding(struct tb_dlt_writer *letters)
 {
     letters->outstanding = 0;
     for (size_t i = 0; i < letters->count; i++) {
@@ -230,14 +229,14 @@ static void lose_outstanding(struct tb_dead_letters *letters)
 }
 
 /* At least one acknowledgement. */
-static enum tb_code collect(struct tb_dead_letters *letters, struct tb_error *err)
+static enum tb_code collect(struct tb_dlt_writer *letters, struct tb_error *err)
 {
     struct tb_log_writer *writer = letters->options.writer;
     struct tb_log_ack acks[ACKS_MAX];
     struct tb_error first = {0};
     size_t count = 0;
 
-    if (writer->ops->poll(writer, TB_DEAD_LETTERS_WAIT_MS, acks, ACKS_MAX, &count, err) != TB_OK) {
+    if (writer->ops->poll(writer, TB_DLT_ACK_WAIT_MS, acks, ACKS_MAX, &count, err) != TB_OK) {
         lose_outstanding(letters);
         return err->code;
     }
@@ -252,12 +251,12 @@ static enum tb_code collect(struct tb_dead_letters *letters, struct tb_error *er
     return first.code;
 }
 
-enum tb_code tb_dead_letters_send(struct tb_dead_letters *letters, const struct tb_plan *plan,
-                                  struct tb_error *err)
+enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *letters, const struct tb_plan *plan,
+                                struct tb_error *err)
 {
     size_t left = 0;
 
-    if (plan->dead_count == 0)
+    if (plan->dead_letter_count == 0)
         return TB_OK;
     take_plan(letters, plan);
     for (;;) {

@@ -15,34 +15,33 @@
 #include "query/projection/plan.h"
 
 /* An answer takes less, but while the log is away; then nobody waits longer for us to stop. */
-#define TB_DEAD_LETTERS_WAIT_MS 2000
+#define TB_DLT_ACK_WAIT_MS 2000
 /* What we add; headers of an earlier death are replaced. */
-#define TB_DEAD_LETTER_HEADERS 9
+#define TB_DLT_HEADERS 9
 
-enum tb_dead_letter_form {
-    TB_LETTER_WHOLE,
-    TB_LETTER_WITHOUT_VALUE,
-    TB_LETTER_BARE, /* only what we add */
+enum tb_dlt_form {
+    TB_DLT_COMPLETE,
+    TB_DLT_WITHOUT_VALUE,
+    TB_DLT_HEADERS_ONLY, /* only what we add */
 };
-struct tb_dead_letters_options {
+struct tb_dlt_writer_options {
     struct tb_log_writer *writer;
     const char *topic, *group; /* the original's, and who could not apply it */
 };
-struct tb_dead_letters;
-TB_CHECKED enum tb_code tb_dead_letters_new(const struct tb_dead_letters_options *options,
-                                            struct tb_dead_letters **ret_letters,
-                                            struct tb_error *err);
-void tb_dead_letters_free(struct tb_dead_letters *letters); /* NULL is fine */
+struct tb_dlt_writer;
+TB_CHECKED enum tb_code tb_dlt_writer_new(const struct tb_dlt_writer_options *options,
+                                          struct tb_dlt_writer **ret_letters,
+                                          struct tb_error *err);
+void tb_dlt_writer_free(struct tb_dlt_writer *letters); /* NULL is fine */
 /* TB_OK: every dead letter of the plan is acknowledged. */
-TB_CHECKED enum tb_code tb_dead_letters_send(struct tb_dead_letters *letters,
-                                             const struct tb_plan *plan, struct tb_error *err);
+TB_CHECKED enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *letters,
+                                           const struct tb_plan *plan, struct tb_error *err);
 /* The batch is done or abandoned: what was sent of it is no longer kept in mind. */
-void tb_dead_letters_forget(struct tb_dead_letters *letters);
+void tb_dlt_writer_reset(struct tb_dlt_writer *letters);
 
 /* The record to append, in the arena; false when out of memory. */
-TB_CHECKED bool tb_dead_letter_record(const struct tb_dead_letters_options *options,
-                                      const struct tb_dead_letter *letter,
-                                      enum tb_dead_letter_form form, struct tb_arena *arena,
-                                      struct tb_record *ret_record);
+TB_CHECKED bool tb_dlt_record(const struct tb_dlt_writer_options *options,
+                              const struct tb_plan_dead_letter *letter, enum tb_dlt_form form,
+                              struct tb_arena *arena, struct tb_record *ret_record);
 /* A header that says of a record how it died: where dead letters are a topic they have it. */
-bool tb_is_death_header(struct tb_str name);
+bool tb_is_dlt_header(struct tb_str name);

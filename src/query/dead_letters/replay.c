@@ -4,8 +4,8 @@
 /* Ours of an earlier replay, and what others added when it died elsewhere. */
 static bool is_of_a_death(struct tb_str name)
 {
-    return tb_str_eq(name, TB_STR(TB_HEADER_MENDED)) ||
-           tb_str_eq(name, TB_STR(TB_HEADER_FOLLOWED)) || tb_is_death_header(name);
+    return tb_str_eq(name, TB_STR(TB_HEADER_REPLAY_OF)) ||
+           tb_str_eq(name, TB_STR(TB_HEADER_REDRIVEN)) || tb_is_dlt_header(name);
 }
 
 static enum tb_code no_memory(struct tb_error *err)
@@ -13,7 +13,7 @@ static enum tb_code no_memory(struct tb_error *err)
     return tb_error_set(err, TB_INTERNAL, "out of memory sending a dead letter again");
 }
 
-static enum tb_code keep_headers(const struct tb_letter *letter, struct tb_header *headers,
+static enum tb_code keep_headers(const struct tb_dead_letter *letter, struct tb_header *headers,
                                  size_t room, size_t *ret_count, struct tb_error *err)
 {
     size_t count = 0;
@@ -30,12 +30,12 @@ static enum tb_code keep_headers(const struct tb_letter *letter, struct tb_heade
     return TB_OK;
 }
 
-enum tb_code tb_replay_record(const struct tb_letter *letter, const char *topic,
+enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *topic,
                               struct tb_str value, bool followed, struct tb_arena *arena,
                               struct tb_record *ret_record, struct tb_error *err)
 {
     struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
     struct tb_str mended;
     size_t count = 0;
 
@@ -43,17 +43,17 @@ enum tb_code tb_replay_record(const struct tb_letter *letter, const char *topic,
         return tb_error_set(err, TB_CONFLICT,
                             "the letter has no value to send again: it had none, or one too large "
                             "to be kept; give one");
-    tb_letter_id(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->place, id);
     mended = tb_arena_copy(arena, tb_str_of(id));
     if (!headers || !mended.ptr)
         return no_memory(err);
     TB_TRY(keep_headers(letter, headers, TB_LOG_HEADERS_MAX - 2, &count, err));
-    headers[count++] = (struct tb_header){TB_STR(TB_HEADER_MENDED), mended};
+    headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REPLAY_OF), mended};
     if (followed)
-        headers[count++] = (struct tb_header){TB_STR(TB_HEADER_FOLLOWED), TB_STR("1")};
+        headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REDRIVEN), TB_STR("1")};
     *ret_record = (struct tb_record){
         .partition = letter->place.partition,
-        .keep_partition = true,
+        .fixed_partition = true,
         .key = letter->key,
         .value = value.ptr ? value : letter->value,
         .headers = headers,

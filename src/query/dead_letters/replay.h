@@ -13,7 +13,7 @@
 #include "query/projection/dead_letter.h"
 
 /* value: instead of the letter's; absent: its own. followed: nobody asked for it. */
-TB_CHECKED enum tb_code tb_replay_record(const struct tb_letter *letter, const char *topic,
+TB_CHECKED enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *topic,
                                          struct tb_str value, bool followed,
                                          struct tb_arena *arena, struct tb_record *ret_record,
                                          struct tb_error *err);

@@ -2,13 +2,13 @@
 
 /* Walks an epoch's sequences from the first one on. */
 struct walk {
-    struct tb_node_progress *progress;
+    struct tb_epoch_report *progress;
     int64_t next; /* every sequence below was looked at */
 };
 
 static void missing(struct walk *walk, int64_t from, int64_t to)
 {
-    struct tb_node_progress *progress = walk->progress;
+    struct tb_epoch_report *progress = walk->progress;
 
     if (progress->hole_count > 0 && progress->holes[progress->hole_count - 1].to == from - 1)
         progress->holes[progress->hole_count - 1].to = to;
@@ -17,11 +17,11 @@ static void missing(struct walk *walk, int64_t from, int64_t to)
 }
 
 /* What lies behind the last one that came is not a hole: it is on its way. */
-static void walk_chunk(struct walk *walk, const struct tb_chunk *chunk)
+static void walk_chunk(struct walk *walk, const struct tb_sequence_chunk *chunk)
 {
-    int64_t first = chunk->number * TB_CHUNK_SIZE + 1;
+    int64_t first = chunk->number * TB_SEQUENCE_CHUNK_SIZE + 1;
 
-    for (int64_t i = 0; i < TB_CHUNK_SIZE; i++) {
+    for (int64_t i = 0; i < TB_SEQUENCE_CHUNK_SIZE; i++) {
         int64_t sequence = first + i;
 
         if (sequence < walk->next || !(chunk->came[i / 64] >> (i % 64) & 1))
@@ -32,8 +32,8 @@ static void walk_chunk(struct walk *walk, const struct tb_chunk *chunk)
     }
 }
 
-static enum tb_code measure(const struct tb_received *received, struct tb_arena *arena,
-                            struct tb_node_progress *progress, struct tb_error *err)
+static enum tb_code measure(const struct tb_received_sequences *received, struct tb_arena *arena,
+                            struct tb_epoch_report *progress, struct tb_error *err)
 {
     struct walk walk = {.progress = progress, .next = 1};
 
@@ -41,7 +41,7 @@ static enum tb_code measure(const struct tb_received *received, struct tb_arena 
     if (!progress->holes)
         return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
     if (received) {
-        walk.next = received->full_chunks * TB_CHUNK_SIZE + 1;
+        walk.next = received->full_chunks * TB_SEQUENCE_CHUNK_SIZE + 1;
         for (size_t i = 0; i < received->chunk_count; i++)
             walk_chunk(&walk, &received->chunks[i]);
         if (received->last_sequence > progress->last_sequence)
@@ -54,8 +54,8 @@ static enum tb_code measure(const struct tb_received *received, struct tb_arena 
     return TB_OK;
 }
 
-static const struct tb_received *find_received(const struct tb_received *received, size_t count,
-                                               const char *epoch)
+static const struct tb_received_sequences *
+find_received(const struct tb_received_sequences *received, size_t count, const char *epoch)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(received[i].epoch, epoch) == 0)
@@ -74,12 +74,13 @@ static bool is_noted(const struct tb_node *node, const char *epoch)
 }
 
 /* Epochs that only events told of come first: the last one is the one that spoke last. */
-static enum tb_code measure_all(const struct tb_node *node, const struct tb_received *received,
+static enum tb_code measure_all(const struct tb_node *node,
+                                const struct tb_received_sequences *received,
                                 size_t received_count, struct tb_arena *arena,
-                                struct tb_node_status *status, struct tb_error *err)
+                                struct tb_node_report *status, struct tb_error *err)
 {
     size_t most = received_count + (node ? node->epoch_count : 0);
-    struct tb_node_progress *progress;
+    struct tb_epoch_report *progress;
 
     status->epochs = tb_arena_array(arena, most ? most : 1, sizeof *status->epochs);
     if (!status->epochs)
@@ -103,7 +104,7 @@ static enum tb_code measure_all(const struct tb_node *node, const struct tb_rece
     return TB_OK;
 }
 
-static bool is_forked(const struct tb_node *node, const struct tb_received *received,
+static bool is_forked(const struct tb_node *node, const struct tb_received_sequences *received,
                       size_t received_count, int64_t now_ms)
 {
     const struct tb_node_epoch *last = NULL;
@@ -125,13 +126,13 @@ static bool is_forked(const struct tb_node *node, const struct tb_received *rece
     return false;
 }
 
-static bool is_complete(const struct tb_node_progress *progress)
+static bool is_complete(const struct tb_epoch_report *progress)
 {
     return progress->complete_through >= progress->last_sequence;
 }
 
 /* The last heartbeat whose every sequence is here; 0 while an earlier epoch lacks some. */
-static int64_t complete_at(const struct tb_node *node, const struct tb_node_status *status)
+static int64_t complete_at(const struct tb_node *node, const struct tb_node_report *status)
 {
     int64_t at_ms = 0;
 
@@ -146,7 +147,7 @@ static int64_t complete_at(const struct tb_node *node, const struct tb_node_stat
     return at_ms;
 }
 
-static enum tb_node_state state_of(const struct tb_node_status *status, int64_t now_ms)
+static enum tb_node_state state_of(const struct tb_node_report *status, int64_t now_ms)
 {
     if (now_ms - status->last_seen_at_ms > TB_NODE_SILENT_MS)
         return TB_NODE_SILENT;
@@ -159,12 +160,13 @@ static enum tb_node_state state_of(const struct tb_node_status *status, int64_t 
     return TB_NODE_CURRENT;
 }
 
-enum tb_code tb_node_judge(const char *name, const struct tb_node *node,
-                           const struct tb_received *received, size_t received_count,
-                           int64_t late_orders, int64_t now_ms, struct tb_arena *arena,
-                           struct tb_node_status *ret_status, struct tb_error *err)
+enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
+                                 const struct tb_received_sequences *received,
+                                 size_t received_count, int64_t late_orders, int64_t now_ms,
+                                 struct tb_arena *arena, struct tb_node_report *ret_status,
+                                 struct tb_error *err)
 {
-    struct tb_node_status status = {.pending = -1, .late_orders = late_orders};
+    struct tb_node_report status = {.pending = -1, .late_orders = late_orders};
     size_t len = strlen(name);
 
     TB_ASSERT(len < sizeof status.node);

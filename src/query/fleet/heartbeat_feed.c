@@ -6,7 +6,8 @@
 #define DEPTH_MAX 8
 #define VALUE_MAX 4096
 
-void tb_node_feed_init(struct tb_node_feed *feed, const struct tb_node_feed_options *options)
+void tb_heartbeat_feed_init(struct tb_heartbeat_feed *feed,
+                            const struct tb_heartbeat_feed_options *options)
 {
     memset(feed, 0, sizeof *feed);
     feed->options = *options;
@@ -26,10 +27,10 @@ static bool read_heartbeat(const struct tb_record *record, struct tb_heartbeat *
     return true;
 }
 
-static void keep(struct tb_node_feed *feed, const struct tb_log_batch *batch)
+static void keep(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct tb_noted *noted = &feed->kept[feed->kept_count];
+        struct tb_heartbeat_record *noted = &feed->kept[feed->kept_count];
 
         if (!read_heartbeat(&batch->records[i], &noted->heartbeat)) {
             feed->strange++;
@@ -43,7 +44,7 @@ static void keep(struct tb_node_feed *feed, const struct tb_log_batch *batch)
     feed->owed_next = batch->records[batch->count - 1].offset + 1;
 }
 
-static enum tb_code settle(struct tb_node_feed *feed, struct tb_error *err)
+static enum tb_code settle(struct tb_heartbeat_feed *feed, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
@@ -56,7 +57,7 @@ static enum tb_code settle(struct tb_node_feed *feed, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code set_paused(struct tb_node_feed *feed, bool paused, struct tb_error *err)
+static enum tb_code set_paused(struct tb_heartbeat_feed *feed, bool paused, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
@@ -67,7 +68,7 @@ static enum tb_code set_paused(struct tb_node_feed *feed, bool paused, struct tb
     return TB_OK;
 }
 
-static enum tb_code work(struct tb_node_feed *feed, int64_t wait_ms, struct tb_error *err)
+static enum tb_code work(struct tb_heartbeat_feed *feed, int64_t wait_ms, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
     struct tb_log_batch batch = {0};
@@ -75,13 +76,14 @@ static enum tb_code work(struct tb_node_feed *feed, int64_t wait_ms, struct tb_e
     TB_TRY(settle(feed, err));
     TB_TRY(set_paused(feed, false, err));
     /* While failing an answer without records tells that the log works again. */
-    TB_TRY(reader->ops->poll(reader, TB_NODE_FEED_MAX, feed->failing ? 0 : wait_ms, &batch, err));
+    TB_TRY(reader->ops->poll(reader, TB_HEARTBEAT_FEED_MAX, feed->failing ? 0 : wait_ms, &batch,
+                             err));
     if (batch.count > 0)
         keep(feed, &batch);
     return settle(feed, err);
 }
 
-static void set_failing(struct tb_node_feed *feed, bool failing, const struct tb_error *err)
+static void set_failing(struct tb_heartbeat_feed *feed, bool failing, const struct tb_error *err)
 {
     if (feed->failing == failing)
         return;
@@ -90,7 +92,7 @@ static void set_failing(struct tb_node_feed *feed, bool failing, const struct tb
 }
 
 /* What went to another reader is that one's to note and to commit, also if it comes back. */
-static void drop_lost(struct tb_node_feed *feed)
+static void drop_lost(struct tb_heartbeat_feed *feed)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
@@ -101,7 +103,7 @@ static void drop_lost(struct tb_node_feed *feed)
 }
 
 /* Until it is time to try again. A reader that is not polled would be taken for dead. */
-static int64_t serve(struct tb_node_feed *feed, int64_t left_ms)
+static int64_t serve(struct tb_heartbeat_feed *feed, int64_t left_ms)
 {
     struct tb_log_reader *reader = feed->options.reader;
     struct tb_log_batch none = {0};
@@ -115,7 +117,7 @@ static int64_t serve(struct tb_node_feed *feed, int64_t left_ms)
     return code == TB_OK ? 0 : left_ms; /* a log that fails does not wait */
 }
 
-int64_t tb_node_feed_step(struct tb_node_feed *feed, int64_t wait_ms)
+int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms)
 {
     static const struct tb_error none = {.code = TB_OK};
     int64_t now_ms = tb_clock_mono_ms(feed->options.clock);

@@ -13,24 +13,24 @@
 #include "query/fleet/nodes.h"
 
 /* Heartbeats kept at once; a batch of the log may be longer and is then taken in parts. */
-#define TB_NODE_FEED_MAX 256
+#define TB_HEARTBEAT_FEED_MAX 256
 
-struct tb_node_feed_options {
+struct tb_heartbeat_feed_options {
     struct tb_log_reader *reader;
     const struct tb_clock *clock;
     const struct tb_random *random;
     /* All of them, in this order. */
-    enum tb_code (*note)(void *ctx, const struct tb_noted *list, size_t count,
+    enum tb_code (*note)(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                          struct tb_error *err);
     /* Once per change: what fails, or a code of TB_OK when it works again. */
     void (*trouble)(void *ctx, const struct tb_error *err);
     void *ctx;
 };
-struct tb_node_feed {
-    struct tb_node_feed_options options;
+struct tb_heartbeat_feed {
+    struct tb_heartbeat_feed_options options;
     /* Zero at first. */
     struct tb_backoff backoff;
-    struct tb_noted kept[TB_NODE_FEED_MAX]; /* of the last batch, not noted yet */
+    struct tb_heartbeat_record kept[TB_HEARTBEAT_FEED_MAX]; /* of the last batch, not noted yet */
     size_t kept_count;
     bool owed; /* the log has not been told that the batch is done */
     int32_t owed_partition;
@@ -39,6 +39,7 @@ struct tb_node_feed {
     int64_t retry_at_ms; /* monotonic */
     uint64_t strange;    /* records that are no heartbeats */
 };
-void tb_node_feed_init(struct tb_node_feed *feed, const struct tb_node_feed_options *options);
+void tb_heartbeat_feed_init(struct tb_heartbeat_feed *feed,
+                            const struct tb_heartbeat_feed_options *options);
 /* One batch, or nothing. Waits for records at most wait_ms; returns how long to pause then. */
-int64_t tb_node_feed_step(struct tb_node_feed *feed, int64_t wait_ms);
+int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms);

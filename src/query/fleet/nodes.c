@@ -83,7 +83,7 @@ static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heart
            heartbeat->clock_ms < node->last.clock_ms;
 }
 
-void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat)
+void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     struct tb_node_epoch *epoch;
 
@@ -98,25 +98,26 @@ void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     node->last = *heartbeat;
 }
 
-int64_t tb_chunk_of(int64_t sequence)
+int64_t tb_sequence_chunk_of(int64_t sequence)
 {
     TB_ASSERT(sequence > 0);
-    return (sequence - 1) / TB_CHUNK_SIZE;
+    return (sequence - 1) / TB_SEQUENCE_CHUNK_SIZE;
 }
 
-int32_t tb_chunk_entry(int64_t sequence, struct tb_str event_id)
+int32_t tb_sequence_chunk_entry(int64_t sequence, struct tb_str event_id)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
 
     for (size_t i = 0; i < event_id.len; i++)
         hash = (hash ^ (unsigned char)event_id.ptr[i]) * 16777619u;
     hash ^= hash >> 16;
-    return (int32_t)(((sequence - 1) % TB_CHUNK_SIZE) << 8 | ((hash ^ (hash >> 8)) & 0xff));
+    return (int32_t)(((sequence - 1) % TB_SEQUENCE_CHUNK_SIZE) << 8 |
+                     ((hash ^ (hash >> 8)) & 0xff));
 }
 
-void tb_chunk_add(struct tb_chunk *chunk, int32_t entry)
+void tb_sequence_chunk_add(struct tb_sequence_chunk *chunk, int32_t entry)
 {
-    size_t at = ((uint32_t)entry >> 8) % TB_CHUNK_SIZE;
+    size_t at = ((uint32_t)entry >> 8) % TB_SEQUENCE_CHUNK_SIZE;
     uint64_t bit = UINT64_C(1) << (at % 64);
     uint8_t fingerprint = (uint8_t)((uint32_t)entry & 0xff);
 
@@ -126,12 +127,12 @@ void tb_chunk_add(struct tb_chunk *chunk, int32_t entry)
     chunk->fingerprints[at] = fingerprint;
 }
 
-void tb_chunk_fill(struct tb_chunk *chunk)
+void tb_sequence_chunk_fill(struct tb_sequence_chunk *chunk)
 {
     memset(chunk->came, 0xff, sizeof chunk->came);
 }
 
-bool tb_chunk_full(const struct tb_chunk *chunk)
+bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk)
 {
     for (size_t i = 0; i < sizeof chunk->came / sizeof *chunk->came; i++) {
         if (chunk->came[i] != UINT64_MAX)

@@ -24,7 +24,7 @@
 #define TB_NODE_HOLES_MAX 100
 
 /* One as the log has it: its record's offset in the topic, where a node has one partition. */
-struct tb_noted {
+struct tb_heartbeat_record {
     struct tb_heartbeat heartbeat;
     int64_t offset;
 };
@@ -44,37 +44,37 @@ struct tb_node {
     size_t mark_count;
 };
 /* The next heartbeat of a node; zeroed before the first. One that was late changes nothing. */
-void tb_node_note(struct tb_node *node, const struct tb_heartbeat *heartbeat);
+void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat);
 
 /* Sequences of one chunk; small, so that adding one costs little. */
-#define TB_CHUNK_SIZE 256
-struct tb_chunk {
-    int64_t number; /* sequences number * TB_CHUNK_SIZE + 1 and on */
-    uint64_t came[TB_CHUNK_SIZE / 64];
-    uint8_t fingerprints[TB_CHUNK_SIZE];
+#define TB_SEQUENCE_CHUNK_SIZE 256
+struct tb_sequence_chunk {
+    int64_t number; /* sequences number * TB_SEQUENCE_CHUNK_SIZE + 1 and on */
+    uint64_t came[TB_SEQUENCE_CHUNK_SIZE / 64];
+    uint8_t fingerprints[TB_SEQUENCE_CHUNK_SIZE];
     bool forked;
 };
-int64_t tb_chunk_of(int64_t sequence);
+int64_t tb_sequence_chunk_of(int64_t sequence);
 /* What says that the sequence came: unique per sequence within its chunk, and event. */
-int32_t tb_chunk_entry(int64_t sequence, struct tb_str event_id);
-void tb_chunk_add(struct tb_chunk *chunk, int32_t entry);
-void tb_chunk_fill(struct tb_chunk *chunk); /* every sequence came */
-bool tb_chunk_full(const struct tb_chunk *chunk);
+int32_t tb_sequence_chunk_entry(int64_t sequence, struct tb_str event_id);
+void tb_sequence_chunk_add(struct tb_sequence_chunk *chunk, int32_t entry);
+void tb_sequence_chunk_fill(struct tb_sequence_chunk *chunk); /* every sequence came */
+bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk);
 
 /* What of an epoch came. */
-struct tb_received {
+struct tb_received_sequences {
     char epoch[TB_EPOCH_SIZE];
     int64_t full_chunks; /* so many from the start on are full and not listed */
     int64_t last_sequence, last_at_ms;
     bool forked;
-    struct tb_chunk *chunks; /* numbers rising */
+    struct tb_sequence_chunk *chunks; /* numbers rising */
     size_t chunk_count;
 };
 
 enum tb_node_state { TB_NODE_CURRENT, TB_NODE_BEHIND, TB_NODE_SILENT, TB_NODE_FORKED };
 const char *tb_node_state_name(enum tb_node_state state); /* "current" */
 /* As GET /nodes shows it. */
-struct tb_node_status {
+struct tb_node_report {
     char node[TB_NODE_MAX + 1], version[TB_VERSION_SIZE];
     enum tb_node_state state;
     int64_t last_seen_at_ms;
@@ -84,7 +84,7 @@ struct tb_node_status {
     bool has_clock_offset;
     int64_t clock_offset_ms; /* its clock less the log's */
     int64_t late_orders;
-    struct tb_node_progress {
+    struct tb_epoch_report {
         char epoch[TB_EPOCH_SIZE];
         int64_t complete_through, last_sequence;
         struct tb_hole {
@@ -94,12 +94,14 @@ struct tb_node_status {
     } * epochs;
     size_t epoch_count;
 };
-struct tb_node_list {
-    struct tb_node_status *nodes;
+struct tb_node_report_list {
+    struct tb_node_report *nodes;
     size_t count;
 };
 /* node: NULL if no heartbeat came. */
-TB_CHECKED enum tb_code tb_node_judge(const char *name, const struct tb_node *node,
-                                      const struct tb_received *received, size_t received_count,
-                                      int64_t late_orders, int64_t now_ms, struct tb_arena *arena,
-                                      struct tb_node_status *ret_status, struct tb_error *err);
+TB_CHECKED enum tb_code tb_node_report_make(const char *name, const struct tb_node *node,
+                                            const struct tb_received_sequences *received,
+                                            size_t received_count, int64_t late_orders,
+                                            int64_t now_ms, struct tb_arena *arena,
+                                            struct tb_node_report *ret_status,
+                                            struct tb_error *err);

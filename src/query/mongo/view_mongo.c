@@ -143,22 +143,22 @@ void tb_mongo_free(struct tb_mongo *mongo)
     free(mongo);
 }
 
-enum tb_code tb_mongo_take(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
-                           struct tb_error *err)
+enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_client *ret_lease,
+                                     struct tb_error *err)
 {
     mongoc_client_t *client = mongoc_client_pool_pop(mongo->pool);
 
     if (!client)
         return tb_error_set(err, TB_BUSY, "no MongoDB connection became free in time");
-    *ret_lease = (struct tb_mongo_lease){mongo, client};
+    *ret_lease = (struct tb_mongo_client){mongo, client};
     return TB_OK;
 }
 
-void tb_mongo_give(struct tb_mongo_lease *lease)
+void tb_mongo_client_release(struct tb_mongo_client *lease)
 {
     if (lease->client)
         mongoc_client_pool_push(lease->mongo->pool, lease->client);
-    *lease = (struct tb_mongo_lease){0};
+    *lease = (struct tb_mongo_client){0};
 }
 
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
@@ -169,18 +169,18 @@ enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, boo
                         error->message[0] ? error->message : "no reason given");
 }
 
-enum tb_code tb_mongo_take_to_ask(struct tb_mongo *mongo, struct tb_mongo_lease *ret_lease,
-                                  struct tb_error *err)
+enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
+                                           struct tb_mongo_client *ret_lease, struct tb_error *err)
 {
     if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->away_until_ms))
         return tb_error_set(err, TB_UNAVAILABLE, "MongoDB did not answer a moment ago");
-    return tb_mongo_take(mongo, ret_lease, err);
+    return tb_mongo_client_acquire(mongo, ret_lease, err);
 }
 
-enum tb_code tb_mongo_ask_error(struct tb_error *err, struct tb_mongo *mongo,
-                                const bson_error_t *error, const char *what)
+enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
+                                 const bson_error_t *error, const char *what)
 {
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
-        atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_AWAY_MS);
+        atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_DOWN_MS);
     return tb_mongo_error(err, error, false, what);
 }

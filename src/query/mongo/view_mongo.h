@@ -19,7 +19,7 @@
  *     its record when it was sent again, which is noted once, by that record's offset. Whoever
  *     reads the record keeps the letter: no other program fills the collection.
  *  4. sequences: which numbers of a node came (nodes.h); sets that only grow.
- * A server that did not answer is not asked again by readers for TB_MONGO_AWAY_MS: whoever asks
+ * A server that did not answer is not asked again by readers for TB_MONGO_DOWN_MS: whoever asks
  * meanwhile is told so at once, and waits for no time-out.
  * Orders are loaded with read concern majority, so that nothing that may yet be rolled back is
  * taken for done. A commit may end TB_UNKNOWN: the same plan, or a new one, is harmless.
@@ -33,7 +33,7 @@
 #include "query/fleet/nodes.h"
 #include "query/projection/view.h"
 
-#define TB_MONGO_AWAY_MS 1000
+#define TB_MONGO_DOWN_MS 1000
 
 struct tb_mongo;
 struct tb_mongo_options {
@@ -59,14 +59,17 @@ TB_CHECKED enum tb_code tb_view_mongo_reader(struct tb_mongo *mongo,
                                              struct tb_view_reader **ret_reader,
                                              struct tb_error *err);
 
-/* As tb_view_ops.drop_letter, for whoever has no view. */
-TB_CHECKED enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place place,
-                                             int64_t at_ms, struct tb_error *err);
+/* As tb_view_ops.drop_dead_letter, for whoever has no view. */
+TB_CHECKED enum tb_code tb_mongo_drop_dead_letter(struct tb_mongo *mongo,
+                                                  struct tb_dead_letter_position place,
+                                                  int64_t at_ms, struct tb_error *err);
 
 /* Notes heartbeats, each once, whoever brings it, in the order of their offsets. */
-TB_CHECKED enum tb_code tb_mongo_heartbeats(struct tb_mongo *mongo, const struct tb_noted *list,
-                                            size_t count, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
+                                                 const struct tb_heartbeat_record *list,
+                                                 size_t count, struct tb_error *err);
 /* Every node that sent a heartbeat or an event, by name; in the arena. */
-TB_CHECKED enum tb_code tb_mongo_nodes(struct tb_mongo *mongo, int64_t now_ms,
-                                       struct tb_arena *arena, struct tb_node_list *ret_list,
-                                       struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms,
+                                            struct tb_arena *arena,
+                                            struct tb_node_report_list *ret_list,
+                                            struct tb_error *err);

@@ -2,39 +2,39 @@
 #include <stdio.h>
 
 static const char *const status_names[] = {
-    [TB_LETTER_OPEN] = "open",
-    [TB_LETTER_REPLAYED] = "replayed",
-    [TB_LETTER_DROPPED] = "dropped",
+    [TB_DEAD_LETTER_OPEN] = "open",
+    [TB_DEAD_LETTER_REPLAYED] = "replayed",
+    [TB_DEAD_LETTER_DROPPED] = "dropped",
 };
 
-const char *tb_letter_status_name(enum tb_letter_status status)
+const char *tb_dead_letter_status_name(enum tb_dead_letter_status status)
 {
     return status_names[status];
 }
 
-bool tb_letter_status_parse(struct tb_str text, enum tb_letter_status *ret_status)
+bool tb_dead_letter_status_parse(struct tb_str text, enum tb_dead_letter_status *ret_status)
 {
     for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++) {
         if (tb_str_eq(text, tb_str_of(status_names[i]))) {
-            *ret_status = (enum tb_letter_status)i;
+            *ret_status = (enum tb_dead_letter_status)i;
             return true;
         }
     }
     return false;
 }
 
-bool tb_letter_gave_up(const struct tb_letter *letter)
+bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter)
 {
-    return letter->follows >= TB_LETTER_FOLLOWS_MAX &&
-           tb_str_eq(letter->reason, TB_STR(TB_LETTER_GAP));
+    return letter->follows >= TB_REDRIVES_MAX && tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP));
 }
 
-void tb_letter_id(const char *topic, struct tb_letter_place place, char ret_id[TB_LETTER_ID_SIZE])
+void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position place,
+                              char ret_id[TB_DEAD_LETTER_ID_SIZE])
 {
-    int len = snprintf(ret_id, TB_LETTER_ID_SIZE, "%s-%d-%lld", topic, (int)place.partition,
+    int len = snprintf(ret_id, TB_DEAD_LETTER_ID_SIZE, "%s-%d-%lld", topic, (int)place.partition,
                        (long long)place.offset);
 
-    TB_ASSERT(len > 0 && len < TB_LETTER_ID_SIZE);
+    TB_ASSERT(len > 0 && len < TB_DEAD_LETTER_ID_SIZE);
 }
 
 /* Cuts "-<number>" off the end; the number as it would be written, at most max. */
@@ -60,15 +60,15 @@ static bool cut_number(struct tb_str *text, int64_t max, int64_t *ret_number)
     return true;
 }
 
-bool tb_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
-                        struct tb_letter_place *ret_place)
+bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
+                             struct tb_dead_letter_position *ret_place)
 {
     int64_t offset, partition;
 
-    if (id.len >= TB_LETTER_ID_SIZE || !cut_number(&id, INT64_MAX, &offset) ||
+    if (id.len >= TB_DEAD_LETTER_ID_SIZE || !cut_number(&id, INT64_MAX, &offset) ||
         !cut_number(&id, INT32_MAX, &partition) || id.len == 0)
         return false;
     *ret_topic = id;
-    *ret_place = (struct tb_letter_place){(int32_t)partition, offset};
+    *ret_place = (struct tb_dead_letter_position){(int32_t)partition, offset};
     return true;
 }

@@ -9,7 +9,7 @@ struct planning {
     const struct tb_log_batch *batch;
     const struct tb_plan_rules *rules;
     enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err);
+                         struct tb_planned_order *ret_order, struct tb_error *err);
     void *load_ctx;
 };
 
@@ -27,7 +27,7 @@ const char *tb_event_result_name(enum tb_event_result result)
 {
     static const char *const names[TB_EVENT_RESULT_COUNT] = {
         [TB_APPLIED] = "applied",      [TB_DUPLICATE] = "duplicate", [TB_GAP] = "gap",
-        [TB_UNKNOWN_TYPE] = "unknown", [TB_DEAD] = "dead",
+        [TB_UNKNOWN_TYPE] = "unknown", [TB_DEAD_LETTERED] = "dead",
     };
 
     return names[result];
@@ -52,7 +52,7 @@ static int64_t told_version(const struct passage *passage)
 {
     int64_t version = passage->event.version;
 
-    if (version <= 0 && !tb_plan_parse_count(passage->headers.version, &version))
+    if (version <= 0 && !tb_plan_parse_number(passage->headers.version, &version))
         return 0;
     return version;
 }
@@ -67,37 +67,37 @@ static enum tb_code die(struct planning *run, const struct passage *passage,
                         struct tb_error *err)
 {
     struct tb_plan *plan = run->plan;
-    struct tb_dead_letter *letter;
+    struct tb_plan_dead_letter *letter;
 
     if (!plan->dead)
         plan->dead = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->dead);
     if (!plan->dead)
         return out_of_memory(err);
 
-    letter = &plan->dead[plan->dead_count];
+    letter = &plan->dead[plan->dead_letter_count];
     letter->record = passage->record;
     letter->letter = passage->letter;
     letter->followed = passage->headers.followed.ptr && passage->letter != letter->record->offset;
     letter->version = told_version(passage);
-    letter->type = tb_plan_shown_type(passage->headers.type);
+    letter->type = tb_plan_printable_type(passage->headers.type);
     letter->reason = reason;
     letter->message = tb_arena_copy(&plan->arena, tb_str_of(message));
     if (!letter->message.ptr)
         return out_of_memory(err);
     tell_order(passage, letter->order_id);
-    plan->dead_count++;
+    plan->dead_letter_count++;
     plan->results[result]++;
     return TB_OK;
 }
 
 /* The order as the batch has left it so far, loaded when it is named first. */
 static enum tb_code planned_order(struct planning *run, const char *order_id,
-                                  struct tb_planned **ret_planned, struct tb_error *err)
+                                  struct tb_planned_order **ret_planned, struct tb_error *err)
 {
-    struct tb_planned *planned = tb_plan_find(run->plan, order_id);
+    struct tb_planned_order *planned = tb_plan_find(run->plan, order_id);
 
     if (!planned) {
-        planned = tb_plan_fresh(run->plan);
+        planned = tb_plan_new_order(run->plan);
         TB_TRY(run->load(run->load_ctx, order_id, &run->plan->arena, planned, err));
         memcpy(planned->order.order_id, order_id, TB_UUID_SIZE);
         tb_plan_insert(run->plan, planned);
@@ -117,7 +117,7 @@ static bool lines_fit(const struct tb_event *event, enum tb_order_kind kind)
 
 /* Why a sound event of the right version does not fit the order; NULL if it does. What was
  * applied in spite of it could not be read back from the view. */
-static const char *misfit(const struct tb_planned *planned, const struct tb_event *event)
+static const char *misfit(const struct tb_planned_order *planned, const struct tb_event *event)
 {
     if (event->type == TB_EVENT_PLACED)
         return NULL; /* version 1: there is no order yet */
@@ -131,7 +131,7 @@ static const char *misfit(const struct tb_planned *planned, const struct tb_even
 /* What the view said of the order's next event, by this record or by one that it repeats; NULL:
  * nothing. A repetition that was tried anew would be counted in its day after later records. */
 static const char *refusal(const struct planning *run, const struct passage *passage,
-                           struct tb_planned *planned)
+                           struct tb_planned_order *planned)
 {
     const struct tb_plan_rules *rules = run->rules;
 
@@ -139,25 +139,25 @@ static const char *refusal(const struct planning *run, const struct passage *pas
         if (rules->refusals[i].offset != passage->record->offset)
             continue;
         planned->refused_version = passage->event.version;
-        planned->refused_why = rules->refusals[i].message;
+        planned->refused_reason = rules->refusals[i].message;
     }
-    return planned->refused_version == passage->event.version ? planned->refused_why : NULL;
+    return planned->refused_version == passage->event.version ? planned->refused_reason : NULL;
 }
 
 /* Where the event came from. A producer that numbers nothing leaves both unknown. */
-static void note_origin(struct tb_planned *planned, const struct tb_plan_headers *headers)
+static void note_origin(struct tb_planned_order *planned, const struct tb_plan_headers *headers)
 {
     int64_t sequence = 0;
     size_t size = headers->epoch.len == sizeof planned->epoch - 1 ? headers->epoch.len : 0;
 
-    planned->sequence = tb_plan_parse_count(headers->sequence, &sequence) ? sequence : 0;
+    planned->sequence = tb_plan_parse_number(headers->sequence, &sequence) ? sequence : 0;
     if (size > 0)
         memcpy(planned->epoch, headers->epoch.ptr, size);
     planned->epoch[size] = '\0';
 }
 
 /* Adds, or with a sign of -1 takes away, what an order counts in the figures of its day. */
-static void add_figures(struct tb_plan_change *change, const struct tb_order *order, int sign)
+static void add_figures(struct tb_plan_sales_delta *change, const struct tb_order *order, int sign)
 {
     bool cancelled = order->status == TB_CANCELLED;
 
@@ -167,17 +167,17 @@ static void add_figures(struct tb_plan_change *change, const struct tb_order *or
     change->total_minor += cancelled ? 0 : sign * order->total_minor;
 }
 
-static void keep_change(struct tb_plan *plan, const struct tb_plan_change *change)
+static void keep_change(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
 {
     if (change->orders || change->returns || change->cancelled || change->total_minor)
-        plan->changes[plan->change_count++] = *change;
+        plan->changes[plan->sales_delta_count++] = *change;
 }
 
-static void apply(struct planning *run, struct passage *passage, struct tb_planned *planned)
+static void apply(struct planning *run, struct passage *passage, struct tb_planned_order *planned)
 {
     struct tb_plan *plan = run->plan;
     int64_t occurred_at_ms = passage->event.occurred_at_ms;
-    struct tb_plan_change change = {
+    struct tb_plan_sales_delta change = {
         .planned = planned,
         .offset = passage->record->offset,
         .timestamp_ms = passage->record->timestamp_ms,
@@ -196,20 +196,21 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
     if (plan->oldest_occurred_at_ms == 0 || occurred_at_ms < plan->oldest_occurred_at_ms)
         plan->oldest_occurred_at_ms = occurred_at_ms;
-    tb_plan_keep(plan, passage->document); /* the order borrows from it */
+    tb_plan_own_document(plan, passage->document); /* the order borrows from it */
     passage->document = NULL;
 }
 
 static enum tb_code note_unknown(struct planning *run, const struct passage *passage,
                                  struct tb_error *err)
 {
-    return tb_plan_note_unknown(run->plan, passage->headers.type) ? TB_OK : out_of_memory(err);
+    return tb_plan_count_unknown_type(run->plan, passage->headers.type) ? TB_OK
+                                                                        : out_of_memory(err);
 }
 
 /* All that can be done for an event that this build does not understand, or for a change of an
  * order that it does not: a newer one makes the view anew from the log. */
 static enum tb_code move_version(struct planning *run, const struct passage *passage,
-                                 struct tb_planned *planned, struct tb_error *err)
+                                 struct tb_planned_order *planned, struct tb_error *err)
 {
     planned->stub = planned->stub || planned->order.version == 0;
     planned->order.version = passage->event.version;
@@ -224,7 +225,7 @@ static enum tb_code move_version(struct planning *run, const struct passage *pas
 /* The version rule. */
 static enum tb_code follow(struct planning *run, struct passage *passage, struct tb_error *err)
 {
-    struct tb_planned *planned = NULL;
+    struct tb_planned_order *planned = NULL;
     int64_t version = passage->event.version;
     const char *why;
     char message[96];
@@ -237,16 +238,16 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
     if (version > planned->order.version + 1) {
         snprintf(message, sizeof message, "version %lld came while the order stands at %lld",
                  (long long)version, (long long)planned->order.version);
-        return die(run, passage, TB_GAP, TB_LETTER_GAP, message, err);
+        return die(run, passage, TB_GAP, TB_REASON_GAP, message, err);
     }
     why = refusal(run, passage, planned);
     if (why)
-        return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.apply", why, err);
     if (passage->unknown || planned->stub)
         return move_version(run, passage, planned, err);
     why = misfit(planned, &passage->event);
     if (why)
-        return die(run, passage, TB_DEAD, "tillbox.apply", why, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.apply", why, err);
     apply(run, passage, planned);
     return TB_OK;
 }
@@ -259,7 +260,7 @@ static void complete_unknown(struct passage *passage)
     if (event->order_id[0] == '\0' && passage->headers.subject.ptr &&
         !tb_uuid_parse(passage->headers.subject, event->order_id))
         event->order_id[0] = '\0';
-    if (event->version <= 0 && !tb_plan_parse_count(passage->headers.version, &event->version))
+    if (event->version <= 0 && !tb_plan_parse_number(passage->headers.version, &event->version))
         event->version = 0;
 }
 
@@ -284,7 +285,7 @@ static const char *contradiction(const struct passage *passage)
         !is_order_id(headers->subject, event->order_id))
         return "ce_subject is not the value's orderId";
     if (headers->version.ptr && event->version != 0 &&
-        (!tb_plan_parse_count(headers->version, &version) || version != event->version))
+        (!tb_plan_parse_number(headers->version, &version) || version != event->version))
         return "ce_orderversion is not the value's version";
     return NULL;
 }
@@ -295,7 +296,7 @@ static enum tb_code decode(struct planning *run, struct passage *passage, struct
         .type = passage->headers.type,
         .event_id = passage->headers.id,
         .currency = run->rules->currency,
-        .node = tb_plan_node(passage->headers.source),
+        .node = tb_plan_source_node(passage->headers.source),
         .day_start_minutes = run->rules->day_start_minutes,
     };
 
@@ -309,7 +310,7 @@ static enum tb_code judge(struct planning *run, struct passage *passage, struct 
     const char *why;
 
     if (code == TB_INVALID)
-        return die(run, passage, TB_DEAD, "tillbox.invalid", err->text, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.invalid", err->text, err);
     if (code != TB_OK && code != TB_NOT_FOUND)
         return code;
 
@@ -318,7 +319,7 @@ static enum tb_code judge(struct planning *run, struct passage *passage, struct 
         complete_unknown(passage);
     why = contradiction(passage);
     if (why)
-        return die(run, passage, TB_DEAD, "tillbox.invalid", why, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.invalid", why, err);
     if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0))
         return note_unknown(run, passage, err);
     return follow(run, passage, err);
@@ -338,11 +339,11 @@ static enum tb_code read_value(struct planning *run, struct passage *passage, st
     else if (!passage->headers.type.ptr)
         why = "neither ce_type nor eventType tells the type";
     if (why)
-        return die(run, passage, TB_DEAD, "tillbox.decode", why, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", why, err);
 
     code = tb_json_parse(record->value, TB_JSON_DEPTH_MAX, &passage->document, &unread);
     if (code == TB_INVALID)
-        return die(run, passage, TB_DEAD, "tillbox.decode", unread.text, err);
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", unread.text, err);
     if (code != TB_OK) {
         *err = unread;
         return code;
@@ -361,8 +362,8 @@ static enum tb_code keep_mended(struct planning *run, const struct passage *pass
         plan->mended = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->mended);
     if (!plan->mended)
         return out_of_memory(err);
-    plan->mended[plan->mended_count++] =
-        (struct tb_plan_mended){passage->letter, passage->record->offset};
+    plan->mended[plan->replayed_count++] =
+        (struct tb_plan_replayed){passage->letter, passage->record->offset};
     return TB_OK;
 }
 
@@ -370,13 +371,13 @@ static enum tb_code plan_record(struct planning *run, const struct tb_record *re
                                 struct tb_error *err)
 {
     struct passage passage = {.record = record};
-    size_t dead_count = run->plan->dead_count;
+    size_t dead_letter_count = run->plan->dead_letter_count;
 
     tb_plan_read_headers(record, &passage.headers);
-    passage.letter = tb_plan_letter_of(record, &passage.headers);
-    tb_plan_keep_origin(run->plan, record, &passage.headers);
+    passage.letter = tb_plan_first_offset(record, &passage.headers);
+    tb_plan_add_origin(run->plan, record, &passage.headers);
     TB_TRY(read_value(run, &passage, err));
-    if (passage.letter != record->offset && run->plan->dead_count == dead_count)
+    if (passage.letter != record->offset && run->plan->dead_letter_count == dead_letter_count)
         return keep_mended(run, &passage, err);
     return TB_OK;
 }
@@ -385,7 +386,7 @@ enum tb_code
 tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
               const struct tb_plan_rules *rules,
               enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
-                                   struct tb_planned *ret_order, struct tb_error *err),
+                                   struct tb_planned_order *ret_order, struct tb_error *err),
               void *load_ctx, struct tb_error *err)
 {
     struct planning run = {plan, batch, rules, load, load_ctx};

@@ -23,12 +23,12 @@ enum tb_event_result {
     TB_DUPLICATE,
     TB_GAP,
     TB_UNKNOWN_TYPE,
-    TB_DEAD,
+    TB_DEAD_LETTERED,
     TB_EVENT_RESULT_COUNT
 };
 const char *tb_event_result_name(enum tb_event_result result); /* "applied", "unknown", ... */
 
-struct tb_planned {
+struct tb_planned_order {
     struct tb_order order; /* version 0: the view has none */
     bool stub;   /* only the version is known: an event of unknown type placed the order */
     bool exists; /* the view has a row for it (a stub counts) */
@@ -38,9 +38,9 @@ struct tb_planned {
     int64_t received_at_ms;  /* timestamp of the last record applied */
     int64_t last_offset;     /* of the last record that changed it; only if changed */
     int64_t refused_version; /* the view refuses the order with it; 0: none that is known */
-    const char *refused_why;
+    const char *refused_reason;
 };
-struct tb_dead_letter {
+struct tb_plan_dead_letter {
     const struct tb_record *record;
     int64_t letter;              /* whose: the record's offset, or that of the first to die */
     bool followed;               /* it was sent again by itself */
@@ -54,27 +54,27 @@ struct tb_dead_letter {
     struct tb_str message;
 };
 /* Its record died for the first time. */
-static inline bool tb_dead_letter_is_new(const struct tb_dead_letter *dead)
+static inline bool tb_plan_dead_letter_is_new(const struct tb_plan_dead_letter *dead)
 {
     return dead->letter == dead->record->offset;
 }
 /* A letter whose record, sent again, was applied or not needed any more. */
-struct tb_plan_mended {
+struct tb_plan_replayed {
     int64_t letter; /* the offset of the first to die */
     int64_t offset; /* of the record that was sent again */
 };
 /* A type that this build does not know, and how many of its events came. */
-struct tb_plan_unknown {
+struct tb_plan_unknown_type {
     struct tb_str type; /* absent: not plain text, or beyond the ones that are told apart */
     uint64_t count;
 };
 /* Events of more different unknown types in a batch are counted together. */
-#define TB_PLAN_UNKNOWN_MAX 8
+#define TB_PLAN_UNKNOWN_TYPES_MAX 8
 /* What one applied record changed in the figures of its order's day. Worked out anew from the same
  * log it is the same, however the log is cut into batches. */
-struct tb_plan_change {
-    const struct tb_planned *planned; /* whose node, business date and currency stay */
-    int64_t offset, timestamp_ms;     /* of the record */
+struct tb_plan_sales_delta {
+    const struct tb_planned_order *planned; /* whose node, business date and currency stay */
+    int64_t offset, timestamp_ms;           /* of the record */
     int64_t orders, returns, cancelled, total_minor; /* as in tb_stats_row: what is added */
     bool placed;                                     /* it is the order's first event */
 };
@@ -88,17 +88,17 @@ struct tb_plan {
     struct tb_arena arena;
     int32_t partition;
     int64_t next_offset;
-    struct tb_planned **orders; /* every order the batch named; write those with changed */
+    struct tb_planned_order **orders; /* every order the batch named; write those with changed */
     size_t order_count;
-    struct tb_dead_letter *dead;
-    size_t dead_count;
-    struct tb_plan_mended *mended;
-    size_t mended_count;
-    struct tb_plan_unknown unknown[TB_PLAN_UNKNOWN_MAX + 1]; /* the last: all others */
-    size_t unknown_count;
-    struct tb_plan_change
+    struct tb_plan_dead_letter *dead;
+    size_t dead_letter_count;
+    struct tb_plan_replayed *mended;
+    size_t replayed_count;
+    struct tb_plan_unknown_type unknown[TB_PLAN_UNKNOWN_TYPES_MAX + 1]; /* the last: all others */
+    size_t unknown_type_count;
+    struct tb_plan_sales_delta
         *changes; /* offsets rising; records that change no figure are left out */
-    size_t change_count;
+    size_t sales_delta_count;
     struct tb_plan_origin *origins;
     size_t origin_count;
     uint64_t results[TB_EVENT_RESULT_COUNT];
@@ -132,14 +132,14 @@ TB_CHECKED enum tb_code
 tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
               const struct tb_plan_rules *rules,
               enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
-                                   struct tb_planned *ret_order, struct tb_error *err),
+                                   struct tb_planned_order *ret_order, struct tb_error *err),
               void *load_ctx, struct tb_error *err);
 
 /* Deaths and mendings as they stand in the log: of two records that were sent again for one letter
  * the later one has the last word. */
-struct tb_plan_fate {
-    const struct tb_dead_letter *death; /* one of the two; the other is NULL */
-    const struct tb_plan_mended *mended;
+struct tb_plan_outcome {
+    const struct tb_plan_dead_letter *death; /* one of the two; the other is NULL */
+    const struct tb_plan_replayed *mended;
     size_t deaths, mendings; /* that were told; zeroed at first */
 };
-bool tb_plan_next_fate(const struct tb_plan *plan, struct tb_plan_fate *fate);
+bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *fate);

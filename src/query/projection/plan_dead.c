@@ -1,18 +1,18 @@
 #include "query/projection/plan_priv.h"
 
 /* Only a record in front of this one can have died before; anything else was not written by us. */
-int64_t tb_plan_letter_of(const struct tb_record *record, const struct tb_plan_headers *headers)
+int64_t tb_plan_first_offset(const struct tb_record *record, const struct tb_plan_headers *headers)
 {
-    struct tb_letter_place place;
+    struct tb_dead_letter_position place;
     struct tb_str topic;
 
-    if (!headers->mended.ptr || !tb_letter_id_parse(headers->mended, &topic, &place) ||
+    if (!headers->mended.ptr || !tb_dead_letter_id_parse(headers->mended, &topic, &place) ||
         place.partition != record->partition || place.offset >= record->offset)
         return record->offset;
     return place.offset;
 }
 
-struct tb_str tb_plan_shown_type(struct tb_str type)
+struct tb_str tb_plan_printable_type(struct tb_str type)
 {
     for (size_t i = 0; i < type.len; i++) {
         if (type.ptr[i] <= ' ' || type.ptr[i] > '~')
@@ -21,30 +21,30 @@ struct tb_str tb_plan_shown_type(struct tb_str type)
     return type.len <= TB_TEXT_MAX ? type : (struct tb_str){0};
 }
 
-bool tb_plan_note_unknown(struct tb_plan *plan, struct tb_str type)
+bool tb_plan_count_unknown_type(struct tb_plan *plan, struct tb_str type)
 {
-    struct tb_str shown = tb_plan_shown_type(type);
+    struct tb_str shown = tb_plan_printable_type(type);
     size_t i = 0;
 
     plan->results[TB_UNKNOWN_TYPE]++;
-    while (i < plan->unknown_count && i < TB_PLAN_UNKNOWN_MAX &&
+    while (i < plan->unknown_type_count && i < TB_PLAN_UNKNOWN_TYPES_MAX &&
            !tb_str_eq(plan->unknown[i].type, shown))
         i++;
     plan->unknown[i].count++;
-    if (i < plan->unknown_count)
+    if (i < plan->unknown_type_count)
         return true;
-    plan->unknown_count = i + 1;
-    if (i == TB_PLAN_UNKNOWN_MAX || !shown.ptr)
+    plan->unknown_type_count = i + 1;
+    if (i == TB_PLAN_UNKNOWN_TYPES_MAX || !shown.ptr)
         return true;
     /* It is told after the batch is gone. */
     plan->unknown[i].type = tb_arena_copy(&plan->arena, shown);
     return plan->unknown[i].type.ptr != NULL;
 }
 
-bool tb_plan_next_fate(const struct tb_plan *plan, struct tb_plan_fate *fate)
+bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *fate)
 {
-    fate->death = fate->deaths < plan->dead_count ? &plan->dead[fate->deaths] : NULL;
-    fate->mended = fate->mendings < plan->mended_count ? &plan->mended[fate->mendings] : NULL;
+    fate->death = fate->deaths < plan->dead_letter_count ? &plan->dead[fate->deaths] : NULL;
+    fate->mended = fate->mendings < plan->replayed_count ? &plan->mended[fate->mendings] : NULL;
     if (fate->death && fate->mended) {
         if (fate->death->record->offset < fate->mended->offset)
             fate->mended = NULL;

@@ -6,8 +6,9 @@
  * cost milliseconds. */
 struct tb_plan_index {
     size_t mask;
-    struct tb_planned **slots;
-    struct tb_planned *pool; /* kept from batch to batch: half of what a batch would allocate */
+    struct tb_planned_order **slots;
+    struct tb_planned_order
+        *pool; /* kept from batch to batch: half of what a batch would allocate */
     size_t pool_max;
 };
 
@@ -34,7 +35,7 @@ static size_t hash_of(const char *order_id)
     return (size_t)(hash ^ (hash >> 29));
 }
 
-static struct tb_planned **slot_of(const struct tb_plan *plan, const char *order_id)
+static struct tb_planned_order **slot_of(const struct tb_plan *plan, const char *order_id)
 {
     const struct tb_plan_index *index = plan->index;
     size_t at = hash_of(order_id) & index->mask;
@@ -45,30 +46,30 @@ static struct tb_planned **slot_of(const struct tb_plan *plan, const char *order
     return &index->slots[at];
 }
 
-struct tb_planned *tb_plan_find(const struct tb_plan *plan, const char *order_id)
+struct tb_planned_order *tb_plan_find(const struct tb_plan *plan, const char *order_id)
 {
     return *slot_of(plan, order_id);
 }
 
-struct tb_planned *tb_plan_fresh(struct tb_plan *plan)
+struct tb_planned_order *tb_plan_new_order(struct tb_plan *plan)
 {
-    struct tb_planned *fresh = &plan->index->pool[plan->order_count];
+    struct tb_planned_order *fresh = &plan->index->pool[plan->order_count];
 
     TB_ASSERT(plan->order_count < plan->index->pool_max);
-    *fresh = (struct tb_planned){0};
+    *fresh = (struct tb_planned_order){0};
     return fresh;
 }
 
-void tb_plan_insert(struct tb_plan *plan, struct tb_planned *fresh)
+void tb_plan_insert(struct tb_plan *plan, struct tb_planned_order *fresh)
 {
-    struct tb_planned **slot = slot_of(plan, fresh->order.order_id);
+    struct tb_planned_order **slot = slot_of(plan, fresh->order.order_id);
 
     TB_ASSERT(*slot == NULL && fresh == &plan->index->pool[plan->order_count]);
     *slot = fresh;
     plan->orders[plan->order_count++] = fresh;
 }
 
-void tb_plan_keep(struct tb_plan *plan, struct tb_json *document)
+void tb_plan_own_document(struct tb_plan *plan, struct tb_json *document)
 {
     struct tb_plan_documents *documents = plan->documents;
 
@@ -104,13 +105,13 @@ size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UU
 static bool reserve_slots(struct tb_plan_index *index, size_t count)
 {
     size_t size = 16;
-    struct tb_planned **slots;
+    struct tb_planned_order **slots;
 
     while (size < 2 * count)
         size *= 2;
     if (index->slots && index->mask + 1 >= size)
         return true;
-    slots = calloc(size, sizeof(struct tb_planned *));
+    slots = calloc(size, sizeof(struct tb_planned_order *));
     if (!slots)
         return false;
     free(index->slots);
@@ -122,7 +123,7 @@ static bool reserve_slots(struct tb_plan_index *index, size_t count)
 static bool reserve_index(struct tb_plan *plan, size_t count)
 {
     struct tb_plan_index *index = plan->index;
-    struct tb_planned *pool;
+    struct tb_planned_order *pool;
 
     if (!index && !(index = plan->index = calloc(1, sizeof *index)))
         return false;
@@ -158,7 +159,7 @@ bool tb_plan_reserve(struct tb_plan *plan, size_t count)
 {
     TB_ASSERT(plan->order_count == 0 && plan->orders == NULL);
 
-    plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned *));
+    plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned_order *));
     plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
     plan->changes = tb_arena_array(&plan->arena, count, sizeof *plan->changes);
     plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
@@ -176,7 +177,7 @@ void tb_plan_clear(struct tb_plan *plan)
         old.documents->count = 0;
     }
     if (old.index && old.index->slots)
-        memset(old.index->slots, 0, (old.index->mask + 1) * sizeof(struct tb_planned *));
+        memset(old.index->slots, 0, (old.index->mask + 1) * sizeof(struct tb_planned_order *));
     tb_arena_clear(&old.arena);
     *plan = (struct tb_plan){.arena = old.arena, .index = old.index, .documents = old.documents};
 }

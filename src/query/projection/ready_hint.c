@@ -6,12 +6,12 @@
 #define VALUE_MAX 1024
 #define DEPTH_MAX 8
 
-void tb_ready_release(struct tb_ready_teller *teller)
+void tb_ready_publisher_release(struct tb_ready_publisher *teller)
 {
     tb_buf_release(&teller->value);
 }
 
-void tb_ready_collect(struct tb_ready_teller *teller)
+void tb_ready_collect_acks(struct tb_ready_publisher *teller)
 {
     struct tb_log_ack acks[ACKS_MAX];
     struct tb_error err = {0};
@@ -25,7 +25,7 @@ void tb_ready_collect(struct tb_ready_teller *teller)
 }
 
 /* False: the log takes no more for now. */
-static bool tell(struct tb_ready_teller *teller, const struct tb_order *order)
+static bool tell(struct tb_ready_publisher *teller, const struct tb_order *order)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
     struct tb_error err = {0};
@@ -46,23 +46,23 @@ static bool tell(struct tb_ready_teller *teller, const struct tb_order *order)
     return teller->writer->ops->append(teller->writer, &record, teller->next_tag++, &err) == TB_OK;
 }
 
-void tb_ready_tell(struct tb_ready_teller *teller, const struct tb_plan *plan)
+void tb_ready_publish(struct tb_ready_publisher *teller, const struct tb_plan *plan)
 {
-    int64_t fresh_ms = tb_clock_wall_ms(teller->clock) - TB_READY_FRESH_MS;
+    int64_t fresh_ms = tb_clock_wall_ms(teller->clock) - TB_READY_MAX_AGE_MS;
     bool open = true;
 
-    tb_ready_collect(teller);
+    tb_ready_collect_acks(teller);
     for (size_t i = 0; open && i < plan->order_count; i++) {
-        const struct tb_planned *planned = plan->orders[i];
+        const struct tb_planned_order *planned = plan->orders[i];
 
         if (planned->changed && planned->received_at_ms >= fresh_ms)
             open = tell(teller, &planned->order);
     }
-    tb_ready_collect(teller);
+    tb_ready_collect_acks(teller);
 }
 
-bool tb_ready_read(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
-                   int64_t *ret_version)
+bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
+                     int64_t *ret_version)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     const struct tb_json *order_id, *version;

@@ -12,20 +12,20 @@
 #include "query/projection/plan.h"
 
 /* Readers wait at most 30 s: what the log has had for longer is told to nobody. */
-#define TB_READY_FRESH_MS 30000
+#define TB_READY_MAX_AGE_MS 30000
 
-struct tb_ready_teller {
+struct tb_ready_publisher {
     struct tb_log_writer *writer;
     const struct tb_clock *clock;
     int64_t next_tag;
     struct tb_buf value;
 };
-void tb_ready_release(struct tb_ready_teller *teller);
+void tb_ready_publisher_release(struct tb_ready_publisher *teller);
 /* The orders that a plan changed. Never waits. */
-void tb_ready_tell(struct tb_ready_teller *teller, const struct tb_plan *plan);
+void tb_ready_publish(struct tb_ready_publisher *teller, const struct tb_plan *plan);
 /* Takes in what became of what was told; to be called now and then. */
-void tb_ready_collect(struct tb_ready_teller *teller);
+void tb_ready_collect_acks(struct tb_ready_publisher *teller);
 
 /* False: it is not what a teller wrote. */
-bool tb_ready_read(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
-                   int64_t *ret_version);
+bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
+                     int64_t *ret_version);

@@ -17,9 +17,9 @@ void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers
         {{"ce_epoch", 8}, offsetof(struct tb_plan_headers, epoch)},
         {{"ce_orderversion", 15}, offsetof(struct tb_plan_headers, version)},
         {{"eventType", 9}, offsetof(struct tb_plan_headers, legacy_type)},
-        {{TB_HEADER_MENDED, sizeof TB_HEADER_MENDED - 1},
+        {{TB_HEADER_REPLAY_OF, sizeof TB_HEADER_REPLAY_OF - 1},
          offsetof(struct tb_plan_headers, mended)},
-        {{TB_HEADER_FOLLOWED, sizeof TB_HEADER_FOLLOWED - 1},
+        {{TB_HEADER_REDRIVEN, sizeof TB_HEADER_REDRIVEN - 1},
          offsetof(struct tb_plan_headers, followed)},
     };
 
@@ -38,7 +38,7 @@ void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers
         ret_headers->type = ret_headers->legacy_type;
 }
 
-bool tb_plan_parse_count(struct tb_str text, int64_t *ret_value)
+bool tb_plan_parse_number(struct tb_str text, int64_t *ret_value)
 {
     int64_t value = 0;
 
@@ -55,7 +55,7 @@ bool tb_plan_parse_count(struct tb_str text, int64_t *ret_value)
     return true;
 }
 
-struct tb_str tb_plan_node(struct tb_str source)
+struct tb_str tb_plan_source_node(struct tb_str source)
 {
     static const struct tb_str prefix = {"/nodes/", 7};
 
@@ -85,15 +85,15 @@ static bool is_epoch(struct tb_str epoch)
     return epoch.len == sizeof((struct tb_plan_origin *)0)->epoch - 1;
 }
 
-void tb_plan_keep_origin(struct tb_plan *plan, const struct tb_record *record,
-                         const struct tb_plan_headers *headers)
+void tb_plan_add_origin(struct tb_plan *plan, const struct tb_record *record,
+                        const struct tb_plan_headers *headers)
 {
-    struct tb_plan_origin origin = {.node = tb_plan_node(headers->source),
+    struct tb_plan_origin origin = {.node = tb_plan_source_node(headers->source),
                                     .event_id = headers->id,
                                     .timestamp_ms = record->timestamp_ms};
 
     if (!is_node_name(origin.node) || !is_epoch(headers->epoch) ||
-        !tb_plan_parse_count(headers->sequence, &origin.sequence) || origin.sequence == 0)
+        !tb_plan_parse_number(headers->sequence, &origin.sequence) || origin.sequence == 0)
         return;
     memcpy(origin.epoch, headers->epoch.ptr, headers->epoch.len);
     plan->origins[plan->origin_count++] = origin;

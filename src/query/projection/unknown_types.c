@@ -2,7 +2,7 @@
 
 static bool is_due(const struct tb_unknown_type *type, int64_t now_ms)
 {
-    return type->told_ms == 0 || now_ms - type->told_ms >= TB_UNKNOWN_TYPES_EVERY_MS;
+    return type->reported_ms == 0 || now_ms - type->reported_ms >= TB_UNKNOWN_TYPES_REPORT_MS;
 }
 
 /* The one of longest ago, if it may be told of anew anyway: nothing is told twice for that. */
@@ -13,7 +13,7 @@ static struct tb_unknown_type *spare(struct tb_unknown_types *types, int64_t now
     if (types->count < TB_UNKNOWN_TYPES_MAX)
         return &types->list[types->count++];
     for (size_t i = 1; i < TB_UNKNOWN_TYPES_MAX; i++) {
-        if (types->list[i].told_ms < oldest->told_ms)
+        if (types->list[i].reported_ms < oldest->reported_ms)
             oldest = &types->list[i];
     }
     return is_due(oldest, now_ms) ? oldest : &types->others;
@@ -38,8 +38,8 @@ static struct tb_unknown_type *find(struct tb_unknown_types *types, struct tb_st
     return found;
 }
 
-bool tb_unknown_types_note(struct tb_unknown_types *types, struct tb_str type, uint64_t count,
-                           int64_t now_ms, struct tb_unknown_type *ret_told)
+bool tb_unknown_types_count(struct tb_unknown_types *types, struct tb_str type, uint64_t count,
+                            int64_t now_ms, struct tb_unknown_type *ret_told)
 {
     struct tb_unknown_type *noted = find(types, type, now_ms);
 
@@ -48,6 +48,6 @@ bool tb_unknown_types_note(struct tb_unknown_types *types, struct tb_str type, u
         return false;
     *ret_told = *noted;
     noted->count = 0;
-    noted->told_ms = now_ms > 0 ? now_ms : 1;
+    noted->reported_ms = now_ms > 0 ? now_ms : 1;
     return true;
 }

@@ -32,7 +32,7 @@ struct tb_view_ops {
     enum tb_code (*own)(struct tb_view *view, int32_t partition, struct tb_error *err);
     /* The order as the view has it; version 0 when it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err);
+                         struct tb_planned_order *ret_order, struct tb_error *err);
     /* Writes the plan and its next offset. TB_INVALID: the order view->refused can never be
      * written, the rest may be: plan again without it. TB_CONFLICT: the view is another one than
      * the plan was made for, nothing is done: plan again. */
@@ -49,19 +49,19 @@ struct tb_view_ops {
                            struct tb_error *err);
     /* Removes up to limit dead letters that died before before_ms; writes nothing when there are
      * none. NULL: the view keeps its dead letters by other means. */
-    enum tb_code (*expire_dead)(struct tb_view *view, int64_t before_ms, int64_t limit,
-                                int64_t *ret_removed, struct tb_error *err);
+    enum tb_code (*expire_dead_letters)(struct tb_view *view, int64_t before_ms, int64_t limit,
+                                        int64_t *ret_removed, struct tb_error *err);
     /* Hands out up to max letters that are open, have died of a gap, did not give up, and whose
      * order has come so far that nothing is missing in front of them. Looks at no more than
-     * TB_LETTERS_SCAN letters, from scan on, which moves; an order's earlier ones come first. each
-     * false: that one is not taken, and none behind it. NULL: the view keeps no letters. */
-    enum tb_code (*ready_letters)(struct tb_view *view, struct tb_letter_scan *scan, size_t max,
-                                  bool (*each)(void *ctx, const struct tb_letter *letter),
-                                  void *ctx, struct tb_error *err);
+     * TB_REDRIVE_SCAN_MAX letters, from scan on, which moves; an order's earlier ones come first.
+     * each false: that one is not taken, and none behind it. NULL: the view keeps no letters. */
+    enum tb_code (*redrivable)(struct tb_view *view, struct tb_redrive_scan *scan, size_t max,
+                               bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                               void *ctx, struct tb_error *err);
     /* TB_NOT_FOUND: no such letter; TB_CONFLICT: it was replayed. One that was dropped before
      * stays so. NULL: as above. */
-    enum tb_code (*drop_letter)(struct tb_view *view, struct tb_letter_place place, int64_t at_ms,
-                                struct tb_error *err);
+    enum tb_code (*drop_dead_letter)(struct tb_view *view, struct tb_dead_letter_position place,
+                                     int64_t at_ms, struct tb_error *err);
     void (*free)(struct tb_view *view);
 };
 
@@ -125,14 +125,15 @@ struct tb_view_reader_ops {
                            struct tb_error *err);
     /* each is called per letter, texts borrowed for the call; false: it is not taken, and none
      * behind it. *ret_more: there are further ones. */
-    enum tb_code (*letters)(struct tb_view_reader *reader, const struct tb_letter_filter *filter,
-                            bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
-                            bool *ret_more, struct tb_error *err);
+    enum tb_code (*letters)(struct tb_view_reader *reader,
+                            const struct tb_dead_letter_filter *filter,
+                            bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                            void *ctx, bool *ret_more, struct tb_error *err);
     /* Texts in the arena. TB_NOT_FOUND. */
-    enum tb_code (*letter)(struct tb_view_reader *reader, struct tb_letter_place place,
-                           struct tb_arena *arena, struct tb_letter *ret_letter,
+    enum tb_code (*letter)(struct tb_view_reader *reader, struct tb_dead_letter_position place,
+                           struct tb_arena *arena, struct tb_dead_letter *ret_letter,
                            struct tb_error *err);
-    enum tb_code (*dead_letter_count)(struct tb_view_reader *reader, int64_t *ret_open,
-                                      struct tb_error *err);
+    enum tb_code (*count_dead_letters)(struct tb_view_reader *reader, int64_t *ret_open,
+                                       struct tb_error *err);
     void (*free)(struct tb_view_reader *reader);
 };

@@ -1,12 +1,12 @@
 #include "query/rebuild/bounded_reader.h"
 
-static struct tb_log_until *until_of(struct tb_log_reader *base)
+static struct tb_bounded_reader *until_of(struct tb_log_reader *base)
 {
-    return (struct tb_log_until *)base;
+    return (struct tb_bounded_reader *)base;
 }
 
 /* Of what was read the part that may be handed out; the rest is read again later. */
-static enum tb_code cut(struct tb_log_until *until, struct tb_log_batch *batch,
+static enum tb_code cut(struct tb_bounded_reader *until, struct tb_log_batch *batch,
                         struct tb_error *err)
 {
     int64_t end = until->until[batch->partition];
@@ -25,7 +25,7 @@ static enum tb_code cut(struct tb_log_until *until, struct tb_log_batch *batch,
 static enum tb_code until_poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
                                struct tb_log_batch *ret_batch, struct tb_error *err)
 {
-    struct tb_log_until *until = until_of(base);
+    struct tb_bounded_reader *until = until_of(base);
 
     *ret_batch = (struct tb_log_batch){0};
     for (int turn = 0; turn < until->partitions; turn++) {
@@ -91,18 +91,18 @@ static const struct tb_log_reader_ops ops = {
 
 static int64_t appended_at(void *ctx)
 {
-    return ((struct tb_log_until *)ctx)->appended_at_ms;
+    return ((struct tb_bounded_reader *)ctx)->appended_at_ms;
 }
 
 static int64_t mono_us(void *ctx)
 {
-    return tb_clock_mono_us(((struct tb_log_until *)ctx)->real);
+    return tb_clock_mono_us(((struct tb_bounded_reader *)ctx)->real);
 }
 
-void tb_log_until_init(struct tb_log_until *until, struct tb_log_reader *from, int32_t partitions,
-                       const struct tb_clock *real)
+void tb_bounded_reader_init(struct tb_bounded_reader *until, struct tb_log_reader *from,
+                            int32_t partitions, const struct tb_clock *real)
 {
-    *until = (struct tb_log_until){
+    *until = (struct tb_bounded_reader){
         .reader.ops = &ops, .from = from, .partitions = partitions, .real = real};
     until->clock = (struct tb_clock){.ctx = until, .wall_ms = appended_at, .mono_us = mono_us};
 }

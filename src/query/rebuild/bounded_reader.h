@@ -8,7 +8,7 @@
 #pragma once
 #include "bridge/log/log.h"
 
-struct tb_log_until {
+struct tb_bounded_reader {
     struct tb_log_reader reader; /* hand out &until->reader; its free does nothing */
     struct tb_log_reader *from;
     int32_t partitions;
@@ -19,5 +19,5 @@ struct tb_log_until {
     int64_t appended_at_ms;
 };
 /* Nothing is handed out until `until` is set. */
-void tb_log_until_init(struct tb_log_until *until, struct tb_log_reader *from, int32_t partitions,
-                       const struct tb_clock *real);
+void tb_bounded_reader_init(struct tb_bounded_reader *until, struct tb_log_reader *from,
+                            int32_t partitions, const struct tb_clock *real);

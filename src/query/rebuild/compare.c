@@ -20,12 +20,12 @@ void tb_compare_init(struct tb_compare *compare, struct tb_view_reader *served,
     compare->rebuilt.reader = rebuilt;
 }
 
-void tb_compare_only(struct tb_compare *compare, const struct tb_suspects *only)
+void tb_compare_only(struct tb_compare *compare, const struct tb_recheck_set *only)
 {
     compare->only = only;
 }
 
-void tb_compare_sift(struct tb_compare *compare, struct tb_suspects *into)
+void tb_compare_collect(struct tb_compare *compare, struct tb_recheck_set *into)
 {
     compare->sift_into = into;
     compare->totals_done = true;
@@ -98,7 +98,7 @@ static void compare_pair(struct tb_compare *compare, const struct tb_compare_ord
     if (served && rebuilt && is_same(served, rebuilt))
         return;
     if (compare->sift_into) {
-        tb_suspects_add(compare->sift_into, served ? served->order_id : rebuilt->order_id);
+        tb_recheck_set_add(compare->sift_into, served ? served->order_id : rebuilt->order_id);
         return;
     }
     if (!rebuilt)
@@ -140,7 +140,7 @@ static enum tb_code find_order(struct tb_compare_side *side, const char *order_i
 
 static enum tb_code compare_suspects(struct tb_compare *compare, struct tb_error *err)
 {
-    const struct tb_suspects *only = compare->only;
+    const struct tb_recheck_set *only = compare->only;
 
     for (int pairs = 0; pairs < TB_COMPARE_PAGE && compare->only_at < only->count; pairs++) {
         const struct tb_compare_order *served = NULL, *rebuilt = NULL;

@@ -49,9 +49,9 @@ struct tb_compare_side {
 };
 struct tb_compare {
     struct tb_compare_side served, rebuilt;
-    const struct tb_suspects *only; /* sorted; NULL: all orders */
+    const struct tb_recheck_set *only; /* sorted; NULL: all orders */
     size_t only_at;
-    struct tb_suspects *sift_into; /* NULL: what differs is listed */
+    struct tb_recheck_set *sift_into; /* NULL: what differs is listed */
     bool totals_done, done;
     int64_t differences;
     struct tb_difference list[TB_COMPARE_LISTED];
@@ -59,8 +59,8 @@ struct tb_compare {
 void tb_compare_init(struct tb_compare *compare, struct tb_view_reader *served,
                      struct tb_view_reader *rebuilt);
 /* Only these orders, borrowed and sorted; the totals all the same, which then count the orders. */
-void tb_compare_only(struct tb_compare *compare, const struct tb_suspects *only);
+void tb_compare_only(struct tb_compare *compare, const struct tb_recheck_set *only);
 /* No totals, and instead of a list suspects, borrowed. */
-void tb_compare_sift(struct tb_compare *compare, struct tb_suspects *into);
+void tb_compare_collect(struct tb_compare *compare, struct tb_recheck_set *into);
 /* Some hundreds of orders further; sets done. */
 TB_CHECKED enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err);

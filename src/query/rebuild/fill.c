@@ -14,7 +14,7 @@ static void on_failed(void *ctx, const struct tb_error *err)
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
 {
-    tb_rebuild_suspect(ctx, plan);
+    tb_rebuild_add_to_recheck(ctx, plan);
 }
 
 static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *err)
@@ -76,14 +76,14 @@ enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew, struct tb_er
     rebuild->opened = true;
     TB_TRY(options->edition->open(options->edition_ctx, &rebuild->job, anew, &rebuild->view,
                                   &rebuild->reader, err));
-    tb_log_until_init(&rebuild->until, rebuild->reader, options->partitions, options->clock);
+    tb_bounded_reader_init(&rebuild->until, rebuild->reader, options->partitions, options->clock);
     rebuild->rate_ms = tb_clock_mono_ms(options->clock);
     rebuild->rate_events = 0;
     TB_TRY(note_first(rebuild, err));
     return open_consumer(rebuild, err);
 }
 
-void tb_rebuild_let_go(struct tb_rebuild *rebuild)
+void tb_rebuild_unpin(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
 
@@ -93,7 +93,7 @@ void tb_rebuild_let_go(struct tb_rebuild *rebuild)
     free(rebuild->compare);
     rebuild->compare = NULL;
     if (!rebuild->sifted)
-        tb_rebuild_sift_again(rebuild);
+        tb_rebuild_reset_recheck(rebuild);
 }
 
 void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
@@ -101,8 +101,8 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     const struct tb_rebuild_options *options = &rebuild->options;
     struct tb_error err = {0};
 
-    tb_rebuild_let_go(rebuild);
-    tb_rebuild_sift_again(rebuild);
+    tb_rebuild_unpin(rebuild);
+    tb_rebuild_reset_recheck(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
     /* What could not be removed is removed by tidy, or by the next process. */
@@ -125,7 +125,7 @@ static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64
         events += at > rebuild->first[p] ? at - rebuild->first[p] : 0;
         left += next[p] > at ? next[p] - at : 0;
     }
-    tb_rebuild_note_progress(rebuild, events, left);
+    tb_rebuild_set_progress(rebuild, events, left);
     *ret_left = left;
     return TB_OK;
 }
@@ -161,12 +161,12 @@ enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, in
 {
     read_until(rebuild, next);
     TB_TRY(step(rebuild, ret_wait_ms, err));
-    tb_rebuild_note_problem(rebuild, rebuild->trouble.text);
+    tb_rebuild_set_problem(rebuild, rebuild->trouble.text);
     return count(rebuild, next, ret_left, err);
 }
 
-enum tb_code tb_rebuild_fill_on(struct tb_rebuild *rebuild, int64_t *ret_left,
-                                int64_t *ret_wait_ms, struct tb_error *err)
+enum tb_code tb_rebuild_fill_allowed(struct tb_rebuild *rebuild, int64_t *ret_left,
+                                     int64_t *ret_wait_ms, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
@@ -175,8 +175,8 @@ enum tb_code tb_rebuild_fill_on(struct tb_rebuild *rebuild, int64_t *ret_left,
     return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
 }
 
-enum tb_code tb_rebuild_reach(struct tb_rebuild *rebuild, const int64_t *next,
-                              struct tb_error *err)
+enum tb_code tb_rebuild_catch_up(struct tb_rebuild *rebuild, const int64_t *next,
+                                 struct tb_error *err)
 {
     const struct tb_clock *clock = rebuild->options.clock;
     int64_t until_ms = tb_clock_mono_ms(clock) + REACH_MS, left = 0, wait_ms = 0;

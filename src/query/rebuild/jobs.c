@@ -7,7 +7,7 @@
 /* With the lock held: it is shown as begun from here on. */
 static void put_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
 {
-    rebuild->figures = (struct tb_rebuild_figures){.job = *job, .seconds_left = -1};
+    rebuild->figures = (struct tb_rebuild_progress){.job = *job, .seconds_left = -1};
     rebuild->figures.state = TB_REBUILD_BUILDING;
     rebuild->pending = true;
 }
@@ -33,7 +33,7 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
 
 /* job: NULL, or it is begun. What others are at is shown from here on. */
 static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
-                      const struct tb_rebuild_figures *others)
+                      const struct tb_rebuild_progress *others)
 {
     pthread_mutex_lock(&rebuild->lock);
     rebuild->starting = false;
@@ -50,7 +50,7 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
                               struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    struct tb_rebuild_figures *others = calloc(1, sizeof *others);
+    struct tb_rebuild_progress *others = calloc(1, sizeof *others);
     enum tb_code code;
 
     if (!others)
@@ -72,7 +72,7 @@ static bool take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
 
     if (rebuild->pending || rebuild->starting || found == TB_REBUILD_FOUND_NOTHING)
         return false;
-    if (found == TB_REBUILD_FOUND_OTHERS) {
+    if (found == TB_REBUILD_FOUND_REPORT) {
         rebuild->figures = rebuild->copy;
         return false;
     }
@@ -82,12 +82,12 @@ static bool take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
     return true;
 }
 
-enum tb_code tb_rebuild_look(struct tb_rebuild *rebuild, bool *ret_left, struct tb_error *err)
+enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_left, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     enum tb_rebuild_found found = TB_REBUILD_FOUND_NOTHING;
 
-    rebuild->copy = (struct tb_rebuild_figures){.seconds_left = -1};
+    rebuild->copy = (struct tb_rebuild_progress){.seconds_left = -1};
     TB_TRY(options->edition->look(options->edition_ctx, &found, &rebuild->copy, err));
     rebuild->asked = true;
     rebuild->look_at_ms = tb_clock_mono_ms(options->clock) + options->edition->look_every_ms;
@@ -97,7 +97,7 @@ enum tb_code tb_rebuild_look(struct tb_rebuild *rebuild, bool *ret_left, struct 
     return TB_OK;
 }
 
-bool tb_rebuild_note(struct tb_rebuild *rebuild)
+bool tb_rebuild_publish(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     int64_t now_ms = tb_clock_mono_ms(options->clock);
@@ -107,7 +107,7 @@ bool tb_rebuild_note(struct tb_rebuild *rebuild)
 
     if (!options->edition->note || now_ms < rebuild->note_at_ms || (ended && !rebuild->untold))
         return true;
-    tb_rebuild_get(rebuild, &rebuild->copy);
+    tb_rebuild_get_progress(rebuild, &rebuild->copy);
     code = options->edition->note(options->edition_ctx, &rebuild->copy, &err);
     rebuild->note_at_ms = now_ms + NOTE_EVERY_MS;
     if (ended && (code == TB_OK || code == TB_CONFLICT))
@@ -115,7 +115,7 @@ bool tb_rebuild_note(struct tb_rebuild *rebuild)
     return ended || code != TB_CONFLICT;
 }
 
-bool tb_rebuild_may_look(const struct tb_rebuild *rebuild)
+bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
 

@@ -35,14 +35,14 @@ bool tb_rebuild_is_running(enum tb_rebuild_state state)
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
 }
 
-void tb_rebuild_get(struct tb_rebuild *rebuild, struct tb_rebuild_figures *ret_figures)
+void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_figures)
 {
     pthread_mutex_lock(&rebuild->lock);
     *ret_figures = rebuild->figures;
     pthread_mutex_unlock(&rebuild->lock);
 }
 
-void tb_rebuild_note_problem(struct tb_rebuild *rebuild, const char *problem)
+void tb_rebuild_set_problem(struct tb_rebuild *rebuild, const char *problem)
 {
     pthread_mutex_lock(&rebuild->lock);
     snprintf(rebuild->figures.problem, sizeof rebuild->figures.problem, "%s", problem);
@@ -62,7 +62,7 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
         [TB_REBUILD_FAILED] = 1u << TB_REBUILD_BUILDING | 1u << TB_REBUILD_CATCHING_UP |
                               1u << TB_REBUILD_COMPARING | 1u << TB_REBUILD_SWAPPING,
     };
-    struct tb_rebuild_figures *figures = &rebuild->figures;
+    struct tb_rebuild_progress *figures = &rebuild->figures;
 
     TB_ASSERT(from[state] & 1u << rebuild->state);
     rebuild->state = state;
@@ -80,7 +80,7 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
 
 static void sample(struct tb_rebuild *rebuild, int64_t events)
 {
-    struct tb_rebuild_figures *figures = &rebuild->figures;
+    struct tb_rebuild_progress *figures = &rebuild->figures;
     int64_t now_ms = tb_clock_mono_ms(rebuild->options.clock);
     int64_t passed_ms = now_ms - rebuild->rate_ms, rate;
 
@@ -95,9 +95,9 @@ static void sample(struct tb_rebuild *rebuild, int64_t events)
     rebuild->rate_events = events;
 }
 
-void tb_rebuild_note_progress(struct tb_rebuild *rebuild, int64_t events, int64_t left)
+void tb_rebuild_set_progress(struct tb_rebuild *rebuild, int64_t events, int64_t left)
 {
-    struct tb_rebuild_figures *figures = &rebuild->figures;
+    struct tb_rebuild_progress *figures = &rebuild->figures;
 
     pthread_mutex_lock(&rebuild->lock);
     sample(rebuild, events);
@@ -109,10 +109,10 @@ void tb_rebuild_note_progress(struct tb_rebuild *rebuild, int64_t events, int64_
     pthread_mutex_unlock(&rebuild->lock);
 }
 
-void tb_rebuild_note_compared(struct tb_rebuild *rebuild)
+void tb_rebuild_set_compared(struct tb_rebuild *rebuild)
 {
     const struct tb_compare *compare = rebuild->compare;
-    struct tb_rebuild_figures *figures = &rebuild->figures;
+    struct tb_rebuild_progress *figures = &rebuild->figures;
 
     pthread_mutex_lock(&rebuild->lock);
     figures->compared = compare->done;

@@ -34,8 +34,8 @@ void tb_rebuild_free(struct tb_rebuild *rebuild)
     if (!rebuild)
         return;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
-    tb_suspects_release(&rebuild->suspects);
-    tb_suspects_release(&rebuild->last_suspects);
+    tb_recheck_set_release(&rebuild->suspects);
+    tb_recheck_set_release(&rebuild->last_suspects);
     pthread_mutex_destroy(&rebuild->lock);
     tb_mailbox_release(&rebuild->door);
     free(rebuild);
@@ -71,8 +71,8 @@ static int64_t take_trouble(struct tb_rebuild *rebuild, const struct tb_error *w
 {
     if (!passes(rebuild, why))
         return fail_or_restart(rebuild, why);
-    tb_rebuild_let_go(rebuild);
-    tb_rebuild_note_problem(rebuild, why->text);
+    tb_rebuild_unpin(rebuild);
+    tb_rebuild_set_problem(rebuild, why->text);
     return AGAIN_MS;
 }
 
@@ -119,7 +119,7 @@ static int64_t build(struct tb_rebuild *rebuild)
     struct tb_error err = {0};
     int64_t left = 0, wait_ms = 0;
 
-    if (tb_rebuild_fill_on(rebuild, &left, &wait_ms, &err) != TB_OK)
+    if (tb_rebuild_fill_allowed(rebuild, &left, &wait_ms, &err) != TB_OK)
         return take_trouble(rebuild, &err);
     if (rebuild->state == TB_REBUILD_BUILDING) {
         if (rebuild->figures.events >= rebuild->goal)
@@ -137,7 +137,7 @@ static int64_t end_compare(struct tb_rebuild *rebuild)
     int64_t differences = rebuild->compare->differences;
     char why[200];
 
-    tb_rebuild_let_go(rebuild);
+    tb_rebuild_unpin(rebuild);
     if (differences > 0 && !rebuild->job.accept) {
         snprintf(why, sizeof why,
                  "%lld differences between the rebuilt view and the served one, which stays; "
@@ -167,19 +167,19 @@ static int64_t swap(struct tb_rebuild *rebuild)
     bool rollback = rebuild->job.rollback;
     struct tb_error err = {0};
     int64_t left = 0, wait_ms = 0;
-    enum tb_code code = tb_rebuild_fill_on(rebuild, &left, &wait_ms, &err);
+    enum tb_code code = tb_rebuild_fill_allowed(rebuild, &left, &wait_ms, &err);
 
     if (code == TB_OK && left > CLOSE_EVENTS)
         return wait_ms;
     if (code == TB_OK)
         code = options->edition->swap(options->edition_ctx, rebuild, &err);
     if (code == TB_BUSY) {
-        tb_rebuild_note_problem(rebuild, err.text);
+        tb_rebuild_set_problem(rebuild, err.text);
         return PAUSE_MS;
     }
     if (code != TB_OK)
         return take_trouble(rebuild, &err);
-    tb_rebuild_close(rebuild, TB_REBUILD_MOVED);
+    tb_rebuild_close(rebuild, TB_REBUILD_SWAPPED);
     tb_rebuild_enter(rebuild, rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE, "");
     return 0;
 }
@@ -208,19 +208,19 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
     int64_t wait_ms;
     bool left = false;
 
-    if (tb_rebuild_may_look(rebuild) && tb_rebuild_look(rebuild, &left, &err) != TB_OK)
+    if (tb_rebuild_find_job_due(rebuild) && tb_rebuild_find_job(rebuild, &left, &err) != TB_OK)
         return ASK_AGAIN_MS;
     if (left)
         return begin(rebuild, /* anew= */ false);
     if (tb_rebuild_take_pending(rebuild))
         return begin(rebuild, /* anew= */ true);
-    if (!tb_rebuild_note(rebuild))
+    if (!tb_rebuild_publish(rebuild))
         return fail(rebuild, "another process goes on with it");
     if (!tb_rebuild_is_running(rebuild->state))
         return idle(rebuild);
     wait_ms = work(rebuild);
     if (!tb_rebuild_is_running(rebuild->state))
-        (void)tb_rebuild_note(rebuild); /* else again when idle */
+        (void)tb_rebuild_publish(rebuild); /* else again when idle */
     return wait_ms;
 }
 

@@ -49,7 +49,7 @@ struct tb_rebuild_job {
     bool accept; /* whatever differs */
 };
 #define TB_REBUILD_OWNER_SIZE 64
-struct tb_rebuild_figures {
+struct tb_rebuild_progress {
     enum tb_rebuild_state state;
     struct tb_rebuild_job job;
     char owner[TB_REBUILD_OWNER_SIZE]; /* another process that is or was at it; "": this one */
@@ -64,7 +64,7 @@ struct tb_rebuild_figures {
     char problem[240]; /* what is in the way, or was the end; "": nothing */
 };
 
-struct tb_rebuild_views {
+struct tb_rebuild_generations {
     int64_t served, previous; /* generations; previous 0: there is none to go back to */
     int64_t previous_until_ms;
 };
@@ -73,17 +73,17 @@ struct tb_rebuild_views {
 enum tb_rebuild_end {
     TB_REBUILD_KEEP,    /* it stays as it is: the process ends */
     TB_REBUILD_DISCARD, /* it is of no use; a rollback's stays what it was */
-    TB_REBUILD_MOVED    /* it is served */
+    TB_REBUILD_SWAPPED  /* it is served */
 };
 enum tb_rebuild_found {
     TB_REBUILD_FOUND_NOTHING,
-    TB_REBUILD_FOUND_LEFT,  /* a job that nobody is at: to go on with */
-    TB_REBUILD_FOUND_OTHERS /* what another process, or an earlier one, did or is at: to be shown
+    TB_REBUILD_FOUND_UNFINISHED, /* a job that nobody is at: to go on with */
+    TB_REBUILD_FOUND_REPORT /* what another process, or an earlier one, did or is at: to be shown
                              */
 };
 struct tb_rebuild;
 /* One kind of views; each is called on the owner's thread, but for what says otherwise. */
-struct tb_rebuild_edition {
+struct tb_rebuild_backend {
     /* View and log are reached over a network: trouble with them passes, however long it takes. */
     bool is_distant;
     /* How long its reader of the log may wait for records: 0 where they are there or not. */
@@ -92,14 +92,14 @@ struct tb_rebuild_edition {
     int64_t look_every_ms;
     /* Whose job there is; but for NOTHING the figures say which, and how far it is. */
     enum tb_code (*look)(void *ctx, enum tb_rebuild_found *ret_found,
-                         struct tb_rebuild_figures *ret_figures, struct tb_error *err);
+                         struct tb_rebuild_progress *ret_figures, struct tb_error *err);
     /* On start's thread, before the job is begun. TB_CONFLICT: another process is at one, which
      * the figures tell of. NULL: there is no other. */
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
-                          struct tb_rebuild_figures *ret_others, struct tb_error *err);
+                          struct tb_rebuild_progress *ret_others, struct tb_error *err);
     /* Tells others how far it is, every second and at its end, until it is TB_OK. TB_CONFLICT:
      * the job is another process's by now. NULL: nobody wants to know. */
-    enum tb_code (*note)(void *ctx, const struct tb_rebuild_figures *figures,
+    enum tb_code (*note)(void *ctx, const struct tb_rebuild_progress *figures,
                          struct tb_error *err);
     /* The view to be filled, and a reader of the log of its own. anew: with nothing in it. After a
      * failure, too, it is to be closed. */
@@ -121,7 +121,7 @@ struct tb_rebuild_edition {
      * behind it. TB_BUSY: it does not come, to be let go and held again later. NULL: always. */
     enum tb_code (*settled)(void *ctx, bool *ret_settled, struct tb_error *err);
     void (*let_go)(void *ctx);
-    /* Holds up whoever writes the served view, has tb_rebuild_reach bring the other one to the
+    /* Holds up whoever writes the served view, has tb_rebuild_catch_up bring the other one to the
      * same events, and then moves all readers and the writer to it. TB_BUSY: not now, nothing is
      * done. */
     enum tb_code (*swap)(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err);
@@ -134,7 +134,7 @@ struct tb_rebuild_edition {
     bool (*has_room)(void *ctx);
 };
 struct tb_rebuild_options {
-    const struct tb_rebuild_edition *edition;
+    const struct tb_rebuild_backend *edition;
     void *edition_ctx;
     const struct tb_clock *clock;
     const struct tb_random *random;
@@ -152,7 +152,7 @@ void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
  * claim. */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
-void tb_rebuild_get(struct tb_rebuild *rebuild, struct tb_rebuild_figures *ret_figures);
+void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_figures);
 /* A little of the work; returns how long there is nothing to do in milliseconds. */
 int64_t tb_rebuild_step(struct tb_rebuild *rebuild);
 void tb_rebuild_run(struct tb_rebuild *rebuild); /* until stop */
@@ -160,5 +160,5 @@ void tb_rebuild_stop(struct tb_rebuild *rebuild);
 
 /* For swap, while the owner waits in it: fills the view until it has next of each partition.
  * TB_BUSY: that would take too long. */
-TB_CHECKED enum tb_code tb_rebuild_reach(struct tb_rebuild *rebuild, const int64_t *next,
-                                         struct tb_error *err);
+TB_CHECKED enum tb_code tb_rebuild_catch_up(struct tb_rebuild *rebuild, const int64_t *next,
+                                            struct tb_error *err);

@@ -2,14 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool make_room(struct tb_suspects *suspects)
+static bool make_room(struct tb_recheck_set *suspects)
 {
     size_t room = suspects->room ? suspects->room * 2 : 64;
     char(*more)[TB_UUID_SIZE];
 
     if (suspects->count < suspects->room)
         return true;
-    if (suspects->count >= TB_SUSPECTS_MAX)
+    if (suspects->count >= TB_RECHECK_SET_MAX)
         return false;
     more = realloc(suspects->ids, room * sizeof *more);
     if (!more)
@@ -19,7 +19,7 @@ static bool make_room(struct tb_suspects *suspects)
     return true;
 }
 
-void tb_suspects_add(struct tb_suspects *suspects, const char *order_id)
+void tb_recheck_set_add(struct tb_recheck_set *suspects, const char *order_id)
 {
     if (!make_room(suspects))
         suspects->too_many = true;
@@ -32,7 +32,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-void tb_suspects_sort(struct tb_suspects *suspects)
+void tb_recheck_set_sort(struct tb_recheck_set *suspects)
 {
     size_t kept = 0;
 
@@ -46,14 +46,14 @@ void tb_suspects_sort(struct tb_suspects *suspects)
     suspects->count = kept + 1;
 }
 
-void tb_suspects_clear(struct tb_suspects *suspects)
+void tb_recheck_set_clear(struct tb_recheck_set *suspects)
 {
     suspects->count = 0;
     suspects->too_many = false;
 }
 
-void tb_suspects_release(struct tb_suspects *suspects)
+void tb_recheck_set_release(struct tb_recheck_set *suspects)
 {
     free(suspects->ids);
-    *suspects = (struct tb_suspects){0};
+    *suspects = (struct tb_recheck_set){0};
 }

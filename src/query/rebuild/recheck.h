@@ -10,14 +10,14 @@
 #include <stdbool.h>
 
 /* More are as well found by looking through all orders. */
-#define TB_SUSPECTS_MAX 20000
+#define TB_RECHECK_SET_MAX 20000
 
-struct tb_suspects {
+struct tb_recheck_set {
     char (*ids)[TB_UUID_SIZE]; /* owned */
     size_t count, room;
     bool too_many;
 };
-void tb_suspects_add(struct tb_suspects *suspects, const char *order_id);
-void tb_suspects_sort(struct tb_suspects *suspects); /* by their ids, each once */
-void tb_suspects_clear(struct tb_suspects *suspects);
-void tb_suspects_release(struct tb_suspects *suspects);
+void tb_recheck_set_add(struct tb_recheck_set *suspects, const char *order_id);
+void tb_recheck_set_sort(struct tb_recheck_set *suspects); /* by their ids, each once */
+void tb_recheck_set_clear(struct tb_recheck_set *suspects);
+void tb_recheck_set_release(struct tb_recheck_set *suspects);

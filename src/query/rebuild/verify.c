@@ -8,18 +8,18 @@
 /* The served view has not come to where it is held. */
 #define PAUSE_MS 20
 
-void tb_rebuild_suspect(struct tb_rebuild *rebuild, const struct tb_plan *plan)
+void tb_rebuild_add_to_recheck(struct tb_rebuild *rebuild, const struct tb_plan *plan)
 {
     for (size_t i = 0; rebuild->sifting && i < plan->order_count; i++) {
         if (plan->orders[i]->changed)
-            tb_suspects_add(&rebuild->suspects, plan->orders[i]->order.order_id);
+            tb_recheck_set_add(&rebuild->suspects, plan->orders[i]->order.order_id);
     }
 }
 
-void tb_rebuild_sift_again(struct tb_rebuild *rebuild)
+void tb_rebuild_reset_recheck(struct tb_rebuild *rebuild)
 {
-    tb_suspects_clear(&rebuild->suspects);
-    tb_suspects_clear(&rebuild->last_suspects);
+    tb_recheck_set_clear(&rebuild->suspects);
+    tb_recheck_set_clear(&rebuild->last_suspects);
     rebuild->sifting = rebuild->sifted = false;
     rebuild->sift_rounds = 0;
 }
@@ -28,7 +28,7 @@ void tb_rebuild_sift_again(struct tb_rebuild *rebuild)
 static enum tb_code begin_round(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
-    const struct tb_suspects spare = rebuild->last_suspects;
+    const struct tb_recheck_set spare = rebuild->last_suspects;
     struct tb_view_reader *served = NULL, *rebuilt = NULL;
 
     rebuild->compare = calloc(1, sizeof *rebuild->compare);
@@ -36,13 +36,13 @@ static enum tb_code begin_round(struct tb_rebuild *rebuild, struct tb_error *err
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     rebuild->last_suspects = rebuild->suspects;
     rebuild->suspects = spare;
-    tb_suspects_clear(&rebuild->suspects);
-    tb_suspects_sort(&rebuild->last_suspects);
+    tb_recheck_set_clear(&rebuild->suspects);
+    tb_recheck_set_sort(&rebuild->last_suspects);
     options->edition->watch(options->edition_ctx, &served, &rebuilt);
     tb_compare_init(rebuild->compare, served, rebuilt);
     if (rebuild->sift_rounds > 0 && !rebuild->last_suspects.too_many)
         tb_compare_only(rebuild->compare, &rebuild->last_suspects);
-    tb_compare_sift(rebuild->compare, &rebuild->suspects);
+    tb_compare_collect(rebuild->compare, &rebuild->suspects);
     rebuild->sifting = true;
     return TB_OK;
 }
@@ -83,7 +83,7 @@ static enum tb_code begin_compare(struct tb_rebuild *rebuild, struct tb_error *e
     if (!rebuild->compare)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     tb_compare_init(rebuild->compare, rebuild->held_served, rebuild->held_rebuilt);
-    tb_suspects_sort(&rebuild->suspects);
+    tb_recheck_set_sort(&rebuild->suspects);
     if (rebuild->sifted && !rebuild->suspects.too_many)
         tb_compare_only(rebuild->compare, &rebuild->suspects);
     return TB_OK;
@@ -109,13 +109,13 @@ static enum tb_code compare_on(struct tb_rebuild *rebuild, int64_t *ret_wait_ms,
     *ret_wait_ms = 0;
     if (options->edition->watch && !rebuild->sifted) {
         TB_TRY(sift(rebuild, err));
-        return tb_rebuild_fill_on(rebuild, &left, ret_wait_ms, err);
+        return tb_rebuild_fill_allowed(rebuild, &left, ret_wait_ms, err);
     }
     if (!rebuild->held)
         return hold(rebuild, err);
     if (rebuild->compare) {
         TB_TRY(tb_compare_step(rebuild->compare, err));
-        tb_rebuild_note_compared(rebuild);
+        tb_rebuild_set_compared(rebuild);
         return TB_OK;
     }
     TB_TRY(tb_rebuild_fill(rebuild, rebuild->held_next, &left, ret_wait_ms, err));

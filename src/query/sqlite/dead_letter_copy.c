@@ -44,7 +44,7 @@ static enum tb_code copy_row(struct carry *carry, struct tb_error *err)
     return tb_stmt_run(&carry->copy, err);
 }
 
-static enum tb_code copy_letter(struct carry *carry, struct tb_letter_place place,
+static enum tb_code copy_letter(struct carry *carry, struct tb_dead_letter_position place,
                                 struct tb_error *err)
 {
     enum tb_code code;
@@ -64,13 +64,13 @@ static enum tb_code carry_all(struct carry *carry, struct tb_view_sqlite *to, co
                               struct tb_error *err)
 {
     for (bool row = true;;) {
-        struct tb_letter_place place;
+        struct tb_dead_letter_position place;
 
         TB_TRY(tb_stmt_step(&carry->each, &row, err));
         if (!row)
             return TB_OK;
-        place = (struct tb_letter_place){(int32_t)tb_stmt_int64(&carry->each, 0),
-                                         tb_stmt_int64(&carry->each, 1)};
+        place = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(&carry->each, 0),
+                                                 tb_stmt_int64(&carry->each, 1)};
         tb_stmt_bind_int64(&carry->take, ":partition", place.partition);
         tb_stmt_bind_int64(&carry->take, ":offset", place.offset);
         tb_stmt_bind_int64(&carry->take, ":dropped", tb_stmt_int64(&carry->each, 2));
@@ -91,8 +91,8 @@ static enum tb_code prepare(struct carry *carry, struct tb_view_sqlite *from,
     return tb_stmt_prepare(&carry->copy, to->db, copy_sql, err);
 }
 
-enum tb_code tb_view_sqlite_carry(struct tb_view *from_base, struct tb_view *to_base,
-                                  const int64_t *begin, struct tb_error *err)
+enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from_base, struct tb_view *to_base,
+                                              const int64_t *begin, struct tb_error *err)
 {
     struct tb_view_sqlite *from = (struct tb_view_sqlite *)from_base;
     struct tb_view_sqlite *to = (struct tb_view_sqlite *)to_base;
@@ -116,8 +116,8 @@ enum tb_code tb_view_sqlite_carry(struct tb_view *from_base, struct tb_view *to_
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "dead letters to the other view");
 }
 
-enum tb_code tb_view_sqlite_hold(struct tb_view_reader *base, int32_t partitions,
-                                 int64_t *ret_next, struct tb_error *err)
+enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *base, int32_t partitions,
+                                           int64_t *ret_next, struct tb_error *err)
 {
     struct tb_db *db = ((struct tb_view_sqlite_reader *)base)->db;
     enum tb_code code = tb_db_exec(db, "BEGIN", err);
@@ -125,12 +125,12 @@ enum tb_code tb_view_sqlite_hold(struct tb_view_reader *base, int32_t partitions
     for (int32_t p = 0; p < partitions && code == TB_OK; p++)
         code = base->ops->offset(base, p, &ret_next[p], err);
     if (code != TB_OK)
-        tb_view_sqlite_let_go(base);
+        tb_view_sqlite_end_snapshot(base);
     return code;
 }
 
 /* Nothing was written: whether it is ended by one or the other is the same. */
-void tb_view_sqlite_let_go(struct tb_view_reader *base)
+void tb_view_sqlite_end_snapshot(struct tb_view_reader *base)
 {
     struct tb_txn txn = {.db = ((struct tb_view_sqlite_reader *)base)->db};
 

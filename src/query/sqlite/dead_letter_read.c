@@ -25,26 +25,26 @@ enum {
 #define BY_TIME " (dead_at, partition, \"offset\") > (:after_at, :after_partition, :after_offset)"
 #define IN_TIME " ORDER BY dead_at, partition, \"offset\" LIMIT :limit"
 
-const char *const tb_view_sqlite_letters_sql =
+const char *const tb_view_sqlite_dead_letters_sql =
     "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_by_time WHERE" BY_TIME FILTERS
     " AND (:status IS NULL OR status = :status)" IN_TIME;
-const char *const tb_view_sqlite_open_letters_sql =
+const char *const tb_view_sqlite_open_dead_letters_sql =
     "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_open WHERE status = 'open'"
     " AND" BY_TIME FILTERS IN_TIME;
-const char *const tb_view_sqlite_order_letters_sql =
+const char *const tb_view_sqlite_order_dead_letters_sql =
     "SELECT " COLUMNS " FROM dead_letters INDEXED BY dead_letters_by_order"
     " WHERE order_id = :order_id"
     " AND (partition, \"offset\") > (:after_partition, :after_offset) AND dead_at >= "
     ":since" FILTERS
     " AND (:status IS NULL OR status = :status) ORDER BY partition, \"offset\" LIMIT :limit";
-const char *const tb_view_sqlite_letter_sql =
+const char *const tb_view_sqlite_dead_letter_sql =
     "SELECT " COLUMNS " FROM dead_letters WHERE partition = :partition AND \"offset\" = :offset";
 /* All that it needs of a letter is in the index. */
-const char *const tb_view_sqlite_scan_letters_sql =
+const char *const tb_view_sqlite_redrivable_sql =
     "SELECT d.dead_at, d.partition, d.\"offset\", d.version, d.follows, o.version"
     " FROM dead_letters d INDEXED BY dead_letters_open"
     " LEFT JOIN orders o ON o.order_id = d.order_id"
-    " WHERE d.status = 'open' AND d.reason = '" TB_LETTER_GAP "' AND"
+    " WHERE d.status = 'open' AND d.reason = '" TB_REASON_GAP "' AND"
     " (d.dead_at, d.partition, d.\"offset\") > (:after_at, :after_partition, :after_offset)"
     " ORDER BY d.dead_at, d.partition, d.\"offset\" LIMIT :limit";
 
@@ -83,7 +83,7 @@ static bool take_header(struct tb_str *rest, struct tb_header *ret_header)
 
 /* As view_sqlite_dead.c packs them; the headers borrow from the blob. */
 static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
-                                 struct tb_letter *letter, struct tb_error *err)
+                                 struct tb_dead_letter *letter, struct tb_error *err)
 {
     struct tb_header *headers, header;
     size_t count = 0;
@@ -104,10 +104,10 @@ static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
 
 /* Texts are the row's, until the statement moves on. */
 static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
-                             struct tb_letter *ret_letter, struct tb_error *err)
+                             struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
     struct tb_str order_id = tb_stmt_text(stmt, ORDER_ID);
-    struct tb_letter letter = {
+    struct tb_dead_letter letter = {
         .place = {(int32_t)tb_stmt_int64(stmt, PARTITION), tb_stmt_int64(stmt, OFFSET)},
         .version = tb_stmt_int64(stmt, VERSION),
         .type = tb_stmt_text(stmt, TYPE),
@@ -121,7 +121,7 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
         .value = tb_stmt_text(stmt, VALUE),
     };
 
-    if (!tb_letter_status_parse(tb_stmt_text(stmt, STATUS), &letter.status))
+    if (!tb_dead_letter_status_parse(tb_stmt_text(stmt, STATUS), &letter.status))
         return tb_error_set(err, TB_CORRUPT, "a dead letter has no status");
     if (order_id.len == TB_UUID_LEN)
         memcpy(letter.order_id, order_id.ptr, TB_UUID_LEN);
@@ -131,15 +131,17 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
 }
 
 /* Every text in the arena: the statement may move on. */
-static bool own_texts(struct tb_arena *arena, struct tb_letter *letter)
+static bool own_texts(struct tb_arena *arena, struct tb_dead_letter *letter)
 {
     struct tb_record record = {.key = letter->key,
                                .value = letter->value,
                                .headers = letter->headers,
                                .header_count = letter->header_count};
 
-    if (!tb_record_copy(arena, &record, &record) || !tb_arena_own(arena, &letter->type) ||
-        !tb_arena_own(arena, &letter->reason) || !tb_arena_own(arena, &letter->message))
+    if (!tb_record_copy(arena, &record, &record) ||
+        !tb_arena_copy_in_place(arena, &letter->type) ||
+        !tb_arena_copy_in_place(arena, &letter->reason) ||
+        !tb_arena_copy_in_place(arena, &letter->message))
         return false;
     letter->key = record.key;
     letter->value = record.value;
@@ -147,11 +149,11 @@ static bool own_texts(struct tb_arena *arena, struct tb_letter *letter)
     return true;
 }
 
-static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_letter_place place,
-                                struct tb_arena *arena, struct tb_letter *ret_letter,
+static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_dead_letter_position place,
+                                struct tb_arena *arena, struct tb_dead_letter *ret_letter,
                                 struct tb_error *err)
 {
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     enum tb_code code;
     bool row = false;
 
@@ -169,20 +171,23 @@ static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_letter_place pla
     return code;
 }
 
-enum tb_code tb_view_sqlite_letter(struct tb_view_reader *base, struct tb_letter_place place,
-                                   struct tb_arena *arena, struct tb_letter *ret_letter,
-                                   struct tb_error *err)
+enum tb_code tb_view_sqlite_get_dead_letter(struct tb_view_reader *base,
+                                            struct tb_dead_letter_position place,
+                                            struct tb_arena *arena,
+                                            struct tb_dead_letter *ret_letter,
+                                            struct tb_error *err)
 {
     return load_letter(&((struct tb_view_sqlite_reader *)base)->letter, place, arena, ret_letter,
                        err);
 }
 
-static void bind_filter(struct tb_stmt *stmt, const struct tb_letter_filter *filter, bool by_order)
+static void bind_filter(struct tb_stmt *stmt, const struct tb_dead_letter_filter *filter,
+                        bool by_order)
 {
     int64_t since_ms = filter->has_since ? filter->since_ms : INT64_MIN;
     /* In front of everything that died then. */
     int64_t after_at_ms = since_ms;
-    struct tb_letter_place after = {-1, -1};
+    struct tb_dead_letter_position after = {-1, -1};
 
     if (filter->has_after && (by_order || filter->after_dead_at_ms >= since_ms)) {
         after_at_ms = filter->after_dead_at_ms;
@@ -203,14 +208,14 @@ static void bind_filter(struct tb_stmt *stmt, const struct tb_letter_filter *fil
 }
 
 static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
-                              bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
-                              bool *ret_more, struct tb_error *err)
+                              bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                              void *ctx, bool *ret_more, struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     bool row = true, taken = true;
 
     for (int i = 0; i <= limit && taken; i++) {
-        struct tb_letter letter;
+        struct tb_dead_letter letter;
 
         tb_arena_clear(&arena);
         TB_TRY(tb_stmt_step(stmt, &row, err));
@@ -225,14 +230,15 @@ static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,
-                                    const struct tb_letter_filter *filter,
-                                    bool (*each)(void *ctx, const struct tb_letter *letter),
-                                    void *ctx, bool *ret_more, struct tb_error *err)
+enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
+                                              const struct tb_dead_letter_filter *filter,
+                                              bool (*each)(void *ctx,
+                                                           const struct tb_dead_letter *letter),
+                                              void *ctx, bool *ret_more, struct tb_error *err)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
     bool by_order = filter->order_id.ptr != NULL;
-    bool open = filter->has_status && filter->status == TB_LETTER_OPEN && !by_order;
+    bool open = filter->has_status && filter->status == TB_DEAD_LETTER_OPEN && !by_order;
     struct tb_stmt *stmt = by_order ? &reader->order_letters
                            : open   ? &reader->open_letters
                                     : &reader->letters;
@@ -241,7 +247,7 @@ enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,
     TB_ASSERT(filter->limit > 0);
     bind_filter(stmt, filter, by_order);
     if (filter->has_status && !open)
-        tb_stmt_bind_text(stmt, ":status", tb_str_of(tb_letter_status_name(filter->status)));
+        tb_stmt_bind_text(stmt, ":status", tb_str_of(tb_dead_letter_status_name(filter->status)));
     code = list_rows(stmt, filter->limit, each, ctx, ret_more, err);
     tb_stmt_reset(stmt);
     return code;
@@ -249,12 +255,12 @@ enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,
 
 /* Letters of one look that may be sent again. */
 struct ready {
-    struct tb_letter_place *places; /* max of them */
+    struct tb_dead_letter_position *places; /* max of them */
     size_t count, max;
 };
 
 /* The scan stands behind the last letter that was looked at. */
-static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_letter_scan *scan,
+static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *scan,
                                  struct ready *ready, struct tb_error *err)
 {
     bool row = true;
@@ -263,33 +269,33 @@ static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_letter_scan *sc
     tb_stmt_bind_int64(stmt, ":after_at", scan->begun ? scan->dead_at_ms : INT64_MIN);
     tb_stmt_bind_int64(stmt, ":after_partition", scan->place.partition);
     tb_stmt_bind_int64(stmt, ":after_offset", scan->place.offset);
-    tb_stmt_bind_int64(stmt, ":limit", TB_LETTERS_SCAN);
+    tb_stmt_bind_int64(stmt, ":limit", TB_REDRIVE_SCAN_MAX);
     while (ready->count < ready->max) {
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
         scan->dead_at_ms = tb_stmt_int64(stmt, 0);
-        scan->place =
-            (struct tb_letter_place){(int32_t)tb_stmt_int64(stmt, 1), tb_stmt_int64(stmt, 2)};
+        scan->place = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
+                                                       tb_stmt_int64(stmt, 2)};
         looked++;
         /* Where the view has no order, its version reads as 0. */
         if (tb_stmt_int64(stmt, 3) <= tb_stmt_int64(stmt, 5) + 1 &&
-            tb_stmt_int64(stmt, 4) < TB_LETTER_FOLLOWS_MAX)
+            tb_stmt_int64(stmt, 4) < TB_REDRIVES_MAX)
             ready->places[ready->count++] = scan->place;
     }
-    scan->begun = row || looked == TB_LETTERS_SCAN;
+    scan->begun = row || looked == TB_REDRIVE_SCAN_MAX;
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_ready_letters(struct tb_view *base, struct tb_letter_scan *scan,
-                                          size_t max,
-                                          bool (*each)(void *ctx, const struct tb_letter *letter),
-                                          void *ctx, struct tb_error *err)
+enum tb_code
+tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
+                          bool (*each)(void *ctx, const struct tb_dead_letter *letter), void *ctx,
+                          struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct ready ready = {.max = max};
-    struct tb_letter_scan next = *scan;
+    struct tb_redrive_scan next = *scan;
     enum tb_code code;
     bool taken = true;
 
@@ -302,7 +308,7 @@ enum tb_code tb_view_sqlite_ready_letters(struct tb_view *base, struct tb_letter
         return code;
     for (size_t i = 0; i < ready.count && taken; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena texts = {0};
-        struct tb_letter letter;
+        struct tb_dead_letter letter;
 
         TB_TRY(load_letter(&view->letter, ready.places[i], &texts, &letter, err));
         taken = each(ctx, &letter);

@@ -56,7 +56,7 @@ static void pack_headers(struct tb_buf *out, const struct tb_record *record)
 }
 
 static enum tb_code insert_dead(struct tb_view_sqlite *view, const struct tb_plan *plan,
-                                const struct tb_dead_letter *letter, struct tb_error *err)
+                                const struct tb_plan_dead_letter *letter, struct tb_error *err)
 {
     const struct tb_record *record = letter->record;
     struct tb_stmt *stmt = &view->insert_dead;
@@ -88,7 +88,7 @@ static enum tb_code insert_dead(struct tb_view_sqlite *view, const struct tb_pla
 }
 
 static enum tb_code mend_dead(struct tb_view_sqlite *view, const struct tb_plan *plan,
-                              const struct tb_plan_mended *mended, struct tb_error *err)
+                              const struct tb_plan_replayed *mended, struct tb_error *err)
 {
     struct tb_stmt *stmt = &view->mend_dead;
 
@@ -99,12 +99,12 @@ static enum tb_code mend_dead(struct tb_view_sqlite *view, const struct tb_plan 
     return tb_stmt_run(stmt, err);
 }
 
-enum tb_code tb_view_sqlite_write_dead(struct tb_view_sqlite *view, const struct tb_plan *plan,
-                                       struct tb_error *err)
+enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
+                                               const struct tb_plan *plan, struct tb_error *err)
 {
-    struct tb_plan_fate next = {0};
+    struct tb_plan_outcome next = {0};
 
-    while (tb_plan_next_fate(plan, &next)) {
+    while (tb_plan_next_outcome(plan, &next)) {
         if (next.death)
             TB_TRY(insert_dead(view, plan, next.death, err));
         else
@@ -113,8 +113,8 @@ enum tb_code tb_view_sqlite_write_dead(struct tb_view_sqlite *view, const struct
     return TB_OK;
 }
 
-static enum tb_code read_status(struct tb_view_sqlite *view, struct tb_letter_place place,
-                                enum tb_letter_status *ret_status, struct tb_error *err)
+static enum tb_code read_status(struct tb_view_sqlite *view, struct tb_dead_letter_position place,
+                                enum tb_dead_letter_status *ret_status, struct tb_error *err)
 {
     struct tb_stmt *stmt = &view->dead_status;
     bool row = false, known;
@@ -124,23 +124,24 @@ static enum tb_code read_status(struct tb_view_sqlite *view, struct tb_letter_pl
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_NOT_FOUND, "the view has no such dead letter");
-    known = tb_letter_status_parse(tb_stmt_text(stmt, 0), ret_status);
+    known = tb_dead_letter_status_parse(tb_stmt_text(stmt, 0), ret_status);
     tb_stmt_reset(stmt);
     TB_ASSERT(known); /* the schema allows no other */
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_drop_letter(struct tb_view *base, struct tb_letter_place place,
-                                        int64_t at_ms, struct tb_error *err)
+enum tb_code tb_view_sqlite_drop_dead_letter(struct tb_view *base,
+                                             struct tb_dead_letter_position place, int64_t at_ms,
+                                             struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    enum tb_letter_status status;
+    enum tb_dead_letter_status status;
 
     TB_TRY(read_status(view, place, &status, err));
-    if (status == TB_LETTER_REPLAYED)
+    if (status == TB_DEAD_LETTER_REPLAYED)
         return tb_error_set(err, TB_CONFLICT,
                             "the dead letter was replayed: it is needed no more");
-    if (status == TB_LETTER_DROPPED)
+    if (status == TB_DEAD_LETTER_DROPPED)
         return TB_OK;
     tb_stmt_bind_int64(&view->drop_dead, ":partition", place.partition);
     tb_stmt_bind_int64(&view->drop_dead, ":letter", place.offset);
@@ -148,8 +149,9 @@ enum tb_code tb_view_sqlite_drop_letter(struct tb_view *base, struct tb_letter_p
     return tb_stmt_run(&view->drop_dead, err);
 }
 
-enum tb_code tb_view_sqlite_expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
-                                        int64_t *ret_removed, struct tb_error *err)
+enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t before_ms,
+                                                int64_t limit, int64_t *ret_removed,
+                                                struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     bool any = false;
@@ -162,14 +164,14 @@ enum tb_code tb_view_sqlite_expire_dead(struct tb_view *base, int64_t before_ms,
         *ret_removed = 0;
         return TB_OK;
     }
-    tb_stmt_bind_int64(&view->expire_dead, ":before", before_ms);
-    tb_stmt_bind_int64(&view->expire_dead, ":limit", limit);
-    TB_TRY(tb_stmt_run(&view->expire_dead, err));
+    tb_stmt_bind_int64(&view->expire_dead_letters, ":before", before_ms);
+    tb_stmt_bind_int64(&view->expire_dead_letters, ":limit", limit);
+    TB_TRY(tb_stmt_run(&view->expire_dead_letters, err));
     *ret_removed = tb_db_changes(view->db);
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_prepare_dead(struct tb_view_sqlite *view, struct tb_error *err)
+enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, struct tb_error *err)
 {
     const struct {
         struct tb_stmt *stmt;
@@ -180,9 +182,9 @@ enum tb_code tb_view_sqlite_prepare_dead(struct tb_view_sqlite *view, struct tb_
         {&view->drop_dead, drop_dead_sql},
         {&view->dead_status, dead_status_sql},
         {&view->any_dead, any_dead_sql},
-        {&view->expire_dead, expire_dead_sql},
-        {&view->scan_letters, tb_view_sqlite_scan_letters_sql},
-        {&view->letter, tb_view_sqlite_letter_sql},
+        {&view->expire_dead_letters, expire_dead_sql},
+        {&view->scan_letters, tb_view_sqlite_redrivable_sql},
+        {&view->letter, tb_view_sqlite_dead_letter_sql},
     };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -190,11 +192,11 @@ enum tb_code tb_view_sqlite_prepare_dead(struct tb_view_sqlite *view, struct tb_
     return TB_OK;
 }
 
-void tb_view_sqlite_finalize_dead(struct tb_view_sqlite *view)
+void tb_view_sqlite_finalize_dead_letters(struct tb_view_sqlite *view)
 {
-    struct tb_stmt *const all[] = {&view->insert_dead,  &view->mend_dead, &view->drop_dead,
-                                   &view->dead_status,  &view->any_dead,  &view->expire_dead,
-                                   &view->scan_letters, &view->letter};
+    struct tb_stmt *const all[] = {
+        &view->insert_dead, &view->mend_dead,           &view->drop_dead,    &view->dead_status,
+        &view->any_dead,    &view->expire_dead_letters, &view->scan_letters, &view->letter};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);

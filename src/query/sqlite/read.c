@@ -120,7 +120,7 @@ static enum tb_code scan_rows(struct tb_stmt *stmt,
         if (!row)
             return TB_OK;
         tb_arena_clear(&arena);
-        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 0), &arena, &order, err));
+        TB_TRY(tb_view_sqlite_decode_order(tb_stmt_text(stmt, 0), &arena, &order, err));
         each(ctx, &order);
     }
 }
@@ -155,7 +155,7 @@ static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition
 static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
                                       struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->dead_count;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->dead_letter_count;
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
@@ -170,9 +170,9 @@ static void reader_free(struct tb_view_reader *base)
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
 
     struct tb_stmt *const all[] = {
-        &reader->get,          &reader->list,          &reader->list_customer, &reader->stats,
-        &reader->scan,         &reader->offset,        &reader->letter,        &reader->letters,
-        &reader->open_letters, &reader->order_letters, &reader->dead_count};
+        &reader->get,          &reader->list,          &reader->list_customer,    &reader->stats,
+        &reader->scan,         &reader->offset,        &reader->letter,           &reader->letters,
+        &reader->open_letters, &reader->order_letters, &reader->dead_letter_count};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
@@ -186,9 +186,9 @@ static const struct tb_view_reader_ops ops = {
     .scan = reader_scan,
     .stats = tb_view_sqlite_stats,
     .offset = reader_offset,
-    .letters = tb_view_sqlite_letters,
-    .letter = tb_view_sqlite_letter,
-    .dead_letter_count = reader_dead_count,
+    .letters = tb_view_sqlite_list_dead_letters,
+    .letter = tb_view_sqlite_get_dead_letter,
+    .count_dead_letters = reader_dead_count,
     .free = reader_free,
 };
 
@@ -205,11 +205,11 @@ static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char
         {&reader->scan, scan_sql},
         {&reader->stats, tb_view_sqlite_stats_sql},
         {&reader->offset, tb_view_sqlite_offset_sql},
-        {&reader->letter, tb_view_sqlite_letter_sql},
-        {&reader->letters, tb_view_sqlite_letters_sql},
-        {&reader->open_letters, tb_view_sqlite_open_letters_sql},
-        {&reader->order_letters, tb_view_sqlite_order_letters_sql},
-        {&reader->dead_count, dead_count_sql},
+        {&reader->letter, tb_view_sqlite_dead_letter_sql},
+        {&reader->letters, tb_view_sqlite_dead_letters_sql},
+        {&reader->open_letters, tb_view_sqlite_open_dead_letters_sql},
+        {&reader->order_letters, tb_view_sqlite_order_dead_letters_sql},
+        {&reader->dead_letter_count, dead_count_sql},
     };
 
     TB_TRY(tb_db_open(path, TB_DB_READER, 0, &reader->db, err));

@@ -2,7 +2,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct tb_view_moving {
+struct tb_switch_reader {
     struct tb_view_reader reader;
     struct tb_view_reader *current;      /* owned */
     struct tb_view_reader *_Atomic next; /* owned; NULL: stay */
@@ -16,7 +16,7 @@ static void free_reader(struct tb_view_reader *reader)
 
 static struct tb_view_reader *current(struct tb_view_reader *base)
 {
-    struct tb_view_moving *moving = (struct tb_view_moving *)base;
+    struct tb_switch_reader *moving = (struct tb_switch_reader *)base;
     struct tb_view_reader *next = NULL;
 
     if (atomic_load(&moving->next))
@@ -73,8 +73,8 @@ static enum tb_code moving_offset(struct tb_view_reader *base, int32_t partition
 }
 
 static enum tb_code moving_letters(struct tb_view_reader *base,
-                                   const struct tb_letter_filter *filter,
-                                   bool (*each)(void *ctx, const struct tb_letter *letter),
+                                   const struct tb_dead_letter_filter *filter,
+                                   bool (*each)(void *ctx, const struct tb_dead_letter *letter),
                                    void *ctx, bool *ret_more, struct tb_error *err)
 {
     struct tb_view_reader *reader = current(base);
@@ -82,9 +82,9 @@ static enum tb_code moving_letters(struct tb_view_reader *base,
     return reader->ops->letters(reader, filter, each, ctx, ret_more, err);
 }
 
-static enum tb_code moving_letter(struct tb_view_reader *base, struct tb_letter_place place,
-                                  struct tb_arena *arena, struct tb_letter *ret_letter,
-                                  struct tb_error *err)
+static enum tb_code moving_letter(struct tb_view_reader *base,
+                                  struct tb_dead_letter_position place, struct tb_arena *arena,
+                                  struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
     struct tb_view_reader *reader = current(base);
 
@@ -96,12 +96,12 @@ static enum tb_code moving_dead_letter_count(struct tb_view_reader *base, int64_
 {
     struct tb_view_reader *reader = current(base);
 
-    return reader->ops->dead_letter_count(reader, ret_open, err);
+    return reader->ops->count_dead_letters(reader, ret_open, err);
 }
 
 static void moving_free(struct tb_view_reader *base)
 {
-    struct tb_view_moving *moving = (struct tb_view_moving *)base;
+    struct tb_switch_reader *moving = (struct tb_switch_reader *)base;
 
     free_reader(atomic_load(&moving->next));
     free_reader(moving->current);
@@ -117,14 +117,14 @@ static const struct tb_view_reader_ops ops = {
     .offset = moving_offset,
     .letters = moving_letters,
     .letter = moving_letter,
-    .dead_letter_count = moving_dead_letter_count,
+    .count_dead_letters = moving_dead_letter_count,
     .free = moving_free,
 };
 
-enum tb_code tb_view_moving_new(struct tb_view_reader *first, struct tb_view_moving **ret_moving,
-                                struct tb_error *err)
+enum tb_code tb_switch_reader_new(struct tb_view_reader *first,
+                                  struct tb_switch_reader **ret_moving, struct tb_error *err)
 {
-    struct tb_view_moving *moving = calloc(1, sizeof *moving);
+    struct tb_switch_reader *moving = calloc(1, sizeof *moving);
 
     if (!moving)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -134,12 +134,12 @@ enum tb_code tb_view_moving_new(struct tb_view_reader *first, struct tb_view_mov
     return TB_OK;
 }
 
-struct tb_view_reader *tb_view_moving_reader(struct tb_view_moving *moving)
+struct tb_view_reader *tb_switch_reader_base(struct tb_switch_reader *moving)
 {
     return &moving->reader;
 }
 
-void tb_view_moving_offer(struct tb_view_moving *moving, struct tb_view_reader *next)
+void tb_switch_reader_switch(struct tb_switch_reader *moving, struct tb_view_reader *next)
 {
     free_reader(atomic_exchange(&moving->next, next)); /* one that nobody has come to use */
 }

@@ -12,10 +12,10 @@
 #pragma once
 #include "query/projection/view.h"
 
-struct tb_view_moving;
+struct tb_switch_reader;
 /* On failure first is still the caller's. */
-TB_CHECKED enum tb_code tb_view_moving_new(struct tb_view_reader *first,
-                                           struct tb_view_moving **ret_moving,
-                                           struct tb_error *err);
-struct tb_view_reader *tb_view_moving_reader(struct tb_view_moving *moving);
-void tb_view_moving_offer(struct tb_view_moving *moving, struct tb_view_reader *next);
+TB_CHECKED enum tb_code tb_switch_reader_new(struct tb_view_reader *first,
+                                             struct tb_switch_reader **ret_moving,
+                                             struct tb_error *err);
+struct tb_view_reader *tb_switch_reader_base(struct tb_switch_reader *moving);
+void tb_switch_reader_switch(struct tb_switch_reader *moving, struct tb_view_reader *next);

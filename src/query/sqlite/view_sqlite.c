@@ -90,16 +90,16 @@ static bool own_texts(struct tb_arena *arena, struct tb_order *order)
     bool ok = true;
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        ok = tb_arena_own(arena, texts[i]) && ok;
+        ok = tb_arena_copy_in_place(arena, texts[i]) && ok;
     for (size_t i = 0; i < order->line_count; i++) {
-        ok = tb_arena_own(arena, &order->lines[i].sku) && ok;
-        ok = tb_arena_own(arena, &order->lines[i].name) && ok;
+        ok = tb_arena_copy_in_place(arena, &order->lines[i].sku) && ok;
+        ok = tb_arena_copy_in_place(arena, &order->lines[i].name) && ok;
     }
     return ok;
 }
 
-enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
-                                     struct tb_order *ret_order, struct tb_error *err)
+enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
+                                         struct tb_order *ret_order, struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
     enum tb_code code = tb_json_parse(doc, TB_JSON_DEPTH_MAX, &json, err);
@@ -116,15 +116,15 @@ enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
 }
 
 static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
-                             struct tb_planned *ret_order, struct tb_error *err)
+                             struct tb_planned_order *ret_order, struct tb_error *err)
 {
-    struct tb_planned found = {.exists = true};
+    struct tb_planned_order found = {.exists = true};
     struct tb_str epoch = tb_stmt_text(stmt, 1);
 
     if (tb_stmt_is_null(stmt, 4))
         found.stub = true;
     else
-        TB_TRY(tb_view_sqlite_document(tb_stmt_text(stmt, 4), arena, &found.order, err));
+        TB_TRY(tb_view_sqlite_decode_order(tb_stmt_text(stmt, 4), arena, &found.order, err));
     found.order.version = tb_stmt_int64(stmt, 0);
     if (epoch.len < sizeof found.epoch)
         memcpy(found.epoch, epoch.ptr, epoch.len);
@@ -142,26 +142,27 @@ static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
 }
 
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
-                              struct tb_planned *ret_order, struct tb_error *err)
+                              struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     enum tb_code code;
     bool row = false;
 
-    tb_process_give_way();
+    tb_yield_cpu();
     TB_TRY(begin(view, err));
     tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
     code = tb_stmt_step(&view->load, &row, err);
     if (code == TB_OK && row)
         code = load_row(&view->load, arena, ret_order, err);
     else if (code == TB_OK)
-        *ret_order = (struct tb_planned){0};
+        *ret_order = (struct tb_planned_order){0};
     tb_stmt_reset(&view->load);
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
 }
 
 /* What both the insert and the update write. */
-static void bind_moving(struct tb_stmt *stmt, const struct tb_planned *planned, struct tb_str doc)
+static void bind_moving(struct tb_stmt *stmt, const struct tb_planned_order *planned,
+                        struct tb_str doc)
 {
     tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){planned->order.order_id, TB_UUID_LEN});
     tb_stmt_bind_int64(stmt, ":version", planned->order.version);
@@ -186,8 +187,8 @@ static void bind_staying(struct tb_stmt *stmt, const struct tb_order *order)
     tb_stmt_bind_text(stmt, ":customer_id", order->customer_id);
 }
 
-static enum tb_code write_order(struct tb_view_sqlite *view, const struct tb_planned *planned,
-                                struct tb_error *err)
+static enum tb_code write_order(struct tb_view_sqlite *view,
+                                const struct tb_planned_order *planned, struct tb_error *err)
 {
     struct tb_stmt *stmt = planned->exists ? &view->update : &view->insert;
 
@@ -212,9 +213,9 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         if (!plan->orders[i]->changed)
             continue;
         TB_TRY(write_order(view, plan->orders[i], err));
-        tb_process_give_way();
+        tb_yield_cpu();
     }
-    TB_TRY(tb_view_sqlite_write_dead(view, plan, err));
+    TB_TRY(tb_view_sqlite_write_dead_letters(view, plan, err));
     tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
     tb_stmt_bind_int64(&view->set_offset, ":next", plan->next_offset);
     return tb_stmt_run(&view->set_offset, err);
@@ -259,7 +260,7 @@ static void view_free(struct tb_view *base)
     tb_txn_rollback(&view->txn);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tb_stmt_finalize(all[i]);
-    tb_view_sqlite_finalize_dead(view);
+    tb_view_sqlite_finalize_dead_letters(view);
     tb_db_close(view->db);
     tb_buf_release(&view->scratch);
     free(view);
@@ -272,9 +273,9 @@ static const struct tb_view_ops ops = {
     .undo = view_undo,
     .sync = view_sync,
     .offset = view_offset,
-    .expire_dead = tb_view_sqlite_expire_dead,
-    .ready_letters = tb_view_sqlite_ready_letters,
-    .drop_letter = tb_view_sqlite_drop_letter,
+    .expire_dead_letters = tb_view_sqlite_expire_dead_letters,
+    .redrivable = tb_view_sqlite_redrivable,
+    .drop_dead_letter = tb_view_sqlite_drop_dead_letter,
     .free = view_free,
 };
 
@@ -285,13 +286,13 @@ static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
     TB_TRY(tb_stmt_prepare(&view->load, view->db, load_sql, err));
     TB_TRY(tb_stmt_prepare(&view->set_offset, view->db, set_offset_sql, err));
     TB_TRY(tb_stmt_prepare(&view->offset, view->db, tb_view_sqlite_offset_sql, err));
-    return tb_view_sqlite_prepare_dead(view, err);
+    return tb_view_sqlite_prepare_dead_letters(view, err);
 }
 
 static enum tb_code open_db(struct tb_view_sqlite *view, const char *path, struct tb_error *err)
 {
     TB_TRY(tb_db_open(path, TB_DB_DERIVED, TB_VIEW_WAL_PAGES, &view->db, err));
-    tb_db_give_way(view->db);
+    tb_db_yield_on_reads(view->db);
     if (tb_db_migrate(view->db, TB_VIEW_APPLICATION_ID, schema, sizeof schema / sizeof *schema,
                       err) != TB_OK)
         return tb_error_wrap(err, "the view %s", path);

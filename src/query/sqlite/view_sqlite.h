@@ -20,11 +20,13 @@ TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_r
 
 /* From here on the reader shows the view as it is now, and next what it has of each partition (-1:
  * nothing); until it is let go the view's WAL grows. */
-TB_CHECKED enum tb_code tb_view_sqlite_hold(struct tb_view_reader *reader, int32_t partitions,
-                                            int64_t *ret_next, struct tb_error *err);
-void tb_view_sqlite_let_go(struct tb_view_reader *reader);
+TB_CHECKED enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *reader,
+                                                      int32_t partitions, int64_t *ret_next,
+                                                      struct tb_error *err);
+void tb_view_sqlite_end_snapshot(struct tb_view_reader *reader);
 /* What the log does not tell of dead letters: when they died, which were dropped, and those whose
  * records the log has no more, which are the ones before begin (of each partition). Both views
  * belong to the caller, with nothing open. */
-TB_CHECKED enum tb_code tb_view_sqlite_carry(struct tb_view *from, struct tb_view *to,
-                                             const int64_t *begin, struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from, struct tb_view *to,
+                                                         const int64_t *begin,
+                                                         struct tb_error *err);

@@ -32,51 +32,57 @@ struct tb_view_sqlite {
     struct tb_txn txn;     /* open from a plan's first load to the flush */
     struct tb_buf scratch; /* a document or a record's headers on their way into a row */
     struct tb_stmt insert, update, load, set_offset, offset;
-    struct tb_stmt insert_dead, mend_dead, drop_dead, dead_status, any_dead, expire_dead;
+    struct tb_stmt insert_dead, mend_dead, drop_dead, dead_status, any_dead, expire_dead_letters;
     struct tb_stmt scan_letters, letter;
 };
 
 /* A stored document as an order; its texts in the arena. */
-TB_CHECKED enum tb_code tb_view_sqlite_document(struct tb_str doc, struct tb_arena *arena,
-                                                struct tb_order *ret_order, struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
+                                                    struct tb_order *ret_order,
+                                                    struct tb_error *err);
 
 /* view_sqlite_dead.c; the write is part of the plan's transaction. */
-TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead(struct tb_view_sqlite *view,
-                                                    struct tb_error *err);
-void tb_view_sqlite_finalize_dead(struct tb_view_sqlite *view);
+TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view,
+                                                            struct tb_error *err);
+void tb_view_sqlite_finalize_dead_letters(struct tb_view_sqlite *view);
 /* The plan's dead letters, and what became of those that were sent again. */
-TB_CHECKED enum tb_code tb_view_sqlite_write_dead(struct tb_view_sqlite *view,
-                                                  const struct tb_plan *plan,
-                                                  struct tb_error *err);
-enum tb_code tb_view_sqlite_expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
-                                        int64_t *ret_removed, struct tb_error *err);
-enum tb_code tb_view_sqlite_drop_letter(struct tb_view *base, struct tb_letter_place place,
-                                        int64_t at_ms, struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
+                                                          const struct tb_plan *plan,
+                                                          struct tb_error *err);
+enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t before_ms,
+                                                int64_t limit, int64_t *ret_removed,
+                                                struct tb_error *err);
+enum tb_code tb_view_sqlite_drop_dead_letter(struct tb_view *base,
+                                             struct tb_dead_letter_position place, int64_t at_ms,
+                                             struct tb_error *err);
 
 /* view_sqlite_letters.c */
-extern const char *const tb_view_sqlite_letters_sql;
-extern const char *const tb_view_sqlite_open_letters_sql;
-extern const char *const tb_view_sqlite_order_letters_sql;
-extern const char *const tb_view_sqlite_letter_sql;
-extern const char *const tb_view_sqlite_scan_letters_sql;
-enum tb_code tb_view_sqlite_ready_letters(struct tb_view *base, struct tb_letter_scan *scan,
-                                          size_t max,
-                                          bool (*each)(void *ctx, const struct tb_letter *letter),
-                                          void *ctx, struct tb_error *err);
+extern const char *const tb_view_sqlite_dead_letters_sql;
+extern const char *const tb_view_sqlite_open_dead_letters_sql;
+extern const char *const tb_view_sqlite_order_dead_letters_sql;
+extern const char *const tb_view_sqlite_dead_letter_sql;
+extern const char *const tb_view_sqlite_redrivable_sql;
+enum tb_code
+tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
+                          bool (*each)(void *ctx, const struct tb_dead_letter *letter), void *ctx,
+                          struct tb_error *err);
 
 struct tb_view_sqlite_reader {
     struct tb_view_reader reader;
     struct tb_db *db; /* owned */
-    struct tb_stmt get, list, list_customer, scan, stats, offset, dead_count;
+    struct tb_stmt get, list, list_customer, scan, stats, offset, dead_letter_count;
     struct tb_stmt letters, open_letters, order_letters, letter;
 };
-enum tb_code tb_view_sqlite_letters(struct tb_view_reader *base,
-                                    const struct tb_letter_filter *filter,
-                                    bool (*each)(void *ctx, const struct tb_letter *letter),
-                                    void *ctx, bool *ret_more, struct tb_error *err);
-enum tb_code tb_view_sqlite_letter(struct tb_view_reader *base, struct tb_letter_place place,
-                                   struct tb_arena *arena, struct tb_letter *ret_letter,
-                                   struct tb_error *err);
+enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
+                                              const struct tb_dead_letter_filter *filter,
+                                              bool (*each)(void *ctx,
+                                                           const struct tb_dead_letter *letter),
+                                              void *ctx, bool *ret_more, struct tb_error *err);
+enum tb_code tb_view_sqlite_get_dead_letter(struct tb_view_reader *base,
+                                            struct tb_dead_letter_position place,
+                                            struct tb_arena *arena,
+                                            struct tb_dead_letter *ret_letter,
+                                            struct tb_error *err);
 
 /* view_sqlite_stats.c */
 enum tb_code tb_view_sqlite_stats(struct tb_view_reader *reader,

@@ -8,12 +8,12 @@
 START_TEST(comes_back)
 {
     static const int64_t times[] = {0, 1, -1, 1795425003660, TB_TIME_MIN_MS, TB_TIME_MAX_MS};
-    char text[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    char text[TB_PAGE_CURSOR_SIZE], order_id[TB_UUID_SIZE];
     int64_t placed_at_ms = 0;
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-        tb_cursor_format(times[i], ID, text);
-        ck_assert(tb_cursor_parse(tb_str_of(text), &placed_at_ms, order_id));
+        tb_order_cursor_format(times[i], ID, text);
+        ck_assert(tb_order_cursor_parse(tb_str_of(text), &placed_at_ms, order_id));
         ck_assert_int_eq(placed_at_ms, times[i]);
         ck_assert_str_eq(order_id, ID);
     }
@@ -25,20 +25,21 @@ START_TEST(no_two_texts_for_one_position)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %\n";
-    char text[TB_CURSOR_SIZE], changed[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    char text[TB_PAGE_CURSOR_SIZE], changed[TB_PAGE_CURSOR_SIZE], order_id[TB_UUID_SIZE];
     int64_t placed_at_ms = 0;
 
-    tb_cursor_format(1795425003660, ID, text);
+    tb_order_cursor_format(1795425003660, ID, text);
     for (size_t i = 0; text[i] != '\0'; i++) {
         for (const char *c = alphabet; *c != '\0'; c++) {
             memcpy(changed, text, sizeof(text));
             changed[i] = *c;
-            if (*c != text[i] && tb_cursor_parse(tb_str_of(changed), &placed_at_ms, order_id))
+            if (*c != text[i] &&
+                tb_order_cursor_parse(tb_str_of(changed), &placed_at_ms, order_id))
                 ck_assert(placed_at_ms != 1795425003660 || strcmp(order_id, ID) != 0);
         }
     }
     for (size_t len = 0; len < strlen(text); len++)
-        ck_assert(!tb_cursor_parse((struct tb_str){text, len}, &placed_at_ms, order_id));
+        ck_assert(!tb_order_cursor_parse((struct tb_str){text, len}, &placed_at_ms, order_id));
 }
 END_TEST
 
@@ -53,7 +54,7 @@ START_TEST(noise_is_refused)
         size_t len = fake_random_below(&random, sizeof(noise));
         for (size_t b = 0; b < len; b++)
             noise[b] = (char)fake_random_below(&random, 256);
-        ck_assert(!tb_cursor_parse((struct tb_str){noise, len}, &placed_at_ms, order_id));
+        ck_assert(!tb_order_cursor_parse((struct tb_str){noise, len}, &placed_at_ms, order_id));
     }
 }
 END_TEST
@@ -62,25 +63,26 @@ START_TEST(a_letters_cursor_comes_back)
 {
     static const struct {
         int64_t dead_at_ms;
-        struct tb_letter_place place;
+        struct tb_dead_letter_position place;
     } positions[] = {{0, {0, 0}},
                      {-1, {5, 17}},
                      {1795425003660, {INT32_MAX, INT64_MAX}},
                      {TB_TIME_MIN_MS, {1, 2}}};
-    char text[TB_CURSOR_SIZE], order_id[TB_UUID_SIZE];
-    struct tb_letter_place place = {0};
+    char text[TB_PAGE_CURSOR_SIZE], order_id[TB_UUID_SIZE];
+    struct tb_dead_letter_position place = {0};
     int64_t dead_at_ms = 0;
 
     for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
-        tb_letter_cursor_format(positions[i].dead_at_ms, positions[i].place, text);
-        ck_assert(tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+        tb_dead_letter_cursor_format(positions[i].dead_at_ms, positions[i].place, text);
+        ck_assert(tb_dead_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
         ck_assert_int_eq(dead_at_ms, positions[i].dead_at_ms);
         ck_assert_int_eq(place.partition, positions[i].place.partition);
         ck_assert_int_eq(place.offset, positions[i].place.offset);
-        ck_assert(!tb_cursor_parse(tb_str_of(text), &dead_at_ms, order_id)); /* not an order's */
+        ck_assert(
+            !tb_order_cursor_parse(tb_str_of(text), &dead_at_ms, order_id)); /* not an order's */
     }
-    tb_cursor_format(1795425003660, ID, text);
-    ck_assert(!tb_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
+    tb_order_cursor_format(1795425003660, ID, text);
+    ck_assert(!tb_dead_letter_cursor_parse(tb_str_of(text), &dead_at_ms, &place));
 }
 END_TEST
 
@@ -93,12 +95,12 @@ START_TEST(no_other_text_is_a_letters_cursor)
         "LjIuMw",   "MDEuMi4z",   "MS4tMi4z",
         "MS4yLi0z", "MS4yLjB4Mw", "KzEuMi4z", /* .2.3 01.2.3 1.-2.3 */
     };
-    struct tb_letter_place place;
+    struct tb_dead_letter_position place;
     int64_t dead_at_ms;
 
-    ck_assert(tb_letter_cursor_parse(TB_STR("MS4yLjM"), &dead_at_ms, &place));
+    ck_assert(tb_dead_letter_cursor_parse(TB_STR("MS4yLjM"), &dead_at_ms, &place));
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        ck_assert_msg(!tb_letter_cursor_parse(tb_str_of(wrong[i]), &dead_at_ms, &place), "%s",
+        ck_assert_msg(!tb_dead_letter_cursor_parse(tb_str_of(wrong[i]), &dead_at_ms, &place), "%s",
                       wrong[i]);
 }
 END_TEST

@@ -49,7 +49,7 @@ static void put(const char *key, const char *type, struct tb_str value)
         .key = tb_str_of(key), .value = value, .headers = headers, .header_count = 5};
     struct tb_error err = {0};
 
-    ck_ok(tb_log_guests_send(node.guests, &record, 20000, &err));
+    ck_ok(tb_append_queue_send(node.append_queue, &record, 20000, &err));
 }
 
 static void put_text(const char *key, const char *type, const char *value)
@@ -82,7 +82,7 @@ static void wait_for(const char *target, const char *text)
 }
 
 /* The id of the first letter of a list. */
-static void id_of(const char *target, char ret_id[TB_LETTER_ID_SIZE])
+static void id_of(const char *target, char ret_id[TB_DEAD_LETTER_ID_SIZE])
 {
     const char *at;
 
@@ -90,7 +90,7 @@ static void id_of(const char *target, char ret_id[TB_LETTER_ID_SIZE])
     ck_assert_int_eq(got.status, 200);
     at = strstr(got.body, "\"id\":\"");
     ck_assert_msg(at != NULL, "%s", got.body);
-    (void)snprintf(ret_id, TB_LETTER_ID_SIZE, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
+    (void)snprintf(ret_id, TB_DEAD_LETTER_ID_SIZE, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
 }
 
 static void on_letter(const char *method, const char *id, const char *more, const char *body)
@@ -123,7 +123,7 @@ static void put_broken_order(const char *order_id)
 
 START_TEST(a_letter_is_shown_with_all_that_it_needs)
 {
-    char id[TB_LETTER_ID_SIZE], target[TB_LETTER_ID_SIZE + 20];
+    char id[TB_DEAD_LETTER_ID_SIZE], target[TB_DEAD_LETTER_ID_SIZE + 20];
 
     put_text(ORDER, "OrderShipped.v1", SHIPPED(ORDER));
     wait_for("/dead-letters", ORDER);
@@ -169,7 +169,7 @@ static size_t count_of(const char *text)
 
 START_TEST(lists_are_filtered_and_paged)
 {
-    char target[300], next[TB_CURSOR_SIZE];
+    char target[300], next[TB_PAGE_CURSOR_SIZE];
     size_t seen = 0;
 
     for (int i = 0; i < 7; i++)
@@ -254,7 +254,7 @@ END_TEST
 /* Mended, it is applied, and what waited for it is too, without anybody asking for it. */
 START_TEST(a_mended_letter_and_those_behind_it)
 {
-    char id[TB_LETTER_ID_SIZE], body[1000], value[800];
+    char id[TB_DEAD_LETTER_ID_SIZE], body[1000], value[800];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?orderId=" ORDER "&reason=gap", ORDER);
@@ -302,7 +302,7 @@ END_TEST
 
 START_TEST(all_letters_of_an_order_in_order)
 {
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
     put_broken_order(ORDER);
     put_text(ORDER, "OrderPlaced.v2", PLACED(ORDER)); /* somebody sent it sound after all */
@@ -326,7 +326,7 @@ END_TEST
 
 START_TEST(a_letter_is_dropped_and_who_did_it_is_told)
 {
-    char id[TB_LETTER_ID_SIZE], expected[400];
+    char id[TB_DEAD_LETTER_ID_SIZE], expected[400];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?reason=gap", ORDER);
@@ -351,7 +351,7 @@ END_TEST
 /* A record without a value, or with one too large to be kept, cannot be sent as it is. */
 START_TEST(what_has_no_value_needs_one)
 {
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
     put(ORDER, "OrderPlaced.v2", (struct tb_str){0});
     wait_for("/dead-letters", ORDER);
@@ -371,24 +371,24 @@ END_TEST
 /* Nothing can be sent while the log is held: told at once, and definitely not done. */
 START_TEST(a_held_log_takes_no_letters)
 {
-    char id[TB_LETTER_ID_SIZE];
+    char id[TB_DEAD_LETTER_ID_SIZE];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?reason=gap", ORDER);
     id_of("/dead-letters?reason=decode", id);
-    tb_relay_hold(node.relay, true);
+    tb_relay_set_offline(node.relay, true);
     on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
     ck_assert_int_eq(got.status, 503);
     check_has("the link is held offline");
     ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
-    tb_relay_hold(node.relay, false);
+    tb_relay_set_offline(node.relay, false);
 }
 END_TEST
 
 /* A page ends where it gets too large, with a cursor for the rest. */
 START_TEST(pages_are_bounded_in_bytes)
 {
-    size_t size = TB_LETTERS_PAGE_BYTES / 2 + 1000;
+    size_t size = TB_DEAD_LETTERS_PAGE_BYTES / 2 + 1000;
     char *value = malloc(size);
 
     memset(value, 'x', size);
@@ -405,16 +405,17 @@ END_TEST
 START_TEST(giving_up_is_told)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
-    struct tb_letter letter = {.reason = TB_STR(TB_LETTER_GAP),
-                               .message = TB_STR("version 3 came while the order stands at 1"),
-                               .follows = TB_LETTER_FOLLOWS_MAX};
+    struct tb_dead_letter letter = {.reason = TB_STR(TB_REASON_GAP),
+                                    .message =
+                                        TB_STR("version 3 came while the order stands at 1"),
+                                    .follows = TB_REDRIVES_MAX};
 
-    tb_dead_add_letter(&out, "t", &letter);
+    tb_dead_letter_add_json(&out, "t", &letter);
     ck_assert_ptr_nonnull(strstr(out.data, "stands at 1; it followed 5 times in a row in vain and "
                                            "does so no more: replay it\""));
     letter.follows--;
     tb_buf_clear(&out);
-    tb_dead_add_letter(&out, "t", &letter);
+    tb_dead_letter_add_json(&out, "t", &letter);
     ck_assert_ptr_nonnull(strstr(out.data, "stands at 1\""));
 }
 END_TEST

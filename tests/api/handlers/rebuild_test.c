@@ -9,8 +9,8 @@ static struct node node;
 static struct client client;
 static struct response got;
 static struct tb_rebuild_job asked;
-static struct tb_rebuild_figures figures;
-static struct tb_rebuild_views views;
+static struct tb_rebuild_progress figures;
+static struct tb_rebuild_generations views;
 static bool busy;
 
 static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
@@ -22,8 +22,8 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return TB_OK;
 }
 
-static void on_get(void *ctx, struct tb_rebuild_figures *ret_figures,
-                   struct tb_rebuild_views *ret_views)
+static void on_get(void *ctx, struct tb_rebuild_progress *ret_figures,
+                   struct tb_rebuild_generations *ret_views)
 {
     (void)ctx;
     *ret_figures = figures;
@@ -38,7 +38,7 @@ static void start(bool able)
     asked = (struct tb_rebuild_job){0};
     memset(&figures, 0, sizeof figures);
     figures.seconds_left = -1;
-    views = (struct tb_rebuild_views){.served = 1};
+    views = (struct tb_rebuild_generations){.served = 1};
     busy = false;
     node_start(&node);
     client_open(&client, &node);
@@ -125,7 +125,7 @@ START_TEST(figures_are_shown)
         .kind = TB_COMPARE_TOTAL,
         .rebuilt_total = {.currency = "USD", .orders = 1, .total_minor = 9}};
     memcpy(figures.problem, "2 differences", sizeof "2 differences");
-    views = (struct tb_rebuild_views){.served = 3, .previous = 2, .previous_until_ms = 1000};
+    views = (struct tb_rebuild_generations){.served = 3, .previous = 2, .previous_until_ms = 1000};
     ask(&client, "GET", "/rebuild", "", NULL, &got);
     ck_assert_str_eq(
         got.body,

@@ -26,8 +26,8 @@ static const struct {
 
 START_TEST(split)
 {
-    char host[TB_NET_HOST_SIZE], port[6];
-    bool ok = tb_net_split(splits[_i].listen, host, port);
+    char host[TB_LISTEN_HOST_SIZE], port[6];
+    bool ok = tb_listen_split(splits[_i].listen, host, port);
 
     ck_assert_int_eq(ok, splits[_i].host != NULL);
     if (ok) {
@@ -43,17 +43,17 @@ START_TEST(taken_port_is_said_in_one_line)
     char listen[64];
     int fd = -1, port = 0, other = -1;
 
-    ck_ok(tb_net_listen("127.0.0.1:0", &fd, &port, &err));
+    ck_ok(tb_listen_open("127.0.0.1:0", &fd, &port, &err));
     ck_assert_int_gt(port, 0);
     snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
-    ck_assert_int_eq(tb_net_listen(listen, &other, &port, &err), TB_INVALID);
+    ck_assert_int_eq(tb_listen_open(listen, &other, &port, &err), TB_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, listen));
     ck_assert_ptr_nonnull(strstr(err.text, "Address already in use"));
     ck_assert_ptr_null(strchr(err.text, '\n'));
     ck_assert_int_eq(other, -1);
     close(fd);
-    ck_assert_int_eq(tb_net_listen("192.0.2.1:0", &other, &port, &err), TB_INVALID);
-    ck_assert_int_eq(tb_net_listen("nonsense", &other, &port, &err), TB_INVALID);
+    ck_assert_int_eq(tb_listen_open("192.0.2.1:0", &other, &port, &err), TB_INVALID);
+    ck_assert_int_eq(tb_listen_open("nonsense", &other, &port, &err), TB_INVALID);
 }
 END_TEST
 
@@ -72,30 +72,31 @@ static struct sockaddr_storage address(const char *text)
     return storage;
 }
 
-static bool enter(struct tb_peers *peers, const char *text, struct tb_peer **ret_peer)
+static bool enter(struct tb_address_limit *peers, const char *text,
+                  struct tb_address_count **ret_peer)
 {
     struct sockaddr_storage storage = address(text);
 
-    return tb_peers_enter(peers, (const struct sockaddr *)&storage, ret_peer);
+    return tb_address_limit_add(peers, (const struct sockaddr *)&storage, ret_peer);
 }
 
 START_TEST(each_address_has_its_share)
 {
-    struct tb_peers peers = {.max = 2};
-    struct tb_peer *a[2], *b, *c, *none;
+    struct tb_address_limit peers = {.max = 2};
+    struct tb_address_count *a[2], *b, *c, *none;
 
     ck_assert(enter(&peers, "10.0.0.1", &a[0]));
     ck_assert(enter(&peers, "::ffff:10.0.0.1", &a[1])); /* the same one, mapped */
     ck_assert(!enter(&peers, "10.0.0.1", &none));
     ck_assert(enter(&peers, "10.0.0.2", &b));
     ck_assert(enter(&peers, "2001:db8::1", &c));
-    tb_peers_leave(&peers, a[0]);
+    tb_address_limit_remove(&peers, a[0]);
     ck_assert(enter(&peers, "10.0.0.1", &a[0]));
-    tb_peers_leave(&peers, a[0]);
-    tb_peers_leave(&peers, a[1]);
-    tb_peers_leave(&peers, b);
-    tb_peers_leave(&peers, c);
-    for (int i = 0; i < TB_PEER_BUCKETS; i++)
+    tb_address_limit_remove(&peers, a[0]);
+    tb_address_limit_remove(&peers, a[1]);
+    tb_address_limit_remove(&peers, b);
+    tb_address_limit_remove(&peers, c);
+    for (int i = 0; i < TB_ADDRESS_LIMIT_BUCKETS; i++)
         ck_assert_ptr_null(peers.buckets[i]); /* nothing is kept of who has left */
 }
 END_TEST
@@ -103,8 +104,8 @@ END_TEST
 START_TEST(loopback_is_not_counted)
 {
     static const char *const loopback[] = {"127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1"};
-    struct tb_peers peers = {.max = 1};
-    struct tb_peer *peer = NULL;
+    struct tb_address_limit peers = {.max = 1};
+    struct tb_address_count *peer = NULL;
 
     for (int i = 0; i < 12; i++) {
         ck_assert(enter(&peers, loopback[i % 4], &peer));

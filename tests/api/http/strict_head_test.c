@@ -41,14 +41,14 @@ static const struct {
 
 START_TEST(host)
 {
-    struct tb_hosts hosts;
+    struct tb_host_allowlist hosts;
     struct tb_error err = {0};
 
-    ck_ok(tb_hosts_init(&hosts, "10.1.2.3", " kasse.local , Shop.example:8443,", &err));
+    ck_ok(tb_host_allowlist_init(&hosts, "10.1.2.3", " kasse.local , Shop.example:8443,", &err));
     for (int again = 0; again < 2; again++) /* the memo must not change the verdict */
-        ck_assert_int_eq(tb_hosts_allow(&hosts, tb_str_of(hosts_cases[_i].host)),
+        ck_assert_int_eq(tb_host_allowlist_allows(&hosts, tb_str_of(hosts_cases[_i].host)),
                          hosts_cases[_i].allowed);
-    tb_hosts_release(&hosts);
+    tb_host_allowlist_release(&hosts);
 }
 END_TEST
 
@@ -57,13 +57,13 @@ START_TEST(wildcards_allow_no_names)
     static const char *const wild[] = {"0.0.0.0", "::", ""};
 
     for (int i = 0; i < 3; i++) {
-        struct tb_hosts hosts;
+        struct tb_host_allowlist hosts;
         struct tb_error err = {0};
-        ck_ok(tb_hosts_init(&hosts, wild[i], NULL, &err));
-        ck_assert(!tb_hosts_allow(&hosts, TB_STR("0.0.0.0")));
-        ck_assert(!tb_hosts_allow(&hosts, TB_STR("[::]")));
-        ck_assert(tb_hosts_allow(&hosts, TB_STR("localhost")));
-        tb_hosts_release(&hosts);
+        ck_ok(tb_host_allowlist_init(&hosts, wild[i], NULL, &err));
+        ck_assert(!tb_host_allowlist_allows(&hosts, TB_STR("0.0.0.0")));
+        ck_assert(!tb_host_allowlist_allows(&hosts, TB_STR("[::]")));
+        ck_assert(tb_host_allowlist_allows(&hosts, TB_STR("localhost")));
+        tb_host_allowlist_release(&hosts);
     }
 }
 END_TEST
@@ -118,14 +118,14 @@ static const char *judge(char *text, struct tb_head *head)
 {
     size_t size = strlen(text);
     char *line = text, *method = strsep(&line, " "), *rest = strsep(&line, "\n");
-    struct tb_hosts hosts;
-    struct tb_guard guard;
+    struct tb_host_allowlist hosts;
+    struct tb_strict_head guard;
     struct tb_error err = {0};
 
     rest += strspn(rest, " ");
     char *target = strsep(&rest, " ");
     char *version = strsep(&rest, " \r");
-    tb_guard_begin(&guard, head);
+    tb_strict_head_init(&guard, head);
     for (char *field = strsep(&line, "\n"); field != NULL; field = strsep(&line, "\n")) {
         size_t len = strlen(field);
         if (len > 0 && field[len - 1] == '\r')
@@ -134,11 +134,13 @@ static const char *judge(char *text, struct tb_head *head)
         if (colon == NULL)
             continue;
         char *value = colon + 1 + strspn(colon + 1, " \t");
-        tb_guard_field(&guard, (struct tb_str){field, (size_t)(colon - field)}, tb_str_of(value));
+        tb_strict_head_field(&guard, (struct tb_str){field, (size_t)(colon - field)},
+                             tb_str_of(value));
     }
-    ck_ok(tb_hosts_init(&hosts, "127.0.0.1", NULL, &err));
-    const char *fault = tb_guard_end(&guard, &hosts, method, tb_str_of(target), version, size);
-    tb_hosts_release(&hosts);
+    ck_ok(tb_host_allowlist_init(&hosts, "127.0.0.1", NULL, &err));
+    const char *fault =
+        tb_strict_head_finish(&guard, &hosts, method, tb_str_of(target), version, size);
+    tb_host_allowlist_release(&hosts);
     return fault;
 }
 

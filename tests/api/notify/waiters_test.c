@@ -10,7 +10,7 @@
 #define LATE_MS 1000000
 
 struct reader {
-    struct tb_wait wait;
+    struct tb_waiter wait;
     int order;
     char order_id[TB_UUID_SIZE];
 };
@@ -28,7 +28,7 @@ static void order_id(int n, char ret_id[TB_UUID_SIZE])
 }
 
 /* As the API's: asks the view, and goes if the version is there. */
-static void heard(void *ctx, struct tb_wait *wait, int64_t version)
+static void heard(void *ctx, struct tb_waiter *wait, int64_t version)
 {
     struct world *world = ctx;
     const struct reader *reader = (struct reader *)(void *)wait;
@@ -40,7 +40,7 @@ static void heard(void *ctx, struct tb_wait *wait, int64_t version)
     world->woken++;
 }
 
-static void go(void *ctx, struct tb_wait *wait)
+static void go(void *ctx, struct tb_waiter *wait)
 {
     struct world *world = ctx;
 
@@ -91,14 +91,14 @@ static void check_none_forgotten(struct world *world)
 /* Orders go on; now and then more of them at once than the news hold. */
 static void orders_move(struct world *world, struct fake_random *random)
 {
-    uint64_t most = fake_random_below(random, 64) == 0 ? TB_NEWS_MAX * 4 : 100;
+    uint64_t most = fake_random_below(random, 64) == 0 ? TB_VERSION_RING_SIZE * 4 : 100;
 
     for (uint64_t n = fake_random_below(random, most); n > 0; n--) {
         char id[TB_UUID_SIZE];
         int order = (int)fake_random_below(random, ORDERS);
         world->visible[order] += fake_random_below(random, 8) == 0;
         order_id(order, id);
-        (void)tb_waiters_tell(&world->waiters, id, world->visible[order]);
+        (void)tb_waiters_publish(&world->waiters, id, world->visible[order]);
     }
 }
 
@@ -122,7 +122,7 @@ START_TEST(random_histories)
             orders_move(world, &random);
             break;
         default:
-            tb_waiters_wake(&world->waiters, world);
+            tb_waiters_deliver(&world->waiters, world);
             check_none_forgotten(world);
         }
     }
@@ -140,20 +140,20 @@ START_TEST(news_are_kept_for_who_waits_only)
 
     order_id(1, id);
     order_id(2, other);
-    ck_assert(!tb_waiters_tell(&world->waiters, id, 1));
+    ck_assert(!tb_waiters_publish(&world->waiters, id, 1));
     begin(world, 0, 1, 2, LATE_MS);
-    ck_assert(!tb_waiters_tell(&world->waiters, other, 2));
-    ck_assert(!tb_waiters_told(&world->waiters));
-    ck_assert(tb_waiters_tell(&world->waiters, id, 2));
-    ck_assert(tb_waiters_told(&world->waiters));
+    ck_assert(!tb_waiters_publish(&world->waiters, other, 2));
+    ck_assert(!tb_waiters_have_changes(&world->waiters));
+    ck_assert(tb_waiters_publish(&world->waiters, id, 2));
+    ck_assert(tb_waiters_have_changes(&world->waiters));
     world->visible[1] = 2;
-    tb_waiters_wake(&world->waiters, world);
+    tb_waiters_deliver(&world->waiters, world);
     ck_assert_uint_eq(world->woken, 1);
-    ck_assert(!tb_waiters_tell(&world->waiters, id, 3));
-    tb_waiters_follow(&world->waiters); /* whoever wants to hear of all */
-    ck_assert(tb_waiters_tell(&world->waiters, other, 3));
-    tb_waiters_unfollow(&world->waiters);
-    ck_assert(!tb_waiters_tell(&world->waiters, other, 4));
+    ck_assert(!tb_waiters_publish(&world->waiters, id, 3));
+    tb_waiters_add_reader(&world->waiters); /* whoever wants to hear of all */
+    ck_assert(tb_waiters_publish(&world->waiters, other, 3));
+    tb_waiters_remove_reader(&world->waiters);
+    ck_assert(!tb_waiters_publish(&world->waiters, other, 4));
     free_world(world);
 }
 END_TEST
@@ -161,39 +161,39 @@ END_TEST
 /* Each reader has its own place; who was overtaken is told so, once. */
 START_TEST(places_in_the_news)
 {
-    struct tb_newsreel *reel = calloc(1, sizeof(*reel));
-    struct tb_news news[8];
+    struct tb_version_ring *reel = calloc(1, sizeof(*reel));
+    struct tb_version_change news[8];
     uint64_t slow = 0, quick = 0;
     size_t count = 99;
     char id[TB_UUID_SIZE];
 
     ck_assert_ptr_nonnull(reel);
-    tb_news_init(reel);
-    ck_assert(tb_news_read(reel, &slow, news, 8, &count));
+    tb_version_ring_init(reel);
+    ck_assert(tb_version_ring_read(reel, &slow, news, 8, &count));
     ck_assert_uint_eq(count, 0);
-    for (int i = 1; i <= TB_NEWS_MAX; i++) {
+    for (int i = 1; i <= TB_VERSION_RING_SIZE; i++) {
         order_id(i, id);
-        tb_news_add(reel, id, i);
-        ck_assert(tb_news_read(reel, &quick, news, 8, &count));
+        tb_version_ring_publish(reel, id, i);
+        ck_assert(tb_version_ring_read(reel, &quick, news, 8, &count));
         ck_assert_uint_eq(count, 1);
         ck_assert_str_eq(news[0].order_id, id);
         ck_assert_int_eq(news[0].version, i);
     }
-    ck_assert(tb_news_read(reel, &slow, news, 8, &count)); /* just not overtaken */
+    ck_assert(tb_version_ring_read(reel, &slow, news, 8, &count)); /* just not overtaken */
     ck_assert_uint_eq(count, 8);
     ck_assert_int_eq(news[7].version, 8);
     for (int i = 0; i < 8; i++)
-        tb_news_add(reel, id, i);
-    ck_assert(tb_news_read(reel, &slow, news, 1, &count));
+        tb_version_ring_publish(reel, id, i);
+    ck_assert(tb_version_ring_read(reel, &slow, news, 1, &count));
     ck_assert_int_eq(news[0].version, 9);
-    tb_news_add(reel, id, 8);
-    tb_news_add(reel, id, 9);
-    ck_assert(!tb_news_read(reel, &slow, news, 8, &count));
+    tb_version_ring_publish(reel, id, 8);
+    tb_version_ring_publish(reel, id, 9);
+    ck_assert(!tb_version_ring_read(reel, &slow, news, 8, &count));
     ck_assert_uint_eq(count, 0);
-    ck_assert_uint_eq(slow, tb_news_end(reel));
-    ck_assert(tb_news_read(reel, &slow, news, 8, &count));
+    ck_assert_uint_eq(slow, tb_version_ring_end(reel));
+    ck_assert(tb_version_ring_read(reel, &slow, news, 8, &count));
     ck_assert_uint_eq(count, 0);
-    tb_news_release(reel);
+    tb_version_ring_release(reel);
     free(reel);
 }
 END_TEST

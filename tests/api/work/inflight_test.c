@@ -136,16 +136,16 @@ static void send_list(struct client *one)
 
 START_TEST(lists_hold_nobody_up_and_have_a_limit)
 {
-    struct client lists[TB_LOOKUPS_MAX + 2];
+    struct client lists[TB_QUERY_QUEUE_MAX + 2];
 
     send_list(&lists[0]);
     wait_for_running(1);
-    for (int i = 1; i < TB_LOOKUPS_MAX + 2; i++)
+    for (int i = 1; i < TB_QUERY_QUEUE_MAX + 2; i++)
         send_list(&lists[i]);
     /* One of them finds no room; which one is the network's choice. */
     int refused = -1;
     while (refused < 0) {
-        for (int i = 0; i < TB_LOOKUPS_MAX + 2 && refused < 0; i++) {
+        for (int i = 0; i < TB_QUERY_QUEUE_MAX + 2 && refused < 0; i++) {
             struct pollfd fd = {.fd = lists[i].fd, .events = POLLIN};
             if (poll(&fd, 1, 1) == 1)
                 refused = i;
@@ -158,7 +158,7 @@ START_TEST(lists_hold_nobody_up_and_have_a_limit)
     ask(&client, "POST", "/orders", "", ORDER, &got); /* meanwhile orders are taken */
     ck_assert_int_eq(got.status, 201);
     open_gate();
-    for (int i = 0; i < TB_LOOKUPS_MAX + 2; i++) {
+    for (int i = 0; i < TB_QUERY_QUEUE_MAX + 2; i++) {
         if (i != refused) {
             client_read(&lists[i], &got, false);
             ck_assert_int_eq(got.status, 200);

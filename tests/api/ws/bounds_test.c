@@ -114,7 +114,7 @@ static int read_to_the_end(struct client *client, int code)
 /* It falls behind by all that is kept; meanwhile another hears of everything. */
 START_TEST(a_slow_follower_is_cut_off)
 {
-    const int total = TB_NEWS_MAX + 4000;
+    const int total = TB_VERSION_RING_SIZE + 4000;
     struct client slow, quick;
     char id[TB_UUID_SIZE];
 
@@ -132,7 +132,7 @@ START_TEST(a_slow_follower_is_cut_off)
     pass_ms(1000);
     int heard = read_to_the_end(&slow, 1013);
     ck_assert_int_gt(heard, 0);
-    ck_assert_int_lt(heard, total - TB_NEWS_MAX);
+    ck_assert_int_lt(heard, total - TB_VERSION_RING_SIZE);
     ws_settle(&quick);
     client_close(&quick);
     client_close(&slow);

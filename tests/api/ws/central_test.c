@@ -87,10 +87,10 @@ START_TEST(what_nobody_tells_of_is_found)
     ws_subscribe(&ws, ONE);
     wait_for_glances(1);
     fake_central_show(&central, ONE, 1);
-    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 1);
     fake_central_show(&central, ONE, 4);
-    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 4);
 }
 END_TEST
@@ -131,7 +131,7 @@ START_TEST(a_view_that_is_away)
     go_round();
     ck_assert(client_quiet(&ws));
     fake_central_away(&central, false);
-    fake_central_pass_ms(&central, TB_GLANCE_MS);
+    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 1);
 }
 END_TEST

@@ -199,7 +199,7 @@ static void take(struct tb_ws_reader *reader, struct tb_buf *seen)
     struct tb_ws_message message;
     char control[TB_WS_CONTROL_MAX + 1];
 
-    while (tb_ws_next(reader, &message) != TB_WS_NOTHING) {
+    while (tb_ws_reader_next(reader, &message) != TB_WS_NOTHING) {
         switch (message.kind) {
         case TB_WS_TEXT:
             tb_buf_adds(seen, "text");
@@ -234,7 +234,7 @@ static void check_cut(int number, const struct tb_buf *bytes, size_t first, size
     for (size_t at = 0, len = first; at < bytes->len; at += len, len = step) {
         if (len > bytes->len - at)
             len = bytes->len - at;
-        tb_ws_read(&reader, bytes->data + at, len);
+        tb_ws_reader_add(&reader, bytes->data + at, len);
         if (len > 0)
             take(&reader, &seen);
     }
@@ -268,12 +268,12 @@ START_TEST(a_silent_reader_holds_nothing)
     struct tb_buf bytes = {0}, seen = {0};
 
     add_frame(&bytes, &hello);
-    tb_ws_read(&reader, bytes.data, bytes.len);
+    tb_ws_reader_add(&reader, bytes.data, bytes.len);
     take(&reader, &seen);
     ck_assert_ptr_null(reader.bytes.data);
     ck_assert_ptr_null(reader.text.data);
     add_frame(&bytes, &begin);
-    tb_ws_read(&reader, bytes.data, bytes.len);
+    tb_ws_reader_add(&reader, bytes.data, bytes.len);
     take(&reader, &seen);
     ck_assert_ptr_null(reader.bytes.data);
     ck_assert_uint_eq(reader.text.len, 3);

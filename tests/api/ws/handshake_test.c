@@ -223,8 +223,8 @@ static const struct {
 
 START_TEST(origins_are_judged)
 {
-    ck_assert_int_eq(tb_origin_judge(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
-                                     "http://kiosk.local, file://,"),
+    ck_assert_int_eq(tb_cors_classify(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
+                                      "http://kiosk.local, file://,"),
                      origins[_i].verdict);
 }
 END_TEST
@@ -233,9 +233,9 @@ START_TEST(no_list_lists_nothing)
 {
     struct tb_str host = TB_STR("till");
 
-    ck_assert_int_eq(tb_origin_judge(TB_STR("http://a"), host, NULL), TB_ORIGIN_FOREIGN);
-    ck_assert_int_eq(tb_origin_judge(TB_STR("http://a"), host, ""), TB_ORIGIN_FOREIGN);
-    ck_assert_int_eq(tb_origin_judge(TB_STR(""), host, ",,"), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_cors_classify(TB_STR("http://a"), host, NULL), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_cors_classify(TB_STR("http://a"), host, ""), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_cors_classify(TB_STR(""), host, ",,"), TB_ORIGIN_FOREIGN);
 }
 END_TEST
 

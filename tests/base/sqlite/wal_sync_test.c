@@ -285,9 +285,9 @@ START_TEST(a_checkpoint_comes_when_the_commit_is_told)
         ck_assert_int_lt(wal_pages(), 3 * WAL_PAGES);
         if (i % 20 == 10) { /* whoever has told may have it at once */
             syncs = fault_vfs_calls(FAULT_SYNC);
-            tb_db_relieve(f.db, 1);
+            tb_db_maybe_checkpoint(f.db, 1);
             ck_assert_int_gt(fault_vfs_calls(FAULT_SYNC), syncs);
-            tb_db_relieve(f.db, 1); /* there is nothing more to do */
+            tb_db_maybe_checkpoint(f.db, 1); /* there is nothing more to do */
         }
     }
     ck_assert_int_gt(checkpoints, 5);

@@ -223,11 +223,11 @@ START_TEST(a_checkpoint_takes_few_writes)
     int64_t writes;
 
     open_db(_i == 0 ? TB_DB_DURABLE : TB_DB_DERIVED, 100000);
-    tb_db_relieve(f.db, 1);
+    tb_db_maybe_checkpoint(f.db, 1);
     change("UPDATE rows SET n = n + 1");
     ck_assert_int_gt(wal_size(), 100 * 4096);
     writes = fault_vfs_calls(FAULT_WRITE);
-    tb_db_relieve(f.db, 1);
+    tb_db_maybe_checkpoint(f.db, 1);
     writes = fault_vfs_calls(FAULT_WRITE) - writes;
     ck_assert_int_gt(writes, 0);
     ck_assert_int_lt(writes, 10);
@@ -270,7 +270,7 @@ START_TEST(a_checkpoint_that_fails_shows_nothing_else)
         change("UPDATE rows SET n = n + 1 WHERE id % 2 = 0");
         after = content(f.db);
         fault_vfs_fail(kinds[_i / 2 % 4], nth, code, /* forever= */ false, 1);
-        tb_db_relieve(f.db, 1);
+        tb_db_maybe_checkpoint(f.db, 1);
         fault_vfs_heal();
         if (beside) {
             ck_assert_int_eq(content(reader), before);

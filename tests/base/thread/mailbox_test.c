@@ -91,13 +91,13 @@ START_TEST(a_watch_sees_what_comes_and_takes_nothing)
     pthread_t poster;
 
     tb_mailbox_init(&box, 1);
-    tb_mailbox_watch(&box, 1); /* ends by itself */
+    tb_mailbox_spin_wait(&box, 1); /* ends by itself */
     ck_assert_int_eq(pthread_create(&poster, NULL, post_one, &note.mail), 0);
-    tb_mailbox_watch(&box, INT64_MAX / 2); /* would hang if it did not see the message */
+    tb_mailbox_spin_wait(&box, INT64_MAX / 2); /* would hang if it did not see the message */
     ck_assert_ptr_eq(tb_mailbox_take(&box, 9), &note.mail);
     pthread_join(poster, NULL);
     tb_mailbox_wake(&box);
-    tb_mailbox_watch(&box, INT64_MAX / 2);
+    tb_mailbox_spin_wait(&box, INT64_MAX / 2);
     tb_mailbox_wait(&box, -1); /* would hang if the watch had taken the wake-up */
     tb_mailbox_release(&box);
 }

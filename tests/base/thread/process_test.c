@@ -21,11 +21,11 @@ static rlim_t soft_limit(void)
 START_TEST(files_as_far_as_they_go)
 {
     limit_to(100, 900);
-    ck_assert_int_eq(tb_process_open_files(500), 500);
+    ck_assert_int_eq(tb_process_raise_file_limit(500), 500);
     ck_assert_uint_eq(soft_limit(), 500);
-    ck_assert_int_eq(tb_process_open_files(200), 500); /* never fewer */
+    ck_assert_int_eq(tb_process_raise_file_limit(200), 500); /* never fewer */
     ck_assert_uint_eq(soft_limit(), 500);
-    ck_assert_int_eq(tb_process_open_files(901), 900);
+    ck_assert_int_eq(tb_process_raise_file_limit(901), 900);
     ck_assert_uint_eq(soft_limit(), 900);
 }
 END_TEST

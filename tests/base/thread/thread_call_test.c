@@ -7,22 +7,22 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static struct tb_errands errands;
+static struct tb_thread_calls errands;
 static _Atomic int alive; /* errands that were not freed */
 static _Atomic int rings;
 
 struct job {
-    struct tb_errand errand;
+    struct tb_thread_call errand;
     int number;
 };
 
-static void free_job(struct tb_errand *errand)
+static void free_job(struct tb_thread_call *errand)
 {
     atomic_fetch_sub(&alive, 1);
     free(errand);
 }
 
-static struct tb_errand *new_job(int number)
+static struct tb_thread_call *new_job(int number)
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -43,7 +43,7 @@ static void setup(void)
 {
     atomic_store(&alive, 0);
     atomic_store(&rings, 0);
-    tb_errands_init(&errands, 2, ring, NULL);
+    tb_thread_calls_init(&errands, 2, ring, NULL);
 }
 
 static void teardown(void)
@@ -51,12 +51,12 @@ static void teardown(void)
     struct tb_error why = {0};
 
     tb_error_set(&why, TB_UNAVAILABLE, "it ends");
-    tb_errands_close(&errands, &why);
-    tb_errands_release(&errands);
+    tb_thread_calls_close(&errands, &why);
+    tb_thread_calls_release(&errands);
     ck_assert_int_eq(atomic_load(&alive), 0);
 }
 
-static int number_of(const struct tb_errand *errand)
+static int number_of(const struct tb_thread_call *errand)
 {
     return ((const struct job *)errand)->number;
 }
@@ -66,18 +66,18 @@ START_TEST(what_nobody_waits_for_is_done_in_order)
     const struct tb_error done = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_errand_post(&errands, new_job(1), &err));
-    ck_ok(tb_errand_post(&errands, new_job(2), &err));
-    ck_assert_int_eq(tb_errand_post(&errands, new_job(3), &err), TB_BUSY);
+    ck_ok(tb_thread_call_post(&errands, new_job(1), &err));
+    ck_ok(tb_thread_call_post(&errands, new_job(2), &err));
+    ck_assert_int_eq(tb_thread_call_post(&errands, new_job(3), &err), TB_BUSY);
     ck_assert_int_eq(atomic_load(&alive), 2);
     ck_assert_int_eq(atomic_load(&rings), 2);
     for (int number = 1; number <= 2; number++) {
-        struct tb_errand *errand = tb_errands_take(&errands);
+        struct tb_thread_call *errand = tb_thread_calls_take(&errands);
 
         ck_assert_int_eq(number_of(errand), number);
-        tb_errand_end(&errands, errand, &done);
+        tb_thread_call_complete(&errands, errand, &done);
     }
-    ck_assert_ptr_null(tb_errands_take(&errands));
+    ck_assert_ptr_null(tb_thread_calls_take(&errands));
 }
 END_TEST
 
@@ -85,9 +85,9 @@ START_TEST(what_is_given_up_in_time_is_never_begun)
 {
     struct tb_error err = {0};
 
-    ck_assert_int_eq(tb_errand_ask(&errands, new_job(1), 1, &err), TB_UNAVAILABLE);
+    ck_assert_int_eq(tb_thread_call_sync(&errands, new_job(1), 1, &err), TB_UNAVAILABLE);
     ck_assert_int_eq(atomic_load(&alive), 1);
-    ck_assert_ptr_null(tb_errands_take(&errands));
+    ck_assert_ptr_null(tb_thread_calls_take(&errands));
 }
 END_TEST
 
@@ -96,7 +96,7 @@ static void *answer_three(void *arg)
 {
     (void)arg;
     for (int done = 0; done < 3;) {
-        struct tb_errand *errand = tb_errands_take(&errands);
+        struct tb_thread_call *errand = tb_thread_calls_take(&errands);
         struct tb_error outcome = {0};
 
         if (!errand) {
@@ -105,7 +105,7 @@ static void *answer_three(void *arg)
         }
         if (number_of(errand) != TB_OK)
             tb_error_set(&outcome, (enum tb_code)number_of(errand), "so it went");
-        tb_errand_end(&errands, errand, &outcome);
+        tb_thread_call_complete(&errands, errand, &outcome);
         done++;
     }
     return NULL;
@@ -117,10 +117,12 @@ START_TEST(who_asks_is_told_the_outcome)
     pthread_t owner;
 
     ck_assert_int_eq(pthread_create(&owner, NULL, answer_three, NULL), 0);
-    ck_ok(tb_errand_ask(&errands, new_job(TB_OK), 20000, &err));
-    ck_assert_int_eq(tb_errand_ask(&errands, new_job(TB_CONFLICT), 20000, &err), TB_CONFLICT);
+    ck_ok(tb_thread_call_sync(&errands, new_job(TB_OK), 20000, &err));
+    ck_assert_int_eq(tb_thread_call_sync(&errands, new_job(TB_CONFLICT), 20000, &err),
+                     TB_CONFLICT);
     ck_assert_str_eq(err.text, "so it went");
-    ck_assert_int_eq(tb_errand_ask(&errands, new_job(TB_NOT_FOUND), 20000, &err), TB_NOT_FOUND);
+    ck_assert_int_eq(tb_thread_call_sync(&errands, new_job(TB_NOT_FOUND), 20000, &err),
+                     TB_NOT_FOUND);
     pthread_join(owner, NULL);
     ck_assert_int_eq(atomic_load(&alive), 0);
 }
@@ -129,11 +131,11 @@ END_TEST
 /* Takes one and keeps it until who asked has gone. */
 static void *begin_one(void *ret_errand)
 {
-    struct tb_errand *errand;
+    struct tb_thread_call *errand;
 
-    while (!(errand = tb_errands_take(&errands)))
+    while (!(errand = tb_thread_calls_take(&errands)))
         tb_mailbox_wait(&errands.box, 20000);
-    *(struct tb_errand **)ret_errand = errand;
+    *(struct tb_thread_call **)ret_errand = errand;
     return NULL;
 }
 
@@ -141,14 +143,14 @@ START_TEST(what_was_begun_and_not_ended_is_unknown)
 {
     const struct tb_error done = {0};
     struct tb_error err = {0};
-    struct tb_errand *errand = NULL;
+    struct tb_thread_call *errand = NULL;
     enum tb_code code;
     pthread_t owner;
 
     ck_assert_int_eq(pthread_create(&owner, NULL, begin_one, &errand), 0);
-    code = tb_errand_ask(&errands, new_job(1), 300, &err);
+    code = tb_thread_call_sync(&errands, new_job(1), 300, &err);
     if (code == TB_UNAVAILABLE) { /* a busy machine: it was not even begun, and is not */
-        ck_ok(tb_errand_post(&errands, new_job(2), &err));
+        ck_ok(tb_thread_call_post(&errands, new_job(2), &err));
         pthread_join(owner, NULL);
         ck_assert_int_eq(number_of(errand), 2);
     } else {
@@ -156,7 +158,7 @@ START_TEST(what_was_begun_and_not_ended_is_unknown)
         pthread_join(owner, NULL);
     }
     ck_assert_int_eq(atomic_load(&alive), 1);
-    tb_errand_end(&errands, errand, &done);
+    tb_thread_call_complete(&errands, errand, &done);
     ck_assert_int_eq(atomic_load(&alive), 0);
 }
 END_TEST
@@ -165,7 +167,7 @@ static void *ask_long(void *ret_code)
 {
     struct tb_error err = {0};
 
-    *(enum tb_code *)ret_code = tb_errand_ask(&errands, new_job(1), 60000, &err);
+    *(enum tb_code *)ret_code = tb_thread_call_sync(&errands, new_job(1), 60000, &err);
     return NULL;
 }
 
@@ -179,10 +181,10 @@ START_TEST(a_closed_door_tells_who_waits)
     while (tb_mailbox_count(&errands.box) == 0)
         tb_mailbox_wait(&errands.box, 20000);
     tb_error_set(&why, TB_UNAVAILABLE, "it ends");
-    tb_errands_close(&errands, &why);
+    tb_thread_calls_close(&errands, &why);
     pthread_join(asker, NULL);
     ck_assert_int_eq(code, TB_UNAVAILABLE);
-    ck_assert_int_eq(tb_errand_post(&errands, new_job(2), &err), TB_BUSY);
+    ck_assert_int_eq(tb_thread_call_post(&errands, new_job(2), &err), TB_BUSY);
 }
 END_TEST
 

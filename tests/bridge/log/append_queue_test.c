@@ -22,7 +22,7 @@ static struct scripted {
     struct tb_log_ack acks[8]; /* to be handed out */
     size_t ack_count;
 } log_;
-static struct tb_log_guests *guests;
+static struct tb_append_queue *append_queue;
 
 static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,
                            int64_t tag, struct tb_error *err)
@@ -62,7 +62,7 @@ static enum tb_code poll(struct tb_log_writer *writer, int64_t wait_ms,
         ret_acks[n] = (struct tb_log_ack){.tag = log_.tags[log_.answered]};
         if (refused) {
             ret_acks[n].code = batch > 1 ? TB_UNKNOWN : TB_INVALID;
-            ret_acks[n].alone_wanted = batch > 1;
+            ret_acks[n].retry_alone = batch > 1;
         }
     }
     *ret_count = n;
@@ -78,12 +78,12 @@ static void setup(void)
     memset(&log_, 0, sizeof log_);
     log_.base.ops = &ops;
     log_.room = SIZE_MAX;
-    ck_ok(tb_log_guests_new(NULL, NULL, &guests, &err));
+    ck_ok(tb_append_queue_new(NULL, NULL, &append_queue, &err));
 }
 
 static void teardown(void)
 {
-    tb_log_guests_free(guests);
+    tb_append_queue_free(append_queue);
 }
 
 static struct tb_record record_of(const char *text)
@@ -96,7 +96,7 @@ static enum tb_code post(const char *text)
     struct tb_record record = record_of(text);
     struct tb_error err = {0};
 
-    return tb_log_guests_post(guests, &record, &err);
+    return tb_append_queue_post(append_queue, &record, &err);
 }
 
 /* One that asks for a record to be sent, on a thread of its own. */
@@ -111,7 +111,7 @@ static void *ask_main(void *arg)
     struct tb_record record = record_of(asker->text);
     struct tb_error err = {0};
 
-    asker->code = tb_log_guests_send(guests, &record, 60000, &err);
+    asker->code = tb_append_queue_send(append_queue, &record, 60000, &err);
     return NULL;
 }
 
@@ -135,14 +135,14 @@ START_TEST(a_record_is_copied_appended_and_acknowledged)
     struct tb_error err = {0};
     struct asker asker;
 
-    ck_ok(tb_log_guests_post(guests, &record, &err));
+    ck_ok(tb_append_queue_post(append_queue, &record, &err));
     text[0] = 'x'; /* the caller's again */
-    tb_log_guests_step(guests, &log_.base, 0);
+    tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "a");
-    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ck_assert_uint_eq(tb_append_queue_outstanding(append_queue), 0);
     ask_for(&asker, "b");
     while (log_.count < 2)
-        tb_log_guests_step(guests, &log_.base, 20000);
+        tb_append_queue_step(append_queue, &log_.base, 20000);
     ck_assert_int_eq(outcome_of(&asker), TB_OK);
 }
 END_TEST
@@ -153,10 +153,10 @@ START_TEST(a_full_log_is_asked_again_in_order)
     ck_assert_int_eq(post("a"), TB_OK);
     ck_assert_int_eq(post("b"), TB_OK);
     ck_assert_int_eq(post("c"), TB_OK);
-    tb_log_guests_step(guests, &log_.base, 0);
+    tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "a");
     log_.room = SIZE_MAX;
-    tb_log_guests_step(guests, &log_.base, 0);
+    tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "abc");
 }
 END_TEST
@@ -171,12 +171,12 @@ START_TEST(a_refused_record_is_found_alone)
     ck_assert_int_eq(post("n"), TB_OK);
     ck_assert_int_eq(post("y"), TB_OK);
     for (int i = 0; i < 5; i++)
-        tb_log_guests_step(guests, &log_.base, 0);
+        tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "nyny"); /* together, then each alone */
-    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ck_assert_uint_eq(tb_append_queue_outstanding(append_queue), 0);
     ask_for(&asker, "n");
     while (log_.count < 5)
-        tb_log_guests_step(guests, &log_.base, 20000);
+        tb_append_queue_step(append_queue, &log_.base, 20000);
     ck_assert_int_eq(outcome_of(&asker), TB_INVALID);
 }
 END_TEST
@@ -188,13 +188,13 @@ START_TEST(a_log_that_fails_leaves_it_unknown)
     ask_for(&asker, "a");
     log_.poll_fails = true;
     while (log_.count == 0)
-        tb_log_guests_step(guests, &log_.base, 20000);
+        tb_append_queue_step(append_queue, &log_.base, 20000);
     ck_assert_int_eq(outcome_of(&asker), TB_UNKNOWN);
-    ck_assert_uint_eq(tb_log_guests_outstanding(guests), 0);
+    ck_assert_uint_eq(tb_append_queue_outstanding(append_queue), 0);
     ask_for(&asker, "b");
     log_.refusal = TB_FULL;
     while (log_.refusal != TB_OK)
-        tb_log_guests_step(guests, &log_.base, 20000);
+        tb_append_queue_step(append_queue, &log_.base, 20000);
     ck_assert_int_eq(outcome_of(&asker), TB_FULL);
     ck_assert_str_eq(log_.taken, "a");
 }
@@ -203,17 +203,18 @@ END_TEST
 START_TEST(what_waits_is_bounded)
 {
     struct tb_error err = {0};
-    char *large = calloc(1, TB_LOG_GUESTS_BYTES + 1);
-    struct tb_record record = {.value = {large, TB_LOG_GUESTS_BYTES + 1}};
+    char *large = calloc(1, TB_APPEND_QUEUE_BYTES_MAX + 1);
+    struct tb_record record = {.value = {large, TB_APPEND_QUEUE_BYTES_MAX + 1}};
 
     ck_assert_ptr_nonnull(large);
-    ck_ok(tb_log_guests_post(guests, &record, &err)); /* one may be larger than all may be */
+    ck_ok(
+        tb_append_queue_post(append_queue, &record, &err)); /* one may be larger than all may be */
     ck_assert_int_eq(post("a"), TB_BUSY);
-    tb_log_guests_step(guests, &log_.base, 0);
-    for (int i = 0; i < TB_LOG_GUESTS_MAX; i++)
+    tb_append_queue_step(append_queue, &log_.base, 0);
+    for (int i = 0; i < TB_APPEND_QUEUE_MAX; i++)
         ck_assert_int_eq(post("a"), TB_OK);
     ck_assert_int_eq(post("a"), TB_BUSY);
-    tb_log_guests_step(guests, &log_.base, 0);
+    tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_int_eq(post("a"), TB_OK);
     free(large);
 }
@@ -225,8 +226,8 @@ START_TEST(a_closed_door_refuses)
 
     log_.room = 0;
     ask_for(&waiting, "a");
-    tb_log_guests_step(guests, &log_.base, 20000);
-    tb_log_guests_close(guests);
+    tb_append_queue_step(append_queue, &log_.base, 20000);
+    tb_append_queue_close(append_queue);
     ck_assert_int_eq(outcome_of(&waiting), TB_UNAVAILABLE);
     ck_assert_int_eq(post("b"), TB_BUSY);
 }
@@ -237,7 +238,7 @@ END_TEST
 static void ring(void *ctx)
 {
     (void)ctx;
-    tb_relay_ring(relay);
+    tb_relay_wake_for_append(relay);
 }
 
 static void *run_relay(void *arg)
@@ -251,7 +252,7 @@ START_TEST(a_relay_has_guests)
     enum { GUESTS = 100 };
     struct tb_error err = {0};
     struct relay_log on = {0};
-    struct tb_log_guests *visiting = NULL;
+    struct tb_append_queue *visiting = NULL;
     struct log_seen *seen = calloc(1, sizeof *seen);
     struct tb_record record = {.key = TB_STR("key"), .value = TB_STR("guest")};
     struct tb_relay_options options = {.node = "till1",
@@ -263,30 +264,30 @@ START_TEST(a_relay_has_guests)
     pthread_t thread;
 
     relay_log_open(&on, &tb_clock_system);
-    ck_ok(tb_log_guests_new(ring, NULL, &visiting, &err));
+    ck_ok(tb_append_queue_new(ring, NULL, &visiting, &err));
     tb_relay_free(relay);
     options.writer = on.writer;
-    options.guests = visiting;
+    options.append_queue = visiting;
     ck_ok(tb_relay_new(&options, &relay, &err));
     add_rows(GUESTS);
     ck_assert_int_eq(pthread_create(&thread, NULL, run_relay, relay), 0);
     for (int i = 0; i < GUESTS; i++)
-        ck_ok(tb_log_guests_send(visiting, &record, 20000, &err));
-    tb_relay_hold(relay, true);
-    while (tb_relay_state(relay) != TB_RELAY_HELD)
+        ck_ok(tb_append_queue_send(visiting, &record, 20000, &err));
+    tb_relay_set_offline(relay, true);
+    while (tb_relay_state(relay) != TB_RELAY_OFFLINE)
         sched_yield();
-    ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_UNAVAILABLE);
+    ck_assert_int_eq(tb_append_queue_send(visiting, &record, 20000, &err), TB_UNAVAILABLE);
     ck_assert_str_eq(err.text, "the link is held offline");
-    tb_relay_hold(relay, false);
+    tb_relay_set_offline(relay, false);
     log_read(on.reader, seen, (size_t)rows + GUESTS);
     for (size_t i = 0; i < seen->count; i++)
         found += tb_str_eq(seen->records[i].value, TB_STR("guest"));
     ck_assert_uint_eq(found, GUESTS);
     tb_relay_stop(relay);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(tb_log_guests_send(visiting, &record, 20000, &err), TB_BUSY);
+    ck_assert_int_eq(tb_append_queue_send(visiting, &record, 20000, &err), TB_BUSY);
 
-    tb_log_guests_free(visiting);
+    tb_append_queue_free(visiting);
     relay_log_close(&on);
     tb_arena_release(&seen->arena);
     free(seen);

@@ -99,18 +99,18 @@ static void note(struct log_sender *sender, const struct tb_log_ack *ack)
 
     ck_assert_int_eq(sender->states[i], SENDER_OUT);
     ck_assert(ack->code == TB_OK || ack->code == TB_UNKNOWN || ack->code == TB_INVALID);
-    ck_assert(!ack->alone_wanted || ack->code == TB_UNKNOWN);
+    ck_assert(!ack->retry_alone || ack->code == TB_UNKNOWN);
     /* Said only of a record that was outstanding alone. */
     ck_assert(ack->code != TB_INVALID || sender->outstanding == 1);
     sender->outstanding--;
     sender->states[i] = ack->code == TB_OK ? SENDER_DONE : SENDER_UNKNOWN;
     sender->unknown += ack->code == TB_UNKNOWN;
     sender->invalid += ack->code == TB_INVALID;
-    sender->alone_wanted += ack->alone_wanted;
+    sender->retry_alone += ack->retry_alone;
     sender->again |= ack->code != TB_OK;
     if (ack->code == TB_INVALID && alone)
         park(sender, i);
-    else if (ack->code == TB_INVALID || ack->alone_wanted)
+    else if (ack->code == TB_INVALID || ack->retry_alone)
         want_alone(sender, i);
 }
 

@@ -26,8 +26,8 @@ struct log_sender {
     int next, alone_until, outstanding;
     int highest; /* ever sent */
     bool again;
-    int unknown, alone_wanted, invalid; /* answers so far */
-    int64_t until_ms;                   /* patience, monotonic */
+    int unknown, retry_alone, invalid; /* answers so far */
+    int64_t until_ms;                  /* patience, monotonic */
 };
 struct log_sender *log_sender_new(struct tb_log_writer *writer, int count, int key_count,
                                   struct fake_random *random, int64_t patience_ms);

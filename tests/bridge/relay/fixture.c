@@ -93,7 +93,7 @@ static enum tb_code script_poll(struct tb_log_writer *writer, int64_t wait_ms,
             no = TB_INVALID;
         ret_acks[n++] = (struct tb_log_ack){.tag = row,
                                             .code = ok ? TB_OK : no,
-                                            .alone_wanted = row_of[row].refused && !script.alone};
+                                            .retry_alone = row_of[row].refused && !script.alone};
         script.pending_count--;
         for (; i < script.pending_count; i++) {
             script.pending[i] = script.pending[i + 1];

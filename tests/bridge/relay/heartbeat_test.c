@@ -8,7 +8,7 @@
 
 static struct fixture f;
 static struct tb_outbox_reader *outbox;
-static struct tb_heartbeats beats;
+static struct tb_heartbeat_sender beats;
 
 /* What was sent last, and what comes of it. */
 static struct {
@@ -65,17 +65,17 @@ static void setup(void)
     fixture_open(&f);
     ck_ok(tb_outbox_reader_open(f.path, &outbox, &err));
     out.base.ops = &out_ops;
-    beats = (struct tb_heartbeats){.node = "till1",
-                                   .version = "1.2.3",
-                                   .cursor_name = TB_CURSOR_KAFKA,
-                                   .outbox = outbox,
-                                   .writer = &out.base,
-                                   .clock = &f.clock.clock};
+    beats = (struct tb_heartbeat_sender){.node = "till1",
+                                         .version = "1.2.3",
+                                         .cursor_name = TB_CURSOR_KAFKA,
+                                         .outbox = outbox,
+                                         .writer = &out.base,
+                                         .clock = &f.clock.clock};
 }
 
 static void teardown(void)
 {
-    tb_heartbeats_release(&beats);
+    tb_heartbeat_sender_release(&beats);
     tb_outbox_reader_free(outbox);
     fixture_release(&f);
 }
@@ -86,7 +86,7 @@ static void pass(int64_t ms, bool connected)
     int64_t until_ms = f.clock.wall_ms + ms;
 
     while (f.clock.wall_ms < until_ms) {
-        int64_t wait_ms = tb_heartbeats_step(&beats, connected);
+        int64_t wait_ms = tb_heartbeat_sender_step(&beats, connected);
 
         ck_assert_int_gt(wait_ms, 0);
         ck_assert_int_le(wait_ms, TB_HEARTBEAT_MS);
@@ -100,13 +100,13 @@ START_TEST(at_once_and_every_half_minute)
 {
     pass(120000, false);
     ck_assert_int_eq(out.appends, 0);
-    (void)tb_heartbeats_step(&beats, true);
+    (void)tb_heartbeat_sender_step(&beats, true);
     ck_assert_int_eq(out.appends, 1);
     pass(300000, true);
     ck_assert_int_eq(out.appends, 10);
     ck_assert_uint_ge(beats.sent, 9);
     pass(1000, false);
-    (void)tb_heartbeats_step(&beats, true);
+    (void)tb_heartbeat_sender_step(&beats, true);
     ck_assert_int_eq(out.appends, 11);
 }
 END_TEST
@@ -135,9 +135,9 @@ START_TEST(figures_are_of_the_moment)
             fake_clock_advance(&f.clock, 1000);
             (void)tb_writer_step(f.writer);
         }
-        (void)tb_heartbeats_step(&beats, false);
-        (void)tb_heartbeats_step(&beats, true);
-        (void)tb_heartbeats_step(&beats, false);
+        (void)tb_heartbeat_sender_step(&beats, false);
+        (void)tb_heartbeat_sender_step(&beats, true);
+        (void)tb_heartbeat_sender_step(&beats, false);
         ck_assert_str_eq(out.key, "till1");
         ck_ok(tb_json_parse(tb_str_of(out.value), 4, &root, &err));
         ck_assert(tb_str_eq(tb_json_string(tb_json_get(root, "node")), TB_STR("till1")));

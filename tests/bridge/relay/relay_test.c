@@ -21,13 +21,13 @@ START_TEST(everything_arrives)
         script.poll_fails = (unsigned)fake_random_below(&script.random, 100);
         for (int i = 0; i < 60; i++) {
             if (happens(50))
-                tb_relay_hold(relay, true);
+                tb_relay_set_offline(relay, true);
             else if (happens(200))
-                tb_relay_hold(relay, false);
-            bool held = tb_relay_state(relay) == TB_RELAY_HELD;
+                tb_relay_set_offline(relay, false);
+            bool held = tb_relay_state(relay) == TB_RELAY_OFFLINE;
             int appends = script.appends;
             step();
-            if (held && tb_relay_state(relay) == TB_RELAY_HELD)
+            if (held && tb_relay_state(relay) == TB_RELAY_OFFLINE)
                 ck_assert_int_eq(script.appends, appends);
         }
         if (happens(300)) { /* a crash: what was in flight is lost or not, the cursor is old */
@@ -37,7 +37,7 @@ START_TEST(everything_arrives)
             open_relay(&script.base, false);
         }
     }
-    tb_relay_hold(relay, false);
+    tb_relay_set_offline(relay, false);
     script_calm();
     drain();
     check_all_in_order();
@@ -89,14 +89,14 @@ START_TEST(held_sends_nothing)
     for (int i = 0; i < 20; i++)
         ck_assert_int_gt(step(), 0);
     ck_assert_int_eq(script.appends, 0);
-    ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_HELD);
+    ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_OFFLINE);
     int64_t since_ms = tb_relay_since_ms(relay);
     fake_clock_advance(&f.clock, 1000);
-    tb_relay_hold(relay, false);
+    tb_relay_set_offline(relay, false);
     drain();
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_RUNNING);
     ck_assert_int_gt(tb_relay_since_ms(relay), since_ms);
-    tb_relay_hold(relay, true);
+    tb_relay_set_offline(relay, true);
     step();
     add_rows(1);
     for (int i = 0; i < 20; i++)
@@ -130,12 +130,12 @@ START_TEST(acknowledgements_count_while_held)
     add_rows(5);
     script.hold_back = 1000;
     step();
-    tb_relay_hold(relay, true);
+    tb_relay_set_offline(relay, true);
     step();
     ck_assert_int_eq(cursor, 0);
     script_calm();
     drain();
-    ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_HELD);
+    ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_OFFLINE);
     ck_assert_int_eq(script.appends, 5);
 }
 END_TEST

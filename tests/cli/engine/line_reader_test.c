@@ -25,53 +25,53 @@ static void feed(const char *bytes, size_t len)
     ck_assert_int_eq(write(fds[1], bytes, len), (ssize_t)len);
 }
 
-static void ck_line(struct tb_lines *lines, int64_t number, const char *text)
+static void ck_line(struct tb_line_reader *lines, int64_t number, const char *text)
 {
     struct tb_error err = {0};
     struct tb_str line;
 
-    ck_assert_int_eq(tb_lines_next(lines, &line, &err), TB_LINE);
+    ck_assert_int_eq(tb_line_reader_next(lines, &line, &err), TB_LINE_READ);
     ck_assert_int_eq(lines->number, number);
     ck_assert_uint_eq(line.len, strlen(text));
     ck_assert_mem_eq(line.ptr, text, line.len);
 }
 
-static void ck_result(struct tb_lines *lines, enum tb_line_result expected)
+static void ck_result(struct tb_line_reader *lines, enum tb_line_result expected)
 {
     struct tb_error err = {0};
     struct tb_str line;
 
-    ck_assert_int_eq(tb_lines_next(lines, &line, &err), expected);
+    ck_assert_int_eq(tb_line_reader_next(lines, &line, &err), expected);
 }
 
 START_TEST(marks_and_empty_lines_are_not_content)
 {
     static const char text[] = "\xef\xbb\xbf{1}\r\n\n \t\n{4}\n\r\n{6}";
-    struct tb_lines lines;
+    struct tb_line_reader lines;
 
     feed(text, sizeof text - 1);
-    tb_lines_init(&lines, fds[0], LINE_MAX_BYTES);
+    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     ck_line(&lines, 1, "{1}");
     ck_line(&lines, 4, "{4}");
-    ck_result(&lines, TB_LINE_LATER); /* {6} may go on */
+    ck_result(&lines, TB_LINE_NOT_YET); /* {6} may go on */
     feed("+", 1);
     close(fds[1]);
     ck_line(&lines, 6, "{6}+");
     ck_result(&lines, TB_LINE_END);
     ck_result(&lines, TB_LINE_END);
     ck_assert_int_eq(lines.consumed_bytes, (int64_t)sizeof text);
-    tb_lines_release(&lines);
+    tb_line_reader_release(&lines);
     ck_assert_int_eq(pipe(fds), 0);
 }
 END_TEST
 
 START_TEST(a_line_of_the_limit_passes_and_one_more_does_not)
 {
-    struct tb_lines lines;
+    struct tb_line_reader lines;
     char text[LINE_MAX_BYTES + 2];
 
     memset(text, 'x', sizeof text);
-    tb_lines_init(&lines, fds[0], LINE_MAX_BYTES);
+    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     text[LINE_MAX_BYTES] = '\r';
     text[LINE_MAX_BYTES + 1] = '\n';
     feed(text, sizeof text);
@@ -82,21 +82,21 @@ START_TEST(a_line_of_the_limit_passes_and_one_more_does_not)
     ck_result(&lines, TB_LINE_TOO_LONG);
     feed("{3}\n", 4);
     ck_line(&lines, 3, "{3}");
-    tb_lines_release(&lines);
+    tb_line_reader_release(&lines);
 }
 END_TEST
 
 /* Ten thousand times the limit in one line takes no more memory than a few. */
 START_TEST(an_endless_line_is_skipped_in_bounded_memory)
 {
-    struct tb_lines lines;
+    struct tb_line_reader lines;
     char part[1000];
 
     memset(part, 'x', sizeof part);
-    tb_lines_init(&lines, fds[0], LINE_MAX_BYTES);
+    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     for (int i = 0; i < 1000; i++) {
         feed(part, sizeof part);
-        ck_result(&lines, TB_LINE_LATER);
+        ck_result(&lines, TB_LINE_NOT_YET);
     }
     ck_assert_uint_lt(lines.pending.cap, 1 << 18);
     feed("\n{2}\n", 5);
@@ -106,7 +106,7 @@ START_TEST(an_endless_line_is_skipped_in_bounded_memory)
     close(fds[1]);
     ck_result(&lines, TB_LINE_TOO_LONG); /* the last one has no newline */
     ck_result(&lines, TB_LINE_END);
-    tb_lines_release(&lines);
+    tb_line_reader_release(&lines);
     ck_assert_int_eq(pipe(fds), 0);
 }
 END_TEST
@@ -115,7 +115,7 @@ END_TEST
 START_TEST(tearing_changes_nothing)
 {
     struct fake_random random;
-    struct tb_lines lines;
+    struct tb_line_reader lines;
     int64_t expected = 0;
     char text[400];
     size_t len = 0;
@@ -123,7 +123,7 @@ START_TEST(tearing_changes_nothing)
     fake_random_init(&random, test_seed(7) + (uint64_t)_i);
     for (int n = 1; n <= 20; n++)
         len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", n);
-    tb_lines_init(&lines, fds[0], LINE_MAX_BYTES);
+    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     for (size_t at = 0; at < len;) {
         size_t part = 1 + fake_random_below(&random, 30);
         struct tb_error err = {0};
@@ -133,7 +133,7 @@ START_TEST(tearing_changes_nothing)
         part = part < len - at ? part : len - at;
         feed(text + at, part);
         at += part;
-        while (tb_lines_next(&lines, &line, &err) == TB_LINE) {
+        while (tb_line_reader_next(&lines, &line, &err) == TB_LINE_READ) {
             snprintf(wanted, sizeof wanted, "line %d", (int)++expected);
             ck_assert_int_eq(lines.number, expected);
             ck_assert(tb_str_eq(line, tb_str_of(wanted)));
@@ -141,7 +141,7 @@ START_TEST(tearing_changes_nothing)
     }
     ck_assert_int_eq(expected, 20);
     ck_assert_int_eq(lines.consumed_bytes, (int64_t)len);
-    tb_lines_release(&lines);
+    tb_line_reader_release(&lines);
 }
 END_TEST
 

@@ -182,19 +182,20 @@ END_TEST
 START_TEST(letters_are_dropped_by_the_views_owner)
 {
     struct tb_record broken = {.key = TB_STR("k"), .value = TB_STR("{")};
-    struct tb_letter_place place = {.partition = tb_log_partition(broken.key, TB_LOG_PARTITIONS)};
+    struct tb_dead_letter_position place = {.partition =
+                                                tb_log_partition(broken.key, TB_LOG_PARTITIONS)};
     struct tb_log_ack ack;
     struct tb_error err = {0};
     size_t got = 0;
 
     history_make(&f.history, &f.fake, &(struct history_options){.orders = 50});
-    ck_assert_int_eq(tb_consumer_drop(f.consumer, place, 20000, &err), TB_NOT_FOUND);
+    ck_assert_int_eq(tb_consumer_drop_dead_letter(f.consumer, place, 20000, &err), TB_NOT_FOUND);
     ck_ok(f.writer->ops->append(f.writer, &broken, 1, &err));
     ck_ok(f.writer->ops->poll(f.writer, 1000, &ack, 1, &got, &err));
     wait_until_seen(1);
     for (size_t i = 0; i < f.history.record_count; i++) {
         append(i, i + 1);
-        ck_ok(tb_consumer_drop(f.consumer, place, 20000, &err));
+        ck_ok(tb_consumer_drop_dead_letter(f.consumer, place, 20000, &err));
     }
     wait_until_seen(1 + f.history.record_count);
     check_view();

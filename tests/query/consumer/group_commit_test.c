@@ -449,13 +449,13 @@ START_TEST(a_flood_of_dead_letters_stops_reading)
         step(0);
     ck_assert(tb_consumer_stats(f.consumers[0])->stopped);
     ck_assert(tb_consumer_stats(f.consumers[0])->failing);
-    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_A_MINUTE);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE);
     ck_assert_ptr_nonnull(strstr(f.last.text, "dead letters within a minute"));
     polls = member->polls;
     fake_clock_advance(&f.clock, 3600000); /* time alone mends nothing */
     for (int i = 0; i < 50; i++)
         step(0);
-    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_A_MINUTE);
+    ck_assert_uint_eq(f.letters[0].kept_count, TB_DEAD_LETTERS_PER_MINUTE);
     ck_assert_uint_gt(member->polls, polls + 40); /* it keeps its partitions */
     ck_assert(!all_committed());
     restart(0); /* somebody has looked at it */

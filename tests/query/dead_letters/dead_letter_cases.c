@@ -18,7 +18,7 @@ void letters_bed_release(struct letters_bed *bed)
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view *view = ctx;
 
@@ -75,10 +75,10 @@ static struct tb_record change(struct letters_bed *bed, const char *order_id, in
         (struct tb_header){TB_STR("ce_type"), TB_STR("OrderAddressChanged.v1")};
     if (letter >= 0)
         headers[record.header_count++] = (struct tb_header){
-            TB_STR(TB_HEADER_MENDED), text(bed, TOPIC "-0-%lld", (long long)letter)};
+            TB_STR(TB_HEADER_REPLAY_OF), text(bed, TOPIC "-0-%lld", (long long)letter)};
     if (followed)
         headers[record.header_count++] =
-            (struct tb_header){TB_STR(TB_HEADER_FOLLOWED), TB_STR("1")};
+            (struct tb_header){TB_STR(TB_HEADER_REDRIVEN), TB_STR("1")};
     return record;
 }
 
@@ -94,11 +94,11 @@ static void place(struct letters_bed *bed, char ret_order_id[TB_UUID_SIZE])
     memcpy(ret_order_id, event.order_id, TB_UUID_SIZE);
 }
 
-static struct tb_letter letter_at(struct letters_bed *bed, int32_t partition, int64_t offset)
+static struct tb_dead_letter letter_at(struct letters_bed *bed, int32_t partition, int64_t offset)
 {
-    const struct tb_letter_place place = {partition, offset};
+    const struct tb_dead_letter_position place = {partition, offset};
     struct tb_error err = {0};
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
 
     ck_ok(bed->reader->ops->letter(bed->reader, place, &bed->arena, &letter, &err));
     ck_assert_int_eq(letter.place.partition, partition);
@@ -111,16 +111,18 @@ static int64_t open_count(struct letters_bed *bed)
     struct tb_error err = {0};
     int64_t open = -1;
 
-    ck_ok(bed->reader->ops->dead_letter_count(bed->reader, &open, &err));
+    ck_ok(bed->reader->ops->count_dead_letters(bed->reader, &open, &err));
     return open;
 }
 
-static void check_standing(struct letters_bed *bed, int64_t offset, enum tb_letter_status status,
-                           int64_t attempts, int64_t follows, int64_t changed_at_ms)
+static void check_standing(struct letters_bed *bed, int64_t offset,
+                           enum tb_dead_letter_status status, int64_t attempts, int64_t follows,
+                           int64_t changed_at_ms)
 {
-    struct tb_letter letter = letter_at(bed, 0, offset);
+    struct tb_dead_letter letter = letter_at(bed, 0, offset);
 
-    ck_assert_str_eq(tb_letter_status_name(letter.status), tb_letter_status_name(status));
+    ck_assert_str_eq(tb_dead_letter_status_name(letter.status),
+                     tb_dead_letter_status_name(status));
     ck_assert_int_eq(letter.attempts, attempts);
     ck_assert_int_eq(letter.follows, follows);
     ck_assert_int_eq(letter.changed_at_ms, changed_at_ms);
@@ -137,7 +139,7 @@ static void one_letter_for_all_attempts(struct letters_bed *bed)
     put(bed, &first);
     for (int twice = 0; twice < 2; twice++) {
         feed(bed, &first, 1, START + 10);
-        check_standing(bed, first.offset, TB_LETTER_OPEN, 1, 0, START + 10);
+        check_standing(bed, first.offset, TB_DEAD_LETTER_OPEN, 1, 0, START + 10);
         ck_assert_int_eq(open_count(bed), 1);
         ck_assert_int_eq(letter_at(bed, 0, first.offset).version, 3);
     }
@@ -146,12 +148,12 @@ static void one_letter_for_all_attempts(struct letters_bed *bed)
         put(bed, &again);
         for (int twice = 0; twice < 2; twice++) {
             feed(bed, &again, 1, START + 10 + n);
-            check_standing(bed, first.offset, TB_LETTER_OPEN, 1 + n, n - 1, START + 10 + n);
+            check_standing(bed, first.offset, TB_DEAD_LETTER_OPEN, 1 + n, n - 1, START + 10 + n);
         }
     }
     again = change(bed, id, 3, first.offset, false);
     feed(bed, put(bed, &again), 1, START + 20);
-    check_standing(bed, first.offset, TB_LETTER_OPEN, 5, 0, START + 20);
+    check_standing(bed, first.offset, TB_DEAD_LETTER_OPEN, 5, 0, START + 20);
     ck_assert_int_eq(letter_at(bed, 0, first.offset).dead_at_ms, START + 10);
 
     missing = change(bed, id, 2, -1, false);
@@ -160,11 +162,11 @@ static void one_letter_for_all_attempts(struct letters_bed *bed)
     put(bed, &again);
     for (int twice = 0; twice < 2; twice++) {
         feed(bed, &again, 1, START + 40 + twice);
-        check_standing(bed, first.offset, TB_LETTER_REPLAYED, 5, 0, START + 40);
+        check_standing(bed, first.offset, TB_DEAD_LETTER_REPLAYED, 5, 0, START + 40);
         ck_assert_int_eq(open_count(bed), 0);
     }
     feed(bed, &first, 1, START + 50); /* the log from its start again */
-    check_standing(bed, first.offset, TB_LETTER_REPLAYED, 5, 0, START + 40);
+    check_standing(bed, first.offset, TB_DEAD_LETTER_REPLAYED, 5, 0, START + 40);
 }
 
 /* A record that is too large to be kept leaves nothing of the one before it: a value beside other
@@ -207,9 +209,9 @@ static void one_batch_may_hold_a_whole_life(struct letters_bed *bed)
     for (int i = 1; i < 5; i++)
         put(bed, &records[i]);
     feed(bed, records, 3, START + 10);
-    check_standing(bed, letter, TB_LETTER_OPEN, 3, 1, START + 10);
+    check_standing(bed, letter, TB_DEAD_LETTER_OPEN, 3, 1, START + 10);
     feed(bed, records, 5, START + 11);
-    check_standing(bed, letter, TB_LETTER_REPLAYED, 3, 1, START + 11);
+    check_standing(bed, letter, TB_DEAD_LETTER_REPLAYED, 3, 1, START + 11);
 }
 
 /* A letter that expired while its record was on its way again is there again. */
@@ -224,18 +226,19 @@ static void a_letter_that_is_gone_comes_back(struct letters_bed *bed)
     record = change(bed, id, 3, -1, false);
     letter = put(bed, &record)->offset;
     feed(bed, &record, 1, START + 10);
-    ck_ok(bed->view->ops->expire_dead(bed->view, START + 11, 10, &removed, &err));
+    ck_ok(bed->view->ops->expire_dead_letters(bed->view, START + 11, 10, &removed, &err));
     ck_assert_int_eq(removed, 1);
     record = change(bed, id, 3, letter, false);
     feed(bed, put(bed, &record), 1, START + 20);
-    check_standing(bed, letter, TB_LETTER_OPEN, 1, 0, START + 20);
+    check_standing(bed, letter, TB_DEAD_LETTER_OPEN, 1, 0, START + 20);
     ck_assert_int_eq(letter_at(bed, 0, letter).dead_at_ms, START + 20);
-    ck_ok(bed->view->ops->expire_dead(bed->view, START + 21, 10, &removed, &err));
+    ck_ok(bed->view->ops->expire_dead_letters(bed->view, START + 21, 10, &removed, &err));
     record = change(bed, id, 2, letter, false); /* applied, and nobody knows the letter any more */
     feed(bed, put(bed, &record), 1, START + 30);
     ck_assert_int_eq(open_count(bed), 0);
-    ck_assert_int_eq(bed->reader->ops->letter(bed->reader, (struct tb_letter_place){0, letter},
-                                              &bed->arena, &(struct tb_letter){0}, &err),
+    ck_assert_int_eq(bed->reader->ops->letter(bed->reader,
+                                              (struct tb_dead_letter_position){0, letter},
+                                              &bed->arena, &(struct tb_dead_letter){0}, &err),
                      TB_NOT_FOUND);
 }
 
@@ -243,8 +246,8 @@ static enum tb_code drop(struct letters_bed *bed, int32_t partition, int64_t off
 {
     struct tb_error err = {0};
 
-    return bed->view->ops->drop_letter(bed->view, (struct tb_letter_place){partition, offset},
-                                       at_ms, &err);
+    return bed->view->ops->drop_dead_letter(
+        bed->view, (struct tb_dead_letter_position){partition, offset}, at_ms, &err);
 }
 
 #define DAY_MS INT64_C(86400000)
@@ -256,7 +259,7 @@ struct ages {
     int64_t oldest_ms;
 };
 
-static bool note_age(void *ctx, const struct tb_letter *letter)
+static bool note_age(void *ctx, const struct tb_dead_letter *letter)
 {
     struct ages *ages = ctx;
 
@@ -273,7 +276,7 @@ static void expire_all(struct letters_bed *bed, int64_t before_ms)
 
     do {
         removed = 0;
-        ck_ok(bed->view->ops->expire_dead(bed->view, before_ms, 3, &removed, &err));
+        ck_ok(bed->view->ops->expire_dead_letters(bed->view, before_ms, 3, &removed, &err));
     } while (removed == 3);
 }
 
@@ -283,7 +286,7 @@ static void expire_all(struct letters_bed *bed, int64_t before_ms)
 static void letters_level_off(struct letters_bed *bed)
 {
     struct tb_record records[DEATHS_A_DAY];
-    struct tb_letter_filter filter = {.limit = DEATHS_A_DAY * (KEEP_DAYS + 2)};
+    struct tb_dead_letter_filter filter = {.limit = DEATHS_A_DAY * (KEEP_DAYS + 2)};
     struct tb_error err = {0};
     char id[TB_UUID_SIZE];
     bool more = false;
@@ -323,17 +326,17 @@ static void what_is_dropped_may_come_back(struct letters_bed *bed)
     ck_assert_int_eq(drop(bed, 1, letter, START + 11), TB_NOT_FOUND);
     ck_assert_int_eq(drop(bed, 0, letter, START + 12), TB_OK);
     ck_assert_int_eq(drop(bed, 0, letter, START + 13), TB_OK);
-    check_standing(bed, letter, TB_LETTER_DROPPED, 1, 0, START + 12);
+    check_standing(bed, letter, TB_DEAD_LETTER_DROPPED, 1, 0, START + 12);
     ck_assert_int_eq(open_count(bed), 0);
     record = change(bed, id, 3, letter, false); /* somebody tried to mend it after all */
     feed(bed, put(bed, &record), 1, START + 20);
-    check_standing(bed, letter, TB_LETTER_OPEN, 2, 0, START + 20);
+    check_standing(bed, letter, TB_DEAD_LETTER_OPEN, 2, 0, START + 20);
     ck_assert_int_eq(drop(bed, 0, letter, START + 21), TB_OK);
     record = change(bed, id, 2, letter, false);
     feed(bed, put(bed, &record), 1, START + 30);
-    check_standing(bed, letter, TB_LETTER_REPLAYED, 2, 0, START + 30);
+    check_standing(bed, letter, TB_DEAD_LETTER_REPLAYED, 2, 0, START + 30);
     ck_assert_int_eq(drop(bed, 0, letter, START + 31), TB_CONFLICT);
-    check_standing(bed, letter, TB_LETTER_REPLAYED, 2, 0, START + 30);
+    check_standing(bed, letter, TB_DEAD_LETTER_REPLAYED, 2, 0, START + 30);
 }
 
 /* Any bytes, absent ones too, and of the record that was sent last. */
@@ -342,13 +345,13 @@ static void a_letter_holds_its_record(struct letters_bed *bed)
     struct tb_header headers[] = {{TB_STR("x"), {0}},
                                   {TB_STR("y"), TB_STR("")},
                                   {TB_STR("\xff\0"), TB_STR("\0\1")},
-                                  {TB_STR(TB_HEADER_MENDED), TB_STR(TOPIC "-0-0")}};
+                                  {TB_STR(TB_HEADER_REPLAY_OF), TB_STR(TOPIC "-0-0")}};
     struct tb_record first = {
         .key = TB_STR("k\0k"), .value = TB_STR("{\xff"), .headers = headers, .header_count = 3};
     struct tb_record second = {.headers = headers + 3, .header_count = 1};
     struct tb_record third = {
         .key = TB_STR(""), .value = TB_STR(""), .headers = headers + 3, .header_count = 1};
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
 
     feed(bed, put(bed, &first), 1, START);
     letter = letter_at(bed, 0, 0);
@@ -375,13 +378,13 @@ static void a_letter_holds_its_record(struct letters_bed *bed)
 
 #define LETTERS 80
 struct model {
-    struct tb_letter letters[LETTERS]; /* in the order of a list */
+    struct tb_dead_letter letters[LETTERS]; /* in the order of a list */
     char ids[4][TB_UUID_SIZE];
 };
 
 static int by_time(const void *a, const void *b)
 {
-    const struct tb_letter *x = a, *y = b;
+    const struct tb_dead_letter *x = a, *y = b;
 
     if (x->dead_at_ms != y->dead_at_ms)
         return x->dead_at_ms < y->dead_at_ms ? -1 : 1;
@@ -392,7 +395,8 @@ static int by_time(const void *a, const void *b)
 
 static int by_place(const void *a, const void *b)
 {
-    struct tb_letter x = *(const struct tb_letter *)a, y = *(const struct tb_letter *)b;
+    struct tb_dead_letter x = *(const struct tb_dead_letter *)a,
+                          y = *(const struct tb_dead_letter *)b;
 
     x.dead_at_ms = y.dead_at_ms = 0;
     return by_time(&x, &y);
@@ -407,7 +411,7 @@ static void fill(struct letters_bed *bed, struct model *model)
     for (int i = 0; i < 4; i++)
         history_uuid(&bed->random, model->ids[i]);
     for (int i = 0; i < LETTERS; i++) {
-        struct tb_letter *letter = &model->letters[i];
+        struct tb_dead_letter *letter = &model->letters[i];
         const char *type = types[fake_random_below(&bed->random, 3)];
         struct tb_header headers[] = {
             {TB_STR("ce_type"), tb_str_of(type)},
@@ -420,7 +424,7 @@ static void fill(struct letters_bed *bed, struct model *model)
             .header_count = unowned ? 1 : 2,
         };
 
-        *letter = (struct tb_letter){
+        *letter = (struct tb_dead_letter){
             .place = {record.partition, bed->next[record.partition]},
             .dead_at_ms = START + (int64_t)fake_random_below(&bed->random, 12),
             .type = tb_str_of(type),
@@ -432,12 +436,13 @@ static void fill(struct letters_bed *bed, struct model *model)
         if (fake_random_below(&bed->random, 3) == 0) {
             ck_assert_int_eq(drop(bed, letter->place.partition, letter->place.offset, START),
                              TB_OK);
-            letter->status = TB_LETTER_DROPPED;
+            letter->status = TB_DEAD_LETTER_DROPPED;
         }
     }
 }
 
-static bool matches(const struct tb_letter_filter *filter, const struct tb_letter *letter)
+static bool matches(const struct tb_dead_letter_filter *filter,
+                    const struct tb_dead_letter *letter)
 {
     return (!filter->order_id.ptr || tb_str_eq(filter->order_id, tb_str_of(letter->order_id))) &&
            (!filter->type.ptr || tb_str_eq(filter->type, letter->type)) &&
@@ -447,11 +452,11 @@ static bool matches(const struct tb_letter_filter *filter, const struct tb_lette
 }
 
 struct page {
-    struct tb_letter letters[LETTERS];
+    struct tb_dead_letter letters[LETTERS];
     size_t count, room; /* taken; more are refused */
 };
 
-static bool take(void *ctx, const struct tb_letter *letter)
+static bool take(void *ctx, const struct tb_dead_letter *letter)
 {
     struct page *page = ctx;
 
@@ -462,11 +467,12 @@ static bool take(void *ctx, const struct tb_letter *letter)
 }
 
 static void random_filter(struct letters_bed *bed, const struct model *model,
-                          struct tb_letter_filter *filter)
+                          struct tb_dead_letter_filter *filter)
 {
     static const char *const reasons[] = {"tillbox.decode", "tillbox.invalid", "tillbox.gap"};
 
-    *filter = (struct tb_letter_filter){.limit = 1 + (int)fake_random_below(&bed->random, 30)};
+    *filter =
+        (struct tb_dead_letter_filter){.limit = 1 + (int)fake_random_below(&bed->random, 30)};
     if (fake_random_below(&bed->random, 3) == 0)
         filter->order_id = tb_str_of(model->ids[fake_random_below(&bed->random, 4)]);
     if (fake_random_below(&bed->random, 3) == 0)
@@ -474,14 +480,14 @@ static void random_filter(struct letters_bed *bed, const struct model *model,
     if (fake_random_below(&bed->random, 3) == 0)
         filter->reason = tb_str_of(reasons[fake_random_below(&bed->random, 3)]);
     filter->has_status = fake_random_below(&bed->random, 2) == 0;
-    filter->status = (enum tb_letter_status)fake_random_below(&bed->random, 3);
+    filter->status = (enum tb_dead_letter_status)fake_random_below(&bed->random, 3);
     filter->has_since = fake_random_below(&bed->random, 3) == 0;
     filter->since_ms = START + (int64_t)fake_random_below(&bed->random, 14) - 1;
 }
 
 /* Page after page, some cut short by who asks: every letter that matches, once, in order. */
 static void check_pages(struct letters_bed *bed, struct model *model,
-                        struct tb_letter_filter *filter)
+                        struct tb_dead_letter_filter *filter)
 {
     bool more = true;
     size_t at = 0;
@@ -515,7 +521,7 @@ static void check_pages(struct letters_bed *bed, struct model *model,
 static void every_filter_lists_what_matches(struct letters_bed *bed)
 {
     struct model model = {0};
-    struct tb_letter_filter filter;
+    struct tb_dead_letter_filter filter;
 
     fill(bed, &model);
     for (int i = 0; i < 150; i++) {
@@ -529,17 +535,17 @@ static void every_filter_lists_what_matches(struct letters_bed *bed)
 #define ORDERS 30
 
 struct found {
-    struct tb_letter_place places[LETTERS];
+    struct tb_dead_letter_position places[LETTERS];
     size_t count, room;
 };
 
-static bool find(void *ctx, const struct tb_letter *letter)
+static bool find(void *ctx, const struct tb_dead_letter *letter)
 {
     struct found *found = ctx;
 
     if (found->count == found->room)
         return false;
-    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_LETTER_GAP)));
+    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP)));
     ck_assert_ptr_nonnull(letter->value.ptr);
     found->places[found->count++] = letter->place;
     return true;
@@ -547,11 +553,11 @@ static bool find(void *ctx, const struct tb_letter *letter)
 
 static size_t look(struct letters_bed *bed, size_t max, struct found *found)
 {
-    struct tb_letter_scan scan = {0};
+    struct tb_redrive_scan scan = {0};
     struct tb_error err = {0};
 
     do
-        ck_ok(bed->view->ops->ready_letters(bed->view, &scan, max, find, found, &err));
+        ck_ok(bed->view->ops->redrivable(bed->view, &scan, max, find, found, &err));
     while (scan.begun && found->count < found->room && found->count < max);
     return found->count;
 }
@@ -598,7 +604,7 @@ static void who_gave_up_does_not_follow(struct letters_bed *bed)
 {
     struct found found = {.room = LETTERS};
     struct tb_record record, missing;
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     char id[TB_UUID_SIZE];
     int64_t first;
 
@@ -606,20 +612,20 @@ static void who_gave_up_does_not_follow(struct letters_bed *bed)
     record = change(bed, id, 3, -1, false);
     first = put(bed, &record)->offset;
     feed(bed, &record, 1, START);
-    for (int i = 0; i < TB_LETTER_FOLLOWS_MAX; i++) {
-        ck_assert(!tb_letter_gave_up(&(struct tb_letter){.follows = i}));
+    for (int i = 0; i < TB_REDRIVES_MAX; i++) {
+        ck_assert(!tb_dead_letter_redrives_exhausted(&(struct tb_dead_letter){.follows = i}));
         record = change(bed, id, 3, first, true);
         feed(bed, put(bed, &record), 1, START);
     }
     letter = letter_at(bed, 0, first);
-    ck_assert(tb_letter_gave_up(&letter));
+    ck_assert(tb_dead_letter_redrives_exhausted(&letter));
     missing = change(bed, id, 2, -1, false);
     feed(bed, put(bed, &missing), 1, START);
     ck_assert_uint_eq(look(bed, LETTERS, &found), 0);
     record = change(bed, id, 4, first, false); /* a person's replay, and it still is too early */
     feed(bed, put(bed, &record), 1, START);
     letter = letter_at(bed, 0, first);
-    ck_assert(!tb_letter_gave_up(&letter));
+    ck_assert(!tb_dead_letter_redrives_exhausted(&letter));
 }
 
 const struct letters_case letters_cases[] = {

@@ -42,10 +42,10 @@ static void append(const struct tb_record *record)
 
 /* The log's writer: while all goes wrong it may be away, and what it took may be lost, or be
  * there twice. */
-static bool resend(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool resend(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record)
 {
     (void)ctx;
-    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_LETTER_GAP)));
+    ck_assert(tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP)));
     b.followed++;
     if (b.faulty && happens(10))
         return false;
@@ -124,11 +124,11 @@ static void fill_log(size_t orders)
 /* Letters that are there, as far as there is room. */
 #define LETTERS_MAX 2000
 struct letters {
-    struct tb_letter list[LETTERS_MAX]; /* places, reasons and statuses */
+    struct tb_dead_letter list[LETTERS_MAX]; /* places, reasons and statuses */
     size_t count;
 };
 
-static bool keep(void *ctx, const struct tb_letter *letter)
+static bool keep(void *ctx, const struct tb_dead_letter *letter)
 {
     struct letters *letters = ctx;
 
@@ -141,7 +141,7 @@ static bool keep(void *ctx, const struct tb_letter *letter)
 
 static void list(struct letters *letters)
 {
-    struct tb_letter_filter filter = {.limit = LETTERS_MAX - 1};
+    struct tb_dead_letter_filter filter = {.limit = LETTERS_MAX - 1};
     struct tb_error err = {0};
     bool more = false;
 
@@ -151,10 +151,10 @@ static void list(struct letters *letters)
 }
 
 /* A person sends a letter again, mended where it has to be. */
-static void replay(struct tb_letter_place place, bool mend)
+static void replay(struct tb_dead_letter_position place, bool mend)
 {
     struct tb_str sound = b.sound[place.partition][place.offset];
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     struct tb_record record;
     struct tb_error err = {0};
 
@@ -168,16 +168,17 @@ static void replay(struct tb_letter_place place, bool mend)
 static void meddle(struct letters *letters)
 {
     struct tb_error err = {0};
-    const struct tb_letter *letter;
+    const struct tb_dead_letter *letter;
 
     list(letters);
     if (letters->count == 0)
         return;
     letter = &letters->list[fake_random_below(&b.random, letters->count)];
     if (happens(20)) {
-        enum tb_code code = b.view->ops->drop_letter(b.view, letter->place, b.clock.wall_ms, &err);
+        enum tb_code code =
+            b.view->ops->drop_dead_letter(b.view, letter->place, b.clock.wall_ms, &err);
 
-        ck_assert_int_eq(code, letter->status == TB_LETTER_REPLAYED ? TB_CONFLICT : TB_OK);
+        ck_assert_int_eq(code, letter->status == TB_DEAD_LETTER_REPLAYED ? TB_CONFLICT : TB_OK);
     } else {
         replay(letter->place, happens(40));
     }
@@ -225,10 +226,10 @@ static void mend_all(struct letters *letters)
     list(letters);
     for (size_t left = letters->count; left > 0; left--) {
         size_t at = fake_random_below(&b.random, left);
-        struct tb_letter letter = letters->list[at];
+        struct tb_dead_letter letter = letters->list[at];
 
         letters->list[at] = letters->list[left - 1];
-        if (letter.status == TB_LETTER_DROPPED ||
+        if (letter.status == TB_DEAD_LETTER_DROPPED ||
             b.sound[letter.place.partition][letter.place.offset].ptr)
             replay(letter.place, true);
         if (happens(20))
@@ -265,11 +266,11 @@ static void check_letters(struct letters *letters)
 {
     list(letters);
     for (size_t i = 0; i < letters->count; i++) {
-        const struct tb_letter *letter = &letters->list[i];
+        const struct tb_dead_letter *letter = &letters->list[i];
 
         ck_assert_uint_lt((size_t)letter->place.offset, b.originals[letter->place.partition]);
-        ck_assert_msg(letter->status == TB_LETTER_REPLAYED, "%s at %d/%d: %.*s",
-                      tb_letter_status_name(letter->status), (int)letter->place.partition,
+        ck_assert_msg(letter->status == TB_DEAD_LETTER_REPLAYED, "%s at %d/%d: %.*s",
+                      tb_dead_letter_status_name(letter->status), (int)letter->place.partition,
                       (int)letter->place.offset, (int)letter->reason.len, letter->reason.ptr);
     }
 }

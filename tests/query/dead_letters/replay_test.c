@@ -49,17 +49,17 @@ START_TEST(a_record_is_sent_as_it_was)
                                         {TB_STR("tillbox-followed"), TB_STR("1")},
                                         {TB_STR("kafka_dlt-original-topic"), TB_STR("x")},
                                         {TB_STR("none"), {0}}};
-    struct tb_letter letter = {.place = {3, 17},
-                               .key = TB_STR("k"),
-                               .value = TB_STR("v"),
-                               .headers = headers,
-                               .header_count = 5};
+    struct tb_dead_letter letter = {.place = {3, 17},
+                                    .key = TB_STR("k"),
+                                    .value = TB_STR("v"),
+                                    .headers = headers,
+                                    .header_count = 5};
     struct tb_record record;
     struct tb_error err = {0};
 
     ck_ok(tb_replay_record(&letter, "order-events", (struct tb_str){0}, true, &arena, &record,
                            &err));
-    ck_assert(record.keep_partition && record.partition == 3);
+    ck_assert(record.fixed_partition && record.partition == 3);
     ck_assert(tb_str_eq(record.key, letter.key) && tb_str_eq(record.value, letter.value));
     ck_assert_uint_eq(record.header_count, 4);
     ck_assert(tb_str_eq(record.headers[0].value, TB_STR("id")));
@@ -81,7 +81,7 @@ START_TEST(a_record_with_too_many_headers_is_refused)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_header headers[TB_LOG_HEADERS_MAX];
-    struct tb_letter letter = {.value = TB_STR("v"), .headers = headers};
+    struct tb_dead_letter letter = {.value = TB_STR("v"), .headers = headers};
     struct tb_record record;
     struct tb_error err = {0};
 
@@ -111,7 +111,7 @@ static struct reading {
     size_t told_count;
 } r;
 
-static bool resend(void *ctx, const struct tb_letter *letter, const struct tb_record *record)
+static bool resend(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record)
 {
     struct tb_record copy;
 
@@ -198,11 +198,11 @@ START_TEST(a_chain_follows_at_once)
     begin();
     add_order(9);
     steps(1);
-    ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+    ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 7);
     fake_clock_advance(&r.clock, 5000);
     steps(20);
-    ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+    ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 0);
     ck_assert_uint_eq(r.sent, 7);
     end();
@@ -251,7 +251,7 @@ START_TEST(a_dropped_letter_holds_its_order_back)
     struct tb_error err = {0};
     struct tb_event event;
     struct tb_record record, mended;
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     int64_t open = -1;
     int32_t p;
 
@@ -268,20 +268,20 @@ START_TEST(a_dropped_letter_holds_its_order_back)
     history_record(&r.arena, &event, 2, &record);
     fake_log_add(&r.log, &record);
     steps(2);
-    ck_ok(f.view->ops->drop_letter(f.view, (struct tb_letter_place){p, 0}, 0, &err));
+    ck_ok(f.view->ops->drop_dead_letter(f.view, (struct tb_dead_letter_position){p, 0}, 0, &err));
     for (int i = 0; i < 10; i++) {
         fake_clock_advance(&r.clock, 30000);
         steps(2);
     }
     ck_assert_uint_eq(r.sent, 0);
-    ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+    ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 1);
-    ck_ok(
-        f.reader->ops->letter(f.reader, (struct tb_letter_place){p, 0}, &r.arena, &letter, &err));
+    ck_ok(f.reader->ops->letter(f.reader, (struct tb_dead_letter_position){p, 0}, &r.arena,
+                                &letter, &err));
     ck_ok(tb_replay_record(&letter, "order-events", mended.value, false, &r.arena, &record, &err));
     fake_log_add(&r.log, &record);
     steps(5);
-    ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+    ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 0);
     end();
 }

@@ -35,7 +35,7 @@ static void rebalance(struct group_member *member)
 
         if (mine && !member->holds[p]) {
             member->position[p] = log->committed[p] >= 0 ? log->committed[p] : 0;
-            member->tenure[p] = ++member->tenures;
+            member->assignment[p] = ++member->tenures;
         }
         member->holds[p] = mine;
     }
@@ -49,7 +49,7 @@ static void hand_out(struct group_member *member, int32_t partition, size_t coun
 
     member->handed_out = (char *)copies;
     member->position[partition] += (int64_t)count;
-    *ret_batch = (struct tb_log_batch){partition, copies, count, member->tenure[partition]};
+    *ret_batch = (struct tb_log_batch){partition, copies, count, member->assignment[partition]};
 }
 
 static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
@@ -219,7 +219,7 @@ static void keep(struct letter_box *box, const struct tb_record *record)
         ck_assert_ptr_nonnull(box->kept);
     }
     letter = &box->kept[box->kept_count++];
-    ck_assert(record->keep_partition);
+    ck_assert(record->fixed_partition);
     letter->partition = (int32_t)number_of(record, "kafka_dlt-original-partition");
     ck_assert_int_eq(letter->partition, record->partition);
     letter->offset = number_of(record, "kafka_dlt-original-offset");
@@ -240,7 +240,7 @@ static enum tb_code append(struct tb_log_writer *writer, const struct tb_record 
         return tb_error_set(err, TB_INVALID, "too large");
     if (box->mood == LETTERS_RANDOM) {
         ack.code = fake_random_below(box->random, 4) == 0 ? TB_UNKNOWN : TB_OK;
-        ack.alone_wanted = fake_random_below(box->random, 2) == 0;
+        ack.retry_alone = fake_random_below(box->random, 2) == 0;
     }
     if (ack.code == TB_OK || fake_random_below(box->random, 2) == 0)
         keep(box, record);

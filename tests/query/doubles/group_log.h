@@ -18,7 +18,7 @@ struct group_member {
     struct group_log *log;
     bool holds[TB_LOG_PARTITIONS]; /* in its own eyes */
     int64_t position[TB_LOG_PARTITIONS];
-    uint64_t tenure[TB_LOG_PARTITIONS], tenures;
+    uint64_t assignment[TB_LOG_PARTITIONS], tenures;
     bool paused;
     int turn;
     size_t polls;     /* calls, whatever came of them */

@@ -99,14 +99,14 @@ static void load_document(struct mem_view *mem, const char *doc, struct tb_arena
 }
 
 static enum tb_code load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct mem_view *mem = (struct mem_view *)base;
     struct mem_row *row = mem_view_row(mem, order_id);
 
     if (fails(mem, err))
         return err->code;
-    *ret_order = (struct tb_planned){0};
+    *ret_order = (struct tb_planned_order){0};
     if (!row)
         return TB_OK;
     ret_order->exists = true;
@@ -132,7 +132,7 @@ static struct mem_row *new_row(struct mem_view *mem, const char *order_id)
     return &mem->rows[mem->row_count++];
 }
 
-static void store(struct mem_view *mem, const struct tb_planned *planned)
+static void store(struct mem_view *mem, const struct tb_planned_order *planned)
 {
     struct mem_row *row = mem_view_row(mem, planned->order.order_id);
     struct tb_buf doc = {0};
@@ -166,7 +166,7 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
             if (plan->orders[i]->changed)
                 store(mem, plan->orders[i]);
         }
-        mem->letters += plan->dead_count;
+        mem->letters += plan->dead_letter_count;
         mem->next[plan->partition] = plan->next_offset;
     }
     forget_lent(mem);
@@ -184,7 +184,7 @@ static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *p
     if (fails(mem, err))
         return err->code;
     for (size_t i = 0; i < plan->order_count; i++) {
-        struct tb_planned *planned = plan->orders[i];
+        struct tb_planned_order *planned = plan->orders[i];
         struct mem_row *row = mem_view_row(mem, planned->order.order_id);
 
         if (!planned->changed || (row && row->version >= planned->order.version))
@@ -236,8 +236,8 @@ static enum tb_code sync_all(struct tb_view *base, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t limit,
-                                int64_t *ret_removed, struct tb_error *err)
+static enum tb_code expire_dead_letters(struct tb_view *base, int64_t before_ms, int64_t limit,
+                                        int64_t *ret_removed, struct tb_error *err)
 {
     struct mem_view *mem = (struct mem_view *)base;
 
@@ -253,14 +253,14 @@ static enum tb_code expire_dead(struct tb_view *base, int64_t before_ms, int64_t
 }
 
 static const struct tb_view_ops ops = {
-    .load = load, .commit = commit, .offset = offset, .expire_dead = expire_dead};
+    .load = load, .commit = commit, .offset = offset, .expire_dead_letters = expire_dead_letters};
 static const struct tb_view_ops flushed_ops = {.load = load,
                                                .commit = commit,
                                                .flush = flush,
                                                .undo = undo,
                                                .sync = sync_all,
                                                .offset = offset,
-                                               .expire_dead = expire_dead};
+                                               .expire_dead_letters = expire_dead_letters};
 
 void mem_view_init(struct mem_view *mem, bool flushed)
 {
@@ -272,7 +272,7 @@ void mem_view_init(struct mem_view *mem, bool flushed)
 void mem_view_init_guarded(struct mem_view *mem)
 {
     static const struct tb_view_ops guarded_ops = {
-        .load = load, .commit = guarded_commit, .expire_dead = expire_dead};
+        .load = load, .commit = guarded_commit, .expire_dead_letters = expire_dead_letters};
 
     *mem = (struct mem_view){.view.ops = &guarded_ops};
 }

@@ -12,7 +12,7 @@ static struct fixture {
     struct fake_clock clock;
     struct fake_random fake;
     struct group_log log;
-    struct tb_node_feed feed;
+    struct tb_heartbeat_feed feed;
     char keys[NODES][16];
     char values[NODES * BEATS][256];
     bool down;
@@ -21,7 +21,7 @@ static struct fixture {
     size_t troubles, recoveries;
 } f;
 
-static enum tb_code note(void *ctx, const struct tb_noted *list, size_t count,
+static enum tb_code note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                          struct tb_error *err)
 {
     (void)ctx;
@@ -62,11 +62,12 @@ static void setup(void)
     fake_random_init(&f.fake, test_seed(5));
     group_log_init(&f.log, &f.fake);
     f.log.committing = rises;
-    tb_node_feed_init(&f.feed, &(struct tb_node_feed_options){.reader = &f.log.members[0].reader,
-                                                              .clock = &f.clock.clock,
-                                                              .random = &f.fake.random,
-                                                              .note = note,
-                                                              .trouble = trouble});
+    tb_heartbeat_feed_init(&f.feed,
+                           &(struct tb_heartbeat_feed_options){.reader = &f.log.members[0].reader,
+                                                               .clock = &f.clock.clock,
+                                                               .random = &f.fake.random,
+                                                               .note = note,
+                                                               .trouble = trouble});
 }
 
 static void teardown(void)
@@ -108,7 +109,7 @@ static bool all_committed(void)
 
 static void step(void)
 {
-    int64_t pause_ms = tb_node_feed_step(&f.feed, 1000);
+    int64_t pause_ms = tb_heartbeat_feed_step(&f.feed, 1000);
 
     ck_assert_int_ge(pause_ms, 0);
     fake_clock_advance(&f.clock, 20 + pause_ms);

@@ -79,16 +79,17 @@ static int32_t entry_of(int64_t sequence, int store)
     char id[40];
 
     snprintf(id, sizeof id, "%d-%lld", store, (long long)sequence);
-    return tb_chunk_entry(sequence, tb_str_of(id));
+    return tb_sequence_chunk_entry(sequence, tb_str_of(id));
 }
 
-static struct tb_node_status judge(const struct tb_node *node, const struct tb_received *received,
-                                   size_t count, int64_t now_ms)
+static struct tb_node_report judge(const struct tb_node *node,
+                                   const struct tb_received_sequences *received, size_t count,
+                                   int64_t now_ms)
 {
-    struct tb_node_status status = {0};
+    struct tb_node_report status = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_node_judge("till1", node, received, count, 0, now_ms, &arena, &status, &err));
+    ck_ok(tb_node_report_make("till1", node, received, count, 0, now_ms, &arena, &status, &err));
     return status;
 }
 
@@ -97,8 +98,8 @@ static struct tb_node_status judge(const struct tb_node *node, const struct tb_r
 START_TEST(completeness_is_what_came)
 {
     static bool came[SEQUENCES + 1];
-    static struct tb_chunk chunks[SEQUENCES / TB_CHUNK_SIZE + 1];
-    struct tb_received received = {.epoch = EPOCH_A, .chunks = chunks};
+    static struct tb_sequence_chunk chunks[SEQUENCES / TB_SEQUENCE_CHUNK_SIZE + 1];
+    struct tb_received_sequences received = {.epoch = EPOCH_A, .chunks = chunks};
     size_t all = sizeof chunks / sizeof *chunks, first = 0, holes = 0;
     int64_t last = 0, next = 1;
 
@@ -113,19 +114,20 @@ START_TEST(completeness_is_what_came)
         int64_t to = from + (int64_t)fake_random_below(&fake, 500);
 
         for (int64_t s = to < SEQUENCES ? to : SEQUENCES; s >= from; s--) {
-            tb_chunk_add(&chunks[tb_chunk_of(s)], entry_of(s, 0));
+            tb_sequence_chunk_add(&chunks[tb_sequence_chunk_of(s)], entry_of(s, 0));
             came[s] = true;
             last = s > last ? s : last;
         }
     }
-    while (first < all && tb_chunk_full(&chunks[first]) && fake_random_below(&fake, 4) > 0)
+    while (first < all && tb_sequence_chunk_is_full(&chunks[first]) &&
+           fake_random_below(&fake, 4) > 0)
         first++;
     received.full_chunks = (int64_t)first;
     received.chunks += first;
     received.chunk_count = all - first;
     received.last_sequence = last;
 
-    struct tb_node_status status = judge(NULL, &received, 1, NOW_MS);
+    struct tb_node_report status = judge(NULL, &received, 1, NOW_MS);
     ck_assert_uint_eq(status.epoch_count, 1);
     while (next <= SEQUENCES && came[next])
         next++;
@@ -149,18 +151,18 @@ END_TEST
  * fingerprints that are the same by chance: of 100 numbers some differ. */
 START_TEST(another_event_of_the_same_number_is_a_fork)
 {
-    struct tb_chunk chunk = {0};
-    struct tb_received received = {
+    struct tb_sequence_chunk chunk = {0};
+    struct tb_received_sequences received = {
         .epoch = EPOCH_A, .chunks = &chunk, .chunk_count = 1, .last_sequence = 100};
 
     for (int again = 0; again < 3; again++) {
         for (int64_t s = 1; s <= 100; s++)
-            tb_chunk_add(&chunk, entry_of(s, 0));
+            tb_sequence_chunk_add(&chunk, entry_of(s, 0));
     }
     ck_assert_int_eq(chunk.forked, false);
     ck_assert_int_ne(judge(NULL, &received, 1, 0).state, TB_NODE_FORKED);
     for (int64_t s = 90; s <= 100; s++)
-        tb_chunk_add(&chunk, entry_of(s, 1));
+        tb_sequence_chunk_add(&chunk, entry_of(s, 1));
     ck_assert_int_eq(judge(NULL, &received, 1, 0).state, TB_NODE_FORKED);
 }
 END_TEST
@@ -170,14 +172,14 @@ START_TEST(a_sequence_that_goes_back_is_a_fork)
     struct tb_node node = {0};
     struct tb_heartbeat heartbeat = beat(EPOCH_A, 50, NOW_MS);
 
-    tb_node_note(&node, &heartbeat);
+    tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS).state, TB_NODE_FORKED);
     heartbeat = beat(EPOCH_A, 49, NOW_MS + 30000);
-    tb_node_note(&node, &heartbeat);
+    tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 30000).state, TB_NODE_FORKED);
     /* A store of its own mends it. */
     heartbeat = beat(EPOCH_B, 1, NOW_MS + 60000);
-    tb_node_note(&node, &heartbeat);
+    tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 60000).state, TB_NODE_FORKED);
 }
 END_TEST
@@ -190,8 +192,8 @@ START_TEST(a_late_heartbeat_is_no_fork)
 
     late.clock_ms = next.clock_ms - 1;
     late.arrived_at_ms = NOW_MS + 10;
-    tb_node_note(&node, &next);
-    tb_node_note(&node, &late);
+    tb_node_apply_heartbeat(&node, &next);
+    tb_node_apply_heartbeat(&node, &late);
     ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 10).state, TB_NODE_FORKED);
     ck_assert_int_eq(node.last.last_sequence, 50);
     ck_assert_int_eq(node.last.clock_ms, next.clock_ms);
@@ -204,16 +206,16 @@ START_TEST(two_epochs_that_take_turns_are_a_fork)
 {
     struct tb_node node = {0};
     struct tb_heartbeat a = beat(EPOCH_A, 50, NOW_MS), b = beat(EPOCH_B, 3, NOW_MS + 30000);
-    struct tb_node_status status;
+    struct tb_node_report status;
 
-    tb_node_note(&node, &a);
-    tb_node_note(&node, &b);
+    tb_node_apply_heartbeat(&node, &a);
+    tb_node_apply_heartbeat(&node, &b);
     status = judge(&node, NULL, 0, NOW_MS + 30000);
     ck_assert_int_eq(status.state, TB_NODE_BEHIND);
     ck_assert_uint_eq(status.epoch_count, 2);
     ck_assert_str_eq(status.epochs[1].epoch, EPOCH_B);
     a.arrived_at_ms = NOW_MS + 60000;
-    tb_node_note(&node, &a);
+    tb_node_apply_heartbeat(&node, &a);
     status = judge(&node, NULL, 0, NOW_MS + 60000);
     ck_assert_int_eq(status.state, TB_NODE_FORKED);
     ck_assert_uint_eq(status.epoch_count, 2);
@@ -233,7 +235,7 @@ START_TEST(epochs_are_bounded_and_the_latest_stay)
 
         snprintf(epoch, sizeof epoch, "%016d", i);
         heartbeat = beat(epoch, i, NOW_MS + i);
-        tb_node_note(&node, &heartbeat);
+        tb_node_apply_heartbeat(&node, &heartbeat);
     }
     ck_assert_uint_eq(node.epoch_count, TB_NODE_EPOCHS_MAX);
     ck_assert_str_eq(node.epochs[TB_NODE_EPOCHS_MAX - 1].epoch, "0000000000000019");
@@ -242,18 +244,19 @@ START_TEST(epochs_are_bounded_and_the_latest_stay)
 }
 END_TEST
 
-static void receive_through(struct tb_received *received, struct tb_chunk *chunks, int64_t through)
+static void receive_through(struct tb_received_sequences *received,
+                            struct tb_sequence_chunk *chunks, int64_t through)
 {
     memset(chunks, 0, 8 * sizeof *chunks);
     for (int64_t i = 0; i < 8; i++)
         chunks[i].number = i;
     for (int64_t s = 1; s <= through; s++)
-        tb_chunk_add(&chunks[tb_chunk_of(s)], entry_of(s, 0));
-    *received = (struct tb_received){.epoch = EPOCH_A,
-                                     .chunks = chunks,
-                                     .chunk_count = 8,
-                                     .last_sequence = through,
-                                     .last_at_ms = 1};
+        tb_sequence_chunk_add(&chunks[tb_sequence_chunk_of(s)], entry_of(s, 0));
+    *received = (struct tb_received_sequences){.epoch = EPOCH_A,
+                                               .chunks = chunks,
+                                               .chunk_count = 8,
+                                               .last_sequence = through,
+                                               .last_at_ms = 1};
 }
 
 /* Complete through the time of the last heartbeat that told no more than what is here; never later
@@ -261,19 +264,19 @@ static void receive_through(struct tb_received *received, struct tb_chunk *chunk
 START_TEST(complete_through_a_time_that_is_true)
 {
     struct tb_node node = {0};
-    struct tb_chunk chunks[8];
-    struct tb_received received;
+    struct tb_sequence_chunk chunks[8];
+    struct tb_received_sequences received;
     int beats = _i == 0 ? 40 : 1000;
 
     for (int i = 1; i <= beats; i++) {
         struct tb_heartbeat heartbeat = beat(EPOCH_A, 2 * i, NOW_MS + i * 30000);
 
-        tb_node_note(&node, &heartbeat);
+        tb_node_apply_heartbeat(&node, &heartbeat);
     }
     for (int64_t through = 0; through <= 2 * beats; through += 1 + beats / 50) {
         int64_t at_ms, exact_ms = NOW_MS + through / 2 * 30000 + 250;
 
-        if (through > 8 * TB_CHUNK_SIZE)
+        if (through > 8 * TB_SEQUENCE_CHUNK_SIZE)
             break;
         receive_through(&received, chunks, through);
         at_ms = judge(&node, &received, 1, NOW_MS).complete_through_at_ms;
@@ -286,7 +289,7 @@ START_TEST(complete_through_a_time_that_is_true)
             ck_assert_int_eq(at_ms, exact_ms);
     }
     ck_assert_uint_le(node.mark_count, TB_NODE_MARKS_MAX);
-    receive_through(&received, chunks, 2 * beats > 8 * TB_CHUNK_SIZE ? 0 : 2 * beats);
+    receive_through(&received, chunks, 2 * beats > 8 * TB_SEQUENCE_CHUNK_SIZE ? 0 : 2 * beats);
     if (received.last_sequence == 2 * beats)
         ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).complete_through_at_ms,
                          NOW_MS + beats * 30000 + 250);
@@ -297,15 +300,15 @@ END_TEST
 START_TEST(an_idle_node_stays_current)
 {
     struct tb_node node = {0};
-    struct tb_chunk chunks[8];
-    struct tb_received received;
-    struct tb_node_status status;
+    struct tb_sequence_chunk chunks[8];
+    struct tb_received_sequences received;
+    struct tb_node_report status;
 
     receive_through(&received, chunks, 10);
     for (int i = 0; i < 200; i++) {
         struct tb_heartbeat heartbeat = beat(EPOCH_A, 10, NOW_MS + i * 30000);
 
-        tb_node_note(&node, &heartbeat);
+        tb_node_apply_heartbeat(&node, &heartbeat);
         status = judge(&node, &received, 1, NOW_MS + i * 30000);
         ck_assert_int_eq(status.state, TB_NODE_CURRENT);
         ck_assert_int_eq(status.complete_through_at_ms, NOW_MS + i * 30000 + 250);
@@ -319,16 +322,16 @@ END_TEST
 START_TEST(behind_while_anything_is_missing)
 {
     struct tb_node node = {0};
-    struct tb_chunk chunks[8];
-    struct tb_received received;
+    struct tb_sequence_chunk chunks[8];
+    struct tb_received_sequences received;
     struct tb_heartbeat heartbeat = beat(EPOCH_A, 10, NOW_MS);
 
     receive_through(&received, chunks, 10);
     heartbeat.pending = 1;
-    tb_node_note(&node, &heartbeat);
+    tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
     heartbeat.pending = 0;
-    tb_node_note(&node, &heartbeat);
+    tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_CURRENT);
     receive_through(&received, chunks, 9);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);

@@ -267,11 +267,11 @@ void centrals_read_on(struct centrals *all)
     }
 }
 
-struct tb_rebuild_figures *central_figures(struct one_central *one)
+struct tb_rebuild_progress *central_figures(struct one_central *one)
 {
-    static struct tb_rebuild_figures figures;
+    static struct tb_rebuild_progress figures;
 
-    tb_rebuild_get(one->rebuild, &figures);
+    tb_rebuild_get_progress(one->rebuild, &figures);
     return &figures;
 }
 
@@ -306,11 +306,11 @@ void centrals_check(struct centrals *all)
 
 int64_t centrals_served(struct centrals *all)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     struct tb_mongo_served served;
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_take(all->db.mongo, &lease, &err));
+    ck_ok(tb_mongo_client_acquire(all->db.mongo, &lease, &err));
     ck_ok(tb_mongo_read_served(&lease, &served, &err));
     return served.names.generation;
 }

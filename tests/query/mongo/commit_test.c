@@ -39,7 +39,7 @@ static void teardown(void)
 START_TEST(an_order_is_loaded_as_it_was_written)
 {
     struct tb_error err = {0};
-    struct tb_planned loaded = {0};
+    struct tb_planned_order loaded = {0};
     struct tb_event event;
     struct tb_record record;
 
@@ -69,7 +69,7 @@ END_TEST
 START_TEST(a_stub_is_kept_and_not_served)
 {
     struct tb_error err = {0};
-    struct tb_planned loaded = {0};
+    struct tb_planned_order loaded = {0};
     char order_id[TB_UUID_SIZE], value[200];
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v9")}};
     struct tb_record record = {.headers = headers, .header_count = 1};
@@ -238,18 +238,18 @@ START_TEST(dead_letters_are_kept_once_and_expire)
         mongo_plan(f.view, &f.plan, 4, records, 5, true);
         f.plan.planned_at_ms += again;
         mongo_commit(f.view, &f.plan);
-        ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+        ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
         ck_assert_int_eq(open, 5);
     }
     ck_assert_int_eq(mongo_db_count(&f.db, "dead_letters",
                                     "{\"_id\":\"order-events-4-3\",\"reason\":\"tillbox.decode\","
                                     "\"partition\":4,\"offset\":3,\"attempts\":1}"),
                      1);
-    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS, 100, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, HISTORY_START_MS, 100, &removed, &err));
     ck_assert_int_eq(removed, 0);
-    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
     ck_assert_int_eq(removed, 3);
-    ck_ok(f.view->ops->expire_dead(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, HISTORY_START_MS + 1, 3, &removed, &err));
     ck_assert_int_eq(removed, 2);
 }
 END_TEST

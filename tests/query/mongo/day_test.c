@@ -8,8 +8,8 @@
 
 static struct tb_arena arena;
 static struct fake_random fake;
-static struct tb_plan_change changes[PARTITIONS][RECORDS];
-static struct tb_planned planned;
+static struct tb_plan_sales_delta changes[PARTITIONS][RECORDS];
+static struct tb_planned_order planned;
 
 static void setup(void)
 {
@@ -28,7 +28,7 @@ static void make_changes(void)
 
         for (int i = 0; i < RECORDS; i++) {
             offset += 1 + (int64_t)fake_random_below(&fake, 5);
-            changes[p][i] = (struct tb_plan_change){
+            changes[p][i] = (struct tb_plan_sales_delta){
                 .planned = &planned,
                 .offset = offset,
                 .orders = (int64_t)fake_random_below(&fake, 2),
@@ -40,7 +40,7 @@ static void make_changes(void)
     }
 }
 
-static bool is_late(const struct tb_plan_change *change)
+static bool is_late(const struct tb_plan_sales_delta *change)
 {
     return change->offset % 3 == 0;
 }
@@ -52,7 +52,7 @@ static void check_sum(const struct tb_sales_day *day, const bool held[PARTITIONS
 
     for (int p = 0; p < PARTITIONS; p++) {
         for (int i = 0; i < RECORDS; i++) {
-            const struct tb_plan_change *change = &changes[p][i];
+            const struct tb_plan_sales_delta *change = &changes[p][i];
 
             if (!held[p][i])
                 continue;
@@ -118,7 +118,7 @@ END_TEST
 START_TEST(what_is_not_held_is_not_taken_out)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
-    struct tb_plan_change change = {.planned = &planned, .offset = 7, .orders = 1};
+    struct tb_plan_sales_delta change = {.planned = &planned, .offset = 7, .orders = 1};
     struct tb_error err = {0};
 
     ck_ok(tb_sales_undo(&day, 0, &change, false, &arena, &err));
@@ -136,20 +136,20 @@ END_TEST
 START_TEST(who_is_late_is_fenced_off)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
-    struct tb_plan_change change = {.planned = &planned, .offset = 7, .orders = 1};
+    struct tb_plan_sales_delta change = {.planned = &planned, .offset = 7, .orders = 1};
     struct tb_error err = {0};
 
-    ck_ok(tb_sales_claim(&day, 0, 0, &arena, &err)); /* a view that nobody else writes */
+    ck_ok(tb_sales_check_fence(&day, 0, 0, &arena, &err)); /* a view that nobody else writes */
     ck_assert_int_eq(day.changes, 0);
-    ck_ok(tb_sales_claim(&day, 0, 5, &arena, &err));
+    ck_ok(tb_sales_check_fence(&day, 0, 5, &arena, &err));
     ck_assert_int_eq(day.changes, 1); /* stored, also if nothing else changes */
     ck_ok(tb_sales_add(&day, 0, &change, false, &arena, &err));
-    ck_ok(tb_sales_claim(&day, 0, 5, &arena, &err));
+    ck_ok(tb_sales_check_fence(&day, 0, 5, &arena, &err));
     ck_assert_int_eq(day.changes, 2);
-    ck_assert_int_eq(tb_sales_claim(&day, 0, 4, &arena, &err), TB_BUSY);
-    ck_ok(tb_sales_claim(&day, 0, 0, &arena, &err));
-    ck_ok(tb_sales_claim(&day, 1, 4, &arena, &err));
-    ck_ok(tb_sales_claim(&day, 0, 6, &arena, &err));
+    ck_assert_int_eq(tb_sales_check_fence(&day, 0, 4, &arena, &err), TB_BUSY);
+    ck_ok(tb_sales_check_fence(&day, 0, 0, &arena, &err));
+    ck_ok(tb_sales_check_fence(&day, 1, 4, &arena, &err));
+    ck_ok(tb_sales_check_fence(&day, 0, 6, &arena, &err));
     ck_assert_int_eq(day.changes, 4);
 }
 END_TEST
@@ -157,7 +157,7 @@ END_TEST
 START_TEST(a_sum_beyond_64_bits_is_refused)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
-    struct tb_plan_change change = {
+    struct tb_plan_sales_delta change = {
         .planned = &planned, .offset = 1, .orders = 1, .total_minor = INT64_MAX - 5};
     struct tb_error err = {0};
 
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(what_was_undone_is_bounded)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
-    struct tb_plan_change change = {.planned = &planned, .orders = 1};
+    struct tb_plan_sales_delta change = {.planned = &planned, .orders = 1};
     struct tb_error err = {0};
 
     for (int i = 0; i < TB_SALES_UNDONE_MAX + 10; i++) {

@@ -45,32 +45,32 @@ static void commit(struct tb_view *view, const struct tb_plan *plan)
 }
 
 /* A plan with what became of one letter's record: it died first, or again, or was applied. */
-static void plan_fate(struct tb_plan *plan, struct tb_dead_letter *death, int64_t letter,
+static void plan_fate(struct tb_plan *plan, struct tb_plan_dead_letter *death, int64_t letter,
                       int64_t offset, bool mended)
 {
-    static struct tb_plan_mended needed_no_more;
+    static struct tb_plan_replayed needed_no_more;
     static struct tb_record record;
 
     *plan = (struct tb_plan){.next_offset = offset + 1, .planned_at_ms = HISTORY_START_MS};
     if (mended) {
-        needed_no_more = (struct tb_plan_mended){letter, offset};
+        needed_no_more = (struct tb_plan_replayed){letter, offset};
         plan->mended = &needed_no_more;
-        plan->mended_count = 1;
+        plan->replayed_count = 1;
         return;
     }
     record = (struct tb_record){.offset = offset, .value = TB_STR("{}")};
-    *death = (struct tb_dead_letter){.record = &record,
-                                     .letter = letter,
-                                     .reason = TB_LETTER_GAP,
-                                     .message = TB_STR("too early")};
+    *death = (struct tb_plan_dead_letter){.record = &record,
+                                          .letter = letter,
+                                          .reason = TB_REASON_GAP,
+                                          .message = TB_STR("too early")};
     plan->dead = death;
-    plan->dead_count = 1;
+    plan->dead_letter_count = 1;
 }
 
 /* A zombie writes late what others have gone beyond: nothing goes back, nothing counts twice. */
 START_TEST(a_zombie_changes_nothing)
 {
-    struct tb_dead_letter death;
+    struct tb_plan_dead_letter death;
     struct tb_plan plan;
     char *dump;
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view *view = ctx;
 

@@ -36,12 +36,12 @@ static void teardown(void)
     history_release(&f.history);
 }
 
-static const struct tb_node_status *status_of(const char *name)
+static const struct tb_node_report *status_of(const char *name)
 {
-    struct tb_node_list list = {0};
+    struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
+    ck_ok(tb_mongo_list_nodes(f.db.mongo, HISTORY_START_MS, &f.arena, &list, &err));
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.nodes[i].node, name) == 0)
             return &list.nodes[i];
@@ -81,7 +81,7 @@ static void come(int64_t first, int64_t last, int store)
 
 static void check_progress(int64_t through, int64_t last, size_t holes)
 {
-    const struct tb_node_status *status = status_of(NODE);
+    const struct tb_node_report *status = status_of(NODE);
 
     ck_assert_ptr_nonnull(status);
     ck_assert_uint_eq(status->epoch_count, 1);
@@ -104,7 +104,7 @@ START_TEST(sequences_are_counted_and_forgotten)
                        "{\"kind\":\"epoch\",\"fullChunks\":46,\"lastSequence\":12000}"),
         1);
     ck_assert_int_le(mongo_db_count(&f.db, "sequences", "{\"kind\":\"chunk\"}"),
-                     TB_LOG_WINDOW_MAX / TB_CHUNK_SIZE + 3);
+                     TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 3);
     once = mongo_db_dump(&f.db, "sequences");
     come(1, 12000, 0);
     come(300, 310, 0);
@@ -198,16 +198,16 @@ static struct tb_heartbeat beat(int64_t last, int64_t at_ms)
 static enum tb_code note(struct tb_mongo *mongo, const struct tb_heartbeat *heartbeat,
                          int64_t offset, struct tb_error *err)
 {
-    const struct tb_noted noted = {*heartbeat, offset};
+    const struct tb_heartbeat_record noted = {*heartbeat, offset};
 
-    return tb_mongo_heartbeats(mongo, &noted, 1, err);
+    return tb_mongo_save_heartbeats(mongo, &noted, 1, err);
 }
 
 /* Two processes read the same heartbeats, one behind the other: each counts once. */
 START_TEST(a_heartbeat_is_noted_once)
 {
     struct tb_error err = {0};
-    const struct tb_node_status *status;
+    const struct tb_node_report *status;
     struct tb_heartbeat heartbeat;
     char *once, *again;
 
@@ -243,7 +243,7 @@ END_TEST
 
 struct noter {
     struct tb_mongo *mongo;
-    const struct tb_noted *list;
+    const struct tb_heartbeat_record *list;
     size_t count;
     uint64_t seed;
 };
@@ -260,7 +260,7 @@ static void *note_in_batches(void *arg)
         size_t size = 1 + (size_t)fake_random_below(&random, 60);
 
         size = size < noter->count - at ? size : noter->count - at;
-        ck_ok(tb_mongo_heartbeats(noter->mongo, noter->list + at, size, &err));
+        ck_ok(tb_mongo_save_heartbeats(noter->mongo, noter->list + at, size, &err));
         if (fake_random_below(&random, 3) > 0)
             at += size;
     }
@@ -271,7 +271,7 @@ static void *note_in_batches(void *arg)
  * remembered is what one process would have noted one by one. */
 START_TEST(heartbeats_in_batches_are_those_one_by_one)
 {
-    static struct tb_noted list[CROWD * ROUNDS];
+    static struct tb_heartbeat_record list[CROWD * ROUNDS];
     struct noter noters[2];
     pthread_t threads[2];
     struct mongo_db other;

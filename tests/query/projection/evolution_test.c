@@ -36,10 +36,10 @@ static void teardown(void)
 }
 
 static enum tb_code nothing_yet(void *ctx, const char *order_id, struct tb_arena *memory,
-                                struct tb_planned *ret_order, struct tb_error *err)
+                                struct tb_planned_order *ret_order, struct tb_error *err)
 {
     (void)ctx, (void)order_id, (void)memory, (void)err;
-    *ret_order = (struct tb_planned){0};
+    *ret_order = (struct tb_planned_order){0};
     return TB_OK;
 }
 
@@ -53,7 +53,7 @@ static void read_log(struct tb_record *records, size_t count)
     ck_ok(tb_plan_batch(&plan, &batch, &rules, nothing_yet, NULL, &err));
 }
 
-static const struct tb_planned *planned(const char *order_id)
+static const struct tb_planned_order *planned(const char *order_id)
 {
     for (size_t i = 0; i < plan.order_count; i++) {
         if (strcmp(plan.orders[i]->order.order_id, order_id) == 0)
@@ -191,11 +191,11 @@ START_TEST(types_that_are_not_known_move_versions_and_hold_up_nobody)
         unknown += is_hidden || order->stub;
     }
     read_log(history.records, history.record_count);
-    ck_assert_uint_eq(plan.dead_count, 0);
+    ck_assert_uint_eq(plan.dead_letter_count, 0);
     ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], unknown);
     ck_assert_uint_eq(plan.results[TB_APPLIED], history.record_count - unknown);
     for (size_t i = 0; i < history.order_count; i++) {
-        const struct tb_planned *got = planned(history.orders[i].order.order_id);
+        const struct tb_planned_order *got = planned(history.orders[i].order.order_id);
 
         ck_assert_int_eq(got->order.version, history.orders[i].versions);
         ck_assert(got->stub == folded[i].stub);
@@ -236,7 +236,7 @@ START_TEST(values_that_are_not_known_are_refused)
         struct tb_record record = record_of("OrderPlaced.v2", values[i], 0);
 
         read_log(&record, 1);
-        ck_assert_uint_eq(plan.dead_count, 1);
+        ck_assert_uint_eq(plan.dead_letter_count, 1);
         ck_assert_str_eq(plan.dead[0].reason, "tillbox.invalid");
     }
 }
@@ -256,7 +256,7 @@ START_TEST(a_new_type_that_undoes_an_end_comes_to_readers_first)
     read_log(records, 4);
     ck_assert_int_eq(planned(ID)->order.version, 3);
     ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], 1);
-    ck_assert_uint_eq(plan.dead_count, 1);
+    ck_assert_uint_eq(plan.dead_letter_count, 1);
     ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
 }
 END_TEST

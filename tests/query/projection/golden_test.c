@@ -80,10 +80,10 @@ static void read_record(const struct tb_json *json, int64_t offset, struct tb_re
 }
 
 static enum tb_code nothing_yet(void *ctx, const char *order_id, struct tb_arena *memory,
-                                struct tb_planned *ret_order, struct tb_error *err)
+                                struct tb_planned_order *ret_order, struct tb_error *err)
 {
     (void)ctx, (void)order_id, (void)memory, (void)err;
-    *ret_order = (struct tb_planned){0};
+    *ret_order = (struct tb_planned_order){0};
     return TB_OK;
 }
 
@@ -103,7 +103,7 @@ START_TEST(a_log_stays_readable)
         read_record(r, (int64_t)batch.count, &records[batch.count]);
     }
     ck_ok(tb_plan_batch(&plan, &batch, &rules, nothing_yet, NULL, &err));
-    ck_assert_uint_eq(plan.dead_count, 0);
+    ck_assert_uint_eq(plan.dead_letter_count, 0);
     ck_assert_uint_eq(plan.results[TB_APPLIED], batch.count);
     tb_buf_addc(&orders, '[');
     for (size_t i = 0; i < plan.order_count; i++) {
@@ -175,12 +175,12 @@ static void check_headers(const struct tb_record *letter, const char *form)
 START_TEST(a_dead_letter_is_what_others_read)
 {
     static const struct {
-        enum tb_dead_letter_form form;
+        enum tb_dlt_form form;
         const char *name;
         bool key, value;
-    } forms[] = {{TB_LETTER_WHOLE, "whole", true, true},
-                 {TB_LETTER_WITHOUT_VALUE, "withoutValue", true, false},
-                 {TB_LETTER_BARE, "bare", false, false}};
+    } forms[] = {{TB_DLT_COMPLETE, "whole", true, true},
+                 {TB_DLT_WITHOUT_VALUE, "withoutValue", true, false},
+                 {TB_DLT_HEADERS_ONLY, "bare", false, false}};
     struct tb_header headers[TB_LOG_HEADERS_MAX];
 
     open_golden("dead_letter.json");
@@ -194,21 +194,21 @@ START_TEST(a_dead_letter_is_what_others_read)
         .headers = headers,
         .header_count = read_headers(tb_json_get(record_json, "headers"), headers),
     };
-    const struct tb_dead_letter letter = {
+    const struct tb_plan_dead_letter letter = {
         .record = &record,
         .letter = record.offset,
         .reason = tb_json_string(tb_json_get(golden, "reason")).ptr,
         .message = tb_json_string(tb_json_get(golden, "message")),
     };
-    const struct tb_dead_letters_options options = {
+    const struct tb_dlt_writer_options options = {
         .topic = tb_json_string(tb_json_get(golden, "topic")).ptr,
         .group = tb_json_string(tb_json_get(golden, "group")).ptr};
 
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tb_record written;
 
-        ck_assert(tb_dead_letter_record(&options, &letter, forms[i].form, &arena, &written));
-        ck_assert(written.keep_partition && written.partition == record.partition);
+        ck_assert(tb_dlt_record(&options, &letter, forms[i].form, &arena, &written));
+        ck_assert(written.fixed_partition && written.partition == record.partition);
         ck_assert(same(written.key, forms[i].key ? record.key : (struct tb_str){0}));
         ck_assert(same(written.value, forms[i].value ? record.value : (struct tb_str){0}));
         check_headers(&written, forms[i].name);

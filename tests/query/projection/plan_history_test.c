@@ -24,7 +24,7 @@ static void teardown(void)
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view *view = ctx;
 
@@ -92,7 +92,7 @@ START_TEST(any_log_gives_the_fold_of_its_events)
         feed(&history, &fake, 1 + fake_random_below(&fake, 120), results);
         mem_view_check(&mem, &history);
         ck_assert_uint_eq(results[TB_GAP], late);
-        ck_assert_uint_eq(results[TB_DEAD] + results[TB_UNKNOWN_TYPE], 0);
+        ck_assert_uint_eq(results[TB_DEAD_LETTERED] + results[TB_UNKNOWN_TYPE], 0);
         if (round == 0)
             memcpy(first, results, sizeof first);
         ck_assert_uint_eq(results[TB_APPLIED], round == 0 ? first[TB_APPLIED] : 0);
@@ -127,7 +127,7 @@ START_TEST(broken_bytes_never_break_a_plan)
     ck_assert_uint_eq(sum, history.record_count);
     commit_plan();
     for (size_t i = 0; i < mem.row_count; i++) { /* what was kept can be read back */
-        struct tb_planned loaded = {0};
+        struct tb_planned_order loaded = {0};
         struct tb_error err = {0};
 
         ck_ok(load(&mem.view, mem.rows[i].order_id, &arena, &loaded, &err));

@@ -30,7 +30,7 @@ static void teardown(void)
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view *view = ctx;
 
@@ -133,35 +133,40 @@ struct outcome {
 
 static const struct outcome outcomes[] = {
     /* Not an event at all. */
-    {"null record", 1, V2, NULL, ID, "2", NULL, TB_DEAD, "tillbox.decode", 1},
-    {"empty value", 1, V2, NULL, ID, "2", "", TB_DEAD, "tillbox.decode", 1},
-    {"not JSON", 1, V2, NULL, ID, "2", "{nonsense", TB_DEAD, "tillbox.decode", 1},
-    {"not UTF-8", 1, V2, NULL, ID, "2", "{\"a\":\"\xff\"}", TB_DEAD, "tillbox.decode", 1},
-    {"twice the same key", 1, V2, NULL, ID, "2", "{\"a\":1,\"a\":2}", TB_DEAD, "tillbox.decode",
-     1},
-    {"no type", 1, NULL, NULL, ID, "2", SHIPPED("2"), TB_DEAD, "tillbox.decode", 1},
+    {"null record", 1, V2, NULL, ID, "2", NULL, TB_DEAD_LETTERED, "tillbox.decode", 1},
+    {"empty value", 1, V2, NULL, ID, "2", "", TB_DEAD_LETTERED, "tillbox.decode", 1},
+    {"not JSON", 1, V2, NULL, ID, "2", "{nonsense", TB_DEAD_LETTERED, "tillbox.decode", 1},
+    {"not UTF-8", 1, V2, NULL, ID, "2", "{\"a\":\"\xff\"}", TB_DEAD_LETTERED, "tillbox.decode", 1},
+    {"twice the same key", 1, V2, NULL, ID, "2", "{\"a\":1,\"a\":2}", TB_DEAD_LETTERED,
+     "tillbox.decode", 1},
+    {"no type", 1, NULL, NULL, ID, "2", SHIPPED("2"), TB_DEAD_LETTERED, "tillbox.decode", 1},
     /* JSON, but not this event. */
-    {"not an object", 1, V2, NULL, ID, "2", "[]", TB_DEAD, "tillbox.invalid", 1},
-    {"no order id", 1, V2, NULL, ID, "2", "{\"version\":2}", TB_DEAD, "tillbox.invalid", 1},
-    {"version as text", 1, V2, NULL, ID, "2", SHIPPED("\"2\""), TB_DEAD, "tillbox.invalid", 1},
-    {"version 0", 1, V2, NULL, ID, "0", SHIPPED("0"), TB_DEAD, "tillbox.invalid", 1},
-    {"a fraction of a version", 1, V2, NULL, ID, "2", SHIPPED("2.0"), TB_DEAD, "tillbox.invalid",
+    {"not an object", 1, V2, NULL, ID, "2", "[]", TB_DEAD_LETTERED, "tillbox.invalid", 1},
+    {"no order id", 1, V2, NULL, ID, "2", "{\"version\":2}", TB_DEAD_LETTERED, "tillbox.invalid",
      1},
-    {"placed twice over", 0, "OrderPlaced.v2", NULL, ID, "2", PLACED("2"), TB_DEAD,
-     "tillbox.invalid", 0},
-    {"a change with version 1", 0, V2, NULL, ID, "1", SHIPPED("1"), TB_DEAD, "tillbox.invalid", 0},
-    {"a change with version 1 of an order that is there", 1, V2, NULL, ID, "1", SHIPPED("1"),
-     TB_DEAD, "tillbox.invalid", 1},
-    {"total is not the sum", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "2", "11"),
-     TB_DEAD, "tillbox.invalid", 1},
-    /* Headers. */
-    {"another subject", 1, V2, NULL, OTHER, "2", SHIPPED("2"), TB_DEAD, "tillbox.invalid", 1},
-    {"a subject that is no id", 1, V2, NULL, "x", "2", SHIPPED("2"), TB_DEAD, "tillbox.invalid",
-     1},
-    {"another version", 1, V2, NULL, ID, "3", SHIPPED("2"), TB_DEAD, "tillbox.invalid", 1},
-    {"a version that is no number", 1, V2, NULL, ID, "+2", SHIPPED("2"), TB_DEAD,
+    {"version as text", 1, V2, NULL, ID, "2", SHIPPED("\"2\""), TB_DEAD_LETTERED,
      "tillbox.invalid", 1},
-    {"an endless version", 1, V2, NULL, ID, "99999999999999999999", SHIPPED("2"), TB_DEAD,
+    {"version 0", 1, V2, NULL, ID, "0", SHIPPED("0"), TB_DEAD_LETTERED, "tillbox.invalid", 1},
+    {"a fraction of a version", 1, V2, NULL, ID, "2", SHIPPED("2.0"), TB_DEAD_LETTERED,
+     "tillbox.invalid", 1},
+    {"placed twice over", 0, "OrderPlaced.v2", NULL, ID, "2", PLACED("2"), TB_DEAD_LETTERED,
+     "tillbox.invalid", 0},
+    {"a change with version 1", 0, V2, NULL, ID, "1", SHIPPED("1"), TB_DEAD_LETTERED,
+     "tillbox.invalid", 0},
+    {"a change with version 1 of an order that is there", 1, V2, NULL, ID, "1", SHIPPED("1"),
+     TB_DEAD_LETTERED, "tillbox.invalid", 1},
+    {"total is not the sum", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "2", "11"),
+     TB_DEAD_LETTERED, "tillbox.invalid", 1},
+    /* Headers. */
+    {"another subject", 1, V2, NULL, OTHER, "2", SHIPPED("2"), TB_DEAD_LETTERED, "tillbox.invalid",
+     1},
+    {"a subject that is no id", 1, V2, NULL, "x", "2", SHIPPED("2"), TB_DEAD_LETTERED,
+     "tillbox.invalid", 1},
+    {"another version", 1, V2, NULL, ID, "3", SHIPPED("2"), TB_DEAD_LETTERED, "tillbox.invalid",
+     1},
+    {"a version that is no number", 1, V2, NULL, ID, "+2", SHIPPED("2"), TB_DEAD_LETTERED,
+     "tillbox.invalid", 1},
+    {"an endless version", 1, V2, NULL, ID, "99999999999999999999", SHIPPED("2"), TB_DEAD_LETTERED,
      "tillbox.invalid", 1},
     {"subject in capitals", 1, V2, NULL, "019AB0C1-0000-7000-8000-000000000001", "2", SHIPPED("2"),
      TB_APPLIED, NULL, 2},
@@ -182,7 +187,7 @@ static const struct outcome outcomes[] = {
     {"lines of the order's kind", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "2", "10"),
      TB_APPLIED, NULL, 2},
     {"lines of the other kind", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "-2", "-10"),
-     TB_DEAD, "tillbox.apply", 1},
+     TB_DEAD_LETTERED, "tillbox.apply", 1},
     /* Types from tomorrow. */
     {"unknown type, the next", 1, "OrderBlessed.v1", NULL, ID, "2", "{}", TB_UNKNOWN_TYPE, NULL,
      2},
@@ -197,7 +202,7 @@ static const struct outcome outcomes[] = {
     {"unknown type, neither, not even an object", 1, "OrderBlessed.v1", NULL, NULL, NULL, "7",
      TB_UNKNOWN_TYPE, NULL, 1},
     {"unknown type that contradicts itself", 1, "OrderBlessed.v1", NULL, OTHER, "2", SHIPPED("2"),
-     TB_DEAD, "tillbox.invalid", 1},
+     TB_DEAD_LETTERED, "tillbox.invalid", 1},
 };
 
 static size_t add_header(struct tb_header *headers, size_t n, const char *name, const char *value)
@@ -236,7 +241,8 @@ START_TEST(every_record_has_its_outcome)
         ck_assert_msg(plan.results[result] == (result == (int)outcome->result ? 1u : 0u),
                       "%s: not %s", outcome->name,
                       tb_event_result_name((enum tb_event_result)result));
-    ck_assert_msg(plan.dead_count == (outcome->reason ? 1u : 0u), "%s: dead", outcome->name);
+    ck_assert_msg(plan.dead_letter_count == (outcome->reason ? 1u : 0u), "%s: dead",
+                  outcome->name);
     if (outcome->reason) {
         ck_assert_msg(strcmp(plan.dead[0].reason, outcome->reason) == 0, "%s: %s", outcome->name,
                       plan.dead[0].reason);
@@ -269,7 +275,7 @@ START_TEST(letters_name_their_order)
 
         record.header_count = add_header(headers, n, "ce_subject", cases[i].subject);
         plan_records(&record, 1);
-        ck_assert_uint_eq(plan.dead_count, 1);
+        ck_assert_uint_eq(plan.dead_letter_count, 1);
         ck_assert_str_eq(plan.dead[0].order_id, cases[i].expected);
         ck_assert(tb_str_eq(plan.dead[0].type, TB_STR(V2)));
     }
@@ -322,8 +328,9 @@ START_TEST(a_stub_keeps_its_version_and_shows_no_order)
         ck_assert(plan.orders[0]->stub);
         ck_assert_int_eq(plan.orders[0]->order.version, 2);
         ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], split == 0 ? 2 : 0);
-        ck_assert_uint_eq(plan.unknown_count, split == 0); /* the change's own type is known */
-        ck_assert_uint_eq(plan.dead_count, 0);
+        ck_assert_uint_eq(plan.unknown_type_count,
+                          split == 0); /* the change's own type is known */
+        ck_assert_uint_eq(plan.dead_letter_count, 0);
         ck_assert_uint_eq(plan.results[TB_DUPLICATE], split == 0 ? 1 : 2);
         commit_plan();
         ck_assert_ptr_null(mem_view_row(&mem, ID)->doc);
@@ -351,7 +358,7 @@ START_TEST(dead_records_leave_gaps)
     }
     plan_records(records, 4);
     ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
-    ck_assert_uint_eq(plan.results[TB_DEAD], 2);
+    ck_assert_uint_eq(plan.results[TB_DEAD_LETTERED], 2);
     ck_assert_uint_eq(plan.results[TB_GAP], 1);
     ck_assert_int_eq(plan.orders[0]->order.version, 2);
     ck_assert_str_eq(plan.dead[2].order_id, ID);
@@ -380,8 +387,8 @@ START_TEST(a_repetition_is_refused_as_its_event_was)
 
     plan_by(&by, records, 4);
     ck_assert_uint_eq(plan.results[TB_APPLIED], 0);
-    ck_assert_uint_eq(plan.change_count, 0);
-    ck_assert_uint_eq(plan.dead_count, 4);
+    ck_assert_uint_eq(plan.sales_delta_count, 0);
+    ck_assert_uint_eq(plan.dead_letter_count, 4);
     for (int i = 0; i < 4; i++) {
         ck_assert_str_eq(plan.dead[i].reason, i % 2 ? "tillbox.gap" : "tillbox.apply");
         ck_assert(i % 2 || tb_str_eq(plan.dead[i].message, TB_STR("never")));
@@ -503,14 +510,14 @@ START_TEST(a_record_sent_again_is_of_its_letter)
             bring_on();
         record.value = tb_str_of(value);
         plan_records(&record, 1);
-        ck_assert_uint_eq(plan.dead_count, cases[i].dies);
+        ck_assert_uint_eq(plan.dead_letter_count, cases[i].dies);
         if (cases[i].dies) {
             ck_assert_int_eq(plan.dead[0].letter, cases[i].letter);
             ck_assert_int_eq(plan.dead[0].version, cases[i].version);
             ck_assert(plan.dead[0].followed == (cases[i].letter != 100));
         }
-        ck_assert_uint_eq(plan.mended_count, !cases[i].dies && cases[i].letter != 100);
-        if (plan.mended_count > 0) {
+        ck_assert_uint_eq(plan.replayed_count, !cases[i].dies && cases[i].letter != 100);
+        if (plan.replayed_count > 0) {
             ck_assert_int_eq(plan.mended[0].letter, cases[i].letter);
             ck_assert_int_eq(plan.mended[0].offset, 100);
         }
@@ -539,7 +546,7 @@ END_TEST
 /* Types that nobody knows are told apart, as far as there is room; none is lost from the count. */
 START_TEST(unknown_types_are_counted)
 {
-    enum { TYPES = TB_PLAN_UNKNOWN_MAX + 3 };
+    enum { TYPES = TB_PLAN_UNKNOWN_TYPES_MAX + 3 };
     char types[TYPES][32];
     struct tb_header headers[TYPES + 1];
     struct tb_record records[2 * (TYPES + 1)];
@@ -557,9 +564,9 @@ START_TEST(unknown_types_are_counted)
                                                         .header_count = 1};
     }
     plan_records(records, sizeof records / sizeof *records);
-    ck_assert_uint_eq(plan.unknown_count, TB_PLAN_UNKNOWN_MAX + 1);
-    for (size_t i = 0; i < plan.unknown_count; i++) {
-        if (i < TB_PLAN_UNKNOWN_MAX)
+    ck_assert_uint_eq(plan.unknown_type_count, TB_PLAN_UNKNOWN_TYPES_MAX + 1);
+    for (size_t i = 0; i < plan.unknown_type_count; i++) {
+        if (i < TB_PLAN_UNKNOWN_TYPES_MAX)
             ck_assert(tb_str_eq(plan.unknown[i].type, tb_str_of(types[i])));
         else
             ck_assert_ptr_null(plan.unknown[i].type.ptr);

@@ -47,26 +47,26 @@ static enum tb_code poll(struct tb_log_writer *writer, int64_t wait_ms,
 
 static const struct tb_log_writer_ops ops = {.append = append, .poll = poll};
 static struct fake_clock now;
-static struct tb_ready_teller teller;
+static struct tb_ready_publisher teller;
 
 static void setup(void)
 {
     memset(&box, 0, sizeof box);
     box.writer.ops = &ops;
     fake_clock_init(&now, INT64_C(1795425003660));
-    teller = (struct tb_ready_teller){.writer = &box.writer, .clock = &now.clock};
+    teller = (struct tb_ready_publisher){.writer = &box.writer, .clock = &now.clock};
 }
 
 static void teardown(void)
 {
-    tb_ready_release(&teller);
+    tb_ready_publisher_release(&teller);
 }
 
 /* A plan of count orders, each changed just now. */
 static void tell(size_t count)
 {
-    struct tb_planned planned[10] = {0};
-    struct tb_planned *orders[10];
+    struct tb_planned_order planned[10] = {0};
+    struct tb_planned_order *orders[10];
     struct tb_plan plan = {.orders = orders, .order_count = count};
 
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +76,7 @@ static void tell(size_t count)
         planned[i].changed = true;
         planned[i].received_at_ms = now.wall_ms;
     }
-    tb_ready_tell(&teller, &plan);
+    tb_ready_publish(&teller, &plan);
 }
 
 START_TEST(what_is_told_is_read)
@@ -88,7 +88,7 @@ START_TEST(what_is_told_is_read)
     ck_assert_uint_eq(box.appended, 2);
     ck_assert_str_eq(box.key, ONE);
     ck_assert_str_eq(box.value, "{\"orderId\":\"" ONE "\",\"version\":2}");
-    ck_assert(tb_ready_read(&box.last, order_id, &version));
+    ck_assert(tb_ready_decode(&box.last, order_id, &version));
     ck_assert_str_eq(order_id, ONE);
     ck_assert_int_eq(version, 2);
 }
@@ -96,14 +96,14 @@ END_TEST
 
 START_TEST(only_what_changed_just_now_is_told)
 {
-    struct tb_planned planned[] = {
+    struct tb_planned_order planned[] = {
         {.order = {.order_id = ONE, .version = 3}, .received_at_ms = now.wall_ms},
         {.order = {.order_id = ONE, .version = 3},
          .changed = true,
-         .received_at_ms = now.wall_ms - TB_READY_FRESH_MS - 1}};
-    struct tb_planned *orders[] = {&planned[0], &planned[1]};
+         .received_at_ms = now.wall_ms - TB_READY_MAX_AGE_MS - 1}};
+    struct tb_planned_order *orders[] = {&planned[0], &planned[1]};
 
-    tb_ready_tell(&teller, &(struct tb_plan){.orders = orders, .order_count = 2});
+    tb_ready_publish(&teller, &(struct tb_plan){.orders = orders, .order_count = 2});
     ck_assert_uint_eq(box.appended, 0);
 }
 END_TEST
@@ -116,7 +116,7 @@ START_TEST(a_log_that_takes_nothing_holds_nobody_up)
     tell(10);
     ck_assert_uint_eq(box.appended, WINDOW);
     box.silent = false;
-    tb_ready_collect(&teller);
+    tb_ready_collect_acks(&teller);
     tell(2);
     ck_assert_uint_eq(box.appended, WINDOW + 2);
     box.down = true;
@@ -147,8 +147,8 @@ START_TEST(what_is_strange_is_no_hint)
     char order_id[TB_UUID_SIZE];
     int64_t version = 0;
 
-    ck_assert(!tb_ready_read(&record, order_id, &version));
-    ck_assert(!tb_ready_read(&none, order_id, &version));
+    ck_assert(!tb_ready_decode(&record, order_id, &version));
+    ck_assert(!tb_ready_decode(&none, order_id, &version));
 }
 END_TEST
 

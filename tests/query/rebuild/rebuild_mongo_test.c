@@ -92,7 +92,7 @@ END_TEST
  * move: the new one has what it writes. */
 START_TEST(a_slow_writer_loses_nothing)
 {
-    struct tb_mongo_names first;
+    struct tb_mongo_collections first;
     struct tb_view *slow = NULL;
     struct tb_plan plan = {0};
     struct tb_error err = {0};
@@ -102,7 +102,7 @@ START_TEST(a_slow_writer_loses_nothing)
         centrals_add(&c);
     centrals_read_on(&c);
     add_all();
-    tb_mongo_names_of(1, &first);
+    tb_mongo_collections_of(1, &first);
     ck_ok(tb_view_mongo_open_at(c.db.mongo, &first, &slow, &err));
     at = c.log.committed[1] < 0 ? 0 : (size_t)c.log.committed[1];
     mongo_plan(slow, &plan, 1, c.log.records[1] + at, c.log.counts[1] - at, true);
@@ -144,7 +144,7 @@ END_TEST
 /* What one found the other one shows. */
 static void check_shown(struct one_central *at, struct one_central *by)
 {
-    struct tb_rebuild_figures *shown = central_figures(at);
+    struct tb_rebuild_progress *shown = central_figures(at);
     struct tb_difference difference;
 
     while (shown->state != TB_REBUILD_FAILED) {
@@ -310,7 +310,7 @@ END_TEST
 static struct one_central *who_came_to(int64_t events)
 {
     for (int i = 0; i < CENTRALS; i++) {
-        const struct tb_rebuild_figures *figures = central_figures(&c.list[i]);
+        const struct tb_rebuild_progress *figures = central_figures(&c.list[i]);
 
         if (figures->owner[0] == '\0' && figures->events >= events)
             return &c.list[i];

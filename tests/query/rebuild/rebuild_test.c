@@ -142,7 +142,7 @@ END_TEST
 
 static const struct tb_difference *find(enum tb_compare_kind kind)
 {
-    const struct tb_rebuild_figures *figures = world_figures(&w);
+    const struct tb_rebuild_progress *figures = world_figures(&w);
 
     for (int64_t i = 0; i < figures->differences && i < TB_COMPARE_LISTED; i++) {
         if (figures->list[i].kind == kind)
@@ -255,12 +255,12 @@ END_TEST
 /* What the log does not tell moves with the letters: which were dropped, and when they died. */
 START_TEST(letters_keep_what_was_done_about_them)
 {
-    struct tb_rebuild_views views;
+    struct tb_rebuild_generations views;
     struct tb_error err = {0};
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct tb_view_reader *reader = tb_view_moving_reader(w.reader);
-    struct tb_letter_place place = {0};
+    struct tb_view_reader *reader = tb_switch_reader_base(w.reader);
+    struct tb_dead_letter_position place = {0};
     int64_t died_at_ms;
 
     add_strange();
@@ -269,18 +269,19 @@ START_TEST(letters_keep_what_was_done_about_them)
     fake_clock_advance(&w.clock, 5000);
     world_read_on(&w);
     while (reader->ops->letter(reader, place, &arena, &letter, &err) != TB_OK)
-        place = place.offset < 500 ? (struct tb_letter_place){place.partition, place.offset + 1}
-                                   : (struct tb_letter_place){place.partition + 1, 0};
+        place = place.offset < 500
+                    ? (struct tb_dead_letter_position){place.partition, place.offset + 1}
+                    : (struct tb_dead_letter_position){place.partition + 1, 0};
     died_at_ms = letter.dead_at_ms;
     fake_clock_advance(&w.clock, 5000);
-    ck_ok(w.view->ops->drop_letter(w.view, place, w.clock.wall_ms, &err));
+    ck_ok(w.view->ops->drop_dead_letter(w.view, place, w.clock.wall_ms, &err));
     fake_clock_advance(&w.clock, 5000);
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
     ck_ok(reader->ops->letter(reader, place, &arena, &letter, &err));
-    ck_assert_int_eq(letter.status, TB_LETTER_DROPPED);
+    ck_assert_int_eq(letter.status, TB_DEAD_LETTER_DROPPED);
     ck_assert_int_eq(letter.dead_at_ms, died_at_ms);
     check_same(1, 2, true);
-    tb_rebuild_sqlite_views(w.sqlite, &views);
+    tb_rebuild_sqlite_generations(w.sqlite, &views);
     ck_assert_int_eq(views.previous, 1);
     ck_assert_int_eq(views.previous_until_ms, w.clock.wall_ms + TB_REBUILD_KEEP_MS);
 }
@@ -291,13 +292,13 @@ END_TEST
 START_TEST(a_log_without_its_beginning_is_told_of)
 {
     struct tb_error err = {0};
-    struct tb_view_reader *reader = tb_view_moving_reader(w.reader);
+    struct tb_view_reader *reader = tb_switch_reader_base(w.reader);
     int64_t before = 0, after = 0;
 
     add_strange();
     add_all();
     world_read_on(&w);
-    ck_ok(reader->ops->dead_letter_count(reader, &before, &err));
+    ck_ok(reader->ops->count_dead_letters(reader, &before, &err));
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] * 3 / 4;
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
@@ -311,7 +312,7 @@ START_TEST(a_log_without_its_beginning_is_told_of)
     while (tb_rebuild_is_running(world_figures(&w)->state))
         (void)tb_rebuild_step(w.rebuild);
     ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
-    ck_ok(reader->ops->dead_letter_count(reader, &after, &err));
+    ck_ok(reader->ops->count_dead_letters(reader, &after, &err));
     ck_assert_int_ge(after, before);
 }
 END_TEST

@@ -88,7 +88,7 @@ static void moved(void *ctx, struct tb_view *view)
 {
     struct world *world = ctx;
 
-    tb_consumer_move(world->consumer, view);
+    tb_consumer_switch_view(world->consumer, view);
     world->view = view;
     world->moves++;
 }
@@ -130,7 +130,7 @@ static bool start_rebuild(struct world *world)
         .ctx = world,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_sqlite_edition,
+        .edition = &tb_rebuild_sqlite_backend,
         .clock = &world->clock.clock,
         .random = &world->fake.random,
         .rules = {.currency = "EUR"},
@@ -157,7 +157,7 @@ bool world_start(struct world *world)
     if (tb_view_sqlite_open(path, &world->view, &err) != TB_OK ||
         tb_view_sqlite_reader(path, &first, &err) != TB_OK)
         return false;
-    ck_ok(tb_view_moving_new(first, &world->reader, &err));
+    ck_ok(tb_switch_reader_new(first, &world->reader, &err));
     return start_consumer(world) && start_rebuild(world);
 }
 
@@ -168,7 +168,7 @@ void world_stop(struct world *world)
     tb_rebuild_free(world->rebuild);
     tb_rebuild_sqlite_free(world->sqlite);
     tb_consumer_free(world->consumer);
-    reader = world->reader ? tb_view_moving_reader(world->reader) : NULL;
+    reader = world->reader ? tb_switch_reader_base(world->reader) : NULL;
     if (reader)
         reader->ops->free(reader);
     if (world->view)
@@ -204,7 +204,7 @@ void world_read_on(struct world *world)
 
 void world_look(struct world *world, size_t order)
 {
-    struct tb_view_reader *reader = tb_view_moving_reader(world->reader);
+    struct tb_view_reader *reader = tb_switch_reader_base(world->reader);
     struct tb_str id = tb_str_of(world->history.orders[order].order.order_id);
     TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
     struct tb_error err = {0};
@@ -216,18 +216,18 @@ void world_look(struct world *world, size_t order)
     world->seen[order] = version;
 }
 
-struct tb_rebuild_figures *world_figures(struct world *world)
+struct tb_rebuild_progress *world_figures(struct world *world)
 {
-    static struct tb_rebuild_figures figures;
+    static struct tb_rebuild_progress figures;
 
-    tb_rebuild_get(world->rebuild, &figures);
+    tb_rebuild_get_progress(world->rebuild, &figures);
     return &figures;
 }
 
 enum tb_rebuild_state world_finish(struct world *world)
 {
     for (int steps = 0; steps < STEPS_MAX; steps++) {
-        struct tb_rebuild_figures *figures = world_figures(world);
+        struct tb_rebuild_progress *figures = world_figures(world);
 
         if (!tb_rebuild_is_running(figures->state))
             return figures->state;
@@ -298,9 +298,9 @@ char *world_dump(struct world *world, int64_t generation, bool letters)
 
 int64_t world_served(struct world *world)
 {
-    struct tb_rebuild_views views;
+    struct tb_rebuild_generations views;
 
-    tb_rebuild_sqlite_views(world->sqlite, &views);
+    tb_rebuild_sqlite_generations(world->sqlite, &views);
     return views.served;
 }
 

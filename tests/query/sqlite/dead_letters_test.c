@@ -71,7 +71,7 @@ START_TEST(letters_of_the_first_schema_are_kept)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_error err = {0};
-    struct tb_letter letter;
+    struct tb_dead_letter letter;
     struct tb_db *db = NULL;
 
     close_view();
@@ -79,12 +79,14 @@ START_TEST(letters_of_the_first_schema_are_kept)
     ck_ok(tb_db_exec(db, first_version, &err));
     tb_db_close(db);
     open_view();
-    ck_ok(f.reader->ops->letter(f.reader, (struct tb_letter_place){2, 7}, &arena, &letter, &err));
+    ck_ok(f.reader->ops->letter(f.reader, (struct tb_dead_letter_position){2, 7}, &arena, &letter,
+                                &err));
     ck_assert_int_eq(letter.version, 12);
     ck_assert_int_eq(letter.attempts, 1);
     ck_assert_int_eq(letter.changed_at_ms, 9);
     ck_assert(tb_str_eq(letter.value, TB_STR("{}")) && tb_str_eq(letter.key, TB_STR("k")));
-    ck_ok(f.reader->ops->letter(f.reader, (struct tb_letter_place){2, 8}, &arena, &letter, &err));
+    ck_ok(f.reader->ops->letter(f.reader, (struct tb_dead_letter_position){2, 8}, &arena, &letter,
+                                &err));
     ck_assert_int_eq(letter.version, 0);
 }
 END_TEST
@@ -96,17 +98,18 @@ START_TEST(every_statement_uses_its_index)
         const char *const *sql;
         const char *plan;
     } cases[] = {
-        {&tb_view_sqlite_letters_sql, "SEARCH dead_letters USING INDEX dead_letters_by_time "
-                                      "((dead_at,partition,offset)>(?,?,?))\n"},
-        {&tb_view_sqlite_open_letters_sql, "SEARCH dead_letters USING INDEX dead_letters_open "
+        {&tb_view_sqlite_dead_letters_sql, "SEARCH dead_letters USING INDEX dead_letters_by_time "
                                            "((dead_at,partition,offset)>(?,?,?))\n"},
-        {&tb_view_sqlite_order_letters_sql,
+        {&tb_view_sqlite_open_dead_letters_sql,
+         "SEARCH dead_letters USING INDEX dead_letters_open "
+         "((dead_at,partition,offset)>(?,?,?))\n"},
+        {&tb_view_sqlite_order_dead_letters_sql,
          "SEARCH dead_letters USING INDEX dead_letters_by_order "
          "(order_id=? AND (partition,offset)>(?,?))\n"},
-        {&tb_view_sqlite_letter_sql,
+        {&tb_view_sqlite_dead_letter_sql,
          "SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 "
          "(partition=? AND offset=?)\n"},
-        {&tb_view_sqlite_scan_letters_sql,
+        {&tb_view_sqlite_redrivable_sql,
          "SEARCH d USING COVERING INDEX dead_letters_open ((dead_at,partition,offset)>(?,?,?))\n"
          "SEARCH o USING INDEX sqlite_autoindex_orders_1 (order_id=?) LEFT-JOIN\n"},
     };

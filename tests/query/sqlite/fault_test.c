@@ -87,7 +87,7 @@ static bool open_view(void)
 
     if (tb_view_sqlite_open(f.path, &f.view, &err) != TB_OK)
         return false;
-    tb_db_checkpoint_at(((struct tb_view_sqlite *)f.view)->db, WAL_PAGES);
+    tb_db_set_checkpoint_pages(((struct tb_view_sqlite *)f.view)->db, WAL_PAGES);
     options.view = f.view;
     fake_log_reopen(&f.log);
     ck_ok(tb_consumer_new(&options, &f.consumer, &err));
@@ -199,7 +199,7 @@ static void check_together(void)
         ck_ok(reader->ops->offset(reader, p, &next, &err));
         check_order(reader, order, fold(p, next, order->order.order_id, &letters));
     }
-    ck_ok(reader->ops->dead_letter_count(reader, &found, &err));
+    ck_ok(reader->ops->count_dead_letters(reader, &found, &err));
     ck_assert_int_eq(found, letters);
     reader->ops->free(reader);
 }
@@ -231,7 +231,8 @@ START_TEST(what_is_told_to_be_durable_survives_the_power)
     int64_t next = -1, sum = 0;
 
     ck_assert(open_view());
-    tb_db_checkpoint_at(((struct tb_view_sqlite *)f.view)->db, 1000); /* it would sync as well */
+    tb_db_set_checkpoint_pages(((struct tb_view_sqlite *)f.view)->db,
+                               1000); /* it would sync as well */
     for (int i = 0; i < 5; i++)
         (void)tb_consumer_step(f.consumer, 0);
     fake_clock_advance(&f.clock, 3600000);

@@ -21,7 +21,7 @@ static struct fixture {
 } f;
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     (void)ctx;
     return f.view->ops->load(f.view, order_id, into, ret_order, err);
@@ -36,7 +36,7 @@ static void feed(struct tb_record *records, size_t count)
         records[i].offset = f.next_offset++;
     tb_plan_clear(&f.plan);
     ck_ok(tb_plan_batch(&f.plan, &batch, &rules, load, NULL, &err));
-    ck_assert_uint_eq(f.plan.dead_count, 0);
+    ck_assert_uint_eq(f.plan.dead_letter_count, 0);
     ck_ok(f.view->ops->commit(f.view, &f.plan, &err));
     ck_ok(f.view->ops->flush(f.view, &err));
 }

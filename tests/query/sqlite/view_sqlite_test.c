@@ -48,7 +48,7 @@ static void teardown(void)
 }
 
 static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
-                         struct tb_planned *ret_order, struct tb_error *err)
+                         struct tb_planned_order *ret_order, struct tb_error *err)
 {
     (void)ctx;
     return f.view->ops->load(f.view, order_id, into, ret_order, err);
@@ -194,7 +194,7 @@ END_TEST
 START_TEST(an_order_is_loaded_as_it_was_written)
 {
     struct tb_error err = {0};
-    struct tb_planned loaded = {0};
+    struct tb_planned_order loaded = {0};
     struct tb_event event;
     struct tb_record record;
 
@@ -233,7 +233,7 @@ START_TEST(a_stub_is_no_order)
     struct tb_record record = {.value = TB_STR("{}"), .headers = headers, .header_count = 3};
     struct tb_list_filter filter = {.limit = 10};
     struct tb_stats stats = {0};
-    struct tb_planned loaded = {0};
+    struct tb_planned_order loaded = {0};
     struct tb_error err = {0};
     bool more = true;
     int listed = 0;
@@ -277,7 +277,7 @@ START_TEST(dead_letters_keep_the_record)
 
     plan_records(records, 2);
     commit_plan();
-    ck_ok(f.reader->ops->dead_letter_count(f.reader, &open, &err));
+    ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 2);
     ck_ok(tb_db_open(f.path, TB_DB_READER, 0, &db, &err));
     ck_ok(tb_stmt_prepare(&stmt, db,
@@ -331,11 +331,11 @@ START_TEST(dead_letters_expire_oldest_first)
         f.plan.planned_at_ms = 1000 + i;
         commit_plan();
     }
-    ck_ok(f.view->ops->expire_dead(f.view, 1000, 100, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, 1000, 100, &removed, &err));
     ck_assert_int_eq(removed, 0);
-    ck_ok(f.view->ops->expire_dead(f.view, 1005, 3, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, 1005, 3, &removed, &err));
     ck_assert_int_eq(removed, 3);
-    ck_ok(f.view->ops->expire_dead(f.view, 1005, 3, &removed, &err));
+    ck_ok(f.view->ops->expire_dead_letters(f.view, 1005, 3, &removed, &err));
     ck_assert_int_eq(removed, 2);
     ck_assert_int_eq(count_rows("SELECT min(dead_at) FROM dead_letters"), 1005);
     ck_assert_int_eq(count_rows("SELECT count(*) FROM dead_letters"), 5);

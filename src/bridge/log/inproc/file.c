@@ -134,7 +134,7 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
     bool again = first_group(log) || first_topic(log);
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
-    tb_db_give_way(log->db);
+    tb_db_yield_on_reads(log->db);
     TB_TRY(
         tb_db_migrate(log->db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof *steps), err));
     TB_TRY(tb_stmt_prepare(&log->put_offset, log->db,
@@ -280,11 +280,11 @@ enum tb_code tb_inproc_commit(struct tb_log_inproc *log, struct tb_error *err)
     pthread_mutex_unlock(&log->lock);
     code = commit_all(log, dirty, err);
     if (code != TB_OK)
-        tb_inproc_abandon(log, code);
+        tb_inproc_rollback(log, code);
     return code;
 }
 
-void tb_inproc_abandon(struct tb_log_inproc *log, enum tb_code why)
+void tb_inproc_rollback(struct tb_log_inproc *log, enum tb_code why)
 {
     tb_txn_rollback(&log->txn);
     if (why != TB_BUSY && why != TB_FULL)

@@ -67,7 +67,7 @@ static struct tb_log_inproc *new_log(const char *path, const struct tb_clock *cl
         return NULL;
     }
     log->clock = clock;
-    log->keep_ms = -1;
+    log->retention_ms = -1;
     TB_ASSERT(pthread_mutex_init(&log->lock, NULL) == 0);
     tb_cond_init(&log->changed);
     return log;

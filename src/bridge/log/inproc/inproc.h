@@ -24,9 +24,10 @@ TB_CHECKED enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const ch
                                              struct tb_error *err);
 /* A reader of no group, which stands at the beginning; its commits are not kept. While it is open
  * nothing is removed from the log. Any thread; as many as are wanted. */
-TB_CHECKED enum tb_code tb_log_inproc_visitor(struct tb_log_inproc *log, const char *topic,
-                                              struct tb_log_reader **ret_reader,
-                                              struct tb_error *err);
+TB_CHECKED enum tb_code tb_log_inproc_standalone_reader(struct tb_log_inproc *log,
+                                                        const char *topic,
+                                                        struct tb_log_reader **ret_reader,
+                                                        struct tb_error *err);
 /* Where a partition ends and what the group (NULL: none) has committed, at this moment; any
  * thread. */
 TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic,
@@ -36,12 +37,12 @@ TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const cha
  * writer is in use. */
 TB_CHECKED enum tb_code tb_log_inproc_high_sequence(struct tb_log_inproc *log, const char *epoch,
                                                     int64_t *ret_sequence, struct tb_error *err);
-/* From now on what is older than keep_ms is removed, some at each poll of the writer that has
+/* From now on what is older than retention_ms is removed, some at each poll of the writer that has
  * nothing else to do; never the newest record of a partition, never what a group has not passed,
  * and nothing that release has not named. Below 0, and without it: all is kept for ever. Before
  * the writer is in use. */
-void tb_log_inproc_keep(struct tb_log_inproc *log, int64_t keep_ms);
+void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms);
 /* Nobody will ask for what is before `next` again, not even after a power loss: whoever keeps a
  * position outside of the log (a view does) has that on the disk. Any thread. */
-void tb_log_inproc_release(struct tb_log_inproc *log, const char *topic, int32_t partition,
-                           int64_t next);
+void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, int32_t partition,
+                                 int64_t next);

@@ -24,12 +24,12 @@
 #define TB_INPROC_EPOCH_MAX 64
 
 struct inproc_partition {
-    int64_t next;          /* writer's: the offset of its next append */
-    struct tb_stmt insert; /* writer's: prepared at the first append */
-    int64_t begin, end;    /* lock: what readers may see */
-    int64_t released;      /* lock: what is before it may be removed */
-    int64_t marked_end;    /* writer's: end at the last mark */
-    int64_t aged;          /* writer's: what is before it is older than keep_ms */
+    int64_t next;           /* writer's: the offset of its next append */
+    struct tb_stmt insert;  /* writer's: prepared at the first append */
+    int64_t begin, end;     /* lock: what readers may see */
+    int64_t released;       /* lock: what is before it may be removed */
+    int64_t marked_end;     /* writer's: end at the last mark */
+    int64_t expired_before; /* writer's: what is before it is older than retention_ms */
 };
 struct inproc_topic {
     struct inproc_topic *link; /* fixed once it is in the list */
@@ -65,17 +65,17 @@ struct tb_log_inproc {
     struct tb_db *db; /* NULL after a failed commit, until the file is opened again */
     struct tb_stmt put_offset, put_sequence;
     struct tb_txn txn;
-    struct inproc_writer *writer; /* NULL: none open */
-    int64_t keep_ms;              /* below 0: for ever */
-    struct tb_calendar calendar;  /* writer's */
-    bool marked;                  /* writer's: where every partition ends was noted */
-    int64_t marked_at_ms;         /* writer's: when; monotonic */
+    struct inproc_writer *writer;       /* NULL: none open */
+    int64_t retention_ms;               /* below 0: for ever */
+    struct tb_retention_clock calendar; /* writer's */
+    bool ends_marked;                   /* writer's: where every partition ends was noted */
+    int64_t marked_at_ms;               /* writer's: when; monotonic */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* records were added, or a reader is to be woken */
     struct inproc_topic *topics;
     struct inproc_group *groups;
-    int visitors;           /* readers of no group that are open */
+    int standalone_readers; /* readers of no group that are open */
     bool dirty;             /* a committed offset differs from the stored one */
     int64_t dirty_since_us; /* since when */
     bool removable;         /* there may be something to remove */
@@ -90,7 +90,7 @@ TB_CHECKED enum tb_code tb_inproc_begin(struct tb_log_inproc *log, struct tb_err
  * connection is given up unless it is certain that nothing was done. */
 TB_CHECKED enum tb_code tb_inproc_commit(struct tb_log_inproc *log, struct tb_error *err);
 /* Rolls back after a failed statement; gives the connection up as commit does. */
-void tb_inproc_abandon(struct tb_log_inproc *log, enum tb_code why);
+void tb_inproc_rollback(struct tb_log_inproc *log, enum tb_code why);
 /* Commits waiting offsets by themselves if they wait since before_us or longer. */
 enum tb_code tb_inproc_flush_offsets(struct tb_log_inproc *log, int64_t before_us,
                                      struct tb_error *err);
@@ -105,8 +105,8 @@ TB_CHECKED enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log,
 
 /* log_inproc_expire.c */
 /* Removes up to limit records older than before_ms. TB_BUSY while appends wait for poll. */
-TB_CHECKED enum tb_code tb_inproc_expire(struct tb_log_inproc *log, int64_t before_ms,
-                                         int64_t limit, int64_t *ret_removed,
-                                         struct tb_error *err);
+TB_CHECKED enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_ms,
+                                                 int64_t limit, int64_t *ret_removed,
+                                                 struct tb_error *err);
 /* Some of what keep says, if anything was released since nothing was left to remove. */
-TB_CHECKED enum tb_code tb_inproc_expire_some(struct tb_log_inproc *log, struct tb_error *err);
+TB_CHECKED enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_error *err);

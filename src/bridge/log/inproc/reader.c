@@ -176,7 +176,7 @@ static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, i
         if (!taken)
             break;
         expected++;
-        tb_process_give_way();
+        tb_yield_cpu();
         TB_TRY(tb_stmt_step(select, &row, err));
     }
     return TB_OK;
@@ -285,7 +285,7 @@ static void reader_free(struct tb_log_reader *base)
         if (reader->group)
             reader->group->reading = false;
         else
-            reader->log->visitors--;
+            reader->log->standalone_readers--;
         pthread_mutex_unlock(&reader->log->lock);
     }
     free(reader->records);
@@ -337,7 +337,7 @@ static enum tb_code join_group(struct inproc_reader *reader, const char *topic_n
     return TB_OK;
 }
 
-static enum tb_code join_as_visitor(struct inproc_reader *reader, const char *topic_name,
+static enum tb_code open_standalone(struct inproc_reader *reader, const char *topic_name,
                                     struct tb_error *err)
 {
     struct tb_log_inproc *log = reader->log;
@@ -346,7 +346,7 @@ static enum tb_code join_as_visitor(struct inproc_reader *reader, const char *to
     pthread_mutex_lock(&log->lock);
     topic = tb_inproc_topic(log, tb_str_of(topic_name));
     if (topic) {
-        log->visitors++;
+        log->standalone_readers++;
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
             reader->position[p] = topic->parts[p].begin;
     }
@@ -370,7 +370,7 @@ static enum tb_code set_up(struct inproc_reader *reader, const char *topic, cons
     if (group)
         TB_TRY(join_group(reader, topic, group, err));
     else
-        TB_TRY(join_as_visitor(reader, topic, err));
+        TB_TRY(open_standalone(reader, topic, err));
     return tb_db_open(reader->log->path, TB_DB_READER, 0, &reader->db, err);
 }
 
@@ -399,8 +399,9 @@ enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, 
     return open_reader(log, topic, group, ret_reader, err);
 }
 
-enum tb_code tb_log_inproc_visitor(struct tb_log_inproc *log, const char *topic,
-                                   struct tb_log_reader **ret_reader, struct tb_error *err)
+enum tb_code tb_log_inproc_standalone_reader(struct tb_log_inproc *log, const char *topic,
+                                             struct tb_log_reader **ret_reader,
+                                             struct tb_error *err)
 {
     return open_reader(log, topic, NULL, ret_reader, err);
 }

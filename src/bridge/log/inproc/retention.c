@@ -14,7 +14,7 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
 
     pthread_mutex_lock(&log->lock);
     *ret_begin = topic->parts[partition].begin;
-    end = log->visitors > 0 ? *ret_begin : topic->parts[partition].end - 1;
+    end = log->standalone_readers > 0 ? *ret_begin : topic->parts[partition].end - 1;
     if (topic->parts[partition].released < end)
         end = topic->parts[partition].released;
     for (const struct inproc_group *group = log->groups; group; group = group->link) {
@@ -27,16 +27,18 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
 
 /* Where the old records at the partition's start end: behind the ones that are old whatever their
  * stamps say. Clocks jump, so from there on the first young record stops it, whatever follows. */
-static enum tb_code old_end(struct tb_log_inproc *log, const struct inproc_topic *topic,
-                            int32_t partition, int64_t before_ms, int64_t begin, int64_t end,
-                            int64_t *ret_end, struct tb_error *err)
+static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_topic *topic,
+                                int32_t partition, int64_t before_ms, int64_t begin, int64_t end,
+                                int64_t *ret_end, struct tb_error *err)
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
-    int64_t aged = topic->parts[partition].aged;
+    int64_t expired_before = topic->parts[partition].expired_before;
     bool row = false;
     char sql[160];
 
-    *ret_end = begin = aged < begin ? begin : aged < end ? aged : end;
+    *ret_end = begin = expired_before < begin ? begin
+                       : expired_before < end ? expired_before
+                                              : end;
     snprintf(sql, sizeof sql,
              "SELECT offset, timestamp FROM records_%" PRId64 "_%d"
              " WHERE offset >= :begin AND offset < :end ORDER BY offset",
@@ -65,7 +67,7 @@ static enum tb_code remove_records(struct tb_log_inproc *log, struct inproc_topi
              topic->id, (int)partition, end);
     code = tb_db_exec(log->db, sql, err);
     if (code != TB_OK) {
-        tb_inproc_abandon(log, code);
+        tb_inproc_rollback(log, code);
         return code;
     }
     TB_TRY(tb_inproc_commit(log, err));
@@ -75,8 +77,8 @@ static enum tb_code remove_records(struct tb_log_inproc *log, struct inproc_topi
     return TB_OK;
 }
 
-enum tb_code tb_inproc_expire(struct tb_log_inproc *log, int64_t before_ms, int64_t limit,
-                              int64_t *ret_removed, struct tb_error *err)
+enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_ms, int64_t limit,
+                                      int64_t *ret_removed, struct tb_error *err)
 {
     struct inproc_topic *topic;
     int64_t left = limit;
@@ -96,7 +98,7 @@ enum tb_code tb_inproc_expire(struct tb_log_inproc *log, int64_t before_ms, int6
                 end = begin + left;
             if (end <= begin)
                 continue;
-            TB_TRY(old_end(log, topic, p, before_ms, begin, end, &end, err));
+            TB_TRY(expired_end(log, topic, p, before_ms, begin, end, &end, err));
             if (end <= begin)
                 continue;
             TB_TRY(remove_records(log, topic, p, end, err));
@@ -131,9 +133,9 @@ static void set_removable(struct tb_log_inproc *log)
 static void mark(struct tb_log_inproc *log)
 {
     int64_t now_ms = tb_clock_mono_ms(log->clock);
-    bool old = log->marked && now_ms - log->marked_at_ms >= log->keep_ms;
+    bool old = log->ends_marked && now_ms - log->marked_at_ms >= log->retention_ms;
 
-    if (log->marked && !old)
+    if (log->ends_marked && !old)
         return;
     pthread_mutex_lock(&log->lock);
     for (struct inproc_topic *topic = log->topics; topic; topic = topic->link) {
@@ -141,39 +143,40 @@ static void mark(struct tb_log_inproc *log)
             struct inproc_partition *part = &topic->parts[p];
 
             if (old)
-                part->aged = part->marked_end;
+                part->expired_before = part->marked_end;
             part->marked_end = part->end;
         }
     }
     pthread_mutex_unlock(&log->lock);
-    log->marked = true;
+    log->ends_marked = true;
     log->marked_at_ms = now_ms;
 }
 
-enum tb_code tb_inproc_expire_some(struct tb_log_inproc *log, struct tb_error *err)
+enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_error *err)
 {
     int64_t now_ms, removed = 0;
 
-    if (log->keep_ms < 0 || !take_removable(log))
+    if (log->retention_ms < 0 || !take_removable(log))
         return TB_OK;
     mark(log);
-    now_ms = tb_calendar_now_ms(&log->calendar, log->clock, log->keep_ms);
+    now_ms = tb_retention_clock_now_ms(&log->calendar, log->clock, log->retention_ms);
     /* What fails is tried again at the next release: what is kept too long is no harm. */
-    TB_TRY(tb_inproc_expire(log, now_ms - log->keep_ms, EXPIRE_AT_ONCE, &removed, err));
+    TB_TRY(
+        tb_inproc_remove_expired(log, now_ms - log->retention_ms, EXPIRE_AT_ONCE, &removed, err));
     if (removed == EXPIRE_AT_ONCE)
         set_removable(log);
     return TB_OK;
 }
 
-void tb_log_inproc_keep(struct tb_log_inproc *log, int64_t keep_ms)
+void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms)
 {
-    log->keep_ms = keep_ms;
+    log->retention_ms = retention_ms;
     mark(log);
-    (void)tb_calendar_now_ms(&log->calendar, log->clock, keep_ms);
+    (void)tb_retention_clock_now_ms(&log->calendar, log->clock, retention_ms);
 }
 
-void tb_log_inproc_release(struct tb_log_inproc *log, const char *topic, int32_t partition,
-                           int64_t next)
+void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, int32_t partition,
+                                 int64_t next)
 {
     struct inproc_topic *t;
 

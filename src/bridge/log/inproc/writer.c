@@ -77,7 +77,7 @@ static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_
 }
 
 /* The transaction is gone, and with it what poll had not yet committed. */
-static void forget_open(struct inproc_writer *writer)
+static void discard_open(struct inproc_writer *writer)
 {
     writer->count = writer->durable;
     writer->bytes = 0;
@@ -133,8 +133,8 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
         return tb_error_set(err, TB_BUSY, "the log has a full batch waiting for its commit");
     TB_TRY(tb_headers_encode(&writer->headers, record->headers, record->header_count, err));
     if (insert(writer, record, err) != TB_OK) {
-        tb_inproc_abandon(writer->log, err->code);
-        forget_open(writer);
+        tb_inproc_rollback(writer->log, err->code);
+        discard_open(writer);
         if (was_open)
             writer->lost = *err;
         /* Whatever SQLite calls it: this record was not taken, and may be given again. */
@@ -163,19 +163,19 @@ static enum tb_code commit_open(struct inproc_writer *writer, struct tb_error *e
     enum tb_code code = put_sequence(writer, err);
 
     if (code != TB_OK)
-        tb_inproc_abandon(writer->log, code);
+        tb_inproc_rollback(writer->log, code);
     else
         code = tb_inproc_commit(writer->log, err);
     if (code != TB_OK) {
-        forget_open(writer);
+        discard_open(writer);
         return tb_error_wrap(err, "commit to the log");
     }
     publish(writer);
-    tb_db_relieve(writer->log->db, 0);
+    tb_db_maybe_checkpoint(writer->log->db, 0);
     return TB_OK;
 }
 
-static size_t hand_out(struct inproc_writer *writer, struct tb_log_ack *ret_acks, size_t max)
+static size_t take_acks(struct inproc_writer *writer, struct tb_log_ack *ret_acks, size_t max)
 {
     size_t n = writer->durable < max ? writer->durable : max;
 
@@ -206,9 +206,9 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
         TB_TRY(commit_open(writer, err));
     } else if (writer->count == 0) {
         TB_TRY(tb_inproc_flush_offsets(writer->log, now_us - OFFSETS_WAIT_US, err));
-        TB_TRY(tb_inproc_expire_some(writer->log, err));
+        TB_TRY(tb_inproc_serve_retention(writer->log, err));
     }
-    *ret_count = hand_out(writer, ret_acks, max);
+    *ret_count = take_acks(writer, ret_acks, max);
     return TB_OK;
 }
 
@@ -217,7 +217,7 @@ static void writer_free(struct tb_log_writer *base)
     struct inproc_writer *writer = writer_of(base);
 
     tb_txn_rollback(&writer->log->txn);
-    forget_open(writer);
+    discard_open(writer);
     writer->log->writer = NULL;
     tb_buf_release(&writer->headers);
     free(writer);

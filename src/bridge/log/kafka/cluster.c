@@ -8,7 +8,7 @@
 void tb_kafka_problem_init(struct kafka_problem *problem)
 {
     TB_ASSERT(pthread_mutex_init(&problem->lock, NULL) == 0);
-    for (size_t i = 0; i < KAFKA_CONCERNS; i++)
+    for (size_t i = 0; i < KAFKA_PROBLEM_KINDS; i++)
         problem->texts[i][0] = '\0';
 }
 
@@ -17,7 +17,7 @@ void tb_kafka_problem_release(struct kafka_problem *problem)
     pthread_mutex_destroy(&problem->lock);
 }
 
-void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern concern,
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_problem_kind concern,
                           const char *format, ...)
 {
     va_list args;
@@ -31,11 +31,11 @@ void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern conc
 
 void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
 {
-    enum kafka_concern concern = KAFKA_WAY;
+    enum kafka_problem_kind concern = KAFKA_PROBLEM_CONNECTION;
 
     pthread_mutex_lock(&problem->lock);
     if (problem->texts[concern][0] == '\0')
-        concern = KAFKA_WORK;
+        concern = KAFKA_PROBLEM_OPERATION;
     memcpy(ret_text, problem->texts[concern], sizeof problem->texts[concern]);
     pthread_mutex_unlock(&problem->lock);
 }
@@ -58,7 +58,7 @@ static const char *end_of(const char *text)
 
 /* "sasl_ssl://broker:9093/bootstrap: what happened (after 3ms in state CONNECT, 2 identical ...)"
  */
-void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200])
+void tb_kafka_plain_error(rd_kafka_resp_err_t code, const char *text, char ret_text[200])
 {
     const char *what = "", *scheme = strstr(text, "://"), *blank = strchr(text, ' '), *role, *end;
     int host_len = 0;
@@ -81,15 +81,15 @@ void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[20
     snprintf(ret_text, 200, "%s%.*s%.*s", what, host_len, text, (int)(end - role), role);
 }
 
-rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
-                                        struct kafka_layout *ret_layout)
+rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                         struct kafka_topic_layout *ret_layout)
 {
     const struct rd_kafka_metadata *found = NULL;
     rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, topic, &found, timeout_ms);
 
     if (code)
         return code;
-    *ret_layout = (struct kafka_layout){.led = true};
+    *ret_layout = (struct kafka_topic_layout){.led = true};
     if (found->topic_cnt == 1) {
         const struct rd_kafka_metadata_topic *told = &found->topics[0];
 
@@ -108,20 +108,20 @@ rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic,
 
 /* Not by rd_kafka_query_watermark_offsets: whatever time it is given, it waits until a leader that
  * is away comes back. */
-rd_kafka_resp_err_t tb_kafka_ask_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
-                                      int64_t which)
+rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
+                                              rd_kafka_topic_partition_list_t *list, int64_t which)
 {
     rd_kafka_resp_err_t code;
 
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = which; /* the protocol's word for it, as if it were a time */
-    code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_ASK_MS);
+    code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
     for (int i = 0; i < list->cnt && !code; i++)
         code = list->elems[i].err;
     return code;
 }
 
-void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240])
+void tb_kafka_partition_mismatch(const char *topic, int count, int wanted, char ret_text[240])
 {
     snprintf(ret_text, 240,
              "topic %.100s has %d partitions, not %d: set [kafka] partitions to %d, or name "
@@ -129,53 +129,53 @@ void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[2
              topic, count, wanted, count);
 }
 
-static enum kafka_state judge_topic(const struct kafka_handle *handle,
-                                    const struct kafka_settings *settings,
-                                    struct kafka_problem *problem)
+static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,
+                                            const struct kafka_settings *settings,
+                                            struct kafka_problem *problem)
 {
     const char *name = rd_kafka_topic_name(handle->topic);
-    struct kafka_layout layout = {0};
+    struct kafka_topic_layout layout = {0};
     rd_kafka_resp_err_t code =
-        tb_kafka_ask_layout(handle->rk, handle->topic, TB_KAFKA_ASK_MS, &layout);
+        tb_kafka_query_topic(handle->rk, handle->topic, TB_KAFKA_QUERY_TIMEOUT_MS, &layout);
     char text[240];
 
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         return KAFKA_DOWN;
     if (!code && layout.partitions > 0 &&
         (settings->partitions <= 0 || layout.partitions == settings->partitions))
-        return KAFKA_FINE;
+        return KAFKA_READY;
     if (code)
         snprintf(text, sizeof text, "topic %s: %s", name, rd_kafka_err2str(code));
     else if (layout.partitions == 0)
         snprintf(text, sizeof text, "topic %s is not there", name);
     else
-        tb_kafka_mismatch(name, layout.partitions, settings->partitions, text);
-    tb_kafka_problem_set(problem, KAFKA_WAY, "%s", text);
-    return KAFKA_WRONG;
+        tb_kafka_partition_mismatch(name, layout.partitions, settings->partitions, text);
+    tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", text);
+    return KAFKA_MISCONFIGURED;
 }
 
-void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
-                    const struct kafka_settings *settings, struct kafka_problem *problem)
+void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_handle *handle,
+                            const struct kafka_settings *settings, struct kafka_problem *problem)
 {
     int64_t now_ms = tb_clock_mono_ms(settings->clock);
-    struct kafka_layout ignored;
-    enum kafka_state state;
+    struct kafka_topic_layout ignored;
+    enum kafka_cluster_state state;
 
-    if (watch->state == KAFKA_FINE || now_ms < watch->look_at_ms)
+    if (cluster->state == KAFKA_READY || now_ms < cluster->check_at_ms)
         return;
-    watch->look_at_ms = now_ms + TB_KAFKA_LOOK_MS;
+    cluster->check_at_ms = now_ms + TB_KAFKA_RECHECK_MS;
     /* Without time to wait this only tells whether a broker is connected: it is "timed out" then,
      * and the question itself may be waited for. */
-    if (tb_kafka_ask_layout(handle->rk, handle->topic, 0, &ignored) ==
+    if (tb_kafka_query_topic(handle->rk, handle->topic, 0, &ignored) ==
         RD_KAFKA_RESP_ERR__TRANSPORT)
         return;
-    state = judge_topic(handle, settings, problem);
+    state = check_topic(handle, settings, problem);
     if (state == KAFKA_DOWN)
         return;
-    watch->state = state;
-    watch->cause[0] = '\0';
-    if (state == KAFKA_FINE)
-        tb_kafka_problem_set(problem, KAFKA_WAY, "%s", "");
+    cluster->state = state;
+    cluster->cause[0] = '\0';
+    if (state == KAFKA_READY)
+        tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", "");
 }
 
 static bool is_of_a_connection(rd_kafka_resp_err_t code)
@@ -186,21 +186,22 @@ static bool is_of_a_connection(rd_kafka_resp_err_t code)
 
 /* A lost connection is not yet trouble: the library makes another, and tells when it has none; by
  * then the last thing that happened to one says more than that there is none. */
-void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
-                          struct kafka_problem *problem, rd_kafka_resp_err_t code,
-                          const char *text)
+void tb_kafka_cluster_on_error(struct kafka_cluster *cluster,
+                               const struct kafka_settings *settings,
+                               struct kafka_problem *problem, rd_kafka_resp_err_t code,
+                               const char *text)
 {
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        tb_kafka_words(code, text, watch->cause);
-    if (is_of_a_connection(code) && watch->state == KAFKA_FINE)
+        tb_kafka_plain_error(code, text, cluster->cause);
+    if (is_of_a_connection(code) && cluster->state == KAFKA_READY)
         return;
-    tb_kafka_problem_set(problem, KAFKA_WAY, "%s",
-                         watch->cause[0] ? watch->cause : "no broker answers");
+    tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s",
+                         cluster->cause[0] ? cluster->cause : "no broker answers");
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        watch->state = KAFKA_DOWN;
-        watch->look_at_ms = 0;
+        cluster->state = KAFKA_DOWN;
+        cluster->check_at_ms = 0;
     } else if (!is_of_a_connection(code)) {
-        watch->state = KAFKA_WRONG;
-        watch->look_at_ms = tb_clock_mono_ms(settings->clock) + REFUSED_MS;
+        cluster->state = KAFKA_MISCONFIGURED;
+        cluster->check_at_ms = tb_clock_mono_ms(settings->clock) + REFUSED_MS;
     }
 }

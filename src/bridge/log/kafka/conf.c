@@ -43,7 +43,7 @@ static const struct tb_log_kafka_property ours[] = {
     {"linger.ms", "1", TB_KAFKA_PRODUCER},
     {"batch.num.messages", "1000", TB_KAFKA_PRODUCER},
     /* The outbox is the queue; this one holds what may be unacknowledged. */
-    {"queue.buffering.max.messages", AS_TEXT(TB_LOG_WINDOW_MAX), TB_KAFKA_PRODUCER},
+    {"queue.buffering.max.messages", AS_TEXT(TB_LOG_INFLIGHT_MAX), TB_KAFKA_PRODUCER},
     {"queue.buffering.max.kbytes", "16384", TB_KAFKA_PRODUCER},
     {"message.max.bytes", AS_TEXT(TB_LOG_KAFKA_RECORD_MAX), TB_KAFKA_PRODUCER},
     {"partitioner", "murmur2_random", TB_KAFKA_PRODUCER},

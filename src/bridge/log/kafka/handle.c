@@ -35,29 +35,29 @@ enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, co
     if (!handle->topic) {
         rd_kafka_resp_err_t code = rd_kafka_last_error();
 
-        tb_kafka_bury(handle, TB_KAFKA_ASK_MS);
+        tb_kafka_handle_destroy(handle, TB_KAFKA_QUERY_TIMEOUT_MS);
         return tb_error_set(err, TB_INVALID, "Kafka topic %s: %s", topic, rd_kafka_err2str(code));
     }
     *ret_handle = handle;
     return TB_OK;
 }
 
-struct burial {
+struct teardown {
     struct kafka_handle *handle;
     struct tb_mailbox over;
     _Atomic bool done;
     atomic_int holders; /* the thread and who waits for it */
 };
 
-static void let_go(struct burial *burial)
+static void release_teardown(struct teardown *teardown)
 {
-    if (atomic_fetch_sub(&burial->holders, 1) > 1)
+    if (atomic_fetch_sub(&teardown->holders, 1) > 1)
         return;
-    tb_mailbox_release(&burial->over);
-    free(burial);
+    tb_mailbox_release(&teardown->over);
+    free(teardown);
 }
 
-static void end(struct kafka_handle *handle)
+static void destroy_now(struct kafka_handle *handle)
 {
     if (handle->topic)
         rd_kafka_topic_destroy(handle->topic);
@@ -68,43 +68,43 @@ static void end(struct kafka_handle *handle)
     free(handle);
 }
 
-static void *bury_main(void *arg)
+static void *teardown_main(void *arg)
 {
-    struct burial *burial = arg;
+    struct teardown *teardown = arg;
 
-    end(burial->handle);
-    atomic_store(&burial->done, true);
-    tb_mailbox_wake(&burial->over);
-    let_go(burial);
+    destroy_now(teardown->handle);
+    atomic_store(&teardown->done, true);
+    tb_mailbox_wake(&teardown->over);
+    release_teardown(teardown);
     return NULL;
 }
 
-void tb_kafka_bury(struct kafka_handle *handle, int64_t wait_ms)
+void tb_kafka_handle_destroy(struct kafka_handle *handle, int64_t wait_ms)
 {
-    struct burial *burial;
+    struct teardown *teardown;
     pthread_t thread;
 
     if (!handle)
         return;
     handle->owner = NULL;
-    burial = calloc(1, sizeof *burial);
-    if (!burial) {
-        end(handle);
+    teardown = calloc(1, sizeof *teardown);
+    if (!teardown) {
+        destroy_now(handle);
         return;
     }
-    burial->handle = handle;
-    tb_mailbox_init(&burial->over, 0);
-    atomic_store(&burial->holders, 2);
-    if (pthread_create(&thread, NULL, bury_main, burial) != 0) {
-        end(handle);
-        atomic_store(&burial->holders, 1);
-        let_go(burial);
+    teardown->handle = handle;
+    tb_mailbox_init(&teardown->over, 0);
+    atomic_store(&teardown->holders, 2);
+    if (pthread_create(&thread, NULL, teardown_main, teardown) != 0) {
+        destroy_now(handle);
+        atomic_store(&teardown->holders, 1);
+        release_teardown(teardown);
         return;
     }
-    tb_mailbox_wait(&burial->over, wait_ms);
-    if (atomic_load(&burial->done))
+    tb_mailbox_wait(&teardown->over, wait_ms);
+    if (atomic_load(&teardown->done))
         pthread_join(thread, NULL);
     else
         pthread_detach(thread);
-    let_go(burial);
+    release_teardown(teardown);
 }

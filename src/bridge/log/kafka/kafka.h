@@ -5,7 +5,7 @@
  * or was refused, and an order's events take a round trip each. An acknowledgement is the broker's
  * own word with an offset; a time-out or a lost producer is TB_UNKNOWN. A broker that will not
  * take a record refuses its whole batch: TB_INVALID is said only of a record that was outstanding
- * alone, of others TB_UNKNOWN with alone_wanted. Once an answer was not TB_OK, append is TB_BUSY
+ * alone, of others TB_UNKNOWN with retry_alone. Once an answer was not TB_OK, append is TB_BUSY
  * until poll has handed that answer out. A fatal producer error closes the handle and opens a new
  * one at the next append or poll; what was outstanding is unknown.
  * Reader: range assignment, no auto-commit; a partition starts at its committed offset, with
@@ -44,14 +44,14 @@ TB_CHECKED enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *o
                                             struct tb_error *err);
 /* Closes the connection (outstanding appends are unknown) and opens it again; a writer starts
  * open. While closed, append is TB_UNAVAILABLE. Owner only. */
-void tb_log_kafka_close(struct tb_log_writer *writer);
-TB_CHECKED enum tb_code tb_log_kafka_open(struct tb_log_writer *writer, struct tb_error *err);
+void tb_log_kafka_disconnect(struct tb_log_writer *writer);
+TB_CHECKED enum tb_code tb_log_kafka_connect(struct tb_log_writer *writer, struct tb_error *err);
 /* A broker answers and the topic is there as it should be. Owner only. */
 bool tb_log_kafka_connected(const struct tb_log_writer *writer);
 /* No broker can be reached: it was tried at all of them. Owner only. */
-bool tb_log_kafka_lost(const struct tb_log_writer *writer);
+bool tb_log_kafka_all_brokers_down(const struct tb_log_writer *writer);
 /* Since it was opened no machine has answered, not even to refuse. Owner only. */
-bool tb_log_kafka_unanswered(const struct tb_log_writer *writer);
+bool tb_log_kafka_no_response(const struct tb_log_writer *writer);
 
 TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options,
                                             const char *topic, const char *group,
@@ -63,9 +63,10 @@ TB_CHECKED enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *opt
                                           struct tb_error *err);
 /* All partitions of a topic without a group, each from its beginning unless it is sought
  * elsewhere; its commits are not kept. */
-TB_CHECKED enum tb_code tb_log_kafka_visitor(const struct tb_log_kafka_options *options,
-                                             const char *topic, struct tb_log_reader **ret_reader,
-                                             struct tb_error *err);
+TB_CHECKED enum tb_code tb_log_kafka_standalone_reader(const struct tb_log_kafka_options *options,
+                                                       const char *topic,
+                                                       struct tb_log_reader **ret_reader,
+                                                       struct tb_error *err);
 
 /* What stands in the way, one line; "" if nothing does. Any thread. */
 void tb_log_kafka_writer_problem(const struct tb_log_writer *writer, char ret_text[240]);

@@ -10,9 +10,9 @@
 #include <pthread.h>
 
 /* A broker that is there answers a question within this, also over a slow line. */
-#define TB_KAFKA_ASK_MS 2000
+#define TB_KAFKA_QUERY_TIMEOUT_MS 2000
 /* While nothing answers, or the topic is not as it should be, that is looked at again. */
-#define TB_KAFKA_LOOK_MS 500
+#define TB_KAFKA_RECHECK_MS 500
 
 struct kafka_settings {
     char *brokers, *client_id;
@@ -32,19 +32,19 @@ TB_CHECKED enum tb_code tb_kafka_conf(const struct kafka_settings *settings, con
 
 /* What stands in the way, for a person, from any thread: first what is wrong with the connection
  * or the topic, else what is wrong with the work. */
-enum kafka_concern { KAFKA_WAY, KAFKA_WORK, KAFKA_CONCERNS };
+enum kafka_problem_kind { KAFKA_PROBLEM_CONNECTION, KAFKA_PROBLEM_OPERATION, KAFKA_PROBLEM_KINDS };
 struct kafka_problem {
     pthread_mutex_t lock;
-    char texts[KAFKA_CONCERNS][240];
+    char texts[KAFKA_PROBLEM_KINDS][240];
 };
 void tb_kafka_problem_init(struct kafka_problem *problem);
 void tb_kafka_problem_release(struct kafka_problem *problem);
 /* "" ends it. */
-void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_concern concern,
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_problem_kind concern,
                           const char *format, ...) TB_PRINTF(3, 4);
 void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240]);
 /* The library's words for a person: what was refused first, and without how often and how long. */
-void tb_kafka_words(rd_kafka_resp_err_t code, const char *text, char ret_text[200]);
+void tb_kafka_plain_error(rd_kafka_resp_err_t code, const char *text, char ret_text[200]);
 
 /* Whether any machine has answered yet, if only to refuse. The library asks for its sockets here,
  * on its threads. */
@@ -74,35 +74,36 @@ TB_CHECKED enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_
 /* Ends a handle (a consumer leaves its group first) on a thread of its own, and waits for that at
  * most wait_ms: a library that looks up a dead name server's answer is not waited for. All
  * messages of the handle are destroyed before. NULL is fine. */
-void tb_kafka_bury(struct kafka_handle *handle, int64_t wait_ms);
+void tb_kafka_handle_destroy(struct kafka_handle *handle, int64_t wait_ms);
 
 /*   CONNECTING --> FINE <--> DOWN (no broker answers)
  *        |          |
  *        +--------> WRONG (a broker answers, but refuses, or the topic is not as it should be)
  *
  * The topic is looked at on the way to FINE: at the start, and when brokers were gone. */
-enum kafka_state { KAFKA_CONNECTING, KAFKA_FINE, KAFKA_DOWN, KAFKA_WRONG };
-struct kafka_watch {
-    enum kafka_state state;
-    int64_t look_at_ms; /* monotonic; not before */
-    char cause[200];    /* the last trouble with a connection */
+enum kafka_cluster_state { KAFKA_CONNECTING, KAFKA_READY, KAFKA_DOWN, KAFKA_MISCONFIGURED };
+struct kafka_cluster {
+    enum kafka_cluster_state state;
+    int64_t check_at_ms; /* monotonic; not before */
+    char cause[200];     /* the last trouble with a connection */
 };
 /* Looks again if it is time to; does not wait unless a broker is connected. */
-void tb_kafka_watch(struct kafka_watch *watch, const struct kafka_handle *handle,
-                    const struct kafka_settings *settings, struct kafka_problem *problem);
+void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_handle *handle,
+                            const struct kafka_settings *settings, struct kafka_problem *problem);
 /* From error_cb. */
-void tb_kafka_watch_error(struct kafka_watch *watch, const struct kafka_settings *settings,
-                          struct kafka_problem *problem, rd_kafka_resp_err_t code,
-                          const char *text);
-struct kafka_layout {
+void tb_kafka_cluster_on_error(struct kafka_cluster *cluster,
+                               const struct kafka_settings *settings,
+                               struct kafka_problem *problem, rd_kafka_resp_err_t code,
+                               const char *text);
+struct kafka_topic_layout {
     int partitions; /* 0: the topic is not there */
     bool led;       /* each has a leader: records can be written and read */
 };
-rd_kafka_resp_err_t tb_kafka_ask_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
-                                        struct kafka_layout *ret_layout);
+rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                         struct kafka_topic_layout *ret_layout);
 /* Sets the offset of each partition in the list, all of one topic, to where it begins
  * (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END). */
-rd_kafka_resp_err_t tb_kafka_ask_ends(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
-                                      int64_t which);
+rd_kafka_resp_err_t
+tb_kafka_query_watermarks(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int64_t which);
 /* What to say of a topic that has another partition count than it should. */
-void tb_kafka_mismatch(const char *topic, int count, int wanted, char ret_text[240]);
+void tb_kafka_partition_mismatch(const char *topic, int count, int wanted, char ret_text[240]);

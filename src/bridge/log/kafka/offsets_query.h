@@ -8,34 +8,36 @@
 #pragma once
 #include "bridge/log/kafka/kafka.h"
 
-struct tb_log_kafka_asker;
+struct tb_log_kafka_offsets_query;
 /* Joins nothing. */
-TB_CHECKED enum tb_code tb_log_kafka_asker_open(const struct tb_log_kafka_options *options,
-                                                const char *topic, const char *group,
-                                                struct tb_log_kafka_asker **ret_asker,
-                                                struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_log_kafka_offsets_query_open(const struct tb_log_kafka_options *options, const char *topic,
+                                const char *group, struct tb_log_kafka_offsets_query **ret_asker,
+                                struct tb_error *err);
 /* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
  * is in front of the end. */
-TB_CHECKED enum tb_code tb_log_kafka_ask_ends(const struct tb_log_kafka_asker *asker,
-                                              struct tb_log_range *ret_ranges, int32_t count,
-                                              struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_query *query,
+                              struct tb_log_range *ret_ranges, int32_t count,
+                              struct tb_error *err);
 /* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
-TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
-                                                   int64_t *ret_next, int32_t count,
-                                                   struct tb_error *err);
-void tb_log_kafka_asker_free(struct tb_log_kafka_asker *asker); /* NULL is fine */
+TB_CHECKED enum tb_code
+tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query, int64_t *ret_next,
+                             int32_t count, struct tb_error *err);
+void tb_log_kafka_offsets_query_free(struct tb_log_kafka_offsets_query *query); /* NULL is fine */
 /* Of each partition below count that the reader, which is of the same topic and group, holds; the
  * others' end is -1. Waits for the cluster at most two seconds a question. */
-TB_CHECKED enum tb_code tb_log_kafka_ask(const struct tb_log_kafka_asker *asker,
-                                         const struct tb_log_reader *reader,
-                                         struct tb_log_range *ret_ranges, int32_t count,
-                                         struct tb_error *err);
+TB_CHECKED enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query *query,
+                                                    const struct tb_log_reader *reader,
+                                                    struct tb_log_range *ret_ranges, int32_t count,
+                                                    struct tb_error *err);
 /* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
  * is in front of the end. */
-TB_CHECKED enum tb_code tb_log_kafka_ask_ends(const struct tb_log_kafka_asker *asker,
-                                              struct tb_log_range *ret_ranges, int32_t count,
-                                              struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_query *query,
+                              struct tb_log_range *ret_ranges, int32_t count,
+                              struct tb_error *err);
 /* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
-TB_CHECKED enum tb_code tb_log_kafka_ask_committed(const struct tb_log_kafka_asker *asker,
-                                                   int64_t *ret_next, int32_t count,
-                                                   struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query, int64_t *ret_next,
+                             int32_t count, struct tb_error *err);

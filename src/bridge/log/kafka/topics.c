@@ -19,7 +19,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 
     (void)rk;
     if (check && code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        tb_kafka_words((rd_kafka_resp_err_t)code, text, check->cause);
+        tb_kafka_plain_error((rd_kafka_resp_err_t)code, text, check->cause);
 }
 
 static int64_t left_ms(const struct check *check)
@@ -35,7 +35,7 @@ static bool passes(rd_kafka_resp_err_t code)
 }
 
 static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
-                               struct kafka_layout *ret_layout)
+                               struct kafka_topic_layout *ret_layout)
 {
     rd_kafka_t *rk = check->handle->rk;
     rd_kafka_topic_t *asked = rd_kafka_topic_new(rk, topic, NULL);
@@ -43,9 +43,9 @@ static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
 
     if (!asked)
         return rd_kafka_last_error();
-    code = tb_kafka_ask_layout(rk, asked, PAUSE_MS, ret_layout);
+    code = tb_kafka_query_topic(rk, asked, PAUSE_MS, ret_layout);
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        code = tb_kafka_ask_layout(rk, asked, TB_KAFKA_ASK_MS, ret_layout);
+        code = tb_kafka_query_topic(rk, asked, TB_KAFKA_QUERY_TIMEOUT_MS, ret_layout);
     rd_kafka_topic_destroy(asked);
     return code;
 }
@@ -58,7 +58,7 @@ static enum tb_code count_partitions(struct check *check, const char *topic, boo
     rd_kafka_resp_err_t code;
 
     do {
-        struct kafka_layout layout = {0};
+        struct kafka_topic_layout layout = {0};
 
         rd_kafka_poll(check->handle->rk, 0);
         code = ask(check, topic, &layout);
@@ -159,7 +159,7 @@ static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_t
     }
     if (count == wanted->partitions)
         return TB_OK;
-    tb_kafka_mismatch(wanted->name, count, wanted->partitions, text);
+    tb_kafka_partition_mismatch(wanted->name, count, wanted->partitions, text);
     return tb_error_set(err, TB_INVALID, "%s", text);
 }
 
@@ -188,7 +188,7 @@ enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *option
         return TB_OK;
     TB_TRY(tb_kafka_settings_copy(options, &check.settings, err));
     code = check_all(&check, topics, count, create, err);
-    tb_kafka_bury(check.handle, TB_KAFKA_ASK_MS);
+    tb_kafka_handle_destroy(check.handle, TB_KAFKA_QUERY_TIMEOUT_MS);
     tb_kafka_settings_release(&check.settings);
     return code;
 }

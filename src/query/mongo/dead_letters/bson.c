@@ -4,19 +4,19 @@
  * where the value is. */
 #define DEAD_BYTES_MAX (12u << 20)
 
-static void put_headers(struct tb_put put, const struct tb_record *record)
+static void put_headers(struct tb_bson_writer put, const struct tb_record *record)
 {
     bson_t in_list, in_one;
-    struct tb_put list = tb_put_open_list(put, "headers", &in_list), one;
+    struct tb_bson_writer list = tb_bson_open_array(put, "headers", &in_list), one;
     char scratch[16];
 
     for (size_t i = 0; i < record->header_count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
-        tb_put_bytes(one, "name", record->headers[i].name);
-        tb_put_bytes(one, "value", record->headers[i].value);
-        tb_put_close(list, one);
+        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
+        tb_bson_put_bytes(one, "name", record->headers[i].name);
+        tb_bson_put_bytes(one, "value", record->headers[i].value);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
+    tb_bson_close_array(put, list);
 }
 
 static bool keeps_headers(const struct tb_record *record)
@@ -31,99 +31,100 @@ static bool keeps_value(const struct tb_record *record)
 
 /* What is known of the letter's record as it was read last. Names, keys and values of a dead
  * record may be any bytes. */
-static void put_record(struct tb_put put, const struct tb_plan *plan,
-                       const struct tb_dead_letter *letter)
+static void put_record(struct tb_bson_writer put, const struct tb_plan *plan,
+                       const struct tb_plan_dead_letter *letter)
 {
     const struct tb_record *record = letter->record;
 
     if (letter->order_id[0] != '\0')
-        tb_put_text(put, "orderId", letter->order_id);
-    tb_put_int(put, "version", letter->version);
-    tb_put_str(put, "type", letter->type);
-    tb_put_text(put, "reason", letter->reason);
-    tb_put_str(put, "message", letter->message);
-    tb_put_text(put, "status", "open");
-    tb_put_int(put, "lastOffset", record->offset);
-    tb_put_time(put, "changedAt", plan->planned_at_ms);
-    tb_put_time(put, "timestamp", record->timestamp_ms);
-    tb_put_bytes(put, "key", record->key);
+        tb_bson_put_text(put, "orderId", letter->order_id);
+    tb_bson_put_int(put, "version", letter->version);
+    tb_bson_put_str(put, "type", letter->type);
+    tb_bson_put_text(put, "reason", letter->reason);
+    tb_bson_put_str(put, "message", letter->message);
+    tb_bson_put_text(put, "status", "open");
+    tb_bson_put_int(put, "lastOffset", record->offset);
+    tb_bson_put_time(put, "changedAt", plan->planned_at_ms);
+    tb_bson_put_time(put, "timestamp", record->timestamp_ms);
+    tb_bson_put_bytes(put, "key", record->key);
     if (keeps_headers(record))
         put_headers(put, record);
     if (keeps_value(record))
-        tb_put_bytes(put, "value", record->value);
+        tb_bson_put_bytes(put, "value", record->value);
 }
 
-static void put_place(struct tb_put put, const struct tb_mongo_lease *lease,
-                      const struct tb_plan *plan, const struct tb_dead_letter *letter)
+static void put_place(struct tb_bson_writer put, const struct tb_mongo_client *lease,
+                      const struct tb_plan *plan, const struct tb_plan_dead_letter *letter)
 {
-    tb_put_text(put, "topic", lease->mongo->topic);
-    tb_put_int(put, "partition", plan->partition);
-    tb_put_int(put, "offset", letter->letter);
-    tb_put_time(put, "deadAt", plan->planned_at_ms);
+    tb_bson_put_text(put, "topic", lease->mongo->topic);
+    tb_bson_put_int(put, "partition", plan->partition);
+    tb_bson_put_int(put, "offset", letter->letter);
+    tb_bson_put_time(put, "deadAt", plan->planned_at_ms);
 }
 
-void tb_mongo_put_first_death(struct tb_put document, const char *name,
-                              const struct tb_mongo_lease *lease, const struct tb_plan *plan,
-                              const struct tb_dead_letter *letter)
+void tb_mongo_put_first_death(struct tb_bson_writer document, const char *name,
+                              const struct tb_mongo_client *lease, const struct tb_plan *plan,
+                              const struct tb_plan_dead_letter *letter)
 {
-    tb_put_text(document, "_id", name);
+    tb_bson_put_text(document, "_id", name);
     put_place(document, lease, plan, letter);
     put_record(document, plan, letter);
-    tb_put_int(document, "attempts", 1);
-    tb_put_int(document, "follows", 0);
+    tb_bson_put_int(document, "attempts", 1);
+    tb_bson_put_int(document, "follows", 0);
 }
 
 /* Fields that the record does not have this time, or that are too large to be kept. */
-static void put_gone(struct tb_put put, const struct tb_dead_letter *letter)
+static void put_gone(struct tb_bson_writer put, const struct tb_plan_dead_letter *letter)
 {
     const struct tb_record *record = letter->record;
     bson_t inner;
-    struct tb_put gone;
+    struct tb_bson_writer gone;
 
     if (letter->type.ptr && record->key.ptr && keeps_value(record) && keeps_headers(record))
         return; /* a server may refuse to remove nothing */
-    gone = tb_put_open(put, "$unset", &inner);
+    gone = tb_bson_open(put, "$unset", &inner);
     if (!letter->type.ptr)
-        tb_put_text(gone, "type", "");
+        tb_bson_put_text(gone, "type", "");
     if (!record->key.ptr)
-        tb_put_text(gone, "key", "");
+        tb_bson_put_text(gone, "key", "");
     if (!keeps_value(record))
-        tb_put_text(gone, "value", "");
+        tb_bson_put_text(gone, "value", "");
     if (!keeps_headers(record))
-        tb_put_text(gone, "headers", "");
-    tb_put_close(put, gone);
+        tb_bson_put_text(gone, "headers", "");
+    tb_bson_close(put, gone);
 }
 
-void tb_mongo_put_next_death(struct tb_put document, const struct tb_mongo_lease *lease,
-                             const struct tb_plan *plan, const struct tb_dead_letter *letter)
+void tb_mongo_put_next_death(struct tb_bson_writer document, const struct tb_mongo_client *lease,
+                             const struct tb_plan *plan, const struct tb_plan_dead_letter *letter)
 {
     bson_t inner;
-    struct tb_put part = tb_put_open(document, "$set", &inner);
+    struct tb_bson_writer part = tb_bson_open(document, "$set", &inner);
 
     put_record(part, plan, letter);
     if (!letter->followed)
-        tb_put_int(part, "follows", 0);
-    tb_put_close(document, part);
+        tb_bson_put_int(part, "follows", 0);
+    tb_bson_close(document, part);
     put_gone(document, letter);
-    part = tb_put_open(document, "$inc", &inner);
-    tb_put_int(part, "attempts", 1);
+    part = tb_bson_open(document, "$inc", &inner);
+    tb_bson_put_int(part, "attempts", 1);
     if (letter->followed)
-        tb_put_int(part, "follows", 1);
-    tb_put_close(document, part);
-    part = tb_put_open(document, "$setOnInsert", &inner); /* it was removed meanwhile */
+        tb_bson_put_int(part, "follows", 1);
+    tb_bson_close(document, part);
+    part = tb_bson_open(document, "$setOnInsert", &inner); /* it was removed meanwhile */
     put_place(part, lease, plan, letter);
-    tb_put_close(document, part);
+    tb_bson_close(document, part);
 }
 
-void tb_mongo_put_mended(struct tb_put document, const struct tb_plan *plan, int64_t offset)
+void tb_mongo_put_replayed(struct tb_bson_writer document, const struct tb_plan *plan,
+                           int64_t offset)
 {
     bson_t inner;
-    struct tb_put set = tb_put_open(document, "$set", &inner);
+    struct tb_bson_writer set = tb_bson_open(document, "$set", &inner);
 
-    tb_put_text(set, "status", "replayed");
-    tb_put_int(set, "lastOffset", offset);
-    tb_put_time(set, "changedAt", plan->planned_at_ms);
-    tb_put_close(document, set);
+    tb_bson_put_text(set, "status", "replayed");
+    tb_bson_put_int(set, "lastOffset", offset);
+    tb_bson_put_time(set, "changedAt", plan->planned_at_ms);
+    tb_bson_close(document, set);
 }
 
 static struct tb_str own(struct tb_arena *arena, struct tb_str text, bool *failed)
@@ -144,7 +145,8 @@ static size_t count_list(bson_iter_t list)
     return count;
 }
 
-static bool read_headers(const bson_iter_t *iter, struct tb_arena *arena, struct tb_letter *letter)
+static bool read_headers(const bson_iter_t *iter, struct tb_arena *arena,
+                         struct tb_dead_letter *letter)
 {
     struct tb_header *headers;
     bson_iter_t list, one;
@@ -158,9 +160,9 @@ static bool read_headers(const bson_iter_t *iter, struct tb_arena *arena, struct
             return false;
         while (bson_iter_next(&one)) {
             if (strcmp(bson_iter_key(&one), "name") == 0)
-                headers[i].name = own(arena, tb_get_bytes(&one), &failed);
+                headers[i].name = own(arena, tb_bson_get_bytes(&one), &failed);
             else if (strcmp(bson_iter_key(&one), "value") == 0)
-                headers[i].value = own(arena, tb_get_bytes(&one), &failed);
+                headers[i].value = own(arena, tb_bson_get_bytes(&one), &failed);
         }
         letter->header_count = i + 1;
     }
@@ -168,7 +170,8 @@ static bool read_headers(const bson_iter_t *iter, struct tb_arena *arena, struct
     return headers && !failed;
 }
 
-static bool read_field(const bson_iter_t *iter, struct tb_arena *arena, struct tb_letter *letter)
+static bool read_field(const bson_iter_t *iter, struct tb_arena *arena,
+                       struct tb_dead_letter *letter)
 {
     const char *name = bson_iter_key(iter);
     const struct {
@@ -193,28 +196,28 @@ static bool read_field(const bson_iter_t *iter, struct tb_arena *arena, struct t
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(name, texts[i].name) == 0)
-            *texts[i].text =
-                own(arena, texts[i].bytes ? tb_get_bytes(iter) : tb_get_str(iter), &failed);
+            *texts[i].text = own(
+                arena, texts[i].bytes ? tb_bson_get_bytes(iter) : tb_bson_get_str(iter), &failed);
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(name, numbers[i].name) == 0)
-            *numbers[i].number = numbers[i].time ? tb_get_time(iter) : tb_get_int(iter);
+            *numbers[i].number = numbers[i].time ? tb_bson_get_time(iter) : tb_bson_get_int(iter);
     }
     if (strcmp(name, "partition") == 0)
-        letter->place.partition = (int32_t)tb_get_int(iter);
+        letter->place.partition = (int32_t)tb_bson_get_int(iter);
     else if (strcmp(name, "orderId") == 0)
-        tb_get_text(iter, letter->order_id, sizeof letter->order_id);
+        tb_bson_get_text(iter, letter->order_id, sizeof letter->order_id);
     else if (strcmp(name, "status") == 0)
-        failed = !tb_letter_status_parse(tb_get_str(iter), &letter->status);
+        failed = !tb_dead_letter_status_parse(tb_bson_get_str(iter), &letter->status);
     else if (strcmp(name, "headers") == 0)
         failed = !read_headers(iter, arena, letter);
     return !failed;
 }
 
-enum tb_code tb_mongo_letter_decode(const bson_t *doc, struct tb_arena *arena,
-                                    struct tb_letter *ret_letter, struct tb_error *err)
+enum tb_code tb_mongo_dead_letter_decode(const bson_t *doc, struct tb_arena *arena,
+                                         struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
-    struct tb_letter letter = {.place.offset = -1};
+    struct tb_dead_letter letter = {.place.offset = -1};
     bool ok = true;
     bson_iter_t iter;
 

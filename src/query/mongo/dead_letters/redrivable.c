@@ -4,25 +4,25 @@
 /* A letter that waits for its order, as far as that is asked first. */
 struct waiting {
     int64_t dead_at_ms;
-    struct tb_letter_place place;
+    struct tb_dead_letter_position place;
     char order_id[TB_UUID_SIZE];
     int64_t version;
 };
 struct waitings {
-    struct waiting *list; /* TB_LETTERS_SCAN of them */
+    struct waiting *list; /* TB_REDRIVE_SCAN_MAX of them */
     size_t count;
     struct tb_arena arena;
 };
 
-static bson_t *scan_filter(const struct tb_letter_scan *scan)
+static bson_t *scan_filter(const struct tb_redrive_scan *scan)
 {
     bson_t *doc = bson_new();
     bool failed = false;
-    struct tb_put put = {doc, &failed};
+    struct tb_bson_writer put = {doc, &failed};
 
-    tb_put_text(put, "status", "open");
-    tb_put_text(put, "reason", TB_LETTER_GAP);
-    tb_put_limit(put, "follows", "$lt", TB_LETTER_FOLLOWS_MAX);
+    tb_bson_put_text(put, "status", "open");
+    tb_bson_put_text(put, "reason", TB_REASON_GAP);
+    tb_bson_put_operator(put, "follows", "$lt", TB_REDRIVES_MAX);
     if (scan->begun)
         tb_mongo_put_after(put, scan->dead_at_ms, scan->place, /* by_order= */ false);
     if (failed)
@@ -33,14 +33,14 @@ static bson_t *scan_filter(const struct tb_letter_scan *scan)
 static bson_t *scan_opts(void)
 {
     return BCON_NEW("sort", "{", "deadAt", BCON_INT32(1), "partition", BCON_INT32(1), "offset",
-                    BCON_INT32(1), "}", "limit", BCON_INT64(TB_LETTERS_SCAN), "projection", "{",
-                    "orderId", BCON_INT32(1), "version", BCON_INT32(1), "deadAt", BCON_INT32(1),
-                    "partition", BCON_INT32(1), "offset", BCON_INT32(1), "reason", BCON_INT32(1),
-                    "}");
+                    BCON_INT32(1), "}", "limit", BCON_INT64(TB_REDRIVE_SCAN_MAX), "projection",
+                    "{", "orderId", BCON_INT32(1), "version", BCON_INT32(1), "deadAt",
+                    BCON_INT32(1), "partition", BCON_INT32(1), "offset", BCON_INT32(1), "reason",
+                    BCON_INT32(1), "}");
 }
 
 /* The next letters behind the scan, which then stands behind them. */
-static enum tb_code scan_letters(const struct tb_mongo_lease *lease, struct tb_letter_scan *scan,
+static enum tb_code scan_letters(const struct tb_mongo_client *lease, struct tb_redrive_scan *scan,
                                  struct waitings *waiting, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -50,19 +50,19 @@ static enum tb_code scan_letters(const struct tb_mongo_lease *lease, struct tb_l
     const bson_t *doc;
 
     tb_mongo_find_begin(&find, lease, "dead_letters", filter, opts);
-    while (waiting->count < TB_LETTERS_SCAN && (doc = tb_mongo_find_next(&find))) {
+    while (waiting->count < TB_REDRIVE_SCAN_MAX && (doc = tb_mongo_find_next(&find))) {
         struct waiting *one = &waiting->list[waiting->count++];
-        struct tb_letter letter;
+        struct tb_dead_letter letter;
 
         tb_arena_clear(&arena);
-        TB_TRY(tb_mongo_letter_decode(doc, &arena, &letter, err));
+        TB_TRY(tb_mongo_dead_letter_decode(doc, &arena, &letter, err));
         *one = (struct waiting){
             .dead_at_ms = letter.dead_at_ms, .place = letter.place, .version = letter.version};
         memcpy(one->order_id, letter.order_id, TB_UUID_SIZE);
         scan->dead_at_ms = letter.dead_at_ms;
         scan->place = letter.place;
     }
-    scan->begun = waiting->count == TB_LETTERS_SCAN;
+    scan->begun = waiting->count == TB_REDRIVE_SCAN_MAX;
     return tb_mongo_find_end(&find, "looking for dead letters that may follow", err);
 }
 
@@ -77,7 +77,7 @@ static int by_id(const void *a, const void *b)
     return memcmp(a, b, TB_UUID_SIZE);
 }
 
-static enum tb_code find_standings(const struct tb_mongo_lease *lease, const char *orders,
+static enum tb_code find_standings(const struct tb_mongo_client *lease, const char *orders,
                                    struct waitings *waiting, struct standing *standings,
                                    size_t *ret_count, struct tb_error *err)
 {
@@ -99,9 +99,9 @@ static enum tb_code find_standings(const struct tb_mongo_lease *lease, const cha
     tb_mongo_find_begin(&find, lease, orders, filter, opts);
     while (count < waiting->count && (doc = tb_mongo_find_next(&find))) {
         if (bson_iter_init_find(&iter, doc, "_id"))
-            tb_get_text(&iter, standings[count].order_id, TB_UUID_SIZE);
+            tb_bson_get_text(&iter, standings[count].order_id, TB_UUID_SIZE);
         if (bson_iter_init_find(&iter, doc, "version"))
-            standings[count++].version = tb_get_int(&iter);
+            standings[count++].version = tb_bson_get_int(&iter);
     }
     qsort(standings, count, sizeof *standings, by_id);
     *ret_count = count;
@@ -111,7 +111,7 @@ static enum tb_code find_standings(const struct tb_mongo_lease *lease, const cha
 /* Keeps those whose order stands where they wait for it, at most max: then the scan goes on
  * behind the last of them. */
 static void keep_ready(struct waitings *waiting, const struct standing *standings, size_t count,
-                       size_t max, struct tb_letter_scan *scan)
+                       size_t max, struct tb_redrive_scan *scan)
 {
     size_t kept = 0;
 
@@ -125,7 +125,7 @@ static void keep_ready(struct waitings *waiting, const struct standing *standing
         if (kept == max) {
             const struct waiting *last = &waiting->list[kept - 1];
 
-            *scan = (struct tb_letter_scan){true, last->dead_at_ms, last->place};
+            *scan = (struct tb_redrive_scan){true, last->dead_at_ms, last->place};
             break;
         }
         waiting->list[kept++] = one;
@@ -133,16 +133,17 @@ static void keep_ready(struct waitings *waiting, const struct standing *standing
     waiting->count = kept;
 }
 
-static enum tb_code hand_out(const struct tb_mongo_lease *lease, const struct waitings *waiting,
-                             bool (*each)(void *ctx, const struct tb_letter *letter), void *ctx,
-                             struct tb_error *err)
+static enum tb_code hand_out(const struct tb_mongo_client *lease, const struct waitings *waiting,
+                             bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                             void *ctx, struct tb_error *err)
 {
     bool taken = true;
 
     for (size_t i = 0; i < waiting->count && taken; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-        struct tb_letter letter;
-        enum tb_code code = tb_mongo_letter(lease, waiting->list[i].place, &arena, &letter, err);
+        struct tb_dead_letter letter;
+        enum tb_code code =
+            tb_mongo_read_dead_letter(lease, waiting->list[i].place, &arena, &letter, err);
 
         if (code == TB_NOT_FOUND) /* expired meanwhile */
             continue;
@@ -152,16 +153,16 @@ static enum tb_code hand_out(const struct tb_mongo_lease *lease, const struct wa
     return TB_OK;
 }
 
-static enum tb_code find_ready(const struct tb_mongo_lease *lease, const char *orders,
-                               struct tb_letter_scan *scan, size_t max, struct waitings *waiting,
+static enum tb_code find_ready(const struct tb_mongo_client *lease, const char *orders,
+                               struct tb_redrive_scan *scan, size_t max, struct waitings *waiting,
                                struct tb_error *err)
 {
-    struct tb_letter_scan next = *scan;
+    struct tb_redrive_scan next = *scan;
     struct standing *standings;
     size_t count = 0;
 
-    waiting->list = tb_arena_array(&waiting->arena, TB_LETTERS_SCAN, sizeof *waiting->list);
-    standings = tb_arena_array(&waiting->arena, TB_LETTERS_SCAN, sizeof *standings);
+    waiting->list = tb_arena_array(&waiting->arena, TB_REDRIVE_SCAN_MAX, sizeof *waiting->list);
+    standings = tb_arena_array(&waiting->arena, TB_REDRIVE_SCAN_MAX, sizeof *standings);
     if (!waiting->list || !standings)
         return tb_mongo_no_memory(err);
     TB_TRY(scan_letters(lease, &next, waiting, err));
@@ -172,10 +173,10 @@ static enum tb_code find_ready(const struct tb_mongo_lease *lease, const char *o
     return TB_OK;
 }
 
-enum tb_code tb_mongo_ready_letters(const struct tb_mongo_lease *lease, const char *orders,
-                                    struct tb_letter_scan *scan, size_t max,
-                                    bool (*each)(void *ctx, const struct tb_letter *letter),
-                                    void *ctx, struct tb_error *err)
+enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *lease, const char *orders,
+                                 struct tb_redrive_scan *scan, size_t max,
+                                 bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                                 void *ctx, struct tb_error *err)
 {
     struct waitings waiting = {0};
     enum tb_code code = find_ready(lease, orders, scan, max, &waiting, err);

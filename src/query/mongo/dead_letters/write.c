@@ -3,11 +3,11 @@
 /* What became of one record: it died, or a letter's record is needed no more. */
 struct fate {
     int64_t letter, offset;
-    const struct tb_dead_letter *death; /* NULL: mended */
+    const struct tb_plan_dead_letter *death; /* NULL: mended */
     bool noted;
 };
 struct fates {
-    const struct tb_mongo_lease *lease;
+    const struct tb_mongo_client *lease;
     const char *collection;
     const struct tb_plan *plan;
     struct fate *list; /* offsets rising */
@@ -18,11 +18,11 @@ struct fates {
 static bool collect(struct fates *fates)
 {
     const struct tb_plan *plan = fates->plan;
-    struct tb_plan_fate next = {0};
+    struct tb_plan_outcome next = {0};
 
-    fates->list =
-        tb_arena_array(&fates->arena, plan->dead_count + plan->mended_count, sizeof *fates->list);
-    while (fates->list && tb_plan_next_fate(plan, &next)) {
+    fates->list = tb_arena_array(&fates->arena, plan->dead_letter_count + plan->replayed_count,
+                                 sizeof *fates->list);
+    while (fates->list && tb_plan_next_outcome(plan, &next)) {
         struct fate *fate = &fates->list[fates->count++];
 
         *fate = next.death ? (struct fate){next.death->letter, next.death->record->offset,
@@ -35,21 +35,21 @@ static bool collect(struct fates *fates)
 static enum tb_code make_op(struct fates *fates, const struct fate *fate, struct tb_mongo_op *op,
                             struct tb_error *err)
 {
-    const struct tb_letter_place place = {fates->plan->partition, fate->letter};
-    char name[TB_LETTER_ID_SIZE];
+    const struct tb_dead_letter_position place = {fates->plan->partition, fate->letter};
+    char name[TB_DEAD_LETTER_ID_SIZE];
     bool failed = false;
-    struct tb_put document = {op->document = bson_new(), &failed};
+    struct tb_bson_writer document = {op->document = bson_new(), &failed};
 
-    tb_letter_id(fates->lease->mongo->topic, place, name);
+    tb_dead_letter_id_format(fates->lease->mongo->topic, place, name);
     if (fate->letter != fate->offset) {
-        struct tb_put filter = {op->filter = bson_new(), &failed};
+        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
 
-        tb_put_text(filter, "_id", name);
-        tb_put_limit(filter, "lastOffset", "$lt", fate->offset);
+        tb_bson_put_text(filter, "_id", name);
+        tb_bson_put_operator(filter, "lastOffset", "$lt", fate->offset);
     }
     if (!fate->death) {
         op->kind = TB_MONGO_AMEND;
-        tb_mongo_put_mended(document, fates->plan, fate->offset);
+        tb_mongo_put_replayed(document, fates->plan, fate->offset);
     } else if (fate->letter != fate->offset) {
         op->kind = TB_MONGO_UPDATE;
         tb_mongo_put_next_death(document, fates->lease, fates->plan, fate->death);
@@ -111,20 +111,21 @@ static enum tb_code write_all(struct fates *fates, struct tb_error *err)
     return code;
 }
 
-enum tb_code tb_mongo_write_dead(const struct tb_mongo_lease *lease, const char *collection,
-                                 const struct tb_plan *plan, struct tb_error *err)
+enum tb_code tb_mongo_write_dead_letters(const struct tb_mongo_client *lease,
+                                         const char *collection, const struct tb_plan *plan,
+                                         struct tb_error *err)
 {
     struct fates fates = {.lease = lease, .collection = collection, .plan = plan};
     enum tb_code code;
 
-    if (plan->dead_count == 0 && plan->mended_count == 0)
+    if (plan->dead_letter_count == 0 && plan->replayed_count == 0)
         return TB_OK;
     code = write_all(&fates, err);
     tb_arena_release(&fates.arena);
     return code;
 }
 
-static enum tb_code oldest_ids(const struct tb_mongo_lease *lease, int64_t before_ms,
+static enum tb_code oldest_ids(const struct tb_mongo_client *lease, int64_t before_ms,
                                int64_t limit, struct tb_arena *arena, bson_t **ret_filter,
                                struct tb_error *err)
 {
@@ -144,7 +145,7 @@ static enum tb_code oldest_ids(const struct tb_mongo_lease *lease, int64_t befor
     tb_mongo_find_begin(&find, lease, "dead_letters", filter, opts);
     while ((int64_t)count < limit && (doc = tb_mongo_find_next(&find))) {
         if (bson_iter_init_find(&iter, doc, "_id"))
-            ids[count++] = tb_arena_copy(arena, tb_get_str(&iter));
+            ids[count++] = tb_arena_copy(arena, tb_bson_get_str(&iter));
     }
     TB_TRY(tb_mongo_find_end(&find, "looking for old dead letters", err));
     if (count == 0)
@@ -153,8 +154,9 @@ static enum tb_code oldest_ids(const struct tb_mongo_lease *lease, int64_t befor
     return *ret_filter ? TB_OK : tb_mongo_no_memory(err);
 }
 
-enum tb_code tb_mongo_expire_dead(const struct tb_mongo_lease *lease, int64_t before_ms,
-                                  int64_t limit, int64_t *ret_removed, struct tb_error *err)
+enum tb_code tb_mongo_expire_dead_letters(const struct tb_mongo_client *lease, int64_t before_ms,
+                                          int64_t limit, int64_t *ret_removed,
+                                          struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
     struct tb_arena arena = {0};
@@ -170,7 +172,7 @@ enum tb_code tb_mongo_expire_dead(const struct tb_mongo_lease *lease, int64_t be
     return code;
 }
 
-static enum tb_code update_status(const struct tb_mongo_lease *lease, const char *name,
+static enum tb_code update_status(const struct tb_mongo_client *lease, const char *name,
                                   int64_t at_ms, bool *ret_found, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
@@ -182,22 +184,23 @@ static enum tb_code update_status(const struct tb_mongo_lease *lease, const char
     return tb_mongo_update(lease, "dead_letters", filter, update, ret_found, err);
 }
 
-enum tb_code tb_mongo_drop_letter(struct tb_mongo *mongo, struct tb_letter_place place,
-                                  int64_t at_ms, struct tb_error *err)
+enum tb_code tb_mongo_drop_dead_letter(struct tb_mongo *mongo,
+                                       struct tb_dead_letter_position place, int64_t at_ms,
+                                       struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    char name[TB_LETTER_ID_SIZE];
-    struct tb_letter letter;
+    char name[TB_DEAD_LETTER_ID_SIZE];
+    struct tb_dead_letter letter;
     bool found = false;
 
-    tb_letter_id(mongo->topic, place, name);
-    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    tb_dead_letter_id_format(mongo->topic, place, name);
+    TB_TRY(tb_mongo_client_acquire(mongo, &lease, err));
     TB_TRY(update_status(&lease, name, at_ms, &found, err));
     if (found)
         return TB_OK;
-    TB_TRY(tb_mongo_letter(&lease, place, &arena, &letter, err));
-    if (letter.status == TB_LETTER_REPLAYED)
+    TB_TRY(tb_mongo_read_dead_letter(&lease, place, &arena, &letter, err));
+    if (letter.status == TB_DEAD_LETTER_REPLAYED)
         return tb_error_set(err, TB_CONFLICT,
                             "the dead letter was replayed: it is needed no more");
     return TB_OK;

@@ -5,40 +5,40 @@ enum tb_code tb_mongo_no_memory(struct tb_error *err)
     return tb_error_set(err, TB_INTERNAL, "out of memory building a document");
 }
 
-static void note(struct tb_put put, bool appended)
+static void note(struct tb_bson_writer put, bool appended)
 {
     if (!appended)
         *put.failed = true;
 }
 
-void tb_put_str(struct tb_put put, const char *key, struct tb_str value)
+void tb_bson_put_str(struct tb_bson_writer put, const char *key, struct tb_str value)
 {
     if (value.ptr)
         note(put, value.len <= INT32_MAX &&
                       bson_append_utf8(put.doc, key, -1, value.ptr, (int)value.len));
 }
 
-void tb_put_text(struct tb_put put, const char *key, const char *value)
+void tb_bson_put_text(struct tb_bson_writer put, const char *key, const char *value)
 {
-    tb_put_str(put, key, tb_str_of(value));
+    tb_bson_put_str(put, key, tb_str_of(value));
 }
 
-void tb_put_int(struct tb_put put, const char *key, int64_t value)
+void tb_bson_put_int(struct tb_bson_writer put, const char *key, int64_t value)
 {
     note(put, bson_append_int64(put.doc, key, -1, value));
 }
 
-void tb_put_bool(struct tb_put put, const char *key, bool value)
+void tb_bson_put_bool(struct tb_bson_writer put, const char *key, bool value)
 {
     note(put, bson_append_bool(put.doc, key, -1, value));
 }
 
-void tb_put_time(struct tb_put put, const char *key, int64_t time_ms)
+void tb_bson_put_time(struct tb_bson_writer put, const char *key, int64_t time_ms)
 {
     note(put, bson_append_date_time(put.doc, key, -1, time_ms));
 }
 
-void tb_put_bytes(struct tb_put put, const char *key, struct tb_str value)
+void tb_bson_put_bytes(struct tb_bson_writer put, const char *key, struct tb_str value)
 {
     if (value.ptr)
         note(put, value.len <= TB_MONGO_DOCUMENT_MAX &&
@@ -46,38 +46,39 @@ void tb_put_bytes(struct tb_put put, const char *key, struct tb_str value)
                                          (const uint8_t *)value.ptr, (uint32_t)value.len));
 }
 
-struct tb_put tb_put_open(struct tb_put put, const char *key, bson_t *inner)
+struct tb_bson_writer tb_bson_open(struct tb_bson_writer put, const char *key, bson_t *inner)
 {
     note(put, bson_append_document_begin(put.doc, key, -1, inner));
-    return (struct tb_put){inner, put.failed};
+    return (struct tb_bson_writer){inner, put.failed};
 }
 
-struct tb_put tb_put_open_list(struct tb_put put, const char *key, bson_t *inner)
+struct tb_bson_writer tb_bson_open_array(struct tb_bson_writer put, const char *key, bson_t *inner)
 {
     note(put, bson_append_array_begin(put.doc, key, -1, inner));
-    return (struct tb_put){inner, put.failed};
+    return (struct tb_bson_writer){inner, put.failed};
 }
 
-void tb_put_close(struct tb_put put, struct tb_put inner)
+void tb_bson_close(struct tb_bson_writer put, struct tb_bson_writer inner)
 {
     note(put, bson_append_document_end(put.doc, inner.doc));
 }
 
-void tb_put_close_list(struct tb_put put, struct tb_put inner)
+void tb_bson_close_array(struct tb_bson_writer put, struct tb_bson_writer inner)
 {
     note(put, bson_append_array_end(put.doc, inner.doc));
 }
 
-void tb_put_limit(struct tb_put put, const char *key, const char *op, int64_t value)
+void tb_bson_put_operator(struct tb_bson_writer put, const char *key, const char *op,
+                          int64_t value)
 {
     bson_t within;
-    struct tb_put inner = tb_put_open(put, key, &within);
+    struct tb_bson_writer inner = tb_bson_open(put, key, &within);
 
-    tb_put_int(inner, op, value);
-    tb_put_close(put, inner);
+    tb_bson_put_int(inner, op, value);
+    tb_bson_close(put, inner);
 }
 
-const char *tb_put_index(size_t index, char scratch[16])
+const char *tb_bson_index_key(size_t index, char scratch[16])
 {
     const char *key = NULL;
 
@@ -92,7 +93,7 @@ void tb_bson_free(bson_t **doc)
     *doc = NULL;
 }
 
-struct tb_str tb_get_str(const bson_iter_t *iter)
+struct tb_str tb_bson_get_str(const bson_iter_t *iter)
 {
     uint32_t len = 0;
     const char *text;
@@ -103,19 +104,19 @@ struct tb_str tb_get_str(const bson_iter_t *iter)
     return (struct tb_str){text, len};
 }
 
-int64_t tb_get_int(const bson_iter_t *iter)
+int64_t tb_bson_get_int(const bson_iter_t *iter)
 {
     if (BSON_ITER_HOLDS_INT64(iter))
         return bson_iter_int64(iter);
     return BSON_ITER_HOLDS_INT32(iter) ? bson_iter_int32(iter) : 0;
 }
 
-int64_t tb_get_time(const bson_iter_t *iter)
+int64_t tb_bson_get_time(const bson_iter_t *iter)
 {
     return BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
 }
 
-struct tb_str tb_get_bytes(const bson_iter_t *iter)
+struct tb_str tb_bson_get_bytes(const bson_iter_t *iter)
 {
     const uint8_t *bytes = NULL;
     uint32_t len = 0;
@@ -126,9 +127,9 @@ struct tb_str tb_get_bytes(const bson_iter_t *iter)
     return (struct tb_str){(const char *)bytes, len};
 }
 
-void tb_get_text(const bson_iter_t *iter, char *ret_text, size_t size)
+void tb_bson_get_text(const bson_iter_t *iter, char *ret_text, size_t size)
 {
-    struct tb_str text = tb_get_str(iter);
+    struct tb_str text = tb_bson_get_str(iter);
 
     if (!text.ptr || text.len >= size)
         text = TB_STR("");

@@ -14,7 +14,7 @@ void tb_mongo_ops_clear(struct tb_mongo_op *ops, size_t count)
     }
 }
 
-bool tb_mongo_never(int code)
+bool tb_mongo_is_permanent(int code)
 {
     static const int codes[] = {
         2,     /* BadValue */
@@ -80,9 +80,9 @@ static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **
             return SIZE_MAX;
         field = one;
         if (bson_iter_find(&field, "index"))
-            index = tb_get_int(&field);
+            index = tb_bson_get_int(&field);
         if (bson_iter_find(&one, "code"))
-            code = (int)tb_get_int(&one);
+            code = (int)tb_bson_get_int(&one);
         if (index < 0 || (size_t)index >= count || code == 0)
             return SIZE_MAX;
         sent[index]->code = code;
@@ -93,7 +93,7 @@ static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **
 static size_t read_count(const bson_t *reply, const char *key)
 {
     bson_iter_t iter;
-    int64_t value = bson_iter_init_find(&iter, reply, key) ? tb_get_int(&iter) : 0;
+    int64_t value = bson_iter_init_find(&iter, reply, key) ? tb_bson_get_int(&iter) : 0;
 
     return value > 0 ? (size_t)value : 0;
 }
@@ -129,7 +129,7 @@ static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_e
     return TB_OK;
 }
 
-static enum tb_code send_bulk(const struct tb_mongo_lease *lease, const char *collection,
+static enum tb_code send_bulk(const struct tb_mongo_client *lease, const char *collection,
                               struct tb_mongo_op **sent, size_t count, struct tb_error *err)
 {
     mongoc_collection_t *into =
@@ -187,7 +187,7 @@ static size_t command_size(struct tb_mongo_op **next, size_t left, size_t bulk_s
     return count;
 }
 
-enum tb_code tb_mongo_bulk(const struct tb_mongo_lease *lease, const char *collection,
+enum tb_code tb_mongo_bulk(const struct tb_mongo_client *lease, const char *collection,
                            struct tb_mongo_op *ops, size_t count, struct tb_error *err)
 {
     struct tb_mongo_op **sorted;

@@ -1,6 +1,6 @@
 #include "query/mongo/view_mongo_priv.h"
 
-static enum tb_code read_last(const struct tb_mongo_lease *lease, int64_t *ret_last,
+static enum tb_code read_last(const struct tb_mongo_client *lease, int64_t *ret_last,
                               struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -12,13 +12,13 @@ static enum tb_code read_last(const struct tb_mongo_lease *lease, int64_t *ret_l
     tb_mongo_find_newest(&find, lease, "meta", filter);
     while ((doc = tb_mongo_find_next(&find))) {
         if (bson_iter_init_find(&iter, doc, "last"))
-            *ret_last = tb_get_int(&iter);
+            *ret_last = tb_bson_get_int(&iter);
     }
     return tb_mongo_find_end(&find, "reading the last fence", err);
 }
 
 /* *ret_done false: somebody was faster. */
-static enum tb_code write_first(const struct tb_mongo_lease *lease, bool *ret_done,
+static enum tb_code write_first(const struct tb_mongo_client *lease, bool *ret_done,
                                 struct tb_error *err)
 {
     struct tb_mongo_op op = {.kind = TB_MONGO_INSERT,
@@ -33,7 +33,7 @@ static enum tb_code write_first(const struct tb_mongo_lease *lease, bool *ret_do
     return code;
 }
 
-static enum tb_code write_next(const struct tb_mongo_lease *lease, int64_t last, bool *ret_done,
+static enum tb_code write_next(const struct tb_mongo_client *lease, int64_t last, bool *ret_done,
                                struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
@@ -44,8 +44,8 @@ static enum tb_code write_next(const struct tb_mongo_lease *lease, int64_t last,
     return tb_mongo_update(lease, "meta", filter, update, ret_done, err);
 }
 
-enum tb_code tb_mongo_next_fence(const struct tb_mongo_lease *lease, int64_t *ret_fence,
-                                 struct tb_error *err)
+enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *lease, int64_t *ret_fence,
+                                    struct tb_error *err)
 {
     for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
         int64_t last = 0;

@@ -1,6 +1,6 @@
 #include "query/mongo/view_mongo_priv.h"
 
-void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
+void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_client *lease,
                          const char *collection, const bson_t *filter, const bson_t *opts)
 {
     TB_ASSERT(!find->cursor);
@@ -10,7 +10,7 @@ void tb_mongo_find_begin(struct tb_mongo_find *find, const struct tb_mongo_lease
     find->cursor = mongoc_collection_find_with_opts(find->collection, filter, opts, NULL);
 }
 
-void tb_mongo_find_newest(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
+void tb_mongo_find_newest(struct tb_mongo_find *find, const struct tb_mongo_client *lease,
                           const char *collection, const bson_t *filter)
 {
     mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
@@ -23,7 +23,7 @@ void tb_mongo_find_newest(struct tb_mongo_find *find, const struct tb_mongo_leas
     mongoc_read_prefs_destroy(primary);
 }
 
-void tb_mongo_aggregate_begin(struct tb_mongo_find *find, const struct tb_mongo_lease *lease,
+void tb_mongo_aggregate_begin(struct tb_mongo_find *find, const struct tb_mongo_client *lease,
                               const char *collection, const bson_t *pipeline)
 {
     TB_ASSERT(!find->cursor);
@@ -47,7 +47,7 @@ enum tb_code tb_mongo_find_end(struct tb_mongo_find *find, const char *what, str
     enum tb_code code = TB_OK;
 
     if (mongoc_cursor_error(find->cursor, &error))
-        code = tb_mongo_ask_error(err, find->mongo, &error, what);
+        code = tb_mongo_read_error(err, find->mongo, &error, what);
     else
         atomic_store(&find->mongo->away_until_ms, 0); /* it answers */
     tb_mongo_find_free(find);
@@ -67,22 +67,22 @@ bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count)
 {
     bson_t *filter = bson_new();
     bool failed = false;
-    struct tb_put put = {filter, &failed};
+    struct tb_bson_writer put = {filter, &failed};
     bson_t within, list;
-    struct tb_put id = tb_put_open(put, "_id", &within);
-    struct tb_put in = tb_put_open_list(id, "$in", &list);
+    struct tb_bson_writer id = tb_bson_open(put, "_id", &within);
+    struct tb_bson_writer in = tb_bson_open_array(id, "$in", &list);
     char scratch[16];
 
     for (size_t i = 0; i < count; i++)
-        tb_put_str(in, tb_put_index(i, scratch), ids[i]);
-    tb_put_close_list(id, in);
-    tb_put_close(put, id);
+        tb_bson_put_str(in, tb_bson_index_key(i, scratch), ids[i]);
+    tb_bson_close_array(id, in);
+    tb_bson_close(put, id);
     if (failed)
         tb_bson_free(&filter);
     return filter;
 }
 
-enum tb_code tb_mongo_remove(const struct tb_mongo_lease *lease, const char *collection,
+enum tb_code tb_mongo_remove(const struct tb_mongo_client *lease, const char *collection,
                              const bson_t *filter, int64_t *ret_removed, struct tb_error *err)
 {
     mongoc_collection_t *from =
@@ -95,13 +95,13 @@ enum tb_code tb_mongo_remove(const struct tb_mongo_lease *lease, const char *col
     if (!mongoc_collection_delete_many(from, filter, NULL, &reply, &error))
         code = tb_mongo_error(err, &error, true, "removing");
     else if (bson_iter_init_find(&iter, &reply, "deletedCount"))
-        *ret_removed = tb_get_int(&iter);
+        *ret_removed = tb_bson_get_int(&iter);
     bson_destroy(&reply);
     mongoc_collection_destroy(from);
     return code;
 }
 
-enum tb_code tb_mongo_update(const struct tb_mongo_lease *lease, const char *collection,
+enum tb_code tb_mongo_update(const struct tb_mongo_client *lease, const char *collection,
                              const bson_t *filter, const bson_t *update, bool *ret_found,
                              struct tb_error *err)
 {
@@ -115,7 +115,8 @@ enum tb_code tb_mongo_update(const struct tb_mongo_lease *lease, const char *col
     if (!mongoc_collection_update_one(into, filter, update, NULL, &reply, &error))
         code = tb_mongo_error(err, &error, true, "updating");
     else
-        *ret_found = bson_iter_init_find(&iter, &reply, "matchedCount") && tb_get_int(&iter) > 0;
+        *ret_found =
+            bson_iter_init_find(&iter, &reply, "matchedCount") && tb_bson_get_int(&iter) > 0;
     bson_destroy(&reply);
     mongoc_collection_destroy(into);
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "collection %s", collection);

@@ -9,7 +9,7 @@ static void id_of(int64_t generation, char ret_id[TB_MONGO_NAME_SIZE])
     snprintf(ret_id, TB_MONGO_NAME_SIZE, "offsets_%lld", (long long)generation);
 }
 
-enum tb_code tb_mongo_read_offsets(const struct tb_mongo_lease *lease, int64_t generation,
+enum tb_code tb_mongo_read_offsets(const struct tb_mongo_client *lease, int64_t generation,
                                    int64_t *ret_next, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -30,13 +30,13 @@ enum tb_code tb_mongo_read_offsets(const struct tb_mongo_lease *lease, int64_t g
             long p = key[0] == 'p' ? strtol(key + 1, NULL, 10) : -1;
 
             if (p >= 0 && p < TB_LOG_PARTITIONS_MAX)
-                ret_next[p] = tb_get_int(&iter);
+                ret_next[p] = tb_bson_get_int(&iter);
         }
     }
     return tb_mongo_find_end(&find, "reading a view's offsets", err);
 }
 
-enum tb_code tb_mongo_write_offset(const struct tb_mongo_lease *lease, int64_t generation,
+enum tb_code tb_mongo_write_offset(const struct tb_mongo_client *lease, int64_t generation,
                                    int32_t partition, int64_t next, struct tb_error *err)
 {
     char id[TB_MONGO_NAME_SIZE], field[FIELD_SIZE];

@@ -4,52 +4,52 @@
  * replaced only while its offset is the one that was read: each heartbeat is noted once, in the
  * order of its partition, whoever brings it. */
 
-static void put_node(struct tb_put put, const struct tb_node *node, int64_t offset)
+static void put_node(struct tb_bson_writer put, const struct tb_node *node, int64_t offset)
 {
     const struct tb_heartbeat *last = &node->last;
     bson_t in_list, in_one;
-    struct tb_put list, one;
+    struct tb_bson_writer list, one;
     char scratch[16];
 
-    tb_put_text(put, "_id", last->node);
-    tb_put_int(put, "offset", offset);
-    tb_put_text(put, "epoch", last->epoch);
-    tb_put_text(put, "version", last->version);
-    tb_put_int(put, "lastSequence", last->last_sequence);
-    tb_put_int(put, "deliveredSequence", last->delivered_sequence);
-    tb_put_int(put, "pending", last->pending);
+    tb_bson_put_text(put, "_id", last->node);
+    tb_bson_put_int(put, "offset", offset);
+    tb_bson_put_text(put, "epoch", last->epoch);
+    tb_bson_put_text(put, "version", last->version);
+    tb_bson_put_int(put, "lastSequence", last->last_sequence);
+    tb_bson_put_int(put, "deliveredSequence", last->delivered_sequence);
+    tb_bson_put_int(put, "pending", last->pending);
     if (last->oldest_pending_at_ms > 0)
-        tb_put_time(put, "oldestPendingAt", last->oldest_pending_at_ms);
-    tb_put_time(put, "clock", last->clock_ms);
-    tb_put_time(put, "lastSeenAt", last->arrived_at_ms);
+        tb_bson_put_time(put, "oldestPendingAt", last->oldest_pending_at_ms);
+    tb_bson_put_time(put, "clock", last->clock_ms);
+    tb_bson_put_time(put, "lastSeenAt", last->arrived_at_ms);
     if (node->forked_at_ms > 0)
-        tb_put_time(put, "forkedAt", node->forked_at_ms);
-    list = tb_put_open_list(put, "epochs", &in_list);
+        tb_bson_put_time(put, "forkedAt", node->forked_at_ms);
+    list = tb_bson_open_array(put, "epochs", &in_list);
     for (size_t i = 0; i < node->epoch_count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
-        tb_put_text(one, "epoch", node->epochs[i].epoch);
-        tb_put_int(one, "lastSequence", node->epochs[i].last_sequence);
-        tb_put_bool(one, "wentBack", node->epochs[i].went_back);
-        tb_put_close(list, one);
+        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
+        tb_bson_put_text(one, "epoch", node->epochs[i].epoch);
+        tb_bson_put_int(one, "lastSequence", node->epochs[i].last_sequence);
+        tb_bson_put_bool(one, "wentBack", node->epochs[i].went_back);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
-    list = tb_put_open_list(put, "marks", &in_list);
+    tb_bson_close_array(put, list);
+    list = tb_bson_open_array(put, "marks", &in_list);
     for (size_t i = 0; i < node->mark_count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
-        tb_put_int(one, "sequence", node->marks[i].sequence);
-        tb_put_time(one, "clock", node->marks[i].clock_ms);
-        tb_put_close(list, one);
+        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
+        tb_bson_put_int(one, "sequence", node->marks[i].sequence);
+        tb_bson_put_time(one, "clock", node->marks[i].clock_ms);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
+    tb_bson_close_array(put, list);
 }
 
 static void read_epoch(bson_iter_t *iter, struct tb_node_epoch *epoch)
 {
     while (bson_iter_next(iter)) {
         if (strcmp(bson_iter_key(iter), "epoch") == 0)
-            tb_get_text(iter, epoch->epoch, sizeof epoch->epoch);
+            tb_bson_get_text(iter, epoch->epoch, sizeof epoch->epoch);
         else if (strcmp(bson_iter_key(iter), "lastSequence") == 0)
-            epoch->last_sequence = tb_get_int(iter);
+            epoch->last_sequence = tb_bson_get_int(iter);
         else if (strcmp(bson_iter_key(iter), "wentBack") == 0)
             epoch->went_back = BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
     }
@@ -59,9 +59,9 @@ static void read_mark(bson_iter_t *iter, struct tb_node_mark *mark)
 {
     while (bson_iter_next(iter)) {
         if (strcmp(bson_iter_key(iter), "sequence") == 0)
-            mark->sequence = tb_get_int(iter);
+            mark->sequence = tb_bson_get_int(iter);
         else if (strcmp(bson_iter_key(iter), "clock") == 0)
-            mark->clock_ms = tb_get_time(iter);
+            mark->clock_ms = tb_bson_get_time(iter);
     }
 }
 
@@ -120,11 +120,11 @@ bool tb_mongo_node_decode(const bson_t *doc, struct tb_node *ret_node, int64_t *
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (bson_iter_init_find(&iter, doc, texts[i].key))
-            tb_get_text(&iter, texts[i].text, texts[i].size);
+            tb_bson_get_text(&iter, texts[i].text, texts[i].size);
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (bson_iter_init_find(&iter, doc, numbers[i].key))
-            *numbers[i].field = numbers[i].time ? tb_get_time(&iter) : tb_get_int(&iter);
+            *numbers[i].field = numbers[i].time ? tb_bson_get_time(&iter) : tb_bson_get_int(&iter);
     }
     read_lists(doc, &node);
     *ret_node = node;
@@ -140,8 +140,8 @@ struct known {
     bool done;      /* nobody else wrote it meanwhile, or there is nothing new */
 };
 struct noting {
-    const struct tb_mongo_lease *lease;
-    const struct tb_noted *list;
+    const struct tb_mongo_client *lease;
+    const struct tb_heartbeat_record *list;
     size_t count;
     struct known *nodes;     /* each once */
     struct tb_mongo_op *ops; /* tag: the place in nodes */
@@ -222,7 +222,7 @@ static enum tb_code add_op(struct noting *run, size_t at, struct tb_error *err)
     for (size_t i = 0; i < run->count; i++) {
         if (strcmp(run->list[i].heartbeat.node, known->name) != 0 || run->list[i].offset <= offset)
             continue;
-        tb_node_note(&known->node, &run->list[i].heartbeat);
+        tb_node_apply_heartbeat(&known->node, &run->list[i].heartbeat);
         offset = run->list[i].offset;
     }
     known->done = offset == known->offset;
@@ -234,7 +234,7 @@ static enum tb_code add_op(struct noting *run, size_t at, struct tb_error *err)
         op->kind = TB_MONGO_REPLACE;
         op->filter = BCON_NEW("_id", BCON_UTF8(known->name), "offset", BCON_INT64(known->offset));
     }
-    put_node((struct tb_put){op->document, &failed}, &known->node, offset);
+    put_node((struct tb_bson_writer){op->document, &failed}, &known->node, offset);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
@@ -281,14 +281,15 @@ static enum tb_code note_all(struct noting *run, struct tb_error *err)
     return code;
 }
 
-enum tb_code tb_mongo_heartbeats(struct tb_mongo *mongo, const struct tb_noted *list, size_t count,
-                                 struct tb_error *err)
+enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
+                                      const struct tb_heartbeat_record *list, size_t count,
+                                      struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     struct noting run = {.lease = &lease, .list = list, .count = count};
     enum tb_code code;
 
-    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(mongo, &lease, err));
     code = note_all(&run, err);
     tb_arena_release(&run.arena);
     return code;

@@ -11,11 +11,11 @@ struct gathered {
     struct tb_node node;
     bool has_node;
     int64_t late_orders;
-    struct tb_received *received;
+    struct tb_received_sequences *received;
     size_t received_count;
 };
 struct gathering {
-    const struct tb_mongo_lease *lease;
+    const struct tb_mongo_client *lease;
     struct tb_arena *arena;
     struct gathered **nodes; /* by name; the list is owned, what it holds is in the arena */
     size_t count, max;
@@ -96,15 +96,15 @@ static bool read_whose(const bson_t *doc, char ret_node[TB_NODE_MAX + 1],
 
     ret_node[0] = ret_epoch[0] = '\0';
     if (bson_iter_init_find(&iter, doc, "node"))
-        tb_get_text(&iter, ret_node, TB_NODE_MAX + 1);
+        tb_bson_get_text(&iter, ret_node, TB_NODE_MAX + 1);
     if (bson_iter_init_find(&iter, doc, "epoch"))
-        tb_get_text(&iter, ret_epoch, TB_EPOCH_SIZE);
+        tb_bson_get_text(&iter, ret_epoch, TB_EPOCH_SIZE);
     return ret_node[0] != '\0' && ret_epoch[0] != '\0';
 }
 
-static struct tb_received *add_received(struct gathering *run, struct gathered *gathered)
+static struct tb_received_sequences *add_received(struct gathering *run, struct gathered *gathered)
 {
-    struct tb_received *list =
+    struct tb_received_sequences *list =
         tb_arena_array(run->arena, gathered->received_count + 1, sizeof *list);
 
     if (!list)
@@ -120,7 +120,7 @@ static enum tb_code gather_epochs(struct gathering *run, struct tb_error *err)
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("kind", BCON_UTF8("epoch"));
     struct gathered *gathered = NULL;
-    struct tb_received *received;
+    struct tb_received_sequences *received;
     char name[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
     const bson_t *doc;
     bson_iter_t iter;
@@ -135,19 +135,19 @@ static enum tb_code gather_epochs(struct gathering *run, struct tb_error *err)
             return tb_mongo_no_memory(err);
         memcpy(received->epoch, epoch, sizeof epoch);
         if (bson_iter_init_find(&iter, doc, "fullChunks"))
-            received->full_chunks = tb_get_int(&iter);
+            received->full_chunks = tb_bson_get_int(&iter);
         if (bson_iter_init_find(&iter, doc, "lastSequence"))
-            received->last_sequence = tb_get_int(&iter);
+            received->last_sequence = tb_bson_get_int(&iter);
         if (bson_iter_init_find(&iter, doc, "lastReceivedAt"))
-            received->last_at_ms = tb_get_time(&iter);
+            received->last_at_ms = tb_bson_get_time(&iter);
         if (bson_iter_init_find(&iter, doc, "forked"))
-            received->forked = tb_get_int(&iter) > 0;
+            received->forked = tb_bson_get_int(&iter) > 0;
     }
     return tb_mongo_find_end(&find, "reading epochs", err);
 }
 
-static struct tb_received *find_received(struct gathering *run, const char *name,
-                                         const char *epoch)
+static struct tb_received_sequences *find_received(struct gathering *run, const char *name,
+                                                   const char *epoch)
 {
     size_t at = place_of(run, name);
 
@@ -161,10 +161,10 @@ static struct tb_received *find_received(struct gathering *run, const char *name
 }
 
 /* Chunks that the epoch counts already are left over from a crash, or from a repetition. */
-static enum tb_code keep_chunk(struct gathering *run, struct tb_received *received,
-                               const struct tb_chunk *chunk, struct tb_error *err)
+static enum tb_code keep_chunk(struct gathering *run, struct tb_received_sequences *received,
+                               const struct tb_sequence_chunk *chunk, struct tb_error *err)
 {
-    struct tb_chunk *chunks;
+    struct tb_sequence_chunk *chunks;
     size_t count = received->chunk_count;
 
     if (chunk->number < received->full_chunks)
@@ -186,8 +186,8 @@ static enum tb_code gather_chunks(struct gathering *run, const bson_t *filter, c
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
     char name[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
-    struct tb_received *received;
-    struct tb_chunk chunk;
+    struct tb_received_sequences *received;
+    struct tb_sequence_chunk chunk;
     const bson_t *doc;
     bool full;
 
@@ -204,9 +204,10 @@ static enum tb_code gather_chunks(struct gathering *run, const bson_t *filter, c
 
 /* Behind a hole there may be full ones, which the query for the others does not find. */
 static enum tb_code gather_full(struct gathering *run, const char *name,
-                                const struct tb_received *received, struct tb_error *err)
+                                const struct tb_received_sequences *received, struct tb_error *err)
 {
-    int64_t last = received->last_sequence > 0 ? tb_chunk_of(received->last_sequence) : -1;
+    int64_t last =
+        received->last_sequence > 0 ? tb_sequence_chunk_of(received->last_sequence) : -1;
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
     TB_CLEANUP(tb_bson_free) bson_t *opts = NULL;
 
@@ -221,7 +222,7 @@ static enum tb_code gather_full(struct gathering *run, const char *name,
 
 static int by_number(const void *a, const void *b)
 {
-    const struct tb_chunk *x = a, *y = b;
+    const struct tb_sequence_chunk *x = a, *y = b;
 
     return x->number < y->number ? -1 : x->number > y->number;
 }
@@ -234,7 +235,7 @@ static enum tb_code gather_sequences(struct gathering *run, struct tb_error *err
     TB_TRY(gather_chunks(run, filter, NULL, err));
     for (size_t i = 0; i < run->count; i++) {
         for (size_t e = 0; e < run->nodes[i]->received_count; e++) {
-            struct tb_received *received = &run->nodes[i]->received[e];
+            struct tb_received_sequences *received = &run->nodes[i]->received[e];
 
             TB_TRY(gather_full(run, run->nodes[i]->name, received, err));
             if (received->chunk_count > 0)
@@ -251,30 +252,30 @@ static enum tb_code gather_late(struct gathering *run, struct tb_error *err)
     TB_CLEANUP(tb_bson_free)
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", "$node", "late", "{",
                                 "$sum", "$lateOrders", "}", "}", "}", "]");
-    struct tb_mongo_names names;
+    struct tb_mongo_collections names;
     char name[TB_NODE_MAX + 1];
     const bson_t *doc;
     bson_iter_t iter;
     size_t at;
 
-    TB_TRY(tb_mongo_read_names(run->lease, &names, err));
+    TB_TRY(tb_mongo_read_collections(run->lease, &names, err));
     tb_mongo_aggregate_begin(&find, run->lease, names.sales, pipeline);
     while ((doc = tb_mongo_find_next(&find))) {
         name[0] = '\0';
         if (bson_iter_init_find(&iter, doc, "_id"))
-            tb_get_text(&iter, name, sizeof name);
+            tb_bson_get_text(&iter, name, sizeof name);
         at = place_of(run, name);
         if (at < run->count && strcmp(run->nodes[at]->name, name) == 0 &&
             bson_iter_init_find(&iter, doc, "late"))
-            run->nodes[at]->late_orders = tb_get_int(&iter);
+            run->nodes[at]->late_orders = tb_bson_get_int(&iter);
     }
     return tb_mongo_find_end(&find, "counting late orders", err);
 }
 
-static enum tb_code judge_all(struct gathering *run, int64_t now_ms, struct tb_node_list *ret_list,
-                              struct tb_error *err)
+static enum tb_code judge_all(struct gathering *run, int64_t now_ms,
+                              struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    struct tb_node_list list = {.count = run->count};
+    struct tb_node_report_list list = {.count = run->count};
 
     list.nodes = tb_arena_array(run->arena, run->count + 1, sizeof *list.nodes);
     if (!list.nodes)
@@ -282,9 +283,9 @@ static enum tb_code judge_all(struct gathering *run, int64_t now_ms, struct tb_n
     for (size_t i = 0; i < run->count; i++) {
         const struct gathered *one = run->nodes[i];
 
-        TB_TRY(tb_node_judge(one->name, one->has_node ? &one->node : NULL, one->received,
-                             one->received_count, one->late_orders, now_ms, run->arena,
-                             &list.nodes[i], err));
+        TB_TRY(tb_node_report_make(one->name, one->has_node ? &one->node : NULL, one->received,
+                                   one->received_count, one->late_orders, now_ms, run->arena,
+                                   &list.nodes[i], err));
     }
     *ret_list = list;
     return TB_OK;
@@ -298,14 +299,14 @@ static enum tb_code gather_all(struct gathering *run, struct tb_error *err)
     return gather_late(run, err);
 }
 
-enum tb_code tb_mongo_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
-                            struct tb_node_list *ret_list, struct tb_error *err)
+enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
+                                 struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     struct gathering run = {.lease = &lease, .arena = arena};
     enum tb_code code;
 
-    TB_TRY(tb_mongo_take_to_ask(mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire_if_up(mongo, &lease, err));
     code = gather_all(&run, err);
     if (code == TB_OK)
         code = judge_all(&run, now_ms, ret_list, err);

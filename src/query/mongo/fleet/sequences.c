@@ -6,7 +6,7 @@
 
 /* Origins of one chunk stand together once they are sorted. */
 struct marking {
-    const struct tb_mongo_lease *lease;
+    const struct tb_mongo_client *lease;
     const struct tb_plan_origin **origins;
     size_t count;
     struct tb_mongo_op *ops;
@@ -16,7 +16,7 @@ struct marking {
     struct tb_arena arena;
 };
 
-int tb_mongo_compare_places(const struct tb_plan_origin *x, const struct tb_plan_origin *y)
+int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y)
 {
     size_t len = x->node.len < y->node.len ? x->node.len : y->node.len;
     int order = memcmp(x->node.ptr, y->node.ptr, len);
@@ -32,8 +32,8 @@ int tb_mongo_compare_places(const struct tb_plan_origin *x, const struct tb_plan
 
 static int by_place(const void *a, const void *b)
 {
-    return tb_mongo_compare_places(*(const struct tb_plan_origin *const *)a,
-                                   *(const struct tb_plan_origin *const *)b);
+    return tb_mongo_compare_origins(*(const struct tb_plan_origin *const *)a,
+                                    *(const struct tb_plan_origin *const *)b);
 }
 
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b)
@@ -50,7 +50,7 @@ void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO
 static void chunk_id(const struct tb_plan_origin *origin, char ret_id[CHUNK_ID_SIZE])
 {
     snprintf(ret_id, CHUNK_ID_SIZE, "%.*s/%s/%014lld", (int)origin->node.len, origin->node.ptr,
-             origin->epoch, (long long)tb_chunk_of(origin->sequence));
+             origin->epoch, (long long)tb_sequence_chunk_of(origin->sequence));
 }
 
 /* *failed: out of memory. */
@@ -67,11 +67,12 @@ static struct tb_mongo_op *begin_op(struct marking *run, const char *id, bool *f
     return op;
 }
 
-static void put_whose(struct tb_put put, const char *kind, const struct tb_plan_origin *origin)
+static void put_whose(struct tb_bson_writer put, const char *kind,
+                      const struct tb_plan_origin *origin)
 {
-    tb_put_text(put, "kind", kind);
-    tb_put_str(put, "node", origin->node);
-    tb_put_text(put, "epoch", origin->epoch);
+    tb_bson_put_text(put, "kind", kind);
+    tb_bson_put_str(put, "node", origin->node);
+    tb_bson_put_text(put, "epoch", origin->epoch);
 }
 
 /* The origins first to end, all of one chunk. */
@@ -79,26 +80,27 @@ static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, st
 {
     const struct tb_plan_origin *origin = run->origins[first];
     bool failed = false;
-    struct tb_put put, add, came, each, whose;
+    struct tb_bson_writer put, add, came, each, whose;
     bson_t in_add, in_came, in_each, in_whose;
     char id[CHUNK_ID_SIZE], scratch[16];
 
     chunk_id(origin, id);
-    put = (struct tb_put){begin_op(run, id, &failed)->document, &failed};
-    add = tb_put_open(put, "$addToSet", &in_add);
-    came = tb_put_open(add, "came", &in_came);
-    each = tb_put_open_list(came, "$each", &in_each);
+    put = (struct tb_bson_writer){begin_op(run, id, &failed)->document, &failed};
+    add = tb_bson_open(put, "$addToSet", &in_add);
+    came = tb_bson_open(add, "came", &in_came);
+    each = tb_bson_open_array(came, "$each", &in_each);
     for (size_t i = first; i < end; i++)
-        tb_put_int(each, tb_put_index(i - first, scratch),
-                   tb_chunk_entry(run->origins[i]->sequence, run->origins[i]->event_id));
-    tb_put_close_list(came, each);
-    tb_put_close(add, came);
-    tb_put_close(put, add);
-    whose = tb_put_open(put, "$setOnInsert", &in_whose);
+        tb_bson_put_int(
+            each, tb_bson_index_key(i - first, scratch),
+            tb_sequence_chunk_entry(run->origins[i]->sequence, run->origins[i]->event_id));
+    tb_bson_close_array(came, each);
+    tb_bson_close(add, came);
+    tb_bson_close(put, add);
+    whose = tb_bson_open(put, "$setOnInsert", &in_whose);
     put_whose(whose, "chunk", origin);
-    tb_put_int(whose, "chunk", tb_chunk_of(origin->sequence));
-    tb_put_bool(whose, "full", false);
-    tb_put_close(put, whose);
+    tb_bson_put_int(whose, "chunk", tb_sequence_chunk_of(origin->sequence));
+    tb_bson_put_bool(whose, "full", false);
+    tb_bson_close(put, whose);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
@@ -108,7 +110,7 @@ static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, st
     const struct tb_plan_origin *origin = run->origins[first];
     int64_t last_at_ms = origin->timestamp_ms;
     bool failed = false;
-    struct tb_put put, most, whose;
+    struct tb_bson_writer put, most, whose;
     bson_t in_most, in_whose;
     char id[TB_MONGO_EPOCH_ID_SIZE];
 
@@ -117,14 +119,14 @@ static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, st
             last_at_ms = run->origins[i]->timestamp_ms;
     }
     tb_mongo_epoch_id(origin, id);
-    put = (struct tb_put){begin_op(run, id, &failed)->document, &failed};
-    most = tb_put_open(put, "$max", &in_most);
-    tb_put_int(most, "lastSequence", run->origins[end - 1]->sequence);
-    tb_put_time(most, "lastReceivedAt", last_at_ms);
-    tb_put_close(put, most);
-    whose = tb_put_open(put, "$setOnInsert", &in_whose);
+    put = (struct tb_bson_writer){begin_op(run, id, &failed)->document, &failed};
+    most = tb_bson_open(put, "$max", &in_most);
+    tb_bson_put_int(most, "lastSequence", run->origins[end - 1]->sequence);
+    tb_bson_put_time(most, "lastReceivedAt", last_at_ms);
+    tb_bson_close(put, most);
+    whose = tb_bson_open(put, "$setOnInsert", &in_whose);
     put_whose(whose, "epoch", origin);
-    tb_put_close(put, whose);
+    tb_bson_close(put, whose);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
@@ -136,8 +138,8 @@ static enum tb_code make_ops(struct marking *run, struct tb_error *err)
         bool epoch_ends =
             i == run->count || !tb_mongo_same_epoch(run->origins[epoch], run->origins[i]);
 
-        if (epoch_ends ||
-            tb_chunk_of(run->origins[chunk]->sequence) != tb_chunk_of(run->origins[i]->sequence)) {
+        if (epoch_ends || tb_sequence_chunk_of(run->origins[chunk]->sequence) !=
+                              tb_sequence_chunk_of(run->origins[i]->sequence)) {
             TB_TRY(mark_chunk(run, chunk, i, err));
             chunk = i;
         }
@@ -150,8 +152,8 @@ static enum tb_code make_ops(struct marking *run, struct tb_error *err)
 }
 
 /* Upserts of one document may meet: the second then finds it when it comes again. */
-enum tb_code tb_mongo_note_sequences(const struct tb_mongo_lease *lease, struct tb_mongo_op *ops,
-                                     size_t count, struct tb_error *err)
+enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *lease,
+                                       struct tb_mongo_op *ops, size_t count, struct tb_error *err)
 {
     for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
         size_t left = 0;
@@ -179,11 +181,11 @@ static enum tb_code mark(struct marking *run, const struct tb_plan *plan, struct
         run->origins[i] = &plan->origins[i];
     qsort(run->origins, run->count, sizeof(const struct tb_plan_origin *), by_place);
     TB_TRY(make_ops(run, err));
-    TB_TRY(tb_mongo_note_sequences(run->lease, run->ops, run->op_count, err));
-    return tb_mongo_settle_sequences(run->lease, run->ids, run->id_count, &run->arena, err);
+    TB_TRY(tb_mongo_upsert_sequences(run->lease, run->ops, run->op_count, err));
+    return tb_mongo_compact_sequences(run->lease, run->ids, run->id_count, &run->arena, err);
 }
 
-enum tb_code tb_mongo_write_sequences(const struct tb_mongo_lease *lease,
+enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *lease,
                                       const struct tb_plan *plan, struct tb_error *err)
 {
     struct marking run = {.lease = lease};

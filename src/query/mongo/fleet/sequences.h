@@ -17,15 +17,15 @@
 #define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
 
 /* By node, epoch and sequence. */
-int tb_mongo_compare_places(const struct tb_plan_origin *x, const struct tb_plan_origin *y);
+int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y);
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
 /* Carries out updates of sequences that may make their documents. */
-TB_CHECKED enum tb_code tb_mongo_note_sequences(const struct tb_mongo_lease *lease,
-                                                struct tb_mongo_op *ops, size_t count,
-                                                struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *lease,
+                                                  struct tb_mongo_op *ops, size_t count,
+                                                  struct tb_error *err);
 /* Counts the chunks that are full now, and removes what is counted; ids are those of the documents
  * that were marked. */
-TB_CHECKED enum tb_code tb_mongo_settle_sequences(const struct tb_mongo_lease *lease,
-                                                  const struct tb_str *ids, size_t id_count,
-                                                  struct tb_arena *arena, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *lease,
+                                                   const struct tb_str *ids, size_t id_count,
+                                                   struct tb_arena *arena, struct tb_error *err);

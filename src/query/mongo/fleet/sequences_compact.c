@@ -1,36 +1,37 @@
 #include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
-/* A relay sends again at most what it had under way (TB_LOG_WINDOW_MAX): so long a chunk is kept,
- * and a sequence that comes again is compared with the one that came before. */
-#define KEPT_CHUNKS (TB_LOG_WINDOW_MAX / TB_CHUNK_SIZE + 2)
+/* A relay sends again at most what it had under way (TB_LOG_INFLIGHT_MAX): so long a chunk is
+ * kept, and a sequence that comes again is compared with the one that came before. */
+#define KEPT_CHUNKS (TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 2)
 /* Counted at once; the rest is counted when the next chunk fills. */
 #define COUNTED_AT_ONCE 1000
 
-bool tb_mongo_chunk_decode(const bson_t *doc, struct tb_chunk *ret_chunk, bool *ret_marked_full)
+bool tb_mongo_chunk_decode(const bson_t *doc, struct tb_sequence_chunk *ret_chunk,
+                           bool *ret_marked_full)
 {
-    struct tb_chunk chunk = {.number = -1};
+    struct tb_sequence_chunk chunk = {.number = -1};
     bson_iter_t iter, list;
     bool full = false;
 
     if (bson_iter_init_find(&iter, doc, "chunk"))
-        chunk.number = tb_get_int(&iter);
+        chunk.number = tb_bson_get_int(&iter);
     if (bson_iter_init_find(&iter, doc, "full") && BSON_ITER_HOLDS_BOOL(&iter))
         full = bson_iter_bool(&iter);
     if (bson_iter_init_find(&iter, doc, "came") && BSON_ITER_HOLDS_ARRAY(&iter) &&
         bson_iter_recurse(&iter, &list)) {
         while (bson_iter_next(&list))
-            tb_chunk_add(&chunk, (int32_t)tb_get_int(&list));
+            tb_sequence_chunk_add(&chunk, (int32_t)tb_bson_get_int(&list));
     }
     if (full)
-        tb_chunk_fill(&chunk);
+        tb_sequence_chunk_fill(&chunk);
     *ret_chunk = chunk;
     *ret_marked_full = full;
     return chunk.number >= 0;
 }
 
 /* {_id: id} {op: {key: value}} */
-static enum tb_code change(const struct tb_mongo_lease *lease, const char *id, const char *op,
+static enum tb_code change(const struct tb_mongo_client *lease, const char *id, const char *op,
                            const char *key, int64_t value, struct tb_error *err)
 {
     struct tb_mongo_op one = {.kind = TB_MONGO_UPDATE, .filter = BCON_NEW("_id", BCON_UTF8(id))};
@@ -38,19 +39,19 @@ static enum tb_code change(const struct tb_mongo_lease *lease, const char *id, c
     enum tb_code code;
 
     one.document = bson_new();
-    tb_put_limit((struct tb_put){one.document, &failed}, op, key, value);
-    code = failed ? tb_mongo_no_memory(err) : tb_mongo_note_sequences(lease, &one, 1, err);
+    tb_bson_put_operator((struct tb_bson_writer){one.document, &failed}, op, key, value);
+    code = failed ? tb_mongo_no_memory(err) : tb_mongo_upsert_sequences(lease, &one, 1, err);
     tb_mongo_ops_clear(&one, 1);
     return code;
 }
 
-static enum tb_code mark_full(const struct tb_mongo_lease *lease, const char *id,
+static enum tb_code mark_full(const struct tb_mongo_client *lease, const char *id,
                               struct tb_error *err)
 {
     struct tb_mongo_op one = {.kind = TB_MONGO_UPDATE,
                               .filter = BCON_NEW("_id", BCON_UTF8(id)),
                               .document = BCON_NEW("$set", "{", "full", BCON_BOOL(true), "}")};
-    enum tb_code code = tb_mongo_note_sequences(lease, &one, 1, err);
+    enum tb_code code = tb_mongo_upsert_sequences(lease, &one, 1, err);
 
     tb_mongo_ops_clear(&one, 1);
     return code;
@@ -62,7 +63,7 @@ static bson_t *full_chunks_filter(const struct tb_plan_origin *origin, int64_t f
                     "chunk", "{", "$gte", BCON_INT64(from), "}", "full", BCON_BOOL(true));
 }
 
-static enum tb_code read_full_chunks(const struct tb_mongo_lease *lease, const char *id,
+static enum tb_code read_full_chunks(const struct tb_mongo_client *lease, const char *id,
                                      int64_t *ret_count, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -74,7 +75,7 @@ static enum tb_code read_full_chunks(const struct tb_mongo_lease *lease, const c
     tb_mongo_find_begin(&find, lease, "sequences", filter, NULL);
     while ((doc = tb_mongo_find_next(&find))) {
         if (bson_iter_init_find(&iter, doc, "fullChunks"))
-            count = tb_get_int(&iter);
+            count = tb_bson_get_int(&iter);
     }
     TB_TRY(tb_mongo_find_end(&find, "reading an epoch", err));
     *ret_count = count;
@@ -82,7 +83,7 @@ static enum tb_code read_full_chunks(const struct tb_mongo_lease *lease, const c
 }
 
 /* How many full chunks there are from the start on. */
-static enum tb_code count_full(const struct tb_mongo_lease *lease,
+static enum tb_code count_full(const struct tb_mongo_client *lease,
                                const struct tb_plan_origin *origin, int64_t *count,
                                struct tb_error *err)
 {
@@ -96,7 +97,7 @@ static enum tb_code count_full(const struct tb_mongo_lease *lease,
 
     tb_mongo_find_begin(&find, lease, "sequences", filter, opts);
     while ((doc = tb_mongo_find_next(&find))) {
-        if (bson_iter_init_find(&iter, doc, "chunk") && tb_get_int(&iter) == *count)
+        if (bson_iter_init_find(&iter, doc, "chunk") && tb_bson_get_int(&iter) == *count)
             ++*count;
     }
     return tb_mongo_find_end(&find, "counting chunks", err);
@@ -104,7 +105,7 @@ static enum tb_code count_full(const struct tb_mongo_lease *lease,
 
 /* What is counted is of no further use, once nobody sends it again. The count is confirmed
  * before: a crash in between leaves chunks that nobody reads. */
-static enum tb_code remove_counted(const struct tb_mongo_lease *lease,
+static enum tb_code remove_counted(const struct tb_mongo_client *lease,
                                    const struct tb_plan_origin *origin, int64_t count,
                                    struct tb_error *err)
 {
@@ -117,7 +118,7 @@ static enum tb_code remove_counted(const struct tb_mongo_lease *lease,
     return tb_mongo_remove(lease, "sequences", filter, &removed, err);
 }
 
-static enum tb_code advance(const struct tb_mongo_lease *lease,
+static enum tb_code advance(const struct tb_mongo_client *lease,
                             const struct tb_plan_origin *origin, struct tb_error *err)
 {
     char id[TB_MONGO_EPOCH_ID_SIZE];
@@ -140,9 +141,9 @@ static bool origin_of(const bson_t *doc, struct tb_arena *arena, struct tb_plan_
     bson_iter_t iter;
 
     if (bson_iter_init_find(&iter, doc, "node"))
-        origin.node = tb_arena_copy(arena, tb_get_str(&iter));
+        origin.node = tb_arena_copy(arena, tb_bson_get_str(&iter));
     if (bson_iter_init_find(&iter, doc, "epoch"))
-        tb_get_text(&iter, origin.epoch, sizeof origin.epoch);
+        tb_bson_get_text(&iter, origin.epoch, sizeof origin.epoch);
     *ret_origin = origin;
     return origin.node.ptr && origin.node.len <= TB_NODE_MAX && origin.epoch[0] != '\0';
 }
@@ -159,19 +160,19 @@ struct outcome {
 static bool read_outcome(const bson_t *doc, struct tb_arena *arena, struct outcome *ret_outcome)
 {
     struct outcome outcome = {0};
-    struct tb_chunk chunk;
+    struct tb_sequence_chunk chunk;
     bson_iter_t iter;
     bool marked;
 
     if (!origin_of(doc, arena, &outcome.origin) || !bson_iter_init_find(&iter, doc, "_id"))
         return false;
-    outcome.id = tb_arena_copy(arena, tb_get_str(&iter));
+    outcome.id = tb_arena_copy(arena, tb_bson_get_str(&iter));
     if (tb_mongo_chunk_decode(doc, &chunk, &marked)) {
-        outcome.origin.sequence = chunk.number * TB_CHUNK_SIZE + 1;
-        outcome.full = !marked && tb_chunk_full(&chunk);
+        outcome.origin.sequence = chunk.number * TB_SEQUENCE_CHUNK_SIZE + 1;
+        outcome.full = !marked && tb_sequence_chunk_is_full(&chunk);
         outcome.forked = chunk.forked;
     } else if (bson_iter_init_find(&iter, doc, "fullChunks")) {
-        outcome.counted = tb_get_int(&iter);
+        outcome.counted = tb_bson_get_int(&iter);
     }
     *ret_outcome = outcome;
     return outcome.id.ptr != NULL;
@@ -179,12 +180,12 @@ static bool read_outcome(const bson_t *doc, struct tb_arena *arena, struct outco
 
 static int by_epoch(const void *a, const void *b)
 {
-    return tb_mongo_compare_places(&((const struct outcome *)a)->origin,
-                                   &((const struct outcome *)b)->origin);
+    return tb_mongo_compare_origins(&((const struct outcome *)a)->origin,
+                                    &((const struct outcome *)b)->origin);
 }
 
 /* Each epoch in front of its chunks. */
-static enum tb_code read_outcomes(const struct tb_mongo_lease *lease, const struct tb_str *ids,
+static enum tb_code read_outcomes(const struct tb_mongo_client *lease, const struct tb_str *ids,
                                   size_t id_count, struct tb_arena *arena,
                                   struct outcome *outcomes, size_t *ret_count,
                                   struct tb_error *err)
@@ -205,7 +206,7 @@ static enum tb_code read_outcomes(const struct tb_mongo_lease *lease, const stru
     return TB_OK;
 }
 
-static enum tb_code settle_chunk(const struct tb_mongo_lease *lease, const struct outcome *chunk,
+static enum tb_code settle_chunk(const struct tb_mongo_client *lease, const struct outcome *chunk,
                                  struct tb_error *err)
 {
     char id[TB_MONGO_EPOCH_ID_SIZE];
@@ -218,7 +219,7 @@ static enum tb_code settle_chunk(const struct tb_mongo_lease *lease, const struc
 
 /* The epoch and its chunks. Of those that are counted some are gone already, and come back with
  * events that come again: they go once more. */
-static enum tb_code settle_epoch(const struct tb_mongo_lease *lease, struct outcome *outcomes,
+static enum tb_code settle_epoch(const struct tb_mongo_client *lease, struct outcome *outcomes,
                                  size_t count, struct tb_error *err)
 {
     const struct tb_plan_origin *epoch = &outcomes[0].origin;
@@ -228,7 +229,7 @@ static enum tb_code settle_epoch(const struct tb_mongo_lease *lease, struct outc
     for (size_t i = 0; i < count; i++) {
         int64_t sequence = outcomes[i].origin.sequence;
 
-        if (sequence > 0 && tb_chunk_of(sequence) < counted - KEPT_CHUNKS) {
+        if (sequence > 0 && tb_sequence_chunk_of(sequence) < counted - KEPT_CHUNKS) {
             came_back = true;
             outcomes[i].full = false;
         }
@@ -240,9 +241,9 @@ static enum tb_code settle_epoch(const struct tb_mongo_lease *lease, struct outc
     return came_back ? remove_counted(lease, epoch, counted, err) : TB_OK;
 }
 
-enum tb_code tb_mongo_settle_sequences(const struct tb_mongo_lease *lease,
-                                       const struct tb_str *ids, size_t id_count,
-                                       struct tb_arena *arena, struct tb_error *err)
+enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *lease,
+                                        const struct tb_str *ids, size_t id_count,
+                                        struct tb_arena *arena, struct tb_error *err)
 {
     struct outcome *outcomes = tb_arena_array(arena, id_count, sizeof *outcomes);
     size_t count = 0, first = 0;

@@ -25,7 +25,7 @@ enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *aren
     return TB_OK;
 }
 
-bool tb_sales_counts_in(const struct tb_sales_day *day, const struct tb_order *order)
+bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order)
 {
     return memcmp(day->business_date, order->business_date, sizeof day->business_date) == 0 &&
            memcmp(day->currency, order->currency, sizeof day->currency) == 0 &&
@@ -62,8 +62,8 @@ static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partitio
     return &parts[at];
 }
 
-enum tb_code tb_sales_claim(struct tb_sales_day *day, int32_t partition, int64_t fence,
-                            struct tb_arena *arena, struct tb_error *err)
+enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, int64_t fence,
+                                  struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part = find_part(day, partition);
 
@@ -109,7 +109,7 @@ static bool add_to(int64_t *sum, int64_t value, int64_t sign)
 }
 
 static enum tb_code add_figures(struct tb_sales_day *day, struct tb_sales_part *part,
-                                const struct tb_plan_change *change, bool late, int64_t sign,
+                                const struct tb_plan_sales_delta *change, bool late, int64_t sign,
                                 struct tb_error *err)
 {
     struct tb_sales_part sum;
@@ -126,8 +126,8 @@ static enum tb_code add_figures(struct tb_sales_day *day, struct tb_sales_part *
 }
 
 enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
-                          const struct tb_plan_change *change, bool late, struct tb_arena *arena,
-                          struct tb_error *err)
+                          const struct tb_plan_sales_delta *change, bool late,
+                          struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part = find_part(day, partition);
     size_t at;
@@ -148,8 +148,8 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
 }
 
 enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
-                           const struct tb_plan_change *change, bool late, struct tb_arena *arena,
-                           struct tb_error *err)
+                           const struct tb_plan_sales_delta *change, bool late,
+                           struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part = find_part(day, partition);
     int64_t *undone, *old;

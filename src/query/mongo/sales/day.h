@@ -41,18 +41,19 @@ struct tb_sales_day {
 /* The day an order counts in; id and node are copied. */
 TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_arena *arena,
                                         struct tb_sales_day *ret_day, struct tb_error *err);
-bool tb_sales_counts_in(const struct tb_sales_day *day, const struct tb_order *order);
+bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order);
 /* To be called before a partition's records change the day. TB_BUSY: somebody with a higher fence
  * did so before. fence 0: of somebody who is alone with the day, as long as it is not served. */
-TB_CHECKED enum tb_code tb_sales_claim(struct tb_sales_day *day, int32_t partition, int64_t fence,
-                                       struct tb_arena *arena, struct tb_error *err);
+TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
+                                             int64_t fence, struct tb_arena *arena,
+                                             struct tb_error *err);
 /* Adds the change unless the day holds its record; late: the day was over when it came. */
 TB_CHECKED enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
-                                     const struct tb_plan_change *change, bool late,
+                                     const struct tb_plan_sales_delta *change, bool late,
                                      struct tb_arena *arena, struct tb_error *err);
 /* Takes it out again if the day holds it: its order could not be written. */
 TB_CHECKED enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
-                                      const struct tb_plan_change *change, bool late,
+                                      const struct tb_plan_sales_delta *change, bool late,
                                       struct tb_arena *arena, struct tb_error *err);
 /* The sums over all partitions; partition, through and undone stay empty. */
 TB_CHECKED enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *ret_sum,

@@ -14,7 +14,7 @@ static void read_undone(struct tb_arena *arena, const bson_iter_t *iter,
     part->undone = tb_arena_array(arena, count, sizeof *part->undone);
     *ok = part->undone && bson_iter_recurse(iter, &list);
     while (*ok && bson_iter_next(&list))
-        part->undone[part->undone_count++] = tb_get_int(&list);
+        part->undone[part->undone_count++] = tb_bson_get_int(&list);
 }
 
 static void read_part(struct tb_arena *arena, bson_iter_t *iter, struct tb_sales_part *part,
@@ -40,7 +40,7 @@ static void read_part(struct tb_arena *arena, bson_iter_t *iter, struct tb_sales
 
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
             if (strcmp(key, fields[i].key) == 0)
-                *fields[i].field = tb_get_int(iter);
+                *fields[i].field = tb_bson_get_int(iter);
         }
         if (strcmp(key, "undone") == 0)
             read_undone(arena, iter, part, ok);
@@ -73,62 +73,62 @@ bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sa
     bool ok = true;
 
     if (bson_iter_init_find(&iter, doc, "changes"))
-        day->changes = tb_get_int(&iter);
+        day->changes = tb_bson_get_int(&iter);
     if (bson_iter_init_find(&iter, doc, "parts"))
         read_parts(arena, &iter, day, &ok);
     return ok && day->changes > 0;
 }
 
-static void put_part(struct tb_put put, const struct tb_sales_part *part)
+static void put_part(struct tb_bson_writer put, const struct tb_sales_part *part)
 {
     bson_t within;
-    struct tb_put undone;
+    struct tb_bson_writer undone;
     char scratch[16];
 
-    tb_put_int(put, "partition", part->partition);
-    tb_put_int(put, "through", part->through);
-    tb_put_int(put, "fence", part->fence);
-    tb_put_int(put, "orders", part->orders);
-    tb_put_int(put, "returns", part->returns);
-    tb_put_int(put, "cancelled", part->cancelled);
-    tb_put_int(put, "totalMinor", part->total_minor);
-    tb_put_int(put, "lateOrders", part->late_orders);
-    tb_put_int(put, "lateChanges", part->late_changes);
+    tb_bson_put_int(put, "partition", part->partition);
+    tb_bson_put_int(put, "through", part->through);
+    tb_bson_put_int(put, "fence", part->fence);
+    tb_bson_put_int(put, "orders", part->orders);
+    tb_bson_put_int(put, "returns", part->returns);
+    tb_bson_put_int(put, "cancelled", part->cancelled);
+    tb_bson_put_int(put, "totalMinor", part->total_minor);
+    tb_bson_put_int(put, "lateOrders", part->late_orders);
+    tb_bson_put_int(put, "lateChanges", part->late_changes);
     if (part->undone_count == 0)
         return;
-    undone = tb_put_open_list(put, "undone", &within);
+    undone = tb_bson_open_array(put, "undone", &within);
     for (size_t i = 0; i < part->undone_count; i++)
-        tb_put_int(undone, tb_put_index(i, scratch), part->undone[i]);
-    tb_put_close_list(put, undone);
+        tb_bson_put_int(undone, tb_bson_index_key(i, scratch), part->undone[i]);
+    tb_bson_close_array(put, undone);
 }
 
 enum tb_code tb_mongo_day_encode(const struct tb_sales_day *day, bson_t *doc, struct tb_error *err)
 {
     bool failed = false;
-    struct tb_put put = {doc, &failed};
+    struct tb_bson_writer put = {doc, &failed};
     struct tb_sales_part sum = {0};
-    struct tb_put list, one;
+    struct tb_bson_writer list, one;
     bson_t in_list, in_one;
     char scratch[16];
 
     TB_TRY(tb_sales_sum(day, &sum, err));
-    tb_put_str(put, "_id", day->id);
-    tb_put_str(put, "node", day->node);
-    tb_put_text(put, "businessDate", day->business_date);
-    tb_put_text(put, "currency", day->currency);
-    tb_put_int(put, "orders", sum.orders);
-    tb_put_int(put, "cancelled", sum.cancelled);
-    tb_put_int(put, "returns", sum.returns);
-    tb_put_int(put, "totalMinor", sum.total_minor);
-    tb_put_int(put, "revision", 1 + sum.late_changes);
-    tb_put_int(put, "lateOrders", sum.late_orders);
-    tb_put_int(put, "changes", day->changes);
-    list = tb_put_open_list(put, "parts", &in_list);
+    tb_bson_put_str(put, "_id", day->id);
+    tb_bson_put_str(put, "node", day->node);
+    tb_bson_put_text(put, "businessDate", day->business_date);
+    tb_bson_put_text(put, "currency", day->currency);
+    tb_bson_put_int(put, "orders", sum.orders);
+    tb_bson_put_int(put, "cancelled", sum.cancelled);
+    tb_bson_put_int(put, "returns", sum.returns);
+    tb_bson_put_int(put, "totalMinor", sum.total_minor);
+    tb_bson_put_int(put, "revision", 1 + sum.late_changes);
+    tb_bson_put_int(put, "lateOrders", sum.late_orders);
+    tb_bson_put_int(put, "changes", day->changes);
+    list = tb_bson_open_array(put, "parts", &in_list);
     for (size_t i = 0; i < day->part_count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
+        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
         put_part(one, &day->parts[i]);
-        tb_put_close(list, one);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
+    tb_bson_close_array(put, list);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }

@@ -9,17 +9,18 @@ struct touched {
     int64_t changes_read; /* what the stored one must still say */
 };
 struct touching {
-    const struct tb_mongo_lease *lease;
-    const struct tb_mongo_names *names;
+    const struct tb_mongo_client *lease;
+    const struct tb_mongo_collections *names;
     const struct tb_plan *plan;
     int64_t fence;
-    const struct tb_planned *undo; /* NULL: all is added; else only its changes are taken out */
+    const struct tb_planned_order
+        *undo; /* NULL: all is added; else only its changes are taken out */
     struct tb_arena arena;
     struct touched *days;
     size_t day_count;
 };
 
-static bool is_wanted(const struct touching *run, const struct tb_plan_change *change)
+static bool is_wanted(const struct touching *run, const struct tb_plan_sales_delta *change)
 {
     return !run->undo || change->planned == run->undo;
 }
@@ -28,7 +29,7 @@ static struct touched *find_day(struct touching *run, const struct tb_order *ord
 {
     /* Orders of one day stand together: from the newest on. */
     for (size_t i = run->day_count; i > 0; i--) {
-        if (tb_sales_counts_in(&run->days[i - 1].day, order))
+        if (tb_sales_is_of_day(&run->days[i - 1].day, order))
             return &run->days[i - 1];
     }
     return NULL;
@@ -38,10 +39,10 @@ static enum tb_code collect_days(struct touching *run, struct tb_error *err)
 {
     const struct tb_plan *plan = run->plan;
 
-    run->days = tb_arena_array(&run->arena, plan->change_count, sizeof *run->days);
+    run->days = tb_arena_array(&run->arena, plan->sales_delta_count, sizeof *run->days);
     if (!run->days)
         return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < plan->change_count; i++) {
+    for (size_t i = 0; i < plan->sales_delta_count; i++) {
         const struct tb_order *order = &plan->changes[i].planned->order;
         struct touched *touched;
 
@@ -65,7 +66,7 @@ static enum tb_code read_day(struct touching *run, const bson_t *doc, struct tb_
     bson_iter_t iter;
 
     if (bson_iter_init_find(&iter, doc, "_id"))
-        id = tb_get_str(&iter);
+        id = tb_bson_get_str(&iter);
     for (size_t i = 0; i < run->day_count; i++) {
         struct tb_sales_day *day = &run->days[i].day;
 
@@ -104,7 +105,7 @@ static enum tb_code read_days(struct touching *run, struct tb_error *err)
     return tb_mongo_find_end(&find, "reading days", err);
 }
 
-static bool is_late(const struct touching *run, const struct tb_plan_change *change)
+static bool is_late(const struct touching *run, const struct tb_plan_sales_delta *change)
 {
     char date[TB_DATE_SIZE];
 
@@ -114,17 +115,17 @@ static bool is_late(const struct touching *run, const struct tb_plan_change *cha
 
 /* *ret_change: at which change it failed. */
 static enum tb_code change_day(struct touching *run, struct touched *touched,
-                               const struct tb_plan_change **ret_change, struct tb_error *err)
+                               const struct tb_plan_sales_delta **ret_change, struct tb_error *err)
 {
     int32_t partition = run->plan->partition;
 
     touched->changes_read = touched->day.changes;
-    TB_TRY(tb_sales_claim(&touched->day, partition, run->fence, &run->arena, err));
+    TB_TRY(tb_sales_check_fence(&touched->day, partition, run->fence, &run->arena, err));
     for (size_t i = touched->first; i <= touched->last; i++) {
-        const struct tb_plan_change *change = &run->plan->changes[i];
+        const struct tb_plan_sales_delta *change = &run->plan->changes[i];
         bool late;
 
-        if (!is_wanted(run, change) || !tb_sales_counts_in(&touched->day, &change->planned->order))
+        if (!is_wanted(run, change) || !tb_sales_is_of_day(&touched->day, &change->planned->order))
             continue;
         *ret_change = change;
         late = is_late(run, change);
@@ -146,10 +147,10 @@ static enum tb_code make_op(const struct touched *touched, size_t tag, struct tb
     op->tag = tag;
     op->document = bson_new();
     if (op->kind == TB_MONGO_REPLACE) {
-        struct tb_put filter = {op->filter = bson_new(), &failed};
+        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
 
-        tb_put_str(filter, "_id", touched->day.id);
-        tb_put_int(filter, "changes", touched->changes_read);
+        tb_bson_put_str(filter, "_id", touched->day.id);
+        tb_bson_put_int(filter, "changes", touched->changes_read);
     }
     TB_TRY(tb_mongo_day_encode(&touched->day, op->document, err));
     return failed ? tb_mongo_no_memory(err) : TB_OK;
@@ -182,7 +183,8 @@ static bool all_done(const struct touching *run)
     return true;
 }
 
-static enum tb_code move_forward(struct touching *run, const struct tb_plan_change **ret_change,
+static enum tb_code move_forward(struct touching *run,
+                                 const struct tb_plan_sales_delta **ret_change,
                                  struct tb_error *err)
 {
     struct tb_mongo_op *ops;
@@ -209,16 +211,17 @@ static enum tb_code move_forward(struct touching *run, const struct tb_plan_chan
     return tb_error_set(err, TB_BUSY, "others go on changing the same days");
 }
 
-enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
-                                  const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                  int64_t fence, const struct tb_planned **ret_refused,
+enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *lease,
+                                  const struct tb_mongo_collections *names,
+                                  const struct tb_plan *plan, int64_t fence,
+                                  const struct tb_planned_order **ret_refused,
                                   struct tb_error *err)
 {
     struct touching run = {.lease = lease, .names = names, .plan = plan, .fence = fence};
-    const struct tb_plan_change *change = NULL;
+    const struct tb_plan_sales_delta *change = NULL;
     enum tb_code code;
 
-    if (plan->change_count == 0)
+    if (plan->sales_delta_count == 0)
         return TB_OK;
     code = move_forward(&run, &change, err);
     if (code == TB_INVALID)
@@ -227,17 +230,17 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_lease *lease,
     return code;
 }
 
-enum tb_code tb_mongo_undo_sales(const struct tb_mongo_lease *lease,
-                                 const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                 int64_t fence, const struct tb_planned *planned,
-                                 struct tb_error *err)
+enum tb_code tb_mongo_undo_sales(const struct tb_mongo_client *lease,
+                                 const struct tb_mongo_collections *names,
+                                 const struct tb_plan *plan, int64_t fence,
+                                 const struct tb_planned_order *planned, struct tb_error *err)
 {
     struct touching run = {
         .lease = lease, .names = names, .plan = plan, .fence = fence, .undo = planned};
-    const struct tb_plan_change *change = NULL;
+    const struct tb_plan_sales_delta *change = NULL;
     enum tb_code code = TB_OK;
 
-    if (plan->change_count > 0)
+    if (plan->sales_delta_count > 0)
         code = move_forward(&run, &change, err);
     tb_arena_release(&run.arena);
     return code;

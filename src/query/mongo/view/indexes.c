@@ -22,10 +22,10 @@ static const struct index sequence_indexes[] = {
     {"open", {"kind", "full"}},
 };
 
-static void put_index(struct tb_put put, const struct index *index)
+static void put_index(struct tb_bson_writer put, const struct index *index)
 {
     bson_t within;
-    struct tb_put key = tb_put_open(put, "key", &within);
+    struct tb_bson_writer key = tb_bson_open(put, "key", &within);
 
     for (size_t i = 0; i < sizeof index->keys / sizeof *index->keys && index->keys[i]; i++) {
         bool falls = index->keys[i][0] == '-';
@@ -33,29 +33,29 @@ static void put_index(struct tb_put put, const struct index *index)
         if (!bson_append_int32(key.doc, index->keys[i] + falls, -1, falls ? -1 : 1))
             *put.failed = true;
     }
-    tb_put_close(put, key);
-    tb_put_text(put, "name", index->name);
+    tb_bson_close(put, key);
+    tb_bson_put_text(put, "name", index->name);
 }
 
-static enum tb_code make_indexes(const struct tb_mongo_lease *lease, const char *collection,
+static enum tb_code make_indexes(const struct tb_mongo_client *lease, const char *collection,
                                  const struct index *indexes, size_t count, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *command = bson_new();
     bool failed = false;
-    struct tb_put put = {command, &failed};
-    struct tb_put list, one;
+    struct tb_bson_writer put = {command, &failed};
+    struct tb_bson_writer list, one;
     bson_error_t error = {0};
     bson_t in_list, in_one;
     char scratch[16];
 
-    tb_put_text(put, "createIndexes", collection);
-    list = tb_put_open_list(put, "indexes", &in_list);
+    tb_bson_put_text(put, "createIndexes", collection);
+    list = tb_bson_open_array(put, "indexes", &in_list);
     for (size_t i = 0; i < count; i++) {
-        one = tb_put_open(list, tb_put_index(i, scratch), &in_one);
+        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
         put_index(one, &indexes[i]);
-        tb_put_close(list, one);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
+    tb_bson_close_array(put, list);
     if (failed)
         return tb_mongo_no_memory(err);
     if (mongoc_client_write_command_with_opts(lease->client, lease->mongo->database, command, NULL,
@@ -68,7 +68,7 @@ static enum tb_code make_indexes(const struct tb_mongo_lease *lease, const char 
     return tb_error_wrap(err, "collection %s", collection);
 }
 
-static enum tb_code make_names(const struct tb_mongo_lease *lease, struct tb_error *err)
+static enum tb_code make_names(const struct tb_mongo_client *lease, struct tb_error *err)
 {
     struct tb_mongo_op op = {
         .kind = TB_MONGO_INSERT,
@@ -83,7 +83,7 @@ static enum tb_code make_names(const struct tb_mongo_lease *lease, struct tb_err
     return code;
 }
 
-static enum tb_code look_at_server(const struct tb_mongo_lease *lease, char ret_warning[240],
+static enum tb_code look_at_server(const struct tb_mongo_client *lease, char ret_warning[240],
                                    struct tb_error *err)
 {
     bson_error_t error = {0};
@@ -103,23 +103,24 @@ static enum tb_code look_at_server(const struct tb_mongo_lease *lease, char ret_
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-enum tb_code tb_mongo_make_generation(const struct tb_mongo_lease *lease,
-                                      const struct tb_mongo_names *names, struct tb_error *err)
+enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *lease,
+                                        const struct tb_mongo_collections *names,
+                                        struct tb_error *err)
 {
     return make_indexes(lease, names->orders, order_indexes, COUNT(order_indexes), err);
 }
 
 enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
-    struct tb_mongo_names names;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    struct tb_mongo_collections names;
     char warning[240];
 
-    TB_TRY(tb_mongo_take(mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(mongo, &lease, err));
     TB_TRY(look_at_server(&lease, warning, err));
     TB_TRY(make_names(&lease, err));
-    TB_TRY(tb_mongo_read_names(&lease, &names, err));
-    TB_TRY(tb_mongo_make_generation(&lease, &names, err));
+    TB_TRY(tb_mongo_read_collections(&lease, &names, err));
+    TB_TRY(tb_mongo_create_generation(&lease, &names, err));
     TB_TRY(make_indexes(&lease, "dead_letters", dead_indexes, COUNT(dead_indexes), err));
     TB_TRY(make_indexes(&lease, "sequences", sequence_indexes, COUNT(sequence_indexes), err));
     memcpy(ret_warning, warning, sizeof warning);

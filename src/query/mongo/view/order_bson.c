@@ -1,79 +1,79 @@
 #include "query/mongo/view_mongo_priv.h"
 
-static void put_line(struct tb_put put, const struct tb_line *line)
+static void put_line(struct tb_bson_writer put, const struct tb_line *line)
 {
-    tb_put_str(put, "sku", line->sku);
-    tb_put_str(put, "name", line->name);
-    tb_put_int(put, "quantity", line->quantity);
-    tb_put_int(put, "unitPriceMinor", line->unit_price_minor);
+    tb_bson_put_str(put, "sku", line->sku);
+    tb_bson_put_str(put, "name", line->name);
+    tb_bson_put_int(put, "quantity", line->quantity);
+    tb_bson_put_int(put, "unitPriceMinor", line->unit_price_minor);
 }
 
-static void put_lines(struct tb_put put, const struct tb_order *order)
+static void put_lines(struct tb_bson_writer put, const struct tb_order *order)
 {
     bson_t list, within;
-    struct tb_put lines = tb_put_open_list(put, "lines", &list);
+    struct tb_bson_writer lines = tb_bson_open_array(put, "lines", &list);
     char scratch[16];
 
     for (size_t i = 0; i < order->line_count; i++) {
-        struct tb_put line = tb_put_open(lines, tb_put_index(i, scratch), &within);
+        struct tb_bson_writer line = tb_bson_open(lines, tb_bson_index_key(i, scratch), &within);
 
         put_line(line, &order->lines[i]);
-        tb_put_close(lines, line);
+        tb_bson_close(lines, line);
     }
-    tb_put_close_list(put, lines);
+    tb_bson_close_array(put, lines);
 }
 
-static void put_address(struct tb_put put, const struct tb_address *address)
+static void put_address(struct tb_bson_writer put, const struct tb_address *address)
 {
     bson_t within;
-    struct tb_put inner = tb_put_open(put, "shippingAddress", &within);
+    struct tb_bson_writer inner = tb_bson_open(put, "shippingAddress", &within);
 
-    tb_put_str(inner, "line1", address->line1);
-    tb_put_str(inner, "line2", address->line2);
-    tb_put_str(inner, "city", address->city);
-    tb_put_str(inner, "postalCode", address->postal_code);
-    tb_put_str(inner, "country", address->country);
-    tb_put_close(put, inner);
+    tb_bson_put_str(inner, "line1", address->line1);
+    tb_bson_put_str(inner, "line2", address->line2);
+    tb_bson_put_str(inner, "city", address->city);
+    tb_bson_put_str(inner, "postalCode", address->postal_code);
+    tb_bson_put_str(inner, "country", address->country);
+    tb_bson_close(put, inner);
 }
 
-static void put_order(struct tb_put put, const struct tb_order *order)
+static void put_order(struct tb_bson_writer put, const struct tb_order *order)
 {
     if (order->order_number[0] != '\0')
-        tb_put_text(put, "orderNumber", order->order_number);
-    tb_put_text(put, "status", tb_order_status_name(order->status));
-    tb_put_text(put, "kind", tb_order_kind_name(order->kind));
-    tb_put_int(put, "totalMinor", order->total_minor);
-    tb_put_text(put, "currency", order->currency);
-    tb_put_time(put, "placedAt", order->placed_at_ms);
-    tb_put_text(put, "businessDate", order->business_date);
-    tb_put_str(put, "node", order->node);
-    tb_put_str(put, "source", order->source);
-    tb_put_str(put, "customerId", order->customer_id);
+        tb_bson_put_text(put, "orderNumber", order->order_number);
+    tb_bson_put_text(put, "status", tb_order_status_name(order->status));
+    tb_bson_put_text(put, "kind", tb_order_kind_name(order->kind));
+    tb_bson_put_int(put, "totalMinor", order->total_minor);
+    tb_bson_put_text(put, "currency", order->currency);
+    tb_bson_put_time(put, "placedAt", order->placed_at_ms);
+    tb_bson_put_text(put, "businessDate", order->business_date);
+    tb_bson_put_str(put, "node", order->node);
+    tb_bson_put_str(put, "source", order->source);
+    tb_bson_put_str(put, "customerId", order->customer_id);
     put_lines(put, order);
     if (order->has_address)
         put_address(put, &order->address);
-    tb_put_time(put, "updatedAt", order->updated_at_ms);
+    tb_bson_put_time(put, "updatedAt", order->updated_at_ms);
     if (order->last_event_id[0] != '\0')
-        tb_put_text(put, "lastEventId", order->last_event_id);
+        tb_bson_put_text(put, "lastEventId", order->last_event_id);
 }
 
-enum tb_code tb_mongo_order_encode(const struct tb_planned *planned, bson_t *doc,
+enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
                                    struct tb_error *err)
 {
     bool failed = false;
-    struct tb_put put = {doc, &failed};
+    struct tb_bson_writer put = {doc, &failed};
 
-    tb_put_text(put, "_id", planned->order.order_id);
-    tb_put_int(put, "version", planned->order.version);
+    tb_bson_put_text(put, "_id", planned->order.order_id);
+    tb_bson_put_int(put, "version", planned->order.version);
     if (planned->stub) {
-        tb_put_bool(put, "stub", true);
+        tb_bson_put_bool(put, "stub", true);
     } else {
         put_order(put, &planned->order);
         if (planned->epoch[0] != '\0')
-            tb_put_text(put, "epoch", planned->epoch);
+            tb_bson_put_text(put, "epoch", planned->epoch);
         if (planned->sequence > 0)
-            tb_put_int(put, "sequence", planned->sequence);
-        tb_put_time(put, "receivedAt", planned->received_at_ms);
+            tb_bson_put_int(put, "sequence", planned->sequence);
+        tb_bson_put_time(put, "receivedAt", planned->received_at_ms);
     }
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
@@ -82,13 +82,13 @@ enum tb_code tb_mongo_order_encode(const struct tb_planned *planned, bson_t *doc
  */
 struct reading {
     struct tb_arena *arena;
-    struct tb_planned *planned;
+    struct tb_planned_order *planned;
     bool ok;
 };
 
 static struct tb_str own(struct reading *run, const bson_iter_t *iter)
 {
-    struct tb_str text = tb_arena_copy(run->arena, tb_get_str(iter));
+    struct tb_str text = tb_arena_copy(run->arena, tb_bson_get_str(iter));
 
     run->ok = run->ok && text.ptr;
     return text;
@@ -104,9 +104,9 @@ static void read_line(struct reading *run, bson_iter_t *iter, struct tb_line *li
         else if (strcmp(key, "name") == 0)
             line->name = own(run, iter);
         else if (strcmp(key, "quantity") == 0)
-            line->quantity = tb_get_int(iter);
+            line->quantity = tb_bson_get_int(iter);
         else if (strcmp(key, "unitPriceMinor") == 0)
-            line->unit_price_minor = tb_get_int(iter);
+            line->unit_price_minor = tb_bson_get_int(iter);
     }
 }
 
@@ -158,7 +158,7 @@ static void read_address(struct reading *run, const bson_iter_t *iter)
 /* Fields of fixed size. False: it is none of them. */
 static bool read_fixed(struct reading *run, const char *key, const bson_iter_t *iter)
 {
-    struct tb_planned *planned = run->planned;
+    struct tb_planned_order *planned = run->planned;
     struct tb_order *order = &planned->order;
     const struct {
         const char *key;
@@ -176,7 +176,7 @@ static bool read_fixed(struct reading *run, const char *key, const bson_iter_t *
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i].key) != 0)
             continue;
-        tb_get_text(iter, texts[i].text, texts[i].size);
+        tb_bson_get_text(iter, texts[i].text, texts[i].size);
         run->ok = run->ok && texts[i].text[0] != '\0';
         return true;
     }
@@ -186,21 +186,21 @@ static bool read_fixed(struct reading *run, const char *key, const bson_iter_t *
 /* False: it is none of them. */
 static bool read_number(struct reading *run, const char *key, const bson_iter_t *iter)
 {
-    struct tb_planned *planned = run->planned;
+    struct tb_planned_order *planned = run->planned;
     struct tb_order *order = &planned->order;
 
     if (strcmp(key, "version") == 0)
-        order->version = tb_get_int(iter);
+        order->version = tb_bson_get_int(iter);
     else if (strcmp(key, "totalMinor") == 0)
-        order->total_minor = tb_get_int(iter);
+        order->total_minor = tb_bson_get_int(iter);
     else if (strcmp(key, "sequence") == 0)
-        planned->sequence = tb_get_int(iter);
+        planned->sequence = tb_bson_get_int(iter);
     else if (strcmp(key, "placedAt") == 0)
-        order->placed_at_ms = tb_get_time(iter);
+        order->placed_at_ms = tb_bson_get_time(iter);
     else if (strcmp(key, "updatedAt") == 0)
-        order->updated_at_ms = tb_get_time(iter);
+        order->updated_at_ms = tb_bson_get_time(iter);
     else if (strcmp(key, "receivedAt") == 0)
-        planned->received_at_ms = tb_get_time(iter);
+        planned->received_at_ms = tb_bson_get_time(iter);
     else
         return false;
     return true;
@@ -215,9 +215,9 @@ static void read_field(struct reading *run, const bson_iter_t *iter)
     if (read_fixed(run, key, iter) || read_number(run, key, iter))
         return;
     if (strcmp(key, "status") == 0)
-        run->ok = run->ok && tb_order_status_parse(tb_get_str(iter), &order->status);
+        run->ok = run->ok && tb_order_status_parse(tb_bson_get_str(iter), &order->status);
     else if (strcmp(key, "kind") == 0)
-        run->ok = run->ok && tb_order_kind_parse(tb_get_str(iter), &order->kind);
+        run->ok = run->ok && tb_order_kind_parse(tb_bson_get_str(iter), &order->kind);
     else if (strcmp(key, "node") == 0)
         order->node = own(run, iter);
     else if (strcmp(key, "source") == 0)
@@ -233,9 +233,9 @@ static void read_field(struct reading *run, const bson_iter_t *iter)
 }
 
 enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
-                                   struct tb_planned *ret_planned, struct tb_error *err)
+                                   struct tb_planned_order *ret_planned, struct tb_error *err)
 {
-    struct tb_planned planned = {.exists = true};
+    struct tb_planned_order planned = {.exists = true};
     struct reading run = {.arena = arena, .planned = &planned, .ok = true};
     bson_iter_t iter;
 

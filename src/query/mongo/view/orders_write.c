@@ -3,7 +3,7 @@
 
 /* Orders on their way into the collection. */
 struct writing {
-    const struct tb_mongo_lease *lease;
+    const struct tb_mongo_client *lease;
     const char *collection;
     const struct tb_plan *plan;
     struct tb_mongo_op *ops; /* one for each order still to be written; tag: in plan->orders */
@@ -13,17 +13,17 @@ struct writing {
 
 static enum tb_code make_op(struct writing *run, size_t tag, bool guarded, struct tb_error *err)
 {
-    const struct tb_planned *planned = run->plan->orders[tag];
+    const struct tb_planned_order *planned = run->plan->orders[tag];
     struct tb_mongo_op *op = &run->ops[run->count++];
     bool failed = false;
 
     *op = (struct tb_mongo_op){.kind = guarded ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .tag = tag};
     op->document = bson_new();
     if (guarded) {
-        struct tb_put filter = {op->filter = bson_new(), &failed};
+        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
 
-        tb_put_text(filter, "_id", planned->order.order_id);
-        tb_put_limit(filter, "version", "$lt", planned->order.version);
+        tb_bson_put_text(filter, "_id", planned->order.order_id);
+        tb_bson_put_operator(filter, "version", "$lt", planned->order.version);
     }
     TB_TRY(tb_mongo_order_encode(planned, op->document, err));
     if (failed)
@@ -55,7 +55,7 @@ static enum tb_code sort_out(struct writing *run, size_t *ret_contested, struct 
 
         if (op->code == TB_MONGO_DUPLICATE_KEY)
             contested++;
-        else if (tb_mongo_never(op->code))
+        else if (tb_mongo_is_permanent(op->code))
             run->refused[op->tag] = true;
         else if (op->code != 0)
             return tb_mongo_op_error(err, op, "writing an order");
@@ -67,7 +67,7 @@ static enum tb_code sort_out(struct writing *run, size_t *ret_contested, struct 
 static bool is_contested(const struct writing *run, struct tb_str order_id, size_t *ret_at)
 {
     for (size_t i = 0; i < run->count; i++) {
-        const struct tb_planned *planned = run->plan->orders[run->ops[i].tag];
+        const struct tb_planned_order *planned = run->plan->orders[run->ops[i].tag];
 
         if (run->ops[i].code == TB_MONGO_DUPLICATE_KEY &&
             tb_str_eq(order_id, tb_str_of(planned->order.order_id))) {
@@ -103,10 +103,10 @@ static enum tb_code read_back(struct writing *run, struct tb_error *err)
     tb_mongo_find_begin(&find, run->lease, run->collection, filter, opts);
     while ((doc = tb_mongo_find_next(&find))) {
         if (!bson_iter_init_find(&iter, doc, "_id") ||
-            !is_contested(run, tb_get_str(&iter), &at) ||
+            !is_contested(run, tb_bson_get_str(&iter), &at) ||
             !bson_iter_init_find(&iter, doc, "version"))
             continue;
-        if (tb_get_int(&iter) >= run->plan->orders[run->ops[at].tag]->order.version)
+        if (tb_bson_get_int(&iter) >= run->plan->orders[run->ops[at].tag]->order.version)
             run->ops[at].code = 0;
     }
     return tb_mongo_find_end(&find, "reading versions", err);
@@ -147,7 +147,7 @@ static enum tb_code write_ops(struct writing *run, struct tb_error *err)
     return TB_OK;
 }
 
-enum tb_code tb_mongo_write_orders(const struct tb_mongo_lease *lease, const char *collection,
+enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *lease, const char *collection,
                                    const struct tb_plan *plan, bool *refused, struct tb_error *err)
 {
     struct writing run = {

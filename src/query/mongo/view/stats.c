@@ -76,7 +76,7 @@ static bool read_number(const bson_t *doc, const char *key, int64_t *ret_number)
     if (!bson_iter_init_find(&iter, doc, key))
         return false;
     if (BSON_ITER_HOLDS_INT(&iter)) {
-        *ret_number = tb_get_int(&iter);
+        *ret_number = tb_bson_get_int(&iter);
         return true;
     }
     if (!BSON_ITER_HOLDS_DOUBLE(&iter))
@@ -93,16 +93,17 @@ static bool read_group(const bson_iter_t *id, struct part *part)
     bson_iter_t field = *id;
 
     if (bson_iter_find(&field, "key"))
-        tb_get_text(&field, part->key, sizeof part->key);
+        tb_bson_get_text(&field, part->key, sizeof part->key);
     field = *id;
     if (bson_iter_find(&field, "currency"))
-        tb_get_text(&field, part->currency, sizeof part->currency);
+        tb_bson_get_text(&field, part->currency, sizeof part->currency);
     field = *id;
-    if (!bson_iter_find(&field, "kind") || !tb_order_kind_parse(tb_get_str(&field), &part->kind))
+    if (!bson_iter_find(&field, "kind") ||
+        !tb_order_kind_parse(tb_bson_get_str(&field), &part->kind))
         return false;
     field = *id;
     return bson_iter_find(&field, "status") &&
-           tb_order_status_parse(tb_get_str(&field), &part->status);
+           tb_order_status_parse(tb_bson_get_str(&field), &part->status);
 }
 
 static bool read_part(const bson_t *doc, struct part *ret_part)
@@ -139,7 +140,7 @@ static enum tb_code add(struct sums *sums, const char *key, const struct part *p
     return TB_OK;
 }
 
-static enum tb_code add_all(const struct tb_mongo_lease *lease, const char *collection,
+static enum tb_code add_all(const struct tb_mongo_client *lease, const char *collection,
                             const struct tb_stats_filter *filter, struct sums *totals,
                             struct sums *groups, struct tb_error *err)
 {
@@ -199,7 +200,8 @@ static enum tb_code fold(struct sums *sums, struct tb_arena *arena, struct tb_st
     return TB_OK;
 }
 
-enum tb_code tb_mongo_stats(const struct tb_mongo_lease *lease, const struct tb_mongo_names *names,
+enum tb_code tb_mongo_stats(const struct tb_mongo_client *lease,
+                            const struct tb_mongo_collections *names,
                             const struct tb_stats_filter *filter, struct tb_arena *arena,
                             struct tb_stats *ret_stats, struct tb_error *err)
 {

@@ -11,12 +11,12 @@ struct tb_view_mongo {
     struct tb_mongo *mongo; /* borrowed */
     bool stays;             /* at `names`, whatever is served */
     bool named;             /* names are those that the next plan is made for */
-    struct tb_mongo_names names;
+    struct tb_mongo_collections names;
     int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales.h; 0: this view never owned it */
     int64_t planned;         /* the generation that the last plan was made for; 0: none was */
     struct fetched *fetched; /* by order id */
     size_t fetched_count;
-    struct tb_mongo_hold hold;           /* the last one that was in the way */
+    struct tb_mongo_write_barrier hold;  /* the last one that was in the way */
     int64_t hold_since_ms;               /* its beat was seen first; monotonic */
     int64_t next[TB_LOG_PARTITIONS_MAX]; /* of one that stays, once */
     bool next_known;
@@ -31,7 +31,7 @@ static void forget(struct tb_view_mongo *view)
     view->fetched_count = 0;
 }
 
-static void name(struct tb_view_mongo *view, const struct tb_mongo_names *names)
+static void name(struct tb_view_mongo *view, const struct tb_mongo_collections *names)
 {
     view->names = *names;
     view->named = true;
@@ -39,14 +39,14 @@ static void name(struct tb_view_mongo *view, const struct tb_mongo_names *names)
 }
 
 /* The names that a plan is made for, from its first question on. */
-static enum tb_code find_names(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+static enum tb_code find_names(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
                                struct tb_error *err)
 {
-    struct tb_mongo_names names;
+    struct tb_mongo_collections names;
 
     if (view->stays || view->named)
         return TB_OK;
-    TB_TRY(tb_mongo_read_names(lease, &names, err));
+    TB_TRY(tb_mongo_read_collections(lease, &names, err));
     name(view, &names);
     return TB_OK;
 }
@@ -68,7 +68,7 @@ static struct fetched *find_fetched(const struct tb_view_mongo *view, struct tb_
 }
 
 /* Adds what is there of the orders to view->fetched. */
-static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
+static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
                           const char *collection, const bson_t *filter, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -80,7 +80,7 @@ static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_leas
         struct fetched *found = NULL;
 
         if (bson_iter_init_find(&iter, doc, "_id"))
-            found = find_fetched(view, tb_get_str(&iter));
+            found = find_fetched(view, tb_bson_get_str(&iter));
         if (found && !found->doc && !(found->doc = bson_copy(doc)))
             return tb_mongo_no_memory(err);
     }
@@ -90,7 +90,7 @@ static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_leas
 static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids)[TB_UUID_SIZE],
                               size_t count, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
     struct tb_str *ids = calloc(count, sizeof *ids);
 
@@ -106,7 +106,7 @@ static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids
         return tb_mongo_no_memory(err);
     view->fetched_count = count;
     qsort(view->fetched, count, sizeof *view->fetched, by_id);
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
     TB_TRY(find_names(view, &lease, err));
     return fetch(view, &lease, view->names.orders, filter, err);
 }
@@ -127,16 +127,16 @@ static enum tb_code view_prefetch(struct tb_view *base, const char (*order_ids)[
 }
 
 static enum tb_code decode_fetched(const struct fetched *found, struct tb_arena *arena,
-                                   struct tb_planned *ret_order, struct tb_error *err)
+                                   struct tb_planned_order *ret_order, struct tb_error *err)
 {
     if (found->doc)
         return tb_mongo_order_decode(found->doc, arena, ret_order, err);
-    *ret_order = (struct tb_planned){0};
+    *ret_order = (struct tb_planned_order){0};
     return TB_OK;
 }
 
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
-                              struct tb_planned *ret_order, struct tb_error *err)
+                              struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     const struct fetched *found = find_fetched(view, tb_str_of(order_id));
@@ -164,9 +164,10 @@ static enum tb_code refuse(struct tb_view_mongo *view, size_t index, const struc
 }
 
 /* Every refused one is taken out of its day; the first one is told. */
-static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
-                                 const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                 const bool *refused, struct tb_error *err)
+static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
+                                 const struct tb_mongo_collections *names,
+                                 const struct tb_plan *plan, const bool *refused,
+                                 struct tb_error *err)
 {
     size_t first = plan->order_count;
 
@@ -180,7 +181,7 @@ static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mon
     return first < plan->order_count ? refuse(view, first, plan, err) : TB_OK;
 }
 
-static size_t place_of(const struct tb_plan *plan, const struct tb_planned *planned)
+static size_t place_of(const struct tb_plan *plan, const struct tb_planned_order *planned)
 {
     size_t at = 0;
 
@@ -189,11 +190,11 @@ static size_t place_of(const struct tb_plan *plan, const struct tb_planned *plan
     return at;
 }
 
-static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
-                                  const struct tb_mongo_names *names, const struct tb_plan *plan,
-                                  struct tb_error *err)
+static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
+                                  const struct tb_mongo_collections *names,
+                                  const struct tb_plan *plan, struct tb_error *err)
 {
-    const struct tb_planned *overflows = NULL;
+    const struct tb_planned_order *overflows = NULL;
     bool *refused;
     enum tb_code code;
 
@@ -216,8 +217,8 @@ static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mo
 
 /* Has the view moved, or is it to stand still, since the plan was made? Then what was planned for
  * the old one is not for the new one: it may differ in what it has. */
-static enum tb_code check_names(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
-                                const struct tb_plan *plan, struct tb_mongo_names *ret_names,
+static enum tb_code check_names(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
+                                const struct tb_plan *plan, struct tb_mongo_collections *ret_names,
                                 struct tb_error *err)
 {
     struct tb_mongo_served served;
@@ -230,24 +231,24 @@ static enum tb_code check_names(struct tb_view_mongo *view, const struct tb_mong
     return TB_OK;
 }
 
-static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
-                               const struct tb_mongo_names *names, const struct tb_plan *plan,
-                               struct tb_error *err)
+static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
+                               const struct tb_mongo_collections *names,
+                               const struct tb_plan *plan, struct tb_error *err)
 {
     TB_TRY(commit_orders(view, lease, names, plan, err));
-    return tb_mongo_write_dead(lease, names->letters, plan, err);
+    return tb_mongo_write_dead_letters(lease, names->letters, plan, err);
 }
 
 static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan,
                                 struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
-    struct tb_mongo_names names;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    struct tb_mongo_collections names;
 
     forget(view);
     view->named = false;
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
     TB_TRY(check_names(view, &lease, plan, &names, err));
     TB_TRY(write_plan(view, &lease, &names, plan, err));
     return tb_mongo_write_sequences(&lease, plan, err);
@@ -256,15 +257,15 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
 static enum tb_code view_own(struct tb_view *base, int32_t partition, struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
-    return tb_mongo_next_fence(&lease, &view->fences[partition], err);
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
+    return tb_mongo_acquire_fence(&lease, &view->fences[partition], err);
 }
 
 /* A hold whose owner is gone is lifted by whoever it stops. */
-static enum tb_code lift_if_left(struct tb_view_mongo *view, const struct tb_mongo_lease *lease,
-                                 const struct tb_mongo_hold *hold, struct tb_error *err)
+static enum tb_code lift_if_left(struct tb_view_mongo *view, const struct tb_mongo_client *lease,
+                                 const struct tb_mongo_write_barrier *hold, struct tb_error *err)
 {
     int64_t now_ms = tb_clock_mono_ms(view->mongo->clock);
 
@@ -272,19 +273,19 @@ static enum tb_code lift_if_left(struct tb_view_mongo *view, const struct tb_mon
         view->hold = *hold;
         view->hold_since_ms = now_ms;
     }
-    if (now_ms - view->hold_since_ms < TB_MONGO_HOLD_LEFT_MS)
+    if (now_ms - view->hold_since_ms < TB_MONGO_BARRIER_STALE_MS)
         return TB_OK;
-    return tb_mongo_lift_hold(lease, hold, err);
+    return tb_mongo_remove_stale_barrier(lease, hold, err);
 }
 
 static enum tb_code view_until(struct tb_view *base, int32_t partition, int64_t *ret_until,
                                struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     struct tb_mongo_served served;
 
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
     TB_TRY(tb_mongo_read_served(&lease, &served, err));
     if (served.hold.held)
         TB_TRY(lift_if_left(view, &lease, &served.hold, err));
@@ -297,11 +298,11 @@ static enum tb_code view_until(struct tb_view *base, int32_t partition, int64_t 
 
 static enum tb_code read_next(struct tb_view_mongo *view, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
     if (view->next_known)
         return TB_OK;
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
     TB_TRY(tb_mongo_read_offsets(&lease, view->names.generation, view->next, err));
     view->next_known = true;
     return TB_OK;
@@ -322,10 +323,10 @@ static enum tb_code staying_commit(struct tb_view *base, const struct tb_plan *p
                                    struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
     forget(view);
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
     TB_TRY(write_plan(view, &lease, &view->names, plan, err));
     TB_TRY(tb_mongo_write_offset(&lease, view->names.generation, plan->partition,
                                  plan->next_offset, err));
@@ -337,30 +338,30 @@ static enum tb_code view_expire_dead(struct tb_view *base, int64_t before_ms, in
                                      int64_t *ret_removed, struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
-    return tb_mongo_expire_dead(&lease, before_ms, limit, ret_removed, err);
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
+    return tb_mongo_expire_dead_letters(&lease, before_ms, limit, ret_removed, err);
 }
 
-static enum tb_code view_ready_letters(struct tb_view *base, struct tb_letter_scan *scan,
-                                       size_t max,
-                                       bool (*each)(void *ctx, const struct tb_letter *letter),
-                                       void *ctx, struct tb_error *err)
+static enum tb_code
+view_ready_letters(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
+                   bool (*each)(void *ctx, const struct tb_dead_letter *letter), void *ctx,
+                   struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
-    struct tb_mongo_names names;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    struct tb_mongo_collections names;
 
-    TB_TRY(tb_mongo_take(view->mongo, &lease, err));
-    TB_TRY(tb_mongo_read_names(&lease, &names, err));
-    return tb_mongo_ready_letters(&lease, names.orders, scan, max, each, ctx, err);
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &lease, err));
+    TB_TRY(tb_mongo_read_collections(&lease, &names, err));
+    return tb_mongo_redrivable(&lease, names.orders, scan, max, each, ctx, err);
 }
 
-static enum tb_code view_drop_letter(struct tb_view *base, struct tb_letter_place place,
+static enum tb_code view_drop_letter(struct tb_view *base, struct tb_dead_letter_position place,
                                      int64_t at_ms, struct tb_error *err)
 {
-    return tb_mongo_drop_letter(((struct tb_view_mongo *)base)->mongo, place, at_ms, err);
+    return tb_mongo_drop_dead_letter(((struct tb_view_mongo *)base)->mongo, place, at_ms, err);
 }
 
 static void view_free(struct tb_view *base)
@@ -378,9 +379,9 @@ static const struct tb_view_ops ops = {
     .load = view_load,
     .commit = view_commit,
     .offset = NULL, /* the log's committed offsets rule */
-    .expire_dead = view_expire_dead,
-    .ready_letters = view_ready_letters,
-    .drop_letter = view_drop_letter,
+    .expire_dead_letters = view_expire_dead,
+    .redrivable = view_ready_letters,
+    .drop_dead_letter = view_drop_letter,
     .free = view_free,
 };
 
@@ -404,7 +405,8 @@ static const struct tb_view_ops staying_ops = {
     .free = view_free,
 };
 
-enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo, const struct tb_mongo_names *names,
+enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
+                                   const struct tb_mongo_collections *names,
                                    struct tb_view **ret_view, struct tb_error *err)
 {
     struct tb_view_mongo *view;

@@ -5,7 +5,7 @@
 #define MERGE_AT_ONCE 16
 
 /* What is there stays: it is the same letter, and may have been dealt with. */
-static enum tb_code copy_letters(const struct tb_mongo_lease *lease, struct tb_mongo_op *ops,
+static enum tb_code copy_letters(const struct tb_mongo_client *lease, struct tb_mongo_op *ops,
                                  size_t count, struct tb_error *err)
 {
     TB_TRY(tb_mongo_bulk(lease, "dead_letters", ops, count, err));
@@ -16,7 +16,7 @@ static enum tb_code copy_letters(const struct tb_mongo_lease *lease, struct tb_m
     return TB_OK;
 }
 
-static enum tb_code merge_found(const struct tb_mongo_lease *lease, struct tb_mongo_find *find,
+static enum tb_code merge_found(const struct tb_mongo_client *lease, struct tb_mongo_find *find,
                                 struct tb_mongo_op *ops, struct tb_error *err)
 {
     enum tb_code code = TB_OK;
@@ -33,7 +33,7 @@ static enum tb_code merge_found(const struct tb_mongo_lease *lease, struct tb_mo
 }
 
 static enum tb_code merge_partition(struct tb_rebuild_mongo *self,
-                                    const struct tb_mongo_lease *lease, int32_t partition,
+                                    const struct tb_mongo_client *lease, int32_t partition,
                                     struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -51,28 +51,28 @@ static enum tb_code merge_partition(struct tb_rebuild_mongo *self,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_merge_letters(struct tb_rebuild_mongo *self, struct tb_error *err)
+enum tb_code tb_mongo_merge_dead_letters(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
     if (self->target.generation == 1)
         return TB_OK; /* its letters are everybody's anyway */
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     for (int32_t p = 0; p < self->options.partitions; p++)
         TB_TRY(merge_partition(self, &lease, p, err));
     return TB_OK;
 }
 
-enum tb_code tb_mongo_retire(struct tb_rebuild_mongo *self, struct tb_error *err)
+enum tb_code tb_mongo_expire_previous(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW("$unset", "{", "previous", BCON_INT32(1), "}");
     struct tb_mongo_served served;
     bool found = false;
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_read_served(&lease, &served, err));
     if (served.previous == 0 ||
         tb_clock_wall_ms(self->options.clock) - served.moved_at_ms < TB_REBUILD_KEEP_MS)
@@ -88,19 +88,19 @@ enum tb_code tb_mongo_retire(struct tb_rebuild_mongo *self, struct tb_error *err
 /* Which generation a collection is of; 0: it is none of the view's. */
 static int64_t generation_of(const char *name)
 {
-    struct tb_mongo_names first;
+    struct tb_mongo_collections first;
     long long generation;
     size_t len;
 
-    tb_mongo_names_of(1, &first);
+    tb_mongo_collections_of(1, &first);
     if (strcmp(name, first.orders) == 0 || strcmp(name, first.sales) == 0)
         return 1;
     len = strcspn(name, "0123456789");
     generation = name[len] != '\0' ? strtoll(name + len, NULL, 10) : 0;
     if (generation > 1) {
-        struct tb_mongo_names names;
+        struct tb_mongo_collections names;
 
-        tb_mongo_names_of(generation, &names);
+        tb_mongo_collections_of(generation, &names);
         if (strcmp(name, names.orders) == 0 || strcmp(name, names.sales) == 0 ||
             strcmp(name, names.letters) == 0)
             return generation;
@@ -108,7 +108,7 @@ static int64_t generation_of(const char *name)
     return 0;
 }
 
-static enum tb_code drop(const struct tb_mongo_lease *lease, const char *name,
+static enum tb_code drop(const struct tb_mongo_client *lease, const char *name,
                          struct tb_error *err)
 {
     mongoc_collection_t *collection =
@@ -123,7 +123,7 @@ static enum tb_code drop(const struct tb_mongo_lease *lease, const char *name,
     return code;
 }
 
-static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
+static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
                           char **names, struct tb_error *err)
 {
     struct tb_mongo_served served;
@@ -144,15 +144,15 @@ static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_l
 
 /* Names first: what is begun after that is not among them, and what was begun before is told by
  * the documents. A number that is named nowhere is never named again. */
-enum tb_code tb_mongo_sweep(struct tb_rebuild_mongo *self, struct tb_error *err)
+enum tb_code tb_mongo_drop_unused(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     mongoc_database_t *database;
     bson_error_t error = {0};
     char **names;
     enum tb_code code;
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     database = mongoc_client_get_database(lease.client, lease.mongo->database);
     names = mongoc_database_get_collection_names_with_opts(database, NULL, &error);
     mongoc_database_destroy(database);

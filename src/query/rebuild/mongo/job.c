@@ -8,7 +8,7 @@ static bool get_flag(const bson_iter_t *iter)
 
 static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
 {
-    struct tb_rebuild_figures *figures = &job->figures;
+    struct tb_rebuild_progress *figures = &job->figures;
     const char *key = bson_iter_key(iter);
     char state[16] = "";
     const struct {
@@ -50,7 +50,7 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(key, numbers[i].key) == 0)
-            *numbers[i].value = tb_get_int(iter);
+            *numbers[i].value = tb_bson_get_int(iter);
     }
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (strcmp(key, flags[i].key) == 0)
@@ -58,7 +58,7 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i].key) == 0)
-            tb_get_text(iter, texts[i].value, texts[i].size);
+            tb_bson_get_text(iter, texts[i].value, texts[i].size);
     }
     if (strcmp(key, "differences") == 0)
         tb_mongo_read_differences(iter, figures);
@@ -66,7 +66,7 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
         figures->state = tb_rebuild_state_parse(state);
 }
 
-enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease, struct tb_mongo_job *ret_job,
+enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease, struct tb_mongo_job *ret_job,
                                struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
@@ -84,31 +84,31 @@ enum tb_code tb_mongo_job_read(const struct tb_mongo_lease *lease, struct tb_mon
     return tb_mongo_find_end(&find, "reading the rebuild's state", err);
 }
 
-static void put_figures(struct tb_put put, const struct tb_rebuild_figures *figures)
+static void put_figures(struct tb_bson_writer put, const struct tb_rebuild_progress *figures)
 {
-    tb_put_bool(put, "running", tb_rebuild_is_running(figures->state));
-    tb_put_text(put, "state", tb_rebuild_state_name(figures->state));
-    tb_put_bool(put, "accept", figures->job.accept);
-    tb_put_bool(put, "rollback", figures->job.rollback);
-    tb_put_int(put, "events", figures->events);
-    tb_put_int(put, "total", figures->total);
-    tb_put_int(put, "ratePerSecond", figures->per_second);
-    tb_put_int(put, "secondsLeft", figures->seconds_left);
-    tb_put_bool(put, "compared", figures->compared);
-    tb_put_int(put, "servedOrders", figures->served_orders);
-    tb_put_int(put, "rebuiltOrders", figures->rebuilt_orders);
-    tb_put_int(put, "differenceCount", figures->differences);
-    tb_put_text(put, "problem", figures->problem);
+    tb_bson_put_bool(put, "running", tb_rebuild_is_running(figures->state));
+    tb_bson_put_text(put, "state", tb_rebuild_state_name(figures->state));
+    tb_bson_put_bool(put, "accept", figures->job.accept);
+    tb_bson_put_bool(put, "rollback", figures->job.rollback);
+    tb_bson_put_int(put, "events", figures->events);
+    tb_bson_put_int(put, "total", figures->total);
+    tb_bson_put_int(put, "ratePerSecond", figures->per_second);
+    tb_bson_put_int(put, "secondsLeft", figures->seconds_left);
+    tb_bson_put_bool(put, "compared", figures->compared);
+    tb_bson_put_int(put, "servedOrders", figures->served_orders);
+    tb_bson_put_int(put, "rebuiltOrders", figures->rebuilt_orders);
+    tb_bson_put_int(put, "differenceCount", figures->differences);
+    tb_bson_put_text(put, "problem", figures->problem);
     tb_mongo_put_differences(put, figures);
 }
 
-static void put_claim(struct tb_put put, const struct tb_rebuild_mongo *self, const char *token,
-                      int64_t takeovers)
+static void put_claim(struct tb_bson_writer put, const struct tb_rebuild_mongo *self,
+                      const char *token, int64_t takeovers)
 {
-    tb_put_text(put, "token", token);
-    tb_put_text(put, "owner", self->options.owner);
-    tb_put_int(put, "beat", 0);
-    tb_put_int(put, "takeovers", takeovers);
+    tb_bson_put_text(put, "token", token);
+    tb_bson_put_text(put, "owner", self->options.owner);
+    tb_bson_put_int(put, "beat", 0);
+    tb_bson_put_int(put, "takeovers", takeovers);
 }
 
 /* The job is ours. */
@@ -133,25 +133,25 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
 }
 
 /* Changes the document if its token, and with beat not below 0 its beat too, is still that. */
-static enum tb_code update(const struct tb_mongo_lease *lease, const char *token, int64_t beat,
+static enum tb_code update(const struct tb_mongo_client *lease, const char *token, int64_t beat,
                            const bson_t *fields, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
     TB_CLEANUP(tb_bson_free) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(fields));
     bool failed = false, found = false;
-    struct tb_put put = {filter, &failed};
+    struct tb_bson_writer put = {filter, &failed};
 
-    tb_put_text(put, "_id", "rebuild");
-    tb_put_text(put, "token", token);
+    tb_bson_put_text(put, "_id", "rebuild");
+    tb_bson_put_text(put, "token", token);
     if (beat >= 0)
-        tb_put_int(put, "beat", beat);
+        tb_bson_put_int(put, "beat", beat);
     if (failed)
         return tb_mongo_no_memory(err);
     TB_TRY(tb_mongo_update(lease, "meta", filter, update, &found, err));
     return found ? TB_OK : tb_error_set(err, TB_CONFLICT, "the rebuild is another process's now");
 }
 
-static enum tb_code insert(const struct tb_mongo_lease *lease, bson_t *fields,
+static enum tb_code insert(const struct tb_mongo_client *lease, bson_t *fields,
                            struct tb_error *err)
 {
     struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_copy(fields)};
@@ -169,20 +169,20 @@ static enum tb_code insert(const struct tb_mongo_lease *lease, bson_t *fields,
     return code;
 }
 
-static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
+static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
                                 const struct tb_mongo_job *before,
                                 const struct tb_rebuild_job *job, const char *token,
                                 struct tb_error *err)
 {
-    const struct tb_rebuild_figures figures = {
+    const struct tb_rebuild_progress figures = {
         .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_put put = {fields, &failed};
+    struct tb_bson_writer put = {fields, &failed};
 
     put_claim(put, self, token, 0);
     put_figures(put, &figures);
-    tb_put_int(put, "generation", 0); /* that of the job before is no business of this one */
+    tb_bson_put_int(put, "generation", 0); /* that of the job before is no business of this one */
     if (failed)
         return tb_mongo_no_memory(err);
     if (before->token[0] == '\0')
@@ -191,9 +191,9 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_m
 }
 
 enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
-                                struct tb_rebuild_figures *ret_others, struct tb_error *err)
+                                struct tb_rebuild_progress *ret_others, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_mongo_job *before = tb_arena_alloc(&arena, sizeof *before);
     struct tb_uuid_gen uuids = {.clock = self->options.clock, .random = self->options.random};
@@ -203,7 +203,7 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
     if (!before)
         return tb_mongo_no_memory(err);
     tb_uuid_new(&uuids, token);
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_job_read(&lease, before, err));
     if (before->running) {
         *ret_others = before->figures;
@@ -222,11 +222,11 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
 }
 
 enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
-                                    const struct tb_mongo_lease *lease, struct tb_error *err)
+                                    const struct tb_mongo_client *lease, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_put put = {fields, &failed};
+    struct tb_bson_writer put = {fields, &failed};
     char token[TB_UUID_SIZE];
 
     tb_uuid_new(&self->uuids, token);
@@ -238,24 +238,27 @@ enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
     return TB_OK;
 }
 
-enum tb_code tb_mongo_job_note(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
-                               const struct tb_rebuild_figures *figures, struct tb_error *err)
+enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
+                                        const struct tb_mongo_client *lease,
+                                        const struct tb_rebuild_progress *figures,
+                                        struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_put put = {fields, &failed};
+    struct tb_bson_writer put = {fields, &failed};
 
     put_figures(put, figures);
-    tb_put_int(put, "beat", ++self->beat);
+    tb_bson_put_int(put, "beat", ++self->beat);
     if (self->taken_events >= 0 && figures->events > self->taken_events)
-        tb_put_int(put, "takeovers", 0); /* it was not the job that ended the process before */
+        tb_bson_put_int(put, "takeovers",
+                        0); /* it was not the job that ended the process before */
     if (failed)
         return tb_mongo_no_memory(err);
     return update(lease, self->token, -1, fields, err);
 }
 
 enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
-                                         const struct tb_mongo_lease *lease, int64_t generation,
+                                         const struct tb_mongo_client *lease, int64_t generation,
                                          int64_t last, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)

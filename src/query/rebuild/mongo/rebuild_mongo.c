@@ -33,11 +33,11 @@ static bool is_left(struct tb_rebuild_mongo *self)
 }
 
 /* Somebody ended in the middle, or behind the swap and before he told of it. */
-static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_lease *lease,
+static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
                               int64_t served, enum tb_rebuild_found *ret_found,
                               struct tb_error *err)
 {
-    struct tb_rebuild_figures *figures = &self->seen->figures;
+    struct tb_rebuild_progress *figures = &self->seen->figures;
 
     TB_TRY(tb_mongo_job_take_over(self, lease, err));
     if (self->seen->generation != 0 && self->seen->generation == served) {
@@ -48,28 +48,28 @@ static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mon
         snprintf(figures->problem, sizeof figures->problem,
                  "%d processes ended while they were at it", TAKEOVERS_MAX + 1);
     } else {
-        *ret_found = TB_REBUILD_FOUND_LEFT;
+        *ret_found = TB_REBUILD_FOUND_UNFINISHED;
         return TB_OK;
     }
     figures->seconds_left = figures->per_second = 0;
-    return tb_mongo_job_note(self, lease, figures, err);
+    return tb_mongo_job_save_progress(self, lease, figures, err);
 }
 
 static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
-                               struct tb_rebuild_figures *ret_figures, struct tb_error *err)
+                               struct tb_rebuild_progress *ret_figures, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
     struct tb_mongo_served served;
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_read_served(&lease, &served, err));
     publish(self, &served);
     TB_TRY(tb_mongo_job_read(&lease, self->seen, err));
     if (self->seen->token[0] == '\0' ||
         (!self->seen->running && tb_mongo_job_is_ours(self, self->seen->token)))
         return TB_OK; /* ours is known better here */
-    *ret_found = TB_REBUILD_FOUND_OTHERS;
+    *ret_found = TB_REBUILD_FOUND_REPORT;
     if (self->seen->running && is_left(self))
         TB_TRY(take_over(self, &lease, served.names.generation, ret_found, err));
     *ret_figures = self->seen->figures;
@@ -77,27 +77,27 @@ static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
 }
 
 static enum tb_code mongo_claim(void *ctx, const struct tb_rebuild_job *job,
-                                struct tb_rebuild_figures *ret_others, struct tb_error *err)
+                                struct tb_rebuild_progress *ret_others, struct tb_error *err)
 {
     return tb_mongo_job_claim(ctx, job, ret_others, err);
 }
 
-static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_figures *figures,
+static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *figures,
                                struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
-    tb_mongo_hold_beat(self, &lease);
-    if (tb_mongo_job_note(self, &lease, figures, err) == TB_CONFLICT)
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
+    tb_mongo_barrier_refresh(self, &lease);
+    if (tb_mongo_job_save_progress(self, &lease, figures, err) == TB_CONFLICT)
         self->lost = true;
     return err->code;
 }
 
 /* What is filled: the view from before, the one that was begun, or a new one. */
 static enum tb_code choose_target(struct tb_rebuild_mongo *self,
-                                  const struct tb_mongo_lease *lease,
+                                  const struct tb_mongo_client *lease,
                                   const struct tb_rebuild_job *job, struct tb_error *err)
 {
     struct tb_mongo_served served;
@@ -115,16 +115,16 @@ static enum tb_code choose_target(struct tb_rebuild_mongo *self,
         return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
     TB_TRY(tb_mongo_job_set_generation(self, lease, target, last, err));
     self->serving = served.names;
-    tb_mongo_names_of(target, &self->target);
-    return tb_mongo_make_generation(lease, &self->target, err);
+    tb_mongo_collections_of(target, &self->target);
+    return tb_mongo_create_generation(lease, &self->target, err);
 }
 
 static enum tb_code open_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
                                 struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     return choose_target(self, &lease, job, err);
 }
 
@@ -139,8 +139,8 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     TB_TRY(open_target(self, job, err));
     memset(self->merged, 0, sizeof self->merged);
     TB_TRY(tb_view_mongo_open_at(mongo, &self->target, &self->view, err));
-    TB_TRY(tb_view_mongo_reader_at(mongo, &self->target, &self->look, err));
-    TB_TRY(tb_view_mongo_reader_at(mongo, &self->serving, &self->watch, err));
+    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->target, &self->look, err));
+    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->serving, &self->watch, err));
     TB_TRY(self->options.open_reader(self->options.ctx, &self->reader, err));
     *ret_view = self->view;
     *ret_reader = self->reader;
@@ -175,7 +175,7 @@ static enum tb_code mongo_hold(void *ctx, int64_t *ret_next, struct tb_view_read
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    TB_TRY(tb_mongo_hold(self, err));
+    TB_TRY(tb_mongo_write_barrier(self, err));
     memcpy(ret_next, self->end, (size_t)self->options.partitions * sizeof *ret_next);
     mongo_watch(ctx, ret_served, ret_rebuilt);
     return TB_OK;
@@ -186,7 +186,7 @@ static enum tb_code mongo_settled(void *ctx, bool *ret_settled, struct tb_error 
     struct tb_rebuild_mongo *self = ctx;
     int64_t next[TB_LOG_PARTITIONS_MAX], waited_ms;
 
-    TB_TRY(tb_mongo_hold_check(self, err));
+    TB_TRY(tb_mongo_barrier_check(self, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
     *ret_settled = true;
     for (int32_t p = 0; p < self->options.partitions; p++) {
@@ -201,15 +201,15 @@ static enum tb_code mongo_settled(void *ctx, bool *ret_settled, struct tb_error 
 
 static void mongo_let_go(void *ctx)
 {
-    tb_mongo_hold_release(ctx);
+    tb_mongo_barrier_remove(ctx);
 }
 
 static enum tb_code move_held(struct tb_rebuild_mongo *self, struct tb_rebuild *rebuild,
                               struct tb_error *err)
 {
-    TB_TRY(tb_rebuild_reach(rebuild, self->end, err));
-    TB_TRY(tb_mongo_merge_letters(self, err));
-    return tb_mongo_move(self, err);
+    TB_TRY(tb_rebuild_catch_up(rebuild, self->end, err));
+    TB_TRY(tb_mongo_merge_dead_letters(self, err));
+    return tb_mongo_swap_served(self, err);
 }
 
 /* Most of what there is to do is done before anybody has to wait for it. */
@@ -217,11 +217,11 @@ static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    TB_TRY(tb_mongo_note_served(self, err));
-    TB_TRY(tb_mongo_merge_letters(self, err));
-    TB_TRY(tb_mongo_hold(self, err));
+    TB_TRY(tb_mongo_save_served_offsets(self, err));
+    TB_TRY(tb_mongo_merge_dead_letters(self, err));
+    TB_TRY(tb_mongo_write_barrier(self, err));
     if (move_held(self, rebuild, err) != TB_OK) {
-        tb_mongo_hold_release(self);
+        tb_mongo_barrier_remove(self);
         return err->code;
     }
     atomic_store(&self->previous, self->serving.generation);
@@ -232,12 +232,12 @@ static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_
 
 static enum tb_code discard(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_give) struct tb_mongo_lease lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
 
-    TB_TRY(tb_mongo_take(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_job_read(&lease, self->seen, err));
     TB_TRY(tb_mongo_job_set_generation(self, &lease, 0, self->seen->last, err));
-    return tb_mongo_sweep(self, err);
+    return tb_mongo_drop_unused(self, err);
 }
 
 static enum tb_code mongo_close(void *ctx, enum tb_rebuild_end end, struct tb_error *err)
@@ -258,13 +258,13 @@ static enum tb_code mongo_close(void *ctx, enum tb_rebuild_end end, struct tb_er
     self->target.generation = 0;
     if (end == TB_REBUILD_DISCARD && !self->lost)
         return discard(self, err);
-    return end == TB_REBUILD_MOVED ? tb_mongo_sweep(self, err) : TB_OK;
+    return end == TB_REBUILD_SWAPPED ? tb_mongo_drop_unused(self, err) : TB_OK;
 }
 
 static enum tb_code mongo_tidy(void *ctx, struct tb_error *err)
 {
-    TB_TRY(tb_mongo_retire(ctx, err));
-    return tb_mongo_sweep(ctx, err);
+    TB_TRY(tb_mongo_expire_previous(ctx, err));
+    return tb_mongo_drop_unused(ctx, err);
 }
 
 static bool mongo_can_roll_back(void *ctx)
@@ -279,7 +279,7 @@ static bool mongo_has_room(void *ctx)
     return true;
 }
 
-const struct tb_rebuild_edition tb_rebuild_mongo_edition = {
+const struct tb_rebuild_backend tb_rebuild_mongo_edition = {
     .is_distant = true,
     .poll_ms = POLL_MS,
     .look_every_ms = LOOK_EVERY_MS,
@@ -331,11 +331,11 @@ void tb_rebuild_mongo_free(struct tb_rebuild_mongo *self)
 }
 
 void tb_rebuild_mongo_views(const struct tb_rebuild_mongo *self,
-                            struct tb_rebuild_views *ret_views)
+                            struct tb_rebuild_generations *ret_views)
 {
     int64_t served = atomic_load(&self->served);
 
-    *ret_views = (struct tb_rebuild_views){
+    *ret_views = (struct tb_rebuild_generations){
         .served = served != 0 ? served : 1,
         .previous = atomic_load(&self->previous),
         .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,

@@ -65,8 +65,8 @@ TB_CHECKED enum tb_code tb_rebuild_mongo_new(const struct tb_rebuild_mongo_optio
                                              struct tb_rebuild_mongo **ret_mongo,
                                              struct tb_error *err);
 void tb_rebuild_mongo_free(struct tb_rebuild_mongo *mongo);      /* NULL is fine */
-extern const struct tb_rebuild_edition tb_rebuild_mongo_edition; /* its ctx is the above */
+extern const struct tb_rebuild_backend tb_rebuild_mongo_edition; /* its ctx is the above */
 
 /* As of the last look. */
 void tb_rebuild_mongo_views(const struct tb_rebuild_mongo *mongo,
-                            struct tb_rebuild_views *ret_views);
+                            struct tb_rebuild_generations *ret_views);

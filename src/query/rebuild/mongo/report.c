@@ -2,42 +2,43 @@
 
 /* What differs, as others are shown it: { difference, served: {...}, rebuilt: {...} }. */
 
-static void put_order(struct tb_put put, const char *side, const struct tb_compare_order *order)
+static void put_order(struct tb_bson_writer put, const char *side,
+                      const struct tb_compare_order *order)
 {
     bson_t within;
-    struct tb_put doc;
+    struct tb_bson_writer doc;
 
     if (order->order_id[0] == '\0')
         return;
-    doc = tb_put_open(put, side, &within);
-    tb_put_text(doc, "orderId", order->order_id);
-    tb_put_int(doc, "version", order->version);
-    tb_put_text(doc, "status", tb_order_status_name(order->status));
-    tb_put_int(doc, "totalMinor", order->total_minor);
-    tb_put_text(doc, "currency", order->currency);
-    tb_put_text(doc, "hash", order->hash);
-    tb_put_close(put, doc);
+    doc = tb_bson_open(put, side, &within);
+    tb_bson_put_text(doc, "orderId", order->order_id);
+    tb_bson_put_int(doc, "version", order->version);
+    tb_bson_put_text(doc, "status", tb_order_status_name(order->status));
+    tb_bson_put_int(doc, "totalMinor", order->total_minor);
+    tb_bson_put_text(doc, "currency", order->currency);
+    tb_bson_put_text(doc, "hash", order->hash);
+    tb_bson_close(put, doc);
 }
 
-static void put_total(struct tb_put put, const char *side, const struct tb_stats_row *row)
+static void put_total(struct tb_bson_writer put, const char *side, const struct tb_stats_row *row)
 {
     bson_t within;
-    struct tb_put doc;
+    struct tb_bson_writer doc;
 
     if (row->currency[0] == '\0')
         return;
-    doc = tb_put_open(put, side, &within);
-    tb_put_text(doc, "currency", row->currency);
-    tb_put_int(doc, "orders", row->orders);
-    tb_put_int(doc, "returns", row->returns);
-    tb_put_int(doc, "cancelled", row->cancelled);
-    tb_put_int(doc, "totalMinor", row->total_minor);
-    tb_put_close(put, doc);
+    doc = tb_bson_open(put, side, &within);
+    tb_bson_put_text(doc, "currency", row->currency);
+    tb_bson_put_int(doc, "orders", row->orders);
+    tb_bson_put_int(doc, "returns", row->returns);
+    tb_bson_put_int(doc, "cancelled", row->cancelled);
+    tb_bson_put_int(doc, "totalMinor", row->total_minor);
+    tb_bson_close(put, doc);
 }
 
-static void put_difference(struct tb_put put, const struct tb_difference *difference)
+static void put_difference(struct tb_bson_writer put, const struct tb_difference *difference)
 {
-    tb_put_text(put, "difference", tb_compare_kind_name(difference->kind));
+    tb_bson_put_text(put, "difference", tb_compare_kind_name(difference->kind));
     if (difference->kind == TB_COMPARE_TOTAL) {
         put_total(put, "served", &difference->served_total);
         put_total(put, "rebuilt", &difference->rebuilt_total);
@@ -47,19 +48,20 @@ static void put_difference(struct tb_put put, const struct tb_difference *differ
     }
 }
 
-void tb_mongo_put_differences(struct tb_put put, const struct tb_rebuild_figures *figures)
+void tb_mongo_put_differences(struct tb_bson_writer put, const struct tb_rebuild_progress *figures)
 {
     bson_t in_list, in_one;
-    struct tb_put list = tb_put_open_list(put, "differences", &in_list);
+    struct tb_bson_writer list = tb_bson_open_array(put, "differences", &in_list);
     char scratch[16];
 
     for (int64_t i = 0; i < figures->listed; i++) {
-        struct tb_put one = tb_put_open(list, tb_put_index((size_t)i, scratch), &in_one);
+        struct tb_bson_writer one =
+            tb_bson_open(list, tb_bson_index_key((size_t)i, scratch), &in_one);
 
         put_difference(one, &figures->list[i]);
-        tb_put_close(list, one);
+        tb_bson_close(list, one);
     }
-    tb_put_close_list(put, list);
+    tb_bson_close_array(put, list);
 }
 
 /* Of an order or a total: what it has of the fields. */
@@ -86,14 +88,14 @@ static void read_side(bson_iter_t *iter, struct tb_compare_order *order, struct 
 
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
             if (strcmp(key, numbers[i].key) == 0)
-                *numbers[i].value = tb_get_int(iter);
+                *numbers[i].value = tb_bson_get_int(iter);
         }
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
             if (strcmp(key, texts[i].key) == 0)
-                tb_get_text(iter, texts[i].value, texts[i].size);
+                tb_bson_get_text(iter, texts[i].value, texts[i].size);
         }
         if (strcmp(key, "status") == 0)
-            (void)tb_order_status_parse(tb_get_str(iter), &order->status);
+            (void)tb_order_status_parse(tb_bson_get_str(iter), &order->status);
     }
     row->total_minor = order->total_minor;
     memcpy(row->currency, order->currency, sizeof row->currency);
@@ -116,7 +118,7 @@ static void read_difference(bson_iter_t *iter, struct tb_difference *difference)
         const char *key = bson_iter_key(iter);
 
         if (strcmp(key, "difference") == 0)
-            difference->kind = parse_kind(tb_get_str(iter));
+            difference->kind = parse_kind(tb_bson_get_str(iter));
         if (!BSON_ITER_HOLDS_DOCUMENT(iter) || !bson_iter_recurse(iter, &side))
             continue;
         if (strcmp(key, "served") == 0)
@@ -126,7 +128,7 @@ static void read_difference(bson_iter_t *iter, struct tb_difference *difference)
     }
 }
 
-void tb_mongo_read_differences(const bson_iter_t *iter, struct tb_rebuild_figures *figures)
+void tb_mongo_read_differences(const bson_iter_t *iter, struct tb_rebuild_progress *figures)
 {
     bson_iter_t list, one;
 

@@ -75,15 +75,15 @@ static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct
 }
 
 static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
-                                struct tb_rebuild_figures *ret_figures, struct tb_error *err)
+                                struct tb_rebuild_progress *ret_figures, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
 
     (void)err;
     if (self->all.building != 0 || self->all.going_back)
-        *ret_found = TB_REBUILD_FOUND_LEFT;
+        *ret_found = TB_REBUILD_FOUND_UNFINISHED;
     else if (self->all.last.state[0] != '\0')
-        *ret_found = TB_REBUILD_FOUND_OTHERS;
+        *ret_found = TB_REBUILD_FOUND_REPORT;
     ret_figures->job =
         (struct tb_rebuild_job){.accept = self->all.accept, .rollback = self->all.going_back};
     ret_figures->state = tb_rebuild_state_parse(self->all.last.state);
@@ -98,7 +98,7 @@ static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
 }
 
 /* The end is shown by the next process, too, but for the list of what differs. */
-static enum tb_code sqlite_note(void *ctx, const struct tb_rebuild_figures *figures,
+static enum tb_code sqlite_note(void *ctx, const struct tb_rebuild_progress *figures,
                                 struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
@@ -212,7 +212,7 @@ static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_rea
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    TB_TRY(tb_view_sqlite_hold(self->watch, TB_LOG_PARTITIONS, ret_next, err));
+    TB_TRY(tb_view_sqlite_begin_snapshot(self->watch, TB_LOG_PARTITIONS, ret_next, err));
     none_is_nothing(ret_next);
     *ret_served = self->watch;
     *ret_rebuilt = self->look;
@@ -221,7 +221,7 @@ static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_rea
 
 static void sqlite_let_go(void *ctx)
 {
-    tb_view_sqlite_let_go(((struct tb_rebuild_sqlite *)ctx)->watch);
+    tb_view_sqlite_end_snapshot(((struct tb_rebuild_sqlite *)ctx)->watch);
 }
 
 static void free_reader(struct tb_view_reader **reader)
@@ -260,8 +260,8 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(serving->ops->offset(serving, p, &next[p], err));
     none_is_nothing(next);
-    TB_TRY(tb_rebuild_reach(self->rebuild, next, err));
-    TB_TRY(tb_view_sqlite_carry(serving, self->view, self->begin, err));
+    TB_TRY(tb_rebuild_catch_up(self->rebuild, next, err));
+    TB_TRY(tb_view_sqlite_copy_dead_letters(serving, self->view, self->begin, err));
     TB_TRY(self->view->ops->sync(self->view, err));
     all.previous = all.served;
     all.served = self->target;
@@ -278,7 +278,7 @@ static enum tb_code move(void *arg, struct tb_error *err)
 
     TB_TRY(prepare_move(self, err));
     for (size_t i = 0; i < self->options.reader_count; i++) {
-        tb_view_moving_offer(self->options.readers[i], self->offers[i]);
+        tb_switch_reader_switch(self->options.readers[i], self->offers[i]);
         self->offers[i] = NULL;
     }
     self->options.moved(self->options.ctx, self->view);
@@ -341,7 +341,7 @@ static bool sqlite_has_room(void *ctx)
     return self->options.has_room(self->options.ctx);
 }
 
-const struct tb_rebuild_edition tb_rebuild_sqlite_edition = {
+const struct tb_rebuild_backend tb_rebuild_sqlite_backend = {
     .look = sqlite_look,
     .note = sqlite_note,
     .open = sqlite_open,
@@ -383,10 +383,10 @@ void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *self)
     free(self);
 }
 
-void tb_rebuild_sqlite_views(const struct tb_rebuild_sqlite *self,
-                             struct tb_rebuild_views *ret_views)
+void tb_rebuild_sqlite_generations(const struct tb_rebuild_sqlite *self,
+                                   struct tb_rebuild_generations *ret_views)
 {
-    *ret_views = (struct tb_rebuild_views){
+    *ret_views = (struct tb_rebuild_generations){
         .served = atomic_load(&self->served),
         .previous = atomic_load(&self->previous),
         .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,

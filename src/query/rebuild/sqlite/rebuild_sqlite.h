@@ -25,7 +25,7 @@ struct tb_rebuild_sqlite_options {
     const char *build; /* which program this is: another one's unfinished view is begun anew */
     const struct tb_clock *clock;
     struct tb_view *serving; /* of the generation that is served */
-    struct tb_view_moving *readers[TB_REBUILD_READERS_MAX];
+    struct tb_switch_reader *readers[TB_REBUILD_READERS_MAX];
     size_t reader_count;
     /* A reader of the log that holds back its retention. */
     enum tb_code (*open_reader)(void *ctx, struct tb_log_reader **ret_reader,
@@ -44,7 +44,7 @@ TB_CHECKED enum tb_code tb_rebuild_sqlite_new(const struct tb_rebuild_sqlite_opt
                                               struct tb_rebuild_sqlite **ret_sqlite,
                                               struct tb_error *err);
 void tb_rebuild_sqlite_free(struct tb_rebuild_sqlite *sqlite);    /* NULL is fine */
-extern const struct tb_rebuild_edition tb_rebuild_sqlite_edition; /* its ctx is the above */
+extern const struct tb_rebuild_backend tb_rebuild_sqlite_backend; /* its ctx is the above */
 
-void tb_rebuild_sqlite_views(const struct tb_rebuild_sqlite *sqlite,
-                             struct tb_rebuild_views *ret_views);
+void tb_rebuild_sqlite_generations(const struct tb_rebuild_sqlite *sqlite,
+                                   struct tb_rebuild_generations *ret_views);

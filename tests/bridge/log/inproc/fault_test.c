@@ -73,7 +73,7 @@ static bool open_log(void)
     if (tb_log_inproc_open(f.path, &f.clock.clock, &f.log, &err) == TB_OK &&
         tb_log_inproc_writer(f.log, TOPIC, &f.writer, &err) == TB_OK &&
         (f.alone || tb_log_inproc_reader(f.log, TOPIC, GROUP, &f.reader, &err) == TB_OK)) {
-        tb_db_checkpoint_at(f.log->db, WAL_PAGES);
+        tb_db_set_checkpoint_pages(f.log->db, WAL_PAGES);
         return true;
     }
     close_log();
@@ -155,8 +155,8 @@ static void expire(void)
     if (f.alone) /* with no group to wait for it would remove everything */
         return;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        tb_log_inproc_release(f.log, TOPIC, p, INT64_MAX);
-    (void)!tb_inproc_expire(f.log, INT64_MAX, 15, &removed, &err);
+        tb_log_inproc_allow_removal(f.log, TOPIC, p, INT64_MAX);
+    (void)!tb_inproc_remove_expired(f.log, INT64_MAX, 15, &removed, &err);
 }
 
 static void scenario(void)
@@ -362,7 +362,7 @@ START_TEST(failed_sync_outlives_the_process)
     uint64_t seed = test_seed((uint64_t)_i + 1);
 
     ck_assert(open_log());
-    tb_db_checkpoint_at(f.log->db, 1); /* so that what follows begins a new WAL */
+    tb_db_set_checkpoint_pages(f.log->db, 1); /* so that what follows begins a new WAL */
     put_batch(3);
     read_and_commit(); /* a reader that has the file open keeps the WAL from being removed */
     /* That of a new WAL's header, or that of the records. */
@@ -373,7 +373,7 @@ START_TEST(failed_sync_outlives_the_process)
     close_log();
     fault_vfs_heal();
     ck_assert(open_log());
-    tb_db_checkpoint_at(f.log->db, 1000); /* a checkpoint would write everything anew */
+    tb_db_set_checkpoint_pages(f.log->db, 1000); /* a checkpoint would write everything anew */
     put_batch(3);
     ck_assert_int_eq(told.acknowledgements, 6);
     fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);

@@ -88,5 +88,5 @@ void commit(const char *key, int64_t next)
 void release_all(void)
 {
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        tb_log_inproc_release(f.log, TOPIC, p, INT64_MAX);
+        tb_log_inproc_allow_removal(f.log, TOPIC, p, INT64_MAX);
 }

@@ -19,7 +19,7 @@ static int64_t expire(int64_t before_ms, int64_t limit)
     struct tb_error err = {0};
     int64_t removed = -1;
 
-    ck_ok(tb_inproc_expire(f.log, before_ms, limit, &removed, &err));
+    ck_ok(tb_inproc_remove_expired(f.log, before_ms, limit, &removed, &err));
     return removed;
 }
 
@@ -113,7 +113,7 @@ START_TEST(retention_waits_for_a_visitor)
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
-    ck_ok(tb_log_inproc_visitor(f.log, TOPIC, &visitor, &err));
+    ck_ok(tb_log_inproc_standalone_reader(f.log, TOPIC, &visitor, &err));
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
     log_read(visitor, f.seen, 10);
     ck_ok(visitor->ops->commit(visitor, p, 10, &err));
@@ -156,7 +156,7 @@ START_TEST(retention_does_not_touch_an_open_batch)
     int64_t removed = 0;
 
     append("k", "v", 1);
-    ck_assert_int_eq(tb_inproc_expire(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
+    ck_assert_int_eq(tb_inproc_remove_expired(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
     log_settle(f.writer, 1);
 }
 END_TEST
@@ -170,7 +170,7 @@ START_TEST(retention_waits_for_what_is_released)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
-    tb_log_inproc_release(f.log, TOPIC, p, 4);
+    tb_log_inproc_allow_removal(f.log, TOPIC, p, 4);
     ck_assert_int_eq(expire(INT64_MAX, 100), 4);
     ck_assert_int_eq(range_of(p).begin, 4);
     close_all();
@@ -199,7 +199,7 @@ static void append_and_read(int count)
 /* A thousand at a poll, so that no append waits long behind it. */
 START_TEST(the_writer_removes_what_is_kept_too_long)
 {
-    tb_log_inproc_keep(f.log, 2 * DAY_MS);
+    tb_log_inproc_set_retention(f.log, 2 * DAY_MS);
     append_and_read(2500);
     release_all();
     (void)idle_poll();
@@ -245,7 +245,7 @@ static void pass_days(int64_t days)
  * that day comes, nor does it keep what follows. */
 START_TEST(a_clock_that_was_ahead_removes_nothing_early)
 {
-    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    tb_log_inproc_set_retention(f.log, 10 * DAY_MS);
     append_and_read(60);
     jump(400 * DAY_MS);
     append_and_read(60);
@@ -273,7 +273,7 @@ START_TEST(a_clock_that_starts_behind_removes_nothing_early)
     f.clock.wall_ms = 0;
     open_log(&f);
     open_both();
-    tb_log_inproc_keep(f.log, 10 * DAY_MS);
+    tb_log_inproc_set_retention(f.log, 10 * DAY_MS);
     append_and_read(60);
     pass_days(9);
     ck_assert_int_eq(kept(), 120);

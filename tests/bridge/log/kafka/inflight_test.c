@@ -9,12 +9,12 @@
 
 #define KEYS 5
 #define STEPS 4000
-#define ROOM TB_LOG_WINDOW_MAX /* more than the steps */
+#define ROOM TB_LOG_INFLIGHT_MAX /* more than the steps */
 
 enum fate { TAKEN, SENT, ANSWERED, HANDED_OUT };
 
 static struct {
-    struct kafka_window window;
+    struct kafka_inflight inflight;
     struct fake_random random;
     enum fate fates[ROOM];
     enum tb_code answers[ROOM];
@@ -26,12 +26,12 @@ static struct {
 static void setup(void)
 {
     memset(&f, 0, sizeof f);
-    tb_kafka_window_init(&f.window);
+    tb_kafka_inflight_init(&f.inflight);
 }
 
 static void teardown(void)
 {
-    tb_kafka_window_release(&f.window);
+    tb_kafka_inflight_release(&f.inflight);
 }
 
 static int below(int bound)
@@ -64,7 +64,7 @@ static void take_one(void)
     snprintf(value, sizeof value, "%d", n);
     record.key = f.keys[n] < 0 ? (struct tb_str){0} : tb_str_of(key);
     record.value = header.value = tb_str_of(value);
-    code = tb_kafka_window_take(&f.window, &record, n, &f.slots[n], &send, &err);
+    code = tb_kafka_inflight_add(&f.inflight, &record, n, &f.slots[n], &send, &err);
     ck_assert(code == TB_OK || code == TB_BUSY);
     if (f.bad > 0)
         ck_assert_int_eq(code, TB_BUSY);
@@ -76,7 +76,7 @@ static void take_one(void)
         return;
     check_may_be_sent(n);
     if (below(20) == 0) {
-        tb_kafka_window_untake(&f.window, f.slots[n]);
+        tb_kafka_inflight_cancel_add(&f.inflight, f.slots[n]);
         f.taken--;
         return;
     }
@@ -88,13 +88,13 @@ static void send_ready(void)
     const struct tb_record *record;
     size_t slot = 0;
 
-    while ((record = tb_kafka_window_ready(&f.window, &slot)) != NULL && below(4) > 0) {
+    while ((record = tb_kafka_inflight_next_ready(&f.inflight, &slot)) != NULL && below(4) > 0) {
         int n = atoi(record->value.ptr);
 
         ck_assert_uint_eq(slot, f.slots[n]);
         ck_assert(tb_str_eq(tb_record_header(record, "n"), record->value));
         check_may_be_sent(n);
-        tb_kafka_window_sent(&f.window, slot);
+        tb_kafka_inflight_mark_sent(&f.inflight, slot);
         f.fates[n] = SENT;
     }
 }
@@ -127,7 +127,7 @@ static void answer_one(void)
 
         if (f.fates[n] != SENT)
             continue;
-        tb_kafka_window_answer(&f.window, f.slots[n], code, false);
+        tb_kafka_inflight_complete(&f.inflight, f.slots[n], code, false);
         expect(n, code);
         return;
     }
@@ -135,18 +135,18 @@ static void answer_one(void)
 
 static void lose_all(void)
 {
-    tb_kafka_window_lose(&f.window);
+    tb_kafka_inflight_fail_all(&f.inflight);
     for (int i = 0; i < f.taken; i++) {
         if (f.fates[i] < ANSWERED)
             expect(i, TB_UNKNOWN);
     }
-    ck_assert_uint_eq(tb_kafka_window_outstanding(&f.window), 0);
+    ck_assert_uint_eq(tb_kafka_inflight_outstanding(&f.inflight), 0);
 }
 
 static void hand_out(size_t max)
 {
-    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
-    size_t n = tb_kafka_window_hand_out(&f.window, acks, max);
+    struct tb_log_ack acks[TB_LOG_INFLIGHT_MAX];
+    size_t n = tb_kafka_inflight_take_acks(&f.inflight, acks, max);
 
     ck_assert_uint_le(n, max);
     for (size_t i = 0; i < n; i++) {
@@ -175,12 +175,12 @@ START_TEST(histories)
             lose_all();
     }
     lose_all();
-    hand_out(TB_LOG_WINDOW_MAX);
-    hand_out(TB_LOG_WINDOW_MAX);
+    hand_out(TB_LOG_INFLIGHT_MAX);
+    hand_out(TB_LOG_INFLIGHT_MAX);
     for (int i = 0; i < f.taken; i++)
         ck_assert_int_eq(f.fates[i], HANDED_OUT);
     ck_assert_int_gt(f.taken, 500);
-    ck_assert_uint_eq(f.window.waiting_bytes, 0);
+    ck_assert_uint_eq(f.inflight.waiting_bytes, 0);
 }
 END_TEST
 
@@ -192,17 +192,17 @@ START_TEST(the_window_is_bounded)
     bool send;
     size_t slot;
 
-    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
-        ck_ok(tb_kafka_window_take(&f.window, &record, i, &f.slots[i], &send, &err));
-    ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
-    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
-        tb_kafka_window_answer(&f.window, f.slots[i], TB_OK, false);
-    ck_assert_int_eq(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err), TB_BUSY);
-    f.taken = TB_LOG_WINDOW_MAX;
+    for (int i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
+        ck_ok(tb_kafka_inflight_add(&f.inflight, &record, i, &f.slots[i], &send, &err));
+    ck_assert_int_eq(tb_kafka_inflight_add(&f.inflight, &record, 0, &slot, &send, &err), TB_BUSY);
+    for (int i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
+        tb_kafka_inflight_complete(&f.inflight, f.slots[i], TB_OK, false);
+    ck_assert_int_eq(tb_kafka_inflight_add(&f.inflight, &record, 0, &slot, &send, &err), TB_BUSY);
+    f.taken = TB_LOG_INFLIGHT_MAX;
     for (int i = 0; i < f.taken; i++)
         f.fates[i] = ANSWERED;
     hand_out(1);
-    ck_ok(tb_kafka_window_take(&f.window, &record, 0, &slot, &send, &err));
+    ck_ok(tb_kafka_inflight_add(&f.inflight, &record, 0, &slot, &send, &err));
 }
 END_TEST
 
@@ -218,12 +218,12 @@ START_TEST(copies_are_bounded)
     int n = 0;
 
     while (code == TB_OK && n < 100)
-        code = tb_kafka_window_take(&f.window, &record, n++, &slot, &send, &err);
+        code = tb_kafka_inflight_add(&f.inflight, &record, n++, &slot, &send, &err);
     ck_assert_int_eq(code, TB_BUSY);
-    ck_assert_uint_le(f.window.waiting_bytes, TB_KAFKA_WAITING_BYTES_MAX);
+    ck_assert_uint_le(f.inflight.waiting_bytes, TB_KAFKA_WAITING_BYTES_MAX);
     ck_assert_int_ge(n, 4);
-    tb_kafka_window_lose(&f.window);
-    ck_assert_uint_eq(f.window.waiting_bytes, 0);
+    tb_kafka_inflight_fail_all(&f.inflight);
+    ck_assert_uint_eq(f.inflight.waiting_bytes, 0);
 }
 END_TEST
 
@@ -236,24 +236,24 @@ START_TEST(copies_are_the_same)
         {.key = TB_STR("k"), .value = {0}},
         {.key = TB_STR("k"), .value = TB_STR("")},
         {.key = TB_STR("k"), .value = {"\0v", 2}, .headers = headers, .header_count = 3},
-        {.key = TB_STR("k"), .keep_partition = true, .partition = 5},
+        {.key = TB_STR("k"), .fixed_partition = true, .partition = 5},
     };
     const struct tb_record *copy;
     struct tb_error err = {0};
     size_t first, second;
     bool send;
 
-    ck_ok(tb_kafka_window_take(&f.window, &records[0], 0, &first, &send, &err));
-    ck_assert(send && f.window.alone);
-    ck_ok(tb_kafka_window_take(&f.window, &records[_i], 1, &second, &send, &err));
-    ck_assert(!send && !f.window.alone);
-    ck_assert_ptr_null(tb_kafka_window_ready(&f.window, &second));
-    tb_kafka_window_answer(&f.window, first, TB_OK, false);
-    copy = tb_kafka_window_ready(&f.window, &second);
+    ck_ok(tb_kafka_inflight_add(&f.inflight, &records[0], 0, &first, &send, &err));
+    ck_assert(send && f.inflight.alone);
+    ck_ok(tb_kafka_inflight_add(&f.inflight, &records[_i], 1, &second, &send, &err));
+    ck_assert(!send && !f.inflight.alone);
+    ck_assert_ptr_null(tb_kafka_inflight_next_ready(&f.inflight, &second));
+    tb_kafka_inflight_complete(&f.inflight, first, TB_OK, false);
+    copy = tb_kafka_inflight_next_ready(&f.inflight, &second);
     ck_assert_ptr_nonnull(copy);
     log_check_same(&records[_i], copy);
     ck_assert_int_eq(copy->partition, records[_i].partition);
-    ck_assert(copy->keep_partition == records[_i].keep_partition);
+    ck_assert(copy->fixed_partition == records[_i].fixed_partition);
 }
 END_TEST
 

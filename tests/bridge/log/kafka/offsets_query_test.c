@@ -15,7 +15,7 @@
 static struct {
     struct mock mock;
     struct tb_log_reader *reader;
-    struct tb_log_kafka_asker *asker;
+    struct tb_log_kafka_offsets_query *asker;
     struct tb_log_range ranges[TB_LOG_PARTITIONS];
 } f;
 
@@ -45,19 +45,19 @@ static void setup(void)
     rd_kafka_mock_coordinator_set(f.mock.cluster, "group", GROUP, COORDINATOR);
     put_records();
     ck_ok(tb_log_kafka_reader(&f.mock.options, TOPIC, GROUP, &f.reader, &err));
-    ck_ok(tb_log_kafka_asker_open(&f.mock.options, TOPIC, GROUP, &f.asker, &err));
+    ck_ok(tb_log_kafka_offsets_query_open(&f.mock.options, TOPIC, GROUP, &f.asker, &err));
 }
 
 static void teardown(void)
 {
-    tb_log_kafka_asker_free(f.asker);
+    tb_log_kafka_offsets_query_free(f.asker);
     f.reader->ops->free(f.reader);
     mock_free(&f.mock);
 }
 
 static enum tb_code ask(struct tb_error *err)
 {
-    return tb_log_kafka_ask(f.asker, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
+    return tb_log_kafka_query_assigned(f.asker, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
 }
 
 /* Reads all there is and commits it. */

@@ -145,8 +145,8 @@ static void reopen(void)
 {
     struct tb_error err = {0};
 
-    tb_log_kafka_close(f.writer);
-    ck_ok(tb_log_kafka_open(f.writer, &err));
+    tb_log_kafka_disconnect(f.writer);
+    ck_ok(tb_log_kafka_connect(f.writer, &err));
 }
 
 /* Some record that was never sent is too large. */
@@ -223,7 +223,7 @@ START_TEST(order_survives)
     for (int k = 0; k < SENDER_KEYS_MAX; k++)
         parked += f.sender->parked_from[k] >= 0;
     printf("%d steps, %d unknown, %d alone, %d refused, %d keys parked, %d again\n", f.steps,
-           f.sender->unknown, f.sender->alone_wanted, f.sender->invalid, parked, again);
+           f.sender->unknown, f.sender->retry_alone, f.sender->invalid, parked, again);
     end();
 }
 END_TEST

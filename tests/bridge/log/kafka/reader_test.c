@@ -300,7 +300,7 @@ static void overtake(int32_t p)
     static char value[500000];
     struct tb_record record = {.key = TB_STR("k"),
                                .value = {value, sizeof value},
-                               .keep_partition = true,
+                               .fixed_partition = true,
                                .partition = p};
 
     for (size_t i = 0; i < sizeof value; i++) /* nothing that compresses */
@@ -512,7 +512,7 @@ START_TEST(a_visitor_reads_all_from_the_beginning)
     put_many(0, 50);
     for (int visit = 0; visit < 2; visit++) {
         f.seen->count = 0;
-        ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+        ck_ok(tb_log_kafka_standalone_reader(&f.mock.options, TOPIC, &reader, &err));
         log_read(reader, f.seen, 50);
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
             ck_ok(reader->ops->range(reader, p, &range, &err));
@@ -521,7 +521,7 @@ START_TEST(a_visitor_reads_all_from_the_beginning)
         }
         reader->ops->free(reader);
     }
-    ck_ok(tb_log_kafka_visitor(&f.mock.options, TOPIC, &reader, &err));
+    ck_ok(tb_log_kafka_standalone_reader(&f.mock.options, TOPIC, &reader, &err));
     ck_ok(reader->ops->range(reader, 0, &range, &err));
     ck_ok(reader->ops->seek(reader, 0, range.end + 1, &err));
     while (reader->ops->poll(reader, 100, 50, &batch, &err) != TB_CORRUPT)

@@ -240,8 +240,8 @@ START_TEST(the_culprit_is_found_alone)
     append_ok(0, 8);
     log_sender_drain(f.sender);
     ck_assert_int_eq(f.sender->invalid, 0);
-    ck_assert_int_gt(f.sender->alone_wanted, 1);
-    ck_assert_int_eq(f.sender->alone_wanted, f.sender->unknown);
+    ck_assert_int_gt(f.sender->retry_alone, 1);
+    ck_assert_int_eq(f.sender->retry_alone, f.sender->unknown);
     check_problem("not delivered");
 
     append_ok(0, 1);
@@ -286,7 +286,7 @@ START_TEST(what_waits_behind_a_refused_record_is_not_sent)
     mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1);
     append_ok(0, 10);
     log_sender_drain(f.sender);
-    ck_assert_int_eq(f.sender->alone_wanted, 1);
+    ck_assert_int_eq(f.sender->retry_alone, 1);
     ck_assert_int_eq(f.sender->unknown, 10);
     deliver_all(NULL);
     ck_assert_int_eq(check_log(), 0);
@@ -306,7 +306,7 @@ START_TEST(a_wrong_clock_or_right_is_not_the_records_fault)
     append_ok(7, 8);
     log_sender_drain(f.sender);
     ck_assert_int_eq(f.sender->unknown, 1);
-    ck_assert_int_eq(f.sender->invalid + f.sender->alone_wanted, 0);
+    ck_assert_int_eq(f.sender->invalid + f.sender->retry_alone, 0);
 }
 END_TEST
 
@@ -336,7 +336,7 @@ START_TEST(a_fatal_error_costs_only_the_producer)
     append_ok(20, 60);
     log_sender_drain(f.sender);
     ck_assert_int_gt(f.sender->unknown, 0);
-    ck_assert_int_eq(f.sender->alone_wanted, 0);
+    ck_assert_int_eq(f.sender->retry_alone, 0);
     deliver_all(NULL);
     check_log();
 }
@@ -348,9 +348,9 @@ START_TEST(nothing_overtakes_an_unknown)
     struct tb_error err = {0};
 
     append_ok(0, 10);
-    tb_log_kafka_close(f.writer);
+    tb_log_kafka_disconnect(f.writer);
     ck_assert_int_eq(log_sender_append(f.sender, 10, &err), TB_UNAVAILABLE);
-    ck_ok(tb_log_kafka_open(f.writer, &err));
+    ck_ok(tb_log_kafka_connect(f.writer, &err));
     ck_assert_int_eq(log_sender_append(f.sender, 10, &err), TB_BUSY);
     log_sender_poll(f.sender, 0);
     ck_assert_int_eq(f.sender->unknown + log_sender_first_missing(f.sender), 10);
@@ -367,13 +367,13 @@ START_TEST(closing_does_not_wait_for_brokers)
     rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
     append_ok(0, RECORDS);
     log_sender_poll(f.sender, 50);
-    tb_log_kafka_close(f.writer);
+    tb_log_kafka_disconnect(f.writer);
     ck_assert(!tb_log_kafka_connected(f.writer));
     log_sender_poll(f.sender, 0);
     ck_assert_int_eq(f.sender->outstanding, 0);
     ck_assert_int_eq(f.sender->unknown, RECORDS);
     rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
-    ck_ok(tb_log_kafka_open(f.writer, &err));
+    ck_ok(tb_log_kafka_connect(f.writer, &err));
     deliver_all(NULL);
     check_log();
 }
@@ -382,17 +382,17 @@ END_TEST
 START_TEST(the_window_is_bounded)
 {
     struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v")};
-    struct tb_log_ack acks[TB_LOG_WINDOW_MAX];
+    struct tb_log_ack acks[TB_LOG_INFLIGHT_MAX];
     struct tb_error err = {0};
     int64_t until_ms = deadline();
     size_t answered = 0, n = 0;
 
     rd_kafka_mock_broker_set_down(f.mock.cluster, -1);
-    for (int i = 0; i < TB_LOG_WINDOW_MAX; i++)
+    for (int i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
         ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
     ck_assert_int_eq(f.writer->ops->append(f.writer, &record, -1, &err), TB_BUSY);
     rd_kafka_mock_broker_set_up(f.mock.cluster, -1);
-    while (answered < TB_LOG_WINDOW_MAX) {
+    while (answered < TB_LOG_INFLIGHT_MAX) {
         check_patience(until_ms);
         ck_ok(f.writer->ops->poll(f.writer, 100, acks, 7, &n, &err));
         ck_assert_uint_le(n, 7);
@@ -450,7 +450,7 @@ END_TEST
 START_TEST(a_kept_partition_is_kept)
 {
     struct tb_log_reader *reader = mock_read_all(&f.mock, TOPIC);
-    struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v"), .keep_partition = true};
+    struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v"), .fixed_partition = true};
     struct log_seen *seen = calloc(1, sizeof *seen);
     struct tb_error err = {0};
 

@@ -23,12 +23,12 @@ static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *lis
 }
 
 /* All partitions held, and no offsets. */
-static rd_kafka_topic_partition_list_t *list_held(const struct kafka_reader *reader)
+static rd_kafka_topic_partition_list_t *list_assigned(const struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        if (reader->parts[p].held)
+        if (reader->parts[p].assigned)
             list_add(list, reader, p, RD_KAFKA_OFFSET_INVALID);
     }
     return list;
@@ -58,8 +58,8 @@ static rd_kafka_resp_err_t read_committed(rd_kafka_event_t *event, int64_t *ret_
 
 /* Not by the consumer's own connection: while the group is being formed, which may take minutes,
  * its coordinator answers nothing else there. */
-enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t partition,
-                                      int64_t *ret_next, struct tb_error *err)
+enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, int32_t partition,
+                                                 int64_t *ret_next, struct tb_error *err)
 {
     rd_kafka_t *rk = reader->handle->rk;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -72,9 +72,9 @@ enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t parti
     list_add(list, reader, partition, RD_KAFKA_OFFSET_INVALID);
     asked = rd_kafka_ListConsumerGroupOffsets_new(reader->group, list);
     options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, TB_KAFKA_ASK_MS, NULL, 0);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, TB_KAFKA_QUERY_TIMEOUT_MS, NULL, 0);
     rd_kafka_ListConsumerGroupOffsets(rk, &asked, 1, options, answers);
-    event = rd_kafka_queue_poll(answers, TB_KAFKA_ASK_MS + RETRY_MS);
+    event = rd_kafka_queue_poll(answers, TB_KAFKA_QUERY_TIMEOUT_MS + RETRY_MS);
     if (event) {
         code = read_committed(event, ret_next);
         rd_kafka_event_destroy(event);
@@ -91,14 +91,14 @@ enum tb_code tb_kafka_group_committed(struct kafka_reader *reader, int32_t parti
 
 /* Where the partition begins: where it was sought, where it stood before, where its group
  * committed, else at the beginning, said explicitly. */
-static int64_t place_of(const struct kafka_reader *reader, struct kafka_part *part,
-                        int64_t committed)
+static int64_t start_position(const struct kafka_reader *reader,
+                              struct kafka_reader_partition *part, int64_t committed)
 {
     if (part->start < 0 && committed >= 0)
         part->committed = part->next = committed;
-    if (part->sought >= 0)
-        part->next = part->sought;
-    part->sought = -1;
+    if (part->seek_to >= 0)
+        part->next = part->seek_to;
+    part->seek_to = -1;
     if (part->start < 0)
         part->start = part->next < 0 ? 0 : part->next;
     if (part->next >= 0)
@@ -106,81 +106,83 @@ static int64_t place_of(const struct kafka_reader *reader, struct kafka_part *pa
     return reader->role == KAFKA_TAIL ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
 }
 
-static void place(struct kafka_reader *reader)
+static void set_positions(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = list_held(reader);
+    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (reader->role == KAFKA_MEMBER)
-        code = rd_kafka_committed(reader->handle->rk, list, TB_KAFKA_ASK_MS);
+        code = rd_kafka_committed(reader->handle->rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
     for (int i = 0; i < list->cnt && !code; i++)
         code = list->elems[i].err;
     for (int i = 0; i < list->cnt && !code; i++) {
-        struct kafka_part *part = &reader->parts[list->elems[i].partition];
+        struct kafka_reader_partition *part = &reader->parts[list->elems[i].partition];
 
-        list->elems[i].offset = place_of(reader, part, list->elems[i].offset);
+        list->elems[i].offset = start_position(reader, part, list->elems[i].offset);
     }
     if (!code)
         code = rd_kafka_assign(reader->handle->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
-    reader->unplaced = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    reader->needs_position = code != RD_KAFKA_RESP_ERR_NO_ERROR;
     if (code) {
-        reader->place_at_ms = now_ms(reader) + RETRY_MS;
+        reader->position_at_ms = now_ms(reader) + RETRY_MS;
         snprintf(reader->refused, sizeof reader->refused, "committed offsets of group %s: %s",
                  reader->group, rd_kafka_err2str(code));
     } else {
         reader->refused[0] = '\0';
         if (reader->paused)
-            tb_kafka_group_pause(reader);
+            tb_kafka_assignment_pause(reader);
     }
-    tb_kafka_reader_tell(reader);
+    tb_kafka_reader_update_problem(reader);
 }
 
 /* Without a group nobody hands partitions out: all there are. */
-static void take_all(struct kafka_reader *reader)
+static void assign_all(struct kafka_reader *reader)
 {
-    struct kafka_layout layout = {0};
+    struct kafka_topic_layout layout = {0};
 
-    if (tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS, &layout) ||
+    if (tb_kafka_query_topic(reader->handle->rk, reader->handle->topic, TB_KAFKA_QUERY_TIMEOUT_MS,
+                             &layout) ||
         layout.partitions == 0)
         return;
     for (int32_t p = 0; p < layout.partitions && p < TB_LOG_PARTITIONS_MAX; p++)
-        reader->parts[p].held = true;
-    reader->unplaced = true;
+        reader->parts[p].assigned = true;
+    reader->needs_position = true;
 }
 
-void tb_kafka_group_serve(struct kafka_reader *reader)
+void tb_kafka_assignment_serve(struct kafka_reader *reader)
 {
-    if (reader->role != KAFKA_MEMBER && !reader->parts[0].held &&
-        reader->watch.state == KAFKA_FINE)
-        take_all(reader);
-    if (reader->unplaced && now_ms(reader) >= reader->place_at_ms)
-        place(reader);
-    if (reader->role == KAFKA_MEMBER && !reader->apart && reader->apart_since_ms >= 0 &&
-        now_ms(reader) - reader->apart_since_ms >= FORMED_MS) {
-        reader->apart = true;
-        tb_kafka_reader_tell(reader);
+    if (reader->role != KAFKA_MEMBER && !reader->parts[0].assigned &&
+        reader->cluster.state == KAFKA_READY)
+        assign_all(reader);
+    if (reader->needs_position && now_ms(reader) >= reader->position_at_ms)
+        set_positions(reader);
+    if (reader->role == KAFKA_MEMBER && !reader->unassigned_too_long &&
+        reader->unassigned_since_ms >= 0 &&
+        now_ms(reader) - reader->unassigned_since_ms >= FORMED_MS) {
+        reader->unassigned_too_long = true;
+        tb_kafka_reader_update_problem(reader);
     }
 }
 
-void tb_kafka_group_seek(struct kafka_reader *reader, int32_t partition, int64_t offset)
+void tb_kafka_assignment_seek(struct kafka_reader *reader, int32_t partition, int64_t offset)
 {
-    struct kafka_part *part = &reader->parts[partition];
+    struct kafka_reader_partition *part = &reader->parts[partition];
 
-    tb_kafka_fetched_clear(reader, part);
+    tb_kafka_buffer_clear(reader, part);
     part->corrupt = false;
-    part->sought = offset;
+    part->seek_to = offset;
     if (part->start > offset)
         part->start = offset;
-    if (part->held) {
-        reader->unplaced = true;
-        reader->place_at_ms = 0;
+    if (part->assigned) {
+        reader->needs_position = true;
+        reader->position_at_ms = 0;
     }
 }
 
-void tb_kafka_group_pause(struct kafka_reader *reader)
+void tb_kafka_assignment_pause(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = list_held(reader);
+    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
     if (reader->paused)
         (void)rd_kafka_pause_partitions(reader->handle->rk, list);
@@ -194,52 +196,52 @@ void tb_kafka_group_pause(struct kafka_reader *reader)
 /* The library would keep those paused that are paused now, also when they come back. */
 static void unpause_all(const struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = list_held(reader);
+    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
     (void)rd_kafka_resume_partitions(reader->handle->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void give_up_all(struct kafka_reader *reader)
+static void on_revoked(struct kafka_reader *reader)
 {
     if (reader->paused)
         unpause_all(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        struct kafka_part *part = &reader->parts[p];
+        struct kafka_reader_partition *part = &reader->parts[p];
 
-        if (!part->held)
+        if (!part->assigned)
             continue;
-        tb_kafka_fetched_clear(reader, part);
-        part->held = part->corrupt = false;
-        part->start = part->next = part->committed = part->sought = -1;
+        tb_kafka_buffer_clear(reader, part);
+        part->assigned = part->corrupt = false;
+        part->start = part->next = part->committed = part->seek_to = -1;
     }
-    tb_kafka_commit_forget(reader);
-    reader->gave_up = true;
-    reader->unplaced = false;
-    reader->apart_since_ms = now_ms(reader);
-    tb_kafka_reader_tell(reader);
+    tb_kafka_commit_discard(reader);
+    reader->revoked = true;
+    reader->needs_position = false;
+    reader->unassigned_since_ms = now_ms(reader);
+    tb_kafka_reader_update_problem(reader);
 }
 
 static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
 {
     reader->refused[0] = '\0';
-    reader->apart = false;
-    reader->apart_since_ms = -1;
+    reader->unassigned_too_long = false;
+    reader->unassigned_since_ms = -1;
     for (int i = 0; i < list->cnt; i++) {
         int32_t p = list->elems[i].partition;
 
         if (p < TB_LOG_PARTITIONS_MAX) {
-            reader->parts[p].held = true;
-            reader->parts[p].tenure = ++reader->tenures;
+            reader->parts[p].assigned = true;
+            reader->parts[p].assignment = ++reader->assignments;
         } else {
             snprintf(reader->refused, sizeof reader->refused,
                      "%s has more than %d partitions: the others are not read", reader->topic,
                      TB_LOG_PARTITIONS_MAX);
         }
     }
-    reader->unplaced = list->cnt > 0;
-    reader->place_at_ms = 0;
-    tb_kafka_reader_tell(reader);
+    reader->needs_position = list->cnt > 0;
+    reader->position_at_ms = 0;
+    tb_kafka_reader_update_problem(reader);
 }
 
 /* They are taken without a place at first: asking for it is no business of a callback. */
@@ -253,7 +255,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
         if (reader && !rd_kafka_assignment_lost(rk))
             tb_kafka_commit_flush(reader);
         if (reader)
-            give_up_all(reader);
+            on_revoked(reader);
         rd_kafka_assign(rk, NULL);
         rd_kafka_yield(rk); /* what comes instead comes in another poll */
         return;
@@ -275,11 +277,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
         code = (int)rd_kafka_fatal_error(rk, why, sizeof why);
         text = why;
     }
-    tb_kafka_reader_error(reader, (rd_kafka_resp_err_t)code, text);
+    tb_kafka_reader_on_error(reader, (rd_kafka_resp_err_t)code, text);
     rd_kafka_yield(rk); /* a waiting poll tells of it */
 }
 
-void tb_kafka_group_callbacks(rd_kafka_conf_t *conf)
+void tb_kafka_assignment_set_callbacks(rd_kafka_conf_t *conf)
 {
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);

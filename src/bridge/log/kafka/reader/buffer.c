@@ -1,32 +1,31 @@
 #include "bridge/log/kafka/reader/reader_priv.h"
 #include <stdlib.h>
 
-static size_t weight(const rd_kafka_message_t *message)
+static size_t message_size(const rd_kafka_message_t *message)
 {
     return message->len + message->key_len;
 }
 
-bool tb_kafka_fetched_full(const struct kafka_reader *reader)
+bool tb_kafka_buffer_is_full(const struct kafka_reader *reader)
 {
-    return reader->fetched >= KAFKA_FETCHED_MAX ||
-           reader->fetched_bytes >= KAFKA_FETCHED_BYTES_MAX;
+    return reader->fetched >= KAFKA_BUFFER_MAX || reader->fetched_bytes >= KAFKA_BUFFER_BYTES_MAX;
 }
 
-static bool make_room(struct kafka_part *part)
+static bool make_room(struct kafka_reader_partition *part)
 {
-    size_t room = part->room ? part->room * 2 : 64;
+    size_t capacity = part->capacity ? part->capacity * 2 : 64;
     rd_kafka_message_t **more;
 
-    if (part->count < part->room)
+    if (part->count < part->capacity)
         return true;
-    more = malloc(room * sizeof *more);
+    more = malloc(capacity * sizeof *more);
     if (!more)
         return false;
     for (size_t i = 0; i < part->count; i++)
-        more[i] = part->fetched[(part->head + i) % part->room];
+        more[i] = part->fetched[(part->head + i) % part->capacity];
     free(part->fetched);
     part->fetched = more;
-    part->room = room;
+    part->capacity = capacity;
     part->head = 0;
     return true;
 }
@@ -39,17 +38,17 @@ static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *me
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return;
     if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
-        tb_kafka_reader_error(reader, message->err, why);
-    else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].held)
-        tb_kafka_reader_stopped(reader, p, why);
+        tb_kafka_reader_on_error(reader, message->err, why);
+    else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].assigned)
+        tb_kafka_reader_stop_partition(reader, p, why);
 }
 
 /* Keeps the order of what the library hands out, and what is not of the place where the reader
  * stands (a pause fetches again what was fetched before) is left out. */
-void tb_kafka_fetched_add(struct kafka_reader *reader, rd_kafka_message_t *message)
+void tb_kafka_buffer_add(struct kafka_reader *reader, rd_kafka_message_t *message)
 {
     int32_t p = message->partition;
-    struct kafka_part *part;
+    struct kafka_reader_partition *part;
 
     if (message->err) {
         note_error(reader, message);
@@ -57,74 +56,75 @@ void tb_kafka_fetched_add(struct kafka_reader *reader, rd_kafka_message_t *messa
         return;
     }
     part = p >= 0 && p < TB_LOG_PARTITIONS_MAX ? &reader->parts[p] : NULL;
-    if (!part || !part->held || part->sought >= 0 || message->offset < part->next) {
+    if (!part || !part->assigned || part->seek_to >= 0 || message->offset < part->next) {
         rd_kafka_message_destroy(message);
         return;
     }
     if (!make_room(part)) {
-        tb_kafka_group_seek(reader, p, message->offset); /* fetched again, later */
+        tb_kafka_assignment_seek(reader, p, message->offset); /* fetched again, later */
         rd_kafka_message_destroy(message);
         return;
     }
     if (reader->refused[0]) {
         reader->refused[0] = '\0';
-        tb_kafka_reader_tell(reader);
+        tb_kafka_reader_update_problem(reader);
     }
-    part->fetched[(part->head + part->count++) % part->room] = message;
+    part->fetched[(part->head + part->count++) % part->capacity] = message;
     part->next = message->offset + 1;
     reader->fetched++;
-    reader->fetched_bytes += weight(message);
+    reader->fetched_bytes += message_size(message);
 }
 
-static rd_kafka_message_t *take_first(struct kafka_reader *reader, struct kafka_part *part)
+static rd_kafka_message_t *take_first(struct kafka_reader *reader,
+                                      struct kafka_reader_partition *part)
 {
     rd_kafka_message_t *message = part->fetched[part->head];
 
-    part->head = (part->head + 1) % part->room;
+    part->head = (part->head + 1) % part->capacity;
     part->count--;
     reader->fetched--;
-    reader->fetched_bytes -= weight(message);
+    reader->fetched_bytes -= message_size(message);
     return message;
 }
 
-void tb_kafka_fetched_clear(struct kafka_reader *reader, struct kafka_part *part)
+void tb_kafka_buffer_clear(struct kafka_reader *reader, struct kafka_reader_partition *part)
 {
     while (part->count > 0)
         rd_kafka_message_destroy(take_first(reader, part));
 }
 
-void tb_kafka_fetched_return(struct kafka_reader *reader)
+void tb_kafka_buffer_release_batch(struct kafka_reader *reader)
 {
-    for (size_t i = 0; i < reader->lent_count; i++)
-        rd_kafka_message_destroy(reader->lent[i]);
-    reader->lent_count = 0;
+    for (size_t i = 0; i < reader->batch_count; i++)
+        rd_kafka_message_destroy(reader->batch[i]);
+    reader->batch_count = 0;
 }
 
 /* The front of the ring moves back over it: there is room. */
-static void put_first(struct kafka_reader *reader, struct kafka_part *part,
+static void put_first(struct kafka_reader *reader, struct kafka_reader_partition *part,
                       rd_kafka_message_t *message)
 {
-    part->head = (part->head + part->room - 1) % part->room;
+    part->head = (part->head + part->capacity - 1) % part->capacity;
     part->fetched[part->head] = message;
     part->count++;
     reader->fetched++;
-    reader->fetched_bytes += weight(message);
+    reader->fetched_bytes += message_size(message);
 }
 
-bool tb_kafka_fetched_give_back(struct kafka_reader *reader, int32_t partition, int64_t offset)
+bool tb_kafka_buffer_put_back(struct kafka_reader *reader, int32_t partition, int64_t offset)
 {
-    struct kafka_part *part = &reader->parts[partition];
+    struct kafka_reader_partition *part = &reader->parts[partition];
     size_t first = 0;
 
-    while (first < reader->lent_count &&
-           (reader->lent[first]->partition != partition || reader->lent[first]->offset != offset))
+    while (first < reader->batch_count && (reader->batch[first]->partition != partition ||
+                                           reader->batch[first]->offset != offset))
         first++;
-    if (first == reader->lent_count || !part->held || part->sought >= 0)
+    if (first == reader->batch_count || !part->assigned || part->seek_to >= 0)
         return false;
-    while (reader->lent_count > first) {
+    while (reader->batch_count > first) {
         if (!make_room(part))
             return false; /* what is in the ring goes with the seek that follows */
-        put_first(reader, part, reader->lent[--reader->lent_count]);
+        put_first(reader, part, reader->batch[--reader->batch_count]);
     }
     return true;
 }
@@ -171,31 +171,32 @@ static void fill_record(const rd_kafka_message_t *message, struct tb_header *hea
 }
 
 /* Room for the headers of the n messages at the front. */
-static bool make_headers(struct kafka_reader *reader, const struct kafka_part *part, size_t n)
+static bool make_headers(struct kafka_reader *reader, const struct kafka_reader_partition *part,
+                         size_t n)
 {
     struct tb_header *more;
     size_t wanted = 0;
 
     for (size_t i = 0; i < n; i++)
-        wanted += count_headers(part->fetched[(part->head + i) % part->room]);
-    if (wanted <= reader->headers_room)
+        wanted += count_headers(part->fetched[(part->head + i) % part->capacity]);
+    if (wanted <= reader->headers_capacity)
         return true;
     more = realloc(reader->headers, wanted * sizeof *more);
     if (!more)
         return false;
     reader->headers = more;
-    reader->headers_room = wanted;
+    reader->headers_capacity = wanted;
     return true;
 }
 
-enum tb_code tb_kafka_fetched_lend(struct kafka_reader *reader, int32_t partition, size_t max,
-                                   struct tb_log_batch *ret_batch, struct tb_error *err)
+enum tb_code tb_kafka_buffer_take_batch(struct kafka_reader *reader, int32_t partition, size_t max,
+                                        struct tb_log_batch *ret_batch, struct tb_error *err)
 {
-    struct kafka_part *part = &reader->parts[partition];
+    struct kafka_reader_partition *part = &reader->parts[partition];
     size_t n = part->count < max ? part->count : max, headers = 0;
 
     n = n < TB_LOG_BATCH_MAX ? n : TB_LOG_BATCH_MAX;
-    tb_kafka_fetched_return(reader);
+    tb_kafka_buffer_release_batch(reader);
     if (!make_headers(reader, part, n))
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     for (size_t i = 0; i < n; i++) {
@@ -204,8 +205,8 @@ enum tb_code tb_kafka_fetched_lend(struct kafka_reader *reader, int32_t partitio
 
         fill_record(message, reader->headers + headers, count, &reader->records[i]);
         headers += count;
-        reader->lent[reader->lent_count++] = message;
+        reader->batch[reader->batch_count++] = message;
     }
-    *ret_batch = (struct tb_log_batch){partition, reader->records, n, part->tenure};
+    *ret_batch = (struct tb_log_batch){partition, reader->records, n, part->assignment};
     return TB_OK;
 }

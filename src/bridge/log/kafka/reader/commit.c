@@ -23,7 +23,7 @@ static void failed(struct kafka_reader *reader, rd_kafka_resp_err_t code)
     if (code)
         snprintf(reader->commit_failed, sizeof reader->commit_failed, "offsets not committed: %s",
                  rd_kafka_err2str(code));
-    tb_kafka_reader_tell(reader);
+    tb_kafka_reader_update_problem(reader);
 }
 
 static void take_answer(struct kafka_reader *reader, rd_kafka_event_t *event)
@@ -67,9 +67,9 @@ static rd_kafka_topic_partition_list_t *take_dirty(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        struct kafka_part *part = &reader->parts[p];
+        struct kafka_reader_partition *part = &reader->parts[p];
 
-        if (part->held && part->dirty)
+        if (part->assigned && part->dirty)
             rd_kafka_topic_partition_list_add(list, reader->topic, p)->offset = part->committed;
         part->dirty = false;
     }
@@ -113,7 +113,7 @@ void tb_kafka_commit_serve(struct kafka_reader *reader)
 
 void tb_kafka_commit(struct kafka_reader *reader, int32_t partition, int64_t next)
 {
-    struct kafka_part *part = &reader->parts[partition];
+    struct kafka_reader_partition *part = &reader->parts[partition];
 
     if (part->committed == next)
         return;
@@ -147,7 +147,7 @@ void tb_kafka_commit_flush(struct kafka_reader *reader)
     take_answers(reader, FLUSH_MS);
 }
 
-void tb_kafka_commit_forget(struct kafka_reader *reader)
+void tb_kafka_commit_discard(struct kafka_reader *reader)
 {
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++)
         reader->parts[p].dirty = false;

@@ -5,19 +5,19 @@
 #define SLICE_MS 500
 
 /* Serves the library and takes what is there; waits at most wait_ms for the first. */
-static void gather(struct kafka_reader *reader, int64_t wait_ms)
+static void fetch(struct kafka_reader *reader, int64_t wait_ms)
 {
     rd_kafka_t *rk = reader->handle->rk;
     rd_kafka_message_t *message;
 
-    tb_kafka_watch(&reader->watch, reader->handle, &reader->settings, &reader->problem);
-    tb_kafka_group_serve(reader);
+    tb_kafka_cluster_check(&reader->cluster, reader->handle, &reader->settings, &reader->problem);
+    tb_kafka_assignment_serve(reader);
     tb_kafka_commit_serve(reader);
     /* Also with enough fetched: whoever does not poll is thrown out of the group. */
     message = rd_kafka_consumer_poll(rk, (int)wait_ms);
     while (message) {
-        tb_kafka_fetched_add(reader, message);
-        message = tb_kafka_fetched_full(reader) ? NULL : rd_kafka_consumer_poll(rk, 0);
+        tb_kafka_buffer_add(reader, message);
+        message = tb_kafka_buffer_is_full(reader) ? NULL : rd_kafka_consumer_poll(rk, 0);
     }
 }
 
@@ -37,12 +37,12 @@ static int32_t next_partition(struct kafka_reader *reader)
 
 static bool is_stopped(const struct kafka_reader *reader)
 {
-    return reader->watch.state == KAFKA_DOWN || reader->watch.state == KAFKA_WRONG ||
-           reader->refused[0] || reader->apart;
+    return reader->cluster.state == KAFKA_DOWN || reader->cluster.state == KAFKA_MISCONFIGURED ||
+           reader->refused[0] || reader->unassigned_too_long;
 }
 
-static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch *ret_batch,
-                                struct tb_error *err)
+static enum tb_code empty_poll(struct kafka_reader *reader, struct tb_log_batch *ret_batch,
+                               struct tb_error *err)
 {
     char why[240];
 
@@ -57,11 +57,11 @@ static enum tb_code say_nothing(struct kafka_reader *reader, struct tb_log_batch
 static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, size_t max,
                              struct tb_log_batch *ret_batch, struct tb_error *err)
 {
-    const struct kafka_part *part = &reader->parts[partition];
+    const struct kafka_reader_partition *part = &reader->parts[partition];
 
     /* What was fetched before it was lost is still good. */
     if (part->count > 0)
-        return tb_kafka_fetched_lend(reader, partition, max, ret_batch, err);
+        return tb_kafka_buffer_take_batch(reader, partition, max, ret_batch, err);
     return tb_error_set(err, TB_CORRUPT, "group %s stands at %" PRId64 " of %s-%d: %s",
                         reader->group, part->next, reader->topic, (int)partition, part->why);
 }
@@ -75,16 +75,16 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
     int64_t left_ms = 0;
     int32_t p;
 
-    tb_kafka_fetched_return(reader);
-    reader->gave_up = false;
+    tb_kafka_buffer_release_batch(reader);
+    reader->revoked = false;
     for (;;) {
-        gather(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
+        fetch(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
         p = max > 0 ? next_partition(reader) : -1;
         if (p >= 0)
             return hand_out(reader, p, max, ret_batch, err);
         left_ms = until_ms - tb_clock_mono_ms(clock);
-        if (atomic_exchange(&reader->woken, false) || reader->gave_up || left_ms <= 0 ||
+        if (atomic_exchange(&reader->woken, false) || reader->revoked || left_ms <= 0 ||
             is_stopped(reader))
-            return say_nothing(reader, ret_batch, err);
+            return empty_poll(reader, ret_batch, err);
     }
 }

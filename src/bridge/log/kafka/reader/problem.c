@@ -18,47 +18,52 @@ static bool is_of_the_group(rd_kafka_resp_err_t code)
     }
 }
 
-void tb_kafka_reader_error(struct kafka_reader *reader, rd_kafka_resp_err_t code, const char *text)
+void tb_kafka_reader_on_error(struct kafka_reader *reader, rd_kafka_resp_err_t code,
+                              const char *text)
 {
     bool of_group = is_of_the_group(code);
 
     if (!of_group && code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        tb_kafka_watch_error(&reader->watch, &reader->settings, &reader->problem, code, text);
+        tb_kafka_cluster_on_error(&reader->cluster, &reader->settings, &reader->problem, code,
+                                  text);
         return;
     }
     if (of_group && reader->role != KAFKA_MEMBER)
         return;
     snprintf(reader->refused, sizeof reader->refused, "%s %s: %s", of_group ? "group" : "topic",
              of_group ? reader->group : reader->topic, rd_kafka_err2str(code));
-    tb_kafka_reader_tell(reader);
+    tb_kafka_reader_update_problem(reader);
 }
 
-void tb_kafka_reader_stopped(struct kafka_reader *reader, int32_t partition, const char *why)
+void tb_kafka_reader_stop_partition(struct kafka_reader *reader, int32_t partition,
+                                    const char *why)
 {
-    struct kafka_part *part = &reader->parts[partition];
+    struct kafka_reader_partition *part = &reader->parts[partition];
 
     part->corrupt = true;
     snprintf(part->why, sizeof part->why, "%s", why);
-    tb_kafka_reader_tell(reader);
+    tb_kafka_reader_update_problem(reader);
 }
 
-void tb_kafka_reader_tell(struct kafka_reader *reader)
+void tb_kafka_reader_update_problem(struct kafka_reader *reader)
 {
     const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;
-    char apart[200];
+    char unassigned_too_long[200];
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        const struct kafka_part *part = &reader->parts[p];
+        const struct kafka_reader_partition *part = &reader->parts[p];
 
-        if (!part->held || !part->corrupt)
+        if (!part->assigned || !part->corrupt)
             continue;
-        tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s-%d is stopped at %" PRId64 ": %s",
-                             reader->topic, (int)p, part->next, part->why);
+        tb_kafka_problem_set(&reader->problem, KAFKA_PROBLEM_OPERATION,
+                             "%s-%d is stopped at %" PRId64 ": %s", reader->topic, (int)p,
+                             part->next, part->why);
         return;
     }
-    if (reader->apart && !reader->refused[0]) {
-        snprintf(apart, sizeof apart, "group %s is still being formed", reader->group);
-        text = apart;
+    if (reader->unassigned_too_long && !reader->refused[0]) {
+        snprintf(unassigned_too_long, sizeof unassigned_too_long, "group %s is still being formed",
+                 reader->group);
+        text = unassigned_too_long;
     }
-    tb_kafka_problem_set(&reader->problem, KAFKA_WORK, "%s", text);
+    tb_kafka_problem_set(&reader->problem, KAFKA_PROBLEM_OPERATION, "%s", text);
 }

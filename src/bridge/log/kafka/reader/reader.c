@@ -16,12 +16,12 @@ static struct kafka_reader *reader_of(const struct tb_log_reader *base)
 static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
                                     struct tb_error *err)
 {
-    struct kafka_layout layout = {0};
+    struct kafka_topic_layout layout = {0};
 
     if (partition >= 0 && partition < TB_LOG_PARTITIONS_MAX) {
-        if (reader->parts[partition].held ||
-            tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
-                                &layout) ||
+        if (reader->parts[partition].assigned ||
+            tb_kafka_query_topic(reader->handle->rk, reader->handle->topic,
+                                 TB_KAFKA_QUERY_TIMEOUT_MS, &layout) ||
             partition < layout.partitions)
             return TB_OK;
     }
@@ -37,8 +37,8 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
     /* A new place is a new assignment, on which the library stops and starts all of its fetches
      * (2.0.2 does not survive some of them): not for what is here already. */
-    if (!tb_kafka_fetched_give_back(reader_of(base), partition, offset))
-        tb_kafka_group_seek(reader_of(base), partition, offset);
+    if (!tb_kafka_buffer_put_back(reader_of(base), partition, offset))
+        tb_kafka_assignment_seek(reader_of(base), partition, offset);
     return TB_OK;
 }
 
@@ -49,7 +49,7 @@ static rd_kafka_resp_err_t query_end(const struct kafka_reader *reader, int32_t 
     rd_kafka_resp_err_t code;
 
     rd_kafka_topic_partition_list_add(list, reader->topic, partition);
-    code = tb_kafka_ask_ends(reader->handle->rk, list, which);
+    code = tb_kafka_query_watermarks(reader->handle->rk, list, which);
     if (!code)
         *ret_offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
@@ -61,7 +61,7 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
                                       int64_t *ret_begin, int64_t *ret_end)
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    struct kafka_layout layout;
+    struct kafka_topic_layout layout;
 
     for (int tries = 0; tries < QUERY_TRIES; tries++) {
         code = query_end(reader, partition, RD_KAFKA_OFFSET_BEGINNING, ret_begin);
@@ -70,8 +70,8 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
         if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
             code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             break;
-        (void)tb_kafka_ask_layout(reader->handle->rk, reader->handle->topic, TB_KAFKA_ASK_MS,
-                                  &layout);
+        (void)tb_kafka_query_topic(reader->handle->rk, reader->handle->topic,
+                                   TB_KAFKA_QUERY_TIMEOUT_MS, &layout);
     }
     return code;
 }
@@ -80,11 +80,11 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
 static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
                              int64_t *ret_end, struct tb_error *err)
 {
-    const struct kafka_part *part = &reader->parts[partition];
+    const struct kafka_reader_partition *part = &reader->parts[partition];
     int64_t begin = -1, end = -1;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (part->held && !part->corrupt && !reader->paused && !reader->unplaced)
+    if (part->assigned && !part->corrupt && !reader->paused && !reader->needs_position)
         (void)rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin,
                                              &end);
     if (begin < 0 || end < begin || end < part->next)
@@ -103,16 +103,16 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
                                   struct tb_error *err)
 {
     struct kafka_reader *reader = reader_of(base);
-    const struct kafka_part *part;
+    const struct kafka_reader_partition *part;
     int64_t begin = 0, end = 0;
 
     if (reader->role == KAFKA_TAIL)
         return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
     TB_TRY(check_partition(reader, partition, err));
-    if (reader->role == KAFKA_VISITOR)
+    if (reader->role == KAFKA_STANDALONE)
         return TB_OK;
     part = &reader->parts[partition];
-    if (!part->held || part->start < 0 || next < part->start)
+    if (!part->assigned || part->start < 0 || next < part->start)
         return TB_OK;
     if (next > part->next) {
         TB_TRY(ask_ends(reader, partition, &begin, &end, err));
@@ -133,10 +133,10 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
     if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
-    if (reader->parts[partition].held && reader->parts[partition].start >= 0)
+    if (reader->parts[partition].assigned && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;
     else if (reader->role == KAFKA_MEMBER)
-        TB_TRY(tb_kafka_group_committed(reader, partition, &range.committed, err));
+        TB_TRY(tb_kafka_assignment_query_committed(reader, partition, &range.committed, err));
     *ret_range = range;
     return TB_OK;
 }
@@ -148,7 +148,7 @@ static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct
     (void)err;
     if (reader->paused != paused) {
         reader->paused = paused;
-        tb_kafka_group_pause(reader);
+        tb_kafka_assignment_pause(reader);
     }
     return TB_OK;
 }
@@ -156,7 +156,7 @@ static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct
 static bool reader_holds(struct tb_log_reader *base, int32_t partition)
 {
     return partition >= 0 && partition < TB_LOG_PARTITIONS_MAX &&
-           reader_of(base)->parts[partition].held;
+           reader_of(base)->parts[partition].assigned;
 }
 
 static enum tb_code reader_confirm(struct tb_log_reader *base, int32_t partition, int64_t next,
@@ -183,18 +183,18 @@ static void reader_free(struct tb_log_reader *base)
 {
     struct kafka_reader *reader = reader_of(base);
 
-    if (reader->handle && reader->watch.state != KAFKA_DOWN)
+    if (reader->handle && reader->cluster.state != KAFKA_DOWN)
         tb_kafka_commit_flush(reader);
-    tb_kafka_fetched_return(reader);
+    tb_kafka_buffer_release_batch(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        tb_kafka_fetched_clear(reader, &reader->parts[p]);
+        tb_kafka_buffer_clear(reader, &reader->parts[p]);
         free(reader->parts[p].fetched);
     }
     if (reader->queue)
         rd_kafka_queue_destroy(reader->queue);
     if (reader->answers)
         rd_kafka_queue_destroy(reader->answers);
-    tb_kafka_bury(reader->handle, LEAVE_MS);
+    tb_kafka_handle_destroy(reader->handle, LEAVE_MS);
     tb_kafka_settings_release(&reader->settings);
     tb_kafka_problem_release(&reader->problem);
     free(reader->headers);
@@ -243,7 +243,7 @@ static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafk
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     TB_TRY(
         tb_kafka_conf(&reader->settings, reader->group, reader->role == KAFKA_TAIL, &conf, err));
-    tb_kafka_group_callbacks(conf);
+    tb_kafka_assignment_set_callbacks(conf);
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
     rd_kafka_poll_set_consumer(reader->handle->rk);
     reader->queue = rd_kafka_queue_get_consumer(reader->handle->rk);
@@ -264,16 +264,16 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
     reader->role = role;
     tb_kafka_problem_init(&reader->problem);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
-        struct kafka_part *part = &reader->parts[p];
+        struct kafka_reader_partition *part = &reader->parts[p];
 
-        part->start = part->next = part->sought = part->committed = -1;
+        part->start = part->next = part->seek_to = part->committed = -1;
     }
     code = set_up(reader, options, topic, group, err);
     if (code != TB_OK) {
         reader_free(&reader->base);
         return code;
     }
-    reader->apart_since_ms = tb_clock_mono_ms(reader->settings.clock);
+    reader->unassigned_since_ms = tb_clock_mono_ms(reader->settings.clock);
     *ret_reader = &reader->base;
     return TB_OK;
 }
@@ -293,10 +293,11 @@ enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const
     return reader_new(options, topic, NULL, KAFKA_TAIL, ret_reader, err);
 }
 
-enum tb_code tb_log_kafka_visitor(const struct tb_log_kafka_options *options, const char *topic,
-                                  struct tb_log_reader **ret_reader, struct tb_error *err)
+enum tb_code tb_log_kafka_standalone_reader(const struct tb_log_kafka_options *options,
+                                            const char *topic, struct tb_log_reader **ret_reader,
+                                            struct tb_error *err)
 {
-    return reader_new(options, topic, NULL, KAFKA_VISITOR, ret_reader, err);
+    return reader_new(options, topic, NULL, KAFKA_STANDALONE, ret_reader, err);
 }
 
 void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])

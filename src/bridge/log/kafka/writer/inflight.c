@@ -1,20 +1,20 @@
 #include "bridge/log/kafka/writer/inflight.h"
 #include <stdlib.h>
 
-void tb_kafka_window_init(struct kafka_window *window)
+void tb_kafka_inflight_init(struct kafka_inflight *inflight)
 {
-    *window = (struct kafka_window){.free_count = TB_LOG_WINDOW_MAX,
-                                    .ready_first = TB_KAFKA_NONE,
-                                    .ready_last = TB_KAFKA_NONE};
-    for (size_t i = 0; i < TB_LOG_WINDOW_MAX; i++)
-        window->free_slots[i] = (uint16_t)i;
+    *inflight = (struct kafka_inflight){.free_count = TB_LOG_INFLIGHT_MAX,
+                                        .ready_first = TB_KAFKA_NO_SLOT,
+                                        .ready_last = TB_KAFKA_NO_SLOT};
+    for (size_t i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
+        inflight->free_slots[i] = (uint16_t)i;
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
-        window->last[i] = TB_KAFKA_NONE;
+        inflight->last[i] = TB_KAFKA_NO_SLOT;
 }
 
-size_t tb_kafka_window_outstanding(const struct kafka_window *window)
+size_t tb_kafka_inflight_outstanding(const struct kafka_inflight *inflight)
 {
-    return TB_LOG_WINDOW_MAX - window->free_count;
+    return TB_LOG_INFLIGHT_MAX - inflight->free_count;
 }
 
 /* Copies. */
@@ -58,216 +58,218 @@ static struct tb_record *copy_record(const struct tb_record *record, size_t size
     return copy;
 }
 
-static void drop_copy(struct kafka_window *window, struct kafka_slot *slot)
+static void drop_copy(struct kafka_inflight *inflight, struct kafka_inflight_slot *slot)
 {
     free(slot->waiting);
     slot->waiting = NULL;
-    window->waiting_bytes -= slot->waiting_bytes;
+    inflight->waiting_bytes -= slot->waiting_bytes;
     slot->waiting_bytes = 0;
 }
 
 /* The last record of each key. */
 
-static uint16_t *bucket_of(struct kafka_window *window, uint32_t hash)
+static uint16_t *bucket_of(struct kafka_inflight *inflight, uint32_t hash)
 {
-    return &window->last[hash % TB_KAFKA_BUCKETS];
+    return &inflight->last[hash % TB_KAFKA_BUCKETS];
 }
 
-static uint16_t find_last(struct kafka_window *window, uint32_t hash)
+static uint16_t find_last(struct kafka_inflight *inflight, uint32_t hash)
 {
-    uint16_t i = *bucket_of(window, hash);
+    uint16_t i = *bucket_of(inflight, hash);
 
-    while (i != TB_KAFKA_NONE && window->slots[i].hash != hash)
-        i = window->slots[i].next_in_bucket;
+    while (i != TB_KAFKA_NO_SLOT && inflight->slots[i].hash != hash)
+        i = inflight->slots[i].next_in_bucket;
     return i;
 }
 
-static void add_last(struct kafka_window *window, uint16_t i)
+static void add_last(struct kafka_inflight *inflight, uint16_t i)
 {
-    uint16_t *bucket = bucket_of(window, window->slots[i].hash);
+    uint16_t *bucket = bucket_of(inflight, inflight->slots[i].hash);
 
-    window->slots[i].next_in_bucket = *bucket;
+    inflight->slots[i].next_in_bucket = *bucket;
     *bucket = i;
 }
 
-static void remove_last(struct kafka_window *window, uint16_t i)
+static void remove_last(struct kafka_inflight *inflight, uint16_t i)
 {
-    uint16_t *link = bucket_of(window, window->slots[i].hash);
+    uint16_t *link = bucket_of(inflight, inflight->slots[i].hash);
 
     while (*link != i)
-        link = &window->slots[*link].next_in_bucket;
-    *link = window->slots[i].next_in_bucket;
+        link = &inflight->slots[*link].next_in_bucket;
+    *link = inflight->slots[i].next_in_bucket;
 }
 
 /* Slots. */
 
-static void give_back(struct kafka_window *window, uint16_t i)
+static void give_back(struct kafka_inflight *inflight, uint16_t i)
 {
-    drop_copy(window, &window->slots[i]);
-    window->slots[i].used = false;
-    window->free_slots[window->free_count++] = i;
+    drop_copy(inflight, &inflight->slots[i]);
+    inflight->slots[i].used = false;
+    inflight->free_slots[inflight->free_count++] = i;
 }
 
-static void tell(struct kafka_window *window, int64_t tag, enum tb_code code, bool alone_wanted)
+static void add_ack(struct kafka_inflight *inflight, int64_t tag, enum tb_code code,
+                    bool retry_alone)
 {
-    window->acks[(window->ack_head + window->ack_count++) % TB_LOG_WINDOW_MAX] =
-        (struct tb_log_ack){tag, code, alone_wanted};
-    window->bad_acks += code != TB_OK;
+    inflight->acks[(inflight->ack_head + inflight->ack_count++) % TB_LOG_INFLIGHT_MAX] =
+        (struct tb_log_ack){tag, code, retry_alone};
+    inflight->bad_acks += code != TB_OK;
 }
 
 /* Behind another record of its key; that needs a copy. */
-static enum tb_code wait_behind(struct kafka_window *window, uint16_t i, uint16_t before,
-                                const struct tb_record *record, struct tb_error *err)
+static enum tb_code wait_for_key(struct kafka_inflight *inflight, uint16_t i, uint16_t before,
+                                 const struct tb_record *record, struct tb_error *err)
 {
-    struct kafka_slot *slot = &window->slots[i];
+    struct kafka_inflight_slot *slot = &inflight->slots[i];
     size_t size = size_of(record);
 
-    if (window->waiting_bytes > 0 && window->waiting_bytes + size > TB_KAFKA_WAITING_BYTES_MAX)
+    if (inflight->waiting_bytes > 0 && inflight->waiting_bytes + size > TB_KAFKA_WAITING_BYTES_MAX)
         return tb_error_set(err, TB_BUSY, "%zu bytes wait for what is before them",
-                            window->waiting_bytes);
+                            inflight->waiting_bytes);
     slot->waiting = copy_record(record, size);
     if (!slot->waiting)
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     slot->waiting_bytes = size;
-    window->waiting_bytes += size;
-    window->slots[before].behind = i;
-    remove_last(window, before);
+    inflight->waiting_bytes += size;
+    inflight->slots[before].next_of_key = i;
+    remove_last(inflight, before);
     return TB_OK;
 }
 
-enum tb_code tb_kafka_window_take(struct kafka_window *window, const struct tb_record *record,
-                                  int64_t tag, size_t *ret_slot, bool *ret_send,
-                                  struct tb_error *err)
+enum tb_code tb_kafka_inflight_add(struct kafka_inflight *inflight, const struct tb_record *record,
+                                   int64_t tag, size_t *ret_slot, bool *ret_send,
+                                   struct tb_error *err)
 {
-    bool keyed = record->key.ptr != NULL, first = tb_kafka_window_outstanding(window) == 0;
+    bool keyed = record->key.ptr != NULL, first = tb_kafka_inflight_outstanding(inflight) == 0;
     uint32_t hash = keyed ? tb_murmur2(record->key.ptr, record->key.len) : 0;
-    uint16_t before = keyed ? find_last(window, hash) : TB_KAFKA_NONE, i;
+    uint16_t before = keyed ? find_last(inflight, hash) : TB_KAFKA_NO_SLOT, i;
 
-    if (window->free_count <= window->ack_count || window->bad_acks > 0)
+    if (inflight->free_count <= inflight->ack_count || inflight->bad_acks > 0)
         return tb_error_set(err, TB_BUSY, "answers are waiting to be read");
-    i = window->free_slots[window->free_count - 1];
-    window->slots[i] =
-        (struct kafka_slot){.tag = tag, .hash = hash, .behind = TB_KAFKA_NONE, .keyed = keyed};
-    if (before != TB_KAFKA_NONE)
-        TB_TRY(wait_behind(window, i, before, record, err));
+    i = inflight->free_slots[inflight->free_count - 1];
+    inflight->slots[i] = (struct kafka_inflight_slot){
+        .tag = tag, .hash = hash, .next_of_key = TB_KAFKA_NO_SLOT, .keyed = keyed};
+    if (before != TB_KAFKA_NO_SLOT)
+        TB_TRY(wait_for_key(inflight, i, before, record, err));
     if (keyed)
-        add_last(window, i);
-    window->slots[i].used = true;
-    window->free_count--;
-    window->alone = first;
+        add_last(inflight, i);
+    inflight->slots[i].used = true;
+    inflight->free_count--;
+    inflight->alone = first;
     *ret_slot = i;
-    *ret_send = before == TB_KAFKA_NONE;
+    *ret_send = before == TB_KAFKA_NO_SLOT;
     return TB_OK;
 }
 
-void tb_kafka_window_untake(struct kafka_window *window, size_t slot)
+void tb_kafka_inflight_cancel_add(struct kafka_inflight *inflight, size_t slot)
 {
     uint16_t i = (uint16_t)slot;
 
-    TB_ASSERT(window->slots[i].used && window->slots[i].behind == TB_KAFKA_NONE);
-    if (window->slots[i].keyed)
-        remove_last(window, i);
-    give_back(window, i);
+    TB_ASSERT(inflight->slots[i].used && inflight->slots[i].next_of_key == TB_KAFKA_NO_SLOT);
+    if (inflight->slots[i].keyed)
+        remove_last(inflight, i);
+    give_back(inflight, i);
 }
 
 /* What waited and may be sent. */
 
-static void make_ready(struct kafka_window *window, uint16_t i)
+static void make_ready(struct kafka_inflight *inflight, uint16_t i)
 {
-    window->slots[i].next_ready = TB_KAFKA_NONE;
-    if (window->ready_last == TB_KAFKA_NONE)
-        window->ready_first = i;
+    inflight->slots[i].next_ready = TB_KAFKA_NO_SLOT;
+    if (inflight->ready_last == TB_KAFKA_NO_SLOT)
+        inflight->ready_first = i;
     else
-        window->slots[window->ready_last].next_ready = i;
-    window->ready_last = i;
+        inflight->slots[inflight->ready_last].next_ready = i;
+    inflight->ready_last = i;
 }
 
-static void unready(struct kafka_window *window, uint16_t i)
+static void remove_ready(struct kafka_inflight *inflight, uint16_t i)
 {
-    TB_ASSERT(window->ready_first == i);
-    window->ready_first = window->slots[i].next_ready;
-    if (window->ready_first == TB_KAFKA_NONE)
-        window->ready_last = TB_KAFKA_NONE;
+    TB_ASSERT(inflight->ready_first == i);
+    inflight->ready_first = inflight->slots[i].next_ready;
+    if (inflight->ready_first == TB_KAFKA_NO_SLOT)
+        inflight->ready_last = TB_KAFKA_NO_SLOT;
 }
 
-const struct tb_record *tb_kafka_window_ready(const struct kafka_window *window, size_t *ret_slot)
+const struct tb_record *tb_kafka_inflight_next_ready(const struct kafka_inflight *inflight,
+                                                     size_t *ret_slot)
 {
-    if (window->ready_first == TB_KAFKA_NONE)
+    if (inflight->ready_first == TB_KAFKA_NO_SLOT)
         return NULL;
-    *ret_slot = window->ready_first;
-    return window->slots[window->ready_first].waiting;
+    *ret_slot = inflight->ready_first;
+    return inflight->slots[inflight->ready_first].waiting;
 }
 
-void tb_kafka_window_sent(struct kafka_window *window, size_t slot)
+void tb_kafka_inflight_mark_sent(struct kafka_inflight *inflight, size_t slot)
 {
-    unready(window, (uint16_t)slot);
-    drop_copy(window, &window->slots[slot]);
+    remove_ready(inflight, (uint16_t)slot);
+    drop_copy(inflight, &inflight->slots[slot]);
 }
 
 /* Answers. */
 
 /* Never sent: what they were waiting for did not make it. */
-static void fail_behind(struct kafka_window *window, uint16_t i)
+static void fail_next_of_key(struct kafka_inflight *inflight, uint16_t i)
 {
-    while (i != TB_KAFKA_NONE) {
-        uint16_t next = window->slots[i].behind;
+    while (i != TB_KAFKA_NO_SLOT) {
+        uint16_t next = inflight->slots[i].next_of_key;
 
-        tell(window, window->slots[i].tag, TB_UNKNOWN, false);
-        if (next == TB_KAFKA_NONE)
-            remove_last(window, i);
-        give_back(window, i);
+        add_ack(inflight, inflight->slots[i].tag, TB_UNKNOWN, false);
+        if (next == TB_KAFKA_NO_SLOT)
+            remove_last(inflight, i);
+        give_back(inflight, i);
         i = next;
     }
 }
 
-void tb_kafka_window_answer(struct kafka_window *window, size_t slot, enum tb_code code,
-                            bool alone_wanted)
+void tb_kafka_inflight_complete(struct kafka_inflight *inflight, size_t slot, enum tb_code code,
+                                bool retry_alone)
 {
-    uint16_t i = (uint16_t)slot, behind;
+    uint16_t i = (uint16_t)slot, next_of_key;
 
-    TB_ASSERT(slot < TB_LOG_WINDOW_MAX && window->slots[i].used);
-    behind = window->slots[i].behind;
-    if (window->slots[i].waiting)
-        unready(window, i);
-    tell(window, window->slots[i].tag, code, alone_wanted);
-    if (window->slots[i].keyed && behind == TB_KAFKA_NONE)
-        remove_last(window, i);
-    give_back(window, i);
-    if (behind != TB_KAFKA_NONE && code == TB_OK)
-        make_ready(window, behind);
+    TB_ASSERT(slot < TB_LOG_INFLIGHT_MAX && inflight->slots[i].used);
+    next_of_key = inflight->slots[i].next_of_key;
+    if (inflight->slots[i].waiting)
+        remove_ready(inflight, i);
+    add_ack(inflight, inflight->slots[i].tag, code, retry_alone);
+    if (inflight->slots[i].keyed && next_of_key == TB_KAFKA_NO_SLOT)
+        remove_last(inflight, i);
+    give_back(inflight, i);
+    if (next_of_key != TB_KAFKA_NO_SLOT && code == TB_OK)
+        make_ready(inflight, next_of_key);
     else
-        fail_behind(window, behind);
+        fail_next_of_key(inflight, next_of_key);
 }
 
-void tb_kafka_window_lose(struct kafka_window *window)
+void tb_kafka_inflight_fail_all(struct kafka_inflight *inflight)
 {
-    for (uint16_t i = 0; i < TB_LOG_WINDOW_MAX; i++) {
-        if (!window->slots[i].used)
+    for (uint16_t i = 0; i < TB_LOG_INFLIGHT_MAX; i++) {
+        if (!inflight->slots[i].used)
             continue;
-        tell(window, window->slots[i].tag, TB_UNKNOWN, false);
-        give_back(window, i);
+        add_ack(inflight, inflight->slots[i].tag, TB_UNKNOWN, false);
+        give_back(inflight, i);
     }
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
-        window->last[i] = TB_KAFKA_NONE;
-    window->ready_first = window->ready_last = TB_KAFKA_NONE;
+        inflight->last[i] = TB_KAFKA_NO_SLOT;
+    inflight->ready_first = inflight->ready_last = TB_KAFKA_NO_SLOT;
 }
 
-size_t tb_kafka_window_hand_out(struct kafka_window *window, struct tb_log_ack *ret_acks,
-                                size_t max)
+size_t tb_kafka_inflight_take_acks(struct kafka_inflight *inflight, struct tb_log_ack *ret_acks,
+                                   size_t max)
 {
-    size_t n = window->ack_count < max ? window->ack_count : max;
+    size_t n = inflight->ack_count < max ? inflight->ack_count : max;
 
     for (size_t i = 0; i < n; i++) {
-        ret_acks[i] = window->acks[window->ack_head];
-        window->bad_acks -= ret_acks[i].code != TB_OK;
-        window->ack_head = (window->ack_head + 1) % TB_LOG_WINDOW_MAX;
+        ret_acks[i] = inflight->acks[inflight->ack_head];
+        inflight->bad_acks -= ret_acks[i].code != TB_OK;
+        inflight->ack_head = (inflight->ack_head + 1) % TB_LOG_INFLIGHT_MAX;
     }
-    window->ack_count -= n;
+    inflight->ack_count -= n;
     return n;
 }
 
-void tb_kafka_window_release(struct kafka_window *window)
+void tb_kafka_inflight_release(struct kafka_inflight *inflight)
 {
-    for (size_t i = 0; i < TB_LOG_WINDOW_MAX; i++)
-        free(window->slots[i].waiting);
+    for (size_t i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
+        free(inflight->slots[i].waiting);
 }

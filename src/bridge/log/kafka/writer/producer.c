@@ -14,25 +14,25 @@ static int64_t now_ms(const struct kafka_writer *writer)
 
 static void delivered(struct kafka_writer *writer, size_t slot)
 {
-    tb_kafka_window_answer(&writer->window, slot, TB_OK, false);
-    writer->proven = true;
-    if (writer->troubled)
-        tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "%s", "");
-    writer->troubled = false;
+    tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
+    writer->has_delivered = true;
+    if (writer->has_problem)
+        tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "%s", "");
+    writer->has_problem = false;
 }
 
-void tb_kafka_not_delivered(struct kafka_writer *writer, size_t slot, rd_kafka_resp_err_t code,
-                            bool possibly_there)
+void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
+                                  rd_kafka_resp_err_t code, bool possibly_there)
 {
-    bool final = tb_kafka_is_final(code);
+    bool final = tb_kafka_is_permanent(code);
 
-    writer->troubled = true;
-    tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "record not delivered: %s",
+    writer->has_problem = true;
+    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "record not delivered: %s",
                          rd_kafka_err2str(code));
-    if (final && writer->window.alone && !possibly_there)
-        tb_kafka_window_answer(&writer->window, slot, TB_INVALID, false);
+    if (final && writer->inflight.alone && !possibly_there)
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_INVALID, false);
     else
-        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, final);
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, final);
 }
 
 /* A report without an offset is the library's conclusion from a later batch that was taken, not
@@ -46,13 +46,13 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     if (!writer)
         return;
     if (message->err)
-        tb_kafka_not_delivered(writer, slot, message->err,
-                               rd_kafka_message_status(message) !=
-                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        tb_kafka_producer_on_failure(writer, slot, message->err,
+                                     rd_kafka_message_status(message) !=
+                                         RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     else if (message->offset >= 0)
         delivered(writer, slot);
     else
-        tb_kafka_window_answer(&writer->window, slot, TB_UNKNOWN, false);
+        tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, false);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
@@ -63,28 +63,28 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
     if (!writer)
         return;
     if (code != RD_KAFKA_RESP_ERR__FATAL) {
-        tb_kafka_watch_error(&writer->watch, &writer->settings, &writer->problem,
-                             (rd_kafka_resp_err_t)code, text);
+        tb_kafka_cluster_on_error(&writer->cluster, &writer->settings, &writer->problem,
+                                  (rd_kafka_resp_err_t)code, text);
         return;
     }
     rd_kafka_fatal_error(rk, why, sizeof why);
-    tb_kafka_problem_set(&writer->problem, KAFKA_WORK, "producer given up: %s", why);
-    writer->troubled = writer->fatal = true;
+    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_OPERATION, "producer given up: %s", why);
+    writer->has_problem = writer->fatal = true;
 }
 
-void tb_kafka_producer_lose(struct kafka_writer *writer)
+void tb_kafka_producer_discard(struct kafka_writer *writer)
 {
     struct kafka_handle *handle = writer->handle;
 
     writer->handle = NULL;
     writer->fatal = false;
-    writer->watch = (struct kafka_watch){0};
+    writer->cluster = (struct kafka_cluster){0};
     if (!handle)
         return;
-    tb_kafka_window_lose(&writer->window);
+    tb_kafka_inflight_fail_all(&writer->inflight);
     (void)rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                          RD_KAFKA_PURGE_F_NON_BLOCKING);
-    tb_kafka_bury(handle, CLOSE_MS);
+    tb_kafka_handle_destroy(handle, CLOSE_MS);
 }
 
 static enum tb_code connect_handle(struct kafka_writer *writer, struct tb_error *err)
@@ -100,14 +100,14 @@ static enum tb_code connect_handle(struct kafka_writer *writer, struct tb_error 
 
 static void give_up(struct kafka_writer *writer)
 {
-    writer->connect_at_ms = writer->proven ? 0 : now_ms(writer) + RENEW_MS;
-    writer->proven = false;
-    tb_kafka_producer_lose(writer);
+    writer->connect_at_ms = writer->has_delivered ? 0 : now_ms(writer) + RENEW_MS;
+    writer->has_delivered = false;
+    tb_kafka_producer_discard(writer);
 }
 
-enum tb_code tb_kafka_producer_have(struct kafka_writer *writer, struct tb_error *err)
+enum tb_code tb_kafka_producer_ensure(struct kafka_writer *writer, struct tb_error *err)
 {
-    if (!writer->wanted)
+    if (!writer->enabled)
         return tb_error_set(err, TB_UNAVAILABLE, "the way to Kafka is closed");
     if (writer->fatal)
         give_up(writer);
@@ -120,7 +120,7 @@ enum tb_code tb_kafka_producer_have(struct kafka_writer *writer, struct tb_error
         return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
     }
     if (connect_handle(writer, err) != TB_OK) {
-        tb_kafka_problem_set(&writer->problem, KAFKA_WAY, "%s", err->text);
+        tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_CONNECTION, "%s", err->text);
         writer->connect_at_ms = now_ms(writer) + RENEW_MS;
         err->code = TB_UNAVAILABLE;
         return TB_UNAVAILABLE;
@@ -128,9 +128,9 @@ enum tb_code tb_kafka_producer_have(struct kafka_writer *writer, struct tb_error
     return TB_OK;
 }
 
-enum tb_code tb_kafka_producer_first(struct kafka_writer *writer, struct tb_error *err)
+enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error *err)
 {
-    struct kafka_handle *plain = NULL;
+    struct kafka_handle *trial = NULL;
     rd_kafka_conf_t *conf = NULL;
     struct tb_error why = {0};
     char text[200];
@@ -140,8 +140,8 @@ enum tb_code tb_kafka_producer_first(struct kafka_writer *writer, struct tb_erro
     *err = why;
     TB_TRY(tb_kafka_conf(&writer->settings, NULL, false, &conf, err));
     (void)rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
-    TB_TRY(tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, NULL, &plain, err));
-    tb_kafka_bury(plain, CLOSE_MS);
-    tb_kafka_problem_set(&writer->problem, KAFKA_WAY, "%s", why.text);
+    TB_TRY(tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, NULL, &trial, err));
+    tb_kafka_handle_destroy(trial, CLOSE_MS);
+    tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_CONNECTION, "%s", why.text);
     return TB_OK;
 }

@@ -1,6 +1,6 @@
 #include "bridge/log/kafka/writer/writer_priv.h"
 
-bool tb_kafka_is_final(rd_kafka_resp_err_t code)
+bool tb_kafka_is_permanent(rd_kafka_resp_err_t code)
 {
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
@@ -18,7 +18,7 @@ bool tb_kafka_is_final(rd_kafka_resp_err_t code)
 
 enum tb_code tb_kafka_check_record(const struct tb_record *record, struct tb_error *err)
 {
-    if (record->keep_partition && record->partition < 0)
+    if (record->fixed_partition && record->partition < 0)
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)record->partition);
     if (record->header_count > TB_LOG_HEADERS_MAX)
         return tb_error_set(err, TB_INVALID, "a record has at most %d headers",
@@ -51,7 +51,7 @@ static rd_kafka_headers_t *build_headers(const struct tb_record *record)
  * that is noticed at the next connection, and until then nothing changes places. */
 static int32_t choose_partition(const struct kafka_writer *writer, const struct tb_record *record)
 {
-    if (record->keep_partition)
+    if (record->fixed_partition)
         return record->partition;
     if (writer->settings.partitions > 0 && record->key.ptr)
         return tb_log_partition(record->key, writer->settings.partitions);

@@ -18,7 +18,7 @@ static enum tb_code refuse(rd_kafka_resp_err_t code, struct tb_error *err)
 {
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return tb_error_set(err, TB_BUSY, "the producer's queue is full");
-    if (tb_kafka_is_final(code))
+    if (tb_kafka_is_permanent(code))
         return tb_error_set(err, TB_INVALID, "Kafka takes no such record: %s",
                             rd_kafka_err2str(code));
     return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", rd_kafka_err2str(code));
@@ -32,14 +32,14 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
     bool send = false;
     size_t slot = 0;
 
-    TB_TRY(tb_kafka_producer_have(writer, err));
+    TB_TRY(tb_kafka_producer_ensure(writer, err));
     TB_TRY(tb_kafka_check_record(record, err));
-    TB_TRY(tb_kafka_window_take(&writer->window, record, tag, &slot, &send, err));
+    TB_TRY(tb_kafka_inflight_add(&writer->inflight, record, tag, &slot, &send, err));
     if (send)
         code = tb_kafka_send(writer, record, slot);
     if (!code)
         return TB_OK;
-    tb_kafka_window_untake(&writer->window, slot);
+    tb_kafka_inflight_cancel_add(&writer->inflight, slot);
     return refuse(code, err);
 }
 
@@ -49,15 +49,15 @@ static void send_ready(struct kafka_writer *writer)
     const struct tb_record *record;
     size_t slot;
 
-    while ((record = tb_kafka_window_ready(&writer->window, &slot)) != NULL) {
+    while ((record = tb_kafka_inflight_next_ready(&writer->inflight, &slot)) != NULL) {
         rd_kafka_resp_err_t code = tb_kafka_send(writer, record, slot);
 
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return;
         if (code)
-            tb_kafka_not_delivered(writer, slot, code, false);
+            tb_kafka_producer_on_failure(writer, slot, code, false);
         else
-            tb_kafka_window_sent(&writer->window, slot);
+            tb_kafka_inflight_mark_sent(&writer->inflight, slot);
     }
 }
 
@@ -71,10 +71,11 @@ static void serve(struct kafka_writer *writer, int64_t wait_ms)
         if (writer->fatal)
             return;
         send_ready(writer);
-        tb_kafka_watch(&writer->watch, writer->handle, &writer->settings, &writer->problem);
+        tb_kafka_cluster_check(&writer->cluster, writer->handle, &writer->settings,
+                               &writer->problem);
         left_ms = until_ms - now_ms(writer);
-    } while (writer->window.ack_count == 0 && tb_kafka_window_outstanding(&writer->window) > 0 &&
-             left_ms > 0);
+    } while (writer->inflight.ack_count == 0 &&
+             tb_kafka_inflight_outstanding(&writer->inflight) > 0 && left_ms > 0);
 }
 
 static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
@@ -84,15 +85,15 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
     struct kafka_writer *writer = writer_of(base);
     enum tb_code code = TB_OK;
 
-    if (writer->wanted)
-        code = tb_kafka_producer_have(writer, err);
+    if (writer->enabled)
+        code = tb_kafka_producer_ensure(writer, err);
     if (writer->handle)
-        serve(writer, writer->window.ack_count > 0 ? 0 : wait_ms);
+        serve(writer, writer->inflight.ack_count > 0 ? 0 : wait_ms);
     if (writer->fatal)
-        code = tb_kafka_producer_have(writer, err);
-    if (code != TB_OK && writer->window.ack_count == 0)
+        code = tb_kafka_producer_ensure(writer, err);
+    if (code != TB_OK && writer->inflight.ack_count == 0)
         return code;
-    *ret_count = tb_kafka_window_hand_out(&writer->window, ret_acks, max);
+    *ret_count = tb_kafka_inflight_take_acks(&writer->inflight, ret_acks, max);
     return TB_OK;
 }
 
@@ -100,8 +101,8 @@ static void writer_free(struct tb_log_writer *base)
 {
     struct kafka_writer *writer = writer_of(base);
 
-    tb_kafka_producer_lose(writer);
-    tb_kafka_window_release(&writer->window);
+    tb_kafka_producer_discard(writer);
+    tb_kafka_inflight_release(&writer->inflight);
     tb_kafka_settings_release(&writer->settings);
     tb_kafka_problem_release(&writer->problem);
     free(writer->topic);
@@ -124,13 +125,13 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->base.ops = &writer_ops;
     tb_kafka_problem_init(&writer->problem);
-    tb_kafka_window_init(&writer->window);
-    writer->wanted = true;
+    tb_kafka_inflight_init(&writer->inflight);
+    writer->enabled = true;
     writer->topic = strdup(topic);
     code = writer->topic ? tb_kafka_settings_copy(options, &writer->settings, err)
                          : tb_error_set(err, TB_INTERNAL, "out of memory");
     if (code == TB_OK)
-        code = tb_kafka_producer_first(writer, err);
+        code = tb_kafka_producer_open(writer, err);
     if (code != TB_OK) {
         writer_free(&writer->base);
         return code;
@@ -139,36 +140,36 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
     return TB_OK;
 }
 
-void tb_log_kafka_close(struct tb_log_writer *base)
+void tb_log_kafka_disconnect(struct tb_log_writer *base)
 {
     struct kafka_writer *writer = writer_of(base);
 
-    writer->wanted = false;
-    tb_kafka_producer_lose(writer);
+    writer->enabled = false;
+    tb_kafka_producer_discard(writer);
 }
 
-enum tb_code tb_log_kafka_open(struct tb_log_writer *base, struct tb_error *err)
+enum tb_code tb_log_kafka_connect(struct tb_log_writer *base, struct tb_error *err)
 {
     struct kafka_writer *writer = writer_of(base);
 
-    writer->wanted = true;
+    writer->enabled = true;
     writer->connect_at_ms = 0; /* who opens knows when */
-    return tb_kafka_producer_have(writer, err);
+    return tb_kafka_producer_ensure(writer, err);
 }
 
 bool tb_log_kafka_connected(const struct tb_log_writer *base)
 {
     const struct kafka_writer *writer = writer_of(base);
 
-    return writer->handle && !writer->fatal && writer->watch.state == KAFKA_FINE;
+    return writer->handle && !writer->fatal && writer->cluster.state == KAFKA_READY;
 }
 
-bool tb_log_kafka_lost(const struct tb_log_writer *base)
+bool tb_log_kafka_all_brokers_down(const struct tb_log_writer *base)
 {
-    return writer_of(base)->watch.state == KAFKA_DOWN;
+    return writer_of(base)->cluster.state == KAFKA_DOWN;
 }
 
-bool tb_log_kafka_unanswered(const struct tb_log_writer *base)
+bool tb_log_kafka_no_response(const struct tb_log_writer *base)
 {
     struct kafka_handle *handle = writer_of(base)->handle;
 

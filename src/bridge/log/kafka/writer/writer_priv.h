@@ -15,29 +15,30 @@ struct kafka_writer {
     struct kafka_settings settings;
     char *topic;
     struct kafka_handle *handle; /* NULL while closed */
-    bool wanted;                 /* to be open */
+    bool enabled;                /* to be open */
     bool fatal;                  /* the handle is dead */
-    bool proven;                 /* the handle, or the one before it, has delivered something */
-    bool troubled;               /* a record was not delivered; the problem says why */
+    bool has_delivered;          /* the handle, or the one before it, has delivered something */
+    bool has_problem;            /* a record was not delivered; the problem says why */
     int64_t connect_at_ms;       /* the next handle not before; monotonic */
-    struct kafka_watch watch;
+    struct kafka_cluster cluster;
     struct kafka_problem problem;
-    struct kafka_window window;
+    struct kafka_inflight inflight;
 };
 
 /* log_kafka_producer.c */
 /* The first one: settings that contradict each other are TB_INVALID. A certificate that cannot be
  * read today may be tomorrow: if the settings are right without any, it is a problem to show and
  * to try again, not a mistake. */
-TB_CHECKED enum tb_code tb_kafka_producer_first(struct kafka_writer *writer, struct tb_error *err);
+TB_CHECKED enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error *err);
 /* One to work with; replaces a dead one. */
-TB_CHECKED enum tb_code tb_kafka_producer_have(struct kafka_writer *writer, struct tb_error *err);
+TB_CHECKED enum tb_code tb_kafka_producer_ensure(struct kafka_writer *writer,
+                                                 struct tb_error *err);
 /* What is outstanding may be in the log or not. */
-void tb_kafka_producer_lose(struct kafka_writer *writer);
+void tb_kafka_producer_discard(struct kafka_writer *writer);
 /* A refusal is the record's own only if it was outstanding alone, and it is for good only if the
  * record is not in the log by an earlier try. */
-void tb_kafka_not_delivered(struct kafka_writer *writer, size_t slot, rd_kafka_resp_err_t code,
-                            bool possibly_there);
+void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
+                                  rd_kafka_resp_err_t code, bool possibly_there);
 
 /* log_kafka_send.c */
 /* What can never be sent: TB_INVALID. */
@@ -47,4 +48,4 @@ rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_r
                                   size_t slot);
 /* Refused whatever the moment, the place and the sender. What a clock that is wrong or a missing
  * right brings about is not of the record: it passes. */
-bool tb_kafka_is_final(rd_kafka_resp_err_t code);
+bool tb_kafka_is_permanent(rd_kafka_resp_err_t code);
