@@ -5,7 +5,7 @@ void tb_diag_dead_letters(const struct tb_plan *plan)
 {
     if (plan->dead_letter_count > 0)
         tb_diag(TB_DIAG_WARN, "consumer.dead_letter", "%zu events became dead letters; first: %s",
-                plan->dead_letter_count, plan->dead[0].reason);
+                plan->dead_letter_count, plan->dead_letters[0].reason);
 }
 
 void tb_diag_dead_letter_audit(void *ctx, const char *what, bool sure, const char *letter_id,
@@ -19,10 +19,10 @@ void tb_diag_dead_letter_audit(void *ctx, const char *what, bool sure, const cha
 
 void tb_diag_dead_letter_redrive(const char *topic, const struct tb_dead_letter *letter)
 {
-    bool last = letter->follows + 1 >= TB_REDRIVES_MAX;
+    bool last = letter->redrives + 1 >= TB_REDRIVES_MAX;
     char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_dead_letter_id_format(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->position, id);
     tb_diag(last ? TB_DIAG_WARN : TB_DIAG_INFO, "dead_letter.follows",
             "dead letter %s of order %s follows: nothing is missing in front of version %lld%s",
             id, letter->order_id, (long long)letter->version,

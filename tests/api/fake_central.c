@@ -125,7 +125,7 @@ static enum tb_code count_dead_letters(struct tb_view_reader *reader, int64_t *r
 }
 
 static const struct tb_dead_letter the_letter = {
-    .place = {2, 17},
+    .position = {2, 17},
     .reason = {TB_REASON_GAP, sizeof TB_REASON_GAP - 1},
     .message = {"too early", 9},
     .attempts = 1,
@@ -155,15 +155,16 @@ static enum tb_code letter(struct tb_view_reader *reader, struct tb_dead_letter_
     (void)arena;
     TB_TRY(enter(central, err));
     pthread_mutex_unlock(&central->lock);
-    if (place.partition != the_letter.place.partition || place.offset != the_letter.place.offset)
+    if (place.partition != the_letter.position.partition ||
+        place.offset != the_letter.position.offset)
         return tb_error_set(err, TB_NOT_FOUND, "the view has no such dead letter");
     *ret_letter = the_letter;
     return TB_OK;
 }
 
 static const struct tb_view_reader_ops ops = {
-    .letters = letters,
-    .letter = letter,
+    .list_dead_letters = letters,
+    .get_dead_letter = letter,
     .get = get,
     .versions = versions,
     .list = list,

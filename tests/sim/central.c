@@ -78,8 +78,8 @@ static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
 
     if (tb_append_queue_post(central->append_queue, record, &err) != TB_OK)
         return false;
-    sim_trace("%s sends letter %d-%" PRId64 " again", central->name, (int)letter->place.partition,
-              letter->place.offset);
+    sim_trace("%s sends letter %d-%" PRId64 " again", central->name,
+              (int)letter->position.partition, letter->position.offset);
     sim_cover(COVER_CENTRE_REDRIVEN, 1);
     central_wake(central, CENTRAL_REDRIVE, 3 * MS);
     return true;
@@ -176,7 +176,8 @@ void central_replay(struct central *central, struct tb_dead_letter_position plac
     struct tb_record record;
     struct tb_error err = {0};
 
-    if (central->asked->ops->letter(central->asked, place, &arena, &letter, &err) == TB_OK &&
+    if (central->asked->ops->get_dead_letter(central->asked, place, &arena, &letter, &err) ==
+            TB_OK &&
         !tb_str_eq(letter.reason, TB_STR(TB_REASON_GAP)) &&
         tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
             TB_OK &&

@@ -120,7 +120,7 @@ void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_dead_letter_id_format(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->position, id);
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "id", tb_str_of(id));
     if (letter->order_id[0] != '\0')
@@ -132,8 +132,8 @@ void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
     tb_json_member_str(out, "reason", letter->reason);
     add_message(out, letter);
     tb_json_member_str(out, "topic", tb_str_of(topic));
-    tb_json_member_int(out, "partition", letter->place.partition);
-    tb_json_member_int(out, "offset", letter->place.offset);
+    tb_json_member_int(out, "partition", letter->position.partition);
+    tb_json_member_int(out, "offset", letter->position.offset);
     tb_json_member_time(out, "deadAt", letter->dead_at_ms);
     tb_json_member_time(out, "changedAt", letter->changed_at_ms);
     tb_json_member_int(out, "attempts", letter->attempts);

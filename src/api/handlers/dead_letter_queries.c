@@ -20,7 +20,7 @@ static bool add_letter(void *ctx, const struct tb_dead_letter *letter)
         tb_buf_addc(page->out, ',');
     tb_dead_letter_add_json(page->out, page->topic, letter);
     page->last_dead_at_ms = letter->dead_at_ms;
-    page->last = letter->place;
+    page->last = letter->position;
     return true;
 }
 
@@ -34,8 +34,8 @@ static enum tb_code list(const struct tb_api *api, const struct tb_query_context
     char cursor[TB_PAGE_CURSOR_SIZE];
 
     tb_buf_adds(page.out, "{\"deadLetters\":[");
-    TB_TRY(context->view->ops->letters(context->view, &question->filter, add_letter, &page, &more,
-                                       err));
+    TB_TRY(context->view->ops->list_dead_letters(context->view, &question->filter, add_letter,
+                                                 &page, &more, err));
     if (!more || page.count == 0)
         return tb_list_end(req, NULL, reply, err);
     tb_dead_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
@@ -60,8 +60,8 @@ void tb_query_dead_letter(struct tb_api *api, const struct tb_query_context *con
     struct tb_dead_letter letter;
     struct tb_error err = {0};
 
-    if (context->view->ops->letter(context->view, question->place, &req->arena, &letter, &err) !=
-        TB_OK) {
+    if (context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
+                                            &letter, &err) != TB_OK) {
         tb_refuse_error(reply, &err);
         return;
     }

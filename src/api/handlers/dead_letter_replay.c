@@ -49,7 +49,7 @@ static enum tb_code send_again(struct tb_api *api, const struct tb_dead_letter_q
     TB_TRY(tb_replay_record(letter, options->topic, question->value, /* followed= */ false, arena,
                             &record, err));
     code = options->letters.send(options->ctx, &record, err);
-    audit(api, question, "replayed", letter->place, letter->order_id, code);
+    audit(api, question, "replayed", letter->position, letter->order_id, code);
     return code;
 }
 
@@ -83,7 +83,8 @@ void tb_replay_dead_letter(struct tb_api *api, const struct tb_query_context *co
     struct tb_error err = {0};
     enum tb_code code;
 
-    code = context->view->ops->letter(context->view, question->place, &req->arena, &letter, &err);
+    code = context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
+                                               &letter, &err);
     if (code == TB_OK && letter.status == TB_DEAD_LETTER_REPLAYED)
         code =
             tb_error_set(&err, TB_CONFLICT, "the dead letter was replayed: it is needed no more");
@@ -107,7 +108,7 @@ static bool keep_place(void *ctx, const struct tb_dead_letter *letter)
 
     if (places->count == TB_DEAD_LETTERS_REPLAY_MAX)
         return false;
-    places->list[places->count++] = letter->place;
+    places->list[places->count++] = letter->position;
     return true;
 }
 
@@ -121,8 +122,8 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *
     for (size_t i = 0; i < places->count; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
         struct tb_dead_letter letter;
-        enum tb_code code =
-            context->view->ops->letter(context->view, places->list[i], &arena, &letter, err);
+        enum tb_code code = context->view->ops->get_dead_letter(context->view, places->list[i],
+                                                                &arena, &letter, err);
 
         if (code == TB_NOT_FOUND) /* expired meanwhile */
             continue;
@@ -156,7 +157,8 @@ void tb_replay_dead_letters(struct tb_api *api, const struct tb_query_context *c
         tb_refuse_for_now(reply, 503, 1, "Out of memory.");
         return;
     }
-    code = context->view->ops->letters(context->view, &filter, keep_place, places, &more, &err);
+    code = context->view->ops->list_dead_letters(context->view, &filter, keep_place, places, &more,
+                                                 &err);
     if (code == TB_OK)
         code = send_all(api, context, question, places, &sent, &left, &err);
     if (code == TB_OK)
@@ -176,16 +178,17 @@ void tb_drop_dead_letter(struct tb_api *api, const struct tb_query_context *cont
     struct tb_error err = {0};
     enum tb_code code;
 
-    code = context->view->ops->letter(context->view, question->place, &req->arena, &letter, &err);
+    code = context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
+                                               &letter, &err);
     if (code == TB_OK) {
-        code = options->letters.drop(options->ctx, question->place, &err);
-        audit(api, question, "dropped", question->place, letter.order_id, code);
+        code = options->letters.drop(options->ctx, question->position, &err);
+        audit(api, question, "dropped", question->position, letter.order_id, code);
     }
     if (code != TB_OK) {
         tb_refuse_error(reply, &err);
         return;
     }
-    tb_dead_letter_id_format(options->topic, question->place, id);
+    tb_dead_letter_id_format(options->topic, question->position, id);
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "id", tb_str_of(id));
     tb_json_member_str(out, "status", TB_STR("dropped"));

@@ -94,7 +94,7 @@ static bool take_place(const struct tb_api *api, struct tb_request *req,
 
     if (end != NULL)
         id.len = (size_t)(end - id.ptr);
-    if (tb_dead_letter_id_parse(id, &topic, &question->place) &&
+    if (tb_dead_letter_id_parse(id, &topic, &question->position) &&
         tb_str_eq(topic, tb_str_of(api->options.topic)))
         return true;
     tb_refuse(&req->reply, 404, "The view has no such dead letter.");

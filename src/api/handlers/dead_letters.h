@@ -16,8 +16,8 @@
 #define TB_DEAD_LETTERS_REPLAY_MAX 500
 
 struct tb_dead_letter_query {
-    struct tb_dead_letter_filter filter;  /* of a list */
-    struct tb_dead_letter_position place; /* of one letter */
+    struct tb_dead_letter_filter filter;     /* of a list */
+    struct tb_dead_letter_position position; /* of one letter */
     struct tb_str value;         /* to be sent instead of the letter's own; absent: none */
     char order_id[TB_UUID_SIZE]; /* whose letters are sent again */
     char who[TB_PEER_TEXT_SIZE]; /* asks that something be done */

@@ -86,8 +86,8 @@ static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *
     size_t left = letters_left(consumer);
 
     for (size_t i = 0; i < consumer->plan.dead_letter_count; i++) {
-        if (tb_plan_dead_letter_is_new(&consumer->plan.dead[i]) && left-- == 0)
-            return &consumer->plan.dead[i];
+        if (tb_plan_dead_letter_is_new(&consumer->plan.dead_letters[i]) && left-- == 0)
+            return &consumer->plan.dead_letters[i];
     }
     return NULL;
 }
@@ -110,8 +110,8 @@ static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *
     struct tb_view *view = consumer->options.view;
     int64_t until = INT64_MAX;
 
-    if (view->ops->until)
-        TB_TRY(view->ops->until(view, part->partition, &until, err));
+    if (view->ops->plan_limit)
+        TB_TRY(view->ops->plan_limit(view, part->partition, &until, err));
     while (part->count > 0 && part->records[part->count - 1].offset >= until)
         part->count--;
     consumer->held = part->count == 0;
@@ -147,10 +147,10 @@ static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *
     const struct tb_planned_order *refused;
     struct tb_str message;
 
-    if (view->refused >= consumer->plan.order_count ||
-        !consumer->plan.orders[view->refused]->changed)
+    if (view->refused_index >= consumer->plan.order_count ||
+        !consumer->plan.orders[view->refused_index]->changed)
         return tb_error_set(err, TB_INTERNAL, "the view refuses what nobody wrote");
-    refused = consumer->plan.orders[view->refused];
+    refused = consumer->plan.orders[view->refused_index];
     if (consumer->tried_offset != refused->last_offset)
         consumer->tries = 0;
     consumer->tried_offset = refused->last_offset;
@@ -198,9 +198,9 @@ static enum tb_code own(struct tb_consumer *consumer, struct tb_error *err)
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
 
-    if (!view->ops->own || consumer->owned[batch->partition] == batch->assignment)
+    if (!view->ops->acquire_fence || consumer->owned[batch->partition] == batch->assignment)
         return TB_OK;
-    TB_TRY(view->ops->own(view, batch->partition, err));
+    TB_TRY(view->ops->acquire_fence(view, batch->partition, err));
     code =
         reader->ops->confirm(reader, batch->partition, batch->records[consumer->done].offset, err);
     consumer->held = code == TB_BUSY;

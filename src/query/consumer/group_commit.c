@@ -30,7 +30,7 @@ static void note_letters(struct tb_consumer *consumer, const struct tb_plan *pla
     if (!consumer->letters)
         return;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
-        if (tb_plan_dead_letter_is_new(&plan->dead[i]))
+        if (tb_plan_dead_letter_is_new(&plan->dead_letters[i]))
             consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_PER_MINUTE] = now_ms;
     }
     tb_dlt_writer_reset(consumer->letters);

@@ -32,7 +32,7 @@ static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
     struct tb_record record;
     enum tb_code code;
 
-    if (reader->ops->holds && !reader->ops->holds(reader, letter->place.partition))
+    if (reader->ops->holds && !reader->ops->holds(reader, letter->position.partition))
         return true; /* whoever reads the partition sees to it */
     code = tb_replay_record(letter, options->topic, (struct tb_str){0}, /* followed= */ true,
                             &arena, &record, &err);
@@ -40,7 +40,7 @@ static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
         return true; /* only a person can send it */
     if (code != TB_OK || !options->resend(options->ctx, letter, &record))
         return false;
-    follow->sent[follow->sent_count++] = letter->place;
+    follow->sent[follow->sent_count++] = letter->position;
     return true;
 }
 
@@ -81,10 +81,12 @@ void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
     for (size_t i = 0; i < plan->dead_letter_count; i++)
-        see(follow, (struct tb_dead_letter_position){plan->partition, plan->dead[i].letter},
+        see(follow,
+            (struct tb_dead_letter_position){plan->partition, plan->dead_letters[i].first_offset},
             now_ms);
     for (size_t i = 0; i < plan->replayed_count; i++)
-        see(follow, (struct tb_dead_letter_position){plan->partition, plan->mended[i].letter},
+        see(follow,
+            (struct tb_dead_letter_position){plan->partition, plan->replayed[i].first_offset},
             now_ms);
     /* What waited for a mended one need not wait for the next look. */
     if (plan->replayed_count > 0 && follow->sent_count == 0)
@@ -92,8 +94,8 @@ void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb
     for (size_t i = 0; i < plan->unknown_type_count; i++) {
         struct tb_unknown_type told;
 
-        if (tb_unknown_types_count(&consumer->unknown, plan->unknown[i].type,
-                                   plan->unknown[i].count, now_ms, &told) &&
+        if (tb_unknown_types_count(&consumer->unknown, plan->unknown_types[i].type,
+                                   plan->unknown_types[i].count, now_ms, &told) &&
             consumer->options.unknown)
             consumer->options.unknown(consumer->options.ctx, told.type, told.count);
     }

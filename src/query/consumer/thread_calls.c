@@ -9,7 +9,7 @@
 
 struct task {
     struct tb_thread_call errand; /* first */
-    struct tb_dead_letter_position place;
+    struct tb_dead_letter_position position;
     enum tb_code (*call)(void *ctx, struct tb_error *err); /* NULL: the letter is dropped */
     void *ctx;
 };
@@ -53,7 +53,7 @@ enum tb_code tb_consumer_drop_dead_letter(struct tb_consumer *consumer,
                                           struct tb_dead_letter_position place, int64_t wait_ms,
                                           struct tb_error *err)
 {
-    return ask(consumer, &(struct task){.place = place}, wait_ms, err);
+    return ask(consumer, &(struct task){.position = place}, wait_ms, err);
 }
 
 enum tb_code tb_consumer_call(struct tb_consumer *consumer,
@@ -76,7 +76,7 @@ void tb_consumer_run_calls(struct tb_consumer *consumer)
         if (task->call)
             (void)task->call(task->ctx, &outcome); /* which tells it */
         else
-            (void)view->ops->drop_dead_letter(view, task->place,
+            (void)view->ops->drop_dead_letter(view, task->position,
                                               tb_clock_wall_ms(consumer->options.clock), &outcome);
         tb_thread_call_complete(&consumer->errands, errand, &outcome);
     }

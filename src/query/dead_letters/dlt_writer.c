@@ -130,7 +130,7 @@ static void take_plan(struct tb_dlt_writer *letters, const struct tb_plan *plan)
         tb_dlt_writer_reset(letters);
     letters->partition = plan->partition;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
-        int64_t offset = plan->dead[i].record->offset;
+        int64_t offset = plan->dead_letters[i].record->offset;
 
         if (letter_at(letters, offset))
             continue;
@@ -185,13 +185,13 @@ static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct t
 
     *ret_left = 0;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
-        struct letter *letter = letter_at(letters, plan->dead[i].record->offset);
+        struct letter *letter = letter_at(letters, plan->dead_letters[i].record->offset);
         enum tb_code code = TB_OK;
 
         *ret_left += letter->state != ACKNOWLEDGED;
         full = full || (letters->one_by_one && letters->outstanding > 0);
         if (letter->state == WAITING && !full)
-            code = append(letters, &plan->dead[i], letter, err);
+            code = append(letters, &plan->dead_letters[i], letter, err);
         full = full || code == TB_BUSY;
         if (code != TB_OK && code != TB_BUSY)
             return code;

@@ -43,7 +43,7 @@ enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *t
         return tb_error_set(err, TB_CONFLICT,
                             "the letter has no value to send again: it had none, or one too large "
                             "to be kept; give one");
-    tb_dead_letter_id_format(topic, letter->place, id);
+    tb_dead_letter_id_format(topic, letter->position, id);
     mended = tb_arena_copy(arena, tb_str_of(id));
     if (!headers || !mended.ptr)
         return no_memory(err);
@@ -52,7 +52,7 @@ enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *t
     if (followed)
         headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REDRIVEN), TB_STR("1")};
     *ret_record = (struct tb_record){
-        .partition = letter->place.partition,
+        .partition = letter->position.partition,
         .fixed_partition = true,
         .key = letter->key,
         .value = value.ptr ? value : letter->value,

@@ -27,7 +27,7 @@
  * Thread:  a tb_mongo is shared; a view and a reader have one owner each, take a client per call.
  * Memory:  opaque; freed by the ops' free, the tb_mongo last.
  * Errors:  TB_UNAVAILABLE, TB_UNKNOWN, TB_BUSY, TB_FULL as view.h; TB_INVALID: an order that the
- *          server will never take (view->refused), or a wrong URI.
+ *          server will never take (view->refused_index), or a wrong URI.
  * Units:   as view.h. */
 #pragma once
 #include "query/fleet/nodes.h"

@@ -25,7 +25,7 @@ bool tb_dead_letter_status_parse(struct tb_str text, enum tb_dead_letter_status 
 
 bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter)
 {
-    return letter->follows >= TB_REDRIVES_MAX && tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP));
+    return letter->redrives >= TB_REDRIVES_MAX && tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP));
 }
 
 void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position place,

@@ -40,14 +40,14 @@ struct tb_dead_letter_position {
     int64_t offset; /* of the record that died first */
 };
 struct tb_dead_letter {
-    struct tb_dead_letter_position place;
+    struct tb_dead_letter_position position;
     enum tb_dead_letter_status status;
     char order_id[TB_UUID_SIZE]; /* "" unknown */
     int64_t version;             /* of the order after the event; 0 unknown */
     struct tb_str type;          /* absent: none */
     struct tb_str reason, message;
     int64_t attempts; /* deaths */
-    int64_t follows;  /* of them, the last ones in a row that followed by themselves */
+    int64_t redrives; /* of them, the last ones in a row that followed by themselves */
     int64_t dead_at_ms, changed_at_ms;
     struct tb_str key, value; /* value absent: it had none, or one too large to be kept */
     const struct tb_header *headers;
@@ -84,5 +84,5 @@ struct tb_dead_letter_filter {
 struct tb_redrive_scan {
     bool begun; /* there is more behind it; else the look was at the last one */
     int64_t dead_at_ms;
-    struct tb_dead_letter_position place;
+    struct tb_dead_letter_position position;
 };

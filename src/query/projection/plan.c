@@ -19,8 +19,8 @@ struct passage {
     struct tb_plan_headers headers;
     struct tb_json *document;
     struct tb_event event;
-    int64_t letter; /* that it was sent again for; its own offset: none */
-    bool unknown;   /* of a type that this build does not know */
+    int64_t first_offset; /* that it was sent again for; its own offset: none */
+    bool unknown;         /* of a type that this build does not know */
 };
 
 const char *tb_event_result_name(enum tb_event_result result)
@@ -69,15 +69,17 @@ static enum tb_code die(struct planning *run, const struct passage *passage,
     struct tb_plan *plan = run->plan;
     struct tb_plan_dead_letter *letter;
 
-    if (!plan->dead)
-        plan->dead = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->dead);
-    if (!plan->dead)
+    if (!plan->dead_letters)
+        plan->dead_letters =
+            tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->dead_letters);
+    if (!plan->dead_letters)
         return out_of_memory(err);
 
-    letter = &plan->dead[plan->dead_letter_count];
+    letter = &plan->dead_letters[plan->dead_letter_count];
     letter->record = passage->record;
-    letter->letter = passage->letter;
-    letter->followed = passage->headers.followed.ptr && passage->letter != letter->record->offset;
+    letter->first_offset = passage->first_offset;
+    letter->redriven =
+        passage->headers.redriven.ptr && passage->first_offset != letter->record->offset;
     letter->version = told_version(passage);
     letter->type = tb_plan_printable_type(passage->headers.type);
     letter->reason = reason;
@@ -170,7 +172,7 @@ static void add_figures(struct tb_plan_sales_delta *change, const struct tb_orde
 static void keep_change(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
 {
     if (change->orders || change->returns || change->cancelled || change->total_minor)
-        plan->changes[plan->sales_delta_count++] = *change;
+        plan->sales_deltas[plan->sales_delta_count++] = *change;
 }
 
 static void apply(struct planning *run, struct passage *passage, struct tb_planned_order *planned)
@@ -358,12 +360,12 @@ static enum tb_code keep_mended(struct planning *run, const struct passage *pass
 {
     struct tb_plan *plan = run->plan;
 
-    if (!plan->mended)
-        plan->mended = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->mended);
-    if (!plan->mended)
+    if (!plan->replayed)
+        plan->replayed = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->replayed);
+    if (!plan->replayed)
         return out_of_memory(err);
-    plan->mended[plan->replayed_count++] =
-        (struct tb_plan_replayed){passage->letter, passage->record->offset};
+    plan->replayed[plan->replayed_count++] =
+        (struct tb_plan_replayed){passage->first_offset, passage->record->offset};
     return TB_OK;
 }
 
@@ -374,10 +376,11 @@ static enum tb_code plan_record(struct planning *run, const struct tb_record *re
     size_t dead_letter_count = run->plan->dead_letter_count;
 
     tb_plan_read_headers(record, &passage.headers);
-    passage.letter = tb_plan_first_offset(record, &passage.headers);
+    passage.first_offset = tb_plan_first_offset(record, &passage.headers);
     tb_plan_add_origin(run->plan, record, &passage.headers);
     TB_TRY(read_value(run, &passage, err));
-    if (passage.letter != record->offset && run->plan->dead_letter_count == dead_letter_count)
+    if (passage.first_offset != record->offset &&
+        run->plan->dead_letter_count == dead_letter_count)
         return keep_mended(run, &passage, err);
     return TB_OK;
 }

@@ -42,8 +42,8 @@ struct tb_planned_order {
 };
 struct tb_plan_dead_letter {
     const struct tb_record *record;
-    int64_t letter;              /* whose: the record's offset, or that of the first to die */
-    bool followed;               /* it was sent again by itself */
+    int64_t first_offset;        /* whose: the record's offset, or that of the first to die */
+    bool redriven;               /* it was sent again by itself */
     char order_id[TB_UUID_SIZE]; /* "" if the record does not tell */
     int64_t version;             /* of the order after it; 0 if the record does not tell */
     struct tb_str type;          /* absent: none */
@@ -56,12 +56,12 @@ struct tb_plan_dead_letter {
 /* Its record died for the first time. */
 static inline bool tb_plan_dead_letter_is_new(const struct tb_plan_dead_letter *dead)
 {
-    return dead->letter == dead->record->offset;
+    return dead->first_offset == dead->record->offset;
 }
 /* A letter whose record, sent again, was applied or not needed any more. */
 struct tb_plan_replayed {
-    int64_t letter; /* the offset of the first to die */
-    int64_t offset; /* of the record that was sent again */
+    int64_t first_offset; /* the offset of the first to die */
+    int64_t offset;       /* of the record that was sent again */
 };
 /* A type that this build does not know, and how many of its events came. */
 struct tb_plan_unknown_type {
@@ -90,14 +90,15 @@ struct tb_plan {
     int64_t next_offset;
     struct tb_planned_order **orders; /* every order the batch named; write those with changed */
     size_t order_count;
-    struct tb_plan_dead_letter *dead;
+    struct tb_plan_dead_letter *dead_letters;
     size_t dead_letter_count;
-    struct tb_plan_replayed *mended;
+    struct tb_plan_replayed *replayed;
     size_t replayed_count;
-    struct tb_plan_unknown_type unknown[TB_PLAN_UNKNOWN_TYPES_MAX + 1]; /* the last: all others */
+    struct tb_plan_unknown_type
+        unknown_types[TB_PLAN_UNKNOWN_TYPES_MAX + 1]; /* the last: all others */
     size_t unknown_type_count;
     struct tb_plan_sales_delta
-        *changes; /* offsets rising; records that change no figure are left out */
+        *sales_deltas; /* offsets rising; records that change no figure are left out */
     size_t sales_delta_count;
     struct tb_plan_origin *origins;
     size_t origin_count;
@@ -138,8 +139,8 @@ tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
 /* Deaths and mendings as they stand in the log: of two records that were sent again for one letter
  * the later one has the last word. */
 struct tb_plan_outcome {
-    const struct tb_plan_dead_letter *death; /* one of the two; the other is NULL */
-    const struct tb_plan_replayed *mended;
-    size_t deaths, mendings; /* that were told; zeroed at first */
+    const struct tb_plan_dead_letter *dead_letter; /* one of the two; the other is NULL */
+    const struct tb_plan_replayed *replayed;
+    size_t dead_letters_seen, replayed_seen; /* that were told; zeroed at first */
 };
 bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *fate);

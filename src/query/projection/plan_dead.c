@@ -6,7 +6,7 @@ int64_t tb_plan_first_offset(const struct tb_record *record, const struct tb_pla
     struct tb_dead_letter_position place;
     struct tb_str topic;
 
-    if (!headers->mended.ptr || !tb_dead_letter_id_parse(headers->mended, &topic, &place) ||
+    if (!headers->replay_of.ptr || !tb_dead_letter_id_parse(headers->replay_of, &topic, &place) ||
         place.partition != record->partition || place.offset >= record->offset)
         return record->offset;
     return place.offset;
@@ -28,30 +28,33 @@ bool tb_plan_count_unknown_type(struct tb_plan *plan, struct tb_str type)
 
     plan->results[TB_UNKNOWN_TYPE]++;
     while (i < plan->unknown_type_count && i < TB_PLAN_UNKNOWN_TYPES_MAX &&
-           !tb_str_eq(plan->unknown[i].type, shown))
+           !tb_str_eq(plan->unknown_types[i].type, shown))
         i++;
-    plan->unknown[i].count++;
+    plan->unknown_types[i].count++;
     if (i < plan->unknown_type_count)
         return true;
     plan->unknown_type_count = i + 1;
     if (i == TB_PLAN_UNKNOWN_TYPES_MAX || !shown.ptr)
         return true;
     /* It is told after the batch is gone. */
-    plan->unknown[i].type = tb_arena_copy(&plan->arena, shown);
-    return plan->unknown[i].type.ptr != NULL;
+    plan->unknown_types[i].type = tb_arena_copy(&plan->arena, shown);
+    return plan->unknown_types[i].type.ptr != NULL;
 }
 
 bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *fate)
 {
-    fate->death = fate->deaths < plan->dead_letter_count ? &plan->dead[fate->deaths] : NULL;
-    fate->mended = fate->mendings < plan->replayed_count ? &plan->mended[fate->mendings] : NULL;
-    if (fate->death && fate->mended) {
-        if (fate->death->record->offset < fate->mended->offset)
-            fate->mended = NULL;
+    fate->dead_letter = fate->dead_letters_seen < plan->dead_letter_count
+                            ? &plan->dead_letters[fate->dead_letters_seen]
+                            : NULL;
+    fate->replayed =
+        fate->replayed_seen < plan->replayed_count ? &plan->replayed[fate->replayed_seen] : NULL;
+    if (fate->dead_letter && fate->replayed) {
+        if (fate->dead_letter->record->offset < fate->replayed->offset)
+            fate->replayed = NULL;
         else
-            fate->death = NULL;
+            fate->dead_letter = NULL;
     }
-    fate->deaths += fate->death != NULL;
-    fate->mendings += fate->mended != NULL;
-    return fate->death || fate->mended;
+    fate->dead_letters_seen += fate->dead_letter != NULL;
+    fate->replayed_seen += fate->replayed != NULL;
+    return fate->dead_letter || fate->replayed;
 }

@@ -161,9 +161,9 @@ bool tb_plan_reserve(struct tb_plan *plan, size_t count)
 
     plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned_order *));
     plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
-    plan->changes = tb_arena_array(&plan->arena, count, sizeof *plan->changes);
+    plan->sales_deltas = tb_arena_array(&plan->arena, count, sizeof *plan->sales_deltas);
     plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
-    return plan->orders && plan->occurred_at_ms && plan->changes && plan->origins &&
+    return plan->orders && plan->occurred_at_ms && plan->sales_deltas && plan->origins &&
            reserve_index(plan, count) && reserve_documents(plan, count);
 }
 

@@ -22,7 +22,7 @@ void tb_plan_own_document(struct tb_plan *plan, struct tb_json *document);
 /* The headers that a view reads; absent ones are {NULL, 0}. type is ce_type, else eventType. */
 struct tb_plan_headers {
     struct tb_str type, legacy_type, id, source, subject, version, sequence, epoch;
-    struct tb_str mended, followed;
+    struct tb_str replay_of, redriven;
 };
 void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers);
 /* For completeness: a record that came is not missing, whether it is applied or not. */

@@ -18,9 +18,9 @@ void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers
         {{"ce_orderversion", 15}, offsetof(struct tb_plan_headers, version)},
         {{"eventType", 9}, offsetof(struct tb_plan_headers, legacy_type)},
         {{TB_HEADER_REPLAY_OF, sizeof TB_HEADER_REPLAY_OF - 1},
-         offsetof(struct tb_plan_headers, mended)},
+         offsetof(struct tb_plan_headers, replay_of)},
         {{TB_HEADER_REDRIVEN, sizeof TB_HEADER_REDRIVEN - 1},
-         offsetof(struct tb_plan_headers, followed)},
+         offsetof(struct tb_plan_headers, redriven)},
     };
 
     *ret_headers = (struct tb_plan_headers){0};

@@ -15,13 +15,13 @@
 
 struct tb_view {
     const struct tb_view_ops *ops;
-    size_t refused; /* after a commit that was TB_INVALID: which of plan->orders it was */
+    size_t refused_index; /* after a commit that was TB_INVALID: which of plan->orders it was */
 };
 struct tb_view_ops {
     /* Before a plan: records of the partition from this offset on are not to be planned now;
      * INT64_MAX: all may be. Asked again soon. NULL: all may always be. */
-    enum tb_code (*until)(struct tb_view *view, int32_t partition, int64_t *ret_until,
-                          struct tb_error *err);
+    enum tb_code (*plan_limit)(struct tb_view *view, int32_t partition, int64_t *ret_until,
+                               struct tb_error *err);
     /* Fetches in one go what load will be asked for next: a hint. The ids are different ones.
      * NULL: load is as fast without. */
     enum tb_code (*prefetch)(struct tb_view *view, const char (*order_ids)[TB_UUID_SIZE],
@@ -29,11 +29,11 @@ struct tb_view_ops {
     /* A partition's records come to this view's owner now. Once the log has confirmed that, after
      * this call, plans of others for it that were made before, and come late, are TB_BUSY: they
      * change nothing. Called again when it was not confirmed. NULL: there are no others. */
-    enum tb_code (*own)(struct tb_view *view, int32_t partition, struct tb_error *err);
+    enum tb_code (*acquire_fence)(struct tb_view *view, int32_t partition, struct tb_error *err);
     /* The order as the view has it; version 0 when it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned_order *ret_order, struct tb_error *err);
-    /* Writes the plan and its next offset. TB_INVALID: the order view->refused can never be
+    /* Writes the plan and its next offset. TB_INVALID: the order view->refused_index can never be
      * written, the rest may be: plan again without it. TB_CONFLICT: the view is another one than
      * the plan was made for, nothing is done: plan again. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
@@ -125,14 +125,14 @@ struct tb_view_reader_ops {
                            struct tb_error *err);
     /* each is called per letter, texts borrowed for the call; false: it is not taken, and none
      * behind it. *ret_more: there are further ones. */
-    enum tb_code (*letters)(struct tb_view_reader *reader,
-                            const struct tb_dead_letter_filter *filter,
-                            bool (*each)(void *ctx, const struct tb_dead_letter *letter),
-                            void *ctx, bool *ret_more, struct tb_error *err);
+    enum tb_code (*list_dead_letters)(struct tb_view_reader *reader,
+                                      const struct tb_dead_letter_filter *filter,
+                                      bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                                      void *ctx, bool *ret_more, struct tb_error *err);
     /* Texts in the arena. TB_NOT_FOUND. */
-    enum tb_code (*letter)(struct tb_view_reader *reader, struct tb_dead_letter_position place,
-                           struct tb_arena *arena, struct tb_dead_letter *ret_letter,
-                           struct tb_error *err);
+    enum tb_code (*get_dead_letter)(struct tb_view_reader *reader,
+                                    struct tb_dead_letter_position place, struct tb_arena *arena,
+                                    struct tb_dead_letter *ret_letter, struct tb_error *err);
     enum tb_code (*count_dead_letters)(struct tb_view_reader *reader, int64_t *ret_open,
                                        struct tb_error *err);
     void (*free)(struct tb_view_reader *reader);

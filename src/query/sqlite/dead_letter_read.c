@@ -108,13 +108,13 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
 {
     struct tb_str order_id = tb_stmt_text(stmt, ORDER_ID);
     struct tb_dead_letter letter = {
-        .place = {(int32_t)tb_stmt_int64(stmt, PARTITION), tb_stmt_int64(stmt, OFFSET)},
+        .position = {(int32_t)tb_stmt_int64(stmt, PARTITION), tb_stmt_int64(stmt, OFFSET)},
         .version = tb_stmt_int64(stmt, VERSION),
         .type = tb_stmt_text(stmt, TYPE),
         .reason = tb_stmt_text(stmt, REASON),
         .message = tb_stmt_text(stmt, MESSAGE),
         .attempts = tb_stmt_int64(stmt, ATTEMPTS),
-        .follows = tb_stmt_int64(stmt, FOLLOWS),
+        .redrives = tb_stmt_int64(stmt, FOLLOWS),
         .dead_at_ms = tb_stmt_int64(stmt, DEAD_AT),
         .changed_at_ms = tb_stmt_int64(stmt, CHANGED_AT),
         .key = tb_stmt_text(stmt, KEY),
@@ -267,21 +267,21 @@ static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *s
     int looked = 0;
 
     tb_stmt_bind_int64(stmt, ":after_at", scan->begun ? scan->dead_at_ms : INT64_MIN);
-    tb_stmt_bind_int64(stmt, ":after_partition", scan->place.partition);
-    tb_stmt_bind_int64(stmt, ":after_offset", scan->place.offset);
+    tb_stmt_bind_int64(stmt, ":after_partition", scan->position.partition);
+    tb_stmt_bind_int64(stmt, ":after_offset", scan->position.offset);
     tb_stmt_bind_int64(stmt, ":limit", TB_REDRIVE_SCAN_MAX);
     while (ready->count < ready->max) {
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
         scan->dead_at_ms = tb_stmt_int64(stmt, 0);
-        scan->place = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
-                                                       tb_stmt_int64(stmt, 2)};
+        scan->position = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
+                                                          tb_stmt_int64(stmt, 2)};
         looked++;
         /* Where the view has no order, its version reads as 0. */
         if (tb_stmt_int64(stmt, 3) <= tb_stmt_int64(stmt, 5) + 1 &&
             tb_stmt_int64(stmt, 4) < TB_REDRIVES_MAX)
-            ready->places[ready->count++] = scan->place;
+            ready->places[ready->count++] = scan->position;
     }
     scan->begun = row || looked == TB_REDRIVE_SCAN_MAX;
     return TB_OK;

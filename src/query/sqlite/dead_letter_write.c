@@ -69,10 +69,10 @@ static enum tb_code insert_dead(struct tb_view_sqlite *view, const struct tb_pla
     headers = view->scratch.len ? tb_buf_str(&view->scratch) : TB_STR("");
 
     tb_stmt_bind_int64(stmt, ":partition", plan->partition);
-    tb_stmt_bind_int64(stmt, ":letter", letter->letter);
+    tb_stmt_bind_int64(stmt, ":letter", letter->first_offset);
     tb_stmt_bind_int64(stmt, ":offset", record->offset);
     tb_stmt_bind_int64(stmt, ":version", letter->version);
-    tb_stmt_bind_int64(stmt, ":followed", letter->followed);
+    tb_stmt_bind_int64(stmt, ":followed", letter->redriven);
     if (letter->order_id[0] != '\0')
         tb_stmt_bind_text(stmt, ":order_id", tb_str_of(letter->order_id));
     tb_stmt_bind_text(stmt, ":type", letter->type);
@@ -93,7 +93,7 @@ static enum tb_code mend_dead(struct tb_view_sqlite *view, const struct tb_plan 
     struct tb_stmt *stmt = &view->mend_dead;
 
     tb_stmt_bind_int64(stmt, ":partition", plan->partition);
-    tb_stmt_bind_int64(stmt, ":letter", mended->letter);
+    tb_stmt_bind_int64(stmt, ":letter", mended->first_offset);
     tb_stmt_bind_int64(stmt, ":offset", mended->offset);
     tb_stmt_bind_int64(stmt, ":at", plan->planned_at_ms);
     return tb_stmt_run(stmt, err);
@@ -105,10 +105,10 @@ enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
     struct tb_plan_outcome next = {0};
 
     while (tb_plan_next_outcome(plan, &next)) {
-        if (next.death)
-            TB_TRY(insert_dead(view, plan, next.death, err));
+        if (next.dead_letter)
+            TB_TRY(insert_dead(view, plan, next.dead_letter, err));
         else
-            TB_TRY(mend_dead(view, plan, next.mended, err));
+            TB_TRY(mend_dead(view, plan, next.replayed, err));
     }
     return TB_OK;
 }

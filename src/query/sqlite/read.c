@@ -186,8 +186,8 @@ static const struct tb_view_reader_ops ops = {
     .scan = reader_scan,
     .stats = tb_view_sqlite_stats,
     .offset = reader_offset,
-    .letters = tb_view_sqlite_list_dead_letters,
-    .letter = tb_view_sqlite_get_dead_letter,
+    .list_dead_letters = tb_view_sqlite_list_dead_letters,
+    .get_dead_letter = tb_view_sqlite_get_dead_letter,
     .count_dead_letters = reader_dead_count,
     .free = reader_free,
 };

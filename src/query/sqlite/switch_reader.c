@@ -79,7 +79,7 @@ static enum tb_code moving_letters(struct tb_view_reader *base,
 {
     struct tb_view_reader *reader = current(base);
 
-    return reader->ops->letters(reader, filter, each, ctx, ret_more, err);
+    return reader->ops->list_dead_letters(reader, filter, each, ctx, ret_more, err);
 }
 
 static enum tb_code moving_letter(struct tb_view_reader *base,
@@ -88,7 +88,7 @@ static enum tb_code moving_letter(struct tb_view_reader *base,
 {
     struct tb_view_reader *reader = current(base);
 
-    return reader->ops->letter(reader, place, arena, ret_letter, err);
+    return reader->ops->get_dead_letter(reader, place, arena, ret_letter, err);
 }
 
 static enum tb_code moving_dead_letter_count(struct tb_view_reader *base, int64_t *ret_open,
@@ -115,8 +115,8 @@ static const struct tb_view_reader_ops ops = {
     .scan = moving_scan,
     .stats = moving_stats,
     .offset = moving_offset,
-    .letters = moving_letters,
-    .letter = moving_letter,
+    .list_dead_letters = moving_letters,
+    .get_dead_letter = moving_letter,
     .count_dead_letters = moving_dead_letter_count,
     .free = moving_free,
 };

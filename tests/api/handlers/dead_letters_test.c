@@ -408,12 +408,12 @@ START_TEST(giving_up_is_told)
     struct tb_dead_letter letter = {.reason = TB_STR(TB_REASON_GAP),
                                     .message =
                                         TB_STR("version 3 came while the order stands at 1"),
-                                    .follows = TB_REDRIVES_MAX};
+                                    .redrives = TB_REDRIVES_MAX};
 
     tb_dead_letter_add_json(&out, "t", &letter);
     ck_assert_ptr_nonnull(strstr(out.data, "stands at 1; it followed 5 times in a row in vain and "
                                            "does so no more: replay it\""));
-    letter.follows--;
+    letter.redrives--;
     tb_buf_clear(&out);
     tb_dead_letter_add_json(&out, "t", &letter);
     ck_assert_ptr_nonnull(strstr(out.data, "stands at 1\""));

@@ -288,7 +288,7 @@ START_TEST(a_held_view_stands_where_it_is_held)
     f.log.batch_max = 20;
     moving.mem = f.mem.view.ops;
     moving.ops = *f.mem.view.ops;
-    moving.ops.until = moving_until;
+    moving.ops.plan_limit = moving_until;
     moving.ops.commit = moving_commit;
     f.mem.view.ops = &moving.ops;
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
@@ -361,7 +361,7 @@ static void start_owning(void)
     memset(&owning, 0, sizeof owning);
     owning.mem = f.mem.view.ops;
     owning.ops = *f.mem.view.ops;
-    owning.ops.own = owning_own;
+    owning.ops.acquire_fence = owning_own;
     owning.ops.commit = owning_commit;
     f.mem.view.ops = &owning.ops;
 }

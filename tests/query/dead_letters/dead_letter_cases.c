@@ -100,9 +100,9 @@ static struct tb_dead_letter letter_at(struct letters_bed *bed, int32_t partitio
     struct tb_error err = {0};
     struct tb_dead_letter letter;
 
-    ck_ok(bed->reader->ops->letter(bed->reader, place, &bed->arena, &letter, &err));
-    ck_assert_int_eq(letter.place.partition, partition);
-    ck_assert_int_eq(letter.place.offset, offset);
+    ck_ok(bed->reader->ops->get_dead_letter(bed->reader, place, &bed->arena, &letter, &err));
+    ck_assert_int_eq(letter.position.partition, partition);
+    ck_assert_int_eq(letter.position.offset, offset);
     return letter;
 }
 
@@ -124,7 +124,7 @@ static void check_standing(struct letters_bed *bed, int64_t offset,
     ck_assert_str_eq(tb_dead_letter_status_name(letter.status),
                      tb_dead_letter_status_name(status));
     ck_assert_int_eq(letter.attempts, attempts);
-    ck_assert_int_eq(letter.follows, follows);
+    ck_assert_int_eq(letter.redrives, follows);
     ck_assert_int_eq(letter.changed_at_ms, changed_at_ms);
 }
 
@@ -236,10 +236,10 @@ static void a_letter_that_is_gone_comes_back(struct letters_bed *bed)
     record = change(bed, id, 2, letter, false); /* applied, and nobody knows the letter any more */
     feed(bed, put(bed, &record), 1, START + 30);
     ck_assert_int_eq(open_count(bed), 0);
-    ck_assert_int_eq(bed->reader->ops->letter(bed->reader,
-                                              (struct tb_dead_letter_position){0, letter},
-                                              &bed->arena, &(struct tb_dead_letter){0}, &err),
-                     TB_NOT_FOUND);
+    ck_assert_int_eq(
+        bed->reader->ops->get_dead_letter(bed->reader, (struct tb_dead_letter_position){0, letter},
+                                          &bed->arena, &(struct tb_dead_letter){0}, &err),
+        TB_NOT_FOUND);
 }
 
 static enum tb_code drop(struct letters_bed *bed, int32_t partition, int64_t offset, int64_t at_ms)
@@ -304,7 +304,8 @@ static void letters_level_off(struct letters_bed *bed)
         feed(bed, records, DEATHS_A_DAY, now_ms);
         ck_assert_int_eq(drop(bed, 0, first + 1, now_ms), TB_OK);
         expire_all(bed, now_ms - KEEP_DAYS * DAY_MS);
-        ck_ok(bed->reader->ops->letters(bed->reader, &filter, note_age, &ages, &more, &err));
+        ck_ok(bed->reader->ops->list_dead_letters(bed->reader, &filter, note_age, &ages, &more,
+                                                  &err));
         ck_assert(!more);
         ck_assert_int_eq(ages.oldest_ms, START + (day - kept) * DAY_MS);
         ck_assert_uint_le(ages.count, DEATHS_A_DAY * (KEEP_DAYS + 1));
@@ -388,9 +389,9 @@ static int by_time(const void *a, const void *b)
 
     if (x->dead_at_ms != y->dead_at_ms)
         return x->dead_at_ms < y->dead_at_ms ? -1 : 1;
-    if (x->place.partition != y->place.partition)
-        return x->place.partition < y->place.partition ? -1 : 1;
-    return x->place.offset < y->place.offset ? -1 : x->place.offset > y->place.offset;
+    if (x->position.partition != y->position.partition)
+        return x->position.partition < y->position.partition ? -1 : 1;
+    return x->position.offset < y->position.offset ? -1 : x->position.offset > y->position.offset;
 }
 
 static int by_place(const void *a, const void *b)
@@ -425,7 +426,7 @@ static void fill(struct letters_bed *bed, struct model *model)
         };
 
         *letter = (struct tb_dead_letter){
-            .place = {record.partition, bed->next[record.partition]},
+            .position = {record.partition, bed->next[record.partition]},
             .dead_at_ms = START + (int64_t)fake_random_below(&bed->random, 12),
             .type = tb_str_of(type),
             .reason = broken || !type ? TB_STR("tillbox.decode") : TB_STR("tillbox.invalid"),
@@ -434,7 +435,7 @@ static void fill(struct letters_bed *bed, struct model *model)
             memcpy(letter->order_id, headers[1].value.ptr, TB_UUID_LEN);
         feed(bed, put(bed, &record), 1, letter->dead_at_ms);
         if (fake_random_below(&bed->random, 3) == 0) {
-            ck_assert_int_eq(drop(bed, letter->place.partition, letter->place.offset, START),
+            ck_assert_int_eq(drop(bed, letter->position.partition, letter->position.offset, START),
                              TB_OK);
             letter->status = TB_DEAD_LETTER_DROPPED;
         }
@@ -498,7 +499,7 @@ static void check_pages(struct letters_bed *bed, struct model *model,
         struct page page = {.room = 1 + fake_random_below(&bed->random, LETTERS)};
         struct tb_error err = {0};
 
-        ck_ok(bed->reader->ops->letters(bed->reader, filter, take, &page, &more, &err));
+        ck_ok(bed->reader->ops->list_dead_letters(bed->reader, filter, take, &page, &more, &err));
         ck_assert_uint_le(page.count, (size_t)filter->limit);
         ck_assert(!more || page.count == page.room || page.count == (size_t)filter->limit);
         for (size_t i = 0; i < page.count; i++, at++) {
@@ -510,7 +511,7 @@ static void check_pages(struct letters_bed *bed, struct model *model,
             ck_assert_int_eq(model->letters[at].status, page.letters[i].status);
             filter->has_after = true;
             filter->after_dead_at_ms = page.letters[i].dead_at_ms;
-            filter->after = page.letters[i].place;
+            filter->after = page.letters[i].position;
         }
     }
     while (at < LETTERS && !matches(filter, &model->letters[at]))
@@ -547,7 +548,7 @@ static bool find(void *ctx, const struct tb_dead_letter *letter)
         return false;
     ck_assert(tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP)));
     ck_assert_ptr_nonnull(letter->value.ptr);
-    found->places[found->count++] = letter->place;
+    found->places[found->count++] = letter->position;
     return true;
 }
 
@@ -613,7 +614,7 @@ static void who_gave_up_does_not_follow(struct letters_bed *bed)
     first = put(bed, &record)->offset;
     feed(bed, &record, 1, START);
     for (int i = 0; i < TB_REDRIVES_MAX; i++) {
-        ck_assert(!tb_dead_letter_redrives_exhausted(&(struct tb_dead_letter){.follows = i}));
+        ck_assert(!tb_dead_letter_redrives_exhausted(&(struct tb_dead_letter){.redrives = i}));
         record = change(bed, id, 3, first, true);
         feed(bed, put(bed, &record), 1, START);
     }

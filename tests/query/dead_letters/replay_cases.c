@@ -146,7 +146,7 @@ static void list(struct letters *letters)
     bool more = false;
 
     letters->count = 0;
-    ck_ok(b.reader->ops->letters(b.reader, &filter, keep, letters, &more, &err));
+    ck_ok(b.reader->ops->list_dead_letters(b.reader, &filter, keep, letters, &more, &err));
     ck_assert(!more);
 }
 
@@ -159,7 +159,7 @@ static void replay(struct tb_dead_letter_position place, bool mend)
     struct tb_error err = {0};
 
     ck_assert_uint_lt((size_t)place.offset, b.originals[place.partition]);
-    ck_ok(b.reader->ops->letter(b.reader, place, &b.arena, &letter, &err));
+    ck_ok(b.reader->ops->get_dead_letter(b.reader, place, &b.arena, &letter, &err));
     ck_ok(tb_replay_record(&letter, TOPIC, mend ? sound : (struct tb_str){0}, false, &b.arena,
                            &record, &err));
     append(&record);
@@ -176,11 +176,11 @@ static void meddle(struct letters *letters)
     letter = &letters->list[fake_random_below(&b.random, letters->count)];
     if (happens(20)) {
         enum tb_code code =
-            b.view->ops->drop_dead_letter(b.view, letter->place, b.clock.wall_ms, &err);
+            b.view->ops->drop_dead_letter(b.view, letter->position, b.clock.wall_ms, &err);
 
         ck_assert_int_eq(code, letter->status == TB_DEAD_LETTER_REPLAYED ? TB_CONFLICT : TB_OK);
     } else {
-        replay(letter->place, happens(40));
+        replay(letter->position, happens(40));
     }
 }
 
@@ -230,8 +230,8 @@ static void mend_all(struct letters *letters)
 
         letters->list[at] = letters->list[left - 1];
         if (letter.status == TB_DEAD_LETTER_DROPPED ||
-            b.sound[letter.place.partition][letter.place.offset].ptr)
-            replay(letter.place, true);
+            b.sound[letter.position.partition][letter.position.offset].ptr)
+            replay(letter.position, true);
         if (happens(20))
             step();
     }
@@ -268,10 +268,11 @@ static void check_letters(struct letters *letters)
     for (size_t i = 0; i < letters->count; i++) {
         const struct tb_dead_letter *letter = &letters->list[i];
 
-        ck_assert_uint_lt((size_t)letter->place.offset, b.originals[letter->place.partition]);
+        ck_assert_uint_lt((size_t)letter->position.offset,
+                          b.originals[letter->position.partition]);
         ck_assert_msg(letter->status == TB_DEAD_LETTER_REPLAYED, "%s at %d/%d: %.*s",
-                      tb_dead_letter_status_name(letter->status), (int)letter->place.partition,
-                      (int)letter->place.offset, (int)letter->reason.len, letter->reason.ptr);
+                      tb_dead_letter_status_name(letter->status), (int)letter->position.partition,
+                      (int)letter->position.offset, (int)letter->reason.len, letter->reason.ptr);
     }
 }
 

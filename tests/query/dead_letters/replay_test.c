@@ -49,7 +49,7 @@ START_TEST(a_record_is_sent_as_it_was)
                                         {TB_STR("tillbox-followed"), TB_STR("1")},
                                         {TB_STR("kafka_dlt-original-topic"), TB_STR("x")},
                                         {TB_STR("none"), {0}}};
-    struct tb_dead_letter letter = {.place = {3, 17},
+    struct tb_dead_letter letter = {.position = {3, 17},
                                     .key = TB_STR("k"),
                                     .value = TB_STR("v"),
                                     .headers = headers,
@@ -276,8 +276,8 @@ START_TEST(a_dropped_letter_holds_its_order_back)
     ck_assert_uint_eq(r.sent, 0);
     ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
     ck_assert_int_eq(open, 1);
-    ck_ok(f.reader->ops->letter(f.reader, (struct tb_dead_letter_position){p, 0}, &r.arena,
-                                &letter, &err));
+    ck_ok(f.reader->ops->get_dead_letter(f.reader, (struct tb_dead_letter_position){p, 0},
+                                         &r.arena, &letter, &err));
     ck_ok(tb_replay_record(&letter, "order-events", mended.value, false, &r.arena, &record, &err));
     fake_log_add(&r.log, &record);
     steps(5);

@@ -121,7 +121,7 @@ START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
     f.db.mongo->document_max = 1000;
     for (int attempt = 0; attempt < 3; attempt++) {
         ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
-        ck_assert_str_eq(f.plan.orders[f.view->refused]->order.order_id, events[7].order_id);
+        ck_assert_str_eq(f.plan.orders[f.view->refused_index]->order.order_id, events[7].order_id);
         ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 19);
         ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"parts.undone\":7}"), 1);
     }
@@ -154,8 +154,8 @@ START_TEST(who_is_late_does_not_touch_a_day)
 
     place(HISTORY_START_MS, 0, &event, &record);
     ck_ok(tb_view_mongo_open(f.db.mongo, &late, &err));
-    ck_ok(late->ops->own(late, 0, &err));
-    ck_ok(f.view->ops->own(f.view, 0, &err));
+    ck_ok(late->ops->acquire_fence(late, 0, &err));
+    ck_ok(f.view->ops->acquire_fence(f.view, 0, &err));
     mongo_plan(f.view, &f.plan, 0, &record, 1, true);
     f.db.mongo->document_max = 100;
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
@@ -165,7 +165,7 @@ START_TEST(who_is_late_does_not_touch_a_day)
     mongo_commit(f.view, &f.plan);
     ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 0);
-    ck_ok(late->ops->own(late, 0, &err)); /* it has come back */
+    ck_ok(late->ops->acquire_fence(late, 0, &err)); /* it has come back */
     ck_ok(late->ops->commit(late, &f.plan, &err));
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_BUSY);
     late->ops->free(late);
@@ -192,7 +192,7 @@ START_TEST(an_order_that_no_sum_can_hold_is_refused)
     mongo_db_command(&f.db, insert);
     mongo_plan(f.view, &f.plan, 0, &record, 1, true);
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_INVALID);
-    ck_assert_int_eq((int64_t)f.view->refused, 0);
+    ck_assert_int_eq((int64_t)f.view->refused_index, 0);
     ck_assert_int_eq(mongo_db_count(&f.db, "orders", "{}"), 0);
 }
 END_TEST

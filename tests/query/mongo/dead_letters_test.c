@@ -54,16 +54,16 @@ static void plan_fate(struct tb_plan *plan, struct tb_plan_dead_letter *death, i
     *plan = (struct tb_plan){.next_offset = offset + 1, .planned_at_ms = HISTORY_START_MS};
     if (mended) {
         needed_no_more = (struct tb_plan_replayed){letter, offset};
-        plan->mended = &needed_no_more;
+        plan->replayed = &needed_no_more;
         plan->replayed_count = 1;
         return;
     }
     record = (struct tb_record){.offset = offset, .value = TB_STR("{}")};
     *death = (struct tb_plan_dead_letter){.record = &record,
-                                          .letter = letter,
+                                          .first_offset = letter,
                                           .reason = TB_REASON_GAP,
                                           .message = TB_STR("too early")};
-    plan->dead = death;
+    plan->dead_letters = death;
     plan->dead_letter_count = 1;
 }
 

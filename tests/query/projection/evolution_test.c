@@ -237,7 +237,7 @@ START_TEST(values_that_are_not_known_are_refused)
 
         read_log(&record, 1);
         ck_assert_uint_eq(plan.dead_letter_count, 1);
-        ck_assert_str_eq(plan.dead[0].reason, "tillbox.invalid");
+        ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.invalid");
     }
 }
 END_TEST
@@ -257,7 +257,7 @@ START_TEST(a_new_type_that_undoes_an_end_comes_to_readers_first)
     ck_assert_int_eq(planned(ID)->order.version, 3);
     ck_assert_uint_eq(plan.results[TB_UNKNOWN_TYPE], 1);
     ck_assert_uint_eq(plan.dead_letter_count, 1);
-    ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
+    ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.apply");
 }
 END_TEST
 

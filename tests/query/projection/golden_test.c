@@ -196,7 +196,7 @@ START_TEST(a_dead_letter_is_what_others_read)
     };
     const struct tb_plan_dead_letter letter = {
         .record = &record,
-        .letter = record.offset,
+        .first_offset = record.offset,
         .reason = tb_json_string(tb_json_get(golden, "reason")).ptr,
         .message = tb_json_string(tb_json_get(golden, "message")),
     };

@@ -244,10 +244,10 @@ START_TEST(every_record_has_its_outcome)
     ck_assert_msg(plan.dead_letter_count == (outcome->reason ? 1u : 0u), "%s: dead",
                   outcome->name);
     if (outcome->reason) {
-        ck_assert_msg(strcmp(plan.dead[0].reason, outcome->reason) == 0, "%s: %s", outcome->name,
-                      plan.dead[0].reason);
-        ck_assert_ptr_eq(plan.dead[0].record, &record);
-        ck_assert_uint_gt(plan.dead[0].message.len, 0);
+        ck_assert_msg(strcmp(plan.dead_letters[0].reason, outcome->reason) == 0, "%s: %s",
+                      outcome->name, plan.dead_letters[0].reason);
+        ck_assert_ptr_eq(plan.dead_letters[0].record, &record);
+        ck_assert_uint_gt(plan.dead_letters[0].message.len, 0);
     }
     commit_plan();
     row = mem_view_row(&mem, ID);
@@ -276,8 +276,8 @@ START_TEST(letters_name_their_order)
         record.header_count = add_header(headers, n, "ce_subject", cases[i].subject);
         plan_records(&record, 1);
         ck_assert_uint_eq(plan.dead_letter_count, 1);
-        ck_assert_str_eq(plan.dead[0].order_id, cases[i].expected);
-        ck_assert(tb_str_eq(plan.dead[0].type, TB_STR(V2)));
+        ck_assert_str_eq(plan.dead_letters[0].order_id, cases[i].expected);
+        ck_assert(tb_str_eq(plan.dead_letters[0].type, TB_STR(V2)));
     }
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(a_finished_order_takes_no_change)
         plan_records(&record, 1);
         commit_plan();
     }
-    ck_assert_str_eq(plan.dead[0].reason, "tillbox.apply");
+    ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.apply");
     ck_assert_int_eq(mem_view_row(&mem, ID)->version, 2);
     ck_assert_ptr_nonnull(strstr(mem_view_row(&mem, ID)->doc, "\"SHIPPED\""));
 }
@@ -361,7 +361,7 @@ START_TEST(dead_records_leave_gaps)
     ck_assert_uint_eq(plan.results[TB_DEAD_LETTERED], 2);
     ck_assert_uint_eq(plan.results[TB_GAP], 1);
     ck_assert_int_eq(plan.orders[0]->order.version, 2);
-    ck_assert_str_eq(plan.dead[2].order_id, ID);
+    ck_assert_str_eq(plan.dead_letters[2].order_id, ID);
 }
 END_TEST
 
@@ -390,8 +390,8 @@ START_TEST(a_repetition_is_refused_as_its_event_was)
     ck_assert_uint_eq(plan.sales_delta_count, 0);
     ck_assert_uint_eq(plan.dead_letter_count, 4);
     for (int i = 0; i < 4; i++) {
-        ck_assert_str_eq(plan.dead[i].reason, i % 2 ? "tillbox.gap" : "tillbox.apply");
-        ck_assert(i % 2 || tb_str_eq(plan.dead[i].message, TB_STR("never")));
+        ck_assert_str_eq(plan.dead_letters[i].reason, i % 2 ? "tillbox.gap" : "tillbox.apply");
+        ck_assert(i % 2 || tb_str_eq(plan.dead_letters[i].message, TB_STR("never")));
     }
     ck_assert(!plan.orders[0]->changed);
 }
@@ -409,7 +409,7 @@ START_TEST(oversized_values_are_not_read)
     record.value = (struct tb_str){big, TB_EVENT_VALUE_MAX + 1};
     record.offset = 1;
     plan_records(&record, 1);
-    ck_assert_str_eq(plan.dead[0].reason, "tillbox.decode");
+    ck_assert_str_eq(plan.dead_letters[0].reason, "tillbox.decode");
     record.value.len = TB_EVENT_VALUE_MAX;
     plan_records(&record, 1);
     ck_assert_uint_eq(plan.results[TB_APPLIED], 1);
@@ -512,14 +512,14 @@ START_TEST(a_record_sent_again_is_of_its_letter)
         plan_records(&record, 1);
         ck_assert_uint_eq(plan.dead_letter_count, cases[i].dies);
         if (cases[i].dies) {
-            ck_assert_int_eq(plan.dead[0].letter, cases[i].letter);
-            ck_assert_int_eq(plan.dead[0].version, cases[i].version);
-            ck_assert(plan.dead[0].followed == (cases[i].letter != 100));
+            ck_assert_int_eq(plan.dead_letters[0].first_offset, cases[i].letter);
+            ck_assert_int_eq(plan.dead_letters[0].version, cases[i].version);
+            ck_assert(plan.dead_letters[0].redriven == (cases[i].letter != 100));
         }
         ck_assert_uint_eq(plan.replayed_count, !cases[i].dies && cases[i].letter != 100);
         if (plan.replayed_count > 0) {
-            ck_assert_int_eq(plan.mended[0].letter, cases[i].letter);
-            ck_assert_int_eq(plan.mended[0].offset, 100);
+            ck_assert_int_eq(plan.replayed[0].first_offset, cases[i].letter);
+            ck_assert_int_eq(plan.replayed[0].offset, 100);
         }
     }
 }
@@ -538,7 +538,7 @@ START_TEST(letters_tell_their_version)
     for (size_t i = 0; i < 3; i++) {
         records[i].headers = headers;
         plan_records(&records[i], 1);
-        ck_assert_int_eq(plan.dead[0].version, versions[i]);
+        ck_assert_int_eq(plan.dead_letters[0].version, versions[i]);
     }
 }
 END_TEST
@@ -567,10 +567,10 @@ START_TEST(unknown_types_are_counted)
     ck_assert_uint_eq(plan.unknown_type_count, TB_PLAN_UNKNOWN_TYPES_MAX + 1);
     for (size_t i = 0; i < plan.unknown_type_count; i++) {
         if (i < TB_PLAN_UNKNOWN_TYPES_MAX)
-            ck_assert(tb_str_eq(plan.unknown[i].type, tb_str_of(types[i])));
+            ck_assert(tb_str_eq(plan.unknown_types[i].type, tb_str_of(types[i])));
         else
-            ck_assert_ptr_null(plan.unknown[i].type.ptr);
-        count += plan.unknown[i].count;
+            ck_assert_ptr_null(plan.unknown_types[i].type.ptr);
+        count += plan.unknown_types[i].count;
     }
     ck_assert_uint_eq(count, plan.results[TB_UNKNOWN_TYPE]);
     ck_assert_uint_eq(count, sizeof records / sizeof *records);

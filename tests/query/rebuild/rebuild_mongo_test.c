@@ -128,12 +128,12 @@ START_TEST(a_plan_is_for_one_view)
     add_all();
     centrals_read_on(&c);
     ck_ok(tb_view_mongo_open(c.db.mongo, &view, &err));
-    ck_ok(view->ops->until(view, 0, &until, &err));
+    ck_ok(view->ops->plan_limit(view, 0, &until, &err));
     ck_assert_int_eq(until, INT64_MAX);
     mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
     ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
     ck_assert_int_eq(view->ops->commit(view, &plan, &err), TB_CONFLICT);
-    ck_ok(view->ops->until(view, 0, &until, &err));
+    ck_ok(view->ops->plan_limit(view, 0, &until, &err));
     mongo_plan(view, &plan, 0, c.log.records[0], c.log.counts[0], true);
     mongo_commit(view, &plan);
     tb_plan_release(&plan);

@@ -268,7 +268,7 @@ START_TEST(letters_keep_what_was_done_about_them)
     add_all();
     fake_clock_advance(&w.clock, 5000);
     world_read_on(&w);
-    while (reader->ops->letter(reader, place, &arena, &letter, &err) != TB_OK)
+    while (reader->ops->get_dead_letter(reader, place, &arena, &letter, &err) != TB_OK)
         place = place.offset < 500
                     ? (struct tb_dead_letter_position){place.partition, place.offset + 1}
                     : (struct tb_dead_letter_position){place.partition + 1, 0};
@@ -277,7 +277,7 @@ START_TEST(letters_keep_what_was_done_about_them)
     ck_ok(w.view->ops->drop_dead_letter(w.view, place, w.clock.wall_ms, &err));
     fake_clock_advance(&w.clock, 5000);
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
-    ck_ok(reader->ops->letter(reader, place, &arena, &letter, &err));
+    ck_ok(reader->ops->get_dead_letter(reader, place, &arena, &letter, &err));
     ck_assert_int_eq(letter.status, TB_DEAD_LETTER_DROPPED);
     ck_assert_int_eq(letter.dead_at_ms, died_at_ms);
     check_same(1, 2, true);

@@ -58,7 +58,7 @@ static void put_place(struct tb_bson_writer put, const struct tb_mongo_client *l
 {
     tb_bson_put_text(put, "topic", lease->mongo->topic);
     tb_bson_put_int(put, "partition", plan->partition);
-    tb_bson_put_int(put, "offset", letter->letter);
+    tb_bson_put_int(put, "offset", letter->first_offset);
     tb_bson_put_time(put, "deadAt", plan->planned_at_ms);
 }
 
@@ -101,13 +101,13 @@ void tb_mongo_put_next_death(struct tb_bson_writer document, const struct tb_mon
     struct tb_bson_writer part = tb_bson_open(document, "$set", &inner);
 
     put_record(part, plan, letter);
-    if (!letter->followed)
+    if (!letter->redriven)
         tb_bson_put_int(part, "follows", 0);
     tb_bson_close(document, part);
     put_gone(document, letter);
     part = tb_bson_open(document, "$inc", &inner);
     tb_bson_put_int(part, "attempts", 1);
-    if (letter->followed)
+    if (letter->redriven)
         tb_bson_put_int(part, "follows", 1);
     tb_bson_close(document, part);
     part = tb_bson_open(document, "$setOnInsert", &inner); /* it was removed meanwhile */
@@ -188,9 +188,9 @@ static bool read_field(const bson_iter_t *iter, struct tb_arena *arena,
         int64_t *number;
         bool time;
     } numbers[] = {
-        {"offset", &letter->place.offset, false}, {"version", &letter->version, false},
-        {"attempts", &letter->attempts, false},   {"follows", &letter->follows, false},
-        {"deadAt", &letter->dead_at_ms, true},    {"changedAt", &letter->changed_at_ms, true},
+        {"offset", &letter->position.offset, false}, {"version", &letter->version, false},
+        {"attempts", &letter->attempts, false},      {"follows", &letter->redrives, false},
+        {"deadAt", &letter->dead_at_ms, true},       {"changedAt", &letter->changed_at_ms, true},
     };
     bool failed = false;
 
@@ -204,7 +204,7 @@ static bool read_field(const bson_iter_t *iter, struct tb_arena *arena,
             *numbers[i].number = numbers[i].time ? tb_bson_get_time(iter) : tb_bson_get_int(iter);
     }
     if (strcmp(name, "partition") == 0)
-        letter->place.partition = (int32_t)tb_bson_get_int(iter);
+        letter->position.partition = (int32_t)tb_bson_get_int(iter);
     else if (strcmp(name, "orderId") == 0)
         tb_bson_get_text(iter, letter->order_id, sizeof letter->order_id);
     else if (strcmp(name, "status") == 0)
@@ -217,14 +217,14 @@ static bool read_field(const bson_iter_t *iter, struct tb_arena *arena,
 enum tb_code tb_mongo_dead_letter_decode(const bson_t *doc, struct tb_arena *arena,
                                          struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
-    struct tb_dead_letter letter = {.place.offset = -1};
+    struct tb_dead_letter letter = {.position.offset = -1};
     bool ok = true;
     bson_iter_t iter;
 
     ok = bson_iter_init(&iter, doc);
     while (ok && bson_iter_next(&iter))
         ok = read_field(&iter, arena, &letter);
-    if (!ok || letter.place.offset < 0 || !letter.reason.ptr)
+    if (!ok || letter.position.offset < 0 || !letter.reason.ptr)
         return tb_error_set(err, TB_CORRUPT, "a document of dead_letters is not what was written");
     *ret_letter = letter;
     return TB_OK;

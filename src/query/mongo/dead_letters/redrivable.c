@@ -4,7 +4,7 @@
 /* A letter that waits for its order, as far as that is asked first. */
 struct waiting {
     int64_t dead_at_ms;
-    struct tb_dead_letter_position place;
+    struct tb_dead_letter_position position;
     char order_id[TB_UUID_SIZE];
     int64_t version;
 };
@@ -24,7 +24,7 @@ static bson_t *scan_filter(const struct tb_redrive_scan *scan)
     tb_bson_put_text(put, "reason", TB_REASON_GAP);
     tb_bson_put_operator(put, "follows", "$lt", TB_REDRIVES_MAX);
     if (scan->begun)
-        tb_mongo_put_after(put, scan->dead_at_ms, scan->place, /* by_order= */ false);
+        tb_mongo_put_after(put, scan->dead_at_ms, scan->position, /* by_order= */ false);
     if (failed)
         tb_bson_free(&doc);
     return doc;
@@ -56,11 +56,12 @@ static enum tb_code scan_letters(const struct tb_mongo_client *lease, struct tb_
 
         tb_arena_clear(&arena);
         TB_TRY(tb_mongo_dead_letter_decode(doc, &arena, &letter, err));
-        *one = (struct waiting){
-            .dead_at_ms = letter.dead_at_ms, .place = letter.place, .version = letter.version};
+        *one = (struct waiting){.dead_at_ms = letter.dead_at_ms,
+                                .position = letter.position,
+                                .version = letter.version};
         memcpy(one->order_id, letter.order_id, TB_UUID_SIZE);
         scan->dead_at_ms = letter.dead_at_ms;
-        scan->place = letter.place;
+        scan->position = letter.position;
     }
     scan->begun = waiting->count == TB_REDRIVE_SCAN_MAX;
     return tb_mongo_find_end(&find, "looking for dead letters that may follow", err);
@@ -125,7 +126,7 @@ static void keep_ready(struct waitings *waiting, const struct standing *standing
         if (kept == max) {
             const struct waiting *last = &waiting->list[kept - 1];
 
-            *scan = (struct tb_redrive_scan){true, last->dead_at_ms, last->place};
+            *scan = (struct tb_redrive_scan){true, last->dead_at_ms, last->position};
             break;
         }
         waiting->list[kept++] = one;
@@ -143,7 +144,7 @@ static enum tb_code hand_out(const struct tb_mongo_client *lease, const struct w
         TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
         struct tb_dead_letter letter;
         enum tb_code code =
-            tb_mongo_read_dead_letter(lease, waiting->list[i].place, &arena, &letter, err);
+            tb_mongo_read_dead_letter(lease, waiting->list[i].position, &arena, &letter, err);
 
         if (code == TB_NOT_FOUND) /* expired meanwhile */
             continue;

@@ -25,9 +25,11 @@ static bool collect(struct fates *fates)
     while (fates->list && tb_plan_next_outcome(plan, &next)) {
         struct fate *fate = &fates->list[fates->count++];
 
-        *fate = next.death ? (struct fate){next.death->letter, next.death->record->offset,
-                                           next.death, false}
-                           : (struct fate){next.mended->letter, next.mended->offset, NULL, false};
+        *fate =
+            next.dead_letter
+                ? (struct fate){next.dead_letter->first_offset, next.dead_letter->record->offset,
+                                next.dead_letter, false}
+                : (struct fate){next.replayed->first_offset, next.replayed->offset, NULL, false};
     }
     return fates->list != NULL;
 }

@@ -43,10 +43,10 @@ static enum tb_code collect_days(struct touching *run, struct tb_error *err)
     if (!run->days)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < plan->sales_delta_count; i++) {
-        const struct tb_order *order = &plan->changes[i].planned->order;
+        const struct tb_order *order = &plan->sales_deltas[i].planned->order;
         struct touched *touched;
 
-        if (!is_wanted(run, &plan->changes[i]))
+        if (!is_wanted(run, &plan->sales_deltas[i]))
             continue;
         touched = find_day(run, order);
         if (!touched) {
@@ -122,7 +122,7 @@ static enum tb_code change_day(struct touching *run, struct touched *touched,
     touched->changes_read = touched->day.changes;
     TB_TRY(tb_sales_check_fence(&touched->day, partition, run->fence, &run->arena, err));
     for (size_t i = touched->first; i <= touched->last; i++) {
-        const struct tb_plan_sales_delta *change = &run->plan->changes[i];
+        const struct tb_plan_sales_delta *change = &run->plan->sales_deltas[i];
         bool late;
 
         if (!is_wanted(run, change) || !tb_sales_is_of_day(&touched->day, &change->planned->order))

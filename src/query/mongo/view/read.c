@@ -298,8 +298,8 @@ static const struct tb_view_reader_ops ops = {
     .scan = reader_scan,
     .stats = reader_stats,
     .offset = NULL, /* the log keeps them */
-    .letters = reader_letters,
-    .letter = reader_letter,
+    .list_dead_letters = reader_letters,
+    .get_dead_letter = reader_letter,
     .count_dead_letters = reader_dead_count,
     .free = reader_free,
 };

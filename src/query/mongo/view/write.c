@@ -158,7 +158,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
 static enum tb_code refuse(struct tb_view_mongo *view, size_t index, const struct tb_plan *plan,
                            struct tb_error *err)
 {
-    view->view.refused = index;
+    view->view.refused_index = index;
     return tb_error_set(err, TB_INVALID, "MongoDB will never take order %s as it stands",
                         plan->orders[index]->order.order_id);
 }
@@ -201,7 +201,7 @@ static enum tb_code commit_orders(struct tb_view_mongo *view, const struct tb_mo
     code =
         tb_mongo_write_sales(lease, names, plan, view->fences[plan->partition], &overflows, err);
     if (code == TB_INVALID)
-        view->view.refused = place_of(plan, overflows);
+        view->view.refused_index = place_of(plan, overflows);
     if (code != TB_OK)
         return code;
 
@@ -373,8 +373,8 @@ static void view_free(struct tb_view *base)
 }
 
 static const struct tb_view_ops ops = {
-    .until = view_until,
-    .own = view_own,
+    .plan_limit = view_until,
+    .acquire_fence = view_own,
     .prefetch = view_prefetch,
     .load = view_load,
     .commit = view_commit,
