@@ -1,4 +1,5 @@
 #include "base/config/config_priv.h"
+#include "base/host_port.h"
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
 #include <stdio.h>
@@ -93,9 +94,9 @@ static bool parse_time_of_day(const char *text, int64_t *ret_value)
     return hour < 24 && minute < 60;
 }
 
-static bool only(const char *text, size_t len, const char *allowed)
+static bool only(const char *text, const char *allowed)
 {
-    return strspn(text, allowed) >= len;
+    return text[strspn(text, allowed)] == '\0';
 }
 
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -104,17 +105,10 @@ static bool only(const char *text, size_t len, const char *allowed)
 /* A name, an IPv4 address or an IPv6 one in brackets, and a port. */
 static bool parse_address(const char *text)
 {
-    const char *colon = strrchr(text, ':');
-    int64_t port;
+    char host[TB_HOST_SIZE], port[TB_PORT_SIZE];
 
-    if (!colon || colon == text || !parse_int(colon + 1, &port) || port > 65535 ||
-        strlen(colon + 1) > 5)
-        return false;
-    size_t host = (size_t)(colon - text);
-    if (text[0] == '[')
-        return host > 2 && text[host - 1] == ']' &&
-               only(text + 1, host - 2, "0123456789abcdefABCDEF:.");
-    return only(text, host, WORD ".");
+    return tb_host_port_split(text, host, port) && host[0] &&
+           only(host, text[0] == '[' ? "0123456789abcdefABCDEF:." : WORD ".");
 }
 
 static bool parse_text(const char *text)
@@ -162,9 +156,9 @@ bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, 
     case TB_CONFIG_TIME_OF_DAY:
         return parse_time_of_day(text, ret_value);
     case TB_CONFIG_NODE_NAME:
-        return only(text, len, WORD) && within(spec, (int64_t)len);
+        return only(text, WORD) && within(spec, (int64_t)len);
     case TB_CONFIG_CURRENCY:
-        return len == 3 && only(text, len, UPPER);
+        return len == 3 && only(text, UPPER);
     case TB_CONFIG_ADDRESS:
         return parse_address(text);
     case TB_CONFIG_ZONE:

@@ -22,8 +22,6 @@ struct tb_json; /* a value */
 /* depth_max at most TB_JSON_DEPTH_MAX. *ret_root is freed by tb_json_free. */
 TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
                                       struct tb_error *err);
-/* Checks only: no tree. */
-TB_CHECKED enum tb_code tb_json_check(struct tb_str text, int depth_max, struct tb_error *err);
 void tb_json_free(struct tb_json *root);   /* NULL is fine */
 void tb_json_freep(struct tb_json **root); /* for TB_CLEANUP */
 

@@ -1,31 +1,33 @@
 #include "base/json/scan.h"
+#include "base/hash.h"
 #include <stdlib.h>
 
-/* Up to here a new key is compared with each earlier one of its object; beyond, the object's
- * keys are sorted once at its end, so that 60,000 keys in one object cost no square. */
+/* Up to this many keys, each new one is compared with all earlier ones of its object. Objects with
+ * more keys have them sorted once at their end: comparing 60,000 keys in pairs would take minutes.
+ */
 #define LINEAR_KEYS_MAX 16
-/* Keys of all open objects; an order has under 20 open at a time. */
+/* Keys of all objects that are open at one time; an order has fewer than 20. */
 #define KEYS_INLINE 48
 
 struct key {
     size_t start, len; /* in the text, or in unescaped */
     uint32_t hash;
     bool unescaped;
-    size_t at; /* where it stands in the text, for the report */
+    size_t at; /* position in the text, for the error message */
 };
 
 struct scan {
     struct tb_json_input in;
     int depth, depth_max;
     size_t tokens;
-    struct key *keys; /* a stack: the keys of the open objects; few, or on the heap */
+    struct key *keys; /* a stack: the keys of the open objects; `few`, or on the heap */
     size_t key_count, key_cap;
-    struct tb_buf unescaped;   /* keys that hold escapes, decoded */
-    struct tb_json_tree *tree; /* NULL: the text is only checked */
+    struct tb_buf unescaped; /* keys that hold escapes, decoded */
+    struct tb_arena *arena;  /* of the tree */
     struct key few[KEYS_INLINE];
 };
 
-/* One value with the blanks around it, left in the node; NULL: there is no tree. */
+/* Reads one value, with the blanks around it, into the node. */
 static enum tb_code scan_value(struct scan *scan, struct tb_json *node);
 
 static enum tb_code refuse(struct scan *scan, const char *what)
@@ -99,34 +101,31 @@ static struct key *push_key(struct scan *scan)
     return &scan->keys[scan->key_count++];
 }
 
-/* The next node of a container; stays NULL without a tree. */
-static enum tb_code add_child(struct scan *scan, struct tb_json *container, struct tb_json **last,
-                              struct tb_json **ret_child)
+/* Appends a node to the container and makes it *last. */
+static enum tb_code add_child(struct scan *scan, struct tb_json *container, struct tb_json **last)
 {
-    struct tb_json *child;
+    struct tb_json *child = tb_arena_alloc_raw(scan->arena, sizeof *child);
 
-    if (!scan->tree)
-        return TB_OK;
-    child = tb_json_tree_node(scan->tree);
     if (!child)
         return out_of_memory(scan);
+    *child = (struct tb_json){0};
     if (*last)
         (*last)->next = child;
     else
         container->child = child;
     container->count++;
-    *ret_child = *last = child;
+    *last = child;
     return TB_OK;
 }
 
-static enum tb_code keep_text(struct scan *scan, const char *text, size_t len,
+static enum tb_code copy_text(struct scan *scan, const char *text, size_t len,
                               struct tb_str *ret_text)
 {
-    *ret_text = tb_json_tree_copy(scan->tree, text, len);
+    *ret_text = tb_arena_copy(scan->arena, (struct tb_str){text, len});
     return ret_text->ptr ? TB_OK : out_of_memory(scan);
 }
 
-/* A key of the object whose keys begin at `first` in the stack. */
+/* Reads a key of the object whose keys begin at `first` in the stack. */
 static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *node)
 {
     size_t start = scan->in.at;
@@ -151,12 +150,8 @@ static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *no
     }
 
     const char *bytes = key_bytes(scan, key);
-    uint32_t hash = 2166136261; /* FNV-1a */
-    for (size_t i = 0; i < key->len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 16777619;
-    key->hash = hash;
-    if (node)
-        TB_TRY(keep_text(scan, bytes, key->len, &node->key));
+    key->hash = tb_fnv1a(TB_FNV1A_START, bytes, key->len);
+    TB_TRY(copy_text(scan, bytes, key->len, &node->key));
 
     if (scan->key_count - first > LINEAR_KEYS_MAX)
         return TB_OK;
@@ -167,7 +162,7 @@ static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *no
     return TB_OK;
 }
 
-/* At the end of an object: compares its keys if there were too many to do it one by one. */
+/* Ends an object: compares its keys if scan_key has not, because they were too many. */
 static enum tb_code close_keys(struct scan *scan, size_t first)
 {
     struct key *keys = scan->keys + first;
@@ -196,12 +191,12 @@ static enum tb_code open_container(struct scan *scan)
 
 static enum tb_code scan_object(struct scan *scan, struct tb_json *node)
 {
-    struct tb_json *last = NULL, *member = NULL;
+    struct tb_json *member = NULL;
     size_t first = scan->key_count;
 
     TB_TRY(open_container(scan));
     for (bool more = peek(scan) != '}'; more;) {
-        TB_TRY(add_child(scan, node, &last, &member));
+        TB_TRY(add_child(scan, node, &member));
         TB_TRY(scan_key(scan, first, member));
         skip_blanks(scan);
         if (peek(scan) != ':')
@@ -223,11 +218,11 @@ static enum tb_code scan_object(struct scan *scan, struct tb_json *node)
 
 static enum tb_code scan_array(struct scan *scan, struct tb_json *node)
 {
-    struct tb_json *last = NULL, *element = NULL;
+    struct tb_json *element = NULL;
 
     TB_TRY(open_container(scan));
     for (bool more = peek(scan) != ']'; more;) {
-        TB_TRY(add_child(scan, node, &last, &element));
+        TB_TRY(add_child(scan, node, &element));
         TB_TRY(scan_value(scan, element));
         more = peek(scan) == ',';
         if (!more && peek(scan) != ']')
@@ -240,7 +235,7 @@ static enum tb_code scan_array(struct scan *scan, struct tb_json *node)
     return TB_OK;
 }
 
-/* One digit or more. */
+/* Skips digits; false if there are none. */
 static bool scan_digits(struct scan *scan)
 {
     size_t start = scan->in.at;
@@ -250,7 +245,7 @@ static bool scan_digits(struct scan *scan)
     return scan->in.at > start;
 }
 
-static void keep_number(struct scan *scan, size_t start, bool integer, struct tb_json *node)
+static void set_number(struct scan *scan, size_t start, bool integer, struct tb_json *node)
 {
     struct tb_str text = {scan->in.text + start, scan->in.at - start};
     bool minus = text.ptr[0] == '-';
@@ -291,8 +286,7 @@ static enum tb_code scan_number(struct scan *scan, struct tb_json *node)
         if (!scan_digits(scan))
             return refuse(scan, "a digit belongs here");
     }
-    if (node)
-        keep_number(scan, start, integer, node);
+    set_number(scan, start, integer, node);
     return TB_OK;
 }
 
@@ -302,15 +296,13 @@ static enum tb_code scan_text(struct scan *scan, struct tb_json *node)
     bool escapes = false;
 
     TB_TRY(tb_json_scan_string(&scan->in, &escapes));
-    if (!node)
-        return TB_OK;
     if (!escapes)
-        return keep_text(scan, scan->in.text + start, scan->in.at - 1 - start, &node->text);
+        return copy_text(scan, scan->in.text + start, scan->in.at - 1 - start, &node->text);
     tb_json_unescape(&scan->in, start, scan->in.at - 1, &scan->unescaped);
     if (!tb_buf_ok(&scan->unescaped))
         return out_of_memory(scan);
     TB_TRY(
-        keep_text(scan, scan->unescaped.data + before, scan->unescaped.len - before, &node->text));
+        copy_text(scan, scan->unescaped.data + before, scan->unescaped.len - before, &node->text));
     scan->unescaped.len = before;
     return TB_OK;
 }
@@ -371,19 +363,17 @@ static enum tb_code scan_value(struct scan *scan, struct tb_json *node)
     skip_blanks(scan);
     TB_TRY(count_token(scan));
     c = peek(scan);
-    if (node) {
-        node->type = (uint8_t)type_of(c);
-        node->value = c == 't';
-    }
+    node->type = (uint8_t)type_of(c);
+    node->value = c == 't';
     TB_TRY(scan_bare(scan, c, node));
     skip_blanks(scan);
     return TB_OK;
 }
 
-enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree *tree,
+enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_arena *arena,
                           struct tb_json *root, struct tb_error *err)
 {
-    struct scan scan; /* a kilobyte of `few` needs no zeroes */
+    struct scan scan; /* not zeroed: `few` is a kilobyte that needs no zeroes */
     enum tb_code code;
 
     TB_ASSERT(depth_max >= 0 && depth_max <= TB_JSON_DEPTH_MAX);
@@ -395,7 +385,7 @@ enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree
     scan.key_count = 0;
     scan.key_cap = KEYS_INLINE;
     scan.unescaped = (struct tb_buf){0};
-    scan.tree = tree;
+    scan.arena = arena;
 
     code = scan_value(&scan, root);
     if (code == TB_OK && scan.in.at < scan.in.len)

@@ -1,32 +1,43 @@
 /* The scan of a JSON text: checks all of the grammar and of our limits, and builds the tree.
  *
- * Thread:  pure.
- * Memory:  numbers borrow from the text; the rest is the tree's.
+ * Memory:  numbers borrow from the text; everything else is in the arena.
  * Errors:  TB_INVALID with what is wrong and at which byte; TB_INTERNAL when out of memory.
  * Units:   bytes, counted from 0. */
 #pragma once
-#include "base/json/tree.h"
+#include "base/json/json.h"
+#include "base/mem/arena.h"
 
-/* Where a scan stands. */
+struct tb_json {
+    struct tb_json *next, *child; /* child: the first of a container */
+    struct tb_str key;            /* of a member */
+    struct tb_str text;           /* of a string; of a number as it stands in the document */
+    int64_t value;                /* of an integer; 1 for true */
+    uint32_t count;               /* of a container: its members or elements */
+    uint8_t type;                 /* enum tb_json_type */
+    bool integer;                 /* no fraction, no exponent, within +-TB_JSON_INT_MAX */
+};
+
+/* The text that is scanned, and how far the scan has come. */
 struct tb_json_input {
     const char *text;
     size_t len, at;
     struct tb_error *err;
 };
-/* The byte at the cursor, or -1 at the end. */
+/* The byte at the current position, or -1 at the end. */
 static inline int tb_json_peek(const struct tb_json_input *in)
 {
     return in->at < in->len ? (unsigned char)in->text[in->at] : -1;
 }
 enum tb_code tb_json_reject_at(struct tb_json_input *in, size_t at, const char *what);
-/* At the cursor; if that is the end, then that is what is wrong. */
+/* Rejects the byte at the current position; at the end of the text it reports that the text ends
+ * too early, whatever `what` says. */
 enum tb_code tb_json_reject(struct tb_json_input *in, const char *what);
-/* From the opening quote to behind the closing one. */
+/* Scans from the opening quote to behind the closing one. */
 TB_CHECKED enum tb_code tb_json_scan_string(struct tb_json_input *in, bool *ret_escapes);
-/* Appends the string body [start, end), which has been scanned, with its escapes decoded. */
+/* Decodes the escapes of the string body [start, end), which has been scanned, into out. */
 void tb_json_unescape(const struct tb_json_input *in, size_t start, size_t end,
                       struct tb_buf *out);
 
-/* The values go into the tree, the first into its root; both NULL: the text is only checked. */
-TB_CHECKED enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_json_tree *tree,
+/* Scans the whole text into *root, with all nodes below it in the arena. */
+TB_CHECKED enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_arena *arena,
                                      struct tb_json *root, struct tb_error *err);
