@@ -72,17 +72,11 @@ bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_tota
 
 void tb_order_hash(const struct tb_order *order, char ret_hex[65])
 {
-    uint8_t digest[TB_SHA256_SIZE];
     struct tb_buf content = {0};
-    struct tb_sha256 sha;
 
     tb_order_encode_content(&content, order);
     ret_hex[0] = '\0';
-    if (tb_buf_ok(&content)) {
-        tb_sha256_init(&sha);
-        tb_sha256_add(&sha, content.data, content.len);
-        tb_sha256_end(&sha, digest);
-        tb_sha256_hex(digest, ret_hex);
-    }
+    if (tb_buf_ok(&content))
+        tb_sha256_hex(tb_buf_str(&content), ret_hex);
     tb_buf_release(&content);
 }

@@ -87,13 +87,6 @@ static void try_reopen(struct tb_writer *writer, int64_t now_ms)
         now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->random);
 }
 
-static int64_t sooner(int64_t a_ms, int64_t b_ms)
-{
-    if (a_ms < 0 || b_ms < 0)
-        return a_ms < 0 ? b_ms : a_ms;
-    return a_ms < b_ms ? a_ms : b_ms;
-}
-
 static int64_t until(int64_t at_ms, int64_t now_ms)
 {
     return at_ms > now_ms ? at_ms - now_ms : 0;
@@ -107,7 +100,7 @@ static int64_t next_wait(struct tb_writer *writer)
         return until(writer->reopen_at_ms, now_ms);
     wait_ms = tb_writer_cursors_wait(writer, now_ms);
     if (writer->retention_at_ms >= 0)
-        wait_ms = sooner(wait_ms, until(writer->retention_at_ms, now_ms));
+        wait_ms = tb_sooner_ms(wait_ms, until(writer->retention_at_ms, now_ms));
     return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : wait_ms;
 }
 

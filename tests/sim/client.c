@@ -1,5 +1,5 @@
-#include "base/sha256.h"
 #include "sim/sim.h"
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,17 +81,17 @@ static void fill_command(struct request *r, const struct oracle *oracle, int op_
     struct tb_buf body = {0};
     struct tb_field_errors faults = {.count = 0};
     struct tb_error err = {0};
-    struct tb_sha256 sha;
+    struct sha256_ctx sha;
 
     write_body(&body, oracle, op_index);
     SIM_REQUIRE(tb_command_parse(types[op->type], body.data ? tb_buf_str(&body) : TB_STR(""),
                                  &rules, &r->arena, &r->job.command, &faults, &err) == TB_OK,
                 "a sound body was refused: %s: %s", err.text, body.data);
-    tb_sha256_init(&sha);
-    tb_sha256_add(&sha, id, strlen(id));
-    tb_sha256_add(&sha, paths[op->type], strlen(paths[op->type]));
-    tb_sha256_add(&sha, body.data ? body.data : "", body.len);
-    tb_sha256_end(&sha, r->job.fingerprint);
+    sha256_init(&sha);
+    sha256_update(&sha, strlen(id), (const uint8_t *)id);
+    sha256_update(&sha, strlen(paths[op->type]), (const uint8_t *)paths[op->type]);
+    sha256_update(&sha, body.len, (const uint8_t *)(body.data ? body.data : ""));
+    sha256_digest(&sha, sizeof r->job.fingerprint, r->job.fingerprint);
     tb_buf_release(&body);
     if (op->type != ORACLE_PLACE)
         snprintf(r->job.command.order_id, TB_UUID_SIZE, "%.36s", id);

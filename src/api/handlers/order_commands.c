@@ -1,20 +1,20 @@
 #include "api/context.h"
 #include "api/http/problem.h"
-#include "base/sha256.h"
+#include <nettle/sha2.h>
 
 /* What identifies a request beside its key: a repeat must be the same in all of it. */
 static void fingerprint(struct tb_request *req)
 {
-    struct tb_sha256 sha;
+    struct sha256_ctx sha;
     const char *method = tb_method_name(req->method);
 
-    tb_sha256_init(&sha);
-    tb_sha256_add(&sha, method, strlen(method));
-    tb_sha256_add(&sha, req->path.ptr, req->path.len);
-    tb_sha256_add(&sha, "", 1);
+    sha256_init(&sha);
+    sha256_update(&sha, strlen(method), (const uint8_t *)method);
+    sha256_update(&sha, req->path.len, (const uint8_t *)req->path.ptr);
+    sha256_update(&sha, 1, (const uint8_t *)"");
     if (req->body.len > 0)
-        tb_sha256_add(&sha, req->body.data, req->body.len);
-    tb_sha256_end(&sha, req->job.fingerprint);
+        sha256_update(&sha, req->body.len, (const uint8_t *)req->body.data);
+    sha256_digest(&sha, sizeof req->job.fingerprint, req->job.fingerprint);
 }
 
 /* The conditions of a command from its head; false: refused. */

@@ -4,7 +4,6 @@
 #include "base/time/timefmt.h"
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@ static enum tb_diag_level lowest_level = TB_DIAG_INFO;
 static bool as_json;
 
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic uint64_t lost_lines;
 
 static const char *level_name(enum tb_diag_level level)
 {
@@ -85,18 +83,16 @@ static void build_line(struct tb_buf *line, enum tb_diag_level level, const char
     tb_buf_addc(line, '\n');
 }
 
-/* A pipe nobody reads must not hold up orders: what would wait is dropped. The lock keeps
- * another thread from filling the pipe between the look and the write. */
-static bool write_line(const struct tb_buf *line)
+/* A pipe that nobody reads must not block orders: a line for which there is no room is dropped.
+ * The lock keeps other threads from filling the pipe between poll and write. */
+static void write_line(const struct tb_buf *line)
 {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
-    bool written = false;
 
     pthread_mutex_lock(&write_lock);
-    if (poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT)
-        written = write(STDERR_FILENO, line->data, line->len) == (ssize_t)line->len;
+    if (poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT && write(fd.fd, line->data, line->len) < 0)
+        fd.revents = 0; /* the reader has closed the pipe: there is nobody to tell */
     pthread_mutex_unlock(&write_lock);
-    return written;
 }
 
 void tb_diag(enum tb_diag_level level, const char *event, const char *format, ...)
@@ -112,11 +108,6 @@ void tb_diag(enum tb_diag_level level, const char *event, const char *format, ..
     va_end(args);
     make_utf8(message);
     build_line(&line, level, event, message);
-    if (!tb_buf_ok(&line) || !write_line(&line))
-        atomic_fetch_add_explicit(&lost_lines, 1, memory_order_relaxed);
-}
-
-uint64_t tb_diag_lost(void)
-{
-    return atomic_load_explicit(&lost_lines, memory_order_relaxed);
+    if (tb_buf_ok(&line))
+        write_line(&line);
 }

@@ -1,14 +1,12 @@
-/* Diagnostics: one line per fact on standard error; text on a terminal, JSON otherwise.
+/* Diagnostics: writes one line per fact to standard error, as text on a terminal, else as JSON.
  *
- * "Log" in this project is the event log; this is not it. No payloads, keys or tokens here.
+ * They are not called a log, because "log" is the event log in this project. Never write payloads,
+ * keys or tokens into them.
  *
  * Thread:  any; each line is one write(2).
- * Memory:  nothing kept.
- * Errors:  a line that cannot be written is counted, never waited for (see tb_diag_lost).
- * Units:   none. */
+ * Errors:  a line that would block, or cannot be written, is dropped. */
 #pragma once
 #include "base/error.h"
-#include <stdint.h>
 
 enum tb_diag_level { TB_DIAG_DEBUG, TB_DIAG_INFO, TB_DIAG_WARN, TB_DIAG_ERROR };
 
@@ -16,4 +14,3 @@ enum tb_diag_level { TB_DIAG_DEBUG, TB_DIAG_INFO, TB_DIAG_WARN, TB_DIAG_ERROR };
 void tb_diag_init(const char *program, enum tb_diag_level lowest);
 /* event is a fixed name such as "relay.offline"; the text is one sentence for a person. */
 void tb_diag(enum tb_diag_level level, const char *event, const char *format, ...) TB_PRINTF(3, 4);
-uint64_t tb_diag_lost(void);

@@ -28,6 +28,14 @@ static inline int64_t tb_clock_mono_ms(const struct tb_clock *clock)
     return clock->mono_us(clock->ctx) / 1000;
 }
 
+/* The shorter of two waits; below 0 means "without end". */
+static inline int64_t tb_sooner_ms(int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms < 0 || b_ms < 0)
+        return a_ms < 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 struct tb_random {
     void *ctx;
     void (*fill)(void *ctx, void *bytes, size_t len);

@@ -12,14 +12,9 @@
 
 void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
 {
-    char hex[2 * TB_SHA256_SIZE + 1];
-    uint8_t digest[TB_SHA256_SIZE];
-    struct tb_sha256 sha;
+    char hex[TB_SHA256_HEX_SIZE];
 
-    tb_sha256_init(&sha);
-    tb_sha256_add(&sha, content.ptr, content.len);
-    tb_sha256_end(&sha, digest);
-    tb_sha256_hex(digest, hex);
+    tb_sha256_hex(content, hex);
     snprintf(ret_key, TB_IMPORT_KEY_SIZE, "import-%" PRId64 "-%s", line, hex);
 }
 

@@ -79,7 +79,6 @@ START_TEST(a_pipe_gets_one_json_object_a_line)
     check_member(root, "event", "link.down");
     check_member(root, "message", "line\nbreak \"\xC3\xA4\" \x1b[31m");
     ck_assert(tb_time_parse(tb_json_string(tb_json_get(root, "time")), &time));
-    ck_assert_uint_eq(tb_diag_lost(), 0);
     tb_json_free(root);
     tb_buf_release(&got);
 }
@@ -110,6 +109,7 @@ START_TEST(hostile_messages_stay_one_valid_line)
     fake_random_init(&random, test_seed(4096));
     tb_diag_init("tillbox-edge", TB_DIAG_INFO);
     for (int i = 0; i < 500; i++) {
+        struct tb_json *root = NULL;
         struct tb_error err = {0};
         char bytes[1500];
 
@@ -122,19 +122,18 @@ START_TEST(hostile_messages_stay_one_valid_line)
         struct tb_buf got = drain(fd);
         ck_assert_ptr_eq(strchr(got.data, '\n'), got.data + got.len - 1);
         ck_assert_uint_le(got.len, 4096);
-        ck_ok(tb_json_check((struct tb_str){got.data, got.len - 1}, 1, &err));
+        ck_ok(tb_json_parse((struct tb_str){got.data, got.len - 1}, 1, &root, &err));
+        tb_json_free(root);
         tb_buf_release(&got);
     }
-    ck_assert_uint_eq(tb_diag_lost(), 0);
 }
 END_TEST
 
-START_TEST(a_full_pipe_loses_lines_and_counts_them)
+START_TEST(a_full_pipe_loses_lines_and_holds_nobody_up)
 {
     enum { LINES = 3000 };
     struct tb_buf got;
-    uint64_t written = 0;
-    int fd = redirect_to_pipe();
+    int written = 0, fd = redirect_to_pipe();
 
     tb_diag_init("tillbox-edge", TB_DIAG_INFO);
     for (int i = 0; i < LINES; i++)
@@ -142,15 +141,13 @@ START_TEST(a_full_pipe_loses_lines_and_counts_them)
     got = drain(fd);
     for (size_t i = 0; i < got.len; i++)
         written += got.data[i] == '\n';
-    ck_assert_uint_gt(tb_diag_lost(), 0);
-    ck_assert_uint_eq(written + tb_diag_lost(), LINES);
+    ck_assert_int_gt(written, 0);
+    ck_assert_int_lt(written, LINES);
     tb_buf_release(&got);
 
-    uint64_t lost = tb_diag_lost();
     tb_diag(TB_DIAG_INFO, "again", "there is room");
     got = drain(fd);
     ck_assert_ptr_nonnull(strstr(got.data, "there is room"));
-    ck_assert_uint_eq(tb_diag_lost(), lost);
     tb_buf_release(&got);
 }
 END_TEST
@@ -163,10 +160,8 @@ START_TEST(a_reader_that_went_away_is_survived)
     tb_diag_init("tillbox-edge", TB_DIAG_INFO);
     close(fd);
     tb_diag(TB_DIAG_INFO, "nobody", "reads");
-    ck_assert_uint_eq(tb_diag_lost(), 1);
     close(STDERR_FILENO);
     tb_diag(TB_DIAG_INFO, "nothing", "is open");
-    ck_assert_uint_eq(tb_diag_lost(), 2);
 }
 END_TEST
 
@@ -218,7 +213,7 @@ int main(void)
     tcase_add_test(tc, a_pipe_gets_one_json_object_a_line);
     tcase_add_test(tc, a_terminal_gets_text_that_cannot_steer_it);
     tcase_add_test(tc, hostile_messages_stay_one_valid_line);
-    tcase_add_test(tc, a_full_pipe_loses_lines_and_counts_them);
+    tcase_add_test(tc, a_full_pipe_loses_lines_and_holds_nobody_up);
     tcase_add_test(tc, lines_of_several_threads_do_not_mix);
     tcase_add_test(tc, a_reader_that_went_away_is_survived);
     suite_add_tcase(suite, tc);

@@ -10,11 +10,9 @@
 static enum tb_code check_text(struct tb_str text, int depth_max)
 {
     struct tb_json *root = NULL;
-    struct tb_error err = {0}, check_err = {0};
+    struct tb_error err = {0};
     enum tb_code code = tb_json_parse(text, depth_max, &root, &err);
 
-    ck_assert_int_eq(tb_json_check(text, depth_max, &check_err), code);
-    ck_assert_str_eq(check_err.text, err.text);
     ck_assert((root != NULL) == (code == TB_OK));
     tb_json_free(root);
     return code;
@@ -293,9 +291,10 @@ START_TEST(the_report_names_the_byte)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tb_json *root = NULL;
         struct tb_error err = {0};
 
-        ck_assert_int_eq(tb_json_check(tb_str_of(cases[i].text), 32, &err), TB_INVALID);
+        ck_assert_int_eq(tb_json_parse(tb_str_of(cases[i].text), 32, &root, &err), TB_INVALID);
         ck_assert_str_eq(err.text, cases[i].report);
     }
 }
