@@ -1,5 +1,5 @@
 #include "order/order.h"
-#include "base/sha256.h"
+#include "base/values/sha256.h"
 #include "order/json_fields.h"
 
 static const struct tb_str kind_names[] = {

@@ -28,9 +28,9 @@ END_TEST
 START_TEST(malformed_addresses_are_refused)
 {
     static const char *const texts[] = {
-        "",         "localhost", "localhost:",   "localhost:x", "localhost:80 ", "localhost:-1",
-        "a:65536",  "a:000080",  "::1:8081",     "[::1:8081",   "[:80",          "a:b:80",
-        "[::1]80",  "[::1] :80", "a:4294967376", "a:+80",
+        "",        "localhost", "localhost:",   "localhost:x", "localhost:80 ", "localhost:-1",
+        "a:65536", "a:000080",  "::1:8081",     "[::1:8081",   "[:80",          "a:b:80",
+        "[::1]80", "[::1] :80", "a:4294967376", "a:+80",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -1,5 +1,5 @@
 #include "cli/engine/import.h"
-#include "base/sha256.h"
+#include "base/values/sha256.h"
 #include "cli/http/ask.h"
 #include "cli/output/show.h"
 #include <inttypes.h>

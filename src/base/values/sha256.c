@@ -1,4 +1,4 @@
-#include "base/sha256.h"
+#include "base/values/sha256.h"
 #include <nettle/base16.h>
 #include <nettle/sha2.h>
 

@@ -1,5 +1,5 @@
 /* Promise: digests are FIPS 180-4's, in lower-case hex. */
-#include "base/sha256.h"
+#include "base/values/sha256.h"
 #include "support/support.h"
 #include <stdlib.h>
 
