@@ -77,9 +77,9 @@ static void step(struct world *world, struct edge *edge)
     in.progress = in.connected;
     if (down)
         edge->online_ms = -1;
-    in.unanswered = world->silent && edge->tried_ms >= 0 && edge->online_ms < 0;
-    in.lost = down && !world->silent && edge->tried_ms >= 0 &&
-              world->now_ms - edge->tried_ms >= REFUSED_MS;
+    in.no_response = world->silent && edge->tried_ms >= 0 && edge->online_ms < 0;
+    in.all_brokers_down = down && !world->silent && edge->tried_ms >= 0 &&
+                          world->now_ms - edge->tried_ms >= REFUSED_MS;
     struct tb_link_advice advice = tb_link_step(&edge->link, &in);
     if (!advice.open)
         edge->tried_ms = -1;

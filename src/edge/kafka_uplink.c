@@ -202,9 +202,10 @@ static struct tb_link_input look(struct tb_kafka_uplink *kafka)
         .connected = kafka->open && kafka->created && tb_log_kafka_connected(kafka->events),
         .progress = acknowledged != kafka->acknowledged,
         .waiting = tb_relay_outstanding(kafka->relay) > 0 || kafka->beats.outstanding,
-        .lost = kafka->lost || (kafka->open && tb_log_kafka_all_brokers_down(kafka->events)),
-        .unanswered = kafka->open && kafka->created && tb_log_kafka_no_response(kafka->events),
-        .local_changed = tb_netlink_watch_changed(kafka->net),
+        .all_brokers_down =
+            kafka->lost || (kafka->open && tb_log_kafka_all_brokers_down(kafka->events)),
+        .no_response = kafka->open && kafka->created && tb_log_kafka_no_response(kafka->events),
+        .network_changed = tb_netlink_watch_changed(kafka->net),
     };
 
     kafka->acknowledged = acknowledged;
@@ -285,11 +286,11 @@ static enum tb_code open_relay(struct tb_kafka_uplink *kafka, struct tb_error *e
         .writer = kafka->events,
         .clock = options->clock,
         .random = options->random,
-        .held = true, /* until it is connected */
-        .patience_ms = PATIENCE_MS,
+        .start_offline = true, /* until it is connected */
+        .ack_wait_ms = PATIENCE_MS,
         .park = on_park,
-        .moved = on_moved,
-        .trouble = on_trouble,
+        .on_cursor = on_moved,
+        .on_problem = on_trouble,
         .ctx = kafka,
     };
 

@@ -224,9 +224,9 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .held = edge->forced_offline && !is_connected(edge),
-        .moved = on_cursor,
-        .trouble = on_relay_trouble,
+        .start_offline = edge->forced_offline && !is_connected(edge),
+        .on_cursor = on_cursor,
+        .on_problem = on_relay_trouble,
         .ctx = edge,
     };
 

@@ -187,8 +187,8 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .moved = on_cursor,
-        .trouble = on_trouble,
+        .on_cursor = on_cursor,
+        .on_problem = on_trouble,
         .ctx = node,
     };
 

@@ -34,7 +34,7 @@ static void open_relay(struct till *till)
                                              .writer = till->log_writer,
                                              .clock = &till->f.clock.clock,
                                              .random = &till->f.random.random,
-                                             .moved = on_cursor,
+                                             .on_cursor = on_cursor,
                                              .ctx = till};
     ck_ok(tb_relay_new(&options, &till->relay, &err));
 }

@@ -57,7 +57,7 @@ struct broker_member {
     int id, client;
     int64_t seen_us;
     bool joined; /* the generation that is being formed */
-    bool holds[TB_LOG_PARTITIONS];
+    bool assigned[TB_LOG_PARTITIONS];
 };
 struct broker_group {
     char name[64];

@@ -80,7 +80,8 @@ static void hand_out(struct broker_group *group)
 
     for (size_t i = 0; i < group->member_count; i++)
         for (int p = 0; p < partitions; p++)
-            group->members[i].holds[p] = (size_t)p * group->member_count / (size_t)partitions == i;
+            group->members[i].assigned[p] =
+                (size_t)p * group->member_count / (size_t)partitions == i;
 }
 
 void broker_group_finish_rebalance(struct broker *broker, struct broker_group *group)
@@ -116,7 +117,7 @@ bool broker_group_commit(struct broker *broker, struct broker_group *group, int 
                          unsigned generation, int32_t partition, int64_t next)
 {
     const struct broker_member *known = find(group, member);
-    bool good = known && generation == group->generation && known->holds[partition];
+    bool good = known && generation == group->generation && known->assigned[partition];
 
     sim_cover(COVER_ZOMBIE_COMMIT, !good);
     sim_trace("group %s: member %d commits %d up to %" PRId64 "%s", group->name, member,

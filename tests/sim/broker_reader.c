@@ -27,9 +27,9 @@ static void take_all(struct broker_reader *reader)
     for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
         int64_t end = end_of(reader, p);
 
-        if (!reader->parts[p].held)
+        if (!reader->parts[p].assigned)
             reader->parts[p] = (struct reader_partition){
-                .held = true, .start = end, .next = end, .fetched = end, .committed = -1};
+                .assigned = true, .start = end, .next = end, .fetched = end, .committed = -1};
     }
 }
 
@@ -52,7 +52,7 @@ static void gather(struct broker_reader *reader)
         struct reader_partition *part = &reader->parts[p];
         int64_t end = end_of(reader, p);
 
-        if (part->held)
+        if (part->assigned)
             part->fetched = end < part->next + AHEAD ? end : part->next + AHEAD;
     }
 }
@@ -98,7 +98,7 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
         int32_t p = reader->turn++ % TB_LOG_PARTITIONS;
 
-        if (!reader->parts[p].held || reader->parts[p].next >= reader->parts[p].fetched)
+        if (!reader->parts[p].assigned || reader->parts[p].next >= reader->parts[p].fetched)
             continue;
         hand_out(reader, p, max, ret_batch);
         return TB_OK;
@@ -113,7 +113,7 @@ bool broker_reader_behind(const struct tb_log_reader *base)
     const struct broker_reader *reader = reader_of(base);
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        if (reader->parts[p].held && reader->parts[p].next < end_of(reader, p))
+        if (reader->parts[p].assigned && reader->parts[p].next < end_of(reader, p))
             return true;
     return false;
 }
@@ -135,7 +135,7 @@ static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_
     bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
 
     (void)err;
-    if (!zombie && (!part->held || next < part->start))
+    if (!zombie && (!part->assigned || next < part->start))
         return TB_OK; /* the holder's counts */
     part->committed = next;
     part->dirty = true;
@@ -164,9 +164,9 @@ static enum tb_code set_paused(struct tb_log_reader *base, bool paused, struct t
     return TB_OK;
 }
 
-static bool holds(struct tb_log_reader *base, int32_t partition)
+static bool is_assigned(struct tb_log_reader *base, int32_t partition)
 {
-    return reader_of(base)->parts[partition].held;
+    return reader_of(base)->parts[partition].assigned;
 }
 
 static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64_t next,
@@ -175,7 +175,7 @@ static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64
     struct broker_reader *reader = reader_of(base);
     struct broker *broker = reader->broker;
 
-    if (is_there(reader) && reader->parts[partition].held && !broker_chance(broker, 6) &&
+    if (is_there(reader) && reader->parts[partition].assigned && !broker_chance(broker, 6) &&
         broker_group_commit(broker, reader->group, reader->member, reader->generation, partition,
                             next) &&
         !broker_chance(broker, 6))
@@ -212,7 +212,7 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
                                                  .commit = commit,
                                                  .range = range,
                                                  .pause = set_paused,
-                                                 .holds = holds,
+                                                 .is_assigned = is_assigned,
                                                  .confirm = confirm,
                                                  .wake = wake,
                                                  .free = reader_free};

@@ -28,7 +28,7 @@ void broker_reader_revoke_all(struct broker_reader *reader)
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         if (zombie) /* what it committed last is still on its mind */
-            reader->parts[p].held = false;
+            reader->parts[p].assigned = false;
         else
             reader->parts[p] = (struct reader_partition){.start = -1};
     }
@@ -39,8 +39,8 @@ static void take(struct broker_reader *reader, const struct broker_member *membe
     for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
         int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
 
-        if (member->holds[p])
-            reader->parts[p] = (struct reader_partition){.held = true,
+        if (member->assigned[p])
+            reader->parts[p] = (struct reader_partition){.assigned = true,
                                                          .start = start,
                                                          .next = start,
                                                          .fetched = start,

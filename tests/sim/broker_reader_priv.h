@@ -9,7 +9,7 @@
 #include "sim/broker.h"
 
 struct reader_partition {
-    bool held, dirty;
+    bool assigned, dirty;
     int64_t start;       /* where it was got; -1: nowhere yet */
     int64_t next;        /* to be handed out */
     int64_t fetched;     /* up to here */

@@ -202,9 +202,9 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &node->clock,
         .random = &node->random.random,
-        .held = tb_store_forced_offline(node->store) && !node->config,
-        .moved = on_cursor,
-        .trouble = on_relay_trouble,
+        .start_offline = tb_store_forced_offline(node->store) && !node->config,
+        .on_cursor = on_cursor,
+        .on_problem = on_relay_trouble,
         .ctx = node,
     };
 

@@ -66,7 +66,7 @@ static bool tried_enough(const struct tb_link *link, const struct tb_link_input 
 {
     int64_t tried_ms = now->mono_ms - link->progress_mono_ms;
 
-    return silent_for_long(link, now) || (now->unanswered && tried_ms >= TB_LINK_NO_RESPONSE_MS);
+    return silent_for_long(link, now) || (now->no_response && tried_ms >= TB_LINK_NO_RESPONSE_MS);
 }
 
 static bool step_connecting(struct tb_link *link, const struct tb_link_input *now)
@@ -79,7 +79,7 @@ static bool step_connecting(struct tb_link *link, const struct tb_link_input *no
         enter(link, TB_LINK_OFFLINE, now);
     }
     /* The library waits longer and longer between its own tries; now is the time for one. */
-    return link->state == TB_LINK_CONNECTING && now->local_changed;
+    return link->state == TB_LINK_CONNECTING && now->network_changed;
 }
 
 static bool step_online(struct tb_link *link, const struct tb_link_input *now)
@@ -95,7 +95,7 @@ static bool step_online(struct tb_link *link, const struct tb_link_input *now)
         wait_for_retry(link, now);
         enter(link, TB_LINK_OFFLINE, now);
     }
-    return link->state == TB_LINK_ONLINE && now->local_changed && !now->connected;
+    return link->state == TB_LINK_ONLINE && now->network_changed && !now->connected;
 }
 
 static bool step_waiting(struct tb_link *link, const struct tb_link_input *now)
@@ -104,9 +104,9 @@ static bool step_waiting(struct tb_link *link, const struct tb_link_input *now)
         go_online(link, now);
         return false;
     }
-    if (now->local_changed)
+    if (now->network_changed)
         tb_backoff_reset(&link->backoff);
-    if (now->local_changed || now->mono_ms >= link->retry_mono_ms)
+    if (now->network_changed || now->mono_ms >= link->retry_mono_ms)
         return begin_try(link, now);
     if (!now->connected)
         link->open = false;
@@ -117,10 +117,10 @@ static bool step_trying(struct tb_link *link, const struct tb_link_input *now)
 {
     if (now->connected) {
         go_online(link, now);
-    } else if (now->local_changed) {
+    } else if (now->network_changed) {
         tb_backoff_reset(&link->backoff);
         return begin_try(link, now);
-    } else if (now->lost || tried_enough(link, now)) {
+    } else if (now->all_brokers_down || tried_enough(link, now)) {
         link->open = false;
         wait_for_retry(link, now);
     }
@@ -135,7 +135,7 @@ static int64_t next_step(const struct tb_link *link, const struct tb_link_input 
         return LOOK_MS;
     if (link->state == TB_LINK_OFFLINE && link->retry_mono_ms >= 0)
         at_ms = link->retry_mono_ms;
-    else if (link->state == TB_LINK_OFFLINE && now->unanswered)
+    else if (link->state == TB_LINK_OFFLINE && now->no_response)
         at_ms = link->progress_mono_ms + TB_LINK_NO_RESPONSE_MS;
     else if (link->state != TB_LINK_ONLINE || now->waiting || !now->connected)
         at_ms = link->progress_mono_ms + link->settings.offline_after_ms;

@@ -56,13 +56,13 @@ struct tb_link {
 };
 struct tb_link_input {
     int64_t mono_ms, wall_ms;
-    bool forced;        /* forced offline now */
-    bool connected;     /* a broker answers */
-    bool progress;      /* an acknowledgement arrived since the last step */
-    bool waiting;       /* something is outstanding: silence means trouble */
-    bool lost;          /* no broker can be reached; this try is over */
-    bool unanswered;    /* no machine has answered in this try, not even to refuse */
-    bool local_changed; /* an address or route of this machine changed since the last step */
+    bool forced;           /* forced offline now */
+    bool connected;        /* a broker answers */
+    bool progress;         /* an acknowledgement arrived since the last step */
+    bool waiting;          /* something is outstanding: silence means trouble */
+    bool all_brokers_down; /* no broker can be reached; this try is over */
+    bool no_response;      /* no machine has answered in this try, not even to refuse */
+    bool network_changed;  /* an address or route of this machine changed since the last step */
 };
 struct tb_link_advice {
     bool open;       /* the connection should be open now */

@@ -109,7 +109,7 @@ struct tb_log_reader_ops {
     /* Is the partition this reader's? It comes and goes inside poll only, and never both in
      * one: a batch stays the reader's own until its next poll, and is not taken for its own when
      * the partition was another's in between. NULL: always. */
-    bool (*holds)(struct tb_log_reader *reader, int32_t partition);
+    bool (*is_assigned)(struct tb_log_reader *reader, int32_t partition);
     /* A word of the group's that the partition was still this reader's when the call began, and
      * nobody had it after it came: a commit of next, where it stands. TB_BUSY: there is none, the
      * partition may be another's by now. NULL: it comes and goes not. */

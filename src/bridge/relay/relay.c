@@ -36,8 +36,8 @@ static void report(struct tb_relay *relay, const struct tb_error *err)
     if (relay->reported == err->code)
         return;
     relay->reported = err->code;
-    if (relay->options.trouble)
-        relay->options.trouble(relay->options.ctx, err);
+    if (relay->options.on_problem)
+        relay->options.on_problem(relay->options.ctx, err);
 }
 
 void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err)
@@ -68,9 +68,9 @@ static void recover(struct tb_relay *relay)
 
 static void move_cursor(struct tb_relay *relay)
 {
-    if (tb_relay_window_advance(&relay->window, &relay->cursor) && relay->options.moved)
-        relay->options.moved(relay->options.ctx, relay->options.cursor_name, relay->cursor,
-                             tb_clock_wall_ms(relay->options.clock));
+    if (tb_relay_window_advance(&relay->window, &relay->cursor) && relay->options.on_cursor)
+        relay->options.on_cursor(relay->options.ctx, relay->options.cursor_name, relay->cursor,
+                                 tb_clock_wall_ms(relay->options.clock));
     if (tb_relay_window_rewind(&relay->window)) {
         relay->last = relay->cursor;
         relay->more = true;
@@ -79,7 +79,7 @@ static void move_cursor(struct tb_relay *relay)
 
 static void apply_offline(struct tb_relay *relay)
 {
-    bool held = atomic_load(&relay->held);
+    bool held = atomic_load(&relay->offline);
 
     if (held == (tb_relay_state(relay) == TB_RELAY_OFFLINE))
         return;
@@ -143,7 +143,7 @@ int64_t tb_relay_step(struct tb_relay *relay)
     appended = relay->last > last;
     progress = tb_relay_poll_acks(relay, relay->more && looked && !tb_relay_is_blocked(relay)
                                              ? 0
-                                             : relay->options.patience_ms);
+                                             : relay->options.ack_wait_ms);
     move_cursor(relay);
     if (progress)
         relay->log_full = false;
@@ -176,7 +176,7 @@ void tb_relay_wait(struct tb_relay *relay, int64_t wait_ms)
 
 bool tb_relay_is_offline(const struct tb_relay *relay)
 {
-    return atomic_load(&relay->held);
+    return atomic_load(&relay->offline);
 }
 
 bool tb_relay_stopping(const struct tb_relay *relay)
@@ -203,7 +203,7 @@ void tb_relay_wake_for_append(struct tb_relay *relay)
 
 void tb_relay_set_offline(struct tb_relay *relay, bool held)
 {
-    atomic_store(&relay->held, held);
+    atomic_store(&relay->offline, held);
     tb_mailbox_wake(&relay->mailbox);
 }
 
@@ -249,8 +249,9 @@ enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_rela
     relay->options.cursor_name = relay->cursor_name;
     relay->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     relay->answer_wait_ms = 1;
-    atomic_store(&relay->held, options->held);
-    atomic_store(&relay->state, (int)(options->held ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING));
+    atomic_store(&relay->offline, options->start_offline);
+    atomic_store(&relay->state,
+                 (int)(options->start_offline ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING));
     atomic_store(&relay->since_ms, tb_clock_wall_ms(options->clock));
     *ret_relay = relay;
     return TB_OK;

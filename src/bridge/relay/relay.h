@@ -41,19 +41,19 @@ struct tb_relay_options {
     struct tb_append_queue *append_queue;
     const struct tb_clock *clock;
     const struct tb_random *random;
-    bool held; /* start forced offline */
+    bool start_offline; /* state OFFLINE until tb_relay_set_offline(false) */
     /* How long a round may wait for acknowledgements; wake-ups wait as long. 0: not at all. */
-    int64_t patience_ms;
+    int64_t ack_wait_ms;
     /* The order is passed by from this row on, and this is to be stored no later than a cursor
      * that moves over it; false: not now, it is tried again. reason: "" if the log gave none.
      * NULL: a refusal is an alarm that stays. Called on the relay's thread. */
     bool (*park)(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
                  const char *reason);
     /* The cursor stands at row since at_ms; called on the relay's thread. */
-    void (*moved)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
+    void (*on_cursor)(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms);
     /* Something to tell a person; called once per change, not once per try. TB_OK: the trouble
      * that was told of is over. */
-    void (*trouble)(void *ctx, const struct tb_error *err);
+    void (*on_problem)(void *ctx, const struct tb_error *err);
     void *ctx;
 };
 struct tb_relay;

@@ -16,7 +16,7 @@ struct tb_relay {
     struct tb_relay_options options; /* texts are copied below */
     char *cursor_name, *source;
     struct tb_mailbox mailbox;
-    _Atomic bool stopping, held;
+    _Atomic bool stopping, offline;
     _Atomic bool
         wake_pending; /* the outbox will be looked at anyway: a wake-up has nothing to add */
     _Atomic int state;

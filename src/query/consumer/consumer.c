@@ -352,8 +352,8 @@ static bool serve(struct tb_consumer *consumer, int64_t wait_ms, int64_t *ret_pa
         wait_ms = left_ms;
     code = reader->ops->poll(reader, /* max= */ 0, wait_ms, &none, &err);
     TB_ASSERT(none.count == 0);
-    if (consumer->batch.count > 0 && reader->ops->holds &&
-        !reader->ops->holds(reader, consumer->batch.partition))
+    if (consumer->batch.count > 0 && reader->ops->is_assigned &&
+        !reader->ops->is_assigned(reader, consumer->batch.partition))
         tb_consumer_release_batch(consumer);
     /* A log that fails does not wait. */
     *ret_pause_ms = code == TB_OK ? 0 : wait_ms < SERVE_MS ? wait_ms : SERVE_MS;

@@ -32,7 +32,7 @@ static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
     struct tb_record record;
     enum tb_code code;
 
-    if (reader->ops->holds && !reader->ops->holds(reader, letter->position.partition))
+    if (reader->ops->is_assigned && !reader->ops->is_assigned(reader, letter->position.partition))
         return true; /* whoever reads the partition sees to it */
     code = tb_replay_record(letter, options->topic, (struct tb_str){0}, /* followed= */ true,
                             &arena, &record, &err);

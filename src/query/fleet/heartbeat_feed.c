@@ -96,7 +96,8 @@ static void drop_lost(struct tb_heartbeat_feed *feed)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
-    if (!feed->owed || !reader->ops->holds || reader->ops->holds(reader, feed->owed_partition))
+    if (!feed->owed || !reader->ops->is_assigned ||
+        reader->ops->is_assigned(reader, feed->owed_partition))
         return;
     feed->kept_count = 0;
     feed->owed = false;

@@ -33,11 +33,11 @@ static const struct event {
     {"connected late", OFFLINE_AFTER, {.connected = true}},
     {"waiting", OFFLINE_AFTER, {.connected = true, .waiting = true}},
     {"progress", OFFLINE_AFTER, {.connected = true, .waiting = true, .progress = true}},
-    {"lost", 1, {.lost = true}},
-    {"unanswered", TB_LINK_NO_RESPONSE_MS, {.unanswered = true}},
-    {"unanswered yet", TB_LINK_NO_RESPONSE_MS - 1, {.unanswered = true}},
-    {"local change", 1, {.local_changed = true}},
-    {"local change, connected", 1, {.connected = true, .local_changed = true}},
+    {"lost", 1, {.all_brokers_down = true}},
+    {"unanswered", TB_LINK_NO_RESPONSE_MS, {.no_response = true}},
+    {"unanswered yet", TB_LINK_NO_RESPONSE_MS - 1, {.no_response = true}},
+    {"local change", 1, {.network_changed = true}},
+    {"local change, connected", 1, {.connected = true, .network_changed = true}},
     {"forced", 1, {.forced = true}},
     {"forced, connected", 1, {.forced = true, .connected = true, .progress = true}},
 };
@@ -125,8 +125,9 @@ START_TEST(a_hiccup_is_not_shown)
     feed(&link, 0, (struct tb_link_input){.connected = true});
     for (int i = 0; i < 50; i++) {
         feed(&link, 1, (struct tb_link_input){0});
-        ck_assert_int_eq(feed(&link, OFFLINE_AFTER - 1, (struct tb_link_input){.lost = true}).open,
-                         true);
+        ck_assert_int_eq(
+            feed(&link, OFFLINE_AFTER - 1, (struct tb_link_input){.all_brokers_down = true}).open,
+            true);
         ck_assert_int_eq(link.state, TB_LINK_ONLINE);
         feed(&link, 0, (struct tb_link_input){.connected = true});
     }
@@ -180,7 +181,7 @@ START_TEST(waits_are_spread)
 
             ck_assert_int_le(wait_ms, bound);
             parts[t][wait_ms * PARTS / (bound + 1)]++;
-            feed(&link, 1, (struct tb_link_input){.lost = true});
+            feed(&link, 1, (struct tb_link_input){.all_brokers_down = true});
         }
     }
     for (int t = 0; t < TRIES; t++)
@@ -234,9 +235,9 @@ START_TEST(random_histories_keep_the_rules)
                                    .connected = open && (bits >> 8) % 3 > 0,
                                    .progress = open && (bits >> 16) % 4 == 0,
                                    .waiting = (bits >> 24) % 2 == 0,
-                                   .lost = open && (bits >> 32) % 8 == 0,
-                                   .unanswered = open && (bits >> 36) % 8 == 0,
-                                   .local_changed = (bits >> 40) % 40 == 0};
+                                   .all_brokers_down = open && (bits >> 32) % 8 == 0,
+                                   .no_response = open && (bits >> 36) % 8 == 0,
+                                   .network_changed = (bits >> 40) % 40 == 0};
         struct tb_link_advice advice =
             feed(&link, (int64_t)fake_random_below(&history, OFFLINE_AFTER * 3 / 2), in);
 
@@ -250,7 +251,7 @@ START_TEST(random_histories_keep_the_rules)
             ck_assert(advice.open);
         if (link.state == TB_LINK_ONLINE && before != TB_LINK_ONLINE)
             ck_assert(in.connected || in.progress);
-        if (in.local_changed && !forced)
+        if (in.network_changed && !forced)
             ck_assert(advice.open || link.state == TB_LINK_OFFLINE);
         open = advice.open;
     }
@@ -269,7 +270,7 @@ START_TEST(no_settings_hammer)
     feed(&link, OFFLINE_AFTER, (struct tb_link_input){0});
     for (; now_ms < from_ms + HOUR; tries++) {
         (void)delay(&link);
-        feed(&link, 1, (struct tb_link_input){.lost = true});
+        feed(&link, 1, (struct tb_link_input){.all_brokers_down = true});
     }
     ck_assert_int_lt(tries, 60);
 }

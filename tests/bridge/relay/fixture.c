@@ -167,11 +167,11 @@ void open_relay(struct tb_log_writer *writer, bool held)
                                              .writer = writer,
                                              .clock = &f.clock.clock,
                                              .random = &f.random.random,
-                                             .held = held,
-                                             .patience_ms = parks ? 5 : 0,
+                                             .start_offline = held,
+                                             .ack_wait_ms = parks ? 5 : 0,
                                              .park = parks ? park : NULL,
-                                             .moved = moved,
-                                             .trouble = trouble};
+                                             .on_cursor = moved,
+                                             .on_problem = trouble};
     struct tb_error err = {0};
 
     ck_ok(tb_relay_new(&options, &relay, &err));

@@ -33,11 +33,11 @@ static void rebalance(struct group_member *member)
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
         bool mine = log->owner[p] == index_of(member);
 
-        if (mine && !member->holds[p]) {
+        if (mine && !member->assigned[p]) {
             member->position[p] = log->committed[p] >= 0 ? log->committed[p] : 0;
             member->assignment[p] = ++member->tenures;
         }
-        member->holds[p] = mine;
+        member->assigned[p] = mine;
     }
 }
 
@@ -70,7 +70,7 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
         int32_t p = member->turn++ % TB_LOG_PARTITIONS;
         size_t left;
 
-        if (!member->holds[p])
+        if (!member->assigned[p])
             continue;
         left = log->counts[p] - (size_t)member->position[p];
         if (left == 0)
@@ -91,7 +91,7 @@ static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_
 
     if (member->log->down)
         return refuse(err);
-    if (member->holds[partition])
+    if (member->assigned[partition])
         member->position[partition] = offset;
     return TB_OK;
 }
@@ -105,7 +105,7 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
 
     if (log->down)
         return refuse(err);
-    if (!member->holds[partition] || log->owner[partition] != index_of(member))
+    if (!member->assigned[partition] || log->owner[partition] != index_of(member))
         return TB_OK; /* the holder's counts */
     ck_assert_int_le(next, (int64_t)log->counts[partition]);
     if (log->committing)
@@ -121,9 +121,9 @@ static enum tb_code pause(struct tb_log_reader *reader, bool paused, struct tb_e
     return TB_OK;
 }
 
-static bool holds(struct tb_log_reader *reader, int32_t partition)
+static bool is_assigned(struct tb_log_reader *reader, int32_t partition)
 {
-    return member_of(reader)->holds[partition];
+    return member_of(reader)->assigned[partition];
 }
 
 static enum tb_code confirm(struct tb_log_reader *reader, int32_t partition, int64_t next,
@@ -145,7 +145,7 @@ static const struct tb_log_reader_ops reader_ops = {.poll = poll,
                                                     .seek = seek,
                                                     .commit = commit,
                                                     .pause = pause,
-                                                    .holds = holds,
+                                                    .is_assigned = is_assigned,
                                                     .confirm = confirm,
                                                     .wake = wake};
 

@@ -16,7 +16,7 @@ struct group_log;
 struct group_member {
     struct tb_log_reader reader; /* hand out &member->reader */
     struct group_log *log;
-    bool holds[TB_LOG_PARTITIONS]; /* in its own eyes */
+    bool assigned[TB_LOG_PARTITIONS]; /* in its own eyes */
     int64_t position[TB_LOG_PARTITIONS];
     uint64_t assignment[TB_LOG_PARTITIONS], tenures;
     bool paused;

@@ -60,7 +60,7 @@ static int count_held(struct tb_log_reader *reader)
     int n = 0;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        n += reader->ops->holds(reader, p);
+        n += reader->ops->is_assigned(reader, p);
     return n;
 }
 
@@ -127,7 +127,7 @@ static void read_both(struct share *share)
         if (batch.count == 0)
             continue;
         done = &share->done[batch.partition];
-        ck_assert(reader->ops->holds(reader, batch.partition));
+        ck_assert(reader->ops->is_assigned(reader, batch.partition));
         ck_assert_int_le(batch.records[0].offset, *done);
         for (size_t i = 1; i < batch.count; i++)
             ck_assert_int_eq(batch.records[i].offset, batch.records[i - 1].offset + 1);
@@ -151,7 +151,7 @@ static void come_and_go(struct share *share)
         count_held(share->readers[1]) != 3)
         return;
     share->shared = true;
-    while (share->readers[0]->ops->holds(share->readers[0], other))
+    while (share->readers[0]->ops->is_assigned(share->readers[0], other))
         other++;
     ck_ok(share->readers[0]->ops->commit(share->readers[0], other, 0, &err)); /* dropped */
     share->readers[1]->ops->free(share->readers[1]);

@@ -153,7 +153,7 @@ static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct
     return TB_OK;
 }
 
-static bool reader_holds(struct tb_log_reader *base, int32_t partition)
+static bool reader_is_assigned(struct tb_log_reader *base, int32_t partition)
 {
     return partition >= 0 && partition < TB_LOG_PARTITIONS_MAX &&
            reader_of(base)->parts[partition].assigned;
@@ -165,7 +165,7 @@ static enum tb_code reader_confirm(struct tb_log_reader *base, int32_t partition
     struct kafka_reader *reader = reader_of(base);
 
     if (reader->role == KAFKA_MEMBER &&
-        (!reader_holds(base, partition) || !tb_kafka_commit_now(reader, partition, next)))
+        (!reader_is_assigned(base, partition) || !tb_kafka_commit_now(reader, partition, next)))
         return tb_error_set(err, TB_BUSY, "group %s does not say that it still reads %s-%d",
                             reader->group, reader->topic, (int)partition);
     return TB_OK;
@@ -209,7 +209,7 @@ static const struct tb_log_reader_ops reader_ops = {
     .commit = reader_commit,
     .range = reader_range,
     .pause = reader_pause,
-    .holds = reader_holds,
+    .is_assigned = reader_is_assigned,
     .confirm = reader_confirm,
     .wake = reader_wake,
     .free = reader_free,
