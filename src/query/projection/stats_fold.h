@@ -1,0 +1,28 @@
+/* Adds up orders for the statistics that a view answers (tb_stats in view.h), one row for each
+ * pair of group key and currency.
+ *
+ * A sale counts in `orders`, a return in `returns`. A cancelled order counts in `cancelled` as
+ * well, and its amount is left out of the total.
+ *
+ * Memory:  rows live in the given arena. A zeroed fold with an arena is ready to use.
+ * Errors:  TB_INTERNAL: out of memory, or a sum leaves 64 bits. The fold is of no further use.
+ * Units:   money in minor units (_minor). */
+#pragma once
+#include "query/projection/view.h"
+
+struct tb_stats_fold {
+    struct tb_arena *arena;
+    struct tb_stats_row **slots; /* hash table by key and currency, at most half full */
+    size_t mask, count;
+    struct tb_stats_row *last; /* the row of the last call: orders of one group often follow */
+};
+/* Adds `count` orders that agree in all of this; total_minor is the sum of their amounts. key: the
+ * name of the group, "" when nothing is grouped. */
+TB_CHECKED enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char *key,
+                                          const char *currency, enum tb_order_kind kind,
+                                          enum tb_order_status status, int64_t count,
+                                          int64_t total_minor, struct tb_error *err);
+/* Sorts the rows and adds up the totals per currency. With TB_GROUP_NONE ret_stats has only
+ * totals. */
+TB_CHECKED enum tb_code tb_stats_fold_finish(struct tb_stats_fold *fold, enum tb_group_by group_by,
+                                             struct tb_stats *ret_stats, struct tb_error *err);
