@@ -6,6 +6,7 @@
 #
 # TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
 set -eu
+export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
 jobs=${TB_JOBS:-$(nproc)}
 quick=no
