@@ -16,9 +16,9 @@
 struct broker *broker_now;
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
-                 const struct broker_hooks *watch)
+                 const struct broker_hooks *hooks)
 {
-    *broker = (struct broker){.now_us = now_us, .watch = *watch, .session_us = SESSION_US};
+    *broker = (struct broker){.now_us = now_us, .hooks = *hooks, .session_us = SESSION_US};
     fake_random_init(&broker->random, seed);
     broker_now = broker;
 }
@@ -41,7 +41,7 @@ void broker_release(struct broker *broker)
 
 bool broker_chance(struct broker *broker, unsigned in)
 {
-    return broker->rough && fake_random_below(&broker->random, in) == 0;
+    return broker->unreliable && fake_random_below(&broker->random, in) == 0;
 }
 
 int64_t broker_delay_us(struct broker *broker, int64_t most_us)
@@ -136,7 +136,7 @@ const struct tb_record *broker_append(struct broker *broker, enum broker_topic t
     kept->partition = partition;
     kept->offset = (int64_t)part->count++;
     kept->timestamp_ms = INT64_C(1795424400000) + *broker->now_us / 1000;
-    broker->watch.landed(broker->watch.ctx, topic, kept);
+    broker->hooks.on_append(broker->hooks.ctx, topic, kept);
     return kept;
 }
 
@@ -181,7 +181,7 @@ void broker_abandon_requests(struct broker_writer *writer)
         if (request->writer != writer)
             continue;
         request->writer = NULL;
-        if (request->landed || fake_random_below(&broker->random, 2) == 0)
+        if (request->appended || fake_random_below(&broker->random, 2) == 0)
             drop(broker, request);
         else if (broker_chance(broker, 2))
             request->due_us += broker_delay_us(broker, LATE_US);
@@ -199,7 +199,7 @@ static void refuse(struct broker *broker, const struct broker_request *refused)
     sim_cover(COVER_RECORD_REFUSED, 1);
     for (struct broker_request *request = broker->requests; request; request = next) {
         next = request->next;
-        if (request->writer != writer || request->topic != topic || request->landed ||
+        if (request->writer != writer || request->topic != topic || request->appended ||
             partition_of(topic, &request->record) != partition)
             continue;
         if (writer)
@@ -217,13 +217,13 @@ static void land(struct broker *broker, struct broker_request *request)
             drop(broker, request);
         return;
     }
-    if (broker->watch.refuses(broker->watch.ctx, request->topic, &request->record)) {
+    if (broker->hooks.refuses(broker->hooks.ctx, request->topic, &request->record)) {
         refuse(broker, request);
         return;
     }
     broker_append(broker, request->topic, &request->record);
     sim_cover(COVER_BROKER_APPENDED_LATE, !request->writer);
-    request->landed = true;
+    request->appended = true;
     request->due_us = *broker->now_us + broker_delay_us(broker, TRIP_US);
 }
 
@@ -261,7 +261,7 @@ void broker_step(struct broker *broker)
     struct broker_request *request;
 
     while ((request = next_request(broker)) != NULL && request->due_us <= *broker->now_us) {
-        if (request->landed)
+        if (request->appended)
             answer(broker, request);
         else
             land(broker, request);

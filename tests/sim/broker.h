@@ -49,7 +49,7 @@ struct broker_request {
     enum broker_topic topic;
     struct tb_record record;
     size_t slot;
-    bool landed; /* its answer is on its way */
+    bool appended; /* its answer is on its way */
     int64_t due_us;
 };
 struct broker_reader;
@@ -73,8 +73,8 @@ struct broker_group {
 /* What others want to know, and say. */
 struct broker_hooks {
     void *ctx;
-    void (*landed)(void *ctx, enum broker_topic topic, const struct tb_record *record);
-    void (*committing)(void *ctx, const struct broker_group *group, int32_t partition,
+    void (*on_append)(void *ctx, enum broker_topic topic, const struct tb_record *record);
+    void (*on_commit)(void *ctx, const struct broker_group *group, int32_t partition,
                        int64_t next);
     /* Takes the broker such a record? Whatever it is asked of one it always answers the same. */
     bool (*refuses)(void *ctx, enum broker_topic topic, const struct tb_record *record);
@@ -91,9 +91,9 @@ enum broker_mutant {
 struct broker {
     struct fake_random random;
     int64_t *now_us;
-    struct broker_hooks watch;
-    enum broker_mutant fault;
-    bool rough; /* requests and answers are lost, late, in doubt */
+    struct broker_hooks hooks;
+    enum broker_mutant mutant;
+    bool unreliable; /* requests and answers are lost, late, in doubt */
     bool down;
     int64_t session_us; /* who was not heard of for so long is no member any more */
     struct broker_partition topics[BROKER_TOPICS][TB_LOG_PARTITIONS];
@@ -108,7 +108,7 @@ struct broker {
 };
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
-                 const struct broker_hooks *watch);
+                 const struct broker_hooks *hooks);
 void broker_release(struct broker *broker);         /* no writer or reader is left */
 int64_t broker_due_us(const struct broker *broker); /* of what happens next by itself */
 void broker_step(struct broker *broker);
@@ -124,7 +124,7 @@ int32_t broker_partitions(enum broker_topic topic);
 
 /* What the parts share. */
 extern struct broker *broker_now;
-bool broker_chance(struct broker *broker, unsigned in); /* one in so many, while it is rough */
+bool broker_chance(struct broker *broker, unsigned in); /* one in so many, while it is unreliable */
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
 /* slot: TB_LOG_INFLIGHT_MAX when nobody waits for the answer. */

@@ -122,9 +122,9 @@ bool broker_group_commit(struct broker *broker, struct broker_group *group, int 
     sim_cover(COVER_ZOMBIE_COMMIT, !good);
     sim_trace("group %s: member %d commits %d up to %" PRId64 "%s", group->name, member,
               (int)partition, next, good ? "" : ", which is refused");
-    if (!good && broker->fault != BROKER_ZOMBIE_COMMITS)
+    if (!good && broker->mutant != BROKER_ZOMBIE_COMMITS)
         return false;
-    broker->watch.committing(broker->watch.ctx, group, partition, next);
+    broker->hooks.on_commit(broker->hooks.ctx, group, partition, next);
     group->committed[partition] = next;
     return good;
 }

@@ -81,7 +81,7 @@ static void hand_out(struct broker_reader *reader, int32_t partition, size_t max
               part->next, count);
     part->next += (int64_t)count;
     *ret_batch = (struct tb_log_batch){partition, copies, count, part->assignment};
-    if (broker->fault == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
+    if (broker->mutant == BROKER_EARLY_COMMITS && reader->topic == BROKER_EVENTS && reader->group)
         (void)broker_group_commit(broker, reader->group, reader->member, reader->generation,
                                   partition, part->next);
 }
@@ -132,7 +132,7 @@ static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_
 {
     struct broker_reader *reader = reader_of(base);
     struct reader_partition *part = &reader->parts[partition];
-    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
+    bool zombie = reader->broker->mutant == BROKER_ZOMBIE_COMMITS;
 
     (void)err;
     if (!zombie && (!part->assigned || next < part->start))

@@ -24,7 +24,7 @@ void broker_reader_commits(struct broker_reader *reader)
 
 void broker_reader_revoke_all(struct broker_reader *reader)
 {
-    bool zombie = reader->broker->fault == BROKER_ZOMBIE_COMMITS;
+    bool zombie = reader->broker->mutant == BROKER_ZOMBIE_COMMITS;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         if (zombie) /* what it committed last is still on its mind */

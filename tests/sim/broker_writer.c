@@ -57,7 +57,7 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
     writer->proven = writer->proven || ok;
     if (ok)
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
-    else if (broker->fault == BROKER_FINAL_TIMEOUTS || (final && writer->inflight.alone))
+    else if (broker->mutant == BROKER_FINAL_TIMEOUTS || (final && writer->inflight.alone))
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_INVALID, false);
     else
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, final);
@@ -87,7 +87,7 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
                            struct tb_error *err)
 {
     struct broker_writer *writer = writer_of(base);
-    enum broker_mutant fault = writer->broker->fault;
+    enum broker_mutant mutant = writer->broker->mutant;
     bool send = false;
     size_t slot = 0;
 
@@ -97,9 +97,9 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
         tb_kafka_inflight_cancel_add(&writer->inflight, slot);
         return tb_error_set(err, TB_BUSY, "the simulated producer's queue is full");
     }
-    if (fault == BROKER_UNACKED_DEAD_LETTERS && writer->topic == BROKER_DEAD_LETTERS) {
+    if (mutant == BROKER_UNACKED_DEAD_LETTERS && writer->topic == BROKER_DEAD_LETTERS) {
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
-    } else if (fault == BROKER_EARLY_ACKS && writer->topic == BROKER_EVENTS && send) {
+    } else if (mutant == BROKER_EARLY_ACKS && writer->topic == BROKER_EVENTS && send) {
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
         broker_send(writer, writer->topic, record, TB_LOG_INFLIGHT_MAX);
     } else if (send) {

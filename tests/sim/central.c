@@ -27,10 +27,10 @@ void central_init(struct central *central, struct sim *sim, int index)
     central->client = broker_client(&sim->centre.broker, central->client_id);
     central->clock = (struct tb_clock){central, wall_ms, mono_us};
     fake_random_init(&central->random, sim->seed * 67 + (uint64_t)index + 300);
-    central->others =
+    central->other_options =
         (struct tb_log_kafka_options){.client_id = central->client_id, .clock = &central->clock};
-    central->options = central->others;
-    central->options.partitions = TB_LOG_PARTITIONS;
+    central->event_options = central->other_options;
+    central->event_options.partitions = TB_LOG_PARTITIONS;
     for (int i = 0; i < CENTRAL_ACTORS; i++)
         central->due_us[i] = SIM_NEVER;
     central->due_us[CENTRAL_START] = 0;
@@ -91,13 +91,13 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     struct central *central = ctx;
     char warning[240];
 
-    TB_TRY(tb_log_kafka_check_topics(&central->options, topics, 1, false, 0, err));
+    TB_TRY(tb_log_kafka_check_topics(&central->event_options, topics, 1, false, 0, err));
     TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
-    TB_TRY(tb_log_kafka_reader(&central->options, SIM_TOPIC, CENTRE_GROUP, &central->events, err));
+    TB_TRY(tb_log_kafka_reader(&central->event_options, SIM_TOPIC, CENTRE_GROUP, &central->event_reader, err));
     sim_trace("%s joins", central->name);
     central->prepared = true;
     central_wake(central, CENTRAL_NODES, 5 * MS);
-    *ret_reader = central->events;
+    *ret_reader = central->event_reader;
     return TB_OK;
 }
 
@@ -105,13 +105,13 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
-    TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC ".DLT", &central->dead_letters, err));
-    TB_TRY(tb_log_kafka_writer(&central->options, SIM_TOPIC, &central->again, err));
+    TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC ".DLT", &central->dead_letters, err));
+    TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC, &central->redrive_writer, err));
     TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
-    TB_TRY(tb_log_kafka_writer(&central->others, "projection-ready", &central->ready_out, err));
+    TB_TRY(tb_log_kafka_writer(&central->other_options, "projection-ready", &central->ready_out, err));
     central->teller =
         (struct tb_ready_publisher){.writer = central->ready_out, .clock = &central->clock};
-    return tb_log_kafka_tail(&central->others, "projection-ready", &central->ready_in, err);
+    return tb_log_kafka_tail(&central->other_options, "projection-ready", &central->ready_in, err);
 }
 
 static enum tb_code open_view(struct central *central, struct tb_error *err)
@@ -130,7 +130,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
     if (central->sim->mutant == SIM_MUTANT_APPLY_OVER_GAP)
         gap_mutant_install(central);
-    return tb_view_mongo_reader(central->mongo, &central->asked, err);
+    return tb_view_mongo_reader(central->mongo, &central->view_reader, err);
 }
 
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)
@@ -176,8 +176,8 @@ void central_replay(struct central *central, struct tb_dead_letter_position plac
     struct tb_record record;
     struct tb_error err = {0};
 
-    if (central->asked->ops->get_dead_letter(central->asked, place, &arena, &letter, &err) ==
-            TB_OK &&
+    if (central->view_reader->ops->get_dead_letter(central->view_reader, place, &arena, &letter,
+                                                   &err) == TB_OK &&
         !tb_str_eq(letter.reason, TB_STR(TB_REASON_GAP)) &&
         tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
             TB_OK &&
@@ -207,19 +207,19 @@ static void close_all(struct central *central)
 {
     tb_consumer_free(central->consumer);
     central->consumer = NULL;
-    free_reader(&central->events);
-    free_reader(&central->beats);
+    free_reader(&central->event_reader);
+    free_reader(&central->heartbeat_reader);
     free_reader(&central->ready_in);
     free(central->feed);
     central->feed = NULL;
     tb_append_queue_close(central->append_queue);
     tb_append_queue_free(central->append_queue);
     central->append_queue = NULL;
-    free_writer(&central->again);
+    free_writer(&central->redrive_writer);
     free_writer(&central->dead_letters);
     free_writer(&central->ready_out);
     tb_ready_publisher_release(&central->teller);
-    central->asked->ops->free(central->asked);
+    central->view_reader->ops->free(central->view_reader);
     central->view->ops->free(central->view);
     tb_mongo_free(central->mongo);
     central->up = central->frozen = central->prepared = false;

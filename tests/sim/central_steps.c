@@ -8,7 +8,7 @@
 static void step_events(struct central *central)
 {
     int64_t pause_ms = tb_consumer_step(central->consumer, 0);
-    bool behind = central->events && broker_reader_behind(central->events);
+    bool behind = central->event_reader && broker_reader_behind(central->event_reader);
 
     if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
         sim_cover(COVER_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
@@ -45,11 +45,11 @@ static void open_feed(struct central *central)
 
     central->feed = malloc(sizeof *central->feed);
     SIM_REQUIRE(central->feed &&
-                    tb_log_kafka_reader(&central->others, "node-status", CENTRE_GROUP "-nodes",
-                                        &central->beats, &err) == TB_OK,
+                    tb_log_kafka_reader(&central->other_options, "node-status", CENTRE_GROUP "-nodes",
+                                        &central->heartbeat_reader, &err) == TB_OK,
                 "%s: heartbeats: %s", central->name, err.text);
     tb_heartbeat_feed_init(central->feed, &options);
-    central->feed->options.reader = central->beats;
+    central->feed->options.reader = central->heartbeat_reader;
 }
 
 static void step_nodes(struct central *central)
@@ -66,7 +66,7 @@ static void step_nodes(struct central *central)
 
 static void step_redrive(struct central *central)
 {
-    tb_append_queue_step(central->append_queue, central->again, 0);
+    tb_append_queue_step(central->append_queue, central->redrive_writer, 0);
     central_wake(central, CENTRAL_REDRIVE, 300 * MS);
 }
 

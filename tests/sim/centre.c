@@ -1,21 +1,21 @@
 #include "sim/sim.h"
 
-static void draw_faults(struct sim *sim)
+static void set_mutants(struct sim *sim)
 {
-    static const enum broker_mutant broker_faults[SIM_MUTANT_COUNT] = {
+    static const enum broker_mutant broker_mutants[SIM_MUTANT_COUNT] = {
         [SIM_MUTANT_KAFKA_EARLY_CURSOR] = BROKER_EARLY_ACKS,
         [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = BROKER_UNACKED_DEAD_LETTERS,
         [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = BROKER_FINAL_TIMEOUTS,
         [SIM_MUTANT_EARLY_OFFSET_COMMIT] = BROKER_EARLY_COMMITS,
         [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = BROKER_ZOMBIE_COMMITS,
     };
-    static const enum mongod_mutant mongod_faults[SIM_MUTANT_COUNT] = {
+    static const enum mongod_mutant mongod_mutants[SIM_MUTANT_COUNT] = {
         [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = MONGOD_NO_VERSION_CHECK,
         [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = MONGOD_FATAL_DUPLICATE,
     };
 
-    sim->centre.broker.fault = broker_faults[sim->mutant];
-    sim->centre.mongod.fault = mongod_faults[sim->mutant];
+    sim->centre.broker.mutant = broker_mutants[sim->mutant];
+    sim->centre.mongod.mutant = mongod_mutants[sim->mutant];
 }
 
 void centre_init(struct sim *sim)
@@ -26,7 +26,7 @@ void centre_init(struct sim *sim)
 
     broker_init(&centre->broker, sim->seed * 71 + 6, &sim->now_us, &broker_hooks);
     mongod_init(&centre->mongod, sim->seed * 73 + 7, &sim->now_us, &mongod_hooks);
-    draw_faults(sim);
+    set_mutants(sim);
     centre_faults_draw(sim);
     centre->central_count = 1 + (int)sim_below(&sim->centre_random, CENTRALS_MAX);
     for (int i = 0; i < centre->central_count; i++)

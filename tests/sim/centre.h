@@ -11,7 +11,7 @@
  *   C1  what was placed arrives, and nothing else     C5  a group commits what is done, and never
  *   C2  of an order nothing is missing in between         goes back
  *   C3  a served version never goes back              C6  the sums are the sums of the orders
- *   C4  dead letters are the poison, what the         C7  at the end a node's sequences have no
+ *   C4  dead letters are the foreign, what the         C7  at the end a node's sequences have no
  *       database refuses, and what waits for either       hole
  *
  * Thread:  one.
@@ -72,12 +72,12 @@ struct central {
     bool prepared;
     int64_t due_us[CENTRAL_ACTORS];
 
-    struct tb_log_kafka_options options, others;
+    struct tb_log_kafka_options event_options, other_options;
     struct tb_mongo *mongo;
     struct tb_view *view;
-    struct tb_view_reader *asked;
-    struct tb_log_writer *dead_letters, *again, *ready_out;
-    struct tb_log_reader *events, *beats, *ready_in; /* NULL: not opened (yet) */
+    struct tb_view_reader *view_reader;
+    struct tb_log_writer *dead_letters, *redrive_writer, *ready_out;
+    struct tb_log_reader *event_reader, *heartbeat_reader, *ready_in; /* NULL: not opened (yet) */
     struct tb_append_queue *append_queue;
     struct tb_ready_publisher teller;
     struct tb_consumer *consumer;
@@ -89,14 +89,14 @@ struct centre_order {
     char id[40];
     int node;
     int order;                             /* the oracle's; NONE: it has not heard of it yet */
-    int64_t landed;                        /* highest version in the log */
+    int64_t log_version;                        /* highest version in the log */
     int attempts[ORACLE_VERSIONS_MAX + 1]; /* whose each landed version is */
-    int64_t stored;                        /* version in the database */
+    int64_t db_version;                        /* version in the database */
     int64_t checked;                       /* of the document that was looked at last */
-    int64_t refused;                       /* the broker refuses it from here on; 0: it does not */
-    int64_t died;                          /* highest version with a dead letter */
-    bool never;                            /* the database has refused it */
-    int64_t parked_row;                    /* the edge passes it by from here on; 0: it does not */
+    int64_t refused_from;                       /* the broker refuses it from here on; 0: it does not */
+    int64_t dead_version;                          /* highest version with a dead letter */
+    bool db_refuses;                            /* the database has refused it */
+    int64_t parked_from_row;                    /* the edge passes it by from here on; 0: it does not */
 };
 struct centre {
     struct broker broker;
@@ -109,8 +109,8 @@ struct centre {
     int64_t fault_every_us, fault_due_us, replay_at_us;
     int by_order[ORACLE_ORDERS_MAX]; /* of the oracle's order: place in orders + 1; 0: none */
     /* Which records have a letter, in the topic of dead letters and in the database. */
-    bool sent[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
-    bool noted[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
+    bool has_letter_in_topic[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
+    bool has_letter_in_db[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
 };
 
 /* centre.c */

@@ -10,7 +10,7 @@ sqlite3 *check_open(struct sim_node *node, const char *path)
 {
     sqlite3 *db = NULL;
 
-    node->disk.calm = true;
+    node->disk.faults_paused = true;
     SIM_REQUIRE(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
                     SQLITE_OK,
                 "I11: %s cannot be opened: %s", path, sqlite3_errmsg(db));
@@ -20,7 +20,7 @@ sqlite3 *check_open(struct sim_node *node, const char *path)
 void check_close(struct sim_node *node, sqlite3 *db)
 {
     SIM_REQUIRE(sqlite3_close(db) == SQLITE_OK, "a checker left a statement open");
-    node->disk.calm = false;
+    node->disk.faults_paused = false;
 }
 
 sqlite3_stmt *check_query(sqlite3 *db, const char *sql)
@@ -86,7 +86,7 @@ bool check_mark(const void *bytes, int len, struct check_mark *ret_mark)
     snprintf(digits, sizeof digits, "%.32s", found + 3);
     ret_mark->number = (int)strtol(digits, NULL, 16) - 1;
     snprintf(digits, sizeof digits, "%.16s", found + 36);
-    ret_mark->poison = strtol(digits, NULL, 16) == 2;
+    ret_mark->foreign = strtol(digits, NULL, 16) == 2;
     return true;
 }
 
@@ -156,7 +156,7 @@ void check_node(struct sim_node *node)
 {
     sqlite3 *db;
 
-    if (!node_healthy(node) || node->disk.off)
+    if (!node_healthy(node) || node->disk.power_off)
         return;
     if (node->changes_seen == node->disk.changes && !node->sim->healed)
         return; /* the same files say the same */
@@ -171,7 +171,7 @@ void check_node(struct sim_node *node)
     check_integrity(node, node->log_path, log);
     check_log(node, log);
     check_close(node, log);
-    node->disk.calm = true;
+    node->disk.faults_paused = true;
     check_cursor(node, db);
     if (node->kafka) {
         check_centre_node(node);
@@ -200,19 +200,19 @@ void check_read(struct sim_node *node, int order)
         return;
     code = node->view_reader->ops->get(node->view_reader, tb_str_of(o->id), &doc, &version, &err);
     SIM_REQUIRE(code != TB_CORRUPT, "%s: reading: %s", node->name, err.text);
-    SIM_REQUIRE(code != TB_NOT_FOUND || o->read == 0, "I5: order %s was there and is gone", o->id);
+    SIM_REQUIRE(code != TB_NOT_FOUND || o->read_version == 0, "I5: order %s was there and is gone", o->id);
     if (code == TB_OK) {
         sim_trace("%s shows order %d version %" PRId64, node->name, order, version);
         sim_cover(COVER_READ, 1);
-        sim_cover(COVER_READ_BEHIND, version < o->top);
-        SIM_REQUIRE(version >= o->read, "I5: order %s goes from version %" PRId64 " to %" PRId64,
-                    o->id, o->read, version);
-        SIM_REQUIRE(version <= o->top || oracle_in_doubt(&node->sim->oracle, order),
+        sim_cover(COVER_READ_BEHIND, version < o->max_version);
+        SIM_REQUIRE(version >= o->read_version, "I5: order %s goes from version %" PRId64 " to %" PRId64,
+                    o->id, o->read_version, version);
+        SIM_REQUIRE(version <= o->max_version || oracle_in_doubt(&node->sim->oracle, order),
                     "I10: order %s is visible at version %" PRId64 ", known up to %" PRId64, o->id,
-                    version, o->top);
-        o->read = version;
-        if (version > o->top)
-            o->top = version; /* from now on it must stay */
+                    version, o->max_version);
+        o->read_version = version;
+        if (version > o->max_version)
+            o->max_version = version; /* from now on it must stay */
         struct oracle_state state = oracle_state(&node->sim->oracle, order, version);
         snprintf(total, sizeof total, "\"totalMinor\":%" PRId64 ",", state.total_minor);
         tb_buf_addc(&doc, '\0');

@@ -42,19 +42,19 @@ static void check_order(struct sim_node *node, struct centre_order *order)
                 order->id, node->name);
     centre->by_order[order->order] = (int)(order - centre->orders) + 1;
     known = &oracle->orders[order->order];
-    SIM_REQUIRE(order->landed <= known->top,
+    SIM_REQUIRE(order->log_version <= known->max_version,
                 "C1: the centre's log has order %s at %" PRId64 ", %s has it at %" PRId64,
-                order->id, order->landed, node->name, known->top);
-    for (int64_t version = 1; version <= order->landed; version++)
+                order->id, order->log_version, node->name, known->max_version);
+    for (int64_t version = 1; version <= order->log_version; version++)
         SIM_REQUIRE(known->events[version].attempt == order->attempts[version],
                     "C1: version %" PRId64 " of order %s is of another attempt at the centre",
                     version, order->id);
-    if (order->stored == order->checked)
+    if (order->db_version == order->checked)
         return;
-    order->checked = order->stored;
+    order->checked = order->db_version;
     const struct check_document doc =
         document_of(mongod_get(&centre->mongod, "orders", order->id));
-    check_document(node, &doc, order->order, order->stored);
+    check_document(node, &doc, order->order, order->db_version);
 }
 
 void check_centre_node(struct sim_node *node)
@@ -80,14 +80,14 @@ bool check_centre_keeps(const struct sim_node *node, int64_t row)
 {
     const struct centre_order *order = order_of(node, row);
 
-    return order && order->parked_row > 0;
+    return order && order->parked_from_row > 0;
 }
 
 bool check_centre_is_parked(const struct sim_node *node, int64_t row)
 {
     const struct centre_order *order = order_of(node, row);
 
-    return order && order->parked_row > 0 && row >= order->parked_row;
+    return order && order->parked_from_row > 0 && row >= order->parked_from_row;
 }
 
 void check_centre_cursor(struct sim_node *node, int64_t cursor)
@@ -98,7 +98,7 @@ void check_centre_cursor(struct sim_node *node, int64_t cursor)
     for (int64_t row = 1; row <= cursor; row++) {
         const struct centre_order *order = order_of(node, row);
 
-        SIM_REQUIRE(order && (order->landed >= node->rows[row].version ||
+        SIM_REQUIRE(order && (order->log_version >= node->rows[row].version ||
                               check_centre_is_parked(node, row)),
                     "I7: %s: Kafka's cursor has passed row %" PRId64 ", which is not in its log",
                     node->name, row);
@@ -109,8 +109,8 @@ void check_centre_parked(struct sim_node *node, const char *order_id, int64_t ro
 {
     struct centre_order *order = check_find_order(&node->sim->centre, tb_str_of(order_id));
 
-    SIM_REQUIRE(order && order->refused > 0, "I7: %s: order %s is parked, and nobody refuses it",
+    SIM_REQUIRE(order && order->refused_from > 0, "I7: %s: order %s is parked, and nobody refuses it",
                 node->name, order_id);
-    order->parked_row = row;
+    order->parked_from_row = row;
     sim_cover(COVER_PARKED, 1);
 }

@@ -22,7 +22,7 @@ static void check_outbox_row(struct sim_node *node, sqlite3_stmt *stmt)
 
     SIM_REQUIRE(row < SIM_ROWS_MAX, "the checker is too small for so many rows");
     SIM_REQUIRE(check_mark(check_text(stmt, 4), sqlite3_column_bytes(stmt, 4), &mark) &&
-                    !mark.poison,
+                    !mark.foreign,
                 "I2: outbox row %" PRId64 " is of nobody", row);
     SIM_REQUIRE(sqlite3_column_int64(stmt, 5) == version,
                 "I4: outbox row %" PRId64 " contradicts its payload", row);
@@ -82,7 +82,7 @@ static int64_t count_orders(const struct sim_node *node)
 
     for (int i = 0; i < node->sim->oracle.order_count; i++)
         count +=
-            node->sim->oracle.orders[i].node == node->index && node->sim->oracle.orders[i].top > 0;
+            node->sim->oracle.orders[i].node == node->index && node->sim->oracle.orders[i].max_version > 0;
     return count;
 }
 
@@ -108,12 +108,12 @@ static void check_orders(struct sim_node *node, sqlite3 *db)
         SIM_REQUIRE(o->number == 0 || o->number == number,
                     "I1: order %s had number %" PRId64 ", has %" PRId64, o->id, o->number, number);
         o->number = number;
-        SIM_REQUIRE(version >= o->top,
+        SIM_REQUIRE(version >= o->max_version,
                     "I1: order %s stood at version %" PRId64 ", the store has %" PRId64, o->id,
-                    o->top, version);
-        SIM_REQUIRE(version == o->top,
+                    o->max_version, version);
+        SIM_REQUIRE(version == o->max_version,
                     "I4: order %s is at version %" PRId64 ", its events end at %" PRId64, o->id,
-                    version, o->top);
+                    version, o->max_version);
         SIM_REQUIRE(sqlite3_column_int64(stmt, 3) == 1, "I6: order %s contradicts its document",
                     o->id);
         const struct check_document document = check_document_row(stmt, 4);
@@ -144,7 +144,7 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
 
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 2), sqlite3_column_bytes(stmt, 2), &mark),
                 "I2: %s: a record of nobody is in the log", node->name);
-    if (mark.poison) {
+    if (mark.foreign) {
         SIM_REQUIRE(mark.number < node->sim->foreign_count, "I2: a record of no poison");
         return;
     }
@@ -152,15 +152,15 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the log knows order %s, the store does not",
                 node->name, check_text(stmt, 1));
     struct oracle_order *o = &oracle->orders[order];
-    SIM_REQUIRE(version >= 1 && version <= o->top && o->events[version].attempt == mark.number,
+    SIM_REQUIRE(version >= 1 && version <= o->max_version && o->events[version].attempt == mark.number,
                 "I10: %s: the log has order %s version %" PRId64 " of attempt %d, which is not in"
                 " the store",
                 node->name, o->id, version, mark.number);
-    SIM_REQUIRE(version <= o->logged + 1,
+    SIM_REQUIRE(version <= o->log_version + 1,
                 "I4: %s: in the log version %" PRId64 " of order %s follows %" PRId64, node->name,
-                version, o->id, o->logged);
-    if (version > o->logged)
-        o->logged = version;
+                version, o->id, o->log_version);
+    if (version > o->log_version)
+        o->log_version = version;
 }
 
 static void check_partition(struct sim_node *node, sqlite3 *db, int p)
@@ -210,7 +210,7 @@ void check_cursor(struct sim_node *node, sqlite3 *store)
     for (int64_t row = 1; row <= cursor; row++) {
         const struct oracle_order *o = &node->sim->oracle.orders[node->rows[row].order];
 
-        SIM_REQUIRE(o->logged >= node->rows[row].version,
+        SIM_REQUIRE(o->log_version >= node->rows[row].version,
                     "I7: %s: the cursor has passed row %" PRId64 " (order %s version %" PRId64
                     "), which is not in the log",
                     node->name, row, o->id, node->rows[row].version);
@@ -228,12 +228,12 @@ static void check_view_order(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the view knows order %s, the store does not",
                 node->name, check_text(stmt, 0));
     struct oracle_order *o = &oracle->orders[order];
-    SIM_REQUIRE(version <= o->top,
+    SIM_REQUIRE(version <= o->max_version,
                 "I10: %s: the view has order %s at %" PRId64 ", the store at %" PRId64, node->name,
-                o->id, version, o->top);
-    SIM_REQUIRE(version >= o->read,
+                o->id, version, o->max_version);
+    SIM_REQUIRE(version >= o->read_version,
                 "I5: %s: the view showed order %s at %" PRId64 ", it has %" PRId64, node->name,
-                o->id, o->read, version);
+                o->id, o->read_version, version);
     sim_cover(COVER_VIEW_SET_BACK, version < o->read_before_power_cut);
     o->read_before_power_cut = 0;
     const struct check_document document = check_document_row(stmt, 2);
@@ -248,21 +248,21 @@ bool foreign_becomes_dead_letter(enum foreign_kind kind)
 static void check_dead_letter(struct sim_node *node, sqlite3_stmt *stmt)
 {
     struct check_mark mark = {0};
-    struct sim_foreign_record *poison;
+    struct sim_foreign_record *foreign;
     int64_t at =
         sqlite3_column_int64(stmt, 0) * (INT64_C(1) << 40) + sqlite3_column_int64(stmt, 1) + 1;
 
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 3), sqlite3_column_bytes(stmt, 3), &mark) &&
-                    mark.poison && mark.number < node->sim->foreign_count,
+                    mark.foreign && mark.number < node->sim->foreign_count,
                 "I9: %s: a dead letter that is no poison: %s %s", node->name, check_text(stmt, 2),
                 check_text(stmt, 4));
-    poison = &node->sim->poison[mark.number];
-    SIM_REQUIRE(foreign_becomes_dead_letter(poison->kind),
-                "I9: poison of kind %d is a dead letter: %s", (int)poison->kind,
+    foreign = &node->sim->foreign[mark.number];
+    SIM_REQUIRE(foreign_becomes_dead_letter(foreign->kind),
+                "I9: poison of kind %d is a dead letter: %s", (int)foreign->kind,
                 check_text(stmt, 4));
-    SIM_REQUIRE(poison->dead_letter_at == 0 || poison->dead_letter_at == at,
+    SIM_REQUIRE(foreign->dead_letter_at == 0 || foreign->dead_letter_at == at,
                 "I9: poison %d died twice", mark.number);
-    poison->dead_letter_at = at;
+    foreign->dead_letter_at = at;
 }
 
 void check_view(struct sim_node *node, sqlite3 *db)

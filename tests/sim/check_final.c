@@ -21,7 +21,7 @@ static bool view_has_all(struct sim_node *node)
 static bool foreign_is_acked(const struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++)
-        if (node->sim->poison[i].node == node->index && node->sim->poison[i].state == FOREIGN_SENT)
+        if (node->sim->foreign[i].node == node->index && node->sim->foreign[i].state == FOREIGN_SENT)
             return false;
     return true;
 }
@@ -71,13 +71,13 @@ static void check_order(struct sim_node *node, sqlite3 *view, int order)
     sqlite3_bind_text(stmt, 1, o->id, -1, SQLITE_STATIC);
     while (check_row(stmt))
         version = sqlite3_column_int64(stmt, 0);
-    SIM_REQUIRE(version == o->top,
+    SIM_REQUIRE(version == o->max_version,
                 "I1: %s: the view has order %s at version %" PRId64 ", it is at %" PRId64,
-                node->name, o->id, version, o->top);
-    SIM_REQUIRE(o->logged == o->top,
+                node->name, o->id, version, o->max_version);
+    SIM_REQUIRE(o->log_version == o->max_version,
                 "I7: %s: the log has order %s up to version %" PRId64 ", it is at %" PRId64,
-                node->name, o->id, o->logged, o->top);
-    if (o->top == 0)
+                node->name, o->id, o->log_version, o->max_version);
+    if (o->max_version == 0)
         return;
     SIM_REQUIRE(tb_outbox_order_delivered(node->api_outbox, TB_CURSOR_INPROC, tb_str_of(o->id),
                                           &delivered, &err) == TB_OK &&
@@ -103,10 +103,10 @@ static void check_stats(struct sim_node *node)
     size_t row = 0;
 
     for (int i = 0; i < oracle->order_count; i++) {
-        struct oracle_state state = oracle_state(oracle, i, oracle->orders[i].top);
+        struct oracle_state state = oracle_state(oracle, i, oracle->orders[i].max_version);
         struct sums *sum = &sums[order_of[state.currency]];
 
-        if (oracle->orders[i].node != node->index || oracle->orders[i].top == 0)
+        if (oracle->orders[i].node != node->index || oracle->orders[i].max_version == 0)
             continue;
         sum->orders += !state.is_return;
         sum->returns += state.is_return;
@@ -134,14 +134,14 @@ static void check_stats(struct sim_node *node)
 static void check_foreign(struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++) {
-        const struct sim_foreign_record *poison = &node->sim->poison[i];
-        bool deadly = poison->kind != FOREIGN_UNKNOWN_TYPE && poison->kind != FOREIGN_OLD_VERSION;
+        const struct sim_foreign_record *foreign = &node->sim->foreign[i];
+        bool deadly = foreign->kind != FOREIGN_UNKNOWN_TYPE && foreign->kind != FOREIGN_OLD_VERSION;
 
         /* Letters that were kept for a time only may be gone before a checker saw them. */
-        if (poison->node != node->index || node->sim->dead_letter_keep_ms >= 0)
+        if (foreign->node != node->index || node->sim->dead_letter_keep_ms >= 0)
             continue;
-        SIM_REQUIRE(poison->state != FOREIGN_ACKED || !deadly || poison->dead_letter_at != 0,
-                    "I9: poison %d of kind %d is in no dead letter", i, (int)poison->kind);
+        SIM_REQUIRE(foreign->state != FOREIGN_ACKED || !deadly || foreign->dead_letter_at != 0,
+                    "I9: poison %d of kind %d is in no dead letter", i, (int)foreign->kind);
     }
 }
 

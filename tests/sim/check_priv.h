@@ -23,7 +23,7 @@ int64_t check_number(sqlite3 *db, const char *sql);     /* 0 without a row */
 /* Every command and every poison carries a traceparent that says which it is. */
 struct check_mark {
     int number;
-    bool poison;
+    bool foreign;
 };
 bool check_mark(const void *bytes, int len, struct check_mark *ret_mark);
 

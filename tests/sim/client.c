@@ -153,7 +153,7 @@ static void on_done(struct tb_job *job)
     struct request *r = (struct request *)job;
     struct sim_node *node = r->node;
     struct sim *sim = node->sim;
-    bool gone = node->dying || node->disk.off, unsure = gone || job->code == TB_UNKNOWN;
+    bool gone = node->dying || node->disk.power_off, unsure = gone || job->code == TB_UNKNOWN;
     bool lost = !unsure && !sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) &&
                 sim_chance(dice(sim), 10);
 
@@ -255,7 +255,7 @@ static int some_order(struct sim *sim, int node)
     for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
         int order = (int)sim_below(dice(sim), (uint64_t)oracle->order_count);
 
-        if (oracle->orders[order].node == node && oracle->orders[order].top < CHANGES_MAX)
+        if (oracle->orders[order].node == node && oracle->orders[order].max_version < CHANGES_MAX)
             return order;
     }
     return ORACLE_NONE;
@@ -267,7 +267,7 @@ static int new_change(struct sim *sim, int order, int key)
                                              ORACLE_LINES,   ORACLE_LINES,   ORACLE_SHIP,
                                              ORACLE_CANCEL,  ORACLE_PLACE};
     const struct oracle_order *o = &sim->oracle.orders[order];
-    struct oracle_state state = oracle_state(&sim->oracle, order, o->top);
+    struct oracle_state state = oracle_state(&sim->oracle, order, o->max_version);
     struct oracle_op op = {.type = types[sim_below(dice(sim), 8)],
                            .node = o->node,
                            .order = order,
@@ -279,7 +279,7 @@ static int new_change(struct sim *sim, int order, int key)
         op.is_return = !op.is_return; /* lines of the wrong sign */
     draw_lines(sim, &op);
     if (op.type != ORACLE_PLACE && sim_chance(dice(sim), 25))
-        op.expected_version = o->top + (int64_t)sim_below(dice(sim), 3) - 1;
+        op.expected_version = o->max_version + (int64_t)sim_below(dice(sim), 3) - 1;
     if (op.expected_version < 1)
         op.expected_version = ORACLE_NONE;
     return oracle_add_op(&sim->oracle, &op);
@@ -372,7 +372,7 @@ static void on_link_done(struct tb_job *job)
     struct request *r = (struct request *)job;
     struct sim_node *node = r->node;
 
-    if (node->dying || node->disk.off || job->code == TB_UNKNOWN) {
+    if (node->dying || node->disk.power_off || job->code == TB_UNKNOWN) {
         node->link_known = false;
     } else if (job->code == TB_OK) {
         sim_trace("%s link %s", node->name, job->forced_offline ? "offline" : "auto");

@@ -249,7 +249,7 @@ static void apply_some_unsynced(struct disk_file *file, struct disk_op *ops, siz
 
 /* Between two deletions the operations are of one file; what follows a deletion that did not
  * reach the disk is of another file, which has no name there. */
-static void settle(struct disk_file *file, enum disk_cut how, struct fake_random *random)
+static void apply_unsynced(struct disk_file *file, enum disk_cut how, struct fake_random *random)
 {
     size_t from = 0;
 
@@ -272,7 +272,7 @@ static void settle(struct disk_file *file, enum disk_cut how, struct fake_random
 
 void disk_sync_failed(struct disk *disk, struct disk_file *file)
 {
-    settle(file, DISK_CUT_SHUFFLE, &disk->random);
+    apply_unsynced(file, DISK_CUT_SHUFFLE, &disk->random);
 }
 
 void disk_write_back(struct disk *disk)
@@ -283,11 +283,11 @@ void disk_write_back(struct disk *disk)
 
 void disk_cut_now(struct disk *disk, enum disk_cut how)
 {
-    if (disk->off)
+    if (disk->power_off)
         return;
     for (struct disk_file *file = disk->files; file; file = file->next)
-        settle(file, how, &disk->random);
-    disk->off = true;
+        apply_unsynced(file, how, &disk->random);
+    disk->power_off = true;
 }
 
 void disk_power_on(struct disk *disk)
@@ -304,7 +304,7 @@ void disk_power_on(struct disk *disk)
             memcpy(file->cache.ptr, file->image.ptr, file->cache.size);
     }
     disk->changes++;
-    disk->off = false;
+    disk->power_off = false;
 }
 
 void disk_heal(struct disk *disk)

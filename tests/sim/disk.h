@@ -57,8 +57,8 @@ struct disk {
     struct fake_random random;
     uint64_t serials;
     uint64_t changes; /* of what programs see */
-    bool off;         /* no power: every call fails */
-    bool calm;        /* a checker looks: nothing fails, nothing is counted */
+    bool power_off;         /* no power: every call fails */
+    bool faults_paused;        /* a checker looks: nothing fails, nothing is counted */
     bool full;        /* nothing may grow */
     /* A mutant: a sync of a file with this suffix is done when the file is next written. */
     const char *late_sync;

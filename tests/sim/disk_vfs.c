@@ -19,7 +19,7 @@ static struct disk_handle *handle_of(sqlite3_file *base)
 
 static bool is_gone(const struct disk_handle *handle)
 {
-    return handle->dead || handle->disk->off;
+    return handle->dead || handle->disk->power_off;
 }
 
 enum verdict { GO_ON, FAIL, CUT, OFF };
@@ -31,7 +31,7 @@ static enum verdict judge(const struct disk_handle *handle, enum disk_call call)
 
     if (is_gone(handle))
         return OFF;
-    if (disk->calm)
+    if (disk->faults_paused)
         return GO_ON;
     if (call != DISK_READ && disk->power_cut_in > 0 && --disk->power_cut_in == 0)
         return CUT;
@@ -77,7 +77,7 @@ static int file_write(sqlite3_file *base, const void *bytes, int len, sqlite3_in
         sim_cover(COVER_IO_WRITE, 1);
     if (verdict == FAIL || verdict == OFF)
         return SQLITE_IOERR_WRITE;
-    if (handle->disk->full && !handle->disk->calm && at + size > file->cache.size) {
+    if (handle->disk->full && !handle->disk->faults_paused && at + size > file->cache.size) {
         sim_cover(COVER_IO_FULL, 1);
         return SQLITE_FULL;
     }
@@ -339,7 +339,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
 
     (void)vfs;
     *handle = (struct disk_handle){0};
-    if (!disk || disk->off)
+    if (!disk || disk->power_off)
         return SQLITE_CANTOPEN;
     file = disk_find(disk, path);
     if ((!file || !file->exists) && !(flags & SQLITE_OPEN_CREATE))
@@ -362,7 +362,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder)
     struct disk_file *file;
 
     (void)vfs;
-    if (!disk || disk->off)
+    if (!disk || disk->power_off)
         return SQLITE_IOERR_DELETE;
     file = disk_find(disk, path);
     if (!file || !file->exists)
@@ -381,7 +381,7 @@ static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *result
     (void)vfs;
     (void)flags;
     *result = file && file->exists;
-    return disk && disk->off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
+    return disk && disk->power_off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
 }
 
 static int vfs_full_path(sqlite3_vfs *vfs, const char *path, int size, char *ret_path)

@@ -16,9 +16,9 @@ struct mongod_late {
 struct mongod *mongod_now;
 
 void mongod_init(struct mongod *mongod, uint64_t seed, int64_t *now_us,
-                 const struct mongod_hooks *watch)
+                 const struct mongod_hooks *hooks)
 {
-    *mongod = (struct mongod){.now_us = now_us, .watch = *watch};
+    *mongod = (struct mongod){.now_us = now_us, .hooks = *hooks};
     fake_random_init(&mongod->random, seed);
     mongod_now = mongod;
 }
@@ -95,13 +95,13 @@ static const char *id_of(const bson_t *doc)
 static int put(struct mongod *mongod, struct mongod_collection *collection,
                struct mongod_document *place, bson_t *doc)
 {
-    const struct mongod_hooks *watch = &mongod->watch;
+    const struct mongod_hooks *hooks = &mongod->hooks;
 
-    if (watch->refuses(watch->ctx, collection->name, doc)) {
+    if (hooks->refuses(hooks->ctx, collection->name, doc)) {
         bson_destroy(doc);
         return 121; /* DocumentValidationFailure */
     }
-    watch->writing(watch->ctx, collection->name, place ? place->doc : NULL, doc);
+    hooks->on_write(hooks->ctx, collection->name, place ? place->doc : NULL, doc);
     if (place) {
         bson_destroy(place->doc);
         place->doc = doc;

@@ -42,9 +42,9 @@ struct mongod_late;
 struct mongod_hooks {
     void *ctx;
     /* Before the document takes the old one's place; old: NULL, it is new. */
-    void (*writing)(void *ctx, const char *collection, const bson_t *old, const bson_t *doc);
+    void (*on_write)(void *ctx, const char *collection, const bson_t *old, const bson_t *doc);
     /* A client waits for an answer, and so much time goes by for everybody else. */
-    void (*waiting)(void *ctx, int client, int64_t us);
+    void (*on_wait)(void *ctx, int client, int64_t us);
     /* Will the server never take this document? It is always the same answer. */
     bool (*refuses)(void *ctx, const char *collection, const bson_t *doc);
 };
@@ -57,9 +57,9 @@ enum mongod_mutant {
 struct mongod {
     struct fake_random random;
     int64_t *now_us;
-    struct mongod_hooks watch;
-    enum mongod_mutant fault;
-    bool rough; /* calls fail, before or after the fact */
+    struct mongod_hooks hooks;
+    enum mongod_mutant mutant;
+    bool unreliable; /* calls fail, before or after the fact */
     bool down;
     bool cut[MONGOD_CLIENTS_MAX];
     struct mongod_collection collections[MONGOD_COLLECTIONS_MAX];
@@ -68,7 +68,7 @@ struct mongod {
 };
 
 void mongod_init(struct mongod *mongod, uint64_t seed, int64_t *now_us,
-                 const struct mongod_hooks *watch);
+                 const struct mongod_hooks *hooks);
 void mongod_release(struct mongod *mongod);
 int64_t mongod_due_us(const struct mongod *mongod); /* of what happens next by itself */
 void mongod_step(struct mongod *mongod);

@@ -57,7 +57,7 @@ bool mongoc_bulk_operation_replace_one_with_opts(mongoc_bulk_operation_t *bulk,
         .kind = MONGOD_REPLACE, .upsert = opts != NULL, .filter = selector, .document = document};
     bson_t *id_alone = BCON_NEW("_id", BCON_UTF8(mongod_filter_id(selector)));
     bool unguarded =
-        mongod_now->fault == MONGOD_NO_VERSION_CHECK && bson_has_field(selector, "version");
+        mongod_now->mutant == MONGOD_NO_VERSION_CHECK && bson_has_field(selector, "version");
 
     (void)error;
     if (unguarded)
@@ -84,7 +84,7 @@ static int reported_code(const struct mongod_collection *collection, int code)
     if (code != MONGOD_DUPLICATE_KEY || strcmp(collection->name, "orders") != 0)
         return code;
     sim_cover(COVER_DUPLICATE_KEY, 1);
-    return mongod_now->fault == MONGOD_FATAL_DUPLICATE ? 121 : code;
+    return mongod_now->mutant == MONGOD_FATAL_DUPLICATE ? 121 : code;
 }
 
 struct outcome {
@@ -151,7 +151,7 @@ uint32_t mongoc_bulk_operation_execute(mongoc_bulk_operation_t *bulk, bson_t *re
     bool ok = fate == MONGOD_DONE;
 
     /* Between a look and the write that follows is where a late write does most. */
-    if (mongod_now->rough && fake_random_below(&mongod_now->random, 2) == 0)
+    if (mongod_now->unreliable && fake_random_below(&mongod_now->random, 2) == 0)
         mongod_apply_late_now(mongod_now);
     bson_init(reply);
     if (fate != MONGOD_NOT_DONE)

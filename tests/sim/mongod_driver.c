@@ -27,7 +27,7 @@ void mongod_wait(const mongoc_client_t *client, uint64_t most_us)
 {
     struct mongod *mongod = mongod_now;
 
-    mongod->watch.waiting(mongod->watch.ctx, client->number,
+    mongod->hooks.on_wait(mongod->hooks.ctx, client->number,
                           (int64_t)fake_random_below(&mongod->random, most_us));
 }
 
@@ -35,12 +35,12 @@ enum mongod_outcome mongod_outcome(const mongoc_client_t *client)
 {
     struct mongod *mongod = mongod_now;
 
-    if (mongod->rough && fake_random_below(&mongod->random, SLOW) == 0)
+    if (mongod->unreliable && fake_random_below(&mongod->random, SLOW) == 0)
         mongod_wait(client, fake_random_below(&mongod->random, 10) > 0 ? SLOW_US : SLOWEST_US);
     mongod_step(mongod);
     if (mongod->down || mongod->cut[client->number])
         return MONGOD_NOT_DONE;
-    if (!mongod->rough || fake_random_below(&mongod->random, ROUGH) != 0)
+    if (!mongod->unreliable || fake_random_below(&mongod->random, ROUGH) != 0)
         return MONGOD_DONE;
     return (enum mongod_outcome)(1 + fake_random_below(&mongod->random, MONGOD_OUTCOME_COUNT - 1));
 }

@@ -79,7 +79,7 @@ static void start_failed(struct sim_node *node, const struct tb_error *err)
                     err->code == TB_UNKNOWN,
                 "I11: %s does not start: %s", node->name, err->text);
     sim_cover(COVER_OPEN_FAILED, 1);
-    sim_cover(COVER_CUT_OPENING, node->disk.off);
+    sim_cover(COVER_CUT_OPENING, node->disk.power_off);
     disk_kill_handles(&node->disk);
     close_all(node);
     sim_wake(node, SIM_START, pause_us(node));
@@ -93,9 +93,9 @@ static void forget_reads(struct sim_node *node)
     for (int i = 0; i < oracle->order_count; i++) {
         if (oracle->orders[i].node != node->index)
             continue;
-        if (oracle->orders[i].read > 0)
-            oracle->orders[i].read_before_power_cut = oracle->orders[i].read;
-        oracle->orders[i].read = 0;
+        if (oracle->orders[i].read_version > 0)
+            oracle->orders[i].read_before_power_cut = oracle->orders[i].read_version;
+        oracle->orders[i].read_version = 0;
     }
 }
 
@@ -104,7 +104,7 @@ void node_start(struct sim_node *node)
     struct tb_error err = {0};
 
     node->due_us[SIM_START] = SIM_NEVER;
-    if (node->disk.off) {
+    if (node->disk.power_off) {
         disk_power_on(&node->disk);
         node->booted_us = node->sim->now_us;
         forget_reads(node);
@@ -123,7 +123,7 @@ void node_start(struct sim_node *node)
     sim_wake(node, SIM_WRITE_BACK, 30000 * MS);
     if (node->kafka)
         sim_wake(node, SIM_KAFKA, 5 * MS);
-    if (!node->disk.off)
+    if (!node->disk.power_off)
         check_node(node);
     release_log_mutant(node);
 }
@@ -160,7 +160,7 @@ void node_release(struct sim_node *node)
 {
     if (node->up)
         close_all(node);
-    if (node->disk.off)
+    if (node->disk.power_off)
         disk_power_on(&node->disk);
     disk_release(&node->disk, node->index);
     tb_config_free(node->config);
@@ -195,7 +195,7 @@ static void step_writer(struct sim_node *node)
     node->was_healthy = healthy;
     sim_trace("%s store is %s", node->name, healthy ? "mended" : "broken");
     sim_cover(healthy ? COVER_STORE_REOPENED : COVER_STORE_BROKEN, 1);
-    if (healthy && !node->disk.off)
+    if (healthy && !node->disk.power_off)
         check_node(node);
 }
 
@@ -281,6 +281,6 @@ void node_step(struct sim_node *node, enum sim_actor actor)
     case SIM_ACTORS:
         break;
     }
-    if (node->up && node->disk.off)
+    if (node->up && node->disk.power_off)
         node_power_lost(node);
 }

@@ -92,7 +92,7 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct sim_node *node = ctx;
 
-    if (!node_healthy(node) || node->disk.off)
+    if (!node_healthy(node) || node->disk.power_off)
         return;
     if (partition == 0)
         check_node(node);

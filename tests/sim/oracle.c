@@ -115,7 +115,7 @@ static bool key_in_doubt(const struct oracle *oracle, int key, int op)
 
 bool oracle_in_doubt(const struct oracle *oracle, int order)
 {
-    for (int64_t v = 1; v <= oracle->orders[order].top; v++)
+    for (int64_t v = 1; v <= oracle->orders[order].max_version; v++)
         if (oracle->orders[order].events[v].op == ORACLE_NONE)
             return true;
     for (int i = 0; i < oracle->attempt_count; i++)
@@ -162,8 +162,8 @@ static void note_event(struct oracle *oracle, int order, int64_t version, int op
                 version, attempt, event->attempt);
     event->op = op;
     note_key_effect(oracle, op, order, version);
-    if (version > o->top)
-        o->top = version;
+    if (version > o->max_version)
+        o->max_version = version;
     if (attempt == ORACLE_NONE)
         return;
     event->attempt = attempt;
@@ -248,7 +248,7 @@ static void judge_placed(struct oracle *oracle, int attempt, const struct oracle
     SIM_REQUIRE(strcmp(oracle->orders[order].id, answer->order_id) == 0,
                 "order %s was asked for, %s was placed", oracle->orders[order].id,
                 answer->order_id);
-    SIM_REQUIRE(answer->replayed || oracle->orders[order].top == 0, "order %s was placed again",
+    SIM_REQUIRE(answer->replayed || oracle->orders[order].max_version == 0, "order %s was placed again",
                 answer->order_id);
     note_event(oracle, order, 1, op, answer->replayed ? ORACLE_NONE : attempt);
     sim_cover(COVER_PLACED, !answer->replayed);
@@ -259,21 +259,21 @@ static void judge_changed(struct oracle *oracle, int attempt, const struct oracl
     int op_index = oracle->attempts[attempt].op;
     const struct oracle_op *op = &oracle->ops[op_index];
     struct oracle_order *order = &oracle->orders[op->order];
-    struct oracle_state state = oracle_state(oracle, op->order, order->top);
+    struct oracle_state state = oracle_state(oracle, op->order, order->max_version);
 
     SIM_REQUIRE(answer->status == 200, "a change got %d", answer->status);
     SIM_REQUIRE(op->expected_version == ORACLE_NONE || answer->version == op->expected_version + 1,
                 "If-Match %" PRId64 " was passed by version %" PRId64, op->expected_version,
                 answer->version);
     if (!answer->replayed) {
-        SIM_REQUIRE(answer->version > order->top,
+        SIM_REQUIRE(answer->version > order->max_version,
                     "I1: order %s had version %" PRId64 ", a change made it %" PRId64, order->id,
-                    order->top, answer->version);
+                    order->max_version, answer->version);
         if (!oracle_in_doubt(oracle, op->order)) {
-            SIM_REQUIRE(answer->version == order->top + 1,
+            SIM_REQUIRE(answer->version == order->max_version + 1,
                         "I4: order %s goes from version"
                         " %" PRId64 " to %" PRId64,
-                        order->id, order->top, answer->version);
+                        order->id, order->max_version, answer->version);
             SIM_REQUIRE(state.status == ORACLE_PLACED, "order %s changed in its last state",
                         order->id);
         }
@@ -295,7 +295,7 @@ static void judge_refused(struct oracle *oracle, int attempt, const struct oracl
     bool just = false;
 
     if (op->order != ORACLE_NONE) {
-        top = oracle->orders[op->order].top;
+        top = oracle->orders[op->order].max_version;
         state = oracle_state(oracle, op->order, top);
     }
     switch (answer->status) {

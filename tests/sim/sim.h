@@ -7,7 +7,7 @@
  *   node.c      steps, stops, kills it (without its threads)
  *   client.c    asks, repeats, reads; tells the oracle
  *   nemesis.c   breaks things, by the classes of faults that the seed drew
- *   poison.c    records that no edge has written
+ *   foreign.c    records that no edge has written
  *   ports.c     between product and log, and product and view: faults and mutants
  *   check.c     compares a node's files with the oracle
  *
@@ -171,7 +171,7 @@ enum foreign_kind {
     FOREIGN_OLD_VERSION,       /* of an order of ours */
     FOREIGN_KIND_COUNT
 };
-/* Orders of nobody, from poison. */
+/* Orders of nobody, from foreign. */
 #define UNKNOWN_ORDER_PREFIX "00000000-0000-4000-8000-"
 struct sim_foreign_record {
     int node; /* whose log; NONE: the centre's */
@@ -201,7 +201,7 @@ struct sim {
     int64_t dead_letter_keep_ms;
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
-    struct sim_foreign_record poison[FOREIGN_RECORDS_MAX];
+    struct sim_foreign_record foreign[FOREIGN_RECORDS_MAX];
     int foreign_count;
     int oracle_first_op; /* older ones are not repeated: their keys may be forgotten */
     struct oracle oracle;
@@ -257,16 +257,16 @@ void edge_faults_before_start(struct sim_node *node); /* what may go wrong while
 void foreign_record_acked(struct sim *sim, int64_t tag, bool acknowledged);
 void foreign_records_lost(struct sim_node *node);
 
-/* poison.c: the value is to be released. order_id: of an order of ours; NULL: of none. */
+/* foreign.c: the value is to be released. order_id: of an order of ours; NULL: of none. */
 struct foreign_record {
-    int number; /* in sim->poison */
+    int number; /* in sim->foreign */
     char mark[56];
     struct tb_header headers[2];
     struct tb_buf value;
     struct tb_record record;
 };
 void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, const char *order_id,
-                         struct foreign_record *ret_poison);
+                         struct foreign_record *ret_foreign);
 
 /* ports.c */
 void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_log_writer *real);

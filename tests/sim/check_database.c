@@ -29,13 +29,13 @@ static void see_order(struct sim *sim, const bson_t *doc)
     if (strncmp(id, UNKNOWN_ORDER_PREFIX, sizeof UNKNOWN_ORDER_PREFIX - 1) == 0)
         return; /* from poison */
     SIM_REQUIRE(order, "C1: the database has order %s, the log has not", id);
-    SIM_REQUIRE(version > order->stored,
+    SIM_REQUIRE(version > order->db_version,
                 "C3: order %s is served at version %" PRId64 ", and then at %" PRId64, id,
-                order->stored, version);
-    SIM_REQUIRE(version <= order->landed, "C1: order %s is stored at %" PRId64 ", landed %" PRId64,
-                id, version, order->landed);
+                order->db_version, version);
+    SIM_REQUIRE(version <= order->log_version, "C1: order %s is stored at %" PRId64 ", landed %" PRId64,
+                id, version, order->log_version);
     sim_trace("stores %s version %" PRId64, id, version);
-    order->stored = version;
+    order->db_version = version;
 }
 
 static void see_dead_letter(struct sim *sim, const bson_t *doc)
@@ -54,18 +54,18 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc)
     struct centre_order *order = check_find_order(centre, record->key);
 
     (void)check_record_mark(record, &mark);
-    SIM_REQUIRE(mark.poison ? foreign_becomes_dead_letter(sim->poison[mark.number].kind)
-                            : order && order->never,
+    SIM_REQUIRE(mark.foreign ? foreign_becomes_dead_letter(sim->foreign[mark.number].kind)
+                            : order && order->db_refuses,
                 "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
                 check_str(doc, "message"));
-    if (!mark.poison && check_int(doc, "version") > order->died)
-        order->died = check_int(doc, "version");
-    centre->noted[place.partition][place.offset] = true;
+    if (!mark.foreign && check_int(doc, "version") > order->dead_version)
+        order->dead_version = check_int(doc, "version");
+    centre->has_letter_in_db[place.partition][place.offset] = true;
     sim_cover(COVER_CENTRE_DEAD_LETTER, 1);
     sim_cover(COVER_CENTRE_GAP, strcmp(check_str(doc, "reason"), TB_REASON_GAP) == 0);
 }
 
-static void on_writing(void *ctx, const char *collection, const bson_t *old, const bson_t *doc)
+static void on_write(void *ctx, const char *collection, const bson_t *old, const bson_t *doc)
 {
     if (strcmp(collection, "orders") == 0)
         see_order(ctx, doc);
@@ -91,7 +91,7 @@ static bool on_refuse_document(void *ctx, const char *collection, const bson_t *
     hash = tb_murmur2(order->id, strlen(order->id));
     if (hash % NEVER_EVERY != 0 || check_int(doc, "version") < 1 + hash / NEVER_EVERY % 2)
         return false;
-    order->never = true;
+    order->db_refuses = true;
     sim_cover(COVER_ORDER_REFUSED, 1);
     return true;
 }
@@ -115,13 +115,13 @@ bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
         (void)check_record_mark(
             &centre->broker.topics[BROKER_EVENTS][ret_place->partition].records[ret_place->offset],
             &mark);
-        if (!mark.poison && strcmp(check_str(doc, "status"), "open") == 0)
+        if (!mark.foreign && strcmp(check_str(doc, "status"), "open") == 0)
             return true;
     }
     return false;
 }
 
-static void on_waiting(void *ctx, int client, int64_t us)
+static void on_wait(void *ctx, int client, int64_t us)
 {
     struct sim *sim = ctx;
 
@@ -131,7 +131,7 @@ static void on_waiting(void *ctx, int client, int64_t us)
 struct mongod_hooks check_centre_mongod(struct sim *sim)
 {
     return (struct mongod_hooks){
-        .ctx = sim, .writing = on_writing, .waiting = on_waiting, .refuses = on_refuse_document};
+        .ctx = sim, .on_write = on_write, .on_wait = on_wait, .refuses = on_refuse_document};
 }
 
 /* What a central shows. */
@@ -141,9 +141,9 @@ void check_centre_hint(struct central *central, const char *order_id, int64_t ve
     const struct centre_order *order =
         check_find_order(&central->sim->centre, tb_str_of(order_id));
 
-    SIM_REQUIRE(!order || order->stored >= version,
+    SIM_REQUIRE(!order || order->db_version >= version,
                 "C3: %s hears of order %s at version %" PRId64 ", stored is %" PRId64,
-                central->name, order_id, version, order->stored);
+                central->name, order_id, version, order->db_version);
 }
 
 void check_centre_read(struct central *central)
@@ -159,12 +159,12 @@ void check_centre_read(struct central *central)
         return;
     order =
         &centre->orders[sim_below(&central->sim->centre_random, (uint64_t)centre->order_count)];
-    code = central->asked->ops->get(central->asked, tb_str_of(order->id), &doc, &version, &err);
+    code = central->view_reader->ops->get(central->view_reader, tb_str_of(order->id), &doc, &version, &err);
     SIM_REQUIRE(code == TB_OK || code == TB_UNAVAILABLE || code == TB_NOT_FOUND, "%s: reading: %s",
                 central->name, err.text);
     if (code != TB_UNAVAILABLE)
-        SIM_REQUIRE(version == order->stored,
+        SIM_REQUIRE(version == order->db_version,
                     "C3: %s serves order %s at version %" PRId64 ", stored is %" PRId64,
-                    central->name, order->id, version, order->stored);
+                    central->name, order->id, version, order->db_version);
     sim_cover(COVER_CENTRAL_READ, code == TB_OK);
 }

@@ -56,21 +56,21 @@ static void see_appended_event(struct sim *sim, const struct tb_record *record)
     SIM_REQUIRE(check_record_mark(record, &mark), "C1: a record of nobody is in the log");
     SIM_REQUIRE(record->offset < CENTRE_RECORDS_MAX, "the checker is too small");
     sim_trace("lands %d-%" PRId64 ": %s %d", (int)record->partition, record->offset,
-              mark.poison ? "poison" : "attempt", mark.number);
-    if (mark.poison)
+              mark.foreign ? "poison" : "attempt", mark.number);
+    if (mark.foreign)
         return;
     order = find_or_add(&sim->centre, record);
-    SIM_REQUIRE(version >= 1 && version <= order->landed + 1,
+    SIM_REQUIRE(version >= 1 && version <= order->log_version + 1,
                 "C2: in the log version %" PRId64 " of order %s follows %" PRId64, version,
-                order->id, order->landed);
-    SIM_REQUIRE(version > order->landed || order->attempts[version] == mark.number,
+                order->id, order->log_version);
+    SIM_REQUIRE(version > order->log_version || order->attempts[version] == mark.number,
                 "C1: version %" PRId64 " of order %s was another event before", version,
                 order->id);
-    sim_cover(COVER_BROKER_APPENDED, version > order->landed);
-    sim_cover(COVER_BROKER_APPENDED_AGAIN, version <= order->landed);
+    sim_cover(COVER_BROKER_APPENDED, version > order->log_version);
+    sim_cover(COVER_BROKER_APPENDED_AGAIN, version <= order->log_version);
     order->attempts[version] = mark.number;
-    if (version > order->landed)
-        order->landed = version;
+    if (version > order->log_version)
+        order->log_version = version;
 }
 
 /* Java's ByteBuffer wrote it. */
@@ -83,7 +83,7 @@ static int64_t big_endian(struct tb_str bytes)
     return number;
 }
 
-static void on_appended(void *ctx, enum broker_topic topic, const struct tb_record *record)
+static void on_append(void *ctx, enum broker_topic topic, const struct tb_record *record)
 {
     struct sim *sim = ctx;
 
@@ -94,7 +94,7 @@ static void on_appended(void *ctx, enum broker_topic topic, const struct tb_reco
                 central_wake(&sim->centre.centrals[i], CENTRAL_EVENTS, 5000);
     }
     if (topic == BROKER_DEAD_LETTERS)
-        sim->centre.sent[record->partition]
+        sim->centre.has_letter_in_topic[record->partition]
                         [big_endian(tb_record_header(record, "kafka_dlt-original-offset"))] = true;
 }
 
@@ -113,8 +113,8 @@ static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb
         ((unsigned)mark.number * 2654435761U >> 16) % REFUSED_EVERY != 0)
         return false;
     order = find_or_add(&sim->centre, record);
-    if (order->refused == 0 || version < order->refused)
-        order->refused = version;
+    if (order->refused_from == 0 || version < order->refused_from)
+        order->refused_from = version;
     return true;
 }
 
@@ -127,8 +127,8 @@ static bool has_dead_letter(const struct centre *centre, const struct tb_record 
 
     if (mended.ptr)
         SIM_REQUIRE(tb_dead_letter_id_parse(mended, &topic, &home), "C4: a letter of no name");
-    return centre->noted[home.partition][home.offset] &&
-           centre->sent[record->partition][record->offset];
+    return centre->has_letter_in_db[home.partition][home.offset] &&
+           centre->has_letter_in_topic[record->partition][record->offset];
 }
 
 static bool is_done(struct sim *sim, const struct tb_record *record)
@@ -137,15 +137,15 @@ static bool is_done(struct sim *sim, const struct tb_record *record)
     const struct centre_order *order;
 
     (void)check_record_mark(record, &mark);
-    if (mark.poison)
-        return !foreign_becomes_dead_letter(sim->poison[mark.number].kind) ||
+    if (mark.foreign)
+        return !foreign_becomes_dead_letter(sim->foreign[mark.number].kind) ||
                has_dead_letter(&sim->centre, record);
     order = check_find_order(&sim->centre, record->key);
-    return order->stored >= number_in(tb_record_header(record, "ce_orderversion")) ||
+    return order->db_version >= number_in(tb_record_header(record, "ce_orderversion")) ||
            has_dead_letter(&sim->centre, record);
 }
 
-static void on_committing(void *ctx, const struct broker_group *group, int32_t partition,
+static void on_commit(void *ctx, const struct broker_group *group, int32_t partition,
                           int64_t next)
 {
     struct sim *sim = ctx;
@@ -163,7 +163,7 @@ static void on_committing(void *ctx, const struct broker_group *group, int32_t p
 struct broker_hooks check_centre_broker(struct sim *sim)
 {
     return (struct broker_hooks){.ctx = sim,
-                                 .landed = on_appended,
-                                 .committing = on_committing,
+                                 .on_append = on_append,
+                                 .on_commit = on_commit,
                                  .refuses = on_refuse_record};
 }

@@ -36,8 +36,8 @@ int __wrap_open(const char *path, int flags, ...)
     }
     if (strncmp(path, "/sim/", 5) != 0)
         return __real_open(path, flags, mode);
-    errno = disk && !disk->off ? EEXIST : EIO;
-    if (disk && !disk->off)
+    errno = disk && !disk->power_off ? EEXIST : EIO;
+    if (disk && !disk->power_off)
         disk_make(disk, path);
     return -1;
 }
@@ -45,12 +45,12 @@ int __wrap_open(const char *path, int flags, ...)
 int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *st)
 {
     struct disk *disk = disk_of(path);
-    struct disk_file *file = disk && !disk->off ? disk_find(disk, path) : NULL;
+    struct disk_file *file = disk && !disk->power_off ? disk_find(disk, path) : NULL;
 
     if (strncmp(path, "/sim/", 5) != 0)
         return __real_statx(dir, path, flags, mask, st);
     if (!file || !file->exists) {
-        errno = disk && disk->off ? EIO : ENOENT;
+        errno = disk && disk->power_off ? EIO : ENOENT;
         return -1;
     }
     *st = (struct statx){.stx_mask = STATX_INO, .stx_ino = file->serial};

@@ -145,7 +145,7 @@ static int logged_order(struct sim_node *node)
     for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
         int order = (int)sim_below(dice(node->sim), (uint64_t)oracle->order_count);
 
-        if (oracle->orders[order].node == node->index && oracle->orders[order].logged >= 2)
+        if (oracle->orders[order].node == node->index && oracle->orders[order].log_version >= 2)
             return order;
     }
     return ORACLE_NONE;
@@ -155,15 +155,15 @@ static void append_foreign(struct sim_node *node, enum foreign_kind kind, int or
 {
     struct sim *sim = node->sim;
     const char *order_id = order == ORACLE_NONE ? NULL : sim->oracle.orders[order].id;
-    struct foreign_record poison;
+    struct foreign_record foreign;
     struct tb_error err = {0};
 
-    foreign_record_make(sim, node->index, kind, order_id, &poison);
-    sim_trace("%s poison %d of kind %d, order %d", node->name, poison.number, (int)kind, order);
-    if (node->faulty_log.real->ops->append(node->faulty_log.real, &poison.record,
-                                           -1 - poison.number, &err) != TB_OK)
-        sim->poison[poison.number].state = FOREIGN_UNSURE;
-    tb_buf_release(&poison.value);
+    foreign_record_make(sim, node->index, kind, order_id, &foreign);
+    sim_trace("%s poison %d of kind %d, order %d", node->name, foreign.number, (int)kind, order);
+    if (node->faulty_log.real->ops->append(node->faulty_log.real, &foreign.record,
+                                           -1 - foreign.number, &err) != TB_OK)
+        sim->foreign[foreign.number].state = FOREIGN_UNSURE;
+    tb_buf_release(&foreign.value);
     sim_wake(node, SIM_RELAY, 5 * MS); /* it polls */
 }
 
@@ -185,16 +185,16 @@ static void do_foreign_record(struct sim_node *node)
 
 void foreign_record_acked(struct sim *sim, int64_t tag, bool acknowledged)
 {
-    sim->poison[-1 - tag].state = acknowledged ? FOREIGN_ACKED : FOREIGN_UNSURE;
+    sim->foreign[-1 - tag].state = acknowledged ? FOREIGN_ACKED : FOREIGN_UNSURE;
 }
 
 void foreign_records_lost(struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++) {
-        struct sim_foreign_record *poison = &node->sim->poison[i];
+        struct sim_foreign_record *foreign = &node->sim->foreign[i];
 
-        if (poison->node == node->index && poison->state == FOREIGN_SENT)
-            poison->state = FOREIGN_UNSURE;
+        if (foreign->node == node->index && foreign->state == FOREIGN_SENT)
+            foreign->state = FOREIGN_UNSURE;
     }
 }
 

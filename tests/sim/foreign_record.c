@@ -27,26 +27,26 @@ static void write_value(enum foreign_kind kind, int number, const char *order_id
 }
 
 void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, const char *order_id,
-                         struct foreign_record *ret_poison)
+                         struct foreign_record *ret_foreign)
 {
     static const enum sim_cover covers[FOREIGN_KIND_COUNT] = {
         COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_UNDECODABLE,
         COVER_FOREIGN_RECORD_UNDECODABLE,  COVER_FOREIGN_RECORD_INVALID,
         COVER_FOREIGN_RECORD_GAP,          COVER_FOREIGN_RECORD_GAP,
         COVER_FOREIGN_RECORD_UNKNOWN_TYPE, COVER_FOREIGN_RECORD_OLD};
-    struct foreign_record *poison = ret_poison;
+    struct foreign_record *foreign = ret_foreign;
 
-    *poison = (struct foreign_record){.number = sim->foreign_count++};
-    sim->poison[poison->number] = (struct sim_foreign_record){.node = node, .kind = kind};
+    *foreign = (struct foreign_record){.number = sim->foreign_count++};
+    sim->foreign[foreign->number] = (struct sim_foreign_record){.node = node, .kind = kind};
     sim_cover(covers[kind], 1);
-    snprintf(poison->mark, sizeof poison->mark, "00-%032x-%016x-01", poison->number + 1, 2);
-    poison->headers[0] =
-        (struct tb_header){TB_STR("traceparent"), {poison->mark, sizeof poison->mark - 1}};
-    poison->headers[1] = (struct tb_header){TB_STR("ce_type"), tb_str_of(type_of(kind))};
-    write_value(kind, poison->number, order_id, &poison->value);
-    poison->record = (struct tb_record){.key = order_id ? tb_str_of(order_id) : TB_STR("poison"),
-                                        .headers = poison->headers,
+    snprintf(foreign->mark, sizeof foreign->mark, "00-%032x-%016x-01", foreign->number + 1, 2);
+    foreign->headers[0] =
+        (struct tb_header){TB_STR("traceparent"), {foreign->mark, sizeof foreign->mark - 1}};
+    foreign->headers[1] = (struct tb_header){TB_STR("ce_type"), tb_str_of(type_of(kind))};
+    write_value(kind, foreign->number, order_id, &foreign->value);
+    foreign->record = (struct tb_record){.key = order_id ? tb_str_of(order_id) : TB_STR("poison"),
+                                        .headers = foreign->headers,
                                         .header_count = type_of(kind) ? 2 : 1};
     if (kind != FOREIGN_NULL_VALUE)
-        poison->record.value = tb_buf_str(&poison->value);
+        foreign->record.value = tb_buf_str(&foreign->value);
 }

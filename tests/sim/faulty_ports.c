@@ -246,8 +246,8 @@ static enum tb_code load_over_gap(struct tb_view *base, const char *order_id,
     TB_TRY(sound_ops->load(base, order_id, arena, ret_order, err));
     for (int i = 0; i < centre->order_count; i++)
         if (strcmp(centre->orders[i].id, order_id) == 0 &&
-            centre->orders[i].died > ret_order->order.version && ret_order->exists)
-            ret_order->order.version = centre->orders[i].died;
+            centre->orders[i].dead_version > ret_order->order.version && ret_order->exists)
+            ret_order->order.version = centre->orders[i].dead_version;
     return TB_OK;
 }
 

@@ -22,8 +22,8 @@ void centre_faults_draw(struct sim *sim)
             centre->fault_classes |= class;
     centre->fault_every_us = (int64_t)sim_below(dice(sim), 900) * MS + 60 * MS;
     centre->fault_due_us = centre->fault_every_us;
-    centre->broker.rough = has(sim, CENTRE_FAULT_BROKER_UNRELIABLE);
-    centre->mongod.rough = has(sim, CENTRE_FAULT_MONGOD_UNRELIABLE);
+    centre->broker.unreliable = has(sim, CENTRE_FAULT_BROKER_UNRELIABLE);
+    centre->mongod.unreliable = has(sim, CENTRE_FAULT_MONGOD_UNRELIABLE);
     /* Short ones too, so that others take over while a run lasts. */
     centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
 }
@@ -50,7 +50,7 @@ static const char *some_order(struct sim *sim)
     for (int tries = 0; tries < 8 && centre->order_count > 0; tries++) {
         int order = (int)sim_below(dice(sim), (uint64_t)centre->order_count);
 
-        if (centre->orders[order].stored >= 2)
+        if (centre->orders[order].db_version >= 2)
             return centre->orders[order].id;
     }
     return NULL;
@@ -62,15 +62,15 @@ static void do_foreign_record(struct sim *sim)
     bool of_ours = kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION;
     const char *order_id = of_ours ? some_order(sim) : NULL;
     int count = sim_chance(dice(sim), 3) ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
-    struct foreign_record poison;
+    struct foreign_record foreign;
 
     if (sim->foreign_count == FOREIGN_RECORDS_MAX || (of_ours && !order_id))
         return;
-    foreign_record_make(sim, ORACLE_NONE, kind, order_id, &poison);
+    foreign_record_make(sim, ORACLE_NONE, kind, order_id, &foreign);
     sim_cover(COVER_CENTRE_FOREIGN, 1);
     for (; count > 0; count--) /* so many that whoever reads them stops */
-        (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &poison.record);
-    tb_buf_release(&poison.value);
+        (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &foreign.record);
+    tb_buf_release(&foreign.value);
 }
 
 static void toggle(bool *state, enum sim_cover cover, const char *what)
@@ -140,8 +140,8 @@ void centre_faults_heal(struct sim *sim)
     struct centre *centre = &sim->centre;
 
     centre->fault_due_us = SIM_NEVER;
-    centre->broker.rough = centre->broker.down = false;
-    centre->mongod.rough = centre->mongod.down = false;
+    centre->broker.unreliable = centre->broker.down = false;
+    centre->mongod.unreliable = centre->mongod.down = false;
     for (size_t i = 0; i < centre->broker.client_count; i++)
         centre->broker.clients[i].cut = false;
     for (int i = 0; i < MONGOD_CLIENTS_MAX; i++)

@@ -8,7 +8,7 @@ static int64_t deliverable(const struct sim *sim, const struct centre_order *ord
 {
     const struct oracle_order *known = &sim->oracle.orders[order->order];
 
-    return order->parked_row > 0 ? order->refused - 1 : known->top;
+    return order->parked_from_row > 0 ? order->refused_from - 1 : known->max_version;
 }
 
 static void check_orders(const struct sim *sim)
@@ -18,12 +18,12 @@ static void check_orders(const struct sim *sim)
         int at = sim->centre.by_order[i];
         const struct centre_order *order = at > 0 ? &sim->centre.orders[at - 1] : NULL;
 
-        if (known->top == 0)
+        if (known->max_version == 0)
             continue;
         SIM_REQUIRE(order, "C1: order %s never came to the centre", known->id);
-        SIM_REQUIRE(order->stored == deliverable(sim, order),
+        SIM_REQUIRE(order->db_version == deliverable(sim, order),
                     "C1: order %s is at version %" PRId64 ", the centre serves %" PRId64,
-                    known->id, deliverable(sim, order), order->stored);
+                    known->id, deliverable(sim, order), order->db_version);
     }
 }
 
@@ -63,10 +63,10 @@ static void check_sums(struct sim *sim)
 
     for (int i = 0; i < sim->centre.order_count; i++) {
         const struct centre_order *order = &sim->centre.orders[i];
-        struct oracle_state state = oracle_state(&sim->oracle, order->order, order->stored);
+        struct oracle_state state = oracle_state(&sim->oracle, order->order, order->db_version);
         struct sums *sum = &sums[state.currency];
 
-        if (order->stored == 0)
+        if (order->db_version == 0)
             continue;
         sum->orders += !state.is_return;
         sum->returns += state.is_return;
@@ -89,7 +89,7 @@ static void check_sums(struct sim *sim)
 static bool any_parked(const struct sim *sim, int node)
 {
     for (int i = 0; i < sim->centre.order_count; i++)
-        if (sim->centre.orders[i].node == node && sim->centre.orders[i].parked_row > 0)
+        if (sim->centre.orders[i].node == node && sim->centre.orders[i].parked_from_row > 0)
             return true;
     return false;
 }
@@ -133,7 +133,7 @@ static void check_letters(const struct centre *centre)
 {
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         for (size_t i = 0; i < centre->broker.topics[BROKER_EVENTS][p].count; i++)
-            SIM_REQUIRE(!centre->noted[p][i] || centre->sent[p][i],
+            SIM_REQUIRE(!centre->has_letter_in_db[p][i] || centre->has_letter_in_topic[p][i],
                         "C4: letter %d-%zu is not in the topic of dead letters", p, i);
 }
 
