@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 #define MS INT64_C(1000)
-/* There and back, most of the time. */
+/* Latency of a request, and of its answer, in most cases. */
 #define TRIP_US (3 * MS)
-/* A request that cannot get through is sent again, by the library, until it does. */
+/* librdkafka retries a request that does not get through; this is the longest pause. */
 #define AGAIN_US (200 * MS)
 #define SESSION_US (6000 * MS)
-/* So late lands what its sender has given up. */
+/* An abandoned request may still be appended after this long. */
 #define LATE_US (8000 * MS)
 
 struct broker *broker_now;
@@ -49,7 +49,7 @@ int64_t broker_delay_us(struct broker *broker, int64_t most_us)
     return 1 + (int64_t)fake_random_below(&broker->random, (uint64_t)most_us);
 }
 
-/* Names. */
+/* Topics. */
 
 static const char *const topic_names[BROKER_TOPICS] = {
     "order-events", "order-events.DLT", TB_TOPIC_NODE_STATUS, TB_TOPIC_PROJECTION_READY};
@@ -188,7 +188,8 @@ void broker_abandon_requests(struct broker_writer *writer)
     }
 }
 
-/* A batch is refused as one: the record that the broker does not take, and what is with it. */
+/* The broker rejects a whole batch: the refused record and all of the same partition sent with
+ * it. */
 static void refuse(struct broker *broker, const struct broker_request *refused)
 {
     struct broker_writer *writer = refused->writer;
@@ -233,7 +234,7 @@ static void answer(struct broker *broker, struct broker_request *request)
         request->due_us = *broker->now_us + broker_delay_us(broker, AGAIN_US);
         return;
     }
-    /* In doubt: the library's conclusion, without the broker's word. */
+    /* An unknown outcome: the library gives up although the broker has the record. */
     if (request->writer)
         broker_answered(request->writer, request->slot, !broker_chance(broker, 20), false);
     drop(broker, request);

@@ -1,19 +1,16 @@
-/* The simulated Kafka: log_kafka.h answered from memory. What the product has between itself and
- * librdkafka's calls (log_kafka_*.c) is not under it, but for the window (log_kafka_window.c),
- * which decides what may be sent when.
+/* A simulated Kafka: implements bridge/log/kafka/kafka.h in memory. Of the product's own code between that header and librdkafka only the in-flight window (kafka/writer/inflight.c) runs in the simulation: it decides which record may be sent while others are not answered yet.
  *
- * A record that was acknowledged is kept for ever. A request is on its way for a while: whoever
- * sent it may give it up, or die, and it lands all the same, later. A group has generations, and
- * takes commits of the present one only.
+ * An acknowledged record is never lost. A request takes a while to arrive: if its sender abandons it or dies, the broker may still append the record later. A consumer group has generations, and the broker accepts commits from members of the current generation only.
  *
- *   broker.c         topics, clients, requests that land
- *   broker_writer.c  producers
- *   broker_group.c   who reads what
- *   broker_reader_priv.h  consumers
+ *   broker.c                topics, clients, produce requests
+ *   broker_writer.c         producers
+ *   broker_group.c          consumer groups: members, assignment, commits
+ *   broker_reader.c         consumers: fetching
+ *   broker_reader_group.c   consumers: membership of a group
  *
  * Thread:  one; there is one broker at a time.
  * Memory:  records live until broker_release.
- * Errors:  as log_kafka.h.
+ * Errors:  as kafka.h.
  * Units:   virtual microseconds (_us); offsets. */
 #pragma once
 #include "bridge/log/kafka/kafka.h"
@@ -22,7 +19,7 @@
 
 #define BROKER_CLIENTS_MAX 8
 #define BROKER_MEMBERS_MAX 32
-/* So long a group waits for its members to give up what they read. */
+/* A rebalance waits this long for all members to rejoin; the others are then removed. */
 #define BROKER_REBALANCE_US INT64_C(15000000)
 
 enum broker_topic {
@@ -34,29 +31,29 @@ enum broker_topic {
 };
 
 struct broker_partition {
-    struct tb_record *records; /* owned list; their bytes are the arena's */
+    struct tb_record *records; /* owned array; the bytes belong to the arena */
     size_t count, cap;
 };
 struct broker_client {
     char id[64];
-    bool cut; /* nothing gets through between it and the broker */
+    bool cut; /* the network between it and the broker is cut */
 };
 struct broker_writer;
 struct broker_request {
     struct broker_request *next;
-    struct broker_writer *writer; /* NULL: nobody waits for the answer */
+    struct broker_writer *writer; /* NULL: the sender has abandoned the request */
     int client;
     enum broker_topic topic;
     struct tb_record record;
     size_t slot;
-    bool appended; /* its answer is on its way */
+    bool appended; /* the record is in the log; the answer is under way */
     int64_t due_us;
 };
 struct broker_reader;
 struct broker_member {
     int id, client;
     int64_t seen_us;
-    bool joined; /* the generation that is being formed */
+    bool joined; /* has rejoined for the generation that is being formed */
     bool assigned[TB_LOG_PARTITIONS];
 };
 struct broker_group {
@@ -67,39 +64,39 @@ struct broker_group {
     size_t member_count;
     int last_id;
     unsigned generation;
-    bool rebalancing; /* a generation is being formed */
+    bool rebalancing; /* a rebalance is under way */
     int64_t until_us;
 };
-/* What others want to know, and say. */
+/* Callbacks into the checkers. */
 struct broker_hooks {
     void *ctx;
     void (*on_append)(void *ctx, enum broker_topic topic, const struct tb_record *record);
     void (*on_commit)(void *ctx, const struct broker_group *group, int32_t partition,
                        int64_t next);
-    /* Takes the broker such a record? Whatever it is asked of one it always answers the same. */
+    /* Whether the broker rejects the record for good. The answer for one record never changes. */
     bool (*refuses)(void *ctx, enum broker_topic topic, const struct tb_record *record);
 };
-/* A mutant: what a port does wrong (sim.h). */
+/* Deliberate errors of the simulated client library (enum sim_mutant). */
 enum broker_mutant {
     BROKER_SOUND,
-    BROKER_EARLY_ACKS,           /* acknowledged as soon as they are sent */
-    BROKER_UNACKED_DEAD_LETTERS, /* the same, of dead letters, which are never sent */
-    BROKER_FINAL_TIMEOUTS,       /* what nobody knows is said to be refused */
-    BROKER_EARLY_COMMITS,        /* what is handed out is committed */
-    BROKER_ZOMBIE_COMMITS        /* of partitions that were given up, too */
+    BROKER_EARLY_ACKS,           /* a record is acknowledged when it is sent */
+    BROKER_UNACKED_DEAD_LETTERS, /* a dead letter is acknowledged and never sent */
+    BROKER_FINAL_TIMEOUTS,       /* a timeout is reported as a refusal */
+    BROKER_EARLY_COMMITS,        /* a batch is committed when it is polled */
+    BROKER_ZOMBIE_COMMITS        /* a member commits partitions that it has lost, and the broker accepts it */
 };
 struct broker {
     struct fake_random random;
     int64_t *now_us;
     struct broker_hooks hooks;
     enum broker_mutant mutant;
-    bool unreliable; /* requests and answers are lost, late, in doubt */
+    bool unreliable; /* requests and answers get lost, late, or end with an unknown outcome */
     bool down;
-    int64_t session_us; /* who was not heard of for so long is no member any more */
+    int64_t session_us; /* a member that sends nothing for this long is removed */
     struct broker_partition topics[BROKER_TOPICS][TB_LOG_PARTITIONS];
     struct broker_client clients[BROKER_CLIENTS_MAX];
     size_t client_count;
-    struct broker_group groups[2]; /* of the events, of the heartbeats */
+    struct broker_group groups[2]; /* one reads the events, one the heartbeats */
     size_t group_count;
     struct broker_request *requests;
     struct broker_writer *writers;
@@ -109,44 +106,45 @@ struct broker {
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
                  const struct broker_hooks *hooks);
-void broker_release(struct broker *broker);         /* no writer or reader is left */
-int64_t broker_due_us(const struct broker *broker); /* of what happens next by itself */
+void broker_release(struct broker *broker);         /* all writers and readers must be freed before */
+int64_t broker_due_us(const struct broker *broker); /* when the next request is due */
 void broker_step(struct broker *broker);
-/* By somebody else; returns the record as it is kept. */
+/* Appends past all producers. Returns the stored record. */
 const struct tb_record *broker_append(struct broker *broker, enum broker_topic topic,
                                       const struct tb_record *record);
-int broker_client(struct broker *broker, const char *id); /* made when it is new */
-/* Its process is gone without a word: what it opened is only to be freed. */
+int broker_client(struct broker *broker, const char *id); /* adds it if the id is new */
+/* The client's process was killed. Its writers and readers stop, but must still be freed. */
 void broker_client_died(struct broker *broker, int client);
-bool broker_is_idle(const struct broker *broker); /* nothing is under way */
+bool broker_is_idle(const struct broker *broker); /* no request and no rebalance is under way */
 bool broker_reaches(const struct broker *broker, int client);
 int32_t broker_partitions(enum broker_topic topic);
 
-/* What the parts share. */
+/* Shared by the broker*.c files. */
 extern struct broker *broker_now;
-bool broker_chance(struct broker *broker, unsigned in); /* one in so many, while it is unreliable */
+bool broker_chance(struct broker *broker, unsigned in); /* true once in `in` calls while unreliable, else never */
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
-/* slot: TB_LOG_INFLIGHT_MAX when nobody waits for the answer. */
+/* slot: where the writer waits for the answer; TB_LOG_INFLIGHT_MAX: it does not wait. */
 void broker_send(struct broker_writer *writer, enum broker_topic topic,
                  const struct tb_record *record, size_t slot);
-void broker_abandon_requests(struct broker_writer *writer); /* whatever it has under way */
-/* broker_writer.c: of a request of its; final: refused, itself or a neighbour. */
+void broker_abandon_requests(struct broker_writer *writer); /* all requests of the writer */
+/* broker_writer.c. final: the broker rejected this record or one sent with it. */
 int broker_writer_client(const struct broker_writer *writer);
 void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool final);
 void broker_writers_died(struct broker *broker, int client);
 /* broker_reader.c */
 void broker_readers_died(struct broker *broker, int client);
-bool broker_reader_behind(const struct tb_log_reader *reader); /* there is more to hand out */
+bool broker_reader_behind(const struct tb_log_reader *reader); /* there are records that it has not polled */
 
-/* broker_group.c. A member's word: it lives; NULL: the group does not know it (any more). */
+/* broker_group.c. A heartbeat keeps the member alive; NULL: the group does not know it (any
+ * more). */
 struct broker_group *broker_group(struct broker *broker, const char *name,
                                   enum broker_topic topic);
 int broker_group_join(struct broker *broker, struct broker_group *group, int client);
 void broker_group_leave(struct broker *broker, struct broker_group *group, int member);
 struct broker_member *broker_group_heartbeat(struct broker *broker, struct broker_group *group,
                                              int member);
-/* False: it was refused, since the partition is not the member's. */
+/* False: refused, because the partition is not the member's in this generation. */
 bool broker_group_commit(struct broker *broker, struct broker_group *group, int member,
                          unsigned generation, int32_t partition, int64_t next);
 void broker_group_step(struct broker *broker, struct broker_group *group);

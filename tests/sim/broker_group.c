@@ -26,7 +26,7 @@ static struct broker_member *find(struct broker_group *group, int member)
     return NULL;
 }
 
-/* All are asked to give up what they read, and to come again. */
+/* Starts a rebalance: every member must give up its partitions and join again. */
 static void balance(struct broker *broker, struct broker_group *group)
 {
     if (!group->rebalancing)
@@ -73,7 +73,7 @@ struct broker_member *broker_group_heartbeat(struct broker *broker, struct broke
     return heard;
 }
 
-/* Ranges, as the product's consumers ask for. */
+/* Range assignment, which is what the product's consumers are configured for. */
 static void hand_out(struct broker_group *group)
 {
     int partitions = broker_partitions(group->topic);

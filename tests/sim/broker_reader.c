@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Records that are fetched before they are asked for: they are handed out with no broker there. */
+/* Records fetched ahead of the poll: a consumer still gets these while the broker is down. */
 #define AHEAD 64
 #define BATCH_MAX 40
 
@@ -37,7 +37,7 @@ static void gather(struct broker_reader *reader)
 {
     broker_step(reader->broker);
     if (!is_there(reader)) {
-        /* The library, too, counts how long it heard nothing of the group. */
+        /* librdkafka, too, gives up its partitions when the group has not answered for long. */
         if (reader->group &&
             reader->heard_us + 2 * reader->broker->session_us < *reader->broker->now_us)
             broker_reader_revoke_all(reader);
@@ -92,7 +92,7 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     struct broker_reader *reader = reader_of(base);
 
     (void)wait_ms;
-    tb_arena_release(&reader->handed); /* gone, for a sanitizer to see */
+    tb_arena_release(&reader->handed); /* freed, so that ASan finds a use after the next poll */
     gather(reader);
     *ret_batch = (struct tb_log_batch){0};
     for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
@@ -136,7 +136,7 @@ static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_
 
     (void)err;
     if (!zombie && (!part->assigned || next < part->start))
-        return TB_OK; /* the holder's counts */
+        return TB_OK; /* another member owns the partition: only its commits count */
     part->committed = next;
     part->dirty = true;
     if (is_there(reader))
@@ -185,7 +185,7 @@ static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64
 
 static void wake(struct tb_log_reader *base)
 {
-    (void)base; /* nobody waits in poll */
+    (void)base; /* poll never blocks here */
 }
 
 static void reader_free(struct tb_log_reader *base)

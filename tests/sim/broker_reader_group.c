@@ -1,7 +1,7 @@
 #include "sim/broker_reader_priv.h"
 #include "sim/trace.h"
 
-/* Commits: in the background, and again until they are answered. */
+/* Commits are sent in the background, and again until an answer arrives. */
 
 void broker_reader_commits(struct broker_reader *reader)
 {
@@ -16,18 +16,18 @@ void broker_reader_commits(struct broker_reader *reader)
         }
         (void)broker_group_commit(reader->broker, reader->group, reader->member,
                                   reader->generation, p, part->committed);
-        part->dirty = broker_chance(reader->broker, 6); /* the answer is lost */
+        part->dirty = broker_chance(reader->broker, 6); /* a lost answer: commit again */
     }
 }
 
-/* The group. */
+/* Membership. */
 
 void broker_reader_revoke_all(struct broker_reader *reader)
 {
     bool zombie = reader->broker->mutant == BROKER_ZOMBIE_COMMITS;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        if (zombie) /* what it committed last is still on its mind */
+        if (zombie) /* this mutant keeps the position, to commit it later */
             reader->parts[p].assigned = false;
         else
             reader->parts[p] = (struct reader_partition){.start = -1};
@@ -56,7 +56,7 @@ void broker_reader_group_round(struct broker_reader *reader)
     struct broker_group *group = reader->group;
     struct broker_member *member = broker_group_heartbeat(broker, group, reader->member);
 
-    /* What is given up is not got again before the next poll (log.h). */
+    /* A revoked partition is not assigned again before the next poll (bridge/log/log.h). */
     if (!member) {
         broker_reader_revoke_all(reader);
         reader->member = broker_group_join(broker, group, reader->client);

@@ -1,39 +1,37 @@
-/* The parts of a reader: broker_reader.c hands out, broker_reader_group.c is a member of its
- * group.
+/* Internals of a consumer: broker_reader.c fetches, broker_reader_group.c is its group membership.
  *
  * Thread:  one.
- * Memory:  a batch is gone at the next poll.
- * Errors:  none.
+ * Memory:  a batch lives until the next poll.
  * Units:   as broker.h. */
 #pragma once
 #include "sim/broker.h"
 
 struct reader_partition {
     bool assigned, dirty;
-    int64_t start;       /* where it was got; -1: nowhere yet */
-    int64_t next;        /* to be handed out */
-    int64_t fetched;     /* up to here */
-    int64_t committed;   /* as far as this reader knows; sent unless dirty */
-    uint64_t assignment; /* log.h */
+    int64_t start;       /* the first offset since the assignment; -1: not assigned */
+    int64_t next;        /* offset of the next record to return from poll */
+    int64_t fetched;     /* end of what is fetched */
+    int64_t committed;   /* position to commit; the group has it unless dirty */
+    uint64_t assignment; /* assignment number (bridge/log/log.h) */
 };
 struct broker_reader {
     struct tb_log_reader base;
     struct broker_reader *next;
     struct broker *broker;
-    struct broker_group *group; /* NULL: a tail */
+    struct broker_group *group; /* NULL: it follows a topic from its end, outside any group */
     enum broker_topic topic;
-    int client, member; /* 0: of no group */
+    int client, member; /* member 0: not joined */
     unsigned generation;
-    uint64_t tenures; /* ever */
+    uint64_t tenures; /* assignments so far */
     struct reader_partition parts[TB_LOG_PARTITIONS];
     bool paused;
-    bool dead; /* its process is gone */
+    bool dead; /* its process was killed */
     int32_t turn;
-    int64_t heard_us;       /* the broker */
-    struct tb_arena handed; /* the last batch */
+    int64_t heard_us;       /* last contact with the broker */
+    struct tb_arena handed; /* memory of the last batch */
 };
 
-void broker_reader_commits(struct broker_reader *reader); /* sends what the group has not heard */
-void broker_reader_revoke_all(struct broker_reader *reader); /* all it holds */
-/* It is heard, and does as the group wants. */
+void broker_reader_commits(struct broker_reader *reader); /* sends the positions that the group does not have */
+void broker_reader_revoke_all(struct broker_reader *reader); /* gives up all partitions */
+/* One heartbeat: joins, rejoins, or takes over its new assignment. */
 void broker_reader_group_round(struct broker_reader *reader);

@@ -2,11 +2,11 @@
 #include "sim/trace.h"
 #include <stdlib.h>
 
-/* A producer is connected so long after it was opened. */
+/* A new producer is connected after this long. */
 #define CONNECT_US INT64_C(40000)
-/* Nobody answers: known after so long. */
+/* A producer without an answer is reported as lost after this long. */
 #define LOST_US INT64_C(1500000)
-/* One that was given up before it delivered anything is made anew not before this. */
+/* A producer that fails before it delivered anything is replaced after this pause. */
 #define RENEW_US INT64_C(1000000)
 
 struct broker_writer {
@@ -17,9 +17,9 @@ struct broker_writer {
     enum broker_topic topic;
     struct kafka_inflight inflight;
     bool wanted, proven;
-    bool fatal;        /* the producer is of no further use */
-    bool answered;     /* somebody has, since it was opened */
-    int64_t opened_us; /* or will be */
+    bool fatal;        /* it must be replaced */
+    bool answered;     /* the broker has answered since it was opened */
+    int64_t opened_us; /* in the future: a replacement that waits for RENEW_US */
 };
 
 static struct broker_writer *writer_of(const struct tb_log_writer *base)
@@ -68,7 +68,7 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
     }
 }
 
-/* What an open producer that is of no use any more makes way for. */
+/* Replaces a producer that had a fatal error. TB_UNAVAILABLE: there is none at the moment. */
 static enum tb_code have(struct broker_writer *writer, struct tb_error *err)
 {
     if (!writer->wanted)
@@ -119,7 +119,7 @@ static void send_ready(struct broker_writer *writer)
     }
 }
 
-/* Who waits for an answer sees the time go by. */
+/* Virtual time passes while the caller waits for an answer. */
 static void serve(struct broker_writer *writer, int64_t wait_us)
 {
     struct broker *broker = writer->broker;

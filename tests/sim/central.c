@@ -45,7 +45,7 @@ void central_wake(struct central *central, enum central_actor actor, int64_t in_
         central->due_us[actor] = due_us;
 }
 
-/* What the parts tell each other: as src/central_parts.c has it. */
+/* Callbacks between the product's parts, wired as in src/central/wiring.c. */
 
 void central_report_error(const struct central *central, const char *what,
                           const struct tb_error *err)
@@ -101,7 +101,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     return TB_OK;
 }
 
-/* Opening: nothing of it reaches for anything that may be away. */
+/* Opening. None of it contacts Kafka or MongoDB: both may be down. */
 
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
@@ -168,7 +168,8 @@ void central_start(struct central *central)
         central_wake(central, (enum central_actor)i, 5 * MS);
 }
 
-/* Only what the database refused: what waits for it follows by itself. */
+/* Sends again what the database refused. Dead letters with reason gap need no help: they follow
+ * when the version before them is applied. */
 void central_replay(struct central *central, struct tb_dead_letter_position place)
 {
     struct tb_arena arena = {0};
@@ -187,7 +188,7 @@ void central_replay(struct central *central, struct tb_dead_letter_position plac
     tb_arena_release(&arena);
 }
 
-/* Ending. */
+/* Stopping. */
 
 static void free_writer(struct tb_log_writer **writer)
 {

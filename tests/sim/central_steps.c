@@ -3,7 +3,7 @@
 
 #define MS INT64_C(1000)
 
-/* Steps: as src/central_threads.c has them. */
+/* One step of each of tillbox-central's threads (src/central/threads.c). */
 
 static void step_events(struct central *central)
 {
@@ -11,7 +11,7 @@ static void step_events(struct central *central)
     bool behind = central->event_reader && broker_reader_behind(central->event_reader);
 
     if (atomic_load(&tb_consumer_stats(central->consumer)->stopped)) {
-        sim_cover(COVER_CENTRAL_STOPPED, 1); /* whoever looks after it starts it again */
+        sim_cover(COVER_CENTRAL_STOPPED, 1); /* a service manager would restart it */
         central_stop(central);
         return;
     }
@@ -57,7 +57,7 @@ static void step_nodes(struct central *central)
     int64_t pause_ms;
 
     if (!central->prepared)
-        return; /* woken when it is */
+        return; /* on_open wakes this actor */
     if (!central->feed)
         open_feed(central);
     pause_ms = tb_heartbeat_feed_step(central->feed, 0);
@@ -70,7 +70,8 @@ static void step_redrive(struct central *central)
     central_wake(central, CENTRAL_REDRIVE, 300 * MS);
 }
 
-/* Hints of the other centrals are only that: whatever comes is good, as long as it is in order. */
+/* Hints from other centrals may be lost or repeated, but a hint must never announce a version
+ * that is not stored yet. */
 static void step_hints(struct central *central)
 {
     struct tb_log_batch batch = {0};

@@ -55,7 +55,7 @@ void centre_step(struct sim *sim)
     mongod_step(&sim->centre.mongod);
 }
 
-/* A group has committed everything there is. */
+/* The group has committed every record of its topic. */
 static bool has_all(const struct broker *broker, const struct broker_group *group)
 {
     for (int p = 0; p < broker_partitions(group->topic); p++) {
@@ -67,7 +67,7 @@ static bool has_all(const struct broker *broker, const struct broker_group *grou
     return true;
 }
 
-/* Dead letters that are no poison wait for a person, or for those before them. */
+/* The operator's part: every so often all open dead letters of our own orders are sent again. */
 #define REPLAY_EVERY_US INT64_C(20000000)
 
 static bool are_dead_letters_done(struct sim *sim)
@@ -98,7 +98,7 @@ bool centre_has_arrived(struct sim *sim)
     for (size_t i = 0; i < broker->group_count; i++)
         if (!has_all(broker, &broker->groups[i]))
             return false;
-    /* Every node was heard of. */
+    /* The heartbeat of every node has arrived. */
     if (mongod_collection(&sim->centre.mongod, "nodes")->count < (size_t)sim->node_count)
         return false;
     return are_dead_letters_done(sim) && broker_is_idle(broker) &&

@@ -1,21 +1,16 @@
-/* The far side of the connected edition: the simulated broker and database, and centrals made of
- * the product's parts. What an edge has of it is src/edge_kafka.c itself (node.c).
+/* The centre, in the connected edition: simulated Kafka and MongoDB, and tillbox-central processes made of the product's parts. The edges reach it through the product's own src/edge/kafka_uplink.c.
  *
- *   broker.h, mongod.h   Kafka, MongoDB
- *   central.c            opens, stops, kills a central, as src/central_parts.c does
- *   central_steps.c      its threads' rounds, as src/central_threads.c has them
- *   centre.c             what is done by itself there, and whether everything has arrived
- *   storm.c              breaks things there, by classes of its own
- *   check_centre_priv.h  log and database against the oracle, all along and at the end
+ *   broker.h, mongod.h     simulated Kafka and MongoDB
+ *   central.c              opens, stops and kills a tillbox-central, wired as in src/central
+ *   central_steps.c        one step of each of its threads
+ *   centre.c               the centre as a whole: has everything arrived?
+ *   centre_faults.c        the faults of the centre
+ *   check_centre_priv.h    compares log and database with the oracle, during and after the run
  *
- *   C1  what was placed arrives, and nothing else     C5  a group commits what is done, and never
- *   C2  of an order nothing is missing in between         goes back
- *   C3  a served version never goes back              C6  the sums are the sums of the orders
- *   C4  dead letters are the foreign, what the         C7  at the end a node's sequences have no
- *       database refuses, and what waits for either       hole
+ * The invariants C1 to C7 are listed in README.md.
  *
  * Thread:  one.
- * Memory:  a struct in struct sim; zeroed in the embedded edition.
+ * Memory:  part of struct sim; zero in the embedded edition.
  * Errors:  sim_violation.
  * Units:   as sim.h. */
 #pragma once
@@ -30,24 +25,24 @@
 
 #define CENTRALS_MAX 3
 #define CENTRE_GROUP "tillbox-central"
-#define CENTRE_RECORDS_MAX 8192 /* of a partition */
+#define CENTRE_RECORDS_MAX 8192 /* in one partition */
 
 struct sim;
 struct sim_node;
 
-/* Classes of faults: a seed draws which of them exist. */
+/* Classes of faults. Each seed enables some of them. */
 enum centre_fault_class {
-    CENTRE_FAULT_BROKER_UNRELIABLE = 1, /* what is sent to it is late, lost, in doubt, twice */
+    CENTRE_FAULT_BROKER_UNRELIABLE = 1, /* requests and answers get lost, late, repeated, or end with an unknown outcome */
     CENTRE_FAULT_BROKER_DOWN = 2,
-    CENTRE_FAULT_MONGOD_UNRELIABLE = 4, /* the same of the database */
+    CENTRE_FAULT_MONGOD_UNRELIABLE = 4, /* the same for MongoDB */
     CENTRE_FAULT_MONGOD_DOWN = 8,
-    CENTRE_FAULT_LINK_CUT = 16, /* one edge or central cannot reach one of the two */
-    CENTRE_FAULT_KILL = 32,     /* a central */
+    CENTRE_FAULT_LINK_CUT = 16, /* one edge or central cannot reach Kafka or MongoDB */
+    CENTRE_FAULT_KILL = 32,     /* a tillbox-central is killed (SIGKILL) */
     CENTRE_FAULT_STOP = 64,
-    CENTRE_FAULT_FREEZE = 128, /* it thaws when others have taken over */
+    CENTRE_FAULT_FREEZE = 128, /* SIGSTOP, and SIGCONT after others have taken over */
     CENTRE_FAULT_FOREIGN_RECORD = 256,
-    CENTRE_FAULT_BROKER_REFUSES = 512,  /* the broker takes some records never */
-    CENTRE_FAULT_MONGOD_REFUSES = 1024, /* the database takes some orders never */
+    CENTRE_FAULT_BROKER_REFUSES = 512,  /* the broker rejects some records for good */
+    CENTRE_FAULT_MONGOD_REFUSES = 1024, /* the database rejects some orders for good */
     CENTRE_FAULT_ALL = 2047
 };
 
@@ -62,13 +57,13 @@ enum central_actor {
 };
 struct central {
     struct sim *sim;
-    int index, client; /* the broker's */
+    int index, client; /* number of the client at the broker */
     char name[24], client_id[48];
     struct tb_clock clock;
     struct fake_random random;
     bool up;
-    bool frozen; /* as by SIGSTOP: no turn until it thaws */
-    bool busy;   /* it waits for an answer, in the middle of its turn */
+    bool frozen; /* SIGSTOP: no steps until it thaws */
+    bool busy;   /* in the middle of a step, waiting for the database */
     bool prepared;
     int64_t due_us[CENTRAL_ACTORS];
 
@@ -77,26 +72,27 @@ struct central {
     struct tb_view *view;
     struct tb_view_reader *view_reader;
     struct tb_log_writer *dead_letters, *redrive_writer, *ready_out;
-    struct tb_log_reader *event_reader, *heartbeat_reader, *ready_in; /* NULL: not opened (yet) */
+    struct tb_log_reader *event_reader, *heartbeat_reader, *ready_in; /* NULL: not open */
     struct tb_append_queue *append_queue;
     struct tb_ready_publisher teller;
     struct tb_consumer *consumer;
     struct tb_heartbeat_feed *feed;
 };
 
-/* What is known of an order on the far side: of one there may be news here first. */
+/* What the checkers know of an order at the centre. Its first event may arrive before the
+ * oracle knows the order. */
 struct centre_order {
     char id[40];
     int node;
-    int order;                             /* the oracle's; NONE: it has not heard of it yet */
-    int64_t log_version;                        /* highest version in the log */
-    int attempts[ORACLE_VERSIONS_MAX + 1]; /* whose each landed version is */
-    int64_t db_version;                        /* version in the database */
-    int64_t checked;                       /* of the document that was looked at last */
-    int64_t refused_from;                       /* the broker refuses it from here on; 0: it does not */
-    int64_t dead_version;                          /* highest version with a dead letter */
-    bool db_refuses;                            /* the database has refused it */
-    int64_t parked_from_row;                    /* the edge passes it by from here on; 0: it does not */
+    int order;                             /* index in the oracle; NONE: the oracle does not know it yet */
+    int64_t log_version;                        /* highest version in the broker's log */
+    int attempts[ORACLE_VERSIONS_MAX + 1]; /* attempt that made each version in the log */
+    int64_t db_version;                        /* version stored in the database */
+    int64_t checked;                       /* version of the document that was checked last */
+    int64_t refused_from;                       /* first version that the broker rejects; 0: none */
+    int64_t dead_version;                          /* highest version that has a dead letter */
+    bool db_refuses;                            /* the database has rejected it */
+    int64_t parked_from_row;                    /* first outbox row that the edge has parked; 0: none */
 };
 struct centre {
     struct broker broker;
@@ -105,10 +101,10 @@ struct centre {
     int central_count;
     struct centre_order orders[ORACLE_ORDERS_MAX];
     int order_count;
-    unsigned fault_classes; /* of the storm */
+    unsigned fault_classes;
     int64_t fault_every_us, fault_due_us, replay_at_us;
-    int by_order[ORACLE_ORDERS_MAX]; /* of the oracle's order: place in orders + 1; 0: none */
-    /* Which records have a letter, in the topic of dead letters and in the database. */
+    int by_order[ORACLE_ORDERS_MAX]; /* index in orders + 1, by the oracle's index; 0: none */
+    /* Which records have a dead letter, in Kafka's topic and in the database. */
     bool has_letter_in_topic[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
     bool has_letter_in_db[TB_LOG_PARTITIONS][CENTRE_RECORDS_MAX];
 };
@@ -116,11 +112,11 @@ struct centre {
 /* centre.c */
 void centre_init(struct sim *sim);
 void centre_release(struct sim *sim);
-int64_t centre_due_us(const struct sim *sim); /* of broker and database */
+int64_t centre_due_us(const struct sim *sim); /* when broker or database have something to do */
 void centre_step(struct sim *sim);
-bool centre_has_arrived(struct sim *sim); /* everything has arrived */
+bool centre_has_arrived(struct sim *sim); /* I13: everything has arrived */
 
-/* storm.c */
+/* centre_faults.c */
 void centre_faults_draw(struct sim *sim);
 void centre_faults_step(struct sim *sim);
 void centre_faults_heal(struct sim *sim);
@@ -136,23 +132,24 @@ void central_kill(struct central *central);
 void central_stop(struct central *central); /* SIGTERM */
 void central_freeze(struct central *central, bool frozen);
 void central_release(struct central *central);
-/* Whoever looks after the centre sends a dead letter again. */
+/* An operator sends the dead letter to the topic again. */
 void central_replay(struct central *central, struct tb_dead_letter_position place);
 
-/* check_landed.c, check_stored.c */
+/* check_broker_log.c, check_database.c: the callbacks that judge every write. */
 struct broker_hooks check_centre_broker(struct sim *sim);
 struct mongod_hooks check_centre_mongod(struct sim *sim);
-/* check_centre.c. Of one node, whose store was just shown to the oracle. */
+/* check_centre.c. The node's store must have been shown to the oracle before. */
 void check_centre_node(struct sim_node *node);
-/* The edge's second cursor stands there. */
+/* The node's Kafka cursor is at this row. */
 void check_centre_cursor(struct sim_node *node, int64_t cursor);
 void check_centre_parked(struct sim_node *node, const char *order_id, int64_t row);
-/* The edge passes the row by; it keeps all rows of such an order. */
+/* Parked: the edge does not deliver the row. Retained: it keeps all rows of an order that has
+ * parked rows. */
 bool check_centre_is_parked(const struct sim_node *node, int64_t row);
 bool check_centre_keeps(const struct sim_node *node, int64_t row);
 void check_centre_hint(struct central *central, const char *order_id, int64_t version);
 void check_centre_read(struct central *central);
-/* The next letter after *at that a person has to see to; false: there is none. */
+/* The next open dead letter of our own orders, from *at on; false: there is none. */
 bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
                                    struct tb_dead_letter_position *ret_place);
 void check_centre_final(struct sim *sim);

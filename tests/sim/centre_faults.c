@@ -11,11 +11,11 @@ static bool has(const struct sim *sim, enum centre_fault_class class)
     return (sim->centre.fault_classes & class) != 0;
 }
 
-/* Swarm, as the nemesis draws. */
+/* Swarm testing: a run with few classes of faults finds what all classes together hide. */
 void centre_faults_draw(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
-    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
+    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: no faults */
 
     for (unsigned class = 1; class < CENTRE_FAULT_ALL; class <<= 1)
         if (sim_below(dice(sim), 100) < density * 25)
@@ -24,7 +24,7 @@ void centre_faults_draw(struct sim *sim)
     centre->fault_due_us = centre->fault_every_us;
     centre->broker.unreliable = has(sim, CENTRE_FAULT_BROKER_UNRELIABLE);
     centre->mongod.unreliable = has(sim, CENTRE_FAULT_MONGOD_UNRELIABLE);
-    /* Short ones too, so that others take over while a run lasts. */
+    /* Short sessions too, so that others take over within a run. */
     centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
 }
 
@@ -42,7 +42,8 @@ static void do_cut(struct sim *sim, struct central *central)
               *way ? "cut" : "whole");
 }
 
-/* An order whose version 2 is served already: what bears it is old. NULL: the dice find none. */
+/* An order of which the database has version 2 or later, so that an event with version 2 is
+ * old. NULL: the random tries found none. */
 static const char *some_order(struct sim *sim)
 {
     const struct centre *centre = &sim->centre;
@@ -68,7 +69,7 @@ static void do_foreign_record(struct sim *sim)
         return;
     foreign_record_make(sim, ORACLE_NONE, kind, order_id, &foreign);
     sim_cover(COVER_CENTRE_FOREIGN, 1);
-    for (; count > 0; count--) /* so many that whoever reads them stops */
+    for (; count > 0; count--) /* more than a minute's limit: the central stops itself */
         (void)broker_append(&sim->centre.broker, BROKER_EVENTS, &foreign.record);
     tb_buf_release(&foreign.value);
 }
@@ -111,7 +112,7 @@ static void act(struct sim *sim, struct central *central, enum centre_fault_clas
     case CENTRE_FAULT_FOREIGN_RECORD:
         do_foreign_record(sim);
         break;
-    case CENTRE_FAULT_BROKER_UNRELIABLE: /* these happen by themselves, where they belong */
+    case CENTRE_FAULT_BROKER_UNRELIABLE: /* these act inside broker and database */
     case CENTRE_FAULT_MONGOD_UNRELIABLE:
     case CENTRE_FAULT_BROKER_REFUSES:
     case CENTRE_FAULT_MONGOD_REFUSES:
