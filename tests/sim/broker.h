@@ -1,6 +1,10 @@
-/* A simulated Kafka: implements bridge/log/kafka/kafka.h in memory. Of the product's own code between that header and librdkafka only the in-flight window (kafka/writer/inflight.c) runs in the simulation: it decides which record may be sent while others are not answered yet.
+/* A simulated Kafka: implements bridge/log/kafka/kafka.h in memory. Of the product's own code
+ * between that header and librdkafka only the in-flight window (kafka/writer/inflight.c) runs in
+ * the simulation: it decides which record may be sent while others are not answered yet.
  *
- * An acknowledged record is never lost. A request takes a while to arrive: if its sender abandons it or dies, the broker may still append the record later. A consumer group has generations, and the broker accepts commits from members of the current generation only.
+ * An acknowledged record is never lost. A request takes a while to arrive: if its sender abandons
+ * it or dies, the broker may still append the record later. A consumer group has generations, and
+ * the broker accepts commits from members of the current generation only.
  *
  *   broker.c                topics, clients, produce requests
  *   broker_writer.c         producers
@@ -72,7 +76,7 @@ struct broker_hooks {
     void *ctx;
     void (*on_append)(void *ctx, enum broker_topic topic, const struct tb_record *record);
     void (*on_commit)(void *ctx, const struct broker_group *group, int32_t partition,
-                       int64_t next);
+                      int64_t next);
     /* Whether the broker rejects the record for good. The answer for one record never changes. */
     bool (*refuses)(void *ctx, enum broker_topic topic, const struct tb_record *record);
 };
@@ -83,7 +87,8 @@ enum broker_mutant {
     BROKER_UNACKED_DEAD_LETTERS, /* a dead letter is acknowledged and never sent */
     BROKER_FINAL_TIMEOUTS,       /* a timeout is reported as a refusal */
     BROKER_EARLY_COMMITS,        /* a batch is committed when it is polled */
-    BROKER_ZOMBIE_COMMITS        /* a member commits partitions that it has lost, and the broker accepts it */
+    BROKER_ZOMBIE_COMMITS /* a member commits partitions that it has lost, and the broker accepts
+                             it */
 };
 struct broker {
     struct fake_random random;
@@ -106,7 +111,7 @@ struct broker {
 
 void broker_init(struct broker *broker, uint64_t seed, int64_t *now_us,
                  const struct broker_hooks *hooks);
-void broker_release(struct broker *broker);         /* all writers and readers must be freed before */
+void broker_release(struct broker *broker); /* all writers and readers must be freed before */
 int64_t broker_due_us(const struct broker *broker); /* when the next request is due */
 void broker_step(struct broker *broker);
 /* Appends past all producers. Returns the stored record. */
@@ -121,7 +126,8 @@ int32_t broker_partitions(enum broker_topic topic);
 
 /* Shared by the broker*.c files. */
 extern struct broker *broker_now;
-bool broker_chance(struct broker *broker, unsigned in); /* true once in `in` calls while unreliable, else never */
+bool broker_chance(struct broker *broker,
+                   unsigned in); /* true once in `in` calls while unreliable, else never */
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
 /* slot: where the writer waits for the answer; TB_LOG_INFLIGHT_MAX: it does not wait. */
@@ -134,7 +140,8 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
 void broker_writers_died(struct broker *broker, int client);
 /* broker_reader.c */
 void broker_readers_died(struct broker *broker, int client);
-bool broker_reader_behind(const struct tb_log_reader *reader); /* there are records that it has not polled */
+bool broker_reader_behind(
+    const struct tb_log_reader *reader); /* there are records that it has not polled */
 
 /* broker_group.c. A heartbeat keeps the member alive; NULL: the group does not know it (any
  * more). */

@@ -93,7 +93,8 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 
     TB_TRY(tb_log_kafka_check_topics(&central->event_options, topics, 1, false, 0, err));
     TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
-    TB_TRY(tb_log_kafka_reader(&central->event_options, SIM_TOPIC, CENTRE_GROUP, &central->event_reader, err));
+    TB_TRY(tb_log_kafka_reader(&central->event_options, SIM_TOPIC, CENTRE_GROUP,
+                               &central->event_reader, err));
     sim_trace("%s joins", central->name);
     central->prepared = true;
     central_wake(central, CENTRAL_NODES, 5 * MS);
@@ -105,10 +106,12 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
-    TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC ".DLT", &central->dead_letters, err));
+    TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC ".DLT", &central->dead_letters,
+                               err));
     TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC, &central->redrive_writer, err));
     TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
-    TB_TRY(tb_log_kafka_writer(&central->other_options, "projection-ready", &central->ready_out, err));
+    TB_TRY(tb_log_kafka_writer(&central->other_options, "projection-ready", &central->ready_out,
+                               err));
     central->teller =
         (struct tb_ready_publisher){.writer = central->ready_out, .clock = &central->clock};
     return tb_log_kafka_tail(&central->other_options, "projection-ready", &central->ready_in, err);

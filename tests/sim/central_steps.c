@@ -44,9 +44,9 @@ static void open_feed(struct central *central)
     struct tb_error err = {0};
 
     central->feed = malloc(sizeof *central->feed);
-    SIM_REQUIRE(central->feed &&
-                    tb_log_kafka_reader(&central->other_options, "node-status", CENTRE_GROUP "-nodes",
-                                        &central->heartbeat_reader, &err) == TB_OK,
+    SIM_REQUIRE(central->feed && tb_log_kafka_reader(&central->other_options, "node-status",
+                                                     CENTRE_GROUP "-nodes",
+                                                     &central->heartbeat_reader, &err) == TB_OK,
                 "%s: heartbeats: %s", central->name, err.text);
     tb_heartbeat_feed_init(central->feed, &options);
     central->feed->options.reader = central->heartbeat_reader;

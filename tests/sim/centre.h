@@ -1,4 +1,6 @@
-/* The centre, in the connected edition: simulated Kafka and MongoDB, and tillbox-central processes made of the product's parts. The edges reach it through the product's own src/edge/kafka_uplink.c.
+/* The centre, in the connected edition: simulated Kafka and MongoDB, and tillbox-central processes
+ * made of the product's parts. The edges reach it through the product's own
+ * src/edge/kafka_uplink.c.
  *
  *   broker.h, mongod.h     simulated Kafka and MongoDB
  *   central.c              opens, stops and kills a tillbox-central, wired as in src/central
@@ -32,7 +34,8 @@ struct sim_node;
 
 /* Classes of faults. Each seed enables some of them. */
 enum centre_fault_class {
-    CENTRE_FAULT_BROKER_UNRELIABLE = 1, /* requests and answers get lost, late, repeated, or end with an unknown outcome */
+    CENTRE_FAULT_BROKER_UNRELIABLE =
+        1, /* requests and answers get lost, late, repeated, or end with an unknown outcome */
     CENTRE_FAULT_BROKER_DOWN = 2,
     CENTRE_FAULT_MONGOD_UNRELIABLE = 4, /* the same for MongoDB */
     CENTRE_FAULT_MONGOD_DOWN = 8,
@@ -84,15 +87,15 @@ struct central {
 struct centre_order {
     char id[40];
     int node;
-    int order;                             /* index in the oracle; NONE: the oracle does not know it yet */
-    int64_t log_version;                        /* highest version in the broker's log */
+    int order;           /* index in the oracle; NONE: the oracle does not know it yet */
+    int64_t log_version; /* highest version in the broker's log */
     int attempts[ORACLE_VERSIONS_MAX + 1]; /* attempt that made each version in the log */
-    int64_t db_version;                        /* version stored in the database */
+    int64_t db_version;                    /* version stored in the database */
     int64_t checked;                       /* version of the document that was checked last */
-    int64_t refused_from;                       /* first version that the broker rejects; 0: none */
-    int64_t dead_version;                          /* highest version that has a dead letter */
-    bool db_refuses;                            /* the database has rejected it */
-    int64_t parked_from_row;                    /* first outbox row that the edge has parked; 0: none */
+    int64_t refused_from;                  /* first version that the broker rejects; 0: none */
+    int64_t dead_version;                  /* highest version that has a dead letter */
+    bool db_refuses;                       /* the database has rejected it */
+    int64_t parked_from_row;               /* first outbox row that the edge has parked; 0: none */
 };
 struct centre {
     struct broker broker;

@@ -200,13 +200,15 @@ void check_read(struct sim_node *node, int order)
         return;
     code = node->view_reader->ops->get(node->view_reader, tb_str_of(o->id), &doc, &version, &err);
     SIM_REQUIRE(code != TB_CORRUPT, "%s: reading: %s", node->name, err.text);
-    SIM_REQUIRE(code != TB_NOT_FOUND || o->read_version == 0, "I5: order %s was there and is gone", o->id);
+    SIM_REQUIRE(code != TB_NOT_FOUND || o->read_version == 0, "I5: order %s was there and is gone",
+                o->id);
     if (code == TB_OK) {
         sim_trace("%s shows order %d version %" PRId64, node->name, order, version);
         sim_cover(COVER_READ, 1);
         sim_cover(COVER_READ_BEHIND, version < o->max_version);
-        SIM_REQUIRE(version >= o->read_version, "I5: order %s goes from version %" PRId64 " to %" PRId64,
-                    o->id, o->read_version, version);
+        SIM_REQUIRE(version >= o->read_version,
+                    "I5: order %s goes from version %" PRId64 " to %" PRId64, o->id,
+                    o->read_version, version);
         SIM_REQUIRE(version <= o->max_version || oracle_in_doubt(&node->sim->oracle, order),
                     "I10: order %s is visible at version %" PRId64 ", known up to %" PRId64, o->id,
                     version, o->max_version);

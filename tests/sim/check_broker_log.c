@@ -94,8 +94,8 @@ static void on_append(void *ctx, enum broker_topic topic, const struct tb_record
                 central_wake(&sim->centre.centrals[i], CENTRAL_EVENTS, 5000);
     }
     if (topic == BROKER_DEAD_LETTERS)
-        sim->centre.has_letter_in_topic[record->partition]
-                        [big_endian(tb_record_header(record, "kafka_dlt-original-offset"))] = true;
+        sim->centre.has_letter_in_topic[record->partition][big_endian(
+            tb_record_header(record, "kafka_dlt-original-offset"))] = true;
 }
 
 /* One event in so many, in a run where the broker refuses some. */
@@ -145,8 +145,7 @@ static bool is_done(struct sim *sim, const struct tb_record *record)
            has_dead_letter(&sim->centre, record);
 }
 
-static void on_commit(void *ctx, const struct broker_group *group, int32_t partition,
-                          int64_t next)
+static void on_commit(void *ctx, const struct broker_group *group, int32_t partition, int64_t next)
 {
     struct sim *sim = ctx;
     int64_t committed = group->committed[partition];
@@ -162,8 +161,6 @@ static void on_commit(void *ctx, const struct broker_group *group, int32_t parti
 
 struct broker_hooks check_centre_broker(struct sim *sim)
 {
-    return (struct broker_hooks){.ctx = sim,
-                                 .on_append = on_append,
-                                 .on_commit = on_commit,
-                                 .refuses = on_refuse_record};
+    return (struct broker_hooks){
+        .ctx = sim, .on_append = on_append, .on_commit = on_commit, .refuses = on_refuse_record};
 }

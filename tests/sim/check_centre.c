@@ -109,8 +109,8 @@ void check_centre_parked(struct sim_node *node, const char *order_id, int64_t ro
 {
     struct centre_order *order = check_find_order(&node->sim->centre, tb_str_of(order_id));
 
-    SIM_REQUIRE(order && order->refused_from > 0, "I7: %s: order %s is parked, and nobody refuses it",
-                node->name, order_id);
+    SIM_REQUIRE(order && order->refused_from > 0,
+                "I7: %s: order %s is parked, and nobody refuses it", node->name, order_id);
     order->parked_from_row = row;
     sim_cover(COVER_PARKED, 1);
 }

@@ -32,8 +32,9 @@ static void see_order(struct sim *sim, const bson_t *doc)
     SIM_REQUIRE(version > order->db_version,
                 "C3: order %s is served at version %" PRId64 ", and then at %" PRId64, id,
                 order->db_version, version);
-    SIM_REQUIRE(version <= order->log_version, "C1: order %s is stored at %" PRId64 ", landed %" PRId64,
-                id, version, order->log_version);
+    SIM_REQUIRE(version <= order->log_version,
+                "C1: order %s is stored at %" PRId64 ", landed %" PRId64, id, version,
+                order->log_version);
     sim_trace("stores %s version %" PRId64, id, version);
     order->db_version = version;
 }
@@ -55,7 +56,7 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc)
 
     (void)check_record_mark(record, &mark);
     SIM_REQUIRE(mark.foreign ? foreign_becomes_dead_letter(sim->foreign[mark.number].kind)
-                            : order && order->db_refuses,
+                             : order && order->db_refuses,
                 "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
                 check_str(doc, "message"));
     if (!mark.foreign && check_int(doc, "version") > order->dead_version)
@@ -159,7 +160,8 @@ void check_centre_read(struct central *central)
         return;
     order =
         &centre->orders[sim_below(&central->sim->centre_random, (uint64_t)centre->order_count)];
-    code = central->view_reader->ops->get(central->view_reader, tb_str_of(order->id), &doc, &version, &err);
+    code = central->view_reader->ops->get(central->view_reader, tb_str_of(order->id), &doc,
+                                          &version, &err);
     SIM_REQUIRE(code == TB_OK || code == TB_UNAVAILABLE || code == TB_NOT_FOUND, "%s: reading: %s",
                 central->name, err.text);
     if (code != TB_UNAVAILABLE)

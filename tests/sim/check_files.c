@@ -81,8 +81,8 @@ static int64_t count_orders(const struct sim_node *node)
     int64_t count = 0;
 
     for (int i = 0; i < node->sim->oracle.order_count; i++)
-        count +=
-            node->sim->oracle.orders[i].node == node->index && node->sim->oracle.orders[i].max_version > 0;
+        count += node->sim->oracle.orders[i].node == node->index &&
+                 node->sim->oracle.orders[i].max_version > 0;
     return count;
 }
 
@@ -152,7 +152,8 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the log knows order %s, the store does not",
                 node->name, check_text(stmt, 1));
     struct oracle_order *o = &oracle->orders[order];
-    SIM_REQUIRE(version >= 1 && version <= o->max_version && o->events[version].attempt == mark.number,
+    SIM_REQUIRE(version >= 1 && version <= o->max_version &&
+                    o->events[version].attempt == mark.number,
                 "I10: %s: the log has order %s version %" PRId64 " of attempt %d, which is not in"
                 " the store",
                 node->name, o->id, version, mark.number);

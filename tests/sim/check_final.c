@@ -21,7 +21,8 @@ static bool view_has_all(struct sim_node *node)
 static bool foreign_is_acked(const struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++)
-        if (node->sim->foreign[i].node == node->index && node->sim->foreign[i].state == FOREIGN_SENT)
+        if (node->sim->foreign[i].node == node->index &&
+            node->sim->foreign[i].state == FOREIGN_SENT)
             return false;
     return true;
 }
@@ -135,7 +136,8 @@ static void check_foreign(struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++) {
         const struct sim_foreign_record *foreign = &node->sim->foreign[i];
-        bool deadly = foreign->kind != FOREIGN_UNKNOWN_TYPE && foreign->kind != FOREIGN_OLD_VERSION;
+        bool deadly =
+            foreign->kind != FOREIGN_UNKNOWN_TYPE && foreign->kind != FOREIGN_OLD_VERSION;
 
         /* Letters that were kept for a time only may be gone before a checker saw them. */
         if (foreign->node != node->index || node->sim->dead_letter_keep_ms >= 0)

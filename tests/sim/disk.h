@@ -56,10 +56,10 @@ struct disk {
     struct disk_file *files;
     struct fake_random random;
     uint64_t serials;
-    uint64_t changes; /* of what programs see */
-    bool power_off;         /* no power: every call fails */
-    bool faults_paused;        /* a checker looks: nothing fails, nothing is counted */
-    bool full;        /* nothing may grow */
+    uint64_t changes;   /* of what programs see */
+    bool power_off;     /* no power: every call fails */
+    bool faults_paused; /* a checker looks: nothing fails, nothing is counted */
+    bool full;          /* nothing may grow */
     /* A mutant: a sync of a file with this suffix is done when the file is next written. */
     const char *late_sync;
     int64_t power_cut_in; /* changing calls until the power goes; 0: not planned */

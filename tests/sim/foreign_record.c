@@ -45,8 +45,8 @@ void foreign_record_make(struct sim *sim, int node, enum foreign_kind kind, cons
     foreign->headers[1] = (struct tb_header){TB_STR("ce_type"), tb_str_of(type_of(kind))};
     write_value(kind, foreign->number, order_id, &foreign->value);
     foreign->record = (struct tb_record){.key = order_id ? tb_str_of(order_id) : TB_STR("poison"),
-                                        .headers = foreign->headers,
-                                        .header_count = type_of(kind) ? 2 : 1};
+                                         .headers = foreign->headers,
+                                         .header_count = type_of(kind) ? 2 : 1};
     if (kind != FOREIGN_NULL_VALUE)
         foreign->record.value = tb_buf_str(&foreign->value);
 }

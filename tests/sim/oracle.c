@@ -248,8 +248,8 @@ static void judge_placed(struct oracle *oracle, int attempt, const struct oracle
     SIM_REQUIRE(strcmp(oracle->orders[order].id, answer->order_id) == 0,
                 "order %s was asked for, %s was placed", oracle->orders[order].id,
                 answer->order_id);
-    SIM_REQUIRE(answer->replayed || oracle->orders[order].max_version == 0, "order %s was placed again",
-                answer->order_id);
+    SIM_REQUIRE(answer->replayed || oracle->orders[order].max_version == 0,
+                "order %s was placed again", answer->order_id);
     note_event(oracle, order, 1, op, answer->replayed ? ORACLE_NONE : attempt);
     sim_cover(COVER_PLACED, !answer->replayed);
 }

@@ -69,9 +69,9 @@ struct oracle_order {
     int node;
     int64_t number; /* 0: not known yet */
     struct oracle_event events[ORACLE_VERSIONS_MAX + 1];
-    int64_t max_version;    /* highest version known of; 0: not placed, as far as known */
-    int64_t log_version; /* highest version seen in the log */
-    int64_t read_version;   /* highest version read from the view since it may have gone back */
+    int64_t max_version;  /* highest version known of; 0: not placed, as far as known */
+    int64_t log_version;  /* highest version seen in the log */
+    int64_t read_version; /* highest version read from the view since it may have gone back */
     int64_t read_before_power_cut; /* the same before that */
 };
 struct oracle_key {
