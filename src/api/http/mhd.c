@@ -11,6 +11,13 @@
 #define POOL_EXTRA 3072
 /* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
 #define LIBRARY_CONNECTIONS_EXTRA 1024
+/* Since 1.0 the library by default joins folded header lines and redirects a target with blanks.
+ * At this level it refuses both. 0.9.75 has no such option: strict_head finds them there. */
+#if MHD_VERSION >= 0x01000000
+#define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+#define STRICTNESS
+#endif
 /* While requests are asked for again the library cannot tell whether it has other work. What
  * sockets and workers bring wakes us anyway; the rest (a body larger than one read) waits so long.
  */
@@ -124,7 +131,8 @@ enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_serv
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
         tb_mhd_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA, MHD_OPTION_END);
+        (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA,
+        STRICTNESS MHD_OPTION_END);
     if (server->mhd == NULL) {
         free(server);
         return tb_error_set(err, TB_INTERNAL, "libmicrohttpd does not start");

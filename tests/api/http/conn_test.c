@@ -112,7 +112,7 @@ START_TEST(idle_connection_stays)
     /* Chunked framing is not part of any count of bytes that the API keeps. */
     client_print(&client, "POST /orders HTTP/1.1\r\n" HOST
                           "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-                          "1;extension=value\r\n{\r\n1\r\n}\r\n0\r\n\r\n");
+                          "000000001\r\n{\r\n1\r\n}\r\n0\r\n\r\n");
     client_read(&client, &got, false);
     ck_assert_int_eq(got.status, 422);
     for (int quiet = 0; quiet < 8; quiet++)

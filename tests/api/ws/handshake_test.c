@@ -3,6 +3,7 @@
 #include "api/http/cors.h"
 #include "api/ws/accept.h"
 #include "api/ws/ws_client.h"
+#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,7 +101,9 @@ START_TEST(requests_for_a_websocket)
         ck_assert_str_eq(response_header(&got, "Upgrade"), "websocket");
         ck_assert_str_eq(response_header(&got, "Sec-WebSocket-Version"), "13");
     }
-    if (got.status >= 400 && !head)
+    /* A request without a Host is refused by libmicrohttpd 1.0 itself, in HTML. */
+    bool by_library = MHD_VERSION >= 0x01000000 && !strstr(requests[_i].request, "\r\nHost:");
+    if (got.status >= 400 && !head && !by_library)
         ck_assert_str_eq(response_header(&got, "Content-Type"), "application/problem+json");
 }
 END_TEST
