@@ -66,8 +66,8 @@ MAY = {
             "query/fleet", "query/rebuild", "api/http", "api/work", "api/notify", "api/ws",
             "api/handlers"],
     "cli": ["base/**", "order"],
-    "cli/output": ["base/**", "order", "cli"],
-    "cli/http": ["base/**", "order", "cli", "cli/output"],
+    "cli/http": ["base/**", "cli"],
+    "cli/output": ["base/**", "order", "cli", "cli/http"],
     "cli/engine": ["base/**", "order", "cli", "cli/http", "cli/output"],
     "cli/commands": ["base/**", "order", "cli", "cli/engine", "cli/http", "cli/output"],
     # Only the mains know everything.
@@ -78,8 +78,6 @@ MAY = {
 
 # Includes that no row allows, and that are to go.
 KNOWN = {
-    ("cli/output/show.c", "cli/http/field.h"),
-    ("cli/output/show.h", "cli/http/client.h"),
     ("api/handlers/dead_letters.h", "api/context.h"),
     ("api/handlers/get_order.c", "api/context.h"),
     ("api/handlers/health.c", "api/context.h"),

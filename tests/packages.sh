@@ -7,7 +7,7 @@ for group in "$@"; do
     build)
         packages="$packages gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev
                   libmicrohttpd-dev libwslay-dev libinih-dev libcurl4-openssl-dev
-                  nettle-dev librdkafka-dev libmongoc-dev"
+                  libcjson-dev nettle-dev librdkafka-dev libmongoc-dev"
         ;;
     test) packages="$packages check python3 strace e2fsprogs mount clang-format nodejs" ;;
     *)

@@ -27,6 +27,8 @@ sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; 
         complain "SQLite outside base/"
     grep -nE 'include <microhttpd.h>' $(find src -name '*.[ch]' -not -path 'src/api/http/mhd*') |
         complain "libmicrohttpd outside api/http/mhd*"
+    grep -nE 'include <cjson/' $(find src -name '*.[ch]' -not -path 'src/cli/http/cjson.h') |
+        complain "cJSON outside cli/http/cjson.h: events and commands need the strict reader"
     grep -nE '\b(clock_gettime|gettimeofday|getrandom|getenv|time)\(' \
         $(find src -name '*.c' -not -path 'src/base/*' -not -path 'src/cli/*') |
         complain "clock, chance or environment below the mains"

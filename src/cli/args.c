@@ -10,15 +10,16 @@ static const struct tb_option *find(const struct tb_option *table, const char *n
     return NULL;
 }
 
-/* Takes argv[at] and, when it needs one, the value behind it; *ret_used is how many. */
-static enum tb_code take_option(int argc, char *const *argv, int at, const struct tb_option *own,
-                                const struct tb_option *common, struct tb_given_option *ret_given,
-                                int *ret_used, struct tb_error *err)
+/* Parses the option argv[at] and its value. *ret_used: how many arguments these are. */
+static enum tb_code parse_option(int argc, char *const *argv, int at,
+                                 const struct tb_option *options, const struct tb_option *common,
+                                 struct tb_given_option *ret_given, int *ret_used,
+                                 struct tb_error *err)
 {
     const char *text = argv[at];
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
-    const struct tb_option *option = find(own, text, len);
+    const struct tb_option *option = find(options, text, len);
 
     if (!option)
         option = find(common, text, len);
@@ -43,12 +44,12 @@ static enum tb_code take_option(int argc, char *const *argv, int at, const struc
     return TB_OK;
 }
 
-enum tb_code tb_args_parse(int argc, char *const *argv, const struct tb_option *own,
+enum tb_code tb_args_parse(int argc, char *const *argv, const struct tb_option *options,
                            const struct tb_option *common, struct tb_args *ret_args,
                            struct tb_error *err)
 {
     struct tb_args args = {0};
-    bool options_over = false;
+    bool options_ended = false;
     enum tb_code code = TB_OK;
 
     args.given = calloc((size_t)argc + 1, sizeof *args.given);
@@ -57,11 +58,11 @@ enum tb_code tb_args_parse(int argc, char *const *argv, const struct tb_option *
         code = tb_error_set(err, TB_INTERNAL, "out of memory");
     for (int at = 0, used = 1; code == TB_OK && at < argc; at += used) {
         used = 1;
-        if (!options_over && strcmp(argv[at], "--") == 0) {
-            options_over = true;
-        } else if (!options_over && argv[at][0] == '-' && argv[at][1] != '\0') {
-            code = take_option(argc, argv, at, own, common, &args.given[args.given_count], &used,
-                               err);
+        if (!options_ended && strcmp(argv[at], "--") == 0) {
+            options_ended = true;
+        } else if (!options_ended && argv[at][0] == '-' && argv[at][1] != '\0') {
+            code = parse_option(argc, argv, at, options, common, &args.given[args.given_count],
+                                &used, err);
             args.given_count += code == TB_OK;
         } else {
             args.operands[args.operand_count++] = argv[at];

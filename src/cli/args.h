@@ -1,12 +1,11 @@
-/* Arguments of one subcommand: options by a table, the rest are operands.
+/* Command-line arguments of one subcommand: options from a table; everything else is an operand.
  *
- * `--name value`, `--name=value`, switches without a value; `--` ends the options, `-` is an
- * operand. Names are never abbreviated, so that a later version can add some.
+ * Understands `--name value`, `--name=value` and switches without a value. `--` ends the options;
+ * `-` is an operand. Names cannot be abbreviated, so that a later version can add options.
  *
- * Thread:  one.
+ * Thread:  main.
  * Memory:  borrows from argv and the tables; tb_args_release frees the lists.
- * Errors:  TB_INVALID names the argument.
- * Units:   none. */
+ * Errors:  TB_INVALID: the text names the argument. */
 #pragma once
 #include "base/mem/buf.h"
 
@@ -27,15 +26,15 @@ struct tb_args {
     size_t operand_count;
 };
 
-/* Both tables end with a NULL name; own may be NULL. */
-TB_CHECKED enum tb_code tb_args_parse(int argc, char *const *argv, const struct tb_option *own,
+/* Both tables end with a NULL name; options may be NULL. */
+TB_CHECKED enum tb_code tb_args_parse(int argc, char *const *argv, const struct tb_option *options,
                                       const struct tb_option *common, struct tb_args *ret_args,
                                       struct tb_error *err);
 void tb_args_release(struct tb_args *args);
 bool tb_args_has(const struct tb_args *args, const char *name);
-/* The last one given, or NULL. */
+/* The value of the last such option, or NULL. */
 const char *tb_args_get(const struct tb_args *args, const char *name);
-/* Every one given, in order: *cursor starts at 0; NULL at the end. */
+/* The values of all such options, in order: *cursor starts at 0; NULL at the end. */
 const char *tb_args_each(const struct tb_args *args, const char *name, size_t *cursor);
-/* A whole number in decimal, nothing before or behind it. */
+/* True if text is a decimal integer and nothing else. */
 bool tb_args_int(const char *text, int64_t *ret_value);

@@ -1,27 +1,27 @@
-/* The command line: what every subcommand is given, and how it describes itself.
+/* What every subcommand gets, and how it describes itself.
  *
- * A subcommand asks a running process over HTTP and prints; it never decides or opens a store.
+ * A subcommand sends HTTP requests to a running process and prints the answers. It decides nothing
+ * about orders and opens no store.
  *
- * Thread:  one.
+ * Thread:  main.
  * Memory:  texts are borrowed from argv and the environment.
- * Errors:  a subcommand prints its own and returns an exit status.
- * Units:   columns of the terminal. */
+ * Errors:  a subcommand prints its own errors and returns an exit status. */
 #pragma once
 #include "base/time/clock.h"
 #include "cli/args.h"
 #include <stdio.h>
 
-/* Exit statuses; scripts rely on them (INTERFACES, "Command line"). */
+/* Exit statuses. Scripts rely on them. */
 enum tb_exit {
     TB_EXIT_DONE = 0,
     TB_EXIT_FAILED = 1,      /* refused or failed */
-    TB_EXIT_USAGE = 2,       /* usage or configuration */
-    TB_EXIT_UNREACHABLE = 3, /* nobody answers there */
+    TB_EXIT_USAGE = 2,       /* wrong usage or configuration */
+    TB_EXIT_UNREACHABLE = 3, /* no server answers at the URL */
 };
 
 #define TB_URL_DEFAULT "http://127.0.0.1:8081"
 #define TB_EDGE_LISTEN_DEFAULT "127.0.0.1:8081"
-/* What the server takes as a body by default (INTERFACES, "Limits"). */
+/* The largest request body that a server takes by default. */
 #define TB_BODY_MAX ((size_t)1 << 20)
 
 struct tb_cli {
@@ -30,9 +30,9 @@ struct tb_cli {
     char *const *env;
     const char *url; /* --url, else TILLBOX_URL, else the default */
     bool json;
-    bool out_terminal, err_terminal; /* tables or plain lines; a progress bar or none */
+    bool out_terminal; /* print tables, not tab-separated lines */
+    bool err_terminal; /* draw progress bars */
     bool color;
-    int columns; /* of standard error's terminal */
 };
 
 struct tb_subcommand {
@@ -41,10 +41,11 @@ struct tb_subcommand {
     const char *summary;  /* one line */
     const char *details;  /* further lines; NULL: none */
     const char *examples;
-    const struct tb_option *options; /* its own, ended by a NULL name; NULL: none */
+    const struct tb_option
+        *options; /* besides the common ones; ends with a NULL name; NULL: none */
     size_t operands_min, operands_max;
     int (*run)(struct tb_cli *cli, const struct tb_args *args);
-    /* Instead of run, for those that take the configuration's flags. */
+    /* Instead of run: gets the arguments unparsed, because they are configuration flags. */
     int (*run_raw)(struct tb_cli *cli, int argc, char **argv);
 };
 
@@ -58,12 +59,13 @@ extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_rebuild, tb_cmd_verify;
 extern const struct tb_subcommand tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_replay,
     tb_cmd_dlq_drop;
 
-/* "tillbox: ..." on standard error. */
+/* Prints "tillbox: ..." on standard error. */
 void tb_cli_error(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);
-/* Say so; TB_EXIT_FAILED. */
-int tb_cli_no_memory(const struct tb_cli *cli);
-/* What answers at the URL is not tillbox, or not of this release. */
+/* Prints that the server at the URL is not tillbox, or not of this release; TB_EXIT_FAILED. */
 int tb_cli_bad_response(const struct tb_cli *cli, const char *why);
-/* The same for a wrong use, with where to read on; returns TB_EXIT_USAGE. */
+/* Prints the error and where the help is; TB_EXIT_USAGE. */
 int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
     TB_PRINTF(3, 4);
+/* The buffer's text. If memory ran out while it was built, the program ends with TB_EXIT_FAILED.
+ */
+const char *tb_cli_text(const struct tb_buf *buf);

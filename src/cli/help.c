@@ -1,7 +1,7 @@
 #include "cli/help.h"
 #include "base/config/config.h"
 
-/* Options are longer than this only rarely; their help then starts on the next line. */
+/* The help of a longer option starts on the next line. */
 #define HELP_COLUMN 34
 
 const struct tb_option tb_common_options[] = {
@@ -39,7 +39,7 @@ static void print_config_flags(FILE *out)
     }
 }
 
-/* Each line of a text, two blanks in. */
+/* Prints each line of a text with two blanks in front. */
 static void print_indented(const char *text, FILE *out)
 {
     while (*text) {

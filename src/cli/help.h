@@ -1,13 +1,12 @@
-/* Help: of the program, of a group such as `order`, of one subcommand.
+/* Help texts: of the program, of a group of subcommands such as `order`, of one subcommand.
  *
- * Thread:  one.
- * Memory:  static texts.
- * Errors:  none.
- * Units:   none. */
+ * Thread:  main. */
 #pragma once
 #include "cli/cli.h"
 
+/* Options that every subcommand without run_raw understands. */
 extern const struct tb_option tb_common_options[];
 
+/* group NULL: all subcommands. */
 void tb_help_program(const struct tb_subcommand *const *subcommands, const char *group, FILE *out);
 void tb_help_subcommand(const struct tb_subcommand *subcommand, FILE *out);

@@ -1,7 +1,6 @@
-/* The command line's main: finds the subcommand, reads its arguments, runs it. */
+/* Finds the subcommand, parses its arguments, runs it. */
 #include "cli/help.h"
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -30,15 +29,6 @@ static const struct tb_subcommand *const subcommands[] = {&tb_cmd_edge,
                                                           &tb_cmd_config,
                                                           NULL};
 
-static int terminal_columns(void)
-{
-    struct winsize size = {0};
-
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return 80;
-}
-
 static void detect_environment(struct tb_cli *cli)
 {
     const char *url = getenv("TILLBOX_URL");
@@ -53,10 +43,9 @@ static void detect_environment(struct tb_cli *cli)
     cli->out_terminal = isatty(STDOUT_FILENO);
     cli->err_terminal = isatty(STDERR_FILENO) && !dumb;
     cli->color = cli->out_terminal && !dumb && !(no_color && *no_color);
-    cli->columns = terminal_columns();
 }
 
-/* The subcommand that argv starts with; *ret_used is how many words its name has. */
+/* Returns the subcommand that argv starts with. *ret_used: the number of words in its name. */
 static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
 {
     for (size_t i = 0; subcommands[i]; i++) {
@@ -74,7 +63,7 @@ static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
     return NULL;
 }
 
-/* `order` and `dlq`, which are nothing alone. */
+/* True for `order` and `dlq`, which need a second word. */
 static bool is_group(const char *name)
 {
     size_t len = strlen(name);

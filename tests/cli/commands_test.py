@@ -173,9 +173,24 @@ class Commands(unittest.TestCase):
                 self.assertIsNotNone(request.key)
 
     def test_an_id_stays_one_segment_of_the_path(self):
-        self.assertEqual(self.sent("order", "ship", "../a b/?c%", answer=ok({})).path,
-                         "/orders/..%2Fa%20b%2F%3Fc%25/ship")
-        self.assertEqual(self.sent("order", "ship", "..", answer=ok({})).path, "/orders/../ship")
+        self.assertEqual(self.sent("dlq", "drop", "../a b/?c%", answer=ok({})).path,
+                         "/dead-letters/..%2Fa%20b%2F%3Fc%25")
+        self.assertEqual(self.sent("dlq", "drop", "..", answer=ok({})).path, "/dead-letters/..")
+
+    def test_a_malformed_order_id_is_named_and_not_sent(self):
+        with Server(lambda request: ok(PLACED)) as server:
+            for command in ("show", "wait", "ship", "cancel"):
+                for order in ("nope", "..", ID[:-1], ID + "0", ID.replace("-", ""), "till1-000042"):
+                    with self.subTest(command=command, order=order):
+                        done = tillbox("order", command, order, url=server.url)
+                        self.assertEqual((done.returncode, done.stdout), (2, ""))
+                        self.assertIn(f"'{order}' is no order id", done.stderr)
+            for command, args in (("lines", ["--line", "A:1:1"]), ("address", ["--city", "B"])):
+                done = tillbox("order", command, "nope", *args, url=server.url)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertEqual(server.requests, [])
+        self.assertEqual(self.sent("order", "ship", ID.upper(), answer=ok({})).path,
+                         f"/orders/{ID}/ship")
 
     def test_link(self):
         request = self.sent("link", "offline", answer=ok({"link": "forced-offline"}))

@@ -11,8 +11,8 @@ import tempfile
 import threading
 import unittest
 
-from scripted import (DEADLINE_SECONDS, DROP, TILLBOX, Server, environment, ok, problem, tillbox,
-                      tillbox_on_terminal)
+from scripted import (DEADLINE_SECONDS, DROP, TILLBOX, Server, environment, ok, problem,
+                      set_columns, tillbox, tillbox_on_terminal)
 
 MIB = 1 << 20
 
@@ -245,6 +245,43 @@ class Import(unittest.TestCase):
                                                      url=server.url, columns=140)
             self.assertEqual(exit_status, 0)
             self.assertIn("waiting 1 s: 503 Service Unavailable: the queue is full", shown)
+
+    def check_width(self, shown, columns):
+        drawn = [line.split("\n")[0] for line in re.split(r"\r\x1b\[K", shown) if " orders" in line]
+        self.assertTrue(drawn)
+        self.assertLess(max(map(len, drawn)), columns, drawn[-1])
+        return drawn
+
+    def test_the_line_fits_the_terminal(self):
+        """A server that is away for as long as it takes to say so, with a long reason."""
+        reason = json.dumps({"detail": "the database moves to another server, " * 5})
+        for columns in (80, 40, 20):
+            self.till.moods.extend([None, (503, {"Retry-After": "1"}, reason)])
+            self.file.write_text("\n".join([line()] * 20))
+            with Server(self.till) as server:
+                _, shown = tillbox_on_terminal("order", "import", str(self.file), url=server.url,
+                                               columns=columns, NO_COLOR="1")
+            drawn = self.check_width(shown, columns)
+            self.assertEqual(max(map(len, drawn)), columns - 1)  # the rest of it is cut
+            self.assertEqual(re.findall(r"orders[^\r\n]*\n", shown), [])
+
+    def test_the_line_fits_a_terminal_that_gets_narrower(self):
+        narrow, seen = 30, []
+
+        def resize(shown, terminal):
+            if not seen and b"waiting" in shown:
+                set_columns(terminal, narrow)
+                seen.append(len(shown))
+
+        self.till.moods.append((503, {"Retry-After": "2"}, '{"detail":"' + "x" * 200 + '"}'))
+        self.file.write_text(line())
+        with Server(self.till) as server:
+            _, shown = tillbox_on_terminal("order", "import", str(self.file), url=server.url,
+                                           columns=120, on_output=resize)
+        drawn = re.split(r"\r\x1b\[K", shown)
+        self.assertEqual(max(map(len, drawn)), 119)
+        waiting = [part for part in drawn if "waiting" in part]
+        self.assertEqual(len(waiting[-1]), narrow - 1, waiting[-1])
 
     def test_memory_does_not_grow_with_the_file(self):
         """70 MB of refused and placed lines, and a till that answers as they come."""

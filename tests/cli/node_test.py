@@ -86,7 +86,7 @@ class Node(unittest.TestCase):
         said = self.refused("order", "place", "--line", "A:-1:1", "--currency", "XXY")
         self.assertIn("/lines/0/quantity: ", said)
         self.assertIn("/currency: ", said)
-        self.assertIn("404", self.refused("order", "show", "nonsense"))
+        self.assertIn("404", self.refused("order", "show", "00000000-0000-7000-8000-000000000000"))
         self.assertIn("400", self.refused("order", "list", "--limit", "many"))
 
     def test_pages(self):

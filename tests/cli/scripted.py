@@ -92,10 +92,15 @@ def tillbox(*args, url=None, stdin="", **env):
                           capture_output=True, timeout=DEADLINE_SECONDS)
 
 
-def tillbox_on_terminal(*args, url=None, columns=100, **env):
-    """Runs it on a terminal of its own; returns (exit status, everything that it showed)."""
+def set_columns(terminal, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def tillbox_on_terminal(*args, url=None, columns=100, on_output=None, **env):
+    """Runs it on a terminal of its own; returns (exit status, everything that it showed).
+    on_output is called with all bytes shown so far and the terminal's descriptor."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    set_columns(slave, columns)
     process = subprocess.Popen([TILLBOX, *args], stdin=slave, stdout=slave, stderr=slave,
                                env=environment(url, **env), start_new_session=True)
     os.close(slave)
@@ -106,6 +111,8 @@ def tillbox_on_terminal(*args, url=None, columns=100, **env):
             if not part:
                 break
             shown += part
+            if on_output:
+                on_output(shown, master)
     os.close(master)
     return process.wait(DEADLINE_SECONDS), shown.decode().replace("\r\n", "\n")
 

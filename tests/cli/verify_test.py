@@ -95,7 +95,7 @@ class Verify(unittest.TestCase):
         view[9] = digest(9, node="till9")             # another node claims it
         view[30] = digest(30)                         # extra
         view[31] = digest(31, node="till7")           # foreign
-        status, told, _ = verify(Side(view.values()), Side(store, "till1"))
+        status, told, _ = verify(Side(view.values()), Side(store, "till1"), flags=["--all"])
         self.assertEqual(status, 1)
         self.assertEqual(sorted(kinds(told), key=lambda one: one[1]),
                          [("missing", 3), ("missing", 4), ("different", 5), ("different", 6),
@@ -111,15 +111,22 @@ class Verify(unittest.TestCase):
                      [digest(1, content="c")], [digest(1), digest(2)],
                      [digest(1), digest(2, node="other")]):
             with self.subTest(view=view):
-                self.assertEqual(verify(Side(view), Side([digest(1)], "till1"))[0], 1)
+                self.assertEqual(verify(Side(view), Side([digest(1)], "till1"),
+                                        flags=["--all"])[0], 1)
 
-    def test_foreign_orders_may_be_ignored(self):
-        status, told, _ = verify(Side([digest(1), digest(2, node="till7")]),
-                                 Side([digest(1)], "till1"), flags=["--ignore-foreign"])
-        self.assertEqual((status, told["foreign"], told["differences"]), (0, 1, []))
-        status, told, _ = verify(Side([digest(1), digest(2)]), Side([digest(1)], "till1"),
-                                 flags=["--ignore-foreign"])
-        self.assertEqual((status, told["extra"]), (1, 1))
+    def test_only_the_nodes_that_were_asked_are_judged(self):
+        """One till of a fleet: the orders of the others are counted and nothing more."""
+        for flags in ([], ["--ignore-foreign"]):
+            fleet = [digest(1), digest(2, node="till7"), digest(3, node="till8")]
+            status, told, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=flags)
+            self.assertEqual((status, told["foreign"], told["differences"]), (0, 2, []))
+            status, told, _ = verify(Side(fleet + [digest(4)]), Side([digest(1)], "till1"),
+                                     flags=flags)
+            self.assertEqual((status, kinds(told)), (1, [("extra", 4)]))
+        status, told, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=["--all"])
+        self.assertEqual((status, kinds(told)), (1, [("foreign", 2), ("foreign", 3)]))
+        self.assertEqual(verify(Side([]), Side([], "till1"),
+                                flags=["--all", "--ignore-foreign"])[0], 2)
 
     def test_pending_orders_may_be_allowed(self):
         store = [digest(1, delivery="pending"), digest(2, version=3, delivery="pending"),

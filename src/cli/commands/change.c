@@ -1,47 +1,30 @@
-/* order address, lines, ship, cancel: a change of one order. */
+/* order address, lines, ship, cancel: change one order. */
+#include "base/json/json.h"
 #include "cli/engine/command_body.h"
-#include "cli/http/ask.h"
-#include "cli/output/show.h"
+#include "cli/engine/order_path.h"
 
 static int send_change(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                       const char *method, const char *what, struct tb_str body)
+                       const char *method, const char *suffix, struct tb_str body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    const char *key = NULL, *version = NULL;
-    int exit_status = tb_command_idempotency_key(cli, args, command, &key);
+    int exit_status = tb_order_path(cli, args, command, suffix, &path);
 
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_command_if_match(cli, args, command, &version);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    tb_buf_adds(&path, "/orders/");
-    tb_url_add_segment(&path, args->operands[0]);
-    tb_buf_addf(&path, "/%s", what);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status = tb_http_send_command(cli, method, path.data, body, key, version, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    return tb_command_send(cli, args, command, method, tb_cli_text(&path), body);
 }
 
-/* The body of address and lines: a file, or what build makes of the flags. */
-static int with_body(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                     const char *what, const char *const *flags,
-                     int (*build)(const struct tb_cli *, const struct tb_args *, struct tb_buf *))
+/* Sends a body that comes from a file, or from the flags by build. */
+static int put_body(const struct tb_cli *cli, const struct tb_args *args, const char *command,
+                    const char *suffix, const char *const *flags,
+                    int (*build)(const struct tb_cli *, const struct tb_args *, struct tb_buf *))
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    int exit_status;
+    int exit_status = tb_command_body_make(cli, args, command, 1, flags, build, &body);
 
-    if (args->operand_count == 2) {
-        exit_status = tb_command_body_check_alone(cli, args, command, flags);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_command_body_read(cli, args->operands[1], &body);
-    } else {
-        exit_status = build(cli, args, &body);
-    }
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    return send_change(cli, args, command, "PUT", what, tb_buf_str(&body));
+    return send_change(cli, args, command, "PUT", suffix, tb_buf_str(&body));
 }
 
 static const struct tb_option address_options[] = {{"--line1", "TEXT", "street and number"},
@@ -54,15 +37,13 @@ static const struct tb_option address_options[] = {{"--line1", "TEXT", "street a
                                                    {NULL, NULL, NULL}};
 static const char *const address_flags[] = {"--line1",       "--line2",   "--city",
                                             "--postal-code", "--country", NULL};
-static const char *const address_names[] = {"line1", "line2", "city", "postalCode", "country"};
+static const char *const address_names[] = {"line1",      "line2",   "city",
+                                            "postalCode", "country", NULL};
 
 static int build_address(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
 {
     tb_buf_addc(out, '{');
-    for (size_t i = 0; address_flags[i]; i++)
-        if (tb_args_has(args, address_flags[i]))
-            tb_json_member_str(out, address_names[i],
-                               tb_str_of(tb_args_get(args, address_flags[i])));
+    tb_command_body_add_texts(out, args, address_flags, address_names);
     tb_buf_addc(out, '}');
     if (out->len == 2)
         return tb_cli_usage(cli, "order address", "give a FILE, - or --line1, --city, --country");
@@ -71,7 +52,7 @@ static int build_address(const struct tb_cli *cli, const struct tb_args *args, s
 
 static int run_address(struct tb_cli *cli, const struct tb_args *args)
 {
-    return with_body(cli, args, "order address", "address", address_flags, build_address);
+    return put_body(cli, args, "order address", "/address", address_flags, build_address);
 }
 
 static const struct tb_option lines_options[] = {
@@ -92,7 +73,7 @@ static int build_lines(const struct tb_cli *cli, const struct tb_args *args, str
 
 static int run_lines(struct tb_cli *cli, const struct tb_args *args)
 {
-    return with_body(cli, args, "order lines", "lines", lines_flags, build_lines);
+    return put_body(cli, args, "order lines", "/lines", lines_flags, build_lines);
 }
 
 static const struct tb_option ship_options[] = {
@@ -100,7 +81,7 @@ static const struct tb_option ship_options[] = {
 
 static int run_ship(struct tb_cli *cli, const struct tb_args *args)
 {
-    return send_change(cli, args, "order ship", "POST", "ship", (struct tb_str){NULL, 0});
+    return send_change(cli, args, "order ship", "POST", "/ship", (struct tb_str){NULL, 0});
 }
 
 static const struct tb_option cancel_options[] = {
@@ -109,16 +90,14 @@ static const struct tb_option cancel_options[] = {
 static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+    const char *reason = tb_args_get(args, "--reason");
 
-    if (tb_args_has(args, "--reason")) {
-        tb_buf_addc(&body, '{');
-        tb_json_member_str(&body, "reason", tb_str_of(tb_args_get(args, "--reason")));
-        tb_buf_addc(&body, '}');
-    }
-    return send_change(cli, args, "order cancel", "POST", "cancel",
-                       body.len > 0 ? tb_buf_str(&body) : (struct tb_str){NULL, 0});
+    tb_buf_addc(&body, '{');
+    tb_json_member_str(&body, "reason", tb_str_of(reason));
+    tb_buf_addc(&body, '}');
+    return send_change(cli, args, "order cancel", "POST", "/cancel",
+                       reason ? tb_str_of(tb_cli_text(&body)) : (struct tb_str){NULL, 0});
 }
-
 const struct tb_subcommand tb_cmd_order_address = {
     .name = "order address",
     .operands = "ID [FILE|-]",

@@ -1,11 +1,13 @@
-/* config: what is in force here, and where each value came from. Asks nobody. */
+/* config: prints the configuration in force here and where each value came from. Sends no request.
+ */
 #include "base/config/config.h"
 #include "cli/cli.h"
 
 static const struct tb_option options[] = {
     {"--json", NULL, "print a list of {key, value, origin, help}"}, {NULL, NULL, NULL}};
 
-/* Takes every --json out of the list; the rest are the configuration's flags. */
+/* Removes every --json from the list; the rest are the configuration's flags. Returns their
+ * number. */
 static int take_json(struct tb_cli *cli, int argc, char **argv)
 {
     int kept = 0;

@@ -1,6 +1,5 @@
-/* dlq list, show, drop: dead letters, one by one. */
-#include "cli/engine/dlq_filter.h"
-#include "cli/http/field.h"
+/* dlq list, show, drop: dead letters. */
+#include "cli/engine/dead_letter_filter.h"
 #include "cli/output/show.h"
 
 static const struct tb_option list_options[] = {
@@ -11,7 +10,7 @@ static const struct tb_option list_options[] = {
     {"--all", NULL, "every page, not just one"},
     {NULL, NULL, NULL}};
 
-static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *ret_path)
+static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
 {
     const char *status = tb_args_get(args, "--status");
     const char *limit = tb_args_get(args, "--limit");
@@ -22,12 +21,12 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
         status = NULL;
     if (!limit && tb_args_has(args, "--all"))
         limit = TB_PAGE_LIMIT_MAX;
-    tb_dead_letter_list_path(args, status, limit, cursor, ret_path);
+    tb_dead_letter_list_path(args, status, limit, cursor, path);
 }
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
-    static const struct tb_page_list list = {"deadLetters", list_path, tb_dead_letter_table_add};
+    static const struct tb_page_list list = {"deadLetters", list_path};
     struct tb_table table;
     int exit_status;
 
@@ -40,59 +39,48 @@ static int run_list(struct tb_cli *cli, const struct tb_args *args)
 static const struct tb_option show_options[] = {
     {"--payload", NULL, "only the event's text, as it is, to be mended"}, {NULL, NULL, NULL}};
 
-/* Byte for byte: what replay --value sends as it is. */
-static int show_payload(const struct tb_cli *cli, const struct tb_http_response *reply)
+/* Prints the event's bytes, which `replay --value` sends as they are. */
+static int show_payload(const struct tb_cli *cli, const char *path)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
-    struct tb_str value;
-    int exit_status = tb_show_parse(cli, reply, &letter);
+    TB_CLEANUP(tb_cjson_freep) cJSON *letter = NULL;
+    const char *value;
+    int exit_status = tb_show_fetch(cli, path, &letter);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    value = tb_field_text(letter, "value");
-    if (!value.ptr) {
-        tb_cli_error(cli, tb_field(letter, "valueBase64")
-                              ? "the event is not text; --json shows it in base64"
-                              : "the letter has no event: there was none, or one too large "
-                                "to be kept");
-        return TB_EXIT_FAILED;
+    value = cJSON_GetStringValue(tb_cjson_get(letter, "value"));
+    if (value) {
+        fputs(value, stdout);
+        return TB_EXIT_DONE;
     }
-    fwrite(value.ptr, 1, value.len, stdout);
-    return TB_EXIT_DONE;
+    tb_cli_error(cli,
+                 tb_cjson_get(letter, "valueBase64")
+                     ? "the event is not text; --json shows it in base64"
+                     : "the letter has no event: there was none, or one too large to be kept");
+    return TB_EXIT_FAILED;
 }
 
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
     bool payload = tb_args_has(args, "--payload");
-    int exit_status;
 
     if (payload && cli->json)
         return tb_cli_usage(cli, "dlq show", "--payload is not JSON of ours: leave out --json");
     tb_dead_letter_path(args->operands[0], "", &path);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status = tb_http_get(cli, path.data, TB_HTTP_TIMEOUT_MS, &reply);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (payload && reply.status == 200)
-        return show_payload(cli, &reply);
-    return tb_show_response(cli, &reply);
+    return payload ? show_payload(cli, tb_cli_text(&path)) : tb_show_get(cli, tb_cli_text(&path));
 }
 
 static int run_drop(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     int exit_status;
 
     tb_dead_letter_path(args->operands[0], "", &path);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status =
-        tb_http_send_idempotent_once(cli, "DELETE", path.data, (struct tb_str){0}, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    exit_status = tb_http_send_idempotent(cli, NULL, "DELETE", tb_cli_text(&path),
+                                          (struct tb_str){0}, &response);
+    return tb_show_result(cli, exit_status, &response);
 }
 
 const struct tb_subcommand tb_cmd_dlq_list = {

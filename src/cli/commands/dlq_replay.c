@@ -1,7 +1,7 @@
-/* dlq replay: sends dead letters into the log again, one, an order's, or all that are chosen. */
+/* dlq replay: the server sends one dead letter, those of an order, or all selected ones again. */
+#include "base/json/json.h"
 #include "cli/engine/command_body.h"
-#include "cli/engine/dlq_filter.h"
-#include "cli/http/field.h"
+#include "cli/engine/dead_letter_replay.h"
 #include "cli/output/show.h"
 
 #define RATE_MAX 100000 /* a second; no log answers one at a time as fast */
@@ -14,61 +14,55 @@ static const struct tb_option options[] = {
     {"--dry-run", NULL, "send nothing; list what would be sent"},
     {NULL, NULL, NULL}};
 
-/* {"value":"..."}: as a text it is sent byte for byte. */
+/* Makes {"value":"..."}: the server sends the text's bytes as they are. */
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    int exit_status = file ? tb_command_body_read(cli, file, &text) : TB_EXIT_DONE;
+    int exit_status = tb_command_body_read(cli, file, &text);
 
-    if (!file || exit_status != TB_EXIT_DONE)
-        return exit_status;
     tb_buf_addc(ret_body, '{');
-    tb_json_member_str(ret_body, "value", text.len > 0 ? tb_buf_str(&text) : TB_STR(""));
+    tb_json_member_str(ret_body, "value", tb_buf_str(&text));
     tb_buf_addc(ret_body, '}');
-    return tb_buf_ok(ret_body) ? TB_EXIT_DONE : tb_cli_no_memory(cli);
+    (void)tb_cli_text(ret_body);
+    return exit_status;
 }
 
-static int replay_one(struct tb_cli *cli, const char *id, const char *file)
+/* file: holds the value to send; NULL: the stored one is sent. */
+static int replay_one(const struct tb_cli *cli, const char *id, const char *file)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    int exit_status = read_value(cli, file, &body);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    int exit_status = file ? read_value(cli, file, &body) : TB_EXIT_DONE;
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
     tb_dead_letter_path(id, "/replay", &path);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status = tb_http_send_idempotent_once(
-        cli, "POST", path.data, body.len > 0 ? tb_buf_str(&body) : (struct tb_str){0}, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    exit_status =
+        tb_http_send_idempotent(cli, NULL, "POST", tb_cli_text(&path),
+                                file ? tb_buf_str(&body) : (struct tb_str){0}, &response);
+    return tb_show_result(cli, exit_status, &response);
 }
 
-/* The letter, if it could be sent. */
-static int dry_run_one(struct tb_cli *cli, const char *id)
+/* Prints the dead letter if it could be replayed. */
+static int dry_run_one(const struct tb_cli *cli, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    TB_CLEANUP(tb_json_freep) struct tb_json *letter = NULL;
+    TB_CLEANUP(tb_cjson_freep) cJSON *letter = NULL;
     struct tb_table table;
     int exit_status;
 
     tb_dead_letter_path(id, "", &path);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status = tb_page_get(cli, path.data, &reply);
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = tb_show_parse(cli, &reply, &letter);
+    exit_status = tb_show_fetch(cli, tb_cli_text(&path), &letter);
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    if (tb_str_eq(tb_field_text(letter, "status"), TB_STR("replayed"))) {
+    if (tb_str_eq(tb_cjson_text(letter, "status"), TB_STR("replayed"))) {
         tb_cli_error(cli, "the dead letter was replayed: it is needed no more");
         return TB_EXIT_FAILED;
     }
     if (!cli->json) {
         tb_dead_letter_table_init(cli, &table);
-        (void)tb_dead_letter_table_add(&table, letter);
+        tb_show_cells(&table, letter);
         tb_table_flush(&table, stdout);
         tb_table_release(&table);
     }

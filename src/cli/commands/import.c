@@ -1,7 +1,6 @@
-/* order import: orders from a file of JSON Lines. */
+/* order import: places the orders of a file of JSON Lines. */
 #include "cli/engine/import.h"
 #include "base/time/timefmt.h"
-#include "cli/http/ask.h"
 #include "cli/output/show.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A restart or a full disk that is being cleared takes minutes; a night is for a person. */
+/* A restart, or clearing a full disk, takes minutes. What takes longer needs a person. */
 #define GIVE_UP_DEFAULT_MS 300000
 #define PAUSE_BASE_MS 250
 #define PAUSE_MAX_MS 30000
@@ -28,7 +27,7 @@ static void on_signal(int number)
     stop_requested = 1;
 }
 
-/* The first signal finishes what is in flight, a second one ends the program as usual. */
+/* The first signal lets requests in flight finish; a second one ends the program at once. */
 static void install_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -43,22 +42,18 @@ void tb_import_print_refusal(struct tb_import *import, const struct tb_import_sl
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
     if (import->cli->json) {
-        bool first = import->told++ == 0;
-
-        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":", first ? "" : ",",
-                    slot->line, slot->refusal.status);
+        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":",
+                    import->printed++ > 0 ? "," : "", slot->line, slot->refusal.status);
         tb_problem_json(&text, &slot->refusal);
         tb_buf_addc(&text, '}');
-    } else if (import->cli->out_terminal) {
-        tb_buf_addf(&text, "line %" PRId64 ": ", slot->line);
-        tb_problem_text(&text, &slot->refusal);
-        tb_buf_addc(&text, '\n');
     } else {
-        tb_buf_addf(&text, "line\t%" PRId64 "\t", slot->line);
+        tb_buf_addf(&text,
+                    import->cli->out_terminal ? "line %" PRId64 ": " : "line\t%" PRId64 "\t",
+                    slot->line);
         tb_problem_text(&text, &slot->refusal);
         tb_buf_addc(&text, '\n');
     }
-    fputs(tb_buf_ok(&text) ? text.data : "out of memory\n", stdout);
+    fputs(tb_cli_text(&text), stdout);
 }
 
 static void print_summary(const struct tb_import *import, bool complete)
@@ -78,19 +73,15 @@ static void print_summary(const struct tb_import *import, bool complete)
 
 static int conclude(const struct tb_import *import)
 {
-    bool complete = import->input_over && import->unfinished == 0 && !import->failure;
+    bool complete = import->input_ended && import->unfinished == 0 && !import->failure;
 
     print_summary(import, complete);
     if (complete)
         return import->refused > 0 ? TB_EXIT_FAILED : TB_EXIT_DONE;
-    if (import->failure == TB_EXIT_UNREACHABLE) {
-        struct tb_error err = {0};
-
-        tb_error_set(&err, TB_UNAVAILABLE, "%s", import->failure_text);
-        (void)tb_http_unreachable(import->cli, &err);
-    } else if (import->failure) {
+    if (import->failure == TB_EXIT_UNREACHABLE)
+        (void)tb_http_unreachable(import->cli, import->failure_text);
+    else if (import->failure)
         tb_cli_error(import->cli, "%s", import->failure_text);
-    }
     tb_cli_error(import->cli,
                  "stopped at line %" PRId64 ". Running it again continues safely: what was "
                  "imported is not added twice.",
@@ -108,21 +99,21 @@ static int64_t size_of(int fd)
 static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
 {
     struct tb_import *import = calloc(1, sizeof *import);
-    struct tb_error err = {0};
-    int exit_status;
+    int exit_status = TB_EXIT_FAILED;
 
-    if (!import ||
-        tb_http_client_open(cli->url, TB_IMPORT_IN_FLIGHT, &import->client, &err) != TB_OK) {
-        tb_cli_error(cli, "%s", import ? err.text : "out of memory");
+    if (!import)
+        tb_cli_error(cli, "out of memory");
+    else
+        exit_status = tb_http_open(cli, TB_IMPORT_IN_FLIGHT, &import->client);
+    if (exit_status != TB_EXIT_DONE) {
         free(import);
-        return err.code == TB_INVALID ? TB_EXIT_USAGE : TB_EXIT_FAILED;
+        return exit_status;
     }
     import->cli = cli;
     import->give_up_ms = give_up_ms;
     import->backoff = (struct tb_backoff){.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS};
     tb_line_reader_init(&import->lines, fd, TB_BODY_MAX);
-    tb_progress_init(&import->progress, cli->err_terminal, cli->columns, "orders", size_of(fd),
-                     tb_clock_mono_ms(cli->clock));
+    tb_progress_init(&import->progress, cli, "orders", size_of(fd));
     install_signals();
     if (cli->json)
         fputs("{\"refusals\":[", stdout);

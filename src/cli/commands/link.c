@@ -1,10 +1,9 @@
-/* link: holds the way out, or gives it free again. */
-#include "cli/http/ask.h"
+/* link: holds the connection to the log, or lets it come back. */
 #include "cli/output/show.h"
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *state = args->operands[0];
     struct tb_str body;
     int exit_status;
@@ -15,8 +14,8 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         body = TB_STR("{\"state\":\"auto\"}");
     else
         return tb_cli_usage(cli, "link", "it is offline or auto, not '%s'", state);
-    exit_status = tb_http_send_command(cli, "PUT", "/link", body, NULL, NULL, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    exit_status = tb_http_send_command(cli, "PUT", "/link", body, NULL, NULL, &response);
+    return tb_show_result(cli, exit_status, &response);
 }
 
 const struct tb_subcommand tb_cmd_link = {

@@ -1,73 +1,51 @@
 /* nodes: what a central knows of each edge. */
-#include "cli/http/ask.h"
-#include "cli/http/field.h"
-#include "cli/http/slice.h"
 #include "cli/output/show.h"
-#include "cli/output/table.h"
 
-static const struct tb_column columns[] = {{"node", false},       {"state", false},
-                                           {"lastSeenAt", false}, {"completeThroughAt", false},
-                                           {"pending", true},     {"clockOffsetMs", true},
-                                           {"lateOrders", true},  {"missing", true},
-                                           {"epochs", true},      {"version", false}};
+static const struct tb_column columns[] = {
+    {"node", false, "node"},
+    {"state", false, "state"},
+    {"lastSeenAt", false, "lastSeenAt"},
+    {"completeThroughAt", false, "completeThroughAt"},
+    {"pending", true, "pending"},
+    {"clockOffsetMs", true, "clockOffsetMs"},
+    {"lateOrders", true, "lateOrders"},
+    {"missing", true, NULL},
+    {"epochs", true, NULL},
+    {"version", false, "version"},
+};
 
-static void add_count(struct tb_table *table, int64_t count)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-
-    tb_buf_add_int(&cell, count);
-    tb_table_cell(table, tb_buf_str(&cell));
-}
-
-/* Sequences in the holes of all epochs. */
-static int64_t missing(const struct tb_json *node)
+/* The sequences in the holes of all epochs. */
+static int64_t missing(const cJSON *node)
 {
     int64_t count = 0;
 
-    for (const struct tb_json *epoch = tb_field_first(node, "epochs"); epoch;
-         epoch = tb_json_next(epoch)) {
-        for (const struct tb_json *hole = tb_field_first(epoch, "holes"); hole;
-             hole = tb_json_next(hole)) {
-            const struct tb_json *from = tb_json_first(hole);
-            const struct tb_json *to = from ? tb_json_next(from) : NULL;
-            int64_t first = 0, last = -1;
+    for (const cJSON *epoch = tb_cjson_first(node, "epochs"); epoch; epoch = epoch->next) {
+        for (const cJSON *hole = tb_cjson_first(epoch, "holes"); hole; hole = hole->next) {
+            int64_t first = 0, last = 0;
 
-            if (from && to && tb_json_int(from, &first) && tb_json_int(to, &last))
+            if (tb_cjson_is_int(hole->child, &first) && tb_cjson_is_int(hole->child->next, &last))
                 count += last - first + 1;
         }
     }
     return count;
 }
 
-static int show(const struct tb_cli *cli, struct tb_str body)
+static int show(const struct tb_cli *cli, const struct tb_http_response *response)
 {
-    struct tb_str list, element;
+    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
     struct tb_table table;
-    size_t cursor = 0;
+    int exit_status = tb_http_parse(cli, response, &root);
 
-    if (!tb_slice_member(body, "nodes", &list)) {
-        tb_cli_error(cli, "the answer of %s is not ours", cli->url);
-        return TB_EXIT_FAILED;
-    }
-    tb_table_init(&table, columns, sizeof columns / sizeof columns[0], cli->out_terminal,
-                  cli->color);
-    while (tb_slice_element(list, &cursor, &element)) {
-        TB_CLEANUP(tb_json_freep) struct tb_json *node = NULL;
-        struct tb_error err = {0};
-
-        if (tb_json_parse(element, TB_JSON_DEPTH_MAX, &node, &err) != TB_OK)
-            continue; /* not ours: the others may be */
-        const struct tb_json *epochs = tb_field(node, "epochs");
-        tb_show_cell(&table, node, "node");
-        tb_show_cell(&table, node, "state");
-        tb_show_cell(&table, node, "lastSeenAt");
-        tb_show_cell(&table, node, "completeThroughAt");
-        tb_show_cell(&table, node, "pending");
-        tb_show_cell(&table, node, "clockOffsetMs");
-        tb_show_cell(&table, node, "lateOrders");
-        add_count(&table, missing(node));
-        add_count(&table, epochs ? (int64_t)tb_json_count(epochs) : 0);
-        tb_show_cell(&table, node, "version");
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    if (!cJSON_IsArray(tb_cjson_get(root, "nodes")))
+        return tb_cli_bad_response(cli, "it has no nodes");
+    tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
+    for (const cJSON *node = tb_cjson_first(root, "nodes"); node; node = node->next) {
+        tb_show_cells(&table, node);
+        tb_table_cell_int(&table, missing(node));
+        tb_table_cell_int(&table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
+        tb_show_cells(&table, node); /* behind the two: the version */
     }
     tb_table_flush(&table, stdout);
     tb_table_release(&table);
@@ -76,19 +54,19 @@ static int show(const struct tb_cli *cli, struct tb_str body)
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    int exit_status = tb_http_get(cli, "/nodes", TB_HTTP_TIMEOUT_MS, &reply);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    int exit_status = tb_http_get(cli, "/nodes", 0, &response);
 
     (void)args;
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    if (reply.status == 404) {
+    if (response.status == 404) {
         tb_cli_error(cli, "%s is no central: ask one with --url", cli->url);
         return TB_EXIT_FAILED;
     }
-    if (reply.status != 200 || cli->json)
-        return tb_show_response(cli, &reply);
-    return show(cli, tb_buf_str(&reply.body));
+    if (response.status != 200 || cli->json)
+        return tb_show_response(cli, &response);
+    return show(cli, &response);
 }
 
 const struct tb_subcommand tb_cmd_nodes = {

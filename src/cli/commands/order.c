@@ -1,21 +1,14 @@
-/* order show, list: questions about orders. */
-#include "cli/http/field.h"
-#include "cli/http/pages.h"
+/* order show, list. */
+#include "cli/engine/order_path.h"
+#include "cli/engine/pages.h"
 #include "cli/output/show.h"
-#include "cli/output/table.h"
 
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    int exit_status;
+    int exit_status = tb_order_path(cli, args, "order show", "", &path);
 
-    tb_buf_adds(&path, "/orders/");
-    tb_url_add_segment(&path, args->operands[0]);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    exit_status = tb_http_get(cli, path.data, TB_HTTP_TIMEOUT_MS, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    return exit_status == TB_EXIT_DONE ? tb_show_get(cli, tb_cli_text(&path)) : exit_status;
 }
 
 static const struct tb_option list_options[] = {
@@ -31,63 +24,42 @@ static const struct tb_option list_options[] = {
     {"--all", NULL, "every page, not just one"},
     {NULL, NULL, NULL}};
 
+static const struct tb_page_filter list_filters[] = {{"--customer", "customerId"},
+                                                     {"--status", "status"},
+                                                     {"--node", "node"},
+                                                     {"--source", "source"},
+                                                     {"--from", "from"},
+                                                     {"--business-date", "businessDate"},
+                                                     {"--to", "to"},
+                                                     {NULL, NULL}};
+
 static const struct tb_column list_columns[] = {
-    {"number", false}, {"id", false},       {"status", false},  {"kind", false},
-    {"total", true},   {"currency", false}, {"placed", false},  {"business date", false},
-    {"node", false},   {"source", false},   {"customer", false}};
-/* The members behind the columns. */
-static const char *const list_members[] = {"orderNumber", "orderId",  "status",    "kind",
-                                           "totalMinor",  "currency", "placedAt",  "businessDate",
-                                           "node",        "source",   "customerId"};
-#define LIST_COLUMN_COUNT (sizeof list_columns / sizeof list_columns[0])
-#define LIST_TOTAL_COLUMN 4
+    {"number", false, "orderNumber"}, {"id", false, "orderId"},
+    {"status", false, "status"},      {"kind", false, "kind"},
+    {"total", true, "totalMinor"},    {"currency", false, "currency"},
+    {"placed", false, "placedAt"},    {"business date", false, "businessDate"},
+    {"node", false, "node"},          {"source", false, "source"},
+    {"customer", false, "customerId"}};
 
-static bool add_order(void *ctx, const struct tb_json *order)
+static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
 {
-    struct tb_table *table = ctx;
-
-    for (size_t i = 0; i < LIST_COLUMN_COUNT; i++) {
-        TB_CLEANUP(tb_buf_release) struct tb_buf total = {0};
-        int64_t minor = 0;
-
-        if (i != LIST_TOTAL_COLUMN || !tb_field_int(order, "totalMinor", &minor)) {
-            tb_show_cell(table, order, list_members[i]);
-            continue;
-        }
-        tb_show_amount(&total, minor, tb_field_text(order, "currency"));
-        tb_table_cell(table, tb_buf_str(&total));
-    }
-    return true; /* a table that is out of memory says so */
-}
-
-static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *out)
-{
-    static const char *const names[][2] = {{"--customer", "customerId"},
-                                           {"--status", "status"},
-                                           {"--node", "node"},
-                                           {"--source", "source"},
-                                           {"--from", "from"},
-                                           {"--business-date", "businessDate"},
-                                           {"--to", "to"}};
     const char *limit = tb_args_get(args, "--limit");
 
-    tb_buf_clear(out);
-    tb_buf_adds(out, "/orders");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        tb_url_add_query(out, names[i][1], tb_args_get(args, names[i][0]));
+    tb_buf_adds(path, "/orders");
+    tb_page_add_filters(path, args, list_filters);
     if (!limit && tb_args_has(args, "--all"))
         limit = TB_PAGE_LIMIT_MAX;
-    tb_url_add_query(out, "limit", limit);
-    tb_url_add_query(out, "cursor", cursor);
+    tb_url_add_query(path, "limit", limit);
+    tb_url_add_query(path, "cursor", cursor);
 }
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
-    static const struct tb_page_list list = {"orders", list_path, add_order};
+    static const struct tb_page_list list = {"orders", list_path};
     struct tb_table table;
     int exit_status;
 
-    tb_table_init(&table, list_columns, LIST_COLUMN_COUNT, cli->out_terminal, cli->color);
+    tb_table_init(&table, cli, list_columns, sizeof list_columns / sizeof list_columns[0]);
     exit_status = tb_pages_show(cli, args, &list, &table);
     tb_table_release(&table);
     return exit_status;

@@ -1,7 +1,5 @@
-/* order place: one order from a file or from flags. */
+/* order place: one order, from a file or from options. */
 #include "cli/engine/command_body.h"
-#include "cli/http/ask.h"
-#include "cli/output/show.h"
 
 static const struct tb_option options[] = {
     TB_OPTION_LINE,
@@ -14,11 +12,11 @@ static const struct tb_option options[] = {
     TB_OPTION_KEY,
     {NULL, NULL, NULL}};
 
-/* Every flag that goes into the body; the first five are texts as they are. */
+/* All flags that go into the body. The first ones are texts, as body_names names them. */
 static const char *const body_flags[] = {"--order-id", "--customer",  "--source", "--kind",
                                          "--currency", "--placed-at", "--line",   NULL};
-static const char *const body_names[] = {"orderId", "customerId", "source",
-                                         "kind",    "currency",   "placedAt"};
+static const char *const body_names[] = {"orderId",  "customerId", "source", "kind",
+                                         "currency", "placedAt",   NULL};
 
 static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
 {
@@ -27,9 +25,7 @@ static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb
     if (!tb_args_has(args, "--line"))
         return tb_cli_usage(cli, "order place", "give a FILE, - or at least one --line");
     tb_buf_addc(out, '{');
-    for (size_t i = 0; i < sizeof body_names / sizeof body_names[0]; i++)
-        if (tb_args_has(args, body_flags[i]))
-            tb_json_member_str(out, body_names[i], tb_str_of(tb_args_get(args, body_flags[i])));
+    tb_command_body_add_texts(out, args, body_flags, body_names);
     exit_status = tb_command_body_add_lines(cli, args, "order place", out);
     tb_buf_addc(out, '}');
     return exit_status;
@@ -38,21 +34,11 @@ static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    const char *key = NULL;
-    int exit_status = tb_command_idempotency_key(cli, args, "order place", &key);
+    int exit_status = tb_command_body_make(cli, args, "order place", 0, body_flags, build, &body);
 
-    if (exit_status == TB_EXIT_DONE && args->operand_count == 1) {
-        exit_status = tb_command_body_check_alone(cli, args, "order place", body_flags);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = tb_command_body_read(cli, args->operands[0], &body);
-    } else if (exit_status == TB_EXIT_DONE) {
-        exit_status = build(cli, args, &body);
-    }
-    if (exit_status == TB_EXIT_DONE)
-        exit_status =
-            tb_http_send_command(cli, "POST", "/orders", tb_buf_str(&body), key, NULL, &reply);
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    if (exit_status != TB_EXIT_DONE)
+        return exit_status;
+    return tb_command_send(cli, args, "order place", "POST", "/orders", tb_buf_str(&body));
 }
 
 const struct tb_subcommand tb_cmd_order_place = {

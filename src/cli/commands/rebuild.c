@@ -1,17 +1,13 @@
-/* rebuild: has the view filled anew from the log, or the old one served again. */
-#include "cli/http/ask.h"
-#include "cli/http/field.h"
+/* rebuild: fills the view anew from the log, or serves the previous view again. */
+#include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"
 #include "cli/output/show.h"
-#include "cli/output/table.h"
 #include <inttypes.h>
 #include <signal.h>
 
-#define LOOK_EVERY_MS 250
-/* In a pipe a line at each change of state, and one so often. */
+#define POLL_EVERY_MS 250
+/* In a pipe: a line at each change of state, and after so long. */
 #define LINE_EVERY_MS 5000
-/* So much of a content's hash tells two of them apart for a person. */
-#define HASH_SHOWN 8
 
 static const struct tb_option options[] = {
     {"--accept", NULL, "have the new view served whatever differs"},
@@ -20,8 +16,10 @@ static const struct tb_option options[] = {
     {"--status", NULL, "start nothing, show how far it is"},
     {NULL, NULL, NULL}};
 
-static const struct tb_column columns[] = {
-    {"difference", false}, {"order or currency", false}, {"served", false}, {"rebuilt", false}};
+static const struct tb_column columns[] = {{"difference", false, "difference"},
+                                           {"order or currency", false, NULL},
+                                           {"served", false, NULL},
+                                           {"rebuilt", false, NULL}};
 
 static volatile sig_atomic_t interrupted;
 
@@ -31,202 +29,185 @@ static void on_interrupt(int number)
     interrupted = 1;
 }
 
-struct progress_of {
-    struct tb_str state;
+/* What GET /rebuild answers. */
+struct status {
+    struct tb_http_response response;
+    cJSON *root;
+    const char *state;
     int64_t events, total;
 };
 
-static bool read_progress(const struct tb_json *json, struct progress_of *ret_progress)
+static void status_release(struct status *status)
 {
-    ret_progress->state = tb_field_text(json, "state");
-    return ret_progress->state.ptr && tb_field_int(json, "events", &ret_progress->events) &&
-           tb_field_int(json, "total", &ret_progress->total);
+    tb_http_response_release(&status->response);
+    cJSON_Delete(status->root);
 }
 
-static bool is_state(struct tb_str state, const char *const *names)
+static bool is_one_of(const char *state, const char *const *names)
 {
     for (; *names; names++) {
-        if (tb_str_eq(state, tb_str_of(*names)))
+        if (strcmp(state, *names) == 0)
             return true;
     }
     return false;
 }
 
-static bool is_running(struct tb_str state)
+static bool is_running(const char *state)
 {
     static const char *const names[] = {"building", "catching-up", "comparing", "swapping", NULL};
 
-    return is_state(state, names);
+    return is_one_of(state, names);
 }
 
-static bool is_known(struct tb_str state)
+static bool is_known(const char *state)
 {
     static const char *const names[] = {"none", "done", "failed", "rolled-back", NULL};
 
-    return is_running(state) || is_state(state, names);
+    return is_running(state) || is_one_of(state, names);
 }
 
-/* currency: of a side that does not say it by itself. */
-static void add_side(struct tb_table *table, const struct tb_json *side, struct tb_str currency)
+static int parse_status(const struct tb_cli *cli, struct status *status)
+{
+    const int http_status = status->response.status;
+
+    if (http_status != 200 && http_status != 202)
+        return tb_show_problem(cli, &status->response);
+    status->root = tb_cjson_parse(&status->response.body);
+    status->state = cJSON_GetStringValue(tb_cjson_get(status->root, "state"));
+    if (status->state && is_known(status->state) &&
+        tb_cjson_int(status->root, "events", &status->events) &&
+        tb_cjson_int(status->root, "total", &status->total))
+        return TB_EXIT_DONE;
+    return tb_cli_bad_response(cli, "it is no state of a rebuild");
+}
+
+static int get_status(const struct tb_cli *cli, struct status *ret_status)
+{
+    int exit_status = tb_http_get(cli, "/rebuild", 0, &ret_status->response);
+
+    return exit_status == TB_EXIT_DONE ? parse_status(cli, ret_status) : exit_status;
+}
+
+/* Adds the cell of one side. currency: of a side that has none itself. */
+static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-    struct tb_str hash = tb_field_text(side, "hash");
+    const char *status = cJSON_GetStringValue(tb_cjson_get(side, "status"));
+    struct tb_str hash = tb_cjson_text(side, "hash");
     int64_t version = 0, orders = 0, total = 0;
 
-    if (tb_field_text(side, "currency").ptr)
-        currency = tb_field_text(side, "currency");
-
-    (void)tb_field_int(side, "totalMinor", &total);
-    if (!side)
-        tb_buf_adds(&cell, "none");
-    else if (tb_field_int(side, "version", &version))
-        tb_buf_addf(&cell, "%" PRId64 " ", version);
-    else if (tb_field_int(side, "orders", &orders))
-        tb_buf_addf(&cell, "%" PRId64 " orders ", orders);
-    if (tb_field_text(side, "status").ptr) {
-        tb_buf_add_str(&cell, tb_field_text(side, "status"));
-        tb_buf_addc(&cell, ' ');
+    if (!side) {
+        tb_table_cell(table, TB_STR("none"));
+        return;
     }
-    if (side)
-        tb_show_amount(&cell, total, currency);
-    if (hash.len >= HASH_SHOWN)
-        tb_buf_addf(&cell, " %.*s", HASH_SHOWN, hash.ptr);
+    if (tb_cjson_text(side, "currency").ptr)
+        currency = tb_cjson_text(side, "currency");
+    if (tb_cjson_int(side, "version", &version))
+        tb_buf_addf(&cell, "%" PRId64 " ", version);
+    else if (tb_cjson_int(side, "orders", &orders))
+        tb_buf_addf(&cell, "%" PRId64 " orders ", orders);
+    if (status)
+        tb_buf_addf(&cell, "%s ", status);
+    (void)tb_cjson_is_amount(tb_cjson_get(side, "totalMinor"), &total);
+    tb_show_amount(&cell, total, currency);
+    if (hash.len >= TB_DIGEST_HASH_SHOWN)
+        tb_buf_addf(&cell, " %.*s", TB_DIGEST_HASH_SHOWN, hash.ptr);
     tb_table_cell(table, tb_buf_str(&cell));
 }
 
-static void show_differences(const struct tb_cli *cli, const struct tb_json *json)
+static void show_differences(const struct tb_cli *cli, const cJSON *root)
 {
+    const cJSON *difference = tb_cjson_first(root, "differences");
     struct tb_table table;
 
-    if (!tb_field_first(json, "differences"))
+    if (!difference)
         return;
-    tb_table_init(&table, columns, sizeof columns / sizeof columns[0], cli->out_terminal,
-                  cli->color);
-    for (const struct tb_json *one = tb_field_first(json, "differences"); one;
-         one = tb_json_next(one)) {
-        struct tb_str what = tb_field_text(one, "orderId");
-        struct tb_str currency = tb_field_text(one, "currency");
+    tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
+    for (; difference; difference = difference->next) {
+        struct tb_str order_id = tb_cjson_text(difference, "orderId");
+        struct tb_str currency = tb_cjson_text(difference, "currency");
 
-        tb_table_cell(&table, tb_field_text(one, "difference"));
-        tb_table_cell(&table, what.ptr ? what : currency);
-        add_side(&table, tb_field(one, "served"), currency);
-        add_side(&table, tb_field(one, "rebuilt"), currency);
+        tb_show_cells(&table, difference);
+        tb_table_cell(&table, order_id.ptr ? order_id : currency);
+        add_side(&table, tb_cjson_get(difference, "served"), currency);
+        add_side(&table, tb_cjson_get(difference, "rebuilt"), currency);
     }
     tb_table_flush(&table, stdout);
     tb_table_release(&table);
 }
 
-/* A line of what /rebuild says. */
-static void print_line(const struct tb_cli *cli, const struct tb_json *json,
-                       const struct progress_of *at)
+static void print_line(const struct tb_cli *cli, const struct status *status)
 {
-    int64_t rate = 0, left = -1;
+    int64_t rate = 0, left = 0;
+    char left_text[24] = "";
 
-    (void)tb_field_int(json, "ratePerSecond", &rate);
-    (void)tb_field_int(json, "secondsLeft", &left);
+    (void)tb_cjson_int(status->root, "ratePerSecond", &rate);
+    if (tb_cjson_int(status->root, "secondsLeft", &left) && left >= 0)
+        snprintf(left_text, sizeof left_text, "%" PRId64, left);
     if (cli->out_terminal)
-        printf("%.*s: %" PRId64 " of %" PRId64 " events\n", (int)at->state.len, at->state.ptr,
-               at->events, at->total);
-    else if (left >= 0)
-        printf("%.*s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\n", (int)at->state.len,
-               at->state.ptr, at->events, at->total, rate, left);
+        printf("%s: %" PRId64 " of %" PRId64 " events\n", status->state, status->events,
+               status->total);
     else
-        printf("%.*s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t\n", (int)at->state.len,
-               at->state.ptr, at->events, at->total, rate);
+        printf("%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%s\n", status->state, status->events,
+               status->total, rate, left_text);
     fflush(stdout);
 }
 
-static int parse(const struct tb_cli *cli, const struct tb_http_response *reply,
-                 struct tb_json **ret_json, struct progress_of *ret_at)
-{
-    struct tb_error err = {0};
-
-    if (reply->status != 200 && reply->status != 202)
-        return tb_show_problem(cli, reply);
-    if (tb_json_parse(tb_buf_str(&reply->body), TB_JSON_DEPTH_MAX, ret_json, &err) == TB_OK &&
-        read_progress(*ret_json, ret_at) && is_known(ret_at->state))
-        return TB_EXIT_DONE;
-    tb_cli_error(cli, "the answer of %s is not ours", cli->url);
-    return TB_EXIT_FAILED;
-}
-
-static void show(const struct tb_cli *cli, const struct tb_http_response *reply,
-                 const struct tb_json *json, const struct progress_of *at)
+static void show(const struct tb_cli *cli, const struct status *status)
 {
     if (cli->json) {
-        tb_show_raw(reply);
+        tb_show_raw(&status->response);
         return;
     }
-    print_line(cli, json, at);
-    show_differences(cli, json);
+    print_line(cli, status);
+    show_differences(cli, status->root);
 }
 
-/* How it ended; none: the process that ran it is not the one that answers. */
-static int tell_end(const struct tb_cli *cli, const struct tb_http_response *reply,
-                    const struct tb_json *json, const struct progress_of *at)
+/* Prints the end of a rebuild. State "none": the process that ran it has been restarted. */
+static int show_end(const struct tb_cli *cli, const struct status *status)
 {
     static const char *const good[] = {"done", "rolled-back", NULL};
-    struct tb_str problem = tb_field_text(json, "problem");
+    const char *problem = cJSON_GetStringValue(tb_cjson_get(status->root, "problem"));
 
-    show(cli, reply, json, at);
-    if (is_state(at->state, good))
+    show(cli, status);
+    if (is_one_of(status->state, good))
         return TB_EXIT_DONE;
-    if (problem.ptr)
-        tb_cli_error(cli, "%.*s", (int)problem.len, problem.ptr);
-    else
-        tb_cli_error(cli, "how the rebuild ended is not known: the process was started anew");
+    tb_cli_error(cli, "%s",
+                 problem ? problem
+                         : "how the rebuild ended is not known: the process was started anew");
     return TB_EXIT_FAILED;
 }
 
-static void draw(const struct tb_cli *cli, struct tb_progress *progress,
-                 const struct progress_of *at)
-{
-    char note[32];
-
-    progress->total = at->total;
-    snprintf(note, sizeof note, "%.*s", (int)at->state.len, at->state.ptr);
-    tb_progress_draw(progress, tb_clock_mono_ms(cli->clock), at->events, at->events,
-                     tb_str_eq(at->state, TB_STR("building")) ? NULL : note);
-}
-
-static int tell_interrupted(const struct tb_cli *cli)
-{
-    tb_cli_error(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
-    return TB_EXIT_FAILED;
-}
-
+/* Polls until the rebuild ends or the user interrupts. */
 static int follow(const struct tb_cli *cli, struct tb_progress *progress)
 {
-    char last[32] = "";
+    char last_state[32] = "";
     int64_t line_at_ms = 0;
 
-    for (;;) {
-        TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-        TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-        struct progress_of at = {0};
+    for (;; tb_sleep_ms(POLL_EVERY_MS)) {
+        TB_CLEANUP(status_release) struct status status = {0};
         int64_t now_ms = tb_clock_mono_ms(cli->clock);
-        int exit_status = tb_http_get(cli, "/rebuild", TB_HTTP_TIMEOUT_MS, &reply);
+        int exit_status = get_status(cli, &status);
 
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = parse(cli, &reply, &json, &at);
-        if (exit_status != TB_EXIT_DONE || !is_running(at.state))
+        if (exit_status != TB_EXIT_DONE || !is_running(status.state) || interrupted)
             tb_progress_clear(progress);
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
-        if (!is_running(at.state))
-            return tell_end(cli, &reply, json, &at);
+        if (!is_running(status.state))
+            return show_end(cli, &status);
         if (interrupted) {
-            tb_progress_clear(progress);
-            return tell_interrupted(cli);
+            tb_cli_error(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
+            return TB_EXIT_FAILED;
         }
-        draw(cli, progress, &at);
+        progress->total = status.total;
+        tb_progress_draw(progress, now_ms, status.events, status.events,
+                         strcmp(status.state, "building") == 0 ? NULL : status.state);
         if (!progress->on && !cli->json &&
-            (!tb_str_eq(at.state, tb_str_of(last)) || now_ms >= line_at_ms)) {
-            print_line(cli, json, &at);
-            snprintf(last, sizeof last, "%.*s", (int)at.state.len, at.state.ptr);
+            (strcmp(status.state, last_state) != 0 || now_ms >= line_at_ms)) {
+            print_line(cli, &status);
+            snprintf(last_state, sizeof last_state, "%s", status.state);
             line_at_ms = now_ms + LINE_EVERY_MS;
         }
-        tb_sleep_ms(LOOK_EVERY_MS);
     }
 }
 
@@ -239,35 +220,27 @@ static int wait_for(const struct tb_cli *cli)
 
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, &before);
-    tb_progress_init(&progress, cli->err_terminal, cli->columns, "events", 0,
-                     tb_clock_mono_ms(cli->clock));
+    tb_progress_init(&progress, cli, "events", 0);
     exit_status = follow(cli, &progress);
     (void)sigaction(SIGINT, &before, NULL);
     return exit_status;
 }
 
-static int show_once(const struct tb_cli *cli, const struct tb_http_response *reply)
-{
-    TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-    struct progress_of at = {0};
-    int exit_status = parse(cli, reply, &json, &at);
-
-    if (exit_status == TB_EXIT_DONE)
-        show(cli, reply, json, &at);
-    return exit_status;
-}
-
 static int start(const struct tb_cli *cli, struct tb_str body, bool wait)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    int exit_status = tb_http_send_idempotent_once(cli, "POST", "/rebuild", body, &reply);
+    TB_CLEANUP(status_release) struct status status = {0};
+    int exit_status =
+        tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    /* With nothing asked of it beside, one that is under way is as good. */
-    if (wait && (reply.status == 202 || (reply.status == 409 && !body.ptr)))
+    /* 409: a rebuild is running; unless something special was asked for, that one will do. */
+    if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
         return wait_for(cli);
-    return show_once(cli, &reply);
+    exit_status = parse_status(cli, &status);
+    if (exit_status == TB_EXIT_DONE)
+        show(cli, &status);
+    return exit_status;
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
@@ -277,13 +250,15 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     struct tb_str body = {0};
 
     if (tb_args_has(args, "--status")) {
-        TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+        TB_CLEANUP(status_release) struct status status = {0};
         int exit_status;
 
         if (accept || rollback || wait)
             return tb_cli_usage(cli, "rebuild", "--status goes with nothing else");
-        exit_status = tb_http_get(cli, "/rebuild", TB_HTTP_TIMEOUT_MS, &reply);
-        return exit_status == TB_EXIT_DONE ? show_once(cli, &reply) : exit_status;
+        exit_status = get_status(cli, &status);
+        if (exit_status == TB_EXIT_DONE)
+            show(cli, &status);
+        return exit_status;
     }
     if (accept && rollback)
         return tb_cli_usage(cli, "rebuild", "--accept or --rollback: a rollback compares nothing");
@@ -291,7 +266,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         body = TB_STR("{\"accept\":true}");
     if (rollback)
         body = TB_STR("{\"rollback\":true}");
-    return start(cli, body, wait || rollback); /* which takes a moment only */
+    return start(cli, body, wait || rollback); /* a rollback takes a moment only */
 }
 
 const struct tb_subcommand tb_cmd_rebuild = {

@@ -1,4 +1,4 @@
-/* edge, central: the daemons, found beside this program and run in its place. */
+/* edge, central: replace this process by a daemon, whose program lies in the same folder. */
 #include "cli/cli.h"
 #include <errno.h>
 #include <limits.h>

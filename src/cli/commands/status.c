@@ -1,14 +1,10 @@
-/* status: one page of truth of the running process. */
-#include "cli/http/ask.h"
+/* status: the state of the running process. */
 #include "cli/output/show.h"
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    int exit_status = tb_http_get(cli, "/status", TB_HTTP_TIMEOUT_MS, &reply);
-
     (void)args;
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, &reply) : exit_status;
+    return tb_show_get(cli, "/status");
 }
 
 const struct tb_subcommand tb_cmd_status = {

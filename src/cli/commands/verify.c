@@ -1,68 +1,49 @@
 /* verify: is every order of every store in the central view, as it should be? */
 #include "cli/engine/verify.h"
-#include "cli/http/ask.h"
-#include "cli/http/field.h"
+#include "base/json/json.h"
+#include "base/time/timefmt.h"
 #include "cli/output/show.h"
-#include "cli/output/table.h"
 #include <inttypes.h>
 #include <stdlib.h>
-
-/* So much of a content's hash tells two of them apart for a person. */
-#define HASH_SHOWN 8
 
 static const struct tb_option options[] = {
     {"--edge", "URL", "an edge whose store is to be compared; may be given several times"},
     {"--central", "URL", "the central whose view is to be compared"},
+    {"--all", NULL, "orders of nodes that are not asked count as differences, too"},
     {"--allow-pending", NULL, "what an edge has not delivered yet may be missing"},
     {"--wait", "TIME", "for what is under way, in all; 10s if left out"},
-    {"--ignore-foreign", NULL, "orders of nodes that are not asked may be there"},
+    {"--ignore-foreign", NULL, "the opposite of --all, and what holds without it"},
     {NULL, NULL, NULL}};
 
-static const struct tb_column columns[] = {{"difference", false}, {"orderId", false},
-                                           {"node", false},       {"edge", false},
-                                           {"central", false},    {"reason", false}};
+static const struct tb_column columns[] = {{"difference", false, NULL}, {"orderId", false, NULL},
+                                           {"node", false, NULL},       {"edge", false, NULL},
+                                           {"central", false, NULL},    {"reason", false, NULL}};
 
-struct telling {
+struct report {
     const struct tb_cli *cli;
     struct tb_table table;
-    int64_t told;
+    int64_t rows;
 };
 
-static void add_side(struct tb_table *table, bool there, const struct tb_digest *digest)
+/* digest NULL: this side does not have the order. */
+static void add_side(struct tb_table *table, const struct tb_digest *digest)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
 
-    if (there) {
-        tb_buf_addf(&cell, "%" PRId64 " %s ", digest->version, digest->status);
-        tb_show_amount(&cell, digest->total_minor, tb_str_of(digest->currency));
-        tb_buf_addf(&cell, " %s %.*s", digest->currency, HASH_SHOWN, digest->hash);
-    } else {
-        tb_buf_adds(&cell, "none");
+    if (!digest) {
+        tb_table_cell(table, TB_STR("none"));
+        return;
     }
+    tb_buf_addf(&cell, "%" PRId64 " %s ", digest->version, digest->status);
+    tb_show_amount(&cell, digest->total_minor, tb_str_of(digest->currency));
+    tb_buf_addf(&cell, " %s %.*s", digest->currency, TB_DIGEST_HASH_SHOWN, digest->hash);
     tb_table_cell(table, tb_buf_str(&cell));
-}
-
-static const char *node_of(const struct tb_verify_pair *pair)
-{
-    return pair->stored ? pair->store.node : pair->view.node;
-}
-
-static void tell_row(struct telling *telling, enum tb_verify_result difference,
-                     const struct tb_verify_pair *pair)
-{
-    struct tb_table *table = &telling->table;
-
-    tb_table_cell(table, tb_str_of(tb_verify_result_name(difference)));
-    tb_table_cell(table, tb_str_of(pair->order_id));
-    tb_table_cell(table, tb_str_of(node_of(pair)));
-    add_side(table, pair->stored, &pair->store);
-    add_side(table, pair->viewed, &pair->view);
-    tb_table_cell(table, tb_str_of(pair->reason));
-    tb_table_flush(table, stdout);
 }
 
 static void add_json_side(struct tb_buf *out, const char *key, const struct tb_digest *digest)
 {
+    if (!digest)
+        return;
     tb_json_member_key(out, key);
     tb_buf_addc(out, '{');
     tb_json_member_int(out, "version", digest->version);
@@ -73,43 +54,45 @@ static void add_json_side(struct tb_buf *out, const char *key, const struct tb_d
     tb_buf_addc(out, '}');
 }
 
-static void tell_json(const struct telling *telling, enum tb_verify_result difference,
-                      const struct tb_verify_pair *pair)
+static void report_pair(void *ctx, enum tb_verify_result result, const struct tb_verify_pair *pair)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
+    struct report *report = ctx;
+    struct tb_str name = tb_str_of(tb_verify_result_name(result));
+    const struct tb_digest *edge = pair->at_edge ? &pair->edge_digest : NULL;
+    const struct tb_digest *central = pair->at_central ? &pair->central_digest : NULL;
+    struct tb_str node = tb_str_of(edge ? edge->node : central->node);
 
-    tb_buf_adds(&out, telling->told > 0 ? ",{" : "{");
-    tb_json_member_str(&out, "difference", tb_str_of(tb_verify_result_name(difference)));
+    if (!report->cli->json) {
+        tb_table_cell(&report->table, name);
+        tb_table_cell(&report->table, tb_str_of(pair->order_id));
+        tb_table_cell(&report->table, node);
+        add_side(&report->table, edge);
+        add_side(&report->table, central);
+        tb_table_cell(&report->table, tb_str_of(pair->reason));
+        tb_table_flush(&report->table, stdout);
+        return;
+    }
+    tb_buf_adds(&out, report->rows++ > 0 ? ",{" : "{");
+    tb_json_member_str(&out, "difference", name);
     tb_json_member_str(&out, "orderId", tb_str_of(pair->order_id));
-    tb_json_member_str(&out, "node", tb_str_of(node_of(pair)));
-    if (pair->stored)
-        add_json_side(&out, "edge", &pair->store);
-    if (pair->viewed)
-        add_json_side(&out, "central", &pair->view);
+    tb_json_member_str(&out, "node", node);
+    add_json_side(&out, "edge", edge);
+    add_json_side(&out, "central", central);
     if (pair->reason[0])
         tb_json_member_str(&out, "reason", tb_str_of(pair->reason));
     tb_buf_addc(&out, '}');
-    fputs(tb_buf_ok(&out) ? out.data : "", stdout);
+    fputs(tb_cli_text(&out), stdout);
 }
 
-static void tell(void *ctx, enum tb_verify_result difference, const struct tb_verify_pair *pair)
-{
-    struct telling *telling = ctx;
-
-    if (telling->cli->json)
-        tell_json(telling, difference, pair);
-    else
-        tell_row(telling, difference, pair);
-    telling->told++;
-}
-
+/* "200 orders: 198 same, 2 missing" */
 static void print_sentence(const struct tb_verify *verify)
 {
     printf("%" PRId64 " orders:", verify->orders);
-    for (int d = 0; d < TB_VERIFY_RESULT_COUNT; d++) {
-        if (d == TB_VERIFY_SAME || verify->counts[d] > 0)
-            printf("%s %" PRId64 " %s", d > TB_VERIFY_SAME ? "," : "", verify->counts[d],
-                   tb_verify_result_name((enum tb_verify_result)d));
+    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++) {
+        if (r == TB_VERIFY_SAME || verify->counts[r] > 0)
+            printf("%s %" PRId64 " %s", r > TB_VERIFY_SAME ? "," : "", verify->counts[r],
+                   tb_verify_result_name((enum tb_verify_result)r));
     }
     putchar('\n');
 }
@@ -122,55 +105,47 @@ static void print_counts(const struct tb_cli *cli, const struct tb_verify *verif
     }
     if (cli->json)
         printf("],\"orders\":%" PRId64, verify->orders);
-    for (int d = 0; d < TB_VERIFY_RESULT_COUNT; d++) {
-        const char *name = tb_verify_result_name((enum tb_verify_result)d);
-
-        if (cli->json)
-            printf(",\"%s\":%" PRId64, name, verify->counts[d]);
-        else
-            printf("%s\t%" PRId64 "\n", name, verify->counts[d]);
-    }
+    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++)
+        printf(cli->json ? ",\"%s\":%" PRId64 : "%s\t%" PRId64 "\n",
+               tb_verify_result_name((enum tb_verify_result)r), verify->counts[r]);
     if (cli->json)
         printf(",\"complete\":%s}\n", complete ? "true" : "false");
 }
 
-/* Whose store it is; a central is told apart. */
-static int ask_node(struct tb_digest_stream *edge, char ret_node[TB_NODE_MAX + 1])
+/* Asks the edge for its node's name; a central has none. */
+static int get_node(struct tb_digest_stream *edge, char ret_node[TB_NODE_MAX + 1])
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
-    TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-    struct tb_error err = {0};
-    int exit_status = tb_digest_stream_get(edge, "/status", &reply);
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
+    struct tb_str node;
+    int exit_status = tb_digest_stream_get(edge, "/status", &response, &root);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    if (reply.status == 200 &&
-        tb_json_parse(tb_buf_str(&reply.body), TB_JSON_DEPTH_MAX, &json, &err) == TB_OK) {
-        struct tb_str node = tb_field_text(json, "node");
-
-        if (node.ptr && node.len <= TB_NODE_MAX) {
-            memcpy(ret_node, node.ptr, node.len);
-            return TB_EXIT_DONE;
-        }
+    node = tb_cjson_text(root, "node");
+    if (response.status != 200 || !node.ptr || node.len > TB_NODE_MAX) {
+        tb_cli_error(&edge->cli, "%s is no edge: it has no node", edge->cli.url);
+        return TB_EXIT_FAILED;
     }
-    tb_cli_error(&edge->cli, "%s is no edge: it tells no node", edge->cli.url);
-    return TB_EXIT_FAILED;
+    memcpy(ret_node, node.ptr, node.len + 1);
+    return TB_EXIT_DONE;
 }
 
 static int open_all(const struct tb_cli *cli, const struct tb_args *args, struct tb_verify *verify)
 {
     const char *url;
     size_t cursor = 0;
-    int exit_status;
 
     while ((url = tb_args_each(args, "--edge", &cursor))) {
-        if (verify->edge_count == TB_VERIFY_EDGES_MAX)
+        size_t i = verify->edge_count;
+        int exit_status;
+
+        if (i == TB_VERIFY_EDGES_MAX)
             return tb_cli_usage(cli, "verify", "at most %d edges at once", TB_VERIFY_EDGES_MAX);
-        struct tb_digest_stream *edge = &verify->edges[verify->edge_count];
-        exit_status = tb_digest_stream_open(edge, cli, url);
         verify->edge_count++;
+        exit_status = tb_digest_stream_open(&verify->edges[i], cli, url);
         if (exit_status == TB_EXIT_DONE)
-            exit_status = ask_node(edge, verify->nodes[verify->edge_count - 1]);
+            exit_status = get_node(&verify->edges[i], verify->nodes[i]);
         if (exit_status != TB_EXIT_DONE)
             return exit_status;
     }
@@ -182,73 +157,72 @@ static void close_all(struct tb_verify *verify)
     for (size_t i = 0; i < verify->edge_count; i++)
         tb_digest_stream_close(&verify->edges[i]);
     tb_digest_stream_close(&verify->central);
-    free(verify->rechecks);
-    free(verify);
 }
 
 static int verify_all(struct tb_cli *cli, const struct tb_args *args, struct tb_verify *verify)
 {
-    struct telling telling = {.cli = cli};
+    struct report report = {.cli = cli};
     int exit_status = open_all(cli, args, verify);
 
     if (exit_status != TB_EXIT_DONE)
         return exit_status;
-    verify->tell = tell;
-    verify->ctx = &telling;
+    verify->report = report_pair;
+    verify->ctx = &report;
     verify->allow_pending = tb_args_has(args, "--allow-pending");
-    verify->ignore_foreign = tb_args_has(args, "--ignore-foreign");
-    tb_table_init(&telling.table, columns, sizeof columns / sizeof columns[0], cli->out_terminal,
-                  cli->color);
-    tb_progress_init(&verify->progress, cli->err_terminal, cli->columns, "orders", 0,
-                     tb_clock_mono_ms(cli->clock));
+    verify->all_nodes = tb_args_has(args, "--all");
+    tb_table_init(&report.table, cli, columns, sizeof columns / sizeof columns[0]);
+    tb_progress_init(&verify->progress, cli, "orders", 0);
     if (cli->json)
         fputs("{\"differences\":[", stdout);
     exit_status = tb_verify_run(verify);
     print_counts(cli, verify, exit_status == TB_EXIT_DONE);
-    tb_table_release(&telling.table);
-    if (exit_status == TB_EXIT_DONE && tb_verify_differs(verify))
-        exit_status = TB_EXIT_FAILED;
-    return exit_status;
+    tb_table_release(&report.table);
+    return exit_status == TB_EXIT_DONE && tb_verify_differs(verify) ? TB_EXIT_FAILED : exit_status;
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     const char *wait = tb_args_get(args, "--wait");
-    int64_t wait_left_ms = TB_VERIFY_WAIT_MS;
+    int64_t wait_ms = TB_VERIFY_WAIT_MS;
     struct tb_verify *verify;
-    int exit_status;
+    int exit_status = TB_EXIT_FAILED;
 
-    if (wait && !tb_duration_parse(tb_str_of(wait), &wait_left_ms))
+    if (wait && !tb_duration_parse(tb_str_of(wait), &wait_ms))
         return tb_cli_usage(cli, "verify", "--wait takes a time such as 30s");
     if (!tb_args_has(args, "--edge") || !tb_args_has(args, "--central"))
         return tb_cli_usage(cli, "verify", "it needs --edge (one at least) and --central");
+    if (tb_args_has(args, "--all") && tb_args_has(args, "--ignore-foreign"))
+        return tb_cli_usage(cli, "verify", "--all and --ignore-foreign contradict each other");
     verify = calloc(1, sizeof *verify);
     if (verify)
         verify->rechecks = calloc(TB_VERIFY_RECHECK_MAX, sizeof *verify->rechecks);
-    if (!verify || !verify->rechecks) {
-        free(verify);
-        return tb_cli_no_memory(cli);
+    if (verify && verify->rechecks) {
+        verify->wait_left_ms = wait_ms;
+        exit_status = verify_all(cli, args, verify);
+        close_all(verify);
+        free(verify->rechecks);
+    } else {
+        tb_cli_error(cli, "out of memory");
     }
-    verify->wait_left_ms = wait_left_ms;
-    exit_status = verify_all(cli, args, verify);
-    close_all(verify);
+    free(verify);
     return exit_status;
 }
 
 const struct tb_subcommand tb_cmd_verify = {
     .name = "verify",
     .summary = "Compare the stores of edges with the central view, order by order",
-    .details = "Version, status, total and a hash of the content. Told is what is missing, extra "
-               "or different; what\nis only under way is waited for. An "
-               "order that is pending on its edge counts\nas missing unless --allow-pending; one "
-               "of a node that is not asked is foreign and counts unless\n--ignore-foreign. In a "
-               "pipe: difference, order, node, edge's side, central's side, reason; then the\n"
-               "counts. Ends with 1 if anything differs.",
+    .details =
+        "Version, status, total and a hash of the content. What is missing, extra or different "
+        "is listed; what\nis only under way is waited for. An order that is pending on its "
+        "edge counts as missing unless\n--allow-pending. Orders of nodes that are not asked "
+        "are foreign: they are counted, and with --all\nlisted as differences. In a pipe: "
+        "difference, order, node, edge's side, central's side, reason; then\nthe counts. Ends "
+        "with 1 if anything differs.",
     .examples = "tillbox verify --edge http://127.0.0.1:8081 --central http://127.0.0.1:8082\n"
                 "tillbox verify --edge http://till1:8081 --edge http://till2:8081 "
-                "--central http://hq:8082\n"
+                "--central http://hq:8082 --all\n"
                 "tillbox verify --edge http://till1:8081 --central http://hq:8082 "
-                "--allow-pending --ignore-foreign --json",
+                "--allow-pending --json",
     .options = options,
     .run = run,
 };

@@ -1,11 +1,11 @@
-/* order wait: reads your writes. Asks by long poll until the order can be read at a version. */
+/* order wait: read your writes. Asks by long poll until the order can be read at a version. */
 #include "base/time/timefmt.h"
-#include "cli/http/ask.h"
+#include "cli/engine/order_path.h"
 #include "cli/output/show.h"
 
-#define PART_MAX_MS 30000 /* what one request may wait (INTERFACES) */
+#define POLL_MAX_MS 30000 /* the server waits at most so long for one request */
 #define TIMEOUT_DEFAULT_MS 30000
-/* Between questions that were answered sooner than they might have been, unless it is told. */
+/* The pause after a response that came early and without Retry-After. */
 #define PAUSE_MS 1000
 
 static const struct tb_option wait_options[] = {
@@ -13,24 +13,21 @@ static const struct tb_option wait_options[] = {
     {"--timeout", "TIME", "how long: 30s, 500ms, 2m; 30s if left out"},
     {NULL, NULL, NULL}};
 
-static int ask_once(const struct tb_cli *cli, const char *id, int64_t version, int64_t part_ms,
-                    struct tb_http_response *ret_reply)
+static int poll_once(const struct tb_cli *cli, const char *order_path, int64_t version,
+                     int64_t wait_ms, struct tb_http_response *ret_response)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
 
-    tb_buf_adds(&path, "/orders/");
-    tb_url_add_segment(&path, id);
-    tb_buf_addf(&path, "?minVersion=%lld&wait=%lldms", (long long)version, (long long)part_ms);
-    if (!tb_buf_ok(&path))
-        return tb_cli_no_memory(cli);
-    tb_http_response_release(ret_reply);
-    return tb_http_get(cli, path.data, part_ms + TB_HTTP_TIMEOUT_MS, ret_reply);
+    tb_buf_addf(&path, "%s?minVersion=%lld&wait=%lldms", order_path, (long long)version,
+                (long long)wait_ms);
+    tb_http_response_release(ret_response);
+    return tb_http_get(cli, tb_cli_text(&path), wait_ms, ret_response);
 }
 
-/* It may come yet: the order is not that far, or cannot be read for the moment. */
-static bool may_come(const struct tb_http_response *reply)
+/* True: the order has not this version yet, or cannot be read for the moment. */
+static bool is_pending(const struct tb_http_response *response)
 {
-    return reply->status == 202 || (reply->status == 503 && reply->retry_after_ms > 0);
+    return response->status == 202 || (response->status == 503 && response->retry_after_ms > 0);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -38,32 +35,32 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void rest(const struct tb_cli *cli, const struct tb_http_response *reply,
-                 int64_t deadline_ms)
+static void pause_after(const struct tb_cli *cli, const struct tb_http_response *response,
+                        int64_t deadline_ms)
 {
     int64_t left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
-    int64_t pause_ms = reply->retry_after_ms > 0 ? reply->retry_after_ms : PAUSE_MS;
+    int64_t pause_ms = response->retry_after_ms > 0 ? response->retry_after_ms : PAUSE_MS;
 
     if (left_ms > 0)
         tb_sleep_ms(least(pause_ms, left_ms));
 }
 
-/* Asks again until the version is there, is refused, or the time is over. */
-static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t timeout_ms,
-                    struct tb_http_response *ret_reply)
+/* Returns with the last response when the version is there, the server refuses, or time is up. */
+static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t version,
+                    int64_t timeout_ms, struct tb_http_response *ret_response)
 {
     int64_t deadline_ms = tb_clock_mono_ms(cli->clock) + timeout_ms;
     int64_t left_ms = timeout_ms;
 
     for (;;) {
-        int64_t part_ms = least(left_ms, PART_MAX_MS);
-        int64_t until_ms = tb_clock_mono_ms(cli->clock) + part_ms;
-        int exit_status = ask_once(cli, id, version, part_ms, ret_reply);
+        int64_t wait_ms = least(left_ms, POLL_MAX_MS);
+        int64_t until_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
+        int exit_status = poll_once(cli, order_path, version, wait_ms, ret_response);
 
-        if (exit_status != TB_EXIT_DONE || !may_come(ret_reply))
+        if (exit_status != TB_EXIT_DONE || !is_pending(ret_response))
             return exit_status;
-        if (tb_clock_mono_ms(cli->clock) < until_ms) /* so it was not waited for */
-            rest(cli, ret_reply, deadline_ms);
+        if (tb_clock_mono_ms(cli->clock) < until_ms) /* the server did not wait */
+            pause_after(cli, ret_response, deadline_ms);
         left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
         if (left_ms <= 0)
             return TB_EXIT_DONE;
@@ -72,7 +69,8 @@ static int wait_for(struct tb_cli *cli, const char *id, int64_t version, int64_t
 
 static int run_wait(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response reply = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *version_text = tb_args_get(args, "--version");
     const char *timeout_text = tb_args_get(args, "--timeout");
     int64_t version = 1, timeout_ms = TIMEOUT_DEFAULT_MS;
@@ -82,11 +80,11 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
         return tb_cli_usage(cli, "order wait", "--version takes a number from 1 on");
     if (timeout_text && !tb_duration_parse(tb_str_of(timeout_text), &timeout_ms))
         return tb_cli_usage(cli, "order wait", "--timeout takes a time such as 30s or 500ms");
-    exit_status = wait_for(cli, args->operands[0], version, timeout_ms, &reply);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    exit_status = tb_show_response(cli, &reply);
-    if (reply.status != 202)
+    exit_status = tb_order_path(cli, args, "order wait", "", &path);
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = wait_for(cli, tb_cli_text(&path), version, timeout_ms, &response);
+    exit_status = tb_show_result(cli, exit_status, &response);
+    if (response.status != 202)
         return exit_status;
     tb_cli_error(cli, "version %lld is not there yet", (long long)version);
     return TB_EXIT_FAILED;

@@ -1,44 +1,45 @@
-/* Digests: a line for each order that another process holds, in the order of their ids, fetched a
- * page at a time.
+/* Digests: one line for each order that another process stores, sorted by order id, fetched page
+ * by page.
  *
- * Thread:  one.
- * Memory:  one page of a stream at a time, whatever there is; tb_digest_stream_close frees it.
- * Errors:  an exit status; anything but TB_EXIT_DONE has been explained on standard error.
+ * Thread:  main.
+ * Memory:  one page for each stream; tb_digest_stream_close frees it.
+ * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed.
  * Units:   money in minor units (_minor). */
 #pragma once
-#include "cli/cli.h"
-#include "cli/http/client.h"
+#include "cli/http/send.h"
 #include "order/order.h"
 
 #define TB_DIGEST_HASH_SIZE 65
 #define TB_DIGEST_STATUS_SIZE 16
 #define TB_DIGEST_REASON_SIZE 240
+/* So many characters of a hash distinguish two contents for a person. */
+#define TB_DIGEST_HASH_SHOWN 8
 
 struct tb_digest {
     char order_id[TB_UUID_SIZE], node[TB_NODE_MAX + 1], status[TB_DIGEST_STATUS_SIZE];
     char currency[4], hash[TB_DIGEST_HASH_SIZE];
     int64_t version, total_minor;
-    bool pending;                       /* the log has not acknowledged its last event */
-    char parked[TB_DIGEST_REASON_SIZE]; /* why it never will; "": it will */
+    bool pending;                       /* the log has not acknowledged the last event */
+    char parked[TB_DIGEST_REASON_SIZE]; /* why the log never will; "": it will */
 };
 struct tb_digest_stream {
-    struct tb_cli cli; /* with the url */
+    struct tb_cli cli; /* with the stream's URL */
     struct tb_http_client *client;
-    struct tb_http_response page;
-    struct tb_str list; /* of page */
-    size_t cursor;
-    char next[TB_UUID_SIZE]; /* where the next page begins; "": this is the last */
-    struct tb_digest now;    /* the order that the stream stands at */
-    bool over;               /* it stands behind the last */
+    cJSON *page;
+    const cJSON *element;     /* of the page: the next one to read; NULL: the page is read */
+    char next[TB_UUID_SIZE];  /* the first order of the next page; "": this page is the last */
+    struct tb_digest current; /* valid unless ended */
+    bool ended;
 };
-/* Stands at the first order then. */
-int tb_digest_stream_open(struct tb_digest_stream *digests, const struct tb_cli *cli,
+/* The stream is at its first order then. */
+int tb_digest_stream_open(struct tb_digest_stream *stream, const struct tb_cli *cli,
                           const char *url);
-void tb_digest_stream_close(struct tb_digest_stream *digests); /* zeroed is fine */
-int tb_digest_stream_next(struct tb_digest_stream *digests);
-/* One order, as it is now; the stream stays where it stands. */
-int tb_digest_stream_find(struct tb_digest_stream *digests, const char *order_id,
+void tb_digest_stream_close(struct tb_digest_stream *stream); /* a zeroed one is fine */
+int tb_digest_stream_next(struct tb_digest_stream *stream);
+/* Asks for one order as it is now; the stream does not move. */
+int tb_digest_stream_find(struct tb_digest_stream *stream, const char *order_id,
                           struct tb_digest *ret_digest, bool *ret_found);
-/* A question to the same process; a busy one is waited for a while. */
-int tb_digest_stream_get(struct tb_digest_stream *digests, const char *path,
-                         struct tb_http_response *ret_reply);
+/* GETs and parses another path of the same process. Waits some seconds for a busy one.
+ * *ret_root: NULL if the body is not JSON. */
+int tb_digest_stream_get(struct tb_digest_stream *stream, const char *path,
+                         struct tb_http_response *ret_response, cJSON **ret_root);

@@ -1,11 +1,10 @@
 #include "cli/engine/import.h"
 #include "base/values/sha256.h"
-#include "cli/http/ask.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
 #include <stdarg.h>
 
-/* A Retry-After beyond that is a mistake; asking once a minute harms nobody. */
+/* A longer Retry-After is a mistake; asking once a minute does no harm. */
 #define RETRY_AFTER_MAX_MS 60000
 #define IDLE_WAIT_MS 1000
 #define DRAW_WAIT_MS 100
@@ -35,7 +34,7 @@ static void fail(struct tb_import *import, int exit_status, const char *format, 
     va_list args;
 
     if (import->failure != TB_EXIT_DONE)
-        return; /* the first reason is the one that matters */
+        return; /* the first failure is the cause of the others */
     import->failure = exit_status;
     import->stopping = true;
     va_start(args, format);
@@ -48,21 +47,21 @@ static void finish(struct tb_import *import, struct tb_import_slot *slot)
     slot->state = TB_SLOT_DONE;
     tb_buf_release(&slot->body);
     import->unfinished--;
-    import->progress_ms = now_ms(import);
+    import->last_done_ms = now_ms(import);
 }
 
 static void refuse(struct tb_import *import, struct tb_import_slot *slot,
-                   struct tb_http_response *reply)
+                   struct tb_http_response *response)
 {
     slot->refused = true;
-    slot->refusal = *reply;
-    *reply = (struct tb_http_response){0};
+    slot->refusal = *response;
+    *response = (struct tb_http_response){0}; /* the slot owns it now */
     import->refused++;
     finish(import, slot);
 }
 
-/* Takes one line into a slot; false when there is none for now. */
-static bool take_line(struct tb_import *import)
+/* Reads one line into a slot. False: there is none for now. */
+static bool read_line(struct tb_import *import)
 {
     struct tb_import_slot *slot = slot_at(import, import->tail);
     struct tb_http_response too_long = {.status = 413};
@@ -73,7 +72,7 @@ static bool take_line(struct tb_import *import)
     if (result == TB_LINE_NOT_YET)
         return false;
     if (result == TB_LINE_END || result == TB_LINE_FAILED) {
-        import->input_over = true;
+        import->input_ended = true;
         if (result == TB_LINE_FAILED)
             fail(import, TB_EXIT_FAILED, "%s", err.text);
         return false;
@@ -93,13 +92,11 @@ static bool take_line(struct tb_import *import)
     return true;
 }
 
-static void take_lines(struct tb_import *import)
+static bool may_read(const struct tb_import *import)
 {
-    while (!import->stopping && !import->input_over &&
+    return !import->stopping && !import->input_ended &&
            import->tail - import->head < TB_IMPORT_WINDOW &&
-           import->unfinished < TB_IMPORT_IN_FLIGHT)
-        if (!take_line(import))
-            return;
+           import->unfinished < TB_IMPORT_IN_FLIGHT;
 }
 
 static void start_ready(struct tb_import *import)
@@ -111,8 +108,7 @@ static void start_ready(struct tb_import *import)
         struct tb_http_request request = {.method = "POST",
                                           .path = "/orders",
                                           .body = tb_buf_str(&slot->body),
-                                          .key = slot->key,
-                                          .timeout_ms = TB_HTTP_TIMEOUT_MS};
+                                          .key = slot->key};
 
         if (slot->state != TB_SLOT_READY)
             continue;
@@ -122,8 +118,8 @@ static void start_ready(struct tb_import *import)
     }
 }
 
-/* All wait, with growing pauses, until the server answers again. Several answers of one bad
- * moment count once. */
+/* Makes all lines wait; pauses grow until the server answers well again. Several bad responses
+ * within one pause count once. */
 static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int64_t at_least_ms,
                       int exit_status, const char *why)
 {
@@ -133,7 +129,7 @@ static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int
     slot->state = TB_SLOT_READY;
     if (now < import->pause_until_ms)
         return;
-    if (now - import->progress_ms > import->give_up_ms) {
+    if (now - import->last_done_ms > import->give_up_ms) {
         fail(import, exit_status, "%s: nothing moved for %" PRId64 " s", why,
              import->give_up_ms / 1000);
         return;
@@ -145,73 +141,72 @@ static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int
     snprintf(import->pause_note, sizeof import->pause_note, "%s", why);
 }
 
-/* The same for every line: going on would only list them all. */
+/* Every line would get this status: going on would only list them all. */
 static bool is_wrong_place(int status)
 {
     return status < 200 || (status > 299 && status < 400) || status == 401 || status == 403 ||
            status == 404 || status == 405;
 }
 
-static bool is_for_later(int status)
+static bool is_temporary(int status)
 {
     return status == 408 || status == 429 || (status >= 502 && status <= 504) || status == 507;
 }
 
-static void on_answer(struct tb_import *import, struct tb_import_slot *slot,
-                      struct tb_http_response *reply)
+static void on_response(struct tb_import *import, struct tb_import_slot *slot,
+                        struct tb_http_response *response)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf why = {0};
 
-    import->answered = true;
-    if (reply->status == 200 || reply->status == 201) {
+    import->server_answered = true;
+    if (response->status == 200 || response->status == 201) {
         import->imported++;
-        import->already_there += reply->replayed;
+        import->already_there += response->replayed;
         tb_backoff_reset(&import->backoff);
         finish(import, slot);
         return;
     }
-    if (!is_for_later(reply->status) && !is_wrong_place(reply->status)) {
+    if (!is_temporary(response->status) && !is_wrong_place(response->status)) {
         tb_backoff_reset(&import->backoff);
-        refuse(import, slot, reply);
+        refuse(import, slot, response);
         return;
     }
-    tb_problem_text(&why, reply);
-    if (is_for_later(reply->status)) {
-        pause_all(import, slot, reply->retry_after_ms, TB_EXIT_FAILED,
-                  tb_buf_ok(&why) ? why.data : "busy");
+    tb_problem_text(&why, response);
+    if (is_temporary(response->status)) {
+        pause_all(import, slot, response->retry_after_ms, TB_EXIT_FAILED, tb_cli_text(&why));
         return;
     }
     slot->state = TB_SLOT_READY;
     fail(import, TB_EXIT_FAILED, "%s does not take orders: %s", import->cli->url,
-         tb_buf_ok(&why) ? why.data : "");
+         tb_cli_text(&why));
 }
 
-static void collect(struct tb_import *import)
+static void handle_responses(struct tb_import *import)
 {
     struct tb_error err = {0};
-    struct tb_http_response reply = {0};
+    struct tb_http_response response = {0};
     enum tb_code code;
     size_t tag;
 
-    while (tb_http_client_next_done(import->client, &tag, &code, &reply, &err)) {
+    while (tb_http_client_next_done(import->client, &tag, &code, &response, &err)) {
         struct tb_import_slot *slot = &import->slots[tag];
 
         TB_ASSERT(slot->state == TB_SLOT_SENT);
         if (code == TB_OK) {
-            on_answer(import, slot, &reply);
-        } else if (!import->answered && code == TB_UNAVAILABLE) {
+            on_response(import, slot, &response);
+        } else if (!import->server_answered && code == TB_UNAVAILABLE) {
             slot->state = TB_SLOT_READY;
             fail(import, TB_EXIT_UNREACHABLE, "%s", err.text);
         } else {
             pause_all(import, slot, 0, TB_EXIT_UNREACHABLE, err.text);
         }
-        tb_http_response_release(&reply);
-        reply = (struct tb_http_response){0};
+        tb_http_response_release(&response);
     }
 }
 
-/* Tells of what is done, in the order of lines; at the end of what lies behind a gap, too. */
-static void tell(struct tb_import *import, bool all)
+/* Prints the refusals of DONE lines up to the first that is not DONE; all: those behind it, too.
+ */
+static void print_refusals(struct tb_import *import, bool all)
 {
     bool in_order = true;
 
@@ -232,18 +227,15 @@ static void tell(struct tb_import *import, bool all)
     }
 }
 
-static void wait_and_draw(struct tb_import *import)
+static void wait_for_events(struct tb_import *import)
 {
-    bool may_read = !import->stopping && !import->input_over &&
-                    import->unfinished < TB_IMPORT_IN_FLIGHT &&
-                    import->tail - import->head < TB_IMPORT_WINDOW;
     int64_t wait_ms = import->progress.on ? DRAW_WAIT_MS : IDLE_WAIT_MS;
     int64_t pause_ms = import->pause_until_ms - now_ms(import);
     char note[sizeof import->pause_note + 40];
 
     if (pause_ms > 0 && pause_ms < wait_ms)
         wait_ms = pause_ms;
-    tb_http_client_wait(import->client, may_read ? import->lines.fd : -1, wait_ms);
+    tb_http_client_wait(import->client, may_read(import) ? import->lines.fd : -1, wait_ms);
     pause_ms = import->pause_until_ms - now_ms(import);
     snprintf(note, sizeof note, "waiting %" PRId64 " s: %s", (pause_ms + 999) / 1000,
              import->pause_note);
@@ -253,19 +245,20 @@ static void wait_and_draw(struct tb_import *import)
 
 void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested)
 {
-    import->progress_ms = now_ms(import);
+    import->last_done_ms = now_ms(import);
     for (;;) {
         import->stopping |= *stop_requested != 0;
-        take_lines(import);
+        while (may_read(import) && read_line(import))
+            continue;
         start_ready(import);
         if (tb_http_client_in_flight(import->client) == 0 &&
-            (import->stopping || (import->input_over && import->unfinished == 0)))
+            (import->stopping || (import->input_ended && import->unfinished == 0)))
             break;
-        wait_and_draw(import);
-        collect(import);
-        tell(import, false);
+        wait_for_events(import);
+        handle_responses(import);
+        print_refusals(import, false);
     }
-    tell(import, true);
+    print_refusals(import, true);
     tb_progress_clear(&import->progress);
 }
 

@@ -3,67 +3,68 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* A pipe's capacity on Linux: more is seldom there at once. */
+/* The capacity of a pipe on Linux: one read rarely finds more. */
 #define READ_SIZE ((size_t)65536)
 
-void tb_line_reader_init(struct tb_line_reader *lines, int fd, size_t line_max)
+void tb_line_reader_init(struct tb_line_reader *reader, int fd, size_t line_max)
 {
-    *lines = (struct tb_line_reader){.fd = fd, .line_max = line_max};
+    *reader = (struct tb_line_reader){.fd = fd, .line_max = line_max};
 }
 
-void tb_line_reader_release(struct tb_line_reader *lines)
+void tb_line_reader_release(struct tb_line_reader *reader)
 {
-    tb_buf_release(&lines->pending);
+    tb_buf_release(&reader->pending);
 }
 
-/* Moves what is left to the front, so that the buffer never grows beyond a line and a read. */
-static void compact(struct tb_line_reader *lines)
+/* Moves the rest to the front, so that the buffer never grows beyond one line and one read. */
+static void compact(struct tb_line_reader *reader)
 {
-    size_t left = lines->pending.len - lines->start;
+    size_t left = reader->pending.len - reader->start;
 
-    if (lines->start == 0)
+    if (reader->start == 0)
         return;
-    memmove(lines->pending.data, lines->pending.data + lines->start, left);
-    lines->pending.len = left;
-    lines->scanned -= lines->start;
-    lines->start = 0;
+    memmove(reader->pending.data, reader->pending.data + reader->start, left);
+    reader->pending.len = left;
+    reader->scanned -= reader->start;
+    reader->start = 0;
 }
 
-/* TB_LINE_READ: something came, or the end. */
-static enum tb_line_result read_more(struct tb_line_reader *lines, struct tb_error *err)
+/* TB_LINE_READ: bytes were read, or the end was reached. */
+static enum tb_line_result read_more(struct tb_line_reader *reader, struct tb_error *err)
 {
-    struct pollfd poll_fd = {.fd = lines->fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = reader->fd, .events = POLLIN};
     ssize_t got;
 
     if (poll(&poll_fd, 1, 0) == 0)
         return TB_LINE_NOT_YET;
-    compact(lines);
-    if (!tb_buf_reserve(&lines->pending, READ_SIZE)) {
+    compact(reader);
+    if (!tb_buf_reserve(&reader->pending, READ_SIZE)) {
         tb_error_set(err, TB_INTERNAL, "out of memory");
         return TB_LINE_FAILED;
     }
-    got = read(lines->fd, lines->pending.data + lines->pending.len, READ_SIZE);
+    got = read(reader->fd, reader->pending.data + reader->pending.len, READ_SIZE);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return TB_LINE_NOT_YET;
     if (got < 0) {
         tb_error_errno(err, TB_UNAVAILABLE, errno, "cannot read on");
         return TB_LINE_FAILED;
     }
-    lines->pending.len += (size_t)got;
-    lines->ended = got == 0;
+    reader->pending.len += (size_t)got;
+    reader->ended = got == 0;
     return TB_LINE_READ;
 }
 
-/* What stands from start to end is a line, but for marks and blanks around it. */
-static struct tb_str cut_line(struct tb_line_reader *lines, size_t end, bool with_newline)
+/* Returns the bytes from start to end as the next line, without byte order mark and carriage
+ * return. */
+static struct tb_str cut_line(struct tb_line_reader *reader, size_t end, bool with_newline)
 {
-    struct tb_str line = {lines->pending.data + lines->start, end - lines->start};
+    struct tb_str line = {reader->pending.data + reader->start, end - reader->start};
 
-    lines->number++;
-    lines->consumed_bytes += (int64_t)(line.len + with_newline);
-    lines->start = end + with_newline;
-    lines->scanned = lines->start;
-    if (lines->number == 1 && line.len >= 3 && memcmp(line.ptr, "\xef\xbb\xbf", 3) == 0) {
+    reader->number++;
+    reader->consumed_bytes += (int64_t)(line.len + with_newline);
+    reader->start = end + with_newline;
+    reader->scanned = reader->start;
+    if (reader->number == 1 && line.len >= 3 && memcmp(line.ptr, "\xef\xbb\xbf", 3) == 0) {
         line.ptr += 3;
         line.len -= 3;
     }
@@ -80,30 +81,31 @@ static bool is_blank(struct tb_str line)
     return true;
 }
 
-/* Throws away what is read of a line that is too long; its end finishes it. */
-static void skip_part(struct tb_line_reader *lines)
+/* Discards what was read of a line that is too long. */
+static void skip_part(struct tb_line_reader *reader)
 {
-    lines->consumed_bytes += (int64_t)(lines->pending.len - lines->start);
-    lines->start = lines->scanned = lines->pending.len;
-    lines->skipping = true;
+    reader->consumed_bytes += (int64_t)(reader->pending.len - reader->start);
+    reader->start = reader->scanned = reader->pending.len;
+    reader->skipping = true;
 }
 
-enum tb_line_result tb_line_reader_next(struct tb_line_reader *lines, struct tb_str *ret_line,
+enum tb_line_result tb_line_reader_next(struct tb_line_reader *reader, struct tb_str *ret_line,
                                         struct tb_error *err)
 {
     for (;;) {
-        size_t len = lines->pending.len;
-        const char *newline = lines->scanned < len ? memchr(lines->pending.data + lines->scanned,
-                                                            '\n', len - lines->scanned)
-                                                   : NULL;
-        bool last = !newline && lines->ended;
+        size_t len = reader->pending.len;
+        const char *newline =
+            reader->scanned < len
+                ? memchr(reader->pending.data + reader->scanned, '\n', len - reader->scanned)
+                : NULL;
+        bool last = !newline && reader->ended;
 
-        if (newline || (last && (lines->start < len || lines->skipping))) {
-            size_t end = newline ? (size_t)(newline - lines->pending.data) : len;
-            struct tb_str line = cut_line(lines, end, newline != NULL);
-            bool too_long = lines->skipping || line.len > lines->line_max;
+        if (newline || (last && (reader->start < len || reader->skipping))) {
+            size_t end = newline ? (size_t)(newline - reader->pending.data) : len;
+            struct tb_str line = cut_line(reader, end, newline != NULL);
+            bool too_long = reader->skipping || line.len > reader->line_max;
 
-            lines->skipping = false;
+            reader->skipping = false;
             if (too_long)
                 return TB_LINE_TOO_LONG;
             if (is_blank(line))
@@ -113,11 +115,11 @@ enum tb_line_result tb_line_reader_next(struct tb_line_reader *lines, struct tb_
         }
         if (last)
             return TB_LINE_END;
-        lines->scanned = len;
-        /* One more, for a carriage return that may turn out not to count. */
-        if (len - lines->start > lines->line_max + 1)
-            skip_part(lines);
-        enum tb_line_result result = read_more(lines, err);
+        reader->scanned = len;
+        /* One byte more than the limit may be the carriage return, which does not count. */
+        if (len - reader->start > reader->line_max + 1)
+            skip_part(reader);
+        enum tb_line_result result = read_more(reader, err);
         if (result != TB_LINE_READ)
             return result;
     }

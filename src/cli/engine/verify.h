@@ -1,61 +1,62 @@
-/* Verify: what the stores of some edges hold against what a central serves, order by order.
+/* Verify: compares the stores of some edges with the view of a central, order by order.
  *
- * All sides tell their orders by id, so that they are merged as they come, in bounded memory. A
- * pair that differs may only be on its way: it is looked at again, for some seconds in all, and
- * told when it still differs then.
+ * All streams are sorted by order id, so that they are merged as they come, in bounded memory. A
+ * pair that differs may only be on its way to the central: it is fetched again, for some seconds
+ * in all, and reported if it still differs then.
  *
- * Thread:  one.
- * Memory:  a page a side, and TB_VERIFY_RECHECK_MAX pairs to be looked at again.
- * Errors:  an exit status; what ended it has been explained on standard error.
+ * Thread:  main.
+ * Memory:  a page for each stream, and TB_VERIFY_RECHECK_MAX pairs that wait for a second look.
+ * Errors:  an exit status. What ended the run has been printed.
  * Units:   milliseconds. */
 #pragma once
 #include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"
 
-/* More edges are verified in several runs, each with --ignore-foreign. */
+/* More edges are verified in several runs. */
 #define TB_VERIFY_EDGES_MAX 64
 #define TB_VERIFY_RECHECK_MAX 1000
-/* What is under way arrives within this. */
+/* What is on its way arrives within this time. */
 #define TB_VERIFY_WAIT_MS 10000
 
 enum tb_verify_result {
     TB_VERIFY_SAME,
     TB_VERIFY_PENDING,   /* the edge has not delivered it yet */
-    TB_VERIFY_MISSING,   /* the central has it not, or only in an earlier version */
-    TB_VERIFY_DIFFERENT, /* the same version, another content; or a version that the edge has not
+    TB_VERIFY_MISSING,   /* the central does not have it, or only an earlier version */
+    TB_VERIFY_DIFFERENT, /* same version, other content; or a version that the edge does not have
                           */
     TB_VERIFY_EXTRA,     /* no edge has it, although its node was asked */
-    TB_VERIFY_FOREIGN,   /* of a node that was not asked */
+    TB_VERIFY_FOREIGN,   /* its node was not asked */
     TB_VERIFY_RESULT_COUNT
 };
-const char *tb_verify_result_name(enum tb_verify_result difference); /* "missing" */
+const char *tb_verify_result_name(enum tb_verify_result result); /* "missing" */
 
 struct tb_verify_pair {
     char order_id[TB_UUID_SIZE];
-    bool stored, viewed; /* is it there? */
-    bool twice;          /* two edges have it */
-    size_t edge;         /* whose store has it, or whose node it is; edge_count: nobody's */
-    struct tb_digest store, view;
-    char reason[TB_DIGEST_REASON_SIZE]; /* why it may be so; "" unknown */
+    bool at_edge, at_central;
+    bool at_two_edges;
+    size_t edge; /* the one that has it, or whose node it is of; edge_count: none */
+    struct tb_digest edge_digest, central_digest;
+    char reason[TB_DIGEST_REASON_SIZE]; /* why they may differ; "": unknown */
 };
 struct tb_verify {
     struct tb_digest_stream edges[TB_VERIFY_EDGES_MAX], central;
-    char nodes[TB_VERIFY_EDGES_MAX][TB_NODE_MAX + 1];
+    char nodes[TB_VERIFY_EDGES_MAX][TB_NODE_MAX + 1]; /* of the edges */
     size_t edge_count;
-    bool allow_pending, ignore_foreign;
-    int64_t wait_left_ms; /* for what is under way, in all; what is left of it */
-    /* A pair that is not the same in the end, as it is told. */
-    void (*tell)(void *ctx, enum tb_verify_result difference, const struct tb_verify_pair *pair);
+    bool allow_pending; /* pending orders are no differences */
+    bool all_nodes;     /* foreign orders are differences */
+    int64_t wait_left_ms;
+    /* Called for each pair that differs in the end. */
+    void (*report)(void *ctx, enum tb_verify_result result, const struct tb_verify_pair *pair);
     void *ctx;
     struct tb_progress progress;
 
     int64_t counts[TB_VERIFY_RESULT_COUNT];
-    int64_t orders;                  /* looked at */
+    int64_t orders;                  /* compared */
     struct tb_verify_pair *rechecks; /* TB_VERIFY_RECHECK_MAX of them */
     size_t recheck_count;
-    bool no_dead_letters; /* the central does not tell its dead letters */
+    bool no_dead_letters; /* the central does not list its dead letters */
 };
-/* The edges' and the central's streams are open. */
+/* The streams must be open. */
 int tb_verify_run(struct tb_verify *verify);
-/* Is there anything that should not be? */
+/* True if a pair differed in a way that counts. */
 bool tb_verify_differs(const struct tb_verify *verify);

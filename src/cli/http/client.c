@@ -1,5 +1,6 @@
 #include "cli/http/client.h"
 #include <curl/curl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -7,10 +8,10 @@ struct transfer {
     CURL *easy;                 /* owned */
     struct curl_slist *headers; /* owned */
     struct tb_buf url;
-    struct tb_http_response reply;
+    struct tb_http_response response;
     char why[CURL_ERROR_SIZE];
     size_t tag;
-    bool flying;
+    bool in_flight;
 };
 
 struct tb_http_client {
@@ -22,9 +23,10 @@ struct tb_http_client {
     struct transfer transfers[];
 };
 
-void tb_http_response_release(struct tb_http_response *reply)
+void tb_http_response_release(struct tb_http_response *response)
 {
-    tb_buf_release(&reply->body);
+    tb_buf_release(&response->body);
+    *response = (struct tb_http_response){0};
 }
 
 static bool is_loopback(const char *host)
@@ -77,7 +79,7 @@ enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
         tb_http_client_free(client);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
-    /* The library would keep four times as many as are under way: fewer when a server is fast. */
+    /* libcurl would keep four times as many connections as requests are in flight. */
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)in_flight_max);
     for (size_t len = strlen(client->base); len > 0 && client->base[len - 1] == '/'; len--)
         client->base[len - 1] = '\0';
@@ -92,12 +94,12 @@ void tb_http_client_free(struct tb_http_client *client)
     for (size_t i = 0; i < client->transfer_count; i++) {
         struct transfer *transfer = &client->transfers[i];
 
-        if (transfer->flying)
+        if (transfer->in_flight)
             curl_multi_remove_handle(client->multi, transfer->easy);
         curl_easy_cleanup(transfer->easy);
         curl_slist_free_all(transfer->headers);
         tb_buf_release(&transfer->url);
-        tb_http_response_release(&transfer->reply);
+        tb_http_response_release(&transfer->response);
     }
     curl_multi_cleanup(client->multi);
     free(client->base);
@@ -110,47 +112,40 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     struct transfer *transfer = ctx;
     size_t len = size * count;
 
-    if (transfer->reply.body.len + len > TB_RESPONSE_MAX)
-        return 0; /* libcurl ends the transfer as failed */
-    tb_buf_add(&transfer->reply.body, bytes, len);
-    return tb_buf_ok(&transfer->reply.body) ? len : 0;
+    if (transfer->response.body.len + len > TB_RESPONSE_MAX)
+        return 0; /* makes the transfer fail */
+    tb_buf_add(&transfer->response.body, bytes, len);
+    return tb_buf_ok(&transfer->response.body) ? len : 0;
 }
 
-static void add_header(struct transfer *transfer, const char *name, const char *value)
+static void add_header(struct transfer *transfer, const char *format, ...) TB_PRINTF(2, 3);
+static void add_header(struct transfer *transfer, const char *format, ...)
 {
-    struct tb_buf line = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf line = {0};
+    struct curl_slist *longer;
+    va_list args;
 
-    tb_buf_addf(&line, "%s: %s", name, value);
-    if (tb_buf_ok(&line)) {
-        struct curl_slist *longer = curl_slist_append(transfer->headers, line.data);
-
-        if (longer)
-            transfer->headers = longer;
-    }
-    tb_buf_release(&line);
+    va_start(args, format);
+    tb_buf_vaddf(&line, format, args);
+    va_end(args);
+    longer = tb_buf_ok(&line) ? curl_slist_append(transfer->headers, line.data) : NULL;
+    if (longer)
+        transfer->headers = longer;
 }
 
 static void set_headers(struct transfer *transfer, const struct tb_http_request *request)
 {
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
-    add_header(transfer, "Accept", "application/json, application/problem+json");
-    add_header(transfer, "User-Agent", "tillbox/" TB_VERSION);
-    if (request->body.ptr)
-        add_header(transfer, "Content-Type", "application/json");
+    add_header(transfer, "Accept: application/json, application/problem+json");
+    add_header(transfer, "User-Agent: tillbox/" TB_VERSION);
+    add_header(transfer, "Content-Type:%s", request->body.ptr ? " application/json" : "");
     if (request->key)
-        add_header(transfer, "Idempotency-Key", request->key);
-    if (request->if_match) {
-        struct tb_buf quoted = {0};
-
-        tb_buf_addf(&quoted, "\"%s\"", request->if_match);
-        add_header(transfer, "If-Match", tb_buf_ok(&quoted) ? quoted.data : "");
-        tb_buf_release(&quoted);
-    }
-    /* Asking first whether a body is welcome costs a second round trip; ours are small. */
-    transfer->headers = curl_slist_append(transfer->headers, "Expect:");
-    if (!request->body.ptr)
-        transfer->headers = curl_slist_append(transfer->headers, "Content-Type:");
+        add_header(transfer, "Idempotency-Key: %s", request->key);
+    if (request->if_match)
+        add_header(transfer, "If-Match: \"%s\"", request->if_match);
+    /* `Expect: 100-continue` would cost a second round trip; our bodies are small. */
+    add_header(transfer, "Expect:");
 }
 
 static void set_up(struct tb_http_client *client, struct transfer *transfer,
@@ -158,7 +153,7 @@ static void set_up(struct tb_http_client *client, struct transfer *transfer,
 {
     CURL *easy = transfer->easy;
 
-    curl_easy_reset(easy); /* keeps the connections, which are the multi handle's */
+    curl_easy_reset(easy); /* keeps the connections: they belong to the multi handle */
     tb_buf_clear(&transfer->url);
     tb_buf_addf(&transfer->url, "%s%s", client->base, request->path);
     transfer->why[0] = '\0';
@@ -170,10 +165,10 @@ static void set_up(struct tb_http_client *client, struct transfer *transfer,
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* an id of ".." is an id */
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* an id may be ".." */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)TB_CONNECT_MAX_MS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    if (client->loopback) /* a proxy would look for the till on its own machine */
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(TB_HTTP_TIMEOUT_MS + request->wait_ms));
+    if (client->loopback) /* a proxy would connect to its own machine */
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (strcmp(request->method, "GET") != 0) {
         const char *body = request->body.ptr ? request->body.ptr : "";
@@ -190,16 +185,15 @@ bool tb_http_client_start(struct tb_http_client *client, const struct tb_http_re
     struct transfer *transfer = NULL;
 
     for (size_t i = 0; i < client->transfer_count && !transfer; i++)
-        if (!client->transfers[i].flying)
+        if (!client->transfers[i].in_flight)
             transfer = &client->transfers[i];
     if (!transfer)
         return false;
     transfer->tag = tag;
-    transfer->reply = (struct tb_http_response){0};
     set_up(client, transfer, request);
     if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
         return false;
-    transfer->flying = true;
+    transfer->in_flight = true;
     client->in_flight++;
     return true;
 }
@@ -210,13 +204,13 @@ void tb_http_client_wait(struct tb_http_client *client, int readable_fd, int64_t
     unsigned extra_count = readable_fd >= 0;
     int running = 0;
 
-    (void)curl_multi_perform(client->multi, &running);
-    /* One that has just ended is picked up at once. */
+    curl_multi_perform(client->multi, &running);
+    /* A request that is done must be collected at once. */
     if ((size_t)running < client->in_flight)
         timeout_ms = 0;
-    (void)curl_multi_poll(client->multi, extra_count ? &extra : NULL, extra_count, (int)timeout_ms,
-                          NULL);
-    (void)curl_multi_perform(client->multi, &running);
+    curl_multi_poll(client->multi, extra_count ? &extra : NULL, extra_count, (int)timeout_ms,
+                    NULL);
+    curl_multi_perform(client->multi, &running);
 }
 
 static void read_headers(struct transfer *transfer)
@@ -226,16 +220,16 @@ static void read_headers(struct transfer *transfer)
     long status = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    transfer->reply.status = (int)status;
+    transfer->response.status = (int)status;
     if (curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK &&
         seconds > 0 && seconds < INT64_MAX / 1000)
-        transfer->reply.retry_after_ms = seconds * 1000;
+        transfer->response.retry_after_ms = seconds * 1000;
     if (curl_easy_header(transfer->easy, "Idempotency-Replayed", 0, CURLH_HEADER, -1, &header) ==
         CURLHE_OK)
-        transfer->reply.replayed = strcasecmp(header->value, "true") == 0;
+        transfer->response.replayed = strcasecmp(header->value, "true") == 0;
 }
 
-static enum tb_code judge(struct transfer *transfer, CURLcode result, struct tb_error *err)
+static enum tb_code result_code(struct transfer *transfer, CURLcode result, struct tb_error *err)
 {
     const char *why = transfer->why[0] ? transfer->why : curl_easy_strerror(result);
     long sent = 0;
@@ -247,7 +241,7 @@ static enum tb_code judge(struct transfer *transfer, CURLcode result, struct tb_
 }
 
 bool tb_http_client_next_done(struct tb_http_client *client, size_t *ret_tag,
-                              enum tb_code *ret_code, struct tb_http_response *ret_reply,
+                              enum tb_code *ret_code, struct tb_http_response *ret_response,
                               struct tb_error *err)
 {
     struct transfer *transfer = NULL;
@@ -260,15 +254,15 @@ bool tb_http_client_next_done(struct tb_http_client *client, size_t *ret_tag,
     while (message && message->msg != CURLMSG_DONE);
     if (!message)
         return false;
-    result = message->data.result; /* the message dies with the handle's removal */
+    result = message->data.result; /* removing the handle invalidates message */
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     read_headers(transfer);
-    *ret_code = judge(transfer, result, err);
+    *ret_code = result_code(transfer, result, err);
     *ret_tag = transfer->tag;
-    *ret_reply = transfer->reply;
-    transfer->reply = (struct tb_http_response){0};
+    *ret_response = transfer->response;
+    transfer->response = (struct tb_http_response){0};
     curl_multi_remove_handle(client->multi, transfer->easy);
-    transfer->flying = false;
+    transfer->in_flight = false;
     client->in_flight--;
     return true;
 }
@@ -280,20 +274,20 @@ size_t tb_http_client_in_flight(const struct tb_http_client *client)
 
 enum tb_code tb_http_client_perform(struct tb_http_client *client,
                                     const struct tb_http_request *request,
-                                    struct tb_http_response *ret_reply, struct tb_error *err)
+                                    struct tb_http_response *ret_response, struct tb_error *err)
 {
-    struct tb_http_response reply = {0};
+    struct tb_http_response response = {0};
     enum tb_code code = TB_OK;
     size_t tag = 0;
 
     if (!tb_http_client_start(client, request, 0))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    while (!tb_http_client_next_done(client, &tag, &code, &reply, err))
+    while (!tb_http_client_next_done(client, &tag, &code, &response, err))
         tb_http_client_wait(client, -1, 1000);
     if (code != TB_OK)
-        tb_http_response_release(&reply);
+        tb_http_response_release(&response);
     else
-        *ret_reply = reply;
+        *ret_response = response;
     return code;
 }
 

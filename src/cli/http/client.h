@@ -1,60 +1,62 @@
-/* The other side of the API: requests over keep-alive HTTP connections, several side by side.
+/* HTTP client: requests over keep-alive connections, several at the same time.
  *
  * Thread:  one owner.
- * Memory:  a request's texts are borrowed until it is finished; a reply is the caller's.
- * Errors:  TB_UNAVAILABLE: nobody there, nothing was sent; TB_UNKNOWN: sent, but no whole answer
- *          came. Any HTTP status is TB_OK.
+ * Memory:  a request's texts are borrowed until it is done; a response belongs to the caller.
+ * Errors:  TB_UNAVAILABLE: no connection, nothing was sent; TB_UNKNOWN: sent, but no complete
+ *          response came. Any HTTP status is TB_OK.
  * Units:   milliseconds. */
 #pragma once
 #include "base/mem/buf.h"
 
-/* 500 whole orders of 1,000 long lines; beyond that it is not our server. */
+/* 500 whole orders of 1,000 long lines; a larger response is not from our server. */
 #define TB_RESPONSE_MAX ((size_t)256 << 20)
-/* Connecting to a till is a matter of milliseconds; a longer wait only hides a wrong address. */
+/* Connecting takes milliseconds; a longer wait only hides a wrong address. */
 #define TB_CONNECT_MAX_MS 5000
+/* Responses come within milliseconds; a server that takes longer hangs. */
+#define TB_HTTP_TIMEOUT_MS 30000
 
 struct tb_http_request {
     const char *method;
-    const char *path;     /* with its query, already escaped */
+    const char *path;     /* with its query, escaped */
     struct tb_str body;   /* absent: none */
     const char *key;      /* Idempotency-Key; NULL: none */
     const char *if_match; /* a version; NULL: none */
-    int64_t timeout_ms;
+    int64_t wait_ms;      /* the server may wait so long before it answers */
 };
 
 struct tb_http_response {
     int status;
     bool replayed;          /* Idempotency-Replayed: true */
-    int64_t retry_after_ms; /* 0: none was given */
+    int64_t retry_after_ms; /* 0: no Retry-After */
     struct tb_buf body;
 };
-void tb_http_response_release(struct tb_http_response *reply);
+void tb_http_response_release(struct tb_http_response *response); /* and zeroes it */
 
 struct tb_http_client;
-/* TB_INVALID: not a URL of http or https. */
+/* TB_INVALID: the URL is not one of http or https. */
 TB_CHECKED enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
                                             struct tb_http_client **ret_client,
                                             struct tb_error *err);
 void tb_http_client_free(struct tb_http_client *client); /* NULL is fine */
 
-/* One request, and waiting for its answer; nothing else may be in flight. */
+/* Sends one request and waits for its response. No other request may be in flight. */
 TB_CHECKED enum tb_code tb_http_client_perform(struct tb_http_client *client,
                                                const struct tb_http_request *request,
-                                               struct tb_http_response *ret_reply,
+                                               struct tb_http_response *ret_response,
                                                struct tb_error *err);
 
-/* Side by side: false when in_flight_max are under way already. tag comes back with the answer. */
+/* Starts a request. False: in_flight_max requests are in flight. */
 bool tb_http_client_start(struct tb_http_client *client, const struct tb_http_request *request,
                           size_t tag);
-/* Until something happens, readable_fd (-1: none) can be read, or the time is over. */
+/* Returns when a request may be done, readable_fd (-1: none) is readable, or time is up. */
 void tb_http_client_wait(struct tb_http_client *client, int readable_fd, int64_t timeout_ms);
-/* The next finished one, if any: *ret_code is as of tb_http_client_perform. */
+/* False: none is done. *ret_tag says which one it is; *ret_code as from tb_http_client_perform. */
 bool tb_http_client_next_done(struct tb_http_client *client, size_t *ret_tag,
-                              enum tb_code *ret_code, struct tb_http_response *ret_reply,
+                              enum tb_code *ret_code, struct tb_http_response *ret_response,
                               struct tb_error *err);
 size_t tb_http_client_in_flight(const struct tb_http_client *client);
 
-/* ?name=value or &name=value, escaped; nothing when value is NULL. */
+/* Appends ?name=value or &name=value, escaped; nothing if value is NULL. */
 void tb_url_add_query(struct tb_buf *path, const char *name, const char *value);
-/* One segment of a path, escaped. */
+/* Appends one segment of a path, escaped. */
 void tb_url_add_segment(struct tb_buf *path, const char *segment);

@@ -1,8 +1,6 @@
-/* Amounts as people read them: minor units with the currency's digits, never by floats.
+/* Amounts for people: minor units with the currency's digits, computed without floating point.
  *
  * Thread:  pure.
- * Memory:  results go into the caller's array.
- * Errors:  none.
  * Units:   money in minor units (_minor). */
 #pragma once
 #include <stdint.h>

@@ -1,23 +1,37 @@
 #include "cli/output/progress.h"
+#include "cli/output/table.h"
 #include <inttypes.h>
-#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#define DRAW_EVERY_MS 100  /* faster than that nobody reads */
+#define DRAW_EVERY_MS 100  /* nobody reads faster */
 #define RATE_EVERY_MS 1000 /* one sample of the rate */
-#define RATE_KEEP 0.7      /* how much of the old rate a sample leaves */
+#define RATE_KEEP 0.7      /* the weight of the old rate when a sample comes in */
 #define BAR_MAX 40
 #define TEXT_WIDTH 48 /* percent, count, rate and time left beside the bar */
+#define COLUMNS_DEFAULT 80
 
-void tb_progress_init(struct tb_progress *progress, bool on, int columns, const char *noun,
-                      int64_t total, int64_t now_ms)
+void tb_progress_init(struct tb_progress *progress, const struct tb_cli *cli, const char *noun,
+                      int64_t total)
 {
-    *progress = (struct tb_progress){.on = on,
-                                     .columns = columns,
+    int64_t now_ms = tb_clock_mono_ms(cli->clock);
+
+    *progress = (struct tb_progress){.on = cli->err_terminal,
                                      .noun = noun,
                                      .total = total,
                                      .start_ms = now_ms,
                                      .drawn_ms = now_ms - DRAW_EVERY_MS,
                                      .rate_ms = now_ms};
+}
+
+/* Asked at each draw: a person may make the window narrower meanwhile. */
+static int terminal_columns(void)
+{
+    struct winsize size = {0};
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return COLUMNS_DEFAULT;
 }
 
 static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done)
@@ -39,58 +53,61 @@ static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, 
     progress->rate_done = done;
 }
 
-static void print_bar(const struct tb_progress *progress, int64_t done)
+static void add_bar(struct tb_buf *line, int columns, int64_t total, int64_t done)
 {
-    int width = progress->columns - TEXT_WIDTH;
-    int64_t total = progress->total;
-    int filled;
+    int width = columns - TEXT_WIDTH;
+    int64_t filled;
 
     if (done > total)
         done = total;
     width = width > BAR_MAX ? BAR_MAX : width;
-    filled = width > 0 ? (int)(done * width / total) : 0;
     if (width > 4) {
-        fputc('[', stderr);
+        filled = done * width / total;
+        tb_buf_addc(line, '[');
         for (int i = 0; i < width; i++)
-            fputc(i < filled ? '#' : '-', stderr);
-        fputs("] ", stderr);
+            tb_buf_addc(line, i < filled ? '#' : '-');
+        tb_buf_adds(line, "] ");
     }
-    fprintf(stderr, "%3d%%  ", (int)(done * 100 / total));
+    tb_buf_addf(line, "%3d%%  ", (int)(done * 100 / total));
 }
 
-static void print_time_left(const struct tb_progress *progress, int64_t done)
+static void add_time_left(struct tb_buf *line, const struct tb_progress *progress, int64_t done)
 {
     double left;
 
     if (progress->done_rate <= 0 || progress->total <= done)
         return;
     left = (double)(progress->total - done) / progress->done_rate;
-    if (left < 360000) /* 100 hours: beyond that it stands still rather than moves */
-        fprintf(stderr, "  %d:%02d left", (int)left / 60, (int)left % 60);
+    if (left < 360000) /* 100 hours: nobody waits for more */
+        tb_buf_addf(line, "  %d:%02d left", (int)left / 60, (int)left % 60);
 }
 
 void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done,
                       const char *note)
 {
+    TB_CLEANUP(tb_buf_release) struct tb_buf line = {0};
+    const char *text;
+    int columns;
+
     sample(progress, now_ms, count, done);
     if (!progress->on || now_ms - progress->drawn_ms < DRAW_EVERY_MS)
         return;
     progress->drawn_ms = now_ms;
     progress->drawn = true;
-    fputs("\r\033[K", stderr);
+    columns = terminal_columns();
     if (progress->total > 0)
-        print_bar(progress, done);
-    fprintf(stderr, "%" PRId64 " %s", count, progress->noun);
+        add_bar(&line, columns, progress->total, done);
+    tb_buf_addf(&line, "%" PRId64 " %s", count, progress->noun);
     if (note) {
-        /* Cut to what is left of the line, or it would wrap and stay behind. */
-        int room = progress->columns - TEXT_WIDTH;
-
-        fprintf(stderr, "  %.*s", room > 10 ? room : 10, note);
+        tb_buf_addf(&line, "  %s", note);
     } else {
-        fprintf(stderr, "  %.0f/s", progress->rate);
+        tb_buf_addf(&line, "  %.0f/s", progress->rate);
         if (progress->total > 0)
-            print_time_left(progress, done);
+            add_time_left(&line, progress, done);
     }
+    text = tb_cli_text(&line);
+    /* A line that fills the last column would wrap, and clearing it would leave its first row. */
+    fprintf(stderr, "\r\033[K%.*s", (int)tb_text_fit(text, (size_t)columns - 1), text);
     fflush(stderr);
 }
 
@@ -99,6 +116,6 @@ void tb_progress_clear(struct tb_progress *progress)
     if (progress->drawn)
         fputs("\r\033[K", stderr);
     progress->drawn = false;
-    /* Whatever is printed now ends with a newline; the line comes back at the next draw. */
+    /* The next draw is due at once: what is printed now ends with a newline. */
     progress->drawn_ms = 0;
 }

@@ -1,39 +1,39 @@
-/* Showing: what the server answered, for a person on a terminal or a program in a pipe.
+/* Prints a server's answers: for a person on a terminal, or for a program in a pipe.
  *
- * One object is a line per field (name, tab, value in a pipe), its order lines a table below it
- * (in a pipe: `line`, sku, name, quantity, unitPrice, amount).
- * `...Minor` fields of an object with a currency are shown with the currency's digits, and
- * without the suffix.
+ * An object is printed as one line for each field (in a pipe: name, tab, value), then its order
+ * lines as a table (in a pipe: `line`, sku, name, quantity, unitPrice, amount). A `...Minor` field
+ * of an object with a currency is printed with the currency's digits and without the suffix.
  *
- * Thread:  one.
- * Memory:  borrows from the reply.
- * Errors:  an exit status; the complaint is printed.
+ * Thread:  main.
+ * Memory:  borrows from the response.
+ * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed.
  * Units:   money in minor units (_minor). */
 #pragma once
-#include "base/json/json.h"
-#include "cli/cli.h"
-#include "cli/http/client.h"
+#include "cli/http/send.h"
 #include "cli/output/table.h"
 
-/* The reply of a question about one object: shown, or the problem told. */
-int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *reply);
-/* The body as it came, ended by a newline. */
-void tb_show_raw(const struct tb_http_response *reply);
-/* A refusal: detail and each fault on standard error (with --json the body on standard output);
- * returns TB_EXIT_FAILED. */
-int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *reply);
-/* The same in one line: "422 Unprocessable Content: detail; /lines/0/quantity: detail". */
-void tb_problem_text(struct tb_buf *out, const struct tb_http_response *reply);
+/* Prints the response to a request about one object, or the problem that it holds. */
+int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *response);
+/* The same once the request was sent; exit_status is what sending it returned. */
+int tb_show_result(const struct tb_cli *cli, int exit_status,
+                   const struct tb_http_response *response);
+/* GETs the object at path and prints it. */
+int tb_show_get(const struct tb_cli *cli, const char *path);
+/* GETs and parses the object at path. A refusal is printed. */
+int tb_show_fetch(const struct tb_cli *cli, const char *path, cJSON **ret_root);
+/* Prints the body as it came; adds a newline if there is none at its end. */
+void tb_show_raw(const struct tb_http_response *response);
+/* Prints a refusal on standard error: the detail and each error (with --json the body on standard
+ * output, too). Returns TB_EXIT_FAILED. */
+int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *response);
 
-/* The problem as JSON: the body if it is that, else an object with its text as detail. */
-void tb_problem_json(struct tb_buf *out, const struct tb_http_response *reply);
+/* Appends a refusal as one line: "422 Unprocessable Content: detail; /lines/0/quantity: detail".
+ */
+void tb_problem_text(struct tb_buf *out, const struct tb_http_response *response);
+/* Appends a refusal as JSON: the body if it is JSON, else {"detail": the status's name}. */
+void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response);
 
-/* An amount with the currency's digits; the bare number when the currency is not known. */
+/* Appends an amount with the currency's digits; with none if the currency is not known. */
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
-/* A scalar as text: strings bare, null empty. */
-void tb_show_scalar(struct tb_buf *out, const struct tb_json *value);
-/* The object's member as the table's next cell; empty where it has none. */
-void tb_show_cell(struct tb_table *table, const struct tb_json *object, const char *name);
-/* What a reply with a body of ours holds, or that it is none is told. */
-int tb_show_parse(const struct tb_cli *cli, const struct tb_http_response *reply,
-                  struct tb_json **ret_json);
+/* Fills the table's row from the object's members, up to its end or a column without a member. */
+void tb_show_cells(struct tb_table *table, const cJSON *object);

@@ -6,7 +6,7 @@ void tb_text_sanitize(struct tb_buf *out, struct tb_str text)
         unsigned char byte = (unsigned char)text.ptr[i];
         bool c1 = byte == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
 
-        if (c1) /* U+0080 to U+009F: terminals act on these too */
+        if (c1) /* U+0080 to U+009F are control characters, too */
             i++;
         if (byte < 0x20 || byte == 0x7f || c1)
             tb_buf_addc(out, ' ');
@@ -15,8 +15,8 @@ void tb_text_sanitize(struct tb_buf *out, struct tb_str text)
     }
 }
 
-/* Columns that a terminal gives a character: East Asian wide ones take two, marks that sit on the
- * one before take none. Coarse, but it needs no locale. */
+/* Columns of a character on a terminal: East Asian wide characters take two, combining marks take
+ * none. Coarse, but it needs no locale. */
 static size_t columns_of(uint32_t c)
 {
     static const struct {
@@ -34,31 +34,51 @@ static size_t columns_of(uint32_t c)
     return 1;
 }
 
-/* text is UTF-8, as the JSON it came from. */
+/* Moves *text, which is UTF-8, behind its first character; returns that character's columns. */
+static size_t skip_character(const char **text)
+{
+    unsigned char lead = (unsigned char)*(*text)++;
+    uint32_t c = lead < 0x80   ? lead
+                 : lead < 0xe0 ? lead & 0x1f
+                 : lead < 0xf0 ? lead & 0xf
+                               : lead & 7;
+
+    for (; ((unsigned char)**text & 0xc0) == 0x80; ++*text)
+        c = (c << 6) | ((unsigned char)**text & 0x3f);
+    return columns_of(c);
+}
+
 static size_t width_of(const char *text)
 {
     size_t width = 0;
 
-    while (*text) {
-        unsigned char lead = (unsigned char)*text++;
-        uint32_t c = lead < 0x80   ? lead
-                     : lead < 0xe0 ? lead & 0x1f
-                     : lead < 0xf0 ? lead & 0xf
-                                   : lead & 7;
-
-        for (; ((unsigned char)*text & 0xc0) == 0x80; text++)
-            c = (c << 6) | ((unsigned char)*text & 0x3f);
-        width += columns_of(c);
-    }
+    while (*text)
+        width += skip_character(&text);
     return width;
 }
 
-void tb_table_init(struct tb_table *table, const struct tb_column *columns, size_t column_count,
-                   bool terminal, bool color)
+size_t tb_text_fit(const char *text, size_t columns)
+{
+    const char *end = text;
+
+    for (const char *next = text; *next; end = next) {
+        size_t width = skip_character(&next);
+
+        if (width > columns)
+            break;
+        columns -= width;
+    }
+    return (size_t)(end - text);
+}
+
+void tb_table_init(struct tb_table *table, const struct tb_cli *cli,
+                   const struct tb_column *columns, size_t column_count)
 {
     TB_ASSERT(column_count <= TB_COLUMNS_MAX);
-    *table = (struct tb_table){
-        .columns = columns, .column_count = column_count, .terminal = terminal, .color = color};
+    *table = (struct tb_table){.columns = columns,
+                               .column_count = column_count,
+                               .terminal = cli->out_terminal,
+                               .color = cli->color};
     for (size_t i = 0; i < column_count; i++)
         table->width[i] = strlen(columns[i].title);
 }
@@ -77,6 +97,14 @@ void tb_table_cell(struct tb_table *table, struct tb_str text)
     }
     tb_buf_addc(&table->cells, '\0');
     table->cell_count++;
+}
+
+void tb_table_cell_int(struct tb_table *table, int64_t value)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
+
+    tb_buf_add_int(&cell, value);
+    tb_table_cell(table, tb_buf_str(&cell));
 }
 
 static void print_cell(const struct tb_table *table, size_t column, const char *text, FILE *out)
@@ -108,12 +136,8 @@ static void print_header(struct tb_table *table, FILE *out)
 
 void tb_table_flush(struct tb_table *table, FILE *out)
 {
-    const char *cell = table->cells.data;
+    const char *cell = tb_cli_text(&table->cells);
 
-    if (!tb_buf_ok(&table->cells)) {
-        fputs("tillbox: out of memory, rows are missing\n", stderr);
-        table->cell_count = 0;
-    }
     if (table->terminal && !table->header_done)
         print_header(table, out);
     for (size_t i = 0; i < table->cell_count; i++) {

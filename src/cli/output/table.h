@@ -1,20 +1,19 @@
-/* Tables: aligned columns with a header on a terminal, tab-separated lines without one in a pipe.
+/* Tables: aligned columns with a header on a terminal, tab-separated lines without a header in a
+ * pipe. Cells come from other machines: control characters in them never reach the terminal.
  *
- * Texts come from strangers: control characters in them never reach the terminal.
- *
- * Thread:  one.
- * Memory:  cells are copied; tb_table_flush lets go of them, tb_table_release of the rest.
- * Errors:  out of memory prints what is there and says so.
+ * Thread:  main.
+ * Memory:  cells are copied; tb_table_flush frees them, tb_table_release everything.
+ * Errors:  out of memory ends the program.
  * Units:   columns of a terminal. */
 #pragma once
-#include "base/mem/buf.h"
-#include <stdio.h>
+#include "cli/cli.h"
 
-#define TB_COLUMNS_MAX 16 /* the widest of our tables has 11 */
+#define TB_COLUMNS_MAX 16 /* our widest table has 11 */
 
 struct tb_column {
     const char *title;
-    bool right; /* numbers */
+    bool right;         /* aligned right: numbers */
+    const char *member; /* of the JSON object that a row shows; NULL: the caller adds the cell */
 };
 struct tb_table {
     const struct tb_column *columns;
@@ -26,11 +25,14 @@ struct tb_table {
     size_t cell_count;
 };
 
-void tb_table_init(struct tb_table *table, const struct tb_column *columns, size_t column_count,
-                   bool terminal, bool color);
-void tb_table_cell(struct tb_table *table, struct tb_str text); /* absent: empty */
-void tb_table_flush(struct tb_table *table, FILE *out);         /* whole rows only */
+void tb_table_init(struct tb_table *table, const struct tb_cli *cli,
+                   const struct tb_column *columns, size_t column_count);
+void tb_table_cell(struct tb_table *table, struct tb_str text); /* absent: an empty cell */
+void tb_table_cell_int(struct tb_table *table, int64_t value);
+void tb_table_flush(struct tb_table *table, FILE *out); /* prints the rows; all must be whole */
 void tb_table_release(struct tb_table *table);
 
-/* The text with every control character as a blank. */
+/* Appends the text with a blank for every control character. */
 void tb_text_sanitize(struct tb_buf *out, struct tb_str text);
+/* The first bytes of the text that fit into so many columns. */
+size_t tb_text_fit(const char *text, size_t columns);

@@ -4,7 +4,7 @@
 #include "support/support.h"
 #include <stdlib.h>
 
-static const struct tb_column columns[] = {{"name", false}, {"total", true}};
+static const struct tb_column columns[] = {{"name", false, NULL}, {"total", true, NULL}};
 
 static char *render(bool terminal, const char *const *cells, size_t count)
 {
@@ -13,7 +13,7 @@ static char *render(bool terminal, const char *const *cells, size_t count)
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
 
-    tb_table_init(&table, columns, 2, terminal, false);
+    tb_table_init(&table, &(struct tb_cli){.out_terminal = terminal}, columns, 2);
     for (size_t i = 0; i < count; i++)
         tb_table_cell(&table, tb_str_of(cells[i]));
     tb_table_flush(&table, out);
@@ -68,7 +68,7 @@ START_TEST(pages_line_up)
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
 
-    tb_table_init(&table, columns, 2, true, false);
+    tb_table_init(&table, &(struct tb_cli){.out_terminal = true}, columns, 2);
     tb_table_cell(&table, TB_STR("a long name"));
     tb_table_cell(&table, TB_STR("1"));
     tb_table_flush(&table, out);
@@ -84,6 +84,23 @@ START_TEST(pages_line_up)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    size_t columns, bytes;
+} fits[] = {
+    {"", 5, 0},           {"orders", 6, 6},     {"orders", 5, 5},
+    {"orders", 0, 0},     {"Grüner Tee", 3, 4}, /* the third character has two bytes */
+    {"茶茶", 3, 3},                             /* the second one needs two columns more */
+    {"e\xcc\x81x", 1, 3},                       /* the accent takes no column */
+    {"e\xcc\x81x", 2, 4}, {"\xe8\x8c", 9, 2},   /* a character that was cut */
+};
+
+START_TEST(a_text_is_cut_between_characters)
+{
+    ck_assert_uint_eq(tb_text_fit(fits[_i].text, fits[_i].columns), fits[_i].bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("table");
@@ -93,6 +110,7 @@ int main(void)
     tcase_add_test(tc, absent_texts_keep_their_place);
     tcase_add_test(tc, control_characters_become_blanks);
     tcase_add_test(tc, pages_line_up);
+    tcase_add_loop_test(tc, a_text_is_cut_between_characters, 0, sizeof fits / sizeof fits[0]);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
