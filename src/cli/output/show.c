@@ -234,11 +234,12 @@ void tb_problem_text(struct tb_buf *out, const struct tb_http_response *response
 
 void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response)
 {
+    TB_CLEANUP(tb_json_freep) struct tb_json *problem = NULL;
     struct tb_error err = {0};
 
-    /* The strict reader: cJSON accepts some texts that are not JSON. */
-    if (tb_json_check(tb_buf_str(&response->body), TB_JSON_DEPTH_MAX, &err) == TB_OK) {
-        tb_buf_add_str(out, tb_buf_str(&response->body));
+    /* The strict reader, because cJSON accepts some texts that are not JSON. */
+    if (tb_json_parse(tb_buf_str(&response->body), TB_JSON_DEPTH_MAX, &problem, &err) == TB_OK) {
+        tb_json_print(out, problem);
         return;
     }
     tb_buf_addc(out, '{');
