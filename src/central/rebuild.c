@@ -13,7 +13,7 @@ static enum tb_code on_ends(void *ctx, struct tb_log_range *ret_ranges, struct t
 {
     const struct central *central = ctx;
 
-    return tb_log_kafka_query_watermarks(central->asker, ret_ranges,
+    return tb_log_kafka_query_watermarks(central->offsets_query, ret_ranges,
                                          central->setup.options.partitions, err);
 }
 
@@ -21,14 +21,14 @@ static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *
 {
     const struct central *central = ctx;
 
-    return tb_log_kafka_query_committed(central->asker, ret_next,
+    return tb_log_kafka_query_committed(central->offsets_query, ret_next,
                                         central->setup.options.partitions, err);
 }
 
 enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->config;
-    const struct tb_rebuild_mongo_options views = {
+    const struct tb_rebuild_mongo_options mongo_options = {
         .mongo = central->mongo,
         .owner = tb_config_text(config, TB_NODE_NAME),
         .build = TB_VERSION,
@@ -51,8 +51,8 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
         .ctx = central,
     };
 
-    TB_TRY(tb_rebuild_mongo_new(&views, &central->views, err));
-    options.edition_ctx = central->views;
+    TB_TRY(tb_rebuild_mongo_new(&mongo_options, &central->rebuild_mongo, err));
+    options.edition_ctx = central->rebuild_mongo;
     return tb_rebuild_new(&options, &central->rebuild, err);
 }
 
@@ -61,13 +61,13 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return tb_rebuild_start(((struct central *)ctx)->rebuild, job, err);
 }
 
-static void on_get(void *ctx, struct tb_rebuild_progress *ret_figures,
-                   struct tb_rebuild_generations *ret_views)
+static void on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
+                   struct tb_rebuild_generations *ret_generations)
 {
     struct central *central = ctx;
 
-    tb_rebuild_get_progress(central->rebuild, ret_figures);
-    tb_rebuild_mongo_views(central->views, ret_views);
+    tb_rebuild_get_progress(central->rebuild, ret_progress);
+    tb_rebuild_mongo_views(central->rebuild_mongo, ret_generations);
 }
 
 const struct tb_api_rebuild tb_central_rebuild_role = {.start = on_start, .get = on_get};

@@ -1,153 +1,159 @@
 #include "base/diag/diag.h"
-#include "base/thread/process.h"
 #include "central/wiring.h"
-#include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-/* At most so long in one step: then whether to stop is looked at. */
+/* A step waits for records at most this long; then its thread checks whether to stop. */
 #define STEP_MS 1000
-/* A log that fails does not wait: its hints are asked for again after so long. */
-#define HINTS_AGAIN_MS 500
-#define BEHIND_VIEW_NICE 5
+/* A poll of a log that fails does not wait, so its thread waits here. */
+#define HINTS_RETRY_MS 500
+/* A rebuild takes what the other threads leave. */
+#define NICE_BEHIND_VIEW 5
 
-static void *consumer_main(void *arg)
+static bool is_stopping(const struct central *central)
 {
-    tb_consumer_run(((struct central *)arg)->consumer);
-    return NULL;
+    return atomic_load(&((struct central *)(uintptr_t)central)->stopping);
 }
 
-/* What other centrals, and this one, made visible. Whatever is strange or lost is no harm. */
-static void *ready_main(void *arg)
+static void run_consumer(void *ctx)
 {
-    struct central *central = arg;
+    tb_consumer_run(((struct central *)ctx)->consumer);
+}
+
+/* What this and other centrals made visible. A hint that is lost or malformed does no harm. */
+static void run_ready(void *ctx)
+{
+    struct central *central = ctx;
     struct tb_log_reader *reader = central->ready_reader;
 
-    while (!atomic_load(&central->stopping)) {
+    while (!is_stopping(central)) {
         struct tb_log_batch batch = {0};
         struct tb_error err = {0};
         char order_id[TB_UUID_SIZE];
         int64_t version = 0;
 
         if (reader->ops->poll(reader, TB_LOG_BATCH_MAX, STEP_MS, &batch, &err) != TB_OK)
-            tb_mailbox_wait(&central->ready_pause, HINTS_AGAIN_MS);
+            tb_mailbox_wait(&central->pauses[CENTRAL_PAUSE_READY], HINTS_RETRY_MS);
         for (size_t i = 0; i < batch.count; i++) {
             if (tb_ready_decode(&batch.records[i], order_id, &version))
                 tb_api_notify(central->api, order_id, version);
         }
     }
-    return NULL;
 }
 
-static enum tb_code on_note(void *ctx, const struct tb_heartbeat_record *list, size_t count,
-                            struct tb_error *err)
+static enum tb_code on_heartbeats(void *ctx, const struct tb_heartbeat_record *list, size_t count,
+                                  struct tb_error *err)
 {
     return tb_mongo_save_heartbeats(((struct central *)ctx)->mongo, list, count, err);
 }
 
-static void on_nodes_trouble(void *ctx, const struct tb_error *err)
+static void feed_heartbeats(struct central *central, struct tb_log_reader *reader)
 {
-    tb_central_outages_set(&((struct central *)ctx)->trouble, OUTAGE_NODES, err);
-}
-
-static void feed_nodes(struct central *central, struct tb_log_reader *reader)
-{
-    static struct tb_heartbeat_feed feed; /* large, and there is one central in a process */
+    static struct tb_heartbeat_feed feed; /* large, and a process has one central */
     const struct tb_heartbeat_feed_options options = {
         .reader = reader,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .note = on_note,
-        .trouble = on_nodes_trouble,
+        .note = on_heartbeats,
+        .trouble = tb_central_on_nodes_error,
         .ctx = central,
     };
 
     tb_heartbeat_feed_init(&feed, &options);
-    while (!atomic_load(&central->stopping)) {
+    while (!is_stopping(central)) {
         int64_t pause_ms = tb_heartbeat_feed_step(&feed, STEP_MS);
 
         if (pause_ms > 0)
-            tb_mailbox_wait(&central->nodes_pause, pause_ms);
+            tb_mailbox_wait(&central->pauses[CENTRAL_PAUSE_NODES], pause_ms);
     }
     if (feed.strange > 0)
         tb_diag(TB_DIAG_WARN, "nodes.strange", "%llu records of %s were no heartbeats",
                 (unsigned long long)feed.strange, TB_TOPIC_NODE_STATUS);
 }
 
-/* As with the events: the group is joined once there is everything that heartbeats need. */
-static void *nodes_main(void *arg)
+/* False: the central stops before it was prepared. */
+static bool wait_until_prepared(struct central *central, enum central_pause pause)
 {
-    struct central *central = arg;
+    while (!atomic_load(&central->prepared) && !is_stopping(central))
+        tb_mailbox_wait(&central->pauses[pause], -1);
+    return !is_stopping(central);
+}
+
+/* As with the events, joining the group takes partitions from other centrals, so this one joins
+ * once it has everything that it needs for heartbeats. */
+static void run_nodes(void *ctx)
+{
+    struct central *central = ctx;
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
 
-    while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
-        tb_mailbox_wait(&central->nodes_pause, -1);
-    if (atomic_load(&central->stopping))
-        return NULL;
+    if (!wait_until_prepared(central, CENTRAL_PAUSE_NODES))
+        return;
     if (tb_log_kafka_reader(&central->setup.others, TB_TOPIC_NODE_STATUS, central->nodes_group,
                             &reader, &err) != TB_OK) {
-        on_nodes_trouble(central, &err);
-        return NULL;
-    }
-    feed_nodes(central, reader);
-    reader->ops->free(reader);
-    return NULL;
-}
-
-static void *append_main(void *arg)
-{
-    struct central *central = arg;
-
-    while (!atomic_load(&central->stopping))
-        tb_append_queue_step(central->append_queue, central->again, STEP_MS);
-    tb_append_queue_close(central->append_queue);
-    return NULL;
-}
-
-/* Filling a view anew takes what the others leave. */
-static void *rebuild_main(void *arg)
-{
-    struct central *central = arg;
-
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_VIEW_NICE);
-    while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
-        tb_mailbox_wait(&central->rebuild_pause, -1);
-    tb_rebuild_run(central->rebuild);
-    return NULL;
-}
-
-/* Where one does not start the process ends: those that did hold nothing that a kill would lose.
- */
-enum tb_code tb_central_start(struct central *central, struct tb_error *err)
-{
-    TB_TRY(tb_process_start_thread(&central->consumer_thread, "consumer", consumer_main, central,
-                                   err));
-    TB_TRY(tb_process_start_thread(&central->ready_thread, "ready", ready_main, central, err));
-    TB_TRY(tb_process_start_thread(&central->nodes_thread, "nodes", nodes_main, central, err));
-    TB_TRY(tb_process_start_thread(&central->append_thread, "letters", append_main, central, err));
-    TB_TRY(
-        tb_process_start_thread(&central->rebuild_thread, "rebuild", rebuild_main, central, err));
-    central->threads_started = true;
-    return TB_OK;
-}
-
-void tb_central_stop(struct central *central)
-{
-    if (!central->threads_started)
+        tb_central_on_nodes_error(central, &err);
         return;
+    }
+    feed_heartbeats(central, reader);
+    reader->ops->free(reader);
+}
+
+static void run_append(void *ctx)
+{
+    struct central *central = ctx;
+
+    while (!is_stopping(central))
+        tb_append_queue_step(central->append_queue, central->replay_writer, STEP_MS);
+    tb_append_queue_close(central->append_queue);
+}
+
+static void run_rebuild(void *ctx)
+{
+    struct central *central = ctx;
+
+    (void)wait_until_prepared(central, CENTRAL_PAUSE_REBUILD);
+    tb_rebuild_run(central->rebuild); /* returns at once if it was stopped before */
+}
+
+enum tb_code tb_central_start(void *ctx, struct tb_error *err)
+{
+    struct central *central = ctx;
+
+    TB_TRY(tb_daemon_start_thread(&central->consumer_thread, "consumer", 0, run_consumer, central,
+                                  err));
+    TB_TRY(tb_daemon_start_thread(&central->ready_thread, "ready", 0, run_ready, central, err));
+    TB_TRY(tb_daemon_start_thread(&central->nodes_thread, "nodes", 0, run_nodes, central, err));
+    TB_TRY(tb_daemon_start_thread(&central->append_thread, "dead-letters", 0, run_append, central,
+                                  err));
+    return tb_daemon_start_thread(&central->rebuild_thread, "rebuild", NICE_BEHIND_VIEW,
+                                  run_rebuild, central, err);
+}
+
+void tb_central_report_started(const void *ctx)
+{
+    const struct central *central = ctx;
+
+    tb_diag(TB_DIAG_INFO, "central.started", "answers at %s; Kafka at %s",
+            tb_api_url(central->api), tb_config_text(central->config, TB_KAFKA_BROKERS));
+}
+
+void tb_central_wake_pauses(struct central *central)
+{
+    for (size_t i = 0; i < CENTRAL_PAUSES; i++)
+        tb_mailbox_wake(&central->pauses[i]);
+}
+
+void tb_central_stop(void *ctx)
+{
+    struct central *central = ctx;
+
     atomic_store(&central->stopping, true);
     tb_consumer_stop(central->consumer);
     tb_rebuild_stop(central->rebuild);
-    tb_mailbox_wake(&central->rebuild_pause);
-    tb_mailbox_wake(&central->nodes_pause);
-    tb_mailbox_wake(&central->ready_pause);
+    tb_central_wake_pauses(central);
     tb_append_queue_wake(central->append_queue);
     central->ready_reader->ops->wake(central->ready_reader);
-    pthread_join(central->consumer_thread, NULL);
-    pthread_join(central->ready_thread, NULL);
-    pthread_join(central->nodes_thread, NULL);
-    pthread_join(central->append_thread, NULL);
-    pthread_join(central->rebuild_thread, NULL);
-    central->threads_started = false;
+    tb_daemon_join_thread(&central->consumer_thread);
+    tb_daemon_join_thread(&central->ready_thread);
+    tb_daemon_join_thread(&central->nodes_thread);
+    tb_daemon_join_thread(&central->append_thread);
+    tb_daemon_join_thread(&central->rebuild_thread);
 }

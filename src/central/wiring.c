@@ -1,28 +1,39 @@
 #include "central/wiring.h"
 #include "base/diag/diag.h"
-#include "daemon/dead_letter_diag.h"
+#include "daemon/dead_letters.h"
 #include "daemon/view_rules.h"
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"
-/* Topics are looked at, or made, within this; the end of the program waits for it. */
+/* Topics are checked, or created, within this; the end of the program waits for it. */
 #define TOPICS_MS 2000
-/* A query thread waits so long for what becomes of a letter. */
-#define LETTER_WAIT_MS 5000
+/* A query thread waits this long for the outcome of an append to the log. */
+#define DEAD_LETTER_WAIT_MS 5000
 
-/* Callbacks between the parts; each runs on the caller's thread. */
+/* Callbacks between the parts; each runs on the thread of the part that calls it. */
 
-static void on_failed(void *ctx, const struct tb_error *err)
+/* Called with every failure, and with TB_OK once the consumer works again. */
+static void on_consumer_error(void *ctx, const struct tb_error *err)
 {
-    struct central *central = ctx;
+    static const struct tb_outage_words words = {"consumer.failing", "consumer.running",
+                                                 "the view is not being filled",
+                                                 "the view is being filled"};
 
-    tb_central_outages_set(&central->trouble, OUTAGE_EVENTS, err);
+    tb_outage_update(&((struct central *)ctx)->consumer_outage, &words, err);
 }
 
-static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+static void on_consumer_state(void *ctx, const struct tb_error *err)
 {
-    if (err->code == TB_OK)
-        on_failed(ctx, err); /* and it works again */
+    if (err->code == TB_OK) /* on_consumer_error gets every failure */
+        on_consumer_error(ctx, err);
+}
+
+void tb_central_on_nodes_error(void *ctx, const struct tb_error *err)
+{
+    static const struct tb_outage_words words = {
+        "nodes.failing", "nodes.running", "heartbeats are not noted", "heartbeats are noted"};
+
+    tb_outage_update(&((struct central *)ctx)->nodes_outage, &words, err);
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
@@ -31,39 +42,39 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 
     tb_diag_dead_letters(plan);
     tb_api_notify_plan(central->api, plan);
-    tb_ready_publish(&central->teller, plan);
+    tb_ready_publish(&central->ready_publisher, plan);
 }
 
 static void on_stepped(void *ctx)
 {
     struct central *central = ctx;
 
-    tb_ready_collect_acks(&central->teller);
+    tb_ready_collect_acks(&central->ready_publisher);
 }
 
-static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
-                      const struct tb_record *record)
+static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
+                       const struct tb_record *record)
 {
     struct central *central = ctx;
-    struct tb_error err = {0};
 
-    if (tb_append_queue_post(central->append_queue, record, &err) != TB_OK)
-        return false;
-    tb_diag_dead_letter_redrive(central->setup.topic, letter);
-    return true;
+    return tb_daemon_redrive(central->append_queue, central->setup.topic, letter, record);
 }
 
-static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
+static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,
+                                        struct tb_error *err)
 {
-    return tb_append_queue_send(((struct central *)ctx)->append_queue, record, LETTER_WAIT_MS,
-                                err);
+    struct central *central = ctx;
+
+    return tb_append_queue_send(central->append_queue, record, DEAD_LETTER_WAIT_MS, err);
 }
 
-static enum tb_code on_drop_letter(void *ctx, struct tb_dead_letter_position place,
-                                   struct tb_error *err)
+static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
+                                        struct tb_error *err)
 {
-    return tb_mongo_drop_dead_letter(((struct central *)ctx)->mongo, place,
-                                     tb_clock_wall_ms(&tb_clock_system), err);
+    struct central *central = ctx;
+
+    return tb_mongo_drop_dead_letter(central->mongo, position, tb_clock_wall_ms(&tb_clock_system),
+                                     err);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
@@ -73,7 +84,7 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
 
     if (!events)
         return tb_error_set(err, TB_UNAVAILABLE, "the log is not being read yet");
-    return tb_log_kafka_query_assigned(central->asker, events, ret_ranges,
+    return tb_log_kafka_query_assigned(central->offsets_query, events, ret_ranges,
                                        central->setup.options.partitions, err);
 }
 
@@ -83,18 +94,21 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     return tb_mongo_list_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
 }
 
+/* The gravest first. */
 static void on_problem(void *ctx, char ret_text[240])
 {
     struct central *central = ctx;
     const struct tb_log_reader *events = atomic_load(&central->events);
 
-    tb_central_outages_get(&central->trouble, ret_text);
-    if (ret_text[0] == '\0' && events)
+    tb_outage_problem(&central->consumer_outage, ret_text);
+    if (!ret_text[0])
+        tb_outage_problem(&central->nodes_outage, ret_text);
+    if (!ret_text[0] && events)
         tb_log_kafka_reader_problem(events, ret_text);
 }
 
-/* Everything that events need is there: only now the group is joined, and partitions are taken
- * from those who could go on with them. */
+/* Joining the group takes partitions from centrals that can apply their events. So this one joins
+ * once it has everything that it needs to do the same. */
 static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     struct central *central = ctx;
@@ -113,8 +127,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
             setup->topic, group, tb_config_text(central->config, TB_MONGO_DATABASE));
     atomic_store(&central->events, reader);
     atomic_store(&central->prepared, true);
-    tb_mailbox_wake(&central->nodes_pause);
-    tb_mailbox_wake(&central->rebuild_pause);
+    tb_central_wake_pauses(central);
     *ret_reader = reader;
     return TB_OK;
 }
@@ -123,22 +136,17 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 
 static enum tb_code check_config(const struct tb_config *config, struct tb_error *err)
 {
-    const char *currency = tb_config_text(config, TB_NODE_CURRENCY);
-
-    if (tb_config_text(config, TB_KAFKA_BROKERS)[0] == '\0')
+    if (!tb_config_text(config, TB_KAFKA_BROKERS)[0])
         return tb_error_set(err, TB_INVALID,
                             "a central needs [kafka] brokers (--kafka-brokers host:port)");
-    if (tb_config_text(config, TB_MONGO_URI)[0] == '\0')
+    if (!tb_config_text(config, TB_MONGO_URI)[0])
         return tb_error_set(err, TB_INVALID,
                             "a central needs [mongo] uri (--mongo-uri mongodb://host:port)");
-    if (!tb_currency_known(tb_str_of(currency), NULL))
-        return tb_error_set(err, TB_INVALID, "node.currency = %s: not a currency of ISO 4217",
-                            currency);
-    return tb_zone_set(tb_config_text(config, TB_NODE_TIMEZONE), err);
+    return tb_view_rules_check(config, err);
 }
 
-/* The writers and the reader without a group join nothing; they also show what is wrong with the
- * settings of either side before anything else is begun. */
+/* The writers and the reader without a group join nothing. Opening them first finds faulty Kafka
+ * settings before anything else starts. */
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
     struct tb_kafka_setup *setup = &central->setup;
@@ -148,16 +156,17 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
     snprintf(central->nodes_group, sizeof central->nodes_group, "%s-nodes",
              tb_config_text(central->config, TB_KAFKA_GROUP));
     TB_TRY(tb_kafka_setup_make(central->config, central->client_id, &tb_clock_system, setup, err));
-    TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letters, err));
-    TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->again, err));
+    TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letter_writer,
+                               err));
+    TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->replay_writer, err));
     TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
     TB_TRY(tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_writer,
                                err));
-    central->teller =
+    central->ready_publisher =
         (struct tb_ready_publisher){.writer = central->ready_writer, .clock = &tb_clock_system};
     TB_TRY(tb_log_kafka_offsets_query_open(&setup->options, setup->topic,
                                            tb_config_text(central->config, TB_KAFKA_GROUP),
-                                           &central->asker, err));
+                                           &central->offsets_query, err));
     return tb_log_kafka_tail(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_reader,
                              err);
 }
@@ -176,8 +185,8 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
 
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
-    for (size_t i = 0; i < CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS; i++)
-        TB_TRY(tb_view_mongo_reader(central->mongo, &central->asked[i], err));
+    for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
+        TB_TRY(tb_view_mongo_reader(central->mongo, &central->query_views[i], err));
     return TB_OK;
 }
 
@@ -190,16 +199,16 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .random = &tb_random_system,
         .rules = tb_view_rules(config),
         .dead_letter_keep_ms = tb_config_int(config, TB_RETENTION_DEAD_LETTERS),
-        .dead_letters = central->dead_letters,
+        .dead_letters = central->dead_letter_writer,
         .topic = central->setup.topic,
         .group = tb_config_text(config, TB_KAFKA_GROUP),
         .partitions = central->setup.options.partitions,
         .open = on_open,
         .applied = on_applied,
-        .trouble = on_consumer_trouble,
-        .resend = on_follow,
+        .trouble = on_consumer_state,
+        .resend = on_redrive,
         .unknown = tb_diag_unknown_type,
-        .failed = on_failed,
+        .failed = on_consumer_error,
         .stepped = on_stepped,
         .ctx = central,
     };
@@ -214,8 +223,8 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .central = &role,
-        .letters = {.send = on_send_letter,
-                    .drop = on_drop_letter,
+        .letters = {.send = on_send_dead_letter,
+                    .drop = on_drop_dead_letter,
                     .audit = tb_diag_dead_letter_audit},
         .rebuild = tb_central_rebuild_role,
         .consumer = tb_consumer_stats(central->consumer),
@@ -229,24 +238,35 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
 
     tb_api_configure(&options, central->config);
     for (size_t i = 0; i < CENTRAL_LIST_THREADS; i++)
-        options.lists[i].view = central->asked[i];
+        options.lists[i].view = central->query_views[i];
     for (size_t i = 0; i < CENTRAL_ORDER_THREADS; i++)
-        options.singles[i].view = central->asked[CENTRAL_LIST_THREADS + i];
+        options.singles[i].view = central->query_views[CENTRAL_LIST_THREADS + i];
     return tb_api_open(&options, &central->api, err);
 }
 
-enum tb_code tb_central_open(struct central *central, struct tb_error *err)
+static enum tb_code open_all(struct central *central, struct tb_error *err)
 {
-    tb_central_outages_init(&central->trouble);
-    tb_mailbox_init(&central->nodes_pause, 0);
-    tb_mailbox_init(&central->ready_pause, 0);
-    tb_mailbox_init(&central->rebuild_pause, 0);
     TB_TRY(check_config(central->config, err));
     TB_TRY(open_log(central, err));
     TB_TRY(open_view(central, err));
     TB_TRY(open_consumer(central, err));
     TB_TRY(tb_central_open_rebuild(central, err));
     return open_api(central, err);
+}
+
+enum tb_code tb_central_open(void *ctx, struct tb_config *config, struct tb_api **ret_api,
+                             struct tb_error *err)
+{
+    struct central *central = ctx;
+
+    central->config = config;
+    tb_outage_init(&central->consumer_outage);
+    tb_outage_init(&central->nodes_outage);
+    for (size_t i = 0; i < CENTRAL_PAUSES; i++)
+        tb_mailbox_init(&central->pauses[i], 0);
+    TB_TRY(open_all(central, err));
+    *ret_api = central->api;
+    return TB_OK;
 }
 
 static void free_log_reader(struct tb_log_reader *reader)
@@ -261,34 +281,34 @@ static void free_writer(struct tb_log_writer *writer)
         writer->ops->free(writer);
 }
 
-/* The events' reader leaves its group here: first, so that others take over soon. */
-void tb_central_close(struct central *central)
+/* The reader of the events goes early: freeing it leaves the group, so that others take over. */
+void tb_central_close(void *ctx)
 {
+    struct central *central = ctx;
     struct tb_log_reader *events = atomic_exchange(&central->events, NULL);
 
     tb_api_free(central->api);
     tb_rebuild_free(central->rebuild);
-    tb_rebuild_mongo_free(central->views);
+    tb_rebuild_mongo_free(central->rebuild_mongo);
     tb_consumer_free(central->consumer);
     free_log_reader(events);
     free_log_reader(central->ready_reader);
-    tb_log_kafka_offsets_query_free(central->asker);
+    tb_log_kafka_offsets_query_free(central->offsets_query);
     tb_append_queue_free(central->append_queue);
-    free_writer(central->again);
-    free_writer(central->dead_letters);
+    free_writer(central->replay_writer);
+    free_writer(central->dead_letter_writer);
     free_writer(central->ready_writer);
-    tb_ready_publisher_release(&central->teller);
-    for (size_t i = 0; i < CENTRAL_LIST_THREADS + CENTRAL_ORDER_THREADS; i++) {
-        if (central->asked[i])
-            central->asked[i]->ops->free(central->asked[i]);
+    tb_ready_publisher_release(&central->ready_publisher);
+    for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++) {
+        if (central->query_views[i])
+            central->query_views[i]->ops->free(central->query_views[i]);
     }
     if (central->view)
         central->view->ops->free(central->view);
     tb_mongo_free(central->mongo);
     tb_kafka_setup_release(&central->setup);
-    tb_mailbox_release(&central->nodes_pause);
-    tb_mailbox_release(&central->ready_pause);
-    tb_mailbox_release(&central->rebuild_pause);
-    tb_central_outages_release(&central->trouble);
-    tb_config_free(central->config);
+    for (size_t i = 0; i < CENTRAL_PAUSES; i++)
+        tb_mailbox_release(&central->pauses[i]);
+    tb_outage_release(&central->consumer_outage);
+    tb_outage_release(&central->nodes_outage);
 }

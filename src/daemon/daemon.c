@@ -6,27 +6,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* Databases, their logs and readers, sockets of our own: a few dozen. */
-#define FILES_BESIDE 256
+/* The exit status for a faulty configuration, which no restart mends. */
+#define EXIT_CONFIG 2
+/* Databases, their logs and readers, and our own sockets: a few dozen. */
+#define FILES_BESIDE_CONNECTIONS 256
+#define EVENT_SIZE 32
 
 /* For the signal handlers. */
-static struct tb_api *volatile stoppable;
+static struct tb_api *volatile stoppable_api;
 static volatile sig_atomic_t stopping;
 static unsigned stop_seconds;
 
-static void on_signal(int number)
+/* The second signal ends the process at once: what is stored survives that as it survives
+ * kill -9. */
+static void on_stop_signal(int number)
 {
     (void)number;
     if (stopping)
-        _exit(
-            1); /* the second one means now; what is stored survives that as it survives kill -9 */
+        _exit(EXIT_FAILURE);
     stopping = 1;
     if (stop_seconds > 0)
         alarm(stop_seconds);
-    if (stoppable)
-        tb_api_stop(stoppable);
+    if (stoppable_api)
+        tb_api_stop(stoppable_api);
 }
 
 static void on_alarm(int number)
@@ -35,12 +40,12 @@ static void on_alarm(int number)
     _exit(EXIT_SUCCESS);
 }
 
-void tb_daemon_install_signals(const struct tb_daemon *daemon, struct tb_api *api)
+static void install_signals(const struct tb_daemon *daemon, struct tb_api *api)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_stop_signal};
 
     stop_seconds = daemon->stop_seconds;
-    stoppable = api;
+    stoppable_api = api;
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -51,12 +56,28 @@ void tb_daemon_install_signals(const struct tb_daemon *daemon, struct tb_api *ap
         sigaction(SIGALRM, &action, NULL);
 }
 
-void tb_daemon_remove_signals(void)
+/* Must precede the free of the API: a signal that comes later must not touch it. */
+static void remove_signals(void)
 {
-    stoppable = NULL;
+    stoppable_api = NULL;
 }
 
-static bool takes_argument(const struct tb_daemon *daemon, const char *arg)
+static void report(const struct tb_daemon *daemon, enum tb_diag_level level, const char *what,
+                   const char *text)
+{
+    char event[EVENT_SIZE];
+
+    snprintf(event, sizeof event, "%s.%s", daemon->event, what);
+    tb_diag(level, event, "%s", text);
+}
+
+static int report_failed_start(const struct tb_daemon *daemon, const struct tb_error *err)
+{
+    report(daemon, TB_DIAG_ERROR, "start", err->text);
+    return err->code == TB_INVALID || err->code == TB_CONFLICT ? EXIT_CONFIG : EXIT_FAILURE;
+}
+
+static bool is_information(const struct tb_daemon *daemon, const char *arg)
 {
     if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
         fputs(daemon->help, stdout);
@@ -67,58 +88,114 @@ static bool takes_argument(const struct tb_daemon *daemon, const char *arg)
     return true;
 }
 
-bool tb_daemon_load_config(const struct tb_daemon *daemon, int argc, char **argv,
-                           struct tb_config **ret_config, int *ret_status)
+/* Two malloc arenas: most threads are idle or allocate little, and each arena costs memory.
+ * No fast bins: the relay frees what it sends in the order in which it was allocated. Small
+ * pieces are then joined at once, which saves the relay a tenth of its time or more (bench/relay);
+ * fast bins would keep them apart until all are walked through. */
+static void tune_malloc(void)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf report = {0};
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MXFAST, 0);
+}
+
+/* NULL: the process ends with *ret_status, because of --help, --version or a fault that was
+ * reported. */
+static struct tb_config *load_config(const struct tb_daemon *daemon, int argc, char **argv,
+                                     int *ret_status)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf faults = {0};
+    struct tb_config *config = NULL;
     struct tb_error err = {0};
 
-    tb_process_open_standard_files();
-    /* Most threads are idle or make small allocations: two malloc arenas keep memory small. */
-    mallopt(M_ARENA_MAX, 2);
-    /* What a relay sends is freed in the order it was made: small pieces are joined at once, which
-     * saves it a tenth of its time or more (bench/relay); fast bins keep them apart until all are
-     * walked through. */
-    mallopt(M_MXFAST, 0);
     *ret_status = EXIT_SUCCESS;
     for (int i = 1; i < argc; i++) {
-        if (takes_argument(daemon, argv[i]))
-            return false;
+        if (is_information(daemon, argv[i]))
+            return NULL;
     }
     tb_diag_init(daemon->name, TB_DIAG_INFO);
-    if (tb_config_load(argc - 1, argv + 1, environ, daemon->listen, ret_config, &report, &err) ==
+    if (tb_config_load(argc - 1, argv + 1, environ, daemon->listen, &config, &faults, &err) ==
         TB_OK)
-        return true;
-    if (report.len > 0)
-        fputs(tb_buf_str(&report).ptr, stderr);
+        return config;
+    if (faults.len > 0)
+        fputs(tb_buf_str(&faults).ptr, stderr);
     else
         fprintf(stderr, "%s: %s\n", daemon->name, err.text);
-    *ret_status = TB_DAEMON_EXIT_CONFIG;
-    return false;
+    *ret_status = EXIT_CONFIG;
+    return NULL;
 }
 
-/* A descriptor a connection; a WebSocket has two for a moment. */
-void tb_daemon_raise_file_limit(const char *event, const struct tb_config *config)
+/* One descriptor a connection; a WebSocket has two for a moment. */
+static void raise_file_limit(const struct tb_daemon *daemon, const struct tb_config *config)
 {
     int64_t connections = tb_config_int(config, TB_LIMITS_CONNECTIONS);
-    int64_t files = tb_process_raise_file_limit(connections + FILES_BESIDE);
+    int64_t wanted = connections + FILES_BESIDE_CONNECTIONS;
+    int64_t files = tb_process_raise_file_limit(wanted);
+    char text[240];
 
-    if (files < connections + FILES_BESIDE)
-        tb_diag(TB_DIAG_WARN, event,
-                "only %lld files may be open at once: that is not enough for the %lld connections "
-                "of limits.connections (ulimit -n, LimitNOFILE)",
-                (long long)files, (long long)connections);
+    if (files >= wanted)
+        return;
+    snprintf(text, sizeof text,
+             "only %lld files may be open at once: that is not enough for the %lld connections "
+             "of limits.connections (ulimit -n, LimitNOFILE)",
+             (long long)files, (long long)connections);
+    report(daemon, TB_DIAG_WARN, "files", text);
 }
 
-int tb_daemon_report_failure(const char *event, const struct tb_error *err)
+static int serve(const struct tb_daemon *daemon, struct tb_config *config)
 {
-    tb_diag(TB_DIAG_ERROR, event, "%s", err->text);
-    return err->code == TB_INVALID || err->code == TB_CONFLICT ? TB_DAEMON_EXIT_CONFIG
-                                                               : EXIT_FAILURE;
-}
+    struct tb_api *api = NULL;
+    struct tb_error err = {0};
 
-void tb_daemon_print_url(const struct tb_api *api)
-{
+    if (daemon->open(daemon->ctx, config, &api, &err) != TB_OK)
+        return report_failed_start(daemon, &err);
+    install_signals(daemon, api);
+    if (daemon->start(daemon->ctx, &err) != TB_OK)
+        _exit(report_failed_start(daemon, &err));
     printf("listening on %s\n", tb_api_url(api));
     fflush(stdout);
+    daemon->report_started(daemon->ctx);
+    tb_api_run(api);
+    daemon->stop(daemon->ctx);
+    report(daemon, TB_DIAG_INFO, "stopped", daemon->stopped);
+    return EXIT_SUCCESS;
+}
+
+int tb_daemon_main(const struct tb_daemon *daemon, int argc, char **argv)
+{
+    struct tb_config *config;
+    int status;
+
+    tb_process_open_standard_files();
+    tune_malloc();
+    config = load_config(daemon, argc, argv, &status);
+    if (!config)
+        return status;
+    raise_file_limit(daemon, config);
+    status = serve(daemon, config);
+    remove_signals();
+    daemon->close(daemon->ctx);
+    tb_config_free(config);
+    return status;
+}
+
+static void *thread_main(void *arg)
+{
+    struct tb_daemon_thread *thread = arg;
+
+    if (thread->nice > 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), thread->nice);
+    thread->run(thread->ctx);
+    return NULL;
+}
+
+enum tb_code tb_daemon_start_thread(struct tb_daemon_thread *thread, const char *name, int nice,
+                                    void (*run)(void *ctx), void *ctx, struct tb_error *err)
+{
+    *thread = (struct tb_daemon_thread){.nice = nice, .run = run, .ctx = ctx};
+    return tb_process_start_thread(&thread->thread, name, thread_main, thread, err);
+}
+
+void tb_daemon_join_thread(struct tb_daemon_thread *thread)
+{
+    pthread_join(thread->thread, NULL);
 }

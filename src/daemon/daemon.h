@@ -1,35 +1,45 @@
-/* What the daemons' mains have in common: their arguments, their signals, how they end.
+/* The life of a daemon: arguments, configuration, signals, start, service and end.
  *
  * Thread:  the main one.
- * Memory:  the configuration is the caller's; an API is borrowed until tb_daemon_remove_signals.
- * Errors:  told on standard error, as an exit status.
+ * Memory:  the configuration is borrowed by the daemon until its close() has returned.
+ * Errors:  reported on standard error, and as the exit status.
  * Units:   seconds. */
 #pragma once
 #include "api/api.h"
 #include "base/config/config.h"
-
-enum { TB_DAEMON_EXIT_CONFIG = 2 }; /* exit status: the configuration, which no restart mends */
+#include <pthread.h>
 
 struct tb_daemon {
     const char *name;   /* "tillbox-edge" */
-    const char *listen; /* unless the configuration says otherwise */
+    const char *event;  /* "edge": diagnostics are named "edge.start", ... */
+    const char *listen; /* the default of http.listen */
     const char *help;
-    /* After the first signal the process ends with 0 at the latest so much later, since what is
-     * not finished is done again by others; 0: it takes the time it needs. */
+    /* Exit with status 0 at most this long after the first signal, since other processes redo what
+     * is not finished then; 0: no limit. */
     unsigned stop_seconds;
+    /* Opens everything, and the API last. What was opened before a failure is left to close. */
+    enum tb_code (*open)(void *ctx, struct tb_config *config, struct tb_api **ret_api,
+                         struct tb_error *err);
+    /* Starts the threads. After a failure the process ends at once: threads that did start hold
+     * nothing that a kill would lose. */
+    enum tb_code (*start)(void *ctx, struct tb_error *err);
+    void (*report_started)(const void *ctx);
+    void (*stop)(void *ctx); /* Stops the threads and waits for them. */
+    const char *stopped;     /* diagnostic once that is done */
+    void (*close)(void *ctx);
+    void *ctx;
 };
-/* True: go on with *ret_config. False: --help, --version or a fault of the configuration was
- * dealt with, and *ret_status is the exit status. */
-bool tb_daemon_load_config(const struct tb_daemon *daemon, int argc, char **argv,
-                           struct tb_config **ret_config, int *ret_status);
-/* Lets the process open a file for every connection that the configuration allows; a warning where
- * the machine does not. */
-void tb_daemon_raise_file_limit(const char *event, const struct tb_config *config);
-/* What could not be opened or started, and the exit status for it. */
-int tb_daemon_report_failure(const char *event, const struct tb_error *err);
-/* From now on the first SIGTERM or SIGINT stops the API, and a second one ends the process. */
-void tb_daemon_install_signals(const struct tb_daemon *daemon, struct tb_api *api);
-/* Prints where the API listens, as the first line on standard output. */
-void tb_daemon_print_url(const struct tb_api *api);
-/* The API is about to be freed: signals stop nothing more. */
-void tb_daemon_remove_signals(void);
+/* Runs the daemon until a signal stops it; returns the exit status of the process. */
+int tb_daemon_main(const struct tb_daemon *daemon, int argc, char **argv);
+
+/* A thread of the daemon that runs until its part is told to stop. */
+struct tb_daemon_thread {
+    pthread_t thread;
+    int nice; /* 0: the share of a thread that takes orders */
+    void (*run)(void *ctx);
+    void *ctx;
+};
+TB_CHECKED enum tb_code tb_daemon_start_thread(struct tb_daemon_thread *thread, const char *name,
+                                               int nice, void (*run)(void *ctx), void *ctx,
+                                               struct tb_error *err);
+void tb_daemon_join_thread(struct tb_daemon_thread *thread);

@@ -1,5 +1,17 @@
 #include "daemon/view_rules.h"
 #include "base/diag/diag.h"
+#include "base/time/timefmt.h"
+#include "order/order.h"
+
+enum tb_code tb_view_rules_check(const struct tb_config *config, struct tb_error *err)
+{
+    const char *currency = tb_config_text(config, TB_NODE_CURRENCY);
+
+    if (!tb_currency_known(tb_str_of(currency), NULL))
+        return tb_error_set(err, TB_INVALID, "node.currency = %s: not a currency of ISO 4217",
+                            currency);
+    return tb_zone_set(tb_config_text(config, TB_NODE_TIMEZONE), err);
+}
 
 struct tb_plan_rules tb_view_rules(const struct tb_config *config)
 {
@@ -13,5 +25,5 @@ void tb_diag_rebuild_state(void *ctx, enum tb_rebuild_state state, const char *w
 {
     (void)ctx;
     tb_diag(state == TB_REBUILD_FAILED ? TB_DIAG_WARN : TB_DIAG_INFO, "rebuild.state", "%s%s%s",
-            tb_rebuild_state_name(state), why[0] != '\0' ? ": " : "", why);
+            tb_rebuild_state_name(state), why[0] ? ": " : "", why);
 }

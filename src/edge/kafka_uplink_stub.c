@@ -1,45 +1,44 @@
-/* A build without librdkafka: the connected edition is refused, so that the rest is never used. */
+/* A build without librdkafka: open refuses, so the other functions are never called. */
 #include "edge/kafka_uplink.h"
 
 enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,
-                                  struct tb_kafka_uplink **ret_kafka, struct tb_error *err)
+                                  struct tb_kafka_uplink **ret_uplink, struct tb_error *err)
 {
-    (void)options, (void)ret_kafka;
+    (void)options, (void)ret_uplink;
     return tb_error_set(err, TB_INVALID,
                         "log.kind = kafka: this program was built without Kafka "
                         "(-DTILLBOX_KAFKA=OFF); only inproc is there");
 }
 
-enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *kafka, struct tb_error *err)
+enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
-    (void)kafka;
+    (void)uplink;
     return tb_error_set(err, TB_INTERNAL, "built without Kafka");
 }
 
-void tb_kafka_uplink_stop(struct tb_kafka_uplink *kafka)
+void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink)
 {
-    (void)kafka;
+    (void)uplink;
 }
 
-void tb_kafka_uplink_free(struct tb_kafka_uplink *kafka)
+void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)
 {
-    (void)kafka;
+    (void)uplink;
 }
 
-void tb_kafka_uplink_wake(struct tb_kafka_uplink *kafka)
+void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink)
 {
-    (void)kafka;
+    (void)uplink;
 }
 
-void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *kafka, bool offline)
+void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline)
 {
-    (void)kafka, (void)offline;
+    (void)uplink, (void)offline;
 }
 
-void tb_kafka_uplink_status(const struct tb_kafka_uplink *kafka,
-                            struct tb_link_status *ret_figures)
+void tb_kafka_uplink_status(struct tb_kafka_uplink *uplink, struct tb_link_status *ret_status)
 {
-    (void)kafka, (void)ret_figures;
+    (void)uplink, (void)ret_status;
 }
 
 int64_t tb_kafka_uplink_event_max(void)

@@ -12,7 +12,7 @@
 
 struct tb_netlink_watch {
     int fd;
-    uint64_t down; /* interfaces that are known not to run, by index modulo 64 */
+    uint64_t down; /* Bit i: an interface with index i modulo 64 does not run. */
 };
 
 struct tb_netlink_watch *tb_netlink_watch_open(void)
@@ -37,7 +37,7 @@ void tb_netlink_watch_free(struct tb_netlink_watch *net)
     free(net);
 }
 
-/* An interface tells of itself often; only that it runs again is news. */
+/* The kernel reports an interface often; only that it runs again matters. */
 static bool came_up(struct tb_netlink_watch *net, const struct ifinfomsg *link)
 {
     uint64_t bit = UINT64_C(1) << ((unsigned)link->ifi_index % 64);
@@ -52,7 +52,7 @@ static bool came_up(struct tb_netlink_watch *net, const struct ifinfomsg *link)
     return was_down && (link->ifi_flags & IFF_RUNNING);
 }
 
-static bool is_news(struct tb_netlink_watch *net, const struct nlmsghdr *message)
+static bool is_change(struct tb_netlink_watch *net, const struct nlmsghdr *message)
 {
     const void *data = (const char *)message + NLMSG_HDRLEN;
 
@@ -81,7 +81,7 @@ bool tb_netlink_watch_changed(struct tb_netlink_watch *net)
 
             if (message->nlmsg_len < sizeof *message || message->nlmsg_len > left - at)
                 break;
-            changed |= is_news(net, message);
+            changed |= is_change(net, message);
             at += NLMSG_ALIGN(message->nlmsg_len);
             if (at > left)
                 break;

@@ -2,17 +2,17 @@
 #include "edge/wiring.h"
 #include "query/sqlite/view_sqlite.h"
 
-/* As long as the consumer lives it runs what it is asked to within seconds. */
-#define HOLD_UP_MS (60 * 60 * 1000)
+/* The consumer runs a call within seconds as long as it lives. */
+#define CONSUMER_CALL_MS (60 * 60 * 1000)
 
-static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_moving,
+static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_reader,
                                 struct tb_error *err)
 {
     struct tb_view_reader *reader = NULL;
     enum tb_code code;
 
     TB_TRY(tb_view_sqlite_reader(path, &reader, err));
-    code = tb_switch_reader_new(reader, ret_moving, err);
+    code = tb_switch_reader_new(reader, ret_reader, err);
     if (code != TB_OK)
         reader->ops->free(reader);
     return code;
@@ -37,36 +37,38 @@ static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
     return tb_log_inproc_standalone_reader(((struct edge *)ctx)->log, EDGE_TOPIC, ret_reader, err);
 }
 
-struct held {
+struct consumer_call {
     enum tb_code (*call)(void *arg, struct tb_error *err);
     void *arg;
     _Atomic bool begun, ended;
 };
 
-static enum tb_code run_held(void *ctx, struct tb_error *err)
+static enum tb_code run_consumer_call(void *ctx, struct tb_error *err)
 {
-    struct held *held = ctx;
+    struct consumer_call *call = ctx;
 
-    atomic_store(&held->begun, true);
-    (void)held->call(held->arg, err); /* err tells it */
-    atomic_store(&held->ended, true);
+    atomic_store(&call->begun, true);
+    (void)call->call(call->arg, err); /* err->code is its result */
+    atomic_store(&call->ended, true);
     return err->code;
 }
 
-/* Both sides touch the new view, one after the other: there is no giving up once it has begun. */
-static enum tb_code on_hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
-                               void *arg, struct tb_error *err)
+/* The call and the rebuild's thread use the new view one after the other, so this must not return
+ * while the call is running. A call that has not begun never will. */
+static enum tb_code on_run_in_consumer(void *ctx,
+                                       enum tb_code (*run)(void *arg, struct tb_error *err),
+                                       void *arg, struct tb_error *err)
 {
     struct edge *edge = ctx;
-    struct held held = {.call = call, .arg = arg};
+    struct consumer_call call = {.call = run, .arg = arg};
     enum tb_code code;
 
-    code = tb_consumer_call(edge->consumer, run_held, &held, HOLD_UP_MS, err);
-    TB_ASSERT(atomic_load(&held.begun) == atomic_load(&held.ended));
-    return atomic_load(&held.begun) ? code : (err->code = TB_BUSY);
+    code = tb_consumer_call(edge->consumer, run_consumer_call, &call, CONSUMER_CALL_MS, err);
+    TB_ASSERT(atomic_load(&call.begun) == atomic_load(&call.ended));
+    return atomic_load(&call.begun) ? code : (err->code = TB_BUSY);
 }
 
-static void on_moved(void *ctx, struct tb_view *view)
+static void on_view_switched(void *ctx, struct tb_view *view)
 {
     struct edge *edge = ctx;
 
@@ -85,7 +87,7 @@ static bool on_has_room(void *ctx)
 enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->config;
-    const struct tb_rebuild_sqlite_options views = {
+    const struct tb_rebuild_sqlite_options sqlite_options = {
         .folder = tb_data_dir_path(edge->dir),
         .build = TB_VERSION,
         .clock = &tb_clock_system,
@@ -93,8 +95,8 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .readers = {edge->api_view, edge->query_view},
         .reader_count = 2,
         .open_reader = on_open_reader,
-        .hold_up = on_hold_up,
-        .moved = on_moved,
+        .hold_up = on_run_in_consumer,
+        .moved = on_view_switched,
         .has_room = on_has_room,
         .ctx = edge,
     };
@@ -109,26 +111,24 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
 
-    TB_TRY(tb_rebuild_sqlite_new(&views, &edge->views, err));
-    options.edition_ctx = edge->views;
+    TB_TRY(tb_rebuild_sqlite_new(&sqlite_options, &edge->rebuild_sqlite, err));
+    options.edition_ctx = edge->rebuild_sqlite;
     return tb_rebuild_new(&options, &edge->rebuild, err);
 }
 
-static void free_moving(struct tb_switch_reader *moving)
+static void free_reader(struct tb_switch_reader *reader)
 {
-    struct tb_view_reader *reader = moving ? tb_switch_reader_base(moving) : NULL;
-
     if (reader)
-        reader->ops->free(reader);
+        tb_switch_reader_base(reader)->ops->free(tb_switch_reader_base(reader));
 }
 
 void tb_edge_close_view(struct edge *edge)
 {
     tb_rebuild_free(edge->rebuild);
-    tb_rebuild_sqlite_free(edge->views);
+    tb_rebuild_sqlite_free(edge->rebuild_sqlite);
     tb_consumer_free(edge->consumer);
-    free_moving(edge->query_view);
-    free_moving(edge->api_view);
+    free_reader(edge->query_view);
+    free_reader(edge->api_view);
     if (edge->view)
         edge->view->ops->free(edge->view);
 }
@@ -138,13 +138,13 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     return tb_rebuild_start(((struct edge *)ctx)->rebuild, job, err);
 }
 
-static void on_get(void *ctx, struct tb_rebuild_progress *ret_figures,
-                   struct tb_rebuild_generations *ret_views)
+static void on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
+                   struct tb_rebuild_generations *ret_generations)
 {
     struct edge *edge = ctx;
 
-    tb_rebuild_get_progress(edge->rebuild, ret_figures);
-    tb_rebuild_sqlite_generations(edge->views, ret_views);
+    tb_rebuild_get_progress(edge->rebuild, ret_progress);
+    tb_rebuild_sqlite_generations(edge->rebuild_sqlite, ret_generations);
 }
 
 const struct tb_api_rebuild tb_edge_rebuild_role = {.start = on_start, .get = on_get};

@@ -1,15 +1,16 @@
 #include "edge/wiring.h"
 #include "base/diag/diag.h"
-#include "daemon/dead_letter_diag.h"
+#include "daemon/dead_letters.h"
 #include "daemon/view_rules.h"
+#include "edge/link_status.h"
 #include <stdio.h>
 
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
-/* The log and the view take milliseconds; who asks is told in good time when they do not. */
-#define LETTER_WAIT_MS 5000
+/* Log and view take milliseconds. If they do not, the client gets an answer after this. */
+#define DEAD_LETTER_WAIT_MS 5000
 
-/* Callbacks between the parts; each runs on the caller's thread. */
+/* Callbacks between the parts; each runs on the thread of the part that calls it. */
 
 static void on_committed(void *ctx)
 {
@@ -36,22 +37,20 @@ static bool on_park(void *ctx, const char *cursor_name, const char *order_id, in
                                  tb_clock_wall_ms(&tb_clock_system));
 }
 
-static void on_relay_trouble(void *ctx, const struct tb_error *err)
+static void on_relay_error(void *ctx, const struct tb_error *err)
 {
-    (void)ctx;
-    if (err->code != TB_OK)
-        tb_diag(TB_DIAG_WARN, "relay.failing", "the log does not take events: %s", err->text);
-    else
-        tb_diag(TB_DIAG_INFO, "relay.running", "the log takes events again");
+    static const struct tb_outage_words words = {
+        "relay.failing", "relay.running", "the log does not take events", "the log takes events"};
+
+    tb_outage_update(&((struct edge *)ctx)->relay_outage, &words, err);
 }
 
-static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+static void on_consumer_error(void *ctx, const struct tb_error *err)
 {
-    (void)ctx;
-    if (err->code != TB_OK)
-        tb_diag(TB_DIAG_WARN, "consumer.failing", "the view cannot be filled: %s", err->text);
-    else
-        tb_diag(TB_DIAG_INFO, "consumer.running", "the view is filled again");
+    static const struct tb_outage_words words = {
+        "consumer.failing", "consumer.running", "the view cannot be filled", "the view is filled"};
+
+    tb_outage_update(&((struct edge *)ctx)->consumer_outage, &words, err);
 }
 
 static void on_durable(void *ctx, int32_t partition, int64_t next)
@@ -69,63 +68,43 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
     tb_api_notify_plan(edge->api, plan);
 }
 
-static void on_guest(void *ctx)
+static void on_append_queued(void *ctx)
 {
     struct edge *edge = ctx;
 
     tb_relay_wake_for_append(edge->relay);
 }
 
-static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
-                      const struct tb_record *record)
+static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
+                       const struct tb_record *record)
+{
+    return tb_daemon_redrive(((struct edge *)ctx)->append_queue, EDGE_TOPIC, letter, record);
+}
+
+static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,
+                                        struct tb_error *err)
 {
     struct edge *edge = ctx;
-    struct tb_error err = {0};
 
-    if (tb_append_queue_post(edge->append_queue, record, &err) != TB_OK)
-        return false;
-    tb_diag_dead_letter_redrive(EDGE_TOPIC, letter);
-    return true;
+    return tb_append_queue_send(edge->append_queue, record, DEAD_LETTER_WAIT_MS, err);
 }
 
-static enum tb_code on_send_letter(void *ctx, const struct tb_record *record, struct tb_error *err)
+static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
+                                        struct tb_error *err)
 {
-    return tb_append_queue_send(((struct edge *)ctx)->append_queue, record, LETTER_WAIT_MS, err);
+    struct edge *edge = ctx;
+
+    return tb_consumer_drop_dead_letter(edge->consumer, position, DEAD_LETTER_WAIT_MS, err);
 }
 
-static enum tb_code on_drop_letter(void *ctx, struct tb_dead_letter_position place,
-                                   struct tb_error *err)
-{
-    return tb_consumer_drop_dead_letter(((struct edge *)ctx)->consumer, place, LETTER_WAIT_MS,
-                                        err);
-}
-
-/* In the embedded edition the relay is the link. */
-static void relay_figures(const struct tb_relay *relay, struct tb_link_status *ret_figures)
-{
-    static const char *const names[TB_RELAY_STATE_COUNT] = {
-        [TB_RELAY_RUNNING] = "online",
-        [TB_RELAY_OFFLINE] = "forced-offline",
-        [TB_RELAY_FAILING] = "offline",
-    };
-    enum tb_relay_state state = tb_relay_state(relay);
-
-    *ret_figures = (struct tb_link_status){.state = names[state],
-                                           .since_ms = tb_relay_since_ms(relay),
-                                           .relay_sent = tb_relay_sent(relay),
-                                           .relay_state = tb_relay_state_name(state)};
-}
-
-static void on_link(void *ctx, struct tb_link_status *ret_figures)
+static void on_link(void *ctx, struct tb_link_status *ret_status)
 {
     struct edge *edge = ctx;
 
     if (edge->kafka)
-        tb_kafka_uplink_status(edge->kafka, ret_figures);
+        tb_kafka_uplink_status(edge->kafka, ret_status);
     else
-        relay_figures(edge->relay, ret_figures);
-    for (int i = 0; i < TB_RELAY_STATE_COUNT; i++)
-        ret_figures->relay_states[i] = tb_relay_state_name((enum tb_relay_state)i);
+        tb_link_status_of_relay(edge->relay, &tb_clock_system, ret_status);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)
@@ -144,7 +123,7 @@ static int64_t on_disk_free(void *ctx)
     return tb_data_dir_free_bytes(edge->dir);
 }
 
-static void on_forced(void *ctx, bool offline)
+static void on_set_offline(void *ctx, bool offline)
 {
     struct edge *edge = ctx;
 
@@ -157,48 +136,40 @@ static void on_forced(void *ctx, bool offline)
 
 /* Opening. */
 
-/* The connected edition: Kafka beside the log on this node. */
+/* The connected edition sends events to Kafka too, beside the log on this node. */
 static bool is_connected(const struct edge *edge)
 {
     return strcmp(tb_config_text(edge->config, TB_LOG_KIND), "kafka") == 0;
 }
 
-/* Delivered means: acknowledged by the log that was configured. */
+/* An order counts as delivered once the configured log has acknowledged it. */
 static const char *delivery_cursor(const struct edge *edge)
 {
     return is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC;
 }
 
-static enum tb_code open_store(struct edge *edge, struct tb_error *err)
+/* A store that is older than the log was restored from a backup: its next sequences are in the log
+ * already, with other events. */
+static enum tb_code renew_restored_store(struct edge *edge, struct tb_store *store,
+                                         struct tb_error *err)
+{
+    int64_t known = 0;
+
+    TB_TRY(tb_log_inproc_high_sequence(edge->log, tb_store_epoch(store), &known, err));
+    if (known <= tb_store_last_sequence(store))
+        return TB_OK;
+    tb_diag(TB_DIAG_WARN, "store.restored",
+            "the log knows events up to %lld, the store only up to %lld: it was put back in "
+            "time; a new epoch begins",
+            (long long)known, (long long)tb_store_last_sequence(store));
+    return tb_store_renew_epoch(store, err);
+}
+
+static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struct tb_error *err)
 {
     static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
     const struct tb_config *config = edge->config;
-    struct tb_store *store = NULL;
-    struct tb_store_options store_options = {
-        .path = edge->store_path,
-        .node = tb_config_text(config, TB_NODE_NAME),
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
-        .event_max_bytes = is_connected(edge) ? tb_kafka_uplink_event_max() : 0,
-    };
-    int64_t known = 0;
-
-    TB_TRY(tb_store_open(&store_options, &store, err));
-    enum tb_code code = tb_log_inproc_high_sequence(edge->log, tb_store_epoch(store), &known, err);
-    if (code == TB_OK && known > tb_store_last_sequence(store)) {
-        tb_diag(TB_DIAG_WARN, "store.restored",
-                "the log knows events up to %lld, the store only up to %lld: it was put back in "
-                "time; a new epoch begins",
-                (long long)known, (long long)tb_store_last_sequence(store));
-        code = tb_store_renew_epoch(store, err);
-    }
-    if (code != TB_OK) {
-        tb_store_free(store);
-        return code;
-    }
-    edge->forced_offline = tb_store_forced_offline(store);
-    struct tb_writer_options options = {
+    const struct tb_writer_options options = {
         .store = store,
         .clock = &tb_clock_system,
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
@@ -211,7 +182,30 @@ static enum tb_code open_store(struct edge *edge, struct tb_error *err)
         .committed = on_committed,
         .committed_ctx = edge,
     };
-    code = tb_writer_new(&options, &edge->writer, err);
+
+    return tb_writer_new(&options, &edge->writer, err);
+}
+
+/* The writer owns the store once there is a writer. */
+static enum tb_code open_store(struct edge *edge, struct tb_error *err)
+{
+    const struct tb_config *config = edge->config;
+    const struct tb_store_options options = {
+        .path = edge->store_path,
+        .node = tb_config_text(config, TB_NODE_NAME),
+        .clock = &tb_clock_system,
+        .random = &tb_random_system,
+        .day_start_minutes = (int)tb_config_int(config, TB_NODE_DAY_START),
+        .event_max_bytes = is_connected(edge) ? tb_kafka_uplink_event_max() : 0,
+    };
+    struct tb_store *store = NULL;
+    enum tb_code code;
+
+    TB_TRY(tb_store_open(&options, &store, err));
+    edge->forced_offline = tb_store_forced_offline(store);
+    code = renew_restored_store(edge, store, err);
+    if (code == TB_OK)
+        code = open_writer(edge, store, err);
     if (code != TB_OK)
         tb_store_free(store);
     return code;
@@ -226,11 +220,11 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .random = &tb_random_system,
         .start_offline = edge->forced_offline && !is_connected(edge),
         .on_cursor = on_cursor,
-        .on_problem = on_relay_trouble,
+        .on_problem = on_relay_error,
         .ctx = edge,
     };
 
-    TB_TRY(tb_append_queue_new(on_guest, edge, &edge->append_queue, err));
+    TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
     TB_TRY(tb_log_inproc_writer(edge->log, EDGE_TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
@@ -247,7 +241,7 @@ static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
         .forced_offline = edge->forced_offline,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .moved = on_cursor,
+        .on_cursor = on_cursor,
         .park = on_park,
         .ctx = edge,
     };
@@ -265,8 +259,8 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
         .topic = EDGE_TOPIC,
         .applied = on_applied,
         .durable = tb_config_int(edge->config, TB_RETENTION_LOG) < 0 ? NULL : on_durable,
-        .trouble = on_consumer_trouble,
-        .resend = on_follow,
+        .trouble = on_consumer_error,
+        .resend = on_redrive,
         .unknown = tb_diag_unknown_type,
         .ctx = edge,
     };
@@ -292,14 +286,14 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .view_cursor_name = TB_CURSOR_INPROC,
         .link = on_link,
         .disk_free = on_disk_free,
-        .forced = on_forced,
+        .forced = on_set_offline,
     };
     struct tb_api_options options = {
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .edge = &role,
-        .letters = {.send = on_send_letter,
-                    .drop = on_drop_letter,
+        .letters = {.send = on_send_dead_letter,
+                    .drop = on_drop_dead_letter,
                     .audit = tb_diag_dead_letter_audit},
         .rebuild = tb_edge_rebuild_role,
         .consumer = tb_consumer_stats(edge->consumer),
@@ -323,25 +317,18 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     return tb_api_open(&options, &edge->api, err);
 }
 
-static enum tb_code check_currency(const struct tb_config *config, struct tb_error *err)
+static enum tb_code open_all(struct edge *edge, struct tb_error *err)
 {
-    const char *code = tb_config_text(config, TB_NODE_CURRENCY);
+    const struct tb_config *config = edge->config;
+    const char *folder;
 
-    if (tb_currency_known(tb_str_of(code), NULL))
-        return TB_OK;
-    return tb_error_set(err, TB_INVALID, "node.currency = %s: not a currency of ISO 4217", code);
-}
-
-enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
-{
-    TB_TRY(check_currency(edge->config, err));
-    TB_TRY(tb_zone_set(tb_config_text(edge->config, TB_NODE_TIMEZONE), err));
-    TB_TRY(tb_data_dir_open(tb_config_text(edge->config, TB_NODE_DATA), &edge->dir, err));
-    const char *path = tb_data_dir_path(edge->dir);
-    snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", path);
-    snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", path);
+    TB_TRY(tb_view_rules_check(config, err));
+    TB_TRY(tb_data_dir_open(tb_config_text(config, TB_NODE_DATA), &edge->dir, err));
+    folder = tb_data_dir_path(edge->dir);
+    snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", folder);
+    snprintf(edge->log_path, sizeof edge->log_path, "%s/log.db", folder);
     TB_TRY(tb_log_inproc_open(edge->log_path, &tb_clock_system, &edge->log, err));
-    tb_log_inproc_set_retention(edge->log, tb_config_int(edge->config, TB_RETENTION_LOG));
+    tb_log_inproc_set_retention(edge->log, tb_config_int(config, TB_RETENTION_LOG));
     TB_TRY(open_store(edge, err));
     TB_TRY(open_bridge(edge, err));
     TB_TRY(open_kafka(edge, err));
@@ -351,8 +338,23 @@ enum tb_code tb_edge_open(struct edge *edge, struct tb_error *err)
     return TB_OK;
 }
 
-void tb_edge_close(struct edge *edge)
+enum tb_code tb_edge_open(void *ctx, struct tb_config *config, struct tb_api **ret_api,
+                          struct tb_error *err)
 {
+    struct edge *edge = ctx;
+
+    edge->config = config;
+    tb_outage_init(&edge->relay_outage);
+    tb_outage_init(&edge->consumer_outage);
+    TB_TRY(open_all(edge, err));
+    *ret_api = edge->api;
+    return TB_OK;
+}
+
+void tb_edge_close(void *ctx)
+{
+    struct edge *edge = ctx;
+
     tb_api_free(edge->api);
     tb_outbox_reader_free(edge->api_outbox);
     tb_outbox_reader_free(edge->query_outbox);
@@ -369,5 +371,6 @@ void tb_edge_close(struct edge *edge)
     tb_writer_free(edge->writer);
     tb_log_inproc_free(edge->log);
     tb_data_dir_free(edge->dir);
-    tb_config_free(edge->config);
+    tb_outage_release(&edge->relay_outage);
+    tb_outage_release(&edge->consumer_outage);
 }

@@ -79,7 +79,7 @@ static void start(bool forced)
                                                     .forced_offline = forced,
                                                     .clock = &tb_clock_system,
                                                     .random = &tb_random_system,
-                                                    .moved = moved,
+                                                    .on_cursor = moved,
                                                     .park = park};
     struct tb_error err = {0};
 
@@ -333,7 +333,7 @@ START_TEST(certificates_and_mistakes)
     const struct tb_kafka_uplink_options options = {.store_path = f.path,
                                                     .clock = &tb_clock_system,
                                                     .random = &tb_random_system,
-                                                    .moved = moved,
+                                                    .on_cursor = moved,
                                                     .park = park};
     struct tb_kafka_uplink_options wrong = options;
     struct tb_error err = {0};

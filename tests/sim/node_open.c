@@ -225,7 +225,7 @@ static enum tb_code open_kafka(struct sim_node *node, struct tb_error *err)
         .forced_offline = tb_store_forced_offline(node->store),
         .clock = &node->clock,
         .random = &node->random.random,
-        .moved = on_cursor,
+        .on_cursor = on_cursor,
         .park = on_park,
         .ctx = node,
     };

@@ -1,4 +1,4 @@
-#include "daemon/dead_letter_diag.h"
+#include "daemon/dead_letters.h"
 #include "base/diag/diag.h"
 
 void tb_diag_dead_letters(const struct tb_plan *plan)
@@ -17,16 +17,27 @@ void tb_diag_dead_letter_audit(void *ctx, const char *what, bool sure, const cha
             order_id[0] ? order_id : "unknown", sure ? "" : "perhaps ", what, who);
 }
 
-void tb_diag_dead_letter_redrive(const char *topic, const struct tb_dead_letter *letter)
+static void report_redrive(const char *topic, const struct tb_dead_letter *dead_letter)
 {
-    bool last = letter->redrives + 1 >= TB_REDRIVES_MAX;
+    bool last = dead_letter->redrives + 1 >= TB_REDRIVES_MAX;
     char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_dead_letter_id_format(topic, letter->position, id);
+    tb_dead_letter_id_format(topic, dead_letter->position, id);
     tb_diag(last ? TB_DIAG_WARN : TB_DIAG_INFO, "dead_letter.follows",
             "dead letter %s of order %s follows: nothing is missing in front of version %lld%s",
-            id, letter->order_id, (long long)letter->version,
+            id, dead_letter->order_id, (long long)dead_letter->version,
             last ? "; it did so in vain before, and this is the last time" : "");
+}
+
+bool tb_daemon_redrive(struct tb_append_queue *queue, const char *topic,
+                       const struct tb_dead_letter *dead_letter, const struct tb_record *record)
+{
+    struct tb_error err = {0};
+
+    if (tb_append_queue_post(queue, record, &err) != TB_OK)
+        return false;
+    report_redrive(topic, dead_letter);
+    return true;
 }
 
 void tb_diag_unknown_type(void *ctx, const char *type, uint64_t count)

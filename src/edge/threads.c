@@ -1,0 +1,67 @@
+#include "base/diag/diag.h"
+#include "edge/wiring.h"
+
+/* About a third of the share of a thread that takes orders, where there is not enough for all:
+ * on a machine with few cores the view may fall behind for a moment, order taking may not. */
+#define NICE_BEHIND_ORDERS 5
+/* A rebuild takes what the threads above leave. */
+#define NICE_BEHIND_VIEWS 10
+
+static void run_writer(void *ctx)
+{
+    tb_writer_run(((struct edge *)ctx)->writer);
+}
+
+static void run_relay(void *ctx)
+{
+    tb_relay_run(((struct edge *)ctx)->relay);
+}
+
+static void run_consumer(void *ctx)
+{
+    tb_consumer_run(((struct edge *)ctx)->consumer);
+}
+
+static void run_rebuild(void *ctx)
+{
+    tb_rebuild_run(((struct edge *)ctx)->rebuild);
+}
+
+enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
+{
+    struct edge *edge = ctx;
+
+    TB_TRY(tb_daemon_start_thread(&edge->writer_thread, "writer", 0, run_writer, edge, err));
+    TB_TRY(tb_daemon_start_thread(&edge->relay_thread, "relay", NICE_BEHIND_ORDERS, run_relay,
+                                  edge, err));
+    TB_TRY(tb_daemon_start_thread(&edge->consumer_thread, "consumer", NICE_BEHIND_ORDERS,
+                                  run_consumer, edge, err));
+    TB_TRY(tb_daemon_start_thread(&edge->rebuild_thread, "rebuild", NICE_BEHIND_VIEWS, run_rebuild,
+                                  edge, err));
+    return edge->kafka ? tb_kafka_uplink_start(edge->kafka, err) : TB_OK;
+}
+
+void tb_edge_report_started(const void *ctx)
+{
+    const struct edge *edge = ctx;
+
+    tb_diag(TB_DIAG_INFO, "edge.ready", "node %s takes orders at %s, data in %s",
+            tb_config_text(edge->config, TB_NODE_NAME), tb_api_url(edge->api),
+            tb_data_dir_path(edge->dir));
+}
+
+/* The rebuild before the consumer: it may be waiting for the consumer. */
+void tb_edge_stop(void *ctx)
+{
+    struct edge *edge = ctx;
+
+    tb_writer_stop(edge->writer);
+    tb_daemon_join_thread(&edge->writer_thread);
+    tb_relay_stop(edge->relay);
+    tb_daemon_join_thread(&edge->relay_thread);
+    tb_kafka_uplink_stop(edge->kafka);
+    tb_rebuild_stop(edge->rebuild);
+    tb_daemon_join_thread(&edge->rebuild_thread);
+    tb_consumer_stop(edge->consumer);
+    tb_daemon_join_thread(&edge->consumer_thread);
+}
