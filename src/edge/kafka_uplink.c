@@ -84,7 +84,7 @@ static enum tb_code report_gap(struct tb_kafka_uplink *uplink, struct tb_error *
                 "%lld events were taken before Kafka was configured and are kept in this node's "
                 "own log only",
                 (long long)(row.row - cursor - 1));
-    tb_outbox_rewind(uplink->outbox);
+    tb_outbox_end_read(uplink->outbox);
     return TB_OK;
 }
 

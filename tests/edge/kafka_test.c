@@ -297,7 +297,8 @@ START_TEST(forced_offline_and_a_restart)
     tb_kafka_uplink_set_offline(kafka, false);
     EVENTUALLY(atomic_load(&cursor) == rows);
     tb_kafka_uplink_set_offline(kafka, true);
-    EVENTUALLY(is_state("forced-offline"));
+    ck_assert_str_eq(figures().state, "forced-offline"); /* at once, and a moment later it is */
+    EVENTUALLY(strcmp(figures().relay_state, "held") == 0);
     int64_t before = atomic_load(&cursor);
     take_orders(5);
     tb_kafka_uplink_set_offline(kafka, false);
