@@ -71,7 +71,7 @@ MAY = {
     "cli/engine": ["base/**", "order", "cli", "cli/http", "cli/output"],
     "cli/commands": ["base/**", "order", "cli", "cli/engine", "cli/http", "cli/output"],
     # Only the mains know everything.
-    "daemon": ["base/**", "order", "query/**", "api"],
+    "daemon": ["base/**", "order", "bridge/log", "query/**", "api"],
     "edge": ["base/**", "order", "store", "bridge/**", "query/**", "api/**", "daemon"],
     "central": ["base/**", "order", "bridge/**", "query/**", "api/**", "daemon"],
 }
