@@ -190,7 +190,7 @@ void broker_abandon_requests(struct broker_writer *writer)
 
 /* The broker rejects a whole batch: the refused record and all of the same partition sent with
  * it. */
-static void refuse(struct broker *broker, const struct broker_request *refused)
+static void refuse_batch(struct broker *broker, const struct broker_request *refused)
 {
     struct broker_writer *writer = refused->writer;
     enum broker_topic topic = refused->topic;
@@ -209,7 +209,7 @@ static void refuse(struct broker *broker, const struct broker_request *refused)
     }
 }
 
-static void land(struct broker *broker, struct broker_request *request)
+static void append_request(struct broker *broker, struct broker_request *request)
 {
     if (!broker_reaches(broker, request->client)) {
         if (request->writer)
@@ -219,7 +219,7 @@ static void land(struct broker *broker, struct broker_request *request)
         return;
     }
     if (broker->hooks.refuses(broker->hooks.ctx, request->topic, &request->record)) {
-        refuse(broker, request);
+        refuse_batch(broker, request);
         return;
     }
     broker_append(broker, request->topic, &request->record);
@@ -265,7 +265,7 @@ void broker_step(struct broker *broker)
         if (request->appended)
             answer(broker, request);
         else
-            land(broker, request);
+            append_request(broker, request);
     }
     for (size_t i = 0; i < broker->group_count; i++)
         broker_group_step(broker, &broker->groups[i]);

@@ -27,7 +27,7 @@ static struct broker_member *find(struct broker_group *group, int member)
 }
 
 /* Starts a rebalance: every member must give up its partitions and join again. */
-static void balance(struct broker *broker, struct broker_group *group)
+static void start_rebalance(struct broker *broker, struct broker_group *group)
 {
     if (!group->rebalancing)
         group->until_us = *broker->now_us + BROKER_REBALANCE_US;
@@ -40,7 +40,7 @@ static void remove_member(struct broker *broker, struct broker_group *group,
                           struct broker_member *member)
 {
     *member = group->members[--group->member_count];
-    balance(broker, group);
+    start_rebalance(broker, group);
 }
 
 int broker_group_join(struct broker *broker, struct broker_group *group, int client)
@@ -48,7 +48,7 @@ int broker_group_join(struct broker *broker, struct broker_group *group, int cli
     struct broker_member *member = &group->members[group->member_count];
 
     TB_ASSERT(group->member_count < BROKER_MEMBERS_MAX);
-    balance(broker, group);
+    start_rebalance(broker, group);
     *member = (struct broker_member){
         .id = ++group->last_id, .client = client, .seen_us = *broker->now_us, .joined = true};
     group->member_count++;
@@ -74,7 +74,7 @@ struct broker_member *broker_group_heartbeat(struct broker *broker, struct broke
 }
 
 /* Range assignment, which is what the product's consumers are configured for. */
-static void hand_out(struct broker_group *group)
+static void assign(struct broker_group *group)
 {
     int partitions = broker_partitions(group->topic);
 
@@ -94,7 +94,7 @@ void broker_group_finish_rebalance(struct broker *broker, struct broker_group *g
     for (size_t i = group->member_count; i > 0; i--)
         if (!group->members[i - 1].joined)
             group->members[i - 1] = group->members[--group->member_count];
-    hand_out(group);
+    assign(group);
     sim_cover(COVER_REBALANCED, 1);
     sim_trace("group %s: generation %u of %zu", group->name, group->generation + 1,
               group->member_count);

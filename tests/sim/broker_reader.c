@@ -22,7 +22,7 @@ static bool is_there(const struct broker_reader *reader)
     return broker_reaches(reader->broker, reader->client);
 }
 
-static void take_all(struct broker_reader *reader)
+static void start_at_end(struct broker_reader *reader)
 {
     for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
         int64_t end = end_of(reader, p);
@@ -33,7 +33,7 @@ static void take_all(struct broker_reader *reader)
     }
 }
 
-static void gather(struct broker_reader *reader)
+static void fetch(struct broker_reader *reader)
 {
     broker_step(reader->broker);
     if (!is_there(reader)) {
@@ -47,7 +47,7 @@ static void gather(struct broker_reader *reader)
     if (reader->group)
         broker_reader_group_round(reader);
     else
-        take_all(reader);
+        start_at_end(reader);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
         struct reader_partition *part = &reader->parts[p];
         int64_t end = end_of(reader, p);
@@ -59,8 +59,8 @@ static void gather(struct broker_reader *reader)
 
 /* Reading. */
 
-static void hand_out(struct broker_reader *reader, int32_t partition, size_t max,
-                     struct tb_log_batch *ret_batch)
+static void fill_batch(struct broker_reader *reader, int32_t partition, size_t max,
+                       struct tb_log_batch *ret_batch)
 {
     struct broker *broker = reader->broker;
     struct reader_partition *part = &reader->parts[partition];
@@ -73,11 +73,11 @@ static void hand_out(struct broker_reader *reader, int32_t partition, size_t max
         count = 1 + (size_t)fake_random_below(&broker->random, BATCH_MAX);
     if (count > max)
         count = max;
-    copies = tb_arena_array(&reader->handed, count, sizeof *copies);
+    copies = tb_arena_array(&reader->batch_arena, count, sizeof *copies);
     TB_ASSERT(copies);
     for (size_t i = 0; i < count; i++)
-        TB_ASSERT(tb_record_copy(&reader->handed, &records[i], &copies[i]));
-    sim_trace("member %d is handed %d-%" PRId64 ", %zu records", reader->member, (int)partition,
+        TB_ASSERT(tb_record_copy(&reader->batch_arena, &records[i], &copies[i]));
+    sim_trace("member %d polls %d-%" PRId64 ", %zu records", reader->member, (int)partition,
               part->next, count);
     part->next += (int64_t)count;
     *ret_batch = (struct tb_log_batch){partition, copies, count, part->assignment};
@@ -92,15 +92,16 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     struct broker_reader *reader = reader_of(base);
 
     (void)wait_ms;
-    tb_arena_release(&reader->handed); /* freed, so that ASan finds a use after the next poll */
-    gather(reader);
+    tb_arena_release(
+        &reader->batch_arena); /* freed, so that ASan finds a use after the next poll */
+    fetch(reader);
     *ret_batch = (struct tb_log_batch){0};
     for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
         int32_t p = reader->turn++ % TB_LOG_PARTITIONS;
 
         if (!reader->parts[p].assigned || reader->parts[p].next >= reader->parts[p].fetched)
             continue;
-        hand_out(reader, p, max, ret_batch);
+        fill_batch(reader, p, max, ret_batch);
         return TB_OK;
     }
     if (!is_there(reader))
@@ -124,7 +125,7 @@ static enum tb_code seek(struct tb_log_reader *base, int32_t partition, int64_t 
     (void)base;
     (void)partition;
     (void)offset;
-    return tb_error_set(err, TB_INTERNAL, "nobody seeks in the simulated broker");
+    return tb_error_set(err, TB_INTERNAL, "the simulated broker has no seek");
 }
 
 static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_t next,
@@ -180,7 +181,7 @@ static enum tb_code confirm(struct tb_log_reader *base, int32_t partition, int64
                             next) &&
         !broker_chance(broker, 6))
         return TB_OK;
-    return tb_error_set(err, TB_BUSY, "no word of the simulated group");
+    return tb_error_set(err, TB_BUSY, "the simulated group does not confirm");
 }
 
 static void wake(struct tb_log_reader *base)
@@ -199,7 +200,7 @@ static void reader_free(struct tb_log_reader *base)
     while (*link != reader)
         link = &(*link)->next;
     *link = reader->next;
-    tb_arena_release(&reader->handed);
+    tb_arena_release(&reader->batch_arena);
     free(reader);
 }
 

@@ -34,7 +34,7 @@ void broker_reader_revoke_all(struct broker_reader *reader)
     }
 }
 
-static void take(struct broker_reader *reader, const struct broker_member *member)
+static void accept_assignment(struct broker_reader *reader, const struct broker_member *member)
 {
     for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
         int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
@@ -45,7 +45,7 @@ static void take(struct broker_reader *reader, const struct broker_member *membe
                                                          .next = start,
                                                          .fetched = start,
                                                          .committed = -1,
-                                                         .assignment = ++reader->tenures};
+                                                         .assignment = ++reader->assignment_count};
     }
     reader->generation = reader->group->generation;
 }
@@ -72,6 +72,6 @@ void broker_reader_group_round(struct broker_reader *reader)
         broker_group_finish_rebalance(broker, group);
     member = broker_group_heartbeat(broker, group, reader->member);
     if (member && !group->rebalancing && reader->generation != group->generation)
-        take(reader, member);
+        accept_assignment(reader, member);
     broker_reader_commits(reader);
 }

@@ -22,13 +22,13 @@ struct broker_reader {
     enum broker_topic topic;
     int client, member; /* member 0: not joined */
     unsigned generation;
-    uint64_t tenures; /* assignments so far */
+    uint64_t assignment_count; /* assignments so far */
     struct reader_partition parts[TB_LOG_PARTITIONS];
     bool paused;
     bool dead; /* its process was killed */
     int32_t turn;
-    int64_t heard_us;       /* last contact with the broker */
-    struct tb_arena handed; /* memory of the last batch */
+    int64_t heard_us;            /* last contact with the broker */
+    struct tb_arena batch_arena; /* memory of the last batch */
 };
 
 void broker_reader_commits(

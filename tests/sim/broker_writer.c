@@ -42,7 +42,7 @@ static bool is_there(const struct broker_writer *writer)
     return broker_reaches(writer->broker, writer->client);
 }
 
-static void lose(struct broker_writer *writer)
+static void drop_all(struct broker_writer *writer)
 {
     broker_abandon_requests(writer);
     tb_kafka_inflight_fail_all(&writer->inflight);
@@ -69,12 +69,12 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
 }
 
 /* Replaces a producer that had a fatal error. TB_UNAVAILABLE: there is none at the moment. */
-static enum tb_code have(struct broker_writer *writer, struct tb_error *err)
+static enum tb_code need_producer(struct broker_writer *writer, struct tb_error *err)
 {
     if (!writer->wanted)
         return tb_error_set(err, TB_UNAVAILABLE, "the way to the simulated broker is closed");
     if (writer->fatal) {
-        lose(writer);
+        drop_all(writer);
         writer->opened_us = now_us(writer) + (writer->proven ? 0 : RENEW_US);
         writer->proven = false;
     }
@@ -91,7 +91,7 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
     bool send = false;
     size_t slot = 0;
 
-    TB_TRY(have(writer, err));
+    TB_TRY(need_producer(writer, err));
     TB_TRY(tb_kafka_inflight_add(&writer->inflight, record, tag, &slot, &send, err));
     if (send && broker_chance(writer->broker, 30)) {
         tb_kafka_inflight_cancel_add(&writer->inflight, slot);
@@ -144,11 +144,11 @@ static enum tb_code poll(struct tb_log_writer *base, int64_t wait_ms, struct tb_
     enum tb_code code = TB_OK;
 
     if (writer->wanted)
-        code = have(writer, err);
+        code = need_producer(writer, err);
     if (code == TB_OK && writer->wanted)
         serve(writer, writer->inflight.ack_count > 0 ? 0 : wait_ms * 1000);
     if (writer->fatal)
-        code = have(writer, err);
+        code = need_producer(writer, err);
     if (code != TB_OK && writer->inflight.ack_count == 0)
         return code;
     *ret_count = tb_kafka_inflight_take_acks(&writer->inflight, ret_acks, max);
@@ -159,7 +159,7 @@ static void writer_free(struct tb_log_writer *base)
 {
     struct broker_writer *writer = writer_of(base), **link = &writer->broker->writers;
 
-    lose(writer);
+    drop_all(writer);
     while (*link != writer)
         link = &(*link)->next;
     *link = writer->next;
@@ -193,7 +193,7 @@ void broker_writers_died(struct broker *broker, int client)
 {
     for (struct broker_writer *writer = broker->writers; writer; writer = writer->next)
         if (writer->client == client)
-            lose(writer);
+            drop_all(writer);
 }
 
 void tb_log_kafka_disconnect(struct tb_log_writer *base)
@@ -201,7 +201,7 @@ void tb_log_kafka_disconnect(struct tb_log_writer *base)
     struct broker_writer *writer = writer_of(base);
 
     writer->wanted = false;
-    lose(writer);
+    drop_all(writer);
 }
 
 enum tb_code tb_log_kafka_connect(struct tb_log_writer *base, struct tb_error *err)
@@ -213,7 +213,7 @@ enum tb_code tb_log_kafka_connect(struct tb_log_writer *base, struct tb_error *e
         writer->answered = false;
     }
     writer->wanted = true;
-    return have(writer, err);
+    return need_producer(writer, err);
 }
 
 bool tb_log_kafka_connected(const struct tb_log_writer *base)

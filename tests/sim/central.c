@@ -78,7 +78,7 @@ static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
 
     if (tb_append_queue_post(central->append_queue, record, &err) != TB_OK)
         return false;
-    sim_trace("%s sends letter %d-%" PRId64 " again", central->name,
+    sim_trace("%s sends dead letter %d-%" PRId64 " again", central->name,
               (int)letter->position.partition, letter->position.offset);
     sim_cover(COVER_CENTRE_REDRIVEN, 1);
     central_wake(central, CENTRAL_REDRIVE, 3 * MS);
@@ -186,8 +186,8 @@ void central_replay(struct central *central, struct tb_dead_letter_position plac
         tb_replay_record(&letter, SIM_TOPIC, (struct tb_str){0}, false, &arena, &record, &err) ==
             TB_OK &&
         tb_append_queue_post(central->append_queue, &record, &err) == TB_OK)
-        sim_trace("%s: letter %d-%" PRId64 " is sent again", central->name, (int)place.partition,
-                  place.offset);
+        sim_trace("%s: dead letter %d-%" PRId64 " is sent again", central->name,
+                  (int)place.partition, place.offset);
     tb_arena_release(&arena);
 }
 

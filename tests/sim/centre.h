@@ -149,7 +149,7 @@ void check_centre_parked(struct sim_node *node, const char *order_id, int64_t ro
 /* Parked: the edge does not deliver the row. Retained: it keeps all rows of an order that has
  * parked rows. */
 bool check_centre_is_parked(const struct sim_node *node, int64_t row);
-bool check_centre_keeps(const struct sim_node *node, int64_t row);
+bool check_centre_is_retained(const struct sim_node *node, int64_t row);
 void check_centre_hint(struct central *central, const char *order_id, int64_t version);
 void check_centre_read(struct central *central);
 /* The next open dead letter of our own orders, from *at on; false: there is none. */

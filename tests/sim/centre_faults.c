@@ -28,18 +28,18 @@ void centre_faults_draw(struct sim *sim)
     centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
 }
 
-static void do_cut(struct sim *sim, struct central *central)
+static void cut_network(struct sim *sim, struct central *central)
 {
     struct broker *broker = &sim->centre.broker;
     size_t roll = (size_t)sim_below(dice(sim), broker->client_count + 1);
-    bool *way = roll < broker->client_count ? &broker->clients[roll].cut
+    bool *cut = roll < broker->client_count ? &broker->clients[roll].cut
                                             : &sim->centre.mongod.cut[central->index];
 
-    *way = !*way;
-    sim_cover(COVER_CENTRE_LINK_CUT, *way);
-    sim_trace("the way from %s is %s",
+    *cut = !*cut;
+    sim_cover(COVER_CENTRE_LINK_CUT, *cut);
+    sim_trace("the network of %s is %s",
               roll < broker->client_count ? broker->clients[roll].id : central->name,
-              *way ? "cut" : "whole");
+              *cut ? "cut" : "restored");
 }
 
 /* An order of which the database has version 2 or later, so that an event with version 2 is
@@ -78,7 +78,7 @@ static void toggle(bool *state, enum sim_cover cover, const char *what)
 {
     *state = !*state;
     sim_cover(cover, *state);
-    sim_trace("the %s is %s", what, *state ? "away" : "back");
+    sim_trace("the %s is %s", what, *state ? "down" : "up");
 }
 
 static void act(struct sim *sim, struct central *central, enum centre_fault_class class)
@@ -91,7 +91,7 @@ static void act(struct sim *sim, struct central *central, enum centre_fault_clas
         toggle(&sim->centre.mongod.down, COVER_MONGOD_DOWN, "database");
         break;
     case CENTRE_FAULT_LINK_CUT:
-        do_cut(sim, central);
+        cut_network(sim, central);
         break;
     case CENTRE_FAULT_KILL:
         sim_cover(COVER_CENTRAL_KILL, central->up);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Looks at the rows for one at the pages. */
+/* The pages are checked once in so many checks of the rows. */
 #define INTEGRITY_EVERY 4
 
 sqlite3 *check_open(struct sim_node *node, const char *path)
@@ -63,7 +63,8 @@ int64_t check_number(sqlite3 *db, const char *sql)
     return value;
 }
 
-/* Half of what a check costs; damage stays, so that a later look finds it, or the last one. */
+/* The integrity check is half the cost of a check. Damage does not go away: a later check finds
+ * it, at the latest the final one. */
 static void check_integrity(const struct sim_node *node, const char *path, sqlite3 *db)
 {
     if (node->checks % INTEGRITY_EVERY != 0 && !node->sim->healed)
@@ -114,8 +115,8 @@ void check_document(const struct sim_node *node, const struct check_document *d,
     struct oracle_state state = oracle_state(oracle, order, version);
     char number[32], sku[16], address[16] = "", customer[16];
 
-    SIM_REQUIRE(state.known, "I2: order %s version %" PRId64 " has events nobody knows", o->id,
-                version);
+    SIM_REQUIRE(state.known, "I2: order %s version %" PRId64 " has events of unknown origin",
+                o->id, version);
     snprintf(number, sizeof number, "%s-%06" PRId64, node->name, o->number);
     snprintf(sku, sizeof sku, "S%d-0", state.line_op);
     snprintf(customer, sizeof customer, "C%d", state.placed_op);
@@ -159,7 +160,7 @@ void check_node(struct sim_node *node)
     if (!node_healthy(node) || node->disk.power_off)
         return;
     if (node->changes_seen == node->disk.changes && !node->sim->healed)
-        return; /* the same files say the same */
+        return; /* nothing has changed since the last check */
     node->changes_seen = node->disk.changes;
     node->checks++;
     sim_cover(COVER_CHECKS, 1);
@@ -186,7 +187,7 @@ void check_node(struct sim_node *node)
     sim_trace("%s is sound", node->name);
 }
 
-/* A reader at the till. */
+/* A client reads an order from the node's view. */
 void check_read(struct sim_node *node, int order)
 {
     struct oracle_order *o = &node->sim->oracle.orders[order];
@@ -214,7 +215,7 @@ void check_read(struct sim_node *node, int order)
                     version, o->max_version);
         o->read_version = version;
         if (version > o->max_version)
-            o->max_version = version; /* from now on it must stay */
+            o->max_version = version; /* a client has seen it: it must not vanish */
         struct oracle_state state = oracle_state(&node->sim->oracle, order, version);
         snprintf(total, sizeof total, "\"totalMinor\":%" PRId64 ",", state.total_minor);
         tb_buf_addc(&doc, '\0');

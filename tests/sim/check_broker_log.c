@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What lands in the broker's log, and what is committed of it. */
+/* Judges each record appended to the broker's log, and each committed offset. */
 
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark)
 {
@@ -20,7 +20,7 @@ static int64_t number_in(struct tb_str text)
     return strtoll(digits, NULL, 10);
 }
 
-/* Orders, as the log shows them. */
+/* Orders in the log. */
 
 struct centre_order *check_find_order(struct centre *centre, struct tb_str id)
 {
@@ -42,7 +42,7 @@ static struct centre_order *find_or_add(struct centre *centre, const struct tb_r
     *order = (struct centre_order){.order = ORACLE_NONE};
     snprintf(order->id, sizeof order->id, "%.*s", (int)record->key.len, record->key.ptr);
     SIM_REQUIRE(source.len > 11 && memcmp(source.ptr, "/nodes/till", 11) == 0,
-                "C1: an event of no till");
+                "C1: an event with a malformed ce_source");
     order->node = source.ptr[11] - '1';
     return order;
 }
@@ -53,10 +53,11 @@ static void see_appended_event(struct sim *sim, const struct tb_record *record)
     int64_t version = number_in(tb_record_header(record, "ce_orderversion"));
     struct centre_order *order;
 
-    SIM_REQUIRE(check_record_mark(record, &mark), "C1: a record of nobody is in the log");
+    SIM_REQUIRE(check_record_mark(record, &mark),
+                "C1: the broker's log has a record of unknown origin");
     SIM_REQUIRE(record->offset < CENTRE_RECORDS_MAX, "the checker is too small");
-    sim_trace("lands %d-%" PRId64 ": %s %d", (int)record->partition, record->offset,
-              mark.foreign ? "poison" : "attempt", mark.number);
+    sim_trace("appended %d-%" PRId64 ": %s %d", (int)record->partition, record->offset,
+              mark.foreign ? "foreign record" : "attempt", mark.number);
     if (mark.foreign)
         return;
     order = find_or_add(&sim->centre, record);
@@ -73,7 +74,7 @@ static void see_appended_event(struct sim *sim, const struct tb_record *record)
         order->log_version = version;
 }
 
-/* Java's ByteBuffer wrote it. */
+/* Big-endian, as Java's ByteBuffer writes it. */
 static int64_t big_endian(struct tb_str bytes)
 {
     int64_t number = 0;
@@ -98,7 +99,7 @@ static void on_append(void *ctx, enum broker_topic topic, const struct tb_record
             tb_record_header(record, "kafka_dlt-original-offset"))] = true;
 }
 
-/* One event in so many, in a run where the broker refuses some. */
+/* The broker rejects one event in so many, in a run with CENTRE_FAULT_BROKER_REFUSES. */
 #define REFUSED_EVERY 24
 
 static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb_record *record)
@@ -118,7 +119,7 @@ static bool on_refuse_record(void *ctx, enum broker_topic topic, const struct tb
     return true;
 }
 
-/* What a group may commit. */
+/* Commits: only records that are stored or have a dead letter. */
 
 static bool has_dead_letter(const struct centre *centre, const struct tb_record *record)
 {
@@ -126,7 +127,8 @@ static bool has_dead_letter(const struct centre *centre, const struct tb_record 
     struct tb_dead_letter_position home = {record->partition, record->offset};
 
     if (mended.ptr)
-        SIM_REQUIRE(tb_dead_letter_id_parse(mended, &topic, &home), "C4: a letter of no name");
+        SIM_REQUIRE(tb_dead_letter_id_parse(mended, &topic, &home),
+                    "C4: a dead letter's id is malformed");
     return centre->has_letter_in_db[home.partition][home.offset] &&
            centre->has_letter_in_topic[record->partition][record->offset];
 }

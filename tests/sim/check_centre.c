@@ -1,7 +1,7 @@
 #include "sim/check_centre_priv.h"
 #include <string.h>
 
-/* A node's orders: what came of them so far. */
+/* Compares what the centre has of a node's orders with the oracle. */
 
 static struct check_document document_of(const bson_t *doc)
 {
@@ -66,7 +66,7 @@ void check_centre_node(struct sim_node *node)
             check_order(node, &centre->orders[i]);
 }
 
-/* The far side's news of the order of a row; NULL: none. */
+/* What the centre knows of the order in an outbox row; NULL: nothing. */
 static const struct centre_order *order_of(const struct sim_node *node, int64_t row)
 {
     struct centre *centre = &node->sim->centre;
@@ -76,7 +76,7 @@ static const struct centre_order *order_of(const struct sim_node *node, int64_t 
                   : check_find_order(centre, tb_str_of(node->sim->oracle.orders[order].id));
 }
 
-bool check_centre_keeps(const struct sim_node *node, int64_t row)
+bool check_centre_is_retained(const struct sim_node *node, int64_t row)
 {
     const struct centre_order *order = order_of(node, row);
 
@@ -110,7 +110,8 @@ void check_centre_parked(struct sim_node *node, const char *order_id, int64_t ro
     struct centre_order *order = check_find_order(&node->sim->centre, tb_str_of(order_id));
 
     SIM_REQUIRE(order && order->refused_from > 0,
-                "I7: %s: order %s is parked, and nobody refuses it", node->name, order_id);
+                "I7: %s: order %s is parked, but the broker did not refuse it", node->name,
+                order_id);
     order->parked_from_row = row;
     sim_cover(COVER_PARKED, 1);
 }

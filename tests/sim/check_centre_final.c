@@ -1,9 +1,9 @@
 #include "sim/check_centre_priv.h"
 #include <string.h>
 
-/* After everything is mended: has everything arrived at the centre? */
+/* When faults are over and everything has arrived: compares the centre with the oracle. */
 
-/* What an order's edge can deliver of it. */
+/* The last version that the edge can deliver: rows after a refused one stay parked. */
 static int64_t deliverable(const struct sim *sim, const struct centre_order *order)
 {
     const struct oracle_order *known = &sim->oracle.orders[order->order];
@@ -27,7 +27,7 @@ static void check_orders(const struct sim *sim)
     }
 }
 
-/* Sums. */
+/* Sales per day. */
 
 struct sums {
     int64_t orders, returns, cancelled, total_minor;
@@ -48,7 +48,7 @@ static void add_day(const bson_t *day, struct sums *sums)
     bson_iter_t iter;
     struct sums *of;
 
-    SIM_REQUIRE(bson_iter_init_find(&iter, day, "currency"), "C6: a day of no currency");
+    SIM_REQUIRE(bson_iter_init_find(&iter, day, "currency"), "C6: a day without a currency");
     of = &sums[currency_of(bson_iter_utf8(&iter, NULL))];
     of->orders += check_int(day, "orders");
     of->returns += check_int(day, "returns");
@@ -59,7 +59,7 @@ static void add_day(const bson_t *day, struct sums *sums)
 static void check_sums(struct sim *sim)
 {
     const struct mongod_collection *days = mongod_collection(&sim->centre.mongod, "sales_by_day");
-    struct sums told[ORACLE_CURRENCIES] = {0}, sums[ORACLE_CURRENCIES] = {0};
+    struct sums stored[ORACLE_CURRENCIES] = {0}, sums[ORACLE_CURRENCIES] = {0};
 
     for (int i = 0; i < sim->centre.order_count; i++) {
         const struct centre_order *order = &sim->centre.orders[i];
@@ -74,14 +74,15 @@ static void check_sums(struct sim *sim)
         sum->total_minor += state.status == ORACLE_CANCELLED ? 0 : state.total_minor;
     }
     for (size_t i = 0; i < days->count; i++)
-        add_day(days->list[i].doc, told);
+        add_day(days->list[i].doc, stored);
     for (int c = 0; c < ORACLE_CURRENCIES; c++)
-        SIM_REQUIRE(memcmp(&told[c], &sums[c], sizeof told[c]) == 0,
+        SIM_REQUIRE(memcmp(&stored[c], &sums[c], sizeof stored[c]) == 0,
                     "C6: currency %d: %" PRId64 " orders, %" PRId64 " returns, %" PRId64
                     " cancelled, %" PRId64 " in all, but the orders say %" PRId64 ", %" PRId64
                     ", %" PRId64 ", %" PRId64,
-                    c, told[c].orders, told[c].returns, told[c].cancelled, told[c].total_minor,
-                    sums[c].orders, sums[c].returns, sums[c].cancelled, sums[c].total_minor);
+                    c, stored[c].orders, stored[c].returns, stored[c].cancelled,
+                    stored[c].total_minor, sums[c].orders, sums[c].returns, sums[c].cancelled,
+                    sums[c].total_minor);
 }
 
 /* Nodes. */
@@ -98,9 +99,10 @@ static void check_progress(struct sim *sim, const struct tb_node_report *status)
 {
     const struct sim_node *node = &sim->nodes[status->node[4] - '1'];
 
-    /* Which heartbeat is a late one its clock tells. */
+    /* A late heartbeat is recognised by the node's clock: only a clock that jumps makes a node
+     * look forked. */
     SIM_REQUIRE(status->state != TB_NODE_FORKED || (sim->fault_classes_drawn & EDGE_FAULT_CLOCK),
-                "C7: %s is told to have forked", node->name);
+                "C7: %s is reported as forked", node->name);
     SIM_REQUIRE(status->epoch_count <= 1, "C7: %s has %zu epochs", node->name,
                 status->epoch_count);
     if (status->epoch_count == 0 || any_parked(sim, node->index))
@@ -118,7 +120,7 @@ static void check_nodes(struct sim *sim)
     struct tb_node_report_list list = {0};
     struct tb_error err = {0};
 
-    sim->now_us += TB_MONGO_DOWN_MS * 1000; /* what did not answer is asked again by then */
+    sim->now_us += TB_MONGO_DOWN_MS * 1000; /* a retry of what failed is due by then */
     SIM_REQUIRE(tb_mongo_list_nodes(central->mongo, tb_clock_wall_ms(&central->clock), &arena,
                                     &list, &err) == TB_OK,
                 "%s: nodes: %s", central->name, err.text);
@@ -129,12 +131,12 @@ static void check_nodes(struct sim *sim)
     tb_arena_release(&arena);
 }
 
-static void check_letters(const struct centre *centre)
+static void check_dead_letters(const struct centre *centre)
 {
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         for (size_t i = 0; i < centre->broker.topics[BROKER_EVENTS][p].count; i++)
             SIM_REQUIRE(!centre->has_letter_in_db[p][i] || centre->has_letter_in_topic[p][i],
-                        "C4: letter %d-%zu is not in the topic of dead letters", p, i);
+                        "C4: dead letter %d-%zu is not in the topic of dead letters", p, i);
 }
 
 void check_centre_final(struct sim *sim)
@@ -142,5 +144,5 @@ void check_centre_final(struct sim *sim)
     check_orders(sim);
     check_sums(sim);
     check_nodes(sim);
-    check_letters(&sim->centre);
+    check_dead_letters(&sim->centre);
 }

@@ -1,20 +1,20 @@
-/* What the checkers of the far side share.
+/* Shared by the checkers of the centre.
  *
- *   check_landed.c   the broker's log, and what is committed of it
- *   check_stored.c   the database, and what a central shows of it
- *   check_centre.c   a node's orders, and its second cursor
- *   check_arrived.c  after everything is mended: has everything arrived?
+ *   check_broker_log.c     every append to the broker's log, every commit of an offset
+ *   check_database.c       every write to the database, and what a central serves from it
+ *   check_centre.c         a node's orders at the centre, and the node's Kafka cursor
+ *   check_centre_final.c   at the end: has everything arrived?
  *
  * Thread:  one.
- * Memory:  texts are the document's.
+ * Memory:  texts belong to the document.
  * Errors:  sim_violation.
  * Units:   as sim.h. */
 #pragma once
 #include "sim/check_priv.h"
 
 bool check_record_mark(const struct tb_record *record, struct check_mark *ret_mark);
-/* NULL: there is no news of such an order. */
+/* NULL: nothing of the order has arrived. */
 struct centre_order *check_find_order(struct centre *centre, struct tb_str id);
-/* 0 and "" where there is none; path: as "lines.0.sku". */
+/* 0 and "" if the field is missing. path: such as "lines.0.sku". */
 int64_t check_int(const bson_t *doc, const char *key);
 const char *check_str(const bson_t *doc, const char *path);

@@ -1,7 +1,7 @@
 #include "sim/check_centre_priv.h"
 #include <string.h>
 
-/* What the database may hold. */
+/* Judges each document written to the database, and each order that a central serves. */
 
 int64_t check_int(const bson_t *doc, const char *key)
 {
@@ -27,13 +27,13 @@ static void see_order(struct sim *sim, const bson_t *doc)
     int64_t version = check_int(doc, "version");
 
     if (strncmp(id, UNKNOWN_ORDER_PREFIX, sizeof UNKNOWN_ORDER_PREFIX - 1) == 0)
-        return; /* from poison */
+        return; /* from a foreign record */
     SIM_REQUIRE(order, "C1: the database has order %s, the log has not", id);
     SIM_REQUIRE(version > order->db_version,
                 "C3: order %s is served at version %" PRId64 ", and then at %" PRId64, id,
                 order->db_version, version);
     SIM_REQUIRE(version <= order->log_version,
-                "C1: order %s is stored at %" PRId64 ", landed %" PRId64, id, version,
+                "C1: order %s is stored at %" PRId64 ", the log ends at %" PRId64, id, version,
                 order->log_version);
     sim_trace("stores %s version %" PRId64, id, version);
     order->db_version = version;
@@ -47,8 +47,8 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc)
     struct tb_str topic;
 
     SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, &place),
-                "C4: a letter of no name");
-    sim_trace("notes letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
+                "C4: a dead letter's id is malformed");
+    sim_trace("stores dead letter %d-%" PRId64 ": %s", (int)place.partition, place.offset,
               check_str(doc, "reason"));
     const struct tb_record *record =
         &centre->broker.topics[BROKER_EVENTS][place.partition].records[place.offset];
@@ -57,7 +57,7 @@ static void see_dead_letter(struct sim *sim, const bson_t *doc)
     (void)check_record_mark(record, &mark);
     SIM_REQUIRE(mark.foreign ? foreign_becomes_dead_letter(sim->foreign[mark.number].kind)
                              : order && order->db_refuses,
-                "C4: a dead letter that is no poison: %s %s", check_str(doc, "reason"),
+                "C4: a dead letter without a cause: %s %s", check_str(doc, "reason"),
                 check_str(doc, "message"));
     if (!mark.foreign && check_int(doc, "version") > order->dead_version)
         order->dead_version = check_int(doc, "version");
@@ -74,7 +74,8 @@ static void on_write(void *ctx, const char *collection, const bson_t *old, const
         see_dead_letter(ctx, doc);
 }
 
-/* Some orders, from some version on, while not all is mended. */
+/* The database rejects one order in so many from some version on, until the faults are over, in
+ * a run with CENTRE_FAULT_MONGOD_REFUSES. */
 #define NEVER_EVERY 4
 
 static bool on_refuse_document(void *ctx, const char *collection, const bson_t *doc)
@@ -101,18 +102,18 @@ bool check_centre_next_dead_letter(const struct sim *sim, size_t *at,
                                    struct tb_dead_letter_position *ret_place)
 {
     const struct centre *centre = &sim->centre;
-    const struct mongod_collection *letters = NULL;
+    const struct mongod_collection *dead_letters = NULL;
 
     for (size_t i = 0; i < centre->mongod.collection_count; i++)
         if (strcmp(centre->mongod.collections[i].name, "dead_letters") == 0)
-            letters = &centre->mongod.collections[i];
-    while (letters && *at < letters->count) {
-        const bson_t *doc = letters->list[(*at)++].doc;
+            dead_letters = &centre->mongod.collections[i];
+    while (dead_letters && *at < dead_letters->count) {
+        const bson_t *doc = dead_letters->list[(*at)++].doc;
         struct check_mark mark = {0};
         struct tb_str topic;
 
         SIM_REQUIRE(tb_dead_letter_id_parse(tb_str_of(check_str(doc, "_id")), &topic, ret_place),
-                    "C4: a letter of no name");
+                    "C4: a dead letter's id is malformed");
         (void)check_record_mark(
             &centre->broker.topics[BROKER_EVENTS][ret_place->partition].records[ret_place->offset],
             &mark);
@@ -135,7 +136,7 @@ struct mongod_hooks check_centre_mongod(struct sim *sim)
         .ctx = sim, .on_write = on_write, .on_wait = on_wait, .refuses = on_refuse_document};
 }
 
-/* What a central shows. */
+/* Reads and hints. */
 
 void check_centre_hint(struct central *central, const char *order_id, int64_t version)
 {
@@ -143,7 +144,7 @@ void check_centre_hint(struct central *central, const char *order_id, int64_t ve
         check_find_order(&central->sim->centre, tb_str_of(order_id));
 
     SIM_REQUIRE(!order || order->db_version >= version,
-                "C3: %s hears of order %s at version %" PRId64 ", stored is %" PRId64,
+                "C3: %s gets a hint of order %s at version %" PRId64 ", stored is %" PRId64,
                 central->name, order_id, version, order->db_version);
 }
 

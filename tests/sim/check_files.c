@@ -23,7 +23,7 @@ static void check_outbox_row(struct sim_node *node, sqlite3_stmt *stmt)
     SIM_REQUIRE(row < SIM_ROWS_MAX, "the checker is too small for so many rows");
     SIM_REQUIRE(check_mark(check_text(stmt, 4), sqlite3_column_bytes(stmt, 4), &mark) &&
                     !mark.foreign,
-                "I2: outbox row %" PRId64 " is of nobody", row);
+                "I2: outbox row %" PRId64 " is of unknown origin", row);
     SIM_REQUIRE(sqlite3_column_int64(stmt, 5) == version,
                 "I4: outbox row %" PRId64 " contradicts its payload", row);
     order = oracle_saw_event(&node->sim->oracle, node->index, check_text(stmt, 1), version,
@@ -34,10 +34,10 @@ static void check_outbox_row(struct sim_node *node, sqlite3_stmt *stmt)
     node->rows[row] = (struct sim_row){order, version};
 }
 
-/* Rows are removed from the start on; those of an order that an edge has parked stay. */
-static void check_removed(struct sim_node *node, int64_t from, int64_t to, bool any_kept)
+/* Retention removes the oldest rows first, but keeps all rows of an order with parked rows. */
+static void check_removed(struct sim_node *node, int64_t from, int64_t to, bool any_retained)
 {
-    SIM_REQUIRE(!any_kept, "I4: %s: outbox row %" PRId64 " is missing", node->name, from);
+    SIM_REQUIRE(!any_retained, "I4: %s: outbox row %" PRId64 " is missing", node->name, from);
     SIM_REQUIRE(to <= node->rows_seen, "I7: %s: rows were removed before they were seen",
                 node->name);
     for (int64_t row = from; row <= to; row++)
@@ -53,7 +53,7 @@ static void check_outbox(struct sim_node *node, sqlite3 *db)
 {
     int64_t last = check_number(db, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
     int64_t expected = 1;
-    bool any_kept = false;
+    bool any_retained = false;
     sqlite3_stmt *stmt = check_query(db, "SELECT row, order_id, version, type, traceparent,"
                                          " json_extract(payload, '$.version')"
                                          " FROM outbox ORDER BY row");
@@ -62,9 +62,9 @@ static void check_outbox(struct sim_node *node, sqlite3 *db)
         int64_t row = sqlite3_column_int64(stmt, 0);
 
         if (row > expected)
-            check_removed(node, expected, row - 1, any_kept);
+            check_removed(node, expected, row - 1, any_retained);
         check_outbox_row(node, stmt);
-        any_kept = any_kept || !node->kafka || !check_centre_keeps(node, row);
+        any_retained = any_retained || !node->kafka || !check_centre_is_retained(node, row);
         expected = row + 1;
     }
     SIM_REQUIRE(last == 0 || expected == last + 1,
@@ -143,9 +143,10 @@ static void check_record(struct sim_node *node, sqlite3_stmt *stmt)
     int order;
 
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 2), sqlite3_column_bytes(stmt, 2), &mark),
-                "I2: %s: a record of nobody is in the log", node->name);
+                "I2: %s: the log has a record of unknown origin", node->name);
     if (mark.foreign) {
-        SIM_REQUIRE(mark.number < node->sim->foreign_count, "I2: a record of no poison");
+        SIM_REQUIRE(mark.number < node->sim->foreign_count,
+                    "I2: a foreign record that was never sent");
         return;
     }
     order = oracle_find_order(oracle, check_text(stmt, 1));
@@ -203,8 +204,7 @@ void check_cursor(struct sim_node *node, sqlite3 *store)
 {
     int64_t cursor = check_number(store, "SELECT row FROM cursors WHERE name = 'inproc'");
 
-    SIM_REQUIRE(cursor <= node->rows_seen, "I7: %s: the cursor stands behind the last row",
-                node->name);
+    SIM_REQUIRE(cursor <= node->rows_seen, "I7: %s: the cursor is after the last row", node->name);
     SIM_REQUIRE(node->rows_gone <= cursor,
                 "I7: %s: rows up to %" PRId64 " were removed, the log has acknowledged %" PRId64,
                 node->name, node->rows_gone, cursor);
@@ -225,7 +225,7 @@ static void check_view_order(struct sim_node *node, sqlite3_stmt *stmt)
     int64_t version = sqlite3_column_int64(stmt, 1);
 
     if (strncmp(check_text(stmt, 0), UNKNOWN_ORDER_PREFIX, sizeof UNKNOWN_ORDER_PREFIX - 1) == 0)
-        return; /* a stranger's, from poison */
+        return; /* an order from a foreign record */
     SIM_REQUIRE(order != ORACLE_NONE, "I10: %s: the view knows order %s, the store does not",
                 node->name, check_text(stmt, 0));
     struct oracle_order *o = &oracle->orders[order];
@@ -255,14 +255,14 @@ static void check_dead_letter(struct sim_node *node, sqlite3_stmt *stmt)
 
     SIM_REQUIRE(check_mark(sqlite3_column_blob(stmt, 3), sqlite3_column_bytes(stmt, 3), &mark) &&
                     mark.foreign && mark.number < node->sim->foreign_count,
-                "I9: %s: a dead letter that is no poison: %s %s", node->name, check_text(stmt, 2),
+                "I9: %s: a dead letter without a cause: %s %s", node->name, check_text(stmt, 2),
                 check_text(stmt, 4));
     foreign = &node->sim->foreign[mark.number];
     SIM_REQUIRE(foreign_becomes_dead_letter(foreign->kind),
-                "I9: poison of kind %d is a dead letter: %s", (int)foreign->kind,
+                "I9: a foreign record of kind %d is a dead letter: %s", (int)foreign->kind,
                 check_text(stmt, 4));
     SIM_REQUIRE(foreign->dead_letter_at == 0 || foreign->dead_letter_at == at,
-                "I9: poison %d died twice", mark.number);
+                "I9: foreign record %d has two dead letters", mark.number);
     foreign->dead_letter_at = at;
 }
 

@@ -94,7 +94,8 @@ struct sums {
 static void check_stats(struct sim_node *node)
 {
     static const char *const currencies[ORACLE_CURRENCIES] = {"EUR", "JPY", "USD"};
-    static const int order_of[ORACLE_CURRENCIES] = {0, 2, 1}; /* of the oracle's EUR, USD, JPY */
+    static const int order_of[ORACLE_CURRENCIES] = {0, 2,
+                                                    1}; /* index of the oracle's EUR, USD, JPY */
     const struct oracle *oracle = &node->sim->oracle;
     const struct tb_stats_filter filter = {.group_by = TB_GROUP_DAY};
     struct sums sums[ORACLE_CURRENCIES] = {0};
@@ -121,14 +122,15 @@ static void check_stats(struct sim_node *node)
         if (sums[c].orders + sums[c].returns == 0)
             continue;
         SIM_REQUIRE(row < stats.total_count, "I6: %s: no sum of %s", node->name, currencies[c]);
-        const struct tb_stats_row *told = &stats.totals[row++];
-        SIM_REQUIRE(strcmp(told->currency, currencies[c]) == 0 && told->orders == sums[c].orders &&
-                        told->returns == sums[c].returns && told->cancelled == sums[c].cancelled &&
-                        told->total_minor == sums[c].total_minor,
-                    "I6: %s: the sums of %s are not those of the orders", node->name,
-                    currencies[c]);
+        const struct tb_stats_row *row_found = &stats.totals[row++];
+        SIM_REQUIRE(
+            strcmp(row_found->currency, currencies[c]) == 0 &&
+                row_found->orders == sums[c].orders && row_found->returns == sums[c].returns &&
+                row_found->cancelled == sums[c].cancelled &&
+                row_found->total_minor == sums[c].total_minor,
+            "I6: %s: the sums of %s are not those of the orders", node->name, currencies[c]);
     }
-    SIM_REQUIRE(row == stats.total_count, "I6: %s: sums of a currency nobody used", node->name);
+    SIM_REQUIRE(row == stats.total_count, "I6: %s: sums of a currency without orders", node->name);
     tb_arena_release(&arena);
 }
 
@@ -139,11 +141,11 @@ static void check_foreign(struct sim_node *node)
         bool deadly =
             foreign->kind != FOREIGN_UNKNOWN_TYPE && foreign->kind != FOREIGN_OLD_VERSION;
 
-        /* Letters that were kept for a time only may be gone before a checker saw them. */
+        /* Dead letters with a retention time may be gone before a checker sees them. */
         if (foreign->node != node->index || node->sim->dead_letter_keep_ms >= 0)
             continue;
         SIM_REQUIRE(foreign->state != FOREIGN_ACKED || !deadly || foreign->dead_letter_at != 0,
-                    "I9: poison %d of kind %d is in no dead letter", i, (int)foreign->kind);
+                    "I9: foreign record %d of kind %d has no dead letter", i, (int)foreign->kind);
     }
 }
 

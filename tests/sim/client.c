@@ -4,15 +4,15 @@
 #include <stdlib.h>
 
 #define MS INT64_C(1000)
-/* An order rests before the oracle has no room for its versions. */
+/* Clients leave an order alone before the oracle runs out of room for its versions. */
 #define CHANGES_MAX (ORACLE_VERSIONS_MAX - 10)
 
 static const char *const currencies[ORACLE_CURRENCIES] = {"EUR", "USD", "JPY"};
 static const char *const paths[] = {"", "/address", "/lines", "/ship", "/cancel"};
 
-/* A command on its way, with all it borrows. */
+/* A command under way, and all the memory it borrows. */
 struct request {
-    struct tb_job job; /* first: the writer hands it back */
+    struct tb_job job; /* first: the writer returns a pointer to it */
     struct tb_arena arena;
     struct sim_node *node;
     int client, attempt;
@@ -106,7 +106,7 @@ static void free_request(struct request *r)
     free(r);
 }
 
-/* The client goes on: with another try if it does not know what became of this one. */
+/* The client continues; if the outcome is unknown it may repeat the command. */
 static void client_done(struct sim *sim, int client, int op, bool unsure)
 {
     struct sim_client *c = &sim->clients[client];
@@ -137,7 +137,7 @@ static void report_answer(struct request *r)
         .nothing_stored = r->job.code != TB_OK,
     };
 
-    tb_buf_addc(&answer->body, '\0'); /* the oracle looks for text in it */
+    tb_buf_addc(&answer->body, '\0'); /* the oracle searches the text with strstr */
     told.body = answer->body.data;
     sim_trace("%s attempt %d: %d version %" PRId64 "%s%s", r->node->name, r->attempt,
               answer->status, answer->version, answer->replayed ? " replayed" : "",
@@ -172,7 +172,7 @@ static void on_done(struct tb_job *job)
     free_request(r);
 }
 
-/* One attempt at an op. */
+/* Sends one attempt at an operation. */
 static void post(struct sim *sim, int client, int op_index)
 {
     const struct oracle_op *op = &sim->oracle.ops[op_index];
@@ -206,7 +206,7 @@ static void post(struct sim *sim, int client, int op_index)
     free_request(r);
 }
 
-/* What to ask. */
+/* Choosing an operation. */
 
 static void new_id(struct sim *sim, char ret_id[40])
 {
@@ -276,7 +276,8 @@ static int new_change(struct sim *sim, int order, int key)
                            .is_return = state.is_return};
 
     if (op.type == ORACLE_LINES && sim_chance(dice(sim), 8))
-        op.is_return = !op.is_return; /* lines of the wrong sign */
+        op.is_return =
+            !op.is_return; /* a sale with negative quantities, or a return with positive ones */
     draw_lines(sim, &op);
     if (op.type != ORACLE_PLACE && sim_chance(dice(sim), 25))
         op.expected_version = o->max_version + (int64_t)sim_below(dice(sim), 3) - 1;
@@ -301,20 +302,21 @@ static int new_key(struct sim *sim)
     return oracle_add_key(&sim->oracle, text);
 }
 
-/* A key that was used before, for something else on the same node. */
+/* Uses a key again for another request at the same node. */
 static int other_body(struct sim *sim, int op)
 {
     struct oracle_op other = sim->oracle.ops[op];
 
     sim_cover(COVER_OTHER_BODY, 1);
-    /* No two of a key's ops say the same: each is an op of its own to the oracle. */
+    /* Operations with the same key must differ in their body, since the oracle counts them as
+     * different. */
     if (other.type == ORACLE_SHIP || other.type == ORACLE_CANCEL || other.type == ORACLE_ADDRESS)
         other.type = ORACLE_LINES;
     other.price = 100000 + sim->oracle.op_count;
     return oracle_add_op(&sim->oracle, &other);
 }
 
-/* An op that has a key and was asked before; NONE if the dice find none. */
+/* An earlier operation that has a key; NONE if the random tries found none. */
 static int some_keyed_op(struct sim *sim)
 {
     for (int tries = 0; tries < 5 && sim->oracle.op_count > sim->oracle_first_op; tries++) {
@@ -356,7 +358,7 @@ void client_step(struct sim *sim, int client)
         op = new_op(sim, sim_chance(dice(sim), 65) ? new_key(sim) : ORACLE_NONE);
     }
     if (op == ORACLE_NONE)
-        return; /* it has gone home */
+        return; /* nothing left to do */
     post(sim, client, op);
     if (sim->oracle.ops[op].key != ORACLE_NONE && (sim->fault_classes & EDGE_FAULT_SENT_TWICE) &&
         sim_chance(dice(sim), 20)) {
@@ -365,7 +367,7 @@ void client_step(struct sim *sim, int client)
     }
 }
 
-/* The link, which is no command of a client's. */
+/* The link command. It is no order command, so the oracle does not know it. */
 
 static void on_link_done(struct tb_job *job)
 {

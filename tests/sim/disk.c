@@ -8,8 +8,8 @@
 enum op_type { OP_WRITE, OP_TRUNCATE, OP_DELETE };
 struct disk_op {
     enum op_type type;
-    size_t at, len; /* TRUNCATE: at is the new size */
-    uint8_t *bytes; /* owned; WRITE only */
+    size_t at, len; /* OP_TRUNCATE: at is the new size */
+    uint8_t *bytes; /* owned; OP_WRITE only */
 };
 
 static struct disk *disks[DISK_MAX];
@@ -145,7 +145,7 @@ void disk_delete(struct disk *disk, struct disk_file *file)
     file->exists = false;
 }
 
-/* Bytes [from, to) of a write reach the disk. */
+/* Writes bytes [from, to) of an operation to the image. */
 static void put(struct disk_file *file, const struct disk_op *op, size_t from, size_t to)
 {
     file->on_disk = true;
@@ -164,7 +164,7 @@ static void apply(struct disk_file *file, const struct disk_op *op)
     resize(&file->image, op->type == OP_TRUNCATE ? op->at : 0);
 }
 
-/* Each 512 bytes of a write on their own. */
+/* Applies each 512-byte sector of a write, or does not, at random. */
 static void apply_torn(struct disk_file *file, const struct disk_op *op,
                        struct fake_random *random)
 {
@@ -191,7 +191,7 @@ void disk_sync(struct disk_file *file)
     file->sync_owed = false;
 }
 
-/* Everything up to and with the last deletion. */
+/* Applies all operations up to the last deletion. */
 static void apply_deletions(struct disk_file *file)
 {
     size_t done = 0;
@@ -225,7 +225,8 @@ static void shuffle(struct disk_op *ops, size_t count, struct fake_random *rando
     }
 }
 
-/* The first `count` operations, none of which deletes, as the disk may have done them. */
+/* Applies what a disk may have done of the first `count` operations, none of which is a
+ * deletion. */
 static void apply_some_unsynced(struct disk_file *file, struct disk_op *ops, size_t count,
                                 enum disk_cut how, struct fake_random *random)
 {
@@ -247,8 +248,8 @@ static void apply_some_unsynced(struct disk_file *file, struct disk_op *ops, siz
         apply_torn(file, &ops[whole], random);
 }
 
-/* Between two deletions the operations are of one file; what follows a deletion that did not
- * reach the disk is of another file, which has no name there. */
+/* A deletion ends the life of one file: operations after it belong to another file of the same
+ * name. If the deletion did not reach the disk, the later file has no name there. */
 static void apply_unsynced(struct disk_file *file, enum disk_cut how, struct fake_random *random)
 {
     size_t from = 0;
@@ -294,7 +295,7 @@ void disk_power_on(struct disk *disk)
 {
     for (struct disk_file *file = disk->files; file; file = file->next) {
         TB_ASSERT(!file->handles && !file->shm);
-        /* A file that came back, or one whose making was lost: another file has the name. */
+        /* The name now belongs to another file: its deletion was lost, or its creation. */
         if (file->on_disk && !file->exists)
             file->serial = ++disk->serials;
         file->exists = file->on_disk;

@@ -24,7 +24,7 @@ static bool is_gone(const struct disk_handle *handle)
 
 enum verdict { GO_ON, FAIL, CUT, OFF };
 
-/* What a call is to do. */
+/* Whether a call succeeds, fails, or is interrupted by a power cut. */
 static enum verdict judge(const struct disk_handle *handle, enum disk_call call)
 {
     struct disk *disk = handle->disk;
@@ -142,7 +142,7 @@ static int file_size(sqlite3_file *base, sqlite3_int64 *size)
     return SQLITE_OK;
 }
 
-/* Whether another handle of the file holds a lock of that level or above. */
+/* Whether another handle of the file holds at least this lock. */
 static bool others_hold(const struct disk_handle *handle, int level)
 {
     for (struct disk_handle *other = handle->file->handles; other; other = other->next)
@@ -195,7 +195,7 @@ static int file_control(sqlite3_file *base, int op, void *arg)
     return SQLITE_NOTFOUND;
 }
 
-/* As the unix VFS has them. */
+/* The same values as SQLite's unix VFS. */
 static int file_sector(sqlite3_file *base)
 {
     (void)base;
@@ -262,7 +262,7 @@ static void shm_barrier(sqlite3_file *base)
     (void)base;
 }
 
-/* The last one out frees it: whoever comes next recovers the index from the WAL. */
+/* The last handle frees the index; the next connection recovers it from the WAL. */
 static int shm_unmap(sqlite3_file *base, int delete_it)
 {
     struct disk_handle *handle = handle_of(base);
@@ -405,7 +405,7 @@ static int vfs_sleep(sqlite3_vfs *vfs, int us)
     return us;
 }
 
-/* Only for what SQLite makes of it itself: no SQL of ours asks for the time. */
+/* SQLite itself calls it; none of our SQL asks for the time. */
 static int vfs_time(sqlite3_vfs *vfs, sqlite3_int64 *ret_ms)
 {
     (void)vfs;
@@ -429,12 +429,12 @@ void disk_vfs_install(uint64_t seed, int64_t *now_us)
         .xCurrentTimeInt64 = vfs_time,
     };
 
-    /* One thread, and nobody asks what memory is used for: both cost a seventh of a run.
-     * Refused, without harm, at the second run of a process. */
+    /* Without mutexes and memory statistics a run is a seventh faster. In the second run of a
+     * process these calls fail, without harm. */
     (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     fake_random_init(&world.random, seed);
     world.now_us = now_us;
     TB_ASSERT(sqlite3_vfs_register(&vfs, 1) == SQLITE_OK);
-    sqlite3_randomness(0, NULL); /* seeds itself anew, from this file system */
+    sqlite3_randomness(0, NULL); /* SQLite's random generator is seeded again, from this VFS */
 }

@@ -5,10 +5,10 @@
 #define MS INT64_C(1000)
 #define HOUR_US INT64_C(3600000000)
 #define TEN_YEARS_MS INT64_C(315576000000)
-/* Planned faults come this many calls of the disk away at most: about two commits of all files. */
+/* A planned fault strikes within this many disk calls: about two commits of all files. */
 #define CALLS_AHEAD 40
-/* Where a node is down more often than not its clients wait and nothing new happens: after so many
- * times it may stay up. The costliest runs are a third of what they were. */
+/* A node that is down most of the time does nothing new. After this many times it stays up,
+ * which makes the costliest runs three times shorter. */
 #define DOWN_MAX 100
 #define DOWN_CLASSES (EDGE_FAULT_KILL | EDGE_FAULT_STOP | EDGE_FAULT_POWER_CUT)
 
@@ -17,10 +17,10 @@ static struct fake_random *dice(struct sim *sim)
     return &sim->fault_random;
 }
 
-/* Swarm: few classes at a time find what all together hide. */
+/* Swarm testing: a run with few classes of faults finds what all classes together hide. */
 void edge_faults_draw(struct sim *sim)
 {
-    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: none at all */
+    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: no faults */
 
     sim->fault_classes = 0;
     for (unsigned class = 1; class < EDGE_FAULT_ALL; class <<= 1)
@@ -54,7 +54,7 @@ static void plan_power_cut(struct sim_node *node)
               node->disk.power_cut_in, (int)node->disk.power_cut_kind);
 }
 
-static void do_cut(struct sim_node *node)
+static void cut_power(struct sim_node *node)
 {
     plan_power_cut(node);
     if (sim_chance(dice(node->sim), 60))
@@ -75,7 +75,7 @@ static void plan_io_error(struct sim_node *node)
               node->disk.fail_kinds);
 }
 
-/* Full at one turn of the nemesis, room again at a later one. */
+/* Toggles: full at one step, room again at a later one. */
 static void do_full(struct sim_node *node)
 {
     node->disk.full = !node->disk.full;
@@ -88,13 +88,13 @@ static void do_clock(struct sim_node *node)
     int64_t ms = (int64_t)sim_below(dice(node->sim), 2 * (uint64_t)TEN_YEARS_MS) - TEN_YEARS_MS;
 
     if (sim_chance(dice(node->sim), 50))
-        ms /= 100000; /* minutes */
+        ms /= 100000; /* minutes instead of years */
     node->wall_offset_ms = sim_chance(dice(node->sim), 30) ? 0 : ms;
     sim_cover(COVER_CLOCK_JUMP, 1);
     sim_trace("%s clock is off by %" PRId64 " ms", node->name, node->wall_offset_ms);
 }
 
-/* The mutant's retention asks nobody. */
+/* Mutant: removes outbox rows without looking at the cursor. */
 static void delete_outbox_mutant(struct sim_node *node)
 {
     struct tb_error err = {0};
@@ -104,8 +104,8 @@ static void delete_outbox_mutant(struct sim_node *node)
                           "DELETE FROM outbox WHERE row < (SELECT max(row) FROM outbox)", &err);
 }
 
-/* What is unknown of a broken store the checker sees when it is mended, and not after retention
- * has been there first. */
+/* A checker cannot read a broken store. Time must not jump before it has been read again, or
+ * retention removes rows that decide an unknown outcome. */
 static bool any_broken(const struct sim *sim)
 {
     for (int i = 0; i < sim->node_count; i++)
@@ -114,7 +114,7 @@ static bool any_broken(const struct sim *sim)
     return false;
 }
 
-/* All nodes rest for hours or days, and nobody repeats a request that old. */
+/* Hours or days pass for all nodes. Nobody repeats a request that old. */
 static void do_days(struct sim *sim)
 {
     int64_t us = (int64_t)sim_below(dice(sim), 60) * HOUR_US + HOUR_US;
@@ -135,9 +135,9 @@ static void do_days(struct sim *sim)
     sim_trace("%" PRId64 " hours pass", us / HOUR_US);
 }
 
-/* Poison in a node's log. */
+/* Foreign records in a node's own log. */
 
-/* An order whose version 2 is in the log already; NONE: the dice find none. */
+/* An order of which the log has version 2 or later; NONE if the random tries found none. */
 static int logged_order(struct sim_node *node)
 {
     const struct oracle *oracle = &node->sim->oracle;
@@ -159,12 +159,13 @@ static void append_foreign(struct sim_node *node, enum foreign_kind kind, int or
     struct tb_error err = {0};
 
     foreign_record_make(sim, node->index, kind, order_id, &foreign);
-    sim_trace("%s poison %d of kind %d, order %d", node->name, foreign.number, (int)kind, order);
+    sim_trace("%s foreign record %d of kind %d, order %d", node->name, foreign.number, (int)kind,
+              order);
     if (node->faulty_log.real->ops->append(node->faulty_log.real, &foreign.record,
                                            -1 - foreign.number, &err) != TB_OK)
         sim->foreign[foreign.number].state = FOREIGN_UNSURE;
     tb_buf_release(&foreign.value);
-    sim_wake(node, SIM_RELAY, 5 * MS); /* it polls */
+    sim_wake(node, SIM_RELAY, 5 * MS); /* its poll makes the log commit the record */
 }
 
 static void do_foreign_record(struct sim_node *node)
@@ -208,7 +209,7 @@ static void act(struct sim_node *node, enum edge_fault_class class)
         do_stop(node);
         break;
     case EDGE_FAULT_POWER_CUT:
-        do_cut(node);
+        cut_power(node);
         break;
     case EDGE_FAULT_IO_ERROR:
         plan_io_error(node);
@@ -229,7 +230,7 @@ static void act(struct sim_node *node, enum edge_fault_class class)
     case EDGE_FAULT_FOREIGN_RECORD:
         do_foreign_record(node);
         break;
-    case EDGE_FAULT_ANSWER: /* these happen by themselves, where they belong */
+    case EDGE_FAULT_ANSWER: /* these act in client.c and faulty_ports.c */
     case EDGE_FAULT_SENT_TWICE:
     case EDGE_FAULT_LOG:
     case EDGE_FAULT_VIEW:
@@ -274,7 +275,7 @@ void edge_faults_before_start(struct sim_node *node)
 
 void edge_faults_heal(struct sim *sim)
 {
-    sim_trace("everything is mended");
+    sim_trace("the faults are over");
     if (sim->edition == SIM_CONNECTED)
         centre_faults_heal(sim);
     sim->healed = true;

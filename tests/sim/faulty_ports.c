@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A class of faults fires at one call in so many. */
+/* A fault happens once in so many calls. */
 #define RARELY 8
 
 static bool happens(struct sim_node *node, enum edge_fault_class class)
@@ -11,7 +11,7 @@ static bool happens(struct sim_node *node, enum edge_fault_class class)
     return (node->sim->fault_classes & class) && sim_below(&node->sim->port_random, RARELY) == 0;
 }
 
-/* The log. */
+/* The node's log. */
 
 static enum tb_code log_append(struct tb_log_writer *base, const struct tb_record *record,
                                int64_t tag, struct tb_error *err)
@@ -30,7 +30,7 @@ static enum tb_code log_append(struct tb_log_writer *base, const struct tb_recor
     TB_TRY(log->real->ops->append(log->real, record, tag, err));
     if (log->node->sim->mutant == SIM_MUTANT_EARLY_CURSOR)
         log->early[log->early_count++] = tag;
-    /* As a broker does that lost the first answer. Nobody waits for the answer to tag 0. */
+    /* A duplicate, as after a lost acknowledgement. Nobody waits for tag 0. */
     if (happens(log->node, EDGE_FAULT_LOG) &&
         log->real->ops->append(log->real, record, 0, &ignored) == TB_OK)
         sim_cover(COVER_LOG_TWICE, 1);
@@ -47,7 +47,7 @@ static size_t return_early_acks(struct faulty_log *log, struct tb_log_ack *ret_a
     return count;
 }
 
-/* What the relay is told of the real answers; the others' are taken out. */
+/* Removes acknowledgements that are not the relay's, and loses some of its own. */
 static size_t filter(struct faulty_log *log, struct tb_log_ack *acks, size_t count)
 {
     bool early = log->node->sim->mutant == SIM_MUTANT_EARLY_CURSOR;
@@ -84,7 +84,7 @@ static enum tb_code log_poll(struct tb_log_writer *base, int64_t wait_ms,
         foreign_records_lost(log->node);
         return err->code;
     }
-    if (count > 0) { /* the log grew: whoever reads it wakes */
+    if (count > 0) { /* the log has new records: wake its readers */
         sim_wake(log->node, SIM_CONSUMER, 3000);
         sim_wake(log->node, SIM_AUDIT, 20000);
     }
@@ -113,7 +113,7 @@ void faulty_log_init(struct faulty_log *log, struct sim_node *node, struct tb_lo
     log->early_count = 0;
 }
 
-/* The view. */
+/* The node's view. */
 
 static enum tb_code view_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
                               struct tb_planned_order *ret_order, struct tb_error *err)
@@ -123,7 +123,7 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
     return view->real->ops->load(view->real, order_id, arena, ret_order, err);
 }
 
-/* What a view without a guard would do with an event that came again. */
+/* Mutant: a view without the version check would set the order back when an event is repeated. */
 static enum tb_code set_back_mutant(struct faulty_view *view, const struct tb_plan *plan,
                                     struct tb_error *err)
 {
@@ -164,7 +164,7 @@ static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
     struct faulty_view *view = (struct faulty_view *)base;
 
     TB_TRY(view->real->ops->flush(view->real, err));
-    sim_wake(view->node, SIM_CONSUMER, 3000); /* there may be more */
+    sim_wake(view->node, SIM_CONSUMER, 3000); /* there may be more records */
     if (happens(view->node, EDGE_FAULT_VIEW)) {
         sim_cover(COVER_VIEW_UNKNOWN, 1);
         return tb_error_set(err, TB_UNKNOWN, "the simulated view's answer was lost");
@@ -232,7 +232,7 @@ void faulty_view_init(struct faulty_view *view, struct sim_node *node, struct tb
     view->node = node;
 }
 
-/* The view of a central whose mutant takes what died for done. */
+/* Mutant: a central's view counts a version with a dead letter as applied. */
 
 static const struct tb_view_ops *sound_ops;
 static const struct centre *gap_centre;

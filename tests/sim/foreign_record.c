@@ -1,7 +1,7 @@
 #include "sim/sim.h"
 #include <stdio.h>
 
-/* Poison: records that somebody else put into a log. */
+/* Records that no edge has written, as another program would put them into a log. */
 
 static const char *type_of(enum foreign_kind kind)
 {

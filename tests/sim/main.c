@@ -1,13 +1,13 @@
-/* Question: does any history of commands and faults that a seed can draw break a promise? And is
- * the net that looks for it whole: does it catch every build that is broken on purpose?
+/* Runs the simulation. Question: can any history of commands and faults break a promise? And do
+ * the checkers work: do they catch every build that is broken on purpose?
  *
- *   tillbox-sim                       the seeds that a change is judged by, hard ones first
- *   tillbox-sim --seeds 100000        more of them
- *   tillbox-sim --seed 42 --verbose   one of them, event by event
- *   tillbox-sim --mutant all          broken builds; each must be caught
- *   tillbox-sim --edition connected   else a seed draws which of the two editions it is of
+ *   tillbox-sim                       the seeds that every change must pass, regression seeds
+ * first tillbox-sim --seeds 100000        more seeds tillbox-sim --seed 42 --verbose   one seed,
+ * event by event tillbox-sim --mutant all          the broken builds; each must be caught
+ *   tillbox-sim --edition connected   one edition only; otherwise each seed chooses
  *
- * Ends with 0 when no rule was broken (with --mutant: when one was), else with 1. */
+ * Exit status: 0 if no invariant was broken (with --mutant: if every mutant was caught), else 1.
+ */
 #include "sim/sim.h"
 #include <getopt.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Sanitized code runs about fifteen times slower. */
+/* Sanitizers make a run about fifteen times slower. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SEEDS 100
 #define FLAVOUR "with sanitizers: fewer seeds, no floor of states"
@@ -28,9 +28,9 @@
 #endif
 #define MUTANT_SEEDS 200
 #define JOBS_MAX 16
-/* One seed in so many is run twice: both must be the same to the letter. */
+/* One seed in so many runs twice. Both runs must have the same hash. */
 #define REPEAT_EVERY 50
-/* With so many seeds every state must have been reached so often. */
+/* With at least FLOOR_SEEDS seeds each state must be reached FLOOR times. */
 #define FLOOR_SEEDS 1000
 #define FLOOR 10
 
@@ -45,7 +45,7 @@ struct plan {
     enum sim_edition edition;
     enum sim_mutant mutant;
     bool all_mutants, one, verbose;
-    size_t hard; /* so many of the hard seeds go before */
+    size_t regression_count; /* this many regression seeds run first */
 };
 
 static struct shared *new_shared(int count)
@@ -69,7 +69,7 @@ static void run_one(struct regression_seed which, const struct plan *plan, struc
     hash = sim_run(&options);
     shared->runs++;
     if (plan->one)
-        printf("seed %" PRIu64 ": no rule broken, hash %016" PRIx64 "\n", seed, hash);
+        printf("seed %" PRIu64 ": no invariant broken, hash %016" PRIx64 "\n", seed, hash);
     if (seed % REPEAT_EVERY == 0 || plan->one) {
         uint64_t again = sim_run(&options);
 
@@ -81,21 +81,22 @@ static void run_one(struct regression_seed which, const struct plan *plan, struc
 
 static struct regression_seed seed_of_run(const struct plan *plan, uint64_t run)
 {
-    if (run < plan->hard)
+    if (run < plan->regression_count)
         return regression_seeds[run];
-    return (struct regression_seed){plan->edition, plan->start + (run - plan->hard)};
+    return (struct regression_seed){plan->edition, plan->start + (run - plan->regression_count)};
 }
 
-/* In a process of its own: runs worker, worker + jobs, ... */
+/* A worker process: runs number worker, worker + jobs, ... */
 static _Noreturn void work(const struct plan *plan, int worker, struct shared *shared)
 {
     static char room[1 << 18];
 
-    /* What one worker has to say of a broken rule is not mixed with another's. */
+    /* Buffered, so that the reports of two workers do not mix. */
     (void)setvbuf(stdout, room, _IOFBF, sizeof room);
     sim_cover_into(shared->counts);
     sim_catch_aborts();
-    for (uint64_t i = (uint64_t)worker; i < plan->hard + plan->seeds; i += (uint64_t)plan->jobs)
+    for (uint64_t i = (uint64_t)worker; i < plan->regression_count + plan->seeds;
+         i += (uint64_t)plan->jobs)
         run_one(seed_of_run(plan, i), plan, shared);
     fflush(stdout);
     _exit(0);
@@ -111,9 +112,10 @@ static bool report(const struct plan *plan, const struct shared *shared)
         for (int i = 0; i < COVER_COUNT; i++)
             counts[i] += shared[job].counts[i];
     }
-    printf("%" PRIu64 " seeds (%zu hard ones, %" PRIu64 " to %" PRIu64
+    printf("%" PRIu64 " seeds (%zu regression seeds, %" PRIu64 " to %" PRIu64
            "), one in %d run twice; %s\n",
-           runs, plan->hard, plan->start, plan->start + plan->seeds - 1, REPEAT_EVERY, FLAVOUR);
+           runs, plan->regression_count, plan->start, plan->start + plan->seeds - 1, REPEAT_EVERY,
+           FLAVOUR);
     for (int i = 0; i < COVER_COUNT; i++) {
         bool rare = counts[i] < FLOOR && SEEDS >= FLOOR_SEEDS && plan->seeds >= FLOOR_SEEDS;
 
@@ -145,15 +147,15 @@ static int run_seeds(const struct plan *plan)
     return ok ? 0 : 1;
 }
 
-/* What the process said of the rule that was broken. */
-static void print_rule(FILE *output)
+/* Copies the line that names the broken invariant. */
+static void print_broken_invariant(FILE *output)
 {
     char line[512];
 
     rewind(output);
     while (fgets(line, sizeof line, output))
-        if (strncmp(line, "BROKEN RULE: ", 13) == 0)
-            printf("    %s", line + 13);
+        if (strncmp(line, "BROKEN INVARIANT: ", 18) == 0)
+            printf("    %s", line + 18);
 }
 
 static bool catch_mutant(struct plan plan, enum sim_mutant mutant)
@@ -167,7 +169,7 @@ static bool catch_mutant(struct plan plan, enum sim_mutant mutant)
         abort();
     plan.mutant = mutant;
     plan.jobs = 1;
-    if (plan.edition == SIM_DRAWN) /* the one that has what is broken */
+    if (plan.edition == SIM_DRAWN) /* the edition that has the broken part */
         plan.edition = mutant < SIM_MUTANT_KAFKA_EARLY_CURSOR ? SIM_EMBEDDED : SIM_CONNECTED;
     fflush(stdout);
     pid = fork();
@@ -182,11 +184,11 @@ static bool catch_mutant(struct plan plan, enum sim_mutant mutant)
         abort();
     bool caught = WIFEXITED(status) && WEXITSTATUS(status) == SIM_EXIT_VIOLATION;
     if (caught)
-        printf("%-14s caught by run %" PRIu64 " (seed %" PRIu64 ")\n", sim_mutant_name(mutant),
+        printf("%-25s caught by run %" PRIu64 " (seed %" PRIu64 ")\n", sim_mutant_name(mutant),
                shared->runs + 1, shared->seed);
     else
-        printf("%-14s NOT CAUGHT by %" PRIu64 " seeds\n", sim_mutant_name(mutant), shared->runs);
-    print_rule(output);
+        printf("%-25s NOT CAUGHT by %" PRIu64 " seeds\n", sim_mutant_name(mutant), shared->runs);
+    print_broken_invariant(output);
     fclose(output);
     return caught;
 }
@@ -273,6 +275,6 @@ int main(int argc, char **argv)
     if (plan.seeds == 0)
         plan.seeds = mutants ? MUTANT_SEEDS : SEEDS;
     if (!mutants && plan.edition == SIM_DRAWN)
-        plan.hard = regression_seed_count;
+        plan.regression_count = regression_seed_count;
     return mutants ? run_mutants(&plan) : run_seeds(&plan);
 }

@@ -91,7 +91,7 @@ static const char *id_of(const bson_t *doc)
     return bson_iter_utf8(&iter, NULL);
 }
 
-/* Takes the document. */
+/* Takes ownership of the document. */
 static int put(struct mongod *mongod, struct mongod_collection *collection,
                struct mongod_document *place, bson_t *doc)
 {
@@ -124,7 +124,7 @@ static int insert(struct mongod *mongod, struct mongod_collection *collection, b
     return MONGOD_DUPLICATE_KEY;
 }
 
-/* A replacement has no _id of its own: it is the filter's. */
+/* A replacement without _id gets the filter's. */
 static bson_t *replacement(const struct mongod_write *write)
 {
     bson_t *doc = bson_new();
@@ -142,7 +142,7 @@ static bson_t *changed(const struct mongod_write *write, const bson_t *old)
     return mongod_updated(old, write->filter, write->document);
 }
 
-/* One document by its _id, which every filter of ours names. */
+/* Changes one document by its _id, which all of the product's filters contain. */
 static int change(struct mongod *mongod, struct mongod_collection *collection,
                   const struct mongod_write *write, bool *ret_matched)
 {

@@ -1,18 +1,18 @@
-/* The simulated document database: what the MongoDB view needs of a server, in memory, behind the
- * driver's own functions (mongod_driver.c stands in for them at link time). So all of the view's
- * code runs (view_mongo*.c); what is not under it is the driver, its time-outs and its retries.
+/* A simulated MongoDB in memory. It replaces the functions of libmongoc that the product calls
+ * (mongod_driver.c defines them, and the linker prefers an executable's own). So all of
+ * src/query/mongo runs; the driver with its timeouts and retries does not.
  *
- * There is one history of writes that survive; a client may not be told of its part in it, or be
- * told wrongly that it failed, and a write whose client gave it up may take effect later.
+ * All writes that survive form one history. A client may get no answer about its write, or an
+ * error although the write is done, and a write that a client gave up may take effect later.
  *
- *   mongod.c         collections, writes, what happens late
- *   mongod_query.c   filters and sorting
- *   mongod_update.c  $set and its like
- *   mongod_driver.c  mongoc_...: pools, finds, and what goes wrong on the way
- *   mongod_bulk.c    mongoc_bulk_...
+ *   mongod.c          collections, writes, late writes
+ *   mongod_query.c    filters and sorting
+ *   mongod_update.c   $set, $inc and other update operators
+ *   mongod_driver.c   mongoc_*: clients, finds, faults
+ *   mongod_bulk.c     mongoc_bulk_*
  *
  * Thread:  one; there is one database at a time.
- * Memory:  documents live until the next write of theirs, or mongod_release.
+ * Memory:  a document lives until the next write to it, or mongod_release.
  * Errors:  the server's codes: 0 done, 11000 duplicate key.
  * Units:   virtual microseconds (_us). */
 #pragma once
@@ -29,7 +29,7 @@ struct mongod_document {
 };
 struct mongod_collection {
     char name[64];
-    struct mongod_document *list; /* owned, as they came */
+    struct mongod_document *list; /* owned, in order of insertion */
     size_t count, cap;
 };
 struct mongod_write {
@@ -41,25 +41,26 @@ struct mongod_write {
 struct mongod_late;
 struct mongod_hooks {
     void *ctx;
-    /* Before the document takes the old one's place; old: NULL, it is new. */
+    /* Called before a document is stored. old: the one it replaces; NULL: it is new. */
     void (*on_write)(void *ctx, const char *collection, const bson_t *old, const bson_t *doc);
-    /* A client waits for an answer, and so much time goes by for everybody else. */
+    /* A client waits this long for an answer: others must have their turns. */
     void (*on_wait)(void *ctx, int client, int64_t us);
-    /* Will the server never take this document? It is always the same answer. */
+    /* Whether the server rejects the document for good. The answer for one document never
+     * changes. */
     bool (*refuses)(void *ctx, const char *collection, const bson_t *doc);
 };
-/* A mutant: what the driver's port does wrong (sim.h). */
+/* Deliberate errors of the simulated driver (enum sim_mutant). */
 enum mongod_mutant {
     MONGOD_SOUND,
-    MONGOD_NO_VERSION_CHECK, /* replaces an order whatever its version */
-    MONGOD_FATAL_DUPLICATE   /* a duplicate key of an order is said to be refused for good */
+    MONGOD_NO_VERSION_CHECK, /* an order is replaced whatever its version */
+    MONGOD_FATAL_DUPLICATE   /* a duplicate key of an order is reported as a permanent error */
 };
 struct mongod {
     struct fake_random random;
     int64_t *now_us;
     struct mongod_hooks hooks;
     enum mongod_mutant mutant;
-    bool unreliable; /* calls fail, before or after the fact */
+    bool unreliable; /* calls fail, before or after they took effect */
     bool down;
     bool cut[MONGOD_CLIENTS_MAX];
     struct mongod_collection collections[MONGOD_COLLECTIONS_MAX];
@@ -70,14 +71,14 @@ struct mongod {
 void mongod_init(struct mongod *mongod, uint64_t seed, int64_t *now_us,
                  const struct mongod_hooks *hooks);
 void mongod_release(struct mongod *mongod);
-int64_t mongod_due_us(const struct mongod *mongod); /* of what happens next by itself */
+int64_t mongod_due_us(const struct mongod *mongod); /* when the next late write is due */
 void mongod_step(struct mongod *mongod);
-void mongod_apply_late_now(struct mongod *mongod); /* what is late takes effect now */
+void mongod_apply_late_now(struct mongod *mongod); /* late writes take effect now */
 bool mongod_is_idle(const struct mongod *mongod);
 
 struct mongod_collection *mongod_collection(struct mongod *mongod, const char *name);
 const bson_t *mongod_get(struct mongod *mongod, const char *collection, const char *id);
-/* 0, or why not. *ret_matched: it found what it was to change. */
+/* Returns 0 or the server's error code. *ret_matched: the filter found a document. */
 int mongod_write(struct mongod *mongod, struct mongod_collection *collection,
                  const struct mongod_write *write, bool *ret_matched, int64_t *ret_removed);
 void mongod_write_late(struct mongod *mongod, struct mongod_collection *collection,
@@ -85,15 +86,16 @@ void mongod_write_late(struct mongod *mongod, struct mongod_collection *collecti
 
 /* mongod_query.c */
 bool mongod_matches(const bson_t *doc, const bson_t *filter);
-/* Copies of what the filter finds, as opts' sort and limit want them; projections are not made.
- * The caller frees them and the list. */
+/* Copies of the documents that match, with the sort and limit of opts; projections are ignored.
+ * The caller frees the documents and the array. */
 bson_t **mongod_find(const struct mongod_collection *collection, const bson_t *filter,
                      const bson_t *opts, size_t *ret_count);
-/* The id of a filter by _id alone or among others; NULL: it has none. */
+/* The _id in the filter; NULL: there is none. */
 const char *mongod_filter_id(const bson_t *filter);
 int mongod_compare(const bson_iter_t *a, const bson_iter_t *b);
 
-/* mongod_update.c: the document after the update; old: NULL, it is made of filter and update. */
+/* mongod_update.c: the document after the update. old: NULL, an upsert makes it from filter and
+ * update. */
 bson_t *mongod_updated(const bson_t *old, const bson_t *filter, const bson_t *update);
 
 extern struct mongod *mongod_now;

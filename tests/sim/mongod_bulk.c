@@ -2,13 +2,13 @@
 #include "sim/trace.h"
 #include <stdlib.h>
 
-/* Nobody answers: that is heard after at most so long. */
+/* A client waits up to this long before it learns that no answer comes. */
 #define REPLY_LOST_US UINT64_C(8000000)
 
 struct _mongoc_bulk_operation_t {
     const mongoc_client_t *client;
     struct mongod_collection *collection;
-    struct mongod_write *writes; /* owned, with their documents */
+    struct mongod_write *writes; /* owned, and their documents */
     size_t count, cap;
 };
 
@@ -78,7 +78,7 @@ bool mongoc_bulk_operation_update_one_with_opts(mongoc_bulk_operation_t *bulk,
                                             .document = document});
 }
 
-/* As the mutant would have the server's word. */
+/* The code that the client sees: the mutant reports a duplicate key as a permanent error. */
 static int reported_code(const struct mongod_collection *collection, int code)
 {
     if (code != MONGOD_DUPLICATE_KEY || strcmp(collection->name, "orders") != 0)
@@ -88,7 +88,7 @@ static int reported_code(const struct mongod_collection *collection, int code)
 }
 
 struct outcome {
-    bson_t errors; /* a list */
+    bson_t errors; /* a BSON array */
     uint32_t error_count;
     int64_t inserted, matched, upserted;
 };
@@ -150,7 +150,7 @@ uint32_t mongoc_bulk_operation_execute(mongoc_bulk_operation_t *bulk, bson_t *re
     enum mongod_outcome fate = mongod_outcome(bulk->client);
     bool ok = fate == MONGOD_DONE;
 
-    /* Between a look and the write that follows is where a late write does most. */
+    /* A late write does most harm between a client's read and its next write. */
     if (mongod_now->unreliable && fake_random_below(&mongod_now->random, 2) == 0)
         mongod_apply_late_now(mongod_now);
     bson_init(reply);

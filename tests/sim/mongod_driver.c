@@ -1,11 +1,11 @@
-/* The driver's functions as the MongoDB view calls them, over the simulated database. They stand
- * before the library's at link time; what is not here (URIs, concerns, BSON) is the library's. */
+/* The functions of libmongoc that the product calls, on top of the simulated database. URIs,
+ * write concerns and BSON are the real library's. */
 #include "sim/mongod_priv.h"
 #include "sim/trace.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A call goes wrong one time in so many, and is slow one time in so many. */
+/* One call in so many fails, one in so many is slow. */
 #define ROUGH 12
 #define SLOW 5
 #define SLOW_US UINT64_C(30000)
@@ -15,9 +15,9 @@ struct _mongoc_client_pool_t {
     mongoc_client_t client;
 };
 struct _mongoc_cursor_t {
-    bson_t **list; /* owned, and what is in it */
+    bson_t **list; /* owned, and the documents */
     size_t count, next;
-    bson_error_t error; /* domain 0: none */
+    bson_error_t error; /* domain 0: no error */
 };
 struct _mongoc_server_description_t {
     int unused;
@@ -55,7 +55,7 @@ void mongod_set_no_answer(bson_error_t *error)
                    MONGOC_ERROR_STREAM_SOCKET, "the simulated database does not answer");
 }
 
-/* One call that writes one thing. */
+/* A call that makes one write. */
 static bool write_one(const mongoc_client_t *client, struct mongod_collection *collection,
                       const struct mongod_write *write, int64_t *ret_changed, bson_error_t *error)
 {
@@ -85,7 +85,7 @@ void mongoc_log_set_handler(mongoc_log_func_t log_func, void *user_data)
     (void)user_data;
 }
 
-/* The host's name says whose it is: central1, ... */
+/* The URI's host tells whose pool it is: central1, ... */
 mongoc_client_pool_t *mongoc_client_pool_new_with_error(const mongoc_uri_t *uri,
                                                         bson_error_t *error)
 {
@@ -154,7 +154,7 @@ void mongoc_server_description_destroy(mongoc_server_description_t *description)
     (void)description;
 }
 
-/* Indexes: made or not, nobody waits longer. */
+/* createIndexes: has no effect here. */
 bool mongoc_client_write_command_with_opts(mongoc_client_t *client, const char *db_name,
                                            const bson_t *command, const bson_t *opts,
                                            bson_t *reply, bson_error_t *error)
@@ -209,8 +209,7 @@ mongoc_cursor_t *mongoc_collection_find_with_opts(mongoc_collection_t *collectio
     return cursor;
 }
 
-/* {$group: {_id: "$node", late: {$sum: "$lateOrders"}}}: a group of each document is as good, but
- * for whoever takes the last one of a name: then the sums are made here. */
+/* The only aggregation of the product: {$group: {_id: "$node", late: {$sum: "$lateOrders"}}}. */
 static void add_late(mongoc_cursor_t *cursor, const bson_t *doc)
 {
     bson_iter_t node, late, known;

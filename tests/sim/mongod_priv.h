@@ -1,9 +1,8 @@
-/* What the two halves of the simulated driver share: mongod_driver.c has pools, finds and what
- * goes wrong on the way, mongod_bulk.c the bulks.
+/* Shared by mongod_driver.c and mongod_bulk.c.
  *
  * Thread:  one.
- * Memory:  as the driver has it.
- * Errors:  a bson_error_t, as the driver fills it.
+ * Memory:  as in libmongoc.
+ * Errors:  a bson_error_t, filled as libmongoc fills it.
  * Units:   microseconds. */
 #pragma once
 #include "sim/mongod.h"
@@ -17,16 +16,16 @@ struct _mongoc_collection_t {
     struct mongod_collection *collection;
 };
 
-/* What becomes of a call. */
+/* The outcome of a call. */
 enum mongod_outcome {
     MONGOD_DONE,
-    MONGOD_NOT_DONE,    /* it fails, and nothing was done */
-    MONGOD_REPLY_LOST,  /* it is done, and its client hears of a failure */
-    MONGOD_PARTLY_DONE, /* as before, of some of its writes */
-    MONGOD_DONE_LATE,   /* its client hears of a failure, and it is done some time after */
+    MONGOD_NOT_DONE,    /* it fails without any effect */
+    MONGOD_REPLY_LOST,  /* it is done, but the client gets an error */
+    MONGOD_PARTLY_DONE, /* some of its writes are done, and the client gets an error */
+    MONGOD_DONE_LATE,   /* the client gets an error, and later it is done */
     MONGOD_OUTCOME_COUNT
 };
 enum mongod_outcome mongod_outcome(const mongoc_client_t *client);
-/* For an answer, at most so long. */
+/* Waits for an answer, at most this long. */
 void mongod_wait(const mongoc_client_t *client, uint64_t most_us);
 void mongod_set_no_answer(bson_error_t *error);

@@ -19,7 +19,8 @@ static bool number_of(const bson_iter_t *iter, int64_t *ret_number)
     }
 }
 
-/* Of one kind they are; other kinds nobody of ours compares. */
+/* Both values must be texts, or both numbers, dates or booleans: the product compares nothing
+ * else. */
 int mongod_compare(const bson_iter_t *a, const bson_iter_t *b)
 {
     int64_t x = 0, y = 0;
@@ -41,7 +42,7 @@ static bool is_in(const bson_iter_t *value, const bson_iter_t *list)
     return false;
 }
 
-/* value: NULL, the field is missing. */
+/* value: NULL if the field is missing. */
 static bool meets(const bson_iter_t *value, const bson_iter_t *op)
 {
     const char *name = bson_iter_key(op);
@@ -122,7 +123,7 @@ const char *mongod_filter_id(const bson_t *filter)
     return bson_iter_utf8(&iter, NULL);
 }
 
-static const bson_t *sorted_by; /* for qsort: there is one thread */
+static const bson_t *sorted_by; /* for qsort, which passes no context */
 
 static int in_order(const void *a, const void *b)
 {

@@ -1,6 +1,6 @@
 #include "sim/mongod.h"
 
-/* Each takes the document, and returns what it became. */
+/* Each operator takes ownership of the document and returns the changed one. */
 
 static bson_t *without(bson_t *doc, const char *key)
 {

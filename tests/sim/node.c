@@ -8,7 +8,8 @@ bool node_healthy(const struct sim_node *node)
     return node->up && tb_writer_healthy(node->writer);
 }
 
-/* A mutant: what the group has committed need not be asked of the view. */
+/* Mutant: the log may expire what the group has committed, whether the view has it durably or
+ * not. */
 static void release_log_mutant(struct sim_node *node)
 {
     if (node->sim->mutant != SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW || !node_healthy(node))
@@ -85,7 +86,7 @@ static void start_failed(struct sim_node *node, const struct tb_error *err)
     sim_wake(node, SIM_START, pause_us(node));
 }
 
-/* The view is derived: a power cut may set it back. */
+/* The view is derived data and may go back at a power cut. */
 static void forget_reads(struct sim_node *node)
 {
     struct oracle *oracle = &node->sim->oracle;
@@ -128,7 +129,7 @@ void node_start(struct sim_node *node)
     release_log_mutant(node);
 }
 
-/* Ending. */
+/* Stopping. */
 
 void node_kill(struct sim_node *node)
 {
@@ -174,7 +175,7 @@ static void wait_for(struct sim_node *node, enum sim_actor actor, int64_t wait_m
         sim_wake(node, actor, wait_ms * MS + 2 * MS);
 }
 
-/* The checker looks at what retention is about to remove. */
+/* Retention is about to remove rows: check them before. */
 static void check_before_retention(struct sim_node *node)
 {
     int64_t at_ms = node->writer->retention_at_ms;
@@ -193,7 +194,7 @@ static void step_writer(struct sim_node *node)
     if (healthy == node->was_healthy)
         return;
     node->was_healthy = healthy;
-    sim_trace("%s store is %s", node->name, healthy ? "mended" : "broken");
+    sim_trace("%s store is %s", node->name, healthy ? "reopened" : "broken");
     sim_cover(healthy ? COVER_STORE_REOPENED : COVER_STORE_BROKEN, 1);
     if (healthy && !node->disk.power_off)
         check_node(node);
@@ -213,7 +214,7 @@ static void step_consumer(struct sim_node *node)
 {
     int64_t pause_ms = tb_consumer_step(node->consumer, 0);
 
-    /* Woken by the log when it grows; the timer only looks after what the wake-up missed. */
+    /* The log wakes it when it grows. The timer finds what a lost wake-up has missed. */
     wait_for(node, SIM_CONSUMER, pause_ms > 0 ? pause_ms : 700);
 }
 
@@ -245,7 +246,7 @@ static void step_audit(struct sim_node *node)
     wait_for(node, SIM_AUDIT, batch.count > 0 ? 5 : 400);
 }
 
-/* The kernel writes everything back about every half minute. */
+/* The kernel writes its cache back about every half minute. */
 static void step_write_back(struct sim_node *node)
 {
     check_node(node);

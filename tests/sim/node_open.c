@@ -13,7 +13,7 @@ static int64_t wall_ms(void *ctx)
     return SIM_EPOCH_MS + node->sim->now_us / 1000 + node->wall_offset_ms;
 }
 
-/* Starts anew with the machine. */
+/* The monotonic clock starts again at each boot. */
 static int64_t mono_us(void *ctx)
 {
     struct sim_node *node = ctx;
@@ -41,7 +41,7 @@ static void on_committed(void *ctx)
     if (!node->relay)
         return;
     tb_relay_wake(node->relay);
-    /* Now and then only the relay's own timer finds the rows. */
+    /* Sometimes only the relay's own timer finds the rows. */
     if (!sim_chance(&node->sim->order_random, 10))
         sim_wake(node, SIM_RELAY, 3 * MS);
 }
@@ -86,8 +86,8 @@ static void on_consumer_trouble(void *ctx, const struct tb_error *err)
                 node->name, err->text);
 }
 
-/* The checker looks at what the log may remove now; a broken store it cannot look at, and the log
- * waits for the next hour. */
+/* The log may now remove these records: check them before. A broken store cannot be checked, so
+ * the log keeps them for another hour. */
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct sim_node *node = ctx;
@@ -99,7 +99,7 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
     tb_log_inproc_allow_removal(node->log, SIM_TOPIC, partition, next);
 }
 
-/* The connected edition's settings; its other defaults are the product's. */
+/* Configuration of the connected edition; the rest are the product's defaults. */
 static void configure(struct sim_node *node)
 {
     char name_flag[] = "--node", brokers[] = "--kafka-brokers=kafka:9092", log[] = "--log=kafka";
@@ -135,7 +135,7 @@ void node_init(struct sim_node *node, struct sim *sim, int index)
         configure(node);
 }
 
-/* Opening: as src/edge.c does it. */
+/* Opening, in the order of src/edge/wiring.c. */
 
 static enum tb_code set_store_mutant(struct sim_node *node, struct tb_error *err)
 {

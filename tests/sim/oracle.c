@@ -125,7 +125,7 @@ bool oracle_in_doubt(const struct oracle *oracle, int order)
     return false;
 }
 
-/* One effect a key, in whatever attempt. */
+/* A key has one effect, whichever attempt made it. */
 static void note_key_effect(struct oracle *oracle, int op, int order, int64_t version)
 {
     struct oracle_key *key;
@@ -144,7 +144,7 @@ static void note_key_effect(struct oracle *oracle, int op, int order, int64_t ve
                 oracle->orders[order].id, version);
 }
 
-/* attempt NONE: one of the op's, which is not known. */
+/* attempt NONE: it is not known which attempt of the operation made the event. */
 static void note_event(struct oracle *oracle, int order, int64_t version, int op, int attempt)
 {
     struct oracle_order *o = &oracle->orders[order];
@@ -176,7 +176,8 @@ static void note_event(struct oracle *oracle, int order, int64_t version, int op
     a->version = version;
 }
 
-/* The key's rules; true: the answer is another attempt's, and nothing more follows from it. */
+/* Checks the rules of idempotency keys. True: the answer belongs to another attempt, and
+ * nothing else follows from it. */
 static bool judge_key(struct oracle *oracle, int attempt, const struct oracle_answer *answer,
                       uint64_t hash)
 {
@@ -283,7 +284,7 @@ static void judge_changed(struct oracle *oracle, int attempt, const struct oracl
     sim_cover(COVER_CHANGED, !answer->replayed);
 }
 
-/* A refusal must be due to the order as it is, unless that is unsure. */
+/* A refusal must be right for the order's state, unless the state is in doubt. */
 static void judge_refused(struct oracle *oracle, int attempt, const struct oracle_answer *answer)
 {
     int op_index = oracle->attempts[attempt].op;
@@ -315,7 +316,7 @@ static void judge_refused(struct oracle *oracle, int attempt, const struct oracl
         just = op->type == ORACLE_LINES && top > 0 && (op->quantity < 0) != state.is_return;
         if (just || unsure)
             sim_cover(COVER_ANSWER_422_LINES, 1);
-        /* Or the key is another request's, whose fate is unknown. */
+        /* Or the key belongs to another request whose outcome is unknown. */
         just = just || (op->key != ORACLE_NONE && key_in_doubt(oracle, op->key, ORACLE_NONE));
         break;
     default:

@@ -1,6 +1,6 @@
-/* What the product asks of the operating system goes through here (the linker's --wrap): the
- * store's questions about its file are answered by the simulated disk, and whoever asks the
- * machine for time or chance behind the simulation's back is caught. */
+/* The linker's --wrap sends the product's calls to the operating system here. Questions about
+ * the store's file are answered by the simulated disk. Reading the machine's clock or random
+ * source is an error: it would make a run unrepeatable. */
 #include "base/diag/diag.h"
 #include "edge/netlink_watch.h"
 #include "sim/disk.h"
@@ -20,8 +20,8 @@ int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct sta
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags);
 
-/* Making a file that must not be there yet: it is made, and said to have been there, so that no
- * descriptor is needed. */
+/* Creating a file with O_EXCL: it is created, but EEXIST is returned, so that no descriptor is
+ * needed. */
 int __wrap_open(const char *path, int flags, ...)
 {
     struct disk *disk = disk_of(path);
@@ -74,16 +74,16 @@ ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
     return -1;
 }
 
-/* What the daemons would tell a person. */
+/* Diagnostics go into the trace. */
 void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *format, ...);
 void __wrap_tb_diag(enum tb_diag_level level, const char *event, const char *format, ...)
 {
     (void)level;
     (void)format;
-    sim_trace("told: %s", event);
+    sim_trace("diagnostic: %s", event);
 }
 
-/* Nothing ever changes in the machine's own network. */
+/* The machine's network never changes. */
 struct tb_netlink_watch *tb_netlink_watch_open(void)
 {
     return NULL;

@@ -1,25 +1,26 @@
 #include "sim/sim.h"
 
-/* A change of what is drawn makes other histories of them: then break again what they found, and
- * add the seeds that find it. */
+/* Seeds that once broke an invariant. When the random draws change, these seeds give other
+ * histories: then break the code again as each comment says, and add the seeds that find it. */
 const struct regression_seed regression_seeds[] = {
-    /* Syncs that failed, and what was built on them. */
+    /* A sync failed, and the product went on as if the data were durable. */
     {SIM_EMBEDDED, 36},
     {SIM_EMBEDDED, 107},
     {SIM_EMBEDDED, 134},
     {SIM_EMBEDDED, 157},
     {SIM_EMBEDDED, 861},
     {SIM_EMBEDDED, 992},
-    /* The same, with opened files' WALs not written anew. */
+    /* The same, if the WAL of a reopened file is not rewritten. */
     {SIM_EMBEDDED, 127},
     {SIM_EMBEDDED, 747},
-    /* A heartbeat that landed behind the next one. */
+    /* A heartbeat was appended to the log after the next one. */
     {SIM_CONNECTED, 1076},
-    /* A partition that went and came back in one poll. */
+    /* A partition was revoked and assigned again within one poll. */
     {SIM_CONNECTED, 6077},
-    /* A late central that counts again what was refused for good. */
+    /* A central that was late counted refused dead letters again. */
     {SIM_CONNECTED, 220},
-    /* A feed of heartbeats that commits what it had before its partition went and came back. */
+    /* The heartbeat feed committed positions from before its partition was revoked and assigned
+     * again. */
     {SIM_CONNECTED, 3534},
 };
 const size_t regression_seed_count = sizeof regression_seeds / sizeof *regression_seeds;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #define MS INT64_C(1000)
-/* A run that takes more turns than this goes round in a circle. */
+/* A run with more turns than this is in an endless loop. */
 #define TURNS_MAX 400000
-/* I13: after the last fault everything has arrived within half an hour. */
+/* I13: everything has arrived within half an hour after the last fault. */
 #define ARRIVE_WITHIN_US (INT64_C(1800) * 1000000)
 #define LOOK_EVERY_US (500 * MS)
 
@@ -16,21 +16,21 @@ const char *sim_mutant_name(enum sim_mutant mutant)
         [SIM_MUTANT_SYNC_NORMAL] = "sync-normal",
         [SIM_MUTANT_LATE_SYNC] = "late-sync",
         [SIM_MUTANT_EARLY_CURSOR] = "early-cursor",
-        [SIM_MUTANT_VIEW_TRUSTS_LOG] = "trusted-log",
-        [SIM_MUTANT_NO_VERSION_CHECK] = "no-guard",
-        [SIM_MUTANT_NO_IDEMPOTENCY] = "no-keys",
-        [SIM_MUTANT_KEY_NOT_STORED] = "key-apart",
-        [SIM_MUTANT_RETENTION_IGNORES_CURSOR] = "blind-cleaner",
-        [SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW] = "blind-expiry",
-        [SIM_MUTANT_KAFKA_EARLY_CURSOR] = "far-cursor",
-        [SIM_MUTANT_RETENTION_IGNORES_KAFKA] = "far-cleaner",
-        [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = "far-timeout",
-        [SIM_MUTANT_EARLY_OFFSET_COMMIT] = "far-offsets",
-        [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = "far-zombie",
-        [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = "far-guard",
-        [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = "far-fatal",
-        [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = "far-letters",
-        [SIM_MUTANT_APPLY_OVER_GAP] = "far-gap",
+        [SIM_MUTANT_VIEW_TRUSTS_LOG] = "view-trusts-log",
+        [SIM_MUTANT_NO_VERSION_CHECK] = "no-version-check",
+        [SIM_MUTANT_NO_IDEMPOTENCY] = "no-idempotency",
+        [SIM_MUTANT_KEY_NOT_STORED] = "key-not-in-transaction",
+        [SIM_MUTANT_RETENTION_IGNORES_CURSOR] = "retention-ignores-cursor",
+        [SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW] = "log-expiry-ignores-view",
+        [SIM_MUTANT_KAFKA_EARLY_CURSOR] = "kafka-early-cursor",
+        [SIM_MUTANT_RETENTION_IGNORES_KAFKA] = "retention-ignores-kafka",
+        [SIM_MUTANT_TIMEOUT_IS_REFUSAL] = "timeout-is-refusal",
+        [SIM_MUTANT_EARLY_OFFSET_COMMIT] = "early-offset-commit",
+        [SIM_MUTANT_ZOMBIE_OFFSET_COMMIT] = "zombie-offset-commit",
+        [SIM_MUTANT_MONGO_NO_VERSION_CHECK] = "mongo-no-version-check",
+        [SIM_MUTANT_DUPLICATE_KEY_IS_FATAL] = "duplicate-key-is-fatal",
+        [SIM_MUTANT_DEAD_LETTER_NOT_AWAITED] = "dead-letter-not-awaited",
+        [SIM_MUTANT_APPLY_OVER_GAP] = "apply-over-gap",
     };
 
     return names[mutant];
@@ -53,7 +53,7 @@ bool sim_chance(struct fake_random *random, unsigned percent)
     return sim_below(random, 100) < percent;
 }
 
-/* Somewhere within the time given: whose turn comes first is drawn. */
+/* The moment is drawn within the interval, and so is the order of the actors. */
 void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
 {
     int64_t due_us = node->sim->now_us + in_us / 2 +
@@ -63,8 +63,8 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
         node->due_us[actor] = due_us;
 }
 
-/* With a few dozen actors looking at all of them is quicker than a heap. Moments are drawn to the
- * microsecond, so that ties are as good as none. */
+/* A scan over a few dozen actors is faster than a heap. Times are drawn in microseconds, so two
+ * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
     enum { NEMESIS, CLIENT, NODE, CENTRE, CENTRAL, STORM } whose;
@@ -148,7 +148,7 @@ static bool clients_are_done(const struct sim *sim)
 static void run_faults(struct sim *sim)
 {
     for (int turns = 0; !clients_are_done(sim); turns++) {
-        /* Nobody asks for ever: what is not done in an hour's turns waits for the end. */
+        /* The faults end at the latest after a tenth of the turns. */
         SIM_REQUIRE(turns < TURNS_MAX, "the run does not come to its end");
         if (turns > TURNS_MAX / 10 && !sim->healed)
             edge_faults_heal(sim);
@@ -156,7 +156,7 @@ static void run_faults(struct sim *sim)
     }
 }
 
-/* Every node up, its link free, and everything where it belongs. */
+/* Every node is up, its link is not forced offline, and everything has arrived. */
 static bool everything_has_arrived(struct sim *sim)
 {
     for (int i = 0; i < sim->node_count; i++) {

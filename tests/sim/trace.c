@@ -75,7 +75,7 @@ static void print_last_events(void)
     uint64_t first = trace.count > RING ? trace.count - RING : 0;
 
     if (trace.echo)
-        return; /* they stand there already */
+        return; /* already printed */
     printf("the last %" PRIu64 " of %" PRIu64 " events:\n", trace.count - first, trace.count);
     for (uint64_t i = first; i < trace.count; i++)
         printf("  %s\n", trace.ring[i % RING]);
@@ -93,7 +93,7 @@ void sim_violation(const char *format, ...)
     va_list args;
 
     print_last_events();
-    printf("BROKEN RULE: ");
+    printf("BROKEN INVARIANT: ");
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
@@ -102,11 +102,11 @@ void sim_violation(const char *format, ...)
     _exit(SIM_EXIT_VIOLATION);
 }
 
-/* The process is lost anyway: printing from here is worth its risk. */
+/* After a signal printing is not safe, but the process is lost anyway. */
 static void on_abort(int number)
 {
     print_last_events();
-    printf("BROKEN RULE: the program ended by signal %d (%s)\n", number, strsignal(number));
+    printf("BROKEN INVARIANT: the program ended by signal %d (%s)\n", number, strsignal(number));
     print_seed();
     _exit(SIM_EXIT_VIOLATION);
 }
@@ -114,7 +114,7 @@ static void on_abort(int number)
 void sim_catch_aborts(void)
 {
     signal(SIGABRT, on_abort);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* these tell more */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* sanitizers report more */
     signal(SIGSEGV, on_abort);
     signal(SIGBUS, on_abort);
     signal(SIGFPE, on_abort);

@@ -1,11 +1,11 @@
-/* What a simulated run leaves behind: a hash of everything that happened, the last events of it,
- * and counts of the states it reached.
+/* The trace of a run: a hash over all events, the last events, and counts of the states that were
+ * reached.
  *
- * One run at a time in a process. A rule that is broken ends the process: the seed, the last
- * events and the command that repeats it are printed.
+ * There is one run at a time in a process. A broken invariant ends the process and prints the last
+ * events, the seed, and the command that repeats the run.
  *
  * Thread:  one.
- * Memory:  static; the counts may be shared between processes.
+ * Memory:  static; the counts may be in memory shared between processes.
  * Errors:  sim_violation does not return.
  * Units:   virtual microseconds. */
 #pragma once
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit status of a process in which a rule was broken. */
+/* Exit status after a broken invariant. */
 #define SIM_EXIT_VIOLATION 3
 
 #define COVER_LIST(X)                                                                             \
@@ -50,10 +50,10 @@
     X(STORE_BROKEN, "stores broken by an I/O error")                                              \
     X(STORE_REOPENED, "stores reopened after an I/O error")                                       \
     X(RELAY_FAILING, "relays failing")                                                            \
-    X(RELAY_OFFLINE, "relays held offline")                                                       \
+    X(RELAY_OFFLINE, "relays set offline")                                                        \
     X(CONSUMER_FAILING, "consumers failing")                                                      \
     X(LOG_BUSY, "appends refused: busy")                                                          \
-    X(LOG_UNAVAILABLE, "appends refused: away")                                                   \
+    X(LOG_UNAVAILABLE, "appends refused: unavailable")                                            \
     X(LOG_TWICE, "appends doubled")                                                               \
     X(LOG_ACK_LOST, "acknowledgements lost")                                                      \
     X(LOG_POLL_LOST, "polls whose answers were lost")                                             \
@@ -65,39 +65,39 @@
     X(OUTBOX_CLEANED, "outbox rows removed")                                                      \
     X(KEYS_CLEANED, "keys forgotten")                                                             \
     X(LOG_EXPIRED, "log records removed")                                                         \
-    X(FOREIGN_RECORD_UNDECODABLE, "poison: not an event")                                         \
-    X(FOREIGN_RECORD_INVALID, "poison: against the rules")                                        \
-    X(FOREIGN_RECORD_GAP, "poison: a version too far")                                            \
-    X(FOREIGN_RECORD_UNKNOWN_TYPE, "poison: type not known")                                      \
-    X(FOREIGN_RECORD_OLD, "poison: an old version again")                                         \
+    X(FOREIGN_RECORD_UNDECODABLE, "foreign records: not an event")                                \
+    X(FOREIGN_RECORD_INVALID, "foreign records: invalid")                                         \
+    X(FOREIGN_RECORD_GAP, "foreign records: a version too high")                                  \
+    X(FOREIGN_RECORD_UNKNOWN_TYPE, "foreign records: unknown type")                               \
+    X(FOREIGN_RECORD_OLD, "foreign records: an old version")                                      \
     X(READ, "orders read from the view")                                                          \
     X(READ_BEHIND, "reads that found the view behind")                                            \
-    X(CHECKS, "whole checks of a node")                                                           \
+    X(CHECKS, "checks of a node's files")                                                         \
     X(BROKER_APPENDED, "connected: events in the broker's log")                                   \
-    X(BROKER_APPENDED_AGAIN, "connected: events there twice")                                     \
+    X(BROKER_APPENDED_AGAIN, "connected: events appended again")                                  \
     X(CENTRAL_FAILING, "connected: centrals failing")                                             \
     X(CENTRAL_READ, "connected: orders read at a central")                                        \
     X(CENTRAL_KILL, "connected: centrals killed")                                                 \
     X(CENTRAL_STOP, "connected: centrals stopped in order")                                       \
     X(CENTRAL_STOPPED, "connected: centrals stopped by too many dead letters")                    \
     X(CENTRAL_FREEZE, "connected: centrals frozen")                                               \
-    X(BROKER_DOWN, "connected: brokers away")                                                     \
-    X(MONGOD_DOWN, "connected: databases away")                                                   \
-    X(CENTRE_LINK_CUT, "connected: ways cut")                                                     \
-    X(REBALANCED, "connected: groups formed anew")                                                \
-    X(MEMBER_EXPIRED, "connected: members thrown out")                                            \
+    X(BROKER_DOWN, "connected: brokers down")                                                     \
+    X(MONGOD_DOWN, "connected: databases down")                                                   \
+    X(CENTRE_LINK_CUT, "connected: networks cut")                                                 \
+    X(REBALANCED, "connected: rebalances")                                                        \
+    X(MEMBER_EXPIRED, "connected: members expired")                                               \
     X(ZOMBIE_COMMIT, "connected: commits refused to a zombie")                                    \
     X(COMMIT_LOST, "connected: commits lost")                                                     \
-    X(PRODUCER_FATAL, "connected: producers given up")                                            \
-    X(ACK_UNKNOWN, "connected: records in doubt")                                                 \
-    X(BROKER_APPENDED_LATE, "connected: records that land when given up")                         \
+    X(PRODUCER_FATAL, "connected: producers replaced")                                            \
+    X(ACK_UNKNOWN, "connected: records with unknown outcome")                                     \
+    X(BROKER_APPENDED_LATE, "connected: records appended after they were given up")               \
     X(RECORD_REFUSED, "connected: records refused by the broker")                                 \
     X(PARKED, "connected: orders parked")                                                         \
     X(MONGOD_FAILED, "connected: calls of the database that failed")                              \
-    X(MONGOD_LATE, "connected: writes done when given up")                                        \
+    X(MONGOD_LATE, "connected: writes done after they were given up")                             \
     X(DUPLICATE_KEY, "connected: orders that were there in that version or a later one")          \
     X(ORDER_REFUSED, "connected: orders refused by the database")                                 \
-    X(CENTRE_FOREIGN, "connected: poison in the broker's log")                                    \
+    X(CENTRE_FOREIGN, "connected: foreign records in the broker's log")                           \
     X(CENTRE_DEAD_LETTER, "connected: dead letters")                                              \
     X(CENTRE_GAP, "connected: dead letters of a gap")                                             \
     X(CENTRE_REDRIVEN, "connected: dead letters sent again")
@@ -109,16 +109,16 @@ enum sim_cover {
         COVER_COUNT
 };
 const char *sim_cover_text(enum sim_cover what);
-/* Where counts go: COVER_COUNT of them. */
+/* The counts go to this array of COVER_COUNT elements. */
 void sim_cover_into(uint64_t *counts);
 void sim_cover(enum sim_cover what, uint64_t count);
 
-/* options: what the command line needs beside the seed to repeat this run. */
+/* options: what the command line needs beside the seed to repeat the run. */
 void sim_trace_begin(uint64_t seed, const char *options, const int64_t *now_us, bool echo);
 void sim_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t sim_trace_hash(void);
 _Noreturn void sim_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Also what aborts (an assertion of the product) is reported like a broken rule. */
+/* Reports an abort (a failed assertion of the product) like a broken invariant. */
 void sim_catch_aborts(void);
 
 #define SIM_REQUIRE(condition, ...)                                                               \
