@@ -41,7 +41,7 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
         .ctx = central,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_mongo_edition,
+        .backend = &tb_rebuild_mongo_backend,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .rules = tb_view_rules(config),
@@ -52,7 +52,7 @@ enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *e
     };
 
     TB_TRY(tb_rebuild_mongo_new(&mongo_options, &central->rebuild_mongo, err));
-    options.edition_ctx = central->rebuild_mongo;
+    options.backend_ctx = central->rebuild_mongo;
     return tb_rebuild_new(&options, &central->rebuild, err);
 }
 

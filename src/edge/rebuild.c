@@ -101,7 +101,7 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_sqlite_backend,
+        .backend = &tb_rebuild_sqlite_backend,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
         .rules = tb_view_rules(config),
@@ -112,7 +112,7 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
     };
 
     TB_TRY(tb_rebuild_sqlite_new(&sqlite_options, &edge->rebuild_sqlite, err));
-    options.edition_ctx = edge->rebuild_sqlite;
+    options.backend_ctx = edge->rebuild_sqlite;
     return tb_rebuild_new(&options, &edge->rebuild, err);
 }
 

@@ -104,8 +104,8 @@ static void open_rebuild(struct till *till)
     struct tb_error err = {0};
 
     ck_ok(tb_rebuild_sqlite_new(&views, &till->views, &err));
-    const struct tb_rebuild_options options = {.edition = &tb_rebuild_sqlite_backend,
-                                               .edition_ctx = till->views,
+    const struct tb_rebuild_options options = {.backend = &tb_rebuild_sqlite_backend,
+                                               .backend_ctx = till->views,
                                                .clock = &till->f.clock.clock,
                                                .random = &till->f.random.random,
                                                .rules = {.currency = "EUR"},

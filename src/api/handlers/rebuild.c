@@ -3,88 +3,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void add_order(struct tb_buf *out, const char *side, const struct tb_compare_order *order)
+static void add_progress(struct tb_buf *out, const struct tb_rebuild_progress *progress,
+                         const struct tb_rebuild_generations *views)
 {
-    if (order->order_id[0] == '\0')
-        return;
-    tb_json_member_key(out, side);
     tb_buf_addc(out, '{');
-    tb_json_member_int(out, "version", order->version);
-    tb_json_member_str(out, "status", tb_str_of(tb_order_status_name(order->status)));
-    tb_json_member_int(out, "totalMinor", order->total_minor);
-    tb_json_member_str(out, "currency", tb_str_of(order->currency));
-    tb_json_member_str(out, "hash", tb_str_of(order->hash));
-    tb_buf_addc(out, '}');
-}
-
-static void add_total(struct tb_buf *out, const char *side, const struct tb_stats_row *row)
-{
-    if (row->currency[0] == '\0')
-        return;
-    tb_json_member_key(out, side);
-    tb_buf_addc(out, '{');
-    tb_json_member_int(out, "orders", row->orders);
-    tb_json_member_int(out, "returns", row->returns);
-    tb_json_member_int(out, "cancelled", row->cancelled);
-    tb_json_member_int(out, "totalMinor", row->total_minor);
-    tb_buf_addc(out, '}');
-}
-
-static void add_difference(struct tb_buf *out, const struct tb_difference *difference)
-{
-    const char *order_id = difference->served.order_id, *currency;
-
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "difference", tb_str_of(tb_compare_kind_name(difference->kind)));
-    if (difference->kind == TB_COMPARE_TOTAL) {
-        currency = difference->served_total.currency;
-        tb_json_member_str(
-            out, "currency",
-            tb_str_of(currency[0] != '\0' ? currency : difference->rebuilt_total.currency));
-        add_total(out, "served", &difference->served_total);
-        add_total(out, "rebuilt", &difference->rebuilt_total);
-    } else {
-        tb_json_member_str(
-            out, "orderId",
-            tb_str_of(order_id[0] != '\0' ? order_id : difference->rebuilt.order_id));
-        add_order(out, "served", &difference->served);
-        add_order(out, "rebuilt", &difference->rebuilt);
+    tb_json_member_str(out, "state", tb_str_of(tb_rebuild_state_name(progress->state)));
+    tb_json_member_int(out, "events", progress->events);
+    tb_json_member_int(out, "total", progress->total);
+    tb_json_member_int(out, "ratePerSecond", progress->per_second);
+    if (progress->seconds_left >= 0)
+        tb_json_member_int(out, "secondsLeft", progress->seconds_left);
+    if (progress->owner[0] != '\0')
+        tb_json_member_str(out, "owner", tb_str_of(progress->owner));
+    if (progress->problem[0] != '\0')
+        tb_json_member_str(out, "problem", tb_str_of(progress->problem));
+    if (progress->compared) {
+        tb_json_member_int(out, "servedOrders", progress->served_orders);
+        tb_json_member_int(out, "rebuiltOrders", progress->rebuilt_orders);
     }
-    tb_buf_addc(out, '}');
-}
-
-static void add_differences(struct tb_buf *out, const struct tb_rebuild_progress *figures)
-{
-    if (figures->compared) {
-        tb_json_member_int(out, "servedOrders", figures->served_orders);
-        tb_json_member_int(out, "rebuiltOrders", figures->rebuilt_orders);
-    }
-    tb_json_member_int(out, "differenceCount", figures->differences);
+    tb_json_member_int(out, "differenceCount", progress->difference_count);
     tb_json_member_key(out, "differences");
-    tb_buf_addc(out, '[');
-    for (int64_t i = 0; i < figures->listed; i++) {
-        if (i > 0)
-            tb_buf_addc(out, ',');
-        add_difference(out, &figures->list[i]);
-    }
-    tb_buf_addc(out, ']');
-}
-
-static void add_figures(struct tb_buf *out, const struct tb_rebuild_progress *figures,
-                        const struct tb_rebuild_generations *views)
-{
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "state", tb_str_of(tb_rebuild_state_name(figures->state)));
-    tb_json_member_int(out, "events", figures->events);
-    tb_json_member_int(out, "total", figures->total);
-    tb_json_member_int(out, "ratePerSecond", figures->per_second);
-    if (figures->seconds_left >= 0)
-        tb_json_member_int(out, "secondsLeft", figures->seconds_left);
-    if (figures->owner[0] != '\0')
-        tb_json_member_str(out, "owner", tb_str_of(figures->owner));
-    if (figures->problem[0] != '\0')
-        tb_json_member_str(out, "problem", tb_str_of(figures->problem));
-    add_differences(out, figures);
+    tb_buf_adds(out, progress->differences[0] != '\0' ? progress->differences : "[]");
     tb_json_member_int(out, "generation", views->served);
     if (views->previous != 0) {
         tb_json_member_int(out, "previous", views->previous);
@@ -93,18 +32,18 @@ static void add_figures(struct tb_buf *out, const struct tb_rebuild_progress *fi
     tb_buf_addc(out, '}');
 }
 
-static void reply_figures(struct tb_api *api, struct tb_request *req, struct tb_reply *reply,
-                          int status)
+static void reply_progress(struct tb_api *api, struct tb_request *req, struct tb_reply *reply,
+                           int status)
 {
-    struct tb_rebuild_progress *figures = tb_arena_alloc(&req->arena, sizeof *figures);
+    struct tb_rebuild_progress *progress = tb_arena_alloc(&req->arena, sizeof *progress);
     struct tb_rebuild_generations views = {0};
 
-    if (figures == NULL) {
+    if (progress == NULL) {
         tb_refuse_for_now(reply, 503, 1, "Out of memory.");
         return;
     }
-    api->options.rebuild.get(api->options.ctx, figures, &views);
-    add_figures(&reply->answer.body, figures, &views);
+    api->options.rebuild.get(api->options.ctx, progress, &views);
+    add_progress(&reply->answer.body, progress, &views);
     tb_reply_done(reply, status);
 }
 
@@ -163,7 +102,7 @@ static void begin_job(struct tb_api *api, const struct tb_query_context *context
     if (api->options.rebuild.start(api->options.ctx, req->view_query.ctx, &err) != TB_OK)
         tb_refuse_error(reply, &err);
     else
-        reply_figures(api, req, reply, 202);
+        reply_progress(api, req, reply, 202);
 }
 
 void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
@@ -178,7 +117,7 @@ void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
     if (!tb_params_none(req))
         return;
     if (req->method != TB_POST) {
-        reply_figures(api, req, &req->reply, 200);
+        reply_progress(api, req, &req->reply, 200);
         return;
     }
     job = tb_arena_alloc(&req->arena, sizeof *job);
@@ -209,17 +148,17 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
 {
     static const char until[] = "tillbox_view_previous_until_timestamp_seconds";
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
-    struct tb_rebuild_progress *figures;
+    struct tb_rebuild_progress *progress;
     struct tb_rebuild_generations views = {0};
 
     if (rebuild->get == NULL)
         return;
-    figures = malloc(sizeof *figures);
-    if (figures == NULL)
+    progress = malloc(sizeof *progress);
+    if (progress == NULL)
         return;
-    rebuild->get(api->options.ctx, figures, &views);
-    add_states(out, figures->state);
-    free(figures);
+    rebuild->get(api->options.ctx, progress, &views);
+    add_states(out, progress->state);
+    free(progress);
     tb_metric_head(out, "tillbox_view_generation", "gauge", "Which view is served, from 1.");
     tb_metric_int(out, "tillbox_view_generation", "", views.served);
     if (views.previous == 0)

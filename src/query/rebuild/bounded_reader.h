@@ -1,23 +1,20 @@
-/* A log reader that stops: hands out what another one reads, of each partition up to an offset
- * that may be moved on.
+/* Bounded log reader: reads another reader's partitions, each up to a limit that can be moved on.
  *
- * Thread:  the owner of the reader behind it.
- * Memory:  borrows that reader, and lets batches of it through.
- * Errors:  those of the reader behind it.
- * Units:   as log.h. */
+ * Thread:  the owner of the other reader.
+ * Memory:  borrows the other reader and hands out its batches.
+ * Errors:  those of the other reader. */
 #pragma once
 #include "bridge/log/log.h"
 
 struct tb_bounded_reader {
-    struct tb_log_reader reader; /* hand out &until->reader; its free does nothing */
+    struct tb_log_reader reader; /* hand out &bounded->reader; its free does nothing */
     struct tb_log_reader *from;
     int32_t partitions;
-    int64_t until[TB_LOG_PARTITIONS_MAX]; /* the first offset that is not handed out */
-    /* A clock that says when the last record of the batch that was handed out was appended. */
+    int64_t limit[TB_LOG_PARTITIONS_MAX]; /* first offset that is not read; 0 at first */
+    /* Shows as wall time when the last record handed out was appended; the rest is `real`. */
     struct tb_clock clock;
-    const struct tb_clock *real; /* borrowed: the rest of that clock */
+    const struct tb_clock *real; /* borrowed */
     int64_t appended_at_ms;
 };
-/* Nothing is handed out until `until` is set. */
-void tb_bounded_reader_init(struct tb_bounded_reader *until, struct tb_log_reader *from,
+void tb_bounded_reader_init(struct tb_bounded_reader *bounded, struct tb_log_reader *from,
                             int32_t partitions, const struct tb_clock *real);

@@ -1,23 +1,23 @@
 #include "query/rebuild/compare.h"
+#include <stdlib.h>
 
-const char *tb_compare_kind_name(enum tb_compare_kind kind)
+struct tb_compare *tb_compare_new(struct tb_view_reader *served, struct tb_view_reader *rebuilt)
 {
-    static const char *const names[] = {
-        [TB_COMPARE_MISSING] = "missing",
-        [TB_COMPARE_EXTRA] = "extra",
-        [TB_COMPARE_DIFFERENT] = "different",
-        [TB_COMPARE_TOTAL] = "total",
-    };
+    struct tb_compare *compare = calloc(1, sizeof *compare);
 
-    return names[kind];
-}
-
-void tb_compare_init(struct tb_compare *compare, struct tb_view_reader *served,
-                     struct tb_view_reader *rebuilt)
-{
-    memset(compare, 0, sizeof *compare);
+    if (!compare)
+        return NULL;
     compare->served.reader = served;
     compare->rebuilt.reader = rebuilt;
+    return compare;
+}
+
+void tb_compare_free(struct tb_compare *compare)
+{
+    if (!compare)
+        return;
+    tb_buf_release(&compare->listed);
+    free(compare);
 }
 
 void tb_compare_only(struct tb_compare *compare, const struct tb_recheck_set *only)
@@ -27,15 +27,23 @@ void tb_compare_only(struct tb_compare *compare, const struct tb_recheck_set *on
 
 void tb_compare_collect(struct tb_compare *compare, struct tb_recheck_set *into)
 {
-    compare->sift_into = into;
+    compare->collect_into = into;
     compare->totals_done = true;
 }
 
-static void note(struct tb_compare *compare, const struct tb_difference *difference)
+/* Counts a difference. The object that list_difference has begun is to be filled and closed if
+ * this returns true. */
+static bool list_difference(struct tb_compare *compare, const char *kind)
 {
-    if (compare->differences < TB_COMPARE_LISTED)
-        compare->list[compare->differences] = *difference;
-    compare->differences++;
+    struct tb_buf *out = &compare->listed;
+
+    if (compare->difference_count++ >= TB_COMPARE_LISTED)
+        return false;
+    if (out->len > 0)
+        tb_buf_addc(out, ',');
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "difference", tb_str_of(kind));
+    return true;
 }
 
 static void add_order(void *ctx, const struct tb_order *order)
@@ -89,27 +97,38 @@ static bool is_same(const struct tb_compare_order *a, const struct tb_compare_or
     return a->version == b->version && strcmp(a->hash, b->hash) == 0;
 }
 
-/* One order; NULL: the side does not have it. */
+static void list_order(struct tb_buf *out, const char *side, const struct tb_compare_order *order)
+{
+    if (!order)
+        return;
+    tb_json_member_key(out, side);
+    tb_buf_addc(out, '{');
+    tb_json_member_int(out, "version", order->version);
+    tb_json_member_str(out, "status", tb_str_of(tb_order_status_name(order->status)));
+    tb_json_member_int(out, "totalMinor", order->total_minor);
+    tb_json_member_str(out, "currency", tb_str_of(order->currency));
+    tb_json_member_str(out, "hash", tb_str_of(order->hash));
+    tb_buf_addc(out, '}');
+}
+
+/* Compares one order. NULL: that view does not have it. */
 static void compare_pair(struct tb_compare *compare, const struct tb_compare_order *served,
                          const struct tb_compare_order *rebuilt)
 {
-    struct tb_difference difference = {.kind = TB_COMPARE_DIFFERENT};
+    const char *order_id = served ? served->order_id : rebuilt->order_id;
 
     if (served && rebuilt && is_same(served, rebuilt))
         return;
-    if (compare->sift_into) {
-        tb_recheck_set_add(compare->sift_into, served ? served->order_id : rebuilt->order_id);
+    if (compare->collect_into) {
+        tb_recheck_set_add(compare->collect_into, order_id);
         return;
     }
-    if (!rebuilt)
-        difference.kind = TB_COMPARE_MISSING;
-    if (!served)
-        difference.kind = TB_COMPARE_EXTRA;
-    if (served)
-        difference.served = *served;
-    if (rebuilt)
-        difference.rebuilt = *rebuilt;
-    note(compare, &difference);
+    if (!list_difference(compare, !rebuilt ? "missing" : !served ? "extra" : "different"))
+        return;
+    tb_json_member_str(&compare->listed, "orderId", tb_str_of(order_id));
+    list_order(&compare->listed, "served", served);
+    list_order(&compare->listed, "rebuilt", rebuilt);
+    tb_buf_addc(&compare->listed, '}');
 }
 
 /* Compares the next orders of both sides. */
@@ -138,7 +157,7 @@ static enum tb_code find_order(struct tb_compare_side *side, const char *order_i
     return TB_OK;
 }
 
-static enum tb_code compare_suspects(struct tb_compare *compare, struct tb_error *err)
+static enum tb_code compare_only(struct tb_compare *compare, struct tb_error *err)
 {
     const struct tb_recheck_set *only = compare->only;
 
@@ -166,21 +185,42 @@ static bool is_same_total(const struct tb_stats_row *a, const struct tb_stats_ro
            a->total_minor == b->total_minor;
 }
 
+static void list_total(struct tb_buf *out, const char *side, const struct tb_stats_row *row)
+{
+    if (!row)
+        return;
+    tb_json_member_key(out, side);
+    tb_buf_addc(out, '{');
+    tb_json_member_int(out, "orders", row->orders);
+    tb_json_member_int(out, "returns", row->returns);
+    tb_json_member_int(out, "cancelled", row->cancelled);
+    tb_json_member_int(out, "totalMinor", row->total_minor);
+    tb_buf_addc(out, '}');
+}
+
+/* Compares the totals of one currency. NULL: that view has no order in it. */
+static void compare_total(struct tb_compare *compare, const struct tb_stats_row *served,
+                          const struct tb_stats_row *rebuilt)
+{
+    if ((served && rebuilt && is_same_total(served, rebuilt)) ||
+        !list_difference(compare, "total"))
+        return;
+    tb_json_member_str(&compare->listed, "currency",
+                       tb_str_of(served ? served->currency : rebuilt->currency));
+    list_total(&compare->listed, "served", served);
+    list_total(&compare->listed, "rebuilt", rebuilt);
+    tb_buf_addc(&compare->listed, '}');
+}
+
 static void merge_totals(struct tb_compare *compare, const struct tb_stats *served,
                          const struct tb_stats *rebuilt)
 {
     for (size_t i = 0, j = 0; i < served->total_count || j < rebuilt->total_count;) {
         const struct tb_stats_row *a = i < served->total_count ? &served->totals[i] : NULL;
         const struct tb_stats_row *b = j < rebuilt->total_count ? &rebuilt->totals[j] : NULL;
-        struct tb_difference difference = {.kind = TB_COMPARE_TOTAL};
         int order = compare_rows(a, b);
 
-        if (order <= 0)
-            difference.served_total = *a;
-        if (order >= 0)
-            difference.rebuilt_total = *b;
-        if (order != 0 || !is_same_total(a, b))
-            note(compare, &difference);
+        compare_total(compare, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
         i += order <= 0;
         j += order >= 0;
     }
@@ -212,14 +252,9 @@ static enum tb_code compare_totals(struct tb_compare *compare, struct tb_error *
     return TB_OK;
 }
 
-enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err)
+/* Sets done when both sides have ended. */
+static enum tb_code compare_page(struct tb_compare *compare, struct tb_error *err)
 {
-    if (!compare->totals_done) {
-        TB_TRY(compare_totals(compare, err));
-        compare->totals_done = true;
-    }
-    if (compare->only)
-        return compare_suspects(compare, err);
     for (int pairs = 0; pairs < TB_COMPARE_PAGE; pairs++) {
         const struct tb_compare_order *served = NULL, *rebuilt = NULL;
 
@@ -231,4 +266,13 @@ enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err)
         compare_next(compare, served, rebuilt);
     }
     return TB_OK;
+}
+
+enum tb_code tb_compare_step(struct tb_compare *compare, struct tb_error *err)
+{
+    if (!compare->totals_done)
+        TB_TRY(compare_totals(compare, err));
+    compare->totals_done = true;
+    TB_TRY(compare->only ? compare_only(compare, err) : compare_page(compare, err));
+    return tb_buf_ok(&compare->listed) ? TB_OK : no_memory(err);
 }

@@ -1,15 +1,15 @@
 #include "query/rebuild/rebuild_priv.h"
-#include <stdlib.h>
 
-/* While nobody writes the served view: at the rate of a small machine, a fraction of a second. */
+/* Events that tb_rebuild_catch_up may read while nobody writes the served view: a fraction of a
+ * second on a small machine. */
 #define REACH_EVENTS_MAX 5000
-/* A step reads something, or is in trouble, or all is read, unless the log is slow. */
+/* Each step reads a record or fails, or everything is read, unless the log is slow. */
 #define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS_MAX)
 #define REACH_MS 5000
 
 static void on_failed(void *ctx, const struct tb_error *err)
 {
-    ((struct tb_rebuild *)ctx)->trouble = *err;
+    ((struct tb_rebuild *)ctx)->step_error = *err;
 }
 
 static void on_applied(void *ctx, const struct tb_plan *plan)
@@ -21,12 +21,12 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
 {
     const struct tb_rebuild_options *options = &rebuild->options;
     const struct tb_consumer_options consumer = {
-        .reader = &rebuild->until.reader,
+        .reader = &rebuild->bounded.reader,
         .view = rebuild->view,
-        .clock = &rebuild->until.clock, /* letters die when they died, not now */
+        .clock = &rebuild->bounded.clock, /* dead letters get the time of their record */
         .random = options->random,
         .rules = options->rules,
-        .dead_letter_keep_ms = -1, /* that is done once it is served */
+        .dead_letter_keep_ms = -1, /* only the served view expires them */
         .topic = options->topic,
         .partitions = options->partitions,
         .applied = on_applied,
@@ -37,7 +37,8 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
     return tb_consumer_new(&consumer, &rebuild->consumer, err);
 }
 
-/* What the new view has of a partition; what has nothing stands where reading began. */
+/* The next offset of a partition in the new view; where it has none, the one that reading began
+ * with. */
 static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int64_t *ret_next,
                              struct tb_error *err)
 {
@@ -48,7 +49,7 @@ static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int6
     return TB_OK;
 }
 
-/* A rollback counts from where the old view stood. */
+/* A rollback counts from the offsets that the previous view has. */
 static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const int32_t partitions = rebuild->options.partitions;
@@ -63,7 +64,7 @@ static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
             TB_TRY(position(rebuild, p, &rebuild->first[p], err));
     }
     rebuild->goal = 0;
-    TB_TRY(rebuild->options.edition->served(rebuild->options.edition_ctx, next, err));
+    TB_TRY(rebuild->options.backend->served_offsets(rebuild->options.backend_ctx, next, err));
     for (int32_t p = 0; p < partitions; p++)
         rebuild->goal += next[p] > rebuild->first[p] ? next[p] - rebuild->first[p] : 0;
     return TB_OK;
@@ -74,9 +75,10 @@ enum tb_code tb_rebuild_open(struct tb_rebuild *rebuild, bool anew, struct tb_er
     const struct tb_rebuild_options *options = &rebuild->options;
 
     rebuild->opened = true;
-    TB_TRY(options->edition->open(options->edition_ctx, &rebuild->job, anew, &rebuild->view,
+    TB_TRY(options->backend->open(options->backend_ctx, &rebuild->job, anew, &rebuild->view,
                                   &rebuild->reader, err));
-    tb_bounded_reader_init(&rebuild->until, rebuild->reader, options->partitions, options->clock);
+    tb_bounded_reader_init(&rebuild->bounded, rebuild->reader, options->partitions,
+                           options->clock);
     rebuild->rate_ms = tb_clock_mono_ms(options->clock);
     rebuild->rate_events = 0;
     TB_TRY(note_first(rebuild, err));
@@ -87,12 +89,12 @@ void tb_rebuild_unpin(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
 
-    if (rebuild->held)
-        options->edition->let_go(options->edition_ctx);
-    rebuild->held = false;
-    free(rebuild->compare);
+    if (rebuild->pinned)
+        options->backend->unpin(options->backend_ctx);
+    rebuild->pinned = false;
+    tb_compare_free(rebuild->compare);
     rebuild->compare = NULL;
-    if (!rebuild->sifted)
+    if (!rebuild->rechecked)
         tb_rebuild_reset_recheck(rebuild);
 }
 
@@ -105,14 +107,14 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     tb_rebuild_reset_recheck(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
-    /* What could not be removed is removed by tidy, or by the next process. */
-    if (rebuild->opened)
-        (void)options->edition->close(options->edition_ctx, end, &err);
+    if (rebuild->opened) /* what it cannot remove, cleanup or the next process removes */
+        (void)options->backend->close(options->backend_ctx, end, &err);
     rebuild->opened = false;
     rebuild->view = NULL;
     rebuild->reader = NULL;
 }
 
+/* Shows how many events are read and how many are left. */
 static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64_t *ret_left,
                           struct tb_error *err)
 {
@@ -130,38 +132,38 @@ static enum tb_code count(struct tb_rebuild *rebuild, const int64_t *next, int64
     return TB_OK;
 }
 
-/* Damage does not go away, and a full disk is for orders. */
-static bool is_for_good(const struct tb_error *err)
+/* A damaged view stays damaged, and the rest of a full disk is reserved for orders. */
+static bool is_permanent(const struct tb_error *err)
 {
     return err->code == TB_CORRUPT || err->code == TB_FULL;
 }
 
 static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struct tb_error *err)
 {
-    /* Beside a comparison there is always something to do. */
-    const int64_t poll_ms = rebuild->compare ? 0 : rebuild->options.edition->poll_ms;
+    /* A comparison goes on without waiting for records. */
+    const int64_t poll_ms = rebuild->compare ? 0 : rebuild->options.backend->poll_ms;
 
-    rebuild->trouble = (struct tb_error){0};
+    rebuild->step_error = (struct tb_error){0};
     *ret_wait_ms = tb_consumer_step(rebuild->consumer, poll_ms);
-    if (is_for_good(&rebuild->trouble)) {
-        *err = rebuild->trouble;
+    if (is_permanent(&rebuild->step_error)) {
+        *err = rebuild->step_error;
         return err->code;
     }
     return TB_OK;
 }
 
-static void read_until(struct tb_rebuild *rebuild, const int64_t *next)
+static void set_limits(struct tb_rebuild *rebuild, const int64_t *next)
 {
     for (int32_t p = 0; p < rebuild->options.partitions; p++)
-        rebuild->until.until[p] = next[p];
+        rebuild->bounded.limit[p] = next[p];
 }
 
 enum tb_code tb_rebuild_fill(struct tb_rebuild *rebuild, const int64_t *next, int64_t *ret_left,
                              int64_t *ret_wait_ms, struct tb_error *err)
 {
-    read_until(rebuild, next);
+    set_limits(rebuild, next);
     TB_TRY(step(rebuild, ret_wait_ms, err));
-    tb_rebuild_set_problem(rebuild, rebuild->trouble.text);
+    tb_rebuild_set_problem(rebuild, rebuild->step_error.text);
     return count(rebuild, next, ret_left, err);
 }
 
@@ -171,7 +173,7 @@ enum tb_code tb_rebuild_fill_allowed(struct tb_rebuild *rebuild, int64_t *ret_le
     const struct tb_rebuild_options *options = &rebuild->options;
     int64_t next[TB_LOG_PARTITIONS_MAX] = {0};
 
-    TB_TRY(options->edition->served(options->edition_ctx, next, err));
+    TB_TRY(options->backend->served_offsets(options->backend_ctx, next, err));
     return tb_rebuild_fill(rebuild, next, ret_left, ret_wait_ms, err);
 }
 
@@ -184,12 +186,12 @@ enum tb_code tb_rebuild_catch_up(struct tb_rebuild *rebuild, const int64_t *next
     TB_TRY(count(rebuild, next, &left, err));
     if (left > REACH_EVENTS_MAX)
         return tb_error_set(err, TB_BUSY, "%lld events came meanwhile", (long long)left);
-    read_until(rebuild, next);
+    set_limits(rebuild, next);
     for (int steps = 0; left > 0; steps++) {
         TB_TRY(step(rebuild, &wait_ms, err));
-        if (rebuild->trouble.code != TB_OK || steps == REACH_STEPS_MAX ||
+        if (rebuild->step_error.code != TB_OK || steps == REACH_STEPS_MAX ||
             tb_clock_mono_ms(clock) >= until_ms)
-            return tb_error_set(err, TB_BUSY, "%s", rebuild->trouble.text);
+            return tb_error_set(err, TB_BUSY, "%s", rebuild->step_error.text);
         TB_TRY(count(rebuild, next, &left, err));
     }
     return TB_OK;

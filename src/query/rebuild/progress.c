@@ -1,7 +1,7 @@
 #include "query/rebuild/rebuild_priv.h"
 #include <stdio.h>
 
-/* One sample of the rate, and how much of the old one it leaves. */
+/* How often the rate is sampled, and the weight of the old rate against a new sample. */
 #define RATE_EVERY_MS 1000
 #define RATE_KEEP_PERCENT 70
 
@@ -35,23 +35,23 @@ bool tb_rebuild_is_running(enum tb_rebuild_state state)
     return state >= TB_REBUILD_BUILDING && state <= TB_REBUILD_SWAPPING;
 }
 
-void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_figures)
+void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress)
 {
     pthread_mutex_lock(&rebuild->lock);
-    *ret_figures = rebuild->figures;
+    *ret_progress = rebuild->progress;
     pthread_mutex_unlock(&rebuild->lock);
 }
 
 void tb_rebuild_set_problem(struct tb_rebuild *rebuild, const char *problem)
 {
     pthread_mutex_lock(&rebuild->lock);
-    snprintf(rebuild->figures.problem, sizeof rebuild->figures.problem, "%s", problem);
+    snprintf(rebuild->progress.problem, sizeof rebuild->progress.problem, "%s", problem);
     pthread_mutex_unlock(&rebuild->lock);
 }
 
 void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, const char *problem)
 {
-    /* Which state may follow which: see the header. */
+    /* The moves that rebuild.h draws. */
     static const unsigned from[TB_REBUILD_STATE_COUNT] = {
         [TB_REBUILD_BUILDING] = ~0u,
         [TB_REBUILD_CATCHING_UP] = 1u << TB_REBUILD_BUILDING,
@@ -62,17 +62,17 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
         [TB_REBUILD_FAILED] = 1u << TB_REBUILD_BUILDING | 1u << TB_REBUILD_CATCHING_UP |
                               1u << TB_REBUILD_COMPARING | 1u << TB_REBUILD_SWAPPING,
     };
-    struct tb_rebuild_progress *figures = &rebuild->figures;
+    struct tb_rebuild_progress *progress = &rebuild->progress;
 
     TB_ASSERT(from[state] & 1u << rebuild->state);
     rebuild->state = state;
-    rebuild->note_at_ms = 0;
-    rebuild->untold = !tb_rebuild_is_running(state) && rebuild->options.edition->note;
+    rebuild->publish_at_ms = 0;
+    rebuild->end_unpublished = !tb_rebuild_is_running(state) && rebuild->options.backend->publish;
     pthread_mutex_lock(&rebuild->lock);
-    figures->state = state;
-    snprintf(figures->problem, sizeof figures->problem, "%s", problem);
+    progress->state = state;
+    snprintf(progress->problem, sizeof progress->problem, "%s", problem);
     if (!tb_rebuild_is_running(state))
-        figures->seconds_left = figures->per_second = 0;
+        progress->seconds_left = progress->per_second = 0;
     pthread_mutex_unlock(&rebuild->lock);
     if (rebuild->options.entered)
         rebuild->options.entered(rebuild->options.ctx, state, problem);
@@ -80,47 +80,48 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
 
 static void sample(struct tb_rebuild *rebuild, int64_t events)
 {
-    struct tb_rebuild_progress *figures = &rebuild->figures;
+    struct tb_rebuild_progress *progress = &rebuild->progress;
     int64_t now_ms = tb_clock_mono_ms(rebuild->options.clock);
     int64_t passed_ms = now_ms - rebuild->rate_ms, rate;
 
     if (passed_ms < RATE_EVERY_MS)
         return;
     rate = (events - rebuild->rate_events) * 1000 / passed_ms;
-    figures->per_second =
-        figures->per_second == 0
+    progress->per_second =
+        progress->per_second == 0
             ? rate
-            : (figures->per_second * RATE_KEEP_PERCENT + rate * (100 - RATE_KEEP_PERCENT)) / 100;
+            : (progress->per_second * RATE_KEEP_PERCENT + rate * (100 - RATE_KEEP_PERCENT)) / 100;
     rebuild->rate_ms = now_ms;
     rebuild->rate_events = events;
 }
 
 void tb_rebuild_set_progress(struct tb_rebuild *rebuild, int64_t events, int64_t left)
 {
-    struct tb_rebuild_progress *figures = &rebuild->figures;
+    struct tb_rebuild_progress *progress = &rebuild->progress;
 
     pthread_mutex_lock(&rebuild->lock);
     sample(rebuild, events);
-    figures->events = events;
-    figures->total = events + left;
-    figures->seconds_left = left == 0                 ? 0
-                            : figures->per_second > 0 ? left / figures->per_second + 1
-                                                      : -1;
+    progress->events = events;
+    progress->total = events + left;
+    progress->seconds_left = left == 0                  ? 0
+                             : progress->per_second > 0 ? left / progress->per_second + 1
+                                                        : -1;
     pthread_mutex_unlock(&rebuild->lock);
 }
 
 void tb_rebuild_set_compared(struct tb_rebuild *rebuild)
 {
     const struct tb_compare *compare = rebuild->compare;
-    struct tb_rebuild_progress *figures = &rebuild->figures;
+    struct tb_rebuild_progress *progress = &rebuild->progress;
+    int len;
 
     pthread_mutex_lock(&rebuild->lock);
-    figures->compared = compare->done;
-    figures->served_orders = compare->served.orders;
-    figures->rebuilt_orders = compare->rebuilt.orders;
-    figures->differences = compare->differences;
-    figures->listed =
-        compare->differences < TB_COMPARE_LISTED ? compare->differences : TB_COMPARE_LISTED;
-    memcpy(figures->list, compare->list, sizeof figures->list);
+    progress->compared = compare->done;
+    progress->served_orders = compare->served.orders;
+    progress->rebuilt_orders = compare->rebuilt.orders;
+    progress->difference_count = compare->difference_count;
+    len = snprintf(progress->differences, sizeof progress->differences, "[%s]",
+                   compare->listed.len > 0 ? compare->listed.data : "");
+    TB_ASSERT(len > 0 && (size_t)len < sizeof progress->differences);
     pthread_mutex_unlock(&rebuild->lock);
 }

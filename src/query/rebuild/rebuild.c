@@ -2,16 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* So few are left: the rest is read while the served view stands still. */
+/* With so few events left CATCHING_UP ends: the rest is read while the served view stands still.
+ */
 #define CLOSE_EVENTS 1000
-/* Not allowed to swap yet. */
-#define PAUSE_MS 20
-/* What an earlier process left could not be told. */
-#define ASK_AGAIN_MS 1000
-/* After trouble that passes. */
+/* Until swap is tried again after TB_BUSY. */
+#define SWAP_AGAIN_MS 20
+/* Until find_job is called again after a failure. */
+#define FIND_JOB_AGAIN_MS 1000
+/* After an error that may pass. */
 #define AGAIN_MS 1000
-#define TIDY_EVERY_MS (60 * 60 * 1000)
-/* A view that turns out to be damaged, or to lack events, is begun anew so often. */
+#define CLEANUP_EVERY_MS (60 * 60 * 1000)
+/* How often a new view that is damaged, or lacks events, is begun anew before the job fails. */
 #define RESTARTS_MAX 2
 
 enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
@@ -22,9 +23,9 @@ enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
     if (!rebuild)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     rebuild->options = *options;
-    tb_mailbox_init(&rebuild->door, 0);
+    tb_mailbox_init(&rebuild->wakeup, 0);
     TB_ASSERT(pthread_mutex_init(&rebuild->lock, NULL) == 0);
-    rebuild->tidy_at_ms = tb_clock_mono_ms(options->clock);
+    rebuild->cleanup_at_ms = tb_clock_mono_ms(options->clock);
     *ret_rebuild = rebuild;
     return TB_OK;
 }
@@ -34,10 +35,10 @@ void tb_rebuild_free(struct tb_rebuild *rebuild)
     if (!rebuild)
         return;
     tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
-    tb_recheck_set_release(&rebuild->suspects);
-    tb_recheck_set_release(&rebuild->last_suspects);
+    tb_recheck_set_release(&rebuild->recheck_next);
+    tb_recheck_set_release(&rebuild->recheck_now);
     pthread_mutex_destroy(&rebuild->lock);
-    tb_mailbox_release(&rebuild->door);
+    tb_mailbox_release(&rebuild->wakeup);
     free(rebuild);
 }
 
@@ -48,7 +49,7 @@ static int64_t fail(struct tb_rebuild *rebuild, const char *why)
     return 0;
 }
 
-/* The new view is begun anew where that may help. */
+/* A damaged new view is begun anew; a previous one that is rolled back to cannot be. */
 static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error *why)
 {
     if (why->code != TB_CORRUPT || rebuild->job.rollback || rebuild->restarts == RESTARTS_MAX)
@@ -60,32 +61,32 @@ static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error
     return 0;
 }
 
-static bool passes(const struct tb_rebuild *rebuild, const struct tb_error *why)
+static bool may_pass(const struct tb_rebuild *rebuild, const struct tb_error *why)
 {
-    return rebuild->options.edition->is_distant &&
+    return rebuild->options.backend->is_distant &&
            (why->code == TB_UNAVAILABLE || why->code == TB_BUSY || why->code == TB_UNKNOWN);
 }
 
-/* Returns how long to wait before the same is tried again, or something else is done. */
-static int64_t take_trouble(struct tb_rebuild *rebuild, const struct tb_error *why)
+/* Returns how long to wait before the next step. */
+static int64_t handle_error(struct tb_rebuild *rebuild, const struct tb_error *why)
 {
-    if (!passes(rebuild, why))
+    if (!may_pass(rebuild, why))
         return fail_or_restart(rebuild, why);
     tb_rebuild_unpin(rebuild);
     tb_rebuild_set_problem(rebuild, why->text);
     return AGAIN_MS;
 }
 
-/* What is not opened whole is closed again. */
+/* After an error that may pass a half-opened view is closed, and opened again by the next step. */
 static int64_t open(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
 
     if (tb_rebuild_open(rebuild, rebuild->anew, &err) == TB_OK)
         return 0;
-    if (passes(rebuild, &err))
+    if (may_pass(rebuild, &err))
         tb_rebuild_close(rebuild, TB_REBUILD_KEEP);
-    return take_trouble(rebuild, &err);
+    return handle_error(rebuild, &err);
 }
 
 static int64_t begin(struct tb_rebuild *rebuild, bool anew)
@@ -102,15 +103,15 @@ static int64_t idle(struct tb_rebuild *rebuild)
     int64_t now_ms = tb_clock_mono_ms(options->clock), due_ms;
     struct tb_error err = {0};
 
-    if (now_ms >= rebuild->tidy_at_ms) {
-        (void)options->edition->tidy(options->edition_ctx, &err); /* else the next time */
-        rebuild->tidy_at_ms = now_ms + TIDY_EVERY_MS;
+    if (now_ms >= rebuild->cleanup_at_ms) {
+        (void)options->backend->cleanup(options->backend_ctx, &err); /* tried again in an hour */
+        rebuild->cleanup_at_ms = now_ms + CLEANUP_EVERY_MS;
     }
-    due_ms = rebuild->tidy_at_ms;
-    if (rebuild->untold)
-        due_ms = rebuild->note_at_ms;
-    else if (options->edition->look_every_ms > 0 && rebuild->look_at_ms < due_ms)
-        due_ms = rebuild->look_at_ms;
+    due_ms = rebuild->cleanup_at_ms;
+    if (rebuild->end_unpublished)
+        due_ms = rebuild->publish_at_ms;
+    else if (options->backend->find_job_every_ms > 0 && rebuild->find_job_at_ms < due_ms)
+        due_ms = rebuild->find_job_at_ms;
     return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
@@ -120,21 +121,21 @@ static int64_t build(struct tb_rebuild *rebuild)
     int64_t left = 0, wait_ms = 0;
 
     if (tb_rebuild_fill_allowed(rebuild, &left, &wait_ms, &err) != TB_OK)
-        return take_trouble(rebuild, &err);
+        return handle_error(rebuild, &err);
     if (rebuild->state == TB_REBUILD_BUILDING) {
-        if (rebuild->figures.events >= rebuild->goal)
-            tb_rebuild_enter(rebuild, TB_REBUILD_CATCHING_UP, rebuild->trouble.text);
+        if (rebuild->progress.events >= rebuild->goal)
+            tb_rebuild_enter(rebuild, TB_REBUILD_CATCHING_UP, rebuild->step_error.text);
     } else if (left <= CLOSE_EVENTS) {
         tb_rebuild_enter(rebuild,
                          rebuild->job.rollback ? TB_REBUILD_SWAPPING : TB_REBUILD_COMPARING,
-                         rebuild->trouble.text);
+                         rebuild->step_error.text);
     }
     return wait_ms;
 }
 
 static int64_t end_compare(struct tb_rebuild *rebuild)
 {
-    int64_t differences = rebuild->compare->differences;
+    int64_t differences = rebuild->compare->difference_count;
     char why[200];
 
     tb_rebuild_unpin(rebuild);
@@ -157,7 +158,7 @@ static int64_t compare(struct tb_rebuild *rebuild)
     enum tb_code code = tb_rebuild_compare(rebuild, &done, &wait_ms, &err);
 
     if (code != TB_OK)
-        return take_trouble(rebuild, &err);
+        return handle_error(rebuild, &err);
     return done ? end_compare(rebuild) : wait_ms;
 }
 
@@ -172,13 +173,13 @@ static int64_t swap(struct tb_rebuild *rebuild)
     if (code == TB_OK && left > CLOSE_EVENTS)
         return wait_ms;
     if (code == TB_OK)
-        code = options->edition->swap(options->edition_ctx, rebuild, &err);
+        code = options->backend->swap(options->backend_ctx, rebuild, &err);
     if (code == TB_BUSY) {
         tb_rebuild_set_problem(rebuild, err.text);
-        return PAUSE_MS;
+        return SWAP_AGAIN_MS;
     }
     if (code != TB_OK)
-        return take_trouble(rebuild, &err);
+        return handle_error(rebuild, &err);
     tb_rebuild_close(rebuild, TB_REBUILD_SWAPPED);
     tb_rebuild_enter(rebuild, rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE, "");
     return 0;
@@ -188,7 +189,7 @@ static int64_t work(struct tb_rebuild *rebuild)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
 
-    if (!options->edition->has_room(options->edition_ctx))
+    if (!options->backend->has_room(options->backend_ctx))
         return fail(rebuild, "the disk reserve is reached: what is left is for orders");
     if (!rebuild->consumer)
         return open(rebuild);
@@ -206,11 +207,12 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
     int64_t wait_ms;
-    bool left = false;
+    bool unfinished = false;
 
-    if (tb_rebuild_find_job_due(rebuild) && tb_rebuild_find_job(rebuild, &left, &err) != TB_OK)
-        return ASK_AGAIN_MS;
-    if (left)
+    if (tb_rebuild_find_job_due(rebuild) &&
+        tb_rebuild_find_job(rebuild, &unfinished, &err) != TB_OK)
+        return FIND_JOB_AGAIN_MS;
+    if (unfinished)
         return begin(rebuild, /* anew= */ false);
     if (tb_rebuild_take_pending(rebuild))
         return begin(rebuild, /* anew= */ true);
@@ -220,7 +222,7 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild)
         return idle(rebuild);
     wait_ms = work(rebuild);
     if (!tb_rebuild_is_running(rebuild->state))
-        (void)tb_rebuild_publish(rebuild); /* else again when idle */
+        (void)tb_rebuild_publish(rebuild); /* a failure is tried again when idle */
     return wait_ms;
 }
 
@@ -230,12 +232,12 @@ void tb_rebuild_run(struct tb_rebuild *rebuild)
         int64_t wait_ms = tb_rebuild_step(rebuild);
 
         if (wait_ms > 0 && !atomic_load(&rebuild->stopping))
-            tb_mailbox_wait(&rebuild->door, wait_ms);
+            tb_mailbox_wait(&rebuild->wakeup, wait_ms);
     }
 }
 
 void tb_rebuild_stop(struct tb_rebuild *rebuild)
 {
     atomic_store(&rebuild->stopping, true);
-    tb_mailbox_wake(&rebuild->door);
+    tb_mailbox_wake(&rebuild->wakeup);
 }

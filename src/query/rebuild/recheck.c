@@ -2,29 +2,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool make_room(struct tb_recheck_set *suspects)
+static bool make_room(struct tb_recheck_set *set)
 {
-    size_t room = suspects->room ? suspects->room * 2 : 64;
+    size_t room = set->room ? set->room * 2 : 64;
     char(*more)[TB_UUID_SIZE];
 
-    if (suspects->count < suspects->room)
+    if (set->count < set->room)
         return true;
-    if (suspects->count >= TB_RECHECK_SET_MAX)
+    if (set->count >= TB_RECHECK_SET_MAX)
         return false;
-    more = realloc(suspects->ids, room * sizeof *more);
+    more = realloc(set->ids, room * sizeof *more);
     if (!more)
         return false;
-    suspects->ids = more;
-    suspects->room = room;
+    set->ids = more;
+    set->room = room;
     return true;
 }
 
-void tb_recheck_set_add(struct tb_recheck_set *suspects, const char *order_id)
+void tb_recheck_set_add(struct tb_recheck_set *set, const char *order_id)
 {
-    if (!make_room(suspects))
-        suspects->too_many = true;
+    if (!make_room(set))
+        set->too_many = true;
     else
-        memcpy(suspects->ids[suspects->count++], order_id, TB_UUID_SIZE);
+        memcpy(set->ids[set->count++], order_id, TB_UUID_SIZE);
 }
 
 static int by_id(const void *a, const void *b)
@@ -32,28 +32,28 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-void tb_recheck_set_sort(struct tb_recheck_set *suspects)
+void tb_recheck_set_sort(struct tb_recheck_set *set)
 {
     size_t kept = 0;
 
-    if (suspects->count == 0)
+    if (set->count == 0)
         return;
-    qsort(suspects->ids, suspects->count, sizeof *suspects->ids, by_id);
-    for (size_t i = 1; i < suspects->count; i++) {
-        if (strcmp(suspects->ids[i], suspects->ids[kept]) != 0)
-            memmove(suspects->ids[++kept], suspects->ids[i], TB_UUID_SIZE);
+    qsort(set->ids, set->count, sizeof *set->ids, by_id);
+    for (size_t i = 1; i < set->count; i++) {
+        if (strcmp(set->ids[i], set->ids[kept]) != 0)
+            memmove(set->ids[++kept], set->ids[i], TB_UUID_SIZE);
     }
-    suspects->count = kept + 1;
+    set->count = kept + 1;
 }
 
-void tb_recheck_set_clear(struct tb_recheck_set *suspects)
+void tb_recheck_set_clear(struct tb_recheck_set *set)
 {
-    suspects->count = 0;
-    suspects->too_many = false;
+    set->count = 0;
+    set->too_many = false;
 }
 
-void tb_recheck_set_release(struct tb_recheck_set *suspects)
+void tb_recheck_set_release(struct tb_recheck_set *set)
 {
-    free(suspects->ids);
-    *suspects = (struct tb_recheck_set){0};
+    free(set->ids);
+    *set = (struct tb_recheck_set){0};
 }

@@ -177,7 +177,7 @@ static void start_rebuild(struct one_central *one)
         .ctx = one,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_mongo_edition,
+        .backend = &tb_rebuild_mongo_backend,
         .clock = &all->clock.clock,
         .random = &all->fake.random,
         .rules = {.currency = "EUR"},
@@ -187,7 +187,7 @@ static void start_rebuild(struct one_central *one)
     struct tb_error err = {0};
 
     ck_ok(tb_rebuild_mongo_new(&views, &one->views, &err));
-    options.edition_ctx = one->views;
+    options.backend_ctx = one->views;
     ck_ok(tb_rebuild_new(&options, &one->rebuild, &err));
 }
 
@@ -267,24 +267,24 @@ void centrals_read_on(struct centrals *all)
     }
 }
 
-struct tb_rebuild_progress *central_figures(struct one_central *one)
+struct tb_rebuild_progress *central_progress(struct one_central *one)
 {
-    static struct tb_rebuild_progress figures;
+    static struct tb_rebuild_progress progress;
 
-    tb_rebuild_get_progress(one->rebuild, &figures);
-    return &figures;
+    tb_rebuild_get_progress(one->rebuild, &progress);
+    return &progress;
 }
 
 enum tb_rebuild_state central_finish(struct one_central *one)
 {
     for (int steps = 0; steps < STEPS_MAX; steps++) {
-        enum tb_rebuild_state state = central_figures(one)->state;
+        enum tb_rebuild_state state = central_progress(one)->state;
 
         if (state != TB_REBUILD_NONE && !tb_rebuild_is_running(state))
             return state;
         centrals_turn(one->all);
     }
-    ck_abort_msg("the rebuild does not end: %s", central_figures(one)->problem);
+    ck_abort_msg("the rebuild does not end: %s", central_progress(one)->problem);
     return TB_REBUILD_NONE;
 }
 

@@ -37,7 +37,7 @@ static void rebuild(bool rollback)
 
     if (tb_rebuild_start(w.rebuild, &job, &err) != TB_OK)
         return;
-    for (int i = 0; i < 300 && tb_rebuild_is_running(world_figures(&w)->state); i++) {
+    for (int i = 0; i < 300 && tb_rebuild_is_running(world_progress(&w)->state); i++) {
         (void)tb_rebuild_step(w.rebuild);
         (void)tb_consumer_step(w.consumer, 0);
         fake_clock_advance(&w.clock, 100);
@@ -54,7 +54,7 @@ static int64_t changes_of(bool rollback)
     before = fault_vfs_changes();
     rebuild(rollback);
     changes = fault_vfs_changes() - before;
-    ck_assert_int_eq(world_figures(&w)->state,
+    ck_assert_int_eq(world_progress(&w)->state,
                      rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE);
     end();
     return changes;
@@ -154,8 +154,8 @@ START_TEST(calls_fail_during_a_rebuild)
                        (uint64_t)at);
         rebuild(false);
         fault_vfs_heal();
-        ck_assert_msg(!tb_rebuild_is_running(world_figures(&w)->state), "at %lld: %s",
-                      (long long)at, world_figures(&w)->problem);
+        ck_assert_msg(!tb_rebuild_is_running(world_progress(&w)->state), "at %lld: %s",
+                      (long long)at, world_progress(&w)->problem);
         check_whole(dump);
         served = world_served(&w);
         world_stop(&w);

@@ -79,9 +79,9 @@ START_TEST(rebuilt_is_what_was_served)
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
     ck_assert_int_eq(world_served(&w), 2);
     ck_assert_int_eq(w.moves, 1);
-    ck_assert_int_eq(world_figures(&w)->differences, 0);
-    ck_assert(world_figures(&w)->compared);
-    ck_assert_int_gt(world_figures(&w)->served_orders, 0);
+    ck_assert_int_eq(world_progress(&w)->difference_count, 0);
+    ck_assert(world_progress(&w)->compared);
+    ck_assert_int_gt(world_progress(&w)->served_orders, 0);
     check_same(1, 2, true);
     world_release(&w);
 }
@@ -96,7 +96,7 @@ static void take_turns(void)
     bool more = true;
 
     ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
-    for (int turn = 0; more || tb_rebuild_is_running(world_figures(&w)->state); turn++) {
+    for (int turn = 0; more || tb_rebuild_is_running(world_progress(&w)->state); turn++) {
         ck_assert_int_lt(turn, 100000);
         switch (fake_random_below(&w.fake, 4)) {
         case 0:
@@ -126,7 +126,7 @@ START_TEST(events_go_on_coming)
     for (size_t i = 0; i < w.history.record_count / 3; i++)
         world_add(&w);
     take_turns();
-    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_DONE);
     world_read_on(&w);
     for (size_t i = 0; i < w.history.order_count; i++)
         world_look(&w, i);
@@ -140,15 +140,32 @@ START_TEST(events_go_on_coming)
 }
 END_TEST
 
-static const struct tb_difference *find(enum tb_compare_kind kind)
+static bool is(const struct tb_json *object, const char *key, const char *text)
 {
-    const struct tb_rebuild_progress *figures = world_figures(&w);
+    return tb_str_eq(tb_json_string(tb_json_get(object, key)), tb_str_of(text));
+}
 
-    for (int64_t i = 0; i < figures->differences && i < TB_COMPARE_LISTED; i++) {
-        if (figures->list[i].kind == kind)
-            return &figures->list[i];
+/* Reads GET /rebuild's list of differences; freed by the next call and by unlist. */
+static struct tb_json *listed;
+static void unlist(void)
+{
+    tb_json_free(listed);
+    listed = NULL;
+}
+
+static const struct tb_json *find(const char *kind)
+{
+    const struct tb_rebuild_progress *progress = world_progress(&w);
+    struct tb_error err = {0};
+
+    unlist();
+    ck_ok(tb_json_parse(tb_str_of(progress->differences), TB_JSON_DEPTH_MAX, &listed, &err));
+    ck_assert_int_eq((int64_t)tb_json_count(listed), progress->difference_count);
+    for (const struct tb_json *one = tb_json_first(listed); one; one = tb_json_next(one)) {
+        if (is(one, "difference", kind))
+            return one;
     }
-    ck_abort_msg("no difference of kind %s", tb_compare_kind_name(kind));
+    ck_abort_msg("no difference of kind %s: %s", kind, progress->differences);
     return NULL;
 }
 
@@ -156,7 +173,8 @@ static const struct tb_difference *find(enum tb_compare_kind kind)
 START_TEST(differences_stop_the_move)
 {
     const char *first = w.history.orders[0].order.order_id;
-    const struct tb_difference *difference;
+    const struct tb_json *difference, *served;
+    int64_t sum[2];
     char sql[300];
 
     w.history.orders[0].lost = 0;
@@ -178,24 +196,34 @@ START_TEST(differences_stop_the_move)
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
     ck_assert_int_eq(world_served(&w), 1);
     ck_assert(!exists(2));
-    difference = find(TB_COMPARE_DIFFERENT);
-    ck_assert_str_eq(difference->served.order_id, first);
-    ck_assert_str_ne(difference->served.hash, difference->rebuilt.hash);
-    difference = find(TB_COMPARE_MISSING);
-    ck_assert_str_eq(difference->served.order_id, "ffffffff-ffff-7fff-bfff-ffffffffffff");
-    ck_assert_str_eq(difference->rebuilt.order_id, "");
-    difference = find(TB_COMPARE_EXTRA);
-    ck_assert_str_eq(difference->served.order_id, "");
-    difference = find(TB_COMPARE_TOTAL);
-    ck_assert_str_eq(difference->served_total.currency, "EUR");
-    ck_assert_int_eq(world_figures(&w)->differences, 4);
-    ck_assert_ptr_nonnull(strstr(world_figures(&w)->problem, "4 differences"));
+    difference = find("different");
+    ck_assert(is(difference, "orderId", first));
+    served = tb_json_get(difference, "served");
+    ck_assert(tb_json_string(tb_json_get(served, "hash")).len == 64);
+    ck_assert(!tb_str_eq(tb_json_string(tb_json_get(served, "hash")),
+                         tb_json_string(tb_json_get(tb_json_get(difference, "rebuilt"), "hash"))));
+    ck_assert(is(served, "currency", w.history.orders[0].order.currency));
+    difference = find("missing");
+    ck_assert(is(difference, "orderId", "ffffffff-ffff-7fff-bfff-ffffffffffff"));
+    ck_assert_ptr_nonnull(tb_json_get(difference, "served"));
+    ck_assert_ptr_null(tb_json_get(difference, "rebuilt"));
+    difference = find("extra");
+    ck_assert_ptr_null(tb_json_get(difference, "served"));
+    ck_assert_ptr_nonnull(tb_json_get(difference, "rebuilt"));
+    difference = find("total");
+    ck_assert(is(difference, "currency", "EUR"));
+    ck_assert(tb_json_int(tb_json_get(tb_json_get(difference, "served"), "totalMinor"), &sum[0]));
+    ck_assert(tb_json_int(tb_json_get(tb_json_get(difference, "rebuilt"), "totalMinor"), &sum[1]));
+    ck_assert_int_ne(sum[0], sum[1]);
+    unlist();
+    ck_assert_int_eq(world_progress(&w)->difference_count, 4);
+    ck_assert_ptr_nonnull(strstr(world_progress(&w)->problem, "4 differences"));
 
     memset(w.seen, 0,
            w.history.order_count * sizeof *w.seen); /* the tampered view is no measure */
     ck_assert_int_eq(world_rebuild(&w, /* accept= */ true, false), TB_REBUILD_DONE);
     ck_assert_int_eq(world_served(&w), 2);
-    ck_assert_int_eq(world_figures(&w)->differences, 4);
+    ck_assert_int_eq(world_progress(&w)->difference_count, 4);
 }
 END_TEST
 
@@ -246,7 +274,7 @@ START_TEST(an_old_view_that_cannot_catch_up_stays_old)
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] - 1;
     ck_assert_int_eq(world_rebuild(&w, false, /* rollback= */ true), TB_REBUILD_FAILED);
-    ck_assert_ptr_nonnull(strstr(world_figures(&w)->problem, "out of range"));
+    ck_assert_ptr_nonnull(strstr(world_progress(&w)->problem, "out of range"));
     ck_assert_int_eq(world_served(&w), 2);
     ck_assert(exists(1));
 }
@@ -302,16 +330,17 @@ START_TEST(a_log_without_its_beginning_is_told_of)
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         w.rebuild_log.begin[p] = (int64_t)w.rebuild_log.counts[p] * 3 / 4;
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
-    (void)find(TB_COMPARE_MISSING);
+    (void)find("missing");
+    unlist();
     ck_assert_int_eq(world_served(&w), 1);
     memset(w.seen, 0, w.history.order_count * sizeof *w.seen);
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) /* the reader's view is about to lose orders */
         w.live_log.begin[p] = w.rebuild_log.begin[p];
     struct tb_rebuild_job job = {.accept = true};
     ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
-    while (tb_rebuild_is_running(world_figures(&w)->state))
+    while (tb_rebuild_is_running(world_progress(&w)->state))
         (void)tb_rebuild_step(w.rebuild);
-    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_DONE);
     ck_ok(reader->ops->count_dead_letters(reader, &after, &err));
     ck_assert_int_ge(after, before);
 }
@@ -346,7 +375,8 @@ START_TEST(types_that_were_unknown_are_applied)
     world_look(&w, 0);
     ck_assert_int_eq(w.seen[0], 0);
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_FAILED);
-    ck_assert_str_eq(find(TB_COMPARE_EXTRA)->rebuilt.order_id, w.history.orders[0].order.order_id);
+    ck_assert(is(find("extra"), "orderId", w.history.orders[0].order.order_id));
+    unlist();
     ck_assert_int_eq(world_rebuild(&w, true, false), TB_REBUILD_DONE);
     world_look(&w, 0);
     ck_assert_int_gt(w.seen[0], 0);
@@ -378,10 +408,10 @@ START_TEST(trouble_that_passes_is_waited_out)
         (void)tb_rebuild_step(w.rebuild);
     w.rebuild_log.down = true;
     ck_assert_int_gt(tb_rebuild_step(w.rebuild), 0);
-    ck_assert_str_eq(world_figures(&w)->problem, "injected");
+    ck_assert_str_eq(world_progress(&w)->problem, "injected");
     w.rebuild_log.down = false;
     ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
-    ck_assert_str_eq(world_figures(&w)->problem, "");
+    ck_assert_str_eq(world_progress(&w)->problem, "");
 }
 END_TEST
 
@@ -401,7 +431,7 @@ START_TEST(a_process_that_ends_resumes)
         ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
         for (int i = 0; i < steps * 3; i++)
             (void)tb_rebuild_step(w.rebuild);
-        running = tb_rebuild_is_running(world_figures(&w)->state);
+        running = tb_rebuild_is_running(world_progress(&w)->state);
         world_stop(&w);
         ck_assert(world_start(&w));
         for (size_t i = 0; i < w.history.order_count; i++)
@@ -412,9 +442,9 @@ START_TEST(a_process_that_ends_resumes)
         }
         ck_assert_int_eq(world_served(&w), served);
         (void)tb_rebuild_step(w.rebuild);
-        ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+        ck_assert(tb_rebuild_is_running(world_progress(&w)->state));
         (void)tb_rebuild_step(w.rebuild);
-        resumed_at = world_figures(&w)->events;
+        resumed_at = world_progress(&w)->events;
         ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
         check_same(served, served + 1, true);
     }
@@ -433,24 +463,24 @@ START_TEST(an_end_and_a_rollback_outlive_the_process)
         world_add(&w);
     world_read_on(&w);
     ck_assert_int_eq(world_rebuild(&w, false, false), TB_REBUILD_DONE);
-    events = world_figures(&w)->events;
+    events = world_progress(&w)->events;
     add_all();
     world_read_on(&w);
     world_stop(&w);
     ck_assert(world_start(&w));
     (void)tb_rebuild_step(w.rebuild);
-    ck_assert_int_eq(world_figures(&w)->state, TB_REBUILD_DONE);
-    ck_assert_int_eq(world_figures(&w)->events, events);
-    ck_assert(world_figures(&w)->compared);
+    ck_assert_int_eq(world_progress(&w)->state, TB_REBUILD_DONE);
+    ck_assert_int_eq(world_progress(&w)->events, events);
+    ck_assert(world_progress(&w)->compared);
 
     ck_ok(tb_rebuild_start(w.rebuild, &rollback, &err));
     for (int i = 0; i < 3; i++)
         (void)tb_rebuild_step(w.rebuild);
-    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    ck_assert(tb_rebuild_is_running(world_progress(&w)->state));
     world_stop(&w);
     ck_assert(world_start(&w));
     (void)tb_rebuild_step(w.rebuild);
-    ck_assert(tb_rebuild_is_running(world_figures(&w)->state));
+    ck_assert(tb_rebuild_is_running(world_progress(&w)->state));
     ck_assert_int_eq(world_finish(&w), TB_REBUILD_ROLLED_BACK);
     ck_assert_int_eq(world_served(&w), 1);
 }
@@ -466,13 +496,13 @@ START_TEST(another_programs_unfinished_view_is_begun_anew)
     ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
     for (int i = 0; i < 20; i++)
         (void)tb_rebuild_step(w.rebuild);
-    ck_assert_int_gt(world_figures(&w)->events, 20);
+    ck_assert_int_gt(world_progress(&w)->events, 20);
     world_stop(&w);
     w.build = "2";
     ck_assert(world_start(&w));
     (void)tb_rebuild_step(w.rebuild);
     (void)tb_rebuild_step(w.rebuild);
-    ck_assert_int_lt(world_figures(&w)->events, 40);
+    ck_assert_int_lt(world_progress(&w)->events, 40);
     ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
     check_same(1, 2, true);
 }

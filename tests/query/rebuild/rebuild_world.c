@@ -130,7 +130,7 @@ static bool start_rebuild(struct world *world)
         .ctx = world,
     };
     struct tb_rebuild_options options = {
-        .edition = &tb_rebuild_sqlite_backend,
+        .backend = &tb_rebuild_sqlite_backend,
         .clock = &world->clock.clock,
         .random = &world->fake.random,
         .rules = {.currency = "EUR"},
@@ -140,7 +140,7 @@ static bool start_rebuild(struct world *world)
 
     if (tb_rebuild_sqlite_new(&sqlite, &world->sqlite, &err) != TB_OK)
         return false;
-    options.edition_ctx = world->sqlite;
+    options.backend_ctx = world->sqlite;
     return tb_rebuild_new(&options, &world->rebuild, &err) == TB_OK;
 }
 
@@ -216,28 +216,28 @@ void world_look(struct world *world, size_t order)
     world->seen[order] = version;
 }
 
-struct tb_rebuild_progress *world_figures(struct world *world)
+struct tb_rebuild_progress *world_progress(struct world *world)
 {
-    static struct tb_rebuild_progress figures;
+    static struct tb_rebuild_progress progress;
 
-    tb_rebuild_get_progress(world->rebuild, &figures);
-    return &figures;
+    tb_rebuild_get_progress(world->rebuild, &progress);
+    return &progress;
 }
 
 enum tb_rebuild_state world_finish(struct world *world)
 {
     for (int steps = 0; steps < STEPS_MAX; steps++) {
-        struct tb_rebuild_progress *figures = world_figures(world);
+        struct tb_rebuild_progress *progress = world_progress(world);
 
-        if (!tb_rebuild_is_running(figures->state))
-            return figures->state;
-        ck_assert_int_le(figures->events, figures->total);
+        if (!tb_rebuild_is_running(progress->state))
+            return progress->state;
+        ck_assert_int_le(progress->events, progress->total);
         (void)tb_rebuild_step(world->rebuild);
         if (world->consumer)
             (void)tb_consumer_step(world->consumer, 0);
         world_look(world, (size_t)steps % world->history.order_count);
     }
-    ck_abort_msg("the rebuild does not end: %s", world_figures(world)->problem);
+    ck_abort_msg("the rebuild does not end: %s", world_progress(world)->problem);
     return TB_REBUILD_NONE;
 }
 

@@ -44,8 +44,8 @@ void world_read_on(struct world *world);      /* until then */
 void world_look(struct world *world, size_t order);
 /* The rebuild runs to its end, which is returned; the served view's consumer runs beside it. */
 enum tb_rebuild_state world_rebuild(struct world *world, bool accept, bool rollback);
-enum tb_rebuild_state world_finish(struct world *world);        /* one that is under way */
-struct tb_rebuild_progress *world_figures(struct world *world); /* until the next call */
+enum tb_rebuild_state world_finish(struct world *world);         /* one that is under way */
+struct tb_rebuild_progress *world_progress(struct world *world); /* until the next call */
 /* The view of a generation as text, a row a line; the caller's. */
 char *world_dump(struct world *world, int64_t generation, bool letters);
 int64_t world_served(struct world *world);

@@ -8,7 +8,7 @@ static bool get_flag(const bson_iter_t *iter)
 
 static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
 {
-    struct tb_rebuild_progress *figures = &job->figures;
+    struct tb_rebuild_progress *progress = &job->progress;
     const char *key = bson_iter_key(iter);
     char state[16] = "";
     const struct {
@@ -19,22 +19,22 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
         {"generation", &job->generation},
         {"last", &job->last},
         {"takeovers", &job->takeovers},
-        {"events", &figures->events},
-        {"total", &figures->total},
-        {"ratePerSecond", &figures->per_second},
-        {"secondsLeft", &figures->seconds_left},
-        {"servedOrders", &figures->served_orders},
-        {"rebuiltOrders", &figures->rebuilt_orders},
-        {"differenceCount", &figures->differences},
+        {"events", &progress->events},
+        {"total", &progress->total},
+        {"ratePerSecond", &progress->per_second},
+        {"secondsLeft", &progress->seconds_left},
+        {"servedOrders", &progress->served_orders},
+        {"rebuiltOrders", &progress->rebuilt_orders},
+        {"differenceCount", &progress->difference_count},
     };
     const struct {
         const char *key;
         bool *value;
     } flags[] = {
         {"running", &job->running},
-        {"accept", &figures->job.accept},
-        {"rollback", &figures->job.rollback},
-        {"compared", &figures->compared},
+        {"accept", &progress->job.accept},
+        {"rollback", &progress->job.rollback},
+        {"compared", &progress->compared},
     };
     const struct {
         const char *key;
@@ -43,8 +43,9 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
     } texts[] = {
         {"token", job->token, sizeof job->token},
         {"build", job->build, sizeof job->build},
-        {"owner", figures->owner, sizeof figures->owner},
-        {"problem", figures->problem, sizeof figures->problem},
+        {"owner", progress->owner, sizeof progress->owner},
+        {"problem", progress->problem, sizeof progress->problem},
+        {"differences", progress->differences, sizeof progress->differences},
         {"state", state, sizeof state},
     };
 
@@ -60,10 +61,8 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
         if (strcmp(key, texts[i].key) == 0)
             tb_bson_get_text(iter, texts[i].value, texts[i].size);
     }
-    if (strcmp(key, "differences") == 0)
-        tb_mongo_read_differences(iter, figures);
     if (state[0] != '\0')
-        figures->state = tb_rebuild_state_parse(state);
+        progress->state = tb_rebuild_state_parse(state);
 }
 
 enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease, struct tb_mongo_job *ret_job,
@@ -74,7 +73,7 @@ enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease, struct tb_mo
     const bson_t *doc;
     bson_iter_t iter;
 
-    *ret_job = (struct tb_mongo_job){.figures.seconds_left = -1};
+    *ret_job = (struct tb_mongo_job){.progress.seconds_left = -1};
     tb_mongo_find_newest(&find, lease, "meta", filter);
     while ((doc = tb_mongo_find_next(&find))) {
         for (bool more = bson_iter_init(&iter, doc) && bson_iter_next(&iter); more;
@@ -84,22 +83,22 @@ enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease, struct tb_mo
     return tb_mongo_find_end(&find, "reading the rebuild's state", err);
 }
 
-static void put_figures(struct tb_bson_writer put, const struct tb_rebuild_progress *figures)
+static void put_progress(struct tb_bson_writer put, const struct tb_rebuild_progress *progress)
 {
-    tb_bson_put_bool(put, "running", tb_rebuild_is_running(figures->state));
-    tb_bson_put_text(put, "state", tb_rebuild_state_name(figures->state));
-    tb_bson_put_bool(put, "accept", figures->job.accept);
-    tb_bson_put_bool(put, "rollback", figures->job.rollback);
-    tb_bson_put_int(put, "events", figures->events);
-    tb_bson_put_int(put, "total", figures->total);
-    tb_bson_put_int(put, "ratePerSecond", figures->per_second);
-    tb_bson_put_int(put, "secondsLeft", figures->seconds_left);
-    tb_bson_put_bool(put, "compared", figures->compared);
-    tb_bson_put_int(put, "servedOrders", figures->served_orders);
-    tb_bson_put_int(put, "rebuiltOrders", figures->rebuilt_orders);
-    tb_bson_put_int(put, "differenceCount", figures->differences);
-    tb_bson_put_text(put, "problem", figures->problem);
-    tb_mongo_put_differences(put, figures);
+    tb_bson_put_bool(put, "running", tb_rebuild_is_running(progress->state));
+    tb_bson_put_text(put, "state", tb_rebuild_state_name(progress->state));
+    tb_bson_put_bool(put, "accept", progress->job.accept);
+    tb_bson_put_bool(put, "rollback", progress->job.rollback);
+    tb_bson_put_int(put, "events", progress->events);
+    tb_bson_put_int(put, "total", progress->total);
+    tb_bson_put_int(put, "ratePerSecond", progress->per_second);
+    tb_bson_put_int(put, "secondsLeft", progress->seconds_left);
+    tb_bson_put_bool(put, "compared", progress->compared);
+    tb_bson_put_int(put, "servedOrders", progress->served_orders);
+    tb_bson_put_int(put, "rebuiltOrders", progress->rebuilt_orders);
+    tb_bson_put_int(put, "differenceCount", progress->difference_count);
+    tb_bson_put_text(put, "problem", progress->problem);
+    tb_bson_put_text(put, "differences", progress->differences);
 }
 
 static void put_claim(struct tb_bson_writer put, const struct tb_rebuild_mongo *self,
@@ -174,14 +173,14 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_m
                                 const struct tb_rebuild_job *job, const char *token,
                                 struct tb_error *err)
 {
-    const struct tb_rebuild_progress figures = {
+    const struct tb_rebuild_progress progress = {
         .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
     struct tb_bson_writer put = {fields, &failed};
 
     put_claim(put, self, token, 0);
-    put_figures(put, &figures);
+    put_progress(put, &progress);
     tb_bson_put_int(put, "generation", 0); /* that of the job before is no business of this one */
     if (failed)
         return tb_mongo_no_memory(err);
@@ -206,9 +205,9 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     TB_TRY(tb_mongo_job_read(&lease, before, err));
     if (before->running) {
-        *ret_others = before->figures;
+        *ret_others = before->progress;
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way at %s",
-                            before->figures.owner);
+                            before->progress.owner);
     }
     if (write_claim(self, &lease, before, job, token, err) != TB_OK) {
         if (err->code != TB_UNKNOWN)
@@ -234,22 +233,22 @@ enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
     if (failed)
         return tb_mongo_no_memory(err);
     TB_TRY(update(lease, self->seen->token, self->seen->beat, fields, err));
-    take(self, token, self->seen->figures.events);
+    take(self, token, self->seen->progress.events);
     return TB_OK;
 }
 
 enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
                                         const struct tb_mongo_client *lease,
-                                        const struct tb_rebuild_progress *figures,
+                                        const struct tb_rebuild_progress *progress,
                                         struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
     struct tb_bson_writer put = {fields, &failed};
 
-    put_figures(put, figures);
+    put_progress(put, progress);
     tb_bson_put_int(put, "beat", ++self->beat);
-    if (self->taken_events >= 0 && figures->events > self->taken_events)
+    if (self->taken_events >= 0 && progress->events > self->taken_events)
         tb_bson_put_int(put, "takeovers",
                         0); /* it was not the job that ended the process before */
     if (failed)

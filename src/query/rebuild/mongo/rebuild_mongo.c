@@ -37,26 +37,26 @@ static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mon
                               int64_t served, enum tb_rebuild_found *ret_found,
                               struct tb_error *err)
 {
-    struct tb_rebuild_progress *figures = &self->seen->figures;
+    struct tb_rebuild_progress *progress = &self->seen->progress;
 
     TB_TRY(tb_mongo_job_take_over(self, lease, err));
     if (self->seen->generation != 0 && self->seen->generation == served) {
-        figures->state = figures->job.rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE;
-        figures->problem[0] = '\0';
+        progress->state = progress->job.rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE;
+        progress->problem[0] = '\0';
     } else if (self->seen->takeovers >= TAKEOVERS_MAX) {
-        figures->state = TB_REBUILD_FAILED;
-        snprintf(figures->problem, sizeof figures->problem,
+        progress->state = TB_REBUILD_FAILED;
+        snprintf(progress->problem, sizeof progress->problem,
                  "%d processes ended while they were at it", TAKEOVERS_MAX + 1);
     } else {
         *ret_found = TB_REBUILD_FOUND_UNFINISHED;
         return TB_OK;
     }
-    figures->seconds_left = figures->per_second = 0;
-    return tb_mongo_job_save_progress(self, lease, figures, err);
+    progress->seconds_left = progress->per_second = 0;
+    return tb_mongo_job_save_progress(self, lease, progress, err);
 }
 
 static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
-                               struct tb_rebuild_progress *ret_figures, struct tb_error *err)
+                               struct tb_rebuild_progress *ret_progress, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
@@ -72,7 +72,7 @@ static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
     *ret_found = TB_REBUILD_FOUND_REPORT;
     if (self->seen->running && is_left(self))
         TB_TRY(take_over(self, &lease, served.names.generation, ret_found, err));
-    *ret_figures = self->seen->figures;
+    *ret_progress = self->seen->progress;
     return TB_OK;
 }
 
@@ -82,7 +82,7 @@ static enum tb_code mongo_claim(void *ctx, const struct tb_rebuild_job *job,
     return tb_mongo_job_claim(ctx, job, ret_others, err);
 }
 
-static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *figures,
+static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *progress,
                                struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
@@ -90,7 +90,7 @@ static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *figu
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
     tb_mongo_barrier_refresh(self, &lease);
-    if (tb_mongo_job_save_progress(self, &lease, figures, err) == TB_CONFLICT)
+    if (tb_mongo_job_save_progress(self, &lease, progress, err) == TB_CONFLICT)
         self->lost = true;
     return err->code;
 }
@@ -279,22 +279,22 @@ static bool mongo_has_room(void *ctx)
     return true;
 }
 
-const struct tb_rebuild_backend tb_rebuild_mongo_edition = {
+const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .is_distant = true,
     .poll_ms = POLL_MS,
-    .look_every_ms = LOOK_EVERY_MS,
-    .look = mongo_look,
+    .find_job_every_ms = LOOK_EVERY_MS,
+    .find_job = mongo_look,
     .claim = mongo_claim,
-    .note = mongo_note,
+    .publish = mongo_note,
     .open = mongo_open,
-    .served = mongo_served,
-    .watch = mongo_watch,
-    .hold = mongo_hold,
-    .settled = mongo_settled,
-    .let_go = mongo_let_go,
+    .served_offsets = mongo_served,
+    .live_readers = mongo_watch,
+    .pin = mongo_hold,
+    .caught_up = mongo_settled,
+    .unpin = mongo_let_go,
     .swap = mongo_swap,
     .close = mongo_close,
-    .tidy = mongo_tidy,
+    .cleanup = mongo_tidy,
     .can_roll_back = mongo_can_roll_back,
     .has_room = mongo_has_room,
 };

@@ -35,7 +35,7 @@
  * finds are its own until it is served. Only what every MongoDB has is used: no transactions, no
  * change streams.
  *
- * Thread:  new and free while nothing else runs; the edition's calls from the rebuild's owner,
+ * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner,
  *          claim from start's; views from any.
  * Memory:  borrows what its options point to.
  * Errors:  as rebuild.h.
@@ -65,7 +65,7 @@ TB_CHECKED enum tb_code tb_rebuild_mongo_new(const struct tb_rebuild_mongo_optio
                                              struct tb_rebuild_mongo **ret_mongo,
                                              struct tb_error *err);
 void tb_rebuild_mongo_free(struct tb_rebuild_mongo *mongo);      /* NULL is fine */
-extern const struct tb_rebuild_backend tb_rebuild_mongo_edition; /* its ctx is the above */
+extern const struct tb_rebuild_backend tb_rebuild_mongo_backend; /* its ctx is the above */
 
 /* As of the last look. */
 void tb_rebuild_mongo_views(const struct tb_rebuild_mongo *mongo,

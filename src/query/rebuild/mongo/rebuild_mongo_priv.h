@@ -1,6 +1,6 @@
 /* The parts of rebuilding the MongoDB view: the job that all centrals see (rebuild_mongo_job.c),
  * the hold and the swap (rebuild_mongo_hold.c), collections that nobody needs any more and letters
- * that become everybody's (rebuild_mongo_tidy.c), and the edition (rebuild_mongo.c).
+ * that become everybody's (rebuild_mongo_tidy.c), and the backend (rebuild_mongo.c).
  *
  * Thread:  the rebuild's owner, but for what says otherwise.
  * Memory:  as rebuild_mongo.h.
@@ -23,7 +23,7 @@ struct tb_mongo_job {
     int64_t last;       /* the highest that ever was */
     int64_t takeovers;
     char build[TB_BUILD_SIZE]; /* of who began to fill it */
-    struct tb_rebuild_progress figures;
+    struct tb_rebuild_progress progress;
 };
 
 struct tb_rebuild_mongo {
@@ -66,18 +66,13 @@ TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
                                                    const struct tb_mongo_client *lease,
-                                                   const struct tb_rebuild_progress *figures,
+                                                   const struct tb_rebuild_progress *progress,
                                                    struct tb_error *err);
 /* A generation is begun by this program, or ended (0). */
 TB_CHECKED enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
                                                     const struct tb_mongo_client *lease,
                                                     int64_t generation, int64_t last,
                                                     struct tb_error *err);
-
-/* rebuild_mongo_list.c: the list of what differs, as a field of the job. */
-void tb_mongo_put_differences(struct tb_bson_writer put,
-                              const struct tb_rebuild_progress *figures);
-void tb_mongo_read_differences(const bson_iter_t *iter, struct tb_rebuild_progress *figures);
 
 /* rebuild_mongo_hold.c. TB_BUSY: not now, or not any more. */
 TB_CHECKED enum tb_code tb_mongo_write_barrier(struct tb_rebuild_mongo *self,

@@ -74,8 +74,8 @@ static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct
     return finish_removing(self, err);
 }
 
-static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
-                                struct tb_rebuild_progress *ret_figures, struct tb_error *err)
+static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
+                                    struct tb_rebuild_progress *ret_progress, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
 
@@ -84,35 +84,35 @@ static enum tb_code sqlite_look(void *ctx, enum tb_rebuild_found *ret_found,
         *ret_found = TB_REBUILD_FOUND_UNFINISHED;
     else if (self->all.last.state[0] != '\0')
         *ret_found = TB_REBUILD_FOUND_REPORT;
-    ret_figures->job =
+    ret_progress->job =
         (struct tb_rebuild_job){.accept = self->all.accept, .rollback = self->all.going_back};
-    ret_figures->state = tb_rebuild_state_parse(self->all.last.state);
-    ret_figures->events = ret_figures->total = self->all.last.events;
-    ret_figures->seconds_left = 0;
-    ret_figures->compared = self->all.last.compared;
-    ret_figures->served_orders = self->all.last.served_orders;
-    ret_figures->rebuilt_orders = self->all.last.rebuilt_orders;
-    ret_figures->differences = self->all.last.differences;
-    memcpy(ret_figures->problem, self->all.last.problem, sizeof ret_figures->problem);
+    ret_progress->state = tb_rebuild_state_parse(self->all.last.state);
+    ret_progress->events = ret_progress->total = self->all.last.events;
+    ret_progress->seconds_left = 0;
+    ret_progress->compared = self->all.last.compared;
+    ret_progress->served_orders = self->all.last.served_orders;
+    ret_progress->rebuilt_orders = self->all.last.rebuilt_orders;
+    ret_progress->difference_count = self->all.last.differences;
+    memcpy(ret_progress->problem, self->all.last.problem, sizeof ret_progress->problem);
     return TB_OK;
 }
 
 /* The end is shown by the next process, too, but for the list of what differs. */
-static enum tb_code sqlite_note(void *ctx, const struct tb_rebuild_progress *figures,
-                                struct tb_error *err)
+static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
+                                   struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
     struct tb_generations all = self->all;
 
-    if (tb_rebuild_is_running(figures->state))
+    if (tb_rebuild_is_running(progress->state))
         return TB_OK;
-    snprintf(all.last.state, sizeof all.last.state, "%s", tb_rebuild_state_name(figures->state));
-    snprintf(all.last.problem, sizeof all.last.problem, "%s", figures->problem);
-    all.last.events = figures->events;
-    all.last.compared = figures->compared;
-    all.last.served_orders = figures->served_orders;
-    all.last.rebuilt_orders = figures->rebuilt_orders;
-    all.last.differences = figures->differences;
+    snprintf(all.last.state, sizeof all.last.state, "%s", tb_rebuild_state_name(progress->state));
+    snprintf(all.last.problem, sizeof all.last.problem, "%s", progress->problem);
+    all.last.events = progress->events;
+    all.last.compared = progress->compared;
+    all.last.served_orders = progress->served_orders;
+    all.last.rebuilt_orders = progress->rebuilt_orders;
+    all.last.differences = progress->difference_count;
     return write_all(self, &all, err);
 }
 
@@ -207,8 +207,8 @@ static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error 
     return TB_OK;
 }
 
-static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
-                                struct tb_view_reader **ret_rebuilt, struct tb_error *err)
+static enum tb_code sqlite_pin(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
+                               struct tb_view_reader **ret_rebuilt, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
 
@@ -219,7 +219,7 @@ static enum tb_code sqlite_hold(void *ctx, int64_t *ret_next, struct tb_view_rea
     return TB_OK;
 }
 
-static void sqlite_let_go(void *ctx)
+static void sqlite_unpin(void *ctx)
 {
     tb_view_sqlite_end_snapshot(((struct tb_rebuild_sqlite *)ctx)->watch);
 }
@@ -319,7 +319,7 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
     return retire(self, /* previous= */ false, err);
 }
 
-static enum tb_code sqlite_tidy(void *ctx, struct tb_error *err)
+static enum tb_code sqlite_cleanup(void *ctx, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
     int64_t age_ms = tb_clock_wall_ms(self->options.clock) - self->all.moved_at_ms;
@@ -342,15 +342,15 @@ static bool sqlite_has_room(void *ctx)
 }
 
 const struct tb_rebuild_backend tb_rebuild_sqlite_backend = {
-    .look = sqlite_look,
-    .note = sqlite_note,
+    .find_job = sqlite_find_job,
+    .publish = sqlite_publish,
     .open = sqlite_open,
-    .served = sqlite_served,
-    .hold = sqlite_hold,
-    .let_go = sqlite_let_go,
+    .served_offsets = sqlite_served,
+    .pin = sqlite_pin,
+    .unpin = sqlite_unpin,
     .swap = sqlite_swap,
     .close = sqlite_close,
-    .tidy = sqlite_tidy,
+    .cleanup = sqlite_cleanup,
     .can_roll_back = sqlite_can_roll_back,
     .has_room = sqlite_has_room,
 };

@@ -7,7 +7,7 @@
  * letters, and is put on the disk. The old file stays for a rollback until the next rebuild, at
  * most TB_REBUILD_KEEP_MS. A rollback that a crash interrupts is gone on with.
  *
- * Thread:  new and free while nothing else runs; the edition's calls from the rebuild's owner; the
+ * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner; the
  *          state from any.
  * Memory:  borrows what its options point to.
  * Errors:  as rebuild.h.
