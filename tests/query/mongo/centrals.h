@@ -44,7 +44,7 @@ void central_start(struct one_central *one);
 void central_stop(struct one_central *one); /* as if it were killed */
 /* Whoever has the turn; time passes. Reads of orders never go back. */
 void centrals_turn(struct centrals *all);
-void centrals_read_on(struct centrals *all);                          /* until all is read */
+void centrals_read_on(struct centrals *all);                           /* until all is read */
 struct tb_rebuild_progress *central_progress(struct one_central *one); /* until the next call */
 /* Turns, until its rebuild has ended; which state that is. */
 enum tb_rebuild_state central_finish(struct one_central *one);
