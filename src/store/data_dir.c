@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-/* Who holds the folder: a pid, and an address when there is one. */
+/* Longest text in the lock file: "pid 4711 at 127.0.0.1:8081". */
 #define OWNER_MAX 200
 
 struct tb_data_dir {
@@ -22,8 +22,8 @@ struct tb_data_dir {
 
 bool tb_fs_supports_wal(int64_t magic)
 {
-    /* From linux/magic.h and the kernel's file systems; several machines may mount each, and the
-     * WAL's index is memory shared on one machine. */
+    /* From linux/magic.h and the kernel's sources: the file systems that several machines may
+     * mount at once. The WAL's index is memory that only the processes of one machine share. */
     static const uint32_t refused[] = {
         0x00006969, /* NFS */
         0x0000517b, /* SMB */
@@ -54,15 +54,16 @@ static enum tb_code sync_folder(const char *path, struct tb_error *err)
     enum tb_code code = TB_OK;
 
     if (fd < 0)
-        return errno == EACCES ? TB_OK /* not ours to read, nor to have made anything in */
-                               : tb_error_errno(err, TB_INVALID, errno, "cannot open %s", path);
+        return errno == EACCES
+                   ? TB_OK /* another user's folder, in which we cannot have created anything */
+                   : tb_error_errno(err, TB_INVALID, errno, "cannot open %s", path);
     if (fsync(fd) != 0)
         code = tb_error_errno(err, TB_INVALID, errno, "cannot sync %s", path);
     close(fd);
     return code;
 }
 
-/* The folder that holds path; path is absolute. */
+/* The parent folder of an absolute path. */
 static void parent_of(const char *path, char ret_parent[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
@@ -70,7 +71,7 @@ static void parent_of(const char *path, char ret_parent[PATH_MAX])
     snprintf(ret_parent, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
-/* Makes one folder durably; it may be there already. */
+/* Creates one folder durably, unless it exists. */
 static enum tb_code make_folder(const char *path, struct tb_error *err)
 {
     char parent[PATH_MAX];
@@ -89,7 +90,7 @@ static enum tb_code make_folder(const char *path, struct tb_error *err)
     return tb_error_errno(err, TB_INVALID, number, "cannot make the folder %s", path);
 }
 
-/* mkdir -p; path is absolute. */
+/* As mkdir -p does, for an absolute path. */
 static enum tb_code make_folders(const char *path, struct tb_error *err)
 {
     char part[PATH_MAX];
@@ -130,14 +131,15 @@ static enum tb_code check_file_system(const char *path, struct tb_error *err)
     return TB_OK;
 }
 
+/* Fails with what the owner of the lock has written into the file. */
 static enum tb_code report_owner(struct tb_data_dir *dir, struct tb_error *err)
 {
-    char who[OWNER_MAX + 1] = "";
-    ssize_t got = pread(dir->lock_fd, who, OWNER_MAX, 0);
+    char owner[OWNER_MAX + 1] = "";
+    ssize_t got = pread(dir->lock_fd, owner, OWNER_MAX, 0);
 
-    who[got > 0 ? strcspn(who, "\n") : 0] = '\0';
+    owner[got > 0 ? strcspn(owner, "\n") : 0] = '\0';
     return tb_error_set(err, TB_CONFLICT, "%s is in use by %s", dir->path,
-                        who[0] ? who : "another process");
+                        owner[0] ? owner : "another process");
 }
 
 /* The lock is of a file of its own: closing any descriptor of SQLite's files would drop
@@ -199,15 +201,15 @@ const char *tb_data_dir_path(const struct tb_data_dir *dir)
     return dir->path;
 }
 
-void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *who)
+void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *address)
 {
     char text[OWNER_MAX];
-    int len = snprintf(text, sizeof text, "pid %ld%s%s\n", (long)getpid(), who ? " at " : "",
-                       who ? who : "");
+    int len = snprintf(text, sizeof text, "pid %ld%s%s\n", (long)getpid(), address ? " at " : "",
+                       address ? address : "");
 
     if (len >= (int)sizeof text)
         len = (int)sizeof text - 1;
-    /* Only the courtesy of naming the holder depends on it. */
+    /* A failure is ignored: the next process then sees a poorer error text, nothing worse. */
     if (ftruncate(dir->lock_fd, 0) != 0 || pwrite(dir->lock_fd, text, (size_t)len, 0) < 0)
         return;
 }
@@ -216,7 +218,7 @@ int64_t tb_data_dir_free_bytes(const struct tb_data_dir *dir)
 {
     struct statvfs fs;
 
-    if (fstatvfs(dir->lock_fd, &fs) != 0) /* asked for each batch: no path to walk */
+    if (fstatvfs(dir->lock_fd, &fs) != 0) /* faster than statvfs: called for every batch */
         return -1;
     return (int64_t)(fs.f_bavail * fs.f_frsize);
 }

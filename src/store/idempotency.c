@@ -13,8 +13,8 @@ enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_str key,
     if (!row)
         return TB_OK;
 
-    struct tb_str known = tb_stmt_text(stmt, 0);
-    if (known.len != 32 || memcmp(known.ptr, fingerprint, 32) != 0) {
+    struct tb_str first = tb_stmt_text(stmt, 0);
+    if (first.len != 32 || memcmp(first.ptr, fingerprint, 32) != 0) {
         tb_answer_problem(answer, 422, "This idempotency key was used for another request.", NULL);
     } else {
         struct tb_str order_id = tb_stmt_text(stmt, 3);
@@ -30,18 +30,14 @@ enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_str key,
     return TB_OK;
 }
 
-static bool worth_remembering(int status)
-{
-    return (status >= 200 && status < 300) || status == 409 || status == 412;
-}
-
 enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_str key,
                                   const uint8_t fingerprint[32], const struct tb_answer *answer,
                                   struct tb_error *err)
 {
     struct tb_stmt *stmt = &store->stmts[TB_STMT_SAVE_ANSWER];
+    bool success = answer->status >= 200 && answer->status < 300;
 
-    if (!worth_remembering(answer->status))
+    if (!success && answer->status != 409 && answer->status != 412)
         return TB_OK;
     tb_stmt_bind_text(stmt, ":key", key);
     tb_stmt_bind_blob(stmt, ":fingerprint", (struct tb_str){(const char *)fingerprint, 32});

@@ -1,16 +1,11 @@
 #include "store/order_reader.h"
-#include "base/sqlite/db.h"
+#include "store/statements.h"
 #include <stdlib.h>
-
-static const char scan_sql[] =
-    "SELECT doc, last_row <= coalesce((SELECT row FROM cursors WHERE name = :name), 0),"
-    " (SELECT reason FROM parked p WHERE p.cursor = :name AND p.order_id = orders.order_id)"
-    " FROM orders WHERE order_id >= :start ORDER BY order_id LIMIT :limit";
 
 struct tb_order_reader {
     struct tb_db *db; /* owned */
-    struct tb_stmt scan;
-    struct tb_arena arena; /* of the order shown */
+    struct tb_stmt stmts[TB_STMT_COUNT];
+    struct tb_arena arena; /* of the order that is passed to each() */
 };
 
 enum tb_code tb_order_reader_open(const char *store_path, struct tb_order_reader **ret_reader,
@@ -23,7 +18,8 @@ enum tb_code tb_order_reader_open(const char *store_path, struct tb_order_reader
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
     if (code == TB_OK)
-        code = tb_stmt_prepare(&reader->scan, reader->db, scan_sql, err);
+        code = tb_statements_prepare(reader->stmts, reader->db, TB_STMT_SCAN_ORDERS, TB_STMT_COUNT,
+                                     err);
     if (code != TB_OK) {
         tb_order_reader_free(reader);
         return tb_error_wrap(err, "opening the orders");
@@ -36,22 +32,23 @@ void tb_order_reader_free(struct tb_order_reader *reader)
 {
     if (!reader)
         return;
-    tb_stmt_finalize(&reader->scan);
+    tb_statements_finalize(reader->stmts);
     tb_db_close(reader->db);
     tb_arena_release(&reader->arena);
     free(reader);
 }
 
-static enum tb_code decode_and_call(struct tb_order_reader *reader,
+/* Decodes the order of the present row and calls each(). */
+static enum tb_code decode_and_call(struct tb_order_reader *reader, struct tb_stmt *scan,
                                     void (*each)(void *ctx, const struct tb_stored_order *stored),
                                     void *ctx, struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-    struct tb_stored_order stored = {.delivered = tb_stmt_int64(&reader->scan, 1) != 0,
-                                     .parked = tb_stmt_text(&reader->scan, 2)};
+    struct tb_stored_order stored = {.delivered = tb_stmt_int64(scan, 1) != 0,
+                                     .parked = tb_stmt_text(scan, 2)};
 
     tb_arena_clear(&reader->arena);
-    if (tb_json_parse(tb_stmt_text(&reader->scan, 0), TB_JSON_DEPTH_MAX, &json, err) != TB_OK ||
+    if (tb_json_parse(tb_stmt_text(scan, 0), TB_JSON_DEPTH_MAX, &json, err) != TB_OK ||
         tb_order_decode(json, &reader->arena, &stored.order, err) != TB_OK) {
         err->code = err->code == TB_INVALID ? TB_CORRUPT : err->code;
         return tb_error_wrap(err, "an order of the store");
@@ -60,32 +57,25 @@ static enum tb_code decode_and_call(struct tb_order_reader *reader,
     return TB_OK;
 }
 
-static enum tb_code scan_rows(struct tb_order_reader *reader,
-                              void (*each)(void *ctx, const struct tb_stored_order *stored),
-                              void *ctx, struct tb_error *err)
-{
-    bool row = true;
-
-    for (;;) {
-        TB_TRY(tb_stmt_step(&reader->scan, &row, err));
-        if (!row)
-            return TB_OK;
-        TB_TRY(decode_and_call(reader, each, ctx, err));
-    }
-}
-
 enum tb_code tb_order_reader_scan(struct tb_order_reader *reader, const char *cursor_name,
                                   const char *start, int limit,
                                   void (*each)(void *ctx, const struct tb_stored_order *stored),
                                   void *ctx, struct tb_error *err)
 {
+    struct tb_stmt *scan = &reader->stmts[TB_STMT_SCAN_ORDERS];
     enum tb_code code;
+    bool row = false;
 
     TB_ASSERT(limit > 0);
-    tb_stmt_bind_text(&reader->scan, ":name", tb_str_of(cursor_name));
-    tb_stmt_bind_text(&reader->scan, ":start", tb_str_of(start));
-    tb_stmt_bind_int64(&reader->scan, ":limit", limit);
-    code = scan_rows(reader, each, ctx, err);
-    tb_stmt_reset(&reader->scan);
+    tb_stmt_bind_text(scan, ":name", tb_str_of(cursor_name));
+    tb_stmt_bind_text(scan, ":start", tb_str_of(start));
+    tb_stmt_bind_int64(scan, ":limit", limit);
+    code = tb_stmt_step(scan, &row, err);
+    while (code == TB_OK && row) {
+        code = decode_and_call(reader, scan, each, ctx, err);
+        if (code == TB_OK)
+            code = tb_stmt_step(scan, &row, err);
+    }
+    tb_stmt_reset(scan);
     return code;
 }

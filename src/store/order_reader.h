@@ -1,9 +1,9 @@
-/* The orders that a store holds, in the order of their ids: what is true on the node, whatever its
- * view has seen of it.
+/* Reads the orders of a store in the order of their ids: the truth of the node, however much of it
+ * the view has applied.
  *
  * Thread:  a reader belongs to the thread that opened it.
- * Memory:  an order's texts are borrowed until each returns.
- * Errors:  as db.h; TB_CORRUPT: a document is not as it was written.
+ * Memory:  an order's texts are borrowed until each() returns.
+ * Errors:  as db.h; TB_CORRUPT: a stored document cannot be decoded.
  * Units:   as order.h. */
 #pragma once
 #include "order/order.h"
@@ -11,15 +11,15 @@
 struct tb_stored_order {
     struct tb_order order;
     bool delivered;       /* the log has acknowledged its last event */
-    struct tb_str parked; /* why the log will not get it; absent: it will */
+    struct tb_str parked; /* why the log has refused one of its events; absent: it has not */
 };
 struct tb_order_reader;
 TB_CHECKED enum tb_code tb_order_reader_open(const char *store_path,
                                              struct tb_order_reader **ret_reader,
                                              struct tb_error *err);
 void tb_order_reader_free(struct tb_order_reader *reader); /* NULL is fine */
-/* Up to limit orders from the id `start` on ("": the first), delivered as the named cursor says.
- */
+/* Calls each() for up to `limit` orders from the id `start` on ("": from the first). The named
+ * cursor says which are delivered. */
 TB_CHECKED enum tb_code
 tb_order_reader_scan(struct tb_order_reader *reader, const char *cursor_name, const char *start,
                      int limit, void (*each)(void *ctx, const struct tb_stored_order *stored),

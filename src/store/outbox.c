@@ -2,52 +2,10 @@
 #include "store/store_priv.h"
 #include <stdlib.h>
 
-enum { BEGIN, END, EPOCH, ROWS, CUSTOMER_ROWS, CURSOR, STATUS, DELIVERED, PARKED, STMT_COUNT };
-
-#define ROW_COLUMNS "row, event_id, order_id, type, version, occurred_at, traceparent, payload"
-#define ROWS_AFTER " FROM outbox WHERE row > :after ORDER BY row LIMIT :limit"
-
-static const char *const sql[STMT_COUNT] = {
-    [BEGIN] = "BEGIN",
-    [END] = "COMMIT",
-    /* The epoch of a row, and where the next one begins. */
-    [EPOCH] = "SELECT epoch, first_row, coalesce((SELECT min(n.first_row) FROM epochs n"
-              " WHERE n.first_row > e.first_row), 9223372036854775807)"
-              " FROM epochs e WHERE first_row <= :row ORDER BY first_row DESC LIMIT 1",
-    [ROWS] = "SELECT " ROW_COLUMNS ", NULL" ROWS_AFTER,
-    /* Whose order it is never changes. */
-    [CUSTOMER_ROWS] = "SELECT " ROW_COLUMNS ", (SELECT json_extract(doc, '$.customerId')"
-                      " FROM orders WHERE orders.order_id = outbox.order_id)" ROWS_AFTER,
-    [CURSOR] = "SELECT row FROM cursors WHERE name = :name",
-    /* One statement, hence one moment. Rows have no gaps, so that pending is a difference. */
-    [STATUS] = "WITH"
-               " e(epoch, first_row) AS"
-               "  (SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 1),"
-               " l(last) AS"
-               "  (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)),"
-               " c(row, moved_at) AS (SELECT coalesce(max(row), 0), coalesce(max(moved_at), 0)"
-               "  FROM cursors WHERE name = :name),"
-               " p(row) AS (SELECT min(row) FROM outbox WHERE row > (SELECT row FROM c))"
-               " SELECT epoch, first_row, last, c.row, moved_at,"
-               "  coalesce(last - p.row + 1, 0),"
-               "  coalesce((SELECT occurred_at FROM outbox WHERE row = p.row), 0),"
-               "  (SELECT forced_offline FROM meta),"
-               "  (SELECT count(*) FROM parked WHERE cursor = :name),"
-               "  coalesce((SELECT occurred_at FROM outbox ORDER BY row LIMIT 1), 0),"
-               "  coalesce((SELECT min(created_at) FROM idempotency), 0)"
-               " FROM e, l, c, p",
-    [DELIVERED] = "SELECT last_row <= coalesce((SELECT row FROM cursors WHERE name = :name), 0)"
-                  " AND NOT EXISTS(SELECT 1 FROM parked p"
-                  "  WHERE p.cursor = :name AND p.order_id = orders.order_id)"
-                  " FROM orders WHERE order_id = :order_id",
-    [PARKED] = "SELECT order_id, row FROM parked WHERE cursor = :name ORDER BY order_id"
-               " LIMIT :max",
-};
-
 struct tb_outbox_reader {
     struct tb_db *db; /* owned */
-    struct tb_stmt stmts[STMT_COUNT];
-    struct tb_stmt *rows; /* of stmts */
+    struct tb_stmt stmts[TB_STMT_COUNT];
+    struct tb_stmt *rows; /* the one of stmts that reads rows, with or without customers */
     bool reading;         /* a transaction is open */
     char epoch[TB_EPOCH_SIZE];
     int64_t epoch_first, epoch_end; /* rows of epoch: first <= row < end */
@@ -61,10 +19,11 @@ enum tb_code tb_outbox_reader_open(const char *store_path, struct tb_outbox_read
 
     if (!reader)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    reader->rows = &reader->stmts[ROWS];
+    reader->rows = &reader->stmts[TB_STMT_OUTBOX_ROWS];
     code = tb_db_open(store_path, TB_DB_READER, 0, &reader->db, err);
-    for (int i = 0; code == TB_OK && i < STMT_COUNT; i++)
-        code = tb_stmt_prepare(&reader->stmts[i], reader->db, sql[i], err);
+    if (code == TB_OK)
+        code = tb_statements_prepare(reader->stmts, reader->db, TB_STMT_OUTBOX_FIRST,
+                                     TB_STMT_OUTBOX_END, err);
     if (code != TB_OK) {
         tb_outbox_reader_free(reader);
         return tb_error_wrap(err, "opening the outbox");
@@ -77,10 +36,9 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
 {
     if (!reader)
         return;
-    if (reader->reading) /* else a statement may not even have been prepared */
+    if (reader->reading) /* after a failed open the statements are not prepared */
         tb_outbox_end_read(reader);
-    for (int i = 0; i < STMT_COUNT; i++)
-        tb_stmt_finalize(&reader->stmts[i]);
+    tb_statements_finalize(reader->stmts);
     tb_db_close(reader->db);
     free(reader);
 }
@@ -88,14 +46,15 @@ void tb_outbox_reader_free(struct tb_outbox_reader *reader)
 void tb_outbox_include_customers(struct tb_outbox_reader *reader)
 {
     TB_ASSERT(!reader->reading);
-    reader->rows = &reader->stmts[CUSTOMER_ROWS];
+    reader->rows = &reader->stmts[TB_STMT_OUTBOX_ROWS_WITH_CUSTOMER];
 }
 
-/* One snapshot for rows and epochs: an epoch that begins meanwhile is not half seen. */
+/* Rows and epochs are read in one snapshot, so that an epoch that begins meanwhile does not show
+ * in one of them only. */
 static enum tb_code begin_reading(struct tb_outbox_reader *reader, struct tb_error *err)
 {
     tb_outbox_end_read(reader);
-    TB_TRY(tb_stmt_run(&reader->stmts[BEGIN], err));
+    TB_TRY(tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_BEGIN], err));
     reader->reading = true;
     reader->epoch_first = reader->epoch_end = 0;
     return TB_OK;
@@ -114,7 +73,7 @@ enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after
 
 static enum tb_code find_epoch(struct tb_outbox_reader *reader, int64_t row, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[EPOCH];
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_EPOCH];
     bool found = false;
 
     if (row >= reader->epoch_first && row < reader->epoch_end)
@@ -161,16 +120,16 @@ void tb_outbox_end_read(struct tb_outbox_reader *reader)
     struct tb_error ignored = {0};
 
     tb_stmt_reset(reader->rows);
-    tb_stmt_reset(&reader->stmts[EPOCH]);
-    if (reader->reading) /* the end of a read does no I/O that could matter */
-        (void)!tb_stmt_run(&reader->stmts[END], &ignored);
+    tb_stmt_reset(&reader->stmts[TB_STMT_OUTBOX_EPOCH]);
+    if (reader->reading) /* a COMMIT that ends a read has nothing to lose */
+        (void)!tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_COMMIT], &ignored);
     reader->reading = false;
 }
 
 enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name, int64_t *ret_row,
                               struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[CURSOR];
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_CURSOR];
     bool found = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(name));
@@ -180,23 +139,23 @@ enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name,
     return TB_OK;
 }
 
-/* How many of the rows up to `row` are in the epoch that begins at first_row. */
+/* The number of rows up to `row` in the epoch that begins at first_row. */
 static int64_t within_epoch(int64_t row, int64_t first_row)
 {
     return row >= first_row ? row - first_row + 1 : 0;
 }
 
-enum tb_code tb_outbox_status(struct tb_outbox_reader *reader, const char *cursor_name,
-                              struct tb_outbox_status *ret_figures, struct tb_error *err)
+enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *cursor_name,
+                                   struct tb_outbox_status *ret_status, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[STATUS];
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_STATUS];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_CORRUPT, "the store has no epoch");
-    struct tb_outbox_status figures = {
+    struct tb_outbox_status status = {
         .last_row = tb_stmt_int64(stmt, 2),
         .cursor_row = tb_stmt_int64(stmt, 3),
         .last_delivered_at_ms = tb_stmt_int64(stmt, 4),
@@ -208,11 +167,11 @@ enum tb_code tb_outbox_status(struct tb_outbox_reader *reader, const char *curso
         .oldest_key_at_ms = tb_stmt_int64(stmt, 10),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
-    tb_store_copy_text(figures.epoch, sizeof figures.epoch, tb_stmt_text(stmt, 0));
-    figures.last_sequence = within_epoch(figures.last_row, first_row);
-    figures.delivered_sequence = within_epoch(figures.cursor_row, first_row);
+    tb_store_copy_text(status.epoch, sizeof status.epoch, tb_stmt_text(stmt, 0));
+    status.last_sequence = within_epoch(status.last_row, first_row);
+    status.delivered_sequence = within_epoch(status.cursor_row, first_row);
     tb_stmt_reset(stmt);
-    *ret_figures = figures;
+    *ret_status = status;
     return TB_OK;
 }
 
@@ -220,7 +179,7 @@ enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader, const char *
                                    struct tb_parked_order *ret_parked, size_t max,
                                    size_t *ret_count, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[PARKED];
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_PARKED];
     size_t count = 0;
     bool row = true;
 
@@ -242,7 +201,7 @@ enum tb_code tb_outbox_order_delivered(struct tb_outbox_reader *reader, const ch
                                        struct tb_str order_id, bool *ret_delivered,
                                        struct tb_error *err)
 {
-    struct tb_stmt *stmt = &reader->stmts[DELIVERED];
+    struct tb_stmt *stmt = &reader->stmts[TB_STMT_OUTBOX_DELIVERED];
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor_name));

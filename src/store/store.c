@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Which file this is, so that a copy or a restored backup is seen. The time of birth is in it
- * because a deleted file's inode number is the next one handed out; the device is not, because
- * its number may change from boot to boot. */
+/* Identifies the file, so that a copy or a restored backup is recognised: its inode number, and
+ * its time of birth, because file systems reuse the inode number of a deleted file at once. The
+ * number of the device is left out: it may change from boot to boot. */
 static enum tb_code file_identity(const char *path, char ret_id[64], struct tb_error *err)
 {
     struct statx st;
@@ -38,57 +38,46 @@ static void new_epoch_name(struct tb_store *store, char ret_epoch[TB_EPOCH_SIZE]
     snprintf(ret_epoch, TB_EPOCH_SIZE, "%016" PRIx64, value);
 }
 
-/* A statement too rare to keep prepared, with the texts :a and :b and the integer :n. */
-static enum tb_code run_once(struct tb_store *store, const char *sql, const char *a, const char *b,
-                             int64_t n, struct tb_error *err)
+/* Lets a new epoch begin with the next row, in one transaction with `change`: a prepared statement
+ * with its values bound, or NULL. */
+static enum tb_code begin_epoch(struct tb_store *store, struct tb_stmt *change,
+                                struct tb_error *err)
 {
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    struct tb_stmt *replaced = &store->stmts[TB_STMT_DELETE_EPOCH];
+    struct tb_stmt *epoch = &store->stmts[TB_STMT_INSERT_EPOCH];
+    char name[TB_EPOCH_SIZE];
 
-    TB_TRY(tb_stmt_prepare(&stmt, store->db, sql, err));
-    if (a)
-        tb_stmt_bind_text(&stmt, ":a", tb_str_of(a));
-    if (b)
-        tb_stmt_bind_text(&stmt, ":b", tb_str_of(b));
-    tb_stmt_bind_int64(&stmt, ":n", n);
-    return tb_stmt_run(&stmt, err);
-}
-
-/* Inside a transaction: rows from the next one on belong to a new epoch. */
-static enum tb_code begin_epoch(struct tb_store *store, struct tb_error *err)
-{
-    char epoch[TB_EPOCH_SIZE];
-    int64_t first_row = store->last_row + 1;
-
-    new_epoch_name(store, epoch);
-    /* An epoch without rows is unknown to others: it is replaced. */
-    TB_TRY(run_once(store, "DELETE FROM epochs WHERE first_row = :n", NULL, NULL, first_row, err));
-    return run_once(store, "INSERT INTO epochs(epoch, first_row) VALUES(:a, :n)", epoch, NULL,
-                    first_row, err);
+    new_epoch_name(store, name);
+    TB_TRY(tb_txn_begin(&txn, store->db, err));
+    if (change)
+        TB_TRY(tb_stmt_run(change, err));
+    /* Nobody has seen an epoch that has no rows yet: replace it. */
+    tb_stmt_bind_int64(replaced, ":first_row", store->last_row + 1);
+    TB_TRY(tb_stmt_run(replaced, err));
+    tb_stmt_bind_text(epoch, ":epoch", tb_str_of(name));
+    tb_stmt_bind_int64(epoch, ":first_row", store->last_row + 1);
+    TB_TRY(tb_stmt_run(epoch, err));
+    return tb_txn_commit(&txn, err);
 }
 
 static enum tb_code create_meta(struct tb_store *store, struct tb_error *err)
 {
-    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    struct tb_stmt *meta = &store->stmts[TB_STMT_INSERT_META];
 
-    TB_TRY(tb_txn_begin(&txn, store->db, err));
-    TB_TRY(run_once(store,
-                    "INSERT INTO meta(one, node, created_at, forced_offline, file_id)"
-                    " VALUES(1, :a, :n, 0, :b)",
-                    store->node, store->file_id, tb_clock_wall_ms(store->clock), err));
-    TB_TRY(begin_epoch(store, err));
-    return tb_txn_commit(&txn, err);
+    tb_stmt_bind_text(meta, ":node", tb_str_of(store->node));
+    tb_stmt_bind_int64(meta, ":created_at", tb_clock_wall_ms(store->clock));
+    tb_stmt_bind_text(meta, ":file_id", tb_str_of(store->file_id));
+    return begin_epoch(store, meta, err);
 }
 
-/* The file is a copy, or was put back from one. */
+/* The file is a copy, or was restored from one. */
 static enum tb_code begin_epoch_of_copy(struct tb_store *store, struct tb_error *err)
 {
-    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
+    struct tb_stmt *file_id = &store->stmts[TB_STMT_SET_FILE_ID];
 
-    TB_TRY(tb_txn_begin(&txn, store->db, err));
-    TB_TRY(run_once(store, "UPDATE meta SET file_id = :a WHERE one = :n", store->file_id, NULL, 1,
-                    err));
-    TB_TRY(begin_epoch(store, err));
-    return tb_txn_commit(&txn, err);
+    tb_stmt_bind_text(file_id, ":file_id", tb_str_of(store->file_id));
+    return begin_epoch(store, file_id, err);
 }
 
 enum meta_state { META_MISSING, META_COPIED, META_OURS };
@@ -96,39 +85,37 @@ enum meta_state { META_MISSING, META_COPIED, META_OURS };
 static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state,
                               struct tb_error *err)
 {
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_READ_META];
+    enum tb_code code = TB_OK;
     bool row = false;
 
-    TB_TRY(
-        tb_stmt_prepare(&stmt, store->db, "SELECT node, forced_offline, file_id FROM meta", err));
-    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row) {
         *ret_state = META_MISSING;
         return TB_OK;
     }
-    struct tb_str node = tb_stmt_text(&stmt, 0);
+    struct tb_str node = tb_stmt_text(stmt, 0);
     if (!tb_str_eq(node, tb_str_of(store->node)))
-        return tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
+        code = tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
                             (int)node.len, node.ptr, store->node);
-    store->forced_offline = tb_stmt_int64(&stmt, 1) != 0;
+    store->forced_offline = tb_stmt_int64(stmt, 1) != 0;
     *ret_state =
-        tb_str_eq(tb_stmt_text(&stmt, 2), tb_str_of(store->file_id)) ? META_OURS : META_COPIED;
-    return TB_OK;
+        tb_str_eq(tb_stmt_text(stmt, 2), tb_str_of(store->file_id)) ? META_OURS : META_COPIED;
+    tb_stmt_reset(stmt);
+    return code;
 }
 
 static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
 {
-    TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_LAST_EPOCH];
     bool row = false;
 
-    TB_TRY(tb_stmt_prepare(&stmt, store->db,
-                           "SELECT epoch, first_row FROM epochs ORDER BY first_row DESC LIMIT 1",
-                           err));
-    TB_TRY(tb_stmt_step(&stmt, &row, err));
+    TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_CORRUPT, "%s has no epoch", store->path);
-    tb_store_copy_text(store->epoch, sizeof store->epoch, tb_stmt_text(&stmt, 0));
-    store->epoch_first_row = tb_stmt_int64(&stmt, 1);
+    tb_store_copy_text(store->epoch, sizeof store->epoch, tb_stmt_text(stmt, 0));
+    store->epoch_first_row = tb_stmt_int64(stmt, 1);
+    tb_stmt_reset(stmt);
     return TB_OK;
 }
 
@@ -148,7 +135,7 @@ enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err
 
 static void close_db(struct tb_store *store)
 {
-    tb_store_finalize(store);
+    tb_statements_finalize(store->stmts);
     tb_db_close(store->db);
     store->db = NULL;
 }
@@ -156,13 +143,15 @@ static void close_db(struct tb_store *store)
 static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
-    /* Only a stranger or a reader can hold a lock; clients wait no longer than this for it. */
+    /* Only a reader or a foreign program can hold a lock; clients wait no longer than this for it.
+     */
     TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
     TB_TRY(tb_store_migrate(store->db, err));
+    TB_TRY(tb_statements_prepare(store->stmts, store->db, 0, TB_STMT_STORE_END, err));
     return tb_store_load_counters(store, err);
 }
 
-/* SQLite would let others read a new file; its WAL takes the mode over from it. */
+/* SQLite would create a file that other users may read. Its WAL gets the mode of the file. */
 static enum tb_code make_private(const char *path, struct tb_error *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -186,8 +175,7 @@ static enum tb_code open_first(struct tb_store *store, struct tb_error *err)
         TB_TRY(create_meta(store, err));
     if (state == META_COPIED)
         TB_TRY(begin_epoch_of_copy(store, err));
-    TB_TRY(load_epoch(store, err));
-    return tb_store_prepare(store, err);
+    return load_epoch(store, err);
 }
 
 enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_store **ret_store,
@@ -217,10 +205,10 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
     return TB_OK;
 }
 
-/* A commit that failed may have left its frames whole behind the WAL's end, as the index that
- * other connections keep in memory tells it. Nobody sees them in this process; the next one would
- * take them for committed, after answers that know nothing of them. One page written over the
- * first breaks their chain of checksums. */
+/* A commit that failed may have left complete frames behind the end of the WAL that this process
+ * knows (other connections keep the WAL's index in memory). Nobody in this process reads them, but
+ * the next process would take them for committed, although clients were told otherwise since. One
+ * page written over the first of them breaks their chain of checksums. */
 static enum tb_code overwrite_unknown_frames(struct tb_store *store, struct tb_error *err)
 {
     int64_t version = 0;
@@ -236,7 +224,7 @@ static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
     enum meta_state state = META_MISSING;
     char id[sizeof store->file_id];
 
-    /* Opening would make a file that is gone: look first. */
+    /* Check first: SQLite would create the file anew if it is gone. */
     TB_TRY(file_identity(store->path, id, err));
     if (strcmp(id, store->file_id) != 0)
         return tb_error_set(err, TB_CORRUPT, "%s was replaced while it was open", store->path);
@@ -245,8 +233,7 @@ static enum tb_code reopen(struct tb_store *store, struct tb_error *err)
     TB_TRY(read_meta(store, &state, err));
     if (state != META_OURS)
         return tb_error_set(err, TB_CORRUPT, "%s lost its identity", store->path);
-    TB_TRY(load_epoch(store, err));
-    return tb_store_prepare(store, err);
+    return load_epoch(store, err);
 }
 
 enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err)
@@ -288,18 +275,9 @@ bool tb_store_forced_offline(const struct tb_store *store)
     return store->forced_offline;
 }
 
-static enum tb_code renew_epoch(struct tb_store *store, struct tb_error *err)
-{
-    TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
-
-    TB_TRY(tb_txn_begin(&txn, store->db, err));
-    TB_TRY(begin_epoch(store, err));
-    return tb_txn_commit(&txn, err);
-}
-
 enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err)
 {
-    TB_TRY(renew_epoch(store, err));
+    TB_TRY(begin_epoch(store, NULL, err));
     return load_epoch(store, err);
 }
 
@@ -319,6 +297,20 @@ enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int6
 
     tb_stmt_bind_text(stmt, ":name", tb_str_of(name));
     tb_stmt_bind_int64(stmt, ":row", row < store->last_row ? row : store->last_row);
+    tb_stmt_bind_int64(stmt, ":at", at_ms);
+    return tb_stmt_run(stmt, err);
+}
+
+enum tb_code tb_store_park_order(struct tb_store *store, const char *cursor_name,
+                                 const char *order_id, int64_t row, const char *reason,
+                                 int64_t at_ms, struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_PARK_ORDER];
+
+    tb_stmt_bind_text(stmt, ":cursor", tb_str_of(cursor_name));
+    tb_stmt_bind_text(stmt, ":order_id", tb_str_of(order_id));
+    tb_stmt_bind_int64(stmt, ":row", row);
+    tb_stmt_bind_text(stmt, ":reason", tb_str_of(reason));
     tb_stmt_bind_int64(stmt, ":at", at_ms);
     return tb_stmt_run(stmt, err);
 }

@@ -1,11 +1,11 @@
-/* The store: the durable truth on a node, one SQLite file written by one connection.
+/* The store: the durable truth of a node, one SQLite file that one connection writes.
  *
- * Opening makes or migrates the file and reads what the writer needs; it never depends on how
- * many rows there are. Orders and outbox rows are written by the writer (writer.h) alone.
+ * Opening creates or migrates the file and reads what the writer needs; it takes as long for a
+ * million rows as for one. Only the writer (writer.h) writes orders and outbox rows.
  *
- * Thread:  belongs to one thread at a time; edge.c opens it and hands it to the writer.
- * Memory:  opaque; strings given at open are copied.
- * Errors:  TB_CONFLICT: a newer schema, or another node's or program's file; as db.h otherwise.
+ * Thread:  belongs to one thread at a time; edge's main thread opens it and gives it to the
+ * writer. Memory:  opaque; the strings of the options are copied. Errors:  TB_CONFLICT: the schema
+ * is newer than this build, or the file belongs to another node or program; otherwise as db.h.
  * Units:   Unix milliseconds. */
 #pragma once
 #include "base/sqlite/db.h"
@@ -19,7 +19,7 @@ struct tb_store_options {
     const struct tb_clock *clock;   /* borrowed */
     const struct tb_random *random; /* borrowed */
     int day_start_minutes;
-    /* A larger event (with its traceparent) is refused with 413; 0: none is. */
+    /* A command whose event (with its traceparent) is larger is refused with 413; 0: no limit. */
     int64_t event_max_bytes;
 };
 TB_CHECKED enum tb_code tb_store_open(const struct tb_store_options *options,
@@ -28,5 +28,6 @@ void tb_store_free(struct tb_store *store); /* checkpoints; NULL is fine */
 const char *tb_store_epoch(const struct tb_store *store);
 int64_t tb_store_last_sequence(const struct tb_store *store); /* in the present epoch */
 bool tb_store_forced_offline(const struct tb_store *store);
-/* The store was put back in time (a restored backup): from now on events belong to a new epoch. */
+/* Begins a new epoch: call it when the store turns out to be a restored backup, older than what
+ * the log has seen of it. */
 TB_CHECKED enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err);

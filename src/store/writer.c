@@ -17,11 +17,8 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     atomic_init(&writer->healthy, true);
     atomic_init(&writer->stopping, false);
     tb_mailbox_init(&writer->mailbox, TB_WRITER_QUEUE_MAX);
-    tb_writer_cursors_init(writer);
-    /* The first round an hour after the start: the clock may be wrong until it was set. */
-    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_WRITER_RETENTION_MS;
-    (void)tb_retention_clock_now_ms(&writer->retention_clock, options->clock,
-                                    options->idempotency_keep_ms);
+    tb_relay_writes_init(writer);
+    tb_retention_init(writer);
     *ret_writer = writer;
     return TB_OK;
 }
@@ -32,7 +29,6 @@ static void take_batch(struct tb_writer *writer)
 
     writer->job_count = 0;
     while (mail) {
-        /* mail is the first member of a job. */
         writer->jobs[writer->job_count++] = (struct tb_job *)mail;
         mail = mail->next;
     }
@@ -54,14 +50,13 @@ void tb_writer_free(struct tb_writer *writer)
     for (take_batch(writer); writer->job_count > 0; take_batch(writer))
         refuse_unavailable(writer, "This node is shutting down; nothing was stored.");
     tb_mailbox_release(&writer->mailbox);
-    tb_writer_cursors_release(writer);
+    tb_relay_writes_release(writer);
     tb_store_free(writer->store);
     free(writer);
 }
 
 enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *job)
 {
-    job->posted_us = tb_clock_mono_us(writer->options.clock);
     return tb_mailbox_post(&writer->mailbox, &job->mail) ? TB_OK : TB_BUSY;
 }
 
@@ -70,8 +65,8 @@ size_t tb_writer_queue_length(struct tb_writer *writer)
     return tb_mailbox_count(&writer->mailbox);
 }
 
-/* A sync that failed is never simply tried again: the pages it was for may be lost to the
- * kernel's cache. The store is reopened, which writes its WAL anew, before anything else is. */
+/* Reopening rewrites the WAL before anything else is written. A failed sync is never just
+ * repeated: the kernel may have dropped the pages that it was for, and would report success. */
 static void try_reopen(struct tb_writer *writer, int64_t now_ms)
 {
     struct tb_error err = {0};
@@ -87,20 +82,20 @@ static void try_reopen(struct tb_writer *writer, int64_t now_ms)
         now_ms + 1 + tb_backoff_next_ms(&writer->reopen_backoff, writer->store->random);
 }
 
-static int64_t until(int64_t at_ms, int64_t now_ms)
+static int64_t ms_until(int64_t at_ms, int64_t now_ms)
 {
     return at_ms > now_ms ? at_ms - now_ms : 0;
 }
 
-static int64_t next_wait(struct tb_writer *writer)
+static int64_t next_wait_ms(struct tb_writer *writer)
 {
     int64_t now_ms = tb_clock_mono_ms(writer->options.clock), wait_ms;
 
     if (!tb_writer_healthy(writer))
-        return until(writer->reopen_at_ms, now_ms);
-    wait_ms = tb_writer_cursors_wait(writer, now_ms);
+        return ms_until(writer->reopen_at_ms, now_ms);
+    wait_ms = tb_relay_writes_wait_ms(writer, now_ms);
     if (writer->retention_at_ms >= 0)
-        wait_ms = tb_sooner_ms(wait_ms, until(writer->retention_at_ms, now_ms));
+        wait_ms = tb_sooner_ms(wait_ms, ms_until(writer->retention_at_ms, now_ms));
     return tb_mailbox_count(&writer->mailbox) > 0 ? 0 : wait_ms;
 }
 
@@ -108,17 +103,17 @@ int64_t tb_writer_step(struct tb_writer *writer)
 {
     int64_t now_ms = tb_clock_mono_ms(writer->options.clock);
 
-    writer->alone = false;
+    writer->single_job = false;
     if (!tb_writer_healthy(writer))
         try_reopen(writer, now_ms);
     take_batch(writer);
     if (!tb_writer_healthy(writer))
         refuse_unavailable(writer, "The store cannot be written at present; nothing was stored.");
-    else if (writer->job_count > 0 || tb_writer_cursors_due(writer, now_ms))
+    else if (writer->job_count > 0 || tb_relay_writes_are_due(writer, now_ms))
         tb_writer_run_batch(writer);
     else
-        (void)tb_writer_run_retention(writer, now_ms);
-    return next_wait(writer);
+        tb_retention_run(writer, now_ms);
+    return next_wait_ms(writer);
 }
 
 void tb_writer_run(struct tb_writer *writer)
@@ -126,12 +121,12 @@ void tb_writer_run(struct tb_writer *writer)
     while (!atomic_load(&writer->stopping)) {
         int64_t wait_ms = tb_writer_step(writer);
 
-        if (wait_ms != 0 && writer->alone)
+        if (wait_ms != 0 && writer->single_job)
             tb_mailbox_spin_wait(&writer->mailbox, TB_WRITER_SPIN_US);
         if (wait_ms != 0)
             tb_mailbox_wait(&writer->mailbox, wait_ms);
     }
-    /* What was posted before the stop is finished; the last round takes the cursors along. */
+    /* Finish what was posted before the stop; the last step writes what the relays have posted. */
     while (tb_mailbox_count(&writer->mailbox) > 0)
         (void)tb_writer_step(writer);
     (void)tb_writer_step(writer);
@@ -139,7 +134,7 @@ void tb_writer_run(struct tb_writer *writer)
 
 void tb_writer_stop(struct tb_writer *writer)
 {
-    /* Closed first: what is accepted is finished. */
+    /* Close first: tb_writer_run finishes every job that was accepted. */
     tb_mailbox_close(&writer->mailbox);
     atomic_store(&writer->stopping, true);
     tb_mailbox_wake(&writer->mailbox);

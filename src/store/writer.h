@@ -23,11 +23,10 @@
 
 enum tb_job_type {
     TB_JOB_COMMAND,
-    TB_JOB_CURSOR, /* a relay's cursor moves; never waited for: rides on the next commit */
-    TB_JOB_LINK,   /* force offline, or auto */
+    TB_JOB_LINK, /* force offline, or auto */
 };
 struct tb_job {
-    struct tb_mail mail;
+    struct tb_mail mail; /* first: the writer finds the job by it */
     enum tb_job_type type;
     void (*done)(struct tb_job *job);
     /* COMMAND, in */
@@ -36,20 +35,19 @@ struct tb_job {
     struct tb_str idempotency_key; /* absent: none */
     uint8_t fingerprint[32];       /* SHA-256 of route and body, with a key only */
     struct tb_str traceparent;     /* absent: none */
-    int64_t posted_us;             /* filled by post */
     /* LINK, in */
     bool forced_offline;
     /* out */
-    enum tb_code code;       /* TB_OK: answer says what; LINK: as it went */
+    enum tb_code code;       /* TB_OK: the command was executed or refused; LINK: it is stored */
     struct tb_answer answer; /* COMMAND: always filled; the poster releases it */
 };
 
+enum tb_job_result { TB_RESULT_DONE, TB_RESULT_REFUSED, TB_RESULT_FAILED, TB_RESULT_COUNT };
 struct tb_writer_stats {
-    struct tb_counter commands[TB_CMD_COUNT][3]; /* by result: done, refused, failed */
-    struct tb_histogram commit_us;               /* tillbox_commit_seconds */
-    struct tb_histogram batch_size;              /* tillbox_commit_batch_size */
+    struct tb_counter commands[TB_CMD_COUNT][TB_RESULT_COUNT];
+    struct tb_histogram commit_us;  /* tillbox_commit_seconds */
+    struct tb_histogram batch_size; /* tillbox_commit_batch_size */
 };
-enum { TB_RESULT_DONE, TB_RESULT_REFUSED, TB_RESULT_FAILED };
 
 struct tb_writer_options {
     struct tb_store *store; /* owned from here on */

@@ -1,6 +1,6 @@
 #include "store/writer_priv.h"
 
-/* Text and status for a command whose fate is not a refusal. */
+/* Answers a command that failed, as against one that was refused. */
 static void fail_command(struct tb_job *job, const struct tb_error *why)
 {
     tb_answer_release(&job->answer);
@@ -28,7 +28,7 @@ static void count_result(struct tb_writer *writer, const struct tb_job *job)
     tb_counter_add(&writer->stats.commands[job->command.type][result], 1);
 }
 
-/* The poster owns the job again from done on. */
+/* From the call of done() on, a job belongs to its poster again. */
 static void reply_to_batch(struct tb_writer *writer)
 {
     for (size_t i = 0; i < writer->job_count; i++) {
@@ -59,20 +59,23 @@ static bool below_reserve(const struct tb_writer *writer)
     return bytes >= 0 && bytes < options->disk_reserve_bytes;
 }
 
-/* How a batch is run. */
-struct mode {
-    bool full; /* nothing is written: the disk is */
-    /* Each command in a savepoint of its own. For that SQLite copies every page that the command
-     * changes, which costs a fifth of the writer's time: only where one is known to fail. */
-    bool apart;
-};
+/* How a batch is run.
+ *
+ *   TOGETHER --(one command breaks a constraint)--> IN_SAVEPOINTS
+ *      |                                                 |
+ *      +----------------(the disk is full)--------------+--> NOTHING
+ *
+ * IN_SAVEPOINTS undoes the command that fails, and keeps the others. For that SQLite copies every
+ * page that a command changes, which costs a fifth of the writer's time. NOTHING still answers
+ * repeated commands with their first answer. */
+enum batch_mode { WRITE_TOGETHER, WRITE_IN_SAVEPOINTS, WRITE_NOTHING };
 
 static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
                                   struct tb_error *err)
 {
     TB_TRY(tb_store_execute(writer->store, &job->command, job->traceparent, job->arena,
                             &job->answer, err));
-    if (job->answer.status >= 500) /* not even the answer could be made: it shall not count */
+    if (job->answer.status >= 500) /* no memory for the answer: undo the command */
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     if (!job->idempotency_key.ptr)
         return TB_OK;
@@ -80,8 +83,9 @@ static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
                                 &job->answer, err);
 }
 
-/* Trouble with one command alone: what it writes breaks a constraint, or its order's document
- * cannot be read. SQLite's own errors concern all. */
+/* Does the error concern one command alone? It does if what the command writes breaks a
+ * constraint, or if its order's document cannot be decoded. SQLite's own errors (native) concern
+ * all. */
 static bool concerns_one_command(const struct tb_error *err)
 {
     return err->code == TB_CONFLICT || (err->code == TB_CORRUPT && err->native == 0);
@@ -109,7 +113,7 @@ static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *jo
     return tb_stmt_run(&store->stmts[TB_STMT_RELEASE], err);
 }
 
-static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, struct mode mode,
+static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, enum batch_mode mode,
                                 struct tb_error *err)
 {
     bool known = false;
@@ -122,19 +126,19 @@ static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, st
                                     &job->answer, &known, err));
     if (known)
         return TB_OK;
-    if (mode.full) {
+    if (mode == WRITE_NOTHING) {
         struct tb_error why = {0};
         tb_error_set(&why, TB_FULL,
                      "The disk of this node is nearly full; the order was not stored.");
         fail_command(job, &why);
         return TB_OK;
     }
-    if (mode.apart)
+    if (mode == WRITE_IN_SAVEPOINTS)
         return run_in_savepoint(writer, job, err);
     return write_command(writer, job, err);
 }
 
-static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, struct mode mode,
+static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, enum batch_mode mode,
                             struct tb_error *err)
 {
     if (job->type == TB_JOB_COMMAND)
@@ -143,38 +147,39 @@ static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, struct
     return tb_store_set_forced_offline(writer->store, job->forced_offline, err);
 }
 
-static enum tb_code write_relay_state(struct tb_store *store, const struct tb_relay_writes *marks,
+static enum tb_code write_relay_state(struct tb_store *store, const struct tb_relay_writes *writes,
                                       struct tb_error *err)
 {
-    for (size_t i = 0; i < marks->parked_count; i++) {
-        const struct tb_parked_write *parked = &marks->parked[i];
+    for (size_t i = 0; i < writes->parked_count; i++) {
+        const struct tb_parked_write *parked = &writes->parked[i];
 
         TB_TRY(tb_store_park_order(store, parked->cursor_name, parked->order_id, parked->row,
                                    parked->reason, parked->at_ms, err));
     }
-    for (size_t i = 0; i < marks->cursor_count; i++) {
-        const struct tb_cursor_write *cursor = &marks->cursors[i];
+    for (size_t i = 0; i < writes->cursor_count; i++) {
+        const struct tb_cursor_write *cursor = &writes->cursors[i];
 
-        TB_TRY(tb_store_move_cursor(store, cursor->name, cursor->row, cursor->at_ms, err));
+        if (cursor->row > cursor->written)
+            TB_TRY(tb_store_move_cursor(store, cursor->name, cursor->row, cursor->at_ms, err));
     }
     return TB_OK;
 }
 
-/* Everything of the batch in one transaction; one COMMIT for all. marks: NULL for none. */
-static enum tb_code run_transaction(struct tb_writer *writer, struct mode mode,
-                                    const struct tb_relay_writes *marks, struct tb_error *err)
+/* Runs the whole batch in one transaction, with one COMMIT. writes: NULL for none. */
+static enum tb_code run_transaction(struct tb_writer *writer, enum batch_mode mode,
+                                    const struct tb_relay_writes *writes, struct tb_error *err)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
 
     TB_TRY(tb_txn_begin(&txn, writer->store->db, err));
     for (size_t i = 0; i < writer->job_count; i++)
         TB_TRY(run_job(writer, writer->jobs[i], mode, err));
-    if (marks)
-        TB_TRY(write_relay_state(writer->store, marks, err));
+    if (writes)
+        TB_TRY(write_relay_state(writer->store, writes, err));
     return tb_txn_commit(&txn, err);
 }
 
-/* LINK is kept for the process only once it is committed. */
+/* A LINK job changes what the process sees only after its commit. */
 static void publish_forced_offline(struct tb_writer *writer)
 {
     for (size_t i = 0; i < writer->job_count; i++)
@@ -188,21 +193,21 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     bool grew = writer->store->last_row > rows_before;
 
     publish_forced_offline(writer);
-    writer->alone = writer->job_count == 1;
+    writer->single_job = writer->job_count == 1;
     if (grew) {
         tb_histogram_observe(&writer->stats.commit_us, now_us - started_us);
         tb_histogram_observe(&writer->stats.batch_size, writer->store->last_row - rows_before);
         writer->cursor_expected_until_ms = now_us / 1000 + TB_WRITER_CURSOR_MS;
     }
     if (writer->job_count > 0)
-        tb_writer_schedule_retention(writer, now_us / 1000);
+        tb_retention_schedule(writer, now_us / 1000);
     reply_to_batch(writer);
     if (grew && writer->options.committed)
         writer->options.committed(writer->options.committed_ctx);
-    tb_db_maybe_checkpoint(writer->store->db, writer->alone ? 0 : TB_STORE_WAL_PAGES_BUSY);
+    tb_db_maybe_checkpoint(writer->store->db, writer->single_job ? 0 : TB_STORE_WAL_PAGES_BUSY);
 }
 
-/* Nothing of the batch was done, or (TB_UNKNOWN) nobody can tell. */
+/* Nothing of the batch was stored, or, with TB_UNKNOWN, it is not known. */
 static void fail_transaction(struct tb_writer *writer, const struct tb_error *err)
 {
     struct tb_error why = {0}, ignored = {0};
@@ -217,43 +222,42 @@ static void fail_transaction(struct tb_writer *writer, const struct tb_error *er
         tb_error_set(&why, TB_UNAVAILABLE, "The store cannot be written; nothing was stored. (%s)",
                      err->text);
     why.native = err->native;
-    /* A full disk or a lock leaves the connection sound; what it kept in memory is read anew. */
+    /* After a full disk or a lock the connection works on; the counters are read again. */
     bool sound = err->code == TB_FULL || err->code == TB_BUSY;
     if (!sound || tb_store_load_counters(writer->store, &ignored) != TB_OK)
         tb_writer_mark_broken(writer);
-    tb_writer_cursors_delay(writer,
-                            tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_RETRY_MS);
+    tb_relay_writes_delay(writer,
+                          tb_clock_mono_ms(writer->options.clock) + TB_WRITER_CURSOR_RETRY_MS);
     tb_writer_fail_batch(writer, &why);
 }
 
 void tb_writer_run_batch(struct tb_writer *writer)
 {
-    struct tb_relay_writes marks;
+    struct tb_relay_writes writes;
     struct tb_error err = {0};
     int64_t started_us = tb_clock_mono_us(writer->options.clock);
     int64_t rows_before = writer->store->last_row;
-    struct mode mode = {.full = writer->job_count > 0 && below_reserve(writer)};
+    bool full = writer->job_count > 0 && below_reserve(writer);
+    enum batch_mode mode = full ? WRITE_NOTHING : WRITE_TOGETHER;
 
-    tb_relay_writes_copy(writer, &marks);
-    enum tb_code code = run_transaction(writer, mode, &marks, &err);
+    tb_relay_writes_copy(writer, &writes);
+    enum tb_code code = run_transaction(writer, mode, &writes, &err);
 
-    if (code != TB_OK && concerns_one_command(&err) &&
+    if (code != TB_OK && mode == WRITE_TOGETHER && concerns_one_command(&err) &&
         tb_store_load_counters(writer->store, &err) == TB_OK) {
-        mode.apart = true;
-        code = run_transaction(writer, mode, &marks, &err);
+        mode = WRITE_IN_SAVEPOINTS;
+        code = run_transaction(writer, mode, &writes, &err);
     }
     if (code == TB_FULL && writer->job_count > 0 &&
         tb_store_load_counters(writer->store, &err) == TB_OK) {
-        /* Once more without writing: remembered answers are still given. */
-        marks.cursor_count = marks.parked_count = 0;
-        tb_writer_cursors_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
-        mode.full = true;
-        code = run_transaction(writer, mode, NULL, &err);
+        writes.cursor_count = writes.parked_count = 0;
+        tb_relay_writes_delay(writer, started_us / 1000 + TB_WRITER_CURSOR_RETRY_MS);
+        code = run_transaction(writer, WRITE_NOTHING, NULL, &err);
     }
     if (code != TB_OK) {
         fail_transaction(writer, &err);
         return;
     }
-    tb_relay_writes_committed(writer, &marks);
+    tb_relay_writes_committed(writer, &writes);
     complete_transaction(writer, rows_before, started_us);
 }

@@ -1,12 +1,12 @@
 /* What the files of the writer share.
  *
- *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL anew)--> healthy
+ *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL rewritten)--> healthy
  *
- * While broken every command is answered 503; reopening is tried with back-off.
+ * While it is broken it answers every command with 503, and tries to reopen with back-off.
  *
- * Thread:  the writer's, but for the cursor slots, which have a lock.
- * Memory:  the writer owns its store; jobs are their posters'.
- * Errors:  none leaves the writer but in answers and in health.
+ * Thread:  the writer's; what relay_lock guards, any.
+ * Memory:  the writer owns its store; each job belongs to whoever posted it.
+ * Errors:  are reported in answers, and by tb_writer_healthy.
  * Units:   monotonic milliseconds unless said. */
 #pragma once
 #include "base/time/backoff.h"
@@ -14,21 +14,25 @@
 #include "store/store_priv.h"
 #include "store/writer.h"
 
-/* A cursor that moved waits this long for a commit to ride on: the relay sends what is not
- * acknowledged again after a crash, so that a late cursor costs duplicates, never events. */
+/* A cursor that has moved waits this long for a commit of orders, to be part of it. After a crash
+ * the relay sends again what lies behind the stored cursor, so a late cursor costs duplicates, but
+ * never an event. */
 #define TB_WRITER_CURSOR_MS 50
-/* Relays that one outbox can have: the in-process one, Kafka's, and room for as many again. */
+/* Relays that one outbox can have: the in-process one, Kafka's, and twice as many for later. */
 #define TB_WRITER_CURSORS_MAX 4
 #define TB_WRITER_CURSOR_NAME_MAX 32
-/* Who sends one order after the other has the next one here within this time, and a thread that
- * sleeps is not woken for nothing: with one connection 0.50 of raw SQLite without, 0.68 with it
- * and the api thread's own. With more clients at once there is no hurry. */
+/* After a batch of one job the writer spins for this long before it sleeps: a client that sends
+ * one order after the other has sent the next by then, and waking a thread costs more. With one
+ * connection the node takes 0.50 of the orders that raw SQLite does without spinning, and 0.68
+ * with it and the api thread's own. */
 #define TB_WRITER_SPIN_US 250
-#define TB_WRITER_RETENTION_MS INT64_C(3600000)
-/* After a failure cursors wait longer, so that a full disk is not asked twenty times a second. */
+/* After a failure cursors wait longer, so that a full disk is not tried twenty times a second. */
 #define TB_WRITER_CURSOR_RETRY_MS 1000
 #define TB_WRITER_REOPEN_BASE_MS 100
 #define TB_WRITER_REOPEN_CAP_MS 10000
+/* Rows that one transaction of retention deletes; it delays commands by a few milliseconds. */
+#define TB_RETENTION_CHUNK 1000
+#define TB_RETENTION_ROUND_MS INT64_C(3600000) /* from the end of one round to the next */
 
 struct tb_cursor_write {
     char name[TB_WRITER_CURSOR_NAME_MAX];
@@ -36,8 +40,8 @@ struct tb_cursor_write {
     int64_t written;    /* what the table has, as far as this process knows */
 };
 
-/* Orders waiting to be stored as parked; a refused one takes a round trip to the log, a commit a
- * few milliseconds. */
+/* Orders that wait to be stored as parked. A refusal takes a round trip to the log, a commit a few
+ * milliseconds, so few are waiting at a time. */
 #define TB_WRITER_PARKED_MAX 16
 #define TB_WRITER_REASON_SIZE 240
 struct tb_parked_write {
@@ -46,9 +50,9 @@ struct tb_parked_write {
     char reason[TB_WRITER_REASON_SIZE];
     int64_t row, at_ms;
 };
-/* What the relays want to have stored, at one moment. */
+/* What the relays have posted and the tables do not have yet. */
 struct tb_relay_writes {
-    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX];
+    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX]; /* each keeps its place */
     size_t cursor_count;
     struct tb_parked_write parked[TB_WRITER_PARKED_MAX];
     size_t parked_count;
@@ -61,46 +65,44 @@ struct tb_writer {
     struct tb_writer_stats stats;
     _Atomic bool healthy, stopping;
 
-    pthread_mutex_t cursor_lock; /* guards the next six */
-    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX];
-    size_t cursor_count;
-    struct tb_parked_write parked[TB_WRITER_PARKED_MAX]; /* not stored yet */
-    size_t parked_count;
-    int64_t cursors_due_ms; /* below 0: all are written */
-    bool timer_armed;       /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
+    pthread_mutex_t relay_lock; /* guards the next three */
+    struct tb_relay_writes relay_writes;
+    int64_t relay_due_ms; /* below 0: everything is written */
+    bool timer_armed;     /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
 
-    struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the batch in hand */
+    struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the present batch */
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
-    bool alone;                       /* the last round carried out a single job */
-    int64_t cursor_expected_until_ms; /* after a commit: a cursor will soon follow */
-    int64_t retention_at_ms;          /* below 0: nothing could be removed */
+    bool single_job;                  /* the last batch had exactly one job */
+    int64_t cursor_expected_until_ms; /* the relays answer a commit with cursors until then */
+    int64_t retention_at_ms;          /* next round; below 0: nothing is left to delete */
     struct tb_retention_clock retention_clock;
 };
 
-/* writer_batch.c: runs the jobs in hand and the cursors in one transaction, and answers. */
+/* writer_batch.c: runs the batch and the relays' writes in one transaction, then answers. */
 void tb_writer_run_batch(struct tb_writer *writer);
-/* Answers the jobs in hand with a failure. */
+/* Answers every job of the batch with a failure. */
 void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
-/* After a failure that is not the disk being full: writes nothing more before a reopen. */
+/* Writes nothing more until the store is reopened. For failures other than a full disk or a lock.
+ */
 void tb_writer_mark_broken(struct tb_writer *writer);
 
-/* writer_cursor.c */
-void tb_writer_cursors_init(struct tb_writer *writer);
-void tb_writer_cursors_release(struct tb_writer *writer);
-/* A copy of what is not written yet. */
-void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_marks);
-/* This is in the tables now. */
-void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *marks);
-/* They could not be written: not before at_ms again. */
-void tb_writer_cursors_delay(struct tb_writer *writer, int64_t at_ms);
-bool tb_writer_cursors_due(struct tb_writer *writer, int64_t now_ms);
-/* How long the writer may wait for the sake of cursors; below 0: until woken. */
-int64_t tb_writer_cursors_wait(struct tb_writer *writer, int64_t now_ms);
+/* relay_writes.c */
+void tb_relay_writes_init(struct tb_writer *writer);
+void tb_relay_writes_release(struct tb_writer *writer);
+void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_writes);
+/* Removes what a copy had: the tables have it now. */
+void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *committed);
+/* They could not be written: they are due again at at_ms. */
+void tb_relay_writes_delay(struct tb_writer *writer, int64_t at_ms);
+bool tb_relay_writes_are_due(struct tb_writer *writer, int64_t now_ms);
+/* How long the writer may sleep as far as relays are concerned; below 0: until it is woken. */
+int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 
-/* writer_retention.c */
-/* One chunk when it is due; says whether it did something. */
-bool tb_writer_run_retention(struct tb_writer *writer, int64_t now_ms);
-/* Something was written that will grow old. */
-void tb_writer_schedule_retention(struct tb_writer *writer, int64_t now_ms);
+/* retention.c */
+void tb_retention_init(struct tb_writer *writer);
+/* Deletes one chunk if a round is due. */
+void tb_retention_run(struct tb_writer *writer, int64_t now_ms);
+/* Something was written that can expire: makes sure that a round follows. */
+void tb_retention_schedule(struct tb_writer *writer, int64_t now_ms);

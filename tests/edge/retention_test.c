@@ -62,7 +62,7 @@ static void check_store(int day)
                      days * EVENTS_A_DAY);
     ck_assert_int_lt(fixture_query_file(till.f.path, "SELECT count(*) FROM idempotency"),
                      2 * ORDERS_A_DAY);
-    ck_ok(tb_outbox_status(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
+    ck_ok(tb_outbox_read_status(till.outbox, TB_CURSOR_KAFKA, &figures, &err));
     ck_assert_int_ge(figures.oldest_event_at_ms, till.f.clock.wall_ms - days * FIXTURE_DAY_MS);
     ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
 }

@@ -34,11 +34,11 @@ bool check_has_arrived(struct sim_node *node)
 
     if (tb_writer_queue_length(node->writer) > 0)
         return false;
-    if (tb_outbox_status(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
+    if (tb_outbox_read_status(node->api_outbox, TB_CURSOR_INPROC, &figures, &err) != TB_OK ||
         figures.pending > 0)
         return false;
     if (node->kafka &&
-        (tb_outbox_status(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
+        (tb_outbox_read_status(node->api_outbox, TB_CURSOR_KAFKA, &figures, &err) != TB_OK ||
          figures.pending > 0))
         return false;
     return view_has_all(node) && foreign_is_acked(node);
@@ -49,7 +49,7 @@ static void check_figures(struct sim_node *node, const char *cursor_name)
     struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
 
-    SIM_REQUIRE(tb_outbox_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK, "%s: %s",
+    SIM_REQUIRE(tb_outbox_read_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK, "%s: %s",
                 node->name, err.text);
     SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
                     figures.last_sequence == node->rows_seen &&

@@ -172,7 +172,7 @@ START_TEST(figures_agree_with_the_tables)
             placed_at[++last] = f.clock.wall_ms;
             fixture_place(&f, NULL);
         }
-        ck_ok(tb_outbox_status(reader, TB_CURSOR_INPROC, &figures, &err));
+        ck_ok(tb_outbox_read_status(reader, TB_CURSOR_INPROC, &figures, &err));
         ck_assert_str_eq(figures.epoch, tb_store_epoch(f.store));
         ck_assert_int_eq(figures.last_row, last);
         ck_assert_int_eq(figures.cursor_row, cursor);
@@ -234,10 +234,10 @@ START_TEST(parked_orders_are_told)
     ck_assert(tb_writer_post_parked(f.writer, TB_CURSOR_KAFKA, ids[1], 1, "again", 6));
     tb_writer_post_cursor(f.writer, TB_CURSOR_KAFKA, 2, 7);
     move_cursor(2, 7);
-    ck_ok(tb_outbox_status(reader, TB_CURSOR_KAFKA, &figures, &err));
+    ck_ok(tb_outbox_read_status(reader, TB_CURSOR_KAFKA, &figures, &err));
     ck_assert_int_eq(figures.parked, 1);
     ck_assert_int_eq(figures.pending, 0);
-    ck_ok(tb_outbox_status(reader, TB_CURSOR_INPROC, &figures, &err));
+    ck_ok(tb_outbox_read_status(reader, TB_CURSOR_INPROC, &figures, &err));
     ck_assert_int_eq(figures.parked, 0);
     ck_ok(tb_outbox_list_parked(reader, TB_CURSOR_KAFKA, parked, 3, &count, &err));
     ck_assert_uint_eq(count, 1);

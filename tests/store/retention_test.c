@@ -78,7 +78,7 @@ START_TEST(only_old_and_acknowledged_rows_go)
 {
     place_many(5, "a");
     acknowledge(3);
-    fake_clock_advance(&f.clock, 2 * TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, 2 * TB_RETENTION_ROUND_MS);
     (void)run_retention();
     ck_assert_int_eq(rows(), 5);
     fake_clock_advance(&f.clock, FIXTURE_DAY_MS);
@@ -87,7 +87,7 @@ START_TEST(only_old_and_acknowledged_rows_go)
     ck_assert_int_eq(fixture_query(&f, "SELECT min(row) FROM outbox"), 4);
     ck_assert_int_eq(keys(), 0);
     acknowledge(5);
-    fake_clock_advance(&f.clock, TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, TB_RETENTION_ROUND_MS);
     (void)run_retention();
     ck_assert_int_eq(fixture_query(&f, "SELECT row FROM outbox"), 5);
     fixture_reopen(&f);
@@ -104,7 +104,7 @@ START_TEST(chunks_let_commands_through)
 
     place_many(2500, "many");
     acknowledge(2500);
-    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_RETENTION_ROUND_MS);
     ck_assert_int_eq(tb_writer_step(f.writer), 0);
     ck_assert_int_eq(rows(), 1500);
     request_place(&r, NULL, NULL, 1);
@@ -124,12 +124,12 @@ START_TEST(a_jump_ahead_is_not_believed_at_once)
     place_many(3, "before");
     f.clock.wall_ms += 3650 * FIXTURE_DAY_MS;
     place_many(2, "after");
-    fake_clock_advance(&f.clock, TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, TB_RETENTION_ROUND_MS);
     (void)run_retention();
     ck_assert_int_eq(rows(), 5);
     ck_assert_int_eq(keys(), 5);
     for (int hour = 0; hour < 30; hour++) {
-        fake_clock_advance(&f.clock, TB_WRITER_RETENTION_MS);
+        fake_clock_advance(&f.clock, TB_RETENTION_ROUND_MS);
         (void)run_retention();
         if (hour < 22)
             ck_assert_int_eq(keys(), 5);
@@ -147,7 +147,7 @@ START_TEST(rows_from_the_future_go_too)
     f.clock.wall_ms -= 3650 * FIXTURE_DAY_MS;
     place_many(3, "now");
     acknowledge(6);
-    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_RETENTION_ROUND_MS);
     (void)run_retention();
     ck_assert_int_eq(rows(), 1);
     fixture_check_consistent(&f);
@@ -171,7 +171,7 @@ START_TEST(nothing_to_remove_nothing_to_wait_for)
 {
     place_many(1, "a");
     acknowledge(1);
-    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + TB_RETENTION_ROUND_MS);
     (void)run_retention();
     ck_assert_int_eq(keys(), 0);
     ck_assert_int_lt(tb_writer_step(f.writer), 0);
@@ -205,7 +205,7 @@ START_TEST(unacknowledged_rows_never_go)
             break;
         case 3:
             fake_clock_advance(&f.clock,
-                               (int64_t)fake_random_below(&random, 30) * TB_WRITER_RETENTION_MS);
+                               (int64_t)fake_random_below(&random, 30) * TB_RETENTION_ROUND_MS);
             (void)run_retention();
             break;
         default:

@@ -99,7 +99,7 @@ static void change(enum tb_command_type type, int order)
 
 static void clean(void)
 {
-    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + 2 * TB_WRITER_RETENTION_MS);
+    fake_clock_advance(&f.clock, FIXTURE_DAY_MS + 2 * TB_RETENTION_ROUND_MS);
     for (int i = 0; i < 4; i++)
         (void)tb_writer_step(f.writer);
 }

@@ -304,11 +304,11 @@ START_TEST(idle_writer_waits_and_writes_nothing)
 {
     int64_t wait_ms, before;
 
-    ck_assert_int_eq(tb_writer_step(f.writer), TB_WRITER_RETENTION_MS);
+    ck_assert_int_eq(tb_writer_step(f.writer), TB_RETENTION_ROUND_MS);
     fixture_place(&f, NULL);
     fake_clock_advance(&f.clock, 60);
     wait_ms = tb_writer_step(f.writer);
-    ck_assert_int_eq(wait_ms, TB_WRITER_RETENTION_MS - 60);
+    ck_assert_int_eq(wait_ms, TB_RETENTION_ROUND_MS - 60);
     before = fault_vfs_changes();
     for (int i = 0; i < 60; i++) {
         fake_clock_advance(&f.clock, 1000);

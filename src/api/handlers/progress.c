@@ -65,10 +65,10 @@ enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_con
     int64_t now_ms = tb_clock_wall_ms(api->options.clock);
 
     if (edge != NULL) {
-        TB_TRY(tb_outbox_status(context->outbox, edge->cursor_name, &figures.outbox, err));
+        TB_TRY(tb_outbox_read_status(context->outbox, edge->cursor_name, &figures.outbox, err));
         figures.feed = figures.outbox;
         if (edge->view_cursor_name != NULL)
-            TB_TRY(tb_outbox_status(context->outbox, edge->view_cursor_name, &figures.feed, err));
+            TB_TRY(tb_outbox_read_status(context->outbox, edge->view_cursor_name, &figures.feed, err));
     }
     read_lag(&api->options, context, &figures);
     figures.complete_ms = complete_until(api, &figures, now_ms);

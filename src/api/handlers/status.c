@@ -39,7 +39,7 @@ static enum tb_code tell_edge(const struct tb_api *api, const struct tb_query_co
     struct tb_link_status link = {0};
     int64_t dead = 0;
 
-    TB_TRY(tb_outbox_status(context->outbox, edge->cursor_name, &outbox, err));
+    TB_TRY(tb_outbox_read_status(context->outbox, edge->cursor_name, &outbox, err));
     TB_TRY(context->view->ops->count_dead_letters(context->view, &dead, err));
     edge->link(api->options.ctx, &link);
     tb_json_member_str(out, "node", tb_str_of(edge->node));

@@ -24,7 +24,7 @@ static enum tb_code send(struct tb_heartbeat_sender *sender, struct tb_error *er
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
     struct tb_outbox_status figures = {0};
 
-    TB_TRY(tb_outbox_status(sender->outbox, sender->cursor_name, &figures, err));
+    TB_TRY(tb_outbox_read_status(sender->outbox, sender->cursor_name, &figures, err));
     write_value(sender, &figures);
     if (!tb_buf_ok(&sender->value))
         return tb_error_set(err, TB_INTERNAL, "out of memory");

@@ -23,7 +23,7 @@ static int64_t figures_parked(void)
     struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_outbox_status(outbox, TB_CURSOR_INPROC, &figures, &err));
+    ck_ok(tb_outbox_read_status(outbox, TB_CURSOR_INPROC, &figures, &err));
     ck_assert_int_eq(figures.pending, rows - figures.cursor_row);
     return figures.parked;
 }
