@@ -119,7 +119,7 @@ START_TEST(parked_before_the_cursor_moved)
     drain();
     tb_relay_free(relay);
     /* Only the parked order is stored, as if the cursor had been posted too late. */
-    ck_assert_uint_gt(f.writer->parked_count, 0);
+    ck_assert_uint_gt(f.writer->relay_writes.parked_count, 0);
     store_marks();
     cursor = 0;
     open_relay(&script.base, false);
