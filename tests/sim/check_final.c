@@ -49,8 +49,8 @@ static void check_figures(struct sim_node *node, const char *cursor_name)
     struct tb_outbox_status figures = {0};
     struct tb_error err = {0};
 
-    SIM_REQUIRE(tb_outbox_read_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK, "%s: %s",
-                node->name, err.text);
+    SIM_REQUIRE(tb_outbox_read_status(node->api_outbox, cursor_name, &figures, &err) == TB_OK,
+                "%s: %s", node->name, err.text);
     SIM_REQUIRE(figures.last_row == node->rows_seen && figures.cursor_row == node->rows_seen &&
                     figures.last_sequence == node->rows_seen &&
                     figures.delivered_sequence == node->rows_seen,

@@ -26,8 +26,8 @@ static struct check check_outbox(const struct tb_api *api, const struct tb_query
     struct tb_error err = {0};
     struct check check = {.name = "outbox"};
 
-    check.ok =
-        tb_outbox_read_status(context->outbox, api->options.edge->cursor_name, &figures, &err) == TB_OK;
+    check.ok = tb_outbox_read_status(context->outbox, api->options.edge->cursor_name, &figures,
+                                     &err) == TB_OK;
     (void)snprintf(check.detail, sizeof(check.detail), "%s", err.text);
     return check;
 }

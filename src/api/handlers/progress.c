@@ -68,7 +68,8 @@ enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_con
         TB_TRY(tb_outbox_read_status(context->outbox, edge->cursor_name, &figures.outbox, err));
         figures.feed = figures.outbox;
         if (edge->view_cursor_name != NULL)
-            TB_TRY(tb_outbox_read_status(context->outbox, edge->view_cursor_name, &figures.feed, err));
+            TB_TRY(tb_outbox_read_status(context->outbox, edge->view_cursor_name, &figures.feed,
+                                         err));
     }
     read_lag(&api->options, context, &figures);
     figures.complete_ms = complete_until(api, &figures, now_ms);
