@@ -15,7 +15,7 @@ static bool is_stopping(const struct central *central)
 
 static void run_consumer(void *ctx)
 {
-    tb_consumer_run(((struct central *)ctx)->consumer);
+    tb_consumer_run(((struct central *)ctx)->shared.consumer);
 }
 
 /* What this and other centrals made visible. A hint that is lost or malformed does no harm. */
@@ -34,7 +34,7 @@ static void run_ready(void *ctx)
             tb_mailbox_wait(&central->pauses[CENTRAL_PAUSE_READY], HINTS_RETRY_MS);
         for (size_t i = 0; i < batch.count; i++) {
             if (tb_ready_decode(&batch.records[i], order_id, &version))
-                tb_api_notify(central->api, order_id, version);
+                tb_api_notify(central->shared.api, order_id, version);
         }
     }
 }
@@ -101,8 +101,8 @@ static void run_append(void *ctx)
     struct central *central = ctx;
 
     while (!is_stopping(central))
-        tb_append_queue_step(central->append_queue, central->replay_writer, STEP_MS);
-    tb_append_queue_close(central->append_queue);
+        tb_append_queue_step(central->shared.append_queue, central->replay_writer, STEP_MS);
+    tb_append_queue_close(central->shared.append_queue);
 }
 
 static void run_rebuild(void *ctx)
@@ -110,7 +110,7 @@ static void run_rebuild(void *ctx)
     struct central *central = ctx;
 
     (void)wait_until_prepared(central, CENTRAL_PAUSE_REBUILD);
-    tb_rebuild_run(central->rebuild); /* returns at once if it was stopped before */
+    tb_rebuild_run(central->shared.rebuild); /* returns at once if it was stopped before */
 }
 
 enum tb_code tb_central_start(void *ctx, struct tb_error *err)
@@ -132,7 +132,8 @@ void tb_central_report_started(const void *ctx)
     const struct central *central = ctx;
 
     tb_diag(TB_DIAG_INFO, "central.started", "answers at %s; Kafka at %s",
-            tb_api_url(central->api), tb_config_text(central->config, TB_KAFKA_BROKERS));
+            tb_api_url(central->shared.api),
+            tb_config_text(central->shared.config, TB_KAFKA_BROKERS));
 }
 
 void tb_central_wake_pauses(struct central *central)
@@ -146,10 +147,10 @@ void tb_central_stop(void *ctx)
     struct central *central = ctx;
 
     atomic_store(&central->stopping, true);
-    tb_consumer_stop(central->consumer);
-    tb_rebuild_stop(central->rebuild);
+    tb_consumer_stop(central->shared.consumer);
+    tb_rebuild_stop(central->shared.rebuild);
     tb_central_wake_pauses(central);
-    tb_append_queue_wake(central->append_queue);
+    tb_append_queue_wake(central->shared.append_queue);
     central->ready_reader->ops->wake(central->ready_reader);
     tb_daemon_join_thread(&central->consumer_thread);
     tb_daemon_join_thread(&central->ready_thread);

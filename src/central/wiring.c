@@ -1,31 +1,18 @@
 #include "central/wiring.h"
 #include "base/diag/diag.h"
-#include "daemon/dead_letters.h"
-#include "daemon/view_rules.h"
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"
 /* Topics are checked, or created, within this; the end of the program waits for it. */
 #define TOPICS_MS 2000
-/* A query thread waits this long for the outcome of an append to the log. */
-#define DEAD_LETTER_WAIT_MS 5000
 
 /* Callbacks between the parts; each runs on the thread of the part that calls it. */
 
-/* Called with every failure, and with TB_OK once the consumer works again. */
-static void on_consumer_error(void *ctx, const struct tb_error *err)
-{
-    static const struct tb_outage_words words = {"consumer.failing", "consumer.running",
-                                                 "the view is not being filled",
-                                                 "the view is being filled"};
-
-    tb_outage_update(&((struct central *)ctx)->consumer_outage, &words, err);
-}
-
+/* tb_view_on_consumer_error gets every failure; this is to report that they are over. */
 static void on_consumer_state(void *ctx, const struct tb_error *err)
 {
-    if (err->code == TB_OK) /* on_consumer_error gets every failure */
-        on_consumer_error(ctx, err);
+    if (err->code == TB_OK)
+        tb_view_on_consumer_error(ctx, err);
 }
 
 void tb_central_on_nodes_error(void *ctx, const struct tb_error *err)
@@ -40,8 +27,7 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 {
     struct central *central = ctx;
 
-    tb_diag_dead_letters(plan);
-    tb_api_notify_plan(central->api, plan);
+    tb_view_on_applied(&central->shared, plan);
     tb_ready_publish(&central->ready_publisher, plan);
 }
 
@@ -50,22 +36,6 @@ static void on_stepped(void *ctx)
     struct central *central = ctx;
 
     tb_ready_collect_acks(&central->ready_publisher);
-}
-
-static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
-                       const struct tb_record *record)
-{
-    struct central *central = ctx;
-
-    return tb_daemon_redrive(central->append_queue, central->setup.topic, letter, record);
-}
-
-static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,
-                                        struct tb_error *err)
-{
-    struct central *central = ctx;
-
-    return tb_append_queue_send(central->append_queue, record, DEAD_LETTER_WAIT_MS, err);
 }
 
 static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
@@ -100,7 +70,7 @@ static void on_problem(void *ctx, char ret_text[240])
     struct central *central = ctx;
     const struct tb_log_reader *events = atomic_load(&central->events);
 
-    tb_outage_problem(&central->consumer_outage, ret_text);
+    tb_outage_problem(&central->shared.consumer_outage, ret_text);
     if (!ret_text[0])
         tb_outage_problem(&central->nodes_outage, ret_text);
     if (!ret_text[0] && events)
@@ -113,7 +83,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
 {
     struct central *central = ctx;
     const struct tb_kafka_setup *setup = &central->setup;
-    const char *group = tb_config_text(central->config, TB_KAFKA_GROUP);
+    const char *group = tb_config_text(central->shared.config, TB_KAFKA_GROUP);
     struct tb_log_reader *reader = NULL;
     char warning[240];
 
@@ -124,7 +94,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     if (warning[0] != '\0')
         tb_diag(TB_DIAG_WARN, "mongo.standalone", "%s", warning);
     tb_diag(TB_DIAG_INFO, "consumer.joining", "reading %s as group %s into database %s",
-            setup->topic, group, tb_config_text(central->config, TB_MONGO_DATABASE));
+            setup->topic, group, tb_config_text(central->shared.config, TB_MONGO_DATABASE));
     atomic_store(&central->events, reader);
     atomic_store(&central->prepared, true);
     tb_central_wake_pauses(central);
@@ -142,30 +112,33 @@ static enum tb_code check_config(const struct tb_config *config, struct tb_error
     if (!tb_config_text(config, TB_MONGO_URI)[0])
         return tb_error_set(err, TB_INVALID,
                             "a central needs [mongo] uri (--mongo-uri mongodb://host:port)");
-    return tb_view_rules_check(config, err);
+    return tb_view_check_config(config, err);
 }
 
 /* The writers and the reader without a group join nothing. Opening them first finds faulty Kafka
  * settings before anything else starts. */
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
+    const struct tb_config *config = central->shared.config;
     struct tb_kafka_setup *setup = &central->setup;
 
     snprintf(central->client_id, sizeof central->client_id, "tillbox-central-%s",
-             tb_config_text(central->config, TB_NODE_NAME));
+             tb_config_text(config, TB_NODE_NAME));
     snprintf(central->nodes_group, sizeof central->nodes_group, "%s-nodes",
-             tb_config_text(central->config, TB_KAFKA_GROUP));
-    TB_TRY(tb_kafka_setup_make(central->config, central->client_id, &tb_clock_system, setup, err));
+             tb_config_text(config, TB_KAFKA_GROUP));
+    TB_TRY(tb_kafka_setup_make(config, central->client_id, &tb_clock_system, setup, err));
+    central->shared.topic = setup->topic;
+    central->shared.group = tb_config_text(config, TB_KAFKA_GROUP);
+    central->shared.partitions = setup->options.partitions;
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->dead_letters, &central->dead_letter_writer,
                                err));
     TB_TRY(tb_log_kafka_writer(&setup->options, setup->topic, &central->replay_writer, err));
-    TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
+    TB_TRY(tb_append_queue_new(NULL, NULL, &central->shared.append_queue, err));
     TB_TRY(tb_log_kafka_writer(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_writer,
                                err));
     central->ready_publisher =
         (struct tb_ready_publisher){.writer = central->ready_writer, .clock = &tb_clock_system};
-    TB_TRY(tb_log_kafka_offsets_query_open(&setup->options, setup->topic,
-                                           tb_config_text(central->config, TB_KAFKA_GROUP),
+    TB_TRY(tb_log_kafka_offsets_query_open(&setup->options, setup->topic, central->shared.group,
                                            &central->offsets_query, err));
     return tb_log_kafka_tail(&setup->others, TB_TOPIC_PROJECTION_READY, &central->ready_reader,
                              err);
@@ -173,7 +146,7 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
 
 static enum tb_code open_view(struct central *central, struct tb_error *err)
 {
-    const struct tb_config *config = central->config;
+    const struct tb_config *config = central->shared.config;
     const struct tb_mongo_options options = {
         .uri = tb_config_text(config, TB_MONGO_URI),
         .database = tb_config_text(config, TB_MONGO_DATABASE),
@@ -192,61 +165,37 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
 
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)
 {
-    const struct tb_config *config = central->config;
-    const struct tb_consumer_options options = {
-        .view = central->view,
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .rules = tb_view_rules(config),
-        .dead_letter_keep_ms = tb_config_int(config, TB_RETENTION_DEAD_LETTERS),
-        .dead_letters = central->dead_letter_writer,
-        .topic = central->setup.topic,
-        .group = tb_config_text(config, TB_KAFKA_GROUP),
-        .partitions = central->setup.options.partitions,
-        .open = on_open,
-        .applied = on_applied,
-        .trouble = on_consumer_state,
-        .resend = on_redrive,
-        .unknown = tb_diag_unknown_type,
-        .failed = on_consumer_error,
-        .stepped = on_stepped,
-        .ctx = central,
-    };
+    struct tb_consumer_options options = tb_view_consumer_options(&central->shared);
 
-    return tb_consumer_new(&options, &central->consumer, err);
+    options.view = central->view;
+    options.dead_letters = central->dead_letter_writer;
+    options.open = on_open;
+    options.applied = on_applied;
+    options.trouble = on_consumer_state;
+    options.failed = tb_view_on_consumer_error;
+    options.stepped = on_stepped;
+    return tb_consumer_new(&options, &central->shared.consumer, err);
 }
 
 static enum tb_code open_api(struct central *central, struct tb_error *err)
 {
     const struct tb_api_central role = {.nodes = on_nodes, .problem = on_problem};
-    struct tb_api_options options = {
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .central = &role,
-        .letters = {.send = on_send_dead_letter,
-                    .drop = on_drop_dead_letter,
-                    .audit = tb_diag_dead_letter_audit},
-        .rebuild = tb_central_rebuild_role,
-        .consumer = tb_consumer_stats(central->consumer),
-        .topic = central->setup.topic,
-        .group = tb_config_text(central->config, TB_KAFKA_GROUP),
-        .view_name = VIEW_NAME,
-        .partitions = central->setup.options.partitions,
-        .log_ranges = on_log_ranges,
-        .ctx = central,
-    };
+    struct tb_api_options options = tb_view_api_options(&central->shared);
 
-    tb_api_configure(&options, central->config);
+    options.central = &role;
+    options.view_name = VIEW_NAME;
+    options.letters.drop = on_drop_dead_letter;
+    options.log_ranges = on_log_ranges;
     for (size_t i = 0; i < CENTRAL_LIST_THREADS; i++)
         options.lists[i].view = central->query_views[i];
     for (size_t i = 0; i < CENTRAL_ORDER_THREADS; i++)
         options.singles[i].view = central->query_views[CENTRAL_LIST_THREADS + i];
-    return tb_api_open(&options, &central->api, err);
+    return tb_api_open(&options, &central->shared.api, err);
 }
 
 static enum tb_code open_all(struct central *central, struct tb_error *err)
 {
-    TB_TRY(check_config(central->config, err));
+    TB_TRY(check_config(central->shared.config, err));
     TB_TRY(open_log(central, err));
     TB_TRY(open_view(central, err));
     TB_TRY(open_consumer(central, err));
@@ -259,13 +208,13 @@ enum tb_code tb_central_open(void *ctx, struct tb_config *config, struct tb_api 
 {
     struct central *central = ctx;
 
-    central->config = config;
-    tb_outage_init(&central->consumer_outage);
+    central->shared.config = config;
+    tb_outage_init(&central->shared.consumer_outage);
     tb_outage_init(&central->nodes_outage);
     for (size_t i = 0; i < CENTRAL_PAUSES; i++)
         tb_mailbox_init(&central->pauses[i], 0);
     TB_TRY(open_all(central, err));
-    *ret_api = central->api;
+    *ret_api = central->shared.api;
     return TB_OK;
 }
 
@@ -287,14 +236,14 @@ void tb_central_close(void *ctx)
     struct central *central = ctx;
     struct tb_log_reader *events = atomic_exchange(&central->events, NULL);
 
-    tb_api_free(central->api);
-    tb_rebuild_free(central->rebuild);
+    tb_api_free(central->shared.api);
+    tb_rebuild_free(central->shared.rebuild);
     tb_rebuild_mongo_free(central->rebuild_mongo);
-    tb_consumer_free(central->consumer);
+    tb_consumer_free(central->shared.consumer);
     free_log_reader(events);
     free_log_reader(central->ready_reader);
     tb_log_kafka_offsets_query_free(central->offsets_query);
-    tb_append_queue_free(central->append_queue);
+    tb_append_queue_free(central->shared.append_queue);
     free_writer(central->replay_writer);
     free_writer(central->dead_letter_writer);
     free_writer(central->ready_writer);
@@ -309,6 +258,6 @@ void tb_central_close(void *ctx)
     tb_kafka_setup_release(&central->setup);
     for (size_t i = 0; i < CENTRAL_PAUSES; i++)
         tb_mailbox_release(&central->pauses[i]);
-    tb_outage_release(&central->consumer_outage);
+    tb_outage_release(&central->shared.consumer_outage);
     tb_outage_release(&central->nodes_outage);
 }

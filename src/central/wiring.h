@@ -8,11 +8,10 @@
  * Units:   milliseconds. */
 #pragma once
 #include "base/thread/mailbox.h"
-#include "bridge/log/append_queue.h"
 #include "bridge/log/kafka/offsets_query.h"
 #include "bridge/log/kafka/setup.h"
 #include "daemon/daemon.h"
-#include "daemon/outage.h"
+#include "daemon/view_wiring.h"
 #include "query/fleet/heartbeat_feed.h"
 #include "query/mongo/view_mongo.h"
 #include "query/projection/ready_hint.h"
@@ -30,10 +29,10 @@ enum central_pause { CENTRAL_PAUSE_NODES, CENTRAL_PAUSE_READY, CENTRAL_PAUSE_REB
 #define CENTRAL_PAUSES 3
 
 struct central {
-    struct tb_config *config;
+    struct tb_view_wiring shared; /* First: callbacks of both kinds get the central as ctx. */
     struct tb_kafka_setup setup;
     char client_id[CENTRAL_NAME_SIZE], nodes_group[CENTRAL_NAME_SIZE];
-    struct tb_outage consumer_outage, nodes_outage;
+    struct tb_outage nodes_outage;
     struct tb_mongo *mongo;
     struct tb_view *view;
     struct tb_view_reader *query_views[CENTRAL_QUERY_THREADS];
@@ -42,13 +41,9 @@ struct central {
     struct tb_log_writer *ready_writer;       /* Hints for the other centrals, ... */
     struct tb_log_reader *ready_reader;       /* ... and theirs. */
     struct tb_log_reader *_Atomic events;     /* NULL until the consumer reads. */
-    struct tb_append_queue *append_queue;     /* What replay_writer is to write. */
     struct tb_log_kafka_offsets_query *offsets_query;
     struct tb_ready_publisher ready_publisher;
-    struct tb_consumer *consumer;
     struct tb_rebuild_mongo *rebuild_mongo;
-    struct tb_rebuild *rebuild;
-    struct tb_api *api;
     struct tb_daemon_thread consumer_thread, ready_thread, nodes_thread, append_thread,
         rebuild_thread;
     struct tb_mailbox pauses[CENTRAL_PAUSES];
@@ -65,6 +60,5 @@ void tb_central_stop(void *ctx);
 void tb_central_close(void *ctx);
 
 TB_CHECKED enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err);
-extern const struct tb_api_rebuild tb_central_rebuild_role; /* Its ctx is the central. */
 void tb_central_wake_pauses(struct central *central);
 void tb_central_on_nodes_error(void *ctx, const struct tb_error *err);

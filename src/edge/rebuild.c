@@ -1,4 +1,3 @@
-#include "daemon/view_rules.h"
 #include "edge/wiring.h"
 #include "query/sqlite/view_sqlite.h"
 
@@ -63,7 +62,8 @@ static enum tb_code on_run_in_consumer(void *ctx,
     struct consumer_call call = {.call = run, .arg = arg};
     enum tb_code code;
 
-    code = tb_consumer_call(edge->consumer, run_consumer_call, &call, CONSUMER_CALL_MS, err);
+    code =
+        tb_consumer_call(edge->shared.consumer, run_consumer_call, &call, CONSUMER_CALL_MS, err);
     TB_ASSERT(atomic_load(&call.begun) == atomic_load(&call.ended));
     return atomic_load(&call.begun) ? code : (err->code = TB_BUSY);
 }
@@ -72,7 +72,7 @@ static void on_view_switched(void *ctx, struct tb_view *view)
 {
     struct edge *edge = ctx;
 
-    tb_consumer_switch_view(edge->consumer, view);
+    tb_consumer_switch_view(edge->shared.consumer, view);
     edge->view = view;
 }
 
@@ -81,12 +81,17 @@ static bool on_has_room(void *ctx)
     struct edge *edge = ctx;
     int64_t free_bytes = tb_data_dir_free_bytes(edge->dir);
 
-    return free_bytes < 0 || free_bytes > tb_config_int(edge->config, TB_LIMITS_DISK_RESERVE);
+    return free_bytes < 0 ||
+           free_bytes > tb_config_int(edge->shared.config, TB_LIMITS_DISK_RESERVE);
+}
+
+static void on_get_generations(void *ctx, struct tb_rebuild_generations *ret_generations)
+{
+    tb_rebuild_sqlite_generations(((struct edge *)ctx)->rebuild_sqlite, ret_generations);
 }
 
 enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_config *config = edge->config;
     const struct tb_rebuild_sqlite_options sqlite_options = {
         .folder = tb_data_dir_path(edge->dir),
         .build = TB_VERSION,
@@ -100,20 +105,11 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .has_room = on_has_room,
         .ctx = edge,
     };
-    struct tb_rebuild_options options = {
-        .backend = &tb_rebuild_sqlite_backend,
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .rules = tb_view_rules(config),
-        .topic = EDGE_TOPIC,
-        .partitions = TB_LOG_PARTITIONS,
-        .entered = tb_diag_rebuild_state,
-        .ctx = edge,
-    };
 
+    edge->shared.get_generations = on_get_generations;
     TB_TRY(tb_rebuild_sqlite_new(&sqlite_options, &edge->rebuild_sqlite, err));
-    options.backend_ctx = edge->rebuild_sqlite;
-    return tb_rebuild_new(&options, &edge->rebuild, err);
+    return tb_view_open_rebuild(&edge->shared, &tb_rebuild_sqlite_backend, edge->rebuild_sqlite,
+                                err);
 }
 
 static void free_reader(struct tb_switch_reader *reader)
@@ -124,27 +120,11 @@ static void free_reader(struct tb_switch_reader *reader)
 
 void tb_edge_close_view(struct edge *edge)
 {
-    tb_rebuild_free(edge->rebuild);
+    tb_rebuild_free(edge->shared.rebuild);
     tb_rebuild_sqlite_free(edge->rebuild_sqlite);
-    tb_consumer_free(edge->consumer);
+    tb_consumer_free(edge->shared.consumer);
     free_reader(edge->query_view);
     free_reader(edge->api_view);
     if (edge->view)
         edge->view->ops->free(edge->view);
 }
-
-static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err)
-{
-    return tb_rebuild_start(((struct edge *)ctx)->rebuild, job, err);
-}
-
-static void on_get(void *ctx, struct tb_rebuild_progress *ret_progress,
-                   struct tb_rebuild_generations *ret_generations)
-{
-    struct edge *edge = ctx;
-
-    tb_rebuild_get_progress(edge->rebuild, ret_progress);
-    tb_rebuild_sqlite_generations(edge->rebuild_sqlite, ret_generations);
-}
-
-const struct tb_api_rebuild tb_edge_rebuild_role = {.start = on_start, .get = on_get};

@@ -19,12 +19,12 @@ static void run_relay(void *ctx)
 
 static void run_consumer(void *ctx)
 {
-    tb_consumer_run(((struct edge *)ctx)->consumer);
+    tb_consumer_run(((struct edge *)ctx)->shared.consumer);
 }
 
 static void run_rebuild(void *ctx)
 {
-    tb_rebuild_run(((struct edge *)ctx)->rebuild);
+    tb_rebuild_run(((struct edge *)ctx)->shared.rebuild);
 }
 
 enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
@@ -46,7 +46,7 @@ void tb_edge_report_started(const void *ctx)
     const struct edge *edge = ctx;
 
     tb_diag(TB_DIAG_INFO, "edge.ready", "node %s takes orders at %s, data in %s",
-            tb_config_text(edge->config, TB_NODE_NAME), tb_api_url(edge->api),
+            tb_config_text(edge->shared.config, TB_NODE_NAME), tb_api_url(edge->shared.api),
             tb_data_dir_path(edge->dir));
 }
 
@@ -60,8 +60,8 @@ void tb_edge_stop(void *ctx)
     tb_relay_stop(edge->relay);
     tb_daemon_join_thread(&edge->relay_thread);
     tb_kafka_uplink_stop(edge->kafka);
-    tb_rebuild_stop(edge->rebuild);
+    tb_rebuild_stop(edge->shared.rebuild);
     tb_daemon_join_thread(&edge->rebuild_thread);
-    tb_consumer_stop(edge->consumer);
+    tb_consumer_stop(edge->shared.consumer);
     tb_daemon_join_thread(&edge->consumer_thread);
 }

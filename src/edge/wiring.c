@@ -1,14 +1,12 @@
 #include "edge/wiring.h"
 #include "base/diag/diag.h"
-#include "daemon/dead_letters.h"
-#include "daemon/view_rules.h"
 #include "edge/link_status.h"
 #include <stdio.h>
 
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
-/* Log and view take milliseconds. If they do not, the client gets an answer after this. */
-#define DEAD_LETTER_WAIT_MS 5000
+/* The view takes milliseconds. If it does not, the client gets an answer after this. */
+#define DROP_WAIT_MS 5000
 
 /* Callbacks between the parts; each runs on the thread of the part that calls it. */
 
@@ -45,27 +43,11 @@ static void on_relay_error(void *ctx, const struct tb_error *err)
     tb_outage_update(&((struct edge *)ctx)->relay_outage, &words, err);
 }
 
-static void on_consumer_error(void *ctx, const struct tb_error *err)
-{
-    static const struct tb_outage_words words = {
-        "consumer.failing", "consumer.running", "the view cannot be filled", "the view is filled"};
-
-    tb_outage_update(&((struct edge *)ctx)->consumer_outage, &words, err);
-}
-
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
     struct edge *edge = ctx;
 
     tb_log_inproc_allow_removal(edge->log, EDGE_TOPIC, partition, next);
-}
-
-static void on_applied(void *ctx, const struct tb_plan *plan)
-{
-    struct edge *edge = ctx;
-
-    tb_diag_dead_letters(plan);
-    tb_api_notify_plan(edge->api, plan);
 }
 
 static void on_append_queued(void *ctx)
@@ -75,26 +57,12 @@ static void on_append_queued(void *ctx)
     tb_relay_wake_for_append(edge->relay);
 }
 
-static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
-                       const struct tb_record *record)
-{
-    return tb_daemon_redrive(((struct edge *)ctx)->append_queue, EDGE_TOPIC, letter, record);
-}
-
-static enum tb_code on_send_dead_letter(void *ctx, const struct tb_record *record,
-                                        struct tb_error *err)
-{
-    struct edge *edge = ctx;
-
-    return tb_append_queue_send(edge->append_queue, record, DEAD_LETTER_WAIT_MS, err);
-}
-
 static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
                                         struct tb_error *err)
 {
     struct edge *edge = ctx;
 
-    return tb_consumer_drop_dead_letter(edge->consumer, position, DEAD_LETTER_WAIT_MS, err);
+    return tb_consumer_drop_dead_letter(edge->shared.consumer, position, DROP_WAIT_MS, err);
 }
 
 static void on_link(void *ctx, struct tb_link_status *ret_status)
@@ -139,7 +107,7 @@ static void on_set_offline(void *ctx, bool offline)
 /* The connected edition sends events to Kafka too, beside the log on this node. */
 static bool is_connected(const struct edge *edge)
 {
-    return strcmp(tb_config_text(edge->config, TB_LOG_KIND), "kafka") == 0;
+    return strcmp(tb_config_text(edge->shared.config, TB_LOG_KIND), "kafka") == 0;
 }
 
 /* An order counts as delivered once the configured log has acknowledged it. */
@@ -168,7 +136,7 @@ static enum tb_code renew_restored_store(struct edge *edge, struct tb_store *sto
 static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struct tb_error *err)
 {
     static const char *const cursor_names[] = {TB_CURSOR_INPROC, TB_CURSOR_KAFKA};
-    const struct tb_config *config = edge->config;
+    const struct tb_config *config = edge->shared.config;
     const struct tb_writer_options options = {
         .store = store,
         .clock = &tb_clock_system,
@@ -189,7 +157,7 @@ static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struc
 /* The writer owns the store once there is a writer. */
 static enum tb_code open_store(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_config *config = edge->config;
+    const struct tb_config *config = edge->shared.config;
     const struct tb_store_options options = {
         .path = edge->store_path,
         .node = tb_config_text(config, TB_NODE_NAME),
@@ -214,7 +182,7 @@ static enum tb_code open_store(struct edge *edge, struct tb_error *err)
 static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
 {
     struct tb_relay_options options = {
-        .node = tb_config_text(edge->config, TB_NODE_NAME),
+        .node = tb_config_text(edge->shared.config, TB_NODE_NAME),
         .cursor_name = TB_CURSOR_INPROC,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
@@ -224,19 +192,19 @@ static enum tb_code open_bridge(struct edge *edge, struct tb_error *err)
         .ctx = edge,
     };
 
-    TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->append_queue, err));
+    TB_TRY(tb_append_queue_new(on_append_queued, edge, &edge->shared.append_queue, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->relay_outbox, err));
     TB_TRY(tb_log_inproc_writer(edge->log, EDGE_TOPIC, &edge->log_writer, err));
     options.outbox = edge->relay_outbox;
     options.writer = edge->log_writer;
-    options.append_queue = edge->append_queue;
+    options.append_queue = edge->shared.append_queue;
     return tb_relay_new(&options, &edge->relay, err);
 }
 
 static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
 {
     const struct tb_kafka_uplink_options options = {
-        .config = edge->config,
+        .config = edge->shared.config,
         .store_path = edge->store_path,
         .forced_offline = edge->forced_offline,
         .clock = &tb_clock_system,
@@ -251,31 +219,21 @@ static enum tb_code open_kafka(struct edge *edge, struct tb_error *err)
 
 static enum tb_code open_view(struct edge *edge, struct tb_error *err)
 {
-    struct tb_consumer_options options = {
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .rules = tb_view_rules(edge->config),
-        .dead_letter_keep_ms = tb_config_int(edge->config, TB_RETENTION_DEAD_LETTERS),
-        .topic = EDGE_TOPIC,
-        .applied = on_applied,
-        .durable = tb_config_int(edge->config, TB_RETENTION_LOG) < 0 ? NULL : on_durable,
-        .trouble = on_consumer_error,
-        .resend = on_redrive,
-        .unknown = tb_diag_unknown_type,
-        .ctx = edge,
-    };
+    struct tb_consumer_options options = tb_view_consumer_options(&edge->shared);
 
     TB_TRY(tb_log_inproc_reader(edge->log, EDGE_TOPIC, GROUP, &edge->log_reader, err));
     TB_TRY(tb_edge_open_view(edge, err));
     options.reader = edge->log_reader;
     options.view = edge->view;
-    TB_TRY(tb_consumer_new(&options, &edge->consumer, err));
+    if (tb_config_int(edge->shared.config, TB_RETENTION_LOG) >= 0)
+        options.durable = on_durable;
+    TB_TRY(tb_consumer_new(&options, &edge->shared.consumer, err));
     return tb_edge_open_rebuild(edge, err);
 }
 
 static enum tb_code open_api(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_config *config = edge->config;
+    const struct tb_config *config = edge->shared.config;
     const struct tb_api_edge role = {
         .node = tb_config_text(config, TB_NODE_NAME),
         .currency = tb_config_text(config, TB_NODE_CURRENCY),
@@ -288,24 +246,12 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .disk_free = on_disk_free,
         .forced = on_set_offline,
     };
-    struct tb_api_options options = {
-        .clock = &tb_clock_system,
-        .random = &tb_random_system,
-        .edge = &role,
-        .letters = {.send = on_send_dead_letter,
-                    .drop = on_drop_dead_letter,
-                    .audit = tb_diag_dead_letter_audit},
-        .rebuild = tb_edge_rebuild_role,
-        .consumer = tb_consumer_stats(edge->consumer),
-        .topic = EDGE_TOPIC,
-        .group = GROUP,
-        .view_name = VIEW_NAME,
-        .partitions = TB_LOG_PARTITIONS,
-        .log_ranges = on_log_ranges,
-        .ctx = edge,
-    };
+    struct tb_api_options options = tb_view_api_options(&edge->shared);
 
-    tb_api_configure(&options, config);
+    options.edge = &role;
+    options.view_name = VIEW_NAME;
+    options.letters.drop = on_drop_dead_letter;
+    options.log_ranges = on_log_ranges;
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
@@ -314,15 +260,15 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     options.lists[0] = (struct tb_query_context){.view = tb_switch_reader_base(edge->query_view),
                                                  .outbox = edge->query_outbox,
                                                  .store = edge->query_orders};
-    return tb_api_open(&options, &edge->api, err);
+    return tb_api_open(&options, &edge->shared.api, err);
 }
 
 static enum tb_code open_all(struct edge *edge, struct tb_error *err)
 {
-    const struct tb_config *config = edge->config;
+    const struct tb_config *config = edge->shared.config;
     const char *folder;
 
-    TB_TRY(tb_view_rules_check(config, err));
+    TB_TRY(tb_view_check_config(config, err));
     TB_TRY(tb_data_dir_open(tb_config_text(config, TB_NODE_DATA), &edge->dir, err));
     folder = tb_data_dir_path(edge->dir);
     snprintf(edge->store_path, sizeof edge->store_path, "%s/store.db", folder);
@@ -334,7 +280,7 @@ static enum tb_code open_all(struct edge *edge, struct tb_error *err)
     TB_TRY(open_kafka(edge, err));
     TB_TRY(open_view(edge, err));
     TB_TRY(open_api(edge, err));
-    tb_data_dir_write_owner(edge->dir, tb_api_url(edge->api));
+    tb_data_dir_write_owner(edge->dir, tb_api_url(edge->shared.api));
     return TB_OK;
 }
 
@@ -343,11 +289,12 @@ enum tb_code tb_edge_open(void *ctx, struct tb_config *config, struct tb_api **r
 {
     struct edge *edge = ctx;
 
-    edge->config = config;
+    edge->shared = (struct tb_view_wiring){
+        .config = config, .topic = EDGE_TOPIC, .group = GROUP, .partitions = TB_LOG_PARTITIONS};
     tb_outage_init(&edge->relay_outage);
-    tb_outage_init(&edge->consumer_outage);
+    tb_outage_init(&edge->shared.consumer_outage);
     TB_TRY(open_all(edge, err));
-    *ret_api = edge->api;
+    *ret_api = edge->shared.api;
     return TB_OK;
 }
 
@@ -355,7 +302,7 @@ void tb_edge_close(void *ctx)
 {
     struct edge *edge = ctx;
 
-    tb_api_free(edge->api);
+    tb_api_free(edge->shared.api);
     tb_outbox_reader_free(edge->api_outbox);
     tb_outbox_reader_free(edge->query_outbox);
     tb_order_reader_free(edge->query_orders);
@@ -364,7 +311,7 @@ void tb_edge_close(void *ctx)
         edge->log_reader->ops->free(edge->log_reader);
     tb_kafka_uplink_free(edge->kafka);
     tb_relay_free(edge->relay);
-    tb_append_queue_free(edge->append_queue);
+    tb_append_queue_free(edge->shared.append_queue);
     if (edge->log_writer)
         edge->log_writer->ops->free(edge->log_writer);
     tb_outbox_reader_free(edge->relay_outbox);
@@ -372,5 +319,5 @@ void tb_edge_close(void *ctx)
     tb_log_inproc_free(edge->log);
     tb_data_dir_free(edge->dir);
     tb_outage_release(&edge->relay_outage);
-    tb_outage_release(&edge->consumer_outage);
+    tb_outage_release(&edge->shared.consumer_outage);
 }

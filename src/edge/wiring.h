@@ -9,7 +9,7 @@
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
 #include "daemon/daemon.h"
-#include "daemon/outage.h"
+#include "daemon/view_wiring.h"
 #include "edge/kafka_uplink.h"
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "store/data_dir.h"
@@ -18,7 +18,7 @@
 #define EDGE_TOPIC "order-events"
 
 struct edge {
-    struct tb_config *config;
+    struct tb_view_wiring shared; /* First: callbacks of both kinds get the edge as ctx. */
     struct tb_data_dir *dir;
     char store_path[PATH_SIZE], log_path[PATH_SIZE];
     struct tb_writer *writer; /* Owns the store. */
@@ -27,16 +27,12 @@ struct edge {
     struct tb_log_reader *log_reader;
     struct tb_outbox_reader *relay_outbox, *api_outbox, *query_outbox;
     struct tb_order_reader *query_orders;
-    struct tb_relay *relay;               /* Into the log on this node. */
-    struct tb_append_queue *append_queue; /* Dead letters on their way back into that log. */
-    struct tb_kafka_uplink *kafka;        /* NULL in the embedded edition. */
-    struct tb_view *view;                 /* The one that the consumer fills. */
+    struct tb_relay *relay;        /* Into the log on this node. */
+    struct tb_kafka_uplink *kafka; /* NULL in the embedded edition. */
+    struct tb_view *view;          /* The one that the consumer fills. */
     struct tb_switch_reader *api_view, *query_view;
-    struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *rebuild_sqlite;
-    struct tb_rebuild *rebuild;
-    struct tb_api *api;
-    struct tb_outage relay_outage, consumer_outage;
+    struct tb_outage relay_outage;
     struct tb_daemon_thread writer_thread, relay_thread, consumer_thread, rebuild_thread;
     bool forced_offline; /* As the store had it at the start. */
 };
@@ -52,5 +48,4 @@ void tb_edge_close(void *ctx);
 TB_CHECKED enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err);
 /* Needs the consumer. */
 TB_CHECKED enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err);
-void tb_edge_close_view(struct edge *edge);              /* The rebuild and the consumer too. */
-extern const struct tb_api_rebuild tb_edge_rebuild_role; /* Its ctx is the edge. */
+void tb_edge_close_view(struct edge *edge); /* The rebuild and the consumer too. */
