@@ -34,7 +34,7 @@ struct tb_error {
 #define TB_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define TB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* The only macro allowed to return. */
+/* The only macro allowed to return, beside the command line's TB_CLI_TRY. */
 #define TB_TRY(call)                                                                              \
     do {                                                                                          \
         enum tb_code code_ = (call);                                                              \

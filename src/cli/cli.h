@@ -19,6 +19,14 @@ enum tb_exit {
     TB_EXIT_UNREACHABLE = 3, /* no server answers at the URL */
 };
 
+/* Returns the call's exit status from the calling function, unless it is TB_EXIT_DONE. */
+#define TB_CLI_TRY(call)                                                                          \
+    do {                                                                                          \
+        int exit_ = (call);                                                                       \
+        if (exit_ != TB_EXIT_DONE)                                                                \
+            return exit_;                                                                         \
+    } while (0)
+
 #define TB_URL_DEFAULT "http://127.0.0.1:8081"
 #define TB_EDGE_LISTEN_DEFAULT "127.0.0.1:8081"
 /* The largest request body that a server takes by default. */

@@ -7,10 +7,8 @@ static int send_change(const struct tb_cli *cli, const struct tb_args *args, con
                        const char *method, const char *suffix, struct tb_str body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    int exit_status = tb_order_path(cli, args, command, suffix, &path);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_order_path(cli, args, command, suffix, &path));
     return tb_command_send(cli, args, command, method, tb_cli_text(&path), body);
 }
 
@@ -20,10 +18,8 @@ static int put_body(const struct tb_cli *cli, const struct tb_args *args, const 
                     int (*build)(const struct tb_cli *, const struct tb_args *, struct tb_buf *))
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    int exit_status = tb_command_body_make(cli, args, command, 1, flags, build, &body);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_command_body_make(cli, args, command, 1, flags, build, &body));
     return send_change(cli, args, command, "PUT", suffix, tb_buf_str(&body));
 }
 

@@ -27,13 +27,10 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
     static const struct tb_page_list list = {"deadLetters", list_path};
-    struct tb_table table;
-    int exit_status;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_dead_letter_table_init(cli, &table);
-    exit_status = tb_pages_show(cli, args, &list, &table);
-    tb_table_release(&table);
-    return exit_status;
+    return tb_pages_show(cli, args, &list, &table);
 }
 
 static const struct tb_option show_options[] = {
@@ -42,19 +39,17 @@ static const struct tb_option show_options[] = {
 /* Prints the event's bytes, which `replay --value` sends as they are. */
 static int show_payload(const struct tb_cli *cli, const char *path)
 {
-    TB_CLEANUP(tb_cjson_freep) cJSON *letter = NULL;
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *value;
-    int exit_status = tb_show_fetch(cli, path, &letter);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    value = cJSON_GetStringValue(tb_cjson_get(letter, "value"));
+    TB_CLI_TRY(tb_show_fetch(cli, path, &response));
+    value = cJSON_GetStringValue(tb_cjson_get(response.json, "value"));
     if (value) {
         fputs(value, stdout);
         return TB_EXIT_DONE;
     }
     tb_cli_error(cli,
-                 tb_cjson_get(letter, "valueBase64")
+                 tb_cjson_get(response.json, "valueBase64")
                      ? "the event is not text; --json shows it in base64"
                      : "the letter has no event: there was none, or one too large to be kept");
     return TB_EXIT_FAILED;
@@ -75,12 +70,11 @@ static int run_drop(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status;
 
     tb_dead_letter_path(args->operands[0], "", &path);
-    exit_status = tb_http_send_idempotent(cli, NULL, "DELETE", tb_cli_text(&path),
-                                          (struct tb_str){0}, &response);
-    return tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "DELETE", tb_cli_text(&path), (struct tb_str){0},
+                                       &response));
+    return tb_show_response(cli, &response);
 }
 
 const struct tb_subcommand tb_cmd_dlq_list = {

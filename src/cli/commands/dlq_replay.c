@@ -18,13 +18,13 @@ static const struct tb_option options[] = {
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    int exit_status = tb_command_body_read(cli, file, &text);
 
+    TB_CLI_TRY(tb_command_body_read(cli, file, &text));
     tb_buf_addc(ret_body, '{');
     tb_json_member_str(ret_body, "value", tb_buf_str(&text));
     tb_buf_addc(ret_body, '}');
     (void)tb_cli_text(ret_body);
-    return exit_status;
+    return TB_EXIT_DONE;
 }
 
 /* file: holds the value to send; NULL: the stored one is sent. */
@@ -33,38 +33,31 @@ static int replay_one(const struct tb_cli *cli, const char *id, const char *file
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status = file ? read_value(cli, file, &body) : TB_EXIT_DONE;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(file ? read_value(cli, file, &body) : TB_EXIT_DONE);
     tb_dead_letter_path(id, "/replay", &path);
-    exit_status =
-        tb_http_send_idempotent(cli, NULL, "POST", tb_cli_text(&path),
-                                file ? tb_buf_str(&body) : (struct tb_str){0}, &response);
-    return tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", tb_cli_text(&path),
+                                       file ? tb_buf_str(&body) : (struct tb_str){0}, &response));
+    return tb_show_response(cli, &response);
 }
 
 /* Prints the dead letter if it could be replayed. */
 static int dry_run_one(const struct tb_cli *cli, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_cjson_freep) cJSON *letter = NULL;
-    struct tb_table table;
-    int exit_status;
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_dead_letter_path(id, "", &path);
-    exit_status = tb_show_fetch(cli, tb_cli_text(&path), &letter);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (tb_str_eq(tb_cjson_text(letter, "status"), TB_STR("replayed"))) {
+    TB_CLI_TRY(tb_show_fetch(cli, tb_cli_text(&path), &response));
+    if (tb_str_eq(tb_cjson_text(response.json, "status"), TB_STR("replayed"))) {
         tb_cli_error(cli, "the dead letter was replayed: it is needed no more");
         return TB_EXIT_FAILED;
     }
     if (!cli->json) {
         tb_dead_letter_table_init(cli, &table);
-        tb_show_cells(&table, letter);
+        tb_show_cells(&table, response.json);
         tb_table_flush(&table, stdout);
-        tb_table_release(&table);
     }
     tb_dead_letter_print_selected(cli, id, 1);
     return TB_EXIT_DONE;

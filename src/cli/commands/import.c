@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,38 +36,17 @@ static void install_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-void tb_import_print_refusal(struct tb_import *import, const struct tb_import_slot *slot)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-
-    if (import->cli->json) {
-        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":",
-                    import->printed++ > 0 ? "," : "", slot->line, slot->refusal.status);
-        tb_problem_json(&text, &slot->refusal);
-        tb_buf_addc(&text, '}');
-    } else {
-        tb_buf_addf(&text,
-                    import->cli->out_terminal ? "line %" PRId64 ": " : "line\t%" PRId64 "\t",
-                    slot->line);
-        tb_problem_text(&text, &slot->refusal);
-        tb_buf_addc(&text, '\n');
-    }
-    fputs(tb_cli_text(&text), stdout);
-}
-
 static void print_summary(const struct tb_import *import, bool complete)
 {
-    if (import->cli->json)
-        printf("],\"imported\":%" PRId64 ",\"alreadyThere\":%" PRId64 ",\"refused\":%" PRId64
-               ",\"complete\":%s}\n",
-               import->imported, import->already_there, import->refused,
-               complete ? "true" : "false");
-    else if (import->cli->out_terminal)
+    const struct tb_count counts[] = {{"imported", "imported", import->imported},
+                                      {"already there", "alreadyThere", import->already_there},
+                                      {"refused", "refused", import->refused}};
+
+    if (import->cli->out_terminal && !import->cli->json)
         printf("imported %" PRId64 " (of them %" PRId64 " already there), refused %" PRId64 "\n",
                import->imported, import->already_there, import->refused);
     else
-        printf("imported\t%" PRId64 "\nalready there\t%" PRId64 "\nrefused\t%" PRId64 "\n",
-               import->imported, import->already_there, import->refused);
+        tb_show_counts(import->cli, counts, sizeof counts / sizeof counts[0], complete);
 }
 
 static int conclude(const struct tb_import *import)
@@ -98,32 +76,25 @@ static int64_t size_of(int fd)
 
 static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
 {
-    struct tb_import *import = calloc(1, sizeof *import);
-    int exit_status = TB_EXIT_FAILED;
+    struct tb_import import = {
+        .cli = cli,
+        .give_up_ms = give_up_ms,
+        .backoff = {.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS},
+    };
+    int exit_status;
 
-    if (!import)
-        tb_cli_error(cli, "out of memory");
-    else
-        exit_status = tb_http_open(cli, TB_IMPORT_IN_FLIGHT, &import->client);
-    if (exit_status != TB_EXIT_DONE) {
-        free(import);
-        return exit_status;
-    }
-    import->cli = cli;
-    import->give_up_ms = give_up_ms;
-    import->backoff = (struct tb_backoff){.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS};
-    tb_line_reader_init(&import->lines, fd, TB_BODY_MAX);
-    tb_progress_init(&import->progress, cli, "orders", size_of(fd));
+    TB_CLI_TRY(tb_http_open(cli, TB_IMPORT_IN_FLIGHT, &import.client));
+    tb_line_reader_init(&import.lines, fd, TB_BODY_MAX);
+    tb_progress_init(&import.progress, cli, "orders", size_of(fd));
     install_signals();
     if (cli->json)
         fputs("{\"refusals\":[", stdout);
-    tb_import_run(import, &stop_requested);
-    exit_status = conclude(import);
+    tb_import_run(&import, &stop_requested);
+    exit_status = conclude(&import);
     for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
-        tb_buf_release(&import->slots[i].body);
-    tb_line_reader_release(&import->lines);
-    tb_http_client_free(import->client);
-    free(import);
+        tb_buf_release(&import.slots[i].body);
+    tb_line_reader_release(&import.lines);
+    tb_http_client_free(import.client);
     return exit_status;
 }
 

@@ -6,7 +6,6 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *state = args->operands[0];
     struct tb_str body;
-    int exit_status;
 
     if (strcmp(state, "offline") == 0)
         body = TB_STR("{\"state\":\"offline\"}");
@@ -14,8 +13,8 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         body = TB_STR("{\"state\":\"auto\"}");
     else
         return tb_cli_usage(cli, "link", "it is offline or auto, not '%s'", state);
-    exit_status = tb_http_send_command(cli, "PUT", "/link", body, NULL, NULL, &response);
-    return tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_http_send_command(cli, "PUT", "/link", body, NULL, NULL, &response));
+    return tb_show_response(cli, &response);
 }
 
 const struct tb_subcommand tb_cmd_link = {

@@ -30,43 +30,38 @@ static int64_t missing(const cJSON *node)
     return count;
 }
 
-static int show(const struct tb_cli *cli, const struct tb_http_response *response)
+static int show(const struct tb_cli *cli, const cJSON *nodes)
 {
-    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
-    struct tb_table table;
-    int exit_status = tb_http_parse(cli, response, &root);
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
+    const cJSON *node;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (!cJSON_IsArray(tb_cjson_get(root, "nodes")))
+    if (!cJSON_IsArray(nodes))
         return tb_cli_bad_response(cli, "it has no nodes");
     tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
-    for (const cJSON *node = tb_cjson_first(root, "nodes"); node; node = node->next) {
+    cJSON_ArrayForEach(node, nodes)
+    {
         tb_show_cells(&table, node);
         tb_table_cell_int(&table, missing(node));
         tb_table_cell_int(&table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
-        tb_show_cells(&table, node); /* behind the two: the version */
+        tb_show_cells(&table, node); /* the column behind the two: the version */
     }
     tb_table_flush(&table, stdout);
-    tb_table_release(&table);
     return TB_EXIT_DONE;
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status = tb_http_get(cli, "/nodes", 0, &response);
 
     (void)args;
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_get(cli, "/nodes", 0, &response));
     if (response.status == 404) {
         tb_cli_error(cli, "%s is no central: ask one with --url", cli->url);
         return TB_EXIT_FAILED;
     }
     if (response.status != 200 || cli->json)
         return tb_show_response(cli, &response);
-    return show(cli, &response);
+    return show(cli, tb_cjson_get(tb_http_response_json(&response), "nodes"));
 }
 
 const struct tb_subcommand tb_cmd_nodes = {

@@ -6,9 +6,9 @@
 static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    int exit_status = tb_order_path(cli, args, "order show", "", &path);
 
-    return exit_status == TB_EXIT_DONE ? tb_show_get(cli, tb_cli_text(&path)) : exit_status;
+    TB_CLI_TRY(tb_order_path(cli, args, "order show", "", &path));
+    return tb_show_get(cli, tb_cli_text(&path));
 }
 
 static const struct tb_option list_options[] = {
@@ -56,13 +56,10 @@ static void list_path(const struct tb_args *args, const char *cursor, struct tb_
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
     static const struct tb_page_list list = {"orders", list_path};
-    struct tb_table table;
-    int exit_status;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_table_init(&table, cli, list_columns, sizeof list_columns / sizeof list_columns[0]);
-    exit_status = tb_pages_show(cli, args, &list, &table);
-    tb_table_release(&table);
-    return exit_status;
+    return tb_pages_show(cli, args, &list, &table);
 }
 
 const struct tb_subcommand tb_cmd_order_show = {

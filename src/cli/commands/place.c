@@ -34,10 +34,8 @@ static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    int exit_status = tb_command_body_make(cli, args, "order place", 0, body_flags, build, &body);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_command_body_make(cli, args, "order place", 0, body_flags, build, &body));
     return tb_command_send(cli, args, "order place", "POST", "/orders", tb_buf_str(&body));
 }
 

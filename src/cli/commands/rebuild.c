@@ -29,63 +29,56 @@ static void on_interrupt(int number)
     interrupted = 1;
 }
 
+static const struct state {
+    const char *name;
+    bool running, good;
+} states[] = {
+    {"none", false, false},       {"building", true, false}, {"catching-up", true, false},
+    {"comparing", true, false},   {"swapping", true, false}, {"done", false, true},
+    {"rolled-back", false, true}, {"failed", false, false},
+};
+
+/* NULL: no state of a rebuild. */
+static const struct state *find_state(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof states / sizeof states[0]; i++) {
+        if (strcmp(states[i].name, name) == 0)
+            return &states[i];
+    }
+    return NULL;
+}
+
 /* What GET /rebuild answers. */
 struct status {
     struct tb_http_response response;
-    cJSON *root;
-    const char *state;
+    const struct state *state;
     int64_t events, total;
 };
 
 static void status_release(struct status *status)
 {
     tb_http_response_release(&status->response);
-    cJSON_Delete(status->root);
-}
-
-static bool is_one_of(const char *state, const char *const *names)
-{
-    for (; *names; names++) {
-        if (strcmp(state, *names) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_running(const char *state)
-{
-    static const char *const names[] = {"building", "catching-up", "comparing", "swapping", NULL};
-
-    return is_one_of(state, names);
-}
-
-static bool is_known(const char *state)
-{
-    static const char *const names[] = {"none", "done", "failed", "rolled-back", NULL};
-
-    return is_running(state) || is_one_of(state, names);
 }
 
 static int parse_status(const struct tb_cli *cli, struct status *status)
 {
     const int http_status = status->response.status;
+    const cJSON *root;
 
     if (http_status != 200 && http_status != 202)
         return tb_show_problem(cli, &status->response);
-    status->root = tb_cjson_parse(&status->response.body);
-    status->state = cJSON_GetStringValue(tb_cjson_get(status->root, "state"));
-    if (status->state && is_known(status->state) &&
-        tb_cjson_int(status->root, "events", &status->events) &&
-        tb_cjson_int(status->root, "total", &status->total))
+    root = tb_http_response_json(&status->response);
+    status->state = find_state(cJSON_GetStringValue(tb_cjson_get(root, "state")));
+    if (status->state && tb_cjson_int(root, "events", &status->events) &&
+        tb_cjson_int(root, "total", &status->total))
         return TB_EXIT_DONE;
     return tb_cli_bad_response(cli, "it is no state of a rebuild");
 }
 
 static int get_status(const struct tb_cli *cli, struct status *ret_status)
 {
-    int exit_status = tb_http_get(cli, "/rebuild", 0, &ret_status->response);
-
-    return exit_status == TB_EXIT_DONE ? parse_status(cli, ret_status) : exit_status;
+    TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &ret_status->response));
+    return parse_status(cli, ret_status);
 }
 
 /* Adds the cell of one side. currency: of a side that has none itself. */
@@ -118,7 +111,7 @@ static void add_side(struct tb_table *table, const cJSON *side, struct tb_str cu
 static void show_differences(const struct tb_cli *cli, const cJSON *root)
 {
     const cJSON *difference = tb_cjson_first(root, "differences");
-    struct tb_table table;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     if (!difference)
         return;
@@ -133,7 +126,6 @@ static void show_differences(const struct tb_cli *cli, const cJSON *root)
         add_side(&table, tb_cjson_get(difference, "rebuilt"), currency);
     }
     tb_table_flush(&table, stdout);
-    tb_table_release(&table);
 }
 
 static void print_line(const struct tb_cli *cli, const struct status *status)
@@ -141,15 +133,15 @@ static void print_line(const struct tb_cli *cli, const struct status *status)
     int64_t rate = 0, left = 0;
     char left_text[24] = "";
 
-    (void)tb_cjson_int(status->root, "ratePerSecond", &rate);
-    if (tb_cjson_int(status->root, "secondsLeft", &left) && left >= 0)
+    (void)tb_cjson_int(status->response.json, "ratePerSecond", &rate);
+    if (tb_cjson_int(status->response.json, "secondsLeft", &left) && left >= 0)
         snprintf(left_text, sizeof left_text, "%" PRId64, left);
     if (cli->out_terminal)
-        printf("%s: %" PRId64 " of %" PRId64 " events\n", status->state, status->events,
+        printf("%s: %" PRId64 " of %" PRId64 " events\n", status->state->name, status->events,
                status->total);
     else
-        printf("%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%s\n", status->state, status->events,
-               status->total, rate, left_text);
+        printf("%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%s\n", status->state->name,
+               status->events, status->total, rate, left_text);
     fflush(stdout);
 }
 
@@ -160,17 +152,16 @@ static void show(const struct tb_cli *cli, const struct status *status)
         return;
     }
     print_line(cli, status);
-    show_differences(cli, status->root);
+    show_differences(cli, status->response.json);
 }
 
 /* Prints the end of a rebuild. State "none": the process that ran it has been restarted. */
 static int show_end(const struct tb_cli *cli, const struct status *status)
 {
-    static const char *const good[] = {"done", "rolled-back", NULL};
-    const char *problem = cJSON_GetStringValue(tb_cjson_get(status->root, "problem"));
+    const char *problem = cJSON_GetStringValue(tb_cjson_get(status->response.json, "problem"));
 
     show(cli, status);
-    if (is_one_of(status->state, good))
+    if (status->state->good)
         return TB_EXIT_DONE;
     tb_cli_error(cli, "%s",
                  problem ? problem
@@ -181,31 +172,28 @@ static int show_end(const struct tb_cli *cli, const struct status *status)
 /* Polls until the rebuild ends or the user interrupts. */
 static int follow(const struct tb_cli *cli, struct tb_progress *progress)
 {
-    char last_state[32] = "";
+    const struct state *last = NULL;
     int64_t line_at_ms = 0;
 
     for (;; tb_sleep_ms(POLL_EVERY_MS)) {
         TB_CLEANUP(status_release) struct status status = {0};
         int64_t now_ms = tb_clock_mono_ms(cli->clock);
-        int exit_status = get_status(cli, &status);
 
-        if (exit_status != TB_EXIT_DONE || !is_running(status.state) || interrupted)
+        TB_CLI_TRY(get_status(cli, &status));
+        if (!status.state->running || interrupted)
             tb_progress_clear(progress);
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
-        if (!is_running(status.state))
+        if (!status.state->running)
             return show_end(cli, &status);
         if (interrupted) {
             tb_cli_error(cli, "the rebuild goes on; `tillbox rebuild --wait` waits for it again");
             return TB_EXIT_FAILED;
         }
         progress->total = status.total;
-        tb_progress_draw(progress, now_ms, status.events, status.events,
-                         strcmp(status.state, "building") == 0 ? NULL : status.state);
-        if (!progress->on && !cli->json &&
-            (strcmp(status.state, last_state) != 0 || now_ms >= line_at_ms)) {
+        tb_progress_draw(progress, status.events, status.events,
+                         strcmp(status.state->name, "building") == 0 ? NULL : status.state->name);
+        if (!progress->on && !cli->json && (status.state != last || now_ms >= line_at_ms)) {
             print_line(cli, &status);
-            snprintf(last_state, sizeof last_state, "%s", status.state);
+            last = status.state;
             line_at_ms = now_ms + LINE_EVERY_MS;
         }
     }
@@ -222,6 +210,7 @@ static int wait_for(const struct tb_cli *cli)
     (void)sigaction(SIGINT, &action, &before);
     tb_progress_init(&progress, cli, "events", 0);
     exit_status = follow(cli, &progress);
+    tb_progress_clear(&progress);
     (void)sigaction(SIGINT, &before, NULL);
     return exit_status;
 }
@@ -229,18 +218,14 @@ static int wait_for(const struct tb_cli *cli)
 static int start(const struct tb_cli *cli, struct tb_str body, bool wait)
 {
     TB_CLEANUP(status_release) struct status status = {0};
-    int exit_status =
-        tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response));
     /* 409: a rebuild is running; unless something special was asked for, that one will do. */
     if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
         return wait_for(cli);
-    exit_status = parse_status(cli, &status);
-    if (exit_status == TB_EXIT_DONE)
-        show(cli, &status);
-    return exit_status;
+    TB_CLI_TRY(parse_status(cli, &status));
+    show(cli, &status);
+    return TB_EXIT_DONE;
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
@@ -251,14 +236,12 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 
     if (tb_args_has(args, "--status")) {
         TB_CLEANUP(status_release) struct status status = {0};
-        int exit_status;
 
         if (accept || rollback || wait)
             return tb_cli_usage(cli, "rebuild", "--status goes with nothing else");
-        exit_status = get_status(cli, &status);
-        if (exit_status == TB_EXIT_DONE)
-            show(cli, &status);
-        return exit_status;
+        TB_CLI_TRY(get_status(cli, &status));
+        show(cli, &status);
+        return TB_EXIT_DONE;
     }
     if (accept && rollback)
         return tb_cli_usage(cli, "rebuild", "--accept or --rollback: a rollback compares nothing");

@@ -27,24 +27,20 @@ static void add_rows(struct tb_table *table, const cJSON *row, struct tb_str key
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *as_of;
-    struct tb_table table;
-    int exit_status;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_buf_adds(&path, "/orders/stats");
     tb_page_add_filters(&path, args, filters);
     if (cli->json)
         return tb_show_get(cli, tb_cli_text(&path));
-    exit_status = tb_show_fetch(cli, tb_cli_text(&path), &root);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_show_fetch(cli, tb_cli_text(&path), &response));
     tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
-    add_rows(&table, tb_cjson_first(root, "groups"), (struct tb_str){NULL, 0});
-    add_rows(&table, tb_cjson_first(root, "totals"), TB_STR("total"));
+    add_rows(&table, tb_cjson_first(response.json, "groups"), (struct tb_str){NULL, 0});
+    add_rows(&table, tb_cjson_first(response.json, "totals"), TB_STR("total"));
     tb_table_flush(&table, stdout);
-    tb_table_release(&table);
-    as_of = cJSON_GetStringValue(tb_cjson_get(root, "asOf"));
+    as_of = cJSON_GetStringValue(tb_cjson_get(response.json, "asOf"));
     if (cli->out_terminal && as_of)
         printf("\nas of %s\n", as_of);
     return TB_EXIT_DONE;

@@ -4,7 +4,6 @@
 #include "base/time/timefmt.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
-#include <stdlib.h>
 
 static const struct tb_option options[] = {
     {"--edge", "URL", "an edge whose store is to be compared; may be given several times"},
@@ -99,30 +98,32 @@ static void print_sentence(const struct tb_verify *verify)
 
 static void print_counts(const struct tb_cli *cli, const struct tb_verify *verify, bool complete)
 {
+    struct tb_count counts[1 + TB_VERIFY_RESULT_COUNT] = {{"orders", "orders", verify->orders}};
+
     if (!cli->json && cli->out_terminal) {
         print_sentence(verify);
         return;
     }
+    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++) {
+        const char *name = tb_verify_result_name((enum tb_verify_result)r);
+
+        counts[1 + r] = (struct tb_count){name, name, verify->counts[r]};
+    }
+    /* In a pipe the number of orders is left out: it is the sum of the others. */
     if (cli->json)
-        printf("],\"orders\":%" PRId64, verify->orders);
-    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++)
-        printf(cli->json ? ",\"%s\":%" PRId64 : "%s\t%" PRId64 "\n",
-               tb_verify_result_name((enum tb_verify_result)r), verify->counts[r]);
-    if (cli->json)
-        printf(",\"complete\":%s}\n", complete ? "true" : "false");
+        tb_show_counts(cli, counts, 1 + TB_VERIFY_RESULT_COUNT, complete);
+    else
+        tb_show_counts(cli, counts + 1, TB_VERIFY_RESULT_COUNT, complete);
 }
 
 /* Asks the edge for its node's name; a central has none. */
 static int get_node(struct tb_digest_stream *edge, char ret_node[TB_NODE_MAX + 1])
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
     struct tb_str node;
-    int exit_status = tb_digest_stream_get(edge, "/status", &response, &root);
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    node = tb_cjson_text(root, "node");
+    TB_CLI_TRY(tb_digest_stream_get(edge, "/status", &response));
+    node = tb_cjson_text(tb_http_response_json(&response), "node");
     if (response.status != 200 || !node.ptr || node.len > TB_NODE_MAX) {
         tb_cli_error(&edge->cli, "%s is no edge: it has no node", edge->cli.url);
         return TB_EXIT_FAILED;
@@ -138,16 +139,12 @@ static int open_all(const struct tb_cli *cli, const struct tb_args *args, struct
 
     while ((url = tb_args_each(args, "--edge", &cursor))) {
         size_t i = verify->edge_count;
-        int exit_status;
 
         if (i == TB_VERIFY_EDGES_MAX)
             return tb_cli_usage(cli, "verify", "at most %d edges at once", TB_VERIFY_EDGES_MAX);
         verify->edge_count++;
-        exit_status = tb_digest_stream_open(&verify->edges[i], cli, url);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = get_node(&verify->edges[i], verify->nodes[i]);
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(tb_digest_stream_open(&verify->edges[i], cli, url));
+        TB_CLI_TRY(get_node(&verify->edges[i], verify->nodes[i]));
     }
     return tb_digest_stream_open(&verify->central, cli, tb_args_get(args, "--central"));
 }
@@ -159,22 +156,19 @@ static void close_all(struct tb_verify *verify)
     tb_digest_stream_close(&verify->central);
 }
 
-static int verify_all(struct tb_cli *cli, const struct tb_args *args, struct tb_verify *verify)
+static int verify_all(const struct tb_cli *cli, struct tb_verify *verify)
 {
     struct report report = {.cli = cli};
-    int exit_status = open_all(cli, args, verify);
+    int exit_status;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
     verify->report = report_pair;
     verify->ctx = &report;
-    verify->allow_pending = tb_args_has(args, "--allow-pending");
-    verify->all_nodes = tb_args_has(args, "--all");
     tb_table_init(&report.table, cli, columns, sizeof columns / sizeof columns[0]);
     tb_progress_init(&verify->progress, cli, "orders", 0);
     if (cli->json)
         fputs("{\"differences\":[", stdout);
     exit_status = tb_verify_run(verify);
+    tb_progress_clear(&verify->progress);
     print_counts(cli, verify, exit_status == TB_EXIT_DONE);
     tb_table_release(&report.table);
     return exit_status == TB_EXIT_DONE && tb_verify_differs(verify) ? TB_EXIT_FAILED : exit_status;
@@ -182,29 +176,23 @@ static int verify_all(struct tb_cli *cli, const struct tb_args *args, struct tb_
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
+    static struct tb_verify verify; /* 2 MB: too much for the stack */
     const char *wait = tb_args_get(args, "--wait");
-    int64_t wait_ms = TB_VERIFY_WAIT_MS;
-    struct tb_verify *verify;
-    int exit_status = TB_EXIT_FAILED;
+    int exit_status;
 
-    if (wait && !tb_duration_parse(tb_str_of(wait), &wait_ms))
+    verify.wait_left_ms = TB_VERIFY_WAIT_MS;
+    if (wait && !tb_duration_parse(tb_str_of(wait), &verify.wait_left_ms))
         return tb_cli_usage(cli, "verify", "--wait takes a time such as 30s");
     if (!tb_args_has(args, "--edge") || !tb_args_has(args, "--central"))
         return tb_cli_usage(cli, "verify", "it needs --edge (one at least) and --central");
     if (tb_args_has(args, "--all") && tb_args_has(args, "--ignore-foreign"))
         return tb_cli_usage(cli, "verify", "--all and --ignore-foreign contradict each other");
-    verify = calloc(1, sizeof *verify);
-    if (verify)
-        verify->rechecks = calloc(TB_VERIFY_RECHECK_MAX, sizeof *verify->rechecks);
-    if (verify && verify->rechecks) {
-        verify->wait_left_ms = wait_ms;
-        exit_status = verify_all(cli, args, verify);
-        close_all(verify);
-        free(verify->rechecks);
-    } else {
-        tb_cli_error(cli, "out of memory");
-    }
-    free(verify);
+    verify.allow_pending = tb_args_has(args, "--allow-pending");
+    verify.all_nodes = tb_args_has(args, "--all");
+    exit_status = open_all(cli, args, &verify);
+    if (exit_status == TB_EXIT_DONE)
+        exit_status = verify_all(cli, &verify);
+    close_all(&verify);
     return exit_status;
 }
 

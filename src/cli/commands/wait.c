@@ -55,10 +55,10 @@ static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t ve
     for (;;) {
         int64_t wait_ms = least(left_ms, POLL_MAX_MS);
         int64_t until_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
-        int exit_status = poll_once(cli, order_path, version, wait_ms, ret_response);
 
-        if (exit_status != TB_EXIT_DONE || !is_pending(ret_response))
-            return exit_status;
+        TB_CLI_TRY(poll_once(cli, order_path, version, wait_ms, ret_response));
+        if (!is_pending(ret_response))
+            return TB_EXIT_DONE;
         if (tb_clock_mono_ms(cli->clock) < until_ms) /* the server did not wait */
             pause_after(cli, ret_response, deadline_ms);
         left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
@@ -74,18 +74,16 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
     const char *version_text = tb_args_get(args, "--version");
     const char *timeout_text = tb_args_get(args, "--timeout");
     int64_t version = 1, timeout_ms = TIMEOUT_DEFAULT_MS;
-    int exit_status;
 
     if (version_text && (!tb_args_int(version_text, &version) || version < 1))
         return tb_cli_usage(cli, "order wait", "--version takes a number from 1 on");
     if (timeout_text && !tb_duration_parse(tb_str_of(timeout_text), &timeout_ms))
         return tb_cli_usage(cli, "order wait", "--timeout takes a time such as 30s or 500ms");
-    exit_status = tb_order_path(cli, args, "order wait", "", &path);
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = wait_for(cli, tb_cli_text(&path), version, timeout_ms, &response);
-    exit_status = tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_order_path(cli, args, "order wait", "", &path));
+    TB_CLI_TRY(wait_for(cli, tb_cli_text(&path), version, timeout_ms, &response));
+    TB_CLI_TRY(tb_show_response(cli, &response));
     if (response.status != 202)
-        return exit_status;
+        return TB_EXIT_DONE;
     tb_cli_error(cli, "version %lld is not there yet", (long long)version);
     return TB_EXIT_FAILED;
 }

@@ -132,7 +132,6 @@ int tb_command_send(const struct tb_cli *cli, const struct tb_args *args, const 
     const char *key = tb_args_get(args, "--idempotency-key");
     const char *version = tb_args_get(args, "--if-match");
     int64_t value = 0;
-    int exit_status;
 
     for (const char *c = key; c && *c; c++)
         if (*c < 0x21 || *c > 0x7e)
@@ -141,6 +140,6 @@ int tb_command_send(const struct tb_cli *cli, const struct tb_args *args, const 
         return tb_cli_usage(cli, command, "--idempotency-key takes 1 to %d characters", KEY_MAX);
     if (version && (!tb_args_int(version, &value) || value < 1))
         return tb_cli_usage(cli, command, "--if-match takes a version, such as 1");
-    exit_status = tb_http_send_command(cli, method, path, body, key, version, &response);
-    return tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_http_send_command(cli, method, path, body, key, version, &response));
+    return tb_show_response(cli, &response);
 }

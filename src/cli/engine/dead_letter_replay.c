@@ -38,13 +38,10 @@ static int select_page(struct replay *replay, const struct tb_args *args, struct
 {
     TB_CLEANUP(tb_page_release) struct tb_page page = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-    int exit_status;
 
     tb_dead_letter_list_path(args, "open", TB_PAGE_LIMIT_MAX, next->len > 0 ? next->data : NULL,
                              &path);
-    exit_status = tb_page_get(replay->cli, tb_cli_text(&path), "deadLetters", &page);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_page_get(replay->cli, tb_cli_text(&path), "deadLetters", &page));
     for (const cJSON *letter = page.first; letter; letter = letter->next)
         select_letter(replay, letter);
     if (replay->table)
@@ -59,12 +56,11 @@ static int select_page(struct replay *replay, const struct tb_args *args, struct
 static int select_all(struct replay *replay, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
-    int exit_status;
 
-    do {
-        exit_status = select_page(replay, args, &next);
-    } while (exit_status == TB_EXIT_DONE && next.len > 0 && !replay->more);
-    return exit_status;
+    do
+        TB_CLI_TRY(select_page(replay, args, &next));
+    while (next.len > 0 && !replay->more);
+    return TB_EXIT_DONE;
 }
 
 void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, int64_t count)
@@ -83,8 +79,7 @@ void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, in
     printf("{\"wouldSend\":[%s]}\n", tb_cli_text(&out));
 }
 
-static void print_refusal(struct replay *replay, const char *id,
-                          const struct tb_http_response *response)
+static void print_refusal(struct replay *replay, const char *id, struct tb_http_response *response)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
@@ -117,13 +112,10 @@ static int send_one(struct replay *replay, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status;
 
     tb_dead_letter_path(id, "/replay", &path);
-    exit_status = tb_http_send_idempotent(replay->cli, replay->client, "POST", tb_cli_text(&path),
-                                          (struct tb_str){0}, &response);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_send_idempotent(replay->cli, replay->client, "POST", tb_cli_text(&path),
+                                       (struct tb_str){0}, &response));
     if (response.status == 202) {
         replay->sent++;
         return TB_EXIT_DONE;
@@ -154,7 +146,7 @@ static int send_all(struct replay *replay)
     for (int64_t i = 0; i < replay->count && exit_status == TB_EXIT_DONE; i++) {
         wait_for_rate(replay, i, start_ms);
         exit_status = send_one(replay, id);
-        tb_progress_draw(&replay->progress, tb_clock_mono_ms(clock), i + 1, i + 1, NULL);
+        tb_progress_draw(&replay->progress, i + 1, i + 1, NULL);
         id += strlen(id) + 1;
     }
     tb_progress_clear(&replay->progress);
@@ -163,21 +155,20 @@ static int send_all(struct replay *replay)
 
 static void print_summary(const struct replay *replay, bool complete)
 {
-    if (replay->cli->json)
-        printf("],\"sent\":%" PRId64 ",\"refused\":%" PRId64 ",\"complete\":%s}\n", replay->sent,
-               replay->refused, complete ? "true" : "false");
-    else if (replay->cli->out_terminal)
+    const struct tb_count counts[] = {{"sent", "sent", replay->sent},
+                                      {"refused", "refused", replay->refused}};
+
+    if (replay->cli->out_terminal && !replay->cli->json)
         printf("sent %" PRId64 ", refused %" PRId64 "\n", replay->sent, replay->refused);
     else
-        printf("sent\t%" PRId64 "\nrefused\t%" PRId64 "\n", replay->sent, replay->refused);
+        tb_show_counts(replay->cli, counts, 2, complete);
 }
 
 static int send_selected(struct replay *replay)
 {
-    int exit_status = tb_http_open(replay->cli, 1, &replay->client);
+    int exit_status;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_open(replay->cli, 1, &replay->client));
     if (replay->cli->json)
         fputs("{\"refusals\":[", stdout);
     exit_status = send_all(replay);

@@ -6,7 +6,7 @@
 #define BUSY_WAIT_MS 1000
 
 int tb_digest_stream_get(struct tb_digest_stream *stream, const char *path,
-                         struct tb_http_response *ret_response, cJSON **ret_root)
+                         struct tb_http_response *ret_response)
 {
     const struct tb_http_request request = {.method = "GET", .path = path};
     struct tb_error err = {0};
@@ -15,34 +15,29 @@ int tb_digest_stream_get(struct tb_digest_stream *stream, const char *path,
         if (tb_http_client_perform(stream->client, &request, ret_response, &err) != TB_OK)
             return tb_http_unreachable(&stream->cli, err.text);
         if (ret_response->status != 503 || tries == BUSY_TRIES)
-            break;
+            return TB_EXIT_DONE;
         tb_http_response_release(ret_response);
         tb_sleep_ms(BUSY_WAIT_MS);
     }
-    *ret_root = tb_cjson_parse(&ret_response->body);
-    return TB_EXIT_DONE;
 }
 
 /* GETs the digests from the order id `start` on; "": from the first. */
 static int fetch(struct tb_digest_stream *stream, const char *start, const char *limit,
-                 cJSON **ret_page)
+                 struct tb_http_response *ret_page)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status;
 
     tb_buf_adds(&text, "/orders/digests");
     tb_url_add_query(&text, "limit", limit);
     tb_url_add_query(&text, "start", start[0] ? start : NULL);
-    exit_status = tb_digest_stream_get(stream, tb_cli_text(&text), &response, ret_page);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (response.status == 200 && cJSON_IsArray(tb_cjson_get(*ret_page, "digests")))
+    TB_CLI_TRY(tb_digest_stream_get(stream, tb_cli_text(&text), ret_page));
+    if (ret_page->status == 200 &&
+        cJSON_IsArray(tb_cjson_get(tb_http_response_json(ret_page), "digests")))
         return TB_EXIT_DONE;
-    if (response.status == 200)
+    if (ret_page->status == 200)
         return tb_cli_bad_response(&stream->cli, "it holds no digests");
     tb_buf_clear(&text);
-    tb_problem_text(&text, &response);
+    tb_problem_text(&text, ret_page);
     tb_cli_error(&stream->cli, "%s does not list its orders: %s", stream->cli.url,
                  tb_cli_text(&text));
     return TB_EXIT_FAILED;
@@ -84,16 +79,12 @@ static int read_digest(const struct tb_digest_stream *stream, const cJSON *json,
 static int next_page(struct tb_digest_stream *stream)
 {
     const cJSON *next;
-    int exit_status;
 
-    cJSON_Delete(stream->page);
-    stream->page = NULL;
-    exit_status = fetch(stream, stream->next, "1000", &stream->page);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    stream->element = tb_cjson_first(stream->page, "digests");
+    tb_http_response_release(&stream->page);
+    TB_CLI_TRY(fetch(stream, stream->next, "1000", &stream->page));
+    stream->element = tb_cjson_first(stream->page.json, "digests");
     stream->next[0] = '\0';
-    next = tb_cjson_get(stream->page, "next");
+    next = tb_cjson_get(stream->page.json, "next");
     if (next && !tb_uuid_parse(tb_str_of(cJSON_GetStringValue(next)), stream->next))
         return tb_cli_bad_response(&stream->cli, "its next page begins with no order");
     return TB_EXIT_DONE;
@@ -102,41 +93,33 @@ static int next_page(struct tb_digest_stream *stream)
 int tb_digest_stream_next(struct tb_digest_stream *stream)
 {
     char before[TB_UUID_SIZE];
-    int exit_status;
 
     memcpy(before, stream->current.order_id, sizeof before);
     while (!stream->element) {
-        if (stream->next[0] == '\0') {
-            stream->ended = true;
+        stream->ended = stream->page.json && stream->next[0] == '\0';
+        if (stream->ended)
             return TB_EXIT_DONE;
-        }
-        exit_status = next_page(stream);
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(next_page(stream));
     }
-    exit_status = read_digest(stream, stream->element, &stream->current);
+    TB_CLI_TRY(read_digest(stream, stream->element, &stream->current));
     stream->element = stream->element->next;
-    if (exit_status == TB_EXIT_DONE && strcmp(stream->current.order_id, before) <= 0)
+    if (strcmp(stream->current.order_id, before) <= 0)
         return tb_cli_bad_response(&stream->cli, "its digests are not in the order of their ids");
-    return exit_status;
+    return TB_EXIT_DONE;
 }
 
 int tb_digest_stream_open(struct tb_digest_stream *stream, const struct tb_cli *cli,
                           const char *url)
 {
-    int exit_status;
-
     *stream = (struct tb_digest_stream){.cli = *cli};
     stream->cli.url = url;
-    exit_status = tb_http_open(&stream->cli, 1, &stream->client);
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = next_page(stream);
-    return exit_status == TB_EXIT_DONE ? tb_digest_stream_next(stream) : exit_status;
+    TB_CLI_TRY(tb_http_open(&stream->cli, 1, &stream->client));
+    return tb_digest_stream_next(stream);
 }
 
 void tb_digest_stream_close(struct tb_digest_stream *stream)
 {
-    cJSON_Delete(stream->page);
+    tb_http_response_release(&stream->page);
     tb_http_client_free(stream->client);
     *stream = (struct tb_digest_stream){0};
 }
@@ -144,15 +127,13 @@ void tb_digest_stream_close(struct tb_digest_stream *stream)
 int tb_digest_stream_find(struct tb_digest_stream *stream, const char *order_id,
                           struct tb_digest *ret_digest, bool *ret_found)
 {
-    TB_CLEANUP(tb_cjson_freep) cJSON *page = NULL;
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response page = {0};
     const cJSON *element;
-    int exit_status = fetch(stream, order_id, "1", &page);
 
-    *ret_found = false;
-    element = tb_cjson_first(page, "digests");
-    if (exit_status != TB_EXIT_DONE || !element)
-        return exit_status;
-    exit_status = read_digest(stream, element, ret_digest);
-    *ret_found = exit_status == TB_EXIT_DONE && strcmp(ret_digest->order_id, order_id) == 0;
-    return exit_status;
+    TB_CLI_TRY(fetch(stream, order_id, "1", &page));
+    element = tb_cjson_first(page.json, "digests");
+    if (element)
+        TB_CLI_TRY(read_digest(stream, element, ret_digest));
+    *ret_found = element && strcmp(ret_digest->order_id, order_id) == 0;
+    return TB_EXIT_DONE;
 }

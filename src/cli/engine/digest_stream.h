@@ -25,7 +25,7 @@ struct tb_digest {
 struct tb_digest_stream {
     struct tb_cli cli; /* with the stream's URL */
     struct tb_http_client *client;
-    cJSON *page;
+    struct tb_http_response page;
     const cJSON *element;     /* of the page: the next one to read; NULL: the page is read */
     char next[TB_UUID_SIZE];  /* the first order of the next page; "": this page is the last */
     struct tb_digest current; /* valid unless ended */
@@ -39,7 +39,6 @@ int tb_digest_stream_next(struct tb_digest_stream *stream);
 /* Asks for one order as it is now; the stream does not move. */
 int tb_digest_stream_find(struct tb_digest_stream *stream, const char *order_id,
                           struct tb_digest *ret_digest, bool *ret_found);
-/* GETs and parses another path of the same process. Waits some seconds for a busy one.
- * *ret_root: NULL if the body is not JSON. */
+/* GETs another path of the same process. Waits some seconds for a busy one. */
 int tb_digest_stream_get(struct tb_digest_stream *stream, const char *path,
-                         struct tb_http_response *ret_response, cJSON **ret_root);
+                         struct tb_http_response *ret_response);

@@ -204,6 +204,25 @@ static void handle_responses(struct tb_import *import)
     }
 }
 
+static void print_refusal(struct tb_import *import, struct tb_import_slot *slot)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+
+    if (import->cli->json) {
+        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":",
+                    import->printed++ > 0 ? "," : "", slot->line, slot->refusal.status);
+        tb_problem_json(&text, &slot->refusal);
+        tb_buf_addc(&text, '}');
+    } else {
+        tb_buf_addf(&text,
+                    import->cli->out_terminal ? "line %" PRId64 ": " : "line\t%" PRId64 "\t",
+                    slot->line);
+        tb_problem_text(&text, &slot->refusal);
+        tb_buf_addc(&text, '\n');
+    }
+    fputs(tb_cli_text(&text), stdout);
+}
+
 /* Prints the refusals of DONE lines up to the first that is not DONE; all: those behind it, too.
  */
 static void print_refusals(struct tb_import *import, bool all)
@@ -218,7 +237,7 @@ static void print_refusals(struct tb_import *import, bool all)
             return;
         if (slot->state == TB_SLOT_DONE && slot->refused) {
             tb_progress_clear(&import->progress);
-            tb_import_print_refusal(import, slot);
+            print_refusal(import, slot);
             slot->refused = false;
             tb_http_response_release(&slot->refusal);
         }
@@ -239,7 +258,7 @@ static void wait_for_events(struct tb_import *import)
     pause_ms = import->pause_until_ms - now_ms(import);
     snprintf(note, sizeof note, "waiting %" PRId64 " s: %s", (pause_ms + 999) / 1000,
              import->pause_note);
-    tb_progress_draw(&import->progress, now_ms(import), import->imported + import->refused,
+    tb_progress_draw(&import->progress, import->imported + import->refused,
                      import->lines.consumed_bytes, pause_ms > 0 ? note : NULL);
 }
 

@@ -67,6 +67,3 @@ void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_r
 int64_t tb_import_resume_line(const struct tb_import *import);
 /* A line's idempotency key, made of its content and number. */
 void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE]);
-
-/* Implemented by the command: called for each refused line, in the order of lines. */
-void tb_import_print_refusal(struct tb_import *import, const struct tb_import_slot *slot);

@@ -4,26 +4,23 @@
 int tb_page_get(const struct tb_cli *cli, const char *path, const char *list,
                 struct tb_page *ret_page)
 {
-    const cJSON *array;
-    int exit_status = tb_http_get(cli, path, 0, &ret_page->response);
+    const cJSON *root, *array;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_get(cli, path, 0, &ret_page->response));
     if (ret_page->response.status != 200)
         return tb_show_problem(cli, &ret_page->response);
-    ret_page->root = tb_cjson_parse(&ret_page->response.body);
-    array = list ? tb_cjson_get(ret_page->root, list) : NULL;
+    root = tb_http_response_json(&ret_page->response);
+    array = list ? tb_cjson_get(root, list) : NULL;
     if (list && !cJSON_IsArray(array))
         return tb_cli_bad_response(cli, "it has no list");
     ret_page->first = array ? array->child : NULL;
-    ret_page->next = cJSON_GetStringValue(tb_cjson_get(ret_page->root, "next"));
+    ret_page->next = cJSON_GetStringValue(tb_cjson_get(root, "next"));
     return TB_EXIT_DONE;
 }
 
 void tb_page_release(struct tb_page *page)
 {
     tb_http_response_release(&page->response);
-    cJSON_Delete(page->root);
     *page = (struct tb_page){0};
 }
 
@@ -54,13 +51,10 @@ int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
     for (;;) {
         TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
         TB_CLEANUP(tb_page_release) struct tb_page page = {0};
-        int exit_status;
 
         list->path(args, from, &path);
         /* --json passes on whatever comes. */
-        exit_status = tb_page_get(cli, tb_cli_text(&path), cli->json ? NULL : list->name, &page);
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(tb_page_get(cli, tb_cli_text(&path), cli->json ? NULL : list->name, &page));
         show_page(cli, &page, table);
         if (!page.next || !*page.next)
             return TB_EXIT_DONE;

@@ -11,7 +11,6 @@
 
 struct tb_page {
     struct tb_http_response response;
-    cJSON *root;
     const cJSON *first; /* element of the list; NULL: the page is empty */
     const char *next;   /* the cursor of the following page; NULL: this is the last */
 };

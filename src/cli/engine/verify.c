@@ -57,20 +57,16 @@ bool tb_verify_differs(const struct tb_verify *verify)
 static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
     const cJSON *letter;
     char path[128];
-    int exit_status;
 
     if (verify->no_dead_letters || pair->reason[0])
         return TB_EXIT_DONE;
     snprintf(path, sizeof path, "/dead-letters?limit=1&orderId=%s", pair->order_id);
-    exit_status = tb_digest_stream_get(&verify->central, path, &response, &root);
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_digest_stream_get(&verify->central, path, &response));
     verify->no_dead_letters = response.status == 404;
-    letter = response.status == 200 ? tb_cjson_first(root, "deadLetters") : NULL;
-    if (letter) {
+    letter = tb_cjson_first(tb_http_response_json(&response), "deadLetters");
+    if (response.status == 200 && letter) {
         const char *reason = cJSON_GetStringValue(tb_cjson_get(letter, "reason"));
         const char *message = cJSON_GetStringValue(tb_cjson_get(letter, "message"));
 
@@ -84,7 +80,6 @@ static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pai
 static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     enum tb_verify_result result = compare(verify, pair);
-    int exit_status = TB_EXIT_DONE;
 
     verify->counts[result]++;
     if (!is_difference(verify, result))
@@ -93,10 +88,10 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
         snprintf(pair->reason, sizeof pair->reason, "parked on the edge: %.200s",
                  pair->edge_digest.parked);
     else if (result == TB_VERIFY_MISSING || result == TB_VERIFY_DIFFERENT)
-        exit_status = find_dead_letter(verify, pair);
+        TB_CLI_TRY(find_dead_letter(verify, pair));
     tb_progress_clear(&verify->progress);
     verify->report(verify->ctx, result, pair);
-    return exit_status;
+    return TB_EXIT_DONE;
 }
 
 static void set_edge_digest(const struct tb_verify *verify, struct tb_verify_pair *pair,
@@ -120,11 +115,7 @@ static int fetch_again(struct tb_verify *verify, struct tb_verify_pair *pair)
 
     pair->at_edge = pair->at_two_edges = false;
     for (size_t i = 0; i < verify->edge_count; i++) {
-        int exit_status =
-            tb_digest_stream_find(&verify->edges[i], pair->order_id, &digest, &found);
-
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(tb_digest_stream_find(&verify->edges[i], pair->order_id, &digest, &found));
         if (found)
             set_edge_digest(verify, pair, i, &digest);
     }
@@ -139,10 +130,8 @@ static int recheck_all(struct tb_verify *verify)
 
     for (size_t i = 0; i < verify->recheck_count; i++) {
         struct tb_verify_pair *pair = &verify->rechecks[i];
-        int exit_status = fetch_again(verify, pair);
 
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(fetch_again(verify, pair));
         if (is_difference(verify, compare(verify, pair)))
             verify->rechecks[left++] = *pair;
         else
@@ -156,25 +145,21 @@ static int recheck_all(struct tb_verify *verify)
 static int finish_rechecks(struct tb_verify *verify)
 {
     const struct tb_clock *clock = verify->central.cli.clock;
-    int exit_status = TB_EXIT_DONE;
 
     while (verify->recheck_count > 0) {
         int64_t start_ms = tb_clock_mono_ms(clock);
 
-        exit_status = recheck_all(verify);
-        if (exit_status != TB_EXIT_DONE)
-            return exit_status;
+        TB_CLI_TRY(recheck_all(verify));
         if (verify->recheck_count == 0 || verify->wait_left_ms <= 0)
             break;
-        tb_progress_draw(&verify->progress, tb_clock_mono_ms(clock), verify->orders, 0,
-                         "waiting for what is on its way");
+        tb_progress_draw(&verify->progress, verify->orders, 0, "waiting for what is on its way");
         tb_sleep_ms(RECHECK_EVERY_MS);
         verify->wait_left_ms -= tb_clock_mono_ms(clock) - start_ms;
     }
-    for (size_t i = 0; i < verify->recheck_count && exit_status == TB_EXIT_DONE; i++)
-        exit_status = conclude(verify, &verify->rechecks[i]);
+    for (size_t i = 0; i < verify->recheck_count; i++)
+        TB_CLI_TRY(conclude(verify, &verify->rechecks[i]));
     verify->recheck_count = 0;
-    return exit_status;
+    return TB_EXIT_DONE;
 }
 
 static int add_pair(struct tb_verify *verify, const struct tb_verify_pair *pair)
@@ -182,8 +167,7 @@ static int add_pair(struct tb_verify *verify, const struct tb_verify_pair *pair)
     enum tb_verify_result result = compare(verify, pair);
 
     verify->orders++;
-    tb_progress_draw(&verify->progress, tb_clock_mono_ms(verify->central.cli.clock),
-                     verify->orders, 0, NULL);
+    tb_progress_draw(&verify->progress, verify->orders, 0, NULL);
     if (!is_difference(verify, result)) {
         verify->counts[result]++;
         return TB_EXIT_DONE;
@@ -218,19 +202,16 @@ static const char *lowest_id(const struct tb_verify *verify)
 /* Fills the pair from every stream that is at its order, and moves these streams on. */
 static int read_pair(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
-    int exit_status = TB_EXIT_DONE;
-
-    for (size_t i = 0; i < verify->edge_count && exit_status == TB_EXIT_DONE; i++) {
+    for (size_t i = 0; i < verify->edge_count; i++) {
         struct tb_digest_stream *edge = &verify->edges[i];
 
         if (edge->ended || strcmp(edge->current.order_id, pair->order_id) != 0)
             continue;
         set_edge_digest(verify, pair, i, &edge->current);
-        exit_status = tb_digest_stream_next(edge);
+        TB_CLI_TRY(tb_digest_stream_next(edge));
     }
-    if (exit_status != TB_EXIT_DONE || verify->central.ended ||
-        strcmp(verify->central.current.order_id, pair->order_id) != 0)
-        return exit_status;
+    if (verify->central.ended || strcmp(verify->central.current.order_id, pair->order_id) != 0)
+        return TB_EXIT_DONE;
     pair->at_central = true;
     pair->central_digest = verify->central.current;
     if (!pair->at_edge)
@@ -241,18 +222,13 @@ static int read_pair(struct tb_verify *verify, struct tb_verify_pair *pair)
 int tb_verify_run(struct tb_verify *verify)
 {
     const char *order_id;
-    int exit_status = TB_EXIT_DONE;
 
-    while (exit_status == TB_EXIT_DONE && (order_id = lowest_id(verify))) {
+    while ((order_id = lowest_id(verify))) {
         struct tb_verify_pair pair = {.edge = verify->edge_count};
 
         memcpy(pair.order_id, order_id, sizeof pair.order_id);
-        exit_status = read_pair(verify, &pair);
-        if (exit_status == TB_EXIT_DONE)
-            exit_status = add_pair(verify, &pair);
+        TB_CLI_TRY(read_pair(verify, &pair));
+        TB_CLI_TRY(add_pair(verify, &pair));
     }
-    if (exit_status == TB_EXIT_DONE)
-        exit_status = finish_rechecks(verify);
-    tb_progress_clear(&verify->progress);
-    return exit_status;
+    return finish_rechecks(verify);
 }

@@ -15,8 +15,8 @@ struct transfer {
 };
 
 struct tb_http_client {
-    CURLM *multi; /* owned */
-    char *base;   /* owned; without a slash at its end */
+    CURLM *multi;       /* owned */
+    struct tb_str base; /* borrowed URL, without slashes at its end */
     bool loopback;
     size_t in_flight;
     size_t transfer_count;
@@ -26,7 +26,15 @@ struct tb_http_client {
 void tb_http_response_release(struct tb_http_response *response)
 {
     tb_buf_release(&response->body);
+    cJSON_Delete(response->json);
     *response = (struct tb_http_response){0};
+}
+
+const cJSON *tb_http_response_json(struct tb_http_response *response)
+{
+    if (!response->json)
+        response->json = tb_cjson_parse(&response->body);
+    return response->json;
 }
 
 static bool is_loopback(const char *host)
@@ -70,19 +78,19 @@ enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
         return tb_error_set(err, TB_INTERNAL, "libcurl does not start");
     }
     client->loopback = loopback;
-    client->base = strdup(url);
+    client->base = tb_str_of(url);
+    while (client->base.len > 0 && url[client->base.len - 1] == '/')
+        client->base.len--;
     client->multi = curl_multi_init();
     client->transfer_count = in_flight_max;
     for (size_t i = 0; i < in_flight_max; i++)
         client->transfers[i].easy = curl_easy_init();
-    if (!client->base || !client->multi || !client->transfers[in_flight_max - 1].easy) {
+    if (!client->multi || !client->transfers[in_flight_max - 1].easy) {
         tb_http_client_free(client);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     /* libcurl would keep four times as many connections as requests are in flight. */
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)in_flight_max);
-    for (size_t len = strlen(client->base); len > 0 && client->base[len - 1] == '/'; len--)
-        client->base[len - 1] = '\0';
     *ret_client = client;
     return TB_OK;
 }
@@ -102,7 +110,6 @@ void tb_http_client_free(struct tb_http_client *client)
         tb_http_response_release(&transfer->response);
     }
     curl_multi_cleanup(client->multi);
-    free(client->base);
     free(client);
     curl_global_cleanup();
 }
@@ -155,7 +162,8 @@ static void set_up(struct tb_http_client *client, struct transfer *transfer,
 
     curl_easy_reset(easy); /* keeps the connections: they belong to the multi handle */
     tb_buf_clear(&transfer->url);
-    tb_buf_addf(&transfer->url, "%s%s", client->base, request->path);
+    tb_buf_add_str(&transfer->url, client->base);
+    tb_buf_adds(&transfer->url, request->path);
     transfer->why[0] = '\0';
     set_headers(transfer, request);
     curl_easy_setopt(easy, CURLOPT_URL, transfer->url.data ? transfer->url.data : "");

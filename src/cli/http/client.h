@@ -6,7 +6,7 @@
  *          response came. Any HTTP status is TB_OK.
  * Units:   milliseconds. */
 #pragma once
-#include "base/mem/buf.h"
+#include "cli/http/cjson.h"
 
 /* 500 whole orders of 1,000 long lines; a larger response is not from our server. */
 #define TB_RESPONSE_MAX ((size_t)256 << 20)
@@ -29,11 +29,14 @@ struct tb_http_response {
     bool replayed;          /* Idempotency-Replayed: true */
     int64_t retry_after_ms; /* 0: no Retry-After */
     struct tb_buf body;
+    cJSON *json; /* owned; use tb_http_response_json */
 };
 void tb_http_response_release(struct tb_http_response *response); /* and zeroes it */
+/* The parsed body, which belongs to the response; NULL: the body is not JSON. */
+const cJSON *tb_http_response_json(struct tb_http_response *response);
 
 struct tb_http_client;
-/* TB_INVALID: the URL is not one of http or https. */
+/* The client borrows the URL. TB_INVALID: it is not one of http or https. */
 TB_CHECKED enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
                                             struct tb_http_client **ret_client,
                                             struct tb_error *err);

@@ -26,6 +26,11 @@ int tb_http_unreachable(const struct tb_cli *cli, const char *why)
     return TB_EXIT_UNREACHABLE;
 }
 
+static void client_freep(struct tb_http_client **client)
+{
+    tb_http_client_free(*client);
+}
+
 int tb_http_open(const struct tb_cli *cli, size_t in_flight_max,
                  struct tb_http_client **ret_client)
 {
@@ -40,16 +45,14 @@ int tb_http_open(const struct tb_cli *cli, size_t in_flight_max,
 int tb_http_get(const struct tb_cli *cli, const char *path, int64_t wait_ms,
                 struct tb_http_response *ret_response)
 {
+    TB_CLEANUP(client_freep) struct tb_http_client *client = NULL;
     const struct tb_http_request request = {.method = "GET", .path = path, .wait_ms = wait_ms};
-    struct tb_http_client *client = NULL;
     struct tb_error err = {0};
-    int exit_status = tb_http_open(cli, 1, &client);
 
-    if (exit_status == TB_EXIT_DONE &&
-        tb_http_client_perform(client, &request, ret_response, &err) != TB_OK)
-        exit_status = tb_http_unreachable(cli, err.text);
-    tb_http_client_free(client);
-    return exit_status;
+    TB_CLI_TRY(tb_http_open(cli, 1, &client));
+    if (tb_http_client_perform(client, &request, ret_response, &err) != TB_OK)
+        return tb_http_unreachable(cli, err.text);
+    return TB_EXIT_DONE;
 }
 
 /* *ret_sent: a server may have carried the request out although no response says so. */
@@ -88,19 +91,17 @@ int tb_http_send_command(const struct tb_cli *cli, const char *method, const cha
     struct tb_uuid_gen gen = {.clock = cli->clock, .random = cli->random};
     struct tb_http_request request = {
         .method = method, .path = path, .body = body, .key = key, .if_match = if_match};
-    struct tb_http_client *client = NULL;
+    TB_CLEANUP(client_freep) struct tb_http_client *client = NULL;
     char new_key[TB_UUID_SIZE];
     bool sent = false;
-    int exit_status = tb_http_open(cli, 1, &client);
+    int exit_status;
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
+    TB_CLI_TRY(tb_http_open(cli, 1, &client));
     if (!key) {
         tb_uuid_new(&gen, new_key);
         request.key = new_key;
     }
     exit_status = send_with_retry(cli, client, &request, ret_response, &sent);
-    tb_http_client_free(client);
     if (sent && (exit_status != TB_EXIT_DONE || ret_response->status == 503))
         tb_cli_error(cli,
                      "whether it was carried out is not known. To ask again without doing it "
@@ -114,20 +115,10 @@ int tb_http_send_idempotent(const struct tb_cli *cli, struct tb_http_client *cli
                             struct tb_http_response *ret_response)
 {
     const struct tb_http_request request = {.method = method, .path = path, .body = body};
-    struct tb_http_client *opened = NULL;
+    TB_CLEANUP(client_freep) struct tb_http_client *opened = NULL;
     bool sent = false;
-    int exit_status = client ? TB_EXIT_DONE : tb_http_open(cli, 1, &opened);
 
-    if (exit_status == TB_EXIT_DONE)
-        exit_status =
-            send_with_retry(cli, client ? client : opened, &request, ret_response, &sent);
-    tb_http_client_free(opened);
-    return exit_status;
-}
-
-int tb_http_parse(const struct tb_cli *cli, const struct tb_http_response *response,
-                  cJSON **ret_root)
-{
-    *ret_root = tb_cjson_parse(&response->body);
-    return *ret_root ? TB_EXIT_DONE : tb_cli_bad_response(cli, "it is not JSON");
+    if (!client)
+        TB_CLI_TRY(tb_http_open(cli, 1, &opened));
+    return send_with_retry(cli, client ? client : opened, &request, ret_response, &sent);
 }

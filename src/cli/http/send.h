@@ -8,7 +8,6 @@
  * Units:   milliseconds. */
 #pragma once
 #include "cli/cli.h"
-#include "cli/http/cjson.h"
 #include "cli/http/client.h"
 
 /* A client for cli->url. */
@@ -29,9 +28,6 @@ int tb_http_send_idempotent(const struct tb_cli *cli, struct tb_http_client *cli
                             const char *method, const char *path, struct tb_str body,
                             struct tb_http_response *ret_response);
 
-/* Parses a response whose status is good. */
-int tb_http_parse(const struct tb_cli *cli, const struct tb_http_response *response,
-                  cJSON **ret_root);
 /* Prints "nobody answers at ..." and what to try; returns TB_EXIT_UNREACHABLE. */
 int tb_http_unreachable(const struct tb_cli *cli, const char *why);
 void tb_sleep_ms(int64_t ms);

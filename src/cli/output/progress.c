@@ -16,7 +16,8 @@ void tb_progress_init(struct tb_progress *progress, const struct tb_cli *cli, co
 {
     int64_t now_ms = tb_clock_mono_ms(cli->clock);
 
-    *progress = (struct tb_progress){.on = cli->err_terminal,
+    *progress = (struct tb_progress){.clock = cli->clock,
+                                     .on = cli->err_terminal,
                                      .noun = noun,
                                      .total = total,
                                      .start_ms = now_ms,
@@ -82,9 +83,9 @@ static void add_time_left(struct tb_buf *line, const struct tb_progress *progres
         tb_buf_addf(line, "  %d:%02d left", (int)left / 60, (int)left % 60);
 }
 
-void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done,
-                      const char *note)
+void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done, const char *note)
 {
+    int64_t now_ms = tb_clock_mono_ms(progress->clock);
     TB_CLEANUP(tb_buf_release) struct tb_buf line = {0};
     const char *text;
     int columns;

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 struct tb_progress {
+    const struct tb_clock *clock;
     bool on;
     bool drawn;       /* the line must be cleared before anything else is printed */
     const char *noun; /* what is counted: "orders" */
@@ -20,6 +21,5 @@ void tb_progress_init(struct tb_progress *progress, const struct tb_cli *cli, co
                       int64_t total);
 /* Draws, but at most ten times a second. The line is never wider than the terminal, whose size is
  * asked each time. note: what is waited for; NULL: nothing. */
-void tb_progress_draw(struct tb_progress *progress, int64_t now_ms, int64_t count, int64_t done,
-                      const char *note);
+void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done, const char *note);
 void tb_progress_clear(struct tb_progress *progress);

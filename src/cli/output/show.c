@@ -123,7 +123,7 @@ static void add_line(struct tb_table *table, const cJSON *line, struct tb_str cu
 static void show_lines(const struct tb_cli *cli, const cJSON *order)
 {
     const cJSON *lines = tb_cjson_get(order, "lines"), *line;
-    struct tb_table table;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     if (!cJSON_IsArray(lines) || !lines->child)
         return;
@@ -133,18 +133,16 @@ static void show_lines(const struct tb_cli *cli, const cJSON *order)
                   LINE_COLUMN_COUNT - cli->out_terminal);
     cJSON_ArrayForEach(line, lines) add_line(&table, line, tb_cjson_text(order, "currency"));
     tb_table_flush(&table, stdout);
-    tb_table_release(&table);
 }
 
 static void show_object(const struct tb_cli *cli, const cJSON *object)
 {
-    struct tb_table table;
+    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_table_init(&table, cli, field_columns, 2);
     table.header_done = true; /* the names explain themselves */
     add_fields(&table, "", object);
     tb_table_flush(&table, stdout);
-    tb_table_release(&table);
     show_lines(cli, object);
 }
 
@@ -157,55 +155,60 @@ void tb_show_raw(const struct tb_http_response *response)
         putchar('\n');
 }
 
-int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *response)
+int tb_show_response(const struct tb_cli *cli, struct tb_http_response *response)
 {
-    TB_CLEANUP(tb_cjson_freep) cJSON *root = NULL;
-    int exit_status;
-
     if (response->status < 200 || response->status > 299)
         return tb_show_problem(cli, response);
     if (cli->json) {
         tb_show_raw(response);
         return TB_EXIT_DONE;
     }
-    exit_status = tb_http_parse(cli, response, &root);
-    if (exit_status == TB_EXIT_DONE)
-        show_object(cli, root);
-    return exit_status;
-}
-
-int tb_show_result(const struct tb_cli *cli, int exit_status,
-                   const struct tb_http_response *response)
-{
-    return exit_status == TB_EXIT_DONE ? tb_show_response(cli, response) : exit_status;
+    if (!tb_http_response_json(response))
+        return tb_cli_bad_response(cli, "it is not JSON");
+    show_object(cli, response->json);
+    return TB_EXIT_DONE;
 }
 
 int tb_show_get(const struct tb_cli *cli, const char *path)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status = tb_http_get(cli, path, 0, &response);
 
-    return tb_show_result(cli, exit_status, &response);
+    TB_CLI_TRY(tb_http_get(cli, path, 0, &response));
+    return tb_show_response(cli, &response);
 }
 
-int tb_show_fetch(const struct tb_cli *cli, const char *path, cJSON **ret_root)
+int tb_show_fetch(const struct tb_cli *cli, const char *path,
+                  struct tb_http_response *ret_response)
 {
-    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    int exit_status = tb_http_get(cli, path, 0, &response);
+    TB_CLI_TRY(tb_http_get(cli, path, 0, ret_response));
+    if (ret_response->status != 200)
+        return tb_show_problem(cli, ret_response);
+    if (!tb_http_response_json(ret_response))
+        return tb_cli_bad_response(cli, "it is not JSON");
+    return TB_EXIT_DONE;
+}
 
-    if (exit_status != TB_EXIT_DONE)
-        return exit_status;
-    if (response.status != 200)
-        return tb_show_problem(cli, &response);
-    return tb_http_parse(cli, &response, ret_root);
+void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, size_t count,
+                    bool complete)
+{
+    if (cli->json)
+        putchar(']');
+    for (size_t i = 0; i < count; i++) {
+        if (cli->json)
+            printf(",\"%s\":%" PRId64, counts[i].json_name, counts[i].value);
+        else
+            printf("%s\t%" PRId64 "\n", counts[i].name, counts[i].value);
+    }
+    if (cli->json)
+        printf(",\"complete\":%s}\n", complete ? "true" : "false");
 }
 
 /* Appends "422 Unprocessable Content: the detail", then each error behind the separator. */
-static void add_problem(struct tb_buf *out, const struct tb_http_response *response,
+static void add_problem(struct tb_buf *out, struct tb_http_response *response,
                         const char *separator)
 {
     /* NULL for a proxy's page, for example: then the status must do. */
-    TB_CLEANUP(tb_cjson_freep) cJSON *problem = tb_cjson_parse(&response->body);
+    const cJSON *problem = tb_http_response_json(response);
     struct tb_str title = tb_cjson_text(problem, "title");
     struct tb_str detail = tb_cjson_text(problem, "detail");
     const cJSON *error = tb_cjson_first(problem, "errors");
@@ -227,7 +230,7 @@ static void add_problem(struct tb_buf *out, const struct tb_http_response *respo
     }
 }
 
-void tb_problem_text(struct tb_buf *out, const struct tb_http_response *response)
+void tb_problem_text(struct tb_buf *out, struct tb_http_response *response)
 {
     add_problem(out, response, "; ");
 }
@@ -247,7 +250,7 @@ void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response
     tb_buf_addc(out, '}');
 }
 
-int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *response)
+int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 

@@ -13,25 +13,33 @@
 #include "cli/output/table.h"
 
 /* Prints the response to a request about one object, or the problem that it holds. */
-int tb_show_response(const struct tb_cli *cli, const struct tb_http_response *response);
-/* The same once the request was sent; exit_status is what sending it returned. */
-int tb_show_result(const struct tb_cli *cli, int exit_status,
-                   const struct tb_http_response *response);
+int tb_show_response(const struct tb_cli *cli, struct tb_http_response *response);
 /* GETs the object at path and prints it. */
 int tb_show_get(const struct tb_cli *cli, const char *path);
-/* GETs and parses the object at path. A refusal is printed. */
-int tb_show_fetch(const struct tb_cli *cli, const char *path, cJSON **ret_root);
+/* GETs the object at path, which then is in ret_response->json. */
+int tb_show_fetch(const struct tb_cli *cli, const char *path,
+                  struct tb_http_response *ret_response);
 /* Prints the body as it came; adds a newline if there is none at its end. */
 void tb_show_raw(const struct tb_http_response *response);
 /* Prints a refusal on standard error: the detail and each error (with --json the body on standard
  * output, too). Returns TB_EXIT_FAILED. */
-int tb_show_problem(const struct tb_cli *cli, const struct tb_http_response *response);
+int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response);
 
 /* Appends a refusal as one line: "422 Unprocessable Content: detail; /lines/0/quantity: detail".
  */
-void tb_problem_text(struct tb_buf *out, const struct tb_http_response *response);
+void tb_problem_text(struct tb_buf *out, struct tb_http_response *response);
 /* Appends a refusal as JSON: the body if it is JSON, else {"detail": the status's name}. */
 void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response);
+
+/* One of the counts that end the output of a long command. */
+struct tb_count {
+    const char *name, *json_name;
+    int64_t value;
+};
+/* Prints the counts: in a pipe one line each; with --json as members that end an object whose list
+ * is still open, and "complete". */
+void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, size_t count,
+                    bool complete);
 
 /* Appends an amount with the currency's digits; with none if the currency is not known. */
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
