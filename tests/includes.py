@@ -103,21 +103,6 @@ KNOWN = {
     ("api/ws/handshake.c", "api/context.h"),
     ("api/ws/ws_priv.h", "api/context.h"),
     ("bridge/log/kafka/offsets_query.c", "bridge/log/kafka/reader/reader_priv.h"),
-    ("query/mongo/dead_letters/bson.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/dead_letters/read.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/dead_letters/redrivable.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/dead_letters/write.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/bson.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/bulk.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/fence.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/find.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/offsets.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/driver/served.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/fleet/heartbeats.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/fleet/read.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/fleet/sequences.h", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/sales/day_bson.c", "query/mongo/view_mongo_priv.h"),
-    ("query/mongo/sales/write.c", "query/mongo/view_mongo_priv.h"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

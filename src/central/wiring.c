@@ -159,7 +159,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     TB_TRY(tb_mongo_new(&options, &central->mongo, err));
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
     for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
-        TB_TRY(tb_view_mongo_reader(central->mongo, &central->query_views[i], err));
+        TB_TRY(tb_view_mongo_open_reader(central->mongo, &central->query_views[i], err));
     return TB_OK;
 }
 

@@ -13,7 +13,9 @@
 #include "daemon/daemon.h"
 #include "daemon/view_wiring.h"
 #include "query/fleet/heartbeat_feed.h"
-#include "query/mongo/view_mongo.h"
+#include "query/mongo/dead_letters/drop.h"
+#include "query/mongo/fleet/fleet.h"
+#include "query/mongo/view/view_mongo.h"
 #include "query/projection/ready_hint.h"
 #include "query/rebuild/mongo/rebuild_mongo.h"
 

@@ -133,7 +133,7 @@ static enum tb_code open_view(struct central *central, struct tb_error *err)
     TB_TRY(tb_view_mongo_open(central->mongo, &central->view, err));
     if (central->sim->mutant == SIM_MUTANT_APPLY_OVER_GAP)
         gap_mutant_install(central);
-    return tb_view_mongo_reader(central->mongo, &central->view_reader, err);
+    return tb_view_mongo_open_reader(central->mongo, &central->view_reader, err);
 }
 
 static enum tb_code open_consumer(struct central *central, struct tb_error *err)

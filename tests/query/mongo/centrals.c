@@ -1,6 +1,6 @@
 #include "query/mongo/centrals.h"
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/view/view_priv.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,7 +198,7 @@ void central_start(struct one_central *one)
     one->mongo = mongo_db_again(&one->all->db, 100);
     one->mongo->clock = &one->all->clock.clock;
     ck_ok(tb_view_mongo_open(one->mongo, &one->view, &err));
-    ck_ok(tb_view_mongo_reader(one->mongo, &one->reader, &err));
+    ck_ok(tb_view_mongo_open_reader(one->mongo, &one->reader, &err));
     start_consumer(one);
     start_rebuild(one);
 }
@@ -306,11 +306,11 @@ void centrals_check(struct centrals *all)
 
 int64_t centrals_served(struct centrals *all)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
     struct tb_error err = {0};
 
-    ck_ok(tb_mongo_client_acquire(all->db.mongo, &lease, &err));
-    ck_ok(tb_mongo_read_served(&lease, &served, &err));
-    return served.names.generation;
+    ck_ok(tb_mongo_client_acquire(all->db.mongo, &client, &err));
+    ck_ok(tb_mongo_read_served(&client, &served, &err));
+    return served.collections.generation;
 }

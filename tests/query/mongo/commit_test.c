@@ -2,7 +2,7 @@
  * and what that leaves behind. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/view/view_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ static void setup(void)
     fake_random_init(&f.fake, 11);
     mongo_db_open(&f.db, 50);
     ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
 }
 
 static void teardown(void)

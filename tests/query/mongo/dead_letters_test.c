@@ -3,7 +3,7 @@
 #include "query/dead_letters/dead_letter_cases.h"
 #include "query/dead_letters/replay_cases.h"
 #include "query/mongo/mongo_server.h"
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/view/view_priv.h"
 #include <stdlib.h>
 
 static struct fixture {
@@ -19,7 +19,7 @@ static void setup(void)
 
     mongo_db_open(&f.db, 50);
     ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
     letters_bed_init(&f.bed, f.view, f.reader);
 }
 

@@ -27,7 +27,7 @@ static void setup(void)
     fake_random_init(&f.fake, test_seed(0xfa17));
     mongo_db_open(&f.db, 20);
     ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
 }
 
 static void teardown(void)

@@ -7,7 +7,7 @@
  * Errors:  the program ends with 77 when there is no server to be had, with 1 otherwise.
  * Units:   none. */
 #pragma once
-#include "query/mongo/view_mongo.h"
+#include "query/mongo/view/view_mongo.h"
 #include "support/support.h"
 #include <mongoc/mongoc.h>
 

@@ -1,5 +1,6 @@
 /* Completeness in MongoDB: what is said to be complete is in the view, holes are seen, and neither
  * repetitions nor second writers change what is said. */
+#include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include <pthread.h>

@@ -33,7 +33,7 @@ static void setup(void)
     ck_ok(tb_view_sqlite_open(path, &f.local, &err));
     ck_ok(tb_view_sqlite_reader(path, &f.local_reader, &err));
     ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
-    ck_ok(tb_view_mongo_reader(f.db.mongo, &f.reader, &err));
+    ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
 }
 
 static void teardown(void)

@@ -4,7 +4,7 @@
  * Method: two centrals take turns at random, over a MongoDB-compatible server. */
 #include "query/mongo/centrals.h"
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/view/view_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,231 +1,179 @@
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/dead_letters/dead_letters.h"
+#include "query/mongo/driver/fields.h"
 
-/* A record that fills a document by itself is kept without its value: its place in the log tells
- * where the value is. */
-#define DEAD_BYTES_MAX (12u << 20)
+/* A larger record is kept without its value: its position in the log says where the value is. */
+#define RECORD_BYTES_MAX (12u << 20)
 
-static void put_headers(struct tb_bson_writer put, const struct tb_record *record)
+static const char *status_name(int status)
 {
-    bson_t in_list, in_one;
-    struct tb_bson_writer list = tb_bson_open_array(put, "headers", &in_list), one;
-    char scratch[16];
-
-    for (size_t i = 0; i < record->header_count; i++) {
-        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
-        tb_bson_put_bytes(one, "name", record->headers[i].name);
-        tb_bson_put_bytes(one, "value", record->headers[i].value);
-        tb_bson_close(list, one);
-    }
-    tb_bson_close_array(put, list);
+    return tb_dead_letter_status_name((enum tb_dead_letter_status)status);
 }
+
+/* Names, keys and values may be any bytes. */
+#define HEADER(member) TB_BSON_AT(struct tb_header, member)
+static const struct tb_bson_field header_fields[] = {
+    {"name", TB_BSON_BYTES, HEADER(name)},
+    {"value", TB_BSON_BYTES, HEADER(value)},
+};
+static const struct tb_bson_table header_table = TB_BSON_TABLE(struct tb_header, header_fields);
+
+struct document {
+    struct tb_str id, topic;
+    struct tb_dead_letter dead_letter;
+    int64_t last_offset, timestamp_ms; /* of the record as it was sent last */
+};
+#define DOCUMENT(member) TB_BSON_AT(struct document, member)
+#define DEAD_LETTER(member) TB_BSON_AT(struct document, dead_letter.member)
+static const struct tb_bson_field fields[] = {
+    {"_id", TB_BSON_STR, DOCUMENT(id)},
+    {"topic", TB_BSON_STR, DOCUMENT(topic)},
+    {"partition", TB_BSON_INT32, DEAD_LETTER(position.partition)},
+    {"offset", TB_BSON_INT, DEAD_LETTER(position.offset)},
+    {"deadAt", TB_BSON_TIME, DEAD_LETTER(dead_at_ms)},
+    {"orderId", TB_BSON_TEXT, DEAD_LETTER(order_id), TB_BSON_OMIT},
+    {"version", TB_BSON_INT, DEAD_LETTER(version)},
+    {"type", TB_BSON_STR, DEAD_LETTER(type)},
+    {"reason", TB_BSON_STR, DEAD_LETTER(reason)},
+    {"message", TB_BSON_STR, DEAD_LETTER(message)},
+    {"status", TB_BSON_ENUM, DEAD_LETTER(status), TB_BSON_STRICT, .name_of = status_name,
+     .max = TB_DEAD_LETTER_DROPPED + 1},
+    {"lastOffset", TB_BSON_INT, DOCUMENT(last_offset)},
+    {"changedAt", TB_BSON_TIME, DEAD_LETTER(changed_at_ms)},
+    {"timestamp", TB_BSON_TIME, DOCUMENT(timestamp_ms)},
+    {"key", TB_BSON_BYTES, DEAD_LETTER(key)},
+    {"headers", TB_BSON_LIST, DEAD_LETTER(headers), TB_BSON_STRICT,
+     offsetof(struct document, dead_letter.header_count), .element = &header_table},
+    {"value", TB_BSON_BYTES, DEAD_LETTER(value)},
+    {"attempts", TB_BSON_INT, DEAD_LETTER(attempts)},
+    {"follows", TB_BSON_INT, DEAD_LETTER(redrives)},
+};
+static const struct tb_bson_table table = TB_BSON_TABLE(struct document, fields);
+/* Places in the table. */
+enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 15, VALUE, ATTEMPTS };
 
 static bool keeps_headers(const struct tb_record *record)
 {
-    return tb_record_size(record) - record->value.len <= DEAD_BYTES_MAX;
+    return tb_record_size(record) - record->value.len <= RECORD_BYTES_MAX;
 }
 
-static bool keeps_value(const struct tb_record *record)
+static struct document document_of(const struct tb_mongo_client *client,
+                                   const struct tb_plan *plan,
+                                   const struct tb_plan_dead_letter *dead)
 {
-    return record->value.ptr && tb_record_size(record) <= DEAD_BYTES_MAX;
+    const struct tb_record *record = dead->record;
+    struct document document = {
+        .topic = tb_str_of(client->mongo->topic),
+        .dead_letter = {.position = {plan->partition, dead->first_offset},
+                        .dead_at_ms = plan->planned_at_ms,
+                        .version = dead->version,
+                        .type = dead->type,
+                        .reason = tb_str_of(dead->reason),
+                        .message = dead->message,
+                        .status = TB_DEAD_LETTER_OPEN,
+                        .changed_at_ms = plan->planned_at_ms,
+                        .key = record->key,
+                        .headers = record->headers,
+                        .header_count = record->header_count,
+                        .attempts = 1},
+        .last_offset = record->offset,
+        .timestamp_ms = record->timestamp_ms,
+    };
+
+    memcpy(document.dead_letter.order_id, dead->order_id, sizeof dead->order_id);
+    if (tb_record_size(record) <= RECORD_BYTES_MAX)
+        document.dead_letter.value = record->value;
+    return document;
 }
 
-/* What is known of the letter's record as it was read last. Names, keys and values of a dead
- * record may be any bytes. */
-static void put_record(struct tb_bson_writer put, const struct tb_plan *plan,
-                       const struct tb_plan_dead_letter *letter)
+static void put_record(struct tb_bson_writer out, const struct document *document,
+                       const struct tb_record *record)
 {
-    const struct tb_record *record = letter->record;
-
-    if (letter->order_id[0] != '\0')
-        tb_bson_put_text(put, "orderId", letter->order_id);
-    tb_bson_put_int(put, "version", letter->version);
-    tb_bson_put_str(put, "type", letter->type);
-    tb_bson_put_text(put, "reason", letter->reason);
-    tb_bson_put_str(put, "message", letter->message);
-    tb_bson_put_text(put, "status", "open");
-    tb_bson_put_int(put, "lastOffset", record->offset);
-    tb_bson_put_time(put, "changedAt", plan->planned_at_ms);
-    tb_bson_put_time(put, "timestamp", record->timestamp_ms);
-    tb_bson_put_bytes(put, "key", record->key);
+    tb_bson_put_range(out, &table, ORDER_ID, HEADERS - ORDER_ID, document);
     if (keeps_headers(record))
-        put_headers(put, record);
-    if (keeps_value(record))
-        tb_bson_put_bytes(put, "value", record->value);
+        tb_bson_put_range(out, &table, HEADERS, 1, document);
+    tb_bson_put_range(out, &table, VALUE, 1, document);
 }
 
-static void put_place(struct tb_bson_writer put, const struct tb_mongo_client *lease,
-                      const struct tb_plan *plan, const struct tb_plan_dead_letter *letter)
+void tb_mongo_put_first_death(struct tb_bson_writer out, const char *id,
+                              const struct tb_mongo_client *client, const struct tb_plan *plan,
+                              const struct tb_plan_dead_letter *dead)
 {
-    tb_bson_put_text(put, "topic", lease->mongo->topic);
-    tb_bson_put_int(put, "partition", plan->partition);
-    tb_bson_put_int(put, "offset", letter->first_offset);
-    tb_bson_put_time(put, "deadAt", plan->planned_at_ms);
-}
+    struct document document = document_of(client, plan, dead);
 
-void tb_mongo_put_first_death(struct tb_bson_writer document, const char *name,
-                              const struct tb_mongo_client *lease, const struct tb_plan *plan,
-                              const struct tb_plan_dead_letter *letter)
-{
-    tb_bson_put_text(document, "_id", name);
-    put_place(document, lease, plan, letter);
-    put_record(document, plan, letter);
-    tb_bson_put_int(document, "attempts", 1);
-    tb_bson_put_int(document, "follows", 0);
+    document.id = tb_str_of(id);
+    tb_bson_put_range(out, &table, ID, ORDER_ID, &document);
+    put_record(out, &document, dead->record);
+    tb_bson_put_range(out, &table, ATTEMPTS, 2, &document);
 }
 
 /* Fields that the record does not have this time, or that are too large to be kept. */
-static void put_gone(struct tb_bson_writer put, const struct tb_plan_dead_letter *letter)
+static void put_unset(struct tb_bson_writer out, const struct document *document,
+                      const struct tb_record *record)
 {
-    const struct tb_record *record = letter->record;
-    bson_t inner;
-    struct tb_bson_writer gone;
+    const struct {
+        const char *name;
+        bool is_there;
+    } optional[] = {{"type", document->dead_letter.type.ptr},
+                    {"key", document->dead_letter.key.ptr},
+                    {"value", document->dead_letter.value.ptr},
+                    {"headers", keeps_headers(record)}};
+    struct tb_bson_writer unset = {NULL, out.failed};
+    bson_t within;
 
-    if (letter->type.ptr && record->key.ptr && keeps_value(record) && keeps_headers(record))
-        return; /* a server may refuse to remove nothing */
-    gone = tb_bson_open(put, "$unset", &inner);
-    if (!letter->type.ptr)
-        tb_bson_put_text(gone, "type", "");
-    if (!record->key.ptr)
-        tb_bson_put_text(gone, "key", "");
-    if (!keeps_value(record))
-        tb_bson_put_text(gone, "value", "");
-    if (!keeps_headers(record))
-        tb_bson_put_text(gone, "headers", "");
-    tb_bson_close(put, gone);
+    /* Opened for the first field only: a server may refuse an empty $unset. */
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++) {
+        if (optional[i].is_there)
+            continue;
+        if (!unset.doc)
+            unset = tb_bson_open(out, "$unset", &within);
+        tb_bson_put_text(unset, optional[i].name, "");
+    }
+    if (unset.doc)
+        tb_bson_close(out, unset);
 }
 
-void tb_mongo_put_next_death(struct tb_bson_writer document, const struct tb_mongo_client *lease,
-                             const struct tb_plan *plan, const struct tb_plan_dead_letter *letter)
+void tb_mongo_put_next_death(struct tb_bson_writer out, const struct tb_mongo_client *client,
+                             const struct tb_plan *plan, const struct tb_plan_dead_letter *dead)
 {
+    const struct document document = document_of(client, plan, dead);
     bson_t inner;
-    struct tb_bson_writer part = tb_bson_open(document, "$set", &inner);
+    struct tb_bson_writer part = tb_bson_open(out, "$set", &inner);
 
-    put_record(part, plan, letter);
-    if (!letter->redriven)
+    put_record(part, &document, dead->record);
+    if (!dead->redriven)
         tb_bson_put_int(part, "follows", 0);
-    tb_bson_close(document, part);
-    put_gone(document, letter);
-    part = tb_bson_open(document, "$inc", &inner);
+    tb_bson_close(out, part);
+    put_unset(out, &document, dead->record);
+    part = tb_bson_open(out, "$inc", &inner);
     tb_bson_put_int(part, "attempts", 1);
-    if (letter->redriven)
+    if (dead->redriven)
         tb_bson_put_int(part, "follows", 1);
-    tb_bson_close(document, part);
-    part = tb_bson_open(document, "$setOnInsert", &inner); /* it was removed meanwhile */
-    put_place(part, lease, plan, letter);
-    tb_bson_close(document, part);
+    tb_bson_close(out, part);
+    part = tb_bson_open(out, "$setOnInsert", &inner); /* it was removed meanwhile */
+    tb_bson_put_range(part, &table, TOPIC, ORDER_ID - TOPIC, &document);
+    tb_bson_close(out, part);
 }
 
-void tb_mongo_put_replayed(struct tb_bson_writer document, const struct tb_plan *plan,
-                           int64_t offset)
+void tb_mongo_put_replayed(struct tb_bson_writer out, const struct tb_plan *plan, int64_t offset)
 {
     bson_t inner;
-    struct tb_bson_writer set = tb_bson_open(document, "$set", &inner);
+    struct tb_bson_writer set = tb_bson_open(out, "$set", &inner);
 
     tb_bson_put_text(set, "status", "replayed");
     tb_bson_put_int(set, "lastOffset", offset);
     tb_bson_put_time(set, "changedAt", plan->planned_at_ms);
-    tb_bson_close(document, set);
-}
-
-static struct tb_str own(struct tb_arena *arena, struct tb_str text, bool *failed)
-{
-    struct tb_str copy = tb_arena_copy(arena, text);
-
-    *failed = *failed || (text.ptr && !copy.ptr);
-    return copy;
-}
-
-/* Counts the elements of a list. */
-static size_t count_list(bson_iter_t list)
-{
-    size_t count = 0;
-
-    while (bson_iter_next(&list))
-        count++;
-    return count;
-}
-
-static bool read_headers(const bson_iter_t *iter, struct tb_arena *arena,
-                         struct tb_dead_letter *letter)
-{
-    struct tb_header *headers;
-    bson_iter_t list, one;
-    bool failed = false;
-
-    if (!BSON_ITER_HOLDS_ARRAY(iter) || !bson_iter_recurse(iter, &list))
-        return false;
-    headers = tb_arena_array(arena, count_list(list) + 1, sizeof *headers);
-    for (size_t i = 0; headers && bson_iter_next(&list); i++) {
-        if (!BSON_ITER_HOLDS_DOCUMENT(&list) || !bson_iter_recurse(&list, &one))
-            return false;
-        while (bson_iter_next(&one)) {
-            if (strcmp(bson_iter_key(&one), "name") == 0)
-                headers[i].name = own(arena, tb_bson_get_bytes(&one), &failed);
-            else if (strcmp(bson_iter_key(&one), "value") == 0)
-                headers[i].value = own(arena, tb_bson_get_bytes(&one), &failed);
-        }
-        letter->header_count = i + 1;
-    }
-    letter->headers = headers;
-    return headers && !failed;
-}
-
-static bool read_field(const bson_iter_t *iter, struct tb_arena *arena,
-                       struct tb_dead_letter *letter)
-{
-    const char *name = bson_iter_key(iter);
-    const struct {
-        const char *name;
-        struct tb_str *text;
-        bool bytes;
-    } texts[] = {
-        {"type", &letter->type, false},       {"reason", &letter->reason, false},
-        {"message", &letter->message, false}, {"key", &letter->key, true},
-        {"value", &letter->value, true},
-    };
-    const struct {
-        const char *name;
-        int64_t *number;
-        bool time;
-    } numbers[] = {
-        {"offset", &letter->position.offset, false}, {"version", &letter->version, false},
-        {"attempts", &letter->attempts, false},      {"follows", &letter->redrives, false},
-        {"deadAt", &letter->dead_at_ms, true},       {"changedAt", &letter->changed_at_ms, true},
-    };
-    bool failed = false;
-
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strcmp(name, texts[i].name) == 0)
-            *texts[i].text = own(
-                arena, texts[i].bytes ? tb_bson_get_bytes(iter) : tb_bson_get_str(iter), &failed);
-    }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (strcmp(name, numbers[i].name) == 0)
-            *numbers[i].number = numbers[i].time ? tb_bson_get_time(iter) : tb_bson_get_int(iter);
-    }
-    if (strcmp(name, "partition") == 0)
-        letter->position.partition = (int32_t)tb_bson_get_int(iter);
-    else if (strcmp(name, "orderId") == 0)
-        tb_bson_get_text(iter, letter->order_id, sizeof letter->order_id);
-    else if (strcmp(name, "status") == 0)
-        failed = !tb_dead_letter_status_parse(tb_bson_get_str(iter), &letter->status);
-    else if (strcmp(name, "headers") == 0)
-        failed = !read_headers(iter, arena, letter);
-    return !failed;
+    tb_bson_close(out, set);
 }
 
 enum tb_code tb_mongo_dead_letter_decode(const bson_t *doc, struct tb_arena *arena,
-                                         struct tb_dead_letter *ret_letter, struct tb_error *err)
+                                         struct tb_dead_letter *ret_dead_letter,
+                                         struct tb_error *err)
 {
-    struct tb_dead_letter letter = {.position.offset = -1};
-    bool ok = true;
-    bson_iter_t iter;
+    struct document document = {.dead_letter.position.offset = -1};
 
-    ok = bson_iter_init(&iter, doc);
-    while (ok && bson_iter_next(&iter))
-        ok = read_field(&iter, arena, &letter);
-    if (!ok || letter.position.offset < 0 || !letter.reason.ptr)
+    if (!tb_bson_get_fields(doc, &table, arena, &document) ||
+        document.dead_letter.position.offset < 0 || !document.dead_letter.reason.ptr)
         return tb_error_set(err, TB_CORRUPT, "a document of dead_letters is not what was written");
-    *ret_letter = letter;
+    *ret_dead_letter = document.dead_letter;
     return TB_OK;
 }

@@ -1,32 +1,27 @@
-#include "query/mongo/view_mongo_priv.h"
-#include <stdlib.h>
+#include "query/mongo/dead_letters/dead_letters.h"
 
-/* A letter that waits for its order, as far as that is asked first. */
+/* A dead letter that waits for an earlier event of its order: as much of it as is read at first.
+ */
 struct waiting {
     int64_t dead_at_ms;
     struct tb_dead_letter_position position;
     char order_id[TB_UUID_SIZE];
     int64_t version;
 };
-struct waitings {
-    struct waiting *list; /* TB_REDRIVE_SCAN_MAX of them */
+struct scan {
+    const struct tb_mongo_client *client;
+    struct waiting *list; /* room for TB_REDRIVE_SCAN_MAX */
     size_t count;
     struct tb_arena arena;
 };
 
-static bson_t *scan_filter(const struct tb_redrive_scan *scan)
+static bson_t *scan_filter(const struct tb_redrive_scan *from)
 {
-    bson_t *doc = bson_new();
-    bool failed = false;
-    struct tb_bson_writer put = {doc, &failed};
+    bson_t *doc = BCON_NEW("status", BCON_UTF8("open"), "reason", BCON_UTF8(TB_REASON_GAP),
+                           "follows", "{", "$lt", BCON_INT64(TB_REDRIVES_MAX), "}");
 
-    tb_bson_put_text(put, "status", "open");
-    tb_bson_put_text(put, "reason", TB_REASON_GAP);
-    tb_bson_put_operator(put, "follows", "$lt", TB_REDRIVES_MAX);
-    if (scan->begun)
-        tb_mongo_put_after(put, scan->dead_at_ms, scan->position, /* by_order= */ false);
-    if (failed)
-        tb_bson_free(&doc);
+    if (from->begun)
+        tb_mongo_put_after(doc, from->dead_at_ms, from->position, /* by_order= */ false);
     return doc;
 }
 
@@ -39,151 +34,98 @@ static bson_t *scan_opts(void)
                     BCON_INT32(1), "}");
 }
 
-/* The next letters behind the scan, which then stands behind them. */
-static enum tb_code scan_letters(const struct tb_mongo_client *lease, struct tb_redrive_scan *scan,
-                                 struct waitings *waiting, struct tb_error *err)
+/* Reads the next dead letters, and moves *next behind them. */
+static enum tb_code read_waiting(struct scan *run, struct tb_redrive_scan *next,
+                                 struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = scan_filter(scan);
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = scan_filter(next);
     TB_CLEANUP(tb_bson_free) bson_t *opts = scan_opts();
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     const bson_t *doc;
 
-    tb_mongo_find_begin(&find, lease, "dead_letters", filter, opts);
-    while (waiting->count < TB_REDRIVE_SCAN_MAX && (doc = tb_mongo_find_next(&find))) {
-        struct waiting *one = &waiting->list[waiting->count++];
-        struct tb_dead_letter letter;
+    tb_mongo_find(&cursor, run->client, "dead_letters", filter, opts);
+    while (run->count < TB_REDRIVE_SCAN_MAX && (doc = tb_mongo_cursor_next(&cursor))) {
+        struct waiting *one = &run->list[run->count++];
+        struct tb_dead_letter dead_letter;
 
         tb_arena_clear(&arena);
-        TB_TRY(tb_mongo_dead_letter_decode(doc, &arena, &letter, err));
-        *one = (struct waiting){.dead_at_ms = letter.dead_at_ms,
-                                .position = letter.position,
-                                .version = letter.version};
-        memcpy(one->order_id, letter.order_id, TB_UUID_SIZE);
-        scan->dead_at_ms = letter.dead_at_ms;
-        scan->position = letter.position;
+        TB_TRY(tb_mongo_dead_letter_decode(doc, &arena, &dead_letter, err));
+        *one = (struct waiting){.dead_at_ms = dead_letter.dead_at_ms,
+                                .position = dead_letter.position,
+                                .version = dead_letter.version};
+        memcpy(one->order_id, dead_letter.order_id, TB_UUID_SIZE);
+        next->dead_at_ms = dead_letter.dead_at_ms;
+        next->position = dead_letter.position;
     }
-    scan->begun = waiting->count == TB_REDRIVE_SCAN_MAX;
-    return tb_mongo_find_end(&find, "looking for dead letters that may follow", err);
+    next->begun = run->count == TB_REDRIVE_SCAN_MAX;
+    return tb_mongo_cursor_end(&cursor, "looking for dead letters to send again", err);
 }
 
-/* An order's version in the view. */
-struct standing {
-    char order_id[TB_UUID_SIZE];
-    int64_t version;
-};
-
-static int by_id(const void *a, const void *b)
+/* Keeps those whose order has the version before theirs, or a later one, at most max. If there are
+ * more, the next scan begins behind the last one kept. */
+static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
+                               struct tb_redrive_scan *next, struct tb_error *err)
 {
-    return memcmp(a, b, TB_UUID_SIZE);
-}
-
-static enum tb_code find_standings(const struct tb_mongo_client *lease, const char *orders,
-                                   struct waitings *waiting, struct standing *standings,
-                                   size_t *ret_count, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    TB_CLEANUP(tb_bson_free)
-    bson_t *opts = BCON_NEW("projection", "{", "version", BCON_INT32(1), "}");
-    struct tb_str *ids = tb_arena_array(&waiting->arena, waiting->count, sizeof *ids);
-    const bson_t *doc;
-    bson_iter_t iter;
-    size_t count = 0;
-
-    for (size_t i = 0; ids && i < waiting->count; i++)
-        ids[i] = tb_str_of(waiting->list[i].order_id);
-    if (ids)
-        filter = tb_mongo_ids_filter(ids, waiting->count);
-    if (!filter)
-        return tb_mongo_no_memory(err);
-    tb_mongo_find_begin(&find, lease, orders, filter, opts);
-    while (count < waiting->count && (doc = tb_mongo_find_next(&find))) {
-        if (bson_iter_init_find(&iter, doc, "_id"))
-            tb_bson_get_text(&iter, standings[count].order_id, TB_UUID_SIZE);
-        if (bson_iter_init_find(&iter, doc, "version"))
-            standings[count++].version = tb_bson_get_int(&iter);
-    }
-    qsort(standings, count, sizeof *standings, by_id);
-    *ret_count = count;
-    return tb_mongo_find_end(&find, "reading versions", err);
-}
-
-/* Keeps those whose order stands where they wait for it, at most max: then the scan goes on
- * behind the last of them. */
-static void keep_ready(struct waitings *waiting, const struct standing *standings, size_t count,
-                       size_t max, struct tb_redrive_scan *scan)
-{
+    struct tb_str *ids = tb_arena_array(&run->arena, run->count, sizeof *ids);
+    int64_t *versions = tb_arena_array(&run->arena, run->count, sizeof *versions);
     size_t kept = 0;
 
-    for (size_t i = 0; i < waiting->count; i++) {
-        const struct waiting one = waiting->list[i];
-        const struct standing *found =
-            bsearch(one.order_id, standings, count, sizeof *standings, by_id);
-
-        if (!found || one.version > found->version + 1)
+    if (!ids || !versions)
+        return tb_mongo_no_memory(err);
+    for (size_t i = 0; i < run->count; i++)
+        ids[i] = tb_str_of(run->list[i].order_id);
+    TB_TRY(tb_mongo_read_versions(run->client, orders, ids, run->count, /* with_stubs= */ true,
+                                  versions, err));
+    for (size_t i = 0; i < run->count; i++) {
+        if (versions[i] == 0 || run->list[i].version > versions[i] + 1)
             continue;
         if (kept == max) {
-            const struct waiting *last = &waiting->list[kept - 1];
+            const struct waiting *last = &run->list[kept - 1];
 
-            *scan = (struct tb_redrive_scan){true, last->dead_at_ms, last->position};
+            *next = (struct tb_redrive_scan){true, last->dead_at_ms, last->position};
             break;
         }
-        waiting->list[kept++] = one;
+        run->list[kept++] = run->list[i];
     }
-    waiting->count = kept;
-}
-
-static enum tb_code hand_out(const struct tb_mongo_client *lease, const struct waitings *waiting,
-                             bool (*each)(void *ctx, const struct tb_dead_letter *letter),
-                             void *ctx, struct tb_error *err)
-{
-    bool taken = true;
-
-    for (size_t i = 0; i < waiting->count && taken; i++) {
-        TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-        struct tb_dead_letter letter;
-        enum tb_code code =
-            tb_mongo_read_dead_letter(lease, waiting->list[i].position, &arena, &letter, err);
-
-        if (code == TB_NOT_FOUND) /* expired meanwhile */
-            continue;
-        TB_TRY(code);
-        taken = each(ctx, &letter);
-    }
+    run->count = kept;
     return TB_OK;
 }
 
-static enum tb_code find_ready(const struct tb_mongo_client *lease, const char *orders,
-                               struct tb_redrive_scan *scan, size_t max, struct waitings *waiting,
-                               struct tb_error *err)
+static enum tb_code find_ready(struct scan *run, const char *orders, struct tb_redrive_scan *scan,
+                               size_t max, struct tb_error *err)
 {
     struct tb_redrive_scan next = *scan;
-    struct standing *standings;
-    size_t count = 0;
 
-    waiting->list = tb_arena_array(&waiting->arena, TB_REDRIVE_SCAN_MAX, sizeof *waiting->list);
-    standings = tb_arena_array(&waiting->arena, TB_REDRIVE_SCAN_MAX, sizeof *standings);
-    if (!waiting->list || !standings)
+    run->list = tb_arena_array(&run->arena, TB_REDRIVE_SCAN_MAX, sizeof *run->list);
+    if (!run->list)
         return tb_mongo_no_memory(err);
-    TB_TRY(scan_letters(lease, &next, waiting, err));
-    if (waiting->count > 0)
-        TB_TRY(find_standings(lease, orders, waiting, standings, &count, err));
-    keep_ready(waiting, standings, count, max, &next);
+    TB_TRY(read_waiting(run, &next, err));
+    if (run->count > 0)
+        TB_TRY(keep_ready(run, orders, max, &next, err));
     *scan = next;
     return TB_OK;
 }
 
-enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *lease, const char *orders,
+enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *client, const char *orders,
                                  struct tb_redrive_scan *scan, size_t max,
-                                 bool (*each)(void *ctx, const struct tb_dead_letter *letter),
+                                 bool (*each)(void *ctx, const struct tb_dead_letter *dead_letter),
                                  void *ctx, struct tb_error *err)
 {
-    struct waitings waiting = {0};
-    enum tb_code code = find_ready(lease, orders, scan, max, &waiting, err);
+    struct scan run = {.client = client};
+    enum tb_code code = find_ready(&run, orders, scan, max, err);
+    bool taken = true;
 
-    if (code == TB_OK)
-        code = hand_out(lease, &waiting, each, ctx, err);
-    tb_arena_release(&waiting.arena);
+    for (size_t i = 0; code == TB_OK && taken && i < run.count; i++) {
+        TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+        struct tb_dead_letter dead_letter;
+
+        code = tb_mongo_read_dead_letter(client, run.list[i].position, &arena, &dead_letter, err);
+        if (code == TB_OK)
+            taken = each(ctx, &dead_letter);
+        else if (code == TB_NOT_FOUND) /* it has expired since */
+            code = TB_OK;
+    }
+    tb_arena_release(&run.arena);
     return code;
 }

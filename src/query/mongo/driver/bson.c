@@ -1,81 +1,81 @@
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/bson.h"
 
 enum tb_code tb_mongo_no_memory(struct tb_error *err)
 {
     return tb_error_set(err, TB_INTERNAL, "out of memory building a document");
 }
 
-static void note(struct tb_bson_writer put, bool appended)
+static void note(struct tb_bson_writer out, bool appended)
 {
     if (!appended)
-        *put.failed = true;
+        *out.failed = true;
 }
 
-void tb_bson_put_str(struct tb_bson_writer put, const char *key, struct tb_str value)
+void tb_bson_put_str(struct tb_bson_writer out, const char *key, struct tb_str value)
 {
     if (value.ptr)
-        note(put, value.len <= INT32_MAX &&
-                      bson_append_utf8(put.doc, key, -1, value.ptr, (int)value.len));
+        note(out, value.len <= INT32_MAX &&
+                      bson_append_utf8(out.doc, key, -1, value.ptr, (int)value.len));
 }
 
-void tb_bson_put_text(struct tb_bson_writer put, const char *key, const char *value)
+void tb_bson_put_text(struct tb_bson_writer out, const char *key, const char *value)
 {
-    tb_bson_put_str(put, key, tb_str_of(value));
+    tb_bson_put_str(out, key, tb_str_of(value));
 }
 
-void tb_bson_put_int(struct tb_bson_writer put, const char *key, int64_t value)
+void tb_bson_put_int(struct tb_bson_writer out, const char *key, int64_t value)
 {
-    note(put, bson_append_int64(put.doc, key, -1, value));
+    note(out, bson_append_int64(out.doc, key, -1, value));
 }
 
-void tb_bson_put_bool(struct tb_bson_writer put, const char *key, bool value)
+void tb_bson_put_bool(struct tb_bson_writer out, const char *key, bool value)
 {
-    note(put, bson_append_bool(put.doc, key, -1, value));
+    note(out, bson_append_bool(out.doc, key, -1, value));
 }
 
-void tb_bson_put_time(struct tb_bson_writer put, const char *key, int64_t time_ms)
+void tb_bson_put_time(struct tb_bson_writer out, const char *key, int64_t time_ms)
 {
-    note(put, bson_append_date_time(put.doc, key, -1, time_ms));
+    note(out, bson_append_date_time(out.doc, key, -1, time_ms));
 }
 
-void tb_bson_put_bytes(struct tb_bson_writer put, const char *key, struct tb_str value)
+void tb_bson_put_bytes(struct tb_bson_writer out, const char *key, struct tb_str value)
 {
     if (value.ptr)
-        note(put, value.len <= TB_MONGO_DOCUMENT_MAX &&
-                      bson_append_binary(put.doc, key, -1, BSON_SUBTYPE_BINARY,
+        note(out, value.len <= TB_MONGO_DOCUMENT_MAX &&
+                      bson_append_binary(out.doc, key, -1, BSON_SUBTYPE_BINARY,
                                          (const uint8_t *)value.ptr, (uint32_t)value.len));
 }
 
-struct tb_bson_writer tb_bson_open(struct tb_bson_writer put, const char *key, bson_t *inner)
+struct tb_bson_writer tb_bson_open(struct tb_bson_writer out, const char *key, bson_t *inner)
 {
-    note(put, bson_append_document_begin(put.doc, key, -1, inner));
-    return (struct tb_bson_writer){inner, put.failed};
+    note(out, bson_append_document_begin(out.doc, key, -1, inner));
+    return (struct tb_bson_writer){inner, out.failed};
 }
 
-struct tb_bson_writer tb_bson_open_array(struct tb_bson_writer put, const char *key, bson_t *inner)
+struct tb_bson_writer tb_bson_open_array(struct tb_bson_writer out, const char *key, bson_t *inner)
 {
-    note(put, bson_append_array_begin(put.doc, key, -1, inner));
-    return (struct tb_bson_writer){inner, put.failed};
+    note(out, bson_append_array_begin(out.doc, key, -1, inner));
+    return (struct tb_bson_writer){inner, out.failed};
 }
 
-void tb_bson_close(struct tb_bson_writer put, struct tb_bson_writer inner)
+void tb_bson_close(struct tb_bson_writer out, struct tb_bson_writer inner)
 {
-    note(put, bson_append_document_end(put.doc, inner.doc));
+    note(out, bson_append_document_end(out.doc, inner.doc));
 }
 
-void tb_bson_close_array(struct tb_bson_writer put, struct tb_bson_writer inner)
+void tb_bson_close_array(struct tb_bson_writer out, struct tb_bson_writer inner)
 {
-    note(put, bson_append_array_end(put.doc, inner.doc));
+    note(out, bson_append_array_end(out.doc, inner.doc));
 }
 
-void tb_bson_put_operator(struct tb_bson_writer put, const char *key, const char *op,
+void tb_bson_put_operator(struct tb_bson_writer out, const char *key, const char *op,
                           int64_t value)
 {
     bson_t within;
-    struct tb_bson_writer inner = tb_bson_open(put, key, &within);
+    struct tb_bson_writer inner = tb_bson_open(out, key, &within);
 
     tb_bson_put_int(inner, op, value);
-    tb_bson_close(put, inner);
+    tb_bson_close(out, inner);
 }
 
 const char *tb_bson_index_key(size_t index, char scratch[16])
@@ -135,4 +135,11 @@ void tb_bson_get_text(const bson_iter_t *iter, char *ret_text, size_t size)
         text = TB_STR("");
     memcpy(ret_text, text.ptr, text.len);
     ret_text[text.len] = '\0';
+}
+
+int64_t tb_bson_find_int(const bson_t *doc, const char *key)
+{
+    bson_iter_t iter;
+
+    return bson_iter_init_find(&iter, doc, key) ? tb_bson_get_int(&iter) : 0;
 }

@@ -1,8 +1,8 @@
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/bulk.h"
 #include <stdlib.h>
 
-/* The driver sends what one command takes as one command: servers take 1,000 writes at least, and
- * 48 MB. Its answer tells of each write, and nothing was cut off behind it. */
+/* Within these limits the driver sends one command: servers take at least 1,000 writes and 48 MB.
+ * The answer to one command covers all of its writes. */
 #define COMMAND_WRITES_MAX 1000
 #define COMMAND_BYTES_MAX (32u << 20)
 
@@ -54,17 +54,17 @@ static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
     case TB_MONGO_REPLACE:
         return mongoc_bulk_operation_replace_one_with_opts(bulk, op->filter, op->document, upsert,
                                                            error);
-    case TB_MONGO_UPDATE:
+    case TB_MONGO_UPSERT:
         return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, upsert,
                                                           error);
-    case TB_MONGO_AMEND:
+    case TB_MONGO_UPDATE:
         return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, NULL,
                                                           error);
     }
     return false;
 }
 
-/* Sets the code of each op that failed; how many, or SIZE_MAX if an error names none. */
+/* Sets the code of each op that failed. Returns how many did; SIZE_MAX: an error names no op. */
 static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **sent, size_t count)
 {
     bson_iter_t list, one, field;
@@ -90,14 +90,6 @@ static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **
     return failed;
 }
 
-static size_t read_count(const bson_t *reply, const char *key)
-{
-    bson_iter_t iter;
-    int64_t value = bson_iter_init_find(&iter, reply, key) ? tb_bson_get_int(&iter) : 0;
-
-    return value > 0 ? (size_t)value : 0;
-}
-
 static bool is_empty_list(const bson_iter_t *iter)
 {
     bson_iter_t list;
@@ -106,13 +98,13 @@ static bool is_empty_list(const bson_iter_t *iter)
            !bson_iter_next(&list);
 }
 
-/* An answer with write errors is an answer: what it does not name is done. (How many are done it
- * tells too, but not every server counts right beside errors.) */
+/* Ops that the answer's write errors do not name are done. The answer also counts the writes, but
+ * not every server counts right beside errors, so the count matters only without errors. */
 static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_error_t *error,
                                 struct tb_mongo_op **sent, size_t count, struct tb_error *err)
 {
-    size_t done = read_count(reply, "nInserted") + read_count(reply, "nMatched") +
-                  read_count(reply, "nUpserted");
+    int64_t done = tb_bson_find_int(reply, "nInserted") + tb_bson_find_int(reply, "nMatched") +
+                   tb_bson_find_int(reply, "nUpserted");
     size_t failed = 0;
     bson_iter_t iter;
 
@@ -124,16 +116,17 @@ static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_e
         return TB_OK;
     if (!all_well || failed > 0)
         return tb_mongo_error(err, error, true, "writing");
-    if (done != count && sent[0]->kind != TB_MONGO_AMEND)
-        return tb_error_set(err, TB_UNKNOWN, "MongoDB told of %zu writes out of %zu", done, count);
+    if (done != (int64_t)count && sent[0]->kind != TB_MONGO_UPDATE)
+        return tb_error_set(err, TB_UNKNOWN, "MongoDB reported %lld writes of %zu",
+                            (long long)done, count);
     return TB_OK;
 }
 
-static enum tb_code send_bulk(const struct tb_mongo_client *lease, const char *collection,
+static enum tb_code send_bulk(const struct tb_mongo_client *client, const char *collection,
                               struct tb_mongo_op **sent, size_t count, struct tb_error *err)
 {
     mongoc_collection_t *into =
-        mongoc_client_get_collection(lease->client, lease->mongo->database, collection);
+        mongoc_client_get_collection(client->handle, client->mongo->database, collection);
     bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
     bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
     mongoc_bulk_operation_t *bulk =
@@ -159,13 +152,13 @@ static enum tb_code send_bulk(const struct tb_mongo_client *lease, const char *c
     return code;
 }
 
-/* Operations of one kind stand together. */
+/* Sorted by kind, so that ops of one kind can share a command. */
 static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
 {
     struct tb_mongo_op **sorted = calloc(count, sizeof(struct tb_mongo_op *));
     size_t n = 0;
 
-    for (int kind = TB_MONGO_INSERT; sorted && kind <= TB_MONGO_AMEND; kind++) {
+    for (int kind = TB_MONGO_INSERT; sorted && kind <= TB_MONGO_UPDATE; kind++) {
         for (size_t i = 0; i < count; i++) {
             if ((int)ops[i].kind == kind)
                 sorted[n++] = &ops[i];
@@ -174,7 +167,7 @@ static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
     return sorted;
 }
 
-/* How many of the next ones make one command. */
+/* How many of the next ops make one command. */
 static size_t command_size(struct tb_mongo_op **next, size_t left, size_t bulk_size)
 {
     size_t bytes = next[0]->document->len, count = 1;
@@ -187,7 +180,7 @@ static size_t command_size(struct tb_mongo_op **next, size_t left, size_t bulk_s
     return count;
 }
 
-enum tb_code tb_mongo_bulk(const struct tb_mongo_client *lease, const char *collection,
+enum tb_code tb_mongo_bulk(const struct tb_mongo_client *client, const char *collection,
                            struct tb_mongo_op *ops, size_t count, struct tb_error *err)
 {
     struct tb_mongo_op **sorted;
@@ -202,11 +195,26 @@ enum tb_code tb_mongo_bulk(const struct tb_mongo_client *lease, const char *coll
     for (size_t i = 0; i < count; i++)
         ops[i].code = 0;
     while (code == TB_OK && sent < count) {
-        size_t size = command_size(sorted + sent, count - sent, (size_t)lease->mongo->bulk_size);
+        size_t size = command_size(sorted + sent, count - sent, (size_t)client->mongo->bulk_size);
 
-        code = send_bulk(lease, collection, sorted + sent, size, err);
+        code = send_bulk(client, collection, sorted + sent, size, err);
         sent += size;
     }
     free(sorted);
     return code;
+}
+
+enum tb_code tb_mongo_write_one(const struct tb_mongo_client *client, const char *collection,
+                                struct tb_mongo_op *op, const char *what, bool *ret_done,
+                                struct tb_error *err)
+{
+    enum tb_code code = tb_mongo_bulk(client, collection, op, 1, err);
+
+    tb_mongo_ops_clear(op, 1);
+    if (code != TB_OK)
+        return code;
+    if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
+        return tb_mongo_op_error(err, op, what);
+    *ret_done = op->code == 0;
+    return TB_OK;
 }

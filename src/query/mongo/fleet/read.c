@@ -1,12 +1,15 @@
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/meta.h"
+#include "query/mongo/fleet/fleet.h"
+#include "query/mongo/fleet/node_bson.h"
+#include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
-/* Full chunks behind a hole that are looked at: what lies beyond is listed as missing only once
- * the holes before it are filled. */
+/* Full chunks that are read behind a hole. What is missing beyond them is listed only once the
+ * holes before them are filled. */
 #define FULL_CHUNKS_MAX 1000
 
-/* Everything about one node, as it is gathered. */
-struct gathered {
+/* What is stored about one node. */
+struct listed {
     char name[TB_NODE_MAX + 1];
     struct tb_node node;
     bool has_node;
@@ -14,15 +17,15 @@ struct gathered {
     struct tb_received_sequences *received;
     size_t received_count;
 };
-struct gathering {
-    const struct tb_mongo_client *lease;
+struct listing {
+    const struct tb_mongo_client *client;
     struct tb_arena *arena;
-    struct gathered **nodes; /* by name; the list is owned, what it holds is in the arena */
+    struct listed **nodes; /* by name; the list is owned, what it holds is in the arena */
     size_t count, max;
 };
 
-/* Where the name stands, or would. */
-static size_t place_of(const struct gathering *run, const char *name)
+/* The place of the name, whether it is there or not. */
+static size_t place_of(const struct listing *run, const char *name)
 {
     size_t low = 0, high = run->count;
 
@@ -37,131 +40,118 @@ static size_t place_of(const struct gathering *run, const char *name)
     return low;
 }
 
-/* The node of that name, new if it was not there. */
-static enum tb_code node_of(struct gathering *run, const char *name, struct gathered **ret_node,
-                            struct tb_error *err)
+/* NULL: there is none of that name. */
+static struct listed *find(const struct listing *run, const char *name)
 {
-    size_t at = place_of(run, name), len = strlen(name);
+    size_t at = place_of(run, name);
 
-    if (at < run->count && strcmp(run->nodes[at]->name, name) == 0) {
-        *ret_node = run->nodes[at];
+    return at < run->count && strcmp(run->nodes[at]->name, name) == 0 ? run->nodes[at] : NULL;
+}
+
+static enum tb_code find_or_add(struct listing *run, const char *name, struct listed **ret_node,
+                                struct tb_error *err)
+{
+    size_t at = place_of(run, name);
+    struct listed *node = find(run, name);
+
+    if (node) {
+        *ret_node = node;
         return TB_OK;
     }
     if (run->count == run->max) {
         size_t max = run->max ? 2 * run->max : 64;
-        struct gathered **nodes = realloc(run->nodes, max * sizeof(struct gathered *));
+        struct listed **nodes = realloc(run->nodes, max * sizeof(struct listed *));
 
         if (!nodes)
             return tb_mongo_no_memory(err);
         run->nodes = nodes;
         run->max = max;
     }
-    memmove(&run->nodes[at + 1], &run->nodes[at], (run->count - at) * sizeof(struct gathered *));
-    run->nodes[at] = NULL;
-    run->count++;
-    *ret_node = run->nodes[at] = tb_arena_alloc(run->arena, sizeof **ret_node);
-    if (!*ret_node) {
-        run->count = 0; /* of no further use */
+    node = tb_arena_alloc(run->arena, sizeof *node);
+    if (!node)
         return tb_mongo_no_memory(err);
-    }
-    memcpy((*ret_node)->name, name, len);
+    memcpy(node->name, name, strlen(name));
+    memmove(&run->nodes[at + 1], &run->nodes[at], (run->count - at) * sizeof(struct listed *));
+    run->nodes[at] = node;
+    run->count++;
+    *ret_node = node;
     return TB_OK;
 }
 
-static enum tb_code gather_heartbeats(struct gathering *run, struct tb_error *err)
+static enum tb_code read_heartbeats(struct listing *run, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
-    struct gathered *gathered = NULL;
+    struct listed *listed = NULL;
     struct tb_node node;
     const bson_t *doc;
     int64_t offset;
 
-    tb_mongo_find_begin(&find, run->lease, "nodes", filter, NULL);
-    while ((doc = tb_mongo_find_next(&find))) {
+    tb_mongo_find(&cursor, run->client, "nodes", filter, NULL);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
         if (!tb_mongo_node_decode(doc, &node, &offset))
             return tb_error_set(err, TB_CORRUPT, "nodes: a document is not as written");
-        TB_TRY(node_of(run, node.last.node, &gathered, err));
-        gathered->node = node;
-        gathered->has_node = true;
+        TB_TRY(find_or_add(run, node.last.node, &listed, err));
+        listed->node = node;
+        listed->has_node = true;
     }
-    return tb_mongo_find_end(&find, "reading nodes", err);
+    return tb_mongo_cursor_end(&cursor, "reading nodes", err);
 }
 
-/* Node and epoch of a document in sequences; false: it is no such. */
-static bool read_whose(const bson_t *doc, char ret_node[TB_NODE_MAX + 1],
-                       char ret_epoch[TB_EPOCH_SIZE])
-{
-    bson_iter_t iter;
-
-    ret_node[0] = ret_epoch[0] = '\0';
-    if (bson_iter_init_find(&iter, doc, "node"))
-        tb_bson_get_text(&iter, ret_node, TB_NODE_MAX + 1);
-    if (bson_iter_init_find(&iter, doc, "epoch"))
-        tb_bson_get_text(&iter, ret_epoch, TB_EPOCH_SIZE);
-    return ret_node[0] != '\0' && ret_epoch[0] != '\0';
-}
-
-static struct tb_received_sequences *add_received(struct gathering *run, struct gathered *gathered)
+static struct tb_received_sequences *add_received(struct listing *run, struct listed *listed)
 {
     struct tb_received_sequences *list =
-        tb_arena_array(run->arena, gathered->received_count + 1, sizeof *list);
+        tb_arena_array(run->arena, listed->received_count + 1, sizeof *list);
 
     if (!list)
         return NULL;
-    if (gathered->received_count > 0)
-        memcpy(list, gathered->received, gathered->received_count * sizeof *list);
-    gathered->received = list;
-    return &list[gathered->received_count++];
+    if (listed->received_count > 0)
+        memcpy(list, listed->received, listed->received_count * sizeof *list);
+    listed->received = list;
+    return &list[listed->received_count++];
 }
 
-static enum tb_code gather_epochs(struct gathering *run, struct tb_error *err)
+static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("kind", BCON_UTF8("epoch"));
-    struct gathered *gathered = NULL;
-    struct tb_received_sequences *received;
-    char name[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
+    struct tb_mongo_sequences read;
+    struct listed *node = NULL;
     const bson_t *doc;
-    bson_iter_t iter;
 
-    tb_mongo_find_begin(&find, run->lease, "sequences", filter, NULL);
-    while ((doc = tb_mongo_find_next(&find))) {
-        if (!read_whose(doc, name, epoch))
+    tb_mongo_find(&cursor, run->client, "sequences", filter, NULL);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
+        struct tb_received_sequences *received;
+
+        if (!tb_mongo_sequences_decode(doc, run->arena, &read))
             continue;
-        TB_TRY(node_of(run, name, &gathered, err));
-        received = add_received(run, gathered);
+        TB_TRY(find_or_add(run, read.node, &node, err));
+        received = add_received(run, node);
         if (!received)
             return tb_mongo_no_memory(err);
-        memcpy(received->epoch, epoch, sizeof epoch);
-        if (bson_iter_init_find(&iter, doc, "fullChunks"))
-            received->full_chunks = tb_bson_get_int(&iter);
-        if (bson_iter_init_find(&iter, doc, "lastSequence"))
-            received->last_sequence = tb_bson_get_int(&iter);
-        if (bson_iter_init_find(&iter, doc, "lastReceivedAt"))
-            received->last_at_ms = tb_bson_get_time(&iter);
-        if (bson_iter_init_find(&iter, doc, "forked"))
-            received->forked = tb_bson_get_int(&iter) > 0;
+        memcpy(received->epoch, read.epoch, sizeof read.epoch);
+        received->full_chunks = read.full_chunks;
+        received->last_sequence = read.last_sequence;
+        received->last_at_ms = read.last_at_ms;
+        received->forked = read.forked > 0;
     }
-    return tb_mongo_find_end(&find, "reading epochs", err);
+    return tb_mongo_cursor_end(&cursor, "reading epochs", err);
 }
 
-static struct tb_received_sequences *find_received(struct gathering *run, const char *name,
+static struct tb_received_sequences *find_received(struct listing *run, const char *name,
                                                    const char *epoch)
 {
-    size_t at = place_of(run, name);
+    struct listed *node = find(run, name);
 
-    if (at == run->count || strcmp(run->nodes[at]->name, name) != 0)
-        return NULL;
-    for (size_t i = 0; i < run->nodes[at]->received_count; i++) {
-        if (strcmp(run->nodes[at]->received[i].epoch, epoch) == 0)
-            return &run->nodes[at]->received[i];
+    for (size_t i = 0; node && i < node->received_count; i++) {
+        if (strcmp(node->received[i].epoch, epoch) == 0)
+            return &node->received[i];
     }
     return NULL;
 }
 
-/* Chunks that the epoch counts already are left over from a crash, or from a repetition. */
-static enum tb_code keep_chunk(struct gathering *run, struct tb_received_sequences *received,
+/* A chunk that the epoch counts already is a remainder of a crash, or was marked again. */
+static enum tb_code keep_chunk(struct listing *run, struct tb_received_sequences *received,
                                const struct tb_sequence_chunk *chunk, struct tb_error *err)
 {
     struct tb_sequence_chunk *chunks;
@@ -181,30 +171,33 @@ static enum tb_code keep_chunk(struct gathering *run, struct tb_received_sequenc
     return TB_OK;
 }
 
-static enum tb_code gather_chunks(struct gathering *run, const bson_t *filter, const bson_t *opts,
-                                  struct tb_error *err)
+static enum tb_code read_chunks(struct listing *run, const bson_t *filter, const bson_t *opts,
+                                struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
-    char name[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_received_sequences *received;
+    struct tb_mongo_sequences read;
     struct tb_sequence_chunk chunk;
     const bson_t *doc;
-    bool full;
 
-    tb_mongo_find_begin(&find, run->lease, "sequences", filter, opts);
-    while ((doc = tb_mongo_find_next(&find))) {
-        if (!read_whose(doc, name, epoch) || !tb_mongo_chunk_decode(doc, &chunk, &full))
+    tb_mongo_find(&cursor, run->client, "sequences", filter, opts);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
+        tb_arena_clear(&arena);
+        if (!tb_mongo_sequences_decode(doc, &arena, &read) || read.chunk < 0)
             continue;
-        received = find_received(run, name, epoch);
+        tb_mongo_sequences_chunk(&read, &chunk);
+        received = find_received(run, read.node, read.epoch);
         if (received)
             TB_TRY(keep_chunk(run, received, &chunk, err));
     }
-    return tb_mongo_find_end(&find, "reading sequences", err);
+    return tb_mongo_cursor_end(&cursor, "reading sequences", err);
 }
 
-/* Behind a hole there may be full ones, which the query for the others does not find. */
-static enum tb_code gather_full(struct gathering *run, const char *name,
-                                const struct tb_received_sequences *received, struct tb_error *err)
+/* The query for chunks that are not full does not find the full ones behind a hole. */
+static enum tb_code read_full_chunks(struct listing *run, const char *name,
+                                     const struct tb_received_sequences *received,
+                                     struct tb_error *err)
 {
     int64_t last =
         received->last_sequence > 0 ? tb_sequence_chunk_of(received->last_sequence) : -1;
@@ -213,11 +206,10 @@ static enum tb_code gather_full(struct gathering *run, const char *name,
 
     if (last - received->full_chunks + 1 <= (int64_t)received->chunk_count)
         return TB_OK;
-    filter = BCON_NEW("node", BCON_UTF8(name), "epoch", BCON_UTF8(received->epoch), "chunk", "{",
-                      "$gte", BCON_INT64(received->full_chunks), "}", "full", BCON_BOOL(true));
+    filter = tb_mongo_full_chunks_filter(name, received->epoch, received->full_chunks);
     opts =
         BCON_NEW("sort", "{", "chunk", BCON_INT32(1), "}", "limit", BCON_INT64(FULL_CHUNKS_MAX));
-    return gather_chunks(run, filter, opts, err);
+    return read_chunks(run, filter, opts, err);
 }
 
 static int by_number(const void *a, const void *b)
@@ -227,17 +219,17 @@ static int by_number(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static enum tb_code gather_sequences(struct gathering *run, struct tb_error *err)
+static enum tb_code read_sequences(struct listing *run, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
     bson_t *filter = BCON_NEW("kind", BCON_UTF8("chunk"), "full", BCON_BOOL(false));
 
-    TB_TRY(gather_chunks(run, filter, NULL, err));
+    TB_TRY(read_chunks(run, filter, NULL, err));
     for (size_t i = 0; i < run->count; i++) {
         for (size_t e = 0; e < run->nodes[i]->received_count; e++) {
             struct tb_received_sequences *received = &run->nodes[i]->received[e];
 
-            TB_TRY(gather_full(run, run->nodes[i]->name, received, err));
+            TB_TRY(read_full_chunks(run, run->nodes[i]->name, received, err));
             if (received->chunk_count > 0)
                 qsort(received->chunks, received->chunk_count, sizeof *received->chunks,
                       by_number);
@@ -246,34 +238,34 @@ static enum tb_code gather_sequences(struct gathering *run, struct tb_error *err
     return TB_OK;
 }
 
-static enum tb_code gather_late(struct gathering *run, struct tb_error *err)
+static enum tb_code read_late_orders(struct listing *run, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free)
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", "$node", "late", "{",
                                 "$sum", "$lateOrders", "}", "}", "}", "]");
-    struct tb_mongo_collections names;
+    struct tb_mongo_collections collections;
     char name[TB_NODE_MAX + 1];
     const bson_t *doc;
     bson_iter_t iter;
-    size_t at;
 
-    TB_TRY(tb_mongo_read_collections(run->lease, &names, err));
-    tb_mongo_aggregate_begin(&find, run->lease, names.sales, pipeline);
-    while ((doc = tb_mongo_find_next(&find))) {
+    TB_TRY(tb_mongo_read_collections(run->client, &collections, err));
+    tb_mongo_aggregate(&cursor, run->client, collections.sales, pipeline);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
+        struct listed *node;
+
         name[0] = '\0';
         if (bson_iter_init_find(&iter, doc, "_id"))
             tb_bson_get_text(&iter, name, sizeof name);
-        at = place_of(run, name);
-        if (at < run->count && strcmp(run->nodes[at]->name, name) == 0 &&
-            bson_iter_init_find(&iter, doc, "late"))
-            run->nodes[at]->late_orders = tb_bson_get_int(&iter);
+        node = find(run, name);
+        if (node)
+            node->late_orders = tb_bson_find_int(doc, "late");
     }
-    return tb_mongo_find_end(&find, "counting late orders", err);
+    return tb_mongo_cursor_end(&cursor, "counting late orders", err);
 }
 
-static enum tb_code judge_all(struct gathering *run, int64_t now_ms,
-                              struct tb_node_report_list *ret_list, struct tb_error *err)
+static enum tb_code make_reports(struct listing *run, int64_t now_ms,
+                                 struct tb_node_report_list *ret_list, struct tb_error *err)
 {
     struct tb_node_report_list list = {.count = run->count};
 
@@ -281,7 +273,7 @@ static enum tb_code judge_all(struct gathering *run, int64_t now_ms,
     if (!list.nodes)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < run->count; i++) {
-        const struct gathered *one = run->nodes[i];
+        const struct listed *one = run->nodes[i];
 
         TB_TRY(tb_node_report_make(one->name, one->has_node ? &one->node : NULL, one->received,
                                    one->received_count, one->late_orders, now_ms, run->arena,
@@ -291,25 +283,25 @@ static enum tb_code judge_all(struct gathering *run, int64_t now_ms,
     return TB_OK;
 }
 
-static enum tb_code gather_all(struct gathering *run, struct tb_error *err)
+static enum tb_code read_all(struct listing *run, struct tb_error *err)
 {
-    TB_TRY(gather_heartbeats(run, err));
-    TB_TRY(gather_epochs(run, err));
-    TB_TRY(gather_sequences(run, err));
-    return gather_late(run, err);
+    TB_TRY(read_heartbeats(run, err));
+    TB_TRY(read_epochs(run, err));
+    TB_TRY(read_sequences(run, err));
+    return read_late_orders(run, err);
 }
 
 enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
                                  struct tb_node_report_list *ret_list, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
-    struct gathering run = {.lease = &lease, .arena = arena};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct listing run = {.client = &client, .arena = arena};
     enum tb_code code;
 
-    TB_TRY(tb_mongo_client_acquire_if_up(mongo, &lease, err));
-    code = gather_all(&run, err);
+    TB_TRY(tb_mongo_client_acquire_if_up(mongo, &client, err));
+    code = read_all(&run, err);
     if (code == TB_OK)
-        code = judge_all(&run, now_ms, ret_list, err);
+        code = make_reports(&run, now_ms, ret_list, err);
     free(run.nodes);
     return code;
 }

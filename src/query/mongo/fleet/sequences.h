@@ -1,31 +1,52 @@
-/* What the files of the collection sequences share: view_mongo_sequences.c marks what came,
- * view_mongo_settle.c looks what the marks made of it.
+/* The documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c
+ * marks what a plan brings, sequences_compact.c counts and removes chunks that are full.
  *
- * The collection holds two kinds of documents.
  *  epoch  "<node>/<epoch>": the highest sequence and the latest time, and how many chunks from the
  *         start on are full. All only rise.
- *  chunk  "<node>/<epoch>/<number>": which of its sequences came (nodes.h), `full` once all did.
- *         Those that the epoch counts are removed, but for the latest.
+ *  chunk  "<node>/<epoch>/<number>": which of its sequences arrived; `full` once all did. Chunks
+ *         that the epoch counts are removed, but for the latest ones.
  *
- * Thread:  the lease's.
- * Memory:  borrows its arguments for the call.
- * Errors:  as view.h.
- * Units:   sequences, chunks. */
+ * Thread:  the client's.
+ * Errors:  as driver/client.h; TB_BUSY: others go on writing the same documents. */
 #pragma once
-#include "query/mongo/view_mongo_priv.h"
+#include "query/fleet/nodes.h"
+#include "query/mongo/driver/bulk.h"
+#include "query/mongo/driver/find.h"
+#include "query/projection/plan.h"
 
 #define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
 
+/* Either kind of document. */
+struct tb_mongo_sequences {
+    char node[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
+    int64_t chunk; /* -1: it is an epoch's document */
+    bool full;
+    int64_t *came; /* as tb_sequence_chunk_entry; in the arena */
+    size_t came_count;
+    int64_t full_chunks, last_sequence, last_at_ms, forked; /* of an epoch */
+};
+/* False: it is of neither kind, or there is no memory. */
+TB_CHECKED bool tb_mongo_sequences_decode(const bson_t *doc, struct tb_arena *arena,
+                                          struct tb_mongo_sequences *ret_sequences);
+/* A chunk that is marked full counts as full. */
+void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
+                              struct tb_sequence_chunk *ret_chunk);
+/* The epoch's full chunks from that number on. */
+bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t from);
+void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
 /* By node, epoch and sequence. */
 int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y);
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);
-void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
-/* Carries out updates of sequences that may make their documents. */
-TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *lease,
+
+/* Marks the events that the plan brings. */
+TB_CHECKED enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
+                                                 const struct tb_plan *plan, struct tb_error *err);
+/* Carries out upserts. */
+TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
                                                   struct tb_mongo_op *ops, size_t count,
                                                   struct tb_error *err);
-/* Counts the chunks that are full now, and removes what is counted; ids are those of the documents
- * that were marked. */
-TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *lease,
+/* Counts the chunks that are full by now, and removes those that are counted. ids: of the
+ * documents that were marked. */
+TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
                                                    const struct tb_str *ids, size_t id_count,
                                                    struct tb_arena *arena, struct tb_error *err);

@@ -1,134 +1,66 @@
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/fields.h"
+#include "query/mongo/sales/sales.h"
 
-static void read_undone(struct tb_arena *arena, const bson_iter_t *iter,
-                        struct tb_sales_part *part, bool *ok)
-{
-    bson_iter_t list;
-    size_t count = 0;
+#define PART(member) TB_BSON_AT(struct tb_sales_part, member)
+static const struct tb_bson_field part_fields[] = {
+    {"partition", TB_BSON_INT, PART(partition)},
+    {"through", TB_BSON_INT, PART(through)},
+    {"fence", TB_BSON_INT, PART(fence)},
+    {"orders", TB_BSON_INT, PART(orders)},
+    {"returns", TB_BSON_INT, PART(returns)},
+    {"cancelled", TB_BSON_INT, PART(cancelled)},
+    {"totalMinor", TB_BSON_INT, PART(total_minor)},
+    {"lateOrders", TB_BSON_INT, PART(late_orders)},
+    {"lateChanges", TB_BSON_INT, PART(late_changes)},
+    {"undone", TB_BSON_LIST, PART(undone), TB_BSON_OMIT | TB_BSON_STRICT,
+     offsetof(struct tb_sales_part, undone_count)},
+};
+static const struct tb_bson_table part_table = TB_BSON_TABLE(struct tb_sales_part, part_fields);
 
-    *ok = *ok && BSON_ITER_HOLDS_ARRAY(iter) && bson_iter_recurse(iter, &list);
-    while (*ok && bson_iter_next(&list))
-        count++;
-    if (!*ok || count == 0)
-        return;
-    part->undone = tb_arena_array(arena, count, sizeof *part->undone);
-    *ok = part->undone && bson_iter_recurse(iter, &list);
-    while (*ok && bson_iter_next(&list))
-        part->undone[part->undone_count++] = tb_bson_get_int(&list);
-}
-
-static void read_part(struct tb_arena *arena, bson_iter_t *iter, struct tb_sales_part *part,
-                      bool *ok)
-{
-    const struct {
-        const char *key;
-        int64_t *field;
-    } fields[] = {
-        {"partition", &part->partition},
-        {"through", &part->through},
-        {"fence", &part->fence},
-        {"orders", &part->orders},
-        {"returns", &part->returns},
-        {"cancelled", &part->cancelled},
-        {"totalMinor", &part->total_minor},
-        {"lateOrders", &part->late_orders},
-        {"lateChanges", &part->late_changes},
-    };
-
-    while (bson_iter_next(iter)) {
-        const char *key = bson_iter_key(iter);
-
-        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-            if (strcmp(key, fields[i].key) == 0)
-                *fields[i].field = tb_bson_get_int(iter);
-        }
-        if (strcmp(key, "undone") == 0)
-            read_undone(arena, iter, part, ok);
-    }
-}
-
-static void read_parts(struct tb_arena *arena, const bson_iter_t *iter, struct tb_sales_day *day,
-                       bool *ok)
-{
-    bson_iter_t list, one;
-    size_t count = 0;
-
-    *ok = *ok && BSON_ITER_HOLDS_ARRAY(iter) && bson_iter_recurse(iter, &list);
-    while (*ok && bson_iter_next(&list))
-        count++;
-    if (!*ok || count == 0)
-        return;
-    day->parts = tb_arena_array(arena, count, sizeof *day->parts);
-    *ok = day->parts && bson_iter_recurse(iter, &list);
-    while (*ok && bson_iter_next(&list)) {
-        *ok = BSON_ITER_HOLDS_DOCUMENT(&list) && bson_iter_recurse(&list, &one);
-        if (*ok)
-            read_part(arena, &one, &day->parts[day->part_count++], ok);
-    }
-}
+struct document {
+    struct tb_sales_day day;
+    struct tb_sales_part sum;
+    int64_t revision;
+};
+#define DAY(member) TB_BSON_AT(struct document, day.member)
+#define SUM(member) TB_BSON_AT(struct document, sum.member)
+static const struct tb_bson_field day_fields[] = {
+    {"_id", TB_BSON_STR, DAY(id)},
+    {"node", TB_BSON_STR, DAY(node)},
+    {"businessDate", TB_BSON_TEXT, DAY(business_date)},
+    {"currency", TB_BSON_TEXT, DAY(currency)},
+    {"orders", TB_BSON_INT, SUM(orders)},
+    {"cancelled", TB_BSON_INT, SUM(cancelled)},
+    {"returns", TB_BSON_INT, SUM(returns)},
+    {"totalMinor", TB_BSON_INT, SUM(total_minor)},
+    {"revision", TB_BSON_INT, TB_BSON_AT(struct document, revision)},
+    {"lateOrders", TB_BSON_INT, SUM(late_orders)},
+    {"changes", TB_BSON_INT, DAY(changes)},
+    {"parts", TB_BSON_LIST, DAY(parts), TB_BSON_STRICT, offsetof(struct document, day.part_count),
+     .element = &part_table},
+};
+static const struct tb_bson_table day_table = TB_BSON_TABLE(struct document, day_fields);
 
 bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sales_day *day)
 {
-    bson_iter_t iter;
-    bool ok = true;
+    struct document read = {0};
 
-    if (bson_iter_init_find(&iter, doc, "changes"))
-        day->changes = tb_bson_get_int(&iter);
-    if (bson_iter_init_find(&iter, doc, "parts"))
-        read_parts(arena, &iter, day, &ok);
-    return ok && day->changes > 0;
-}
-
-static void put_part(struct tb_bson_writer put, const struct tb_sales_part *part)
-{
-    bson_t within;
-    struct tb_bson_writer undone;
-    char scratch[16];
-
-    tb_bson_put_int(put, "partition", part->partition);
-    tb_bson_put_int(put, "through", part->through);
-    tb_bson_put_int(put, "fence", part->fence);
-    tb_bson_put_int(put, "orders", part->orders);
-    tb_bson_put_int(put, "returns", part->returns);
-    tb_bson_put_int(put, "cancelled", part->cancelled);
-    tb_bson_put_int(put, "totalMinor", part->total_minor);
-    tb_bson_put_int(put, "lateOrders", part->late_orders);
-    tb_bson_put_int(put, "lateChanges", part->late_changes);
-    if (part->undone_count == 0)
-        return;
-    undone = tb_bson_open_array(put, "undone", &within);
-    for (size_t i = 0; i < part->undone_count; i++)
-        tb_bson_put_int(undone, tb_bson_index_key(i, scratch), part->undone[i]);
-    tb_bson_close_array(put, undone);
+    if (!tb_bson_get_fields(doc, &day_table, arena, &read) || read.day.changes <= 0)
+        return false;
+    /* The other fields follow from the day's key and its parts. */
+    day->changes = read.day.changes;
+    day->parts = read.day.parts;
+    day->part_count = read.day.part_count;
+    return true;
 }
 
 enum tb_code tb_mongo_day_encode(const struct tb_sales_day *day, bson_t *doc, struct tb_error *err)
 {
+    struct document written = {.day = *day};
     bool failed = false;
-    struct tb_bson_writer put = {doc, &failed};
-    struct tb_sales_part sum = {0};
-    struct tb_bson_writer list, one;
-    bson_t in_list, in_one;
-    char scratch[16];
 
-    TB_TRY(tb_sales_sum(day, &sum, err));
-    tb_bson_put_str(put, "_id", day->id);
-    tb_bson_put_str(put, "node", day->node);
-    tb_bson_put_text(put, "businessDate", day->business_date);
-    tb_bson_put_text(put, "currency", day->currency);
-    tb_bson_put_int(put, "orders", sum.orders);
-    tb_bson_put_int(put, "cancelled", sum.cancelled);
-    tb_bson_put_int(put, "returns", sum.returns);
-    tb_bson_put_int(put, "totalMinor", sum.total_minor);
-    tb_bson_put_int(put, "revision", 1 + sum.late_changes);
-    tb_bson_put_int(put, "lateOrders", sum.late_orders);
-    tb_bson_put_int(put, "changes", day->changes);
-    list = tb_bson_open_array(put, "parts", &in_list);
-    for (size_t i = 0; i < day->part_count; i++) {
-        one = tb_bson_open(list, tb_bson_index_key(i, scratch), &in_one);
-        put_part(one, &day->parts[i]);
-        tb_bson_close(list, one);
-    }
-    tb_bson_close_array(put, list);
+    TB_TRY(tb_sales_sum(day, &written.sum, err));
+    written.revision = 1 + written.sum.late_changes;
+    tb_bson_put_fields((struct tb_bson_writer){doc, &failed}, &day_table, &written);
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }

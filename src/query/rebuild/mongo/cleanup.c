@@ -5,10 +5,10 @@
 #define MERGE_AT_ONCE 16
 
 /* What is there stays: it is the same letter, and may have been dealt with. */
-static enum tb_code copy_letters(const struct tb_mongo_client *lease, struct tb_mongo_op *ops,
+static enum tb_code copy_letters(const struct tb_mongo_client *client, struct tb_mongo_op *ops,
                                  size_t count, struct tb_error *err)
 {
-    TB_TRY(tb_mongo_bulk(lease, "dead_letters", ops, count, err));
+    TB_TRY(tb_mongo_bulk(client, "dead_letters", ops, count, err));
     for (size_t i = 0; i < count; i++) {
         if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
             return tb_mongo_op_error(err, &ops[i], "taking over a dead letter");
@@ -16,27 +16,28 @@ static enum tb_code copy_letters(const struct tb_mongo_client *lease, struct tb_
     return TB_OK;
 }
 
-static enum tb_code merge_found(const struct tb_mongo_client *lease, struct tb_mongo_find *find,
-                                struct tb_mongo_op *ops, struct tb_error *err)
+static enum tb_code merge_found(const struct tb_mongo_client *client,
+                                struct tb_mongo_cursor *cursor, struct tb_mongo_op *ops,
+                                struct tb_error *err)
 {
     enum tb_code code = TB_OK;
     const bson_t *doc = NULL;
     size_t count;
 
     do {
-        for (count = 0; count < MERGE_AT_ONCE && (doc = tb_mongo_find_next(find)); count++)
+        for (count = 0; count < MERGE_AT_ONCE && (doc = tb_mongo_cursor_next(cursor)); count++)
             ops[count] = (struct tb_mongo_op){.kind = TB_MONGO_INSERT, .document = bson_copy(doc)};
-        code = copy_letters(lease, ops, count, err);
+        code = copy_letters(client, ops, count, err);
         tb_mongo_ops_clear(ops, count);
     } while (code == TB_OK && count == MERGE_AT_ONCE);
     return code;
 }
 
 static enum tb_code merge_partition(struct tb_rebuild_mongo *self,
-                                    const struct tb_mongo_client *lease, int32_t partition,
+                                    const struct tb_mongo_client *client, int32_t partition,
                                     struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free)
     bson_t *filter = BCON_NEW("partition", BCON_INT64(partition), "offset", "{", "$gte",
                               BCON_INT64(self->merged[partition]), "}");
@@ -44,42 +45,42 @@ static enum tb_code merge_partition(struct tb_rebuild_mongo *self,
     int64_t next = -1;
 
     TB_TRY(self->view->ops->offset(self->view, partition, &next, err));
-    tb_mongo_find_newest(&find, lease, self->target.letters, filter);
-    TB_TRY(merge_found(lease, &find, ops, err));
-    TB_TRY(tb_mongo_find_end(&find, "reading the new view's dead letters", err));
+    tb_mongo_find_primary(&cursor, client, self->target.dead_letters, filter);
+    TB_TRY(merge_found(client, &cursor, ops, err));
+    TB_TRY(tb_mongo_cursor_end(&cursor, "reading the new view's dead letters", err));
     self->merged[partition] = next > 0 ? next : 0;
     return TB_OK;
 }
 
 enum tb_code tb_mongo_merge_dead_letters(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     if (self->target.generation == 1)
         return TB_OK; /* its letters are everybody's anyway */
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     for (int32_t p = 0; p < self->options.partitions; p++)
-        TB_TRY(merge_partition(self, &lease, p, err));
+        TB_TRY(merge_partition(self, &client, p, err));
     return TB_OK;
 }
 
 enum tb_code tb_mongo_expire_previous(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
     TB_CLEANUP(tb_bson_free)
     bson_t *update = BCON_NEW("$unset", "{", "previous", BCON_INT32(1), "}");
     struct tb_mongo_served served;
     bool found = false;
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(tb_mongo_read_served(&lease, &served, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
     if (served.previous == 0 ||
         tb_clock_wall_ms(self->options.clock) - served.moved_at_ms < TB_REBUILD_KEEP_MS)
         return TB_OK;
     filter = BCON_NEW("_id", BCON_UTF8("served"), "previous", BCON_INT64(served.previous), "hold",
                       "{", "$exists", BCON_BOOL(false), "}");
-    TB_TRY(tb_mongo_update(&lease, "meta", filter, update, &found, err));
+    TB_TRY(tb_mongo_update(&client, "meta", filter, update, &found, err));
     if (found)
         atomic_store(&self->previous, 0);
     return TB_OK;
@@ -98,21 +99,21 @@ static int64_t generation_of(const char *name)
     len = strcspn(name, "0123456789");
     generation = name[len] != '\0' ? strtoll(name + len, NULL, 10) : 0;
     if (generation > 1) {
-        struct tb_mongo_collections names;
+        struct tb_mongo_collections collections;
 
-        tb_mongo_collections_of(generation, &names);
-        if (strcmp(name, names.orders) == 0 || strcmp(name, names.sales) == 0 ||
-            strcmp(name, names.letters) == 0)
+        tb_mongo_collections_of(generation, &collections);
+        if (strcmp(name, collections.orders) == 0 || strcmp(name, collections.sales) == 0 ||
+            strcmp(name, collections.dead_letters) == 0)
             return generation;
     }
     return 0;
 }
 
-static enum tb_code drop(const struct tb_mongo_client *lease, const char *name,
+static enum tb_code drop(const struct tb_mongo_client *client, const char *name,
                          struct tb_error *err)
 {
     mongoc_collection_t *collection =
-        mongoc_client_get_collection(lease->client, lease->mongo->database, name);
+        mongoc_client_get_collection(client->handle, client->mongo->database, name);
     bson_error_t error = {0};
     enum tb_code code = TB_OK;
 
@@ -123,21 +124,21 @@ static enum tb_code drop(const struct tb_mongo_client *lease, const char *name,
     return code;
 }
 
-static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
-                          char **names, struct tb_error *err)
+static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
+                          char **collections, struct tb_error *err)
 {
     struct tb_mongo_served served;
 
-    TB_TRY(tb_mongo_read_served(lease, &served, err));
-    TB_TRY(tb_mongo_job_read(lease, self->seen, err));
-    for (; *names; names++) {
-        int64_t generation = generation_of(*names);
+    TB_TRY(tb_mongo_read_served(client, &served, err));
+    TB_TRY(tb_mongo_job_read(client, self->seen, err));
+    for (; *collections; collections++) {
+        int64_t generation = generation_of(*collections);
 
         /* A number that was never used is somebody's own collection. */
         if (generation != 0 && generation <= self->seen->last &&
-            generation != served.names.generation && generation != served.previous &&
+            generation != served.collections.generation && generation != served.previous &&
             generation != self->seen->generation)
-            TB_TRY(drop(lease, *names, err));
+            TB_TRY(drop(client, *collections, err));
     }
     return TB_OK;
 }
@@ -146,19 +147,19 @@ static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_c
  * the documents. A number that is named nowhere is never named again. */
 enum tb_code tb_mongo_drop_unused(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     mongoc_database_t *database;
     bson_error_t error = {0};
-    char **names;
+    char **collections;
     enum tb_code code;
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    database = mongoc_client_get_database(lease.client, lease.mongo->database);
-    names = mongoc_database_get_collection_names_with_opts(database, NULL, &error);
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    database = mongoc_client_get_database(client.handle, client.mongo->database);
+    collections = mongoc_database_get_collection_names_with_opts(database, NULL, &error);
     mongoc_database_destroy(database);
-    if (!names)
+    if (!collections)
         return tb_mongo_error(err, &error, false, "listing collections");
-    code = sweep(self, &lease, names, err);
-    bson_strfreev(names);
+    code = sweep(self, &client, collections, err);
+    bson_strfreev(collections);
     return code;
 }

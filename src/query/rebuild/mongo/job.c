@@ -65,49 +65,50 @@ static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
         progress->state = tb_rebuild_state_parse(state);
 }
 
-enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease, struct tb_mongo_job *ret_job,
+enum tb_code tb_mongo_job_read(const struct tb_mongo_client *client, struct tb_mongo_job *ret_job,
                                struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_find_free) struct tb_mongo_find find = {0};
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8("rebuild"));
     const bson_t *doc;
     bson_iter_t iter;
 
     *ret_job = (struct tb_mongo_job){.progress.seconds_left = -1};
-    tb_mongo_find_newest(&find, lease, "meta", filter);
-    while ((doc = tb_mongo_find_next(&find))) {
+    tb_mongo_find_primary(&cursor, client, "meta", filter);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
         for (bool more = bson_iter_init(&iter, doc) && bson_iter_next(&iter); more;
              more = bson_iter_next(&iter))
             read_field(&iter, ret_job);
     }
-    return tb_mongo_find_end(&find, "reading the rebuild's state", err);
+    return tb_mongo_cursor_end(&cursor, "reading the rebuild's state", err);
 }
 
-static void put_progress(struct tb_bson_writer put, const struct tb_rebuild_progress *progress)
+void tb_mongo_job_put_progress(struct tb_bson_writer out,
+                               const struct tb_rebuild_progress *progress)
 {
-    tb_bson_put_bool(put, "running", tb_rebuild_is_running(progress->state));
-    tb_bson_put_text(put, "state", tb_rebuild_state_name(progress->state));
-    tb_bson_put_bool(put, "accept", progress->job.accept);
-    tb_bson_put_bool(put, "rollback", progress->job.rollback);
-    tb_bson_put_int(put, "events", progress->events);
-    tb_bson_put_int(put, "total", progress->total);
-    tb_bson_put_int(put, "ratePerSecond", progress->per_second);
-    tb_bson_put_int(put, "secondsLeft", progress->seconds_left);
-    tb_bson_put_bool(put, "compared", progress->compared);
-    tb_bson_put_int(put, "servedOrders", progress->served_orders);
-    tb_bson_put_int(put, "rebuiltOrders", progress->rebuilt_orders);
-    tb_bson_put_int(put, "differenceCount", progress->difference_count);
-    tb_bson_put_text(put, "problem", progress->problem);
-    tb_bson_put_text(put, "differences", progress->differences);
+    tb_bson_put_bool(out, "running", tb_rebuild_is_running(progress->state));
+    tb_bson_put_text(out, "state", tb_rebuild_state_name(progress->state));
+    tb_bson_put_bool(out, "accept", progress->job.accept);
+    tb_bson_put_bool(out, "rollback", progress->job.rollback);
+    tb_bson_put_int(out, "events", progress->events);
+    tb_bson_put_int(out, "total", progress->total);
+    tb_bson_put_int(out, "ratePerSecond", progress->per_second);
+    tb_bson_put_int(out, "secondsLeft", progress->seconds_left);
+    tb_bson_put_bool(out, "compared", progress->compared);
+    tb_bson_put_int(out, "servedOrders", progress->served_orders);
+    tb_bson_put_int(out, "rebuiltOrders", progress->rebuilt_orders);
+    tb_bson_put_int(out, "differenceCount", progress->difference_count);
+    tb_bson_put_text(out, "problem", progress->problem);
+    tb_bson_put_text(out, "differences", progress->differences);
 }
 
-static void put_claim(struct tb_bson_writer put, const struct tb_rebuild_mongo *self,
+static void put_claim(struct tb_bson_writer out, const struct tb_rebuild_mongo *self,
                       const char *token, int64_t takeovers)
 {
-    tb_bson_put_text(put, "token", token);
-    tb_bson_put_text(put, "owner", self->options.owner);
-    tb_bson_put_int(put, "beat", 0);
-    tb_bson_put_int(put, "takeovers", takeovers);
+    tb_bson_put_text(out, "token", token);
+    tb_bson_put_text(out, "owner", self->options.owner);
+    tb_bson_put_int(out, "beat", 0);
+    tb_bson_put_int(out, "takeovers", takeovers);
 }
 
 /* The job is ours. */
@@ -132,25 +133,25 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
 }
 
 /* Changes the document if its token, and with beat not below 0 its beat too, is still that. */
-static enum tb_code update(const struct tb_mongo_client *lease, const char *token, int64_t beat,
+static enum tb_code update(const struct tb_mongo_client *client, const char *token, int64_t beat,
                            const bson_t *fields, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
     TB_CLEANUP(tb_bson_free) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(fields));
     bool failed = false, found = false;
-    struct tb_bson_writer put = {filter, &failed};
+    struct tb_bson_writer out = {filter, &failed};
 
-    tb_bson_put_text(put, "_id", "rebuild");
-    tb_bson_put_text(put, "token", token);
+    tb_bson_put_text(out, "_id", "rebuild");
+    tb_bson_put_text(out, "token", token);
     if (beat >= 0)
-        tb_bson_put_int(put, "beat", beat);
+        tb_bson_put_int(out, "beat", beat);
     if (failed)
         return tb_mongo_no_memory(err);
-    TB_TRY(tb_mongo_update(lease, "meta", filter, update, &found, err));
+    TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
     return found ? TB_OK : tb_error_set(err, TB_CONFLICT, "the rebuild is another process's now");
 }
 
-static enum tb_code insert(const struct tb_mongo_client *lease, bson_t *fields,
+static enum tb_code insert(const struct tb_mongo_client *client, bson_t *fields,
                            struct tb_error *err)
 {
     struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_copy(fields)};
@@ -159,7 +160,7 @@ static enum tb_code insert(const struct tb_mongo_client *lease, bson_t *fields,
     if (!BSON_APPEND_UTF8(op.document, "_id", "rebuild"))
         code = tb_mongo_no_memory(err);
     else
-        code = tb_mongo_bulk(lease, "meta", &op, 1, err);
+        code = tb_mongo_bulk(client, "meta", &op, 1, err);
     if (code == TB_OK && op.code == TB_MONGO_DUPLICATE_KEY)
         code = tb_error_set(err, TB_CONFLICT, "a rebuild was begun at this moment elsewhere");
     else if (code == TB_OK && op.code != 0)
@@ -168,7 +169,8 @@ static enum tb_code insert(const struct tb_mongo_client *lease, bson_t *fields,
     return code;
 }
 
-static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
+static enum tb_code write_claim(struct tb_rebuild_mongo *self,
+                                const struct tb_mongo_client *client,
                                 const struct tb_mongo_job *before,
                                 const struct tb_rebuild_job *job, const char *token,
                                 struct tb_error *err)
@@ -177,22 +179,22 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self, const struct tb_m
         .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_bson_writer put = {fields, &failed};
+    struct tb_bson_writer out = {fields, &failed};
 
-    put_claim(put, self, token, 0);
-    put_progress(put, &progress);
-    tb_bson_put_int(put, "generation", 0); /* that of the job before is no business of this one */
+    put_claim(out, self, token, 0);
+    tb_mongo_job_put_progress(out, &progress);
+    tb_bson_put_int(out, "generation", 0); /* that of the job before is no business of this one */
     if (failed)
         return tb_mongo_no_memory(err);
     if (before->token[0] == '\0')
-        return insert(lease, fields, err);
-    return update(lease, before->token, before->beat, fields, err);
+        return insert(client, fields, err);
+    return update(client, before->token, before->beat, fields, err);
 }
 
 enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
                                 struct tb_rebuild_progress *ret_others, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_mongo_job *before = tb_arena_alloc(&arena, sizeof *before);
     struct tb_uuid_gen uuids = {.clock = self->options.clock, .random = self->options.random};
@@ -202,17 +204,17 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
     if (!before)
         return tb_mongo_no_memory(err);
     tb_uuid_new(&uuids, token);
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(tb_mongo_job_read(&lease, before, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_job_read(&client, before, err));
     if (before->running) {
         *ret_others = before->progress;
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way at %s",
                             before->progress.owner);
     }
-    if (write_claim(self, &lease, before, job, token, err) != TB_OK) {
+    if (write_claim(self, &client, before, job, token, err) != TB_OK) {
         if (err->code != TB_UNKNOWN)
             return err->code;
-        if (tb_mongo_job_read(&lease, before, &why) != TB_OK || strcmp(before->token, token) != 0)
+        if (tb_mongo_job_read(&client, before, &why) != TB_OK || strcmp(before->token, token) != 0)
             return err->code;
         *err = (struct tb_error){0};
     }
@@ -221,48 +223,48 @@ enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_r
 }
 
 enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
-                                    const struct tb_mongo_client *lease, struct tb_error *err)
+                                    const struct tb_mongo_client *client, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_bson_writer put = {fields, &failed};
+    struct tb_bson_writer out = {fields, &failed};
     char token[TB_UUID_SIZE];
 
     tb_uuid_new(&self->uuids, token);
-    put_claim(put, self, token, self->seen->takeovers + 1);
+    put_claim(out, self, token, self->seen->takeovers + 1);
     if (failed)
         return tb_mongo_no_memory(err);
-    TB_TRY(update(lease, self->seen->token, self->seen->beat, fields, err));
+    TB_TRY(update(client, self->seen->token, self->seen->beat, fields, err));
     take(self, token, self->seen->progress.events);
     return TB_OK;
 }
 
 enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
-                                        const struct tb_mongo_client *lease,
+                                        const struct tb_mongo_client *client,
                                         const struct tb_rebuild_progress *progress,
                                         struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_bson_writer put = {fields, &failed};
+    struct tb_bson_writer out = {fields, &failed};
 
-    put_progress(put, progress);
-    tb_bson_put_int(put, "beat", ++self->beat);
+    tb_mongo_job_put_progress(out, progress);
+    tb_bson_put_int(out, "beat", ++self->beat);
     if (self->taken_events >= 0 && progress->events > self->taken_events)
-        tb_bson_put_int(put, "takeovers",
+        tb_bson_put_int(out, "takeovers",
                         0); /* it was not the job that ended the process before */
     if (failed)
         return tb_mongo_no_memory(err);
-    return update(lease, self->token, -1, fields, err);
+    return update(client, self->token, -1, fields, err);
 }
 
 enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
-                                         const struct tb_mongo_client *lease, int64_t generation,
+                                         const struct tb_mongo_client *client, int64_t generation,
                                          int64_t last, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
     bson_t *fields = BCON_NEW("generation", BCON_INT64(generation), "last", BCON_INT64(last),
                               "build", BCON_UTF8(self->options.build));
 
-    return update(lease, self->token, -1, fields, err);
+    return update(client, self->token, -1, fields, err);
 }

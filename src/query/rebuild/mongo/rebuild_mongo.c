@@ -14,7 +14,7 @@
 
 static void publish(struct tb_rebuild_mongo *self, const struct tb_mongo_served *served)
 {
-    atomic_store(&self->served, served->names.generation);
+    atomic_store(&self->served, served->collections.generation);
     atomic_store(&self->previous, served->previous);
     atomic_store(&self->moved_at_ms, served->moved_at_ms);
 }
@@ -33,13 +33,13 @@ static bool is_left(struct tb_rebuild_mongo *self)
 }
 
 /* Somebody ended in the middle, or behind the swap and before he told of it. */
-static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
+static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
                               int64_t served, enum tb_rebuild_found *ret_found,
                               struct tb_error *err)
 {
     struct tb_rebuild_progress *progress = &self->seen->progress;
 
-    TB_TRY(tb_mongo_job_take_over(self, lease, err));
+    TB_TRY(tb_mongo_job_take_over(self, client, err));
     if (self->seen->generation != 0 && self->seen->generation == served) {
         progress->state = progress->job.rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE;
         progress->problem[0] = '\0';
@@ -52,26 +52,26 @@ static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mon
         return TB_OK;
     }
     progress->seconds_left = progress->per_second = 0;
-    return tb_mongo_job_save_progress(self, lease, progress, err);
+    return tb_mongo_job_save_progress(self, client, progress, err);
 }
 
 static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
                                struct tb_rebuild_progress *ret_progress, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(tb_mongo_read_served(&lease, &served, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
     publish(self, &served);
-    TB_TRY(tb_mongo_job_read(&lease, self->seen, err));
+    TB_TRY(tb_mongo_job_read(&client, self->seen, err));
     if (self->seen->token[0] == '\0' ||
         (!self->seen->running && tb_mongo_job_is_ours(self, self->seen->token)))
         return TB_OK; /* ours is known better here */
     *ret_found = TB_REBUILD_FOUND_REPORT;
     if (self->seen->running && is_left(self))
-        TB_TRY(take_over(self, &lease, served.names.generation, ret_found, err));
+        TB_TRY(take_over(self, &client, served.collections.generation, ret_found, err));
     *ret_progress = self->seen->progress;
     return TB_OK;
 }
@@ -86,46 +86,47 @@ static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *prog
                                struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    tb_mongo_barrier_refresh(self, &lease);
-    if (tb_mongo_job_save_progress(self, &lease, progress, err) == TB_CONFLICT)
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    tb_mongo_barrier_refresh(self, &client);
+    if (tb_mongo_job_save_progress(self, &client, progress, err) == TB_CONFLICT)
         self->lost = true;
     return err->code;
 }
 
 /* What is filled: the view from before, the one that was begun, or a new one. */
 static enum tb_code choose_target(struct tb_rebuild_mongo *self,
-                                  const struct tb_mongo_client *lease,
+                                  const struct tb_mongo_client *client,
                                   const struct tb_rebuild_job *job, struct tb_error *err)
 {
     struct tb_mongo_served served;
     int64_t target, last;
 
-    TB_TRY(tb_mongo_read_served(lease, &served, err));
-    TB_TRY(tb_mongo_job_read(lease, self->seen, err));
+    TB_TRY(tb_mongo_read_served(client, &served, err));
+    TB_TRY(tb_mongo_job_read(client, self->seen, err));
     target = self->seen->generation;
-    last = self->seen->last > served.names.generation ? self->seen->last : served.names.generation;
+    last = self->seen->last > served.collections.generation ? self->seen->last
+                                                            : served.collections.generation;
     if (job->rollback)
         target = served.previous;
     else if (target == 0 || strcmp(self->seen->build, self->options.build) != 0)
         target = ++last;
     if (target == 0)
         return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
-    TB_TRY(tb_mongo_job_set_generation(self, lease, target, last, err));
-    self->serving = served.names;
+    TB_TRY(tb_mongo_job_set_generation(self, client, target, last, err));
+    self->serving = served.collections;
     tb_mongo_collections_of(target, &self->target);
-    return tb_mongo_create_generation(lease, &self->target, err);
+    return tb_mongo_create_generation(client, &self->target, err);
 }
 
 static enum tb_code open_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
                                 struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    return choose_target(self, &lease, job, err);
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    return choose_target(self, &client, job, err);
 }
 
 static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -232,11 +233,11 @@ static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_
 
 static enum tb_code discard(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(tb_mongo_job_read(&lease, self->seen, err));
-    TB_TRY(tb_mongo_job_set_generation(self, &lease, 0, self->seen->last, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_job_read(&client, self->seen, err));
+    TB_TRY(tb_mongo_job_set_generation(self, &client, 0, self->seen->last, err));
     return tb_mongo_drop_unused(self, err);
 }
 

@@ -41,7 +41,7 @@
  * Errors:  as rebuild.h.
  * Units:   Unix milliseconds. */
 #pragma once
-#include "query/mongo/view_mongo.h"
+#include "query/mongo/driver/mongo.h"
 #include "query/rebuild/rebuild.h"
 
 struct tb_rebuild_mongo_options {

@@ -7,7 +7,8 @@
  * Errors:  TB_CONFLICT: somebody else was faster; others as view_mongo.h.
  * Units:   milliseconds. */
 #pragma once
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/bulk.h"
+#include "query/mongo/view/view_priv.h"
 #include "query/rebuild/mongo/rebuild_mongo.h"
 #include "query/rebuild/rebuild_priv.h"
 #include <pthread.h>
@@ -45,14 +46,14 @@ struct tb_rebuild_mongo {
     struct tb_view *view;
     struct tb_view_reader *watch, *look; /* of the served one, and of the one that is filled */
     struct tb_log_reader *reader;
-    struct tb_mongo_write_barrier hold;                               /* ours; not held: none */
+    struct tb_mongo_write_barrier barrier;                            /* ours; not held: none */
     int64_t held_at_ms;                                               /* monotonic */
     int64_t begin[TB_LOG_PARTITIONS_MAX], end[TB_LOG_PARTITIONS_MAX]; /* of the log, then */
     int64_t merged[TB_LOG_PARTITIONS_MAX]; /* letters in front of it are everybody's */
 };
 
 /* rebuild_mongo_job.c */
-TB_CHECKED enum tb_code tb_mongo_job_read(const struct tb_mongo_client *lease,
+TB_CHECKED enum tb_code tb_mongo_job_read(const struct tb_mongo_client *client,
                                           struct tb_mongo_job *ret_job, struct tb_error *err);
 bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token);
 /* Any thread. */
@@ -62,15 +63,17 @@ TB_CHECKED enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self,
                                            struct tb_error *err);
 /* The job that `seen` shows and that stands still. TB_CONFLICT: it moves after all. */
 TB_CHECKED enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
-                                               const struct tb_mongo_client *lease,
+                                               const struct tb_mongo_client *client,
                                                struct tb_error *err);
 TB_CHECKED enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
-                                                   const struct tb_mongo_client *lease,
+                                                   const struct tb_mongo_client *client,
                                                    const struct tb_rebuild_progress *progress,
                                                    struct tb_error *err);
+void tb_mongo_job_put_progress(struct tb_bson_writer out,
+                               const struct tb_rebuild_progress *progress);
 /* A generation is begun by this program, or ended (0). */
 TB_CHECKED enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
-                                                    const struct tb_mongo_client *lease,
+                                                    const struct tb_mongo_client *client,
                                                     int64_t generation, int64_t last,
                                                     struct tb_error *err);
 
@@ -78,7 +81,7 @@ TB_CHECKED enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *sel
 TB_CHECKED enum tb_code tb_mongo_write_barrier(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);
 /* So that nobody takes it for left. That it was lifted is found out by whoever relies on it. */
-void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease);
+void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client);
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self);
 TB_CHECKED enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);

@@ -7,22 +7,22 @@ static enum tb_code gone(struct tb_error *err)
 
 static bson_t *our_hold(const struct tb_rebuild_mongo *self)
 {
-    return BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(self->hold.token));
+    return BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(self->barrier.token));
 }
 
 static enum tb_code update_hold(const struct tb_rebuild_mongo *self,
-                                const struct tb_mongo_client *lease, const bson_t *update,
+                                const struct tb_mongo_client *client, const bson_t *update,
                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *filter = our_hold(self);
     bool found = false;
 
-    TB_TRY(tb_mongo_update(lease, "meta", filter, update, &found, err));
+    TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
     return found ? TB_OK : gone(err);
 }
 
 /* Another's hold is that of a process that lost its job, or ended: it finds no token then. */
-static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
+static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
                              struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
@@ -33,18 +33,18 @@ static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mong
     struct tb_mongo_served served;
     bool found = false;
 
-    self->hold = (struct tb_mongo_write_barrier){.held = true};
-    tb_uuid_new(&self->uuids, self->hold.token);
-    update = BCON_NEW("$set", "{", "hold", "{", "token", BCON_UTF8(self->hold.token), "beat",
+    self->barrier = (struct tb_mongo_write_barrier){.is_set = true};
+    tb_uuid_new(&self->uuids, self->barrier.token);
+    update = BCON_NEW("$set", "{", "hold", "{", "token", BCON_UTF8(self->barrier.token), "beat",
                       BCON_INT64(0), "until", "[", "]", "}", "}");
-    TB_TRY(tb_mongo_update(lease, "meta", filter, update, &found, err));
+    TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
     if (found)
         return TB_OK;
-    TB_TRY(tb_mongo_read_served(lease, &served, err));
-    if (served.names.generation != self->serving.generation)
+    TB_TRY(tb_mongo_read_served(client, &served, err));
+    if (served.collections.generation != self->serving.generation)
         return tb_error_set(err, TB_CONFLICT, "another view is served by now");
-    if (served.hold.held)
-        TB_TRY(tb_mongo_remove_stale_barrier(lease, &served.hold, err));
+    if (served.barrier.is_set)
+        TB_TRY(tb_mongo_remove_stale_barrier(client, &served.barrier, err));
     return tb_error_set(err, TB_BUSY, "the served view was held by another central");
 }
 
@@ -60,32 +60,32 @@ static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *er
     return TB_OK;
 }
 
-static enum tb_code write_ends(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
+static enum tb_code write_ends(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
                                struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *update = bson_new();
     bool failed = false;
-    struct tb_bson_writer put = {update, &failed}, set, list;
+    struct tb_bson_writer out = {update, &failed}, set, list;
     bson_t in_set, in_list;
     char scratch[16];
 
-    set = tb_bson_open(put, "$set", &in_set);
+    set = tb_bson_open(out, "$set", &in_set);
     list = tb_bson_open_array(set, "hold.until", &in_list);
     for (int32_t p = 0; p < self->options.partitions; p++)
         tb_bson_put_int(list, tb_bson_index_key((size_t)p, scratch), self->end[p]);
     tb_bson_close_array(set, list);
-    tb_bson_close(put, set);
-    return failed ? tb_mongo_no_memory(err) : update_hold(self, lease, update, err);
+    tb_bson_close(out, set);
+    return failed ? tb_mongo_no_memory(err) : update_hold(self, client, update, err);
 }
 
 static enum tb_code hold(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(set_hold(self, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(set_hold(self, &client, err));
     TB_TRY(read_ends(self, err)); /* asked only now, and not what a reader saw last */
-    return write_ends(self, &lease, err);
+    return write_ends(self, &client, err);
 }
 
 enum tb_code tb_mongo_write_barrier(struct tb_rebuild_mongo *self, struct tb_error *err)
@@ -98,56 +98,57 @@ enum tb_code tb_mongo_write_barrier(struct tb_rebuild_mongo *self, struct tb_err
     return TB_OK;
 }
 
-void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease)
+void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client)
 {
     TB_CLEANUP(tb_bson_free)
-    bson_t *update = BCON_NEW("$set", "{", "hold.beat", BCON_INT64(++self->hold.beat), "}");
+    bson_t *update = BCON_NEW("$set", "{", "hold.beat", BCON_INT64(++self->barrier.beat), "}");
     struct tb_error err = {0};
 
-    if (self->hold.held)
-        (void)update_hold(self, lease, update, &err);
+    if (self->barrier.is_set)
+        (void)update_hold(self, client, update, &err);
 }
 
 /* If that fails it stands until those it stops lift it. */
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free) bson_t *update = BCON_NEW("$unset", "{", "hold", BCON_INT32(1), "}");
     struct tb_error err = {0};
 
-    if (self->hold.held && tb_mongo_client_acquire(self->options.mongo, &lease, &err) == TB_OK)
-        (void)update_hold(self, &lease, update, &err);
-    self->hold = (struct tb_mongo_write_barrier){0};
+    if (self->barrier.is_set &&
+        tb_mongo_client_acquire(self->options.mongo, &client, &err) == TB_OK)
+        (void)update_hold(self, &client, update, &err);
+    self->barrier = (struct tb_mongo_write_barrier){0};
 }
 
 enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    TB_TRY(tb_mongo_read_served(&lease, &served, err));
-    if (!served.hold.held || strcmp(served.hold.token, self->hold.token) != 0)
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    if (!served.barrier.is_set || strcmp(served.barrier.token, self->barrier.token) != 0)
         return gone(err);
     return TB_OK;
 }
 
 enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     int64_t next[TB_LOG_PARTITIONS_MAX];
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
     for (int32_t p = 0; p < self->options.partitions; p++) {
         if (next[p] >= 0)
-            TB_TRY(tb_mongo_write_offset(&lease, self->serving.generation, p, next[p], err));
+            TB_TRY(tb_mongo_write_offset(&client, self->serving.generation, p, next[p], err));
     }
     return TB_OK;
 }
 
-static enum tb_code name_target(struct tb_rebuild_mongo *self, const struct tb_mongo_client *lease,
-                                struct tb_error *err)
+static enum tb_code name_target(struct tb_rebuild_mongo *self,
+                                const struct tb_mongo_client *client, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
     bson_t *update =
@@ -157,23 +158,23 @@ static enum tb_code name_target(struct tb_rebuild_mongo *self, const struct tb_m
                  BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{", "hold",
                  BCON_INT32(1), "}");
 
-    return update_hold(self, lease, update, err);
+    return update_hold(self, client, update, err);
 }
 
 /* After an answer that was lost, what is there tells. */
 enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client lease = {0};
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
     struct tb_error why = {0};
 
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &lease, err));
-    if (name_target(self, &lease, err) != TB_OK) {
-        if (tb_mongo_read_served(&lease, &served, &why) != TB_OK ||
-            served.names.generation != self->target.generation)
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    if (name_target(self, &client, err) != TB_OK) {
+        if (tb_mongo_read_served(&client, &served, &why) != TB_OK ||
+            served.collections.generation != self->target.generation)
             return err->code;
         *err = (struct tb_error){0};
     }
-    self->hold = (struct tb_mongo_write_barrier){0};
+    self->barrier = (struct tb_mongo_write_barrier){0};
     return TB_OK;
 }

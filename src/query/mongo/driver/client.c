@@ -1,14 +1,14 @@
-#include "query/mongo/view_mongo.h"
-#include "query/mongo/view_mongo_priv.h"
+#include "query/mongo/driver/client.h"
+#include "query/mongo/driver/bson.h"
 #include <stdlib.h>
 
-/* A server that is away is noticed well before a consumer group would miss its consumer. */
+/* Short enough that a consumer that waits for the server stays in its group. */
 #define SERVER_SELECTION_MS 5000
 #define CONNECT_MS 3000
 #define SOCKET_MS 10000
 #define WRITE_CONCERN_MS 5000
 #define WAIT_QUEUE_MS 2000
-/* The consumer, the readers of the API, heartbeats, the rebuild. */
+/* For the consumer, the readers of the API, heartbeats and the rebuild. */
 #define POOL_SIZE 10
 
 static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
@@ -40,7 +40,7 @@ static bool set_read_concern(mongoc_uri_t *uri)
     return true;
 }
 
-/* What the URI leaves open of the write concern. False: nobody would confirm the writes. */
+/* Sets what the URI leaves open of the write concern. False: it asks for unacknowledged writes. */
 static bool set_write_concern(mongoc_uri_t *uri)
 {
     mongoc_write_concern_t *concern = mongoc_write_concern_copy(mongoc_uri_get_write_concern(uri));
@@ -113,7 +113,7 @@ enum tb_code tb_mongo_new(const struct tb_mongo_options *options, struct tb_mong
 
     TB_ASSERT(options->bulk_size > 0);
     mongoc_init();
-    mongoc_log_set_handler(NULL, NULL); /* errors say it again */
+    mongoc_log_set_handler(NULL, NULL); /* every error is returned */
     mongo = calloc(1, sizeof *mongo);
     if (!mongo)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
@@ -154,11 +154,11 @@ enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_cli
     return TB_OK;
 }
 
-void tb_mongo_client_release(struct tb_mongo_client *lease)
+void tb_mongo_client_release(struct tb_mongo_client *client)
 {
-    if (lease->client)
-        mongoc_client_pool_push(lease->mongo->pool, lease->client);
-    *lease = (struct tb_mongo_client){0};
+    if (client->handle)
+        mongoc_client_pool_push(client->mongo->pool, client->handle);
+    *client = (struct tb_mongo_client){0};
 }
 
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
@@ -172,7 +172,7 @@ enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, boo
 enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
                                            struct tb_mongo_client *ret_lease, struct tb_error *err)
 {
-    if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->away_until_ms))
+    if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->down_until_ms))
         return tb_error_set(err, TB_UNAVAILABLE, "MongoDB did not answer a moment ago");
     return tb_mongo_client_acquire(mongo, ret_lease, err);
 }
@@ -181,6 +181,6 @@ enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
                                  const bson_error_t *error, const char *what)
 {
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM)
-        atomic_store(&mongo->away_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_DOWN_MS);
+        atomic_store(&mongo->down_until_ms, tb_clock_mono_ms(mongo->clock) + TB_MONGO_DOWN_MS);
     return tb_mongo_error(err, error, false, what);
 }

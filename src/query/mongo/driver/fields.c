@@ -1,0 +1,277 @@
+#include "query/mongo/driver/fields.h"
+
+static const void *at(const void *from, size_t offset)
+{
+    return (const char *)from + offset;
+}
+
+static void *at_mutable(void *from, size_t offset)
+{
+    return (char *)from + offset;
+}
+
+static bool is_empty(const struct tb_bson_field *field, const void *from)
+{
+    switch (field->type) {
+    case TB_BSON_TEXT:
+        return *(const char *)at(from, field->offset) == '\0';
+    case TB_BSON_INT:
+    case TB_BSON_TIME:
+        return *(const int64_t *)at(from, field->offset) <= 0;
+    case TB_BSON_BOOL:
+        return !*(const bool *)at(from, field->offset);
+    case TB_BSON_DOCUMENT:
+        return !*(const bool *)at(from, field->length);
+    case TB_BSON_LIST:
+    case TB_BSON_ARRAY:
+        return *(const size_t *)at(from, field->length) == 0;
+    case TB_BSON_STR:
+    case TB_BSON_BYTES:
+    case TB_BSON_INT32:
+    case TB_BSON_ENUM:
+        break;
+    }
+    return false;
+}
+
+static void put_document(struct tb_bson_writer out, const char *key,
+                         const struct tb_bson_table *table, const void *from)
+{
+    bson_t within;
+    struct tb_bson_writer inner = tb_bson_open(out, key, &within);
+
+    tb_bson_put_fields(inner, table, from);
+    tb_bson_close(out, inner);
+}
+
+static void put_list(struct tb_bson_writer out, const struct tb_bson_field *field,
+                     const void *from)
+{
+    const void *list = at(from, field->offset);
+    size_t count = *(const size_t *)at(from, field->length);
+    char scratch[16];
+    bson_t within;
+    struct tb_bson_writer inner = tb_bson_open_array(out, field->name, &within);
+
+    if (field->type == TB_BSON_LIST)
+        memcpy(&list, list, sizeof list);
+    for (size_t i = 0; i < count; i++) {
+        const char *key = tb_bson_index_key(i, scratch);
+
+        if (field->element)
+            put_document(inner, key, field->element, at(list, i * field->element->size));
+        else
+            tb_bson_put_int(inner, key, ((const int64_t *)list)[i]);
+    }
+    tb_bson_close_array(out, inner);
+}
+
+static void put_field(struct tb_bson_writer out, const struct tb_bson_field *field,
+                      const void *from)
+{
+    const void *value = at(from, field->offset);
+
+    switch (field->type) {
+    case TB_BSON_STR:
+        tb_bson_put_str(out, field->name, *(const struct tb_str *)value);
+        break;
+    case TB_BSON_BYTES:
+        tb_bson_put_bytes(out, field->name, *(const struct tb_str *)value);
+        break;
+    case TB_BSON_TEXT:
+        tb_bson_put_text(out, field->name, value);
+        break;
+    case TB_BSON_INT:
+        tb_bson_put_int(out, field->name, *(const int64_t *)value);
+        break;
+    case TB_BSON_INT32:
+        tb_bson_put_int(out, field->name, *(const int32_t *)value);
+        break;
+    case TB_BSON_BOOL:
+        tb_bson_put_bool(out, field->name, *(const bool *)value);
+        break;
+    case TB_BSON_TIME:
+        tb_bson_put_time(out, field->name, *(const int64_t *)value);
+        break;
+    case TB_BSON_ENUM:
+        tb_bson_put_text(out, field->name, field->name_of(*(const int *)value));
+        break;
+    case TB_BSON_DOCUMENT:
+        put_document(out, field->name, field->element, value);
+        break;
+    case TB_BSON_LIST:
+    case TB_BSON_ARRAY:
+        put_list(out, field, from);
+        break;
+    }
+}
+
+void tb_bson_put_range(struct tb_bson_writer out, const struct tb_bson_table *table, size_t first,
+                       size_t count, const void *from)
+{
+    TB_ASSERT(first + count <= table->count);
+    for (size_t i = first; i < first + count; i++) {
+        const struct tb_bson_field *field = &table->fields[i];
+
+        if (!(field->flags & TB_BSON_OMIT) || !is_empty(field, from))
+            put_field(out, field, from);
+    }
+}
+
+void tb_bson_put_fields(struct tb_bson_writer out, const struct tb_bson_table *table,
+                        const void *from)
+{
+    tb_bson_put_range(out, table, 0, table->count, from);
+}
+
+static bool get_str(const struct tb_bson_field *field, struct tb_str text, struct tb_arena *arena,
+                    struct tb_str *into)
+{
+    if (!text.ptr)
+        return !(field->flags & TB_BSON_STRICT);
+    *into = tb_arena_copy(arena, text);
+    return into->ptr != NULL;
+}
+
+static bool get_enum(const struct tb_bson_field *field, struct tb_str name, int *into)
+{
+    for (int value = 0; value < (int)field->max; value++) {
+        if (tb_str_eq(name, tb_str_of(field->name_of(value)))) {
+            *into = value;
+            return true;
+        }
+    }
+    return !(field->flags & TB_BSON_STRICT);
+}
+
+static bool get_all(bson_iter_t *iter, const struct tb_bson_table *table, struct tb_arena *arena,
+                    void *into);
+
+static bool get_document(const bson_iter_t *iter, const struct tb_bson_table *table,
+                         struct tb_arena *arena, void *into)
+{
+    bson_iter_t inner;
+
+    return BSON_ITER_HOLDS_DOCUMENT(iter) && bson_iter_recurse(iter, &inner) &&
+           get_all(&inner, table, arena, into);
+}
+
+static bool get_elements(bson_iter_t *list, const struct tb_bson_field *field, size_t count,
+                         struct tb_arena *arena, void *into)
+{
+    for (size_t i = 0; i < count && bson_iter_next(list); i++) {
+        if (!field->element)
+            ((int64_t *)into)[i] = tb_bson_get_int(list);
+        else if (!get_document(list, field->element, arena,
+                               at_mutable(into, i * field->element->size)))
+            return false;
+    }
+    return true;
+}
+
+static bool get_list(const bson_iter_t *iter, const struct tb_bson_field *field,
+                     struct tb_arena *arena, void *into)
+{
+    size_t *length = at_mutable(into, field->length), count = 0;
+    void *elements = at_mutable(into, field->offset);
+    bson_iter_t list, walk;
+
+    if (!BSON_ITER_HOLDS_ARRAY(iter) || !bson_iter_recurse(iter, &list))
+        return !(field->flags & TB_BSON_STRICT);
+    for (walk = list; bson_iter_next(&walk);)
+        count++;
+    if (field->max > 0 && count > field->max) {
+        if (field->flags & TB_BSON_STRICT)
+            return false;
+        count = field->max;
+    }
+    if (field->type == TB_BSON_LIST && count > 0) {
+        void *room =
+            tb_arena_array(arena, count, field->element ? field->element->size : sizeof(int64_t));
+
+        if (!room)
+            return false;
+        memcpy(elements, &room, sizeof room);
+        elements = room;
+    }
+    *length = count;
+    return get_elements(&list, field, count, arena, elements);
+}
+
+/* False: the document is not as it was written. */
+static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field,
+                      struct tb_arena *arena, void *into)
+{
+    bool is_strict = field->flags & TB_BSON_STRICT;
+    void *value = at_mutable(into, field->offset);
+
+    switch (field->type) {
+    case TB_BSON_STR:
+        return get_str(field, tb_bson_get_str(iter), arena, value);
+    case TB_BSON_BYTES:
+        return get_str(field, tb_bson_get_bytes(iter), arena, value);
+    case TB_BSON_TEXT:
+        tb_bson_get_text(iter, value, field->size);
+        return !is_strict || *(const char *)value != '\0';
+    case TB_BSON_INT:
+        *(int64_t *)value = tb_bson_get_int(iter);
+        return true;
+    case TB_BSON_INT32:
+        *(int32_t *)value = (int32_t)tb_bson_get_int(iter);
+        return true;
+    case TB_BSON_BOOL:
+        *(bool *)value = BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
+        return true;
+    case TB_BSON_TIME:
+        *(int64_t *)value = tb_bson_get_time(iter);
+        return true;
+    case TB_BSON_ENUM:
+        return get_enum(field, tb_bson_get_str(iter), value);
+    case TB_BSON_DOCUMENT:
+        if (!get_document(iter, field->element, arena, value))
+            return !is_strict;
+        *(bool *)at_mutable(into, field->length) = true;
+        return true;
+    case TB_BSON_LIST:
+    case TB_BSON_ARRAY:
+        return get_list(iter, field, arena, into);
+    }
+    return false;
+}
+
+/* Documents have their fields in the table's order: the search begins behind the last hit. */
+static const struct tb_bson_field *find_field(const struct tb_bson_table *table, const char *name,
+                                              size_t *next)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct tb_bson_field *field = &table->fields[(*next + i) % table->count];
+
+        if (strcmp(field->name, name) == 0) {
+            *next = (*next + i + 1) % table->count;
+            return field;
+        }
+    }
+    return NULL;
+}
+
+static bool get_all(bson_iter_t *iter, const struct tb_bson_table *table, struct tb_arena *arena,
+                    void *into)
+{
+    size_t next = 0;
+
+    while (bson_iter_next(iter)) {
+        const struct tb_bson_field *field = find_field(table, bson_iter_key(iter), &next);
+
+        if (field && !get_field(iter, field, arena, into))
+            return false;
+    }
+    return true;
+}
+
+bool tb_bson_get_fields(const bson_t *doc, const struct tb_bson_table *table,
+                        struct tb_arena *arena, void *into)
+{
+    bson_iter_t iter;
+
+    return bson_iter_init(&iter, doc) && get_all(&iter, table, arena, into);
+}

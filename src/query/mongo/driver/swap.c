@@ -1,0 +1,138 @@
+#include "query/mongo/driver/swap.h"
+#include "query/mongo/driver/find.h"
+
+struct swapping {
+    const struct tb_mongo_client *client;
+    const struct tb_mongo_swap *swap;
+    struct item {
+        bson_t *stored; /* owned; NULL: there is none */
+        bool done;
+    } * items;
+    size_t left; /* items that are not done */
+    struct tb_mongo_op *ops;
+    size_t op_count;
+    struct tb_arena arena;
+};
+
+static enum tb_code add_stored(struct swapping *run, const bson_t *doc, struct tb_error *err)
+{
+    struct tb_str id = {0};
+    bson_iter_t iter;
+
+    if (bson_iter_init_find(&iter, doc, "_id"))
+        id = tb_bson_get_str(&iter);
+    for (size_t i = 0; i < run->swap->count; i++) {
+        struct item *item = &run->items[i];
+
+        if (!item->done && !item->stored && tb_str_eq(id, run->swap->ids[i]) &&
+            !(item->stored = bson_copy(doc)))
+            return tb_mongo_no_memory(err);
+    }
+    return TB_OK;
+}
+
+static enum tb_code read_stored(struct swapping *run, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
+    struct tb_str *ids = tb_arena_array(&run->arena, run->left, sizeof *ids);
+    const bson_t *doc;
+    size_t count = 0;
+
+    for (size_t i = 0; ids && i < run->swap->count; i++) {
+        tb_bson_free(&run->items[i].stored);
+        if (!run->items[i].done)
+            ids[count++] = run->swap->ids[i];
+    }
+    if (!ids || !(filter = tb_mongo_ids_filter(ids, count)))
+        return tb_mongo_no_memory(err);
+    tb_mongo_find_primary(&cursor, run->client, run->swap->collection, filter);
+    while ((doc = tb_mongo_cursor_next(&cursor)))
+        TB_TRY(add_stored(run, doc, err));
+    return tb_mongo_cursor_end(&cursor, run->swap->what, err);
+}
+
+static bson_t *guard_filter(const struct swapping *run, size_t at)
+{
+    const struct tb_mongo_swap *swap = run->swap;
+    bson_t *filter = bson_new();
+    bool failed = false;
+    struct tb_bson_writer out = {filter, &failed};
+
+    tb_bson_put_str(out, "_id", swap->ids[at]);
+    tb_bson_put_int(out, swap->guard, tb_bson_find_int(run->items[at].stored, swap->guard));
+    if (failed)
+        tb_bson_free(&filter);
+    return filter;
+}
+
+/* The write for one item, unless nothing of it changes. */
+static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err)
+{
+    const bson_t *stored = run->items[at].stored;
+    struct tb_mongo_op *op = &run->ops[run->op_count++];
+
+    *op = (struct tb_mongo_op){
+        .kind = stored ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .document = bson_new(), .tag = at};
+    TB_TRY(run->swap->change(run->swap->ctx, at, stored, op->document, err));
+    if (bson_empty(op->document)) {
+        tb_mongo_ops_clear(op, 1);
+        run->op_count--;
+        run->items[at].done = true;
+        run->left--;
+    } else if (stored && !(op->filter = guard_filter(run, at))) {
+        return tb_mongo_no_memory(err);
+    }
+    return TB_OK;
+}
+
+static enum tb_code try_once(struct swapping *run, struct tb_error *err)
+{
+    TB_TRY(read_stored(run, err));
+    for (size_t i = 0; i < run->swap->count; i++) {
+        if (!run->items[i].done)
+            TB_TRY(add_op(run, i, err));
+    }
+    TB_TRY(tb_mongo_bulk(run->client, run->swap->collection, run->ops, run->op_count, err));
+    for (size_t i = 0; i < run->op_count; i++) {
+        const struct tb_mongo_op *op = &run->ops[i];
+
+        if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
+            return tb_mongo_op_error(err, op, run->swap->what);
+        if (op->code == 0) {
+            run->items[op->tag].done = true;
+            run->left--;
+        }
+    }
+    return TB_OK;
+}
+
+static enum tb_code try_all(struct swapping *run, struct tb_error *err)
+{
+    enum tb_code code = TB_OK;
+
+    run->items = tb_arena_array(&run->arena, run->left, sizeof *run->items);
+    run->ops = tb_arena_array(&run->arena, run->left, sizeof *run->ops);
+    if (!run->items || !run->ops)
+        return tb_mongo_no_memory(err);
+    for (int race = 0; code == TB_OK && run->left > 0 && race < TB_MONGO_RACES_MAX; race++) {
+        code = try_once(run, err);
+        tb_mongo_ops_clear(run->ops, run->op_count);
+        run->op_count = 0;
+    }
+    for (size_t i = 0; i < run->swap->count; i++)
+        tb_bson_free(&run->items[i].stored);
+    if (code == TB_OK && run->left > 0)
+        code = tb_error_set(err, TB_BUSY, "others go on %s", run->swap->what);
+    return code;
+}
+
+enum tb_code tb_mongo_swap(const struct tb_mongo_client *client, const struct tb_mongo_swap *swap,
+                           struct tb_error *err)
+{
+    struct swapping run = {.client = client, .swap = swap, .left = swap->count};
+    enum tb_code code = try_all(&run, err);
+
+    tb_arena_release(&run.arena);
+    return code;
+}

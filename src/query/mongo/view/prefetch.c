@@ -1,0 +1,141 @@
+#include "query/mongo/view/view_priv.h"
+#include <stdlib.h>
+
+struct tb_mongo_fetched {
+    char order_id[TB_UUID_SIZE];
+    bson_t *doc; /* owned; NULL: there is none */
+};
+
+void tb_view_mongo_clear_fetched(struct tb_view_mongo *view)
+{
+    for (size_t i = 0; i < view->fetched_count; i++)
+        tb_bson_free(&view->fetched[i].doc);
+    free(view->fetched);
+    view->fetched = NULL;
+    view->fetched_count = 0;
+}
+
+void tb_view_mongo_set_collections(struct tb_view_mongo *view,
+                                   const struct tb_mongo_collections *collections)
+{
+    view->collections = *collections;
+    view->has_collections = true;
+    view->planned_generation = collections->generation;
+}
+
+/* All reads for one plan ask the same generation. */
+static enum tb_code find_collections(struct tb_view_mongo *view,
+                                     const struct tb_mongo_client *client, struct tb_error *err)
+{
+    struct tb_mongo_collections collections;
+
+    if (view->is_pinned || view->has_collections)
+        return TB_OK;
+    TB_TRY(tb_mongo_read_collections(client, &collections, err));
+    tb_view_mongo_set_collections(view, &collections);
+    return TB_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(((const struct tb_mongo_fetched *)a)->order_id,
+                  ((const struct tb_mongo_fetched *)b)->order_id, TB_UUID_SIZE);
+}
+
+static struct tb_mongo_fetched *find_fetched(const struct tb_view_mongo *view,
+                                             struct tb_str order_id)
+{
+    struct tb_mongo_fetched key = {0};
+
+    if (view->fetched_count == 0 || order_id.len != TB_UUID_LEN)
+        return NULL;
+    memcpy(key.order_id, order_id.ptr, TB_UUID_LEN);
+    return bsearch(&key, view->fetched, view->fetched_count, sizeof key, by_id);
+}
+
+/* Adds the documents that the filter matches to view->fetched. */
+static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_client *client,
+                          const bson_t *filter, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
+    const bson_t *doc;
+    bson_iter_t iter;
+
+    tb_mongo_find(&cursor, client, view->collections.orders, filter, NULL);
+    while ((doc = tb_mongo_cursor_next(&cursor))) {
+        struct tb_mongo_fetched *found = NULL;
+
+        if (bson_iter_init_find(&iter, doc, "_id"))
+            found = find_fetched(view, tb_bson_get_str(&iter));
+        if (found && !found->doc && !(found->doc = bson_copy(doc)))
+            return tb_mongo_no_memory(err);
+    }
+    return tb_mongo_cursor_end(&cursor, "reading orders", err);
+}
+
+static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids)[TB_UUID_SIZE],
+                              size_t count, struct tb_error *err)
+{
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
+    struct tb_str *ids = calloc(count, sizeof *ids);
+
+    view->fetched = calloc(count, sizeof *view->fetched);
+    for (size_t i = 0; ids && view->fetched && i < count; i++) {
+        memcpy(view->fetched[i].order_id, order_ids[i], TB_UUID_SIZE);
+        ids[i] = (struct tb_str){order_ids[i], TB_UUID_LEN};
+    }
+    if (ids && view->fetched)
+        filter = tb_mongo_ids_filter(ids, count);
+    free(ids);
+    if (!filter)
+        return tb_mongo_no_memory(err);
+    view->fetched_count = count;
+    qsort(view->fetched, count, sizeof *view->fetched, by_id);
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
+    TB_TRY(find_collections(view, &client, err));
+    return fetch(view, &client, filter, err);
+}
+
+enum tb_code tb_view_mongo_prefetch(struct tb_view *base, const char (*order_ids)[TB_UUID_SIZE],
+                                    size_t count, struct tb_error *err)
+{
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    enum tb_code code;
+
+    tb_view_mongo_clear_fetched(view);
+    if (count == 0)
+        return TB_OK;
+    code = fetch_all(view, order_ids, count, err);
+    if (code != TB_OK)
+        tb_view_mongo_clear_fetched(view);
+    return code;
+}
+
+static enum tb_code decode(const bson_t *doc, struct tb_arena *arena,
+                           struct tb_planned_order *ret_order, struct tb_error *err)
+{
+    if (doc)
+        return tb_mongo_order_decode(doc, arena, ret_order, err);
+    *ret_order = (struct tb_planned_order){0};
+    return TB_OK;
+}
+
+enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
+                                struct tb_planned_order *ret_order, struct tb_error *err)
+{
+    const struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    const struct tb_mongo_fetched *found = find_fetched(view, tb_str_of(order_id));
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
+    struct tb_mongo_collections collections = view->collections;
+
+    if (found)
+        return decode(found->doc, arena, ret_order, err);
+    TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
+    if (!view->is_pinned && !view->has_collections)
+        TB_TRY(tb_mongo_read_collections(&client, &collections, err));
+    TB_TRY(tb_mongo_find_one(&client, collections.orders, tb_str_of(order_id), "reading an order",
+                             &doc, err));
+    return decode(doc, arena, ret_order, err);
+}

@@ -1,0 +1,72 @@
+/* The parts of the MongoDB view: the writer (write.c) with the documents that it has read for the
+ * next plan (prefetch.c), orders (orders_write.c, order_bson.c), and the reader (read.c, stats.c).
+ *
+ * Thread:  a view and a reader have one owner each.
+ * Errors:  as view_mongo.h. */
+#pragma once
+#include "query/mongo/driver/meta.h"
+#include "query/mongo/view/view_mongo.h"
+
+struct tb_view_mongo {
+    struct tb_view view;
+    struct tb_mongo *mongo; /* borrowed */
+    bool is_pinned;         /* to `collections`, whichever are served */
+    bool has_collections;   /* of the generation that the next plan is made for */
+    struct tb_mongo_collections collections;
+    int64_t planned_generation;            /* that the last plan was made for; 0: none was */
+    int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales/day.h; 0: none was acquired */
+    struct tb_mongo_fetched *fetched;      /* by order id; prefetch.c */
+    size_t fetched_count;
+    struct tb_mongo_write_barrier barrier; /* the last one that was seen */
+    int64_t barrier_since_ms;              /* its beat was seen first; monotonic */
+    int64_t next[TB_LOG_PARTITIONS_MAX];   /* of a pinned view; valid with has_next */
+    bool has_next;
+};
+
+/* The view and the reader of one generation, whether it is served or not. The view has offsets of
+ * its own. */
+TB_CHECKED enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
+                                              const struct tb_mongo_collections *collections,
+                                              struct tb_view **ret_view, struct tb_error *err);
+TB_CHECKED enum tb_code
+tb_view_mongo_open_reader_at(struct tb_mongo *mongo,
+                             const struct tb_mongo_collections *collections,
+                             struct tb_view_reader **ret_reader, struct tb_error *err);
+/* Creates the collections of a generation with their indexes, unless they are there. */
+TB_CHECKED enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
+                                                   const struct tb_mongo_collections *collections,
+                                                   struct tb_error *err);
+
+/* prefetch.c: as tb_view_ops. */
+TB_CHECKED enum tb_code tb_view_mongo_prefetch(struct tb_view *base,
+                                               const char (*order_ids)[TB_UUID_SIZE], size_t count,
+                                               struct tb_error *err);
+TB_CHECKED enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id,
+                                           struct tb_arena *arena,
+                                           struct tb_planned_order *ret_order,
+                                           struct tb_error *err);
+void tb_view_mongo_clear_fetched(struct tb_view_mongo *view);
+/* The next plan is made for these. */
+void tb_view_mongo_set_collections(struct tb_view_mongo *view,
+                                   const struct tb_mongo_collections *collections);
+
+/* A stub has only _id, version and stub. */
+TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
+                                              struct tb_error *err);
+/* Texts are copied into the arena. TB_CORRUPT: the document is not as it was written. */
+TB_CHECKED enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
+                                              struct tb_planned_order *ret_planned,
+                                              struct tb_error *err);
+/* For tables of fields. */
+const char *tb_mongo_status_name(int status);
+const char *tb_mongo_kind_name(int kind);
+/* Writes the plan's orders that changed. refused, by place in plan->orders: the server will never
+ * take that one. */
+TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client,
+                                              const char *collection, const struct tb_plan *plan,
+                                              bool *refused, struct tb_error *err);
+TB_CHECKED enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
+                                       const char *collection,
+                                       const struct tb_stats_filter *filter,
+                                       struct tb_arena *arena, struct tb_stats *ret_stats,
+                                       struct tb_error *err);

@@ -1,0 +1,298 @@
+/* The documents of MongoDB keep their fields' names, types and order: other programs read them,
+ * and an older central may write them at the same time. golden/documents.txt holds one document of
+ * each kind a line, as canonical extended JSON, as the first release wrote it. What is read back
+ * and written again must be the same bytes. */
+#include "query/mongo/dead_letters/dead_letters.h"
+#include "query/mongo/fleet/node_bson.h"
+#include "query/mongo/sales/sales.h"
+#include "query/mongo/view/view_priv.h"
+#include "query/rebuild/mongo/rebuild_mongo_priv.h"
+#include "support/support.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define AT_MS INT64_C(1767225600000)
+
+static struct tb_buf golden;
+static const char *line; /* of golden: the next one */
+static struct tb_arena arena;
+static struct tb_mongo mongo = {.topic = "order-events"};
+static const struct tb_mongo_client client = {.mongo = &mongo};
+
+static void setup(void)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/documents.txt", TB_GOLDEN_DIR);
+    read_whole_file(path, &golden);
+    line = golden.data;
+}
+
+static void teardown(void)
+{
+    tb_buf_release(&golden);
+    tb_arena_release(&arena);
+}
+
+/* The document is the golden file's next line. With TB_GOLDEN_PRINT set it is printed instead. */
+static void check_line(bson_t *doc)
+{
+    char *text = bson_as_canonical_extended_json(doc, NULL);
+    size_t len = strcspn(line, "\n");
+
+    if (getenv("TB_GOLDEN_PRINT"))
+        fprintf(stderr, "GOLDEN %s\n", text);
+    else
+        ck_assert_msg(strlen(text) == len && strncmp(text, line, len) == 0, "%s\nis not\n%.*s",
+                      text, (int)len, line);
+    line += line[len] ? len + 1 : len;
+    bson_free(text);
+    bson_destroy(doc);
+}
+
+static bson_t *encode_order(const struct tb_planned_order *planned)
+{
+    bson_t *doc = bson_new();
+    struct tb_error err = {0};
+
+    ck_ok(tb_mongo_order_encode(planned, doc, &err));
+    return doc;
+}
+
+static void check_order(const struct tb_planned_order *planned)
+{
+    bson_t *doc = encode_order(planned), *again;
+    struct tb_planned_order read = {0};
+    struct tb_error err = {0};
+
+    ck_ok(tb_mongo_order_decode(doc, &arena, &read, &err));
+    ck_assert(read.exists);
+    again = encode_order(&read);
+    ck_assert(bson_equal(doc, again));
+    bson_destroy(again);
+    check_line(doc);
+}
+
+static void check_orders(void)
+{
+    struct tb_line lines[] = {{TB_STR("SKU-1"), TB_STR("Tea, green"), 2, 350},
+                              {.sku = TB_STR("SKU-2"), .quantity = -1, .unit_price_minor = 99}};
+    struct tb_planned_order planned = {
+        .order = {.order_id = "018f0000-0000-7000-8000-000000000001",
+                  .order_number = "till1-17",
+                  .version = 3,
+                  .status = TB_SHIPPED,
+                  .kind = TB_RETURN,
+                  .currency = "EUR",
+                  .total_minor = 601,
+                  .placed_at_ms = AT_MS,
+                  .updated_at_ms = AT_MS + 1,
+                  .business_date = "2026-01-01",
+                  .node = TB_STR("till1"),
+                  .customer_id = TB_STR("c-1"),
+                  .source = TB_STR("pos"),
+                  .lines = lines,
+                  .line_count = 2,
+                  .has_address = true,
+                  .address = {TB_STR("Main St 1"), TB_STR("Rear"), TB_STR("Bonn"), TB_STR("53111"),
+                              TB_STR("DE")},
+                  .last_event_id = "018f0000-0000-7000-8000-000000000002"},
+        .epoch = "0123456789abcdef",
+        .sequence = 12,
+        .received_at_ms = AT_MS + 2,
+    };
+    struct tb_planned_order stub = {.stub = true};
+
+    check_order(&planned);
+    planned.order.order_number[0] = planned.order.last_event_id[0] = planned.epoch[0] = '\0';
+    planned.order.customer_id = planned.order.address.line2 = (struct tb_str){0};
+    planned.order.address.postal_code = (struct tb_str){0};
+    planned.order.line_count = 1;
+    planned.order.status = TB_PLACED;
+    planned.order.kind = TB_SALE;
+    planned.sequence = 0;
+    check_order(&planned);
+    planned.order.has_address = false;
+    check_order(&planned);
+    memcpy(stub.order.order_id, planned.order.order_id, TB_UUID_SIZE);
+    stub.order.version = 4;
+    check_order(&stub);
+}
+
+static bson_t *encode_day(const struct tb_sales_day *day)
+{
+    bson_t *doc = bson_new();
+    struct tb_error err = {0};
+
+    ck_ok(tb_mongo_day_encode(day, doc, &err));
+    return doc;
+}
+
+static void check_days(void)
+{
+    int64_t undone[] = {7, 9};
+    struct tb_sales_part parts[] = {{0, 17, 3, 5, 1, 2, 12345, 1, 2, undone, 2},
+                                    {.partition = 4, .through = 8, .orders = 1}};
+    struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR"),
+                               .node = TB_STR("till1"),
+                               .business_date = "2026-01-01",
+                               .currency = "EUR",
+                               .changes = 6,
+                               .parts = parts,
+                               .part_count = 2};
+    struct tb_sales_day read = day;
+    bson_t *doc = encode_day(&day), *again;
+
+    read.changes = 0;
+    read.parts = NULL;
+    read.part_count = 0;
+    ck_assert(tb_mongo_day_decode(doc, &arena, &read));
+    again = encode_day(&read);
+    ck_assert(bson_equal(doc, again));
+    bson_destroy(again);
+    check_line(doc);
+    day.part_count = 0;
+    check_line(encode_day(&day));
+}
+
+/* The document of a record's first death, and the updates of a second one and of a replay. */
+static void check_deaths(const struct tb_plan *plan, const struct tb_plan_dead_letter *dead)
+{
+    struct tb_dead_letter read = {0};
+    struct tb_error err = {0};
+    bool failed = false;
+    bson_t *doc = bson_new();
+
+    tb_mongo_put_first_death((struct tb_bson_writer){doc, &failed}, "order-events-4-10", &client,
+                             plan, dead);
+    ck_ok(tb_mongo_dead_letter_decode(doc, &arena, &read, &err));
+    ck_assert_int_eq(read.status, TB_DEAD_LETTER_OPEN);
+    ck_assert_int_eq(read.version, dead->version);
+    ck_assert_str_eq(read.order_id, dead->order_id);
+    ck_assert(tb_str_eq(read.type, dead->type) && tb_str_eq(read.key, dead->record->key));
+    ck_assert_uint_eq(read.header_count, dead->record->header_count);
+    check_line(doc);
+    doc = bson_new();
+    tb_mongo_put_next_death((struct tb_bson_writer){doc, &failed}, &client, plan, dead);
+    check_line(doc);
+    doc = bson_new();
+    tb_mongo_put_replayed((struct tb_bson_writer){doc, &failed}, plan, 30);
+    check_line(doc);
+    ck_assert(!failed);
+}
+
+static void check_dead_letters(void)
+{
+    char *large = calloc(1, 13u << 20);
+    struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v2")},
+                                  {TB_STR("none"), {NULL, 0}}};
+    struct tb_record record = {.offset = 10,
+                               .timestamp_ms = AT_MS,
+                               .key = TB_STR("key"),
+                               .value = {"\xff\x00{}", 4},
+                               .headers = headers,
+                               .header_count = 2};
+    const struct tb_plan plan = {.partition = 4, .planned_at_ms = AT_MS + 5};
+    struct tb_plan_dead_letter dead = {.record = &record,
+                                       .order_id = "018f0000-0000-7000-8000-000000000001",
+                                       .version = 2,
+                                       .type = TB_STR("OrderShipped.v1"),
+                                       .reason = TB_REASON_GAP,
+                                       .message = TB_STR("version 1 is missing")};
+
+    ck_assert_ptr_nonnull(large);
+    dead.first_offset = record.offset;
+    check_deaths(&plan, &dead);
+    dead.order_id[0] = '\0';
+    dead.type = record.key = record.value = (struct tb_str){0};
+    record.header_count = 0;
+    dead.redriven = true;
+    check_deaths(&plan, &dead);
+    record.value = (struct tb_str){large, 13u << 20}; /* too large to be kept */
+    check_deaths(&plan, &dead);
+    free(large);
+}
+
+static bson_t *encode_node(const struct tb_node *node)
+{
+    bool failed = false;
+    bson_t *doc = bson_new();
+
+    tb_mongo_put_node((struct tb_bson_writer){doc, &failed}, node, 77);
+    ck_assert(!failed);
+    return doc;
+}
+
+static void check_nodes(void)
+{
+    struct tb_node node = {.last = {.node = "till1",
+                                    .epoch = "0123456789abcdef",
+                                    .version = "1.2.3",
+                                    .last_sequence = 9,
+                                    .delivered_sequence = 8,
+                                    .pending = 1,
+                                    .oldest_pending_at_ms = AT_MS,
+                                    .clock_ms = AT_MS + 1,
+                                    .arrived_at_ms = AT_MS + 2},
+                           .forked_at_ms = AT_MS + 3,
+                           .epochs = {{"a", 1, true}, {"0123456789abcdef", 9, false}},
+                           .epoch_count = 2,
+                           .marks = {{4, AT_MS}, {9, AT_MS + 1}},
+                           .mark_count = 2};
+    struct tb_node read = {0};
+    int64_t offset = 0;
+    bson_t *doc = encode_node(&node), *again;
+
+    ck_assert(tb_mongo_node_decode(doc, &read, &offset));
+    ck_assert_int_eq(offset, 77);
+    again = encode_node(&read);
+    ck_assert(bson_equal(doc, again));
+    bson_destroy(again);
+    check_line(doc);
+    node.last.oldest_pending_at_ms = node.forked_at_ms = 0;
+    node.epoch_count = node.mark_count = 0;
+    check_line(encode_node(&node));
+}
+
+static void check_jobs(void)
+{
+    const struct tb_rebuild_progress progress = {.state = TB_REBUILD_COMPARING,
+                                                 .job = {.accept = true},
+                                                 .events = 10,
+                                                 .total = 20,
+                                                 .per_second = 3,
+                                                 .seconds_left = -1,
+                                                 .compared = true,
+                                                 .served_orders = 5,
+                                                 .rebuilt_orders = 6,
+                                                 .differences = "[]",
+                                                 .problem = "MongoDB is down"};
+    bool failed = false;
+    bson_t *doc = bson_new();
+
+    tb_mongo_job_put_progress((struct tb_bson_writer){doc, &failed}, &progress);
+    ck_assert(!failed);
+    check_line(doc);
+}
+
+START_TEST(documents_are_as_the_first_release_wrote_them)
+{
+    check_orders();
+    check_days();
+    check_dead_letters();
+    check_nodes();
+    check_jobs();
+    ck_assert_msg(getenv("TB_GOLDEN_PRINT") || *line == '\0', "not written: %s", line);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("query/mongo/documents");
+    TCase *tc = tcase_create("documents");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, documents_are_as_the_first_release_wrote_them);
+    suite_add_tcase(suite, tc);
+    return test_main(suite);
+}
