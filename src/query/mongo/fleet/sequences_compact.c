@@ -1,8 +1,8 @@
 #include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
-/* A relay sends again at most what it had in flight (TB_LOG_INFLIGHT_MAX). Chunks are kept for that
- * long, so that a sequence that arrives again is compared with the one that came first. */
+/* A relay sends again at most what it had in flight (TB_LOG_INFLIGHT_MAX). Chunks are kept for
+ * that long, so that a sequence that arrives again is compared with the one that came first. */
 #define KEPT_CHUNKS (TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 2)
 /* Counted at once; the rest is counted when the next chunk fills. */
 #define COUNTED_AT_ONCE 1000
