@@ -98,12 +98,13 @@ function wait(placed) {
   const item = line(`${placed.orderNumber}: will appear shortly`, "waiting");
   $("orders").append(item);
   waiting.set(placed.orderId, item);
-  subscribe(placed.orderId);
+  sendTopic("subscribe", placed.orderId);
 }
 
-function subscribe(orderId) {
+// command: "subscribe" or "unsubscribe".
+function sendTopic(command, orderId) {
   if (socket && socket.readyState === WebSocket.OPEN) {
-    socket.send(JSON.stringify({ subscribe: `/topic/orders/${orderId}` }));
+    socket.send(JSON.stringify({ [command]: `/topic/orders/${orderId}` }));
   }
 }
 
@@ -111,12 +112,11 @@ async function show(orderId, version) {
   const item = waiting.get(orderId);
   if (!item) return;
   waiting.delete(orderId);
+  sendTopic("unsubscribe", orderId);
   const reply = await fetch(`${node}/orders/${orderId}?minVersion=${version}`);
   const order = await reply.json();
   item.textContent = `${order.orderNumber}: ${money(order.totalMinor)} ${order.currency}, ${order.status}`;
   item.className = "ready";
-  // A connection follows at most 32 orders, and these are done with: begin anew.
-  if (waiting.size === 0 && socket) socket.close(1000);
 }
 
 // Whatever breaks, what still waits is subscribed to again, and is told at once if it is there.
@@ -125,7 +125,7 @@ function connect() {
   socket.onopen = () => {
     pause = 500;
     $("state").textContent = "";
-    for (const orderId of waiting.keys()) subscribe(orderId);
+    for (const orderId of waiting.keys()) sendTopic("subscribe", orderId);
   };
   socket.onmessage = (event) => {
     const message = JSON.parse(event.data);

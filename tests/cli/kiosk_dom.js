@@ -1,6 +1,6 @@
 // The kiosk page without a browser: node kiosk_dom.js EXAMPLES URL ORIGIN
 // A document of a few lines, and fetch and WebSocket as a page of ORIGIN has them. Buys two things
-// and waits until the order is shown as ready; prints what the page says, a line each time.
+// and waits until the order is shown as ready and no longer subscribed to; prints what the page says, a line each time.
 "use strict";
 const fs = require("node:fs");
 const path = require("node:path");
@@ -47,11 +47,17 @@ function loadWebSocket() {
   const Small = vm.runInContext("SmallWebSocket", context);
   return class WebSocket extends Small {
     static OPEN = 1;
+    send(text) {
+      const orderId = JSON.parse(text).unsubscribe?.replace("/topic/orders/", "");
+      if (orderId) unsubscribed.add(orderId);
+      super.send(text);
+    }
     get readyState() { return this.socket && !this.socket.destroyed ? 1 : 0; }
   };
 }
 
 const elements = {};
+const unsubscribed = new Set(); // order ids
 const document = {
   getElementById: (id) => (elements[id] ??= new Element()),
   createElement: () => new Element(),
@@ -70,7 +76,8 @@ elements.place.click();
 const deadline = Date.now() + 30000;
 (function look() {
   const order = (elements.orders || new Element()).children[0];
-  if (order && order.className === "ready") process.exit(0);
+  // The page has given up the order that it shows, and only that.
+  if (order && order.className === "ready") process.exit(unsubscribed.size === 1 ? 0 : 1);
   if (Date.now() > deadline || /Nobody answers|Refused/.test(elements.message?.text)) process.exit(1);
   setTimeout(look, 20);
 })();
