@@ -78,30 +78,6 @@ MAY = {
 
 # Includes that no row allows, and that are to go.
 KNOWN = {
-    ("api/handlers/dead_letters.h", "api/context.h"),
-    ("api/handlers/get_order.c", "api/context.h"),
-    ("api/handlers/health.c", "api/context.h"),
-    ("api/handlers/list_orders.c", "api/context.h"),
-    ("api/handlers/list_results.c", "api/context.h"),
-    ("api/handlers/metrics.c", "api/context.h"),
-    ("api/handlers/nodes.c", "api/context.h"),
-    ("api/handlers/order_commands.c", "api/context.h"),
-    ("api/handlers/order_digests.c", "api/context.h"),
-    ("api/handlers/progress.c", "api/context.h"),
-    ("api/handlers/rebuild.c", "api/context.h"),
-    ("api/handlers/status.c", "api/context.h"),
-    ("api/http/query_string.c", "api/context.h"),
-    ("api/http/request.h", "api/notify/waiters.h"),
-    ("api/http/request.h", "api/routes.h"),
-    ("api/http/request.h", "api/ws/accept.h"),
-    ("api/http/request.h", "query/projection/view.h"),
-    ("api/http/request.h", "store/writer.h"),
-    ("api/work/inflight.c", "api/context.h"),
-    ("api/work/query_pool.c", "api/context.h"),
-    ("api/work/query_pool.h", "api/api.h"),
-    ("api/work/query_submit.c", "api/context.h"),
-    ("api/ws/handshake.c", "api/context.h"),
-    ("api/ws/ws_priv.h", "api/context.h"),
     ("bridge/log/kafka/offsets_query.c", "bridge/log/kafka/reader/reader_priv.h"),
 }
 

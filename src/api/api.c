@@ -1,4 +1,5 @@
-#include "api/context.h"
+#include "api/api.h"
+#include "api/loop.h"
 #include "base/thread/process.h"
 #include <errno.h>
 #include <poll.h>
@@ -9,15 +10,18 @@
 
 /* How exact the deadlines of connections are; a quarter of the shortest if that is less. */
 #define SWEEP_MS 1000
-/* For so long the api thread stays awake for a command: most commits are over by then. */
-#define WATCH_US 500
+/* The api thread stays awake so long for a command: most commits are over by then. */
+#define SPIN_US 500
+/* When the process stops, requests that have arrived are answered within this. */
+#define DRAIN_MS 3000
 
 static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
 {
     TB_ASSERT((options->edge != NULL) != (options->central != NULL));
-    TB_ASSERT(options->letters.send && options->letters.drop && options->letters.audit);
+    TB_ASSERT(options->dead_letters.send && options->dead_letters.drop &&
+              options->dead_letters.audit);
     TB_ASSERT(options->partitions > 0 && options->partitions <= TB_PARTITIONS_MAX);
-    /* The library counts both in 32 bits. */
+    /* libmicrohttpd counts both in 32 bits. */
     if (options->header_max < 64 || options->header_max > INT32_MAX / 2 ||
         options->connections_max < 1 || options->connections_max > INT32_MAX / 2)
         return tb_error_set(err, TB_INVALID,
@@ -25,21 +29,55 @@ static enum tb_code check(const struct tb_api_options *options, struct tb_error 
     return TB_OK;
 }
 
-static void on_upgraded(void *ctx, int fd, struct tb_address_count *peer, struct tb_str early)
+/* Called on any thread. One producer writes to event_fd each time the loop sleeps. */
+static void wake(void *ctx)
 {
-    struct tb_api *api = ctx;
+    struct tb_api_loop *loop = ctx;
+    const uint64_t one = 1;
 
-    tb_ws_adopt(&api->ws, fd, peer, early);
-    if (api->drain_ms != 0)
-        tb_ws_drain(&api->ws); /* it was let in just before */
+    if (!atomic_exchange(&loop->sleeping, false))
+        return;
+    ssize_t written = write(loop->event_fd, &one, sizeof one);
+    (void)written; /* full: it is readable already */
 }
 
-static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
+static void on_ws_upgrade(void *ctx, int fd, struct tb_address_count *address_count,
+                          struct tb_str early)
 {
+    struct tb_api_loop *loop = ctx;
+
+    tb_ws_adopt(&loop->ws, fd, address_count, early);
+    if (loop->api.drain_ms != 0)
+        tb_ws_drain(&loop->ws); /* it was accepted just before */
+}
+
+static enum tb_code read_version(void *ctx, const char *order_id, int64_t *ret_version)
+{
+    const struct tb_api_loop *loop = ctx;
+    struct tb_view_reader *view = loop->api.singles.inline_context.view;
+    TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
+    struct tb_error err = {0};
+
+    return view->ops->get(view, tb_str_of(order_id), &doc, ret_version, &err);
+}
+
+static void add_metrics(const struct tb_api *api, struct tb_buf *out)
+{
+    const struct tb_api_loop *loop = tb_api_loop_of(api);
+    static const char name[] = "tillbox_websocket_connections";
+
+    tb_routes_add_metrics(&loop->counts, out);
+    tb_metric_head(out, name, "gauge", "WebSocket connections at the moment.");
+    tb_metric_int(out, name, "", (int64_t)tb_ws_count(&loop->ws));
+}
+
+static enum tb_code open_server(struct tb_api_loop *loop, struct tb_error *err)
+{
+    struct tb_api *api = &loop->api;
     const struct tb_api_options *options = &api->options;
     char host[TB_LISTEN_HOST_SIZE], port[6];
     struct tb_mhd_options server = {
-        .hosts = &api->hosts,
+        .hosts = &api->host_allowlist,
         .body_max = options->body_max,
         .header_max = options->header_max,
         .connections_max = options->connections_max,
@@ -48,115 +86,130 @@ static enum tb_code open_server(struct tb_api *api, struct tb_error *err)
         .head = tb_routes_on_head,
         .serve = tb_routes_on_request,
         .replied = tb_routes_on_reply,
-        .upgraded = on_upgraded,
-        .ctx = api,
+        .upgraded = on_ws_upgrade,
+        .ctx = loop,
     };
     int bound = 0;
 
     TB_TRY(tb_listen_open(options->listen, &server.listen_fd, &bound, err));
-    TB_ASSERT(tb_listen_split(options->listen, host, port)); /* it could be listened on */
-    enum tb_code code = tb_host_allowlist_init(&api->hosts, host, options->allowed_hosts, err);
+    TB_ASSERT(tb_listen_split(options->listen, host, port)); /* as tb_listen_open has */
+    enum tb_code code =
+        tb_host_allowlist_init(&api->host_allowlist, host, options->allowed_hosts, err);
     if (code == TB_OK)
         code = tb_mhd_new(&server, &api->server, err);
     if (code != TB_OK) {
-        (void)close(server.listen_fd);
+        close(server.listen_fd);
         return code;
     }
-    bool v6 = strchr(host, ':') != NULL;
-    (void)snprintf(api->url, sizeof(api->url), "http://%s%s%s:%d", v6 ? "[" : "",
-                   host[0] != '\0' ? host : "0.0.0.0", v6 ? "]" : "", bound);
+    api->inflight.server = api->server;
+    bool v6 = strchr(host, ':');
+    snprintf(loop->url, sizeof loop->url, "http://%s%s%s:%d", v6 ? "[" : "",
+             host[0] != '\0' ? host : "0.0.0.0", v6 ? "]" : "", bound);
     return TB_OK;
 }
 
-static void copy_options(struct tb_api *api, const struct tb_api_options *options)
+static void copy_options(struct tb_api_loop *loop, const struct tb_api_options *options)
 {
-    api->options = *options;
-    if (options->edge != NULL) {
-        api->edge = *options->edge;
-        api->options.edge = &api->edge;
+    loop->api.options = *options;
+    if (options->edge) {
+        loop->edge = *options->edge;
+        loop->api.options.edge = &loop->edge;
     } else {
-        api->central = *options->central;
-        api->options.central = &api->central;
+        loop->central = *options->central;
+        loop->api.options.central = &loop->central;
     }
+}
+
+/* Everything that cannot fail, so that tb_api_free may follow any failure. */
+static struct tb_api_loop *new_loop(const struct tb_api_options *options)
+{
+    struct tb_api_loop *loop = calloc(1, sizeof *loop);
+
+    if (!loop)
+        return NULL;
+    copy_options(loop, options);
+    loop->api.add_metrics = add_metrics;
+    tb_waiters_init(&loop->api.waiters);
+    tb_inflight_init(&loop->api.inflight, wake, loop);
+    tb_query_pool_init(&loop->api.lists, &loop->api.inflight);
+    tb_query_pool_init(&loop->api.singles, &loop->api.inflight);
+    loop->api.singles.inline_context = options->inline_context;
+    loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return loop;
+}
+
+static enum tb_code open_all(struct tb_api_loop *loop, struct tb_error *err)
+{
+    struct tb_api *api = &loop->api;
+    bool is_inline = api->singles.inline_context.view;
+
+    if (loop->event_fd < 0)
+        return tb_error_errno(err, TB_INTERNAL, errno, "eventfd");
+    TB_TRY(open_server(loop, err));
+    struct tb_ws_options ws = {.waiters = &api->waiters,
+                               .server = api->server,
+                               .read_version = is_inline ? read_version : NULL,
+                               .ctx = loop};
+    TB_TRY(tb_ws_init(&loop->ws, &ws, err));
+    TB_TRY(tb_query_pool_start(&api->lists, api->options.lists, err));
+    if (!is_inline)
+        TB_TRY(tb_query_pool_start(&api->singles, api->options.singles, err));
+    return TB_OK;
 }
 
 enum tb_code tb_api_open(const struct tb_api_options *options, struct tb_api **ret_api,
                          struct tb_error *err)
 {
     TB_TRY(check(options, err));
-    struct tb_api *api = calloc(1, sizeof(*api));
-    if (api == NULL)
+    struct tb_api_loop *loop = new_loop(options);
+    if (!loop)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    copy_options(api, options);
-    tb_waiters_init(&api->waiters);
-    TB_ASSERT(pthread_mutex_init(&api->returns.lock, NULL) == 0);
-    api->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    enum tb_code code = TB_OK;
-    if (api->event_fd < 0)
-        code = tb_error_errno(err, TB_INTERNAL, errno, "eventfd");
-    if (code == TB_OK)
-        code = tb_ws_init(&api->ws, api, err);
-    if (code == TB_OK)
-        code = open_server(api, err);
-    if (code == TB_OK)
-        code = tb_query_pool_start(&api->lists, api, api->options.lists, err);
-    if (code == TB_OK && api->options.here.view == NULL)
-        code = tb_query_pool_start(&api->singles, api, api->options.singles, err);
+    enum tb_code code = open_all(loop, err);
     if (code != TB_OK) {
-        tb_api_free(api);
+        tb_api_free(&loop->api);
         return code;
     }
-    *ret_api = api;
+    *ret_api = &loop->api;
     return TB_OK;
 }
 
 void tb_api_free(struct tb_api *api)
 {
-    if (api == NULL)
+    if (!api)
         return;
+    struct tb_api_loop *loop = tb_api_loop_of(api);
     tb_query_pool_stop(&api->lists);
     tb_query_pool_stop(&api->singles);
-    tb_inflight_complete(api);
-    TB_ASSERT(api->flying == NULL); /* the writer's thread has ended before */
-    tb_ws_release(&api->ws);
+    tb_inflight_complete(&api->inflight);
+    tb_inflight_release(&api->inflight);
+    tb_ws_release(&loop->ws);
     tb_mhd_free(api->server);
-    tb_host_allowlist_release(&api->hosts);
+    tb_host_allowlist_release(&api->host_allowlist);
     tb_waiters_release(&api->waiters);
-    (void)pthread_mutex_destroy(&api->returns.lock);
-    if (api->event_fd >= 0)
-        (void)close(api->event_fd);
-    free(api);
+    if (loop->event_fd >= 0)
+        close(loop->event_fd);
+    free(loop);
 }
 
 const char *tb_api_url(const struct tb_api *api)
 {
-    return api->url;
-}
-
-static void ring(struct tb_api *api)
-{
-    const uint64_t one = 1;
-    ssize_t written = write(api->event_fd, &one, sizeof(one));
-
-    (void)written; /* full means rung already */
-}
-
-void tb_api_wake(struct tb_api *api)
-{
-    if (atomic_exchange(&api->asleep, false))
-        ring(api);
+    return tb_api_loop_of(api)->url;
 }
 
 void tb_api_stop(struct tb_api *api)
 {
-    atomic_store(&api->stopping, true);
-    ring(api);
+    struct tb_api_loop *loop = tb_api_loop_of(api);
+    const uint64_t one = 1;
+
+    atomic_store(&loop->stopping, true);
+    ssize_t written = write(loop->event_fd, &one, sizeof one);
+    (void)written; /* full: it is readable already */
 }
 
 void tb_api_notify(struct tb_api *api, const char *order_id, int64_t version)
 {
     if (tb_waiters_publish(&api->waiters, order_id, version))
-        tb_api_wake(api);
+        wake(tb_api_loop_of(api));
 }
 
 void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan)
@@ -169,160 +222,161 @@ void tb_api_notify_plan(struct tb_api *api, const struct tb_plan *plan)
     }
 }
 
-void tb_completion_post(struct tb_api *api, struct tb_request *req)
+static int64_t sweep_period_ms(const struct tb_api_options *options)
 {
-    struct tb_completion_queue *returns = &api->returns;
-
-    (void)pthread_mutex_lock(&returns->lock);
-    req->next_done = NULL;
-    if (atomic_load(&returns->any))
-        returns->last->next_done = req;
-    else
-        returns->first = req;
-    returns->last = req;
-    atomic_store(&returns->any, true);
-    (void)pthread_mutex_unlock(&returns->lock);
-    tb_api_wake(api);
-}
-
-static int64_t sweep_period_ms(const struct tb_api *api)
-{
-    int64_t shortest = api->options.header_timeout_ms < api->options.body_timeout_ms
-                           ? api->options.header_timeout_ms
-                           : api->options.body_timeout_ms;
+    int64_t shortest = options->header_timeout_ms < options->body_timeout_ms
+                           ? options->header_timeout_ms
+                           : options->body_timeout_ms;
 
     if (shortest / 4 >= SWEEP_MS)
         return SWEEP_MS;
     return shortest / 4 > 0 ? shortest / 4 : 1;
 }
 
-static bool busy(const struct tb_api *api)
+static bool is_busy(const struct tb_api_loop *loop)
 {
-    return tb_mhd_connections(api->server) > 0 || tb_ws_count(&api->ws) > 0 || api->flying != NULL;
+    return tb_mhd_connections(loop->api.server) > 0 || tb_ws_count(&loop->ws) > 0 ||
+           loop->api.inflight.requests.first;
 }
 
-static void sweep(struct tb_api *api)
+static void sweep(struct tb_api_loop *loop)
 {
-    if (!busy(api) || api->now_ms < api->sweep_ms)
+    int64_t now_ms = loop->api.now_ms;
+
+    if (!is_busy(loop) || now_ms < loop->sweep_ms)
         return;
-    api->sweep_ms = api->now_ms + sweep_period_ms(api);
-    tb_mhd_sweep(api->server, api->now_ms);
-    tb_ws_sweep(&api->ws);
-    tb_inflight_expire(api);
+    loop->sweep_ms = now_ms + sweep_period_ms(&loop->api.options);
+    tb_mhd_sweep(loop->api.server, now_ms);
+    tb_ws_sweep(&loop->ws);
+    tb_inflight_expire(&loop->api.inflight);
 }
 
-static void begin_drain(struct tb_api *api)
+static bool must_begin_drain(const struct tb_api_loop *loop)
 {
-    api->drain_ms = api->now_ms + TB_DRAIN_MS;
-    tb_mhd_drain(api->server);
-    tb_ws_drain(&api->ws); /* its waiters have no deadline */
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_wait_expired, api);
+    return atomic_load(&tb_api_loop_of(&loop->api)->stopping) && loop->api.drain_ms == 0;
 }
 
-/* True: what was taken is answered, or its time is over. */
-static bool drained(struct tb_api *api)
+static void begin_drain(struct tb_api_loop *loop)
 {
-    if (api->drain_ms == 0)
+    loop->api.drain_ms = loop->api.now_ms + DRAIN_MS;
+    tb_mhd_drain(loop->api.server);
+    tb_ws_drain(&loop->ws); /* its waiters have no deadline */
+    tb_waiters_expire(&loop->api.waiters, INT64_MAX);
+}
+
+/* Is everything answered, or the time for it over? */
+static bool is_drained(const struct tb_api_loop *loop)
+{
+    if (loop->api.drain_ms == 0)
         return false;
-    if (tb_mhd_connections(api->server) == 0 && tb_ws_count(&api->ws) == 0)
+    if (tb_mhd_connections(loop->api.server) == 0 && tb_ws_count(&loop->ws) == 0)
         return true;
-    return api->now_ms >= api->drain_ms;
+    return loop->api.now_ms >= loop->api.drain_ms;
 }
 
-/* How long nothing will happen by itself; below 0: for ever. */
-static int64_t wait_ms(struct tb_api *api)
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
 {
-    int64_t until_ms = api->waiters.next_ms, server_ms = tb_mhd_wait_ms(api->server);
+    return a_ms < b_ms ? a_ms : b_ms;
+}
 
-    if (server_ms == 0 || atomic_load(&api->returns.any) || tb_waiters_have_changes(&api->waiters))
+/* How long nothing will be due; below 0: until somebody wakes the loop. */
+static int64_t wait_ms(struct tb_api_loop *loop)
+{
+    struct tb_api *api = &loop->api;
+    int64_t due_ms = api->waiters.next_ms, server_ms = tb_mhd_wait_ms(api->server);
+
+    if (server_ms == 0 || atomic_load(&api->inflight.has_completions) ||
+        tb_waiters_have_changes(&api->waiters) || must_begin_drain(loop))
         return 0;
-    if (atomic_load(&api->stopping) && api->drain_ms == 0)
-        return 0;
-    if (busy(api) && api->sweep_ms < until_ms)
-        until_ms = api->sweep_ms;
-    if (api->drain_ms > 0 && api->drain_ms < until_ms)
-        until_ms = api->drain_ms;
-    if (tb_view_poll_next_ms(api) < until_ms)
-        until_ms = tb_view_poll_next_ms(api);
-    if (tb_ws_next_ms(&api->ws) < until_ms)
-        until_ms = tb_ws_next_ms(&api->ws);
-    if (until_ms == INT64_MAX)
+    if (is_busy(loop))
+        due_ms = earlier(due_ms, loop->sweep_ms);
+    if (api->drain_ms > 0)
+        due_ms = earlier(due_ms, api->drain_ms);
+    due_ms = earlier(due_ms, tb_view_poll_next_ms(loop));
+    due_ms = earlier(due_ms, tb_ws_next_ms(&loop->ws));
+    if (due_ms == INT64_MAX)
         return server_ms;
-    int64_t left_ms = until_ms - tb_clock_mono_ms(api->options.clock);
-    if (server_ms > 0 && server_ms < left_ms)
-        left_ms = server_ms;
+    int64_t left_ms = due_ms - tb_clock_mono_ms(api->options.clock);
+    if (server_ms > 0)
+        left_ms = earlier(left_ms, server_ms);
     return left_ms > 0 ? left_ms : 0;
 }
 
-/* What a wait has brought beside the library's own. */
-struct work {
-    bool knocking; /* somebody wants to come in */
-    bool sockets;  /* WebSockets are ready */
+/* What a wait has found, beside libmicrohttpd's own sockets. */
+struct ready {
+    bool accept; /* a connection can be accepted */
+    bool ws;     /* WebSockets have events */
 };
 
-/* To sleep and to be woken takes a good part of the time of a commit: for a single command the
- * thread stays awake a moment, and yields the processor to whoever wants it. With more under way
- * there is no hurry. True: there is work. */
-static bool watch(struct tb_api *api, struct pollfd *fds, nfds_t fd_count)
+/* Sleeping and waking up takes a good part of the time of a commit. So while a single command is
+ * in flight the thread stays awake for a moment and yields the processor to whoever wants it.
+ * True: there is work. */
+static bool spin_wait(struct tb_api_loop *loop, struct pollfd *fds, nfds_t fd_count)
 {
-    const struct tb_request *req = api->flying;
+    struct tb_api *api = &loop->api;
+    const struct tb_request *req = tb_inflight_single(&api->inflight);
 
-    if (req == NULL || req->next != NULL || req->view_query.asked || wait_ms(api) == 0)
+    if (!req || req->poll_until_ms == 0 || wait_ms(loop) == 0)
         return false;
-    int64_t end_us = tb_clock_mono_us(api->options.clock) + WATCH_US;
+    int64_t end_us = tb_clock_mono_us(api->options.clock) + SPIN_US;
     do {
-        if (atomic_load(&api->returns.any) || poll(fds, fd_count, 0) > 0)
+        if (atomic_load(&api->inflight.has_completions) || poll(fds, fd_count, 0) > 0)
             return true;
         tb_yield_cpu();
     } while (tb_clock_mono_us(api->options.clock) < end_us);
     return false;
 }
 
-static struct work wait_for_work(struct tb_api *api)
+static struct ready wait_for_work(struct tb_api_loop *loop)
 {
     struct pollfd fds[4] = {
-        {.fd = tb_mhd_event_fd(api->server), .events = POLLIN},
-        {.fd = api->event_fd, .events = POLLIN},
-        {.fd = tb_mhd_listen_fd(api->server), .events = POLLIN},
-        {.fd = tb_ws_event_fd(&api->ws), .events = POLLIN},
+        {.fd = tb_mhd_event_fd(loop->api.server), .events = POLLIN},
+        {.fd = loop->event_fd, .events = POLLIN},
+        {.fd = tb_mhd_listen_fd(loop->api.server), .events = POLLIN},
+        {.fd = tb_ws_event_fd(&loop->ws), .events = POLLIN},
     };
 
-    if (!watch(api, fds, 4)) {
-        /* Who comes with news from here on rings; who came before is seen by wait_ms. */
-        atomic_store(&api->asleep, true);
-        int rc = poll(fds, 4, (int)wait_ms(api));
-        atomic_store(&api->asleep, false);
+    if (!spin_wait(loop, fds, 4)) {
+        /* Producers from here on write to event_fd. Whatever was queued before makes wait_ms()
+         * return 0, so no wake-up is lost. */
+        atomic_store(&loop->sleeping, true);
+        int rc = poll(fds, 4, (int)wait_ms(loop));
+        atomic_store(&loop->sleeping, false);
         if (rc <= 0)
-            return (struct work){0};
+            return (struct ready){0};
     }
     if (fds[1].revents != 0) {
         uint64_t count = 0;
-        ssize_t got = read(api->event_fd, &count, sizeof(count));
-        (void)got; /* somebody else's ring at worst: we look at everything anyway */
+        ssize_t got = read(loop->event_fd, &count, sizeof count);
+        (void)got; /* every round looks at everything anyway */
     }
-    return (struct work){fds[2].revents != 0, fds[3].revents != 0};
+    return (struct ready){.accept = fds[2].revents != 0, .ws = fds[3].revents != 0};
 }
 
-/* One round: what came back, what became visible, what is late, what the sockets bring. */
-static void step(struct tb_api *api, struct work work)
+/* One round: completions, changes, deadlines, then the sockets. */
+static void step(struct tb_api_loop *loop, struct ready ready)
 {
-    api->now_ms = tb_clock_mono_ms(api->options.clock);
-    if (atomic_load(&api->stopping) && api->drain_ms == 0)
-        begin_drain(api);
-    tb_inflight_complete(api);
-    tb_waiters_deliver(&api->waiters, api);
-    tb_waiters_expire(&api->waiters, api->now_ms, tb_order_wait_expired, api);
-    tb_view_poll_step(api);
-    sweep(api);
-    tb_ws_step(&api->ws, work.sockets);
-    tb_mhd_step(api->server, api->now_ms, work.knocking);
+    struct tb_api *api = &loop->api;
+
+    api->now_ms = api->inflight.now_ms = loop->ws.now_ms = tb_clock_mono_ms(api->options.clock);
+    if (must_begin_drain(loop))
+        begin_drain(loop);
+    tb_inflight_complete(&api->inflight);
+    tb_waiters_deliver(&api->waiters);
+    tb_waiters_expire(&api->waiters, api->now_ms);
+    tb_view_poll_step(loop);
+    sweep(loop);
+    tb_ws_step(&loop->ws, ready.ws);
+    tb_mhd_step(api->server, api->now_ms, ready.accept);
 }
 
-/* Nothing may be left suspended: answers what still waits, and lets the library send it. */
-static void finish(struct tb_api *api)
+/* No request may stay suspended: refuses what still waits, and lets libmicrohttpd send it. */
+static void finish(struct tb_api_loop *loop)
 {
-    tb_waiters_expire(&api->waiters, INT64_MAX, tb_order_wait_expired, api);
-    tb_inflight_fail_all(api);
+    struct tb_api *api = &loop->api;
+
+    tb_waiters_expire(&api->waiters, INT64_MAX);
+    tb_inflight_fail_all(&api->inflight);
     do
         tb_mhd_step(api->server, api->now_ms, false);
     while (tb_mhd_wait_ms(api->server) == 0 && tb_mhd_connections(api->server) > 0 &&
@@ -331,13 +385,14 @@ static void finish(struct tb_api *api)
 
 void tb_api_run(struct tb_api *api)
 {
-    struct work work = {0};
+    struct tb_api_loop *loop = tb_api_loop_of(api);
+    struct ready ready = {0};
 
     for (;;) {
-        step(api, work);
-        if (drained(api))
+        step(loop, ready);
+        if (is_drained(loop))
             break;
-        work = wait_for_work(api);
+        ready = wait_for_work(loop);
     }
-    finish(api);
+    finish(loop);
 }

@@ -1,133 +1,259 @@
 #include "api/routes.h"
+#include "api/handlers/context.h"
+#include "api/http/problem.h"
+#include "api/http/query_string.h"
+#include "api/loop.h"
+#include "api/ws/handshake.h"
+#include <stdio.h>
 
-#define GET_ONLY "GET, HEAD, OPTIONS"
+static void serve_ws(struct tb_api *api, struct tb_request *req)
+{
+    tb_ws_handshake_serve(req, api->drain_ms != 0);
+}
 
 #define EDGE TB_ROLE_EDGE
 #define CENTRAL TB_ROLE_CENTRAL
 #define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
+#define COMMAND(command) tb_order_command_serve, TB_CMD_##command
 
-/* A question: GET and what goes with it. */
-#define QUESTION(id, roles, name)                                                                 \
-    {                                                                                             \
-        id, roles, name, GET_ONLY, true, false, false, false, TB_CMD_COUNT                        \
-    }
-
-static const struct tb_route routes[TB_ROUTE_COUNT] = {
-    {TB_ROUTE_ORDERS, EDGE, "/orders", "GET, HEAD, POST, OPTIONS", true, true, false, false,
-     TB_CMD_PLACE},
-    QUESTION(TB_ROUTE_ORDERS_READ, CENTRAL, "/orders"),
-    QUESTION(TB_ROUTE_STATS, BOTH, "/orders/stats"),
-    QUESTION(TB_ROUTE_DIGESTS, BOTH, "/orders/digests"),
-    QUESTION(TB_ROUTE_ORDER, BOTH, "/orders/{id}"),
-    {TB_ROUTE_ADDRESS, EDGE, "/orders/{id}/address", "PUT, OPTIONS", false, false, true, false,
-     TB_CMD_ADDRESS},
-    {TB_ROUTE_LINES, EDGE, "/orders/{id}/lines", "PUT, OPTIONS", false, false, true, false,
-     TB_CMD_LINES},
-    {TB_ROUTE_SHIP, EDGE, "/orders/{id}/ship", "POST, OPTIONS", false, true, false, false,
-     TB_CMD_SHIP},
-    {TB_ROUTE_CANCEL, EDGE, "/orders/{id}/cancel", "POST, OPTIONS", false, true, false, false,
-     TB_CMD_CANCEL},
-    QUESTION(TB_ROUTE_LETTERS, BOTH, "/dead-letters"),
-    {TB_ROUTE_LETTERS_REPLAY, BOTH, "/dead-letters/replay", "POST, OPTIONS", false, true, false,
-     false, TB_CMD_COUNT},
-    {TB_ROUTE_LETTER, BOTH, "/dead-letters/{id}", "GET, HEAD, DELETE, OPTIONS", true, false, false,
-     true, TB_CMD_COUNT},
-    {TB_ROUTE_LETTER_REPLAY, BOTH, "/dead-letters/{id}/replay", "POST, OPTIONS", false, true,
-     false, false, TB_CMD_COUNT},
-    QUESTION(TB_ROUTE_NODES, CENTRAL, "/nodes"),
-    QUESTION(TB_ROUTE_STATUS, BOTH, "/status"),
-    QUESTION(TB_ROUTE_WS, BOTH, "/ws"),
-    {TB_ROUTE_LINK, EDGE, "/link", "PUT, OPTIONS", false, false, true, false, TB_CMD_COUNT},
-    {TB_ROUTE_REBUILD, BOTH, "/rebuild", "GET, HEAD, POST, OPTIONS", true, true, false, false,
-     TB_CMD_COUNT},
-    QUESTION(TB_ROUTE_LIVEZ, BOTH, "/livez"),
-    QUESTION(TB_ROUTE_READYZ, BOTH, "/readyz"),
-    QUESTION(TB_ROUTE_HEALTHZ, BOTH, "/healthz"),
-    QUESTION(TB_ROUTE_METRICS, BOTH, "/metrics"),
+/* A literal path stands before the {id} that it would match too. */
+static const struct tb_route routes[] = {
+    {BOTH, TB_GET, "/orders", tb_orders_serve, 0},
+    {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
+    {BOTH, TB_GET, "/orders/stats", tb_stats_serve, 0},
+    {BOTH, TB_GET, "/orders/digests", tb_digests_serve, 0},
+    {BOTH, TB_GET, "/orders/{id}", tb_order_serve, 0},
+    {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
+    {EDGE, TB_PUT, "/orders/{id}/lines", COMMAND(LINES)},
+    {EDGE, TB_POST, "/orders/{id}/ship", COMMAND(SHIP)},
+    {EDGE, TB_POST, "/orders/{id}/cancel", COMMAND(CANCEL)},
+    {BOTH, TB_GET, "/dead-letters", tb_dead_letters_serve, 0},
+    {BOTH, TB_POST, "/dead-letters/replay", tb_dead_letters_replay_serve, 0},
+    {BOTH, TB_GET, "/dead-letters/{id}", tb_dead_letter_serve, 0},
+    {BOTH, TB_DELETE, "/dead-letters/{id}", tb_dead_letter_drop_serve, 0},
+    {BOTH, TB_POST, "/dead-letters/{id}/replay", tb_dead_letter_replay_serve, 0},
+    {CENTRAL, TB_GET, "/nodes", tb_nodes_serve, 0},
+    {BOTH, TB_GET, "/status", tb_status_serve, 0},
+    {BOTH, TB_GET, "/ws", serve_ws, 0},
+    {EDGE, TB_PUT, "/link", tb_link_serve, 0},
+    {BOTH, TB_GET, "/rebuild", tb_rebuild_serve, 0},
+    {BOTH, TB_POST, "/rebuild", tb_rebuild_start_serve, 0},
+    {BOTH, TB_GET, "/livez", tb_livez_serve, 0},
+    {BOTH, TB_GET, "/readyz", tb_readyz_serve, 0},
+    {BOTH, TB_GET, "/healthz", tb_healthz_serve, 0},
+    {BOTH, TB_GET, "/metrics", tb_metrics_serve, 0},
 };
+#define ROUTE_COUNT (sizeof routes / sizeof *routes)
+_Static_assert(ROUTE_COUNT <= TB_ROUTES_MAX, "a counter for each row");
 
-#define ID_PREFIX "/orders/"
-#define ID_PREFIX_LEN (sizeof(ID_PREFIX) - 1)
-#define TEMPLATE_LEN (sizeof("/orders/{id}") - 1)
-
-static const struct tb_route *find_of_order(struct tb_str path, char ret_order_id[TB_UUID_SIZE])
+/* {id} stands for one segment that is not empty. */
+static bool matches(const char *pattern, struct tb_str path, struct tb_str *ret_id)
 {
-    char order_id[TB_UUID_SIZE];
-    struct tb_str rest = {path.ptr + ID_PREFIX_LEN, path.len - ID_PREFIX_LEN};
+    const char *at = path.ptr, *end = path.ptr + path.len;
 
-    if (rest.len < TB_UUID_LEN || !tb_uuid_parse((struct tb_str){rest.ptr, TB_UUID_LEN}, order_id))
-        return NULL;
-    rest.ptr += TB_UUID_LEN;
-    rest.len -= TB_UUID_LEN;
-    for (int i = TB_ROUTE_ORDER; i <= TB_ROUTE_CANCEL; i++) {
-        if (tb_str_eq(tb_str_of(routes[i].name + TEMPLATE_LEN), rest)) {
-            memcpy(ret_order_id, order_id, TB_UUID_SIZE);
-            return &routes[i];
+    while (*pattern != '\0') {
+        if (*pattern == '{') {
+            const char *slash = memchr(at, '/', (size_t)(end - at));
+            *ret_id = (struct tb_str){at, (size_t)((slash ? slash : end) - at)};
+            if (ret_id->len == 0)
+                return false;
+            at += ret_id->len;
+            pattern += strlen("{id}");
+        } else if (at == end || *at++ != *pattern++) {
+            return false;
         }
     }
-    return NULL;
+    return at == end;
 }
 
-#define LETTER_PREFIX "/dead-letters/"
-#define LETTER_PREFIX_LEN (sizeof(LETTER_PREFIX) - 1)
-
-static const struct tb_route *find_of_letter(struct tb_str path)
+static bool is_of_order(const struct tb_route *route)
 {
-    struct tb_str rest = {path.ptr + LETTER_PREFIX_LEN, path.len - LETTER_PREFIX_LEN};
-    size_t id_len = 0;
-
-    while (id_len < rest.len && rest.ptr[id_len] != '/')
-        id_len++;
-    rest.ptr += id_len;
-    rest.len -= id_len;
-    if (id_len > 0 && rest.len == 0)
-        return &routes[TB_ROUTE_LETTER];
-    if (id_len > 0 && tb_str_eq(rest, TB_STR("/replay")))
-        return &routes[TB_ROUTE_LETTER_REPLAY];
-    return NULL;
+    return strncmp(route->path, "/orders/{id}", strlen("/orders/{id}")) == 0;
 }
 
-const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
-                                     char ret_order_id[TB_UUID_SIZE])
+const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE],
+                                     struct tb_str *ret_id)
 {
-    const struct tb_route *found = NULL;
-
     ret_order_id[0] = '\0';
-    for (int i = 0; i < TB_ROUTE_COUNT; i++) {
-        if (tb_str_eq(tb_str_of(routes[i].name), path) && strchr(routes[i].name, '{') == NULL &&
-            (found == NULL || (routes[i].roles & role)))
-            found = &routes[i];
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (matches(routes[i].path, path, ret_id) &&
+            (!is_of_order(&routes[i]) || tb_uuid_parse(*ret_id, ret_order_id)))
+            return &routes[i];
     }
-    if (found == NULL && path.len > ID_PREFIX_LEN &&
-        memcmp(path.ptr, ID_PREFIX, ID_PREFIX_LEN) == 0)
-        found = find_of_order(path, ret_order_id);
-    if (found == NULL && path.len > LETTER_PREFIX_LEN &&
-        memcmp(path.ptr, LETTER_PREFIX, LETTER_PREFIX_LEN) == 0)
-        found = find_of_letter(path);
-    return found;
+    return NULL;
 }
 
-const struct tb_route *tb_route_of(enum tb_route_id id)
+static bool is_same_path(const struct tb_route *a, const struct tb_route *b)
 {
-    return &routes[id];
+    return strcmp(a->path, b->path) == 0;
 }
 
-bool tb_route_allows(const struct tb_route *route, enum tb_method method)
+const struct tb_route *tb_route_for(const struct tb_route *first, enum tb_role role,
+                                    enum tb_method method)
 {
-    switch (method) {
-    case TB_GET:
-    case TB_HEAD:
-        return route->get;
-    case TB_POST:
-        return route->post;
-    case TB_PUT:
-        return route->put;
-    case TB_OPTIONS:
-        return true;
-    case TB_DELETE:
-        return route->delete;
-    case TB_METHOD_OTHER:
-        break;
+    if (method == TB_HEAD)
+        method = TB_GET;
+    for (const struct tb_route *row = first;
+         row < routes + ROUTE_COUNT && is_same_path(row, first); row++) {
+        if ((row->roles & role) && row->method == method)
+            return row;
     }
-    return false;
+    return NULL;
+}
+
+void tb_route_allow(const struct tb_route *first, enum tb_role role, char ret_allow[TB_ALLOW_SIZE])
+{
+    size_t len = 0;
+
+    ret_allow[0] = '\0';
+    for (enum tb_method m = TB_GET; m < TB_OPTIONS; m++) {
+        if (tb_route_for(first, role, m))
+            len +=
+                (size_t)snprintf(ret_allow + len, TB_ALLOW_SIZE - len, "%s, ", tb_method_name(m));
+    }
+    if (len > 0)
+        snprintf(ret_allow + len, TB_ALLOW_SIZE - len, "%s", tb_method_name(TB_OPTIONS));
+}
+
+/* Takes "/a?b" and "http://host/a?b" apart; false for anything else. */
+static bool split_target(struct tb_api *api, struct tb_request *req)
+{
+    struct tb_str rest = tb_buf_str(&req->target);
+    struct tb_str scheme = {rest.ptr, rest.len < 7 ? rest.len : 7};
+
+    if (tb_str_is(scheme, "http://")) {
+        rest.ptr += 7;
+        rest.len -= 7;
+        struct tb_str host = {rest.ptr, strcspn(rest.ptr, "/?")};
+        if (!tb_host_allowlist_allows(&api->host_allowlist, host))
+            return false;
+        rest.ptr += host.len;
+        rest.len -= host.len;
+    }
+    size_t path_len = strcspn(rest.ptr, "?");
+    req->path = (struct tb_str){rest.ptr, path_len};
+    if (path_len < rest.len)
+        req->query_string = (struct tb_str){rest.ptr + path_len + 1, rest.len - path_len - 1};
+    if (memchr(req->path.ptr, '%', path_len) &&
+        !tb_percent_decode(req->path, false, &req->arena, &req->path))
+        return false;
+    return (req->path.len > 0 && req->path.ptr[0] == '/') ||
+           (req->method == TB_OPTIONS && tb_str_is(req->path, "*"));
+}
+
+static void reply_options(struct tb_request *req, const char *allow)
+{
+    req->reply.answer.status = 204;
+    snprintf(req->reply.allow, TB_ALLOW_SIZE, "%s", allow);
+}
+
+static void refuse_method(struct tb_request *req, const char *allow)
+{
+    tb_refuse(&req->reply, 405, "This path answers %s.", allow);
+    snprintf(req->reply.allow, TB_ALLOW_SIZE, "%s", allow);
+}
+
+static void refuse_path(struct tb_request *req)
+{
+    if (req->route && req->route->serve == tb_order_command_serve)
+        tb_refuse(&req->reply, 404, "Commands go to the edge that took the order.");
+    else
+        tb_refuse(&req->reply, 404, "There is nothing at this path.");
+}
+
+static void refuse_media_type(struct tb_request *req)
+{
+    tb_refuse(&req->reply, 415, "A body must be application/json in UTF-8.");
+}
+
+static bool is_read_only(enum tb_method method)
+{
+    return method == TB_GET || method == TB_HEAD || method == TB_OPTIONS;
+}
+
+static void use_route(struct tb_request *req, const struct tb_route *row)
+{
+    req->route = row;
+    req->route_path = row->path;
+    req->command = row->command;
+}
+
+static void choose_route(struct tb_api *api, struct tb_request *req)
+{
+    enum tb_role role = api->options.edge ? TB_ROLE_EDGE : TB_ROLE_CENTRAL;
+    char allow[TB_ALLOW_SIZE] = "";
+
+    req->route = tb_route_find(req->path, req->order_id, &req->path_id);
+    if (req->route)
+        tb_route_allow(req->route, role, allow);
+    const struct tb_route *row = req->route ? tb_route_for(req->route, role, req->method) : NULL;
+    if (allow[0] == '\0')
+        refuse_path(req);
+    else if (req->method == TB_OPTIONS)
+        reply_options(req, allow);
+    else if (!row)
+        refuse_method(req, allow);
+    else if (!is_read_only(req->method) && req->head.content_length > 0 && !req->head.json)
+        refuse_media_type(req);
+    else
+        use_route(req, row);
+}
+
+void tb_routes_on_head(void *ctx, struct tb_request *req)
+{
+    struct tb_api_loop *loop = ctx;
+    struct tb_api *api = &loop->api;
+
+    req->api = api;
+    req->origin = tb_cors_classify(req->head.origin, req->head.host, api->options.allowed_origins);
+    /* A web page of another site cannot read our answers, but its browser would send a command. */
+    if (req->origin == TB_ORIGIN_FOREIGN && !is_read_only(req->method))
+        tb_refuse(&req->reply, 403,
+                  "Origin is none whose pages may send commands here; see http.allowed_origins.");
+    else if (!split_target(api, req))
+        tb_refuse(&req->reply, 400, "The request target is malformed or another server's.");
+    else if (req->path.ptr[0] == '*')
+        reply_options(req, "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+    else
+        choose_route(api, req);
+}
+
+void tb_routes_on_request(void *ctx, struct tb_request *req)
+{
+    (void)ctx;
+    if (req->body.len > 0 && !req->head.json)
+        refuse_media_type(req); /* chunked: that it has a body is known only now */
+    else
+        req->route->serve(req->api, req);
+}
+
+void tb_routes_on_reply(void *ctx, const struct tb_request *req)
+{
+    struct tb_api_loop *loop = ctx;
+    const struct tb_route *first = req->route;
+    int status = req->reply.answer.status;
+
+    while (first && first > routes && is_same_path(first - 1, first))
+        first--;
+    size_t row = first ? (size_t)(first - routes) : TB_ROUTES_MAX;
+    if (status >= 0 && status < TB_STATUS_COUNT)
+        tb_counter_add(&loop->counts.replies[row][status], 1);
+}
+
+void tb_routes_add_metrics(const struct tb_route_counts *counts, struct tb_buf *out)
+{
+    static const char name[] = "tillbox_http_requests_total";
+    char labels[128];
+
+    tb_metric_head(out, name, "counter", "Requests by route and answer.");
+    for (size_t row = 0; row <= TB_ROUTES_MAX; row++) {
+        const char *path = row < ROUTE_COUNT ? routes[row].path : "other";
+        for (int status = 0; status < TB_STATUS_COUNT; status++) {
+            int64_t count = (int64_t)tb_counter_get(&counts->replies[row][status]);
+            if (count == 0)
+                continue;
+            snprintf(labels, sizeof labels, "{route=\"%s\",code=\"%d\"}", path, status);
+            tb_metric_int(out, name, labels, count);
+        }
+    }
 }

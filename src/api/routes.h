@@ -1,54 +1,45 @@
-/* Routes: which paths there are, what may be asked of them, and their names in the metrics.
+/* Routes: which paths there are, who serves each method of them, and their names in the metrics.
  *
- * Thread:  pure.
- * Memory:  the table is constant.
- * Errors:  NULL: no such path.
- * Units:   none. */
+ * Thread:  the api thread; tb_routes_add_metrics any.
+ * Memory:  the table is constant. */
 #pragma once
-#include "api/http/fields.h"
-#include "base/values/uuid.h"
+#include "api/http/request.h"
+#include "base/diag/metrics.h"
 #include "order/command.h"
 
-/* What a process is. */
 enum tb_role { TB_ROLE_EDGE = 1, TB_ROLE_CENTRAL = 2 };
 
-enum tb_route_id {
-    TB_ROUTE_ORDERS,
-    TB_ROUTE_ORDERS_READ, /* the same without the command */
-    TB_ROUTE_STATS,
-    TB_ROUTE_DIGESTS,
-    TB_ROUTE_ORDER,
-    TB_ROUTE_ADDRESS,
-    TB_ROUTE_LINES,
-    TB_ROUTE_SHIP,
-    TB_ROUTE_CANCEL,
-    TB_ROUTE_LETTERS,
-    TB_ROUTE_LETTERS_REPLAY,
-    TB_ROUTE_LETTER,
-    TB_ROUTE_LETTER_REPLAY,
-    TB_ROUTE_NODES,
-    TB_ROUTE_STATUS,
-    TB_ROUTE_WS,
-    TB_ROUTE_LINK,
-    TB_ROUTE_REBUILD,
-    TB_ROUTE_LIVEZ,
-    TB_ROUTE_READYZ,
-    TB_ROUTE_HEALTHZ,
-    TB_ROUTE_METRICS,
-    TB_ROUTE_COUNT
-};
 struct tb_route {
-    enum tb_route_id id;
-    unsigned roles;    /* of tb_role: where it is served */
-    const char *name;  /* "/orders/{id}/ship" */
-    const char *allow; /* "POST, OPTIONS" */
-    bool get, post, put, delete;
-    enum tb_command_type command; /* of post and put; TB_CMD_COUNT: none */
+    unsigned roles; /* of tb_role: where it is served */
+    enum tb_method method;
+    const char *path; /* "/orders/{id}/ship" */
+    void (*serve)(struct tb_api *api, struct tb_request *req);
+    enum tb_command_type command; /* that it carries out; read by serve */
 };
-/* The role's route, or another role's if only that has such a path. ret_order_id: the {id} of an
- * order in lower case, "" without one. A malformed id is no such path; what the {id} of a dead
- * letter may be its route knows. */
-const struct tb_route *tb_route_find(struct tb_str path, enum tb_role role,
-                                     char ret_order_id[TB_UUID_SIZE]);
-const struct tb_route *tb_route_of(enum tb_route_id id);
-bool tb_route_allows(const struct tb_route *route, enum tb_method method);
+/* Rows of the table; the rows of a path stand together. */
+#define TB_ROUTES_MAX 32
+/* Statuses are below this. */
+#define TB_STATUS_COUNT 600
+
+/* Replies by the first row of a path (TB_ROUTES_MAX: no such path) and status. */
+struct tb_route_counts {
+    struct tb_counter replies[TB_ROUTES_MAX + 1][TB_STATUS_COUNT];
+};
+
+/* The first row of the path, whatever its roles; NULL: no such path. ret_order_id: the {id} of an
+ * order in lower case, "" without one; a malformed one is no such path. ret_id: {id} as sent. */
+const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE],
+                                     struct tb_str *ret_id);
+/* The row of the same path for a role and a method (HEAD is served by GET); NULL: none. */
+const struct tb_route *tb_route_for(const struct tb_route *route, enum tb_role role,
+                                    enum tb_method method);
+/* What the Allow header of the path says, "GET, HEAD, OPTIONS"; "": the role does not have it. */
+void tb_route_allow(const struct tb_route *route, enum tb_role role,
+                    char ret_allow[TB_ALLOW_SIZE]);
+
+/* The callbacks of struct tb_mhd_options; ctx is the struct tb_api_loop. on_head finds the route,
+ * or refuses the request; on_request calls the route's handler; on_reply counts the reply. */
+void tb_routes_on_head(void *ctx, struct tb_request *req);
+void tb_routes_on_request(void *ctx, struct tb_request *req);
+void tb_routes_on_reply(void *ctx, const struct tb_request *req);
+void tb_routes_add_metrics(const struct tb_route_counts *counts, struct tb_buf *out);

@@ -1,97 +1,98 @@
 #include "api/view_poll.h"
-#include "api/context.h"
+#include "api/loop.h"
 
-/* What one glance asks, in its exchange's arena. */
-struct question {
+/* What one poll reads, in the arena of its request. */
+struct poll {
     char (*order_ids)[TB_UUID_SIZE];
     int64_t *versions; /* 0: none */
     size_t count;
 };
 
-static void find_versions(struct tb_api *api, const struct tb_query_context *context,
+static void read_versions(struct tb_api *api, const struct tb_query_context *context,
                           struct tb_request *req, struct tb_reply *reply)
 {
-    struct question *question = req->view_query.ctx;
+    struct poll *poll = req->handler_data;
     struct tb_error err = {0};
 
     (void)api, (void)reply;
-    if (context->view->ops->versions(context->view,
-                                     (const char(*)[TB_UUID_SIZE])question->order_ids,
-                                     question->count, question->versions, &err) != TB_OK)
-        question->count = 0;
+    if (context->view->ops->versions(context->view, (const char(*)[TB_UUID_SIZE])poll->order_ids,
+                                     poll->count, poll->versions, &err) != TB_OK)
+        poll->count = 0;
 }
 
-static bool landed(struct tb_api *api, struct tb_request *req)
+static void notify_waiters(struct tb_request *req)
 {
-    const struct question *question = req->view_query.ctx;
+    const struct poll *poll = req->handler_data;
 
-    api->glance.flying = false;
-    for (size_t i = 0; i < question->count; i++) {
-        if (question->versions[i] > 0)
-            tb_waiters_notify(&api->waiters, question->order_ids[i], question->versions[i], api);
+    tb_api_loop_of(req->api)->view_poll.is_running = false;
+    for (size_t i = 0; i < poll->count; i++) {
+        if (poll->versions[i] > 0)
+            tb_waiters_notify(&req->api->waiters, poll->order_ids[i], poll->versions[i]);
     }
-    return false;
 }
 
-static struct question *ask_for(struct tb_api *api, struct tb_request *req)
+static struct poll *new_poll(struct tb_api_loop *loop, struct tb_arena *arena)
 {
-    struct question *question = tb_arena_alloc(&req->arena, sizeof *question);
+    struct poll *poll = tb_arena_alloc(arena, sizeof *poll);
 
-    if (question == NULL)
+    if (!poll)
         return NULL;
-    question->order_ids = tb_arena_array(&req->arena, TB_VIEW_POLL_ORDERS_MAX, TB_UUID_SIZE);
-    question->versions =
-        tb_arena_array(&req->arena, TB_VIEW_POLL_ORDERS_MAX, sizeof *question->versions);
-    if (question->order_ids == NULL || question->versions == NULL)
+    poll->order_ids = tb_arena_array(arena, TB_VIEW_POLL_ORDERS_MAX, TB_UUID_SIZE);
+    poll->versions = tb_arena_array(arena, TB_VIEW_POLL_ORDERS_MAX, sizeof *poll->versions);
+    if (!poll->order_ids || !poll->versions)
         return NULL;
-    question->count =
-        tb_ws_take_initial_reads(&api->ws, question->order_ids, TB_VIEW_POLL_ORDERS_MAX);
-    if (question->count > 0)
-        return question;
-    question->count = tb_waiters_order_ids(&api->waiters, &api->glance.bucket, question->order_ids,
-                                           TB_VIEW_POLL_ORDERS_MAX);
-    return question;
+    poll->count = tb_ws_take_initial_reads(&loop->ws, poll->order_ids, TB_VIEW_POLL_ORDERS_MAX);
+    if (poll->count == 0)
+        poll->count = tb_waiters_order_ids(&loop->api.waiters, &loop->view_poll.bucket,
+                                           poll->order_ids, TB_VIEW_POLL_ORDERS_MAX);
+    return poll;
 }
 
-static void look(struct tb_api *api)
+static void start_poll(struct tb_api_loop *loop)
 {
     struct tb_request *req = tb_request_new();
 
-    if (req == NULL)
+    if (!req)
         return;
-    req->view_query.ctx = ask_for(api, req);
-    req->view_query.landed = landed;
-    api->glance.flying =
-        req->view_query.ctx != NULL && tb_query_try_submit(api, &api->singles, req, find_versions);
-    if (!api->glance.flying)
+    tb_request_move(req, TB_REQUEST_DETACHED);
+    req->api = &loop->api;
+    req->handler_data = new_poll(loop, &req->arena);
+    loop->view_poll.is_running =
+        req->handler_data &&
+        tb_query_try_submit(&loop->api.singles, req, read_versions, notify_waiters);
+    if (!loop->view_poll.is_running)
         tb_request_free(req);
 }
 
-static bool is_due(const struct tb_api *api)
+static bool may_poll(const struct tb_api_loop *loop)
 {
-    return api->options.here.view == NULL && api->waiters.count > 0 && !api->glance.flying &&
-           !atomic_load(&((struct tb_api *)(uintptr_t)api)->stopping);
+    return !loop->api.singles.inline_context.view && loop->api.waiters.count > 0 &&
+           !loop->view_poll.is_running && !atomic_load(&tb_api_loop_of(&loop->api)->stopping);
 }
 
-void tb_view_poll_step(struct tb_api *api)
+void tb_view_poll_step(struct tb_api_loop *loop)
 {
-    if (!is_due(api)) {
-        if (api->waiters.count == 0) /* the first to wait has looked just before */
-            api->glance.next_ms = api->now_ms + TB_VIEW_POLL_MS;
+    struct tb_view_poll *view_poll = &loop->view_poll;
+    int64_t now_ms = loop->api.now_ms;
+
+    if (!may_poll(loop)) {
+        /* Whoever waits first has read the view just before. */
+        if (loop->api.waiters.count == 0)
+            view_poll->next_ms = now_ms + TB_VIEW_POLL_MS;
         return;
     }
-    /* Whoever has just subscribed has not looked yet: for these at once. */
-    if (api->ws.fresh == NULL) {
-        if (api->now_ms < api->glance.next_ms)
+    /* New subscriptions have not read the view yet: for them at once. */
+    if (!tb_ws_has_initial_reads(&loop->ws)) {
+        if (now_ms < view_poll->next_ms)
             return;
-        api->glance.next_ms = api->now_ms + TB_VIEW_POLL_MS;
+        view_poll->next_ms = now_ms + TB_VIEW_POLL_MS;
     }
-    look(api);
+    start_poll(loop);
 }
 
-int64_t tb_view_poll_next_ms(const struct tb_api *api)
+int64_t tb_view_poll_next_ms(const struct tb_api_loop *loop)
 {
-    if (!is_due(api))
+    if (!may_poll(loop))
         return INT64_MAX;
-    return api->ws.fresh != NULL ? 0 : api->glance.next_ms;
+    return tb_ws_has_initial_reads(&loop->ws) ? 0 : loop->view_poll.next_ms;
 }

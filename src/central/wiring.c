@@ -184,7 +184,7 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
 
     options.central = &role;
     options.view_name = VIEW_NAME;
-    options.letters.drop = on_drop_dead_letter;
+    options.dead_letters.drop = on_drop_dead_letter;
     options.log_ranges = on_log_ranges;
     for (size_t i = 0; i < CENTRAL_LIST_THREADS; i++)
         options.lists[i].view = central->query_views[i];

@@ -150,7 +150,7 @@ struct tb_api_options tb_view_api_options(struct tb_view_wiring *wiring)
 {
     struct tb_api_options options = {
         .clock = &tb_clock_system,
-        .letters = {.send = on_send_dead_letter, .audit = on_audit},
+        .dead_letters = {.send = on_send_dead_letter, .audit = on_audit},
         .rebuild = {.start = on_start_rebuild, .get = on_get_rebuild},
         .consumer = tb_consumer_stats(wiring->consumer),
         .topic = wiring->topic,

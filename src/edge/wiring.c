@@ -250,13 +250,13 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
 
     options.edge = &role;
     options.view_name = VIEW_NAME;
-    options.letters.drop = on_drop_dead_letter;
+    options.dead_letters.drop = on_drop_dead_letter;
     options.log_ranges = on_log_ranges;
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
-    options.here = (struct tb_query_context){.view = tb_switch_reader_base(edge->api_view),
-                                             .outbox = edge->api_outbox};
+    options.inline_context = (struct tb_query_context){
+        .view = tb_switch_reader_base(edge->api_view), .outbox = edge->api_outbox};
     options.lists[0] = (struct tb_query_context){.view = tb_switch_reader_base(edge->query_view),
                                                  .outbox = edge->query_outbox,
                                                  .store = edge->query_orders};

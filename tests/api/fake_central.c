@@ -262,7 +262,6 @@ void fake_central_init(struct fake_central *central)
         .connections_max = 400,
         .connections_per_address_max = 400,
         .clock = &central->clock,
-        .random = &tb_random_system,
         .lists = {{.view = &central->view}},
         .singles = {{.view = &central->view}, {.view = &central->view}},
         .consumer = &central->stats,
@@ -271,7 +270,7 @@ void fake_central_init(struct fake_central *central)
         .view_name = "mongodb",
         .partitions = TB_LOG_PARTITIONS,
         .log_ranges = on_ranges,
-        .letters = {on_send, on_drop, on_audit},
+        .dead_letters = {on_send, on_drop, on_audit},
         .ctx = central,
     };
 }

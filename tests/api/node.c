@@ -133,13 +133,12 @@ void node_init(struct node *node)
         .connections_max = 200,
         .connections_per_address_max = 50,
         .clock = &node->clock,
-        .random = &tb_random_system,
         .topic = TOPIC,
         .group = GROUP,
         .view_name = "sqlite",
         .partitions = TB_LOG_PARTITIONS,
         .log_ranges = on_ranges,
-        .letters = {on_send, on_drop, on_audit},
+        .dead_letters = {on_send, on_drop, on_audit},
         .ctx = node,
     };
     node->edge = (struct tb_api_edge){
@@ -282,7 +281,7 @@ void node_start(struct node *node)
     open_view(node, view);
     node->edge.writer = node->writer;
     node->options.edge = &node->edge;
-    node->options.here = (struct tb_query_context){
+    node->options.inline_context = (struct tb_query_context){
         .view = node->other_view != NULL ? node->other_view : node->api_view,
         .outbox = node->api_outbox};
     node->options.lists[0] = (struct tb_query_context){

@@ -1,6 +1,6 @@
 #include "api/handlers/cursor.h"
-#include "api/http/base64.h"
 #include "base/time/timefmt.h"
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +10,12 @@
 static void encode(const char *plain, int len, char ret_text[TB_PAGE_CURSOR_SIZE])
 {
     TB_ASSERT(len > 0 && len < PLAIN_MAX && (len + 2) / 3 * 4 < TB_PAGE_CURSOR_SIZE);
-    tb_base64_url((struct tb_str){plain, (size_t)len}, ret_text);
+    struct base64_encode_ctx base64;
+
+    base64url_encode_init(&base64);
+    size_t end = base64_encode_update(&base64, ret_text, (size_t)len, (const uint8_t *)plain);
+    base64_encode_final(&base64, ret_text + end);
+    ret_text[(len * 4 + 2) / 3] = '\0'; /* without the padding */
 }
 
 void tb_order_cursor_format(int64_t placed_at_ms, const char *order_id,
@@ -25,23 +30,14 @@ void tb_order_cursor_format(int64_t placed_at_ms, const char *order_id,
 /* The decoded bytes, NUL-terminated; 0 if text is not base64url of so few. */
 static size_t decode(struct tb_str text, char ret_plain[PLAIN_MAX])
 {
-    uint32_t bits = 0;
-    unsigned have = 0;
+    struct base64_decode_ctx base64;
     size_t len = 0;
 
     if (text.len == 0 || text.len >= TB_PAGE_CURSOR_SIZE || text.len * 3 / 4 >= PLAIN_MAX)
         return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *at = text.ptr[i] != '\0' ? strchr(tb_base64_url_alphabet, text.ptr[i]) : NULL;
-        if (at == NULL)
-            return 0;
-        bits = bits << 6 | (uint32_t)(at - tb_base64_url_alphabet);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            ret_plain[len++] = (char)(bits >> have & 0xff);
-        }
-    }
+    base64url_decode_init(&base64);
+    if (!base64_decode_update(&base64, &len, (uint8_t *)ret_plain, text.len, text.ptr))
+        return 0;
     ret_plain[len] = '\0';
     return len;
 }

@@ -28,7 +28,7 @@ static enum tb_code list(const struct tb_api *api, const struct tb_query_context
                          const struct tb_request *req, struct tb_reply *reply,
                          struct tb_error *err)
 {
-    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_query *question = req->handler_data;
     struct page page = {.topic = api->options.topic, .out = &reply->answer.body};
     bool more = false;
     char cursor[TB_PAGE_CURSOR_SIZE];
@@ -56,7 +56,7 @@ void tb_query_dead_letters(struct tb_api *api, const struct tb_query_context *co
 void tb_query_dead_letter(struct tb_api *api, const struct tb_query_context *context,
                           struct tb_request *req, struct tb_reply *reply)
 {
-    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_query *question = req->handler_data;
     struct tb_dead_letter letter;
     struct tb_error err = {0};
 

@@ -12,7 +12,8 @@ static void audit(struct tb_api *api, const struct tb_dead_letter_query *questio
 
     tb_dead_letter_id_format(options->topic, place, id);
     if (outcome == TB_OK || outcome == TB_UNKNOWN)
-        options->letters.audit(options->ctx, what, outcome == TB_OK, id, order_id, question->who);
+        options->dead_letters.audit(options->ctx, what, outcome == TB_OK, id, order_id,
+                                    question->who);
 }
 
 /* A mended event is still of the letter's order: in this partition no other's may stand. Where the
@@ -48,7 +49,7 @@ static enum tb_code send_again(struct tb_api *api, const struct tb_dead_letter_q
         TB_TRY(check_order(letter, question->value, err));
     TB_TRY(tb_replay_record(letter, options->topic, question->value, /* followed= */ false, arena,
                             &record, err));
-    code = options->letters.send(options->ctx, &record, err);
+    code = options->dead_letters.send(options->ctx, &record, err);
     audit(api, question, "replayed", letter->position, letter->order_id, code);
     return code;
 }
@@ -78,7 +79,7 @@ static void tell_sent(struct tb_reply *reply, int64_t sent, int64_t left, bool m
 void tb_replay_dead_letter(struct tb_api *api, const struct tb_query_context *context,
                            struct tb_request *req, struct tb_reply *reply)
 {
-    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_query *question = req->handler_data;
     struct tb_dead_letter letter;
     struct tb_error err = {0};
     enum tb_code code;
@@ -142,7 +143,7 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *
 void tb_replay_dead_letters(struct tb_api *api, const struct tb_query_context *context,
                             struct tb_request *req, struct tb_reply *reply)
 {
-    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_query *question = req->handler_data;
     const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(question->order_id),
                                                  .has_status = true,
                                                  .status = TB_DEAD_LETTER_OPEN,
@@ -171,7 +172,7 @@ void tb_drop_dead_letter(struct tb_api *api, const struct tb_query_context *cont
                          struct tb_request *req, struct tb_reply *reply)
 {
     const struct tb_api_options *options = &api->options;
-    const struct tb_dead_letter_query *question = req->view_query.ctx;
+    const struct tb_dead_letter_query *question = req->handler_data;
     struct tb_buf *out = &reply->answer.body;
     char id[TB_DEAD_LETTER_ID_SIZE];
     struct tb_dead_letter letter;
@@ -181,7 +182,7 @@ void tb_drop_dead_letter(struct tb_api *api, const struct tb_query_context *cont
     code = context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
                                                &letter, &err);
     if (code == TB_OK) {
-        code = options->letters.drop(options->ctx, question->position, &err);
+        code = options->dead_letters.drop(options->ctx, question->position, &err);
         audit(api, question, "dropped", question->position, letter.order_id, code);
     }
     if (code != TB_OK) {

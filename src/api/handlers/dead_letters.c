@@ -1,6 +1,7 @@
 #include "api/handlers/dead_letters.h"
 #include "api/http/conn.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
@@ -8,15 +9,10 @@
 
 static struct tb_dead_letter_query *new_question(struct tb_request *req)
 {
-    struct tb_dead_letter_query *question = tb_arena_alloc(&req->arena, sizeof *question);
+    struct tb_dead_letter_query *question = tb_request_data(req, sizeof *question);
 
-    if (question == NULL) {
-        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
-        return NULL;
-    }
-    if (req->method == TB_POST || req->method == TB_DELETE)
+    if (question && (req->method == TB_POST || req->method == TB_DELETE))
         tb_socket_peer_text(req->conn->fd, question->who);
-    req->view_query.ctx = question;
     return question;
 }
 
@@ -81,33 +77,38 @@ void tb_dead_letters_serve(struct tb_api *api, struct tb_request *req)
     struct tb_dead_letter_query *question = new_question(req);
 
     if (question != NULL && take_filter(req, question))
-        tb_query_submit(api, &api->lists, req, tb_query_dead_letters);
+        tb_query_submit(&api->lists, req, tb_query_dead_letters);
 }
 
 /* The {id} of the path: of a letter of the topic that is read here. */
 static bool take_place(const struct tb_api *api, struct tb_request *req,
                        struct tb_dead_letter_query *question)
 {
-    static const size_t prefix_len = sizeof("/dead-letters/") - 1;
-    struct tb_str id = {req->path.ptr + prefix_len, req->path.len - prefix_len}, topic;
-    const char *end = memchr(id.ptr, '/', id.len);
+    struct tb_str topic;
 
-    if (end != NULL)
-        id.len = (size_t)(end - id.ptr);
-    if (tb_dead_letter_id_parse(id, &topic, &question->position) &&
+    if (tb_dead_letter_id_parse(req->path_id, &topic, &question->position) &&
         tb_str_eq(topic, tb_str_of(api->options.topic)))
         return true;
     tb_refuse(&req->reply, 404, "The view has no such dead letter.");
     return false;
 }
 
-void tb_dead_letter_serve(struct tb_api *api, struct tb_request *req)
+static void serve_one(struct tb_api *api, struct tb_request *req, tb_query_fn *query)
 {
     struct tb_dead_letter_query *question = new_question(req);
 
-    if (question != NULL && take_place(api, req, question) && tb_params_none(req))
-        tb_query_submit(api, &api->lists, req,
-                        req->method == TB_DELETE ? tb_drop_dead_letter : tb_query_dead_letter);
+    if (question && take_place(api, req, question) && tb_params_none(req))
+        tb_query_submit(&api->lists, req, query);
+}
+
+void tb_dead_letter_serve(struct tb_api *api, struct tb_request *req)
+{
+    serve_one(api, req, tb_query_dead_letter);
+}
+
+void tb_dead_letter_drop_serve(struct tb_api *api, struct tb_request *req)
+{
+    serve_one(api, req, tb_drop_dead_letter);
 }
 
 static bool refuse_value(struct tb_request *req, const char *pointer, const char *detail)
@@ -170,7 +171,7 @@ void tb_dead_letter_replay_serve(struct tb_api *api, struct tb_request *req)
 
     if (question != NULL && take_place(api, req, question) && tb_params_none(req) &&
         take_body(api, req, question))
-        tb_query_submit(api, &api->lists, req, tb_replay_dead_letter);
+        tb_query_submit(&api->lists, req, tb_replay_dead_letter);
 }
 
 void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req)
@@ -184,5 +185,5 @@ void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req)
     if (req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
     else if (take_order(req, tb_param(&params, "orderId"), question->order_id))
-        tb_query_submit(api, &api->lists, req, tb_replay_dead_letters);
+        tb_query_submit(&api->lists, req, tb_replay_dead_letters);
 }

@@ -5,7 +5,7 @@
  * Errors:  refusals are in the reply.
  * Units:   bytes. */
 #pragma once
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/handlers/cursor.h"
 #include "api/http/listen.h"
 
@@ -23,6 +23,7 @@ struct tb_dead_letter_query {
     char who[TB_PEER_TEXT_SIZE]; /* asks that something be done */
 };
 
-/* dead_json.c */
+tb_query_fn tb_query_dead_letters, tb_query_dead_letter;
+tb_query_fn tb_replay_dead_letter, tb_replay_dead_letters, tb_drop_dead_letter;
 void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
                              const struct tb_dead_letter *letter);

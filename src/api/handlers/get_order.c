@@ -1,54 +1,72 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/handlers/delivery.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 
-/* `wait` at most this (INTERFACES). */
+/* The longest `wait`. */
 #define WAIT_MAX_MS 30000
 
-static bool visible(const struct tb_request *req)
+/* A GET of an order, in the arena of its request. */
+struct get_order {
+    struct tb_waiter waiter; /* of a long poll; its min_version is any GET's */
+    struct tb_request *req;
+    int64_t found_version; /* of the last read, by its thread; 0: the view has no such order */
+    int64_t seen_version;  /* the same, for the api thread */
+    int64_t wait_ms;       /* 0: no long poll */
+    bool read_again;       /* a change came while a query thread was reading */
+};
+
+static bool is_waiting(const struct get_order *get)
 {
-    return req->view_query.version >= req->wait.min_version;
+    return tb_list_is_linked(&get->waiter.node);
 }
 
-/* The reply is ready if the order has come far enough, is not there and not waited for, or cannot
- * be read. */
-static void find_order(struct tb_api *api, const struct tb_query_context *context,
+static bool has_min_version(const struct get_order *get)
+{
+    return get->found_version >= get->waiter.min_version;
+}
+
+/* Fills the reply if the order is visible at the wanted version, is missing and not waited for, or
+ * cannot be read. */
+static void read_order(struct tb_api *api, const struct tb_query_context *context,
                        struct tb_request *req, struct tb_reply *reply)
 {
+    struct get_order *get = req->handler_data;
     struct tb_str order_id = tb_str_of(req->order_id);
     struct tb_error err = {0};
 
-    req->view_query.version = 0;
+    get->found_version = 0;
     tb_buf_clear(&reply->answer.body);
     enum tb_code code = context->view->ops->get(context->view, order_id, &reply->answer.body,
-                                                &req->view_query.version, &err);
+                                                &get->found_version, &err);
     if (code != TB_OK && code != TB_NOT_FOUND) {
         tb_refuse_error(reply, &err);
-    } else if (code == TB_NOT_FOUND && visible(req)) {
+    } else if (code == TB_NOT_FOUND && has_min_version(get)) {
         tb_refuse(reply, 404, "The view has no such order.");
-    } else if (visible(req)) {
-        if (context->outbox != NULL)
+    } else if (has_min_version(get)) {
+        if (context->outbox)
             tb_delivery_add(context->outbox, api->options.edge->cursor_name, order_id,
                             &reply->answer.body);
-        reply->answer.version = req->view_query.version;
+        reply->answer.version = get->found_version;
         tb_reply_done(reply, 200);
     }
 }
 
-static void reply_pending(struct tb_reply *reply, int64_t version)
+static void reply_pending(struct get_order *get)
 {
+    struct tb_reply *reply = &get->req->reply;
     struct tb_buf *out = &reply->answer.body;
 
     tb_buf_clear(out);
     tb_buf_adds(out, "{\"status\":\"pending\"");
-    tb_json_member_int(out, "version", version);
+    tb_json_member_int(out, "version", get->seen_version);
     tb_buf_addc(out, '}');
     reply->answer.retry_after_s = 1;
     tb_reply_done(reply, 202);
 }
 
-/* minVersion and wait; false: refused. */
-static bool take_params(struct tb_request *req, int64_t *ret_wait_ms)
+/* Reads minVersion and wait; false: refused. */
+static bool read_params(struct tb_request *req, struct get_order *get)
 {
     static const char *const allowed[] = {"minVersion", "wait", NULL};
     struct tb_params params;
@@ -57,115 +75,132 @@ static bool take_params(struct tb_request *req, int64_t *ret_wait_ms)
         return false;
     struct tb_str min_version = tb_param(&params, "minVersion");
     struct tb_str wait = tb_param(&params, "wait");
-    if (min_version.ptr != NULL &&
-        !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &req->wait.min_version))
+    if (min_version.ptr &&
+        !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &get->waiter.min_version))
         return tb_param_refuse(req, "minVersion", "a whole number from 1");
-    if (wait.ptr != NULL && (!tb_duration_parse(wait, ret_wait_ms) || *ret_wait_ms > WAIT_MAX_MS))
+    if (wait.ptr && (!tb_duration_parse(wait, &get->wait_ms) || get->wait_ms > WAIT_MAX_MS))
         return tb_param_refuse(req, "wait", "a time such as 5s or 500ms, at most 30s");
-    if (wait.ptr != NULL && min_version.ptr == NULL)
-        req->wait.min_version = 1; /* waits for it to be there at all */
+    if (wait.ptr && !min_version.ptr)
+        get->waiter.min_version = 1; /* waits until the order exists */
     return true;
 }
 
-/* Where the view is at hand: one look on this thread; true: x has its reply. */
-static bool look_here(struct tb_api *api, struct tb_request *req)
+/* Sends a filled reply. While serve_order still runs there is nobody to send to: it returns. */
+static void send_filled(struct get_order *get)
 {
-    find_order(api, &api->options.here, req, &req->reply);
-    req->seen_version = req->view_query.version;
-    return req->reply.ready;
+    struct tb_api *api = get->req->api;
+
+    if (!tb_reply_filled(&get->req->reply))
+        return;
+    tb_waiters_remove(&api->waiters, &get->waiter);
+    tb_mhd_answer(api->server, get->req);
 }
 
-static void answer(struct tb_api *api, struct tb_request *req)
+static void on_query_done(struct tb_request *req);
+
+/* Lets a query thread read. If its queue is full, a long poll is notified by the view poll. */
+static void submit_read(struct get_order *get)
 {
-    tb_waiters_remove(&api->waiters, &req->wait);
-    tb_mhd_answer(api->server, req);
+    get->read_again = false;
+    if (!tb_query_try_submit(&get->req->api->singles, get->req, read_order, on_query_done) &&
+        !is_waiting(get))
+        tb_query_refuse_busy(get->req);
 }
 
-static bool order_landed(struct tb_api *api, struct tb_request *req);
-
-/* With no room for the question, whoever waits anyway has it asked by the next glance. */
-static void look_elsewhere(struct tb_api *api, struct tb_request *req)
+static void on_query_done(struct tb_request *req)
 {
-    req->view_query.landed = order_landed;
-    req->query_again = false;
-    if (req->wait.waiting) {
-        (void)!tb_query_try_submit(api, &api->singles, req, find_order);
+    struct get_order *get = req->handler_data;
+
+    if (!tb_request_awaits_reply(req))
+        return;
+    get->seen_version = get->found_version;
+    if (!tb_reply_filled(&req->result) && is_waiting(get)) {
+        tb_reply_release(&req->result);
+        if (get->read_again)
+            submit_read(get);
         return;
     }
-    tb_query_submit(api, &api->singles, req, find_order);
-    if (req->reply.ready)
-        tb_mhd_answer(api->server, req);
+    tb_waiters_remove(&req->api->waiters, &get->waiter);
+    if (tb_reply_filled(&req->result))
+        tb_query_take_result(req);
+    else
+        reply_pending(get);
 }
 
-static bool order_landed(struct tb_api *api, struct tb_request *req)
+static void on_query_timeout(struct tb_request *req)
 {
-    struct tb_reply *found = &req->view_query.found;
+    struct get_order *get = req->handler_data;
 
-    if (req->conn == NULL || req->reply.ready)
-        return false; /* answered meanwhile */
-    req->seen_version = req->view_query.version;
-    if (!found->ready && req->wait.waiting) {
-        tb_reply_release(found);
-        if (req->query_again)
-            look_elsewhere(api, req);
-        return false;
-    }
-    if (!found->ready)
-        reply_pending(found, req->seen_version);
-    tb_waiters_remove(&api->waiters, &req->wait);
-    return true;
+    tb_waiters_remove(&req->api->waiters, &get->waiter);
+    tb_query_refuse_slow(req);
 }
 
-static struct tb_request *exchange_of(struct tb_waiter *wait)
+static bool is_inline(const struct tb_api *api)
 {
-    return (struct tb_request *)(void *)((char *)wait - offsetof(struct tb_request, wait));
+    return api->singles.inline_context.view;
 }
 
-static void query_again(struct tb_api *api, struct tb_request *req)
+static void read_inline(struct tb_api *api, struct get_order *get)
 {
-    if (api->options.here.view == NULL) {
-        req->query_again = true;
-        if (!req->at_worker)
-            look_elsewhere(api, req);
-    } else if (look_here(api, req)) {
-        answer(api, req);
-    }
+    read_order(api, &api->singles.inline_context, get->req, &get->req->reply);
+    get->seen_version = get->found_version;
 }
 
-/* tb_waiter_on_version: the order itself is wanted too, so the version alone is of no use. */
-static void heard(void *ctx, struct tb_waiter *wait, int64_t version)
+static struct get_order *get_order_of(struct tb_waiter *waiter)
 {
+    return TB_CONTAINER_OF(waiter, struct get_order, waiter);
+}
+
+/* The version alone does not help: the reply holds the order. */
+static void on_version(struct tb_waiter *waiter, int64_t version)
+{
+    struct get_order *get = get_order_of(waiter);
+    struct tb_request *req = get->req;
+
     (void)version;
-    query_again(ctx, exchange_of(wait));
+    if (is_inline(req->api)) {
+        read_inline(req->api, get);
+        send_filled(get);
+    } else if (tb_list_is_linked(&req->inflight_node)) {
+        get->read_again = true;
+    } else {
+        submit_read(get);
+    }
 }
 
-/* A waiter is added before the view is asked, or asked again after: no version slips between. */
+static void on_deadline(struct tb_waiter *waiter)
+{
+    struct get_order *get = get_order_of(waiter);
+
+    if (is_inline(get->req->api))
+        read_inline(get->req->api, get);
+    if (!tb_reply_filled(&get->req->reply))
+        reply_pending(get);
+    send_filled(get);
+}
+
 void tb_order_serve(struct tb_api *api, struct tb_request *req)
 {
-    bool here = api->options.here.view != NULL;
-    int64_t wait_ms = 0;
+    struct get_order *get = tb_request_data(req, sizeof *get);
 
-    if (!take_params(req, &wait_ms) || (here && look_here(api, req)))
+    if (!get || !read_params(req, get))
         return;
-    if (wait_ms > 0 && api->drain_ms == 0) {
-        req->wait.order_id = req->order_id;
-        req->wait.until_ms = api->now_ms + wait_ms;
-        req->wait.heard = heard;
-        tb_waiters_add(&api->waiters, &req->wait);
-        query_again(api, req);
-    } else if (here) {
-        reply_pending(&req->reply, req->seen_version);
+    get->req = req;
+    req->on_timeout = on_query_timeout;
+    if (is_inline(api))
+        read_inline(api, get);
+    if (tb_reply_filled(&req->reply))
+        return;
+    if (get->wait_ms > 0 && api->drain_ms == 0) {
+        get->waiter.order_id = req->order_id;
+        get->waiter.deadline_ms = api->now_ms + get->wait_ms;
+        get->waiter.on_version = on_version;
+        get->waiter.on_deadline = on_deadline;
+        tb_waiters_add(&api->waiters, &get->waiter);
+        on_version(&get->waiter, 0); /* a change may have come between the read and the add */
+    } else if (is_inline(api)) {
+        reply_pending(get);
     } else {
-        look_elsewhere(api, req);
+        submit_read(get);
     }
-}
-
-void tb_order_wait_expired(void *ctx, struct tb_waiter *wait)
-{
-    struct tb_api *api = ctx;
-    struct tb_request *req = exchange_of(wait);
-
-    if (api->options.here.view == NULL || !look_here(api, req))
-        reply_pending(&req->reply, req->seen_version);
-    answer(api, req);
 }

@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/http/problem.h"
 #include <stdio.h>
 
@@ -135,19 +135,36 @@ static void tell(const struct check *checks, size_t count, struct tb_reply *repl
         reply->answer.retry_after_s = 1;
 }
 
-static void find_health(struct tb_api *api, const struct tb_query_context *context,
-                        struct tb_request *req, struct tb_reply *reply)
+static void query_readiness(struct tb_api *api, const struct tb_query_context *context,
+                            struct tb_request *req, struct tb_reply *reply)
 {
     struct check checks[CHECKS_MAX];
-    size_t count = check_all(api, context, req->route->id == TB_ROUTE_HEALTHZ, checks);
 
-    tell(checks, count, reply);
+    (void)req;
+    tell(checks, check_all(api, context, /* health= */ false, checks), reply);
 }
 
-void tb_health_serve(struct tb_api *api, struct tb_request *req)
+static void query_health(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply)
 {
-    if (req->route->id == TB_ROUTE_LIVEZ)
-        tell(NULL, 0, &req->reply);
-    else
-        tb_query_run_or_submit(api, req, find_health);
+    struct check checks[CHECKS_MAX];
+
+    (void)req;
+    tell(checks, check_all(api, context, /* health= */ true, checks), reply);
+}
+
+void tb_livez_serve(struct tb_api *api, struct tb_request *req)
+{
+    (void)api;
+    tell(NULL, 0, &req->reply);
+}
+
+void tb_readyz_serve(struct tb_api *api, struct tb_request *req)
+{
+    tb_query_submit(&api->singles, req, query_readiness);
+}
+
+void tb_healthz_serve(struct tb_api *api, struct tb_request *req)
+{
+    tb_query_submit(&api->singles, req, query_health);
 }

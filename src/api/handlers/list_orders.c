@@ -1,6 +1,7 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/handlers/cursor.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
@@ -72,17 +73,21 @@ static bool take_sums(struct tb_request *req, struct tb_stats_filter *filter)
 
 void tb_orders_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_filter(req, &req->view_query.list))
-        tb_query_submit(api, &api->lists, req, tb_query_order_list);
+    struct tb_list_filter *filter = tb_request_data(req, sizeof *filter);
+
+    if (filter && take_filter(req, filter))
+        tb_query_submit(&api->lists, req, tb_query_order_list);
 }
 
 void tb_stats_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_sums(req, &req->view_query.sums))
-        tb_query_submit(api, &api->lists, req, tb_query_order_stats);
+    struct tb_stats_filter *filter = tb_request_data(req, sizeof *filter);
+
+    if (filter && take_sums(req, filter))
+        tb_query_submit(&api->lists, req, tb_query_order_stats);
 }
 
 void tb_nodes_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_query_submit(api, &api->lists, req, tb_query_nodes);
+    tb_query_submit(&api->lists, req, tb_query_nodes);
 }

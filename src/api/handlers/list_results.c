@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/handlers/cursor.h"
 #include "api/handlers/delivery.h"
 #include "api/http/problem.h"
@@ -28,9 +28,9 @@ static void add_order(void *ctx, struct tb_str order_id, int64_t placed_at_ms, s
 
 static void add_link(const struct tb_request *req, const char *cursor, struct tb_buf *out)
 {
-    struct tb_str rest = req->query;
+    struct tb_str rest = req->query_string;
 
-    tb_buf_addf(out, "<%s?", req->route->name);
+    tb_buf_addf(out, "<%s?", req->route_path);
     while (rest.len > 0) {
         const char *end = memchr(rest.ptr, '&', rest.len);
         size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
@@ -72,8 +72,8 @@ static enum tb_code list(const struct tb_api *api, const struct tb_query_context
     char cursor[TB_PAGE_CURSOR_SIZE];
 
     tb_buf_adds(out, "{\"orders\":[");
-    TB_TRY(context->view->ops->list(context->view, &req->view_query.list, add_order, &listing,
-                                    &more, err));
+    TB_TRY(context->view->ops->list(context->view, req->handler_data, add_order, &listing, &more,
+                                    err));
     if (!more || listing.last_order_id[0] == '\0')
         return tb_list_end(req, NULL, reply, err);
     tb_order_cursor_format(listing.last_placed_at_ms, listing.last_order_id, cursor);
@@ -129,14 +129,14 @@ static enum tb_code add_completeness(struct tb_api *api, const struct tb_query_c
 static enum tb_code stats(struct tb_api *api, const struct tb_query_context *context,
                           struct tb_request *req, struct tb_buf *out, struct tb_error *err)
 {
+    const struct tb_stats_filter *filter = req->handler_data;
     struct tb_stats found = {0};
 
     tb_buf_addc(out, '{');
     TB_TRY(add_completeness(api, context, req, out, err));
-    TB_TRY(
-        context->view->ops->stats(context->view, &req->view_query.sums, &req->arena, &found, err));
+    TB_TRY(context->view->ops->stats(context->view, filter, &req->arena, &found, err));
     add_rows(out, "totals", found.totals, found.total_count, false);
-    if (req->view_query.sums.group_by != TB_GROUP_NONE)
+    if (filter->group_by != TB_GROUP_NONE)
         add_rows(out, "groups", found.groups, found.group_count, true);
     tb_buf_addc(out, '}');
     return TB_OK;

@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/handlers/process_metrics.h"
 #include "api/http/problem.h"
 #include <stdio.h>
@@ -153,29 +153,6 @@ static void add_projection(const struct tb_api *api, const struct tb_query_conte
         add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
 }
 
-static void add_websockets(struct tb_api *api, struct tb_buf *out)
-{
-    add_gauge(out, "tillbox_websocket_connections", "WebSocket connections at the moment.",
-              (int64_t)tb_ws_count(&api->ws));
-}
-
-static void add_http(const struct tb_api *api, struct tb_buf *out)
-{
-    char labels[LABELS_SIZE];
-
-    add_counter_head(out, "tillbox_http_requests_total", "Requests by route and answer.");
-    for (int r = 0; r <= TB_ROUTE_COUNT; r++) {
-        const char *route = r < TB_ROUTE_COUNT ? tb_route_of((enum tb_route_id)r)->name : "other";
-        for (int status = 0; status < TB_STATUS_COUNT; status++) {
-            int64_t count = (int64_t)tb_counter_get(&api->counts[r][status]);
-            if (count == 0)
-                continue;
-            (void)snprintf(labels, sizeof(labels), "{route=\"%s\",code=\"%d\"}", route, status);
-            tb_metric_int(out, "tillbox_http_requests_total", labels, count);
-        }
-    }
-}
-
 static void add_disk(const struct tb_api *api, struct tb_buf *out)
 {
     int64_t disk_free = api->options.edge->disk_free(api->options.ctx);
@@ -199,8 +176,7 @@ static void find_metrics(struct tb_api *api, const struct tb_query_context *cont
     }
     add_projection(api, context, out);
     tb_rebuild_metrics(api, out);
-    add_http(api, out);
-    add_websockets(api, out);
+    api->add_metrics(api, out);
     tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");
     tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);
     tb_process_metrics(out);
@@ -210,5 +186,5 @@ static void find_metrics(struct tb_api *api, const struct tb_query_context *cont
 
 void tb_metrics_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_query_run_or_submit(api, req, find_metrics);
+    tb_query_submit(&api->singles, req, find_metrics);
 }

@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/http/problem.h"
 #include <stdio.h>
 

@@ -1,11 +1,18 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 
 /* Digests: one line for each order that there is, for comparing two sides: on an edge those of the
  * store, which is the truth there, on a central those of the view. */
 
 #define LIMIT_DEFAULT 500
 #define LIMIT_MAX 1000
+
+/* What is asked for, in the arena of the request. */
+struct digest_query {
+    char start[TB_UUID_SIZE]; /* the first id; "": any */
+    int limit;
+};
 
 struct digesting {
     struct tb_buf *out;
@@ -63,19 +70,21 @@ static enum tb_code add_all(struct tb_api *api, const struct tb_query_context *c
                             struct tb_error *err)
 {
     const struct tb_view_reader_ops *ops = context->view->ops;
+    const struct digest_query *query = req->handler_data;
     int limit = page->limit + 1; /* one more tells where the next page begins */
 
     if (context->store != NULL)
-        return tb_order_reader_scan(context->store, api->options.edge->cursor_name,
-                                    req->view_query.start, limit, add_stored, page, err);
-    return ops->scan(context->view, req->view_query.start, limit, add_viewed, page, err);
+        return tb_order_reader_scan(context->store, api->options.edge->cursor_name, query->start,
+                                    limit, add_stored, page, err);
+    return ops->scan(context->view, query->start, limit, add_viewed, page, err);
 }
 
 static void find_digests(struct tb_api *api, const struct tb_query_context *context,
                          struct tb_request *req, struct tb_reply *reply)
 {
     struct tb_buf *out = &reply->answer.body;
-    struct digesting page = {.out = out, .limit = req->view_query.limit};
+    const struct digest_query *query = req->handler_data;
+    struct digesting page = {.out = out, .limit = query->limit};
     struct tb_error err = {0};
 
     tb_buf_adds(out, "{\"digests\":[");
@@ -90,7 +99,7 @@ static void find_digests(struct tb_api *api, const struct tb_query_context *cont
     tb_reply_done(reply, 200);
 }
 
-static bool take_params(struct tb_request *req)
+static bool take_params(struct tb_request *req, struct digest_query *query)
 {
     static const char *const allowed[] = {"start", "limit", NULL};
     struct tb_params params;
@@ -98,14 +107,16 @@ static bool take_params(struct tb_request *req)
     if (!tb_params_read(req, allowed, &params))
         return false;
     struct tb_str start = tb_param(&params, "start");
-    if (start.ptr != NULL && !tb_uuid_parse(start, req->view_query.start))
+    if (start.ptr != NULL && !tb_uuid_parse(start, query->start))
         return tb_param_refuse(req, "start", "an order id");
-    req->view_query.limit = LIMIT_DEFAULT;
-    return tb_param_limit(req, &params, LIMIT_MAX, &req->view_query.limit);
+    query->limit = LIMIT_DEFAULT;
+    return tb_param_limit(req, &params, LIMIT_MAX, &query->limit);
 }
 
 void tb_digests_serve(struct tb_api *api, struct tb_request *req)
 {
-    if (take_params(req))
-        tb_query_submit(api, &api->lists, req, find_digests);
+    struct digest_query *query = tb_request_data(req, sizeof *query);
+
+    if (query && take_params(req, query))
+        tb_query_submit(&api->lists, req, find_digests);
 }

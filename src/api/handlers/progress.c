@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 
 /* How far the view is: by its own offset, or, if it keeps none, by the group's. */
 static enum tb_code read_next(const struct tb_query_context *context, int32_t partition,

@@ -1,5 +1,6 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,36 +100,33 @@ static void begin_job(struct tb_api *api, const struct tb_query_context *context
     struct tb_error err = {0};
 
     (void)context;
-    if (api->options.rebuild.start(api->options.ctx, req->view_query.ctx, &err) != TB_OK)
+    if (api->options.rebuild.start(api->options.ctx, req->handler_data, &err) != TB_OK)
         tb_refuse_error(reply, &err);
     else
         reply_progress(api, req, reply, 202);
 }
 
+/* False: refused. */
+static bool check_request(struct tb_api *api, struct tb_request *req)
+{
+    if (api->options.rebuild.start)
+        return tb_params_none(req);
+    tb_refuse(&req->reply, 501, "This process cannot rebuild its view.");
+    return false;
+}
+
 void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
 {
-    const struct tb_api_rebuild *rebuild = &api->options.rebuild;
-    struct tb_rebuild_job *job;
-
-    if (rebuild->start == NULL) {
-        tb_refuse(&req->reply, 501, "This process cannot rebuild its view.");
-        return;
-    }
-    if (!tb_params_none(req))
-        return;
-    if (req->method != TB_POST) {
+    if (check_request(api, req))
         reply_progress(api, req, &req->reply, 200);
-        return;
-    }
-    job = tb_arena_alloc(&req->arena, sizeof *job);
-    if (job == NULL) {
-        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
-        return;
-    }
-    *job = (struct tb_rebuild_job){0};
-    req->view_query.ctx = job;
-    if (take_job(api, req, job))
-        tb_query_submit(api, &api->lists, req, begin_job);
+}
+
+void tb_rebuild_start_serve(struct tb_api *api, struct tb_request *req)
+{
+    struct tb_rebuild_job *job = tb_request_data(req, sizeof *job);
+
+    if (job && check_request(api, req) && take_job(api, req, job))
+        tb_query_submit(&api->lists, req, begin_job);
 }
 
 static void add_states(struct tb_buf *out, enum tb_rebuild_state state)

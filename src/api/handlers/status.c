@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/handlers/context.h"
 #include "api/http/problem.h"
 
 static void add_disk(const struct tb_api *api, struct tb_buf *out)
@@ -122,5 +122,5 @@ static void find_status(struct tb_api *api, const struct tb_query_context *conte
 
 void tb_status_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_query_run_or_submit(api, req, find_status);
+    tb_query_submit(&api->singles, req, find_status);
 }

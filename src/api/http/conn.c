@@ -2,11 +2,12 @@
 #include "order/answer.h"
 /* glibc's tcp_info ends before tcpi_bytes_received. */
 #include <linux/tcp.h>
+#include <netinet/in.h>
 
 uint64_t tb_conn_received(const struct tb_conn *conn)
 {
     struct tcp_info info = {0};
-    socklen_t len = sizeof(info);
+    socklen_t len = sizeof info;
 
     if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
         len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
@@ -24,7 +25,7 @@ static void end(struct tb_conn *conn)
 {
     conn->phase = TB_PHASE_ENDING;
     /* The library sees the hang-up and closes; it alone may close the descriptor. */
-    (void)shutdown(conn->fd, SHUT_RDWR);
+    shutdown(conn->fd, SHUT_RDWR);
 }
 
 static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, int64_t now_ms)
@@ -59,15 +60,21 @@ static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, i
     }
 }
 
-void tb_conn_sweep(struct tb_conn *first, const struct tb_conn_times *times, int64_t now_ms)
+static struct tb_conn *conn_of(struct tb_list_node *node)
 {
-    for (struct tb_conn *conn = first; conn != NULL; conn = conn->next)
-        sweep_one(conn, times, now_ms);
+    return TB_LIST_ELEMENT(node, struct tb_conn, node);
 }
 
-void tb_conn_end_idle(struct tb_conn *first)
+void tb_conn_sweep(const struct tb_list *conns, const struct tb_conn_times *times, int64_t now_ms)
 {
-    for (struct tb_conn *conn = first; conn != NULL; conn = conn->next) {
+    for (struct tb_list_node *node = conns->first; node; node = node->next)
+        sweep_one(conn_of(node), times, now_ms);
+}
+
+void tb_conn_end_idle(const struct tb_list *conns)
+{
+    for (struct tb_list_node *node = conns->first; node; node = node->next) {
+        struct tb_conn *conn = conn_of(node);
         bool quiet = conn->phase == TB_PHASE_IDLE || conn->phase == TB_PHASE_HEAD;
         if (quiet && tb_conn_received(conn) <= conn->consumed)
             end(conn);

@@ -11,9 +11,8 @@
  * Errors:  none: a connection that is late is shut down, and the library closes it.
  * Units:   milliseconds of the monotonic clock. */
 #pragma once
-#include "api/http/listen.h"
-#include <stdbool.h>
-#include <stddef.h>
+#include "api/http/address_limit.h"
+#include "base/mem/list.h"
 
 struct MHD_Connection;
 struct tb_request;
@@ -34,13 +33,12 @@ enum tb_phase {
 #define TB_CONN_REPLY_BYTES_PER_S 65536
 
 struct tb_conn {
-    struct tb_conn *next, *prev;
-    struct MHD_Connection *mhd; /* the library's, as long as the connection is */
-    struct tb_request *req;     /* the request being read or served; NULL: none */
-    struct tb_address_count *peer;
+    struct tb_list_node node;
+    struct MHD_Connection *mhd;             /* the library's, as long as the connection is */
+    struct tb_address_count *address_count; /* NULL: not counted */
     int fd;
     enum tb_phase phase;
-    bool left; /* HTTP, by a 101: the library is about to let go */
+    bool upgraded; /* to a WebSocket by a 101: the library is about to close its descriptor */
     int64_t deadline_ms;
     uint64_t consumed; /* bytes of the requests so far: more received means the next has begun */
 };
@@ -50,9 +48,10 @@ struct tb_conn_times {
 
 uint64_t tb_conn_received(const struct tb_conn *conn); /* bytes, as the kernel counts them */
 void tb_conn_enter(struct tb_conn *conn, enum tb_phase phase, int64_t deadline_ms);
-/* Shuts down what is late at now_ms. */
-void tb_conn_sweep(struct tb_conn *first, const struct tb_conn_times *times, int64_t now_ms);
-/* Shuts down what is idle: the daemon is about to stop. */
-void tb_conn_end_idle(struct tb_conn *first);
-/* A refusal past the library, which answers only before or behind a body. Best effort. */
+/* Shuts down every connection whose deadline has passed. */
+void tb_conn_sweep(const struct tb_list *conns, const struct tb_conn_times *times, int64_t now_ms);
+/* Shuts down the idle connections: the process is about to stop. */
+void tb_conn_end_idle(const struct tb_list *conns);
+/* Writes a refusal to the socket without libmicrohttpd, which cannot answer while a body arrives.
+ * Best effort. */
 void tb_conn_send_refusal(int fd, int status, int retry_after_s, const char *detail);

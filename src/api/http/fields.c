@@ -84,8 +84,7 @@ static struct tb_str trim(struct tb_str text)
     return text;
 }
 
-/* The part up to the next separator; what is behind it stays in *rest, absent at the end. */
-static struct tb_str cut(struct tb_str *rest, char separator)
+struct tb_str tb_str_cut(struct tb_str *rest, char separator)
 {
     struct tb_str part = *rest;
     const char *at = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
@@ -104,7 +103,7 @@ bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item)
 {
     if (rest->ptr == NULL)
         return false;
-    *ret_item = trim(cut(rest, ','));
+    *ret_item = trim(tb_str_cut(rest, ','));
     return true;
 }
 
@@ -122,7 +121,7 @@ bool tb_list_has(struct tb_str list, const char *wanted)
 static bool charset_ok(struct tb_str parameter)
 {
     struct tb_str value = parameter;
-    struct tb_str name = trim(cut(&value, '='));
+    struct tb_str name = trim(tb_str_cut(&value, '='));
 
     if (!tb_str_is(name, "charset"))
         return true;
@@ -133,7 +132,7 @@ static bool charset_ok(struct tb_str parameter)
 bool tb_media_type_is_json(struct tb_str value)
 {
     struct tb_str rest = value;
-    struct tb_str type = trim(cut(&rest, ';'));
+    struct tb_str type = trim(tb_str_cut(&rest, ';'));
     const char *slash = type.len > 0 ? memchr(type.ptr, '/', type.len) : NULL;
 
     if (slash == NULL)
@@ -144,7 +143,7 @@ bool tb_media_type_is_json(struct tb_str value)
     if (!tb_str_is(type, "application/json") && !tb_str_is(suffix, "+json"))
         return false;
     while (rest.ptr != NULL) {
-        if (!charset_ok(cut(&rest, ';')))
+        if (!charset_ok(tb_str_cut(&rest, ';')))
             return false;
     }
     return true;
@@ -231,93 +230,4 @@ bool tb_traceparent_valid(struct tb_str value)
     if (t[0] == '0' && t[1] == '0')
         return value.len == 55;
     return value.len == 55 || (t[55] == '-' && value.len <= 255 && tb_is_target(value));
-}
-
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
-                       struct tb_str *ret_text)
-{
-    char *out = tb_arena_alloc(arena, text.len + 1);
-    size_t len = 0;
-
-    if (out == NULL)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '%') {
-            int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
-            if (low < 0 || (high == 0 && low == 0))
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
-        }
-        out[len++] = c;
-    }
-    *ret_text = (struct tb_str){out, len};
-    return true;
-}
-
-static bool listed(const char *const *names, struct tb_str name)
-{
-    for (; *names != NULL; names++) {
-        if (tb_str_eq(tb_str_of(*names), name))
-            return true;
-    }
-    return false;
-}
-
-/* Only what is sure to be printable is repeated to the sender. */
-static enum tb_code refuse_param(struct tb_error *err, struct tb_str name, const char *why)
-{
-    if (tb_is_token(name) && name.len <= 40)
-        return tb_error_set(err, TB_INVALID, "query parameter %.*s: %s", (int)name.len, name.ptr,
-                            why);
-    return tb_error_set(err, TB_INVALID, "a query parameter: %s", why);
-}
-
-enum tb_code tb_params_parse(struct tb_str query, const char *const *allowed,
-                             struct tb_arena *arena, struct tb_params *ret_params,
-                             struct tb_error *err)
-{
-    struct tb_str rest = query;
-
-    ret_params->count = 0;
-    while (rest.ptr != NULL) {
-        struct tb_str value = cut(&rest, '&');
-        struct tb_str name = cut(&value, '=');
-        struct tb_param param = {.value = {"", 0}};
-        if (name.len == 0 && value.ptr == NULL)
-            continue; /* "a=1&&b=2" and a bare '?' */
-        if (!tb_percent_decode(name, true, arena, &param.name) ||
-            !tb_percent_decode(value, true, arena, &param.value))
-            return refuse_param(err, name, "a broken %-escape");
-        if (!listed(allowed, param.name))
-            return refuse_param(err, param.name, "unknown here");
-        for (size_t i = 0; i < ret_params->count; i++) {
-            if (tb_str_eq(ret_params->list[i].name, param.name))
-                return refuse_param(err, param.name, "given twice");
-        }
-        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* fewer are ever allowed */
-        ret_params->list[ret_params->count++] = param;
-    }
-    return TB_OK;
-}
-
-struct tb_str tb_param(const struct tb_params *params, const char *name)
-{
-    for (size_t i = 0; i < params->count; i++) {
-        if (tb_str_eq(params->list[i].name, tb_str_of(name)) && params->list[i].value.len > 0)
-            return params->list[i].value;
-    }
-    return (struct tb_str){NULL, 0};
 }

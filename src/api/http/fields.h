@@ -20,6 +20,8 @@ bool tb_is_field_value(struct tb_str text);
 /* Visible ASCII without '"', '<', '>', '\' and the like that no URI holds unescaped. */
 bool tb_is_target(struct tb_str text);
 
+/* Cuts off the part before the next separator; *rest is what follows it, absent at the end. */
+struct tb_str tb_str_cut(struct tb_str *rest, char separator);
 /* The next item of a comma-separated list, blanks around it cut off; false: there is none. */
 bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item);
 /* Is it one of the list's items? ASCII case ignored; lower in lower case. */
@@ -32,24 +34,5 @@ bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key);
 bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version);
 bool tb_traceparent_valid(struct tb_str value); /* W3C Trace Context, level 1 */
 
-/* %XX; in a query also + for a space. NUL and broken escapes are refused. Arena copy. */
-bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
-                       struct tb_str *ret_text);
-
-#define TB_PARAMS_MAX 16
-struct tb_param {
-    struct tb_str name, value;
-};
-struct tb_params {
-    struct tb_param list[TB_PARAMS_MAX];
-    size_t count;
-};
-/* Decoded pairs; TB_INVALID says what is wrong: an escape, a repeated or nameless one, too many,
- * or one that `allowed` (NULL-terminated) does not list. */
-TB_CHECKED enum tb_code tb_params_parse(struct tb_str query, const char *const *allowed,
-                                        struct tb_arena *arena, struct tb_params *ret_params,
-                                        struct tb_error *err);
-/* Absent when it is not there or empty. */
-struct tb_str tb_param(const struct tb_params *params, const char *name);
 /* Decimal digits only; between min and max. */
 bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_value);

@@ -3,7 +3,7 @@
 
 /* New connections taken in one round: the others' requests wait meanwhile. */
 #define ACCEPT_MAX 64
-/* Exchanges kept for the next requests, some 8 kB each. */
+/* Requests kept for reuse, some 6 kB each. */
 #define FREE_MAX 256
 /* Beside the head a connection's memory holds a copy of its cookies, which the library makes, 60
  * bytes a field, and the head of the reply. */
@@ -11,29 +11,35 @@
 #define POOL_EXTRA 3072
 /* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
 #define LIBRARY_CONNECTIONS_EXTRA 1024
-/* Since 1.0 the library by default joins folded header lines and redirects a target with blanks.
+/* Since 1.0 libmicrohttpd by default joins folded header lines and redirects a target with blanks.
  * At this level it refuses both. 0.9.75 has no such option: strict_head finds them there. */
 #if MHD_VERSION >= 0x01000000
 #define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #else
 #define STRICTNESS
 #endif
-/* While requests are asked for again the library cannot tell whether it has other work. What
- * sockets and workers bring wakes us anyway; the rest (a body larger than one read) waits so long.
- */
-#define ASK_AGAIN_MS 1
+/* While requests are polled libmicrohttpd cannot say whether it has other work. Sockets and
+ * workers wake us anyway; the rest (a body larger than one read) waits so long. */
+#define POLL_MS 1
+
+void tb_mhd_move(struct tb_mhd_server *server, struct tb_request *req, enum tb_request_state state)
+{
+    server->polled_count -= req->state == TB_REQUEST_POLLED;
+    tb_request_move(req, state);
+    server->polled_count += req->state == TB_REQUEST_POLLED;
+}
 
 void tb_mhd_release(struct tb_mhd_server *server, struct tb_request *req)
 {
-    if (req->conn != NULL || req->at_worker)
+    if (req->state != TB_REQUEST_DETACHED || tb_list_is_linked(&req->inflight_node))
         return;
     if (server->free_count >= FREE_MAX) {
         tb_request_free(req);
         return;
     }
+    tb_request_move(req, TB_REQUEST_FREE);
     tb_request_clear(req);
-    req->next_done = server->spare;
-    server->spare = req;
+    tb_request_queue_push(&server->free_requests, req);
     server->free_count++;
 }
 
@@ -50,70 +56,61 @@ static int socket_of(struct MHD_Connection *mhd)
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-static void add_conn(struct tb_mhd_server *server, struct tb_conn *conn)
+static struct tb_conn *conn_of(struct tb_list_node *node)
 {
-    conn->next = server->conns;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
-    server->conns = conn;
-    server->conn_count++;
-    server->unstarted_count++;
+    return TB_LIST_ELEMENT(node, struct tb_conn, node);
 }
 
 static void remove_conn(struct tb_mhd_server *server, struct tb_conn *conn)
 {
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        server->conns = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    server->conn_count -= !conn->left;
-    tb_address_limit_remove(&server->acceptor.peers, conn->peer);
+    tb_list_remove(&server->conns, &conn->node);
+    server->conn_count -= !conn->upgraded;
+    tb_address_limit_remove(&server->acceptor.address_limit, conn->address_count);
     free(conn);
 }
 
-/* The library calls this from MHD_add_connection (0.9), or from the MHD_run that follows (1.0). */
+/* libmicrohttpd calls this from MHD_add_connection (0.9), or from the MHD_run that follows (1.0).
+ */
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct tb_mhd_server *server = cls;
-    struct tb_conn *conn = server->conns;
+    struct tb_list_node *node = server->conns.first;
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         remove_conn(server, *context);
         return;
     }
-    while (conn->mhd != NULL || conn->fd != socket_of(mhd))
-        conn = conn->next;
-    conn->mhd = mhd;
-    *context = conn;
+    while (conn_of(node)->mhd || conn_of(node)->fd != socket_of(mhd))
+        node = node->next;
+    conn_of(node)->mhd = mhd;
+    *context = conn_of(node);
     server->unstarted_count--;
 }
 
-/* Connections that the library closed instead of starting them, without telling us. */
+/* Connections that libmicrohttpd closed instead of starting them, without telling us. */
 static void remove_unstarted(struct tb_mhd_server *server)
 {
-    struct tb_conn *next;
+    struct tb_list_node *node = server->conns.first, *next;
 
-    for (struct tb_conn *conn = server->conns; conn != NULL && server->unstarted_count > 0;
-         conn = next) {
-        next = conn->next;
-        if (conn->mhd != NULL)
+    for (; node && server->unstarted_count > 0; node = next) {
+        next = node->next;
+        if (conn_of(node)->mhd)
             continue;
         server->unstarted_count--;
-        remove_conn(server, conn);
+        remove_conn(server, conn_of(node));
     }
 }
 
 void tb_mhd_answer(struct tb_mhd_server *server, struct tb_request *req)
 {
-    req->reply.ready = true;
-    server->moved = true;
-    if (!req->suspended)
-        return;
-    req->suspended = false;
-    MHD_resume_connection(req->conn->mhd);
+    bool suspended = req->state == TB_REQUEST_SUSPENDED;
+
+    TB_ASSERT(tb_reply_filled(&req->reply));
+    tb_mhd_move(server, req, TB_REQUEST_ANSWERED);
+    server->progressed = true;
+    if (suspended)
+        MHD_resume_connection(req->conn->mhd);
 }
 
 enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_server **ret_server,
@@ -124,7 +121,7 @@ enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_serv
     if (server == NULL)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     server->options = *options;
-    /* Host and target are judged by the guard, whose answer is problem+json: not strict here. */
+    /* strict_head.c checks Host and target and refuses with problem+json: not strict here. */
     server->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE | MHD_USE_TURBO, 0, NULL,
         NULL, tb_mhd_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_mhd_on_completed, server,
@@ -148,11 +145,8 @@ void tb_mhd_free(struct tb_mhd_server *server)
     if (server == NULL)
         return;
     MHD_stop_daemon(server->mhd);
-    while (server->spare != NULL) {
-        struct tb_request *req = server->spare;
-        server->spare = req->next_done;
+    for (struct tb_request *req; (req = tb_request_queue_pop(&server->free_requests));)
         tb_request_free(req);
-    }
     tb_acceptor_close(&server->acceptor);
     free(server);
 }
@@ -167,20 +161,22 @@ int tb_mhd_listen_fd(const struct tb_mhd_server *server)
     return server->acceptor.listen_fd;
 }
 
-static void admit(struct tb_mhd_server *server, const struct tb_accepted *accepted)
+static void add_connection(struct tb_mhd_server *server, const struct tb_accepted *accepted)
 {
     struct tb_conn *conn = calloc(1, sizeof(*conn));
 
     if (conn == NULL) {
-        tb_address_limit_remove(&server->acceptor.peers, accepted->peer);
+        tb_address_limit_remove(&server->acceptor.address_limit, accepted->address_count);
         tb_acceptor_reject(accepted->fd);
         return;
     }
     conn->fd = accepted->fd;
-    conn->peer = accepted->peer;
+    conn->address_count = accepted->address_count;
     tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
-    add_conn(server, conn);
-    /* On failure the library closes the socket, and remove_unstarted removes the connection. If
+    tb_list_prepend(&server->conns, &conn->node);
+    server->conn_count++;
+    server->unstarted_count++;
+    /* On failure it closes the socket, and remove_unstarted removes the connection. If
      * the next socket has the same number, on_connection finds that one first: it is the newest.
      */
     (void)MHD_add_connection(server->mhd, accepted->fd,
@@ -192,12 +188,12 @@ void tb_mhd_step(struct tb_mhd_server *server, int64_t now_ms, bool accept)
     struct tb_accepted accepted;
 
     server->now_ms = now_ms;
-    server->moved = false;
+    server->progressed = false;
     for (int i = 0; accept && i < ACCEPT_MAX && server->acceptor.listen_fd >= 0; i++) {
         size_t present = server->conn_count + server->upgraded_count;
         if (!tb_acceptor_next(&server->acceptor, (int64_t)present, &accepted))
             break;
-        admit(server, &accepted);
+        add_connection(server, &accepted);
     }
     (void)MHD_run(server->mhd);
     remove_unstarted(server);
@@ -209,18 +205,18 @@ int tb_mhd_wait_ms(struct tb_mhd_server *server)
 
     if (MHD_get_timeout(server->mhd, &wait_ms) != MHD_YES)
         return -1;
-    return server->polled > 0 && !server->moved ? ASK_AGAIN_MS : 0;
+    return server->polled_count > 0 && !server->progressed ? POLL_MS : 0;
 }
 
 void tb_mhd_sweep(struct tb_mhd_server *server, int64_t now_ms)
 {
-    tb_conn_sweep(server->conns, &server->options.times, now_ms);
+    tb_conn_sweep(&server->conns, &server->options.times, now_ms);
 }
 
-void tb_mhd_upgraded_closed(struct tb_mhd_server *server, struct tb_address_count *peer)
+void tb_mhd_upgraded_closed(struct tb_mhd_server *server, struct tb_address_count *address_count)
 {
     server->upgraded_count--;
-    tb_address_limit_remove(&server->acceptor.peers, peer);
+    tb_address_limit_remove(&server->acceptor.address_limit, address_count);
 }
 
 size_t tb_mhd_connections(const struct tb_mhd_server *server)
@@ -232,5 +228,5 @@ void tb_mhd_drain(struct tb_mhd_server *server)
 {
     server->draining = true;
     tb_acceptor_close(&server->acceptor);
-    tb_conn_end_idle(server->conns);
+    tb_conn_end_idle(&server->conns);
 }

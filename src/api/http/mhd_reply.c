@@ -5,11 +5,11 @@
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     /* Fails when out of memory only; the answer stands without it. */
-    (void)MHD_add_response_header(response, name, value);
+    MHD_add_response_header(response, name, value);
 }
 
-/* A page that the operator listed reads our answers though it comes from elsewhere (the Fetch
- * standard's CORS); before a command its browser asks by OPTIONS. There are no credentials. */
+/* CORS (the Fetch standard): lets the pages that the operator listed read our answers. Before a
+ * command their browser asks by OPTIONS. There are no credentials. */
 static void add_headers_for_page(struct MHD_Response *response, const struct tb_request *req)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf origin = {0};
@@ -20,7 +20,7 @@ static void add_headers_for_page(struct MHD_Response *response, const struct tb_
     if (!tb_buf_ok(&origin))
         return;
     add_header(response, "Access-Control-Allow-Origin", origin.data);
-    if (req->method == TB_OPTIONS && req->reply.allow != NULL) {
+    if (req->method == TB_OPTIONS && req->reply.allow[0] != '\0') {
         add_header(response, "Access-Control-Allow-Methods", req->reply.allow);
         add_header(response, "Access-Control-Allow-Headers",
                    "Content-Type, Idempotency-Key, If-Match, Traceparent");
@@ -43,20 +43,20 @@ static void add_headers(struct tb_mhd_server *server, struct MHD_Response *respo
                    req->reply.content_type != NULL ? req->reply.content_type : type);
     }
     if (answer->version > 0) {
-        (void)snprintf(text, sizeof(text), "\"%lld\"", (long long)answer->version);
+        snprintf(text, sizeof(text), "\"%lld\"", (long long)answer->version);
         add_header(response, "ETag", text);
     }
     if (answer->status == 201 && answer->order_id[0] != '\0') {
-        (void)snprintf(text, sizeof(text), "/orders/%s", answer->order_id);
+        snprintf(text, sizeof(text), "/orders/%s", answer->order_id);
         add_header(response, "Location", text);
     }
     if (answer->replayed)
         add_header(response, "Idempotency-Replayed", "true");
     if (answer->retry_after_s > 0) {
-        (void)snprintf(text, sizeof(text), "%d", answer->retry_after_s);
+        snprintf(text, sizeof(text), "%d", answer->retry_after_s);
         add_header(response, "Retry-After", text);
     }
-    if (req->reply.allow != NULL)
+    if (req->reply.allow[0] != '\0')
         add_header(response, "Allow", req->reply.allow);
     if (req->reply.link.len > 0)
         add_header(response, "Link", req->reply.link.data);
@@ -79,9 +79,9 @@ static void add_upgrade_headers(struct MHD_Response *response, const struct tb_r
         add_header(response, "Sec-WebSocket-Protocol", TB_WS_SUBPROTOCOL);
 }
 
-/* The 101 is sent. The library would keep a connection's memory, some 20 kB, as long as it lasts,
- * and go through all of them whenever any request is resumed: so it keeps nothing. It closes its
- * descriptor, and the connection goes on by a copy. */
+/* The 101 is sent. libmicrohttpd would keep 20 kB for the WebSocket as long as it lasts, and go
+ * through all WebSockets whenever any request is resumed. So let it close its descriptor, and go
+ * on with a copy. */
 static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, const char *early,
                        size_t early_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
 {
@@ -91,14 +91,15 @@ static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, con
 
     (void)context;
     if (fd >= 0) {
-        struct tb_address_count *peer = conn->peer;
-        conn->peer = NULL; /* its place goes along */
-        conn->left = true;
+        struct tb_address_count *address_count = conn->address_count;
+        conn->address_count = NULL; /* goes along with fd */
+        conn->upgraded = true;
         server->conn_count--;
         server->upgraded_count++;
-        server->options.upgraded(server->options.ctx, fd, peer, (struct tb_str){early, early_len});
+        server->options.upgraded(server->options.ctx, fd, address_count,
+                                 (struct tb_str){early, early_len});
     }
-    (void)MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
 static struct MHD_Response *upgrade(struct tb_mhd_server *server, const struct tb_request *req)
@@ -123,12 +124,6 @@ static struct MHD_Response *reply(struct tb_mhd_server *server, struct tb_reques
     return response;
 }
 
-void tb_mhd_stop_polling(struct tb_mhd_server *server, struct tb_request *req)
-{
-    server->polled -= req->polled;
-    req->polled = false;
-}
-
 enum MHD_Result tb_mhd_send(struct tb_mhd_server *server, struct MHD_Connection *mhd,
                             struct tb_request *req)
 {
@@ -137,8 +132,8 @@ enum MHD_Result tb_mhd_send(struct tb_mhd_server *server, struct MHD_Connection 
 
     if (response == NULL)
         return MHD_NO;
-    server->moved = true;
-    tb_mhd_stop_polling(server, req);
+    server->progressed = true;
+    tb_mhd_move(server, req, TB_REQUEST_SENDING);
     tb_conn_enter(req->conn, TB_PHASE_REPLY,
                   server->now_ms + TB_CONN_REPLY_MS +
                       (int64_t)(req->reply.answer.body.len / TB_CONN_REPLY_BYTES_PER_S) * 1000);

@@ -1,62 +1,73 @@
 #include "api/http/mhd_priv.h"
+#include "api/http/problem.h"
+#include "api/http/strict_head.h"
 
-/* A commit takes this long on the slowest disks that anybody would sell from; then suspend. */
-#define SOON_MS 20
-
-static struct tb_request *take_free(struct tb_mhd_server *server)
+static struct tb_request *take_request(struct tb_mhd_server *server)
 {
-    struct tb_request *req = server->spare;
+    struct tb_request *req = tb_request_queue_pop(&server->free_requests);
 
-    if (req == NULL)
+    if (!req)
         return tb_request_new();
-    server->spare = req->next_done;
     server->free_count--;
-    req->next_done = NULL;
     return req;
 }
 
-/* The request line is there: the library is about to take it apart in place. */
+/* libmicrohttpd would take each argument of the query string apart into the memory of the
+ * connection, and close the connection without an answer when that is full. The target is copied,
+ * so cut off the query string in its buffer: it then finds no arguments. */
+static void hide_query_string(const char *target)
+{
+    char *mark = strchr((char *)(uintptr_t)target, '?');
+
+    if (mark && mark[1] != '\0')
+        mark[1] = '\0';
+}
+
+/* The request line is there; libmicrohttpd is about to take it apart in place. */
 void *tb_mhd_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct tb_mhd_server *server = cls;
     struct tb_conn *conn = tb_mhd_conn_of(mhd);
-    struct tb_request *req = take_free(server);
+    struct tb_request *req = take_request(server);
 
-    if (req == NULL)
+    if (!req)
         return NULL;
     tb_buf_adds(&req->target, target);
+    hide_query_string(target);
     req->conn = conn;
-    conn->req = req;
-    server->moved = true;
+    tb_mhd_move(server, req, TB_REQUEST_HEAD);
+    server->progressed = true;
     if (conn->phase == TB_PHASE_IDLE)
         tb_conn_enter(conn, TB_PHASE_HEAD, server->now_ms + server->options.times.header_ms);
     return req;
 }
 
-static void refuse(struct tb_request *req, int status, bool close, const char *detail)
+/* Refuses req and ends the connection after the reply. */
+static void refuse(struct tb_request *req, int status, const char *detail)
 {
-    tb_answer_problem(&req->reply.answer, status, detail, NULL);
-    req->reply.close = close;
-    req->reply.ready = true;
+    tb_refuse(&req->reply, status, "%s", detail);
+    req->reply.close = true;
 }
 
-/* Too much is on its way, and the library cannot answer within a body: we do, tell the client that
- * nothing more will come, and let it finish or run into the body's deadline. A plain close would
- * reset the connection and take the answer away. */
+static const char body_too_large[] = "The body is too large.";
+
+/* libmicrohttpd cannot answer while a body arrives: so write the refusal to the socket, signal the
+ * end, and let the client finish or run into the deadline of the body. A plain close would reset
+ * the connection, and the client would lose the answer. */
 static void cut_off(struct tb_mhd_server *server, struct tb_request *req)
 {
-    refuse(req, 413, true, "The body is too large.");
+    refuse(req, 413, body_too_large);
     server->options.replied(server->options.ctx, req);
-    tb_conn_send_refusal(req->conn->fd, 413, 0, "The body is too large.");
-    (void)shutdown(req->conn->fd, SHUT_WR);
-    req->cut_off = true;
+    tb_conn_send_refusal(req->conn->fd, 413, 0, body_too_large);
+    shutdown(req->conn->fd, SHUT_WR);
+    tb_mhd_move(server, req, TB_REQUEST_CUT_OFF);
 }
 
 static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name,
                                 size_t name_len, const char *value, size_t value_len)
 {
     (void)kind;
-    if (value == NULL)
+    if (!value)
         value = name + name_len;
     tb_strict_head_field(cls, (struct tb_str){name, name_len}, (struct tb_str){value, value_len});
     return MHD_YES;
@@ -65,15 +76,22 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
 static const char *read_head(struct tb_mhd_server *server, struct MHD_Connection *mhd,
                              struct tb_request *req, const char *method, const char *version)
 {
-    struct tb_strict_head guard;
+    struct tb_strict_head head;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-    tb_strict_head_init(&guard, &req->head);
-    (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, &guard);
+    tb_strict_head_init(&head, &req->head);
+    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, &head);
     req->method = tb_method_parse(method);
-    return tb_strict_head_finish(&guard, server->options.hosts, method, tb_buf_str(&req->target),
+    return tb_strict_head_finish(&head, server->options.hosts, method, tb_buf_str(&req->target),
                                  version, info->header_size);
+}
+
+static enum MHD_Result send_refusal(struct tb_mhd_server *server, struct MHD_Connection *mhd,
+                                    struct tb_request *req)
+{
+    tb_mhd_move(server, req, TB_REQUEST_REFUSED);
+    return tb_mhd_send(server, mhd, req);
 }
 
 static enum MHD_Result on_head(struct tb_mhd_server *server, struct MHD_Connection *mhd,
@@ -81,13 +99,9 @@ static enum MHD_Result on_head(struct tb_mhd_server *server, struct MHD_Connecti
 {
     const char *fault = read_head(server, mhd, req, method, version);
 
-    req->head_seen = true;
-    if (fault != NULL || req->head.size > (size_t)server->options.header_max) {
-        if (fault != NULL)
-            refuse(req, 400, true, fault);
-        else
-            refuse(req, 431, true, "The head is too large.");
-        return tb_mhd_send(server, mhd, req);
+    if (fault || req->head.size > (size_t)server->options.header_max) {
+        refuse(req, fault ? 400 : 431, fault ? fault : "The head is too large.");
+        return send_refusal(server, mhd, req);
     }
     tb_conn_enter(req->conn, TB_PHASE_BODY, server->now_ms + server->options.times.body_ms);
     if (req->head.content_length > server->options.body_max) {
@@ -95,57 +109,78 @@ static enum MHD_Result on_head(struct tb_mhd_server *server, struct MHD_Connecti
             cut_off(server, req);
             return MHD_YES;
         }
-        refuse(req, 413, true, "The body is too large.");
-        return tb_mhd_send(server, mhd, req);
+        refuse(req, 413, body_too_large);
+        return send_refusal(server, mhd, req);
     }
     server->options.head(server->options.ctx, req);
-    req->discarding = req->discarding || req->reply.ready;
-    /* Queued here, a reply ends the connection: only for who has not begun to send the body. */
-    if (req->reply.ready && req->head.has_body && req->head.expects_continue) {
-        req->reply.close = true;
-        return tb_mhd_send(server, mhd, req);
+    if (!tb_reply_filled(&req->reply)) {
+        bool has_no_body = req->method == TB_GET || req->method == TB_HEAD;
+        tb_mhd_move(server, req, has_no_body ? TB_REQUEST_SKIP_BODY : TB_REQUEST_BODY);
+        return MHD_YES;
     }
+    /* A reply sent before the body has arrived ends the connection: send it now only to a client
+     * that has not begun to send the body. */
+    if (req->head.has_body && req->head.expects_continue) {
+        req->reply.close = true;
+        return send_refusal(server, mhd, req);
+    }
+    tb_mhd_move(server, req, TB_REQUEST_REFUSED);
     return MHD_YES;
 }
 
 static enum MHD_Result on_body(struct tb_mhd_server *server, struct tb_request *req,
                                const char *bytes, size_t len)
 {
-    server->moved = true;
+    server->progressed = true;
     req->conn->consumed += len;
     req->body_seen += (int64_t)len;
-    if (req->cut_off)
+    if (req->state == TB_REQUEST_CUT_OFF)
         return MHD_YES;
     if (req->body_seen > server->options.body_max)
         cut_off(server, req);
-    else if (!req->discarding)
+    else if (req->state == TB_REQUEST_BODY)
         tb_buf_add(&req->body, bytes, len);
     return MHD_YES;
+}
+
+/* The request has come whole. */
+static void serve(struct tb_mhd_server *server, struct tb_request *req)
+{
+    if (!tb_buf_ok(&req->body)) {
+        tb_refuse(&req->reply, 503, "Out of memory.");
+        tb_mhd_move(server, req, TB_REQUEST_REFUSED);
+        return;
+    }
+    tb_conn_enter(req->conn, TB_PHASE_WORK, 0);
+    tb_mhd_move(server, req, TB_REQUEST_SERVING);
+    server->options.serve(server->options.ctx, req);
+    if (req->state == TB_REQUEST_SERVING && tb_reply_filled(&req->reply))
+        tb_mhd_move(server, req, TB_REQUEST_ANSWERED);
+}
+
+/* There is no reply yet: libmicrohttpd calls again next round, or not before tb_mhd_answer. */
+static void wait_for_reply(struct tb_mhd_server *server, struct MHD_Connection *mhd,
+                           struct tb_request *req)
+{
+    if (server->now_ms < req->poll_until_ms) {
+        if (req->state == TB_REQUEST_SERVING)
+            tb_mhd_move(server, req, TB_REQUEST_POLLED);
+        return;
+    }
+    tb_mhd_move(server, req, TB_REQUEST_SUSPENDED);
+    MHD_suspend_connection(mhd);
 }
 
 static enum MHD_Result on_whole(struct tb_mhd_server *server, struct MHD_Connection *mhd,
                                 struct tb_request *req)
 {
-    if (req->cut_off)
-        return MHD_NO; /* answered already: close */
-    if (!tb_buf_ok(&req->body) && !req->reply.ready)
-        refuse(req, 503, false, "Out of memory.");
-    if (!req->reply.ready && !req->served) {
-        tb_conn_enter(req->conn, TB_PHASE_WORK, 0);
-        req->served = true;
-        req->whole_ms = server->now_ms;
-        server->options.serve(server->options.ctx, req);
-    }
-    if (req->reply.ready)
+    if (req->state == TB_REQUEST_CUT_OFF)
+        return MHD_NO; /* closes: the answer is out */
+    if (req->state == TB_REQUEST_BODY || req->state == TB_REQUEST_SKIP_BODY)
+        serve(server, req);
+    if (tb_reply_filled(&req->reply))
         return tb_mhd_send(server, mhd, req);
-    if (req->soon && server->now_ms - req->whole_ms < SOON_MS) {
-        server->polled += !req->polled;
-        req->polled = true;
-        return MHD_YES;
-    }
-    tb_mhd_stop_polling(server, req);
-    req->suspended = true;
-    MHD_suspend_connection(mhd);
+    wait_for_reply(server, mhd, req);
     return MHD_YES;
 }
 
@@ -157,9 +192,9 @@ enum MHD_Result tb_mhd_on_request(void *cls, struct MHD_Connection *mhd, const c
     struct tb_request *req = *context;
 
     (void)url;
-    if (req == NULL || !tb_buf_ok(&req->target))
+    if (!req || !tb_buf_ok(&req->target))
         return MHD_NO; /* out of memory */
-    if (!req->head_seen)
+    if (req->state == TB_REQUEST_HEAD)
         return on_head(server, mhd, req, method, version);
     if (*len > 0) {
         size_t taken = *len;
@@ -177,11 +212,10 @@ void tb_mhd_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
 
     (void)mhd;
     *context = NULL;
-    if (req == NULL)
+    if (!req)
         return;
     struct tb_conn *conn = req->conn;
-    tb_mhd_stop_polling(server, req);
-    server->moved = true;
+    server->progressed = true;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         conn->consumed += req->head.size;
         if (req->head.chunked) /* its framing was not counted */
@@ -190,7 +224,7 @@ void tb_mhd_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     } else {
         conn->phase = TB_PHASE_ENDING;
     }
-    conn->req = NULL;
     req->conn = NULL;
+    tb_mhd_move(server, req, TB_REQUEST_DETACHED);
     tb_mhd_release(server, req);
 }

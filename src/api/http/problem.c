@@ -1,7 +1,6 @@
 #include "api/http/problem.h"
 #include <stdio.h>
 
-/* Whatever was begun is not sent. */
 static void clear(struct tb_reply *reply)
 {
     tb_answer_release(&reply->answer);
@@ -14,11 +13,10 @@ void tb_refuse(struct tb_reply *reply, int status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(detail, sizeof(detail), format, args);
+    vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
     clear(reply);
     tb_answer_problem(&reply->answer, status, detail, NULL);
-    reply->ready = true;
 }
 
 void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, const char *detail)
@@ -34,14 +32,12 @@ void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *poin
 
     clear(reply);
     tb_answer_problem(&reply->answer, 422, detail, &faults);
-    reply->ready = true;
 }
 
 void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err)
 {
     clear(reply);
     tb_answer_from_error(&reply->answer, err, NULL);
-    reply->ready = true;
 }
 
 void tb_reply_done(struct tb_reply *reply, int status)
@@ -51,5 +47,12 @@ void tb_reply_done(struct tb_reply *reply, int status)
         return;
     }
     reply->answer.status = status;
-    reply->ready = true;
+}
+
+void *tb_request_data(struct tb_request *req, size_t size)
+{
+    req->handler_data = tb_arena_alloc(&req->arena, size);
+    if (!req->handler_data)
+        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
+    return req->handler_data;
 }

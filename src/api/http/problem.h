@@ -1,8 +1,7 @@
-/* Problems: refusals as application/problem+json, put into a reply.
+/* Refusals: application/problem+json put into a reply.
  *
- * Thread:  the reply's.
- * Memory:  the reply owns its body.
- * Errors:  none.
+ * Thread:  whoever fills the reply.
+ * Memory:  the reply owns its body; what was in it before is dropped.
  * Units:   HTTP status codes, seconds. */
 #pragma once
 #include "api/http/request.h"
@@ -13,7 +12,9 @@ void tb_refuse_for_now(struct tb_reply *reply, int status, int retry_after_s, co
 /* 422: what the body must be, and what is wrong at a JSON pointer in it. */
 void tb_refuse_body(struct tb_reply *reply, const char *detail, const char *pointer,
                     const char *fault);
-/* As the error says. */
+/* The status follows from the error's code. */
 void tb_refuse_error(struct tb_reply *reply, const struct tb_error *err);
-/* 200 or another success with a JSON body that was appended to reply->answer.body. */
+/* Completes a reply whose JSON was appended to reply->answer.body: 200 or another success. */
 void tb_reply_done(struct tb_reply *reply, int status);
+/* Allocates req->handler_data, zeroed. NULL: out of memory, and req is refused. */
+void *tb_request_data(struct tb_request *req, size_t size);

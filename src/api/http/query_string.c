@@ -1,12 +1,102 @@
-#include "api/context.h"
+#include "api/http/query_string.h"
 #include "api/http/problem.h"
+#include "base/time/timefmt.h"
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
+                       struct tb_str *ret_text)
+{
+    char *out = tb_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    if (out == NULL)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+            if (low < 0 || (high == 0 && low == 0))
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        out[len++] = c;
+    }
+    *ret_text = (struct tb_str){out, len};
+    return true;
+}
+
+static bool listed(const char *const *names, struct tb_str name)
+{
+    for (; *names != NULL; names++) {
+        if (tb_str_eq(tb_str_of(*names), name))
+            return true;
+    }
+    return false;
+}
+
+/* Only what is sure to be printable is repeated to the sender. */
+static enum tb_code refuse_param(struct tb_error *err, struct tb_str name, const char *why)
+{
+    if (tb_is_token(name) && name.len <= 40)
+        return tb_error_set(err, TB_INVALID, "query parameter %.*s: %s", (int)name.len, name.ptr,
+                            why);
+    return tb_error_set(err, TB_INVALID, "a query parameter: %s", why);
+}
+
+enum tb_code tb_params_parse(struct tb_str query_string, const char *const *allowed,
+                             struct tb_arena *arena, struct tb_params *ret_params,
+                             struct tb_error *err)
+{
+    struct tb_str rest = query_string;
+
+    ret_params->count = 0;
+    while (rest.ptr != NULL) {
+        struct tb_str value = tb_str_cut(&rest, '&');
+        struct tb_str name = tb_str_cut(&value, '=');
+        struct tb_param param = {.value = {"", 0}};
+        if (name.len == 0 && value.ptr == NULL)
+            continue; /* "a=1&&b=2" and a bare '?' */
+        if (!tb_percent_decode(name, true, arena, &param.name) ||
+            !tb_percent_decode(value, true, arena, &param.value))
+            return refuse_param(err, name, "a broken %-escape");
+        if (!listed(allowed, param.name))
+            return refuse_param(err, param.name, "unknown here");
+        for (size_t i = 0; i < ret_params->count; i++) {
+            if (tb_str_eq(ret_params->list[i].name, param.name))
+                return refuse_param(err, param.name, "given twice");
+        }
+        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* fewer are ever allowed */
+        ret_params->list[ret_params->count++] = param;
+    }
+    return TB_OK;
+}
+
+struct tb_str tb_param(const struct tb_params *params, const char *name)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        if (tb_str_eq(params->list[i].name, tb_str_of(name)) && params->list[i].value.len > 0)
+            return params->list[i].value;
+    }
+    return (struct tb_str){NULL, 0};
+}
 
 bool tb_params_read(struct tb_request *req, const char *const *allowed,
                     struct tb_params *ret_params)
 {
     struct tb_error err = {0};
 
-    if (tb_params_parse(req->query, allowed, &req->arena, ret_params, &err) == TB_OK)
+    if (tb_params_parse(req->query_string, allowed, &req->arena, ret_params, &err) == TB_OK)
         return true;
     tb_refuse_error(&req->reply, &err);
     return false;

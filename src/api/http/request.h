@@ -1,33 +1,41 @@
-/* Exchange: one request and its reply, from the first line to the last byte sent.
+/* A request and its reply, from the first line received to the last byte sent.
  *
- * Two may hold one at a time: the server, until the reply is sent or the client is gone, and a
- * worker (the writer or the query thread), until its part is done. It is reused when neither does.
+ *   FREE --> HEAD --> BODY ------> SERVING ---------------------> ANSWERED --> SENDING
+ *            | | \--> SKIP_BODY -->  |  |                          ^  ^           |
+ *            | |                     |  +--> POLLED --> SUSPENDED -+  |           |
+ *            | |                     |         |           ^          |           |
+ *            | |                     |         +-----------|----------+           |
+ *            | |                     +---------------------+                      |
+ *            | +--> REFUSED (also from BODY) --> SENDING                          |
+ *            +----> CUT_OFF (also from BODY, SKIP_BODY, REFUSED)                  |
+ *   any state but FREE --> DETACHED <---------------------------------------------+
+ *   DETACHED --> FREE
  *
- * Thread:  the api thread's; while a worker holds it, job, lookup and arena are the worker's.
- * Memory:  texts of head are the server's until the request is whole and answered.
- * Errors:  none.
+ * HTTP owns the request until its reply is sent or the client is gone; then it is DETACHED. Beside
+ * that a worker (the writer or a query thread) may have it: see work/inflight.h. It is reused when
+ * neither has it.
+ *
+ * Thread:  the api thread. While a worker has it, what handler_data points to, the arena and
+ *          `result` are the worker's.
+ * Memory:  texts of head belong to the connection and live until the reply is sent.
  * Units:   milliseconds of the monotonic clock (_ms), bytes. */
 #pragma once
 #include "api/http/cors.h"
 #include "api/http/fields.h"
-#include "api/notify/waiters.h"
-#include "api/routes.h"
-#include "api/ws/accept.h"
-#include "query/projection/view.h"
-#include "store/writer.h"
-
-struct tb_conn;
-struct tb_request;
+#include "base/mem/list.h"
+#include "base/values/uuid.h"
+#include "order/answer.h"
 
 #define TB_WS_SUBPROTOCOL "tillbox.v1"
-/* What asks for a WebSocket (RFC 6455, 4.2.1). */
+#define TB_WS_ACCEPT_SIZE 29
+/* What the client asks for to get a WebSocket (RFC 6455, 4.2.1). */
 struct tb_ws_handshake {
     bool upgrade;   /* Connection lists it */
     bool websocket; /* Upgrade lists it */
     bool protocol;  /* ours is among the subprotocols */
     struct tb_str key, version;
 };
-/* What of the head concerns us. Absent: no such field. */
+/* The parts of the head that the API reads. Absent: no such field. */
 struct tb_head {
     struct tb_str host, origin, idempotency_key, if_match, traceparent;
     struct tb_ws_handshake ws;
@@ -40,72 +48,96 @@ struct tb_head {
     size_t size;            /* bytes of the head */
 };
 
+/* "GET, HEAD, POST, PUT, DELETE, OPTIONS" */
+#define TB_ALLOW_SIZE 40
 struct tb_reply {
-    struct tb_answer answer;
-    const char *content_type;          /* NULL: as the answer's status says */
-    const char *allow;                 /* NULL: none */
-    struct tb_buf link;                /* empty: none */
-    bool close;                        /* the connection ends with it */
-    char ws_accept[TB_WS_ACCEPT_SIZE]; /* of a 101: the connection becomes a WebSocket */
-    bool ready;
+    struct tb_answer answer;           /* status 0: the reply is not there yet */
+    const char *content_type;          /* NULL: by the answer's status */
+    char allow[TB_ALLOW_SIZE];         /* the Allow header; "": none */
+    struct tb_buf link;                /* the Link header; empty: none */
+    bool close;                        /* the connection ends after it */
+    char ws_accept[TB_WS_ACCEPT_SIZE]; /* with status 101: the connection becomes a WebSocket */
+};
+static inline bool tb_reply_filled(const struct tb_reply *reply)
+{
+    return reply->answer.status != 0;
+}
+void tb_reply_release(struct tb_reply *reply);
+
+enum tb_request_state {
+    TB_REQUEST_FREE,
+    TB_REQUEST_HEAD,      /* the request line is there, the head is not yet checked */
+    TB_REQUEST_BODY,      /* the body is collected */
+    TB_REQUEST_SKIP_BODY, /* the body means nothing for this method and is discarded */
+    TB_REQUEST_REFUSED,   /* has its reply early: the rest of the body is discarded */
+    TB_REQUEST_CUT_OFF,   /* the body is too large: 413 went out past libmicrohttpd */
+    TB_REQUEST_SERVING,   /* the handler has it, or has given it to a worker */
+    TB_REQUEST_POLLED,    /* no reply yet; libmicrohttpd calls again each round */
+    TB_REQUEST_SUSPENDED, /* no reply yet; libmicrohttpd waits for tb_mhd_answer */
+    TB_REQUEST_ANSWERED,  /* has its reply; libmicrohttpd has not fetched it yet */
+    TB_REQUEST_SENDING,   /* libmicrohttpd sends the reply */
+    TB_REQUEST_DETACHED,  /* has no connection: a worker may still have it */
+    TB_REQUEST_STATE_COUNT
 };
 
 struct tb_api;
+struct tb_conn;
 struct tb_query_context;
-/* Finds the answer to x with one thread's readers. A reply that is not ready then may be so
- * later: its order has not come that far. */
+struct tb_request;
+struct tb_route;
+/* Finds the answer to req with the readers of one thread and puts it into reply. */
 typedef void tb_query_fn(struct tb_api *api, const struct tb_query_context *context,
                          struct tb_request *req, struct tb_reply *reply);
 
-/* What a query thread is asked, and what it found. */
-struct tb_query {
-    bool asked; /* a query thread has it, not the writer */
-    tb_query_fn *find;
-    /* It is back, wanted or not, on the api thread; false: x is not to be answered now. NULL: it
-     * is. */
-    bool (*landed)(struct tb_api *api, struct tb_request *req);
-    void *ctx; /* find's own */
-    struct tb_list_filter list;
-    struct tb_stats_filter sums;
-    char start[TB_UUID_SIZE]; /* of digests: the first id; "": any */
-    int limit;
-    int64_t version; /* of the order, as the view had it; 0: none */
-    struct tb_reply found;
-};
-
 struct tb_request {
-    struct tb_conn *conn; /* NULL: the server has let go */
+    enum tb_request_state state; /* changed by tb_request_move only */
+    struct tb_api *api;          /* whose handlers serve it */
+    struct tb_conn *conn;        /* NULL: FREE or DETACHED */
     enum tb_method method;
-    struct tb_buf target;      /* as sent */
-    struct tb_str path, query; /* parts of target; query absent: no '?' */
+    struct tb_buf target;             /* as sent */
+    struct tb_str path, query_string; /* parts of target; query_string absent: no '?' */
     struct tb_head head;
     struct tb_buf body;
+    int64_t body_seen;            /* bytes of the body so far, discarded ones too */
     const struct tb_route *route; /* NULL: no such path */
-    enum tb_origin origin;        /* of the page that asks */
-    char order_id[TB_UUID_SIZE];  /* the path's {id} */
-    int64_t body_seen;            /* bytes of the body that came, kept or not */
-    bool head_seen, served, discarding, cut_off;
-    bool soon;              /* the answer comes in moments: not worth a suspension */
-    bool polled, suspended; /* until then, one of the two */
-    int64_t whole_ms;       /* when it had come whole */
+    const char *route_path;       /* of the route: "/orders/{id}" */
+    enum tb_command_type command; /* that the route carries out, if it is one of a command */
+    enum tb_origin origin;        /* of the web page that sent it */
+    char order_id[TB_UUID_SIZE];  /* {id} of an order's path in lower case; "" elsewhere */
+    struct tb_str path_id;        /* {id} of any path as sent */
     struct tb_reply reply;
-
-    bool at_worker;
-    void *owner;                   /* the struct tb_api, for the worker's way back */
-    struct tb_job job;             /* the writer's */
-    struct tb_request *next_asked; /* waiting for a query thread */
-    struct tb_query view_query;
     struct tb_arena arena;
-    int64_t taken_ms;               /* when the worker got it */
-    struct tb_request *next, *prev; /* in flight, in order of taken_ms */
-    struct tb_request *next_done;   /* on the way back; also the spare list's link */
-    /* A long poll's (queries.c). */
-    struct tb_waiter wait;
-    int64_t seen_version; /* the last look's */
-    bool query_again;     /* news came while a query thread was looking */
+    void *handler_data; /* the handler's own, in the arena */
+    /* Until then libmicrohttpd polls for the reply instead of suspending the request: saves three
+     * system calls where the answer is a commit away. 0: suspend at once. */
+    int64_t poll_until_ms;
+
+    /* For work/: a worker has the request while inflight_node is in its list. */
+    struct tb_list_node inflight_node;
+    struct tb_request *next; /* in a tb_request_queue */
+    int64_t started_ms;      /* when the worker got it */
+    struct tb_str work_key;  /* requests with an equal key do the same work; absent: none */
+    /* The worker is done: called once, on the api thread. Fills the reply, or leaves it empty and
+     * so keeps the client waiting. The client may also have its reply already, or be gone: see
+     * tb_request_awaits_reply. */
+    void (*on_done)(struct tb_request *req);
+    /* The worker takes too long: fills the reply with the refusal. */
+    void (*on_timeout)(struct tb_request *req);
+    tb_query_fn *query;     /* runs on a query thread */
+    struct tb_reply result; /* what query found */
 };
 
-void tb_reply_release(struct tb_reply *reply);
-struct tb_request *tb_request_new(void);       /* NULL: out of memory */
-void tb_request_clear(struct tb_request *req); /* as new, memory kept where it is small */
-void tb_request_free(struct tb_request *req);
+struct tb_request *tb_request_new(void);       /* FREE; NULL: out of memory */
+void tb_request_clear(struct tb_request *req); /* as new, but keeps small buffers */
+void tb_request_free(struct tb_request *req);  /* NULL is fine */
+/* Asserts that the drawing above has this move. */
+void tb_request_move(struct tb_request *req, enum tb_request_state state);
+/* Does the client wait, and is there no reply yet? */
+bool tb_request_awaits_reply(const struct tb_request *req);
+
+/* First in, first out, by `next`: a request is in one queue at a time. */
+struct tb_request_queue {
+    struct tb_request *first, *last;
+};
+void tb_request_queue_push(struct tb_request_queue *queue, struct tb_request *req);
+struct tb_request *tb_request_queue_pop(struct tb_request_queue *queue); /* NULL: empty */

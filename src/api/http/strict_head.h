@@ -9,20 +9,8 @@
  * thread). Memory:  fields are borrowed. Errors:  a fault is a sentence for the client; NULL:
  * none. Units:   bytes. */
 #pragma once
+#include "api/http/host_allowlist.h"
 #include "api/http/request.h"
-
-/* The names we answer to: DNS rebinding makes a browser send others (PITFALLS X4). */
-struct tb_host_allowlist {
-    struct tb_buf names; /* lower case, each ended by a NUL; with or without a port */
-    char last[80];       /* the last one found good */
-    size_t last_len;
-};
-/* listen_host: NULL or a wildcard adds nothing. allowed: comma-separated. */
-TB_CHECKED enum tb_code tb_host_allowlist_init(struct tb_host_allowlist *hosts,
-                                               const char *listen_host, const char *allowed,
-                                               struct tb_error *err);
-void tb_host_allowlist_release(struct tb_host_allowlist *hosts);
-bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str host);
 
 struct tb_strict_head {
     struct tb_head *head;

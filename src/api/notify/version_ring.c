@@ -1,45 +1,45 @@
 #include "api/notify/version_ring.h"
 #include <stdio.h>
 
-void tb_version_ring_init(struct tb_version_ring *reel)
+void tb_version_ring_init(struct tb_version_ring *ring)
 {
-    atomic_init(&reel->end, 0);
-    TB_ASSERT(pthread_mutex_init(&reel->lock, NULL) == 0);
+    atomic_init(&ring->end, 0);
+    TB_ASSERT(pthread_mutex_init(&ring->lock, NULL) == 0);
 }
 
-void tb_version_ring_release(struct tb_version_ring *reel)
+void tb_version_ring_release(struct tb_version_ring *ring)
 {
-    (void)pthread_mutex_destroy(&reel->lock);
+    pthread_mutex_destroy(&ring->lock);
 }
 
-void tb_version_ring_publish(struct tb_version_ring *reel, const char *order_id, int64_t version)
+void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version)
 {
-    (void)pthread_mutex_lock(&reel->lock);
-    uint64_t end = atomic_load(&reel->end);
-    struct tb_version_change *news = &reel->ring[end % TB_VERSION_RING_SIZE];
-    (void)snprintf(news->order_id, sizeof(news->order_id), "%s", order_id);
-    news->version = version;
-    atomic_store(&reel->end, end + 1);
-    (void)pthread_mutex_unlock(&reel->lock);
+    pthread_mutex_lock(&ring->lock);
+    uint64_t end = atomic_load(&ring->end);
+    struct tb_version_change *change = &ring->ring[end % TB_VERSION_RING_SIZE];
+    snprintf(change->order_id, sizeof change->order_id, "%s", order_id);
+    change->version = version;
+    atomic_store(&ring->end, end + 1);
+    pthread_mutex_unlock(&ring->lock);
 }
 
-uint64_t tb_version_ring_end(const struct tb_version_ring *reel)
+uint64_t tb_version_ring_end(const struct tb_version_ring *ring)
 {
-    return atomic_load(&((struct tb_version_ring *)(uintptr_t)reel)->end);
+    return atomic_load(&((struct tb_version_ring *)(uintptr_t)ring)->end);
 }
 
-bool tb_version_ring_read(struct tb_version_ring *reel, uint64_t *place,
-                          struct tb_version_change *ret_news, size_t max, size_t *ret_count)
+bool tb_version_ring_read(struct tb_version_ring *ring, uint64_t *position,
+                          struct tb_version_change *ret_changes, size_t max, size_t *ret_count)
 {
-    (void)pthread_mutex_lock(&reel->lock);
-    uint64_t end = atomic_load(&reel->end);
-    bool whole = end - *place <= TB_VERSION_RING_SIZE;
+    pthread_mutex_lock(&ring->lock);
+    uint64_t end = atomic_load(&ring->end);
+    bool complete = end - *position <= TB_VERSION_RING_SIZE;
     size_t count = 0;
-    for (; whole && count < max && *place < end; count++, (*place)++)
-        ret_news[count] = reel->ring[*place % TB_VERSION_RING_SIZE];
-    if (!whole)
-        *place = end;
-    (void)pthread_mutex_unlock(&reel->lock);
+    for (; complete && count < max && *position < end; count++, (*position)++)
+        ret_changes[count] = ring->ring[*position % TB_VERSION_RING_SIZE];
+    if (!complete)
+        *position = end;
+    pthread_mutex_unlock(&ring->lock);
     *ret_count = count;
-    return whole;
+    return complete;
 }

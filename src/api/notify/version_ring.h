@@ -1,18 +1,17 @@
-/* News: orders that became visible, on their way from whoever applied them to all who wait.
+/* Version ring: the last TB_VERSION_RING_SIZE changes, each an order and the version at which the
+ * view now has it.
  *
- * The last TB_VERSION_RING_SIZE are kept. Each reader has a place of its own among them; one that
- * was overtaken has missed some, and is told so: who brings news never waits for who reads them.
+ * Writers never wait for readers. Each reader has its own position; one that falls behind by more
+ * than the ring holds has missed changes and must read the view again.
  *
  * Thread:  any.
- * Memory:  the news live in the struct; what is read is copied.
- * Errors:  none.
- * Units:   a place counts the news since the start. */
+ * Units:   a position counts the changes since the start. */
 #pragma once
 #include "base/values/uuid.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Eight of the consumer's largest batches: what comes while the api thread is busy with one. */
+/* Eight of the consumer's largest batches: they come while the api thread handles one. */
 #define TB_VERSION_RING_SIZE 8192
 
 struct tb_version_change {
@@ -20,16 +19,16 @@ struct tb_version_change {
     int64_t version;
 };
 struct tb_version_ring {
-    _Atomic uint64_t end; /* the next one's place */
+    _Atomic uint64_t end; /* the position of the next change */
     pthread_mutex_t lock; /* of what follows */
     struct tb_version_change ring[TB_VERSION_RING_SIZE];
 };
-void tb_version_ring_init(struct tb_version_ring *reel);
-void tb_version_ring_release(struct tb_version_ring *reel);
-void tb_version_ring_publish(struct tb_version_ring *reel, const char *order_id, int64_t version);
-uint64_t tb_version_ring_end(const struct tb_version_ring *reel);
-/* Up to max from *place on, which moves behind them. False: some at *place are gone, nothing is
- * read, and *place is the end. */
-TB_CHECKED bool tb_version_ring_read(struct tb_version_ring *reel, uint64_t *place,
-                                     struct tb_version_change *ret_news, size_t max,
+void tb_version_ring_init(struct tb_version_ring *ring);
+void tb_version_ring_release(struct tb_version_ring *ring);
+void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id, int64_t version);
+uint64_t tb_version_ring_end(const struct tb_version_ring *ring);
+/* Copies up to max changes from *position on and moves *position behind them. False: the reader
+ * has fallen behind; nothing is copied, and *position is the end. */
+TB_CHECKED bool tb_version_ring_read(struct tb_version_ring *ring, uint64_t *position,
+                                     struct tb_version_change *ret_changes, size_t max,
                                      size_t *ret_count);

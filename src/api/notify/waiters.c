@@ -1,87 +1,85 @@
 #include "api/notify/waiters.h"
+#include "base/hash.h"
 
-/* Copied at once out of the news, whose lock is held meanwhile. */
+/* Copied in one go out of the ring, which is locked meanwhile. */
 #define CHANGES_AT_ONCE 64
 
 void tb_waiters_init(struct tb_waiters *waiters)
 {
-    memset(waiters, 0, sizeof(*waiters));
+    memset(waiters, 0, sizeof *waiters);
     waiters->next_ms = INT64_MAX;
-    tb_version_ring_init(&waiters->news);
+    tb_version_ring_init(&waiters->ring);
 }
 
 void tb_waiters_release(struct tb_waiters *waiters)
 {
     TB_ASSERT(waiters->count == 0);
-    tb_version_ring_release(&waiters->news);
+    tb_version_ring_release(&waiters->ring);
 }
 
 static size_t bucket_of(const char *order_id)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
+    uint32_t hash = tb_fnv1a(TB_FNV1A_START, order_id, strlen(order_id));
 
-    for (; *order_id != '\0'; order_id++)
-        hash = (hash ^ (unsigned char)*order_id) * 16777619U;
     return (hash ^ hash >> 16) % TB_WAITER_BUCKETS;
 }
 
-void tb_waiters_add(struct tb_waiters *waiters, struct tb_waiter *wait)
+static struct tb_waiter *waiter_of(struct tb_list_node *node)
 {
-    size_t bucket = bucket_of(wait->order_id);
-
-    TB_ASSERT(!wait->waiting);
-    wait->waiting = true;
-    wait->prev = NULL;
-    wait->next = waiters->buckets[bucket];
-    if (wait->next != NULL)
-        wait->next->prev = wait;
-    waiters->buckets[bucket] = wait;
-    atomic_fetch_add(&waiters->watched[bucket], 1);
-    waiters->count++;
-    if (wait->until_ms < waiters->next_ms)
-        waiters->next_ms = wait->until_ms;
+    return TB_LIST_ELEMENT(node, struct tb_waiter, node);
 }
 
-void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *wait)
+void tb_waiters_add(struct tb_waiters *waiters, struct tb_waiter *waiter)
 {
-    if (!wait->waiting)
+    size_t bucket = bucket_of(waiter->order_id);
+
+    TB_ASSERT(!tb_list_is_linked(&waiter->node));
+    tb_list_prepend(&waiters->buckets[bucket], &waiter->node);
+    atomic_fetch_add(&waiters->bucket_counts[bucket], 1);
+    waiters->count++;
+    if (waiter->deadline_ms == INT64_MAX)
         return;
-    size_t bucket = bucket_of(wait->order_id);
-    wait->waiting = false;
-    if (wait->prev != NULL)
-        wait->prev->next = wait->next;
-    else
-        waiters->buckets[bucket] = wait->next;
-    if (wait->next != NULL)
-        wait->next->prev = wait->prev;
-    atomic_fetch_sub(&waiters->watched[bucket], 1);
+    tb_list_prepend(&waiters->timed, &waiter->timed_node);
+    if (waiter->deadline_ms < waiters->next_ms)
+        waiters->next_ms = waiter->deadline_ms;
+}
+
+void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter)
+{
+    if (!tb_list_is_linked(&waiter->node))
+        return;
+    size_t bucket = bucket_of(waiter->order_id);
+    tb_list_remove(&waiters->buckets[bucket], &waiter->node);
+    if (tb_list_is_linked(&waiter->timed_node))
+        tb_list_remove(&waiters->timed, &waiter->timed_node);
+    atomic_fetch_sub(&waiters->bucket_counts[bucket], 1);
     waiters->count--;
-    if (waiters->count == 0)
+    if (!waiters->timed.first)
         waiters->next_ms = INT64_MAX;
 }
 
 void tb_waiters_add_reader(struct tb_waiters *waiters)
 {
-    atomic_fetch_add(&waiters->followers, 1);
+    atomic_fetch_add(&waiters->reader_count, 1);
 }
 
 void tb_waiters_remove_reader(struct tb_waiters *waiters)
 {
-    TB_ASSERT(atomic_fetch_sub(&waiters->followers, 1) > 0);
+    TB_ASSERT(atomic_fetch_sub(&waiters->reader_count, 1) > 0);
 }
 
 bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version)
 {
-    if (atomic_load(&waiters->watched[bucket_of(order_id)]) == 0 &&
-        atomic_load(&waiters->followers) == 0)
+    if (atomic_load(&waiters->bucket_counts[bucket_of(order_id)]) == 0 &&
+        atomic_load(&waiters->reader_count) == 0)
         return false;
-    tb_version_ring_publish(&waiters->news, order_id, version);
+    tb_version_ring_publish(&waiters->ring, order_id, version);
     return true;
 }
 
 bool tb_waiters_have_changes(const struct tb_waiters *waiters)
 {
-    return tb_version_ring_end(&waiters->news) != waiters->place;
+    return tb_version_ring_end(&waiters->ring) != waiters->position;
 }
 
 static bool is_among(const char *order_id, char (*ids)[TB_UUID_SIZE], size_t count)
@@ -101,74 +99,70 @@ size_t tb_waiters_order_ids(const struct tb_waiters *waiters, size_t *bucket,
     for (size_t i = 0; i < TB_WAITER_BUCKETS && count < max; i++) {
         size_t begin = count;
         *bucket = (*bucket + 1) % TB_WAITER_BUCKETS;
-        const struct tb_waiter *wait = waiters->buckets[*bucket];
-        for (; wait != NULL && count < max; wait = wait->next) {
-            if (!is_among(wait->order_id, ret_ids + begin, count - begin))
-                memcpy(ret_ids[count++], wait->order_id, TB_UUID_SIZE);
+        struct tb_list_node *node = waiters->buckets[*bucket].first;
+        for (; node && count < max; node = node->next) {
+            const char *order_id = waiter_of(node)->order_id;
+            if (!is_among(order_id, ret_ids + begin, count - begin))
+                memcpy(ret_ids[count++], order_id, TB_UUID_SIZE);
         }
     }
     return count;
 }
 
-void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version,
-                       void *ctx)
+void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version)
 {
-    struct tb_waiter *next = NULL;
+    struct tb_list_node *node = waiters->buckets[bucket_of(order_id)].first, *next;
 
-    for (struct tb_waiter *wait = waiters->buckets[bucket_of(order_id)]; wait != NULL;
-         wait = next) {
-        next = wait->next;
-        if (wait->min_version <= version && strcmp(wait->order_id, order_id) == 0)
-            wait->heard(ctx, wait, version);
+    for (; node; node = next) {
+        struct tb_waiter *waiter = waiter_of(node);
+        next = node->next;
+        if (waiter->min_version <= version && strcmp(waiter->order_id, order_id) == 0)
+            waiter->on_version(waiter, version);
     }
 }
 
-static void all_look(struct tb_waiters *waiters, void *ctx)
+/* Changes were missed: every waiter reads the view. */
+static void notify_all(struct tb_waiters *waiters)
 {
     for (size_t i = 0; i < TB_WAITER_BUCKETS; i++) {
-        struct tb_waiter *next = NULL;
-        for (struct tb_waiter *wait = waiters->buckets[i]; wait != NULL; wait = next) {
-            next = wait->next;
-            wait->heard(ctx, wait, 0);
+        struct tb_list_node *node = waiters->buckets[i].first, *next;
+        for (; node; node = next) {
+            next = node->next;
+            waiter_of(node)->on_version(waiter_of(node), 0);
         }
     }
 }
 
-void tb_waiters_deliver(struct tb_waiters *waiters, void *ctx)
+void tb_waiters_deliver(struct tb_waiters *waiters)
 {
-    struct tb_version_change news[CHANGES_AT_ONCE];
-    uint64_t end =
-        tb_version_ring_end(&waiters->news); /* what comes meanwhile is the next round's */
+    struct tb_version_change changes[CHANGES_AT_ONCE];
+    uint64_t end = tb_version_ring_end(&waiters->ring); /* later changes wait for the next round */
     size_t count = 0;
 
-    while (waiters->place < end) {
-        if (!tb_version_ring_read(&waiters->news, &waiters->place, news, CHANGES_AT_ONCE,
+    while (waiters->position < end) {
+        if (!tb_version_ring_read(&waiters->ring, &waiters->position, changes, CHANGES_AT_ONCE,
                                   &count)) {
-            all_look(waiters, ctx);
+            notify_all(waiters);
             return;
         }
         for (size_t i = 0; i < count; i++)
-            tb_waiters_notify(waiters, news[i].order_id, news[i].version, ctx);
+            tb_waiters_notify(waiters, changes[i].order_id, changes[i].version);
     }
 }
 
-void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms,
-                       void (*late)(void *ctx, struct tb_waiter *wait), void *ctx)
+void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms)
 {
+    int64_t next_ms = INT64_MAX;
+
     if (now_ms < waiters->next_ms)
         return;
-    int64_t next_ms = INT64_MAX;
-    for (size_t i = 0; i < TB_WAITER_BUCKETS; i++) {
-        struct tb_waiter *next = NULL;
-        for (struct tb_waiter *wait = waiters->buckets[i]; wait != NULL; wait = next) {
-            next = wait->next;
-            if (wait->until_ms == INT64_MAX)
-                continue;
-            if (wait->until_ms <= now_ms)
-                late(ctx, wait);
-            else if (wait->until_ms < next_ms)
-                next_ms = wait->until_ms;
-        }
+    for (struct tb_list_node *node = waiters->timed.first, *next; node; node = next) {
+        struct tb_waiter *waiter = TB_LIST_ELEMENT(node, struct tb_waiter, timed_node);
+        next = node->next;
+        if (waiter->deadline_ms <= now_ms)
+            waiter->on_deadline(waiter);
+        else if (waiter->deadline_ms < next_ms)
+            next_ms = waiter->deadline_ms;
     }
     waiters->next_ms = next_ms;
 }

@@ -1,132 +1,121 @@
-#include "api/context.h"
+#include "api/work/inflight.h"
 #include "api/http/problem.h"
 
-void tb_inflight_add(struct tb_api *api, struct tb_request *req)
+/* A repeat of a command that still runs waits so long, and any other request so long. */
+#define REPEAT_WAIT_MS 10000
+#define WAIT_MS 30000
+
+void tb_inflight_init(struct tb_inflight *inflight, void (*wake)(void *ctx), void *wake_ctx)
 {
-    req->at_worker = true;
-    req->owner = api;
-    req->taken_ms = api->now_ms;
-    req->next = NULL;
-    req->prev = api->flying_last;
-    if (req->prev != NULL)
-        req->prev->next = req;
-    else
-        api->flying = req;
-    api->flying_last = req;
+    *inflight = (struct tb_inflight){.wake = wake, .wake_ctx = wake_ctx};
+    TB_ASSERT(pthread_mutex_init(&inflight->lock, NULL) == 0);
 }
 
-void tb_inflight_remove(struct tb_api *api, struct tb_request *req)
+void tb_inflight_release(struct tb_inflight *inflight)
 {
-    if (req->prev != NULL)
-        req->prev->next = req->next;
-    else
-        api->flying = req->next;
-    if (req->next != NULL)
-        req->next->prev = req->prev;
-    else
-        api->flying_last = req->prev;
-    req->next = req->prev = NULL;
-    req->at_worker = false;
+    TB_ASSERT(!inflight->requests.first);
+    pthread_mutex_destroy(&inflight->lock);
 }
 
-/* What a query thread found is the reply, if x is to be answered with it. */
-static bool take_found(struct tb_api *api, struct tb_request *req, bool wanted)
+static struct tb_request *request_of(struct tb_list_node *node)
 {
-    bool answer = req->view_query.landed == NULL || req->view_query.landed(api, req);
-
-    if (!wanted || !answer)
-        return false;
-    tb_reply_release(&req->reply);
-    req->reply = req->view_query.found;
-    req->view_query.found = (struct tb_reply){0};
-    return true;
+    return TB_LIST_ELEMENT(node, struct tb_request, inflight_node);
 }
 
-static void land(struct tb_api *api, struct tb_request *req)
+void tb_inflight_add(struct tb_inflight *inflight, struct tb_request *req)
 {
-    bool wanted = req->conn != NULL && !req->reply.ready; /* else it came too late */
-
-    tb_inflight_remove(api, req);
-    if (req->view_query.asked) {
-        wanted = take_found(api, req, wanted);
-    } else if (req->job.type == TB_JOB_LINK) {
-        tb_link_done(api, req); /* carried out, wanted or not */
-    } else if (wanted) {
-        req->reply.answer = req->job.answer;
-    } else {
-        tb_answer_release(&req->job.answer);
-    }
-    if (wanted)
-        tb_mhd_answer(api->server, req);
-    tb_mhd_release(api->server, req);
+    req->started_ms = inflight->now_ms;
+    tb_list_append(&inflight->requests, &req->inflight_node);
 }
 
-void tb_inflight_complete(struct tb_api *api)
+void tb_inflight_remove(struct tb_inflight *inflight, struct tb_request *req)
 {
-    struct tb_completion_queue *returns = &api->returns;
+    tb_list_remove(&inflight->requests, &req->inflight_node);
+}
 
-    if (!atomic_load(&returns->any))
+const struct tb_request *tb_inflight_single(const struct tb_inflight *inflight)
+{
+    const struct tb_list *requests = &inflight->requests;
+
+    return requests->first == requests->last ? request_of(requests->first) : NULL;
+}
+
+void tb_completion_post(struct tb_inflight *inflight, struct tb_request *req)
+{
+    pthread_mutex_lock(&inflight->lock);
+    tb_request_queue_push(&inflight->completions, req);
+    atomic_store(&inflight->has_completions, true);
+    pthread_mutex_unlock(&inflight->lock);
+    inflight->wake(inflight->wake_ctx);
+}
+
+void tb_inflight_complete(struct tb_inflight *inflight)
+{
+    if (!atomic_load(&inflight->has_completions))
         return;
-    (void)pthread_mutex_lock(&returns->lock);
-    struct tb_request *req = returns->first;
-    returns->first = returns->last = NULL;
-    atomic_store(&returns->any, false);
-    (void)pthread_mutex_unlock(&returns->lock);
+    pthread_mutex_lock(&inflight->lock);
+    struct tb_request_queue queue = inflight->completions;
+    inflight->completions = (struct tb_request_queue){0};
+    atomic_store(&inflight->has_completions, false);
+    pthread_mutex_unlock(&inflight->lock);
 
-    for (struct tb_request *next = NULL; req != NULL; req = next) {
-        next = req->next_done;
-        req->next_done = NULL;
-        land(api, req);
+    struct tb_request *req;
+    while ((req = tb_request_queue_pop(&queue))) {
+        tb_inflight_remove(inflight, req);
+        req->on_done(req);
+        if (tb_request_awaits_reply(req) && tb_reply_filled(&req->reply))
+            tb_mhd_answer(inflight->server, req);
+        tb_mhd_release(inflight->server, req);
     }
 }
 
-/* Is an earlier command with x's key still at the writer? Then x only waits for its answer. */
-static bool repeats_one_in_flight(const struct tb_api *api, const struct tb_request *req)
+/* Is an earlier request with the same key in flight? Then req only waits for that one. */
+static bool repeats_another(const struct tb_inflight *inflight, const struct tb_request *req)
 {
-    if (req->view_query.asked || req->job.idempotency_key.ptr == NULL)
+    struct tb_list_node *node = inflight->requests.first;
+
+    if (!req->work_key.ptr)
         return false;
-    for (const struct tb_request *one = api->flying; one != req; one = one->next) {
-        if (!one->view_query.asked && one->job.idempotency_key.ptr != NULL &&
-            tb_str_eq(one->job.idempotency_key, req->job.idempotency_key))
+    for (; node != &req->inflight_node; node = node->next) {
+        if (request_of(node)->work_key.ptr && tb_str_eq(request_of(node)->work_key, req->work_key))
             return true;
     }
     return false;
 }
 
-static void give_up(struct tb_api *api, struct tb_request *req)
+static void fail(struct tb_inflight *inflight, struct tb_request *req)
 {
-    tb_waiters_remove(&api->waiters, &req->wait);
-    if (req->view_query.asked)
-        tb_refuse_for_now(&req->reply, 503, 1, "The query takes too long.");
-    else
-        tb_refuse_for_now(&req->reply, 503, 1,
-                          "The command is not finished: whether it will be carried out is not "
-                          "known. Repeat it with the same Idempotency-Key.");
-    tb_mhd_answer(api->server, req);
+    req->on_timeout(req);
+    tb_mhd_answer(inflight->server, req);
 }
 
-void tb_inflight_expire(struct tb_api *api)
+void tb_inflight_expire(struct tb_inflight *inflight)
 {
-    for (struct tb_request *req = api->flying; req != NULL; req = req->next) {
-        int64_t age_ms = api->now_ms - req->taken_ms;
-        if (age_ms < TB_REPEAT_WAIT_MS)
+    struct tb_list_node *node = inflight->requests.first;
+
+    for (; node; node = node->next) {
+        struct tb_request *req = request_of(node);
+        int64_t age_ms = inflight->now_ms - req->started_ms;
+        if (age_ms < REPEAT_WAIT_MS)
             return;
-        if (req->reply.ready || req->conn == NULL)
+        if (!tb_request_awaits_reply(req))
             continue;
-        if (age_ms >= TB_WORK_WAIT_MS) {
-            give_up(api, req);
-        } else if (repeats_one_in_flight(api, req)) {
+        if (age_ms >= WAIT_MS) {
+            fail(inflight, req);
+        } else if (repeats_another(inflight, req)) {
             tb_refuse_for_now(&req->reply, 409, 1,
                               "The first request with this Idempotency-Key still runs.");
-            tb_mhd_answer(api->server, req);
+            tb_mhd_answer(inflight->server, req);
         }
     }
 }
 
-void tb_inflight_fail_all(struct tb_api *api)
+void tb_inflight_fail_all(struct tb_inflight *inflight)
 {
-    for (struct tb_request *req = api->flying; req != NULL; req = req->next) {
-        if (!req->reply.ready && req->conn != NULL)
-            give_up(api, req);
+    struct tb_list_node *node = inflight->requests.first;
+
+    for (; node; node = node->next) {
+        if (tb_request_awaits_reply(request_of(node)))
+            fail(inflight, request_of(node));
     }
 }

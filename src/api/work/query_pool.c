@@ -1,43 +1,43 @@
 #include "api/work/query_pool.h"
-#include "api/context.h"
+#include "api/http/problem.h"
 #include <signal.h>
 
-static void find(const struct tb_query_thread *thread, struct tb_request *req)
+void tb_query_pool_init(struct tb_query_pool *pool, struct tb_inflight *inflight)
 {
-    struct tb_api *api = thread->pool->api;
-
-    if (!atomic_load(&thread->pool->ending))
-        req->view_query.find(api, &thread->context, req, &req->view_query.found);
-    tb_completion_post(api, req);
+    *pool = (struct tb_query_pool){.inflight = inflight};
+    TB_ASSERT(pthread_mutex_init(&pool->lock, NULL) == 0);
+    TB_ASSERT(pthread_cond_init(&pool->changed, NULL) == 0);
 }
 
-/* The next one; NULL: the pool ends, and nothing is left. */
-static struct tb_request *take(struct tb_query_pool *pool)
+/* Waits for the next request; NULL: the pool stops and none is left. */
+static struct tb_request *take(struct tb_query_pool *pool, bool *ret_stopping)
 {
     struct tb_request *req;
 
-    (void)pthread_mutex_lock(&pool->lock);
-    while (pool->first == NULL && !atomic_load(&pool->ending))
-        (void)pthread_cond_wait(&pool->asked, &pool->lock);
-    req = pool->first;
-    if (req != NULL) {
-        pool->first = req->next_asked;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->queue.first && !pool->stopping)
+        pthread_cond_wait(&pool->changed, &pool->lock);
+    req = tb_request_queue_pop(&pool->queue);
+    if (req)
         pool->waiting--;
-        req->next_asked = NULL;
-    }
-    (void)pthread_mutex_unlock(&pool->lock);
+    *ret_stopping = pool->stopping;
+    pthread_mutex_unlock(&pool->lock);
     return req;
 }
 
-/* Query thread. Owns its asker's readers. From others: tb_query_pool_add and tb_query_pool_stop.
- */
-static void *lookup_main(void *arg)
+/* Query thread. Owns the readers of its context. Other threads add requests to the pool and stop
+ * it, nothing else. */
+static void *query_main(void *arg)
 {
     struct tb_query_thread *thread = arg;
     struct tb_request *req;
+    bool stopping = false;
 
-    while ((req = take(thread->pool)) != NULL)
-        find(thread, req);
+    while ((req = take(thread->pool, &stopping))) {
+        if (!stopping)
+            req->query(req->api, &thread->context, req, &req->result);
+        tb_completion_post(thread->pool->inflight, req);
+    }
     return NULL;
 }
 
@@ -46,30 +46,26 @@ static int start_thread(struct tb_query_pool *pool, const struct tb_query_contex
     struct tb_query_thread *thread = &pool->threads[pool->thread_count];
 
     *thread = (struct tb_query_thread){.pool = pool, .context = *context};
-    int failed = pthread_create(&thread->thread, NULL, lookup_main, thread);
+    int failed = pthread_create(&thread->thread, NULL, query_main, thread);
     pool->thread_count += failed == 0;
     return failed;
 }
 
-enum tb_code tb_query_pool_start(struct tb_query_pool *pool, struct tb_api *api,
-                                 const struct tb_query_context askers[TB_QUERY_CONTEXTS_MAX],
+enum tb_code tb_query_pool_start(struct tb_query_pool *pool,
+                                 const struct tb_query_context contexts[TB_QUERY_CONTEXTS_MAX],
                                  struct tb_error *err)
 {
     sigset_t all, before;
     int failed = 0;
 
-    pool->api = api;
-    TB_ASSERT(pthread_mutex_init(&pool->lock, NULL) == 0);
-    TB_ASSERT(pthread_cond_init(&pool->asked, NULL) == 0);
-    pool->inited = true;
-    /* Signals are for the thread that stops us, never for these. */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* Signals go to the thread that stops the process, never to these. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (size_t i = 0; i < TB_QUERY_CONTEXTS_MAX && failed == 0; i++) {
-        if (askers[i].view != NULL)
-            failed = start_thread(pool, &askers[i]);
+        if (contexts[i].view)
+            failed = start_thread(pool, &contexts[i]);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed == 0)
         return TB_OK;
     return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a query thread");
@@ -77,35 +73,66 @@ enum tb_code tb_query_pool_start(struct tb_query_pool *pool, struct tb_api *api,
 
 void tb_query_pool_stop(struct tb_query_pool *pool)
 {
-    if (!pool->inited)
-        return;
-    (void)pthread_mutex_lock(&pool->lock);
-    atomic_store(&pool->ending, true);
-    (void)pthread_cond_broadcast(&pool->asked);
-    (void)pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->thread_count; i++)
-        (void)pthread_join(pool->threads[i].thread, NULL);
-    (void)pthread_cond_destroy(&pool->asked);
-    (void)pthread_mutex_destroy(&pool->lock);
-    pool->inited = false;
+        pthread_join(pool->threads[i].thread, NULL);
+    pthread_cond_destroy(&pool->changed);
+    pthread_mutex_destroy(&pool->lock);
 }
 
-bool tb_query_pool_add(struct tb_query_pool *pool, struct tb_request *req)
+static bool add(struct tb_query_pool *pool, struct tb_request *req)
 {
-    bool room;
-
-    (void)pthread_mutex_lock(&pool->lock);
-    room = pool->waiting < TB_QUERY_QUEUE_MAX;
-    if (room) {
-        req->next_asked = NULL;
-        if (pool->first == NULL)
-            pool->first = req;
-        else
-            pool->last->next_asked = req;
-        pool->last = req;
+    pthread_mutex_lock(&pool->lock);
+    bool has_room = pool->waiting < TB_QUERY_QUEUE_MAX;
+    if (has_room) {
+        tb_request_queue_push(&pool->queue, req);
         pool->waiting++;
-        (void)pthread_cond_signal(&pool->asked);
+        pthread_cond_signal(&pool->changed);
     }
-    (void)pthread_mutex_unlock(&pool->lock);
-    return room;
+    pthread_mutex_unlock(&pool->lock);
+    return has_room;
+}
+
+void tb_query_refuse_busy(struct tb_request *req)
+{
+    tb_refuse_for_now(&req->reply, 503, 1, "Too much is asked for at once.");
+}
+
+void tb_query_refuse_slow(struct tb_request *req)
+{
+    tb_refuse_for_now(&req->reply, 503, 1, "The query takes too long.");
+}
+
+void tb_query_take_result(struct tb_request *req)
+{
+    if (!tb_request_awaits_reply(req))
+        return;
+    tb_reply_release(&req->reply);
+    req->reply = req->result;
+    req->result = (struct tb_reply){0};
+}
+
+bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query,
+                         void (*on_done)(struct tb_request *req))
+{
+    req->query = query;
+    req->on_done = on_done;
+    if (!req->on_timeout)
+        req->on_timeout = tb_query_refuse_slow;
+    tb_inflight_add(pool->inflight, req);
+    if (add(pool, req))
+        return true;
+    tb_inflight_remove(pool->inflight, req);
+    return false;
+}
+
+void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query)
+{
+    if (pool->inline_context.view)
+        query(req->api, &pool->inline_context, req, &req->reply);
+    else if (!tb_query_try_submit(pool, req, query, tb_query_take_result))
+        tb_query_refuse_busy(req);
 }

@@ -1,21 +1,28 @@
-/* Lookups: threads that find answers which may take long or wait for a database.
+/* Query pool: threads that answer what may take long or waits for a database.
  *
- * Each pool is a queue and as many threads as it has askers. Whoever is free takes the next.
+ * A pool is one queue and a thread for each query context; the next free thread takes the oldest
+ * request.
  *
- * Thread:  start, ask and stop from the api thread; each thread owns its asker's readers.
- * Memory:  an exchange is a thread's until it is returned.
- * Errors:  ask says false when too many wait: 503.
- * Units:   none. */
+ * Thread:  the api thread; each query thread owns the readers of its context.
+ * Memory:  a request belongs to the pool until it is posted to the completion queue.
+ * Errors:  when too many requests wait, submitting refuses with 503. */
 #pragma once
-#include "api/api.h"
-#include "api/http/request.h"
-#include <pthread.h>
-#include <stdatomic.h>
+#include "api/work/inflight.h"
+#include "query/projection/view.h"
+#include "store/order_reader.h"
+#include "store/outbox.h"
 
-/* Waiting; each may take a whole table's time, so more are better asked again later. */
+/* The readers that one thread asks. */
+struct tb_query_context {
+    struct tb_view_reader *view;     /* NULL: this thread answers no queries */
+    struct tb_outbox_reader *outbox; /* edge only; NULL: replies say nothing of delivery */
+    struct tb_order_reader *store;   /* edge only, for digests */
+};
+/* Threads of a pool. They wait for a database, whose client has a few connections more. */
+#define TB_QUERY_CONTEXTS_MAX 3
+/* Requests waiting in a pool: each may read a whole table, so that more would wait too long. */
 #define TB_QUERY_QUEUE_MAX 64
 
-struct tb_api;
 struct tb_query_pool;
 struct tb_query_thread {
     struct tb_query_pool *pool;
@@ -23,22 +30,35 @@ struct tb_query_thread {
     pthread_t thread;
 };
 struct tb_query_pool {
-    struct tb_api *api;
+    struct tb_inflight *inflight; /* borrowed */
+    struct tb_query_context
+        inline_context; /* with a view: queries run at once, on the api thread */
     struct tb_query_thread threads[TB_QUERY_CONTEXTS_MAX];
     size_t thread_count;
     pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t asked;
-    struct tb_request *first, *last; /* by next_asked */
+    pthread_cond_t changed;
+    struct tb_request_queue queue;
     size_t waiting;
-    _Atomic bool ending;
-    bool inited;
+    bool stopping;
 };
-/* Askers without a view are left out. */
+void tb_query_pool_init(struct tb_query_pool *pool, struct tb_inflight *inflight);
+/* Starts a thread for each context that has a view. TB_INTERNAL: a thread cannot be started. */
 TB_CHECKED enum tb_code
-tb_query_pool_start(struct tb_query_pool *pool, struct tb_api *api,
-                    const struct tb_query_context askers[TB_QUERY_CONTEXTS_MAX],
+tb_query_pool_start(struct tb_query_pool *pool,
+                    const struct tb_query_context contexts[TB_QUERY_CONTEXTS_MAX],
                     struct tb_error *err);
-/* What runs ends, what waits comes back as it is: nobody wants it any more. */
+/* Ends the threads. Requests that still wait are posted to the completion queue unanswered. */
 void tb_query_pool_stop(struct tb_query_pool *pool);
-/* x->lookup.find goes to a thread; it comes back by tb_completion_post. */
-TB_CHECKED bool tb_query_pool_add(struct tb_query_pool *pool, struct tb_request *req);
+
+/* Answers req with what query finds, at once or by a query thread. */
+void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query);
+/* Lets a query thread run query on req->result, then calls on_done. False: too many wait. */
+TB_CHECKED bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req,
+                                    tb_query_fn *query, void (*on_done)(struct tb_request *req));
+/* on_done of a query: what the query thread found becomes the reply, if the client waits for it.
+ */
+void tb_query_take_result(struct tb_request *req);
+/* Refuses req: too many requests wait. */
+void tb_query_refuse_busy(struct tb_request *req);
+/* on_timeout of a query. */
+void tb_query_refuse_slow(struct tb_request *req);

@@ -1,5 +1,5 @@
+#include "api/ws/conn.h"
 #include "api/ws/message.h"
-#include "api/ws/ws_priv.h"
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -7,8 +7,9 @@
 #define READ_BYTES 4096
 #define TOO_SLOW "Too slow: subscribe again, and ask for what was missed."
 
-/* Who does not take what we say is not listened to: what it makes us say stays bounded. */
-static void watch(struct tb_ws *ws, struct tb_ws_conn *conn)
+/* While the client takes no bytes nothing is read from it either: its commands would make us write
+ * without bound. */
+static void update_events(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     struct epoll_event event = {.events = conn->blocked ? EPOLLOUT | EPOLLRDHUP : EPOLLIN,
                                 .data.ptr = conn};
@@ -22,41 +23,51 @@ void tb_ws_conn_close(struct tb_ws *ws, struct tb_ws_conn *conn, enum tb_ws_code
 {
     if (conn->state != TB_WS_OPEN)
         return;
-    tb_ws_unsubscribe_all(ws, conn);
+    tb_ws_release_subscriptions(ws, conn);
     tb_ws_reader_release(&conn->reader);
     tb_ws_write_close(&ws->writer, &conn->out, code, reason);
     conn->state = TB_WS_CLOSING;
-    conn->until_ms = ws->api->now_ms + TB_WS_CLOSE_MS;
+    conn->deadline_ms = ws->now_ms + TB_WS_CLOSE_MS;
     tb_ws_schedule(ws, conn);
 }
 
-static void subscribe(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str text)
+static void refuse_topic(struct tb_ws *ws, struct tb_ws_conn *conn, enum tb_code code)
 {
-    struct tb_ws_command topic;
-    enum tb_ws_code wrong = TB_WS_POLICY;
-    const char *fault = NULL;
-
-    if (!tb_ws_command_parse(text, &topic, &wrong, &fault)) {
-        tb_ws_conn_close(ws, conn, wrong, fault);
-        return;
-    }
-    if (topic.order_id[0] == '\0') {
-        tb_ws_subscribe_all(ws, conn);
-        return;
-    }
-    enum tb_code code = tb_ws_subscribe(ws, conn, topic.order_id);
     if (code == TB_BUSY)
         tb_ws_conn_close(ws, conn, TB_WS_POLICY,
-                         "A connection has at most 32 orders; /topic/orders tells of all.");
+                         "A connection has at most 1,000 topics; /topic/orders is all orders.");
+    else if (code == TB_UNAVAILABLE)
+        tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, "This node has too many subscriptions.");
     else if (code != TB_OK)
         tb_ws_conn_close(ws, conn, TB_WS_INTERNAL, "Out of memory.");
 }
 
-static void take(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws_message *message)
+static void run_command(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str text)
+{
+    struct tb_ws_command command;
+    enum tb_ws_code wrong = TB_WS_POLICY;
+    const char *fault = NULL;
+
+    if (!tb_ws_command_parse(text, &command, &wrong, &fault)) {
+        tb_ws_conn_close(ws, conn, wrong, fault);
+        return;
+    }
+    bool all_orders = command.order_id[0] == '\0';
+    if (command.unsubscribe && all_orders)
+        tb_ws_unsubscribe_all(ws, conn);
+    else if (command.unsubscribe)
+        tb_ws_unsubscribe(ws, conn, command.order_id);
+    else
+        refuse_topic(ws, conn,
+                     all_orders ? tb_ws_subscribe_all(ws, conn)
+                                : tb_ws_subscribe(ws, conn, command.order_id));
+}
+
+static void handle(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws_message *message)
 {
     switch (message->kind) {
     case TB_WS_TEXT:
-        subscribe(ws, conn, message->data);
+        run_command(ws, conn, message->data);
         return;
     case TB_WS_PING:
         tb_ws_write(&ws->writer, &conn->out, TB_WS_PONG,
@@ -69,7 +80,7 @@ static void take(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws_m
     case TB_WS_FAULT:
         tb_ws_conn_close(ws, conn, message->code, message->fault);
         return;
-    case TB_WS_PONG: /* that it came is all it says */
+    case TB_WS_PONG: /* heard_ms is all that it changes */
     case TB_WS_NOTHING:
         return;
     }
@@ -79,28 +90,28 @@ void tb_ws_conn_read(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str by
 {
     struct tb_ws_message message;
 
-    conn->heard_ms = ws->api->now_ms;
+    conn->heard_ms = ws->now_ms;
     conn->pinged = false;
     tb_ws_reader_add(&conn->reader, bytes.ptr, bytes.len);
     while (conn->state == TB_WS_OPEN &&
            tb_ws_reader_next(&conn->reader, &message) != TB_WS_NOTHING)
-        take(ws, conn, &message);
+        handle(ws, conn, &message);
 }
 
 void tb_ws_conn_readable(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     char bytes[READ_BYTES];
-    ssize_t got = recv(conn->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t got = recv(conn->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (got <= 0)
         tb_ws_drop(ws, conn);
-    else if (conn->state == TB_WS_OPEN) /* behind a close nothing means anything */
+    else if (conn->state == TB_WS_OPEN) /* bytes after our close are dropped */
         tb_ws_conn_read(ws, conn, (struct tb_str){bytes, (size_t)got});
 }
 
-/* Hands the kernel what is written; false: it takes no more, or the connection is gone. */
+/* Sends what is in `out`; false: the kernel takes no more, or the connection is gone. */
 static bool flush(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     while (conn->out_at < conn->out.len) {
@@ -121,7 +132,7 @@ static bool flush(struct tb_ws *ws, struct tb_ws_conn *conn)
     return true;
 }
 
-static void write_what_is_due(struct tb_ws *ws, struct tb_ws_conn *conn)
+static void write_due(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (conn->state != TB_WS_OPEN || conn->out_at < conn->out.len)
         return;
@@ -129,7 +140,7 @@ static void write_what_is_due(struct tb_ws *ws, struct tb_ws_conn *conn)
         tb_ws_write(&ws->writer, &conn->out, TB_WS_PING, (struct tb_str){NULL, 0});
         conn->ping_due = false;
         conn->pinged = true;
-        conn->until_ms = ws->api->now_ms + TB_WS_PONG_MS;
+        conn->deadline_ms = ws->now_ms + TB_WS_PONG_MS;
     }
     if (!tb_ws_write_changes(ws, conn))
         tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, TOO_SLOW);
@@ -142,15 +153,15 @@ static void set_blocked(struct tb_ws *ws, struct tb_ws_conn *conn, bool blocked)
     conn->blocked = blocked;
     conn->pinged = false;
     if (blocked && conn->state == TB_WS_OPEN)
-        conn->until_ms = ws->api->now_ms + TB_WS_BLOCKED_MS;
+        conn->deadline_ms = ws->now_ms + TB_WS_BLOCKED_MS;
     if (!blocked)
-        conn->heard_ms = ws->api->now_ms; /* whoever takes bytes is there */
-    watch(ws, conn);
+        conn->heard_ms = ws->now_ms; /* a client that takes bytes is alive */
+    update_events(ws, conn);
 }
 
 void tb_ws_conn_write(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    write_what_is_due(ws, conn);
+    write_due(ws, conn);
     if (!tb_buf_ok(&conn->out)) {
         tb_ws_drop(ws, conn);
         return;
@@ -159,30 +170,30 @@ void tb_ws_conn_write(struct tb_ws *ws, struct tb_ws_conn *conn)
     if (conn->state == TB_WS_GONE)
         return;
     if (flushed && conn->state == TB_WS_CLOSING)
-        (void)shutdown(conn->fd, SHUT_WR); /* and their end is waited for */
+        shutdown(conn->fd, SHUT_WR); /* and wait for the client to close */
     set_blocked(ws, conn, !flushed);
     if (flushed && conn->state == TB_WS_OPEN && tb_ws_has_changes(ws, conn))
         tb_ws_schedule(ws, conn);
 }
 
-static bool was_overtaken(const struct tb_ws *ws, const struct tb_ws_conn *conn)
+static bool missed_changes(const struct tb_ws *ws, const struct tb_ws_conn *conn)
 {
-    return conn->follows &&
-           tb_version_ring_end(&ws->api->waiters.news) - conn->place > TB_VERSION_RING_SIZE;
+    return conn->all_orders &&
+           tb_version_ring_end(&ws->options.waiters->ring) - conn->position > TB_VERSION_RING_SIZE;
 }
 
 void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    int64_t now_ms = ws->api->now_ms;
+    int64_t now_ms = ws->now_ms;
 
     if (conn->state == TB_WS_CLOSING) {
-        if (now_ms >= conn->until_ms)
+        if (now_ms >= conn->deadline_ms)
             tb_ws_drop(ws, conn);
     } else if (conn->blocked) {
-        if (now_ms >= conn->until_ms || was_overtaken(ws, conn))
+        if (now_ms >= conn->deadline_ms || missed_changes(ws, conn))
             tb_ws_conn_close(ws, conn, TB_WS_TRY_LATER, TOO_SLOW);
     } else if (conn->pinged) {
-        if (now_ms >= conn->until_ms)
+        if (now_ms >= conn->deadline_ms)
             tb_ws_drop(ws, conn);
     } else if (now_ms - conn->heard_ms >= TB_WS_PING_MS) {
         conn->ping_due = true;

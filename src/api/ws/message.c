@@ -13,18 +13,18 @@ static bool refuse(enum tb_ws_code *ret_code, const char **ret_fault, enum tb_ws
     return false;
 }
 
-static bool take_topic(struct tb_str name, struct tb_ws_command *ret_topic)
+static bool parse_topic(struct tb_str name, struct tb_ws_command *ret_command)
 {
-    ret_topic->order_id[0] = '\0';
+    ret_command->order_id[0] = '\0';
     if (tb_str_eq(name, TB_STR(ALL)))
         return true;
     if (name.len < ONE_LEN || memcmp(name.ptr, ONE, ONE_LEN) != 0)
         return false;
     return tb_uuid_parse((struct tb_str){name.ptr + ONE_LEN, name.len - ONE_LEN},
-                         ret_topic->order_id);
+                         ret_command->order_id);
 }
 
-bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_topic,
+bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
                          enum tb_ws_code *ret_code, const char **ret_fault)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
@@ -36,22 +36,25 @@ bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_topic,
     if (code != TB_OK)
         return refuse(ret_code, ret_fault, TB_WS_NOT_UTF8, "The message is not JSON.");
     const struct tb_json *member = tb_json_get(root, "subscribe");
+    ret_command->unsubscribe = !member;
+    if (!member)
+        member = tb_json_get(root, "unsubscribe");
     struct tb_str name = {NULL, 0};
-    if (member != NULL && tb_json_count(root) == 1)
+    if (member && tb_json_count(root) == 1)
         name = tb_json_string(member);
-    if (name.ptr == NULL)
+    if (!name.ptr)
         return refuse(ret_code, ret_fault, TB_WS_POLICY,
-                      "The message must be {\"subscribe\":\"/topic/orders/ID\"}.");
-    if (!take_topic(name, ret_topic))
+                      "The message must be {\"subscribe\":\"/topic/orders/ID\"}, or unsubscribe.");
+    if (!parse_topic(name, ret_command))
         return refuse(ret_code, ret_fault, TB_WS_POLICY,
                       "Topics are /topic/orders and /topic/orders/ID.");
     return true;
 }
 
-void tb_ws_add_ready(struct tb_buf *out, bool of_all, const char *order_id, int64_t version)
+void tb_ws_add_ready(struct tb_buf *out, bool all_orders, const char *order_id, int64_t version)
 {
     tb_buf_adds(out, "{\"topic\":\"" ALL);
-    if (!of_all) {
+    if (!all_orders) {
         tb_buf_addc(out, '/');
         tb_buf_adds(out, order_id);
     }

@@ -1,200 +1,277 @@
+#include "api/ws/conn.h"
 #include "api/ws/message.h"
-#include "api/ws/ws_priv.h"
+#include "base/hash.h"
 #include <stdlib.h>
 
-/* Read at once from the news for one connection. */
+/* Copied in one go out of the version ring for one connection. */
 #define CHANGES_AT_ONCE 32
+/* Subscriptions a bucket, on average, before the table grows. */
+#define LOAD_MAX 4
+#define GROWTH 4
+/* The view could not be read: try again after this. */
+#define RETRY_MS 500
 
-static void add_fresh(struct tb_ws *ws, struct tb_ws_subscription *sub)
+static struct tb_ws *ws_of(const struct tb_ws_subscription *subscription)
 {
-    if (sub->fresh)
-        return;
-    sub->fresh = true;
-    sub->fresh_prev = NULL;
-    sub->fresh_next = ws->fresh;
-    if (sub->fresh_next != NULL)
-        sub->fresh_next->fresh_prev = sub;
-    ws->fresh = sub;
+    return subscription->conn->ws;
 }
 
-static void remove_fresh(struct tb_ws *ws, struct tb_ws_subscription *sub)
+static void add_initial_read(struct tb_ws_subscription *subscription)
 {
-    if (!sub->fresh)
-        return;
-    sub->fresh = false;
-    if (sub->fresh_prev != NULL)
-        sub->fresh_prev->fresh_next = sub->fresh_next;
-    else
-        ws->fresh = sub->fresh_next;
-    if (sub->fresh_next != NULL)
-        sub->fresh_next->fresh_prev = sub->fresh_prev;
+    if (!tb_list_is_linked(&subscription->initial_node))
+        tb_list_append(&ws_of(subscription)->initial_reads, &subscription->initial_node);
 }
 
-/* tb_waiter_on_version. Ends nobody: other waiters are being gone through. */
-static void heard(void *ctx, struct tb_waiter *wait, int64_t version)
+static void add_change(struct tb_ws_subscription *subscription)
 {
-    struct tb_api *api = ctx;
-    struct tb_ws_subscription *sub = (struct tb_ws_subscription *)(void *)wait;
+    if (!tb_list_is_linked(&subscription->changed_node))
+        tb_list_append(&subscription->conn->changed, &subscription->changed_node);
+    tb_ws_schedule(ws_of(subscription), subscription->conn);
+}
+
+/* Of tb_waiter. Ends no connection: other waiters are being notified. */
+static void on_version(struct tb_waiter *waiter, int64_t version)
+{
+    struct tb_ws_subscription *subscription =
+        TB_CONTAINER_OF(waiter, struct tb_ws_subscription, waiter);
 
     if (version == 0) {
-        add_fresh(&api->ws, sub);
-        return;
+        add_initial_read(subscription);
+    } else if (version >= waiter->min_version) {
+        waiter->min_version = version + 1;
+        add_change(subscription);
     }
-    if (version <= sub->known)
-        return;
-    sub->known = version;
-    sub->wait.min_version = version + 1;
-    tb_ws_schedule(&api->ws, sub->conn);
 }
 
-static struct tb_ws_subscription *find(const struct tb_ws_conn *conn, const char *order_id)
+static struct tb_ws_subscription **bucket_of(const struct tb_ws_conn *conn, const char *order_id)
 {
-    struct tb_ws_subscription *sub = conn->subs;
+    uint32_t hash = tb_fnv1a(TB_FNV1A_START, order_id, TB_UUID_LEN);
 
-    while (sub != NULL && strcmp(sub->order_id, order_id) != 0)
-        sub = sub->next;
-    return sub;
+    return &conn->buckets[hash % conn->bucket_count];
 }
 
-static struct tb_ws_subscription *add_sub(struct tb_ws *ws, struct tb_ws_conn *conn,
-                                          const char *order_id)
+/* Where the link to the subscription is; NULL: there is none. */
+static struct tb_ws_subscription **find(const struct tb_ws_conn *conn, const char *order_id)
 {
-    struct tb_ws_subscription *sub = calloc(1, sizeof(*sub));
-
-    if (sub == NULL)
+    if (conn->bucket_count == 0)
         return NULL;
-    memcpy(sub->order_id, order_id, TB_UUID_SIZE);
-    sub->conn = conn;
-    sub->wait.order_id = sub->order_id;
-    sub->wait.min_version = 1;
-    sub->wait.until_ms = INT64_MAX;
-    sub->wait.heard = heard;
-    sub->next = conn->subs;
-    conn->subs = sub;
-    conn->sub_count++;
-    tb_waiters_add(&ws->api->waiters, &sub->wait);
-    return sub;
+    struct tb_ws_subscription **at = bucket_of(conn, order_id);
+    while (*at && strcmp((*at)->order_id, order_id) != 0)
+        at = &(*at)->next;
+    return *at ? at : NULL;
+}
+
+static void insert(struct tb_ws_conn *conn, struct tb_ws_subscription *subscription)
+{
+    struct tb_ws_subscription **bucket = bucket_of(conn, subscription->order_id);
+
+    subscription->next = *bucket;
+    *bucket = subscription;
+}
+
+/* False: out of memory. */
+static bool make_room(struct tb_ws_conn *conn)
+{
+    struct tb_ws_conn old = *conn;
+
+    if (conn->subscription_count < conn->bucket_count * LOAD_MAX)
+        return true;
+    size_t bucket_count = old.bucket_count > 0 ? old.bucket_count * GROWTH : 1;
+    struct tb_ws_subscription **buckets = calloc(bucket_count, sizeof *buckets);
+    if (!buckets)
+        return false;
+    conn->buckets = buckets;
+    conn->bucket_count = bucket_count;
+    for (size_t i = 0; i < old.bucket_count; i++) {
+        for (struct tb_ws_subscription *one = old.buckets[i], *next; one; one = next) {
+            next = one->next;
+            insert(conn, one);
+        }
+    }
+    free(old.buckets);
+    return true;
+}
+
+static struct tb_ws_subscription *add(struct tb_ws *ws, struct tb_ws_conn *conn,
+                                      const char *order_id)
+{
+    struct tb_ws_subscription *subscription;
+
+    if (!make_room(conn) || !(subscription = calloc(1, sizeof *subscription)))
+        return NULL;
+    memcpy(subscription->order_id, order_id, TB_UUID_SIZE);
+    subscription->conn = conn;
+    subscription->waiter = (struct tb_waiter){.order_id = subscription->order_id,
+                                              .min_version = 1,
+                                              .deadline_ms = INT64_MAX,
+                                              .on_version = on_version};
+    insert(conn, subscription);
+    conn->subscription_count++;
+    ws->subscription_count++;
+    tb_waiters_add(ws->options.waiters, &subscription->waiter);
+    return subscription;
+}
+
+static bool is_full(const struct tb_ws_conn *conn)
+{
+    return conn->subscription_count + conn->all_orders >= TB_WS_TOPICS_MAX;
 }
 
 enum tb_code tb_ws_subscribe(struct tb_ws *ws, struct tb_ws_conn *conn, const char *order_id)
 {
-    struct tb_ws_subscription *sub = find(conn, order_id);
+    struct tb_ws_subscription **found = find(conn, order_id);
+    struct tb_ws_subscription *subscription = found ? *found : NULL;
 
-    if (sub == NULL && conn->sub_count >= TB_WS_SUBSCRIPTIONS_MAX)
+    if (!found && is_full(conn))
         return TB_BUSY;
-    if (sub == NULL)
-        sub = add_sub(ws, conn, order_id);
-    if (sub == NULL)
+    if (!found && ws->subscription_count >= TB_WS_SUBSCRIPTIONS_MAX)
+        return TB_UNAVAILABLE;
+    if (!found)
+        subscription = add(ws, conn, order_id);
+    if (!subscription)
         return TB_INTERNAL;
-    sub->sent = 0; /* whoever asks again is told again */
-    if (sub->known > 0)
-        tb_ws_schedule(ws, conn);
-    add_fresh(ws, sub); /* looked for after it waits: no version slips between */
+    if (subscription->waiter.min_version > 1)
+        add_change(subscription);
+    add_initial_read(subscription); /* after it waits: no version is missed in between */
     return TB_OK;
 }
 
-void tb_ws_subscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
+enum tb_code tb_ws_subscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    if (conn->follows)
-        return;
-    conn->follows = true;
-    tb_waiters_add_reader(&ws->api->waiters);
-    conn->place = tb_version_ring_end(&ws->api->waiters.news);
+    if (conn->all_orders)
+        return TB_OK;
+    if (is_full(conn))
+        return TB_BUSY;
+    conn->all_orders = true;
+    tb_waiters_add_reader(ws->options.waiters);
+    conn->position = tb_version_ring_end(&ws->options.waiters->ring);
+    return TB_OK;
+}
+
+/* Takes *at out of its bucket and frees it. */
+static void remove_at(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_ws_subscription **at)
+{
+    struct tb_ws_subscription *subscription = *at;
+
+    *at = subscription->next;
+    tb_waiters_remove(ws->options.waiters, &subscription->waiter);
+    if (tb_list_is_linked(&subscription->initial_node))
+        tb_list_remove(&ws->initial_reads, &subscription->initial_node);
+    if (tb_list_is_linked(&subscription->changed_node))
+        tb_list_remove(&conn->changed, &subscription->changed_node);
+    free(subscription);
+    conn->subscription_count--;
+    ws->subscription_count--;
+}
+
+void tb_ws_unsubscribe(struct tb_ws *ws, struct tb_ws_conn *conn, const char *order_id)
+{
+    struct tb_ws_subscription **at = find(conn, order_id);
+
+    if (at)
+        remove_at(ws, conn, at);
 }
 
 void tb_ws_unsubscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    for (struct tb_ws_subscription *sub = conn->subs, *next = NULL; sub != NULL; sub = next) {
-        next = sub->next;
-        tb_waiters_remove(&ws->api->waiters, &sub->wait);
-        remove_fresh(ws, sub);
-        free(sub);
-    }
-    conn->subs = NULL;
-    conn->sub_count = 0;
-    if (conn->follows)
-        tb_waiters_remove_reader(&ws->api->waiters);
-    conn->follows = false;
+    if (conn->all_orders)
+        tb_waiters_remove_reader(ws->options.waiters);
+    conn->all_orders = false;
 }
 
-static void write_ready(struct tb_ws *ws, struct tb_ws_conn *conn, bool of_all,
+void tb_ws_release_subscriptions(struct tb_ws *ws, struct tb_ws_conn *conn)
+{
+    tb_ws_unsubscribe_all(ws, conn);
+    for (size_t i = 0; i < conn->bucket_count; i++) {
+        while (conn->buckets[i])
+            remove_at(ws, conn, &conn->buckets[i]);
+    }
+    free(conn->buckets);
+    conn->buckets = NULL;
+    conn->bucket_count = 0;
+}
+
+static void write_ready(struct tb_ws *ws, struct tb_ws_conn *conn, bool all_orders,
                         const char *order_id, int64_t version)
 {
     tb_buf_clear(&ws->text);
-    tb_ws_add_ready(&ws->text, of_all, order_id, version);
+    tb_ws_add_ready(&ws->text, all_orders, order_id, version);
     if (tb_buf_ok(&ws->text))
         tb_ws_write(&ws->writer, &conn->out, TB_WS_TEXT, tb_buf_str(&ws->text));
     else
         conn->out.failed = true;
 }
 
-static bool is_full(const struct tb_ws_conn *conn)
+static bool is_out_full(const struct tb_ws_conn *conn)
 {
     return conn->out.len >= TB_WS_OUT_MAX;
 }
 
 bool tb_ws_write_changes(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    struct tb_version_change news[CHANGES_AT_ONCE];
+    struct tb_version_change changes[CHANGES_AT_ONCE];
     size_t count = 1;
 
-    for (struct tb_ws_subscription *sub = conn->subs; sub != NULL && !is_full(conn);
-         sub = sub->next) {
-        if (sub->known <= sub->sent)
-            continue;
-        write_ready(ws, conn, false, sub->order_id, sub->known);
-        sub->sent = sub->known;
+    while (conn->changed.first && !is_out_full(conn)) {
+        struct tb_ws_subscription *subscription =
+            TB_LIST_ELEMENT(conn->changed.first, struct tb_ws_subscription, changed_node);
+        tb_list_remove(&conn->changed, &subscription->changed_node);
+        write_ready(ws, conn, false, subscription->order_id, subscription->waiter.min_version - 1);
     }
-    while (conn->follows && count > 0 && !is_full(conn)) {
-        if (!tb_version_ring_read(&ws->api->waiters.news, &conn->place, news, CHANGES_AT_ONCE,
-                                  &count))
+    while (conn->all_orders && count > 0 && !is_out_full(conn)) {
+        if (!tb_version_ring_read(&ws->options.waiters->ring, &conn->position, changes,
+                                  CHANGES_AT_ONCE, &count))
             return false;
         for (size_t i = 0; i < count; i++)
-            write_ready(ws, conn, true, news[i].order_id, news[i].version);
+            write_ready(ws, conn, true, changes[i].order_id, changes[i].version);
     }
     return true;
 }
 
 bool tb_ws_has_changes(const struct tb_ws *ws, const struct tb_ws_conn *conn)
 {
-    for (const struct tb_ws_subscription *sub = conn->subs; sub != NULL; sub = sub->next) {
-        if (sub->known > sub->sent)
-            return true;
-    }
-    return conn->follows && conn->place != tb_version_ring_end(&ws->api->waiters.news);
+    return conn->changed.first ||
+           (conn->all_orders && conn->position != tb_version_ring_end(&ws->options.waiters->ring));
+}
+
+bool tb_ws_has_initial_reads(const struct tb_ws *ws)
+{
+    return ws->initial_reads.first;
+}
+
+static struct tb_ws_subscription *first_initial_read(const struct tb_ws *ws)
+{
+    return TB_LIST_ELEMENT(ws->initial_reads.first, struct tb_ws_subscription, initial_node);
 }
 
 size_t tb_ws_take_initial_reads(struct tb_ws *ws, char (*ret_ids)[TB_UUID_SIZE], size_t max)
 {
+    struct tb_ws_subscription *subscription;
     size_t count = 0;
 
-    while (ws->fresh != NULL && count < max) {
-        memcpy(ret_ids[count++], ws->fresh->order_id, TB_UUID_SIZE);
-        remove_fresh(ws, ws->fresh);
+    while (count < max && (subscription = first_initial_read(ws))) {
+        memcpy(ret_ids[count++], subscription->order_id, TB_UUID_SIZE);
+        tb_list_remove(&ws->initial_reads, &subscription->initial_node);
     }
     return count;
 }
 
 void tb_ws_read_initial(struct tb_ws *ws)
 {
-    struct tb_view_reader *view = ws->api->options.here.view;
-    TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
+    struct tb_ws_subscription *subscription;
 
-    if (ws->api->now_ms < ws->look_ms)
+    if (ws->now_ms < ws->retry_ms)
         return;
-    for (int i = 0; i < TB_WS_INITIAL_READS_MAX && ws->fresh != NULL; i++) {
-        struct tb_ws_subscription *sub = ws->fresh;
-        struct tb_error err = {0};
+    for (int i = 0; i < TB_WS_INITIAL_READS_MAX && (subscription = first_initial_read(ws)); i++) {
         int64_t version = 0;
-
-        tb_buf_clear(&doc);
-        enum tb_code code = view->ops->get(view, tb_str_of(sub->order_id), &doc, &version, &err);
+        enum tb_code code =
+            ws->options.read_version(ws->options.ctx, subscription->order_id, &version);
         if (code != TB_OK && code != TB_NOT_FOUND) {
-            ws->look_ms = ws->api->now_ms + TB_VIEW_POLL_MS; /* as often as a view elsewhere */
+            ws->retry_ms = ws->now_ms + RETRY_MS;
             return;
         }
-        remove_fresh(ws, sub);
+        tb_list_remove(&ws->initial_reads, &subscription->initial_node);
         if (code == TB_OK)
-            heard(ws->api, &sub->wait, version);
+            on_version(&subscription->waiter, version);
     }
 }

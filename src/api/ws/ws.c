@@ -1,5 +1,6 @@
 #include "api/ws/ws.h"
-#include "api/ws/ws_priv.h"
+#include "api/http/mhd.h"
+#include "api/ws/conn.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,72 +11,55 @@
 
 #define EVENTS_AT_ONCE 64
 
-enum tb_code tb_ws_init(struct tb_ws *ws, struct tb_api *api, struct tb_error *err)
+enum tb_code tb_ws_init(struct tb_ws *ws, const struct tb_ws_options *options,
+                        struct tb_error *err)
 {
-    *ws = (struct tb_ws){.api = api, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    *ws = (struct tb_ws){.options = *options, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
     if (ws->epoll_fd < 0)
         return tb_error_errno(err, TB_INTERNAL, errno, "epoll_create1");
     return tb_ws_writer_init(&ws->writer, err);
 }
 
-/* Takes the first out of the list of those who are due; NULL: nobody is. */
-static struct tb_ws_conn *next_due(struct tb_ws *ws)
+static struct tb_ws_conn *conn_of(struct tb_list_node *node)
 {
-    struct tb_ws_conn *conn = ws->due_first;
-
-    if (conn == NULL)
-        return NULL;
-    ws->due_first = conn->due_next;
-    conn->due_next = NULL;
-    conn->due = false;
-    return conn;
+    return TB_LIST_ELEMENT(node, struct tb_ws_conn, node);
 }
 
-static void append_due(struct tb_ws *ws, struct tb_ws_conn *conn)
+static void append_scheduled(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
-    if (conn->due)
-        return;
-    conn->due = true;
-    if (ws->due_first != NULL)
-        ws->due_last->due_next = conn;
-    else
-        ws->due_first = conn;
-    ws->due_last = conn;
+    if (!tb_list_is_linked(&conn->scheduled_node))
+        tb_list_append(&ws->scheduled, &conn->scheduled_node);
 }
 
 void tb_ws_schedule(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (!conn->blocked)
-        append_due(ws, conn);
+        append_scheduled(ws, conn);
 }
 
 void tb_ws_drop(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (conn->state == TB_WS_GONE)
         return;
-    tb_ws_unsubscribe_all(ws, conn);
+    tb_ws_release_subscriptions(ws, conn);
     tb_ws_reader_release(&conn->reader);
     tb_buf_release(&conn->out);
-    /* The library may still hold a copy of the descriptor, and the watch with it. */
-    (void)epoll_ctl(ws->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
-    (void)close(conn->fd);
-    tb_mhd_upgraded_closed(ws->api->server, conn->peer);
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        ws->conns = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    atomic_fetch_sub(&ws->count, 1);
+    /* libmicrohttpd may still have a copy of the descriptor, which keeps it in the epoll set. */
+    epoll_ctl(ws->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+    close(conn->fd);
+    tb_mhd_upgraded_closed(ws->options.server, conn->address_count);
+    tb_list_remove(&ws->conns, &conn->node);
+    atomic_fetch_sub(&ws->conn_count, 1);
     conn->state = TB_WS_GONE;
-    append_due(ws, conn);
+    append_scheduled(ws, conn);
 }
 
-static void take_turns(struct tb_ws *ws, size_t max)
+static void write_scheduled(struct tb_ws *ws, size_t max)
 {
-    struct tb_ws_conn *conn;
-
-    for (size_t i = 0; i < max && (conn = next_due(ws)) != NULL; i++) {
+    for (size_t i = 0; i < max && ws->scheduled.first; i++) {
+        struct tb_ws_conn *conn =
+            TB_LIST_ELEMENT(ws->scheduled.first, struct tb_ws_conn, scheduled_node);
+        tb_list_remove(&ws->scheduled, &conn->scheduled_node);
         if (conn->state == TB_WS_GONE)
             free(conn);
         else
@@ -85,13 +69,13 @@ static void take_turns(struct tb_ws *ws, size_t max)
 
 void tb_ws_release(struct tb_ws *ws)
 {
-    while (ws->conns != NULL)
-        tb_ws_drop(ws, ws->conns);
-    take_turns(ws, SIZE_MAX);
+    while (ws->conns.first)
+        tb_ws_drop(ws, conn_of(ws->conns.first));
+    write_scheduled(ws, SIZE_MAX);
     tb_ws_writer_release(&ws->writer);
     tb_buf_release(&ws->text);
     if (ws->epoll_fd > 0)
-        (void)close(ws->epoll_fd);
+        close(ws->epoll_fd);
     ws->epoll_fd = -1;
 }
 
@@ -100,40 +84,39 @@ int tb_ws_event_fd(const struct tb_ws *ws)
     return ws->epoll_fd;
 }
 
-static bool watch_new(struct tb_ws *ws, struct tb_ws_conn *conn)
+static bool register_socket(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
     int on = 1, bytes = TB_WS_KERNEL_BYTES;
 
-    /* Small messages, each as soon as it is there; the library has set it the other way. */
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    /* Small messages go out at once; libmicrohttpd has set the opposite. */
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     return epoll_ctl(ws->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0;
 }
 
-void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *peer, struct tb_str early)
+void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *address_count,
+                 struct tb_str early)
 {
-    struct tb_ws_conn *conn = calloc(1, sizeof(*conn));
+    struct tb_ws_conn *conn = calloc(1, sizeof *conn);
 
-    if (conn == NULL) {
-        (void)close(fd);
-        tb_mhd_upgraded_closed(ws->api->server, peer);
+    if (!conn) {
+        close(fd);
+        tb_mhd_upgraded_closed(ws->options.server, address_count);
         return;
     }
+    conn->ws = ws;
     conn->fd = fd;
-    conn->peer = peer;
-    conn->next = ws->conns;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
-    ws->conns = conn;
-    atomic_fetch_add(&ws->count, 1);
-    if (watch_new(ws, conn))
+    conn->address_count = address_count;
+    tb_list_prepend(&ws->conns, &conn->node);
+    atomic_fetch_add(&ws->conn_count, 1);
+    if (register_socket(ws, conn))
         tb_ws_conn_read(ws, conn, early);
     else
         tb_ws_drop(ws, conn);
 }
 
-static void take_event(struct tb_ws *ws, const struct epoll_event *event)
+static void handle_event(struct tb_ws *ws, const struct epoll_event *event)
 {
     struct tb_ws_conn *conn = event->data.ptr;
 
@@ -145,66 +128,67 @@ static void take_event(struct tb_ws *ws, const struct epoll_event *event)
         tb_ws_conn_write(ws, conn);
 }
 
-static void take_events(struct tb_ws *ws)
+static void handle_events(struct tb_ws *ws)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int count = epoll_wait(ws->epoll_fd, events, EVENTS_AT_ONCE, 0);
 
     for (int i = 0; i < count; i++)
-        take_event(ws, &events[i]);
+        handle_event(ws, &events[i]);
 }
 
-/* Somebody has news for those who follow every order. */
-static void wake_followers(struct tb_ws *ws)
+/* The version ring has new changes for the connections that follow all orders. */
+static void schedule_followers(struct tb_ws *ws)
 {
-    uint64_t end = tb_version_ring_end(&ws->api->waiters.news);
+    struct tb_waiters *waiters = ws->options.waiters;
+    uint64_t end = tb_version_ring_end(&waiters->ring);
 
-    if (end == ws->told_end || atomic_load(&ws->api->waiters.followers) == 0)
+    if (end == ws->seen_end || atomic_load(&waiters->reader_count) == 0)
         return;
-    ws->told_end = end;
-    for (struct tb_ws_conn *conn = ws->conns; conn != NULL; conn = conn->next) {
-        if (conn->follows)
-            tb_ws_schedule(ws, conn);
+    ws->seen_end = end;
+    for (struct tb_list_node *node = ws->conns.first; node; node = node->next) {
+        if (conn_of(node)->all_orders)
+            tb_ws_schedule(ws, conn_of(node));
     }
 }
 
-static bool looks_here(const struct tb_ws *ws)
+static bool reads_itself(const struct tb_ws *ws)
 {
-    return ws->fresh != NULL && ws->api->options.here.view != NULL;
+    return ws->options.read_version && tb_ws_has_initial_reads(ws);
 }
 
 void tb_ws_step(struct tb_ws *ws, bool readable)
 {
     if (readable)
-        take_events(ws);
-    if (looks_here(ws))
+        handle_events(ws);
+    if (reads_itself(ws))
         tb_ws_read_initial(ws);
-    wake_followers(ws);
-    take_turns(ws, TB_WS_WRITES_MAX);
+    schedule_followers(ws);
+    write_scheduled(ws, TB_WS_WRITES_MAX);
 }
 
 int64_t tb_ws_next_ms(const struct tb_ws *ws)
 {
-    if (ws->due_first != NULL)
+    if (ws->scheduled.first)
         return 0;
-    return looks_here(ws) ? ws->look_ms : INT64_MAX;
+    return reads_itself(ws) ? ws->retry_ms : INT64_MAX;
 }
 
 void tb_ws_sweep(struct tb_ws *ws)
 {
-    for (struct tb_ws_conn *conn = ws->conns, *next = NULL; conn != NULL; conn = next) {
-        next = conn->next;
-        tb_ws_conn_sweep(ws, conn);
+    for (struct tb_list_node *node = ws->conns.first, *next; node; node = next) {
+        next = node->next;
+        tb_ws_conn_sweep(ws, conn_of(node));
     }
 }
 
 void tb_ws_drain(struct tb_ws *ws)
 {
-    for (struct tb_ws_conn *conn = ws->conns; conn != NULL; conn = conn->next)
-        tb_ws_conn_close(ws, conn, TB_WS_GOING_AWAY, "This node is about to stop.");
+    for (struct tb_list_node *node = ws->conns.first; node; node = node->next)
+        tb_ws_conn_close(ws, conn_of(node), TB_WS_GOING_AWAY, "This node is about to stop.");
 }
 
 size_t tb_ws_count(const struct tb_ws *ws)
 {
-    return atomic_load(&((struct tb_ws *)(uintptr_t)ws)->count);
+    return atomic_load(&((struct tb_ws *)(uintptr_t)ws)->conn_count);
 }

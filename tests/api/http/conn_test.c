@@ -222,16 +222,18 @@ START_TEST(each_phase_has_its_deadline)
 {
     const struct tb_conn_times times = {1000, 1000};
     struct tb_conn conn = {0};
+    struct tb_list conns = {0};
     char bytes[1024];
     int pair[2];
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     conn.fd = pair[0];
+    tb_list_append(&conns, &conn.node);
     tb_conn_enter(&conn, phases[_i].phase, 5000);
-    tb_conn_sweep(&conn, &times, 4999);
+    tb_conn_sweep(&conns, &times, 4999);
     ck_assert_int_eq(conn.phase, phases[_i].phase);
     ck_assert_int_lt(recv(pair[1], bytes, sizeof(bytes), 0), 0); /* open, and nothing said */
-    tb_conn_sweep(&conn, &times, 5000);
+    tb_conn_sweep(&conns, &times, 5000);
     if (phases[_i].ends) {
         ck_assert_int_eq(conn.phase, TB_PHASE_ENDING);
         while (recv(pair[1], bytes, sizeof(bytes), 0) > 0)

@@ -1,6 +1,6 @@
 /* Promise: HTTP's small grammars take what the standards have and nothing beside it. Method:
  * tables of good and bad texts, at the limits and one beyond. */
-#include "api/http/fields.h"
+#include "api/http/query_string.h"
 #include "support/support.h"
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* Promise: addresses are read as they are written, the error of a taken port is one clear line,
  * and no address but loopback gets more connections than its share. */
+#include "api/http/address_limit.h"
 #include "api/http/listen.h"
 #include "support/support.h"
 #include <arpa/inet.h>

@@ -255,20 +255,32 @@ START_TEST(a_close_that_nobody_answers)
 }
 END_TEST
 
-START_TEST(a_connection_has_so_many_orders)
+/* A connection has TB_WS_TOPICS_MAX topics at most, all orders being one of them, and may give
+ * each of them up for another. */
+START_TEST(topics_of_a_connection)
 {
     struct client client;
     char id[TB_UUID_SIZE];
 
     ws_connect(&client, node.port);
-    for (int i = 0; i < TB_WS_SUBSCRIPTIONS_MAX; i++) {
+    for (int i = 1; i < TB_WS_TOPICS_MAX; i++) {
         order_id(i, id);
         ws_subscribe(&client, id);
     }
+    ws_subscribe(&client, NULL);
     ws_subscribe(&client, id); /* no further one */
     ws_subscribe(&client, NULL);
     ws_settle(&client);
+    for (int i = 1; i < TB_WS_TOPICS_MAX; i++) {
+        order_id(i, id);
+        ws_unsubscribe(&client, id);
+        order_id(TB_WS_TOPICS_MAX + i, id);
+        ws_subscribe(&client, id);
+    }
+    ws_unsubscribe(&client, NULL);
     ws_subscribe(&client, ONE);
+    ws_settle(&client);
+    ws_subscribe(&client, NULL);
     ws_expect_close(&client, 1008);
     client_close(&client);
 }
@@ -354,7 +366,7 @@ int main(void)
     tcase_add_test(tc, pings_without_end);
     tcase_add_test(tc, silence_is_asked_about_and_then_ended);
     tcase_add_test(tc, a_close_that_nobody_answers);
-    tcase_add_test(tc, a_connection_has_so_many_orders);
+    tcase_add_test(tc, topics_of_a_connection);
     tcase_add_test(tc, websockets_take_places);
     tcase_add_test(tc, no_descriptor_for_a_websocket);
     tcase_add_test(tc, a_stop_closes_all);

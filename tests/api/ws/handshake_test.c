@@ -1,7 +1,7 @@
 /* Promise: a connection becomes a WebSocket only as RFC 6455 has it, and only for a page that may;
  * who may not is told why. Method: raw requests over real sockets. */
 #include "api/http/cors.h"
-#include "api/ws/accept.h"
+#include "api/ws/handshake.h"
 #include "api/ws/ws_client.h"
 #include <microhttpd.h>
 #include <stdio.h>

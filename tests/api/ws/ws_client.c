@@ -50,13 +50,23 @@ void ws_say(struct client *client, const char *text)
     ws_send(client, WS_TEXT, text, strlen(text));
 }
 
-void ws_subscribe(struct client *client, const char *order_id)
+static void send_topic(struct client *client, const char *verb, const char *order_id)
 {
     char text[128];
 
-    snprintf(text, sizeof(text), "{\"subscribe\":\"/topic/orders%s%s\"}",
-             order_id != NULL ? "/" : "", order_id != NULL ? order_id : "");
+    snprintf(text, sizeof text, "{\"%s\":\"/topic/orders%s%s\"}", verb, order_id ? "/" : "",
+             order_id ? order_id : "");
     ws_say(client, text);
+}
+
+void ws_subscribe(struct client *client, const char *order_id)
+{
+    send_topic(client, "subscribe", order_id);
+}
+
+void ws_unsubscribe(struct client *client, const char *order_id)
+{
+    send_topic(client, "unsubscribe", order_id);
 }
 
 int ws_read(struct client *client, const char **ret_payload, size_t *ret_len)

@@ -19,8 +19,9 @@ void ws_entered(struct client *client);
 /* One masked frame; first: FIN, reserved bits and opcode. */
 void ws_send(struct client *client, int first, const void *payload, size_t len);
 void ws_say(struct client *client, const char *text);
-/* Subscribes to an order, or to every one: NULL. */
+/* Subscribes to an order, or to all orders: NULL. */
 void ws_subscribe(struct client *client, const char *order_id);
+void ws_unsubscribe(struct client *client, const char *order_id);
 /* The next frame's first byte and payload (ended by a NUL); 0: the connection ended. */
 int ws_read(struct client *client, const char **ret_payload, size_t *ret_len);
 /* What was sent before has been taken, and nothing is under way to this client: what it asks for

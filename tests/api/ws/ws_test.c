@@ -96,6 +96,39 @@ START_TEST(ready_at_once_if_it_already_can)
 }
 END_TEST
 
+/* Nothing comes of a topic that was given up, until it is subscribed to again. */
+START_TEST(unsubscribed)
+{
+    int64_t version = 0;
+
+    ws_unsubscribe(&ws, ONE); /* not subscribed: nothing happens */
+    ws_unsubscribe(&ws, NULL);
+    ws_subscribe(&ws, ONE);
+    ws_subscribe(&ws, TWO);
+    place(ONE);
+    ws_expect_ready(&ws, ONE, false, 1);
+    ws_unsubscribe(&ws, ONE);
+    ws_settle(&ws);
+    change(ONE, 200);
+    place(TWO); /* the other subscription stays */
+    ws_expect_ready(&ws, TWO, false, 1);
+    read_order(ONE, 2);
+    ws_settle(&ws);
+    ws_subscribe(&ws, NULL);
+    ws_settle(&ws);
+    change(ONE, 200);
+    ws_expect_ready(&ws, ONE, true, 3);
+    ws_unsubscribe(&ws, NULL);
+    ws_settle(&ws);
+    change(ONE, 200);
+    read_order(ONE, 4);
+    ws_settle(&ws);
+    ws_subscribe(&ws, ONE);
+    ws_read_ready(&ws, ONE, false, &version);
+    ck_assert_int_eq(version, 4);
+}
+END_TEST
+
 /* Each version comes in turn, perhaps not all, and the last for certain. */
 static void check_versions(struct client *client, const char *order_id, bool all, int64_t last)
 {
@@ -261,7 +294,9 @@ static const struct {
     SAY("{\"subscribe\":\"/topic/orders/1\"}", 1008),
     SAY("{\"subscribe\":\"/topic/orders/" ONE "/\"}", 1008),
     SAY("{\"subscribe\":\"/topic/other\"}", 1008),
-    SAY("{\"unsubscribe\":\"/topic/orders\"}", 1008),
+    SAY("{\"unsubscribe\":\"/topic/other\"}", 1008),
+    SAY("{\"unsubscribe\":1}", 1008),
+    SAY("{\"unsubscribe\":\"/topic/orders\",\"subscribe\":\"/topic/orders\"}", 1008),
 };
 
 /* The close says why, and what was subscribed to is forgotten: nothing comes behind it. */
@@ -342,6 +377,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, ready_once_it_can_be_read);
     tcase_add_test(tc, ready_at_once_if_it_already_can);
+    tcase_add_test(tc, unsubscribed);
     tcase_add_test(tc, the_last_version_always_comes);
     tcase_add_test(tc, followers_hear_of_every_order);
     tcase_add_test(tc, a_client_need_not_wait_for_the_101);

@@ -135,9 +135,6 @@ static enum tb_code set_all(const struct kafka_settings *settings, const char *g
     TB_TRY(set(conf, "client.id", settings->client_id, err));
     if (!consumer)
         TB_TRY(set_compression(conf, err));
-    /* With one partition the writer sends one record at a time: there is no batch to wait for. */
-    if (!consumer && settings->partitions == 1)
-        TB_TRY(set(conf, "linger.ms", "0", err));
     TB_TRY(set_users(settings, consumer, conf, err));
     TB_TRY(set(conf, "bootstrap.servers", settings->brokers, err));
     if (consumer)

@@ -1,12 +1,11 @@
 #include "bridge/log/kafka/writer/inflight.h"
 #include <stdlib.h>
 
-void tb_kafka_inflight_init(struct kafka_inflight *inflight, bool one_order)
+void tb_kafka_inflight_init(struct kafka_inflight *inflight)
 {
     *inflight = (struct kafka_inflight){.free_count = TB_LOG_INFLIGHT_MAX,
                                         .ready_first = TB_KAFKA_NO_SLOT,
-                                        .ready_last = TB_KAFKA_NO_SLOT,
-                                        .one_order = one_order};
+                                        .ready_last = TB_KAFKA_NO_SLOT};
     for (size_t i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
         inflight->free_slots[i] = (uint16_t)i;
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
@@ -141,10 +140,8 @@ enum tb_code tb_kafka_inflight_add(struct kafka_inflight *inflight, const struct
                                    int64_t tag, size_t *ret_slot, bool *ret_send,
                                    struct tb_error *err)
 {
-    bool keyed = inflight->one_order || record->key.ptr != NULL,
-         first = tb_kafka_inflight_outstanding(inflight) == 0;
-    uint32_t hash =
-        keyed && !inflight->one_order ? tb_murmur2(record->key.ptr, record->key.len) : 0;
+    bool keyed = record->key.ptr != NULL, first = tb_kafka_inflight_outstanding(inflight) == 0;
+    uint32_t hash = keyed ? tb_murmur2(record->key.ptr, record->key.len) : 0;
     uint16_t before = keyed ? find_last(inflight, hash) : TB_KAFKA_NO_SLOT, i;
 
     if (inflight->free_count <= inflight->ack_count || inflight->bad_acks > 0)

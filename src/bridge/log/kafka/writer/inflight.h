@@ -43,10 +43,8 @@ struct kafka_inflight {
     size_t bad_acks; /* of them not TB_OK */
     size_t waiting_bytes;
     bool alone; /* what is outstanding was taken by an empty window */
-    bool one_order;
 };
-/* one_order: all records share one order, as if they had the same key. */
-void tb_kafka_inflight_init(struct kafka_inflight *inflight, bool one_order);
+void tb_kafka_inflight_init(struct kafka_inflight *inflight);
 void tb_kafka_inflight_release(struct kafka_inflight *inflight);
 size_t tb_kafka_inflight_outstanding(const struct kafka_inflight *inflight);
 

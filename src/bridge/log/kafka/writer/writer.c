@@ -125,7 +125,7 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->base.ops = &writer_ops;
     tb_kafka_problem_init(&writer->problem);
-    tb_kafka_inflight_init(&writer->inflight, options->partitions == 1);
+    tb_kafka_inflight_init(&writer->inflight);
     writer->enabled = true;
     writer->topic = strdup(topic);
     code = writer->topic ? tb_kafka_settings_copy(options, &writer->settings, err)

@@ -1,0 +1,20 @@
+/* A request at the writer: the job that the writer runs for it.
+ *
+ * Thread:  the api thread. Between post and on_done the job is the writer's.
+ * Memory:  the job is the request's handler_data, in its arena.
+ * Errors:  when the writer's queue is full, the request is refused with 503. */
+#pragma once
+#include "api/work/inflight.h"
+#include "store/writer.h"
+
+struct tb_request_job {
+    struct tb_job job;
+    struct tb_request *req;
+    struct tb_inflight *inflight;
+};
+/* Allocates the job of req, zeroed. NULL: req is refused. */
+struct tb_job *tb_request_job_new(struct tb_request *req);
+struct tb_job *tb_request_job(const struct tb_request *req);
+/* Posts the job, which is filled but for `done`. on_done reads its outcome. */
+void tb_request_job_post(struct tb_inflight *inflight, struct tb_writer *writer,
+                         struct tb_request *req, void (*on_done)(struct tb_request *req));
