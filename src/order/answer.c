@@ -1,7 +1,7 @@
 #include "order/answer.h"
 
-/* A queue that is full or a disk that stumbled is worth another try at once; room on a disk is
- * made by a person. */
+/* A full queue or a failing disk may work again within a second; a full disk waits for a person.
+ */
 #define RETRY_AFTER_BUSY_S 1
 #define RETRY_AFTER_FULL_S 30
 
@@ -52,14 +52,14 @@ static const struct {
 
 const char *tb_http_reason(int status)
 {
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].status == status)
             return reasons[i].reason;
     }
     return "";
 }
 
-/* Starts over, keeping the body's memory. */
+/* Clears the answer; its body keeps its memory. */
 static void begin(struct tb_answer *answer, int status)
 {
     struct tb_buf body = answer->body;
@@ -103,7 +103,7 @@ void tb_answer_success(struct tb_answer *answer, enum tb_command_type type,
     answer->version = order->version;
     tb_json_member_str(out, "orderId", tb_str_of(order->order_id));
     if (type == TB_CMD_PLACE) {
-        memcpy(answer->order_id, order->order_id, sizeof(answer->order_id));
+        memcpy(answer->order_id, order->order_id, sizeof answer->order_id);
         tb_json_member_str(out, "orderNumber", tb_str_of(order->order_number));
     }
     tb_json_member_int(out, "version", order->version);
@@ -136,7 +136,7 @@ void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
     struct tb_buf *out = &answer->body;
 
     begin(answer, status);
-    /* RFC 9457, 4.2.1: the title is then the status's own phrase. */
+    /* RFC 9457, 4.2.1: with about:blank the title is the reason phrase of the status. */
     tb_json_member_str(out, "type", TB_STR("about:blank"));
     tb_json_member_str(out, "title", tb_str_of(tb_http_reason(status)));
     tb_json_member_int(out, "status", status);

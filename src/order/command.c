@@ -1,10 +1,6 @@
 #include "order/command.h"
-#include "order/json_fields.h"
-#include <stdarg.h>
+#include "order/order_fields.h"
 #include <stdio.h>
-
-/* Details are sentences of ours with a number or two. */
-#define DETAIL_SIZE 240
 
 const char *tb_command_name(enum tb_command_type type)
 {
@@ -16,8 +12,8 @@ const char *tb_command_name(enum tb_command_type type)
     return names[type];
 }
 
-/* A fault that cannot be copied is told all the same, if in fewer words. */
-static struct tb_str keep(struct tb_arena *arena, const char *text, struct tb_str fallback)
+/* Without memory for a copy, the error is reported with a shorter text. */
+static struct tb_str copy_or(struct tb_arena *arena, const char *text, struct tb_str fallback)
 {
     struct tb_str copy = tb_arena_copy(arena, tb_str_of(text));
 
@@ -25,22 +21,15 @@ static struct tb_str keep(struct tb_arena *arena, const char *text, struct tb_st
 }
 
 void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
-                        const char *pointer, const char *format, ...)
+                        const char *pointer, const char *detail)
 {
-    char detail[DETAIL_SIZE];
-    va_list args;
-
     if (errors->count++ >= TB_FIELD_ERRORS_MAX)
         return;
-    va_start(args, format);
-    (void)vsnprintf(detail, sizeof(detail), format, args);
-    va_end(args);
-    struct tb_field_error *fault = &errors->list[errors->count - 1];
-    fault->pointer = keep(arena, pointer, TB_STR(""));
-    fault->detail = keep(arena, detail, TB_STR("is wrong"));
+    errors->list[errors->count - 1] = (struct tb_field_error){
+        copy_or(arena, pointer, TB_STR("")), copy_or(arena, detail, TB_STR("is wrong"))};
 }
 
-/* Not required, but if it is there it is within the day that clocks may differ. */
+/* Optional; at most a day ahead, because clocks of other programs may differ from the till's. */
 static void read_placed_at(struct tb_field_reader *reader, const struct tb_json *value,
                            int64_t now_ms, struct tb_command *command)
 {
@@ -49,7 +38,7 @@ static void read_placed_at(struct tb_field_reader *reader, const struct tb_json 
     if (!tb_order_read_placed_at(reader, "placedAt", value, false, &placed_ms))
         return;
     if (placed_ms > now_ms + TB_PLACED_AHEAD_MAX_MS) {
-        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "placedAt",
+        tb_field_reader_fail(reader, "placedAt",
                              "must not be more than a day ahead of the till's clock");
         return;
     }
@@ -58,7 +47,7 @@ static void read_placed_at(struct tb_field_reader *reader, const struct tb_json 
 }
 
 static void read_place(struct tb_field_reader *reader, const struct tb_json *root,
-                       const struct tb_command_context *rules, struct tb_command *command)
+                       const struct tb_command_context *context, struct tb_command *command)
 {
     enum { ORDER_ID, CUSTOMER, SOURCE, KIND, CURRENCY, LINES, ADDRESS, PLACED_AT, COUNT };
     static const struct tb_field_name fields[COUNT] = {
@@ -69,72 +58,71 @@ static void read_place(struct tb_field_reader *reader, const struct tb_json *roo
     };
     const struct tb_json *m[COUNT];
 
-    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, COUNT, m))
+    if (!tb_field_read_members(reader, root, fields, COUNT, m))
         return;
-    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "orderId", m[ORDER_ID], false,
-                             command->order_id);
-    (void)tb_order_read_customer(reader, m[CUSTOMER], &command->customer_id);
+    tb_field_read_uuid(reader, "orderId", m[ORDER_ID], false, command->order_id);
+    tb_order_read_customer(reader, m[CUSTOMER], &command->customer_id);
     if (!tb_order_read_source(reader, m[SOURCE], false, &command->source))
         command->source = TB_STR("UNKNOWN");
     bool kind_known = tb_order_read_kind(reader, m[KIND], false, &command->kind) || !m[KIND];
-    (void)snprintf(command->currency, sizeof(command->currency), "%s", rules->currency);
-    (void)tb_order_read_currency(reader, m[CURRENCY], false, command->currency);
-    tb_order_read_lines(reader, m[LINES], rules->lines_max, &command->lines, &command->line_count);
+    snprintf(command->currency, sizeof command->currency, "%s", context->currency);
+    tb_order_read_currency(reader, m[CURRENCY], false, command->currency);
+    tb_order_read_lines(reader, m[LINES], context->lines_max, &command->lines,
+                        &command->line_count);
     if (kind_known)
         tb_order_check_signs(reader, "/lines", command->lines, command->line_count, command->kind);
     if (m[ADDRESS]) {
-        tb_order_read_address(reader, (struct tb_field_path){"/shippingAddress", -1}, m[ADDRESS],
-                              &command->address);
+        tb_order_read_address(reader, "/shippingAddress", m[ADDRESS], &command->address);
         command->has_address = true;
     }
-    read_placed_at(reader, m[PLACED_AT], rules->now_ms, command);
+    read_placed_at(reader, m[PLACED_AT], context->now_ms, command);
     tb_order_check_total(reader, "/lines", command->lines, command->line_count,
                          &command->total_minor);
 }
 
 static void read_lines(struct tb_field_reader *reader, const struct tb_json *root,
-                       const struct tb_command_context *rules, struct tb_command *command)
+                       const struct tb_command_context *context, struct tb_command *command)
 {
     static const struct tb_field_name fields[] = {TB_FIELD_NAME("lines")};
     const struct tb_json *lines;
 
-    if (tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, 1, &lines))
-        tb_order_read_lines(reader, lines, rules->lines_max, &command->lines,
+    if (tb_field_read_members(reader, root, fields, 1, &lines))
+        tb_order_read_lines(reader, lines, context->lines_max, &command->lines,
                             &command->line_count);
 }
 
 static void read_cancel(struct tb_field_reader *reader, const struct tb_json *root,
                         struct tb_command *command)
 {
-    static const struct tb_text_field rule = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
+    static const struct tb_text_field field = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
     static const struct tb_field_name fields[] = {TB_FIELD_NAME("reason")};
     const struct tb_json *reason;
 
-    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, fields, 1, &reason))
+    if (!tb_field_read_members(reader, root, fields, 1, &reason))
         return;
-    (void)tb_field_read_text(reader, TB_FIELD_PATH_ROOT, reason, &rule, &command->reason);
+    tb_field_read_text(reader, reason, &field, &command->reason);
     if (command->reason.len == 0)
         command->reason = (struct tb_str){NULL, 0};
 }
 
 static void read_body(struct tb_field_reader *reader, const struct tb_json *root,
-                      const struct tb_command_context *rules, struct tb_command *command)
+                      const struct tb_command_context *context, struct tb_command *command)
 {
     const struct tb_json *none;
 
     switch (command->type) {
     case TB_CMD_PLACE:
-        read_place(reader, root, rules, command);
+        read_place(reader, root, context, command);
         break;
     case TB_CMD_ADDRESS:
-        tb_order_read_address(reader, TB_FIELD_PATH_ROOT, root, &command->address);
+        tb_order_read_address(reader, NULL, root, &command->address);
         command->has_address = true;
         break;
     case TB_CMD_LINES:
-        read_lines(reader, root, rules, command);
+        read_lines(reader, root, context, command);
         break;
     case TB_CMD_SHIP:
-        (void)tb_field_read_members(reader, TB_FIELD_PATH_ROOT, root, NULL, 0, &none);
+        tb_field_read_members(reader, root, NULL, 0, &none);
         break;
     case TB_CMD_CANCEL:
         read_cancel(reader, root, command);
@@ -145,19 +133,19 @@ static void read_body(struct tb_field_reader *reader, const struct tb_json *root
 }
 
 enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
-                              const struct tb_command_context *rules, struct tb_arena *arena,
+                              const struct tb_command_context *context, struct tb_arena *arena,
                               struct tb_command *ret_command, struct tb_field_errors *ret_faults,
                               struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_command command = {.type = type};
     struct tb_field_reader reader = {
-        .arena = arena, .errors = ret_faults, .err = err, .copy = true, .refuse_unknown = true};
+        .arena = arena, .errors = ret_faults, .err = err, .copy = true, .reject_unknown = true};
 
     ret_faults->count = 0;
     if (body.len > 0 || (type != TB_CMD_SHIP && type != TB_CMD_CANCEL)) {
-        TB_TRY(tb_json_parse(body, rules->depth_max, &root, err));
-        read_body(&reader, root, rules, &command);
+        TB_TRY(tb_json_parse(body, context->depth_max, &root, err));
+        read_body(&reader, root, context, &command);
         TB_TRY(tb_field_reader_end(&reader, "the body"));
     }
     *ret_command = command;

@@ -1,10 +1,9 @@
-/* Commands: what a till may ask, parsed and validated. All faults of a body at once.
+/* Commands: parses and validates what clients ask a till to do. Lists all errors of a body at
+ * once.
  *
- * Thread:  pure.
- * Memory:  a parsed command borrows from its arena, which owns a copy of every text.
- * Errors:  TB_INVALID with faults listed; malformed JSON has no faults but err (HTTP: 400),
- *          a wrong body has faults (HTTP: 422).
- * Units:   as in order.h. */
+ * Memory:  a parsed command borrows from its arena, which has a copy of every text.
+ * Errors:  TB_INVALID: if the JSON is malformed, only err says why (HTTP: 400); if fields are
+ * wrong, they are listed (HTTP: 422). Units:   as in order.h. */
 #pragma once
 #include "order/order.h"
 
@@ -20,7 +19,7 @@ const char *tb_command_name(enum tb_command_type type); /* "place", "address", .
 
 struct tb_command {
     enum tb_command_type type;
-    char order_id[TB_UUID_SIZE]; /* PLACE: "" means make one */
+    char order_id[TB_UUID_SIZE]; /* PLACE: "" lets the store create one */
     bool has_expected_version;   /* If-Match */
     int64_t expected_version;
     /* PLACE */
@@ -32,14 +31,15 @@ struct tb_command {
     /* PLACE, LINES */
     struct tb_line *lines;
     size_t line_count;
-    int64_t total_minor; /* PLACE only: LINES is checked against the order's kind at the store */
+    int64_t total_minor; /* PLACE only: for LINES, tb_decide computes it, since it knows the
+                            order's kind */
     /* PLACE, ADDRESS */
     bool has_address;
     struct tb_address address;
     struct tb_str reason; /* CANCEL; absent: none */
 };
 
-#define TB_FIELD_ERRORS_MAX 100 /* further ones are counted, not listed */
+#define TB_FIELD_ERRORS_MAX 100 /* more than these are counted, but not listed */
 struct tb_field_error {
     struct tb_str pointer; /* JSON pointer, RFC 6901; "" is the whole body */
     struct tb_str detail;
@@ -48,21 +48,21 @@ struct tb_field_errors {
     struct tb_field_error list[TB_FIELD_ERRORS_MAX];
     size_t count; /* may exceed TB_FIELD_ERRORS_MAX */
 };
-/* Texts are copied into the arena. Used by the parser and by decide. */
+/* Copies both texts into the arena. */
 void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
-                        const char *pointer, const char *format, ...) TB_PRINTF(4, 5);
+                        const char *pointer, const char *detail);
 
-/* What a body is judged against. */
+/* What a body is checked against. */
 struct tb_command_context {
-    const char *currency; /* the node's, when the body names none */
+    const char *currency; /* the node's, for bodies that have none */
     int64_t now_ms;       /* placedAt may be at most a day ahead */
     size_t lines_max;
     int depth_max;
 };
 
-/* body: the bytes of the request; empty is allowed for SHIP and CANCEL only. order_id and
- * expected_version are the caller's to fill after. */
+/* body: the bytes of the request; only SHIP and CANCEL allow an empty one. The caller sets
+ * order_id and expected_version afterwards. */
 TB_CHECKED enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
-                                         const struct tb_command_context *rules,
+                                         const struct tb_command_context *context,
                                          struct tb_arena *arena, struct tb_command *ret_command,
                                          struct tb_field_errors *ret_faults, struct tb_error *err);

@@ -1,10 +1,10 @@
 #include "order/order.h"
 #include <stdlib.h>
 
-/* ISO 4217, list one as published on 2026-01-01: code and minor-unit digits, sorted. Codes
- * without a minor unit (metals, units of account, tests) are left out: an amount in minor
- * units means nothing in them. A code that is withdrawn later stays, for the orders that use it.
- */
+/* ISO 4217, list one as published on 2026-01-01: each code with the digits of its minor unit,
+ * sorted. Codes without a minor unit (metals, units of account, tests) are left out, because an
+ * amount in minor units has no meaning in them. Keep codes that are withdrawn: old orders use
+ * them. */
 #define CODE_LEN 3
 static const char currencies[][CODE_LEN + 2] = {
     /* clang-format off */
@@ -35,8 +35,8 @@ bool tb_currency_known(struct tb_str code, int *ret_digits)
 {
     if (code.len != CODE_LEN)
         return false;
-    const char *entry = bsearch(code.ptr, currencies, sizeof(currencies) / sizeof(currencies[0]),
-                                sizeof(currencies[0]), compare_code);
+    const char *entry = bsearch(code.ptr, currencies, sizeof currencies / sizeof currencies[0],
+                                sizeof currencies[0], compare_code);
     if (entry && ret_digits)
         *ret_digits = entry[CODE_LEN] - '0';
     return entry != NULL;

@@ -1,11 +1,11 @@
 #include "order/decide.h"
-#include "order/json_fields.h"
+#include "order/order_fields.h"
 #include <stdio.h>
 
 #define STATUS_CONFLICT 409
 #define STATUS_PRECONDITION_FAILED 412
 
-/* A clock may say anything; what is written down keeps to the years that can be read back. */
+/* The wall clock may be wrong; times in documents stay within the years that can be read back. */
 static int64_t sane_ms(int64_t now_ms)
 {
     if (now_ms < 0)
@@ -27,15 +27,15 @@ static enum tb_code place(const struct tb_command *command, const struct tb_orde
         return TB_CONFLICT;
     }
     event->type = TB_EVENT_PLACED;
-    (void)snprintf(event->order_id, sizeof(event->order_id), "%s",
-                   command->order_id[0] ? command->order_id : context->new_order_id);
+    snprintf(event->order_id, sizeof event->order_id, "%s",
+             command->order_id[0] ? command->order_id : context->new_order_id);
     event->version = 1;
-    memcpy(order->order_id, event->order_id, sizeof(order->order_id));
-    (void)snprintf(order->order_number, sizeof(order->order_number), "%s", context->order_number);
+    memcpy(order->order_id, event->order_id, sizeof order->order_id);
+    snprintf(order->order_number, sizeof order->order_number, "%s", context->order_number);
     order->version = 1;
     order->status = TB_PLACED;
     order->kind = command->kind;
-    memcpy(order->currency, command->currency, sizeof(order->currency));
+    memcpy(order->currency, command->currency, sizeof order->currency);
     order->total_minor = command->total_minor;
     order->placed_at_ms = command->has_placed_at ? command->placed_at_ms : event->occurred_at_ms;
     order->updated_at_ms = event->occurred_at_ms;
@@ -47,11 +47,11 @@ static enum tb_code place(const struct tb_command *command, const struct tb_orde
     order->line_count = command->line_count;
     order->has_address = command->has_address;
     order->address = command->address;
-    memcpy(order->last_event_id, event->event_id, sizeof(order->last_event_id));
+    memcpy(order->last_event_id, event->event_id, sizeof order->last_event_id);
     return TB_OK;
 }
 
-/* May the order be changed at all? */
+/* Does the order exist, with the expected version, and may it still be changed? */
 static enum tb_code check_present(const struct tb_command *command, const struct tb_order *current,
                                   struct tb_error *err)
 {
@@ -99,7 +99,7 @@ static enum tb_code change(const struct tb_command *command, const struct tb_ord
                            struct tb_field_errors *errors, struct tb_error *err)
 {
     TB_TRY(check_present(command, current, err));
-    memcpy(event->order_id, current->order_id, sizeof(event->order_id));
+    memcpy(event->order_id, current->order_id, sizeof event->order_id);
     event->version = current->version + 1;
     switch (command->type) {
     case TB_CMD_ADDRESS:
@@ -130,7 +130,7 @@ enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *
     struct tb_event event = {.occurred_at_ms = sane_ms(context->now_ms)};
 
     ret_faults->count = 0;
-    (void)snprintf(event.event_id, sizeof(event.event_id), "%s", context->event_id);
+    snprintf(event.event_id, sizeof event.event_id, "%s", context->event_id);
     if (command->type == TB_CMD_PLACE)
         TB_TRY(place(command, current, context, &event, err));
     else

@@ -71,5 +71,5 @@ void tb_event_apply(const struct tb_event *event, struct tb_order *order)
     }
     order->version = event->version;
     order->updated_at_ms = event->occurred_at_ms;
-    memcpy(order->last_event_id, event->event_id, sizeof(order->last_event_id));
+    memcpy(order->last_event_id, event->event_id, sizeof order->last_event_id);
 }

@@ -1,10 +1,10 @@
-/* Events: the facts that leave the node, their versions and their encoding.
+/* Events: what happened to orders, as every reader of the log gets it; types, versions, encoding.
  *
- * Type names and values are INTERFACES' ("Events"). OrderPlaced.v1 is read, never written.
+ * Other programs read these types and values: see EVOLUTION.md before changing them.
+ * OrderPlaced.v1 is read, but never written.
  *
- * Thread:  pure.
  * Memory:  a decoded event borrows from its document and arena.
- * Errors:  TB_INVALID: JSON of the wrong shape or against the rules; TB_NOT_FOUND: a type this
+ * Errors:  TB_INVALID: wrong types, values or missing fields; TB_NOT_FOUND: a type this
  *          build does not know.
  * Units:   as in order.h. */
 #pragma once
@@ -34,10 +34,10 @@ struct tb_event {
     struct tb_str reason; /* CANCELLED; absent: none */
 };
 
-/* The value of the record. */
+/* Encodes the value of the record. */
 void tb_event_encode(struct tb_buf *out, const struct tb_event *event);
 
-/* What a reader knows beside the value. */
+/* What the reader knows from the record's headers and from its configuration. */
 struct tb_event_context {
     struct tb_str type;     /* ce_type, else eventType; absent is TB_INVALID */
     struct tb_str event_id; /* ce_id; may be absent */
@@ -45,13 +45,14 @@ struct tb_event_context {
     struct tb_str node;     /* for OrderPlaced.v1: from ce_source; may be absent */
     int day_start_minutes;  /* for OrderPlaced.v1 */
 };
-/* Old types are brought up step by step. For an unknown type TB_NOT_FOUND, with order_id and
- * version filled when the value tells them ("" and 0 otherwise). */
+/* Decodes an event; one of an old version becomes one of the newest, step by step. For an unknown
+ * type it returns TB_NOT_FOUND, with order_id and version set if the value has them ("" and 0 if
+ * not). */
 TB_CHECKED enum tb_code tb_event_decode(const struct tb_json *value,
                                         const struct tb_event_context *context,
                                         struct tb_arena *arena, struct tb_event *ret_event,
                                         struct tb_error *err);
 
-/* The order after the event. order is NULL or version 0 before PLACED. The caller has checked
- * that event->version == order->version + 1. Texts stay borrowed from both. */
+/* Changes *order to the order after the event. Before PLACED, *order is zeroed; otherwise the
+ * caller has checked that event->version == order->version + 1. Texts stay borrowed from both. */
 void tb_event_apply(const struct tb_event *event, struct tb_order *order);

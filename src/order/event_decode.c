@@ -1,7 +1,7 @@
 #include "order/event.h"
-#include "order/json_fields.h"
+#include "order/order_fields.h"
 
-/* Read, never written: see event_v1.c. */
+/* This program reads it and never writes it: see event_v1.c. */
 #define TYPE_PLACED_V1 "OrderPlaced.v1"
 
 enum { ORDER_ID, VERSION, OCCURRED_AT, ADDRESS, LINES, TOTAL, REASON, FIELD_COUNT };
@@ -26,7 +26,7 @@ static bool find_type(struct tb_str name, enum tb_event_type *ret_type)
     return false;
 }
 
-/* What even an event that cannot be read may tell: whom it concerns. */
+/* Reads the order's id and version even from an event that is otherwise invalid or unknown. */
 static void read_identity(const struct tb_json *value, struct tb_event *event)
 {
     const struct tb_json *order_id = tb_json_get(value, "orderId");
@@ -42,47 +42,36 @@ static void read_identity(const struct tb_json *value, struct tb_event *event)
 static void read_new_lines(struct tb_field_reader *reader, const struct tb_json **m,
                            struct tb_event *event)
 {
-    int64_t total_minor = 0;
-
     tb_order_read_lines(reader, m[LINES], TB_LINES_MAX, &event->lines, &event->line_count);
-    /* The order's kind is not told, but a kind has one sign. */
+    /* The event does not have the order's kind, but all lines of a kind have one sign. */
     if (event->line_count > 0)
         tb_order_check_signs(reader, "/lines", event->lines, event->line_count,
                              event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);
-    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "totalMinor", m[TOTAL], -TB_TOTAL_MAX,
-                            TB_TOTAL_MAX, &event->total_minor);
-    tb_order_check_total(reader, "/lines", event->lines, event->line_count, &total_minor);
-    if (reader->error_count == 0 && total_minor != event->total_minor)
-        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "totalMinor",
-                             "is not the sum of the lines, %lld", (long long)total_minor);
+    tb_field_read_int(reader, "totalMinor", m[TOTAL], -TB_TOTAL_MAX, TB_TOTAL_MAX,
+                      &event->total_minor);
+    tb_order_check_stated_total(reader, event->lines, event->line_count, event->total_minor);
 }
 
 static void read_change(struct tb_field_reader *reader, const struct tb_json *value,
                         struct tb_event *event)
 {
-    static const struct tb_text_field rule_reason = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY,
-                                                     false};
+    static const struct tb_text_field field_reason = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY,
+                                                      false};
     const struct tb_json *m[FIELD_COUNT];
 
-    if (!tb_field_read_members(reader, TB_FIELD_PATH_ROOT, value, fields, FIELD_COUNT, m))
+    if (!tb_field_read_members(reader, value, fields, FIELD_COUNT, m))
         return;
-    (void)tb_field_read_uuid(reader, TB_FIELD_PATH_ROOT, "orderId", m[ORDER_ID], true,
-                             event->order_id);
-    /* Version 1 is the placing itself. */
-    (void)tb_field_read_int(reader, TB_FIELD_PATH_ROOT, "version", m[VERSION], 2, TB_JSON_INT_MAX,
-                            &event->version);
-    (void)tb_field_read_time(reader, TB_FIELD_PATH_ROOT, "occurredAt", m[OCCURRED_AT], true,
-                             &event->occurred_at_ms);
+    tb_field_read_uuid(reader, "orderId", m[ORDER_ID], true, event->order_id);
+    /* Version 1 is the order as it was placed, so no change has it. */
+    tb_field_read_int(reader, "version", m[VERSION], 2, TB_JSON_INT_MAX, &event->version);
+    tb_field_read_time(reader, "occurredAt", m[OCCURRED_AT], true, &event->occurred_at_ms);
     if (event->type == TB_EVENT_TOTAL_CHANGED) {
         read_new_lines(reader, m, event);
     } else if (event->type == TB_EVENT_CANCELLED) {
-        (void)tb_field_read_text(reader, TB_FIELD_PATH_ROOT, m[REASON], &rule_reason,
-                                 &event->reason);
-    } else if (event->type == TB_EVENT_ADDRESS_CHANGED && !m[ADDRESS]) {
-        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "shippingAddress", "is missing");
-    } else if (event->type == TB_EVENT_ADDRESS_CHANGED) {
-        tb_order_read_address(reader, (struct tb_field_path){"/shippingAddress", -1}, m[ADDRESS],
-                              &event->address);
+        tb_field_read_text(reader, m[REASON], &field_reason, &event->reason);
+    } else if (event->type == TB_EVENT_ADDRESS_CHANGED &&
+               tb_field_is_present(reader, "shippingAddress", m[ADDRESS], true)) {
+        tb_order_read_address(reader, "/shippingAddress", m[ADDRESS], &event->address);
     }
 }
 
@@ -97,20 +86,18 @@ static void read_placed(struct tb_field_reader *reader, const struct tb_json *va
         tb_order_read(reader, value, order);
     if (reader->error_count > 0)
         return;
-    /* Anything else would put an order back behind changes that were applied. */
+    /* A later version or status would undo changes that have been applied. */
     if (order->version != 1)
-        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "version",
-                             "must be 1 when an order is placed");
+        tb_field_reader_fail(reader, "version", "must be 1 when an order is placed");
     if (order->status != TB_PLACED)
-        tb_field_reader_fail(reader, TB_FIELD_PATH_ROOT, "status",
-                             "must be \"PLACED\" when an order is placed");
-    memcpy(event->order_id, order->order_id, sizeof(event->order_id));
+        tb_field_reader_fail(reader, "status", "must be \"PLACED\" when an order is placed");
+    memcpy(event->order_id, order->order_id, sizeof event->order_id);
     event->version = order->version;
     event->occurred_at_ms = order->updated_at_ms;
     if (!event->event_id[0])
-        memcpy(event->event_id, order->last_event_id, sizeof(event->event_id));
+        memcpy(event->event_id, order->last_event_id, sizeof event->event_id);
     if (!order->last_event_id[0])
-        memcpy(order->last_event_id, event->event_id, sizeof(order->last_event_id));
+        memcpy(order->last_event_id, event->event_id, sizeof order->last_event_id);
 }
 
 enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_context *context,
@@ -130,7 +117,7 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
             err, TB_NOT_FOUND, "the event's type is not known here: %.*s",
             (int)(context->type.len < TB_TEXT_MAX ? context->type.len : TB_TEXT_MAX),
             context->type.ptr);
-    /* CloudEvents lets an id be any text; ours are UUIDs, others are not kept. */
+    /* CloudEvents allows any text as an id; only UUIDs, as ours are, are kept. */
     if (!tb_uuid_parse(context->event_id, event.event_id))
         event.event_id[0] = '\0';
     if (event.type == TB_EVENT_PLACED)

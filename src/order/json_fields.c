@@ -2,21 +2,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* base, an index, a key of at most TB_TEXT_MAX bytes of which each may need an escape. */
+/* The base, an index, and a key of at most TB_TEXT_MAX bytes, each of which may need an escape. */
 #define POINTER_SIZE (2 * TB_TEXT_MAX + 64)
 #define DETAIL_SIZE 160
 
-static void make_pointer(char out[POINTER_SIZE], struct tb_field_path at, const char *key)
+static void make_pointer(const struct tb_field_reader *reader, const char *key,
+                         char ret_pointer[POINTER_SIZE])
 {
-    int len = at.index < 0 ? snprintf(out, POINTER_SIZE, "%s", at.base)
-                           : snprintf(out, POINTER_SIZE, "%s/%lld", at.base, (long long)at.index);
-    char *end = out + len;
+    const char *base = reader->base ? reader->base : "";
+    char *end = ret_pointer;
 
+    if (!reader->base || reader->index < 0)
+        end += snprintf(end, POINTER_SIZE, "%s", base);
+    else
+        end += snprintf(end, POINTER_SIZE, "%s/%lld", base, (long long)reader->index);
     if (!key)
         return;
     *end++ = '/';
     for (; *key; key++) {
-        /* RFC 6901: ~ and / inside a name are ~0 and ~1. */
+        /* RFC 6901: ~ and / in a name are written as ~0 and ~1. */
         if (*key == '~' || *key == '/') {
             *end++ = '~';
             *end++ = *key == '~' ? '0' : '1';
@@ -27,8 +31,7 @@ static void make_pointer(char out[POINTER_SIZE], struct tb_field_path at, const 
     *end = '\0';
 }
 
-void tb_field_reader_fail(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
-                          const char *format, ...)
+void tb_field_reader_fail(struct tb_field_reader *reader, const char *key, const char *format, ...)
 {
     char pointer[POINTER_SIZE], detail[DETAIL_SIZE];
     va_list args;
@@ -37,11 +40,11 @@ void tb_field_reader_fail(struct tb_field_reader *reader, struct tb_field_path a
     if (!reader->errors && reader->error_count > 1)
         return;
     va_start(args, format);
-    (void)vsnprintf(detail, sizeof(detail), format, args);
+    vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
-    make_pointer(pointer, at, key);
+    make_pointer(reader, key, pointer);
     if (reader->errors)
-        tb_field_error_add(reader->errors, reader->arena, pointer, "%s", detail);
+        tb_field_error_add(reader->errors, reader->arena, pointer, detail);
     else
         tb_error_set(reader->err, TB_INVALID, "%s %s", pointer[0] ? pointer : "the value", detail);
 }
@@ -72,15 +75,15 @@ static size_t find_field(const struct tb_field_name *fields, size_t count, struc
     return count;
 }
 
-bool tb_field_read_members(struct tb_field_reader *reader, struct tb_field_path at,
-                           const struct tb_json *object, const struct tb_field_name *fields,
-                           size_t count, const struct tb_json **ret_members)
+bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json *object,
+                           const struct tb_field_name *fields, size_t count,
+                           const struct tb_json **ret_members)
 {
     size_t expected = 0;
 
-    memset(ret_members, 0, count * sizeof(*ret_members));
+    memset(ret_members, 0, count * sizeof *ret_members);
     if (tb_json_type(object) != TB_JSON_OBJECT) {
-        tb_field_reader_fail(reader, at, NULL, "must be an object, not %s",
+        tb_field_reader_fail(reader, NULL, "must be an object, not %s",
                              tb_json_type_name(tb_json_type(object)));
         return false;
     }
@@ -91,11 +94,11 @@ bool tb_field_read_members(struct tb_field_reader *reader, struct tb_field_path 
         if (i < count) {
             ret_members[i] = m;
             expected = i + 1;
-        } else if (reader->refuse_unknown && key.len <= TB_TEXT_MAX) {
-            tb_field_reader_fail(reader, at, key.ptr, "is not a field that is known here");
-        } else if (reader->refuse_unknown) {
-            /* Too long to be told back: the answer must not grow with nonsense. */
-            tb_field_reader_fail(reader, at, NULL,
+        } else if (reader->reject_unknown && key.len <= TB_TEXT_MAX) {
+            tb_field_reader_fail(reader, key.ptr, "is not a field that is known here");
+        } else if (reader->reject_unknown) {
+            /* Too long to be repeated in the answer. */
+            tb_field_reader_fail(reader, NULL,
                                  "has a field that is not known here, its name %zu "
                                  "bytes long",
                                  key.len);
@@ -121,8 +124,8 @@ static bool chars_ok(struct tb_str text, enum tb_charset chars)
     return true;
 }
 
-static void text_fault(struct tb_field_reader *reader, struct tb_field_path at,
-                       const struct tb_text_field *rule, struct tb_str text)
+static void text_fault(struct tb_field_reader *reader, const struct tb_text_field *field,
+                       struct tb_str text)
 {
     static const char *const must[] = {
         [TB_CHARS_ANY] = "must be text",
@@ -131,42 +134,46 @@ static void text_fault(struct tb_field_reader *reader, struct tb_field_path at,
         [TB_CHARS_CAPITALS] = "must consist of capital letters A-Z",
     };
 
-    if (rule->min == rule->max && text.len != rule->min)
-        tb_field_reader_fail(reader, at, rule->key, "must have %zu characters", rule->min);
-    else if (text.len < rule->min)
-        tb_field_reader_fail(reader, at, rule->key, "must not be empty");
-    else if (text.len > rule->max)
-        tb_field_reader_fail(reader, at, rule->key, "must have at most %zu bytes, not %zu",
-                             rule->max, text.len);
+    if (field->min == field->max && text.len != field->min)
+        tb_field_reader_fail(reader, field->key, "must have %zu characters", field->min);
+    else if (text.len < field->min)
+        tb_field_reader_fail(reader, field->key, "must not be empty");
+    else if (text.len > field->max)
+        tb_field_reader_fail(reader, field->key, "must have at most %zu bytes, not %zu",
+                             field->max, text.len);
     else
-        tb_field_reader_fail(reader, at, rule->key, "%s", must[rule->chars]);
+        tb_field_reader_fail(reader, field->key, "%s", must[field->chars]);
 }
 
-static bool is_string(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
-                      const struct tb_json *value, bool required)
+bool tb_field_is_present(struct tb_field_reader *reader, const char *key,
+                         const struct tb_json *value, bool required)
 {
-    if (!value) {
-        if (required)
-            tb_field_reader_fail(reader, at, key, "is missing");
+    if (!value && required)
+        tb_field_reader_fail(reader, key, "is missing");
+    return value;
+}
+
+static bool is_string(struct tb_field_reader *reader, const char *key, const struct tb_json *value,
+                      bool required)
+{
+    if (!tb_field_is_present(reader, key, value, required))
         return false;
-    }
     if (tb_json_type(value) == TB_JSON_STRING)
         return true;
-    tb_field_reader_fail(reader, at, key, "must be a string, not %s",
+    tb_field_reader_fail(reader, key, "must be a string, not %s",
                          tb_json_type_name(tb_json_type(value)));
     return false;
 }
 
-bool tb_field_read_text(struct tb_field_reader *reader, struct tb_field_path at,
-                        const struct tb_json *value, const struct tb_text_field *rule,
-                        struct tb_str *ret_text)
+bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_json *value,
+                        const struct tb_text_field *field, struct tb_str *ret_text)
 {
     *ret_text = (struct tb_str){NULL, 0};
-    if (!is_string(reader, at, rule->key, value, rule->required))
+    if (!is_string(reader, field->key, value, field->required))
         return false;
     struct tb_str text = tb_json_string(value);
-    if (text.len < rule->min || text.len > rule->max || !chars_ok(text, rule->chars)) {
-        text_fault(reader, at, rule, text);
+    if (text.len < field->min || text.len > field->max || !chars_ok(text, field->chars)) {
+        text_fault(reader, field, text);
         return false;
     }
     if (reader->copy) {
@@ -177,22 +184,22 @@ bool tb_field_read_text(struct tb_field_reader *reader, struct tb_field_path at,
     return true;
 }
 
-bool tb_field_read_int(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+bool tb_field_read_int(struct tb_field_reader *reader, const char *key,
                        const struct tb_json *value, int64_t min, int64_t max, int64_t *ret_value)
 {
     int64_t number;
 
-    if (!value) {
-        tb_field_reader_fail(reader, at, key, "is missing");
-    } else if (tb_json_type(value) != TB_JSON_NUMBER) {
-        tb_field_reader_fail(reader, at, key, "must be a whole number, not %s",
+    if (!tb_field_is_present(reader, key, value, true))
+        return false;
+    if (tb_json_type(value) != TB_JSON_NUMBER) {
+        tb_field_reader_fail(reader, key, "must be a whole number, not %s",
                              tb_json_type_name(tb_json_type(value)));
     } else if (!tb_json_int(value, &number)) {
-        tb_field_reader_fail(reader, at, key,
+        tb_field_reader_fail(reader, key,
                              "must be a whole number without fraction or exponent, within "
                              "+-9007199254740991");
     } else if (number < min || number > max) {
-        tb_field_reader_fail(reader, at, key, "must be from %lld to %lld", (long long)min,
+        tb_field_reader_fail(reader, key, "must be from %lld to %lld", (long long)min,
                              (long long)max);
     } else {
         *ret_value = number;
@@ -201,26 +208,48 @@ bool tb_field_read_int(struct tb_field_reader *reader, struct tb_field_path at, 
     return false;
 }
 
-bool tb_field_read_time(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+bool tb_field_read_time(struct tb_field_reader *reader, const char *key,
                         const struct tb_json *value, bool required, int64_t *ret_ms)
 {
-    if (!is_string(reader, at, key, value, required))
+    if (!is_string(reader, key, value, required))
         return false;
     if (tb_time_parse(tb_json_string(value), ret_ms))
         return true;
-    tb_field_reader_fail(reader, at, key,
-                         "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
+    tb_field_reader_fail(reader, key, "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
     return false;
 }
 
-bool tb_field_read_uuid(struct tb_field_reader *reader, struct tb_field_path at, const char *key,
+bool tb_field_read_uuid(struct tb_field_reader *reader, const char *key,
                         const struct tb_json *value, bool required, char ret_uuid[TB_UUID_SIZE])
 {
-    if (!is_string(reader, at, key, value, required))
+    if (!is_string(reader, key, value, required))
         return false;
     if (tb_uuid_parse(tb_json_string(value), ret_uuid))
         return true;
-    tb_field_reader_fail(reader, at, key,
+    tb_field_reader_fail(reader, key,
                          "must be a UUID such as 0191d2c0-5e6f-7a1b-8c2d-3e4f5a6b7c8d");
     return false;
+}
+
+void *tb_field_read_array(struct tb_field_reader *reader, const char *key,
+                          const struct tb_json *value, const char *unit, size_t max,
+                          size_t element_size, size_t *ret_count)
+{
+    if (!tb_field_is_present(reader, key, value, true))
+        return NULL;
+    if (tb_json_type(value) != TB_JSON_ARRAY) {
+        tb_field_reader_fail(reader, key, "must be an array, not %s",
+                             tb_json_type_name(tb_json_type(value)));
+        return NULL;
+    }
+    size_t count = tb_json_count(value);
+    if (count == 0 || count > max) {
+        tb_field_reader_fail(reader, key, "must have 1 to %zu %s, not %zu", max, unit, count);
+        return NULL;
+    }
+    void *elements = tb_arena_array(reader->arena, count, element_size);
+    reader->out_of_memory |= !elements;
+    if (elements)
+        *ret_count = count;
+    return elements;
 }

@@ -1,6 +1,6 @@
 #include "order/order.h"
 #include "base/values/sha256.h"
-#include "order/json_fields.h"
+#include "order/order_fields.h"
 
 static const struct tb_str kind_names[] = {
     [TB_SALE] = {"SALE", 4},
@@ -37,7 +37,7 @@ bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind)
 {
     size_t i;
 
-    if (!find_name(kind_names, sizeof(kind_names) / sizeof(kind_names[0]), text, &i))
+    if (!find_name(kind_names, sizeof kind_names / sizeof kind_names[0], text, &i))
         return false;
     *ret_kind = (enum tb_order_kind)i;
     return true;
@@ -47,7 +47,7 @@ bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
 {
     size_t i;
 
-    if (!find_name(status_names, sizeof(status_names) / sizeof(status_names[0]), text, &i))
+    if (!find_name(status_names, sizeof status_names / sizeof status_names[0], text, &i))
         return false;
     *ret_status = (enum tb_order_status)i;
     return true;
@@ -55,7 +55,7 @@ bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
 
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor)
 {
-    /* Wide enough that a sum may leave the bounds on its way and come back. */
+    /* Wide enough for intermediate sums beyond the limits, which later lines may bring back. */
     __int128 total = 0;
 
     for (size_t i = 0; i < count; i++) {

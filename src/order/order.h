@@ -1,11 +1,8 @@
-/* An order: what a till sold or took back, and the limits every order keeps.
+/* An order: what a till sold or took back, and the limits of every order.
  *
- * Pure data. The limits are INTERFACES' (README, "Limits"): every number stays exact as a JSON
- * number everywhere.
+ * With these limits (README, "Limits") every number is exact as a JSON number in any language.
  *
- * Thread:  values.
  * Memory:  texts and lines are borrowed from the arena or document they were read from.
- * Errors:  see the functions.
  * Units:   money in minor units (_minor), time in Unix milliseconds (_ms). */
 #pragma once
 #include "base/json/json.h"
@@ -42,7 +39,7 @@ struct tb_address {
 
 struct tb_order {
     char order_id[TB_UUID_SIZE];
-    char order_number[TB_ORDER_NUMBER_SIZE]; /* "" for orders from OrderPlaced.v1 */
+    char order_number[TB_ORDER_NUMBER_SIZE]; /* "" if it was placed by an OrderPlaced.v1 */
     int64_t version;
     enum tb_order_status status;
     enum tb_order_kind kind;
@@ -65,26 +62,26 @@ const char *tb_order_status_name(enum tb_order_status status); /* "PLACED" */
 bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind);
 bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status);
 
-/* ISO 4217 code (three capitals) known? ret_digits: minor-unit digits, may be NULL. */
+/* Is it an ISO 4217 code (three capitals)? ret_digits: the digits of its minor unit; may be NULL.
+ */
 bool tb_currency_known(struct tb_str code, int *ret_digits);
 
-/* Sum of quantity * price; false when beyond TB_TOTAL_MAX either way. */
+/* Adds up quantity * price; false if the sum is beyond +-TB_TOTAL_MAX. */
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor);
 
-/* The members of the order as the API shows it, in braces, without delivery and message:
+/* Encodes the order as the API shows it (but for delivery and message), as the value of
+ * OrderPlaced.v2, and as the stored document:
  * {"orderId":...,"orderNumber":...,"version":...,"status","kind","totalMinor","currency",
  *  "placedAt","businessDate","node","source","customerId","lines","shippingAddress",
- *  "updatedAt","lastEventId"}; absent fields are missing. Also the value of OrderPlaced.v2 and
- * the stored document. */
+ *  "updatedAt","lastEventId"}; absent fields are left out. */
 void tb_order_encode(struct tb_buf *out, const struct tb_order *order);
 void tb_lines_encode(struct tb_buf *out, const struct tb_line *lines, size_t count);
 void tb_address_encode(struct tb_buf *out, const struct tb_address *address);
 
-/* Reads what tb_order_encode wrote, or a stranger's OrderPlaced.v2: shapes and rules are
- * checked, unknown fields ignored. Texts are borrowed from json (and arena).
- * TB_INVALID says which field and why. */
+/* Decodes what tb_order_encode or another program wrote. Checks every field and ignores unknown
+ * ones; TB_INVALID says which field is wrong and why. Texts are borrowed from json. */
 TB_CHECKED enum tb_code tb_order_decode(const struct tb_json *json, struct tb_arena *arena,
                                         struct tb_order *ret_order, struct tb_error *err);
-/* 64 hex digits over what two copies of an order must share: every field of the document but
- * lastEventId and updatedAt. */
+/* Hashes what two copies of an order must share: every field of the document but lastEventId and
+ * updatedAt. 64 hex digits; "" when out of memory. */
 void tb_order_hash(const struct tb_order *order, char ret_hex[65]);

@@ -1,14 +1,14 @@
-/* The order as a document: written here for the API, the event and the store alike. */
-#include "order/json_fields.h"
+#include "order/order_fields.h"
 
-/* What an order takes without its texts; a guess that saves growing the buffer. */
+/* Bytes of an order and of a line with short texts: reserving them avoids growing the buffer. */
 #define DOCUMENT_GUESS 640
 #define LINE_GUESS 112
 
-/* Every order is written several times on its way: no format strings and no lookups here. */
+/* Every order is encoded several times, so this code avoids format strings and strlen. */
 #define ADD(out, literal) tb_buf_add((out), (literal), sizeof(literal) - 1)
 
-/* For texts that hold nothing to escape: ids, dates, codes. */
+/* For texts without characters to escape: ids, dates, codes. The opening quote is there already.
+ */
 static void add_plain(struct tb_buf *out, const char *text, size_t len)
 {
     tb_buf_add(out, text, len);
@@ -85,7 +85,7 @@ static void add_head(struct tb_buf *out, const struct tb_order *order)
     ADD(out, "\",\"totalMinor\":");
     tb_buf_add_int(out, order->total_minor);
     ADD(out, ",\"currency\":\"");
-    add_plain(out, order->currency, sizeof(order->currency) - 1);
+    add_plain(out, order->currency, sizeof order->currency - 1);
     ADD(out, ",\"placedAt\":\"");
     add_time(out, order->placed_at_ms);
     ADD(out, ",\"businessDate\":\"");
@@ -94,7 +94,7 @@ static void add_head(struct tb_buf *out, const struct tb_order *order)
 
 void tb_order_encode_content(struct tb_buf *out, const struct tb_order *order)
 {
-    (void)tb_buf_reserve(out, DOCUMENT_GUESS + order->line_count * LINE_GUESS);
+    tb_buf_reserve(out, DOCUMENT_GUESS + order->line_count * LINE_GUESS);
     add_head(out, order);
     if (order->node.ptr) {
         ADD(out, ",\"node\":");
@@ -120,7 +120,7 @@ void tb_order_encode(struct tb_buf *out, const struct tb_order *order)
     tb_order_encode_content(out, order);
     if (!tb_buf_ok(out))
         return;
-    out->len--; /* goes on before the closing brace */
+    out->len--; /* remove the closing brace */
     ADD(out, ",\"updatedAt\":\"");
     add_time(out, order->updated_at_ms);
     if (order->last_event_id[0]) {

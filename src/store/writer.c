@@ -128,8 +128,8 @@ void tb_writer_run(struct tb_writer *writer)
     }
     /* Finish what was posted before the stop; the last step writes what the relays have posted. */
     while (tb_mailbox_count(&writer->mailbox) > 0)
-        (void)tb_writer_step(writer);
-    (void)tb_writer_step(writer);
+        tb_writer_step(writer);
+    tb_writer_step(writer);
 }
 
 void tb_writer_stop(struct tb_writer *writer)

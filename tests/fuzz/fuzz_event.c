@@ -43,7 +43,7 @@ static void check_accepted(const struct tb_event *event, struct tb_arena *arena)
                              .total_minor = 1};
 
     TB_ASSERT(event->order_id[0] && event->version >= 1);
-    memcpy(order.order_id, event->order_id, sizeof(order.order_id));
+    memcpy(order.order_id, event->order_id, sizeof order.order_id);
     if (event->type == TB_EVENT_TOTAL_CHANGED && event->lines[0].quantity < 0)
         order.kind = TB_RETURN;
     tb_event_apply(event, &order);
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    context.type = tb_str_of(types[data[0] % (sizeof(types) / sizeof(types[0]))]);
+    context.type = tb_str_of(types[data[0] % (sizeof types / sizeof types[0])]);
     struct tb_str value = {(const char *)data + 1, size - 1};
     if (tb_json_parse(value, TB_JSON_DEPTH_MAX, &json, &err) == TB_OK) {
         if (tb_event_decode(json, &context, &arena, &event, &err) == TB_OK)

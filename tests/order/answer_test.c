@@ -51,7 +51,7 @@ START_TEST(changes_are_answered_in_short)
     struct tb_answer answer = {0};
     struct tb_buf expected = {0};
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct tb_order order = sample();
 
         order.version = 4;
@@ -81,8 +81,8 @@ START_TEST(problems_list_the_faults)
                                        "\"status\":404,\"detail\":\"no such \\\"order\\\"\"}");
     tb_answer_problem(&answer, 422, "wrong", &errors);
     ck_assert_ptr_null(strstr(answer.body.data, "errors"));
-    tb_field_error_add(&errors, &arena, "/lines/0/sku", "is %s", "missing");
-    tb_field_error_add(&errors, &arena, "", "must be %d", 7);
+    tb_field_error_add(&errors, &arena, "/lines/0/sku", "is missing");
+    tb_field_error_add(&errors, &arena, "", "must be 7");
     tb_answer_problem(&answer, 422, "wrong", &errors);
     ck_assert_str_eq(answer.body.data,
                      "{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
@@ -157,8 +157,7 @@ int main(void)
     tcase_add_test(tc, a_placed_order_is_answered_as_promised);
     tcase_add_test(tc, changes_are_answered_in_short);
     tcase_add_test(tc, problems_list_the_faults);
-    tcase_add_loop_test(tc, every_failure_has_its_status, 0,
-                        sizeof(failures) / sizeof(failures[0]));
+    tcase_add_loop_test(tc, every_failure_has_its_status, 0, sizeof failures / sizeof failures[0]);
     tcase_add_test(tc, reasons);
     suite_add_tcase(suite, tc);
     return test_main(suite);

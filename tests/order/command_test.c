@@ -193,7 +193,7 @@ START_TEST(malformed_json_has_no_faults)
     static const char *const bodies[] = {
         "", "{", "{} {}", "{\"a\":01}", "{\"lines\":[}", "\xff", "{\"a\":1,\"a\":2}", " "};
 
-    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         ck_assert_int_eq(parse(TB_CMD_PLACE, tb_str_of(bodies[i])), TB_INVALID);
         ck_assert_uint_eq(errors.count, 0);
         ck_assert_uint_gt(strlen(err.text), 0);
@@ -214,7 +214,7 @@ START_TEST(a_placed_order_is_read_in_full)
 
     ck_ok(parse(TB_CMD_PLACE, tb_str_of(copy)));
     /* Nothing is borrowed from the body. */
-    memset(copy, 'x', sizeof(body) - 1);
+    memset(copy, 'x', sizeof body - 1);
     free(copy);
     ck_assert_str_eq(command.order_id, SAMPLE_ORDER_ID);
     ck_assert(tb_str_eq(command.customer_id, TB_STR("C-1")));
@@ -327,7 +327,7 @@ START_TEST(faults_are_bounded)
     ck_assert_int_eq(parse(TB_CMD_PLACE, tb_buf_str(&body)), TB_INVALID);
     ck_assert_uint_eq(errors.count, TB_LINES_MAX);
     for (size_t i = 0; i < TB_FIELD_ERRORS_MAX; i++) {
-        (void)snprintf(expected, sizeof(expected), "/lines/%zu/sku", i);
+        snprintf(expected, sizeof expected, "/lines/%zu/sku", i);
         ck_assert_str_eq(errors.list[i].pointer.ptr, expected);
         ck_assert_str_eq(errors.list[i].detail.ptr, "is missing");
     }
@@ -393,7 +393,7 @@ static void mutate(struct fake_random *random, struct tb_buf *body)
     static const char *const pieces[] = {
         "0",       "-",   "9999999999", "\"", "{",    "}",      "[",  "]",  ",",  ":",   "null",
         "\\u0000", "1e9", "\xc3\xa9",   "\\", "kind", "RETURN", "-1", "[]", "{}", "\"\""};
-    const char *piece = pieces[fake_random_below(random, sizeof(pieces) / sizeof(pieces[0]))];
+    const char *piece = pieces[fake_random_below(random, sizeof pieces / sizeof pieces[0])];
     size_t at = fake_random_below(random, body->len + 1);
     size_t cut = fake_random_below(random, 4);
     struct tb_buf out = {0};
@@ -415,11 +415,11 @@ START_TEST(mutated_bodies_keep_the_limits)
 
     fake_random_init(&random, test_seed(4));
     for (int round = 0; round < 60000; round++) {
-        const struct row *row = &rows[fake_random_below(&random, sizeof(rows) / sizeof(rows[0]))];
+        const struct row *row = &rows[fake_random_below(&random, sizeof rows / sizeof rows[0])];
         struct tb_buf body = {0};
 
         tb_buf_adds(&body, row->body);
-        (void)tb_buf_reserve(&body, 1);
+        tb_buf_reserve(&body, 1);
         for (size_t n = 1 + fake_random_below(&random, 3); n > 0; n--)
             mutate(&random, &body);
         if (parse(row->type, tb_buf_str(&body)) == TB_OK) {
@@ -454,11 +454,11 @@ int main(void)
     TCase *tc = tcase_create("command");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, every_rule_has_its_pointer, 0, sizeof(rows) / sizeof(rows[0]));
+    tcase_add_loop_test(tc, every_rule_has_its_pointer, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, malformed_json_has_no_faults);
     tcase_add_test(tc, a_placed_order_is_read_in_full);
     tcase_add_test(tc, what_is_left_out_has_its_default);
-    tcase_add_loop_test(tc, text_limits_are_bytes, 0, sizeof(limits) / sizeof(limits[0]));
+    tcase_add_loop_test(tc, text_limits_are_bytes, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tc, a_thousand_lines_and_no_more);
     tcase_add_test(tc, faults_are_bounded);
     tcase_add_test(tc, long_unknown_names_are_not_told_back);

@@ -62,7 +62,7 @@ int main(void)
     TCase *tc = tcase_create("currency");
 
     tcase_add_test(tc, the_whole_list_is_found);
-    tcase_add_loop_test(tc, known_currencies, 0, sizeof(currencies) / sizeof(currencies[0]));
+    tcase_add_loop_test(tc, known_currencies, 0, sizeof currencies / sizeof currencies[0]);
     tcase_add_test(tc, absent_is_unknown);
     suite_add_tcase(suite, tc);
     return test_main(suite);

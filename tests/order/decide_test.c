@@ -191,7 +191,7 @@ START_TEST(nonsense_clocks_stay_readable)
 {
     static const int64_t clocks[] = {INT64_MIN, -1, 0, TB_TIME_MAX_MS, INT64_MAX};
 
-    for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
         struct tb_decide_context odd = context;
         struct tb_command command = command_of(TB_CMD_PLACE);
         struct tb_event event;
@@ -215,7 +215,7 @@ int main(void)
     TCase *tc = tcase_create("decide");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, every_cell_of_the_state_machine, 0, sizeof(cells) / sizeof(cells[0]));
+    tcase_add_loop_test(tc, every_cell_of_the_state_machine, 0, sizeof cells / sizeof cells[0]);
     tcase_add_test(tc, if_match_decides_first);
     tcase_add_test(tc, a_placed_order_is_complete);
     tcase_add_test(tc, new_lines_fit_the_order);

@@ -153,7 +153,7 @@ START_TEST(changes_touch_only_what_they_say)
         after.version = before.version;
         after.updated_at_ms = before.updated_at_ms;
         after.status = before.status;
-        memcpy(after.last_event_id, before.last_event_id, sizeof(after.last_event_id));
+        memcpy(after.last_event_id, before.last_event_id, sizeof after.last_event_id);
         if (change.type == TB_EVENT_ADDRESS_CHANGED) {
             ck_assert(after.has_address);
             after.has_address = before.has_address;
@@ -165,7 +165,7 @@ START_TEST(changes_touch_only_what_they_say)
             after.line_count = before.line_count;
             after.total_minor = before.total_minor;
         }
-        ck_assert_mem_eq(&after, &before, sizeof(after));
+        ck_assert_mem_eq(&after, &before, sizeof after);
         tb_arena_clear(&arena);
     }
 }
@@ -177,7 +177,7 @@ int main(void)
     TCase *tc = tcase_create("event");
 
     tcase_add_checked_fixture(tc, NULL, teardown);
-    tcase_add_loop_test(tc, values_are_judged, 0, sizeof(rows) / sizeof(rows[0]));
+    tcase_add_loop_test(tc, values_are_judged, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, who_is_concerned_is_told_anyway);
     tcase_add_test(tc, event_ids);
     tcase_add_test(tc, changes_touch_only_what_they_say);

@@ -1,4 +1,4 @@
-#include "order/json_fields.h"
+#include "order/order_fields.h"
 #include "order/samples.h"
 #include <stdio.h>
 
@@ -74,8 +74,8 @@ START_TEST(written_amounts_are_read_back)
 
         for (int i = 0; i < digits; i++)
             scale *= 10;
-        (void)snprintf(text, sizeof(text), digits ? "%lld.%0*lld" : "%lld",
-                       (long long)(minor / scale), digits, (long long)(minor % scale));
+        snprintf(text, sizeof text, digits ? "%lld.%0*lld" : "%lld", (long long)(minor / scale),
+                 digits, (long long)(minor % scale));
         bool ok = tb_decimal_scale(tb_str_of(text), digits, false, &value);
         ck_assert_msg(ok && value == minor, "%s: %lld", text, (long long)value);
     }
@@ -217,9 +217,9 @@ int main(void)
     Suite *suite = suite_create("event_v1");
     TCase *tc = tcase_create("event_v1");
 
-    tcase_add_loop_test(tc, decimals_are_exact, 0, sizeof(decimals) / sizeof(decimals[0]));
+    tcase_add_loop_test(tc, decimals_are_exact, 0, sizeof decimals / sizeof decimals[0]);
     tcase_add_test(tc, written_amounts_are_read_back);
-    tcase_add_loop_test(tc, old_events_become_new_ones, 0, sizeof(events) / sizeof(events[0]));
+    tcase_add_loop_test(tc, old_events_become_new_ones, 0, sizeof events / sizeof events[0]);
     tcase_add_test(tc, amounts_follow_the_currency);
     suite_add_tcase(suite, tc);
     return test_main(suite);

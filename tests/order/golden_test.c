@@ -9,7 +9,7 @@ static void read_file(const char *name, struct tb_buf *out)
 {
     char path[512];
 
-    (void)snprintf(path, sizeof(path), "%s/%s", TB_GOLDEN_DIR, name);
+    snprintf(path, sizeof path, "%s/%s", TB_GOLDEN_DIR, name);
     read_whole_file(path, out);
 }
 
@@ -90,8 +90,7 @@ START_TEST(every_type_has_its_file)
     char name[80];
 
     for (int type = 0; type < TB_EVENT_TYPE_COUNT; type++) {
-        (void)snprintf(name, sizeof(name), "%s.json",
-                       tb_event_type_name((enum tb_event_type)type));
+        snprintf(name, sizeof name, "%s.json", tb_event_type_name((enum tb_event_type)type));
         check(name);
     }
     check("OrderPlaced.v1.json");

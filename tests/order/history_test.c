@@ -55,8 +55,8 @@ static void add_lines(struct world *w, bool returns)
 
 static void add_address(struct world *w)
 {
-    (void)snprintf(w->after.city, sizeof(w->after.city), "City %u",
-                   (unsigned)fake_random_below(&w->random, 1000));
+    snprintf(w->after.city, sizeof w->after.city, "City %u",
+             (unsigned)fake_random_below(&w->random, 1000));
     tb_buf_addf(&w->body, "\"line1\":\"1\",\"city\":\"%s\",\"country\":\"DE\"", w->after.city);
 }
 
@@ -190,7 +190,7 @@ static bool run_command(struct world *w, int64_t now_ms, struct tb_arena *arena)
     accepted = tb_command_parse(w->type, tb_buf_str(&w->body), &rules, arena, &command, &errors,
                                 &err) == TB_OK;
     if (accepted) {
-        (void)snprintf(command.order_id, sizeof(command.order_id), "%s", SAMPLE_ORDER_ID);
+        snprintf(command.order_id, sizeof command.order_id, "%s", SAMPLE_ORDER_ID);
         command.has_expected_version = fake_random_below(&w->random, 4) == 0;
         command.expected_version = w->model.version + (int64_t)fake_random_below(&w->random, 2);
         if (command.has_expected_version && command.expected_version != w->model.version &&

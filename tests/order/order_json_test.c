@@ -201,7 +201,7 @@ int main(void)
     tcase_add_test(tc, the_form_is_fixed);
     tcase_add_test(tc, a_stranger_is_understood);
     tcase_add_test(tc, encode_decode_encode_is_identical);
-    tcase_add_loop_test(tc, what_is_wrong_is_named, 0, sizeof(wrong) / sizeof(wrong[0]));
+    tcase_add_loop_test(tc, what_is_wrong_is_named, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_test(tc, only_an_object_is_an_order);
     tcase_add_test(tc, short_texts_are_kept);
     suite_add_tcase(suite, tc);

@@ -118,8 +118,8 @@ START_TEST(hash_covers_all_but_the_last_event)
                 .line1 = TB_STR("1"), .city = TB_STR("2"), .country = TB_STR("DE")};
             break;
         case 5:
-            other.lines = tb_arena_alloc(&arena, sizeof(*other.lines) * other.line_count);
-            memcpy(other.lines, order.lines, sizeof(*other.lines) * other.line_count);
+            other.lines = tb_arena_alloc(&arena, sizeof *other.lines * other.line_count);
+            memcpy(other.lines, order.lines, sizeof *other.lines * other.line_count);
             other.lines[other.line_count - 1].quantity++;
             break;
         case 6:

@@ -27,7 +27,7 @@ void sample_pointers(const struct tb_field_errors *errors, struct tb_buf *out)
             tb_buf_addc(out, '.');
         tb_buf_add_str(out, errors->list[i].pointer);
     }
-    (void)tb_buf_reserve(out, 1);
+    tb_buf_reserve(out, 1);
 }
 
 struct tb_str sample_text(struct fake_random *random, struct tb_arena *arena, size_t min,
@@ -50,7 +50,7 @@ struct tb_str sample_text(struct fake_random *random, struct tb_arena *arena, si
     struct tb_buf text = {0};
 
     while (text.len < want) {
-        const char *piece = pieces[fake_random_below(random, sizeof(pieces) / sizeof(pieces[0]))];
+        const char *piece = pieces[fake_random_below(random, sizeof pieces / sizeof pieces[0])];
 
         if (text.len + strlen(piece) > max)
             piece = "x";
@@ -65,16 +65,16 @@ void sample_uuid(struct fake_random *random, char ret_uuid[TB_UUID_SIZE])
 {
     uint64_t a = fake_random_u64(random), b = fake_random_u64(random);
 
-    (void)snprintf(ret_uuid, TB_UUID_SIZE, "%08x-%04x-7%03x-8%03x-%012llx", (unsigned)(a >> 32),
-                   (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
-                   (unsigned long long)(b & 0xffffffffffff));
+    snprintf(ret_uuid, TB_UUID_SIZE, "%08x-%04x-7%03x-8%03x-%012llx", (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
+             (unsigned long long)(b & 0xffffffffffff));
 }
 
 struct tb_line *sample_lines(struct fake_random *random, struct tb_arena *arena,
                              enum tb_order_kind kind, size_t *ret_count)
 {
     size_t count = 1 + fake_random_below(random, fake_random_below(random, 20) ? 5 : 60);
-    struct tb_line *lines = tb_arena_array(arena, count, sizeof(*lines));
+    struct tb_line *lines = tb_arena_array(arena, count, sizeof *lines);
 
     for (size_t i = 0; i < count; i++) {
         /* Extremes now and then, but sixty of them stay within the largest total. */
@@ -118,8 +118,8 @@ void sample_order(struct fake_random *random, struct tb_arena *arena, struct tb_
 
     sample_uuid(random, order.order_id);
     if (fake_random_below(random, 4))
-        (void)snprintf(order.order_number, sizeof(order.order_number), "till1-%06u",
-                       (unsigned)fake_random_below(random, 2000000));
+        snprintf(order.order_number, sizeof order.order_number, "till1-%06u",
+                 (unsigned)fake_random_below(random, 2000000));
     memcpy(order.currency, fake_random_below(random, 2) ? "EUR" : "JPY", 4);
     tb_business_date(order.placed_at_ms, 0, order.business_date);
     order.updated_at_ms = order.placed_at_ms + (int64_t)fake_random_below(random, 1000000);

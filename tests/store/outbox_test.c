@@ -25,7 +25,7 @@ static void move_cursor(int64_t row, int64_t at_ms)
 {
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, row, at_ms);
     fake_clock_advance(&f.clock, 1000);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
 }
 
 /* Rows after a cursor, up to a limit, whatever their epochs; sequences start anew with each. */

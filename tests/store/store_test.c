@@ -69,7 +69,7 @@ START_TEST(a_copy_begins_a_new_epoch)
 
     /* Removing first hands the inode number to the copy: it must be told apart all the same. */
     snprintf(backup, sizeof backup, "%s-wal", f.path);
-    (void)unlink(backup);
+    unlink(backup);
     ck_assert_int_eq(unlink(f.path), 0);
     write_file(f.path, &bytes);
     fixture_open(&f);

@@ -77,7 +77,7 @@ static void place_batch(int count)
         request_place(&rs[i], told.orders[orders[i]].id, key, 1);
         ck_assert_int_eq(tb_writer_post(f.writer, &rs[i].job), TB_OK);
     }
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     for (int i = 0; i < count; i++) {
         note(&rs[i], orders[i]);
         request_release(&rs[i]);
@@ -101,7 +101,7 @@ static void clean(void)
 {
     fake_clock_advance(&f.clock, FIXTURE_DAY_MS + 2 * TB_RETENTION_ROUND_MS);
     for (int i = 0; i < 4; i++)
-        (void)tb_writer_step(f.writer);
+        tb_writer_step(f.writer);
 }
 
 static void open_small(void)
@@ -124,7 +124,7 @@ static void scenario(void)
     change(TB_CMD_SHIP, 1);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 3, 1);
     fake_clock_advance(&f.clock, TB_WRITER_CURSOR_MS);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     clean();
     place_batch(2);
     fixture_close(&f);

@@ -52,7 +52,7 @@ START_TEST(a_batch_commits_once)
         request_place(&rs[i], NULL, NULL, 1);
         ck_assert_int_eq(tb_writer_post(f.writer, &rs[i].job), TB_OK);
     }
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     for (int i = 0; i < 64; i++) {
         char number[40];
         snprintf(number, sizeof number, "\"till1-%06d\"", i + 1);
@@ -129,7 +129,7 @@ START_TEST(a_repeat_gives_the_first_answer)
     request_place(&same_batch, NULL, "key-1", 1);
     ck_assert_int_eq(tb_writer_post(f.writer, &first.job), TB_OK);
     ck_assert_int_eq(tb_writer_post(f.writer, &same_batch.job), TB_OK);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     fixture_reopen(&f);
     request_place(&later, NULL, "key-1", 1);
     fixture_run(&f, &later);
@@ -291,7 +291,7 @@ START_TEST(below_the_reserve)
     request_release(&r);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 1, 5);
     fake_clock_advance(&f.clock, 1000);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     ck_assert_int_eq(fixture_query(&f, "SELECT row FROM cursors"), 1);
     f.disk_free = 1000;
     fixture_place(&f, NULL);
@@ -312,7 +312,7 @@ START_TEST(idle_writer_waits_and_writes_nothing)
     before = fault_vfs_changes();
     for (int i = 0; i < 60; i++) {
         fake_clock_advance(&f.clock, 1000);
-        (void)tb_writer_step(f.writer);
+        tb_writer_step(f.writer);
     }
     ck_assert_int_eq(fault_vfs_changes(), before);
 }
@@ -325,7 +325,7 @@ START_TEST(cursors_ride_or_wait)
     fixture_place(&f, NULL);
     fixture_place(&f, NULL);
     fake_clock_advance(&f.clock, 100);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 1, 5);
     int64_t before = fault_vfs_changes();
     ck_assert_int_eq(tb_writer_step(f.writer), 50);
@@ -336,7 +336,7 @@ START_TEST(cursors_ride_or_wait)
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 2, 6);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 3, 7);
     fake_clock_advance(&f.clock, 50);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     ck_assert_int_eq(fixture_query(&f, "SELECT row FROM cursors"), 3);
     ck_assert_int_eq(fixture_query(&f, "SELECT moved_at FROM cursors"), 7);
 
@@ -344,11 +344,11 @@ START_TEST(cursors_ride_or_wait)
     fixture_reopen(&f);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 2, 9);
     fake_clock_advance(&f.clock, 50);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     ck_assert_int_eq(fixture_query(&f, "SELECT row FROM cursors"), 3);
     tb_writer_post_cursor(f.writer, TB_CURSOR_INPROC, 99, 9);
     fake_clock_advance(&f.clock, 50);
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     ck_assert_int_eq(fixture_query(&f, "SELECT row FROM cursors"), 3);
     fixture_check_consistent(&f);
 }
@@ -423,7 +423,7 @@ START_TEST(one_bad_command_does_not_take_the_batch_along)
             rs[i].job.idempotency_key = (struct tb_str){key, sizeof key};
         ck_assert_int_eq(tb_writer_post(f.writer, &rs[i].job), TB_OK);
     }
-    (void)tb_writer_step(f.writer);
+    tb_writer_step(f.writer);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(rs[i].job.answer.status, i == 1 ? 500 : 201);
         request_release(&rs[i]);

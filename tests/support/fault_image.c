@@ -257,7 +257,7 @@ static void restore(const struct fault_image *image)
     int fd;
 
     if (!image->exists) {
-        (void)unlink(image->path);
+        unlink(image->path);
         return;
     }
     /* In place: the file keeps its identity. */

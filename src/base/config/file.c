@@ -213,5 +213,5 @@ void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool
         return;
     }
     read_open_file(loader, path, file);
-    (void)fclose(file);
+    fclose(file);
 }

@@ -150,7 +150,7 @@ void tb_db_close(struct tb_db *db)
     tb_stmt_finalize(&db->commit);
     /* The last connection to be closed moves the WAL into the file, if it may. */
     if (db->raw && !db->wal_trusted)
-        (void)sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
     free(db);
 }
@@ -235,7 +235,7 @@ void tb_txn_rollback(struct tb_txn *txn)
         return;
     /* SQLite may have rolled back by itself; then there is nothing left to undo. */
     if (tb_db_in_transaction(txn->db))
-        (void)sqlite3_exec(txn->db->raw, "ROLLBACK", NULL, NULL, NULL);
+        sqlite3_exec(txn->db->raw, "ROLLBACK", NULL, NULL, NULL);
     txn->db = NULL;
 }
 
@@ -262,7 +262,7 @@ enum tb_code tb_db_remove(const char *path, struct tb_error *err)
         int rc = remove_file(vfs, path, suffixes[i]);
 
         if (rc != SQLITE_OK) {
-            (void)tb_error_sqlite(err, NULL, rc);
+            tb_error_sqlite(err, NULL, rc);
             return tb_error_wrap(err, "remove %s%s", path, suffixes[i]);
         }
     }

@@ -13,7 +13,7 @@ enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char 
 
 void tb_stmt_finalize(struct tb_stmt *stmt)
 {
-    (void)sqlite3_finalize(stmt->raw);
+    sqlite3_finalize(stmt->raw);
     *stmt = (struct tb_stmt){0};
 }
 
@@ -92,9 +92,9 @@ enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err)
 void tb_stmt_reset(struct tb_stmt *stmt)
 {
     /* Reset repeats the step's error, which has been reported. */
-    (void)sqlite3_reset(stmt->raw);
+    sqlite3_reset(stmt->raw);
     /* Bound text is borrowed: let go of it before the caller frees it. */
-    (void)sqlite3_clear_bindings(stmt->raw);
+    sqlite3_clear_bindings(stmt->raw);
     stmt->bind_rc = SQLITE_OK;
     stmt->bound = 0;
 }

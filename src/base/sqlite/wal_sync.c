@@ -121,7 +121,7 @@ static void checkpoint_and_unlock(struct tb_db *db)
 {
     (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
     db->wal_now = 0;
-    (void)pthread_mutex_unlock(&checkpointing);
+    pthread_mutex_unlock(&checkpointing);
 }
 
 void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
@@ -144,7 +144,7 @@ static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
     (void)name;
     db->wal_now = pages;
     if (pages >= db->wal_pages * WAL_FULL_TIMES) {
-        (void)pthread_mutex_lock(&checkpointing);
+        pthread_mutex_lock(&checkpointing);
         checkpoint_and_unlock(db);
     }
     return SQLITE_OK;
@@ -153,7 +153,7 @@ static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages)
 {
     db->wal_pages = wal_pages;
-    (void)sqlite3_wal_hook(db->raw, after_commit, db);
+    sqlite3_wal_hook(db->raw, after_commit, db);
 }
 
 enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)

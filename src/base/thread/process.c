@@ -36,7 +36,7 @@ enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
 
     if (failed)
         return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
-    (void)pthread_setname_np(*ret_thread, name);
+    pthread_setname_np(*ret_thread, name);
     return TB_OK;
 }
 
@@ -44,5 +44,5 @@ enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
  * takes: with a call after each row 64 connections, and one alone, place a tenth more. */
 void tb_yield_cpu(void)
 {
-    (void)sched_yield();
+    sched_yield();
 }
