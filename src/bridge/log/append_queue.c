@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 struct entry {
-    struct tb_thread_call errand; /* first */
+    struct tb_thread_call call; /* first */
     struct tb_append_queue *queue;
     struct tb_arena arena;
     struct tb_record record;
@@ -13,24 +13,24 @@ struct entry {
     bool sent; /* appended and not acknowledged */
 };
 struct tb_append_queue {
-    struct tb_thread_calls errands;
+    struct tb_thread_calls calls;
     _Atomic size_t bytes; /* of all copies */
-    /* The owner's. */
-    struct entry *taken[TB_APPEND_QUEUE_MAX]; /* taken from the box, in order */
+    /* The rest belongs to the owner's thread. */
+    struct entry *taken[TB_APPEND_QUEUE_MAX]; /* from calls, in order */
     size_t taken_count, outstanding;
-    bool one_by_one; /* the log wants to answer each alone */
+    bool one_by_one; /* each record is appended alone, until none is left */
     int64_t last_tag;
 };
 
-enum tb_code tb_append_queue_new(void (*ring)(void *ctx), void *ctx,
-                                 struct tb_append_queue **ret_guests, struct tb_error *err)
+enum tb_code tb_append_queue_new(void (*wake)(void *ctx), void *ctx,
+                                 struct tb_append_queue **ret_queue, struct tb_error *err)
 {
     struct tb_append_queue *queue = calloc(1, sizeof *queue);
 
     if (!queue)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    tb_thread_calls_init(&queue->errands, TB_APPEND_QUEUE_MAX, ring, ctx);
-    *ret_guests = queue;
+    tb_thread_calls_init(&queue->calls, TB_APPEND_QUEUE_MAX, wake, ctx);
+    *ret_queue = queue;
     return TB_OK;
 }
 
@@ -39,13 +39,13 @@ void tb_append_queue_free(struct tb_append_queue *queue)
     if (!queue)
         return;
     tb_append_queue_close(queue);
-    tb_thread_calls_release(&queue->errands);
+    tb_thread_calls_release(&queue->calls);
     free(queue);
 }
 
-static void free_entry(struct tb_thread_call *errand)
+static void free_entry(struct tb_thread_call *call)
 {
-    struct entry *entry = (struct entry *)errand;
+    struct entry *entry = (struct entry *)call;
 
     atomic_fetch_sub(&entry->queue->bytes, entry->bytes);
     tb_arena_release(&entry->arena);
@@ -53,7 +53,7 @@ static void free_entry(struct tb_thread_call *errand)
 }
 
 static enum tb_code new_entry(struct tb_append_queue *queue, const struct tb_record *record,
-                              struct tb_thread_call **ret_errand, struct tb_error *err)
+                              struct tb_thread_call **ret_call, struct tb_error *err)
 {
     size_t bytes = tb_record_size(record), before = atomic_fetch_add(&queue->bytes, bytes);
     struct entry *entry;
@@ -67,54 +67,62 @@ static enum tb_code new_entry(struct tb_append_queue *queue, const struct tb_rec
         atomic_fetch_sub(&queue->bytes, bytes);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
-    *entry = (struct entry){.errand.free = free_entry, .queue = queue, .bytes = bytes};
+    *entry = (struct entry){.call.free = free_entry, .queue = queue, .bytes = bytes};
     if (!tb_record_copy(&entry->arena, record, &entry->record)) {
-        free_entry(&entry->errand);
+        free_entry(&entry->call);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
-    *ret_errand = &entry->errand;
+    *ret_call = &entry->call;
     return TB_OK;
 }
 
 enum tb_code tb_append_queue_send(struct tb_append_queue *queue, const struct tb_record *record,
                                   int64_t wait_ms, struct tb_error *err)
 {
-    struct tb_thread_call *errand = NULL;
+    struct tb_thread_call *call = NULL;
 
-    TB_TRY(new_entry(queue, record, &errand, err));
-    return tb_thread_call_sync(&queue->errands, errand, wait_ms, err);
+    TB_TRY(new_entry(queue, record, &call, err));
+    return tb_thread_call_sync(&queue->calls, call, wait_ms, err);
 }
 
 enum tb_code tb_append_queue_post(struct tb_append_queue *queue, const struct tb_record *record,
                                   struct tb_error *err)
 {
-    struct tb_thread_call *errand = NULL;
+    struct tb_thread_call *call = NULL;
 
-    TB_TRY(new_entry(queue, record, &errand, err));
-    return tb_thread_call_post(&queue->errands, errand, err);
+    TB_TRY(new_entry(queue, record, &call, err));
+    return tb_thread_call_post(&queue->calls, call, err);
 }
 
-/* The one at that place is done with. */
-static void end_entry(struct tb_append_queue *queue, size_t at, const struct tb_error *outcome)
+static void complete(struct tb_append_queue *queue, size_t at, const struct tb_error *outcome)
 {
     struct entry *entry = queue->taken[at];
 
     queue->outstanding -= entry->sent;
     queue->taken_count--;
     memmove(&queue->taken[at], &queue->taken[at + 1],
-            (queue->taken_count - at) * sizeof(struct entry *));
+            (queue->taken_count - at) * sizeof *queue->taken);
     if (queue->taken_count == 0)
         queue->one_by_one = false;
-    tb_thread_call_complete(&queue->errands, &entry->errand, outcome);
+    tb_thread_call_complete(&queue->calls, &entry->call, outcome);
+}
+
+/* Completes all that were sent, or all that were not. */
+static void complete_all(struct tb_append_queue *queue, bool sent, const struct tb_error *outcome)
+{
+    for (size_t i = queue->taken_count; i > 0; i--) {
+        if (queue->taken[i - 1]->sent == sent)
+            complete(queue, i - 1, outcome);
+    }
 }
 
 static void take_all(struct tb_append_queue *queue)
 {
-    struct tb_thread_call *errand;
+    struct tb_thread_call *call;
 
     while (queue->taken_count < TB_APPEND_QUEUE_MAX &&
-           (errand = tb_thread_calls_take(&queue->errands)) != NULL)
-        queue->taken[queue->taken_count++] = (struct entry *)errand;
+           (call = tb_thread_calls_take(&queue->calls)) != NULL)
+        queue->taken[queue->taken_count++] = (struct entry *)call;
 }
 
 void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *writer)
@@ -136,7 +144,7 @@ void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *
         if (code == TB_BUSY)
             return;
         if (code != TB_OK) {
-            end_entry(queue, i, &err);
+            complete(queue, i, &err);
             continue;
         }
         entry->sent = true;
@@ -148,26 +156,24 @@ void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *
 bool tb_append_queue_on_ack(struct tb_append_queue *queue, const struct tb_log_ack *ack)
 {
     struct tb_error outcome = {0};
+    size_t i = 0;
 
     if (ack->tag >= 0)
         return false;
-    for (size_t i = 0; i < queue->taken_count; i++) {
-        struct entry *entry = queue->taken[i];
-
-        if (!entry->sent || entry->tag != ack->tag)
-            continue;
-        if (ack->code == TB_UNKNOWN && ack->retry_alone) {
-            entry->sent = false;
-            queue->outstanding--;
-            queue->one_by_one = true;
-            return true;
-        }
-        if (ack->code != TB_OK)
-            tb_error_set(&outcome, ack->code, "the log answered '%s'", tb_code_name(ack->code));
-        end_entry(queue, i, &outcome);
+    while (i < queue->taken_count && !(queue->taken[i]->sent && queue->taken[i]->tag == ack->tag))
+        i++;
+    if (i == queue->taken_count)
+        return true; /* it was completed by tb_append_queue_fail_sent */
+    if (ack->code == TB_UNKNOWN && ack->retry_alone) {
+        queue->taken[i]->sent = false;
+        queue->outstanding--;
+        queue->one_by_one = true;
         return true;
     }
-    return true; /* of one that was given up as lost */
+    if (ack->code != TB_OK)
+        tb_error_set(&outcome, ack->code, "the log answered '%s'", tb_code_name(ack->code));
+    complete(queue, i, &outcome);
+    return true;
 }
 
 void tb_append_queue_fail_sent(struct tb_append_queue *queue)
@@ -175,12 +181,7 @@ void tb_append_queue_fail_sent(struct tb_append_queue *queue)
     struct tb_error unknown = {0};
 
     tb_error_set(&unknown, TB_UNKNOWN, "the log failed: whether it has the record is not known");
-    for (size_t i = 0; i < queue->taken_count;) {
-        if (queue->taken[i]->sent)
-            end_entry(queue, i, &unknown);
-        else
-            i++;
-    }
+    complete_all(queue, true, &unknown);
 }
 
 size_t tb_append_queue_outstanding(const struct tb_append_queue *queue)
@@ -190,25 +191,20 @@ size_t tb_append_queue_outstanding(const struct tb_append_queue *queue)
 
 void tb_append_queue_fail_waiting(struct tb_append_queue *queue, const struct tb_error *why)
 {
-    struct tb_thread_call *errand;
+    struct tb_thread_call *call;
 
-    for (size_t i = 0; i < queue->taken_count;) {
-        if (!queue->taken[i]->sent)
-            end_entry(queue, i, why);
-        else
-            i++;
-    }
-    while ((errand = tb_thread_calls_take(&queue->errands)) != NULL)
-        tb_thread_call_complete(&queue->errands, errand, why);
+    complete_all(queue, false, why);
+    while ((call = tb_thread_calls_take(&queue->calls)) != NULL)
+        tb_thread_call_complete(&queue->calls, call, why);
 }
 
 void tb_append_queue_close(struct tb_append_queue *queue)
 {
-    struct tb_error ending = {0};
+    struct tb_error closed = {0};
 
-    tb_error_set(&ending, TB_UNAVAILABLE, "nobody writes to the log any more: this is ending");
-    tb_thread_calls_close(&queue->errands, &ending);
-    tb_append_queue_fail_waiting(queue, &ending);
+    tb_error_set(&closed, TB_UNAVAILABLE, "nobody writes to the log any more: this is ending");
+    tb_thread_calls_close(&queue->calls, &closed);
+    tb_append_queue_fail_waiting(queue, &closed);
     tb_append_queue_fail_sent(queue);
 }
 
@@ -220,17 +216,17 @@ void tb_append_queue_step(struct tb_append_queue *queue, struct tb_log_writer *w
     size_t count = 0;
 
     if (queue->taken_count == 0)
-        tb_mailbox_wait(&queue->errands.box, wait_ms);
+        tb_mailbox_wait(&queue->calls.box, wait_ms);
     tb_append_queue_drain(queue, writer);
     if (queue->taken_count == 0)
         return;
     if (writer->ops->poll(writer, wait_ms, acks, TB_APPEND_QUEUE_MAX, &count, &err) != TB_OK)
         tb_append_queue_fail_sent(queue);
     for (size_t i = 0; i < count; i++)
-        (void)tb_append_queue_on_ack(queue, &acks[i]);
+        tb_append_queue_on_ack(queue, &acks[i]);
 }
 
 void tb_append_queue_wake(struct tb_append_queue *queue)
 {
-    tb_mailbox_wake(&queue->errands.box);
+    tb_mailbox_wake(&queue->calls.box);
 }

@@ -1,18 +1,17 @@
-/* Record headers as one blob: name and value, each behind its length, to the blob's end.
+/* Encodes a record's headers as one blob, the form in which the in-process log stores them.
  *
- * A header is 2 bytes of name length, 4 bytes of value length (all ones: the value is absent),
+ * For each header: 2 bytes length of the name, 4 bytes length of the value (0xffffffff: no value),
  * both little endian, then the name, then the value.
  *
- * Thread:  pure.
- * Memory:  decoded headers borrow from the blob.
- * Errors:  TB_INVALID: more or longer than a record may have; TB_CORRUPT: not such a blob.
- * Units:   bytes. */
+ * Memory:  decoded headers point into the blob.
+ * Errors:  TB_INVALID: too many headers, or one is too long. TB_CORRUPT: the blob was not made by
+ *          tb_headers_encode. */
 #pragma once
 #include "bridge/log/log.h"
 
-/* Replaces what buf holds. */
+/* Replaces the contents of buf. */
 TB_CHECKED enum tb_code tb_headers_encode(struct tb_buf *buf, const struct tb_header *headers,
                                           size_t count, struct tb_error *err);
-/* At most max headers into ret_headers. */
+/* TB_CORRUPT as well if the blob has more than max headers. */
 TB_CHECKED enum tb_code tb_headers_decode(struct tb_str blob, struct tb_header *ret_headers,
                                           size_t max, size_t *ret_count, struct tb_error *err);

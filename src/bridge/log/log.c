@@ -43,14 +43,14 @@ bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
     return ok;
 }
 
-/* Four bytes, little endian on every machine. */
+/* Four bytes as a little-endian number, on any machine. */
 static uint32_t word_at(const unsigned char *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* Austin Appleby's MurmurHash2 (public domain) with the seed of Kafka's Java client: a record of
- * ours must land in the partition where any other client of the topic looks for its key. */
+/* Austin Appleby's MurmurHash2 (public domain) with the seed of Kafka's Java client: every client
+ * that writes to the topic must choose the same partition for a key. */
 uint32_t tb_murmur2(const void *bytes, size_t len)
 {
     const uint32_t m = 0x5bd1e995;

@@ -2,14 +2,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* "tbLG" in a file's header says whose it is. */
+/* "tbLG": marks the file as ours in its header. */
 #define APPLICATION_ID 0x74624c47
-/* Pages of WAL between checkpoints. A checkpoint's syncs hold up the store's commits on the same
- * disk, for as long as it is large (measured beside TB_VIEW_WAL_PAGES). */
+/* Pages of WAL between checkpoints. The syncs of a checkpoint delay the store's commits on the
+ * same disk, the longer the larger it is (measured beside TB_VIEW_WAL_PAGES). */
 #define WAL_PAGES 120
 
-/* A partition's records are a table of their own, so that each insert is an append at the right
- * edge of one tree; they are made with their topic. */
+/* Each partition has a table of its own, created with its topic, so that every insert appends at
+ * the right edge of one tree. */
 static const char *const steps[] = {
     "CREATE TABLE topics("
     " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL) STRICT;"
@@ -20,7 +20,7 @@ static const char *const steps[] = {
     " epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
-static struct inproc_topic *first_topic(struct tb_log_inproc *log)
+struct inproc_topic *tb_inproc_first_topic(struct tb_log_inproc *log)
 {
     struct inproc_topic *first;
 
@@ -40,12 +40,13 @@ static struct inproc_group *first_group(struct tb_log_inproc *log)
     return first;
 }
 
-/* The newest record of a partition is never removed, so the table alone tells where it ends. */
+/* Retention keeps the newest record of a partition, so the table shows where the partition ends.
+ */
 static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topic *topic,
                                    int32_t partition, struct tb_error *err)
 {
     struct inproc_partition *part = &topic->parts[partition];
-    int64_t begin = 0, last = 0;
+    int64_t begin = 0, end = 0;
     char sql[160];
 
     snprintf(sql, sizeof sql,
@@ -53,13 +54,13 @@ static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topi
              (int)partition);
     TB_TRY(tb_db_query_int64(log->db, sql, &begin, err));
     snprintf(sql, sizeof sql,
-             "SELECT coalesce((SELECT max(offset) FROM records_%" PRId64 "_%d), -1)", topic->id,
+             "SELECT coalesce((SELECT max(offset) + 1 FROM records_%" PRId64 "_%d), 0)", topic->id,
              (int)partition);
-    TB_TRY(tb_db_query_int64(log->db, sql, &last, err));
-    part->next = last + 1;
+    TB_TRY(tb_db_query_int64(log->db, sql, &end, err));
+    part->next = end;
     pthread_mutex_lock(&log->lock);
     part->begin = begin;
-    part->end = last + 1;
+    part->end = end;
     pthread_mutex_unlock(&log->lock);
     return TB_OK;
 }
@@ -83,7 +84,8 @@ static enum tb_code load_topics(struct tb_log_inproc *log, struct tb_error *err)
             return tb_error_set(err, TB_CONFLICT,
                                 "topic %s has %" PRId64 " partitions, this build uses %d",
                                 topic->name, tb_stmt_int64(&stmt, 2), TB_LOG_PARTITIONS);
-        /* Readers look at it: written once, before there is a record to be seen. */
+        /* Readers read the id without the lock: it is written once, before `end` shows a record.
+         */
         if (topic->id == 0)
             topic->id = tb_stmt_int64(&stmt, 0);
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
@@ -131,7 +133,7 @@ static enum tb_code load_offsets(struct tb_log_inproc *log, struct tb_error *err
 
 static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
 {
-    bool again = first_group(log) || first_topic(log);
+    bool again = first_group(log) || tb_inproc_first_topic(log);
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
     tb_db_yield_on_reads(log->db);
@@ -148,7 +150,7 @@ static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err
                            " sequence = max(sequence, excluded.sequence)",
                            err));
     TB_TRY(load_topics(log, err));
-    /* What is in memory is newer than the file. */
+    /* After a reconnect the offsets in memory are newer than those in the file. */
     return again ? TB_OK : load_offsets(log, err);
 }
 
@@ -171,7 +173,7 @@ void tb_inproc_disconnect(struct tb_log_inproc *log)
     tb_txn_rollback(&log->txn);
     tb_stmt_finalize(&log->put_offset);
     tb_stmt_finalize(&log->put_sequence);
-    for (struct inproc_topic *topic = first_topic(log); topic; topic = topic->link) {
+    for (struct inproc_topic *topic = tb_inproc_first_topic(log); topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
             tb_stmt_finalize(&topic->parts[p].insert);
     }
@@ -238,13 +240,13 @@ static enum tb_code put_group(struct tb_log_inproc *log, struct inproc_group *gr
     return TB_OK;
 }
 
-/* What readers committed meanwhile stays dirty. */
+/* Offsets that readers committed during the transaction stay dirty. */
 static void offsets_stored(struct tb_log_inproc *log)
 {
     bool dirty = false;
 
     pthread_mutex_lock(&log->lock);
-    for (struct inproc_group *group = log->groups; group; group = group->link) {
+    for (struct inproc_group *group = log->groups; group; group = group->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
             struct inproc_offset *offset = &group->offsets[p];
 
@@ -261,7 +263,7 @@ static void offsets_stored(struct tb_log_inproc *log)
 static enum tb_code commit_all(struct tb_log_inproc *log, bool with_offsets, struct tb_error *err)
 {
     if (with_offsets) {
-        for (struct inproc_group *group = first_group(log); group; group = group->link)
+        for (struct inproc_group *group = first_group(log); group; group = group->next)
             TB_TRY(put_group(log, group, err));
     }
     TB_TRY(tb_txn_commit(&log->txn, err));

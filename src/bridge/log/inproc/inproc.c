@@ -5,7 +5,7 @@ struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str na
 {
     struct inproc_topic *topic;
 
-    for (topic = log->topics; topic; topic = topic->link) {
+    for (topic = log->topics; topic; topic = topic->next) {
         if (tb_str_eq(tb_str_of(topic->name), name))
             return topic;
     }
@@ -17,7 +17,7 @@ struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str na
         free(topic);
         return NULL;
     }
-    topic->link = log->topics;
+    topic->next = log->topics;
     log->topics = topic;
     return topic;
 }
@@ -28,7 +28,7 @@ static struct inproc_group *find_group(struct tb_log_inproc *log, const struct i
     struct inproc_group *group = log->groups;
 
     while (group && !(group->topic == topic && tb_str_eq(tb_str_of(group->name), name)))
-        group = group->link;
+        group = group->next;
     return group;
 }
 
@@ -50,7 +50,7 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
     group->topic = topic;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         group->offsets[p] = (struct inproc_offset){-1, -1, -1};
-    group->link = log->groups;
+    group->next = log->groups;
     log->groups = group;
     return group;
 }
@@ -97,7 +97,7 @@ void tb_log_inproc_free(struct tb_log_inproc *log)
     if (!log)
         return;
     TB_ASSERT(!log->writer);
-    /* An offset that cannot be stored now comes back older: readers see records again. */
+    /* If this fails, an older committed offset remains, and readers see some records again. */
     if (log->db)
         (void)tb_inproc_flush_offsets(log, INT64_MAX, &err);
     tb_inproc_disconnect(log);
@@ -105,14 +105,14 @@ void tb_log_inproc_free(struct tb_log_inproc *log)
         struct inproc_group *group = log->groups;
 
         TB_ASSERT(!group->reading);
-        log->groups = group->link;
+        log->groups = group->next;
         free(group->name);
         free(group);
     }
     while (log->topics) {
         struct inproc_topic *topic = log->topics;
 
-        log->topics = topic->link;
+        log->topics = topic->next;
         free(topic->name);
         free(topic);
     }
@@ -129,12 +129,11 @@ enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, c
     struct tb_log_range range = {0, 0, -1};
     struct inproc_topic *t;
 
-    if (partition < 0 || partition >= TB_LOG_PARTITIONS)
-        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    TB_TRY(tb_inproc_check_partition(partition, err));
     pthread_mutex_lock(&log->lock);
     t = log->topics;
     while (t && strcmp(t->name, topic) != 0)
-        t = t->link;
+        t = t->next;
     if (t) {
         const struct inproc_group *g = group ? find_group(log, t, tb_str_of(group)) : NULL;
 

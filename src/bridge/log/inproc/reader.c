@@ -7,26 +7,24 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Room for 16 headers a record in a full batch; with more, the batch ends earlier. */
-#define BATCH_HEADERS (16 * TB_LOG_BATCH_MAX)
+/* One chunk holds a full batch: its bytes and 16 headers for each record. It is allocated once, so
+ * that reading a record allocates nothing. */
+#define ARENA_CHUNK (TB_INPROC_BATCH_BYTES + TB_LOG_BATCH_MAX * 16 * sizeof(struct tb_header))
 
-/* Batches are copied into memory that is kept from poll to poll: no allocation a record, and
- * what a batch never touched never becomes resident. */
 struct inproc_reader {
     struct tb_log_reader base;
     struct tb_log_inproc *log;
-    struct inproc_topic *topic;
-    struct inproc_group *group; /* NULL: a visitor */
-    bool joined;                /* freed, it is to be left */
+    struct inproc_topic *topic; /* NULL until it is attached */
+    struct inproc_group *group; /* NULL: a standalone reader */
     struct tb_db *db;
     struct tb_stmt select[TB_LOG_PARTITIONS]; /* prepared at the first record */
     int64_t position[TB_LOG_PARTITIONS];
-    int32_t turn;              /* the partition looked at first */
-    bool woken;                /* lock */
-    struct tb_record *records; /* TB_LOG_BATCH_MAX */
-    struct tb_header *headers; /* BATCH_HEADERS */
-    char *bytes;
-    size_t bytes_max, bytes_used, headers_used, count;
+    int32_t turn; /* the partition that the next poll looks at first */
+    bool woken;   /* lock */
+    /* The batch returned last. */
+    struct tb_record records[TB_LOG_BATCH_MAX];
+    size_t count, bytes;
+    struct tb_arena arena;
 };
 
 static struct inproc_reader *reader_of(struct tb_log_reader *base)
@@ -37,15 +35,16 @@ static struct inproc_reader *reader_of(struct tb_log_reader *base)
 static enum tb_code out_of_range(const struct inproc_reader *reader, int32_t partition,
                                  int64_t begin, int64_t end, struct tb_error *err)
 {
-    return tb_error_set(
-        err, TB_CORRUPT,
-        "%s%s stands at %" PRId64 " of %s-%d, which holds %" PRId64 " up to %" PRId64,
-        reader->group ? "group " : "a visitor", reader->group ? reader->group->name : "",
-        reader->position[partition], reader->topic->name, (int)partition, begin, end);
+    return tb_error_set(err, TB_CORRUPT,
+                        "%s%s stands at %" PRId64 " of %s-%d, which holds %" PRId64
+                        " up to %" PRId64,
+                        reader->group ? "group " : "a reader without a group",
+                        reader->group ? reader->group->name : "", reader->position[partition],
+                        reader->topic->name, (int)partition, begin, end);
 }
 
-/* With the lock held: the next partition, in turn, that has something to say; -1: none.
- * *ret_end is where its records end, or below its position if the position is out of range. */
+/* Lock held. Returns the next partition, in turn, that has records or a position out of range;
+ * -1: none. *ret_end: its end, or less than its position if that is out of range. */
 static int32_t next_partition(struct inproc_reader *reader, int64_t *ret_end)
 {
     for (int32_t i = 0; i < TB_LOG_PARTITIONS; i++) {
@@ -63,7 +62,7 @@ static int32_t next_partition(struct inproc_reader *reader, int64_t *ret_end)
     return -1;
 }
 
-/* The ends of all partitions are in memory, so that waiting touches no file. */
+/* The ends of all partitions are in memory, so waiting reads no file. */
 static int32_t wait_for_records(struct inproc_reader *reader, int64_t wait_ms, int64_t *ret_end)
 {
     struct tb_log_inproc *log = reader->log;
@@ -97,65 +96,52 @@ static enum tb_code prepare_select(struct inproc_reader *reader, int32_t partiti
     return tb_stmt_prepare(&reader->select[partition], reader->db, sql, err);
 }
 
-/* Room for one more record of that many bytes; false: the batch is full. The first record of a
- * batch always finds room. */
-static bool make_room(struct inproc_reader *reader, size_t bytes)
+static enum tb_code copy_headers(struct inproc_reader *reader, struct tb_str blob,
+                                 struct tb_record *record, struct tb_error *err)
 {
-    char *more;
+    struct tb_header headers[TB_LOG_HEADERS_MAX], *copy;
 
-    if (BATCH_HEADERS - reader->headers_used < TB_LOG_HEADERS_MAX)
-        return false;
-    if (reader->bytes_max - reader->bytes_used >= bytes)
-        return true;
-    if (reader->count > 0)
-        return false;
-    more = realloc(reader->bytes, bytes);
-    if (!more)
-        return false;
-    reader->bytes = more;
-    reader->bytes_max = bytes;
-    return true;
+    if (!tb_arena_copy_in_place(&reader->arena, &blob))
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    TB_TRY(tb_headers_decode(blob, headers, TB_LOG_HEADERS_MAX, &record->header_count, err));
+    copy = tb_arena_alloc_raw(&reader->arena, record->header_count * sizeof *copy);
+    if (!copy)
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    memcpy(copy, headers, record->header_count * sizeof *copy);
+    record->headers = copy;
+    return TB_OK;
 }
 
-static struct tb_str keep(struct inproc_reader *reader, struct tb_str text)
-{
-    char *copy = reader->bytes + reader->bytes_used;
-
-    if (!text.ptr)
-        return text;
-    memcpy(copy, text.ptr, text.len);
-    reader->bytes_used += text.len;
-    return (struct tb_str){copy, text.len};
-}
-
-/* Copies the row that select stands on; *ret_taken false: it belongs to the next batch. */
+/* Copies the current row of select. *ret_taken false: the batch is full without it. */
 static enum tb_code take_row(struct inproc_reader *reader, struct tb_stmt *select,
                              int32_t partition, bool *ret_taken, struct tb_error *err)
 {
-    struct tb_str key = tb_stmt_text(select, 2), value = tb_stmt_text(select, 3);
     struct tb_str blob = tb_stmt_text(select, 4);
     struct tb_record *record = &reader->records[reader->count];
-    struct tb_header *headers = reader->headers + reader->headers_used;
+    size_t bytes;
 
-    *ret_taken = make_room(reader, key.len + value.len + blob.len);
-    if (!*ret_taken)
-        return reader->count > 0 ? TB_OK : tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     *record = (struct tb_record){
         .partition = partition,
         .offset = tb_stmt_int64(select, 0),
         .timestamp_ms = tb_stmt_int64(select, 1),
-        .key = keep(reader, key),
-        .value = keep(reader, value),
-        .headers = headers,
+        .key = tb_stmt_text(select, 2),
+        .value = tb_stmt_text(select, 3),
     };
-    TB_TRY(tb_headers_decode(keep(reader, blob), headers, TB_LOG_HEADERS_MAX,
-                             &record->header_count, err));
-    reader->headers_used += record->header_count;
+    bytes = record->key.len + record->value.len + blob.len;
+    *ret_taken = reader->count == 0 || reader->bytes + bytes <= TB_INPROC_BATCH_BYTES;
+    if (!*ret_taken)
+        return TB_OK;
+    if (!tb_arena_copy_in_place(&reader->arena, &record->key) ||
+        !tb_arena_copy_in_place(&reader->arena, &record->value))
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    TB_TRY(copy_headers(reader, blob, record, err));
+    reader->bytes += bytes;
     reader->count++;
     return TB_OK;
 }
 
-/* Offsets have no holes: one that is missing was removed while we looked, or lost. */
+/* Offsets have no holes. A missing one was removed by retention after we had read begin and end,
+ * or was lost. */
 static enum tb_code read_rows(struct inproc_reader *reader, int32_t partition, int64_t end,
                               size_t max, struct tb_error *err)
 {
@@ -202,7 +188,8 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
     }
     if (!reader->select[p].raw)
         TB_TRY(prepare_select(reader, p, reader->topic->id, err));
-    reader->count = reader->bytes_used = reader->headers_used = 0;
+    reader->count = reader->bytes = 0;
+    tb_arena_clear(&reader->arena);
     code = read_rows(reader, p, end, max < TB_LOG_BATCH_MAX ? max : TB_LOG_BATCH_MAX, err);
     tb_stmt_reset(&reader->select[p]);
     if (code != TB_OK)
@@ -212,7 +199,7 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
     return TB_OK;
 }
 
-static enum tb_code check_partition(int32_t partition, struct tb_error *err)
+enum tb_code tb_inproc_check_partition(int32_t partition, struct tb_error *err)
 {
     if (partition >= 0 && partition < TB_LOG_PARTITIONS)
         return TB_OK;
@@ -222,14 +209,14 @@ static enum tb_code check_partition(int32_t partition, struct tb_error *err)
 static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                                 struct tb_error *err)
 {
-    TB_TRY(check_partition(partition, err));
+    TB_TRY(tb_inproc_check_partition(partition, err));
     if (offset < 0)
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
     reader_of(base)->position[partition] = offset;
     return TB_OK;
 }
 
-/* Memory only: the writer's connection carries it into the file. */
+/* Changes memory only. The writer's connection stores the offset with its next commit. */
 static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition, int64_t next,
                                   struct tb_error *err)
 {
@@ -237,7 +224,7 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
     struct tb_log_inproc *log = reader->log;
     bool inside;
 
-    TB_TRY(check_partition(partition, err));
+    TB_TRY(tb_inproc_check_partition(partition, err));
     pthread_mutex_lock(&log->lock);
     inside = next >= 0 && next <= reader->topic->parts[partition].end;
     if (inside && reader->group && reader->group->offsets[partition].committed != next) {
@@ -280,17 +267,13 @@ static void reader_free(struct tb_log_reader *base)
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         tb_stmt_finalize(&reader->select[p]);
     tb_db_close(reader->db);
-    if (reader->joined) {
-        pthread_mutex_lock(&reader->log->lock);
-        if (reader->group)
-            reader->group->reading = false;
-        else
-            reader->log->standalone_readers--;
-        pthread_mutex_unlock(&reader->log->lock);
-    }
-    free(reader->records);
-    free(reader->headers);
-    free(reader->bytes);
+    pthread_mutex_lock(&reader->log->lock);
+    if (reader->group)
+        reader->group->reading = false;
+    else if (reader->topic)
+        reader->log->standalone_readers--;
+    pthread_mutex_unlock(&reader->log->lock);
+    tb_arena_release(&reader->arena);
     free(reader);
 }
 
@@ -303,75 +286,42 @@ static const struct tb_log_reader_ops reader_ops = {
     .free = reader_free,
 };
 
-/* Takes the group, and stands where it stood or at the beginning. */
-static enum tb_code join_group(struct inproc_reader *reader, const char *topic_name,
-                               const char *group_name, struct tb_error *err)
+/* Registers the reader, which keeps retention from removing what it has not read, and sets its
+ * positions: where its group committed, else where the partitions begin. */
+static enum tb_code attach(struct inproc_reader *reader, const char *topic_name,
+                           const char *group_name, struct tb_error *err)
 {
     struct tb_log_inproc *log = reader->log;
     struct inproc_topic *topic;
     struct inproc_group *group = NULL;
-    bool taken = false;
+    bool found, taken;
 
     pthread_mutex_lock(&log->lock);
     topic = tb_inproc_topic(log, tb_str_of(topic_name));
-    if (topic)
+    if (topic && group_name)
         group = tb_inproc_group(log, topic, tb_str_of(group_name));
-    if (group) {
-        taken = group->reading;
-        group->reading = true;
+    found = topic && (group || !group_name);
+    taken = group && group->reading;
+    if (found && !taken) {
+        reader->topic = topic;
+        reader->group = group;
+        if (group)
+            group->reading = true;
+        else
+            log->standalone_readers++;
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-            int64_t committed = group->offsets[p].committed;
+            int64_t committed = group ? group->offsets[p].committed : -1;
 
             reader->position[p] = committed < 0 ? topic->parts[p].begin : committed;
         }
     }
     pthread_mutex_unlock(&log->lock);
-    if (!group)
+    if (!found)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     if (taken)
         return tb_error_set(err, TB_BUSY, "group %s of %s has a reader already", group_name,
                             topic_name);
-    reader->topic = topic;
-    reader->group = group;
-    reader->joined = true;
     return TB_OK;
-}
-
-static enum tb_code open_standalone(struct inproc_reader *reader, const char *topic_name,
-                                    struct tb_error *err)
-{
-    struct tb_log_inproc *log = reader->log;
-    struct inproc_topic *topic;
-
-    pthread_mutex_lock(&log->lock);
-    topic = tb_inproc_topic(log, tb_str_of(topic_name));
-    if (topic) {
-        log->standalone_readers++;
-        for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-            reader->position[p] = topic->parts[p].begin;
-    }
-    pthread_mutex_unlock(&log->lock);
-    if (!topic)
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    reader->topic = topic;
-    reader->joined = true;
-    return TB_OK;
-}
-
-static enum tb_code set_up(struct inproc_reader *reader, const char *topic, const char *group,
-                           struct tb_error *err)
-{
-    reader->bytes_max = TB_INPROC_BATCH_BYTES;
-    reader->bytes = malloc(reader->bytes_max);
-    reader->records = malloc(TB_LOG_BATCH_MAX * sizeof *reader->records);
-    reader->headers = malloc(BATCH_HEADERS * sizeof *reader->headers);
-    if (!reader->bytes || !reader->records || !reader->headers)
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    if (group)
-        TB_TRY(join_group(reader, topic, group, err));
-    else
-        TB_TRY(open_standalone(reader, topic, err));
-    return tb_db_open(reader->log->path, TB_DB_READER, 0, &reader->db, err);
 }
 
 static enum tb_code open_reader(struct tb_log_inproc *log, const char *topic, const char *group,
@@ -384,7 +334,10 @@ static enum tb_code open_reader(struct tb_log_inproc *log, const char *topic, co
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     reader->base.ops = &reader_ops;
     reader->log = log;
-    code = set_up(reader, topic, group, err);
+    reader->arena.chunk_size = ARENA_CHUNK;
+    code = attach(reader, topic, group, err);
+    if (code == TB_OK)
+        code = tb_db_open(log->path, TB_DB_READER, 0, &reader->db, err);
     if (code != TB_OK) {
         reader_free(&reader->base);
         return code;

@@ -2,11 +2,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Short enough not to be felt by the records that wait behind it. */
-#define EXPIRE_AT_ONCE 1000
+/* Appends wait while these are removed: few enough that nobody notices. */
+#define REMOVED_AT_ONCE 1000
 
-/* Where removing must stop: the newest record stays, and so does what is not released or a group
- * has not passed. */
+/* The first offset that must stay: the newest record, what was not released, and what a group has
+ * not committed. */
 static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topic *topic,
                              int32_t partition, int64_t *ret_begin)
 {
@@ -17,7 +17,7 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
     end = log->standalone_readers > 0 ? *ret_begin : topic->parts[partition].end - 1;
     if (topic->parts[partition].released < end)
         end = topic->parts[partition].released;
-    for (const struct inproc_group *group = log->groups; group; group = group->link) {
+    for (const struct inproc_group *group = log->groups; group; group = group->next) {
         if (group->topic == topic && group->offsets[partition].committed < end)
             end = group->offsets[partition].committed;
     }
@@ -25,8 +25,9 @@ static int64_t removable_end(struct tb_log_inproc *log, const struct inproc_topi
     return end;
 }
 
-/* Where the old records at the partition's start end: behind the ones that are old whatever their
- * stamps say. Clocks jump, so from there on the first young record stops it, whatever follows. */
+/* The first offset that has not expired. Records before expired_before have, whatever their
+ * timestamps say. After them the first young timestamp ends the search, even if older ones follow:
+ * clocks jump. */
 static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_topic *topic,
                                 int32_t partition, int64_t before_ms, int64_t begin, int64_t end,
                                 int64_t *ret_end, struct tb_error *err)
@@ -54,8 +55,8 @@ static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_t
     return TB_OK;
 }
 
-/* The committed offsets go with the removal: one that came back older after a crash would stand
- * before the partition's begin. */
+/* The same transaction stores the committed offsets. Otherwise a crash could bring back an offset
+ * before the partition's new begin. */
 static enum tb_code remove_records(struct tb_log_inproc *log, struct inproc_topic *topic,
                                    int32_t partition, int64_t end, struct tb_error *err)
 {
@@ -87,10 +88,7 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
         return tb_error_set(err, TB_BUSY, "the log has a batch waiting for its commit");
     if (!log->db)
         TB_TRY(tb_inproc_connect(log, err));
-    pthread_mutex_lock(&log->lock);
-    topic = log->topics;
-    pthread_mutex_unlock(&log->lock);
-    for (; topic; topic = topic->link) {
+    for (topic = tb_inproc_first_topic(log); topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS && topic->id != 0; p++) {
             int64_t begin, end = removable_end(log, topic, p, &begin);
 
@@ -109,28 +107,22 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
     return TB_OK;
 }
 
-/* An hour's release, or what the calls before have left of it. */
-static bool take_removable(struct tb_log_inproc *log)
+/* Sets the flag and returns its old value. */
+static bool exchange_removable(struct tb_log_inproc *log, bool value)
 {
-    bool removable;
+    bool before;
 
     pthread_mutex_lock(&log->lock);
-    removable = log->removable;
-    log->removable = false;
+    before = log->removable;
+    log->removable = value;
     pthread_mutex_unlock(&log->lock);
-    return removable;
+    return before;
 }
 
-static void set_removable(struct tb_log_inproc *log)
-{
-    pthread_mutex_lock(&log->lock);
-    log->removable = true;
-    pthread_mutex_unlock(&log->lock);
-}
-
-/* A stamp from the future would keep its record, and all behind it, until then. But what was there
- * at the last mark is as old as the mark, by a clock that does not jump. */
-static void mark(struct tb_log_inproc *log)
+/* A timestamp in the future would keep its record, and all records after it, until then. Therefore
+ * the ends of the partitions are noted: by the monotonic clock, which does not jump, the records
+ * before them are at least as old as the note. */
+static void mark_ends(struct tb_log_inproc *log)
 {
     int64_t now_ms = tb_clock_mono_ms(log->clock);
     bool old = log->ends_marked && now_ms - log->marked_at_ms >= log->retention_ms;
@@ -138,7 +130,7 @@ static void mark(struct tb_log_inproc *log)
     if (log->ends_marked && !old)
         return;
     pthread_mutex_lock(&log->lock);
-    for (struct inproc_topic *topic = log->topics; topic; topic = topic->link) {
+    for (struct inproc_topic *topic = log->topics; topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
             struct inproc_partition *part = &topic->parts[p];
 
@@ -156,23 +148,23 @@ enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_erro
 {
     int64_t now_ms, removed = 0;
 
-    if (log->retention_ms < 0 || !take_removable(log))
+    if (log->retention_ms < 0 || !exchange_removable(log, false))
         return TB_OK;
-    mark(log);
-    now_ms = tb_retention_clock_now_ms(&log->calendar, log->clock, log->retention_ms);
-    /* What fails is tried again at the next release: what is kept too long is no harm. */
+    mark_ends(log);
+    now_ms = tb_retention_clock_now_ms(&log->retention_clock, log->clock, log->retention_ms);
+    /* If this fails, the next release tries again. Keeping records longer does no harm. */
     TB_TRY(
-        tb_inproc_remove_expired(log, now_ms - log->retention_ms, EXPIRE_AT_ONCE, &removed, err));
-    if (removed == EXPIRE_AT_ONCE)
-        set_removable(log);
+        tb_inproc_remove_expired(log, now_ms - log->retention_ms, REMOVED_AT_ONCE, &removed, err));
+    if (removed == REMOVED_AT_ONCE)
+        exchange_removable(log, true);
     return TB_OK;
 }
 
 void tb_log_inproc_set_retention(struct tb_log_inproc *log, int64_t retention_ms)
 {
     log->retention_ms = retention_ms;
-    mark(log);
-    (void)tb_retention_clock_now_ms(&log->calendar, log->clock, retention_ms);
+    mark_ends(log);
+    tb_retention_clock_now_ms(&log->retention_clock, log->clock, retention_ms);
 }
 
 void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, int32_t partition,
@@ -183,7 +175,7 @@ void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, i
     TB_ASSERT(partition >= 0 && partition < TB_LOG_PARTITIONS);
     pthread_mutex_lock(&log->lock);
     t = tb_inproc_topic(log, tb_str_of(topic));
-    if (t) /* else out of memory: at the next release */
+    if (t) /* NULL: out of memory; the next release tries again */
         t->parts[partition].released = next;
     log->removable = true;
     pthread_mutex_unlock(&log->lock);

@@ -4,21 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Committed offsets ride on the next append. With none coming they are written by themselves
- * after this long: a log at a low rate must not sync twice for each record. */
+/* Committed offsets are stored together with the next append, because a log with few appends must
+ * not sync twice for each record. Without an append they are stored after this time. */
 #define OFFSETS_WAIT_US 1000000
 
 struct inproc_writer {
     struct tb_log_writer base;
     struct tb_log_inproc *log;
     struct inproc_topic *topic;
-    int64_t tags[TB_LOG_BATCH_MAX]; /* taken and not yet acknowledged, in order */
+    int64_t tags[TB_LOG_BATCH_MAX]; /* unacknowledged, in order of their appends */
     size_t count;
-    size_t durable; /* the first so many of them are committed */
+    size_t durable; /* of these, the first `durable` are committed */
     size_t bytes;   /* in the open transaction */
     struct tb_buf headers;
     struct inproc_sequence sequence;
-    struct tb_error lost; /* code other than TB_OK: why the open transaction is gone */
+    struct tb_error failure; /* code other than TB_OK: why the open transaction was rolled back */
 };
 
 static struct inproc_writer *writer_of(struct tb_log_writer *base)
@@ -76,7 +76,7 @@ static enum tb_code note_sequence(struct inproc_writer *writer, const struct tb_
     return TB_OK;
 }
 
-/* The transaction is gone, and with it what poll had not yet committed. */
+/* The transaction was rolled back: its records are not in the log. */
 static void discard_open(struct inproc_writer *writer)
 {
     writer->count = writer->durable;
@@ -129,15 +129,15 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
     bool was_open = writer->count > writer->durable;
 
     if (writer->count == TB_LOG_BATCH_MAX || writer->bytes >= TB_INPROC_BATCH_BYTES ||
-        writer->lost.code != TB_OK)
+        writer->failure.code != TB_OK)
         return tb_error_set(err, TB_BUSY, "the log has a full batch waiting for its commit");
     TB_TRY(tb_headers_encode(&writer->headers, record->headers, record->header_count, err));
     if (insert(writer, record, err) != TB_OK) {
         tb_inproc_rollback(writer->log, err->code);
         discard_open(writer);
         if (was_open)
-            writer->lost = *err;
-        /* Whatever SQLite calls it: this record was not taken, and may be given again. */
+            writer->failure = *err;
+        /* Whatever SQLite reported: this record was not appended, and may be appended again. */
         if (err->code != TB_FULL)
             err->code = TB_UNAVAILABLE;
         return tb_error_wrap(err, "append to the log");
@@ -187,7 +187,7 @@ static size_t take_acks(struct inproc_writer *writer, struct tb_log_ack *ret_ack
     return n;
 }
 
-/* A commit is an answer, so nothing here waits. */
+/* Commits are synchronous, so there is never anything to wait for. */
 static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
                                 struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
                                 struct tb_error *err)
@@ -196,10 +196,10 @@ static enum tb_code writer_poll(struct tb_log_writer *base, int64_t wait_ms,
     int64_t now_us = tb_clock_mono_us(writer->log->clock);
 
     (void)wait_ms;
-    /* What is durable is acknowledged before a failure can make the rest unknown. */
-    if (writer->durable == 0 && writer->lost.code != TB_OK) {
-        *err = writer->lost;
-        writer->lost = (struct tb_error){0};
+    /* Durable records are acknowledged first; only then the failure is reported. */
+    if (writer->durable == 0 && writer->failure.code != TB_OK) {
+        *err = writer->failure;
+        writer->failure = (struct tb_error){0};
         return tb_error_wrap(err, "append to the log");
     }
     if (writer->durable == 0 && writer->count > 0) {
