@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "cli/http/cjson.h"
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static const char *setting(const char *variable, const char *fallback)
     return value && value[0] ? value : fallback;
 }
 
-/* An option with a value; false: it is none, or has none. */
+/* Sets an option that has a value. False: there is no such option, or the value is missing. */
 static bool take_option(struct tb_bench *bench, const char **parent, const char *name,
                         const char *value)
 {
@@ -76,8 +77,8 @@ void tb_bench_init(struct tb_bench *bench, int argc, char **argv)
     if (!bench->edge)
         tb_bench_die("say where tillbox-edge is: --edge PATH, or TILLBOX_EDGE");
 
-    int len = snprintf(bench->dir, sizeof(bench->dir), "%s/tillbox-bench-XXXXXX", parent);
-    if (len < 0 || (size_t)len >= sizeof(bench->dir) || !mkdtemp(bench->dir))
+    int len = snprintf(bench->dir, sizeof bench->dir, "%s/tillbox-bench-XXXXXX", parent);
+    if (len < 0 || (size_t)len >= sizeof bench->dir || !mkdtemp(bench->dir))
         tb_bench_die("no scratch folder in %s", parent);
     fprintf(stderr, "%s%s\n", bench->name, bench->quick ? " (quick)" : "");
 }
@@ -101,7 +102,7 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 void tb_bench_remove(const char *path)
 {
     if (access(path, F_OK) == 0)
-        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void tb_bench_release(struct tb_bench *bench)
@@ -118,7 +119,7 @@ int64_t tb_bench_now_us(void)
 {
     struct timespec now;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -140,18 +141,53 @@ static int compare_doubles(const void *a, const void *b)
 
 double tb_bench_median(double *values, size_t count)
 {
-    qsort(values, count, sizeof(*values), compare_doubles);
+    qsort(values, count, sizeof *values, compare_doubles);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static const char *cell(const char *text)
+{
+    return text ? text : "";
 }
 
 void tb_bench_print(const struct tb_bench_row *row)
 {
-    printf("%s\t%s\t%s\t%s\t%s\t%s\n", row->figure, row->measured, row->raw, row->ratio,
-           row->asked, row->met ? "yes" : "NO");
+    printf("%s\t%s\t%s\t%s\t%s\t%s\n", row->figure, cell(row->measured), cell(row->raw),
+           cell(row->ratio), cell(row->asked), row->met ? "yes" : "NO");
     fflush(stdout);
 }
 
-/* Values below two octaves' steps have a bucket each; above, the top seven bits choose. */
+void tb_bench_print_value(const char *figure, const char *asked, bool met, const char *format, ...)
+{
+    char measured[80];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(measured, sizeof measured, format, args);
+    va_end(args);
+    tb_bench_print(&(struct tb_bench_row){
+        .figure = figure, .measured = measured, .asked = asked, .met = met});
+}
+
+void tb_bench_print_ratio(const char *figure, double per_second, double raw_before,
+                          double raw_after, double ratio_min, bool also_met)
+{
+    double limit = (raw_before + raw_after) / 2, ratio = per_second / limit;
+    char measured[40], raw[64], ratio_text[16], asked[32];
+
+    snprintf(measured, sizeof measured, "%.0f/s", per_second);
+    snprintf(raw, sizeof raw, "%.0f/s (%.0f, %.0f)", limit, raw_before, raw_after);
+    snprintf(ratio_text, sizeof ratio_text, "%.2f", ratio);
+    snprintf(asked, sizeof asked, ">= %.2f of raw", ratio_min);
+    tb_bench_print(&(struct tb_bench_row){.figure = figure,
+                                          .measured = measured,
+                                          .raw = raw,
+                                          .ratio = ratio_text,
+                                          .asked = asked,
+                                          .met = ratio >= ratio_min && also_met});
+}
+
+/* Each of the first 128 values has its own bucket; above, the top seven bits choose one. */
 static size_t bucket_of(int64_t us)
 {
     uint64_t value = us < 0 ? 0 : (uint64_t)us;
@@ -206,4 +242,11 @@ void tb_bench_order(struct tb_buf *out, uint64_t number)
                 "{\"sku\":\"CAK-0007\",\"name\":\"Lemon cake\",\"quantity\":3,"
                 "\"unitPriceMinor\":425}]}",
                 (unsigned long long)(number % 1000000));
+}
+
+bool tb_bench_order_id(struct tb_str answer, char ret_id[TB_UUID_SIZE])
+{
+    TB_CLEANUP(tb_cjson_freep) cJSON *root = cJSON_ParseWithLength(answer.ptr, answer.len);
+
+    return tb_uuid_parse(tb_cjson_text(root, "orderId"), ret_id);
 }

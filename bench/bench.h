@@ -1,19 +1,18 @@
-/* What the benchmarks share: options, time, latencies and the rows of the table.
+/* What all benchmarks need: options, time, latencies and the rows of the table.
  *
- * Thread:  one.
- * Memory:  values; texts are borrowed for the call.
- * Errors:  a benchmark that cannot measure says why and exits 2 (tb_bench_die).
- * Units:   microseconds (_us), bytes unless the name says otherwise. */
+ * Thread:  main.
+ * Errors:  a benchmark that cannot measure prints why and exits with 2 (tb_bench_die).
+ * Units:   microseconds (_us). */
 #pragma once
-#include "base/mem/buf.h"
+#include "base/values/uuid.h"
 
 struct tb_bench {
     const char *name; /* of the program */
     const char *edge,
         *central;              /* paths of tillbox-edge and tillbox-central; central may be NULL */
-    const char *kafka, *mongo; /* address of a broker and URI of a server of our own, or NULL */
+    const char *kafka, *mongo; /* a broker's address and a MongoDB server's URI, or NULL */
     char dir[200]; /* scratch folder on the file system to measure; removed at the end */
-    bool quick;    /* a short run: shows that it works, not how fast it is */
+    bool quick;    /* a short run: shows that the benchmark works, not how fast tillbox is */
 };
 
 /* --quick, --edge PATH (else $TILLBOX_EDGE), --dir DIR (else $TILLBOX_BENCH_DIR, else the
@@ -21,30 +20,36 @@ struct tb_bench {
  * DIR. */
 void tb_bench_init(struct tb_bench *bench, int argc, char **argv);
 void tb_bench_release(struct tb_bench *bench);
-/* The full figure, or the quick one. */
+/* Returns quick in a quick run, else full. */
 double tb_bench_seconds(const struct tb_bench *bench, double full, double quick);
 _Noreturn void tb_bench_die(const char *format, ...) TB_PRINTF(1, 2);
-/* A line for the reader, on standard error: standard output holds rows only. */
+/* Prints a line on standard error: standard output has the rows only. */
 void tb_bench_note(const char *format, ...) TB_PRINTF(1, 2);
 /* Dies unless the options name what the connected edition needs. */
 void tb_bench_require(const struct tb_bench *bench, bool central_and_mongo);
-/* Removes a folder and what is in it; no such folder is fine. */
+/* Removes a folder and everything in it, if it is there. */
 void tb_bench_remove(const char *path);
 
 int64_t tb_bench_now_us(void); /* monotonic */
 void tb_bench_sleep(double seconds);
-/* The middle one of count values, which get sorted. */
+/* Returns the median; sorts the values. */
 double tb_bench_median(double *values, size_t count);
 
-/* One row of the table, tab-separated: figure, measured, raw limit, ratio, asked, met.
- * Absent cells are "". */
+/* Prints one row of the table, tab-separated: figure, measured, raw limit, ratio, asked, met. */
 struct tb_bench_row {
-    const char *figure, *measured, *raw, *ratio, *asked;
+    const char *figure, *measured, *raw, *ratio, *asked; /* NULL: the cell is empty */
     bool met;
 };
 void tb_bench_print(const struct tb_bench_row *row);
+/* Prints a row without raw limit; the format makes the measured cell. */
+void tb_bench_print_value(const char *figure, const char *asked, bool met, const char *format, ...)
+    TB_PRINTF(4, 5);
+/* Prints a row with a rate beside its raw limit, which is the mean of a run before and one after.
+ * It is met if the ratio is at least ratio_min and also_met is true. */
+void tb_bench_print_ratio(const char *figure, double per_second, double raw_before,
+                          double raw_after, double ratio_min, bool also_met);
 
-/* Latencies in buckets of 1/64 octave: percentiles are right within 1.6 %, max is exact. */
+/* A histogram with buckets of 1/64 octave: quantiles are right within 1.6 %, max_us is exact. */
 #define TB_LATENCY_OCTAVES 32
 #define TB_LATENCY_STEPS 64
 struct tb_latency {
@@ -55,5 +60,7 @@ struct tb_latency {
 void tb_latency_add(struct tb_latency *latency, int64_t us);
 double tb_latency_ms(const struct tb_latency *latency, double quantile); /* 0.99 */
 
-/* Appends an order of three lines as a till would send it, about 400 bytes. */
+/* Appends an order of three lines as a till sends it, about 400 bytes. */
 void tb_bench_order(struct tb_buf *out, uint64_t number);
+/* Reads the order id from the answer to a placed order. False: there is none. */
+bool tb_bench_order_id(struct tb_str answer, char ret_id[TB_UUID_SIZE]);

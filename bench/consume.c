@@ -1,15 +1,15 @@
 /* How fast does a central bring events into MongoDB, and how much memory does a backlog take?
  *
- * The events are in Kafka before they count. Rates are from the first look that sees some applied
- * to the one that sees all. The raw limit is bulk writes of the same documents to the same server
- * by its driver alone. Orders that are placed are inserts, ones that are changed are replacements
- * guarded by the version; of those there are few, since the server of the tests looks through the
- * whole collection for each. Last, a central finds 1,000,000 events, and its memory is looked at
- * while it works on them. */
+ * The events are in Kafka before the measurement starts. A rate counts from the first poll that
+ * sees some events applied to the one that sees all. The raw limit is bulk writes of the same
+ * documents to the same server by its driver alone. Placed orders are inserts; changed ones are
+ * replacements guarded by the version. Of those there are few, because the server of the tests
+ * scans the whole collection for each. At the end, a central starts 1,000,000 events behind, and
+ * its memory is measured while it works on them. */
 #include "events.h"
-#include "node.h"
 #include "raw_kafka.h"
 #include "raw_mongo.h"
+#include "server.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,12 +19,12 @@
 #define MAX_US INT64_C(600000000)
 #define LOOK_SECONDS 0.1
 #define MEMORY_MB 128
-/* Orders of one batch of made-up events; seven events for four of them. */
+/* Orders in one batch of generated events: seven events for four orders. */
 #define BEHIND_ORDERS 50000
 
 struct consume {
     struct tb_bench bench;
-    char topic[64], database[64]; /* of the run; the group is called as the topic */
+    char topic[64], database[64]; /* of the run; the group has the name of the topic */
     struct tb_bench_server central;
 };
 
@@ -44,7 +44,7 @@ static void start(struct consume *run)
     tb_bench_server_start_central(&run->central, &run->bench, flags);
 }
 
-/* Those of the given version, in their order. */
+/* Copies the records of the given version, in their order; returns their number. */
 static size_t choose(const struct tb_bench_events *events, const char *version,
                      struct tb_record *ret_records)
 {
@@ -66,7 +66,8 @@ static double applied(const struct consume *run)
                                                                                           : 0;
 }
 
-/* Until `all` events are dealt with, of which `before` were; a second. */
+/* Waits until `all` events are applied, of which `before` were already. Returns events a second.
+ */
 static double follow(const struct consume *run, double before, double all)
 {
     int64_t began_us = tb_bench_now_us(), first_us = 0;
@@ -89,25 +90,12 @@ static double follow(const struct consume *run, double before, double all)
     return (now - first) * 1e6 / (double)(tb_bench_now_us() - first_us);
 }
 
-/* before, after: of the driver alone. */
-static void print_rate(const char *figure, double rate, double before, double after)
-{
-    double limit = (before + after) / 2;
-    char measured[40], raw[64], ratio[16];
-
-    snprintf(measured, sizeof measured, "%.0f/s", rate);
-    snprintf(raw, sizeof raw, "%.0f/s (%.0f, %.0f)", limit, before, after);
-    snprintf(ratio, sizeof ratio, "%.2f", rate / limit);
-    tb_bench_print(&(struct tb_bench_row){figure, measured, raw, ratio, ">= 0.8 of raw",
-                                          rate >= ASKED * limit});
-}
-
 static void send_all(const struct consume *run, const struct tb_record *records, size_t count)
 {
     (void)tb_raw_kafka_run(run->bench.kafka, run->topic, records, count, count);
 }
 
-/* From an empty database on; the database stays. */
+/* Starts with an empty database, and leaves it filled. Returns events a second. */
 static double place(struct consume *run, const char *name, const struct tb_record *records,
                     size_t count)
 {
@@ -121,7 +109,7 @@ static double place(struct consume *run, const char *name, const struct tb_recor
     return rate;
 }
 
-/* Once before it counts: a server that has just started is slower, whoever asks. */
+/* A first run does not count: a server that has just started is slower. */
 static void bench_placed(struct consume *run, size_t orders)
 {
     struct tb_bench_events events;
@@ -138,7 +126,7 @@ static void bench_placed(struct consume *run, size_t orders)
     before = tb_raw_mongo_insert(raw, BULK);
     rate = place(run, "placed", records, count);
     after = tb_raw_mongo_insert(raw, BULK);
-    print_rate("consumer to MongoDB, orders placed", rate, before, after);
+    tb_bench_print_ratio("consumer to MongoDB, orders placed", rate, before, after, ASKED, true);
     tb_raw_mongo_free(raw);
     free(records);
     tb_bench_events_release(&events);
@@ -167,7 +155,7 @@ static void bench_changed(struct consume *run, size_t orders)
     (void)tb_raw_mongo_insert(raw, BULK);
     before = tb_raw_mongo_replace(raw, BULK);
     after = tb_raw_mongo_replace(raw, BULK);
-    print_rate("consumer to MongoDB, orders changed", rate, before, after);
+    tb_bench_print_ratio("consumer to MongoDB, orders changed", rate, before, after, ASKED, true);
     tb_raw_mongo_free(raw);
     free(records);
     tb_bench_events_release(&events);
@@ -190,8 +178,6 @@ static size_t send_backlog(const struct consume *run, size_t count)
 
 static void bench_behind(struct consume *run, size_t count, double seconds)
 {
-    char measured[40];
-
     open_run(run, "behind");
     size_t sent = send_backlog(run, count);
     start(run);
@@ -202,9 +188,8 @@ static void bench_behind(struct consume *run, size_t count, double seconds)
     tb_bench_note("%zu events behind: %.1f MB at the peak, %.0f applied meanwhile", sent, mb,
                   applied(run));
     tb_bench_server_stop(&run->central);
-    snprintf(measured, sizeof measured, "%.1f MB", mb);
-    tb_bench_print(&(struct tb_bench_row){"1,000,000 events behind: central's peak", measured, "",
-                                          "", "< 128 MB", mb < MEMORY_MB});
+    tb_bench_print_value("1,000,000 events behind: central's peak", "< 128 MB", mb < MEMORY_MB,
+                         "%.1f MB", mb);
 }
 
 int main(int argc, char **argv)

@@ -9,15 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Replies taken from one wait; more only means another wait. */
+/* Events read by one wait; more events only need another wait. */
 #define EVENTS_MAX 256
-/* A reply with an order of three lines has about 600 bytes. */
+/* A response with an order of three lines has about 600 bytes. */
 #define READ_SIZE 16384
 
 struct conn {
     int fd;
     uint16_t port;
-    bool busy, writing; /* writing: the socket was full, epoll tells when it is not */
+    bool busy, writing; /* writing: the socket is full; epoll reports when it is writable */
     int64_t due_us;
     struct tb_buf out;
     size_t out_sent;
@@ -28,7 +28,7 @@ struct tb_load {
     int epoll_fd;
     size_t conn_count, busy_count;
     struct conn *conns;
-    void (*reply)(void *ctx, const struct tb_load_response *reply);
+    void (*on_response)(void *ctx, const struct tb_load_response *response);
     void *ctx;
 };
 
@@ -41,51 +41,51 @@ static void conn_open(struct tb_load *load, size_t index)
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&address, sizeof address) != 0)
         tb_bench_die("connection %zu: %s", index, strerror(errno));
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)fcntl(conn->fd, F_SETFL, O_NONBLOCK);
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(conn->fd, F_SETFL, O_NONBLOCK);
     if (epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) != 0)
         tb_bench_die("epoll: %s", strerror(errno));
 }
 
-void tb_load_add(struct tb_load *load, const struct tb_bench_server *node, size_t conn_count)
+void tb_load_add(struct tb_load *load, const struct tb_bench_server *server, size_t conn_count)
 {
     size_t first = load->conn_count;
 
     load->conn_count += conn_count;
-    load->conns = realloc(load->conns, load->conn_count * sizeof(*load->conns));
+    load->conns = realloc(load->conns, load->conn_count * sizeof *load->conns);
     if (!load->conns)
         tb_bench_die("out of memory");
     for (size_t i = first; i < load->conn_count; i++) {
-        load->conns[i] = (struct conn){.port = node->port};
+        load->conns[i] = (struct conn){.port = server->port};
         conn_open(load, i);
     }
 }
 
-struct tb_load *tb_load_open(const struct tb_bench_server *node, size_t conn_count,
-                             void (*reply)(void *ctx, const struct tb_load_response *reply),
-                             void *ctx)
+struct tb_load *
+tb_load_open(const struct tb_bench_server *server, size_t conn_count,
+             void (*on_response)(void *ctx, const struct tb_load_response *response), void *ctx)
 {
-    struct tb_load *load = calloc(1, sizeof(*load));
+    struct tb_load *load = calloc(1, sizeof *load);
 
     if (!load)
         tb_bench_die("out of memory");
-    load->reply = reply;
+    load->on_response = on_response;
     load->ctx = ctx;
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    tb_load_add(load, node, conn_count);
+    tb_load_add(load, server, conn_count);
     return load;
 }
 
 void tb_load_free(struct tb_load *load)
 {
     for (size_t i = 0; i < load->conn_count; i++) {
-        (void)close(load->conns[i].fd);
+        close(load->conns[i].fd);
         tb_buf_release(&load->conns[i].out);
         tb_buf_release(&load->conns[i].in);
     }
-    (void)close(load->epoll_fd);
+    close(load->epoll_fd);
     free(load->conns);
     free(load);
 }
@@ -109,7 +109,7 @@ static void watch(struct tb_load *load, size_t index, bool writing)
         return;
     if (writing)
         event.events |= EPOLLOUT;
-    (void)epoll_ctl(load->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event);
+    epoll_ctl(load->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event);
     conn->writing = writing;
 }
 
@@ -166,8 +166,8 @@ void tb_load_post(struct tb_load *load, size_t conn, const char *path, struct tb
     conn_send(load, conn, due_us);
 }
 
-/* True once the buffer holds a whole reply. */
-static bool parse_reply(const struct tb_buf *in, struct tb_load_response *ret_reply)
+/* True once the buffer holds a whole response. */
+static bool parse_response(const struct tb_buf *in, struct tb_load_response *ret_response)
 {
     static const char length_key[] = "\r\ncontent-length:";
     const char *end = memmem(in->data, in->len, "\r\n\r\n", 4);
@@ -178,20 +178,20 @@ static bool parse_reply(const struct tb_buf *in, struct tb_load_response *ret_re
     const char *length = strcasestr(in->data, length_key);
     size_t body_len = 0;
     if (length && length < end)
-        body_len = strtoul(length + sizeof(length_key) - 1, NULL, 10);
+        body_len = strtoul(length + sizeof length_key - 1, NULL, 10);
     if (in->len < head_len + body_len)
         return false;
     if (strncmp(in->data, "HTTP/1.1 ", 9) != 0)
-        tb_bench_die("not an HTTP reply: %.40s", in->data);
-    ret_reply->status = (int)strtol(in->data + 9, NULL, 10);
-    ret_reply->body = (struct tb_str){in->data + head_len, body_len};
+        tb_bench_die("not an HTTP response: %.40s", in->data);
+    ret_response->status = (int)strtol(in->data + 9, NULL, 10);
+    ret_response->body = (struct tb_str){in->data + head_len, body_len};
     return true;
 }
 
 static void conn_read(struct tb_load *load, size_t index)
 {
     struct conn *conn = &load->conns[index];
-    struct tb_load_response reply = {.conn = index, .due_us = conn->due_us};
+    struct tb_load_response response = {.conn = index, .due_us = conn->due_us};
 
     if (!tb_buf_reserve(&conn->in, READ_SIZE))
         tb_bench_die("out of memory");
@@ -200,21 +200,21 @@ static void conn_read(struct tb_load *load, size_t index)
         return;
     if (got <= 0 && conn->busy)
         tb_bench_die("connection %zu was closed under its request", index);
-    if (got <= 0) { /* idle for too long: the server may do that */
-        (void)close(conn->fd);
+    if (got <= 0) { /* the server may close an idle connection */
+        close(conn->fd);
         conn_open(load, index);
         return;
     }
     conn->in.len += (size_t)got;
     conn->in.data[conn->in.len] = '\0';
-    if (!parse_reply(&conn->in, &reply))
+    if (!parse_response(&conn->in, &response))
         return;
 
-    /* The callback may send the next request on this connection: only `in` is still ours. */
-    reply.end_us = tb_bench_now_us();
+    /* The callback may send the next request over this connection, which changes all but `in`. */
+    response.end_us = tb_bench_now_us();
     conn->busy = false;
     load->busy_count--;
-    load->reply(load->ctx, &reply);
+    load->on_response(load->ctx, &response);
     tb_buf_clear(&conn->in);
 }
 
@@ -258,7 +258,7 @@ static void make_order(struct run *run)
     tb_bench_order(&run->body, run->sent);
 }
 
-/* The next order is made while the answer to this one is waited for. */
+/* Sends the order that is ready, and makes the next one while the server works. */
 static void send_order(struct run *run, size_t conn)
 {
     tb_load_post(run->load, conn, "/orders", tb_buf_str(&run->body), tb_bench_now_us());
@@ -266,35 +266,35 @@ static void send_order(struct run *run, size_t conn)
     make_order(run);
 }
 
-static void order_answered(void *ctx, const struct tb_load_response *reply)
+static void order_answered(void *ctx, const struct tb_load_response *response)
 {
     struct run *run = ctx;
     bool counts = run->stop_at_us == 0 ||
-                  (reply->due_us >= run->count_from_us && reply->end_us <= run->stop_at_us);
+                  (response->due_us >= run->count_from_us && response->end_us <= run->stop_at_us);
 
-    if (reply->status != 201) {
+    if (response->status != 201) {
         if (run->result->refused++ == 0)
-            tb_bench_note("refused: %d %.*s", reply->status, (int)reply->body.len,
-                          reply->body.ptr);
+            tb_bench_note("refused: %d %.*s", response->status, (int)response->body.len,
+                          response->body.ptr);
     } else if (counts) {
         run->result->placed++;
-        tb_latency_add(&run->result->latency, reply->end_us - reply->due_us);
+        tb_latency_add(&run->result->latency, response->end_us - response->due_us);
     }
     if (!run_over(run))
-        send_order(run, reply->conn);
+        send_order(run, response->conn);
 }
 
-void tb_load_orders(const struct tb_bench_server *node, const struct tb_load_run *want,
+void tb_load_orders(const struct tb_bench_server *server, const struct tb_load_run *want,
                     struct tb_load_result *ret_result)
 {
     struct run run = {.want = want, .result = ret_result};
     int64_t start_us = tb_bench_now_us();
 
-    memset(ret_result, 0, sizeof(*ret_result));
+    memset(ret_result, 0, sizeof *ret_result);
     run.count_from_us = start_us + (int64_t)(want->warm_up_seconds * 1e6);
     if (want->seconds > 0)
         run.stop_at_us = run.count_from_us + (int64_t)(want->seconds * 1e6);
-    run.load = tb_load_open(node, want->conn_count, order_answered, &run);
+    run.load = tb_load_open(server, want->conn_count, order_answered, &run);
     make_order(&run);
     for (size_t i = 0; i < want->conn_count; i++)
         send_order(&run, i);

@@ -7,7 +7,7 @@
 #define COLUMNS_MAX 48
 #define SCHEMA_MAX 24
 
-/* What is put into a column for each new row. */
+/* The value of a column in each new row. */
 enum fill { FILL_SAME, FILL_NULL, FILL_COUNTER, FILL_NUMBERED, FILL_ORDER_ID, FILL_UUID };
 
 struct table {
@@ -47,7 +47,7 @@ static void run_once(sqlite3 *db, const char *sql)
     sqlite3_stmt *stmt = prepare(db, sql);
 
     check(db, sqlite3_step(stmt));
-    (void)sqlite3_finalize(stmt);
+    sqlite3_finalize(stmt);
 }
 
 static char *column_copy(sqlite3_stmt *stmt, int column)
@@ -68,10 +68,11 @@ static void read_schema(struct tb_raw *raw, sqlite3 *db)
 
     while (sqlite3_step(stmt) == SQLITE_ROW && raw->schema_count < SCHEMA_MAX)
         raw->schema[raw->schema_count++] = column_copy(stmt, 0);
-    (void)sqlite3_finalize(stmt);
+    sqlite3_finalize(stmt);
 }
 
-/* True if the column is in the primary key or in a unique index: it must be new in each row. */
+/* True if the column is in the primary key or in a unique index. Then each row needs a new value.
+ */
 static bool is_unique(sqlite3 *db, const char *table, const char *column)
 {
     sqlite3_stmt *stmt =
@@ -80,10 +81,10 @@ static bool is_unique(sqlite3 *db, const char *table, const char *column)
                     " pragma_index_info(list.name) AS info"
                     " WHERE list.\"unique\" AND info.name = :column");
 
-    (void)sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, 2, column, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, column, -1, SQLITE_STATIC);
     bool unique = sqlite3_step(stmt) == SQLITE_ROW;
-    (void)sqlite3_finalize(stmt);
+    sqlite3_finalize(stmt);
     return unique;
 }
 
@@ -101,16 +102,16 @@ static enum fill fill_of(const struct tb_raw *raw, sqlite3_stmt *row, int column
     return sqlite3_column_bytes(row, column) == TB_UUID_LEN ? FILL_UUID : FILL_NUMBERED;
 }
 
-/* An INTEGER PRIMARY KEY is the rowid: SQLite fills it in when it is given NULL. */
+/* True for an INTEGER PRIMARY KEY. SQLite makes its value if the insert gives NULL. */
 static bool is_rowid(sqlite3 *db, const char *table, const char *column)
 {
     sqlite3_stmt *stmt = prepare(db, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2"
                                      " AND pk = 1 AND upper(type) = 'INTEGER'");
 
-    (void)sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, 2, column, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, column, -1, SQLITE_STATIC);
     bool rowid = sqlite3_step(stmt) == SQLITE_ROW;
-    (void)sqlite3_finalize(stmt);
+    sqlite3_finalize(stmt);
     return rowid;
 }
 
@@ -134,44 +135,42 @@ static void read_row(struct tb_raw *raw, sqlite3 *db, struct table *table, const
         table->fills[i] =
             fill_of(raw, row, i, is_unique(db, name, column), is_rowid(db, name, column));
     }
-    (void)sqlite3_finalize(row);
+    sqlite3_finalize(row);
 }
 
 static void place_one(const struct tb_bench *bench, const char *data, char order_id[TB_UUID_SIZE])
 {
-    struct tb_bench_server node;
+    struct tb_bench_server server;
     struct tb_buf body = {0}, answer = {0};
 
-    tb_bench_server_start(&node, bench, data);
+    tb_bench_server_start(&server, bench, data);
     tb_bench_order(&body, 42);
-    int status = tb_bench_server_request(&node, "POST", "/orders", tb_buf_str(&body), &answer);
-    const char *id = answer.data ? strstr(answer.data, "\"orderId\":\"") : NULL;
-    if (status != 201 || !id || strlen(id) < 11 + TB_UUID_LEN)
+    int status = tb_bench_server_request(&server, "POST", "/orders", tb_buf_str(&body), &answer);
+    if (status != 201 || !tb_bench_order_id(tb_buf_str(&answer), order_id))
         tb_bench_die("placing one order: %d %s", status, answer.data ? answer.data : "");
-    memcpy(order_id, id + 11, TB_UUID_LEN);
-    tb_bench_server_stop(&node);
+    tb_bench_server_stop(&server);
     tb_buf_release(&body);
     tb_buf_release(&answer);
 }
 
 struct tb_raw *tb_raw_new(const struct tb_bench *bench)
 {
-    struct tb_raw *raw = calloc(1, sizeof(*raw));
+    struct tb_raw *raw = calloc(1, sizeof *raw);
     sqlite3 *db = NULL;
     char data[240], store[256];
 
     if (!raw)
         tb_bench_die("out of memory");
     raw->uuids = (struct tb_uuid_gen){.clock = &tb_clock_system, .random = &tb_random_system};
-    (void)snprintf(data, sizeof(data), "%s/model", bench->dir);
-    (void)snprintf(store, sizeof(store), "%s/store.db", data);
-    (void)snprintf(raw->path, sizeof(raw->path), "%s/raw.db", bench->dir);
+    snprintf(data, sizeof data, "%s/model", bench->dir);
+    snprintf(store, sizeof store, "%s/store.db", data);
+    snprintf(raw->path, sizeof raw->path, "%s/raw.db", bench->dir);
     place_one(bench, data, raw->order_id);
     check(NULL, sqlite3_open_v2(store, &db, SQLITE_OPEN_READWRITE, NULL));
     read_schema(raw, db);
     read_row(raw, db, &raw->orders, "orders");
     read_row(raw, db, &raw->outbox, "outbox");
-    (void)sqlite3_close(db);
+    sqlite3_close(db);
     tb_bench_remove(data);
     return raw;
 }
@@ -211,7 +210,7 @@ static sqlite3_stmt *prepare_insert(sqlite3 *db, const struct table *table)
 
 static void bind_text(sqlite3_stmt *stmt, int column, const char *text, int len)
 {
-    (void)sqlite3_bind_text(stmt, column, text, len, SQLITE_TRANSIENT);
+    sqlite3_bind_text(stmt, column, text, len, SQLITE_TRANSIENT);
 }
 
 static void insert(struct tb_raw *raw, sqlite3 *db, const struct table *table, sqlite3_stmt *stmt,
@@ -222,10 +221,10 @@ static void insert(struct tb_raw *raw, sqlite3 *db, const struct table *table, s
     for (int i = 0; i < table->column_count; i++) {
         switch (table->fills[i]) {
         case FILL_NULL:
-            (void)sqlite3_bind_null(stmt, i + 1);
+            sqlite3_bind_null(stmt, i + 1);
             break;
         case FILL_COUNTER:
-            (void)sqlite3_bind_int64(stmt, i + 1, raw->counter);
+            sqlite3_bind_int64(stmt, i + 1, raw->counter);
             break;
         case FILL_ORDER_ID:
             bind_text(stmt, i + 1, order_id, TB_UUID_LEN);
@@ -236,15 +235,15 @@ static void insert(struct tb_raw *raw, sqlite3 *db, const struct table *table, s
             break;
         case FILL_NUMBERED:
             bind_text(stmt, i + 1, text,
-                      snprintf(text, sizeof(text), "bench1-%06lld", (long long)raw->counter));
+                      snprintf(text, sizeof text, "bench1-%06lld", (long long)raw->counter));
             break;
         case FILL_SAME:
-            (void)sqlite3_bind_value(stmt, i + 1, table->values[i]);
+            sqlite3_bind_value(stmt, i + 1, table->values[i]);
             break;
         }
     }
     check(db, sqlite3_step(stmt));
-    (void)sqlite3_reset(stmt);
+    sqlite3_reset(stmt);
 }
 
 static void remove_file(const struct tb_raw *raw)
@@ -252,9 +251,9 @@ static void remove_file(const struct tb_raw *raw)
     static const char *const endings[] = {"", "-wal", "-shm"};
     char path[272];
 
-    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        (void)snprintf(path, sizeof(path), "%s%s", raw->path, endings[i]);
-        (void)remove(path);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(path, sizeof path, "%s%s", raw->path, endings[i]);
+        remove(path);
     }
 }
 
@@ -284,7 +283,7 @@ double tb_raw_run(struct tb_raw *raw, int per_commit, double seconds)
 
     while ((double)(end_us - start_us) < seconds * 1e6) {
         check(db, sqlite3_step(begin));
-        (void)sqlite3_reset(begin);
+        sqlite3_reset(begin);
         for (int i = 0; i < per_commit; i++) {
             raw->counter++;
             tb_uuid_new(&raw->uuids, order_id);
@@ -292,15 +291,15 @@ double tb_raw_run(struct tb_raw *raw, int per_commit, double seconds)
             insert(raw, db, &raw->outbox, outbox, order_id);
         }
         check(db, sqlite3_step(commit));
-        (void)sqlite3_reset(commit);
+        sqlite3_reset(commit);
         count += per_commit;
         end_us = tb_bench_now_us();
     }
-    (void)sqlite3_finalize(begin);
-    (void)sqlite3_finalize(commit);
-    (void)sqlite3_finalize(order);
-    (void)sqlite3_finalize(outbox);
-    (void)sqlite3_close(db);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    sqlite3_finalize(order);
+    sqlite3_finalize(outbox);
+    sqlite3_close(db);
     remove_file(raw);
     return (double)count / ((double)(end_us - start_us) / 1e6);
 }

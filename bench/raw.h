@@ -1,19 +1,18 @@
-/* Raw: what SQLite itself does with the rows that the store writes for an order.
+/* Raw SQLite: how fast it inserts the rows that the store writes for an order.
  *
- * The tables, their indexes and one row each of orders and outbox are taken from a store that
- * tillbox-edge made a moment ago, so the limit moves with the schema. Ids and other unique
- * columns are made new for every row, everything else stays: the bytes are the same.
+ * The tables, their indexes and one row of orders and outbox are read from a store that
+ * tillbox-edge has just made, so the limit follows the schema. Ids and other unique columns get
+ * new values for every row; all other values are copied, so the number of bytes is the same.
  *
- * Thread:  one.
- * Memory:  tb_raw_release frees the model.
+ * Thread:  main.
  * Errors:  tb_bench_die.
  * Units:   orders (two rows each) a second. */
 #pragma once
-#include "node.h"
+#include "server.h"
 
 struct tb_raw;
-/* Starts an edge on a folder of its own in bench->dir, places one order, takes its rows. */
+/* Starts an edge in a new folder, places one order, and reads its rows. */
 struct tb_raw *tb_raw_new(const struct tb_bench *bench);
 void tb_raw_free(struct tb_raw *raw);
-/* Inserts into a new file, WAL, synchronous=FULL, per_commit orders a transaction. */
+/* Inserts into a new database: WAL, synchronous=FULL, per_commit orders in each transaction. */
 double tb_raw_run(struct tb_raw *raw, int per_commit, double seconds);

@@ -66,8 +66,8 @@ static rd_kafka_headers_t *headers_of(const struct tb_record *record)
     for (size_t i = 0; i < record->header_count; i++) {
         const struct tb_header *header = &record->headers[i];
 
-        (void)rd_kafka_header_add(headers, header->name.ptr, (ssize_t)header->name.len,
-                                  header->value.ptr, (ssize_t)header->value.len);
+        rd_kafka_header_add(headers, header->name.ptr, (ssize_t)header->name.len,
+                            header->value.ptr, (ssize_t)header->value.len);
     }
     return headers;
 }
@@ -87,7 +87,7 @@ static void send_one(struct producer *producer, const struct tb_record *record)
             RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break;
-        (void)rd_kafka_poll(producer->rk, 100);
+        rd_kafka_poll(producer->rk, 100);
     }
     if (code)
         tb_bench_die("raw Kafka: %s", rd_kafka_err2str(code));
@@ -106,13 +106,13 @@ static void *run_main(void *arg)
     struct run *run = arg;
     struct producer producer = {0};
 
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), RELAYS_NICE);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), RELAYS_NICE);
     open_producer(&producer, run->brokers, run->topic);
     for (size_t i = 0; i < run->count; i++) {
         send_one(&producer, &run->records[i % run->record_count]);
-        (void)rd_kafka_poll(producer.rk, 0);
+        rd_kafka_poll(producer.rk, 0);
     }
-    (void)rd_kafka_flush(producer.rk, FLUSH_MS);
+    rd_kafka_flush(producer.rk, FLUSH_MS);
     double seconds = (double)(tb_bench_now_us() - producer.first_us) / 1e6;
     if (producer.acknowledged != run->count)
         tb_bench_die("raw Kafka: of %zu records %zu are acknowledged: %s", run->count,
@@ -135,7 +135,7 @@ double tb_raw_kafka_run(const char *brokers, const char *topic, const struct tb_
 
     if (pthread_create(&thread, NULL, run_main, &run) != 0)
         tb_bench_die("no thread for the raw producer");
-    (void)pthread_join(thread, NULL);
+    pthread_join(thread, NULL);
     return run.per_second;
 }
 

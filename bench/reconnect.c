@@ -1,9 +1,9 @@
-/* How fast do ten thousand tills come back after an outage, and how hard do they knock?
+/* How fast do ten thousand edges come back after an outage, and how many connect at the same time?
  *
- * A simulation of links (bridge/link.c, with the default settings) that all lose their broker at
- * one moment and get it back two hours later. Refused: a machine answers that nobody listens, so
- * a try ends at once. Silent: nothing answers, a try takes as long as it may, in which the
- * system repeats the first packet of the connection after 1, 3 and 7 seconds. */
+ * A simulation of links (bridge/link, default settings) that all lose their broker at one moment
+ * and can reach it again two hours later. "Refused": the machine answers, but no process listens
+ * there, so an attempt fails at once. "Dropped": nothing answers; an attempt lasts until its
+ * time-out, and the system repeats the connection's first packet after 1, 3 and 7 seconds. */
 #include "bench.h"
 #include "bridge/link/link.h"
 #include <stdio.h>
@@ -14,13 +14,13 @@
 #define LOST_AT_MS 1000
 #define BACK_WITHIN_MS 300000
 #define PEAK_MAX 120
-/* The answer of a machine on which nobody listens. */
+/* The time until a machine refuses a connection. */
 #define REFUSED_MS 50
 
 struct edge {
     struct tb_link link;
     int64_t due_ms;    /* the next step */
-    int64_t tried_ms;  /* when the connection at hand was asked for; below 0: none is */
+    int64_t tried_ms;  /* start of the present attempt or connection; below 0: none */
     int64_t online_ms; /* below 0: not yet */
 };
 struct world {
@@ -30,7 +30,7 @@ struct world {
     int64_t connects[BACK_WITHIN_MS * 4 / 1000]; /* by second since the broker came back */
 };
 
-/* xorshift64*: a simulation that repeats. */
+/* xorshift64*, so that each run of the simulation is the same. */
 static void fill(void *ctx, void *bytes, size_t len)
 {
     uint64_t *state = ctx;
@@ -48,7 +48,7 @@ static bool is_down(const struct world *world)
     return world->now_ms >= LOST_AT_MS && world->now_ms < LOST_AT_MS + world->outage_ms;
 }
 
-/* A packet that asks for the connection is sent now, or was since the last step. */
+/* True if the edge has sent a first packet of a connection since the last step. */
 static bool sends_packet(const struct world *world, const struct edge *edge)
 {
     static const int64_t at_ms[] = {0, 1000, 3000, 7000};
@@ -86,14 +86,14 @@ static void step(struct world *world, struct edge *edge)
     else if (edge->tried_ms < 0 || advice.reopen)
         edge->tried_ms = world->now_ms;
     edge->due_ms = world->now_ms + (advice.wait_ms > STEP_MS ? advice.wait_ms : STEP_MS);
-    if (advice.open && edge->online_ms < 0) /* something is about to happen */
+    if (advice.open && edge->online_ms < 0) /* an attempt is under way */
         edge->due_ms = world->now_ms + STEP_MS;
 }
 
 static void init(struct world *world, uint64_t *state)
 {
     static struct tb_random random;
-    /* As src/base/config_keys.c has them. */
+    /* The defaults of [link] in base/config/keys.c. */
     const struct tb_link_settings settings = {10000, 300000, 120000};
 
     random = (struct tb_random){state, fill};
@@ -103,32 +103,21 @@ static void init(struct world *world, uint64_t *state)
     }
 }
 
-static void print(const char *figure, const char *kind, const char *measured, const char *asked,
-                  bool met)
-{
-    char name[120];
-    struct tb_bench_row row = {
-        .figure = name, .measured = measured, .raw = "", .ratio = "", .asked = asked, .met = met};
-
-    (void)snprintf(name, sizeof name, "%s, %s", figure, kind);
-    tb_bench_print(&row);
-}
-
-static void judge(const struct world *world)
+static void print_results(const struct world *world)
 {
     const char *kind = world->silent ? "packets dropped" : "connections refused";
     int64_t peak = 0, back = 0, end_ms = LOST_AT_MS + world->outage_ms + BACK_WITHIN_MS;
-    char text[80];
+    char figure[120];
 
     for (size_t i = 0; i < sizeof world->connects / sizeof *world->connects; i++)
         peak = world->connects[i] > peak ? world->connects[i] : peak;
     for (int i = 0; i < EDGES; i++)
         back += world->edges[i].online_ms >= 0 && world->edges[i].online_ms <= end_ms;
-    (void)snprintf(text, sizeof text, "%lld/s", (long long)peak);
-    print("reconnect: 10,000 edges, peak", kind, text, "<= 120/s", peak <= PEAK_MAX);
-    (void)snprintf(text, sizeof text, "%.2f %%", 100.0 * (double)back / EDGES);
-    print("reconnect: back within 5 min", kind, text, ">= 99 %",
-          back * 100 >= EDGES * INT64_C(99));
+    snprintf(figure, sizeof figure, "reconnect: 10,000 edges, peak, %s", kind);
+    tb_bench_print_value(figure, "<= 120/s", peak <= PEAK_MAX, "%lld/s", (long long)peak);
+    snprintf(figure, sizeof figure, "reconnect: back within 5 min, %s", kind);
+    tb_bench_print_value(figure, ">= 99 %", back * 100 >= EDGES * INT64_C(99), "%.2f %%",
+                         100.0 * (double)back / EDGES);
 }
 
 static void simulate(struct world *world)
@@ -136,7 +125,7 @@ static void simulate(struct world *world)
     int64_t end_ms = LOST_AT_MS + world->outage_ms + BACK_WITHIN_MS * 2;
 
     for (world->now_ms = 0; world->now_ms < end_ms; world->now_ms += STEP_MS) {
-        if (world->now_ms == LOST_AT_MS) /* the library sees at once that its broker went */
+        if (world->now_ms == LOST_AT_MS) /* the library notices at once that its broker is gone */
             for (int i = 0; i < EDGES; i++)
                 world->edges[i].due_ms = world->now_ms;
         for (int i = 0; i < EDGES; i++) {
@@ -163,7 +152,7 @@ int main(int argc, char **argv)
         world->outage_ms = outage_ms;
         init(world, &state);
         simulate(world);
-        judge(world);
+        print_results(world);
         free(world);
     }
     tb_bench_release(&bench);

@@ -1,23 +1,23 @@
 /* How long after its 201 does an order show in GET, while 1,000 orders a second come in? */
-#include "seeing.h"
+#include "visibility.h"
 #include <stdio.h>
 
 #define RATE 1000
 
 int main(int argc, char **argv)
 {
-    static struct tb_visibility seeing;
+    static struct tb_visibility visibility;
     struct tb_bench bench;
-    struct tb_bench_server node;
+    struct tb_bench_server server;
     char data[256];
 
     tb_bench_init(&bench, argc, argv);
-    (void)snprintf(data, sizeof(data), "%s/data", bench.dir);
-    tb_bench_server_start(&node, &bench, data);
-    tb_visibility_run(&node, &node, RATE, tb_bench_seconds(&bench, 20, 2), &seeing);
-    tb_bench_server_stop(&node);
-    tb_visibility_print(&seeing, 0.5, "commit to visible at 1,000/s: p50", 5);
-    tb_visibility_print(&seeing, 0.99, "commit to visible at 1,000/s: p99", 25);
+    snprintf(data, sizeof data, "%s/data", bench.dir);
+    tb_bench_server_start(&server, &bench, data);
+    tb_visibility_run(&server, &server, RATE, tb_bench_seconds(&bench, 20, 2), &visibility);
+    tb_bench_server_stop(&server);
+    tb_visibility_print(&visibility, 0.5, "commit to visible at 1,000/s: p50", 5);
+    tb_visibility_print(&visibility, 0.99, "commit to visible at 1,000/s: p99", 25);
     tb_bench_release(&bench);
     return 0;
 }

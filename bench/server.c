@@ -1,4 +1,4 @@
-#include "node.h"
+#include "server.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -11,40 +11,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A start that takes longer is broken, not slow. */
+/* A start that takes longer has failed. */
 #define START_MAX_US 30000000
-/* Stopping has 5 s by contract; the rest is for a machine under load. */
+/* The server stops within 5 s; the rest is for a machine under load. */
 #define STOP_MAX_US 20000000
 
-/* What a command line of ours may have, its end included. */
+/* Arguments of a command line, with the NULL at its end. */
 #define ARGS_MAX 24
 
 static void run(const struct tb_bench *bench, char *const *args, int out_fd)
 {
     char diagnostics[256];
 
-    (void)snprintf(diagnostics, sizeof(diagnostics), "%s/daemon.err", bench->dir);
+    snprintf(diagnostics, sizeof diagnostics, "%s/daemon.err", bench->dir);
     int err_fd = open(diagnostics, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)dup2(out_fd, STDOUT_FILENO);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(out_fd, STDOUT_FILENO);
     if (err_fd >= 0)
-        (void)dup2(err_fd, STDERR_FILENO);
-    (void)execv(args[0], args);
+        dup2(err_fd, STDERR_FILENO);
+    execv(args[0], args);
     _exit(127);
 }
 
-/* The first line says `listening on http://127.0.0.1:PORT`. */
+/* The server's first line is `listening on http://127.0.0.1:PORT`. */
 static uint16_t read_port(const struct tb_bench *bench, int fd, int64_t deadline_us)
 {
     char line[256] = "";
     size_t len = 0;
 
-    while (!strchr(line, '\n') && len + 1 < sizeof(line)) {
+    while (!strchr(line, '\n') && len + 1 < sizeof line) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         int64_t left_ms = (deadline_us - tb_bench_now_us()) / 1000;
         if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) <= 0)
             break;
-        ssize_t got = read(fd, line + len, sizeof(line) - 1 - len);
+        ssize_t got = read(fd, line + len, sizeof line - 1 - len);
         if (got <= 0)
             break;
         len += (size_t)got;
@@ -57,7 +57,7 @@ static uint16_t read_port(const struct tb_bench *bench, int fd, int64_t deadline
     return (uint16_t)port;
 }
 
-/* False: there are more than a command line of ours may have. */
+/* False: there are too many arguments. */
 static bool add_arg(char **args, size_t *count, const char *arg)
 {
     if (*count + 1 >= ARGS_MAX)
@@ -67,7 +67,7 @@ static bool add_arg(char **args, size_t *count, const char *arg)
     return true;
 }
 
-static void start(struct tb_bench_server *node, const struct tb_bench *bench, char *const *args)
+static void start(struct tb_bench_server *server, const struct tb_bench *bench, char *const *args)
 {
     int pipe_fds[2];
     int64_t started_us = tb_bench_now_us();
@@ -79,19 +79,19 @@ static void start(struct tb_bench_server *node, const struct tb_bench *bench, ch
         tb_bench_die("fork: %s", strerror(errno));
     if (pid == 0)
         run(bench, args, pipe_fds[1]);
-    (void)close(pipe_fds[1]);
+    close(pipe_fds[1]);
 
-    *node = (struct tb_bench_server){.pid = pid, .out_fd = pipe_fds[0]};
-    node->port = read_port(bench, pipe_fds[0], started_us + START_MAX_US);
-    while (tb_bench_server_request(node, "GET", "/readyz", TB_STR(""), NULL) != 200) {
+    *server = (struct tb_bench_server){.pid = pid, .out_fd = pipe_fds[0]};
+    server->port = read_port(bench, pipe_fds[0], started_us + START_MAX_US);
+    while (tb_bench_server_request(server, "GET", "/readyz", TB_STR(""), NULL) != 200) {
         if (tb_bench_now_us() > started_us + START_MAX_US)
             tb_bench_die("%s does not become ready; see %s/daemon.err", args[0], bench->dir);
         tb_bench_sleep(0.001);
     }
-    node->ready_ms = (double)(tb_bench_now_us() - started_us) / 1000;
+    server->ready_ms = (double)(tb_bench_now_us() - started_us) / 1000;
 }
 
-static void start_with(struct tb_bench_server *node, const struct tb_bench *bench,
+static void start_with(struct tb_bench_server *server, const struct tb_bench *bench,
                        const char *const *fixed, const char *const *flags)
 {
     char *args[ARGS_MAX];
@@ -101,48 +101,48 @@ static void start_with(struct tb_bench_server *node, const struct tb_bench *benc
         TB_ASSERT(add_arg(args, &count, *fixed));
     for (; flags && *flags; flags++)
         TB_ASSERT(add_arg(args, &count, *flags));
-    start(node, bench, args);
+    start(server, bench, args);
 }
 
-void tb_bench_server_start_edge(struct tb_bench_server *node, const struct tb_bench *bench,
+void tb_bench_server_start_edge(struct tb_bench_server *server, const struct tb_bench *bench,
                                 const char *data, const char *const *flags)
 {
     const char *const fixed[] = {bench->edge,   "--data", data,     "--listen",
                                  "127.0.0.1:0", "--node", "bench1", NULL};
 
-    start_with(node, bench, fixed, flags);
+    start_with(server, bench, fixed, flags);
 }
 
-void tb_bench_server_start(struct tb_bench_server *node, const struct tb_bench *bench,
+void tb_bench_server_start(struct tb_bench_server *server, const struct tb_bench *bench,
                            const char *data)
 {
-    tb_bench_server_start_edge(node, bench, data, NULL);
+    tb_bench_server_start_edge(server, bench, data, NULL);
 }
 
-void tb_bench_server_start_central(struct tb_bench_server *node, const struct tb_bench *bench,
+void tb_bench_server_start_central(struct tb_bench_server *server, const struct tb_bench *bench,
                                    const char *const *flags)
 {
     const char *const fixed[] = {bench->central, "--listen",    "127.0.0.1:0", "--kafka-brokers",
                                  bench->kafka,   "--mongo-uri", bench->mongo,  NULL};
 
-    start_with(node, bench, fixed, flags);
+    start_with(server, bench, fixed, flags);
 }
 
-void tb_bench_server_stop(struct tb_bench_server *node)
+void tb_bench_server_stop(struct tb_bench_server *server)
 {
     int64_t deadline_us = tb_bench_now_us() + STOP_MAX_US;
     int status = 0;
 
-    (void)kill(node->pid, SIGTERM);
-    while (waitpid(node->pid, &status, WNOHANG) == 0) {
+    kill(server->pid, SIGTERM);
+    while (waitpid(server->pid, &status, WNOHANG) == 0) {
         if (tb_bench_now_us() > deadline_us)
             tb_bench_die("the daemon does not stop");
         tb_bench_sleep(0.01);
     }
-    (void)close(node->out_fd);
+    close(server->out_fd);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         tb_bench_die("the daemon ended with wait status %#x", (unsigned)status);
-    node->pid = 0;
+    server->pid = 0;
 }
 
 static int connect_to(uint16_t port)
@@ -151,8 +151,8 @@ static int connect_to(uint16_t port)
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        (void)close(fd);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
         return -1;
     }
     return fd;
@@ -170,28 +170,28 @@ static bool send_all(int fd, struct tb_str bytes)
     return true;
 }
 
-int tb_bench_server_request(const struct tb_bench_server *node, const char *method,
+int tb_bench_server_request(const struct tb_bench_server *server, const char *method,
                             const char *path, struct tb_str body, struct tb_buf *ret_body)
 {
     struct tb_buf text = {0};
     char chunk[8192];
     ssize_t got = 0;
     int status = 0;
-    int fd = connect_to(node->port);
+    int fd = connect_to(server->port);
     if (fd < 0)
         return 0;
 
     tb_buf_addf(&text, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n", method,
-                path, node->port);
+                path, server->port);
     if (body.len > 0)
         tb_buf_addf(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.len);
     tb_buf_adds(&text, "\r\n");
     tb_buf_add_str(&text, body);
     bool sent = send_all(fd, tb_buf_str(&text));
     tb_buf_clear(&text);
-    while (sent && (got = read(fd, chunk, sizeof(chunk))) > 0)
+    while (sent && (got = read(fd, chunk, sizeof chunk)) > 0)
         tb_buf_add(&text, chunk, (size_t)got);
-    (void)close(fd);
+    close(fd);
 
     if (text.len > 12 && strncmp(text.data, "HTTP/1.1 ", 9) == 0)
         status = (int)strtol(text.data + 9, NULL, 10);
@@ -202,18 +202,18 @@ int tb_bench_server_request(const struct tb_bench_server *node, const char *meth
     return status;
 }
 
-void tb_bench_server_set_link(const struct tb_bench_server *node, const char *state)
+void tb_bench_server_set_link(const struct tb_bench_server *server, const char *state)
 {
     struct tb_buf body = {0};
 
     tb_buf_addf(&body, "{\"state\":\"%s\"}", state);
-    int status = tb_bench_server_request(node, "PUT", "/link", tb_buf_str(&body), NULL);
+    int status = tb_bench_server_request(server, "PUT", "/link", tb_buf_str(&body), NULL);
     if (status != 200)
         tb_bench_die("PUT /link %s: status %d", state, status);
     tb_buf_release(&body);
 }
 
-/* The number behind `key` in a file of /proc; 0 when the thread or process is gone. */
+/* Returns the number behind `key` in a file of /proc; 0: the thread or process has ended. */
 static int64_t proc_number(const char *path, const char *key)
 {
     char line[256];
@@ -222,56 +222,55 @@ static int64_t proc_number(const char *path, const char *key)
     if (!file)
         return 0;
 
-    while (fgets(line, sizeof(line), file)) {
+    while (fgets(line, sizeof line, file)) {
         if (strncmp(line, key, strlen(key)) == 0)
             value = strtoll(line + strlen(key), NULL, 10);
     }
-    (void)fclose(file);
+    fclose(file);
     return value;
 }
 
-static int64_t status_number(const struct tb_bench_server *node, const char *key)
+static int64_t status_number(const struct tb_bench_server *server, const char *key)
 {
     char path[64];
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)node->pid);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)server->pid);
     return proc_number(path, key);
 }
 
-int64_t tb_bench_server_rss_kib(const struct tb_bench_server *node)
+int64_t tb_bench_server_rss_kib(const struct tb_bench_server *server)
 {
-    return status_number(node, "VmRSS:");
+    return status_number(server, "VmRSS:");
 }
 
-int64_t tb_bench_server_rss_peak_kib(const struct tb_bench_server *node)
+int64_t tb_bench_server_rss_peak_kib(const struct tb_bench_server *server)
 {
-    return status_number(node, "VmHWM:");
+    return status_number(server, "VmHWM:");
 }
 
-int64_t tb_bench_server_context_switches(const struct tb_bench_server *node)
+int64_t tb_bench_server_context_switches(const struct tb_bench_server *server)
 {
     char path[320];
     int64_t count = 0;
     struct dirent *entry;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)node->pid);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)server->pid);
     DIR *tasks = opendir(path);
     while (tasks && (entry = readdir(tasks))) {
-        (void)snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)node->pid,
-                       entry->d_name);
+        snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)server->pid, entry->d_name);
         count += proc_number(path, "voluntary_ctxt_switches:");
         count += proc_number(path, "nonvoluntary_ctxt_switches:");
     }
     if (tasks)
-        (void)closedir(tasks);
+        closedir(tasks);
     return count;
 }
 
-struct tb_bench_server_io tb_bench_server_io(const struct tb_bench_server *node)
+struct tb_bench_server_io tb_bench_server_io(const struct tb_bench_server *server)
 {
     char path[64];
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/io", (int)node->pid);
+    snprintf(path, sizeof path, "/proc/%d/io", (int)server->pid);
     return (struct tb_bench_server_io){.write_calls = proc_number(path, "syscw:"),
                                        .written_bytes = proc_number(path, "write_bytes:")};
 }
