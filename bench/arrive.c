@@ -1,8 +1,8 @@
-/* How long after its 201 at the till does an order show at a central, out of MongoDB, while 300
- * orders a second come in?
+/* How long after its 201 at an edge can an order be read at a central, while 300 orders a second
+ * come in?
  *
- * Through the relay, Kafka and the consumer, all with their defaults: the producer lingers 5 ms.
- * What the central answers it has read from MongoDB. */
+ * The order goes through the relay, Kafka and the consumer, all with their defaults: the producer
+ * waits 5 ms for more records. The central reads its answers from MongoDB. */
 #include "visibility.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
                                          "--create-topics",  NULL};
     tb_bench_server_start_edge(&edge, &bench, data, edge_flags);
     tb_bench_server_start_central(&central, &bench, central_flags);
-    /* Once before it counts: servers that have just started are slower. */
+    /* A first run does not count: servers that have just started are slower. */
     tb_visibility_run(&edge, &central, RATE, tb_bench_seconds(&bench, 20, 5), &visibility);
     tb_visibility_run(&edge, &central, RATE, tb_bench_seconds(&bench, 30, 5), &visibility);
     tb_bench_server_stop(&edge);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define PLACED_AT_MS INT64_C(1795425003660) /* 2026-11-23 */
-/* An order's second event comes so many records behind its first. */
+/* An order's second event comes so many orders later than its first. */
 #define BEHIND 20
 
 static struct tb_str keep(struct tb_bench_events *events, struct tb_str text)
@@ -22,7 +22,7 @@ static struct tb_line lines[] = {
     {TB_STR("CAK-0007"), TB_STR("Lemon cake"), 3, 425},
 };
 
-/* A UUID of its own for each kind of thing, run and number. */
+/* Makes a UUID that is unique for its kind, run and number. */
 static void make_id(char ret_id[TB_UUID_SIZE], unsigned kind, unsigned run, size_t number)
 {
     snprintf(ret_id, TB_UUID_SIZE, "01a207a%x-%04x-7000-8000-%012llx", kind & 0xf, run & 0xffff,

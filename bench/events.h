@@ -1,20 +1,20 @@
-/* Events as edges send them, in memory: each order is placed; of four orders one then changes its
- * address, one its lines, one is shipped, each later event a few records behind.
+/* Events in memory, as edges send them. Each order is placed. Of four orders, one then changes its
+ * address, one its lines, and one is shipped; this second event follows some records later.
  *
- * Thread:  one.
- * Memory:  everything belongs to the events; release frees it.
- * Errors:  tb_bench_die.
- * Units:   as order.h and log.h. */
+ * Thread:  main.
+ * Memory:  tb_bench_events_release frees everything.
+ * Errors:  tb_bench_die. */
 #pragma once
 #include "base/mem/arena.h"
 #include "bridge/log/log.h"
 
 struct tb_bench_events {
     struct tb_arena arena;
-    struct tb_record *records; /* of one partition, offsets from 0 */
+    struct tb_record *records; /* of one partition, with offsets from 0 */
     size_t count;
     size_t value_bytes; /* in all */
 };
-/* From `orders` orders, each with an id of its own that tells `run`: 7 events for 4 orders. */
+/* Makes the events of so many orders: 7 events for 4 orders. Ids contain `run`, so that two runs
+ * have no id in common. */
 void tb_bench_events_make(struct tb_bench_events *events, size_t orders, unsigned run);
 void tb_bench_events_release(struct tb_bench_events *events);

@@ -1,9 +1,8 @@
 /* How many events a second can one core decode and plan, without the database?
  *
- * Batches of 1,000 records as the log hands them out; every order is new, and is loaded from a
- * view that has nothing. The raw limit is reading the same values as JSON and nothing else.
- * Processor time of this thread counts, so that a busy machine changes little; the best of some
- * runs is told. */
+ * Plans batches of 1,000 records, as the log returns them. Every order is new: it is looked up in
+ * an empty view. The raw limit is parsing the same values as JSON. The thread's processor time is
+ * measured, so that a busy machine changes little; the best of several runs is printed. */
 #include "query/projection/plan.h"
 #include "bench.h"
 #include "events.h"
@@ -30,8 +29,8 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *arena
     return TB_OK;
 }
 
-/* An order's second event may be in the next batch: then its order is not there, which costs about
- * as much. */
+/* The second event of an order may be in the next batch. Then its order is missing, and planning
+ * it takes about as long. */
 static double plan_all(const struct tb_bench_events *events)
 {
     const struct tb_plan_rules rules = {.currency = "EUR"};

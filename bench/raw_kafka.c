@@ -100,7 +100,8 @@ struct run {
     double per_second;
 };
 
-/* On a thread of its own, which the priority goes with; the library's threads inherit it. */
+/* Runs on its own thread, because the priority belongs to a thread; librdkafka's threads inherit
+ * it. */
 static void *run_main(void *arg)
 {
     struct run *run = arg;

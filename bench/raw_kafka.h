@@ -1,19 +1,18 @@
-/* Raw Kafka: what librdkafka alone does with the records and the settings of an edge.
+/* Raw Kafka: how fast librdkafka alone sends the records of an edge.
  *
- * A producer with the product's own configuration and the relay's priority, which counts where the
- * broker is on the same machine; headers are built and bytes copied for each record, and the queue
- * is as short, since that is what the same settings mean.
+ * The producer has the configuration that an edge has, and the relay's priority, which matters
+ * when the broker runs on the same machine. For each record it builds headers and copies bytes.
  *
- * Thread:  one.
+ * Thread:  main.
  * Memory:  records are borrowed for the call.
- * Errors:  tb_bench_die; a record that is not acknowledged is one.
- * Units:   records a second, from the first one sent to the last one acknowledged. */
+ * Errors:  tb_bench_die, also if a record is not acknowledged.
+ * Units:   records a second, from the first to the last acknowledgement. */
 #pragma once
 #include "bench.h"
 #include "bridge/log/log.h"
 
-/* Sends count records, the given ones again and again, to a topic that is there. */
+/* Sends count records to a topic that exists; repeats the given ones as often as needed. */
 double tb_raw_kafka_run(const char *brokers, const char *topic, const struct tb_record *records,
                         size_t record_count, size_t count);
-/* A topic as the product has it, made if it is missing. */
+/* Creates the topic as an edge does, unless it exists. */
 void tb_raw_kafka_topic(const char *brokers, const char *topic);

@@ -67,8 +67,8 @@ static int by_id(const void *a, const void *b)
     return strcmp(id_of(*(bson_t *const *)a).ptr, id_of(*(bson_t *const *)b).ptr);
 }
 
-/* As a central gets them: a batch of each partition in turn, each partition in the order of ids.
- * In another order the server's work would be another. */
+/* Sorts the documents as a central receives them: a batch of each partition in turn, each
+ * partition in the order of ids. In another order the server would do other work. */
 static void put_in_turn(struct tb_raw_mongo *raw)
 {
     bson_t **sorted = calloc(raw->count + 1, sizeof(bson_t *));
@@ -91,7 +91,7 @@ static void put_in_turn(struct tb_raw_mongo *raw)
     raw->docs = sorted;
 }
 
-/* The indexes of what is served, but for the one on _id, which is there. */
+/* Creates the indexes of the served collection; the one on _id exists already. */
 static void copy_indexes(struct tb_raw_mongo *raw)
 {
     mongoc_collection_t *from = mongoc_client_get_collection(raw->client, raw->database, "orders");

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds what users get and asks every question of bench/; prints one table.
+# Builds what users get, runs the benchmarks, and prints one table.
 # Usage: bench/run.sh [--quick] [--dir DIR] [NAME...]   NAME: raw_sqlite orders visible ...
 # DIR: a folder on the file system to measure (default: the build folder). For relay, consume and
 # arrive it starts Kafka and a MongoDB-compatible server of its own (tests/services). Ends with 1

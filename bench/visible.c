@@ -1,4 +1,4 @@
-/* How long after its 201 does an order show in GET, while 1,000 orders a second come in? */
+/* How long after its 201 can an order be read with GET, while 1,000 orders a second come in? */
 #include "visibility.h"
 #include <stdio.h>
 
