@@ -26,7 +26,7 @@ static enum tb_code on_committed(void *ctx, int64_t *ret_next, struct tb_error *
 
 static void on_get_generations(void *ctx, struct tb_rebuild_generations *ret_generations)
 {
-    tb_rebuild_mongo_views(((struct central *)ctx)->rebuild_mongo, ret_generations);
+    tb_rebuild_mongo_get_generations(((struct central *)ctx)->rebuild_mongo, ret_generations);
 }
 
 enum tb_code tb_central_open_rebuild(struct central *central, struct tb_error *err)

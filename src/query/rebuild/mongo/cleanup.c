@@ -1,17 +1,17 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdlib.h>
 
-/* Letters are copied so many at a time; each may take a record's size. */
+/* Dead letters are copied so many at a time; each may be as large as a record. */
 #define MERGE_AT_ONCE 16
 
-/* What is there stays: it is the same letter, and may have been dealt with. */
-static enum tb_code copy_letters(const struct tb_mongo_client *client, struct tb_mongo_op *ops,
-                                 size_t count, struct tb_error *err)
+/* One that is there stays: it is the same dead letter, and may have been replayed or dropped. */
+static enum tb_code insert_all(const struct tb_mongo_client *client, struct tb_mongo_op *ops,
+                               size_t count, struct tb_error *err)
 {
     TB_TRY(tb_mongo_bulk(client, "dead_letters", ops, count, err));
     for (size_t i = 0; i < count; i++) {
         if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
-            return tb_mongo_op_error(err, &ops[i], "taking over a dead letter");
+            return tb_mongo_op_error(err, &ops[i], "copying a dead letter");
     }
     return TB_OK;
 }
@@ -27,7 +27,7 @@ static enum tb_code merge_found(const struct tb_mongo_client *client,
     do {
         for (count = 0; count < MERGE_AT_ONCE && (doc = tb_mongo_cursor_next(cursor)); count++)
             ops[count] = (struct tb_mongo_op){.kind = TB_MONGO_INSERT, .document = bson_copy(doc)};
-        code = copy_letters(client, ops, count, err);
+        code = insert_all(client, ops, count, err);
         tb_mongo_ops_clear(ops, count);
     } while (code == TB_OK && count == MERGE_AT_ONCE);
     return code;
@@ -57,7 +57,7 @@ enum tb_code tb_mongo_merge_dead_letters(struct tb_rebuild_mongo *self, struct t
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     if (self->target.generation == 1)
-        return TB_OK; /* its letters are everybody's anyway */
+        return TB_OK; /* its collection is the common one */
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     for (int32_t p = 0; p < self->options.partitions; p++)
         TB_TRY(merge_partition(self, &client, p, err));
@@ -86,26 +86,17 @@ enum tb_code tb_mongo_expire_previous(struct tb_rebuild_mongo *self, struct tb_e
     return TB_OK;
 }
 
-/* Which generation a collection is of; 0: it is none of the view's. */
+/* The generation of a collection; 0: it does not belong to the view. */
 static int64_t generation_of(const char *name)
 {
-    struct tb_mongo_collections first;
-    long long generation;
-    size_t len;
+    const char *digits = name + strcspn(name, "0123456789");
+    int64_t generation = digits[0] != '\0' ? strtoll(digits, NULL, 10) : 1;
+    struct tb_mongo_collections its;
 
-    tb_mongo_collections_of(1, &first);
-    if (strcmp(name, first.orders) == 0 || strcmp(name, first.sales) == 0)
-        return 1;
-    len = strcspn(name, "0123456789");
-    generation = name[len] != '\0' ? strtoll(name + len, NULL, 10) : 0;
-    if (generation > 1) {
-        struct tb_mongo_collections collections;
-
-        tb_mongo_collections_of(generation, &collections);
-        if (strcmp(name, collections.orders) == 0 || strcmp(name, collections.sales) == 0 ||
-            strcmp(name, collections.dead_letters) == 0)
-            return generation;
-    }
+    tb_mongo_collections_of(generation, &its);
+    if (strcmp(name, its.orders) == 0 || strcmp(name, its.sales) == 0 ||
+        (generation > 1 && strcmp(name, its.dead_letters) == 0)) /* 1: the common one */
+        return generation;
     return 0;
 }
 
@@ -124,42 +115,43 @@ static enum tb_code drop(const struct tb_mongo_client *client, const char *name,
     return code;
 }
 
-static enum tb_code sweep(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
-                          char **collections, struct tb_error *err)
+static enum tb_code drop_all(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
+                             char **names, struct tb_error *err)
 {
     struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_read_served(client, &served, err));
-    TB_TRY(tb_mongo_job_read(client, self->seen, err));
-    for (; *collections; collections++) {
-        int64_t generation = generation_of(*collections);
+    TB_TRY(tb_mongo_job_read(client, self->stored, err));
+    for (; *names; names++) {
+        int64_t generation = generation_of(*names);
 
-        /* A number that was never used is somebody's own collection. */
-        if (generation != 0 && generation <= self->seen->last &&
+        /* Behind `last`: no rebuild has used that number, the collection is not ours. */
+        if (generation != 0 && generation <= self->stored->last &&
             generation != served.collections.generation && generation != served.previous &&
-            generation != self->seen->generation)
-            TB_TRY(drop(client, *collections, err));
+            generation != self->stored->generation)
+            TB_TRY(drop(client, *names, err));
     }
     return TB_OK;
 }
 
-/* Names first: what is begun after that is not among them, and what was begun before is told by
- * the documents. A number that is named nowhere is never named again. */
+/* The list of names is read before `served` and the job: a generation that begins later is not in
+ * the list, and one that began before is in the documents. A number that no document names is
+ * never used again. */
 enum tb_code tb_mongo_drop_unused(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     mongoc_database_t *database;
     bson_error_t error = {0};
-    char **collections;
+    char **names;
     enum tb_code code;
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     database = mongoc_client_get_database(client.handle, client.mongo->database);
-    collections = mongoc_database_get_collection_names_with_opts(database, NULL, &error);
+    names = mongoc_database_get_collection_names_with_opts(database, NULL, &error);
     mongoc_database_destroy(database);
-    if (!collections)
+    if (!names)
         return tb_mongo_error(err, &error, false, "listing collections");
-    code = sweep(self, &client, collections, err);
-    bson_strfreev(collections);
+    code = drop_all(self, &client, names, err);
+    bson_strfreev(names);
     return code;
 }

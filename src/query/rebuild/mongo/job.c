@@ -1,105 +1,57 @@
+#include "query/mongo/driver/fields.h"
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
-#include <stdio.h>
 
-static bool get_flag(const bson_iter_t *iter)
+static const char *state_name(int state)
 {
-    return BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
+    return tb_rebuild_state_name((enum tb_rebuild_state)state);
 }
 
-static void read_field(const bson_iter_t *iter, struct tb_mongo_job *job)
-{
-    struct tb_rebuild_progress *progress = &job->progress;
-    const char *key = bson_iter_key(iter);
-    char state[16] = "";
-    const struct {
-        const char *key;
-        int64_t *value;
-    } numbers[] = {
-        {"beat", &job->beat},
-        {"generation", &job->generation},
-        {"last", &job->last},
-        {"takeovers", &job->takeovers},
-        {"events", &progress->events},
-        {"total", &progress->total},
-        {"ratePerSecond", &progress->per_second},
-        {"secondsLeft", &progress->seconds_left},
-        {"servedOrders", &progress->served_orders},
-        {"rebuiltOrders", &progress->rebuilt_orders},
-        {"differenceCount", &progress->difference_count},
-    };
-    const struct {
-        const char *key;
-        bool *value;
-    } flags[] = {
-        {"running", &job->running},
-        {"accept", &progress->job.accept},
-        {"rollback", &progress->job.rollback},
-        {"compared", &progress->compared},
-    };
-    const struct {
-        const char *key;
-        char *value;
-        size_t size;
-    } texts[] = {
-        {"token", job->token, sizeof job->token},
-        {"build", job->build, sizeof job->build},
-        {"owner", progress->owner, sizeof progress->owner},
-        {"problem", progress->problem, sizeof progress->problem},
-        {"differences", progress->differences, sizeof progress->differences},
-        {"state", state, sizeof state},
-    };
+#define JOB(member) TB_BSON_AT(struct tb_mongo_job, member)
+static const struct tb_bson_field job_fields[] = {
+    {"token", TB_BSON_TEXT, JOB(token)},     {"owner", TB_BSON_TEXT, JOB(progress.owner)},
+    {"beat", TB_BSON_INT, JOB(beat)},        {"takeovers", TB_BSON_INT, JOB(takeovers)},
+    {"running", TB_BSON_BOOL, JOB(running)}, {"generation", TB_BSON_INT, JOB(generation)},
+    {"last", TB_BSON_INT, JOB(last)},        {"build", TB_BSON_TEXT, JOB(build)},
+};
+static const struct tb_bson_table job_table = TB_BSON_TABLE(struct tb_mongo_job, job_fields);
 
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (strcmp(key, numbers[i].key) == 0)
-            *numbers[i].value = tb_bson_get_int(iter);
-    }
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        if (strcmp(key, flags[i].key) == 0)
-            *flags[i].value = get_flag(iter);
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strcmp(key, texts[i].key) == 0)
-            tb_bson_get_text(iter, texts[i].value, texts[i].size);
-    }
-    if (state[0] != '\0')
-        progress->state = tb_rebuild_state_parse(state);
-}
+#define PROGRESS(member) TB_BSON_AT(struct tb_rebuild_progress, member)
+static const struct tb_bson_field progress_fields[] = {
+    {"state", TB_BSON_ENUM, PROGRESS(state), .name_of = state_name, .max = TB_REBUILD_STATE_COUNT},
+    {"accept", TB_BSON_BOOL, PROGRESS(job.accept)},
+    {"rollback", TB_BSON_BOOL, PROGRESS(job.rollback)},
+    {"events", TB_BSON_INT, PROGRESS(events)},
+    {"total", TB_BSON_INT, PROGRESS(total)},
+    {"ratePerSecond", TB_BSON_INT, PROGRESS(per_second)},
+    {"secondsLeft", TB_BSON_INT, PROGRESS(seconds_left)},
+    {"compared", TB_BSON_BOOL, PROGRESS(compared)},
+    {"servedOrders", TB_BSON_INT, PROGRESS(served_orders)},
+    {"rebuiltOrders", TB_BSON_INT, PROGRESS(rebuilt_orders)},
+    {"differenceCount", TB_BSON_INT, PROGRESS(difference_count)},
+    {"problem", TB_BSON_TEXT, PROGRESS(problem)},
+    {"differences", TB_BSON_TEXT, PROGRESS(differences)},
+};
+static const struct tb_bson_table progress_table =
+    TB_BSON_TABLE(struct tb_rebuild_progress, progress_fields);
 
 enum tb_code tb_mongo_job_read(const struct tb_mongo_client *client, struct tb_mongo_job *ret_job,
                                struct tb_error *err)
 {
-    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("_id", BCON_UTF8("rebuild"));
-    const bson_t *doc;
-    bson_iter_t iter;
+    TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
 
     *ret_job = (struct tb_mongo_job){.progress.seconds_left = -1};
-    tb_mongo_find_primary(&cursor, client, "meta", filter);
-    while ((doc = tb_mongo_cursor_next(&cursor))) {
-        for (bool more = bson_iter_init(&iter, doc) && bson_iter_next(&iter); more;
-             more = bson_iter_next(&iter))
-            read_field(&iter, ret_job);
-    }
-    return tb_mongo_cursor_end(&cursor, "reading the rebuild's state", err);
+    TB_TRY(tb_mongo_find_meta(client, "rebuild", &doc, err));
+    if (doc && (!tb_bson_get_fields(doc, &job_table, NULL, ret_job) ||
+                !tb_bson_get_fields(doc, &progress_table, NULL, &ret_job->progress)))
+        return tb_error_set(err, TB_CORRUPT, "meta: the rebuild's job is not as written");
+    return TB_OK;
 }
 
 void tb_mongo_job_put_progress(struct tb_bson_writer out,
                                const struct tb_rebuild_progress *progress)
 {
     tb_bson_put_bool(out, "running", tb_rebuild_is_running(progress->state));
-    tb_bson_put_text(out, "state", tb_rebuild_state_name(progress->state));
-    tb_bson_put_bool(out, "accept", progress->job.accept);
-    tb_bson_put_bool(out, "rollback", progress->job.rollback);
-    tb_bson_put_int(out, "events", progress->events);
-    tb_bson_put_int(out, "total", progress->total);
-    tb_bson_put_int(out, "ratePerSecond", progress->per_second);
-    tb_bson_put_int(out, "secondsLeft", progress->seconds_left);
-    tb_bson_put_bool(out, "compared", progress->compared);
-    tb_bson_put_int(out, "servedOrders", progress->served_orders);
-    tb_bson_put_int(out, "rebuiltOrders", progress->rebuilt_orders);
-    tb_bson_put_int(out, "differenceCount", progress->difference_count);
-    tb_bson_put_text(out, "problem", progress->problem);
-    tb_bson_put_text(out, "differences", progress->differences);
+    tb_bson_put_fields(out, &progress_table, progress);
 }
 
 static void put_claim(struct tb_bson_writer out, const struct tb_rebuild_mongo *self,
@@ -111,13 +63,12 @@ static void put_claim(struct tb_bson_writer out, const struct tb_rebuild_mongo *
     tb_bson_put_int(out, "takeovers", takeovers);
 }
 
-/* The job is ours. */
-static void take(struct tb_rebuild_mongo *self, const char *token, int64_t taken_events)
+static void set_ours(struct tb_rebuild_mongo *self, const char *token, int64_t events_at_takeover)
 {
     pthread_mutex_lock(&self->lock);
     memcpy(self->token, token, sizeof self->token);
     self->beat = 0;
-    self->taken_events = taken_events;
+    self->events_at_takeover = events_at_takeover;
     self->lost = false;
     pthread_mutex_unlock(&self->lock);
 }
@@ -132,58 +83,50 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
     return ours;
 }
 
-/* Changes the document if its token, and with beat not below 0 its beat too, is still that. */
+/* Sets fields of the document while it has this token, and, unless beat is -1, this beat. */
 static enum tb_code update(const struct tb_mongo_client *client, const char *token, int64_t beat,
                            const bson_t *fields, struct tb_error *err)
 {
-    TB_CLEANUP(tb_bson_free) bson_t *filter = bson_new();
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8("rebuild"), "token", BCON_UTF8(token));
     TB_CLEANUP(tb_bson_free) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(fields));
-    bool failed = false, found = false;
-    struct tb_bson_writer out = {filter, &failed};
+    bool found = false;
 
-    tb_bson_put_text(out, "_id", "rebuild");
-    tb_bson_put_text(out, "token", token);
-    if (beat >= 0)
-        tb_bson_put_int(out, "beat", beat);
-    if (failed)
+    if (beat >= 0 && !BSON_APPEND_INT64(filter, "beat", beat))
         return tb_mongo_no_memory(err);
     TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
     return found ? TB_OK : tb_error_set(err, TB_CONFLICT, "the rebuild is another process's now");
 }
 
-static enum tb_code insert(const struct tb_mongo_client *client, bson_t *fields,
+static enum tb_code insert(const struct tb_mongo_client *client, const bson_t *fields,
                            struct tb_error *err)
 {
     struct tb_mongo_op op = {.kind = TB_MONGO_INSERT, .document = bson_copy(fields)};
-    enum tb_code code;
+    bool done = false;
 
-    if (!BSON_APPEND_UTF8(op.document, "_id", "rebuild"))
-        code = tb_mongo_no_memory(err);
-    else
-        code = tb_mongo_bulk(client, "meta", &op, 1, err);
-    if (code == TB_OK && op.code == TB_MONGO_DUPLICATE_KEY)
-        code = tb_error_set(err, TB_CONFLICT, "a rebuild was begun at this moment elsewhere");
-    else if (code == TB_OK && op.code != 0)
-        code = tb_mongo_op_error(err, &op, "beginning a rebuild");
-    tb_mongo_ops_clear(&op, 1);
-    return code;
+    if (!BSON_APPEND_UTF8(op.document, "_id", "rebuild")) {
+        tb_mongo_ops_clear(&op, 1);
+        return tb_mongo_no_memory(err);
+    }
+    TB_TRY(tb_mongo_write_one(client, "meta", &op, "beginning a rebuild", &done, err));
+    return done ? TB_OK
+                : tb_error_set(err, TB_CONFLICT, "a rebuild was begun at this moment elsewhere");
 }
 
 static enum tb_code write_claim(struct tb_rebuild_mongo *self,
-                                const struct tb_mongo_client *client,
-                                const struct tb_mongo_job *before,
+                                const struct tb_mongo_client *client, struct tb_mongo_job *before,
                                 const struct tb_rebuild_job *job, const char *token,
                                 struct tb_error *err)
 {
-    const struct tb_rebuild_progress progress = {
-        .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
     struct tb_bson_writer out = {fields, &failed};
 
+    before->progress = (struct tb_rebuild_progress){
+        .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     put_claim(out, self, token, 0);
-    tb_mongo_job_put_progress(out, &progress);
-    tb_bson_put_int(out, "generation", 0); /* that of the job before is no business of this one */
+    tb_mongo_job_put_progress(out, &before->progress);
+    tb_bson_put_int(out, "generation", 0); /* not that of the job before */
     if (failed)
         return tb_mongo_no_memory(err);
     if (before->token[0] == '\0')
@@ -191,34 +134,35 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self,
     return update(client, before->token, before->beat, fields, err);
 }
 
-enum tb_code tb_mongo_job_claim(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
+enum tb_code tb_mongo_job_claim(void *ctx, const struct tb_rebuild_job *job,
                                 struct tb_rebuild_progress *ret_others, struct tb_error *err)
 {
+    struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct tb_mongo_job *before = tb_arena_alloc(&arena, sizeof *before);
+    struct tb_mongo_job *stored = tb_arena_alloc(&arena, sizeof *stored);
     struct tb_uuid_gen uuids = {.clock = self->options.clock, .random = self->options.random};
     char token[TB_UUID_SIZE];
     struct tb_error why = {0};
 
-    if (!before)
+    if (!stored)
         return tb_mongo_no_memory(err);
     tb_uuid_new(&uuids, token);
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    TB_TRY(tb_mongo_job_read(&client, before, err));
-    if (before->running) {
-        *ret_others = before->progress;
+    TB_TRY(tb_mongo_job_read(&client, stored, err));
+    if (stored->running) {
+        *ret_others = stored->progress;
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way at %s",
-                            before->progress.owner);
+                            stored->progress.owner);
     }
-    if (write_claim(self, &client, before, job, token, err) != TB_OK) {
+    if (write_claim(self, &client, stored, job, token, err) != TB_OK) {
         if (err->code != TB_UNKNOWN)
             return err->code;
-        if (tb_mongo_job_read(&client, before, &why) != TB_OK || strcmp(before->token, token) != 0)
+        if (tb_mongo_job_read(&client, stored, &why) != TB_OK || strcmp(stored->token, token) != 0)
             return err->code;
         *err = (struct tb_error){0};
     }
-    take(self, token, -1);
+    set_ours(self, token, -1);
     return TB_OK;
 }
 
@@ -227,15 +171,14 @@ enum tb_code tb_mongo_job_take_over(struct tb_rebuild_mongo *self,
 {
     TB_CLEANUP(tb_bson_free) bson_t *fields = bson_new();
     bool failed = false;
-    struct tb_bson_writer out = {fields, &failed};
     char token[TB_UUID_SIZE];
 
     tb_uuid_new(&self->uuids, token);
-    put_claim(out, self, token, self->seen->takeovers + 1);
+    put_claim((struct tb_bson_writer){fields, &failed}, self, token, self->stored->takeovers + 1);
     if (failed)
         return tb_mongo_no_memory(err);
-    TB_TRY(update(client, self->seen->token, self->seen->beat, fields, err));
-    take(self, token, self->seen->progress.events);
+    TB_TRY(update(client, self->stored->token, self->stored->beat, fields, err));
+    set_ours(self, token, self->stored->progress.events);
     return TB_OK;
 }
 
@@ -250,9 +193,8 @@ enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
 
     tb_mongo_job_put_progress(out, progress);
     tb_bson_put_int(out, "beat", ++self->beat);
-    if (self->taken_events >= 0 && progress->events > self->taken_events)
-        tb_bson_put_int(out, "takeovers",
-                        0); /* it was not the job that ended the process before */
+    if (self->events_at_takeover >= 0 && progress->events > self->events_at_takeover)
+        tb_bson_put_int(out, "takeovers", 0); /* the job does not end its processes */
     if (failed)
         return tb_mongo_no_memory(err);
     return update(client, self->token, -1, fields, err);

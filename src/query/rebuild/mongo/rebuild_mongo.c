@@ -1,89 +1,15 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
-#include <stdio.h>
 #include <stdlib.h>
 
-/* A fetch's answer comes within; then there is something to plan. */
+/* A fetch from the log is answered within this time; the view is filled with what it brings. */
 #define POLL_MS 50
-#define LOOK_EVERY_MS 2000
-/* A job whose beat stands still for so long is nobody's any more. */
-#define LEFT_MS 15000
-/* What ends every process that is at it must not end the next one for ever. */
-#define TAKEOVERS_MAX 3
-/* The served view comes to where it is held within, or somebody is away: others do not wait. */
-#define SETTLE_MS 10000
+#define FIND_JOB_EVERY_MS 2000
+/* Longest time that writers wait for the comparison: if the served view has not caught up by then,
+ * a central is down. */
+#define CATCH_UP_MS 10000
 
-static void publish(struct tb_rebuild_mongo *self, const struct tb_mongo_served *served)
-{
-    atomic_store(&self->served, served->collections.generation);
-    atomic_store(&self->previous, served->previous);
-    atomic_store(&self->moved_at_ms, served->moved_at_ms);
-}
-
-/* Has its beat stood still long enough? */
-static bool is_left(struct tb_rebuild_mongo *self)
-{
-    int64_t now_ms = tb_clock_mono_ms(self->options.clock);
-
-    if (strcmp(self->watched, self->seen->token) != 0 || self->watched_beat != self->seen->beat) {
-        memcpy(self->watched, self->seen->token, sizeof self->watched);
-        self->watched_beat = self->seen->beat;
-        self->watched_since_ms = now_ms;
-    }
-    return now_ms - self->watched_since_ms >= LEFT_MS;
-}
-
-/* Somebody ended in the middle, or behind the swap and before he told of it. */
-static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
-                              int64_t served, enum tb_rebuild_found *ret_found,
-                              struct tb_error *err)
-{
-    struct tb_rebuild_progress *progress = &self->seen->progress;
-
-    TB_TRY(tb_mongo_job_take_over(self, client, err));
-    if (self->seen->generation != 0 && self->seen->generation == served) {
-        progress->state = progress->job.rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE;
-        progress->problem[0] = '\0';
-    } else if (self->seen->takeovers >= TAKEOVERS_MAX) {
-        progress->state = TB_REBUILD_FAILED;
-        snprintf(progress->problem, sizeof progress->problem,
-                 "%d processes ended while they were at it", TAKEOVERS_MAX + 1);
-    } else {
-        *ret_found = TB_REBUILD_FOUND_UNFINISHED;
-        return TB_OK;
-    }
-    progress->seconds_left = progress->per_second = 0;
-    return tb_mongo_job_save_progress(self, client, progress, err);
-}
-
-static enum tb_code mongo_look(void *ctx, enum tb_rebuild_found *ret_found,
-                               struct tb_rebuild_progress *ret_progress, struct tb_error *err)
-{
-    struct tb_rebuild_mongo *self = ctx;
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-    struct tb_mongo_served served;
-
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    TB_TRY(tb_mongo_read_served(&client, &served, err));
-    publish(self, &served);
-    TB_TRY(tb_mongo_job_read(&client, self->seen, err));
-    if (self->seen->token[0] == '\0' ||
-        (!self->seen->running && tb_mongo_job_is_ours(self, self->seen->token)))
-        return TB_OK; /* ours is known better here */
-    *ret_found = TB_REBUILD_FOUND_REPORT;
-    if (self->seen->running && is_left(self))
-        TB_TRY(take_over(self, &client, served.collections.generation, ret_found, err));
-    *ret_progress = self->seen->progress;
-    return TB_OK;
-}
-
-static enum tb_code mongo_claim(void *ctx, const struct tb_rebuild_job *job,
-                                struct tb_rebuild_progress *ret_others, struct tb_error *err)
-{
-    return tb_mongo_job_claim(ctx, job, ret_others, err);
-}
-
-static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *progress,
-                               struct tb_error *err)
+static enum tb_code mongo_publish(void *ctx, const struct tb_rebuild_progress *progress,
+                                  struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -95,38 +21,31 @@ static enum tb_code mongo_note(void *ctx, const struct tb_rebuild_progress *prog
     return err->code;
 }
 
-/* What is filled: the view from before, the one that was begun, or a new one. */
-static enum tb_code choose_target(struct tb_rebuild_mongo *self,
-                                  const struct tb_mongo_client *client,
-                                  const struct tb_rebuild_job *job, struct tb_error *err)
+/* The target is the previous view, the one that this program began before, or a new one. */
+static enum tb_code choose_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
+                                  struct tb_error *err)
 {
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
     int64_t target, last;
 
-    TB_TRY(tb_mongo_read_served(client, &served, err));
-    TB_TRY(tb_mongo_job_read(client, self->seen, err));
-    target = self->seen->generation;
-    last = self->seen->last > served.collections.generation ? self->seen->last
-                                                            : served.collections.generation;
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    TB_TRY(tb_mongo_job_read(&client, self->stored, err));
+    target = self->stored->generation;
+    last = self->stored->last;
+    if (last < served.collections.generation)
+        last = served.collections.generation;
     if (job->rollback)
         target = served.previous;
-    else if (target == 0 || strcmp(self->seen->build, self->options.build) != 0)
+    else if (target == 0 || strcmp(self->stored->build, self->options.build) != 0)
         target = ++last;
     if (target == 0)
         return tb_error_set(err, TB_NOT_FOUND, "there is no old view to go back to");
-    TB_TRY(tb_mongo_job_set_generation(self, client, target, last, err));
+    TB_TRY(tb_mongo_job_set_generation(self, &client, target, last, err));
     self->serving = served.collections;
     tb_mongo_collections_of(target, &self->target);
-    return tb_mongo_create_generation(client, &self->target, err);
-}
-
-static enum tb_code open_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
-                                struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-
-    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    return choose_target(self, &client, job, err);
+    return tb_mongo_create_generation(&client, &self->target, err);
 }
 
 static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -136,20 +55,20 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     struct tb_rebuild_mongo *self = ctx;
     struct tb_mongo *mongo = self->options.mongo;
 
-    (void)anew; /* a new job has none yet, and what was discarded is none any more */
-    TB_TRY(open_target(self, job, err));
+    (void)anew; /* a new job has no generation yet, nor has one whose view was discarded */
+    TB_TRY(choose_target(self, job, err));
     memset(self->merged, 0, sizeof self->merged);
     TB_TRY(tb_view_mongo_open_at(mongo, &self->target, &self->view, err));
-    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->target, &self->look, err));
-    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->serving, &self->watch, err));
+    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->target, &self->target_reader, err));
+    TB_TRY(tb_view_mongo_open_reader_at(mongo, &self->serving, &self->served_reader, err));
     TB_TRY(self->options.open_reader(self->options.ctx, &self->reader, err));
     *ret_view = self->view;
     *ret_reader = self->reader;
     return TB_OK;
 }
 
-/* It may get in front: a hold brings both to the same events. */
-static enum tb_code mongo_served(void *ctx, int64_t *ret_next, struct tb_error *err)
+/* Up to the end of the log: the barrier brings both views to the same events. */
+static enum tb_code mongo_served_offsets(void *ctx, int64_t *ret_next, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
 
@@ -162,66 +81,67 @@ static enum tb_code mongo_served(void *ctx, int64_t *ret_next, struct tb_error *
     return TB_OK;
 }
 
-static void mongo_watch(void *ctx, struct tb_view_reader **ret_served,
-                        struct tb_view_reader **ret_rebuilt)
+static void mongo_live_readers(void *ctx, struct tb_view_reader **ret_served,
+                               struct tb_view_reader **ret_rebuilt)
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    *ret_served = self->watch;
-    *ret_rebuilt = self->look;
+    *ret_served = self->served_reader;
+    *ret_rebuilt = self->target_reader;
 }
 
-static enum tb_code mongo_hold(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
-                               struct tb_view_reader **ret_rebuilt, struct tb_error *err)
+static enum tb_code mongo_pin(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
+                              struct tb_view_reader **ret_rebuilt, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    TB_TRY(tb_mongo_write_barrier(self, err));
+    TB_TRY(tb_mongo_barrier_set(self, err));
     memcpy(ret_next, self->end, (size_t)self->options.partitions * sizeof *ret_next);
-    mongo_watch(ctx, ret_served, ret_rebuilt);
+    mongo_live_readers(ctx, ret_served, ret_rebuilt);
     return TB_OK;
 }
 
-static enum tb_code mongo_settled(void *ctx, bool *ret_settled, struct tb_error *err)
+static enum tb_code mongo_caught_up(void *ctx, bool *ret_caught_up, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
     int64_t next[TB_LOG_PARTITIONS_MAX], waited_ms;
+    bool caught_up = true;
 
     TB_TRY(tb_mongo_barrier_check(self, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
-    *ret_settled = true;
     for (int32_t p = 0; p < self->options.partitions; p++) {
         if (next[p] < self->end[p] && self->begin[p] < self->end[p])
-            *ret_settled = false;
+            caught_up = false;
     }
-    waited_ms = tb_clock_mono_ms(self->options.clock) - self->held_at_ms;
-    if (!*ret_settled && waited_ms >= SETTLE_MS)
+    waited_ms = tb_clock_mono_ms(self->options.clock) - self->barrier_at_ms;
+    if (!caught_up && waited_ms >= CATCH_UP_MS)
         return tb_error_set(err, TB_BUSY, "the centrals do not come to the end of the log");
+    *ret_caught_up = caught_up;
     return TB_OK;
 }
 
-static void mongo_let_go(void *ctx)
+static void mongo_unpin(void *ctx)
 {
     tb_mongo_barrier_remove(ctx);
 }
 
-static enum tb_code move_held(struct tb_rebuild_mongo *self, struct tb_rebuild *rebuild,
-                              struct tb_error *err)
+static enum tb_code swap_behind_barrier(struct tb_rebuild_mongo *self, struct tb_rebuild *rebuild,
+                                        struct tb_error *err)
 {
     TB_TRY(tb_rebuild_catch_up(rebuild, self->end, err));
     TB_TRY(tb_mongo_merge_dead_letters(self, err));
     return tb_mongo_swap_served(self, err);
 }
 
-/* Most of what there is to do is done before anybody has to wait for it. */
+/* Most dead letters are merged before the barrier makes the writers wait. */
 static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
 
     TB_TRY(tb_mongo_save_served_offsets(self, err));
     TB_TRY(tb_mongo_merge_dead_letters(self, err));
-    TB_TRY(tb_mongo_write_barrier(self, err));
-    if (move_held(self, rebuild, err) != TB_OK) {
+    TB_TRY(tb_mongo_barrier_set(self, err));
+    if (swap_behind_barrier(self, rebuild, err) != TB_OK) {
         tb_mongo_barrier_remove(self);
         return err->code;
     }
@@ -236,24 +156,28 @@ static enum tb_code discard(struct tb_rebuild_mongo *self, struct tb_error *err)
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    TB_TRY(tb_mongo_job_read(&client, self->seen, err));
-    TB_TRY(tb_mongo_job_set_generation(self, &client, 0, self->seen->last, err));
+    TB_TRY(tb_mongo_job_read(&client, self->stored, err));
+    TB_TRY(tb_mongo_job_set_generation(self, &client, 0, self->stored->last, err));
     return tb_mongo_drop_unused(self, err);
+}
+
+static void free_reader(struct tb_view_reader **reader)
+{
+    if (*reader)
+        (*reader)->ops->free(*reader);
+    *reader = NULL;
 }
 
 static enum tb_code mongo_close(void *ctx, enum tb_rebuild_end end, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    if (self->look)
-        self->look->ops->free(self->look);
-    if (self->watch)
-        self->watch->ops->free(self->watch);
+    free_reader(&self->target_reader);
+    free_reader(&self->served_reader);
     if (self->view)
         self->view->ops->free(self->view);
     if (self->reader)
         self->reader->ops->free(self->reader);
-    self->look = self->watch = NULL;
     self->view = NULL;
     self->reader = NULL;
     self->target.generation = 0;
@@ -262,7 +186,7 @@ static enum tb_code mongo_close(void *ctx, enum tb_rebuild_end end, struct tb_er
     return end == TB_REBUILD_SWAPPED ? tb_mongo_drop_unused(self, err) : TB_OK;
 }
 
-static enum tb_code mongo_tidy(void *ctx, struct tb_error *err)
+static enum tb_code mongo_cleanup(void *ctx, struct tb_error *err)
 {
     TB_TRY(tb_mongo_expire_previous(ctx, err));
     return tb_mongo_drop_unused(ctx, err);
@@ -273,7 +197,7 @@ static bool mongo_can_roll_back(void *ctx)
     return atomic_load(&((struct tb_rebuild_mongo *)ctx)->previous) != 0;
 }
 
-/* The server's disk is not ours to look at: a full one refuses. */
+/* The server's disk cannot be seen from here: a full one refuses writes. */
 static bool mongo_has_room(void *ctx)
 {
     (void)ctx;
@@ -283,19 +207,19 @@ static bool mongo_has_room(void *ctx)
 const struct tb_rebuild_backend tb_rebuild_mongo_backend = {
     .is_distant = true,
     .poll_ms = POLL_MS,
-    .find_job_every_ms = LOOK_EVERY_MS,
-    .find_job = mongo_look,
-    .claim = mongo_claim,
-    .publish = mongo_note,
+    .find_job_every_ms = FIND_JOB_EVERY_MS,
+    .find_job = tb_mongo_find_job,
+    .claim = tb_mongo_job_claim,
+    .publish = mongo_publish,
     .open = mongo_open,
-    .served_offsets = mongo_served,
-    .live_readers = mongo_watch,
-    .pin = mongo_hold,
-    .caught_up = mongo_settled,
-    .unpin = mongo_let_go,
+    .served_offsets = mongo_served_offsets,
+    .live_readers = mongo_live_readers,
+    .pin = mongo_pin,
+    .caught_up = mongo_caught_up,
+    .unpin = mongo_unpin,
     .swap = mongo_swap,
     .close = mongo_close,
-    .cleanup = mongo_tidy,
+    .cleanup = mongo_cleanup,
     .can_roll_back = mongo_can_roll_back,
     .has_room = mongo_has_room,
 };
@@ -307,8 +231,8 @@ enum tb_code tb_rebuild_mongo_new(const struct tb_rebuild_mongo_options *options
 
     TB_ASSERT(options->partitions > 0 && options->partitions <= TB_LOG_PARTITIONS_MAX);
     if (self)
-        self->seen = calloc(1, sizeof *self->seen);
-    if (!self || !self->seen) {
+        self->stored = calloc(1, sizeof *self->stored);
+    if (!self || !self->stored) {
         free(self);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
@@ -327,16 +251,16 @@ void tb_rebuild_mongo_free(struct tb_rebuild_mongo *self)
         return;
     (void)mongo_close(self, TB_REBUILD_KEEP, &err);
     pthread_mutex_destroy(&self->lock);
-    free(self->seen);
+    free(self->stored);
     free(self);
 }
 
-void tb_rebuild_mongo_views(const struct tb_rebuild_mongo *self,
-                            struct tb_rebuild_generations *ret_views)
+void tb_rebuild_mongo_get_generations(const struct tb_rebuild_mongo *self,
+                                      struct tb_rebuild_generations *ret_generations)
 {
     int64_t served = atomic_load(&self->served);
 
-    *ret_views = (struct tb_rebuild_generations){
+    *ret_generations = (struct tb_rebuild_generations){
         .served = served != 0 ? served : 1,
         .previous = atomic_load(&self->previous),
         .previous_until_ms = atomic_load(&self->moved_at_ms) + TB_REBUILD_KEEP_MS,

@@ -1,29 +1,28 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 
-static enum tb_code gone(struct tb_error *err)
+static enum tb_code removed(struct tb_error *err)
 {
-    return tb_error_set(err, TB_BUSY, "the hold of the served view was lifted by another central");
+    return tb_error_set(err, TB_BUSY, "another central has removed the write barrier");
 }
 
-static bson_t *our_hold(const struct tb_rebuild_mongo *self)
+/* Updates `served` while our barrier is set. */
+static enum tb_code update_served(const struct tb_rebuild_mongo *self,
+                                  const struct tb_mongo_client *client, const bson_t *update,
+                                  struct tb_error *err)
 {
-    return BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(self->barrier.token));
-}
-
-static enum tb_code update_hold(const struct tb_rebuild_mongo *self,
-                                const struct tb_mongo_client *client, const bson_t *update,
-                                struct tb_error *err)
-{
-    TB_CLEANUP(tb_bson_free) bson_t *filter = our_hold(self);
+    TB_CLEANUP(tb_bson_free)
+    bson_t *filter =
+        BCON_NEW("_id", BCON_UTF8("served"), "hold.token", BCON_UTF8(self->barrier.token));
     bool found = false;
 
     TB_TRY(tb_mongo_update(client, "meta", filter, update, &found, err));
-    return found ? TB_OK : gone(err);
+    return found ? TB_OK : removed(err);
 }
 
-/* Another's hold is that of a process that lost its job, or ended: it finds no token then. */
-static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
-                             struct tb_error *err)
+/* The barrier of another process is one whose owner has ended, or has lost its job: it is removed,
+ * and its owner then finds that its token is gone. */
+static enum tb_code insert_barrier(struct tb_rebuild_mongo *self,
+                                   const struct tb_mongo_client *client, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free)
     bson_t *filter =
@@ -45,7 +44,7 @@ static enum tb_code set_hold(struct tb_rebuild_mongo *self, const struct tb_mong
         return tb_error_set(err, TB_CONFLICT, "another view is served by now");
     if (served.barrier.is_set)
         TB_TRY(tb_mongo_remove_stale_barrier(client, &served.barrier, err));
-    return tb_error_set(err, TB_BUSY, "the served view was held by another central");
+    return tb_error_set(err, TB_BUSY, "another central had set the write barrier");
 }
 
 static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *err)
@@ -75,26 +74,26 @@ static enum tb_code write_ends(struct tb_rebuild_mongo *self, const struct tb_mo
         tb_bson_put_int(list, tb_bson_index_key((size_t)p, scratch), self->end[p]);
     tb_bson_close_array(set, list);
     tb_bson_close(out, set);
-    return failed ? tb_mongo_no_memory(err) : update_hold(self, client, update, err);
+    return failed ? tb_mongo_no_memory(err) : update_served(self, client, update, err);
 }
 
-static enum tb_code hold(struct tb_rebuild_mongo *self, struct tb_error *err)
+static enum tb_code set_barrier(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    TB_TRY(set_hold(self, &client, err));
-    TB_TRY(read_ends(self, err)); /* asked only now, and not what a reader saw last */
+    TB_TRY(insert_barrier(self, &client, err));
+    TB_TRY(read_ends(self, err)); /* only now: what a reader saw before the barrier is too old */
     return write_ends(self, &client, err);
 }
 
-enum tb_code tb_mongo_write_barrier(struct tb_rebuild_mongo *self, struct tb_error *err)
+enum tb_code tb_mongo_barrier_set(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
-    if (hold(self, err) != TB_OK) {
+    if (set_barrier(self, err) != TB_OK) {
         tb_mongo_barrier_remove(self);
         return err->code;
     }
-    self->held_at_ms = tb_clock_mono_ms(self->options.clock);
+    self->barrier_at_ms = tb_clock_mono_ms(self->options.clock);
     return TB_OK;
 }
 
@@ -105,10 +104,10 @@ void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mon
     struct tb_error err = {0};
 
     if (self->barrier.is_set)
-        (void)update_hold(self, client, update, &err);
+        (void)update_served(self, client, update, &err);
 }
 
-/* If that fails it stands until those it stops lift it. */
+/* If that fails, the writers that the barrier stops remove it once it is stale. */
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -117,7 +116,7 @@ void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self)
 
     if (self->barrier.is_set &&
         tb_mongo_client_acquire(self->options.mongo, &client, &err) == TB_OK)
-        (void)update_hold(self, &client, update, &err);
+        (void)update_served(self, &client, update, &err);
     self->barrier = (struct tb_mongo_write_barrier){0};
 }
 
@@ -129,7 +128,7 @@ enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self, struct tb_err
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     TB_TRY(tb_mongo_read_served(&client, &served, err));
     if (!served.barrier.is_set || strcmp(served.barrier.token, self->barrier.token) != 0)
-        return gone(err);
+        return removed(err);
     return TB_OK;
 }
 
@@ -147,9 +146,10 @@ enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *self, struct 
     return TB_OK;
 }
 
-static enum tb_code name_target(struct tb_rebuild_mongo *self,
-                                const struct tb_mongo_client *client, struct tb_error *err)
+/* If the answer is lost, what `served` says by then is the outcome. */
+enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free)
     bson_t *update =
         BCON_NEW("$set", "{", "orders", BCON_UTF8(self->target.orders), "sales_by_day",
@@ -157,19 +157,11 @@ static enum tb_code name_target(struct tb_rebuild_mongo *self,
                  "previous", BCON_INT64(self->serving.generation), "movedAt",
                  BCON_DATE_TIME(tb_clock_wall_ms(self->options.clock)), "}", "$unset", "{", "hold",
                  BCON_INT32(1), "}");
-
-    return update_hold(self, client, update, err);
-}
-
-/* After an answer that was lost, what is there tells. */
-enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct tb_mongo_served served;
     struct tb_error why = {0};
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
-    if (name_target(self, &client, err) != TB_OK) {
+    if (update_served(self, &client, update, err) != TB_OK) {
         if (tb_mongo_read_served(&client, &served, &why) != TB_OK ||
             served.collections.generation != self->target.generation)
             return err->code;

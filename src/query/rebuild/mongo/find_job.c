@@ -1,0 +1,66 @@
+#include "query/rebuild/mongo/rebuild_mongo_priv.h"
+#include <stdio.h>
+
+/* A job whose beat has not changed for so long has no process any more. */
+#define ABANDONED_MS 15000
+/* A job that ends every process that runs it must not end one after another for ever. */
+#define TAKEOVERS_MAX 3
+
+static bool is_abandoned(struct tb_rebuild_mongo *self)
+{
+    const struct tb_mongo_job *job = self->stored;
+    int64_t now_ms = tb_clock_mono_ms(self->options.clock);
+
+    if (strcmp(self->watched_token, job->token) != 0 || self->watched_beat != job->beat) {
+        memcpy(self->watched_token, job->token, sizeof self->watched_token);
+        self->watched_beat = job->beat;
+        self->watched_since_ms = now_ms;
+    }
+    return now_ms - self->watched_since_ms >= ABANDONED_MS;
+}
+
+/* Its process ended in the middle, or after the swap but before it published that. */
+static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
+                              int64_t served, enum tb_rebuild_found *ret_found,
+                              struct tb_error *err)
+{
+    struct tb_rebuild_progress *progress = &self->stored->progress;
+
+    TB_TRY(tb_mongo_job_take_over(self, client, err));
+    if (self->stored->generation != 0 && self->stored->generation == served) {
+        progress->state = progress->job.rollback ? TB_REBUILD_ROLLED_BACK : TB_REBUILD_DONE;
+        progress->problem[0] = '\0';
+    } else if (self->stored->takeovers >= TAKEOVERS_MAX) {
+        progress->state = TB_REBUILD_FAILED;
+        snprintf(progress->problem, sizeof progress->problem,
+                 "%d processes ended while they were at it", TAKEOVERS_MAX + 1);
+    } else {
+        *ret_found = TB_REBUILD_FOUND_UNFINISHED;
+        return TB_OK;
+    }
+    progress->seconds_left = progress->per_second = 0;
+    return tb_mongo_job_save_progress(self, client, progress, err);
+}
+
+enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_found,
+                               struct tb_rebuild_progress *ret_progress, struct tb_error *err)
+{
+    struct tb_rebuild_mongo *self = ctx;
+    TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
+    struct tb_mongo_served served;
+
+    TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    atomic_store(&self->served, served.collections.generation);
+    atomic_store(&self->previous, served.previous);
+    atomic_store(&self->moved_at_ms, served.moved_at_ms);
+    TB_TRY(tb_mongo_job_read(&client, self->stored, err));
+    if (self->stored->token[0] == '\0' ||
+        (!self->stored->running && tb_mongo_job_is_ours(self, self->stored->token)))
+        return TB_OK; /* the rebuild itself knows more about its last job */
+    *ret_found = TB_REBUILD_FOUND_REPORT;
+    if (self->stored->running && is_abandoned(self))
+        TB_TRY(take_over(self, &client, served.collections.generation, ret_found, err));
+    *ret_progress = self->stored->progress;
+    return TB_OK;
+}
