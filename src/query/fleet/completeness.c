@@ -147,12 +147,12 @@ static int64_t complete_at(const struct tb_node *node, const struct tb_node_repo
     return at_ms;
 }
 
+/* `pending` does not count: it is as old as the last heartbeat, and what was pending then may have
+ * arrived since. Each pending order has a sequence, which is missing until it arrives. */
 static enum tb_node_state state_of(const struct tb_node_report *status, int64_t now_ms)
 {
     if (now_ms - status->last_seen_at_ms > TB_NODE_SILENT_MS)
         return TB_NODE_SILENT;
-    if (status->pending > 0)
-        return TB_NODE_BEHIND;
     for (size_t i = 0; i < status->epoch_count; i++) {
         if (!is_complete(&status->epochs[i]))
             return TB_NODE_BEHIND;
