@@ -1,14 +1,15 @@
 #include "query/consumer/consumer_priv.h"
 
-/* Values planned at once: parsed they take about ten times as much. A full batch of ordinary
- * orders fits; of orders with 1,000 lines each, a batch is planned in several parts. */
+/* Bytes of values that are planned together: parsed they take about ten times as much. A full
+ * batch of ordinary orders fits; a batch of orders with 1,000 lines each is planned in several
+ * parts. */
 #define PLAN_BYTES_MAX ((size_t)2 << 20)
-/* A server may refuse for a moment what it takes later. */
+/* A server may refuse an order for a moment and take it later. */
 #define APPLY_TRIES 3
 #define MINUTE_MS 60000
 
-/* The next records of the batch that are planned together, at most max. */
-static struct tb_log_batch next_part(const struct tb_consumer *consumer, size_t max)
+/* The next records of the batch that are planned together. */
+static struct tb_log_batch next_part(const struct tb_consumer *consumer)
 {
     struct tb_log_batch part = {
         .partition = consumer->batch.partition,
@@ -17,7 +18,6 @@ static struct tb_log_batch next_part(const struct tb_consumer *consumer, size_t 
     size_t left = consumer->batch.count - consumer->done;
     size_t bytes = 0;
 
-    left = left < max ? left : max;
     do {
         bytes += part.records[part.count++].value.len;
     } while (part.count < left && bytes + part.records[part.count].value.len <= PLAN_BYTES_MAX);
@@ -68,22 +68,22 @@ static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_
     return TB_OK;
 }
 
-/* How many dead letters there may still be now. */
-static size_t letters_left(const struct tb_consumer *consumer)
+/* How many more dead letters this minute may have. */
+static size_t dead_letters_left(const struct tb_consumer *consumer)
 {
     int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
     size_t recent = 0;
 
-    for (size_t i = 0; i < TB_DEAD_LETTERS_PER_MINUTE && i < consumer->letter_count; i++)
-        recent += consumer->letter_at_ms[i] > since_ms;
+    for (size_t i = 0; i < TB_DEAD_LETTERS_PER_MINUTE && i < consumer->dead_letter_count; i++)
+        recent += consumer->dead_letter_at_ms[i] > since_ms;
     return TB_DEAD_LETTERS_PER_MINUTE - recent;
 }
 
-/* The first of the plan's dead letters that is one too many; NULL: none is. Those that died again
- * do not count. */
+/* The first of the plan's dead letters that is one too many; NULL: none is. A replayed record that
+ * died again does not count. */
 static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *consumer)
 {
-    size_t left = letters_left(consumer);
+    size_t left = dead_letters_left(consumer);
 
     for (size_t i = 0; i < consumer->plan.dead_letter_count; i++) {
         if (tb_plan_dead_letter_is_new(&consumer->plan.dead_letters[i]) && left-- == 0)
@@ -92,55 +92,64 @@ static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *
     return NULL;
 }
 
-static void stop_for_letters(struct tb_consumer *consumer,
-                             const struct tb_plan_dead_letter *letter, struct tb_error *err)
+static enum tb_code stop_reading(struct tb_consumer *consumer,
+                                 const struct tb_plan_dead_letter *letter, struct tb_error *err)
 {
-    tb_error_set(err, TB_CONFLICT,
-                 "more than %d dead letters within a minute, the last for %s: reading has stopped "
-                 "at offset %lld of partition %d and goes on when this process is started again",
-                 TB_DEAD_LETTERS_PER_MINUTE, letter->reason, (long long)letter->record->offset,
-                 (int)letter->record->partition);
-    atomic_store(&consumer->stats.stopped, true);
+    tb_consumer_enter(consumer, TB_CONSUMER_STOPPED);
+    return tb_error_set(
+        err, TB_CONFLICT,
+        "more than %d dead letters within a minute, the last for %s: reading has stopped "
+        "at offset %lld of partition %d and goes on when this process is started again",
+        TB_DEAD_LETTERS_PER_MINUTE, letter->reason, (long long)letter->record->offset,
+        (int)letter->record->partition);
 }
 
-/* Of the part what the view is to be given now. */
+static enum tb_code defer(struct tb_consumer *consumer, struct tb_error *err)
+{
+    tb_consumer_enter(consumer, TB_CONSUMER_DEFERRED);
+    return tb_error_set(err, TB_BUSY, "the view is being moved");
+}
+
+/* Cuts off the records that the view is not to be given now. */
 static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *part,
                              struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
-    int64_t until = INT64_MAX;
+    int64_t limit = INT64_MAX;
 
     if (view->ops->plan_limit)
-        TB_TRY(view->ops->plan_limit(view, part->partition, &until, err));
-    while (part->count > 0 && part->records[part->count - 1].offset >= until)
+        TB_TRY(view->ops->plan_limit(view, part->partition, &limit, err));
+    while (part->count > 0 && part->records[part->count - 1].offset >= limit)
         part->count--;
-    consumer->held = part->count == 0;
-    return consumer->held ? tb_error_set(err, TB_BUSY, "the view is being moved") : TB_OK;
+    return part->count > 0 ? TB_OK : defer(consumer, err);
 }
 
-/* A plan whose dead letters are within bounds, if need be of fewer records. */
+static void drop_plan(struct tb_consumer *consumer)
+{
+    tb_plan_clear(&consumer->plan);
+    consumer->part = 0;
+}
+
+/* Plans the next records, or fewer, so that the plan has not too many dead letters. */
 static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err)
 {
-    struct tb_log_batch part = next_part(consumer, SIZE_MAX);
+    struct tb_log_batch part = next_part(consumer);
     const struct tb_plan_dead_letter *surplus;
 
     TB_TRY(cut_part(consumer, &part, err));
     TB_TRY(make_plan(consumer, &part, err));
-    surplus = consumer->letters ? one_too_many(consumer) : NULL;
+    surplus = consumer->dlt_writer ? one_too_many(consumer) : NULL;
     if (!surplus)
         return TB_OK;
     part.count = (size_t)(surplus->record - part.records);
     if (part.count == 0)
-        stop_for_letters(consumer, surplus, err);
-    tb_plan_clear(&consumer->plan);
-    consumer->part = 0;
-    if (part.count == 0)
-        return err->code;
+        return stop_reading(consumer, surplus, err);
+    drop_plan(consumer);
     return make_plan(consumer, &part, err);
 }
 
-/* The view will never take an order. Tried enough, its last record is dead: a further refusal
- * then meets the one before. TB_OK: plan again. */
+/* The view refuses an order. After enough tries its last record is refused for good: planned again
+ * it becomes a dead letter. TB_OK: plan again. */
 static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_view *view = consumer->options.view;
@@ -163,88 +172,68 @@ static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *
     consumer->refusals[consumer->refusal_count++] =
         (struct tb_plan_refusal){refused->last_offset, message.ptr};
     consumer->tries = 0;
-    consumer->part = 0;
-    tb_plan_clear(&consumer->plan);
     return TB_OK;
 }
 
-/* The part is the view's; what becomes of it is told when it is flushed. */
-static void give(struct tb_consumer *consumer)
-{
-    struct tb_plan *spare = &consumer->given[consumer->given_count++], plan = consumer->plan;
-
-    consumer->plan = *spare;
-    *spare = plan;
-    consumer->given_records += consumer->part;
-    consumer->done += consumer->part;
-    consumer->part = 0;
-    consumer->tries = 0;
-}
-
-static void plan_again(struct tb_consumer *consumer, struct tb_error *err)
-{
-    tb_plan_clear(&consumer->plan);
-    consumer->part = 0;
-    *err = (struct tb_error){0};
-}
-
-/* Whoever had the partition before may be in the middle of what it read: from now on the view
- * keeps it out. If it is this one that is late, the log does not confirm it; the next poll tells.
- */
-static enum tb_code own(struct tb_consumer *consumer, struct tb_error *err)
+/* A reader that had the partition before may be about to write a plan: from here on the view
+ * refuses that. If this consumer is the late one, the log does not confirm the partition, and the
+ * next poll shows it. */
+static enum tb_code acquire_fence(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_log_batch *batch = &consumer->batch;
     struct tb_log_reader *reader = consumer->options.reader;
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
 
-    if (!view->ops->acquire_fence || consumer->owned[batch->partition] == batch->assignment)
+    if (!view->ops->acquire_fence ||
+        consumer->fenced_assignment[batch->partition] == batch->assignment)
         return TB_OK;
     TB_TRY(view->ops->acquire_fence(view, batch->partition, err));
     code =
         reader->ops->confirm(reader, batch->partition, batch->records[consumer->done].offset, err);
-    consumer->held = code == TB_BUSY;
+    if (code == TB_BUSY)
+        tb_consumer_enter(consumer, TB_CONSUMER_DEFERRED);
     if (code == TB_OK)
-        consumer->owned[batch->partition] = batch->assignment;
+        consumer->fenced_assignment[batch->partition] = batch->assignment;
     return code;
 }
 
-/* A plan that the view does not take is kept and tried again: it is the same plan until then. */
+/* A plan that fails is kept: the next step tries the same one. */
 enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
     enum tb_code code;
 
-    TB_TRY(own(consumer, err));
+    TB_TRY(acquire_fence(consumer, err));
     for (;;) {
         if (consumer->part == 0)
             TB_TRY(plan_part(consumer, err));
-        if (consumer->letters)
-            TB_TRY(tb_dlt_writer_send(consumer->letters, &consumer->plan, err));
+        if (consumer->dlt_writer)
+            TB_TRY(tb_dlt_writer_send(consumer->dlt_writer, &consumer->plan, err));
         code = view->ops->commit(view, &consumer->plan, err);
         if (code == TB_OK)
             break;
         if (code == TB_INVALID)
             TB_TRY(take_refusal(consumer, err));
-        else if (code == TB_CONFLICT)
-            plan_again(consumer, err);
-        else
+        else if (code != TB_CONFLICT)
             return code;
+        drop_plan(consumer);
+        *err = (struct tb_error){0};
     }
-    give(consumer);
+    tb_consumer_add_to_group(consumer);
     return TB_OK;
 }
 
 void tb_consumer_release_batch(struct tb_consumer *consumer)
 {
-    if (consumer->letters)
-        tb_dlt_writer_reset(consumer->letters);
-    tb_plan_clear(&consumer->plan);
-    tb_arena_release(&consumer->kept);
+    if (consumer->dlt_writer)
+        tb_dlt_writer_reset(consumer->dlt_writer);
+    drop_plan(consumer);
+    tb_arena_release(&consumer->copy_arena);
     tb_arena_clear(&consumer->refusal_texts);
     consumer->batch = (struct tb_log_batch){0};
-    consumer->is_kept = false;
-    consumer->done = consumer->part = 0;
+    consumer->is_copy = false;
+    consumer->done = 0;
     consumer->refusal_count = 0;
     consumer->tries = 0;
 }

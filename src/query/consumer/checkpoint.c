@@ -1,18 +1,18 @@
 #include "query/consumer/consumer_priv.h"
 
-/* What fails is tried again a little later: the log keeps for as long. */
-#define SECURE_AGAIN_MS 60000
+/* A failed checkpoint is tried again after a minute; until then the log keeps what it has. */
+#define CHECKPOINT_AGAIN_MS 60000
 
-/* A view may be set back by a power loss, and the offsets that the log has of its group are then
- * ahead of it: only its own count, once they are on the disk. */
-static enum tb_code secure(struct tb_consumer *consumer, struct tb_error *err)
+/* After a power loss the view may be older than the offsets that the log has of the consumer
+ * group. So the log may remove only what the view's own offsets on the disk include. */
+static enum tb_code checkpoint(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_consumer_options *options = &consumer->options;
     struct tb_view *view = options->view;
 
-    if (view->ops->sync && !consumer->secured)
+    if (view->ops->sync && !consumer->synced)
         TB_TRY(view->ops->sync(view, err));
-    consumer->secured = true;
+    consumer->synced = true;
     for (int32_t p = 0; p < options->partitions; p++) {
         int64_t next = -1;
 
@@ -26,10 +26,10 @@ enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_erro
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
-    if (!consumer->options.durable || now_ms < consumer->secure_at_ms)
+    if (!consumer->options.durable || now_ms < consumer->checkpoint_at_ms)
         return TB_OK;
-    consumer->secure_at_ms = now_ms + SECURE_AGAIN_MS;
-    TB_TRY(secure(consumer, err));
-    consumer->secure_at_ms = now_ms + TB_CONSUMER_CHECKPOINT_MS;
+    consumer->checkpoint_at_ms = now_ms + CHECKPOINT_AGAIN_MS;
+    TB_TRY(checkpoint(consumer, err));
+    consumer->checkpoint_at_ms = now_ms + TB_CONSUMER_CHECKPOINT_MS;
     return TB_OK;
 }

@@ -1,10 +1,12 @@
-/* The consumer's parts: its batch on the way into the view (consumer_batch.c, consumer_group.c), a
- * batch of its own (consumer_keep.c), what is done about dead letters (consumer_letters.c), what
- * others ask for (consumer_errands.c), and the steps around them (consumer.c).
+/* Parts of the consumer: applying the batch (apply.c), plans that share a commit (group_commit.c),
+ * a copy of the batch while the reader is paused (batch_copy.c), redriving dead letters
+ * (redrive.c), making the view durable (checkpoint.c), calls from other threads (thread_calls.c),
+ * what follows a failure
+ * (failure.c), and the steps around them (consumer.c).
  *
  * Thread:  the consumer's owner.
- * Memory:  a batch is the reader's until its next poll, or kept: a copy in an arena.
- * Errors:  as view.h and log.h; of an order that the view refuses TB_INVALID, to be tried again.
+ * Memory:  a batch is the reader's until its next poll, or a copy in an arena.
+ * Errors:  as view.h and log.h. TB_INVALID: the view refuses an order; it is tried again.
  * Units:   milliseconds. */
 #pragma once
 #include "base/thread/thread_call.h"
@@ -14,106 +16,178 @@
 #include "query/dead_letters/dlt_writer.h"
 #include "query/projection/unknown_types.h"
 
-/* Plans between two flushes of the view: one for each partition of the log on a node. Their
- * records are few, or the first plan is flushed by itself. */
+/* Where the consumer stands between log and view:
+ *
+ *   OPENING --reader open--> POSITIONING --all partitions sought--> READING
+ *                                 ^                                 |  ^  ^
+ *                                 | plans undone            records |  |  |
+ *                                 +---------------------------------+  |  |
+ *                                 |                                 v  |  |
+ *                                 +----------------------------- APPLYING |
+ *                                                                |     |  |
+ *            too many dead letters                               |     v  | sought back
+ *   STOPPED <--------- APPLYING, RETRYING                 failed | DEFERRED
+ *                                                                v     |
+ *                                                             PAUSED <-+
+ *                                                             |    ^
+ *                                                     due now v    | failed again
+ *                                                            RETRYING --all applied--> READING
+ *
+ * DEFERRED: the view takes none of the batch's records for now. The reader goes back to them, or
+ * if it cannot, it is paused (PAUSED), or if it cannot be paused, the batch is tried again
+ * (APPLYING). A reader that can be paused never feeds a view that undoes plans, so PAUSED and
+ * RETRYING do not lead to POSITIONING. */
+enum tb_consumer_state {
+    TB_CONSUMER_OPENING,     /* there is no reader yet */
+    TB_CONSUMER_POSITIONING, /* partitions are to be sought to the offsets that the view has */
+    TB_CONSUMER_READING,     /* every record that was read is given to the view */
+    TB_CONSUMER_APPLYING,    /* records of the batch are to be given to the view */
+    TB_CONSUMER_DEFERRED,
+    TB_CONSUMER_PAUSED, /* the reader is paused; the batch is a copy that waits for retry_at_ms */
+    TB_CONSUMER_RETRYING, /* the reader is paused; the copy is being applied */
+    TB_CONSUMER_STOPPED,  /* for good; the reader is paused */
+    TB_CONSUMER_STATE_COUNT
+};
+
+/* The plans that were given to the view since its last flush:
+ *
+ *   EMPTY --a plan--> OPEN --flushed--> FLUSHED --offsets committed to the log--> EMPTY
+ *                      |
+ *                      +--undone--> EMPTY */
+enum tb_consumer_group_state {
+    TB_CONSUMER_GROUP_EMPTY,
+    TB_CONSUMER_GROUP_OPEN,
+    TB_CONSUMER_GROUP_FLUSHED
+};
+/* One plan for each partition of the log on a node, with few records, or the first plan is flushed
+ * by itself. */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
+struct tb_consumer_group {
+    enum tb_consumer_group_state state;
+    struct tb_plan plans[TB_CONSUMER_GROUP_MAX]; /* texts borrowed from records are gone */
+    size_t count, record_count;
+    size_t committed_count; /* of FLUSHED: plans whose offset the log has */
+};
 
-/* Not at the start: what may be removed then is judged by a clock that may be wrong until it was
- * set. */
+/* The first checkpoint is an hour after the start: retention decides by a clock that may be wrong
+ * until then. */
 #define TB_CONSUMER_CHECKPOINT_MS (60 * 60 * 1000)
 
-/* Letters sent again at once; what waits for the log's writer is bounded as well. */
+/* Dead letters that are redriven at once; the log's writer has a bounded queue as well. */
 #define TB_REDRIVE_MAX 64
 struct tb_redrive {
-    int64_t due_ms; /* of the next look; monotonic */
+    int64_t due_ms; /* of the next scan; monotonic */
     struct tb_redrive_scan scan;
-    struct tb_dead_letter_position sent[TB_REDRIVE_MAX]; /* and not seen to come back */
+    struct tb_dead_letter_position sent[TB_REDRIVE_MAX]; /* not seen coming back yet */
     size_t sent_count;
 };
 
 struct tb_consumer {
     struct tb_consumer_options options;
     struct tb_consumer_stats stats;
+    enum tb_consumer_state state;
     struct tb_backoff backoff;
-    struct tb_mailbox pause; /* no mail: what a pause is cut short by */
+    struct tb_mailbox pause; /* carries no mail: waking it ends a pause */
     _Atomic bool stopping;
-    struct tb_log_reader *_Atomic wakes; /* options.reader, for stop; NULL: not open yet */
-    bool positioned;                     /* every partition stands where the view wants it */
-    unsigned steps_well;                 /* since the last failure */
-    int64_t expire_at_ms;                /* monotonic */
-    struct tb_retention_clock calendar;  /* of what expires */
-    int64_t secure_at_ms;                /* monotonic */
-    bool secured;                        /* nothing was given to the view since */
+    struct tb_log_reader *_Atomic wakes; /* options.reader, for tb_consumer_wake; NULL: not open */
+    unsigned steps_well;                 /* steps since the last failure */
+    int64_t retry_at_ms;                 /* of PAUSED; monotonic */
+    int32_t deferrals;    /* in a row: partitions of which nothing could be applied */
+    int64_t expire_at_ms; /* monotonic */
+    struct tb_retention_clock retention_clock;
+    int64_t checkpoint_at_ms; /* monotonic */
+    bool synced;              /* the view is on the disk as it is */
 
-    struct tb_log_batch batch; /* the reader's, until its next poll, unless kept */
-    struct tb_arena kept;      /* the batch's copy, if it is */
-    bool is_kept;
-    size_t done;         /* records of the batch that the view has */
-    struct tb_plan plan; /* of the part behind them */
-    size_t part;         /* records in the plan; 0: not planned yet */
-    /* Plans that the view was given and the log has not been told of. Texts that their orders
-     * borrow from records are gone. */
-    struct tb_plan given[TB_CONSUMER_GROUP_MAX];
-    size_t given_count, given_records;
-    bool flushed;      /* the view has them for good */
-    size_t told_count; /* of these the log was told */
+    struct tb_log_batch batch;
+    struct tb_arena copy_arena; /* of the batch, if it is a copy */
+    bool is_copy;
+    size_t done;         /* records of the batch that the view was given */
+    struct tb_plan plan; /* of the next records */
+    size_t part;         /* how many records the plan covers; 0: there is no plan */
+    struct tb_consumer_group group;
+    /* The assignment of each partition for which the view has acquired its fence. */
+    uint64_t fenced_assignment[TB_LOG_PARTITIONS_MAX];
 
-    uint64_t owned[TB_LOG_PARTITIONS_MAX]; /* tenures in which partitions are the view's own */
-
-    bool paused;         /* the reader hands out nothing */
-    bool held;           /* the view is not to be written further now */
-    int32_t turned_back; /* partitions in a row that were held up so */
-    int64_t retry_at_ms; /* while paused: when to try again; monotonic */
-
-    /* An order that the view refuses: how often, and what became of it. */
+    /* The order that the view refuses, by its last record, and how often it did. */
     unsigned tries;
     int64_t tried_offset;
-    struct tb_plan_refusal refusals[TB_LOG_BATCH_MAX]; /* of the batch */
+    struct tb_plan_refusal refusals[TB_LOG_BATCH_MAX]; /* of the batch: refused for good */
     size_t refusal_count;
     struct tb_arena refusal_texts;
 
-    struct tb_thread_calls errands; /* what others ask of this thread */
-    struct tb_redrive follow;
+    struct tb_thread_calls calls;
+    struct tb_redrive redrive;
     struct tb_unknown_types unknown;
-    struct tb_dlt_writer *letters; /* NULL: the view keeps them */
-    /* When the last ones were committed, a ring; monotonic. */
-    int64_t letter_at_ms[TB_DEAD_LETTERS_PER_MINUTE];
-    size_t letter_count; /* ever */
+    struct tb_dlt_writer *dlt_writer; /* NULL: the view keeps dead letters */
+    /* Ring of the times at which the last ones were committed; monotonic. */
+    int64_t dead_letter_at_ms[TB_DEAD_LETTERS_PER_MINUTE];
+    size_t dead_letter_count; /* ever */
 };
 
-/* consumer_batch.c: plans what of the batch is not done and gives it to the view. */
+/* consumer.c */
+/* Asserts that the drawing has this move. A state may also stay as it is. */
+void tb_consumer_enter(struct tb_consumer *consumer, enum tb_consumer_state state);
+/* Ends a pause or a wait for records. Any thread. */
+void tb_consumer_wake(struct tb_consumer *consumer);
+static inline bool tb_consumer_has_records_left(const struct tb_consumer *consumer)
+{
+    return consumer->done < consumer->batch.count;
+}
+
+/* failure.c */
+/* A reader that can be paused belongs to a group, and must be polled all the time. */
+static inline bool tb_consumer_can_pause(const struct tb_consumer *consumer)
+{
+    const struct tb_log_reader *reader = consumer->options.reader;
+
+    return reader && reader->ops->pause;
+}
+static inline bool tb_consumer_is_failing(const struct tb_consumer *consumer)
+{
+    return atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed);
+}
+/* The step has failed, or the batch is deferred. Returns how long to pause. */
+int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *err);
+void tb_consumer_note_success(struct tb_consumer *consumer);
+/* Polls the paused reader for at most wait_ms, and enters RETRYING when it is time. Returns how
+ * long to pause. */
+int64_t tb_consumer_step_paused(struct tb_consumer *consumer, int64_t wait_ms);
+int64_t tb_consumer_step_stopped(struct tb_consumer *consumer, int64_t wait_ms);
+
+/* apply.c */
+/* Plans the next records of the batch and gives the plan to the view. */
 TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err);
-/* May more plans join the ones that the view was given before it is flushed? */
-bool tb_consumer_can_join_group(const struct tb_consumer *consumer);
-/* What the view was given is its own now: told to readers and counted, then to the log. */
-TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
-/* After a failure: what the view was given and was not flushed is read again. */
-void tb_consumer_undo(struct tb_consumer *consumer);
-/* The plans that the view was given are flushed, or undone. */
-void tb_consumer_clear_group(struct tb_consumer *consumer);
-/* Nothing more of the batch is done here. */
+/* The batch is applied or abandoned. */
 void tb_consumer_release_batch(struct tb_consumer *consumer);
 
-/* consumer.c: a pause or a wait for records ends. Any thread. */
-void tb_consumer_wake(struct tb_consumer *consumer);
+/* group_commit.c */
+/* The current plan was given to the view. */
+void tb_consumer_add_to_group(struct tb_consumer *consumer);
+/* May a further plan join the group before it is flushed? */
+bool tb_consumer_can_join_group(const struct tb_consumer *consumer);
+/* Flushes the view, reports and counts the plans, and commits their offsets to the log. */
+TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err);
+/* After a failure: the view takes back plans that were not flushed; they are read again. */
+void tb_consumer_undo(struct tb_consumer *consumer);
+void tb_consumer_clear_group(struct tb_consumer *consumer);
 
-/* consumer_errands.c */
-void tb_consumer_init_calls(struct tb_consumer *consumer);
-void tb_consumer_close_calls(struct tb_consumer *consumer); /* whoever waits is told so */
-void tb_consumer_run_calls(struct tb_consumer *consumer);
-
-/* consumer_letters.c */
-/* Sends letters again that may follow, if it is time to look for them. */
-TB_CHECKED enum tb_code tb_consumer_redrive(struct tb_consumer *consumer, struct tb_error *err);
-int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer); /* monotonic */
-/* What a plan that the view has tells of letters and of unknown types. */
-void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan);
-
-/* consumer_keep.c: what is not done of the batch outlives the reader's next poll. False when out
- * of memory. */
+/* batch_copy.c: copies the rest of the batch, so that it outlives the reader's next poll. False
+ * when out of memory. */
 TB_CHECKED bool tb_consumer_copy_batch(struct tb_consumer *consumer);
 
-/* consumer_secure.c: when it is due, makes durable what the view has, and tells so. Nothing is
- * given to the view that is not flushed. */
+/* checkpoint.c: makes the view durable when that is due, and reports its offsets. Only with an
+ * empty group. */
 TB_CHECKED enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_error *err);
+
+/* redrive.c */
+/* Redrives dead letters whose missing version has come, when that is due. */
+TB_CHECKED enum tb_code tb_consumer_redrive(struct tb_consumer *consumer, struct tb_error *err);
+int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer); /* monotonic */
+/* Takes note of the dead letters and the unknown types of a committed plan. */
+void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan);
+
+/* thread_calls.c */
+void tb_consumer_init_calls(struct tb_consumer *consumer);
+void tb_consumer_close_calls(struct tb_consumer *consumer); /* waiting callers get an error */
+void tb_consumer_run_calls(struct tb_consumer *consumer);

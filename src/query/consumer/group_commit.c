@@ -1,12 +1,38 @@
 #include "query/consumer/consumer_priv.h"
 
-/* Where a commit costs more than what is in it (SQLite), the plans of all partitions share one.
- * Dead letters on their way to a topic are noted with their own plan: such plans do not. */
+static void enter(struct tb_consumer_group *group, enum tb_consumer_group_state state)
+{
+    static const bool moves[][3] = {
+        [TB_CONSUMER_GROUP_EMPTY] = {[TB_CONSUMER_GROUP_OPEN] = true},
+        [TB_CONSUMER_GROUP_OPEN] = {true, true, true},
+        [TB_CONSUMER_GROUP_FLUSHED] = {[TB_CONSUMER_GROUP_EMPTY] = true},
+    };
+
+    TB_ASSERT(moves[group->state][state]);
+    group->state = state;
+}
+
+/* Where a commit costs more than its content (SQLite), the plans of all partitions share one. A
+ * consumer that sends dead letters to a topic remembers those of one plan only. */
 bool tb_consumer_can_join_group(const struct tb_consumer *consumer)
 {
-    return consumer->options.view->ops->flush && !consumer->letters &&
-           consumer->given_count < TB_CONSUMER_GROUP_MAX &&
-           consumer->given_records < TB_CONSUMER_GROUP_RECORDS;
+    return consumer->options.view->ops->flush && !consumer->dlt_writer &&
+           consumer->group.count < TB_CONSUMER_GROUP_MAX &&
+           consumer->group.record_count < TB_CONSUMER_GROUP_RECORDS;
+}
+
+void tb_consumer_add_to_group(struct tb_consumer *consumer)
+{
+    struct tb_consumer_group *group = &consumer->group;
+    struct tb_plan *slot = &group->plans[group->count++], empty = *slot;
+
+    enter(group, TB_CONSUMER_GROUP_OPEN);
+    *slot = consumer->plan;
+    consumer->plan = empty;
+    group->record_count += consumer->part;
+    consumer->done += consumer->part;
+    consumer->part = 0;
+    consumer->tries = 0;
 }
 
 static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
@@ -21,79 +47,80 @@ static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
     atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
 }
 
-/* What died again after a replay is no sign of a release that cannot read its events. */
-static void note_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
+/* A replayed record that died again is no sign of a release that cannot read its events. */
+static void note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
     tb_consumer_note_dead_letters(consumer, plan);
-    if (!consumer->letters)
+    if (!consumer->dlt_writer)
         return;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
         if (tb_plan_dead_letter_is_new(&plan->dead_letters[i]))
-            consumer->letter_at_ms[consumer->letter_count++ % TB_DEAD_LETTERS_PER_MINUTE] = now_ms;
+            consumer
+                ->dead_letter_at_ms[consumer->dead_letter_count++ % TB_DEAD_LETTERS_PER_MINUTE] =
+                now_ms;
     }
-    tb_dlt_writer_reset(consumer->letters);
+    tb_dlt_writer_reset(consumer->dlt_writer);
 }
 
 static enum tb_code flush_view(struct tb_consumer *consumer, struct tb_error *err)
 {
+    struct tb_consumer_group *group = &consumer->group;
     struct tb_view *view = consumer->options.view;
 
-    consumer->secured = false; /* even if it fails: it may be done */
+    consumer->synced = false; /* a flush that fails may still have happened */
     if (view->ops->flush)
         TB_TRY(view->ops->flush(view, err));
-    consumer->flushed = true;
-    for (size_t i = 0; i < consumer->given_count; i++) {
-        count(consumer, &consumer->given[i]);
+    enter(group, TB_CONSUMER_GROUP_FLUSHED);
+    for (size_t i = 0; i < group->count; i++) {
+        count(consumer, &group->plans[i]);
         if (consumer->options.applied)
-            consumer->options.applied(consumer->options.ctx, &consumer->given[i]);
-        note_letters(consumer, &consumer->given[i]);
-    }
-    return TB_OK;
-}
-
-static enum tb_code tell_log(struct tb_consumer *consumer, struct tb_error *err)
-{
-    struct tb_log_reader *reader = consumer->options.reader;
-
-    for (; consumer->told_count < consumer->given_count; consumer->told_count++) {
-        const struct tb_plan *plan = &consumer->given[consumer->told_count];
-
-        TB_TRY(reader->ops->commit(reader, plan->partition, plan->next_offset, err));
+            consumer->options.applied(consumer->options.ctx, &group->plans[i]);
+        note_dead_letters(consumer, &group->plans[i]);
     }
     return TB_OK;
 }
 
 void tb_consumer_clear_group(struct tb_consumer *consumer)
 {
-    for (size_t i = 0; i < consumer->given_count; i++)
-        tb_plan_clear(&consumer->given[i]);
-    consumer->given_count = consumer->given_records = consumer->told_count = 0;
-    consumer->flushed = false;
+    struct tb_consumer_group *group = &consumer->group;
+
+    if (group->state == TB_CONSUMER_GROUP_EMPTY)
+        return;
+    enter(group, TB_CONSUMER_GROUP_EMPTY);
+    for (size_t i = 0; i < group->count; i++)
+        tb_plan_clear(&group->plans[i]);
+    group->count = group->record_count = group->committed_count = 0;
 }
 
 enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *err)
 {
-    if (consumer->given_count == 0)
-        return TB_OK;
-    if (!consumer->flushed)
+    struct tb_consumer_group *group = &consumer->group;
+    struct tb_log_reader *reader = consumer->options.reader;
+
+    if (group->state == TB_CONSUMER_GROUP_OPEN)
         TB_TRY(flush_view(consumer, err));
-    TB_TRY(tell_log(consumer, err));
+    for (; group->committed_count < group->count; group->committed_count++) {
+        const struct tb_plan *plan = &group->plans[group->committed_count];
+
+        TB_TRY(reader->ops->commit(reader, plan->partition, plan->next_offset, err));
+    }
     tb_consumer_clear_group(consumer);
     return TB_OK;
 }
 
+/* The view's offsets then say where to read on. */
 void tb_consumer_undo(struct tb_consumer *consumer)
 {
     struct tb_view *view = consumer->options.view;
 
-    if (!view->ops->undo || consumer->flushed)
+    if (!view->ops->undo || consumer->group.state == TB_CONSUMER_GROUP_FLUSHED)
         return;
     view->ops->undo(view);
-    if (consumer->given_count == 0)
+    if (consumer->group.state == TB_CONSUMER_GROUP_EMPTY)
         return;
     tb_consumer_clear_group(consumer);
     tb_consumer_release_batch(consumer);
-    consumer->positioned = false; /* the view's offsets say where to read on */
+    tb_consumer_enter(consumer, TB_CONSUMER_POSITIONING);
 }

@@ -1,0 +1,147 @@
+#include "query/consumer/consumer_priv.h"
+
+/* A reader that belongs to a group is polled at least so often, even while the log fails. */
+#define POLL_EVERY_MS 500
+/* Until an order that the view refuses is tried again. */
+#define REFUSED_MS 1000
+/* Until a batch that the view defers is tried again: a view is swapped in a moment. */
+#define DEFERRED_MS 20
+
+static void set_failing(struct tb_consumer *consumer, bool failing, const struct tb_error *err)
+{
+    if (tb_consumer_is_failing(consumer) == failing)
+        return;
+    atomic_store_explicit(&consumer->stats.failing, failing, memory_order_relaxed);
+    if (consumer->options.trouble)
+        consumer->options.trouble(consumer->options.ctx, err);
+}
+
+/* A partition that cannot be read fails each time its turn comes, and others are read in between:
+ * only a whole round of turns without a failure, or an empty poll, ends the outage. */
+void tb_consumer_note_success(struct tb_consumer *consumer)
+{
+    static const struct tb_error none = {.code = TB_OK};
+
+    if (consumer->batch.count > 0)
+        consumer->deferrals = 0;
+    if (!tb_consumer_is_failing(consumer))
+        return;
+    consumer->steps_well++;
+    if (consumer->batch.count > 0 &&
+        consumer->steps_well <= (unsigned)consumer->options.partitions)
+        return;
+    set_failing(consumer, false, &none);
+    tb_backoff_reset(&consumer->backoff);
+}
+
+/* Keeps the rest of the batch as a copy while the paused reader is polled. False: there is nothing
+ * to keep, or the reader needs no polling. */
+static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_error err = {0};
+
+    if (!tb_consumer_can_pause(consumer) || !tb_consumer_has_records_left(consumer) ||
+        !tb_consumer_copy_batch(consumer) || reader->ops->pause(reader, true, &err) != TB_OK)
+        return false;
+    tb_consumer_enter(consumer, TB_CONSUMER_PAUSED);
+    consumer->retry_at_ms = tb_clock_mono_ms(consumer->options.clock) + wait_ms;
+    return true;
+}
+
+/* The reader goes back to the deferred records and takes them up in their turn; other partitions
+ * may go on meanwhile. Only a whole round of turns without progress waits. */
+static int64_t defer(struct tb_consumer *consumer)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    const struct tb_log_batch *batch = &consumer->batch;
+    struct tb_error err = {0};
+
+    if (consumer->is_copy ||
+        reader->ops->seek(reader, batch->partition, batch->records[consumer->done].offset, &err) !=
+            TB_OK) {
+        if (pause_reader(consumer, DEFERRED_MS))
+            return 0;
+        tb_consumer_enter(consumer, TB_CONSUMER_APPLYING);
+        return DEFERRED_MS;
+    }
+    tb_consumer_release_batch(consumer);
+    tb_consumer_enter(consumer, TB_CONSUMER_READING);
+    if (++consumer->deferrals < consumer->options.partitions)
+        return 0;
+    consumer->deferrals = 0;
+    return DEFERRED_MS;
+}
+
+static int64_t stop(struct tb_consumer *consumer, const struct tb_error *err)
+{
+    tb_consumer_release_batch(consumer);
+    atomic_store(&consumer->stats.failing, true);
+    atomic_store(&consumer->stats.stopped, true);
+    if (consumer->options.trouble)
+        consumer->options.trouble(consumer->options.ctx, err);
+    return 0;
+}
+
+/* Returns how long to pause. That the view refuses one order is no outage of the view. */
+int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *err)
+{
+    bool deferred = consumer->state == TB_CONSUMER_DEFERRED;
+    int64_t wait_ms = REFUSED_MS;
+
+    tb_consumer_undo(consumer);
+    if (deferred)
+        return consumer->state == TB_CONSUMER_DEFERRED ? defer(consumer) : 0;
+    consumer->steps_well = 0;
+    if (consumer->options.failed)
+        consumer->options.failed(consumer->options.ctx, err);
+    if (consumer->state == TB_CONSUMER_STOPPED)
+        return stop(consumer, err);
+    if (consumer->tries == 0 || err->code != TB_INVALID) {
+        set_failing(consumer, true, err);
+        wait_ms = tb_backoff_next_ms(&consumer->backoff, consumer->options.random);
+    }
+    if (pause_reader(consumer, wait_ms))
+        return 0;
+    return tb_consumer_can_pause(consumer) && wait_ms > POLL_EVERY_MS ? POLL_EVERY_MS : wait_ms;
+}
+
+/* Polls a paused reader for at most wait_ms; returns how long to pause. A batch whose partition
+ * went to another reader is abandoned. */
+static int64_t poll_paused(struct tb_consumer *consumer, int64_t wait_ms)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_log_batch none = {0};
+    struct tb_error err = {0};
+    enum tb_code code = reader->ops->poll(reader, /* max= */ 0, wait_ms, &none, &err);
+
+    TB_ASSERT(none.count == 0);
+    if (consumer->batch.count > 0 && reader->ops->is_assigned &&
+        !reader->ops->is_assigned(reader, consumer->batch.partition))
+        tb_consumer_release_batch(consumer);
+    /* A poll that fails does not wait. */
+    return code == TB_OK ? 0 : wait_ms < POLL_EVERY_MS ? wait_ms : POLL_EVERY_MS;
+}
+
+int64_t tb_consumer_step_paused(struct tb_consumer *consumer, int64_t wait_ms)
+{
+    const struct tb_clock *clock = consumer->options.clock;
+    int64_t left_ms = consumer->retry_at_ms - tb_clock_mono_ms(clock), pause_ms;
+
+    left_ms = left_ms > 0 ? left_ms : 0;
+    pause_ms = poll_paused(consumer, wait_ms < 0 || wait_ms > left_ms ? left_ms : wait_ms);
+    if (tb_clock_mono_ms(clock) >= consumer->retry_at_ms)
+        tb_consumer_enter(consumer, TB_CONSUMER_RETRYING);
+    return pause_ms;
+}
+
+/* Nothing is read any more, but the partitions are kept. Pausing a paused reader does nothing. */
+int64_t tb_consumer_step_stopped(struct tb_consumer *consumer, int64_t wait_ms)
+{
+    struct tb_log_reader *reader = consumer->options.reader;
+    struct tb_error err = {0};
+
+    if (!tb_consumer_can_pause(consumer) || reader->ops->pause(reader, true, &err) != TB_OK)
+        return POLL_EVERY_MS;
+    return poll_paused(consumer, wait_ms < 0 || wait_ms > POLL_EVERY_MS ? POLL_EVERY_MS : wait_ms);
+}
