@@ -4,7 +4,7 @@
 #   sh tests/run.sh            all of it
 #   sh tests/run.sh --quick    unit tests only, no builds with TSan and of the fast simulation
 #
-# TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
+# TB_JOBS sets how many compile at once (default: the number of processors); two more tests run.
 set -eu
 export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
@@ -41,13 +41,19 @@ build dev
 if [ "$quick" = yes ]; then
     exec ctest --test-dir build/dev -L unit -j "$jobs" --output-on-failure
 fi
-# The races are looked for where threads meet: in the unit tests that start some. Not in Kafka's
-# library: it is not built with TSan, which then takes what it does for races.
-build tsan
-threaded='^(api/|base/(thread/(thread_call|mailbox)|diag/.*)|bridge/(log/(append_queue|inproc/inproc)|relay/relay)$|query/consumer/consumer_thread|store/writer_thread)'
-ctest --test-dir build/tsan -R "$threaded" -j "$jobs" --output-on-failure
-# The seeds that a change is judged by; with sanitizers ctest runs fewer of them.
+# Everything is built first: a compiler takes both processors, tests mostly wait.
+build tsan threaded_tests
 build sim tillbox-sim
+# The tests in which threads meet, under TSan; beside them the seeds that every change must pass, and
+# the mutants. With sanitizers ctest runs fewer seeds, below.
+ctest --test-dir build/tsan -L threads -j "$jobs" --output-on-failure >build/tsan/ctest.log 2>&1 &
+threads=$!
 build/sim/tests/sim/tillbox-sim
-# One more than there are processors: many wait for servers more than they compute.
-exec ctest --test-dir build/dev -j "$((jobs + 1))" --output-on-failure
+build/sim/tests/sim/tillbox-sim --mutant all
+wait "$threads" || {
+    cat build/tsan/ctest.log
+    exit 1
+}
+tail -n 12 build/tsan/ctest.log
+# Two more than there are processors: many tests wait for servers more than they compute.
+exec ctest --test-dir build/dev -j "$((jobs + 2))" --output-on-failure

@@ -44,7 +44,22 @@ need_java() {
         fail "Java and Maven cannot be installed: as root, apt-get install default-jdk-headless maven" 77
 }
 
-# The folder is renamed into place when it is whole: one that is there can be used.
+# What each start would do again, done once: a second and a half of each start of a broker, one of a
+# database.
+prepare_kafka() {
+    kafka_settings "$1/formatted" 1 2 >"$1/format.properties"
+    java -cp "$1/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg \
+        -c "$1/format.properties" >"$1/format.log" 2>&1
+}
+
+prepare_mongo() {
+    javac -d "$1/classes" -cp "$1/lib/*" "$here/mongo/MongoService.java" >&2
+}
+
+sources_of() { cat "$here/$1/"*; }
+
+# The folder is renamed into place when it is whole: one that is there, and was made from the same
+# sources, can be used.
 fetch() {
     kind=$1
     [ -f "$here/$kind/pom.xml" ] || fail "no such service: $kind"
@@ -52,11 +67,12 @@ fetch() {
     mkdir -p "$cache"
     (
         flock 9
-        [ -d "$cache/$kind" ] && cmp -s "$here/$kind/pom.xml" "$cache/$kind/pom.xml" && exit 0
+        sources_of "$kind" | cmp -s - "$cache/$kind/sources" && exit 0
         rm -rf "$cache/$kind" "$cache/$kind.new"
         mvn -q -B -f "$here/$kind/pom.xml" dependency:copy-dependencies \
             -DoutputDirectory="$cache/$kind.new/lib" >&2 || exit 1
-        cp "$here/$kind/pom.xml" "$cache/$kind.new/"
+        "prepare_$kind" "$cache/$kind.new" || exit 1
+        sources_of "$kind" >"$cache/$kind.new/sources"
         mv "$cache/$kind.new" "$cache/$kind"
     ) 9>"$cache/$kind.lock" || fail "the jars of $kind cannot be fetched" 77
 }
@@ -100,9 +116,7 @@ run_kafka() {
         # shellcheck disable=SC2046 # two words
         set -- "$dir" $(python3 "$here/answers.py" port 2)
         kafka_settings "$@" >"$dir/new.properties"
-        java -cp "$cache/kafka/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg \
-            -c "$dir/new.properties" >"$dir/format.log" 2>&1 ||
-            fail "the broker's storage cannot be made: see $dir/format.log"
+        cp -R "$cache/kafka/formatted/data" "$dir/data"
         echo "127.0.0.1:$2" >"$dir/address"
         mv "$dir/new.properties" "$dir/server.properties"
     fi
@@ -117,7 +131,7 @@ run_mongo() {
     [ -f "$dir/address" ] ||
         echo "127.0.0.1:$(python3 "$here/answers.py" port 1)" >"$dir/address"
     setsid java -Xms32m -Xmx512m -XX:+UseSerialGC \
-        -cp "$cache/mongo/lib/*" "$here/mongo/MongoService.java" \
+        -cp "$cache/mongo/classes:$cache/mongo/lib/*" MongoService \
         127.0.0.1 "$(cut -d: -f2 "$dir/address")" "$dir/data.h2" >>"$dir/log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
 }

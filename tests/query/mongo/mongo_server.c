@@ -20,12 +20,12 @@ static int run(const char *verb)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void read_address(void)
+static void read_address(const char *dir)
 {
-    char path[160];
+    char path[1024];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/address", server.dir);
+    snprintf(path, sizeof path, "%s/address", dir);
     file = fopen(path, "r");
     if (!file || fscanf(file, "%63s", server.address) != 1) {
         fprintf(stderr, "no address in %s\n", path);
@@ -37,11 +37,19 @@ static void read_address(void)
 
 void mongo_server_begin(void)
 {
-    const char *given = getenv("TB_MONGO_URI");
+    const char *given = getenv("TB_MONGO_URI"), *shared = getenv("TB_MONGO_DIR");
     int status;
 
     if (given) {
         snprintf(server.uri, sizeof server.uri, "%s", given);
+        return;
+    }
+    if (shared) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/unavailable", shared);
+        if (access(path, F_OK) == 0)
+            exit(77);
+        read_address(shared);
         return;
     }
     snprintf(server.dir, sizeof server.dir, "%s/tillbox-mongo-XXXXXX",
@@ -57,7 +65,7 @@ void mongo_server_begin(void)
         exit(status == 77 ? 77 : 1);
     }
     server.ours = true;
-    read_address();
+    read_address(server.dir);
 }
 
 void mongo_server_end(void)

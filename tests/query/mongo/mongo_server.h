@@ -1,11 +1,11 @@
-/* A MongoDB-compatible server for one test program, through tests/services/service.sh.
+/* The MongoDB-compatible server of a test program. By default the program starts one of its own
+ * through tests/services/service.sh, and may kill and restart it. $TB_MONGO_DIR is the folder of a
+ * server that several programs share (tests/services/CMakeLists.txt), $TB_MONGO_URI the address of
+ * any other: neither can be stopped from here.
  *
- * $TB_MONGO_URI names another server to use; one that cannot be stopped from here.
- *
- * Thread:  main's, before Check forks; kill and start from a test.
+ * Thread:  the main thread, before Check forks; mongo_server_do: a test.
  * Memory:  static.
- * Errors:  the program ends with 77 when there is no server to be had, with 1 otherwise.
- * Units:   none. */
+ * Errors:  the program ends with 77 if there is no server, with 1 on other failures. */
 #pragma once
 #include "query/mongo/view/view_mongo.h"
 #include "support/support.h"

@@ -7,7 +7,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
 import org.h2.mvstore.MVStore;
 
-/** java -cp 'lib/*' MongoService.java HOST PORT FILE: serves until it is told to end. */
+/** java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until it is told to end. */
 public class MongoService {
     /**
      * What is answered is in the file, and nothing that is half done: a document and its index are
