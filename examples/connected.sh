@@ -1,7 +1,7 @@
 #!/bin/sh
 # The connected edition on one machine: Kafka, a MongoDB-compatible server, three tills, two
-# centrals. One till loses its network, goes on selling, comes back; then every order of every
-# till is compared with what the centre has.
+# centrals. One till loses its network, goes on selling, and comes back. Then every order of every
+# till is compared with the view of the centrals.
 #
 #   sh examples/connected.sh           stays until Ctrl-C, for trying things out
 #   sh examples/connected.sh --once    ends by itself
@@ -48,12 +48,12 @@ stop() {
 trap stop EXIT
 trap 'exit 0' INT TERM
 
-# start NAME ARGUMENT...: runs tillbox, sets url to where it listens.
+# start NAME ARGUMENT...: starts tillbox and sets url to its address.
 start() {
     name=$1
     shift
     mkfifo "$work/$name.first"
-    # A session of its own: Ctrl-C ends this script, which then stops the others.
+    # In a new session: Ctrl-C ends only this script, which then stops the others.
     setsid "$tillbox" "$@" --listen 127.0.0.1:0 >"$work/$name.first" 2>"$work/$name.log" &
     pids="$pids $!"
     exec 3<"$work/$name.first"
@@ -65,7 +65,7 @@ start() {
     echo "$name: $url"
 }
 
-# until_true SECONDS WHAT COMMAND...
+# until_true SECONDS TEXT COMMAND...: repeats the command until it succeeds, or ends with the text.
 until_true() {
     left=$(($1 * 5))
     what=$2
@@ -100,7 +100,7 @@ for i in 1 2; do
     eval "central$i=\$url"
 done
 
-# The example's orders in three parts, and what each till sells.
+# The orders of the example in three parts, one for each till.
 for i in 1 2 3; do
     awk -v part="$i" 'NR % 3 == part - 1' examples/orders.jsonl >"$work/orders$i.jsonl"
 done

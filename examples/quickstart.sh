@@ -1,5 +1,5 @@
 #!/bin/sh
-# From nothing to orders on the screen: installs what is missing, builds, takes 200 orders.
+# Installs the packages that are missing, builds tillbox, starts an edge, and imports 200 orders.
 #
 #   sh examples/quickstart.sh           stays until Ctrl-C, for trying things out
 #   sh examples/quickstart.sh --once    ends by itself
@@ -40,7 +40,7 @@ trap 'exit 0' INT TERM
 
 say "Starting a node on a fresh folder: $data"
 mkfifo "$data/first-line"
-# A session of its own: Ctrl-C ends this script, which then stops the node.
+# In a new session: Ctrl-C ends only this script, which then stops the edge.
 setsid "$tillbox" edge --data "$data/node" --node till1 --listen 127.0.0.1:0 \
     >"$data/first-line" 2>"$data/diagnostics" &
 edge=$!
@@ -56,7 +56,7 @@ export TILLBOX_URL
 say "Importing examples/orders.jsonl"
 "$tillbox" order import examples/orders.jsonl
 
-# What is placed appears in the read model shortly; here we wait for all of it.
+# An order can be read some milliseconds after it was placed. Wait until all of them can be read.
 tries=0
 until [ "$("$tillbox" order list --all | wc -l)" -ge 200 ]; do
     tries=$((tries + 1))

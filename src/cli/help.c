@@ -70,11 +70,11 @@ void tb_help_subcommand(const struct tb_subcommand *subcommand, FILE *out)
     print_indented(subcommand->examples, out);
 }
 
-static bool in_group(const char *name, const char *group)
+bool tb_in_group(const struct tb_subcommand *subcommand, const char *group)
 {
     size_t len = strlen(group);
 
-    return strncmp(name, group, len) == 0 && name[len] == ' ';
+    return strncmp(subcommand->name, group, len) == 0 && subcommand->name[len] == ' ';
 }
 
 void tb_help_program(const struct tb_subcommand *const *subcommands, const char *group, FILE *out)
@@ -87,7 +87,7 @@ void tb_help_program(const struct tb_subcommand *const *subcommands, const char 
               "Commands:\n",
               out);
     for (; *subcommands; subcommands++)
-        if (!group || in_group((*subcommands)->name, group))
+        if (!group || tb_in_group(*subcommands, group))
             fprintf(out, "  %-16s %s\n", (*subcommands)->name, (*subcommands)->summary);
     fputs("\n`tillbox COMMAND --help` explains each, with examples.\n"
           "Exit status: 0 done, 1 refused or failed, 2 usage or configuration, 3 not reachable.\n",

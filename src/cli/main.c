@@ -66,10 +66,8 @@ static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
 /* True for `order` and `dlq`, which need a second word. */
 static bool is_group(const char *name)
 {
-    size_t len = strlen(name);
-
     for (size_t i = 0; subcommands[i]; i++) {
-        if (strncmp(subcommands[i]->name, name, len) == 0 && subcommands[i]->name[len] == ' ')
+        if (tb_in_group(subcommands[i], name))
             return true;
     }
     return false;

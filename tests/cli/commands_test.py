@@ -1,4 +1,4 @@
-"""What `tillbox` sends, prints and ends with, against a server that answers what we say."""
+"""Which requests `tillbox` sends, what it prints, and its exit status, against a scripted server."""
 import json
 import shutil
 import socket
@@ -19,9 +19,9 @@ ORDER = PLACED | {"node": "till1", "source": "POS", "customerId": "C-1001",
 
 
 class Exits(unittest.TestCase):
-    """Promise: 0 done, 1 refused or failed, 2 usage, 3 not reachable, each with what to do."""
+    """Promise: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable; the text says what to do."""
 
-    def test_usage_is_2_and_asks_nobody(self):
+    def test_wrong_usage_is_2_and_sends_nothing(self):
         wrong = [
             [], ["nodes", "x"], ["dlq"], ["dlq", "mend"], ["reindex"], ["verify"], ["order"], ["order", "nod"],
             ["order", "place"], ["order", "place", "--line", "TEA-1"],
@@ -69,8 +69,8 @@ class Exits(unittest.TestCase):
         self.assertEqual((group.returncode, group.stdout.count("  dlq ")), (0, 4))
         self.assertRegex(tillbox("--version").stdout, r"^tillbox \d+\.\d+\.\d+\n$")
 
-    def test_nobody_there_is_3(self):
-        with socket.socket() as taken:  # bound but not listening: nobody else gets this port
+    def test_no_server_is_3(self):
+        with socket.socket() as taken:  # bound but not listening: no other process gets this port
             taken.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{taken.getsockname()[1]}"
             for args in (["status"], ["stats"], ["order", "list"], ["order", "show", ID],
@@ -83,7 +83,7 @@ class Exits(unittest.TestCase):
                     self.assertEqual((done.returncode, done.stdout), (3, ""))
                     self.assertIn(url, done.stderr)
                     self.assertIn("tillbox edge", done.stderr)
-                    self.assertNotIn("not known", done.stderr)  # nothing was sent: it is known
+                    self.assertNotIn("not known", done.stderr)  # nothing was sent, so the outcome is known
 
     def test_central_is_not_installed(self):
         with tempfile.TemporaryDirectory() as folder:  # it is looked for beside tillbox
@@ -106,7 +106,7 @@ class Exits(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (1, refusal[2] + "\n"))
             self.assertEqual(len(server.requests), 2)  # a refusal is not tried again
 
-    def test_an_answer_of_somebody_else_is_1(self):
+    def test_an_answer_that_is_not_tillbox_s_is_1(self):
         with Server(lambda request: (200, {}, "<html>")) as server:
             for args in (["status"], ["stats"], ["order", "list"], ["order", "show", ID]):
                 done = tillbox(*args, url=server.url)
@@ -119,7 +119,7 @@ class Exits(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    """Promise: a command arrives as it was said, once in effect."""
+    """Promise: a command is sent as it was given, and takes effect once."""
 
     def sent(self, *args, stdin="", answer=None):
         with Server(lambda request: answer or ok(PLACED, 201)) as server:
@@ -197,7 +197,7 @@ class Commands(unittest.TestCase):
         self.assertEqual((request.method, request.path, request.body),
                          ("PUT", "/link", b'{"state":"offline"}'))
 
-    def test_unknown_outcomes_are_asked_again_with_the_same_key(self):
+    def test_a_command_with_unknown_outcome_is_repeated_with_the_same_key(self):
         answers = [DROP, (503, {"Retry-After": "1"}, "{}"), ok(PLACED, 201)]
         with Server(lambda request: answers.pop(0)) as server:
             done = tillbox("order", "place", "--line", "A:1:1", "--json", url=server.url)
@@ -207,7 +207,7 @@ class Commands(unittest.TestCase):
             self.assertEqual(len({request.key for request in server.requests}), 1)
             self.assertEqual(len({request.body for request in server.requests}), 1)
 
-    def test_patience_ends_and_names_the_key(self):
+    def test_repeating_ends_and_names_the_key(self):
         for answer, exit_status in ((DROP, 3), ((503, {}, "{}"), 1)):
             with self.subTest(answer=answer), Server(lambda request: answer) as server:
                 done = tillbox("order", "cancel", ID, "--idempotency-key", "k-7", url=server.url)
@@ -220,7 +220,7 @@ class Commands(unittest.TestCase):
 
 
 class Questions(unittest.TestCase):
-    """Promise: --json is what came, a pipe gets tabs, a terminal a table."""
+    """Promise: --json prints the answer as it came, a pipe gets tabs, a terminal a table."""
 
     def test_json_is_passed_through(self):
         odd = '{"b":1.50,"a":{"z":[1, 2]},\n "b2":9007199254740993}'
@@ -331,12 +331,12 @@ class Questions(unittest.TestCase):
             self.assertEqual((done.returncode, json.loads(done.stdout)), (0, ORDER))
             self.assertEqual(server.requests[0].path, f"/orders/{ID}?minVersion=1&wait=30000ms")
 
-    def test_a_wait_that_is_refused_or_hurried_ends(self):
+    def test_a_refused_wait_ends_and_an_early_answer_is_no_busy_loop(self):
         for refusal in (problem(404, "No such order."), problem(503, "Never.")):
             with Server(lambda request: refusal) as server:
                 done = tillbox("order", "wait", ID, url=server.url)
                 self.assertEqual((done.returncode, len(server.requests)), (1, 1))
-        # Answered at once where it should have waited: asked again in a while, not all the time.
+        # The server answers at once instead of waiting: tillbox pauses before it asks again.
         with Server(lambda request: ok({"status": "pending", "version": 0}, 202)) as server:
             done = tillbox("order", "wait", ID, "--timeout", "1200ms", url=server.url)
             self.assertEqual(done.returncode, 1)

@@ -1,5 +1,5 @@
-"""What `tillbox dlq` asks, prints and ends with: against a server that answers what we say, and
-against a node with events in its outbox that cannot be applied."""
+"""Which requests `tillbox dlq` sends, what it prints, and its exit status: against a scripted server,
+and against an edge with events in its outbox that cannot be applied."""
 import contextlib
 import json
 import pathlib
@@ -28,7 +28,7 @@ def letter(number, **more):
 
 
 class Letters:
-    """A server with so many open letters, a page at a time; refuse maps an id to a problem."""
+    """A server with so many open dead letters, in pages; refuse: {id: the problem that a replay gets}."""
 
     def __init__(self, count, page=3, refuse=None):
         self.count, self.page, self.refuse = count, page, refuse or {}
@@ -62,7 +62,7 @@ class Scripted(unittest.TestCase):
         self.requests = server.requests
         return done
 
-    def test_usage_asks_nobody(self):
+    def test_wrong_usage_sends_nothing(self):
         for args in (["list", "x"], ["show"], ["show", "a", "b"], ["drop"], ["replay"],
                      ["replay", "a", "b"], ["replay", "a", "--all"], ["replay", "a", "--rate", "1"],
                      ["replay", "--type", "A"], ["replay", "--all", "--value", "f"],
@@ -72,7 +72,7 @@ class Scripted(unittest.TestCase):
                 done = self.run_on(Letters(1), *args, status=2)
                 self.assertEqual((done.stdout, self.requests), ("", []))
 
-    def test_filters_are_asked_for(self):
+    def test_filters_go_into_the_query(self):
         self.run_on(Letters(0), "list", "--order", ORDER, "--type", "A&B", "--reason", "gap",
                     "--since", "2026-11-01", "--limit", "7", "--cursor", "0")
         self.assertEqual(self.requests[0].path, f"/dead-letters?orderId={ORDER}&type=A%26B&"
@@ -102,7 +102,7 @@ class Scripted(unittest.TestCase):
         self.assertRegex(shown, r"^id +status +reason +type +order +version +attempts +died +message\n")
         self.assertIn("More: --cursor 3, or --all\n", shown)
 
-    def test_texts_of_strangers_stay_in_their_cells(self):
+    def test_control_characters_do_not_leave_their_cells(self):
         hostile = letter(0, message="a\tb\nc\033[2J", type="\u009b31m")
         done = self.run_on(lambda _: ok({"deadLetters": [hostile]}), "list")
         self.assertEqual(done.stdout.count("\n"), 1)
@@ -150,7 +150,7 @@ class Scripted(unittest.TestCase):
         self.assertEqual(json.loads(done.stdout),
                          {"refusals": [], "sent": 0, "refused": 0, "complete": True})
 
-    def test_what_is_refused_is_told_and_the_others_go_on(self):
+    def test_a_refused_letter_is_listed_and_the_others_are_sent(self):
         refuse = {"order-events-3-1": problem(409, "it has no value"),
                   "order-events-3-2": problem(404, "gone")}
         letters = Letters(4, refuse=refuse)
@@ -164,7 +164,7 @@ class Scripted(unittest.TestCase):
                          [("order-events-3-1", 409), ("order-events-3-2", 404)])
         self.assertEqual((said["sent"], said["refused"], said["complete"]), (2, 2, True))
 
-    def test_a_log_that_takes_nothing_ends_it(self):
+    def test_a_log_that_takes_nothing_ends_the_replay(self):
         letters = Letters(6, refuse={"order-events-3-2": problem(403, "no")})
         done = self.run_on(letters, "replay", "--all", status=1)
         self.assertEqual(len(letters.sent), 2)  # nothing overtakes the third
@@ -216,14 +216,14 @@ class Scripted(unittest.TestCase):
                          ("DELETE", "/dead-letters/order-events-3-0"))
         self.run_on(lambda _: problem(409, "was replayed"), "drop", "x", status=1)
 
-    def test_somebody_else(self):
+    def test_an_answer_that_is_not_tillbox_s(self):
         for args in (["list"], ["show", "x"], ["replay", "--all"], ["replay", "x"]):
             done = self.run_on(lambda _: (200, {}, "<html>"), *args, status=1)
             self.assertIn("not ours", done.stderr)
 
 
 class Node(unittest.TestCase):
-    """A node that spoils its events before they leave: what a fault or a wrong hand may do."""
+    """An edge whose outbox is damaged before delivery, as a fault or a person may do."""
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="tillbox-dlq-")
@@ -242,7 +242,7 @@ class Node(unittest.TestCase):
         self.url = self.edge.stdout.readline().split()[-1]
 
     def stop(self):
-        """Ends it; what it said on standard error."""
+        """Stops the edge; returns its standard error."""
         if self.edge.stdout.closed:
             return ""
         self.edge.send_signal(signal.SIGTERM)
@@ -262,7 +262,7 @@ class Node(unittest.TestCase):
         return self.ask("order", "place", "--line", "TEA-1:2:350:Green tea")["orderId"]
 
     def until(self, count, *args):
-        """The rows of a list, once there are so many."""
+        """Waits until a list has so many rows, and returns them."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             rows = [row.split("\t") for row in self.run_ok("dlq", "list", *args).splitlines()]
@@ -276,7 +276,7 @@ class Node(unittest.TestCase):
                                  "WHERE order_id = ? AND version = ?", (order, version))
             self.assertEqual(changed.rowcount, 1)
 
-    def test_from_the_alarm_to_all_is_well(self):
+    def test_from_the_alarm_to_the_mended_order(self):
         self.run_ok("link", "offline")
         broken, sound = self.place(), self.place()
         self.run_ok("order", "address", broken, "--line1", "Lindenweg 4", "--city", "Kiel",
@@ -317,7 +317,7 @@ class Node(unittest.TestCase):
         self.assertIn(f"{dead} of order {broken} was replayed, asked for by 127.0.0.1",
                       self.stop())
 
-    def test_letters_go_when_their_time_is_over(self):
+    def test_dead_letters_are_deleted_after_the_retention(self):
         self.run_ok("link", "offline")
         order = self.place()
         self.stop()
@@ -333,7 +333,7 @@ class Node(unittest.TestCase):
             self.until(left, "--status", "any")
         self.assertEqual(self.ask("status")["deadLetters"], 0)
 
-    def test_what_nobody_needs_is_dropped(self):
+    def test_a_dropped_letter_counts_no_more(self):
         self.run_ok("link", "offline")
         order = self.place()
         self.stop()

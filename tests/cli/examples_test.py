@@ -1,4 +1,4 @@
-"""What users copy works as it stands: the configuration, the orders, the quickstart's shell."""
+"""The examples work as they are: the configuration, the orders, the quickstart script."""
 import collections
 import json
 import os
@@ -15,7 +15,7 @@ EXAMPLES = pathlib.Path(os.environ["SOURCE"]) / "examples"
 
 class Configuration(unittest.TestCase):
     def test_it_has_every_key_and_every_line_of_it_is_right(self):
-        """With the marks taken away it loads, says what `tillbox config` says, and leaves none out."""
+        """Without comment signs the file loads, agrees with `tillbox config`, and has every key."""
         text = (EXAMPLES / "tillbox.conf").read_text()
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "tillbox.conf"
@@ -30,7 +30,7 @@ class Configuration(unittest.TestCase):
             self.assertEqual([key["value"] for key in keys[1:]],
                              [key["value"] for key in defaults[1:]])  # but for the node's name
 
-    def test_a_fault_is_2_with_file_and_line(self):
+    def test_a_wrong_value_is_2_with_file_and_line(self):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "tillbox.conf"
             file.write_text("[node]\ncurrency = Euro\n")

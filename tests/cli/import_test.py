@@ -1,4 +1,4 @@
-"""What `tillbox order import` makes of a file, a moody server and an impatient person."""
+"""`tillbox order import`: any file, a server that fails now and then, and Ctrl-C."""
 import collections
 import json
 import os
@@ -18,7 +18,8 @@ MIB = 1 << 20
 
 
 class Till:
-    """Places orders as a till does: per key once, negative quantities never."""
+    """Places orders as an edge does: once for each key, and no negative quantities. moods: answers for
+    the next requests; None: a normal one."""
 
     def __init__(self):
         self.answers, self.lock, self.moods = {}, threading.Lock(), collections.deque()
@@ -27,7 +28,7 @@ class Till:
         with self.lock:
             if self.moods:
                 mood = self.moods.popleft()
-                if mood == "lost answer":  # carried out, but nobody hears of it
+                if mood == "lost answer":  # carried out, but the response is lost
                     self.place(request)
                     return DROP
                 if mood:
@@ -112,8 +113,8 @@ class Import(unittest.TestCase):
             self.assertEqual(self.till.orders(), 500)
             self.assertLessEqual(len(server.connections), 16)
 
-    def test_sixteen_are_under_way_at_once(self):
-        """Each answer waits for fifteen other requests: with fewer under way nothing would move."""
+    def test_sixteen_requests_are_in_flight_at_once(self):
+        """Each answer waits for fifteen other requests, so fewer in flight would hang."""
         together = threading.Barrier(16, timeout=DEADLINE_SECONDS)
 
         def answer(request):
@@ -124,7 +125,7 @@ class Import(unittest.TestCase):
             done = self.run_import("\n".join([line()] * 32), server=server)
             self.assertEqual((done.returncode, self.till.orders()), (0, 32))
 
-    def test_a_moody_server_is_waited_for_and_nothing_doubles(self):
+    def test_failures_are_repeated_and_no_order_doubles(self):
         self.till.moods.extend([None] * 3 + [
             (503, {"Retry-After": "1"}, "{}"), "lost answer", (429, {}, ""), DROP,
             (507, {"Retry-After": "0"}, "{}"), "lost answer", (502, {}, ""), (408, {}, "")])
@@ -137,7 +138,7 @@ class Import(unittest.TestCase):
             self.assertEqual(len(times), 40)
             self.assertGreaterEqual(max(times.values()), 2)
 
-    def test_patience_ends(self):
+    def test_give_up_after_ends_the_waiting(self):
         self.till.moods.extend([None] * 5 + [(503, {}, '{"detail":"full"}')] * 1000)
         with Server(self.till) as server:
             done = self.run_import("\n".join([line()] * 40), "--give-up-after", "0", server=server)
@@ -146,7 +147,7 @@ class Import(unittest.TestCase):
             self.assertIn("Running it again continues safely", done.stderr)
             self.assertIn("imported\t5\n", done.stdout)
 
-    def test_nobody_there_is_3_at_once(self):
+    def test_no_server_is_3_at_once(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.file.write_text(line())
@@ -156,7 +157,7 @@ class Import(unittest.TestCase):
             self.assertIn("tillbox edge", done.stderr)
             self.assertIn("imported\t0\n", done.stdout)
 
-    def test_the_wrong_place_is_told_once(self):
+    def test_a_server_that_takes_no_orders_is_reported_once(self):
         for status in (401, 403, 404, 405, 302):
             with Server(lambda request: (status, {}, "")) as server:
                 done = self.run_import("\n".join([line()] * 1000), server=server)
@@ -170,7 +171,7 @@ class Import(unittest.TestCase):
         self.assertIn("No such file", done.stderr)
         self.assertEqual(tillbox("order", "import", "/").returncode, 1)
 
-    def test_a_pipe_that_pauses_holds_nothing_back(self):
+    def test_a_pause_of_the_pipe_does_not_delay_earlier_lines(self):
         """The first order is placed while the second is not written yet."""
         with Server(self.till) as server:
             process = subprocess.Popen([TILLBOX, "order", "import", "-"], stdin=subprocess.PIPE,
@@ -185,7 +186,8 @@ class Import(unittest.TestCase):
             self.assertIn(b"imported\t2\n", out)
 
     def test_ctrl_c_finishes_what_is_in_flight(self):
-        """Whatever was sent is answered and counted; running it again ends up with all, once."""
+        """All requests in flight are answered and counted. Running it again places the rest, and no order
+        twice."""
         asked, go_on = threading.Event(), threading.Event()
 
         def answer(request):
@@ -202,7 +204,7 @@ class Import(unittest.TestCase):
                                        env=environment(server.url))
             self.assertTrue(asked.wait(DEADLINE_SECONDS))
             process.send_signal(signal.SIGINT)
-            # It has the signal when it is no longer pending and no longer to be caught.
+            # The handler is removed when the signal arrives (SA_RESETHAND).
             while self.catches(process.pid, signal.SIGINT):
                 pass
             go_on.set()
@@ -222,7 +224,7 @@ class Import(unittest.TestCase):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
 
-    def test_a_terminal_sees_a_bar_a_pipe_does_not(self):
+    def test_a_terminal_gets_a_progress_bar_a_pipe_does_not(self):
         self.file.write_text("\n".join([line(), line(-1)] * 100))
         with Server(self.till) as server:
             exit_status, shown = tillbox_on_terminal("order", "import", str(self.file),
@@ -232,12 +234,12 @@ class Import(unittest.TestCase):
             self.assertTrue(shown.endswith(
                 "imported 100 (of them 0 already there), refused 100\n"), shown[-200:])
             self.assertIn("line 2: 422", shown)
-            # Nothing of the bar stays behind: each is wiped before the next text.
+            # The bar is cleared before anything else is printed.
             self.assertEqual(re.findall(r"orders[^\r\n]*\n", shown), [])
             done = tillbox("order", "import", str(self.file), url=server.url)
             self.assertEqual(done.stderr, "")
 
-    def test_a_terminal_sees_what_it_waits_for(self):
+    def test_the_progress_line_says_what_is_waited_for(self):
         self.file.write_text(line())
         self.till.moods.append((503, {"Retry-After": "1"}, '{"detail":"the queue is full"}'))
         with Server(self.till) as server:
@@ -253,7 +255,7 @@ class Import(unittest.TestCase):
         return drawn
 
     def test_the_line_fits_the_terminal(self):
-        """A server that is away for as long as it takes to say so, with a long reason."""
+        """The server is busy and gives a reason that is longer than the line."""
         reason = json.dumps({"detail": "the database moves to another server, " * 5})
         for columns in (80, 40, 20):
             self.till.moods.extend([None, (503, {"Retry-After": "1"}, reason)])
@@ -284,7 +286,7 @@ class Import(unittest.TestCase):
         self.assertEqual(len(waiting[-1]), narrow - 1, waiting[-1])
 
     def test_memory_does_not_grow_with_the_file(self):
-        """70 MB of refused and placed lines, and a till that answers as they come."""
+        """70 MB of lines, half of them refused."""
         if os.environ.get("TB_SANITIZED"):
             self.skipTest("a sanitizer keeps freed memory")
         text = line(pad="x" * 100000) + "\n" + line(-1) + "\n"

@@ -1,4 +1,4 @@
-"""Every command of `tillbox` against a node: what one says, another one sees."""
+"""Every command of `tillbox` against an edge: what one command writes, another one reads."""
 import json
 import os
 import pathlib
@@ -14,7 +14,7 @@ ADDRESS = ["--line1", "Lindenweg 4", "--city", "Kiel", "--country", "DE"]
 
 
 class Node(unittest.TestCase):
-    """One node, started as users start it: `tillbox edge`."""
+    """An edge, started as users start it: `tillbox edge`."""
 
     @classmethod
     def setUpClass(cls):
@@ -82,7 +82,7 @@ class Node(unittest.TestCase):
         self.assertEqual(len(self.ask("order", "list", "--customer", "C-9", "--status",
                                       "CANCELLED")["orders"]), 1)
 
-    def test_every_fault_is_told(self):
+    def test_every_error_is_printed(self):
         said = self.refused("order", "place", "--line", "A:-1:1", "--currency", "XXY")
         self.assertIn("/lines/0/quantity: ", said)
         self.assertIn("/currency: ", said)

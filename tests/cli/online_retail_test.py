@@ -1,4 +1,4 @@
-"""The main job on real input: the invoices of a real shop, imported, summed up, imported again.
+"""Real input: the invoices of a real shop are imported, summed up, and imported again.
 
 Goal: nothing is dropped, nothing counts twice, and every penny is where it belongs.
 Method: the converter and `tillbox order import` against a node of our own; the figures of
@@ -58,7 +58,7 @@ def sum_csv(path):
 
 
 def stats(url):
-    """What `tillbox stats` prints, in its lines for a pipe."""
+    """The lines that `tillbox stats` prints in a pipe."""
     done = tillbox("stats", "--group-by", "day", url=url)
     check_equal(done.returncode, 0, "stats: " + done.stderr)
     figures = {}

@@ -1,4 +1,5 @@
-"""What `tillbox rebuild` asks, prints and ends with: against a server that answers what we say."""
+"""Which requests `tillbox rebuild` sends, what it prints, and its exit status, against a scripted
+server."""
 import json
 import signal
 import subprocess
@@ -16,8 +17,7 @@ def state(name, events=0, total=0, **more):
 
 
 class Rebuild:
-    """Takes the POST with such an answer, then tells the states one after the other; the last one
-    for ever."""
+    """Answers the POST with `post`, and each GET with the next of the states; the last one repeats."""
 
     def __init__(self, *states, post=None):
         self.states, self.post, self.asked = list(states), post, 0
@@ -48,14 +48,14 @@ class Scripted(unittest.TestCase):
                          for request in server.requests]
         return done
 
-    def test_usage_asks_nobody(self):
+    def test_wrong_usage_sends_nothing(self):
         for args in (["x"], ["--accept", "--rollback"], ["--status", "--wait"],
                      ["--status", "--accept"]):
             with self.subTest(args=args):
                 self.run_on(Rebuild(), *args, status=2)
                 self.assertEqual(self.requests, [])
 
-    def test_what_is_asked_for(self):
+    def test_the_requests(self):
         for args, body in (([], ""), (["--accept"], '{"accept":true}')):
             with self.subTest(args=args):
                 done = self.run_on(Rebuild(), *args)
@@ -96,7 +96,7 @@ class Scripted(unittest.TestCase):
         done = self.run_on(Rebuild(failed), "--wait", "--json", status=1)
         self.assertEqual(json.loads(done.stdout), failed)
 
-    def test_the_end_is_what_was_wanted_or_1(self):
+    def test_any_other_end_is_1(self):
         self.run_on(Rebuild(state("rolled-back")), "--rollback")
         done = self.run_on(Rebuild(state("none")), "--wait", status=1)
         self.assertIn("not known", done.stderr)
@@ -104,13 +104,13 @@ class Scripted(unittest.TestCase):
         self.run_on(lambda _: ok({"no": 1}), "--status", status=1)
         self.run_on(lambda _: problem(501, "cannot"), status=1)
 
-    def test_one_that_is_under_way_is_waited_for(self):
+    def test_a_running_rebuild_is_waited_for(self):
         busy = problem(409, "a rebuild is under way")
         self.run_on(Rebuild(state("done"), post=busy), "--wait")
         self.run_on(Rebuild(state("done"), post=busy), status=1)
         self.run_on(Rebuild(state("done"), post=busy), "--accept", "--wait", status=1)
 
-    def test_an_interrupt_leaves_it_running(self):
+    def test_an_interrupt_ends_the_waiting_only(self):
         with Server(Rebuild(state("building", 1, 9))) as server:
             process = subprocess.Popen([TILLBOX, "rebuild", "--wait"], env=environment(server.url),
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

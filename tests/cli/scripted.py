@@ -1,4 +1,4 @@
-"""A server that answers what the test says, and the tillbox command run against it."""
+"""A server whose answers a test scripts, and the tillbox command run against it."""
 import contextlib
 import fcntl
 import http.server
@@ -12,7 +12,7 @@ import termios
 import threading
 
 TILLBOX = os.environ["TILLBOX"]
-DEADLINE_SECONDS = 60  # for a sanitized build on a busy machine; what passes never waits for it
+DEADLINE_SECONDS = 60  # for a sanitized build on a busy machine; a test that passes never waits so long
 DROP = "drop"          # close the connection instead of answering
 
 
@@ -24,14 +24,14 @@ class Request:
 
 
 class Server:
-    """answer(request) returns (status, headers, body) or DROP; what came is in requests."""
+    """answer(request) returns (status, headers, body) or DROP. All requests are in self.requests."""
 
     def __init__(self, answer):
         self.requests, self.connections, lock = [], set(), threading.Lock()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True  # or every answer waits for a delayed ACK
+            disable_nagle_algorithm = True  # otherwise every answer waits for a delayed ACK
             protocol_version = "HTTP/1.1"
 
             def serve(self):
@@ -63,7 +63,7 @@ class Server:
             daemon_threads = True
 
             def handle_error(self, *_):
-                pass  # a client that goes away is part of some tests
+                pass  # in some tests the client closes the connection
 
         self.http = Listener(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}"
@@ -87,7 +87,7 @@ def environment(url=None, **more):
 
 
 def tillbox(*args, url=None, stdin="", **env):
-    """Runs it with pipes on all sides."""
+    """Runs tillbox with pipes as standard input, output and error."""
     return subprocess.run([TILLBOX, *args], input=stdin, env=environment(url, **env), text=True,
                           capture_output=True, timeout=DEADLINE_SECONDS)
 
@@ -97,7 +97,7 @@ def set_columns(terminal, columns):
 
 
 def tillbox_on_terminal(*args, url=None, columns=100, on_output=None, **env):
-    """Runs it on a terminal of its own; returns (exit status, everything that it showed).
+    """Runs tillbox on a new terminal; returns (exit status, everything that it printed).
     on_output is called with all bytes shown so far and the terminal's descriptor."""
     master, slave = pty.openpty()
     set_columns(slave, columns)

@@ -1,5 +1,5 @@
-"""What `tillbox verify` and `tillbox nodes` ask, compare and end with, against servers that hold
-what we say."""
+"""What `tillbox verify` compares and `tillbox nodes` prints, and their exit status, against scripted
+servers."""
 import json
 import unittest
 import urllib.parse
@@ -17,7 +17,8 @@ def digest(number, node="till1", version=1, status="PLACED", total=700, content=
 
 
 class Side:
-    """A process that holds digests; node: an edge's, None for a central."""
+    """A server with digests; node: the name of an edge, None for a central. letters: {order id: its dead
+    letters}. change: called at each look at a single order."""
 
     def __init__(self, digests, node=None, letters=None, change=None):
         self.digests = {one["orderId"]: one for one in digests}
@@ -51,7 +52,7 @@ class Side:
 
 
 def verify(central, *edges, flags=(), wait="0"):
-    """Runs it; returns (exit status, what it told as JSON)."""
+    """Runs it; returns (exit status, its JSON, its standard error)."""
     servers = [Server(side.answer) for side in (central, *edges)]
     try:
         for server in servers:
@@ -61,29 +62,29 @@ def verify(central, *edges, flags=(), wait="0"):
     finally:
         for server in servers:
             server.__exit__()
-    told = json.loads(done.stdout) if done.stdout else None
-    return done.returncode, told, done.stderr
+    result = json.loads(done.stdout) if done.stdout else None
+    return done.returncode, result, done.stderr
 
 
-def kinds(told):
-    return [(one["difference"], int(one["orderId"][-12:])) for one in told["differences"]]
+def kinds(result):
+    return [(one["difference"], int(one["orderId"][-12:])) for one in result["differences"]]
 
 
 class Verify(unittest.TestCase):
     def test_equal_sides_are_equal(self):
         one = [digest(i, "till1") for i in range(0, 60, 2)]
         two = [digest(i, "till2") for i in range(1, 60, 2)]
-        status, told, _ = verify(Side(one + two), Side(one, "till1"), Side(two, "till2"))
+        status, result, _ = verify(Side(one + two), Side(one, "till1"), Side(two, "till2"))
         self.assertEqual(status, 0)
-        self.assertEqual(told, {"differences": [], "orders": 60, "same": 60, "pending": 0,
+        self.assertEqual(result, {"differences": [], "orders": 60, "same": 60, "pending": 0,
                                 "missing": 0, "different": 0, "extra": 0, "foreign": 0,
                                 "complete": True})
 
     def test_nothing_on_both_sides_is_equal(self):
-        status, told, _ = verify(Side([]), Side([], "till1"))
-        self.assertEqual((status, told["orders"]), (0, 0))
+        status, result, _ = verify(Side([]), Side([], "till1"))
+        self.assertEqual((status, result["orders"]), (0, 0))
 
-    def test_each_difference_is_told(self):
+    def test_each_difference_is_listed(self):
         store = [digest(i) for i in range(20)]
         view = {i: digest(i) for i in range(20)}
         del view[3]                                   # missing
@@ -95,14 +96,14 @@ class Verify(unittest.TestCase):
         view[9] = digest(9, node="till9")             # another node claims it
         view[30] = digest(30)                         # extra
         view[31] = digest(31, node="till7")           # foreign
-        status, told, _ = verify(Side(view.values()), Side(store, "till1"), flags=["--all"])
+        status, result, _ = verify(Side(view.values()), Side(store, "till1"), flags=["--all"])
         self.assertEqual(status, 1)
-        self.assertEqual(sorted(kinds(told), key=lambda one: one[1]),
+        self.assertEqual(sorted(kinds(result), key=lambda one: one[1]),
                          [("missing", 3), ("missing", 4), ("different", 5), ("different", 6),
                           ("different", 7), ("different", 8), ("different", 9), ("extra", 30),
                           ("foreign", 31)])
-        self.assertEqual((told["orders"], told["same"]), (22, 13))
-        behind = told["differences"][[one["orderId"] for one in told["differences"]].index(
+        self.assertEqual((result["orders"], result["same"]), (22, 13))
+        behind = result["differences"][[one["orderId"] for one in result["differences"]].index(
             order_id(4))]
         self.assertEqual((behind["edge"]["version"], behind["central"]["version"]), (2, 1))
 
@@ -115,16 +116,16 @@ class Verify(unittest.TestCase):
                                         flags=["--all"])[0], 1)
 
     def test_only_the_nodes_that_were_asked_are_judged(self):
-        """One till of a fleet: the orders of the others are counted and nothing more."""
+        """One till of many: the orders of the other tills are counted, but are no differences."""
         for flags in ([], ["--ignore-foreign"]):
             fleet = [digest(1), digest(2, node="till7"), digest(3, node="till8")]
-            status, told, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=flags)
-            self.assertEqual((status, told["foreign"], told["differences"]), (0, 2, []))
-            status, told, _ = verify(Side(fleet + [digest(4)]), Side([digest(1)], "till1"),
+            status, result, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=flags)
+            self.assertEqual((status, result["foreign"], result["differences"]), (0, 2, []))
+            status, result, _ = verify(Side(fleet + [digest(4)]), Side([digest(1)], "till1"),
                                      flags=flags)
-            self.assertEqual((status, kinds(told)), (1, [("extra", 4)]))
-        status, told, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=["--all"])
-        self.assertEqual((status, kinds(told)), (1, [("foreign", 2), ("foreign", 3)]))
+            self.assertEqual((status, kinds(result)), (1, [("extra", 4)]))
+        status, result, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=["--all"])
+        self.assertEqual((status, kinds(result)), (1, [("foreign", 2), ("foreign", 3)]))
         self.assertEqual(verify(Side([]), Side([], "till1"),
                                 flags=["--all", "--ignore-foreign"])[0], 2)
 
@@ -133,53 +134,53 @@ class Verify(unittest.TestCase):
                  digest(3, delivery="delivered")]
         view = [digest(2, version=2), digest(3)]
         self.assertEqual(verify(Side(view), Side(store, "till1"))[0], 1)
-        status, told, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
-        self.assertEqual((status, told["pending"], told["same"]), (0, 2, 1))
+        status, result, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
+        self.assertEqual((status, result["pending"], result["same"]), (0, 2, 1))
         store[0]["parked"] = "too large"  # it will never be delivered
-        status, told, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
-        self.assertEqual((status, kinds(told)), (1, [("missing", 1)]))
-        self.assertIn("too large", told["differences"][0]["reason"])
+        status, result, _ = verify(Side(view), Side(store, "till1"), flags=["--allow-pending"])
+        self.assertEqual((status, kinds(result)), (1, [("missing", 1)]))
+        self.assertIn("too large", result["differences"][0]["reason"])
 
     def test_dead_letters_are_named(self):
         letters = {order_id(1): [{"reason": "tillbox.invalid", "message": "no lines"}]}
-        status, told, _ = verify(Side([], letters=letters),
+        status, result, _ = verify(Side([], letters=letters),
                                  Side([digest(1), digest(2)], "till1"))
         self.assertEqual(status, 1)
-        reasons = {one["orderId"]: one.get("reason") for one in told["differences"]}
+        reasons = {one["orderId"]: one.get("reason") for one in result["differences"]}
         self.assertEqual(reasons, {order_id(1): "dead letter, tillbox.invalid: no lines",
                                    order_id(2): None})
 
-    def test_an_order_in_two_stores_is_told(self):
-        status, told, _ = verify(Side([digest(1)]), Side([digest(1)], "till1"),
+    def test_an_order_in_two_stores_is_listed(self):
+        status, result, _ = verify(Side([digest(1)]), Side([digest(1)], "till1"),
                                  Side([digest(1)], "till2"))
-        self.assertEqual((status, kinds(told)), (1, [("different", 1)]))
-        self.assertEqual(told["differences"][0]["reason"], "both till1 and till2 have it")
+        self.assertEqual((status, kinds(result)), (1, [("different", 1)]))
+        self.assertEqual(result["differences"][0]["reason"], "both till1 and till2 have it")
 
-    def test_what_is_under_way_is_waited_for(self):
+    def test_an_order_on_its_way_is_waited_for(self):
         def arrive(side):
             if side.asked > 5:
                 side.digests[order_id(1)] = digest(1)
 
-        status, told, _ = verify(Side([], change=arrive), Side([digest(1)], "till1"), wait="60s")
-        self.assertEqual((status, told["same"], told["missing"]), (0, 1, 0))
+        status, result, _ = verify(Side([], change=arrive), Side([digest(1)], "till1"), wait="60s")
+        self.assertEqual((status, result["same"], result["missing"]), (0, 1, 0))
 
     def test_an_order_placed_meanwhile_is_not_extra(self):
         def place(side):
             side.digests[order_id(9)] = digest(9)
 
-        status, told, _ = verify(Side([digest(9)]), Side([], "till1", change=place))
-        self.assertEqual((status, told["same"], told["extra"]), (0, 1, 0))
+        status, result, _ = verify(Side([digest(9)]), Side([], "till1", change=place))
+        self.assertEqual((status, result["same"], result["extra"]), (0, 1, 0))
 
-    def test_many_differences_are_all_told(self):
-        status, told, _ = verify(Side([]), Side([digest(i) for i in range(1030)], "till1"))
-        self.assertEqual((status, told["missing"], len(told["differences"])), (1, 1030, 1030))
+    def test_many_differences_are_all_listed(self):
+        status, result, _ = verify(Side([]), Side([digest(i) for i in range(1030)], "till1"))
+        self.assertEqual((status, result["missing"], len(result["differences"])), (1, 1030, 1030))
 
     def test_a_busy_side_is_waited_for(self):
         central = Side([digest(1)])
         central.busy = 2
         self.assertEqual(verify(central, Side([digest(1)], "till1"))[0], 0)
 
-    def test_what_is_not_ours_is_refused(self):
+    def test_an_answer_that_is_not_tillbox_s_is_refused(self):
         class Unsorted(Side):
             def page(self, query):
                 return ok({"digests": [digest(2), digest(1)]})
@@ -196,7 +197,7 @@ class Verify(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is no edge", complaint)
 
-    def test_nobody_there_is_3(self):
+    def test_no_server_is_3(self):
         with Server(Side([], "till1").answer) as edge:
             done = tillbox("verify", "--edge", edge.url, "--central", "http://127.0.0.1:1")
         self.assertEqual(done.returncode, 3)

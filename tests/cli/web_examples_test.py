@@ -1,4 +1,4 @@
-"""What web pages and Node programs copy from examples/, run by node against an edge."""
+"""The examples for web pages and Node.js, run by Node.js against an edge."""
 import os
 import pathlib
 import re
@@ -63,7 +63,7 @@ class Web(unittest.TestCase):
                 self.skipTest("this node has no WebSocket at all")
         self.check_three_ways(node(*flags, WAIT, self.url))
 
-    def test_they_wait_for_a_view_that_stands_still(self):
+    def test_they_wait_while_the_view_does_not_move(self):
         tillbox("link", "offline", url=self.url)
         waiting = subprocess.Popen(["node", str(WAIT), self.url], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
@@ -81,7 +81,7 @@ class Web(unittest.TestCase):
         with urllib.request.urlopen(f"{self.url}/metrics") as reply:
             return reply.read().decode()
 
-    def test_nobody_there_is_said(self):
+    def test_no_server_is_reported(self):
         done = node(WAIT, "http://127.0.0.1:1")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertNotEqual(done.stderr.strip(), "")

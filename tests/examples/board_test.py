@@ -1,4 +1,4 @@
-"""The Grafana board and the alert rules ask for metrics that the daemons have, in PromQL that is right.
+"""The Grafana board and the alert rules use only metrics that the daemons have, and valid PromQL.
 
 Skipped (77) where promtool cannot be had. Names are looked up in what the sources export.
 """

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints where promtool is: the one that is installed, or the one of Debian's package prometheus,
-# taken out of it into .cache/ without installing the server. Ends with 77 when there is none.
+# Prints the path of promtool: the installed one, or the one in Debian's package prometheus, which is
+# unpacked into .cache/ without installing the server. Ends with 77 if there is none.
 set -eu
 if command -v promtool; then
     exit 0

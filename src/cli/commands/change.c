@@ -1,27 +1,5 @@
 /* order address, lines, ship, cancel: change one order. */
-#include "base/json/json.h"
-#include "cli/engine/command_body.h"
-#include "cli/engine/order_path.h"
-
-static int send_change(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                       const char *method, const char *suffix, struct tb_str body)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-
-    TB_CLI_TRY(tb_order_path(cli, args, command, suffix, &path));
-    return tb_command_send(cli, args, command, method, tb_cli_text(&path), body);
-}
-
-/* Sends a body that comes from a file, or from the flags by build. */
-static int put_body(const struct tb_cli *cli, const struct tb_args *args, const char *command,
-                    const char *suffix, const char *const *flags,
-                    int (*build)(const struct tb_cli *, const struct tb_args *, struct tb_buf *))
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-
-    TB_CLI_TRY(tb_command_body_make(cli, args, command, 1, flags, build, &body));
-    return send_change(cli, args, command, "PUT", suffix, tb_buf_str(&body));
-}
+#include "cli/engine/order_command.h"
 
 static const struct tb_option address_options[] = {{"--line1", "TEXT", "street and number"},
                                                    {"--line2", "TEXT", "a second line"},
@@ -31,45 +9,38 @@ static const struct tb_option address_options[] = {{"--line1", "TEXT", "street a
                                                    TB_OPTION_IF_MATCH,
                                                    TB_OPTION_KEY,
                                                    {NULL, NULL, NULL}};
-static const char *const address_flags[] = {"--line1",       "--line2",   "--city",
-                                            "--postal-code", "--country", NULL};
-static const char *const address_names[] = {"line1",      "line2",   "city",
-                                            "postalCode", "country", NULL};
-
-static int build_address(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
-{
-    tb_buf_addc(out, '{');
-    tb_command_body_add_texts(out, args, address_flags, address_names);
-    tb_buf_addc(out, '}');
-    if (out->len == 2)
-        return tb_cli_usage(cli, "order address", "give a FILE, - or --line1, --city, --country");
-    return TB_EXIT_DONE;
-}
+static const char *const address_texts[][2] = {
+    {"--line1", "line1"},     {"--line2", "line2"},
+    {"--city", "city"},       {"--postal-code", "postalCode"},
+    {"--country", "country"}, {NULL, NULL}};
 
 static int run_address(struct tb_cli *cli, const struct tb_args *args)
 {
-    return put_body(cli, args, "order address", "/address", address_flags, build_address);
+    static const struct tb_order_command command = {
+        .name = "order address",
+        .method = "PUT",
+        .suffix = "/address",
+        .texts = address_texts,
+        .needs = "a FILE, - or --line1, --city, --country",
+    };
+
+    return tb_order_command_run(cli, args, &command);
 }
 
 static const struct tb_option lines_options[] = {
     TB_OPTION_LINE, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
-static const char *const lines_flags[] = {"--line", NULL};
-
-static int build_lines(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
-{
-    int exit_status;
-
-    if (!tb_args_has(args, "--line"))
-        return tb_cli_usage(cli, "order lines", "give a FILE, - or at least one --line");
-    tb_buf_addc(out, '{');
-    exit_status = tb_command_body_add_lines(cli, args, "order lines", out);
-    tb_buf_addc(out, '}');
-    return exit_status;
-}
 
 static int run_lines(struct tb_cli *cli, const struct tb_args *args)
 {
-    return put_body(cli, args, "order lines", "/lines", lines_flags, build_lines);
+    static const struct tb_order_command command = {
+        .name = "order lines",
+        .method = "PUT",
+        .suffix = "/lines",
+        .lines = true,
+        .needs = "a FILE, - or at least one --line",
+    };
+
+    return tb_order_command_run(cli, args, &command);
 }
 
 static const struct tb_option ship_options[] = {
@@ -77,23 +48,24 @@ static const struct tb_option ship_options[] = {
 
 static int run_ship(struct tb_cli *cli, const struct tb_args *args)
 {
-    return send_change(cli, args, "order ship", "POST", "/ship", (struct tb_str){NULL, 0});
+    static const struct tb_order_command command = {
+        .name = "order ship", .method = "POST", .suffix = "/ship"};
+
+    return tb_order_command_run(cli, args, &command);
 }
 
 static const struct tb_option cancel_options[] = {
     {"--reason", "TEXT", "why"}, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+static const char *const cancel_texts[][2] = {{"--reason", "reason"}, {NULL, NULL}};
 
 static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
-    const char *reason = tb_args_get(args, "--reason");
+    static const struct tb_order_command command = {
+        .name = "order cancel", .method = "POST", .suffix = "/cancel", .texts = cancel_texts};
 
-    tb_buf_addc(&body, '{');
-    tb_json_member_str(&body, "reason", tb_str_of(reason));
-    tb_buf_addc(&body, '}');
-    return send_change(cli, args, "order cancel", "POST", "/cancel",
-                       reason ? tb_str_of(tb_cli_text(&body)) : (struct tb_str){NULL, 0});
+    return tb_order_command_run(cli, args, &command);
 }
+
 const struct tb_subcommand tb_cmd_order_address = {
     .name = "order address",
     .operands = "ID [FILE|-]",

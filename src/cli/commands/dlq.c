@@ -43,7 +43,7 @@ static int show_payload(const struct tb_cli *cli, const char *path)
     const char *value;
 
     TB_CLI_TRY(tb_show_fetch(cli, path, &response));
-    value = cJSON_GetStringValue(tb_cjson_get(response.json, "value"));
+    value = tb_cjson_text(response.json, "value").ptr;
     if (value) {
         fputs(value, stdout);
         return TB_EXIT_DONE;

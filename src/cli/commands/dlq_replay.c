@@ -1,7 +1,7 @@
 /* dlq replay: the server sends one dead letter, those of an order, or all selected ones again. */
 #include "base/json/json.h"
-#include "cli/engine/command_body.h"
 #include "cli/engine/dead_letter_replay.h"
+#include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 
 #define RATE_MAX 100000 /* a second; no log answers one at a time as fast */
@@ -19,7 +19,7 @@ static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf 
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
-    TB_CLI_TRY(tb_command_body_read(cli, file, &text));
+    TB_CLI_TRY(tb_body_read(cli, file, &text));
     tb_buf_addc(ret_body, '{');
     tb_json_member_str(ret_body, "value", tb_buf_str(&text));
     tb_buf_addc(ret_body, '}');

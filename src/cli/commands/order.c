@@ -1,5 +1,5 @@
 /* order show, list. */
-#include "cli/engine/order_path.h"
+#include "cli/engine/order_command.h"
 #include "cli/engine/pages.h"
 #include "cli/output/show.h"
 

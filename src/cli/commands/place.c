@@ -1,5 +1,5 @@
 /* order place: one order, from a file or from options. */
-#include "cli/engine/command_body.h"
+#include "cli/engine/order_command.h"
 
 static const struct tb_option options[] = {
     TB_OPTION_LINE,
@@ -12,31 +12,25 @@ static const struct tb_option options[] = {
     TB_OPTION_KEY,
     {NULL, NULL, NULL}};
 
-/* All flags that go into the body. The first ones are texts, as body_names names them. */
-static const char *const body_flags[] = {"--order-id", "--customer",  "--source", "--kind",
-                                         "--currency", "--placed-at", "--line",   NULL};
-static const char *const body_names[] = {"orderId",  "customerId", "source", "kind",
-                                         "currency", "placedAt",   NULL};
-
-static int build(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
-{
-    int exit_status;
-
-    if (!tb_args_has(args, "--line"))
-        return tb_cli_usage(cli, "order place", "give a FILE, - or at least one --line");
-    tb_buf_addc(out, '{');
-    tb_command_body_add_texts(out, args, body_flags, body_names);
-    exit_status = tb_command_body_add_lines(cli, args, "order place", out);
-    tb_buf_addc(out, '}');
-    return exit_status;
-}
+static const char *const texts[][2] = {{"--order-id", "orderId"},
+                                       {"--customer", "customerId"},
+                                       {"--source", "source"},
+                                       {"--kind", "kind"},
+                                       {"--currency", "currency"},
+                                       {"--placed-at", "placedAt"},
+                                       {NULL, NULL}};
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+    static const struct tb_order_command command = {
+        .name = "order place",
+        .method = "POST",
+        .texts = texts,
+        .lines = true,
+        .needs = "a FILE, - or at least one --line",
+    };
 
-    TB_CLI_TRY(tb_command_body_make(cli, args, "order place", 0, body_flags, build, &body));
-    return tb_command_send(cli, args, "order place", "POST", "/orders", tb_buf_str(&body));
+    return tb_order_command_run(cli, args, &command);
 }
 
 const struct tb_subcommand tb_cmd_order_place = {

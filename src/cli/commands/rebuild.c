@@ -68,7 +68,7 @@ static int parse_status(const struct tb_cli *cli, struct status *status)
     if (http_status != 200 && http_status != 202)
         return tb_show_problem(cli, &status->response);
     root = tb_http_response_json(&status->response);
-    status->state = find_state(cJSON_GetStringValue(tb_cjson_get(root, "state")));
+    status->state = find_state(tb_cjson_text(root, "state").ptr);
     if (status->state && tb_cjson_int(root, "events", &status->events) &&
         tb_cjson_int(root, "total", &status->total))
         return TB_EXIT_DONE;
@@ -85,7 +85,7 @@ static int get_status(const struct tb_cli *cli, struct status *ret_status)
 static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
-    const char *status = cJSON_GetStringValue(tb_cjson_get(side, "status"));
+    const char *status = tb_cjson_text(side, "status").ptr;
     struct tb_str hash = tb_cjson_text(side, "hash");
     int64_t version = 0, orders = 0, total = 0;
 
@@ -158,7 +158,7 @@ static void show(const struct tb_cli *cli, const struct status *status)
 /* Prints the end of a rebuild. State "none": the process that ran it has been restarted. */
 static int show_end(const struct tb_cli *cli, const struct status *status)
 {
-    const char *problem = cJSON_GetStringValue(tb_cjson_get(status->response.json, "problem"));
+    const char *problem = tb_cjson_text(status->response.json, "problem").ptr;
 
     show(cli, status);
     if (status->state->good)

@@ -40,7 +40,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     add_rows(&table, tb_cjson_first(response.json, "groups"), (struct tb_str){NULL, 0});
     add_rows(&table, tb_cjson_first(response.json, "totals"), TB_STR("total"));
     tb_table_flush(&table, stdout);
-    as_of = cJSON_GetStringValue(tb_cjson_get(response.json, "asOf"));
+    as_of = tb_cjson_text(response.json, "asOf").ptr;
     if (cli->out_terminal && as_of)
         printf("\nas of %s\n", as_of);
     return TB_EXIT_DONE;

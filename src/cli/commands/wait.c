@@ -1,6 +1,6 @@
 /* order wait: read your writes. Asks by long poll until the order can be read at a version. */
 #include "base/time/timefmt.h"
-#include "cli/engine/order_path.h"
+#include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 
 #define POLL_MAX_MS 30000 /* the server waits at most so long for one request */
@@ -35,16 +35,6 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void pause_after(const struct tb_cli *cli, const struct tb_http_response *response,
-                        int64_t deadline_ms)
-{
-    int64_t left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
-    int64_t pause_ms = response->retry_after_ms > 0 ? response->retry_after_ms : PAUSE_MS;
-
-    if (left_ms > 0)
-        tb_sleep_ms(least(pause_ms, left_ms));
-}
-
 /* Returns with the last response when the version is there, the server refuses, or time is up. */
 static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t version,
                     int64_t timeout_ms, struct tb_http_response *ret_response)
@@ -59,8 +49,11 @@ static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t ve
         TB_CLI_TRY(poll_once(cli, order_path, version, wait_ms, ret_response));
         if (!is_pending(ret_response))
             return TB_EXIT_DONE;
-        if (tb_clock_mono_ms(cli->clock) < until_ms) /* the server did not wait */
-            pause_after(cli, ret_response, deadline_ms);
+        left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
+        if (left_ms > 0 && tb_clock_mono_ms(cli->clock) < until_ms) /* the server did not wait */
+            tb_sleep_ms(
+                least(ret_response->retry_after_ms > 0 ? ret_response->retry_after_ms : PAUSE_MS,
+                      left_ms));
         left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
         if (left_ms <= 0)
             return TB_EXIT_DONE;

@@ -32,35 +32,21 @@ static void select_letter(struct replay *replay, const cJSON *letter)
         tb_show_cells(replay->table, letter);
 }
 
-/* Selects the letters of the page at *next, "" for the first page, and sets *next to the cursor of
- * the following page, or to "". */
-static int select_page(struct replay *replay, const struct tb_args *args, struct tb_buf *next)
+static bool select_page(void *ctx, const struct tb_page *page)
 {
-    TB_CLEANUP(tb_page_release) struct tb_page page = {0};
-    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    struct replay *replay = ctx;
 
-    tb_dead_letter_list_path(args, "open", TB_PAGE_LIMIT_MAX, next->len > 0 ? next->data : NULL,
-                             &path);
-    TB_CLI_TRY(tb_page_get(replay->cli, tb_cli_text(&path), "deadLetters", &page));
-    for (const cJSON *letter = page.first; letter; letter = letter->next)
+    for (const cJSON *letter = page->first; letter; letter = letter->next)
         select_letter(replay, letter);
     if (replay->table)
         tb_table_flush(replay->table, stdout);
-    tb_buf_clear(next);
-    tb_buf_adds(next, page.next ? page.next : "");
-    (void)tb_cli_text(next);
     (void)tb_cli_text(&replay->ids);
-    return TB_EXIT_DONE;
+    return !replay->more;
 }
 
-static int select_all(struct replay *replay, const struct tb_args *args)
+static void open_letters_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
-
-    do
-        TB_CLI_TRY(select_page(replay, args, &next));
-    while (next.len > 0 && !replay->more);
-    return TB_EXIT_DONE;
+    tb_dead_letter_list_path(args, "open", TB_PAGE_LIMIT_MAX, cursor, path);
 }
 
 void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, int64_t count)
@@ -185,6 +171,7 @@ static int send_selected(struct replay *replay)
 int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_args *args,
                                    int64_t rate)
 {
+    static const struct tb_page_list list = {"deadLetters", open_letters_path};
     struct replay replay = {.cli = cli, .rate = rate};
     bool dry = tb_args_has(args, "--dry-run");
     struct tb_table table;
@@ -192,7 +179,7 @@ int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_arg
 
     tb_dead_letter_table_init(cli, &table);
     replay.table = dry && !cli->json ? &table : NULL;
-    exit_status = select_all(&replay, args);
+    exit_status = tb_pages_walk(cli, args, &list, select_page, &replay);
     if (exit_status == TB_EXIT_DONE && dry)
         tb_dead_letter_print_selected(cli, replay.ids.data, replay.count);
     else if (exit_status == TB_EXIT_DONE)

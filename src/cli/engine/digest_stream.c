@@ -57,7 +57,7 @@ static bool copy_text(char *ret_text, size_t size, const cJSON *object, const ch
 static int read_digest(const struct tb_digest_stream *stream, const cJSON *json,
                        struct tb_digest *ret_digest)
 {
-    const char *parked = cJSON_GetStringValue(tb_cjson_get(json, "parked"));
+    const char *parked = tb_cjson_text(json, "parked").ptr;
     struct tb_digest digest = {0};
 
     if (!tb_uuid_parse(tb_cjson_text(json, "orderId"), digest.order_id) ||

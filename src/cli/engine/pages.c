@@ -1,8 +1,8 @@
 #include "cli/engine/pages.h"
 #include "cli/output/show.h"
 
-int tb_page_get(const struct tb_cli *cli, const char *path, const char *list,
-                struct tb_page *ret_page)
+static int get_page(const struct tb_cli *cli, const char *path, const char *list,
+                    struct tb_page *ret_page)
 {
     const cJSON *root, *array;
 
@@ -14,14 +14,34 @@ int tb_page_get(const struct tb_cli *cli, const char *path, const char *list,
     if (list && !cJSON_IsArray(array))
         return tb_cli_bad_response(cli, "it has no list");
     ret_page->first = array ? array->child : NULL;
-    ret_page->next = cJSON_GetStringValue(tb_cjson_get(root, "next"));
+    ret_page->next = tb_cjson_text(root, "next").ptr;
     return TB_EXIT_DONE;
 }
 
-void tb_page_release(struct tb_page *page)
+static void page_release(struct tb_page *page)
 {
     tb_http_response_release(&page->response);
-    *page = (struct tb_page){0};
+}
+
+int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
+                  const struct tb_page_list *list,
+                  bool (*visit)(void *ctx, const struct tb_page *page), void *ctx)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
+    const char *cursor = tb_args_get(args, "--cursor");
+
+    for (;;) {
+        TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+        TB_CLEANUP(page_release) struct tb_page page = {0};
+
+        list->path(args, cursor, &path);
+        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &page));
+        if (!visit(ctx, &page) || !page.next || !*page.next)
+            return TB_EXIT_DONE;
+        tb_buf_clear(&next);
+        tb_buf_adds(&next, page.next);
+        cursor = tb_cli_text(&next);
+    }
 }
 
 void tb_page_add_filters(struct tb_buf *path, const struct tb_args *args,
@@ -31,40 +51,35 @@ void tb_page_add_filters(struct tb_buf *path, const struct tb_args *args,
         tb_url_add_query(path, filters->parameter, tb_args_get(args, filters->option));
 }
 
-static void show_page(const struct tb_cli *cli, const struct tb_page *page, struct tb_table *table)
+struct printer {
+    const struct tb_cli *cli;
+    const struct tb_args *args;
+    struct tb_table *table;
+};
+
+static bool print_page(void *ctx, const struct tb_page *page)
 {
-    if (cli->json) {
+    const struct printer *printer = ctx;
+    const struct tb_cli *cli = printer->cli;
+
+    if (cli->json)
         tb_show_raw(&page->response);
-        return;
-    }
     for (const cJSON *element = page->first; element; element = element->next)
-        tb_show_cells(table, element);
-    tb_table_flush(table, stdout);
+        tb_show_cells(printer->table, element);
+    if (!cli->json)
+        tb_table_flush(printer->table, stdout);
+    if (tb_args_has(printer->args, "--all"))
+        return true;
+    if (page->next && *page->next && cli->out_terminal && !cli->json)
+        printf("\nMore: --cursor %s, or --all\n", page->next);
+    return false;
 }
 
 int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
                   const struct tb_page_list *list, struct tb_table *table)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf cursor = {0};
-    const char *from = tb_args_get(args, "--cursor");
+    struct printer printer = {cli, args, table};
+    const struct tb_page_list raw = {NULL, list->path};
 
-    for (;;) {
-        TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-        TB_CLEANUP(tb_page_release) struct tb_page page = {0};
-
-        list->path(args, from, &path);
-        /* --json passes on whatever comes. */
-        TB_CLI_TRY(tb_page_get(cli, tb_cli_text(&path), cli->json ? NULL : list->name, &page));
-        show_page(cli, &page, table);
-        if (!page.next || !*page.next)
-            return TB_EXIT_DONE;
-        if (!tb_args_has(args, "--all")) {
-            if (cli->out_terminal && !cli->json)
-                printf("\nMore: --cursor %s, or --all\n", page.next);
-            return TB_EXIT_DONE;
-        }
-        tb_buf_clear(&cursor);
-        tb_buf_adds(&cursor, page.next);
-        from = tb_cli_text(&cursor);
-    }
+    return tb_pages_walk(cli, args, cli->json ? &raw : list, print_page, &printer);
 }

@@ -1,7 +1,7 @@
 /* Lists that the server answers page by page.
  *
  * Thread:  main.
- * Memory:  one page at a time; tb_page_release frees it.
+ * Memory:  one page at a time, valid until visit returns.
  * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed. */
 #pragma once
 #include "cli/http/send.h"
@@ -14,10 +14,6 @@ struct tb_page {
     const cJSON *first; /* element of the list; NULL: the page is empty */
     const char *next;   /* the cursor of the following page; NULL: this is the last */
 };
-/* GETs a page; list: the name of its list; NULL: the page may be any text. */
-int tb_page_get(const struct tb_cli *cli, const char *path, const char *list,
-                struct tb_page *ret_page);
-void tb_page_release(struct tb_page *page);
 
 /* An option that becomes a parameter of the query. */
 struct tb_page_filter {
@@ -27,11 +23,16 @@ struct tb_page_filter {
 void tb_page_add_filters(struct tb_buf *path, const struct tb_args *args,
                          const struct tb_page_filter *filters);
 
-/* A command that prints a list: from --cursor on, one page, or with --all every page. */
 struct tb_page_list {
-    const char *name; /* of the list in a page */
+    const char *name; /* of the list in a page; NULL: a page may be any text */
     /* Appends the path of the page at the cursor; NULL: the first page. */
     void (*path)(const struct tb_args *args, const char *cursor, struct tb_buf *path);
 };
+/* GETs page after page, from --cursor on, and calls visit for each, until it returns false or the
+ * list ends. */
+int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
+                  const struct tb_page_list *list,
+                  bool (*visit)(void *ctx, const struct tb_page *page), void *ctx);
+/* Prints one page, or with --all every page. With --json as they come. */
 int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
                   const struct tb_page_list *list, struct tb_table *table);

@@ -44,15 +44,6 @@ static bool is_difference(const struct tb_verify *verify, enum tb_verify_result 
            !(result == TB_VERIFY_FOREIGN && !verify->all_nodes);
 }
 
-bool tb_verify_differs(const struct tb_verify *verify)
-{
-    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++) {
-        if (verify->counts[r] > 0 && is_difference(verify, (enum tb_verify_result)r))
-            return true;
-    }
-    return false;
-}
-
 /* Sets the pair's reason if the central has a dead letter of the order. */
 static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
@@ -67,8 +58,8 @@ static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pai
     verify->no_dead_letters = response.status == 404;
     letter = tb_cjson_first(tb_http_response_json(&response), "deadLetters");
     if (response.status == 200 && letter) {
-        const char *reason = cJSON_GetStringValue(tb_cjson_get(letter, "reason"));
-        const char *message = cJSON_GetStringValue(tb_cjson_get(letter, "message"));
+        const char *reason = tb_cjson_text(letter, "reason").ptr;
+        const char *message = tb_cjson_text(letter, "message").ptr;
 
         snprintf(pair->reason, sizeof pair->reason, "dead letter, %s%s%s", reason ? reason : "",
                  message && *message ? ": " : "", message ? message : "");
@@ -84,6 +75,7 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
     verify->counts[result]++;
     if (!is_difference(verify, result))
         return TB_EXIT_DONE;
+    verify->differences++;
     if (pair->at_edge && pair->edge_digest.parked[0])
         snprintf(pair->reason, sizeof pair->reason, "parked on the edge: %.200s",
                  pair->edge_digest.parked);

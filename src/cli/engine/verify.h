@@ -51,12 +51,11 @@ struct tb_verify {
     struct tb_progress progress;
 
     int64_t counts[TB_VERIFY_RESULT_COUNT];
-    int64_t orders; /* compared */
+    int64_t orders;      /* compared */
+    int64_t differences; /* reported */
     struct tb_verify_pair rechecks[TB_VERIFY_RECHECK_MAX];
     size_t recheck_count;
     bool no_dead_letters; /* the central does not list its dead letters */
 };
 /* The streams must be open. The progress line may remain: tb_progress_clear. */
 int tb_verify_run(struct tb_verify *verify);
-/* True if a pair differed in a way that counts. */
-bool tb_verify_differs(const struct tb_verify *verify);

@@ -1,0 +1,199 @@
+#include "cli/engine/order_command.h"
+#include "base/json/json.h"
+#include "base/values/uuid.h"
+#include "cli/output/show.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define KEY_MAX 255 /* the server's limit of an idempotency key */
+
+static int fail_reading(const struct tb_cli *cli, const char *file, const char *why)
+{
+    tb_cli_error(cli, "cannot read %s: %s", file, why);
+    return TB_EXIT_FAILED;
+}
+
+int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
+{
+    bool standard = strcmp(file, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    char part[4096];
+    ssize_t got = 1;
+    int failed = 0;
+
+    if (fd < 0)
+        return fail_reading(cli, file, strerror(errno));
+    while (got > 0 && ret_body->len <= TB_BODY_MAX) {
+        got = read(fd, part, sizeof part);
+        failed = got < 0 ? errno : 0;
+        if (got > 0)
+            tb_buf_add(ret_body, part, (size_t)got);
+    }
+    if (!standard)
+        close(fd);
+    if (failed)
+        return fail_reading(cli, file, strerror(failed));
+    if (ret_body->len > TB_BODY_MAX)
+        return fail_reading(cli, file, "more than 1 MiB, which no server takes");
+    (void)tb_cli_text(ret_body);
+    return TB_EXIT_DONE;
+}
+
+/* Appends a member with the integer in text. */
+static bool add_int(struct tb_buf *out, const char *name, const char *text, size_t len)
+{
+    char copy[24];
+    int64_t value;
+
+    if (len >= sizeof copy)
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (!tb_args_int(copy, &value))
+        return false;
+    tb_json_member_int(out, name, value);
+    return true;
+}
+
+/* "TEA-1:2:350:Green tea"; the name may contain colons. */
+static bool add_line(struct tb_buf *out, const char *text)
+{
+    const char *quantity = strchr(text, ':');
+    const char *price = quantity ? strchr(quantity + 1, ':') : NULL;
+    const char *name = price ? strchr(price + 1, ':') : NULL;
+    const char *end = name ? name : text + strlen(text);
+
+    if (!price || quantity == text)
+        return false;
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "sku", (struct tb_str){text, (size_t)(quantity - text)});
+    if (name)
+        tb_json_member_str(out, "name", tb_str_of(name + 1));
+    if (!add_int(out, "quantity", quantity + 1, (size_t)(price - quantity - 1)) ||
+        !add_int(out, "unitPriceMinor", price + 1, (size_t)(end - price - 1)))
+        return false;
+    tb_buf_addc(out, '}');
+    return true;
+}
+
+static int add_lines(const struct tb_cli *cli, const struct tb_args *args, const char *name,
+                     struct tb_buf *out)
+{
+    const char *text;
+    size_t cursor = 0;
+
+    tb_json_member_key(out, "lines");
+    tb_buf_addc(out, '[');
+    for (bool first = true; (text = tb_args_each(args, "--line", &cursor)); first = false) {
+        tb_buf_adds(out, first ? "" : ",");
+        if (!add_line(out, text))
+            return tb_cli_usage(cli, name,
+                                "--line %s: it takes SKU:QTY:PRICE[:NAME], quantity and price "
+                                "whole numbers, the price in minor units",
+                                text);
+    }
+    tb_buf_addc(out, ']');
+    return TB_EXIT_DONE;
+}
+
+/* Makes the body from the flags; an empty one if none of them is given. */
+static int build_body(const struct tb_cli *cli, const struct tb_args *args,
+                      const struct tb_order_command *command, struct tb_buf *out)
+{
+    tb_buf_addc(out, '{');
+    for (size_t i = 0; command->texts && command->texts[i][0]; i++) {
+        const char *text = tb_args_get(args, command->texts[i][0]);
+
+        if (text)
+            tb_json_member_str(out, command->texts[i][1], tb_str_of(text));
+    }
+    if (command->lines && tb_args_has(args, "--line"))
+        TB_CLI_TRY(add_lines(cli, args, command->name, out));
+    else if (command->lines || out->len == 1)
+        tb_buf_clear(out);
+    if (command->needs && out->len == 0)
+        return tb_cli_usage(cli, command->name, "give %s", command->needs);
+    tb_buf_adds(out, out->len > 0 ? "}" : "");
+    return TB_EXIT_DONE;
+}
+
+/* Flags beside a file contradict it. */
+static int check_no_flags(const struct tb_cli *cli, const struct tb_args *args,
+                          const struct tb_order_command *command)
+{
+    static const char *const lines[][2] = {{"--line", "lines"}, {NULL, NULL}};
+    const char *const(*tables[])[2] = {command->texts, command->lines ? lines : NULL};
+
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t i = 0; tables[t] && tables[t][i][0]; i++) {
+            if (tb_args_has(args, tables[t][i][0]))
+                return tb_cli_usage(cli, command->name,
+                                    "%s and a file contradict each other: give one",
+                                    tables[t][i][0]);
+        }
+    }
+    return TB_EXIT_DONE;
+}
+
+int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *name,
+                  const char *suffix, struct tb_buf *path)
+{
+    char order_id[TB_UUID_SIZE];
+
+    if (!tb_uuid_parse(tb_str_of(args->operands[0]), order_id))
+        return tb_cli_usage(cli, name,
+                            "'%s' is no order id: that is a UUID such as "
+                            "0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10",
+                            args->operands[0]);
+    tb_buf_addf(path, "/orders/%s%s", order_id, suffix);
+    return TB_EXIT_DONE;
+}
+
+/* Reads and checks --idempotency-key and --if-match. */
+static int read_headers(const struct tb_cli *cli, const struct tb_args *args, const char *name,
+                        const char **ret_key, const char **ret_version)
+{
+    const char *key = tb_args_get(args, "--idempotency-key");
+    const char *version = tb_args_get(args, "--if-match");
+    int64_t value = 0;
+
+    for (const char *c = key; c && *c; c++)
+        if (*c < 0x21 || *c > 0x7e)
+            return tb_cli_usage(cli, name, "--idempotency-key takes visible ASCII only");
+    if (key && (!*key || strlen(key) > KEY_MAX))
+        return tb_cli_usage(cli, name, "--idempotency-key takes 1 to %d characters", KEY_MAX);
+    if (version && (!tb_args_int(version, &value) || value < 1))
+        return tb_cli_usage(cli, name, "--if-match takes a version, such as 1");
+    *ret_key = key;
+    *ret_version = version;
+    return TB_EXIT_DONE;
+}
+
+int tb_order_command_run(const struct tb_cli *cli, const struct tb_args *args,
+                         const struct tb_order_command *command)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
+    TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+    size_t file_operand = command->suffix ? 1 : 0;
+    const char *key, *version;
+    bool file = args->operand_count > file_operand;
+
+    TB_CLI_TRY(read_headers(cli, args, command->name, &key, &version));
+    if (command->suffix)
+        TB_CLI_TRY(tb_order_path(cli, args, command->name, command->suffix, &path));
+    else
+        tb_buf_adds(&path, "/orders");
+    if (file) {
+        TB_CLI_TRY(check_no_flags(cli, args, command));
+        TB_CLI_TRY(tb_body_read(cli, args->operands[file_operand], &body));
+    } else {
+        TB_CLI_TRY(build_body(cli, args, command, &body));
+    }
+    TB_CLI_TRY(tb_http_send_command(cli, command->method, tb_cli_text(&path),
+                                    file || body.len > 0 ? tb_str_of(tb_cli_text(&body))
+                                                         : (struct tb_str){NULL, 0},
+                                    key, version, &response));
+    return tb_show_response(cli, &response);
+}
