@@ -17,7 +17,7 @@
 
 static enum tb_code check(const struct tb_api_options *options, struct tb_error *err)
 {
-    TB_ASSERT((options->edge != NULL) != (options->central != NULL));
+    TB_ASSERT(!options->edge != !options->central);
     TB_ASSERT(options->dead_letters.send && options->dead_letters.drop &&
               options->dead_letters.audit);
     TB_ASSERT(options->partitions > 0 && options->partitions <= TB_PARTITIONS_MAX);

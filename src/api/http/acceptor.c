@@ -44,7 +44,7 @@ bool tb_acceptor_next(struct tb_acceptor *acceptor, int64_t present,
                       struct tb_accepted *ret_accepted)
 {
     for (;;) {
-        struct tb_accepted accepted = {.address_len = sizeof(accepted.address)};
+        struct tb_accepted accepted = {.address_len = sizeof accepted.address};
         accepted.fd = accept4(acceptor->listen_fd, (struct sockaddr *)&accepted.address,
                               &accepted.address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted.fd < 0) {

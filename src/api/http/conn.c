@@ -10,7 +10,7 @@ uint64_t tb_conn_received(const struct tb_conn *conn)
     socklen_t len = sizeof info;
 
     if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
-        len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+        len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
         return 0;
     return info.tcpi_bytes_received;
 }
@@ -24,7 +24,7 @@ void tb_conn_enter(struct tb_conn *conn, enum tb_phase phase, int64_t deadline_m
 static void end(struct tb_conn *conn)
 {
     conn->phase = TB_PHASE_ENDING;
-    /* The library sees the hang-up and closes; it alone may close the descriptor. */
+    /* libmicrohttpd sees the hang-up and closes: only it may close the descriptor. */
     shutdown(conn->fd, SHUT_RDWR);
 }
 
@@ -54,7 +54,7 @@ static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, i
         if (now_ms >= conn->deadline_ms)
             end(conn);
         return;
-    case TB_PHASE_WORK: /* bounded by those who do the work */
+    case TB_PHASE_WORK: /* work/inflight.c limits it */
     case TB_PHASE_ENDING:
         return;
     }

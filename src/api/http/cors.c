@@ -10,7 +10,7 @@ static bool starts(struct tb_str text, struct tb_str lower)
     return text.len > lower.len && strncasecmp(text.ptr, lower.ptr, lower.len) == 0;
 }
 
-/* "shop.example:80" is "shop.example" where 80 is what no port means. */
+/* Cuts off the default port of the scheme. */
 static struct tb_str without_port(struct tb_str host, struct tb_str port)
 {
     if (host.len > port.len && memcmp(host.ptr + host.len - port.len, port.ptr, port.len) == 0)
@@ -24,7 +24,7 @@ static bool is_same_host(struct tb_str origin, struct tb_str host)
         struct tb_str scheme, port;
     } kinds[] = {{TB_STR("http://"), TB_STR(":80")}, {TB_STR("https://"), TB_STR(":443")}};
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!starts(origin, kinds[i].scheme))
             continue;
         struct tb_str page = {origin.ptr + kinds[i].scheme.len, origin.len - kinds[i].scheme.len};
@@ -37,7 +37,7 @@ enum tb_origin tb_cors_classify(struct tb_str origin, struct tb_str host, const 
 {
     struct tb_str rest = tb_str_of(listed), item;
 
-    if (origin.ptr == NULL)
+    if (!origin.ptr)
         return TB_ORIGIN_NONE;
     if (is_same_host(origin, host))
         return TB_ORIGIN_SAME;

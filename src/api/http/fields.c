@@ -19,18 +19,9 @@ const char *tb_method_name(enum tb_method method)
     return method_names[method];
 }
 
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-}
-
 bool tb_str_is(struct tb_str text, const char *wanted)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (wanted[i] == '\0' || lower(text.ptr[i]) != wanted[i])
-            return false;
-    }
-    return text.ptr != NULL && wanted[text.len] == '\0';
+    return text.ptr && strlen(wanted) == text.len && strncasecmp(text.ptr, wanted, text.len) == 0;
 }
 
 static bool is_digit(char c)
@@ -38,39 +29,51 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_token_char(char c)
+static bool is_token_char(unsigned char c)
 {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    char lower = (char)(c | 0x20);
+
+    return is_digit((char)c) || (c < 0x80 && lower >= 'a' && lower <= 'z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-bool tb_is_token(struct tb_str text)
+static bool is_value_char(unsigned char c)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_token_char(text.ptr[i]))
-            return false;
-    }
-    return text.len > 0;
+    return (c >= 0x20 || c == '\t') && c != 0x7f;
 }
 
-bool tb_is_field_value(struct tb_str text)
+static bool is_target_char(unsigned char c)
+{
+    return c > 0x20 && c < 0x7f && !strchr("\"<>\\^`{|}#", c);
+}
+
+static bool is_visible_char(unsigned char c)
+{
+    return c > 0x20 && c < 0x7f;
+}
+
+static bool all_are(struct tb_str text, bool (*is)(unsigned char c))
 {
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+        if (!is((unsigned char)text.ptr[i]))
             return false;
     }
     return true;
 }
 
+bool tb_is_token(struct tb_str text)
+{
+    return text.len > 0 && all_are(text, is_token_char);
+}
+
+bool tb_is_field_value(struct tb_str text)
+{
+    return all_are(text, is_value_char);
+}
+
 bool tb_is_target(struct tb_str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}#", c) != NULL)
-            return false;
-    }
-    return text.len > 0;
+    return text.len > 0 && all_are(text, is_target_char);
 }
 
 static struct tb_str trim(struct tb_str text)
@@ -89,7 +92,7 @@ struct tb_str tb_str_cut(struct tb_str *rest, char separator)
     struct tb_str part = *rest;
     const char *at = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
 
-    if (at == NULL) {
+    if (!at) {
         *rest = (struct tb_str){NULL, 0};
         return part;
     }
@@ -101,7 +104,7 @@ struct tb_str tb_str_cut(struct tb_str *rest, char separator)
 
 bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item)
 {
-    if (rest->ptr == NULL)
+    if (!rest->ptr)
         return false;
     *ret_item = trim(tb_str_cut(rest, ','));
     return true;
@@ -135,14 +138,14 @@ bool tb_media_type_is_json(struct tb_str value)
     struct tb_str type = trim(tb_str_cut(&rest, ';'));
     const char *slash = type.len > 0 ? memchr(type.ptr, '/', type.len) : NULL;
 
-    if (slash == NULL)
+    if (!slash)
         return false;
     struct tb_str suffix = {type.ptr + type.len, 0};
     if (type.len >= 5) /* "+json" */
         suffix = (struct tb_str){type.ptr + type.len - 5, 5};
     if (!tb_str_is(type, "application/json") && !tb_str_is(suffix, "+json"))
         return false;
-    while (rest.ptr != NULL) {
+    while (rest.ptr) {
         if (!charset_ok(tb_str_cut(&rest, ';')))
             return false;
     }
@@ -161,12 +164,8 @@ bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key)
         if (key.len > 0 && memchr(key.ptr, '"', key.len) != NULL)
             return false;
     }
-    if (key.len < 1 || key.len > 255)
+    if (key.len < 1 || key.len > 255 || !all_are(key, is_visible_char))
         return false;
-    for (size_t i = 0; i < key.len; i++) {
-        if (key.ptr[i] <= 0x20 || key.ptr[i] >= 0x7f)
-            return false;
-    }
     *ret_key = key;
     return true;
 }
@@ -186,6 +185,24 @@ bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_
         return false;
     *ret_value = value;
     return true;
+}
+
+bool tb_host_port_split(struct tb_str text, struct tb_str *ret_host, struct tb_str *ret_port)
+{
+    bool has_brackets = text.len > 0 && text.ptr[0] == '[';
+    const char *end = text.len > 0 ? memchr(text.ptr, has_brackets ? ']' : ':', text.len) : NULL;
+    size_t host_len = end ? (size_t)(end - text.ptr) + has_brackets : text.len;
+    int64_t port = 0;
+
+    if (has_brackets && !end)
+        return false;
+    *ret_host = (struct tb_str){text.ptr, host_len};
+    *ret_port = (struct tb_str){NULL, 0};
+    if (host_len == text.len)
+        return true;
+    *ret_port = (struct tb_str){text.ptr + host_len + 1, text.len - host_len - 1};
+    return text.ptr[host_len] == ':' && ret_port->len <= 5 &&
+           (ret_port->len == 0 || tb_digits_parse(*ret_port, 0, 65535, &port));
 }
 
 bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)

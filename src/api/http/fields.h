@@ -1,9 +1,7 @@
-/* HTTP's small grammars: field values, targets, query strings. No sockets, no state.
+/* The small grammars of HTTP: field values, targets, numbers. No sockets, no state.
  *
- * Thread:  pure.
- * Memory:  results are borrowed from the arguments unless said.
- * Errors:  false for what does not fit the grammar.
- * Units:   bytes. */
+ * Memory:  results are borrowed from the arguments.
+ * Errors:  false for what does not fit the grammar. */
 #pragma once
 #include "base/mem/arena.h"
 #include <stdint.h>
@@ -12,20 +10,19 @@ enum tb_method { TB_GET, TB_HEAD, TB_POST, TB_PUT, TB_DELETE, TB_OPTIONS, TB_MET
 enum tb_method tb_method_parse(const char *text);
 const char *tb_method_name(enum tb_method method);
 
-bool tb_str_is(struct tb_str text,
-               const char *lower);    /* ASCII case ignored; lower in lower case */
-bool tb_is_token(struct tb_str text); /* RFC 9110, 5.6.2 */
+bool tb_str_is(struct tb_str text, const char *wanted); /* whatever the case of ASCII letters */
+bool tb_is_token(struct tb_str text);                   /* RFC 9110, 5.6.2 */
 /* Visible characters, spaces, tabs and bytes above 0x7f (RFC 9110, 5.5). */
 bool tb_is_field_value(struct tb_str text);
-/* Visible ASCII without '"', '<', '>', '\' and the like that no URI holds unescaped. */
+/* Visible ASCII without '"', '<', '>', '\' and the like, which no URI holds unescaped. */
 bool tb_is_target(struct tb_str text);
 
 /* Cuts off the part before the next separator; *rest is what follows it, absent at the end. */
 struct tb_str tb_str_cut(struct tb_str *rest, char separator);
-/* The next item of a comma-separated list, blanks around it cut off; false: there is none. */
+/* The next item of a comma-separated list, without the blanks around it; false: there is none. */
 bool tb_list_next(struct tb_str *rest, struct tb_str *ret_item);
-/* Is it one of the list's items? ASCII case ignored; lower in lower case. */
-bool tb_list_has(struct tb_str list, const char *lower);
+/* Is it one of the items, whatever the case of ASCII letters? */
+bool tb_list_has(struct tb_str list, const char *wanted);
 /* application/json or any +json, with no charset but utf-8. */
 bool tb_media_type_is_json(struct tb_str value);
 /* Idempotency-Key, bare or quoted: 1 to 255 visible ASCII characters. */
@@ -33,6 +30,8 @@ bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key);
 /* If-Match: "N" or *; *ret_any true for *. */
 bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version);
 bool tb_traceparent_valid(struct tb_str value); /* W3C Trace Context, level 1 */
-
 /* Decimal digits only; between min and max. */
 bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_value);
+/* "host:port", "host:", "host" or "[v6]:port": the host with its brackets, the port absent or
+ * empty where there is none. The host may be empty. */
+bool tb_host_port_split(struct tb_str text, struct tb_str *ret_host, struct tb_str *ret_port);

@@ -10,7 +10,7 @@
 #include "base/mem/buf.h"
 
 struct tb_host_allowlist {
-    struct tb_buf names; /* lower case, each ended by a NUL; with or without a port */
+    struct tb_buf names; /* comma-separated, with or without a port */
     char last[80];       /* the last good Host */
     size_t last_len;
 };

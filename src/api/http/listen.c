@@ -1,10 +1,9 @@
 #include "api/http/listen.h"
+#include "api/http/fields.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* A burst of tills after a power cut; the kernel cuts it to net.core.somaxconn. */
@@ -12,44 +11,32 @@
 
 bool tb_listen_split(const char *listen, char ret_host[TB_LISTEN_HOST_SIZE], char ret_port[6])
 {
-    const char *colon = strrchr(listen, ':');
-    const char *host = listen;
-    size_t host_len = 0, port_len = 0;
+    struct tb_str host, port;
 
-    if (colon == NULL)
+    if (!tb_host_port_split(tb_str_of(listen), &host, &port) || port.len == 0)
         return false;
-    host_len = (size_t)(colon - listen);
-    port_len = strlen(colon + 1);
-    if (host_len > 0 && host[0] == '[') {
-        if (host_len < 2 || host[host_len - 1] != ']')
-            return false;
-        host++;
-        host_len -= 2;
-    } else if (memchr(host, ':', host_len) != NULL) {
+    if (host.len > 0 && host.ptr[0] == '[')
+        host = (struct tb_str){host.ptr + 1, host.len - 2};
+    if (host.len >= TB_LISTEN_HOST_SIZE)
         return false;
-    }
-    if (host_len >= TB_LISTEN_HOST_SIZE || port_len < 1 || port_len > 5 ||
-        strspn(colon + 1, "0123456789") != port_len || strtol(colon + 1, NULL, 10) > 65535)
-        return false;
-    memcpy(ret_host, host, host_len);
-    ret_host[host_len] = '\0';
-    memcpy(ret_port, colon + 1, port_len + 1);
+    snprintf(ret_host, TB_LISTEN_HOST_SIZE, "%.*s", (int)host.len, host.ptr);
+    snprintf(ret_port, 6, "%.*s", (int)port.len, port.ptr);
     return true;
 }
 
 void tb_socket_peer_text(int fd, char ret_text[TB_PEER_TEXT_SIZE])
 {
     struct sockaddr_storage address = {0};
-    socklen_t len = sizeof(address);
+    socklen_t len = sizeof address;
     char host[INET6_ADDRSTRLEN], port[6];
 
-    (void)snprintf(ret_text, TB_PEER_TEXT_SIZE, "?");
+    snprintf(ret_text, TB_PEER_TEXT_SIZE, "?");
     if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
-        getnameinfo((const struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
+        getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
-    (void)snprintf(ret_text, TB_PEER_TEXT_SIZE,
-                   address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    snprintf(ret_text, TB_PEER_TEXT_SIZE, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+             host, port);
 }
 
 static int open_listener(const struct addrinfo *info)
@@ -60,19 +47,19 @@ static int open_listener(const struct addrinfo *info)
     if (fd < 0)
         return -1;
     /* A restart must not wait for the last connections' TIME_WAIT. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
         return fd;
-    int why = errno;
-    (void)close(fd);
-    errno = why;
+    int failed = errno;
+    close(fd);
+    errno = failed;
     return -1;
 }
 
 static int bound_port(int fd)
 {
     struct sockaddr_storage address = {0};
-    socklen_t len = sizeof(address);
+    socklen_t len = sizeof address;
 
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return 0;
@@ -95,12 +82,12 @@ enum tb_code tb_listen_open(const char *listen, int *ret_fd, int *ret_port, stru
     int rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
     if (rc != 0)
         return tb_error_set(err, TB_INVALID, "http.listen %s: %s", listen, gai_strerror(rc));
-    for (const struct addrinfo *info = list; info != NULL && fd < 0; info = info->ai_next)
+    for (const struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
         fd = open_listener(info);
-    int why = errno;
+    int failed = errno;
     freeaddrinfo(list);
     if (fd < 0)
-        return tb_error_errno(err, TB_INVALID, why, "http.listen %s", listen);
+        return tb_error_errno(err, TB_INVALID, failed, "http.listen %s", listen);
     *ret_fd = fd;
     *ret_port = bound_port(fd);
     return TB_OK;

@@ -1,16 +1,17 @@
 #include "api/http/mhd_priv.h"
 #include <stdlib.h>
 
-/* New connections taken in one round: the others' requests wait meanwhile. */
+/* Connections accepted in one round: requests of others wait meanwhile. */
 #define ACCEPT_MAX 64
 /* Requests kept for reuse, some 6 kB each. */
 #define FREE_MAX 256
-/* Beside the head a connection's memory holds a copy of its cookies, which the library makes, 60
- * bytes a field, and the head of the reply. */
+/* The memory of a connection holds its head, a copy of its cookies, 60 bytes for each field, and
+ * the head of the reply. */
 #define POOL_HEADS 2
 #define POOL_EXTRA 3072
-/* Ours is the limit; the library's must be out of its way, closed ones not yet swept included. */
-#define LIBRARY_CONNECTIONS_EXTRA 1024
+/* The acceptor enforces the limit. That of libmicrohttpd must be higher: it counts connections
+ * that are closed but not yet cleaned up. */
+#define MHD_CONNECTIONS_EXTRA 1024
 /* Since 1.0 libmicrohttpd by default joins folded header lines and redirects a target with blanks.
  * At this level it refuses both. 0.9.75 has no such option: strict_head finds them there. */
 #if MHD_VERSION >= 0x01000000
@@ -116,9 +117,9 @@ void tb_mhd_answer(struct tb_mhd_server *server, struct tb_request *req)
 enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_server **ret_server,
                         struct tb_error *err)
 {
-    struct tb_mhd_server *server = calloc(1, sizeof(*server));
+    struct tb_mhd_server *server = calloc(1, sizeof *server);
 
-    if (server == NULL)
+    if (!server)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     server->options = *options;
     /* strict_head.c checks Host and target and refuses with problem+json: not strict here. */
@@ -128,9 +129,8 @@ enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_serv
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
         tb_mhd_on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)options->header_max * POOL_HEADS + POOL_EXTRA, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned int)options->connections_max + LIBRARY_CONNECTIONS_EXTRA,
-        STRICTNESS MHD_OPTION_END);
-    if (server->mhd == NULL) {
+        (unsigned int)options->connections_max + MHD_CONNECTIONS_EXTRA, STRICTNESS MHD_OPTION_END);
+    if (!server->mhd) {
         free(server);
         return tb_error_set(err, TB_INTERNAL, "libmicrohttpd does not start");
     }
@@ -142,7 +142,7 @@ enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_serv
 
 void tb_mhd_free(struct tb_mhd_server *server)
 {
-    if (server == NULL)
+    if (!server)
         return;
     MHD_stop_daemon(server->mhd);
     for (struct tb_request *req; (req = tb_request_queue_pop(&server->free_requests));)
@@ -163,9 +163,9 @@ int tb_mhd_listen_fd(const struct tb_mhd_server *server)
 
 static void add_connection(struct tb_mhd_server *server, const struct tb_accepted *accepted)
 {
-    struct tb_conn *conn = calloc(1, sizeof(*conn));
+    struct tb_conn *conn = calloc(1, sizeof *conn);
 
-    if (conn == NULL) {
+    if (!conn) {
         tb_address_limit_remove(&server->acceptor.address_limit, accepted->address_count);
         tb_acceptor_reject(accepted->fd);
         return;

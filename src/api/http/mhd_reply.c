@@ -40,20 +40,20 @@ static void add_headers(struct tb_mhd_server *server, struct MHD_Response *respo
     if (answer->body.len > 0) {
         const char *type = answer->status < 400 ? "application/json" : "application/problem+json";
         add_header(response, "Content-Type",
-                   req->reply.content_type != NULL ? req->reply.content_type : type);
+                   req->reply.content_type ? req->reply.content_type : type);
     }
     if (answer->version > 0) {
-        snprintf(text, sizeof(text), "\"%lld\"", (long long)answer->version);
+        snprintf(text, sizeof text, "\"%lld\"", (long long)answer->version);
         add_header(response, "ETag", text);
     }
     if (answer->status == 201 && answer->order_id[0] != '\0') {
-        snprintf(text, sizeof(text), "/orders/%s", answer->order_id);
+        snprintf(text, sizeof text, "/orders/%s", answer->order_id);
         add_header(response, "Location", text);
     }
     if (answer->replayed)
         add_header(response, "Idempotency-Replayed", "true");
     if (answer->retry_after_s > 0) {
-        snprintf(text, sizeof(text), "%d", answer->retry_after_s);
+        snprintf(text, sizeof text, "%d", answer->retry_after_s);
         add_header(response, "Retry-After", text);
     }
     if (req->reply.allow[0] != '\0')
@@ -106,7 +106,7 @@ static struct MHD_Response *upgrade(struct tb_mhd_server *server, const struct t
 {
     struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, server);
 
-    if (response != NULL)
+    if (response)
         add_upgrade_headers(response, req);
     return response;
 }
@@ -119,7 +119,7 @@ static struct MHD_Response *reply(struct tb_mhd_server *server, struct tb_reques
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
 
-    if (response != NULL)
+    if (response)
         add_headers(server, response, req);
     return response;
 }
@@ -130,7 +130,7 @@ enum MHD_Result tb_mhd_send(struct tb_mhd_server *server, struct MHD_Connection 
     int status = req->reply.answer.status;
     struct MHD_Response *response = status == 101 ? upgrade(server, req) : reply(server, req);
 
-    if (response == NULL)
+    if (!response)
         return MHD_NO;
     server->progressed = true;
     tb_mhd_move(server, req, TB_REQUEST_SENDING);

@@ -16,7 +16,7 @@ bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
     char *out = tb_arena_alloc(arena, text.len + 1);
     size_t len = 0;
 
-    if (out == NULL)
+    if (!out)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -38,7 +38,7 @@ bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
 
 static bool listed(const char *const *names, struct tb_str name)
 {
-    for (; *names != NULL; names++) {
+    for (; *names; names++) {
         if (tb_str_eq(tb_str_of(*names), name))
             return true;
     }
@@ -61,11 +61,11 @@ enum tb_code tb_params_parse(struct tb_str query_string, const char *const *allo
     struct tb_str rest = query_string;
 
     ret_params->count = 0;
-    while (rest.ptr != NULL) {
+    while (rest.ptr) {
         struct tb_str value = tb_str_cut(&rest, '&');
         struct tb_str name = tb_str_cut(&value, '=');
         struct tb_param param = {.value = {"", 0}};
-        if (name.len == 0 && value.ptr == NULL)
+        if (name.len == 0 && !value.ptr)
             continue; /* "a=1&&b=2" and a bare '?' */
         if (!tb_percent_decode(name, true, arena, &param.name) ||
             !tb_percent_decode(value, true, arena, &param.value))
@@ -121,7 +121,7 @@ bool tb_param_time(struct tb_request *req, const struct tb_params *params, const
 {
     struct tb_str text = tb_param(params, name);
 
-    if (text.ptr == NULL)
+    if (!text.ptr)
         return true;
     *ret_has = true;
     if (tb_date_valid(text)) {
@@ -140,7 +140,7 @@ bool tb_param_limit(struct tb_request *req, const struct tb_params *params, int 
     struct tb_str text = tb_param(params, "limit");
     int64_t limit = 0;
 
-    if (text.ptr == NULL)
+    if (!text.ptr)
         return true;
     if (!tb_digits_parse(text, 1, max, &limit)) {
         tb_refuse(&req->reply, 400, "Query parameter limit: a whole number from 1 to %d.", max);

@@ -3,7 +3,7 @@
 #include <sys/types.h>
 #include <wslay/wslay.h>
 
-/* The code before a close frame's reason. */
+/* Bytes of the code in a close frame. */
 #define CODE_LEN 2
 
 void tb_ws_reader_release(struct tb_ws_reader *reader)
@@ -19,19 +19,19 @@ void tb_ws_reader_add(struct tb_ws_reader *reader, const void *bytes, size_t len
         tb_buf_add(&reader->bytes, bytes, len);
 }
 
-/* wslay_frame_recv_callback: hands over what there is, once. */
-static ssize_t give(uint8_t *buf, size_t len, int flags, void *user_data)
+/* wslay_frame_recv_callback: copies the bytes that have come; -1 at their end. */
+static ssize_t copy_input(uint8_t *buf, size_t len, int flags, void *user_data)
 {
     struct tb_str *left = user_data;
-    size_t given = left->len < len ? left->len : len;
+    size_t count = left->len < len ? left->len : len;
 
     (void)flags;
-    if (given == 0)
+    if (count == 0)
         return -1;
-    memcpy(buf, left->ptr, given);
-    left->ptr += given;
-    left->len -= given;
-    return (ssize_t)given;
+    memcpy(buf, left->ptr, count);
+    left->ptr += count;
+    left->len -= count;
+    return (ssize_t)count;
 }
 
 static enum tb_ws_kind fault(struct tb_ws_message *message, enum tb_ws_code code, const char *text)
@@ -41,15 +41,14 @@ static enum tb_ws_kind fault(struct tb_ws_message *message, enum tb_ws_code code
     return TB_WS_FAULT;
 }
 
-/* Codes that may be sent: the standard's own and the registered ones, libraries', applications'.
- */
+/* Codes that a client may send: of the standard, of libraries, of applications. */
 static bool is_close_code(int code)
 {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
            (code >= 3000 && code <= 4999);
 }
 
-static enum tb_ws_kind take_close(struct tb_ws_message *message, struct tb_str payload)
+static enum tb_ws_kind parse_close(struct tb_ws_message *message, struct tb_str payload)
 {
     message->code = TB_WS_NO_CODE;
     if (payload.len == 0)
@@ -65,19 +64,19 @@ static enum tb_ws_kind take_close(struct tb_ws_message *message, struct tb_str p
     return TB_WS_CLOSE;
 }
 
-static enum tb_ws_kind take_control(struct tb_ws_message *message, uint8_t opcode,
-                                    struct tb_str payload)
+static enum tb_ws_kind parse_control(struct tb_ws_message *message, uint8_t opcode,
+                                     struct tb_str payload)
 {
     if (opcode == WSLAY_CONNECTION_CLOSE)
-        return take_close(message, payload);
+        return parse_close(message, payload);
     message->control_len = payload.len;
     memcpy(message->control, payload.ptr, payload.len);
     return opcode == WSLAY_PING ? TB_WS_PING : TB_WS_PONG;
 }
 
-/* A fragment of a message, or all of it. */
-static enum tb_ws_kind take_data(struct tb_ws_reader *reader, struct tb_ws_message *message,
-                                 const struct wslay_frame_iocb *frame)
+/* Adds a fragment; the last one completes a message. */
+static enum tb_ws_kind parse_data(struct tb_ws_reader *reader, struct tb_ws_message *message,
+                                  const struct wslay_frame_iocb *frame)
 {
     if (!reader->in_message)
         tb_buf_clear(&reader->text);
@@ -91,8 +90,8 @@ static enum tb_ws_kind take_data(struct tb_ws_reader *reader, struct tb_ws_messa
     return TB_WS_TEXT;
 }
 
-/* What the header alone tells; NULL: nothing is wrong. */
-static const char *judge_header(const struct tb_ws_reader *reader,
+/* What is wrong with the header; NULL: nothing. */
+static const char *check_header(const struct tb_ws_reader *reader,
                                 const struct wslay_frame_iocb *frame)
 {
     bool first = frame->opcode == WSLAY_TEXT_FRAME || frame->opcode == WSLAY_BINARY_FRAME;
@@ -119,14 +118,14 @@ static size_t header_len(const struct wslay_frame_iocb *frame)
     return 2 + extended + 4;
 }
 
-static enum tb_ws_kind take(struct tb_ws_reader *reader, struct tb_ws_message *message,
-                            const struct wslay_frame_iocb *frame)
+static enum tb_ws_kind handle_frame(struct tb_ws_reader *reader, struct tb_ws_message *message,
+                                    const struct wslay_frame_iocb *frame)
 {
-    const char *wrong = judge_header(reader, frame);
+    const char *wrong = check_header(reader, frame);
     struct tb_str payload = {(const char *)frame->data, frame->data_length};
     size_t before = reader->in_message ? reader->text.len : 0;
 
-    if (wrong != NULL)
+    if (wrong)
         return fault(message, TB_WS_PROTOCOL, wrong);
     if (frame->opcode == WSLAY_BINARY_FRAME)
         return fault(message, TB_WS_UNSUPPORTED, "Messages are text.");
@@ -136,14 +135,14 @@ static enum tb_ws_kind take(struct tb_ws_reader *reader, struct tb_ws_message *m
         return TB_WS_NOTHING;
     reader->at += header_len(frame) + frame->data_length;
     if (wslay_is_ctrl_frame(frame->opcode))
-        return take_control(message, frame->opcode, payload);
-    return take_data(reader, message, frame);
+        return parse_control(message, frame->opcode, payload);
+    return parse_data(reader, message, frame);
 }
 
-/* One frame from the first byte on; if the rest is yet to come nothing is taken. */
-static enum tb_ws_kind take_frame(struct tb_ws_reader *reader, struct tb_ws_message *message)
+/* Reads one frame; if it has not come whole, nothing is consumed. */
+static enum tb_ws_kind read_frame(struct tb_ws_reader *reader, struct tb_ws_message *message)
 {
-    const struct wslay_frame_callbacks callbacks = {.recv_callback = give};
+    const struct wslay_frame_callbacks callbacks = {.recv_callback = copy_input};
     struct tb_str left = {reader->bytes.data + reader->at, reader->bytes.len - reader->at};
     wslay_frame_context_ptr frames = NULL;
     struct wslay_frame_iocb frame = {0};
@@ -157,13 +156,13 @@ static enum tb_ws_kind take_frame(struct tb_ws_reader *reader, struct tb_ws_mess
     if (got == WSLAY_ERR_PROTO)
         kind = fault(message, TB_WS_PROTOCOL, "A frame is malformed.");
     else if (got >= 0)
-        kind = take(reader, message, &frame);
+        kind = handle_frame(reader, message, &frame);
     wslay_frame_context_free(frames);
     return kind;
 }
 
-/* What was taken goes; with it the memory, when nothing is left. */
-static void let_go(struct tb_ws_reader *reader)
+/* Drops the consumed bytes, and the memory when none are left. */
+static void compact(struct tb_ws_reader *reader)
 {
     struct tb_buf rest = {0};
 
@@ -190,18 +189,18 @@ enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_mess
     }
     do { /* a fragment is not yet a message */
         at = reader->at;
-        kind = take_frame(reader, ret_message);
+        kind = read_frame(reader, ret_message);
     } while (kind == TB_WS_NOTHING && reader->at > at);
     if (kind == TB_WS_NOTHING)
-        let_go(reader);
+        compact(reader);
     if (!tb_buf_ok(&reader->bytes) || !tb_buf_ok(&reader->text))
         kind = fault(ret_message, TB_WS_INTERNAL, "Out of memory.");
     reader->ended = kind == TB_WS_CLOSE || kind == TB_WS_FAULT;
     return ret_message->kind = kind;
 }
 
-/* wslay_frame_send_callback: a buffer takes everything, or remembers that it could not. */
-static ssize_t take_out(const uint8_t *data, size_t len, int flags, void *user_data)
+/* wslay_frame_send_callback: appends everything; a buffer that cannot grow remembers it. */
+static ssize_t append_output(const uint8_t *data, size_t len, int flags, void *user_data)
 {
     struct tb_ws_writer *writer = user_data;
 
@@ -212,7 +211,7 @@ static ssize_t take_out(const uint8_t *data, size_t len, int flags, void *user_d
 
 enum tb_code tb_ws_writer_init(struct tb_ws_writer *writer, struct tb_error *err)
 {
-    const struct wslay_frame_callbacks callbacks = {.send_callback = take_out};
+    const struct wslay_frame_callbacks callbacks = {.send_callback = append_output};
     wslay_frame_context_ptr frames = NULL;
 
     *writer = (struct tb_ws_writer){0};
@@ -224,7 +223,7 @@ enum tb_code tb_ws_writer_init(struct tb_ws_writer *writer, struct tb_error *err
 
 void tb_ws_writer_release(struct tb_ws_writer *writer)
 {
-    if (writer->frames != NULL)
+    if (writer->frames)
         wslay_frame_context_free(writer->frames);
     *writer = (struct tb_ws_writer){0};
 }
@@ -258,7 +257,7 @@ void tb_ws_write_close(struct tb_ws_writer *writer, struct tb_buf *out, enum tb_
                        const char *reason)
 {
     char payload[TB_WS_CONTROL_MAX] = {(char)(code >> 8), (char)(code & 0xff)};
-    size_t len = strnlen(reason, sizeof(payload) - CODE_LEN);
+    size_t len = strnlen(reason, sizeof payload - CODE_LEN);
 
     memcpy(payload + CODE_LEN, reason, len);
     if (code == TB_WS_NO_CODE)

@@ -1,20 +1,20 @@
-/* WebSocket frames (RFC 6455), by wslay: bytes in, messages out, and the other way. No sockets.
+/* WebSocket frames (RFC 6455) by wslay: reads messages from bytes, and writes frames. No sockets.
  *
- * What is wrong with the bytes becomes a fault with the close code that says so:
+ * Malformed bytes become a fault with a close code:
  *   - 1002: a frame that is unmasked, reserved, out of turn or malformed
- *   - 1003: a binary message: there is nothing we could mean by it
+ *   - 1003: a binary message
  *   - 1007: text that is not UTF-8
  *   - 1009: a message larger than TB_WS_MESSAGE_MAX
  *
  * Thread:  one owner.
- * Memory:  between frames a reader holds nothing: of thousands of connections few say anything,
- *          and wslay's state has 4 kB. A message is borrowed until the next call.
- * Errors:  a fault is a message of kind TB_WS_FAULT, the last; out of memory is one with 1011.
+ * Memory:  between frames a reader has no memory: most of thousands of connections are silent, and
+ *          wslay's state takes 4 kB. A message is borrowed until the next call.
+ * Errors:  a fault is the last message, of kind TB_WS_FAULT; out of memory is one with 1011.
  * Units:   bytes. */
 #pragma once
 #include "base/mem/buf.h"
 
-/* A subscription has less than 100. */
+/* A command has less than 100 bytes. */
 #define TB_WS_MESSAGE_MAX 1024
 /* The header of a frame from a client at its longest, and the payload of a control frame. */
 #define TB_WS_HEADER_MAX 14
@@ -42,11 +42,11 @@ enum tb_ws_code {
 };
 
 struct tb_ws_reader {
-    struct tb_buf bytes; /* of frames not taken yet */
-    size_t at;           /* where in bytes the next one begins */
-    struct tb_buf text;  /* of a message not yet whole, or just given out */
+    struct tb_buf bytes; /* frames, from the first that is not dropped yet */
+    size_t at;           /* where in bytes the next frame begins */
+    struct tb_buf text;  /* a message that is not complete yet, or the last one returned */
     bool in_message;     /* its last fragment is still to come */
-    bool ended;          /* by a close or a fault: what comes behind means nothing */
+    bool ended;          /* by a close or a fault: later bytes are ignored */
 };
 struct tb_ws_message {
     enum tb_ws_kind kind;
@@ -57,20 +57,20 @@ struct tb_ws_message {
     char control[TB_WS_CONTROL_MAX];
 };
 void tb_ws_reader_release(struct tb_ws_reader *reader);
-/* Bytes as they came. */
+/* Adds bytes that came. */
 void tb_ws_reader_add(struct tb_ws_reader *reader, const void *bytes, size_t len);
-/* The next message of what was read; call until there is none. */
+/* The next message in the bytes; call it until there is none. */
 enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_message *ret_message);
 
 struct tb_ws_writer {
-    void *frames; /* wslay's, between two frames always */
+    void *frames; /* of wslay; always between two frames */
     struct tb_buf *out;
 };
 TB_CHECKED enum tb_code tb_ws_writer_init(struct tb_ws_writer *writer, struct tb_error *err);
 void tb_ws_writer_release(struct tb_ws_writer *writer);
-/* Appends one frame; kind is a text, ping or pong. */
+/* Appends a frame to out; kind: text, ping or pong. */
 void tb_ws_write(struct tb_ws_writer *writer, struct tb_buf *out, enum tb_ws_kind kind,
                  struct tb_str payload);
-/* code TB_WS_NO_CODE: an empty one. A reason longer than fits is cut. */
+/* Appends a close frame. TB_WS_NO_CODE: an empty one. A reason that is too long is cut. */
 void tb_ws_write_close(struct tb_ws_writer *writer, struct tb_buf *out, enum tb_ws_code code,
                        const char *reason);

@@ -382,6 +382,29 @@ static void send_padded_order(struct client *client, size_t size, bool chunked)
     free(body);
 }
 
+/* A query string with more parameters than any path has is refused like any other that is wrong,
+ * and the connection goes on; whatever the library keeps of it has its memory. */
+START_TEST(many_parameters)
+{
+    static const char *const parameters[] = {"a=1&", "a&", "&", "a=%41&"};
+    struct client client;
+    char target[2048];
+    int len = snprintf(target, sizeof target, "/orders?");
+
+    for (int i = 0; i < 300; i++)
+        len += snprintf(target + len, sizeof target - (size_t)len, "%s", parameters[_i]);
+    if (_i != 2)
+        len += snprintf(target + len, sizeof target - (size_t)len, "limit=1");
+    client_open(&client, &node);
+    for (int round = 0; round < 2; round++) {
+        client_print(&client, "GET %s HTTP/1.1\r\n" HOST "\r\n", target);
+        client_read(&client, &got, false);
+        ck_assert_int_eq(got.status, _i == 2 ? 200 : 400);
+    }
+    client_close(&client);
+}
+END_TEST
+
 START_TEST(body_limit)
 {
     bool chunked = _i == 1;
@@ -428,6 +451,7 @@ static TCase *default_case(void)
 
     tcase_add_checked_fixture(tc, setup_default, teardown);
     tcase_add_test(tc, head_limit_holds_for_cookies_and_many_fields);
+    tcase_add_loop_test(tc, many_parameters, 0, 4);
     return tc;
 }
 
