@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/http/listen.h"
 #include "api/loop.h"
 #include "base/thread/process.h"
 #include <errno.h>
@@ -75,7 +76,7 @@ static enum tb_code open_server(struct tb_api_loop *loop, struct tb_error *err)
 {
     struct tb_api *api = &loop->api;
     const struct tb_api_options *options = &api->options;
-    char host[TB_LISTEN_HOST_SIZE], port[6];
+    char host[TB_HOST_SIZE], port[TB_PORT_SIZE];
     struct tb_mhd_options server = {
         .hosts = &api->host_allowlist,
         .body_max = options->body_max,
@@ -92,7 +93,7 @@ static enum tb_code open_server(struct tb_api_loop *loop, struct tb_error *err)
     int bound = 0;
 
     TB_TRY(tb_listen_open(options->listen, &server.listen_fd, &bound, err));
-    TB_ASSERT(tb_listen_split(options->listen, host, port)); /* as tb_listen_open has */
+    TB_ASSERT(tb_host_port_split(options->listen, host, port)); /* as tb_listen_open has */
     enum tb_code code =
         tb_host_allowlist_init(&api->host_allowlist, host, options->allowed_hosts, err);
     if (code == TB_OK)

@@ -3,10 +3,10 @@
  * Thread:  the api thread; what other threads may touch is atomic. */
 #pragma once
 #include "api/handlers/context.h"
-#include "api/http/listen.h"
 #include "api/routes.h"
 #include "api/view_poll.h"
 #include "api/ws/ws.h"
+#include "base/host_port.h"
 
 struct tb_api_loop {
     struct tb_api api; /* first: a struct tb_api is always inside a struct tb_api_loop */
@@ -15,7 +15,7 @@ struct tb_api_loop {
     struct tb_ws ws;
     struct tb_view_poll view_poll;
     struct tb_route_counts counts;
-    char url[TB_LISTEN_HOST_SIZE + 32];
+    char url[TB_HOST_SIZE + 32];
     int event_fd;          /* wakes the loop */
     _Atomic bool sleeping; /* a producer writes to event_fd only then, and only one does */
     _Atomic bool stopping;

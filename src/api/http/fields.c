@@ -187,24 +187,6 @@ bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_
     return true;
 }
 
-bool tb_host_port_split(struct tb_str text, struct tb_str *ret_host, struct tb_str *ret_port)
-{
-    bool has_brackets = text.len > 0 && text.ptr[0] == '[';
-    const char *end = text.len > 0 ? memchr(text.ptr, has_brackets ? ']' : ':', text.len) : NULL;
-    size_t host_len = end ? (size_t)(end - text.ptr) + has_brackets : text.len;
-    int64_t port = 0;
-
-    if (has_brackets && !end)
-        return false;
-    *ret_host = (struct tb_str){text.ptr, host_len};
-    *ret_port = (struct tb_str){NULL, 0};
-    if (host_len == text.len)
-        return true;
-    *ret_port = (struct tb_str){text.ptr + host_len + 1, text.len - host_len - 1};
-    return text.ptr[host_len] == ':' && ret_port->len <= 5 &&
-           (ret_port->len == 0 || tb_digits_parse(*ret_port, 0, 65535, &port));
-}
-
 bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)
 {
     struct tb_str tag = trim(value);

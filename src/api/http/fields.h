@@ -32,6 +32,3 @@ bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)
 bool tb_traceparent_valid(struct tb_str value); /* W3C Trace Context, level 1 */
 /* Decimal digits only; between min and max. */
 bool tb_digits_parse(struct tb_str text, int64_t min, int64_t max, int64_t *ret_value);
-/* "host:port", "host:", "host" or "[v6]:port": the host with its brackets, the port absent or
- * empty where there is none. The host may be empty. */
-bool tb_host_port_split(struct tb_str text, struct tb_str *ret_host, struct tb_str *ret_port);

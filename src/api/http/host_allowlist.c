@@ -25,6 +25,25 @@ void tb_host_allowlist_release(struct tb_host_allowlist *hosts)
     tb_buf_release(&hosts->names);
 }
 
+/* Takes "name", "name:port" and "[v6]:port" apart; false for anything else. An empty port means
+ * the default one (RFC 3986, 3.2.3). */
+static bool split_host(struct tb_str text, struct tb_str *ret_name)
+{
+    bool has_brackets = text.len > 0 && text.ptr[0] == '[';
+    const char *end = text.len > 0 ? memchr(text.ptr, has_brackets ? ']' : ':', text.len) : NULL;
+    size_t name_len = end ? (size_t)(end - text.ptr) + has_brackets : text.len;
+    int64_t port = 0;
+
+    if (has_brackets && !end)
+        return false;
+    *ret_name = (struct tb_str){text.ptr, name_len};
+    if (name_len == 0 || name_len == text.len)
+        return name_len > 0;
+    struct tb_str digits = {text.ptr + name_len + 1, text.len - name_len - 1};
+    return text.ptr[name_len] == ':' && digits.len <= 5 &&
+           (digits.len == 0 || tb_digits_parse(digits, 0, 65535, &port));
+}
+
 static bool is_loopback_name(struct tb_str name)
 {
     char text[64];
@@ -47,12 +66,12 @@ static bool is_same(struct tb_str a, struct tb_str b)
 
 bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str host)
 {
-    struct tb_str name, port;
+    struct tb_str name;
 
     if (hosts->last_len == host.len && host.len > 0 &&
         memcmp(hosts->last, host.ptr, host.len) == 0)
         return true;
-    if (!tb_host_port_split(host, &name, &port) || name.len == 0)
+    if (!split_host(host, &name))
         return false;
     struct tb_str rest = tb_buf_str(&hosts->names), allowed;
     bool good = is_loopback_name(name);

@@ -1,5 +1,5 @@
 #include "api/http/listen.h"
-#include "api/http/fields.h"
+#include "base/host_port.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -8,21 +8,6 @@
 
 /* A burst of tills after a power cut; the kernel cuts it to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
-
-bool tb_listen_split(const char *listen, char ret_host[TB_LISTEN_HOST_SIZE], char ret_port[6])
-{
-    struct tb_str host, port;
-
-    if (!tb_host_port_split(tb_str_of(listen), &host, &port) || port.len == 0)
-        return false;
-    if (host.len > 0 && host.ptr[0] == '[')
-        host = (struct tb_str){host.ptr + 1, host.len - 2};
-    if (host.len >= TB_LISTEN_HOST_SIZE)
-        return false;
-    snprintf(ret_host, TB_LISTEN_HOST_SIZE, "%.*s", (int)host.len, host.ptr);
-    snprintf(ret_port, 6, "%.*s", (int)port.len, port.ptr);
-    return true;
-}
 
 void tb_socket_peer_text(int fd, char ret_text[TB_PEER_TEXT_SIZE])
 {
@@ -70,14 +55,14 @@ static int bound_port(int fd)
 
 enum tb_code tb_listen_open(const char *listen, int *ret_fd, int *ret_port, struct tb_error *err)
 {
-    char host[TB_LISTEN_HOST_SIZE], port[6];
+    char host[TB_HOST_SIZE], port[TB_PORT_SIZE];
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int fd = -1;
 
-    if (!tb_listen_split(listen, host, port))
+    if (!tb_host_port_split(listen, host, port))
         return tb_error_set(err, TB_INVALID, "http.listen %s: not host:port", listen);
     int rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
     if (rc != 0)

@@ -5,9 +5,6 @@
 #pragma once
 #include "base/error.h"
 
-#define TB_LISTEN_HOST_SIZE 256
-/* Takes "host:port" or "[v6]:port" apart; an empty host means every address. */
-bool tb_listen_split(const char *listen, char ret_host[TB_LISTEN_HOST_SIZE], char ret_port[6]);
 /* Opens a listening, non-blocking socket. *ret_port is the real one where port 0 was asked. */
 TB_CHECKED enum tb_code tb_listen_open(const char *listen, int *ret_fd, int *ret_port,
                                        struct tb_error *err);

@@ -1,6 +1,6 @@
 /* Promise: HTTP's small grammars take what the standards have and nothing beside it. Method:
  * tables of good and bad texts, at the limits and one beyond. */
-#include "api/http/query_string.h"
+#include "api/http/fields.h"
 #include "support/support.h"
 #include <stdlib.h>
 
@@ -120,63 +120,6 @@ START_TEST(traceparent)
 }
 END_TEST
 
-static const struct {
-    const char *query;
-    const char *fault; /* NULL: good; else part of the text */
-    const char *a, *b; /* what is found; NULL: absent */
-} queries[] = {
-    {"a=1&b=2", NULL, "1", "2"},
-    {"", NULL, NULL, NULL},
-    {"a=1", NULL, "1", NULL},
-    {"a=&b=x", NULL, NULL, "x"},
-    {"&&a=1&", NULL, "1", NULL},
-    {"a=%41+b%2Bc", NULL, "A b+c", NULL},
-    {"%61=1", NULL, "1", NULL},
-    {"a=1=2", NULL, "1=2", NULL},
-    {"a", NULL, NULL, NULL},
-    {"a=1&a=2", "a: given twice", NULL, NULL},
-    {"c=1", "c: unknown", NULL, NULL},
-    {"=1", "unknown", NULL, NULL},
-    {"a=%4", "a: a broken", NULL, NULL},
-    {"a=%", "a: a broken", NULL, NULL},
-    {"a=%zz", "a: a broken", NULL, NULL},
-    {"a=%00", "a: a broken", NULL, NULL},
-    {"%c3%a4=1", "a query parameter: unknown", NULL, NULL},
-};
-
-START_TEST(query)
-{
-    static const char *const allowed[] = {"a", "b", NULL};
-    struct tb_arena arena = {0};
-    struct tb_params params;
-    struct tb_error err = {0};
-    struct tb_str text = tb_str_of(queries[_i].query);
-    enum tb_code code = tb_params_parse(text, allowed, &arena, &params, &err);
-
-    if (queries[_i].fault != NULL) {
-        ck_assert_int_eq(code, TB_INVALID);
-        ck_assert_ptr_nonnull(strstr(err.text, queries[_i].fault));
-    } else {
-        ck_assert_int_eq(code, TB_OK);
-        ck_assert(tb_str_eq(tb_param(&params, "a"), tb_str_of(queries[_i].a)));
-        ck_assert(tb_str_eq(tb_param(&params, "b"), tb_str_of(queries[_i].b)));
-    }
-    tb_arena_release(&arena);
-}
-END_TEST
-
-START_TEST(absent_query_has_no_parameters)
-{
-    static const char *const allowed[] = {NULL};
-    struct tb_arena arena = {0};
-    struct tb_params params;
-    struct tb_error err = {0};
-
-    ck_ok(tb_params_parse((struct tb_str){NULL, 0}, allowed, &arena, &params, &err));
-    ck_assert_uint_eq(params.count, 0);
-}
-END_TEST
-
 /* The byte 0 cannot be tested as text. */
 START_TEST(target_and_field_characters)
 {
@@ -205,8 +148,6 @@ int main(void)
     tcase_add_test(tc, idempotency_key_has_255_characters_at_most);
     tcase_add_loop_test(tc, if_match, 0, COUNT(matches));
     tcase_add_loop_test(tc, traceparent, 0, COUNT(traces));
-    tcase_add_loop_test(tc, query, 0, COUNT(queries));
-    tcase_add_test(tc, absent_query_has_no_parameters);
     tcase_add_test(tc, target_and_field_characters);
     suite_add_tcase(suite, tc);
     return test_main(suite);

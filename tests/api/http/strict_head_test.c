@@ -4,77 +4,13 @@
 #include "support/support.h"
 #include <stdio.h>
 
-static const struct {
-    const char *host;
-    bool allowed;
-} hosts_cases[] = {
-    {"localhost", true},
-    {"LocalHost:8081", true},
-    {"127.0.0.1", true},
-    {"127.9.9.9:1", true},
-    {"[::1]", true},
-    {"[::1]:8081", true},
-    {"kasse.local", true},
-    {"KASSE.local:80", true},
-    {"shop.example:8443", true},
-    {"shop.example", false},
-    {"shop.example:80", false},
-    {"10.1.2.3:8081", true},
-    {"10.1.2.4", false},
-    {"evil.example", false},
-    {"localhost.evil.example", false},
-    {"evil.example:127.0.0.1", false},
-    {"", false},
-    {":8081", false},
-    {"localhost:", true},
-    {"localhost:99999", false},
-    {"localhost:8x", false},
-    {"localhost:123456", false},
-    {"[::1", false},
-    {"::1", false},
-    {"127.0.0.1@evil", false},
-    {"localhost/", false},
-    {"[::2]", false},
-    {"[::ffff:127.0.0.1]", true},
-    {"0.0.0.0", false},
-};
-
-START_TEST(host)
-{
-    struct tb_host_allowlist hosts;
-    struct tb_error err = {0};
-
-    ck_ok(tb_host_allowlist_init(&hosts, "10.1.2.3", " kasse.local , Shop.example:8443,", &err));
-    for (int again = 0; again < 2; again++) /* the memo must not change the verdict */
-        ck_assert_int_eq(tb_host_allowlist_allows(&hosts, tb_str_of(hosts_cases[_i].host)),
-                         hosts_cases[_i].allowed);
-    tb_host_allowlist_release(&hosts);
-}
-END_TEST
-
-START_TEST(wildcards_allow_no_names)
-{
-    static const char *const wild[] = {"0.0.0.0", "::", ""};
-
-    for (int i = 0; i < 3; i++) {
-        struct tb_host_allowlist hosts;
-        struct tb_error err = {0};
-        ck_ok(tb_host_allowlist_init(&hosts, wild[i], NULL, &err));
-        ck_assert(!tb_host_allowlist_allows(&hosts, TB_STR("0.0.0.0")));
-        ck_assert(!tb_host_allowlist_allows(&hosts, TB_STR("[::]")));
-        ck_assert(tb_host_allowlist_allows(&hosts, TB_STR("localhost")));
-        tb_host_allowlist_release(&hosts);
-    }
-}
-END_TEST
-
 #define LINE "POST /orders HTTP/1.1\r\n"
 #define HOST "Host: localhost\r\n"
 static const struct {
     const char *head;
     const char *fault; /* NULL: good; else part of it */
     int64_t content_length;
-} heads[] = {
+} head_cases[] = {
     {LINE HOST "\r\n", NULL, 0},
     {LINE HOST "Content-Length: 5\r\n\r\n", NULL, 5},
     {LINE "host:localhost\r\ncontent-length:   5  \r\n\r\n", NULL, 5},
@@ -113,19 +49,19 @@ static const struct {
     {"POST /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", "request line", 0},
 };
 
-/* As the library takes a head apart: forgiving. Folded lines are taken as part of nothing. */
-static const char *judge(char *text, struct tb_head *head)
+/* Takes a head apart as forgivingly as libmicrohttpd. Folded lines become part of nothing. */
+static const char *check_head(char *text, struct tb_head *head)
 {
     size_t size = strlen(text);
     char *line = text, *method = strsep(&line, " "), *rest = strsep(&line, "\n");
     struct tb_host_allowlist hosts;
-    struct tb_strict_head guard;
+    struct tb_strict_head check;
     struct tb_error err = {0};
 
     rest += strspn(rest, " ");
     char *target = strsep(&rest, " ");
     char *version = strsep(&rest, " \r");
-    tb_strict_head_init(&guard, head);
+    tb_strict_head_init(&check, head);
     for (char *field = strsep(&line, "\n"); field != NULL; field = strsep(&line, "\n")) {
         size_t len = strlen(field);
         if (len > 0 && field[len - 1] == '\r')
@@ -134,30 +70,30 @@ static const char *judge(char *text, struct tb_head *head)
         if (colon == NULL)
             continue;
         char *value = colon + 1 + strspn(colon + 1, " \t");
-        tb_strict_head_field(&guard, (struct tb_str){field, (size_t)(colon - field)},
+        tb_strict_head_field(&check, (struct tb_str){field, (size_t)(colon - field)},
                              tb_str_of(value));
     }
     ck_ok(tb_host_allowlist_init(&hosts, "127.0.0.1", NULL, &err));
     const char *fault =
-        tb_strict_head_finish(&guard, &hosts, method, tb_str_of(target), version, size);
+        tb_strict_head_finish(&check, &hosts, method, tb_str_of(target), version, size);
     tb_host_allowlist_release(&hosts);
     return fault;
 }
 
-START_TEST(heads_are_judged)
+START_TEST(heads)
 {
     char text[512];
     struct tb_head head;
 
-    snprintf(text, sizeof(text), "%s", heads[_i].head);
-    const char *fault = judge(text, &head);
-    if (heads[_i].fault == NULL) {
+    snprintf(text, sizeof(text), "%s", head_cases[_i].head);
+    const char *fault = check_head(text, &head);
+    if (head_cases[_i].fault == NULL) {
         ck_assert_msg(fault == NULL, "%s", fault);
-        ck_assert_int_eq(head.content_length, heads[_i].content_length);
-        ck_assert_int_eq(head.has_body, heads[_i].content_length != 0);
+        ck_assert_int_eq(head.content_length, head_cases[_i].content_length);
+        ck_assert_int_eq(head.has_body, head_cases[_i].content_length != 0);
     } else {
         ck_assert_ptr_nonnull(fault);
-        ck_assert_msg(strstr(fault, heads[_i].fault) != NULL, "%s", fault);
+        ck_assert_msg(strstr(fault, head_cases[_i].fault) != NULL, "%s", fault);
     }
 }
 END_TEST
@@ -166,12 +102,10 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("guard");
-    TCase *tc = tcase_create("guard");
+    Suite *suite = suite_create("strict_head");
+    TCase *tc = tcase_create("strict_head");
 
-    tcase_add_loop_test(tc, host, 0, COUNT(hosts_cases));
-    tcase_add_test(tc, wildcards_allow_no_names);
-    tcase_add_loop_test(tc, heads_are_judged, 0, COUNT(heads));
+    tcase_add_loop_test(tc, heads, 0, COUNT(head_cases));
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
