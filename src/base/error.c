@@ -22,7 +22,7 @@ enum tb_code tb_error_set(struct tb_error *err, enum tb_code code, const char *f
     return code;
 }
 
-/* Puts ": more" behind the text, cut to what fits. */
+/* Appends ": more", cut to what fits. */
 static void append(struct tb_error *err, const char *more)
 {
     size_t len = strlen(err->text);

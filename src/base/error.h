@@ -1,12 +1,10 @@
 /* Errors: a code that says what the caller may do, and a text that says what happened.
  *
- * Every fallible function returns an enum tb_code and fills *err on failure.
- * Library code returns errors; only the mains report them.
+ * Every function that can fail returns an enum tb_code and fills *err on failure. Library code
+ * returns errors; only the mains report them.
  *
- * Thread:  values; no shared state.
  * Memory:  struct tb_error lives on the caller's stack and owns nothing.
- * Errors:  err is never NULL; on failure ret_ results are untouched.
- * Units:   none. */
+ * Errors:  err is never NULL; on failure ret_ results are untouched. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,15 +16,15 @@ enum tb_code {
     TB_CONFLICT,    /* the present state forbids it */
     TB_BUSY,        /* a bounded queue is full; definitely not done */
     TB_UNAVAILABLE, /* definitely not done; may succeed later */
-    TB_FULL,        /* no room on the disk; definitely not done */
-    TB_UNKNOWN,     /* done or not, nobody can tell: repeat it with the same key */
+    TB_FULL,        /* the disk is full; definitely not done */
+    TB_UNKNOWN,     /* may be done or not: repeat it with the same idempotency key */
     TB_CORRUPT,     /* stored data contradicts itself */
-    TB_INTERNAL,    /* our bug, or the machine's */
+    TB_INTERNAL,    /* a bug of ours, or out of memory and the like */
 };
 
 struct tb_error {
     enum tb_code code;
-    int native; /* SQLite result code or errno behind it; 0 if none */
+    int native; /* the SQLite result code or errno that caused it; 0: none */
     char text[240];
 };
 
@@ -42,18 +40,18 @@ struct tb_error {
             return code_;                                                                         \
     } while (0)
 
-/* For our own bugs only, never for input; stays on in release. */
+/* Aborts. For bugs of ours only, never for wrong input; active in release builds, too. */
 #define TB_ASSERT(condition)                                                                      \
     ((condition) ? (void)0 : tb_assert_failed(#condition, __FILE__, __LINE__))
 
 _Noreturn void tb_assert_failed(const char *condition, const char *file, int line);
 
-/* Sets *err and returns code, so that `return tb_error_set(...)` reads well. */
+/* Sets *err and returns code: `return tb_error_set(...)`. */
 enum tb_code tb_error_set(struct tb_error *err, enum tb_code code, const char *format, ...)
     TB_PRINTF(3, 4);
-/* As tb_error_set, with ": " and the text of errno behind it. */
+/* As tb_error_set; appends ": " and the text of errno. */
 enum tb_code tb_error_errno(struct tb_error *err, enum tb_code code, int number,
                             const char *format, ...) TB_PRINTF(4, 5);
-/* Puts context in front of the text that is there; returns err->code. */
+/* Puts context and ": " in front of the text; returns err->code. */
 enum tb_code tb_error_wrap(struct tb_error *err, const char *format, ...) TB_PRINTF(2, 3);
 const char *tb_code_name(enum tb_code code); /* "not-found"; never NULL */

@@ -53,7 +53,7 @@ void tb_config_set(struct tb_config_loader *loader, enum tb_config_key key, cons
                         spec->key, text, tb_buf_str(&allowed).ptr);
 }
 
-/* The host name as a node name: what is not allowed in one becomes '-'. */
+/* Makes a node name from the host name; characters that are not allowed become '-'. */
 static void host_as_node(char ret_name[HOST_NAME_SIZE])
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -84,7 +84,7 @@ static void take_defaults(struct tb_config_loader *loader, const char *default_l
     }
 }
 
-/* Whether `name` up to its '=' is TILLBOX_SECTION_KEY of the key. */
+/* Is `name`, up to its '=', the variable of the key? */
 static bool env_names(const char *name, const struct tb_config_spec *spec)
 {
     char wanted[64];
@@ -100,7 +100,7 @@ static bool env_names(const char *name, const struct tb_config_spec *spec)
     return strncmp(name, wanted, (size_t)len) == 0;
 }
 
-/* The value of NAME=value, NULL if entry is something else. */
+/* The value of NAME=value; NULL: the entry has another name. */
 static const char *env_value(const char *entry, const char *name)
 {
     size_t len = strlen(name);
@@ -137,20 +137,21 @@ static void take_environment(struct tb_config_loader *loader, char *const *env)
     }
 }
 
-/* What the command line says, before it is judged. */
+/* The values of the command line, not parsed yet. */
 struct flags {
     const char *file; /* --config; NULL: not given */
     const char *values[TB_CONFIG_KEY_COUNT];
 };
 
-/* Whether arg is the flag, alone or as --flag=value. */
+/* Is arg the flag, alone or as --flag=value? */
 static bool names_flag(const char *arg, const char *flag)
 {
     return flag && (strcmp(arg, flag) == 0 || env_value(arg, flag));
 }
 
-/* The value behind the '=' or in the next argument, over which it moves. A flag for yes or no
- * needs none. */
+/* The value behind the '=', or the next argument, which it skips. A flag of type yes/no needs no
+ * value.
+ */
 static const char *flag_value(struct tb_config_loader *loader, bool is_bool, int argc,
                               char *const *argv, int *at)
 {

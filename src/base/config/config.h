@@ -1,12 +1,14 @@
-/* Configuration: one table of keys; file, environment and flags in that order, the later wins.
+/* Configuration: one table of keys. Values come from a file, the environment and flags; a later
+ * source overrides an earlier one.
  *
- * The INI file is --config, else $TILLBOX_CONFIG, else /etc/tillbox/tillbox.conf if it is there.
- * Environment: TILLBOX_SECTION_KEY, dots as _. Unknown keys and bad values are errors that name
- * file, line (or variable, or flag) and what is allowed; all of them are listed at once.
+ * The file is INI: --config, else $TILLBOX_CONFIG, else /etc/tillbox/tillbox.conf if it exists. A
+ * variable is TILLBOX_SECTION_KEY, with _ for dots. Unknown keys and wrong values are errors that
+ * name the file and line (or the variable, or the flag) and what is allowed; all are reported at
+ * once.
  *
- * Thread:  filled before any other thread starts, read-only after.
+ * Thread:  loaded before other threads start, read-only afterwards.
  * Memory:  texts belong to the config.
- * Errors:  TB_INVALID; *ret_report has one line per fault.
+ * Errors:  TB_INVALID; *ret_report has one line for each error.
  * Units:   typed as the key says: text, whole number, size (bytes; KiB, MiB, GiB), duration
  *          (milliseconds; ms, s, m, h, d; "forever" is -1 where allowed), yes/no, one of a list,
  *          time of day (minutes). */
@@ -25,11 +27,11 @@ enum tb_config_type {
     TB_CONFIG_NODE_NAME,
     TB_CONFIG_CURRENCY,
     TB_CONFIG_ADDRESS, /* host:port */
-    TB_CONFIG_ZONE,    /* a name the machine knows, or "" */
+    TB_CONFIG_ZONE,    /* a zone name that the machine knows, or "" */
 };
 enum tb_config_origin { TB_CONFIG_DEFAULT, TB_CONFIG_FILE, TB_CONFIG_ENV, TB_CONFIG_FLAG };
 
-/* Every key there is; the order is the order of printing. */
+/* Every key, in the order of printing. */
 enum tb_config_key {
     TB_NODE_NAME,
     TB_NODE_DATA,
@@ -73,16 +75,16 @@ struct tb_config_spec {
     const char *section, *key; /* "node", "name" */
     const char *flag;          /* "--node", or NULL */
     enum tb_config_type type;
-    const char *fallback; /* NULL: computed at load (host name) or none */
+    const char *fallback; /* NULL: computed when loading (host name), or none */
     const char *choices;  /* TB_CONFIG_CHOICE: "inproc|kafka" */
-    int64_t min, max;     /* of the typed value, of a text its bytes; 0, 0: no bound */
+    int64_t min, max;     /* of the value; of a text: of its bytes; 0, 0: no limits */
     bool forever;         /* TB_CONFIG_DURATION: "forever" is allowed */
     const char *help;     /* one sentence */
 };
 extern const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT];
 
-/* Sections whose keys are a library's, not ours: any key is taken as it is. In the environment a
- * key is in capitals with _ for its dots. */
+/* Sections for the properties of librdkafka: any key is accepted and passed on. A variable has the
+ * key in capitals, with _ for dots. */
 enum tb_config_section {
     TB_CONFIG_KAFKA_PROPERTIES,
     TB_CONFIG_KAFKA_PRODUCER,
@@ -91,18 +93,18 @@ enum tb_config_section {
 };
 const char *tb_config_section_name(enum tb_config_section section); /* "kafka.properties" */
 struct tb_config_property {
-    const struct tb_config_property *next; /* in the order of reading; NULL: the last */
+    const struct tb_config_property *next; /* in the order of reading; NULL: this is the last */
     enum tb_config_section section;
     const char *key, *value;
     enum tb_config_origin origin;
 };
-/* More than any library has. */
+/* librdkafka has fewer. */
 #define TB_CONFIG_PROPERTIES_MAX 500
 
 struct tb_config; /* opaque */
 
-/* argv holds flags only (--flag value, --flag=value; --create-topics like flags have no value).
- * Unknown flags are faults too. environ-like env may be NULL. default_listen is the daemon's. */
+/* argv: flags only (--flag value or --flag=value; flags of type yes/no need no value). env: like
+ * environ; may be NULL. default_listen: the daemon's default for http.listen. */
 TB_CHECKED enum tb_code tb_config_load(int argc, char *const *argv, char *const *env,
                                        const char *default_listen, struct tb_config **ret_config,
                                        struct tb_buf *ret_report, struct tb_error *err);
@@ -114,6 +116,6 @@ const struct tb_config_property *
 tb_config_properties(const struct tb_config *config); /* NULL: none */
 enum tb_config_origin tb_config_origin(const struct tb_config *config, enum tb_config_key key);
 const char *tb_config_origin_name(enum tb_config_origin origin); /* "default", "file", ... */
-/* Lines `section.key = value  # origin` with each key's meaning above it; or the JSON list.
- * Passwords are not shown. */
+/* Prints `section.key = value  # origin` with the key's meaning above it, or the same as JSON.
+ * Hides passwords. */
 void tb_config_print(const struct tb_config *config, bool json, struct tb_buf *out);

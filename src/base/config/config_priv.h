@@ -1,9 +1,8 @@
-/* Inside of config: typed values, and what the file, the environment and the flags bring.
+/* What the files of base/config share: the loader, into which the file, the environment and the
+ * flags write.
  *
- * Thread:  as config.h.
  * Memory:  texts are copied into the config's arena.
- * Errors:  false for a bad value; faults become lines of the report.
- * Units:   as config.h. */
+ * Errors:  become lines of the report. */
 #pragma once
 #include "base/config/config.h"
 #include "base/mem/arena.h"
@@ -11,11 +10,11 @@
 struct tb_config {
     struct tb_arena arena;
     struct {
-        const char *text; /* as it was written */
+        const char *text; /* as the source has it */
         int64_t value;    /* typed; 0 for texts */
         enum tb_config_origin origin;
     } keys[TB_CONFIG_KEY_COUNT];
-    struct tb_config_property *properties; /* the first, in the arena */
+    struct tb_config_property *properties; /* the first; in the arena */
     size_t property_count;
 };
 
@@ -26,25 +25,26 @@ struct tb_config_loader {
     bool out_of_memory;
 };
 
-/* Reads a value as the key's type says. */
+/* Parses a value of the key's type; false: it is wrong. */
 bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text,
                            int64_t *ret_value);
-/* "a whole number from 1 to 1000" */
+/* Writes what is allowed: "a whole number from 1 to 1000". */
 void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out);
 
-/* A line of the report. */
+/* Adds a line to the report. */
 void tb_config_add_error(struct tb_config_loader *loader, const char *format, ...) TB_PRINTF(2, 3);
-/* Takes a value, or reports it with `where` (file and line, variable or flag) in front. */
+/* Sets a key, or reports a wrong value; `where` is the file and line, the variable or the flag. */
 void tb_config_set(struct tb_config_loader *loader, enum tb_config_key key, const char *text,
                    enum tb_config_origin origin, const char *where);
-/* The section of that name; TB_CONFIG_SECTION_COUNT: none. */
+/* The section with this name; TB_CONFIG_SECTION_COUNT: there is none. */
 enum tb_config_section tb_config_section_find(const char *name);
-/* Takes a property; where it is set already, a later origin wins and the same one is a fault. */
+/* Sets a property. A later origin overrides an earlier one; a second value from the same origin is
+ * an error. */
 void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_section section,
                             const char *key, const char *value, enum tb_config_origin origin,
                             const char *where);
-/* TILLBOX_SECTION_KEY=value of such a section; false: it is something else. */
+/* Sets a property from TILLBOX_SECTION_KEY=value; false: the variable is of no such section. */
 bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char *entry,
                                      const char *where);
-/* A file that must be there, unless it may be missing. */
+/* Reads a file; that it is missing is an error unless it may be. */
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);

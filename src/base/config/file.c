@@ -3,19 +3,20 @@
 #include <ini.h>
 #include <stdio.h>
 
-/* A configuration is a page or two; something larger is the wrong file. */
+/* A configuration has a page or two; a larger file is the wrong one. */
 #define FILE_MAX (1 << 20)
 /* The longest value is a path or a list of 4,096 bytes. */
 #define LINE_MAX_BYTES 8192
 
-/* A file that is handed to inih line by line: inih counts lines, but does not tell. */
+/* The text of a file, which inih reads line by line. We count the lines, because inih does not
+ * pass their numbers to its callback. */
 struct ini_source {
     struct tb_config_loader *loader;
     const char *path;
     const char *at, *end;
     int line;
-    bool wants_value; /* the line at hand is neither blank, comment nor section */
-    bool lost;        /* behind a broken section line: nobody knows whose keys these are */
+    bool wants_value;              /* the present line is neither blank, comment nor section */
+    bool in_broken_section;        /* behind a malformed section line: keys are ignored */
     int seen[TB_CONFIG_KEY_COUNT]; /* the line that set a key; 0: none */
 };
 
@@ -29,7 +30,8 @@ static enum tb_config_key find_key(const char *section, const char *name)
     return (enum tb_config_key)key;
 }
 
-/* Names the keys of the section, or, if there is no such section, the sections. */
+/* Reports an unknown key, with the keys of its section; or, if that is unknown, with all sections.
+ */
 static void report_unknown(struct ini_source *source, const char *section, const char *name)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf known = {0};
@@ -68,7 +70,7 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     enum tb_config_section properties = tb_config_section_find(section);
 
     source->wants_value = false;
-    if (source->lost)
+    if (source->in_broken_section)
         return 1;
     if (properties != TB_CONFIG_SECTION_COUNT) {
         tb_buf_addf(&where, "%s:%d", source->path, source->line);
@@ -87,7 +89,7 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     return 1;
 }
 
-/* True if inih may have the line; what it would pass over in silence is a fault. */
+/* Checks what inih would ignore silently. False: inih must not see the line. */
 static bool check_line(struct ini_source *source, const char *line, size_t len)
 {
     size_t at = 0;
@@ -106,7 +108,7 @@ static bool check_line(struct ini_source *source, const char *line, size_t len)
         return true;
     }
     const char *close = memchr(line + at, ']', len - at);
-    source->lost = !close;
+    source->in_broken_section = !close;
     at = close ? (size_t)(close - line) + 1 : at;
     while (at < len && strchr(" \t\r\n", line[at]))
         at++;
@@ -126,7 +128,7 @@ static void end_line(struct ini_source *source)
     source->wants_value = false;
 }
 
-/* As fgets, for inih. */
+/* Reads a line as fgets does; inih calls it. */
 static char *next_line(char *buffer, int size, void *stream)
 {
     struct ini_source *source = stream;
@@ -150,7 +152,7 @@ static char *next_line(char *buffer, int size, void *stream)
     return buffer;
 }
 
-/* inih's settings are variables of the library; nothing else here uses it. */
+/* inih's settings are global variables; nothing else in the process uses inih. */
 static int parse_ini(struct ini_source *source)
 {
     ini_use_stack = false;
@@ -198,7 +200,7 @@ static void read_open_file(struct tb_config_loader *loader, const char *path, FI
     source.at = text.data;
     source.end = text.data + text.len;
     if (text.len >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0)
-        source.at += 3; /* a byte order mark, as some editors leave it */
+        source.at += 3; /* some editors write a byte order mark */
     if (parse_ini(&source) == -2)
         loader->out_of_memory = true;
 }

@@ -8,11 +8,11 @@
 #define YEARS_10_MS (3650 * DAY_MS)
 #define TOPIC_MAX 245
 
-/* The bounds: a path is a path; below a minute of retention nobody could look at anything;
- * INTERFACES promises 24 hours for idempotency; orders have at most 1,000 lines and JSON at
- * most 32 levels wherever they go, so these can only be lowered; a body of 16 MiB times the
- * connections that send one at a time is what memory allows; a topic's name and .DLT behind it are
- * at most 249 bytes; a batch of the log has at most 1,000 events. */
+/* Reasons for the limits: with less than a minute of retention nobody could look at anything;
+ * clients may rely on 24 hours of idempotency; orders have at most 1,000 lines and JSON at most 32
+ * levels in every program, so these can only be lowered; bodies of 16 MiB from many connections at
+ * once fill the memory; Kafka allows 249 bytes for a topic's name with .DLT behind it; a batch of
+ * the log has at most 1,000 events. */
 const struct tb_config_spec tb_config_specs[TB_CONFIG_KEY_COUNT] = {
     [TB_NODE_NAME] = {"node", "name", "--node", TB_CONFIG_NODE_NAME, NULL, .min = 1, .max = 32,
                       .help = "What this till is called, on receipts and centrally; the host "

@@ -10,7 +10,7 @@ static bool is_secret(const char *key)
            strstr(key, "sasl.jaas");
 }
 
-/* What may be shown of a value: "mongodb://user:(hidden)@host". */
+/* Writes a value without its password: "mongodb://user:(hidden)@host". */
 static void show(struct tb_buf *out, const char *key, const char *value)
 {
     const char *scheme = strstr(value, "://"), *at = NULL, *colon = NULL;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names of others are short; a value may be a path, a list or a token. */
+/* librdkafka's names are short; a value may be a path, a list or a token. */
 #define KEY_MAX 100
 #define VALUE_MAX 4096
 
@@ -32,7 +32,7 @@ const struct tb_config_property *tb_config_properties(const struct tb_config *co
     return config->properties;
 }
 
-/* The property, or the last one if there is no such. */
+/* Finds a property; if there is none, *ret_last is the last property. */
 static struct tb_config_property *find(struct tb_config *config, enum tb_config_section section,
                                        const char *key, struct tb_config_property **ret_last)
 {

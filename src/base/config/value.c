@@ -15,7 +15,7 @@ static const struct {
     int64_t ms;
 } duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 
-/* The digits at the front of text; *ret_rest is what follows. */
+/* Reads the digits at the start of text; *ret_rest is what follows. */
 static bool parse_digits(const char *text, int64_t *ret_value, const char **ret_rest)
 {
     const char *at = text;
@@ -58,7 +58,7 @@ static bool parse_bool(const char *text, int64_t *ret_value)
     return *ret_value || strcmp(text, "no") == 0;
 }
 
-/* The place of the text in "a|b|c". */
+/* The index of the text in "a|b|c". */
 static bool parse_choice(const char *choices, const char *text, int64_t *ret_value)
 {
     size_t len = strlen(text);
@@ -102,7 +102,7 @@ static bool only(const char *text, const char *allowed)
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define WORD UPPER "abcdefghijklmnopqrstuvwxyz0123456789-"
 
-/* A name, an IPv4 address or an IPv6 one in brackets, and a port. */
+/* Accepts a name, an IPv4 address or an IPv6 address in brackets, and a port. */
 static bool parse_address(const char *text)
 {
     char host[TB_HOST_SIZE], port[TB_PORT_SIZE];

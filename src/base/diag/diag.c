@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A pipe takes PIPE_BUF (4096) bytes at once or not at all: a message of this size fits even
- * if each of its bytes becomes \u0000. */
+/* A pipe takes up to PIPE_BUF (4096) bytes at once or not at all. A message of this size fits,
+ * even if each of its bytes is escaped as \u0000. */
 #define MESSAGE_MAX 600
 
 /* Set once by tb_diag_init before there are other threads. */
@@ -32,7 +32,8 @@ void tb_diag_init(const char *program, enum tb_diag_level lowest)
     as_json = isatty(STDERR_FILENO) != 1;
 }
 
-/* Messages carry file names and library texts, which may be cut or in another encoding. */
+/* Replaces invalid bytes: messages contain file names and texts of libraries, which may be cut or
+ * in another encoding. */
 static void make_utf8(char *text)
 {
     size_t left = strlen(text);
@@ -49,7 +50,7 @@ static void make_utf8(char *text)
     }
 }
 
-/* A terminal obeys control characters, C1 ones in UTF-8 included. */
+/* Escapes control characters, which a terminal would obey, C1 ones in UTF-8 included. */
 static void add_plain(struct tb_buf *line, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {

@@ -17,7 +17,7 @@ void tb_histogram_observe(struct tb_histogram *histogram, int64_t value)
     const struct tb_histogram_spec *spec = histogram->spec;
     size_t bucket = 0;
 
-    if (value < 0) /* a wall clock went back; a sum that shrinks would look like a restart */
+    if (value < 0) /* the wall clock was set back; to Prometheus a sum that falls is a restart */
         value = 0;
     while (bucket < spec->count && value > spec->bounds[bucket])
         bucket++;
@@ -69,7 +69,7 @@ void tb_metric_histogram(struct tb_buf *out, const char *name, const char *help,
         tb_buf_addf(out, "%s_bucket{le=\"%g\"} %llu\n", name,
                     (double)spec->bounds[i] * spec->scale, total);
     }
-    /* Each bucket is read once, so that +Inf and _count are the same number. */
+    /* The total of the buckets read so far, so that +Inf and _count are equal. */
     total += tb_counter_get(&histogram->buckets[spec->count]);
     tb_buf_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name, total);
     tb_buf_addf(out, "%s_sum %.15g\n", name,

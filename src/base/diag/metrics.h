@@ -1,12 +1,10 @@
-/* Metrics: counters and histograms that any thread may bump, and their Prometheus text.
- *
- * Modules keep their own in their own structs; api/ writes the page. Text format 0.0.4:
+/* Metrics: counters and histograms, and their text for Prometheus (format 0.0.4):
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  *
- * Thread:  bumping from any thread (relaxed atomics); writing from any thread.
- * Memory:  values; no registry.
- * Errors:  none.
- * Units:   histograms of time are in seconds when written, microseconds when observed. */
+ * There is no registry: each module has its metrics in its own structs, and api/ writes the page.
+ *
+ * Thread:  any (relaxed atomics).
+ * Units:   times are observed in microseconds and written in seconds. */
 #pragma once
 #include "base/mem/buf.h"
 #include <stdatomic.h>
@@ -41,9 +39,9 @@ extern const struct tb_histogram_spec tb_histogram_time;
 extern const struct tb_histogram_spec tb_histogram_size;
 void tb_histogram_observe(struct tb_histogram *histogram, int64_t value);
 
-/* # HELP and # TYPE; once per name, before its samples. */
+/* Writes # HELP and # TYPE: once for each name, before its samples. */
 void tb_metric_head(struct tb_buf *out, const char *name, const char *type, const char *help);
-/* labels: `{a="b"}` ready-made or "". */
+/* labels: `{a="b"}` or "". */
 void tb_metric_int(struct tb_buf *out, const char *name, const char *labels, int64_t value);
 void tb_metric_seconds_from_ms(struct tb_buf *out, const char *name, const char *labels,
                                int64_t ms);

@@ -67,7 +67,7 @@ static const char *key_bytes(const struct scan *scan, const struct key *key)
     return (key->unescaped ? scan->unescaped.data : scan->in.text) + key->start;
 }
 
-/* By hash, then length, then bytes: equal keys become neighbours. */
+/* Orders by hash, then length, then bytes, so that equal keys are neighbours. */
 static int compare_keys(const void *left, const void *right, void *ctx)
 {
     const struct key *a = left, *b = right;
@@ -251,7 +251,7 @@ static void set_number(struct scan *scan, size_t start, bool integer, struct tb_
     bool minus = text.ptr[0] == '-';
 
     node->text = text;
-    /* 17 characters hold every number within the bounds, with its sign. */
+    /* Every number within the limits has at most 17 characters, with its sign. */
     if (!integer || text.len > 17)
         return;
     for (size_t i = minus; i < text.len; i++)
@@ -269,7 +269,7 @@ static enum tb_code scan_number(struct scan *scan, struct tb_json *node)
     if (peek(scan) == '-')
         scan->in.at++;
     if (peek(scan) == '0')
-        scan->in.at++; /* a digit behind it is caught as a missing comma or end */
+        scan->in.at++; /* a digit behind it is rejected as a missing comma */
     else if (!scan_digits(scan))
         return refuse(scan, "a digit belongs here");
     if (peek(scan) == '.') {

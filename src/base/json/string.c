@@ -59,7 +59,7 @@ enum tb_code tb_json_reject(struct tb_json_input *in, const char *what)
     return tb_json_reject_at(in, in->at, in->at < in->len ? what : "the text ends too early");
 }
 
-/* The four hex digits at `at`, or -1. */
+/* The value of the four hex digits at `at`; -1: there are none. */
 static int32_t hex4(const struct tb_json_input *in, size_t at)
 {
     int32_t value = 0;
@@ -130,8 +130,9 @@ static enum tb_code scan_escape(struct tb_json_input *in)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 
-/* Are all eight characters of ASCII that stand for themselves? A byte below n borrows, and shows
- * in its highest bit, when n is taken from it; one that is equal to c is 0 after xor. */
+/* Are all eight bytes ASCII characters that need no decoding? Tests them at once: subtracting n
+ * from a byte below n borrows, which sets its highest bit; xor with c turns a byte equal to c into
+ * 0. */
 static bool eight_plain(const char *text)
 {
     uint64_t word, quote, backslash;
@@ -143,7 +144,7 @@ static bool eight_plain(const char *text)
             HIGH_BITS) == 0;
 }
 
-/* Behind the characters that stand for themselves: nearly all there are. */
+/* The position behind the characters that need no decoding, which are nearly all. */
 static size_t skip_plain(const struct tb_json_input *in)
 {
     const char *text = in->text;

@@ -30,7 +30,7 @@ bool tb_buf_reserve(struct tb_buf *buf, size_t more)
 
     if (buf->failed)
         return false;
-    if (more < buf->cap - buf->len) /* one byte is kept for the NUL */
+    if (more < buf->cap - buf->len) /* one byte is for the NUL */
         return true;
     if (more > SIZE_MAX / 4 || buf->len > SIZE_MAX / 4) {
         buf->failed = true;

@@ -1,19 +1,15 @@
-/* Buffer: text or bytes that grow, always NUL-terminated behind the end.
+/* Buffer: a text, or bytes, that grows; there is always a NUL behind its end.
  *
- * A failed allocation is remembered: later appends do nothing and tb_buf_ok says
- * false, so that a long encoding is checked once, at its end.
- *
- * Thread:  one owner.
- * Memory:  tb_buf_release frees; tb_buf_take hands the bytes to the caller's free().
- * Errors:  none but tb_buf_ok.
- * Units:   bytes. */
+ * Memory:  tb_buf_release frees it; what tb_buf_take returns, the caller frees with free().
+ * Errors:  after a failed allocation all later appends do nothing, and tb_buf_ok returns false:
+ * check once, after the last append. */
 #pragma once
 #include "base/error.h"
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes that belong to somebody else. ptr NULL means absent; "" is present and empty. */
+/* Borrowed bytes. ptr NULL means absent; "" is present and empty. */
 struct tb_str {
     const char *ptr;
     size_t len;
@@ -37,12 +33,12 @@ struct tb_buf {
 void tb_buf_release(struct tb_buf *buf);
 void tb_buf_clear(struct tb_buf *buf); /* keeps the memory */
 bool tb_buf_ok(const struct tb_buf *buf);
-/* The bytes, NUL-terminated, now the caller's; NULL if it failed. buf is empty after.
- * ret_len may be NULL. */
+/* Returns the bytes, NUL-terminated, and empties the buffer; NULL if an allocation failed. ret_len
+ * may be NULL. */
 char *tb_buf_take(struct tb_buf *buf, size_t *ret_len);
 struct tb_str tb_buf_str(const struct tb_buf *buf);
 
-/* Room for `more` further bytes; false when out of memory. */
+/* Makes room for `more` further bytes; false when out of memory. */
 bool tb_buf_reserve(struct tb_buf *buf, size_t more);
 void tb_buf_add(struct tb_buf *buf, const void *bytes, size_t len);
 void tb_buf_adds(struct tb_buf *buf, const char *text);

@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A writer that waits longer for a reader's lock than this has met a bug, or a stranger. */
+/* Readers hold a lock for moments only; a longer wait means a bug, or a foreign program. */
 #define BUSY_TIMEOUT_MS 3000
 #define WAL_PAGES 1000 /* SQLite's own default */
-/* Longest text or blob in a row: an order of 1,000 lines with full texts is under 1 MiB; a
- * record in the log has its headers beside it. */
+/* Longest text or blob: an order of 1,000 lines with texts of full length has less than 1 MiB, and
+ * a record of the log has headers, too. */
 #define VALUE_MAX (8 * 1024 * 1024)
 
 static void configure_library(void)
 {
-    /* Without it every allocation takes one lock, and we never ask for the figures. */
+    /* SQLite's memory statistics cost a global lock for each allocation, and nobody reads them. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
@@ -22,7 +22,7 @@ enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
     enum tb_code code;
     int extended = db ? sqlite3_extended_errcode(db) : rc;
 
-    if ((extended & 0xff) != (rc & 0xff)) { /* the connection's last error is another one */
+    if ((extended & 0xff) != (rc & 0xff)) { /* the connection's message is of another error */
         extended = rc;
         db = NULL;
     }
@@ -81,7 +81,7 @@ static enum tb_code check_wal(struct tb_db *db, struct tb_error *err)
     TB_TRY(tb_stmt_prepare(&stmt, db, "PRAGMA journal_mode=WAL", err));
     TB_TRY(tb_stmt_step(&stmt, &row, err));
     wal = row && tb_str_eq(tb_stmt_text(&stmt, 0), TB_STR("wal"));
-    /* The row is a promise: a new file is changed when the statement ends. */
+    /* The row comes first; SQLite changes a new file to WAL only as the statement ends. */
     while (row)
         TB_TRY(tb_stmt_step(&stmt, &row, err));
     if (!wal)
@@ -104,7 +104,7 @@ static enum tb_code setup(struct tb_db *db, enum tb_db_mode mode, int wal_pages,
     TB_TRY(check_wal(db, err));
     TB_TRY(tb_db_exec(
         db, mode == TB_DB_DURABLE ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err));
-    /* After a checkpoint a WAL that had grown is cut back to 16 MiB. */
+    /* A checkpoint truncates a WAL that has grown beyond 16 MiB. */
     TB_TRY(tb_db_exec(db, "PRAGMA journal_size_limit=16777216", err));
     tb_db_set_checkpoint_pages(db, wal_pages > 0 ? wal_pages : WAL_PAGES);
     return tb_db_coalesce_writes(db, /* until_sync= */ mode == TB_DB_DURABLE, err);
@@ -148,7 +148,8 @@ void tb_db_close(struct tb_db *db)
         return;
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
-    /* The last connection to be closed moves the WAL into the file, if it may. */
+    /* The last connection moves the WAL into the file as it closes; not if the WAL is not trusted.
+     */
     if (db->raw && !db->wal_trusted)
         sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
@@ -223,7 +224,7 @@ enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err)
         return TB_OK;
     }
     tb_txn_rollback(txn);
-    /* A full disk or a lock is met before the commit frame is written: definitely not done. */
+    /* A full disk or a lock shows before the commit frame is written: definitely not done. */
     if (code != TB_BUSY && code != TB_FULL)
         err->code = TB_UNKNOWN;
     return err->code;
@@ -233,7 +234,7 @@ void tb_txn_rollback(struct tb_txn *txn)
 {
     if (!txn->db)
         return;
-    /* SQLite may have rolled back by itself; then there is nothing left to undo. */
+    /* SQLite may have rolled back by itself already. */
     if (tb_db_in_transaction(txn->db))
         sqlite3_exec(txn->db->raw, "ROLLBACK", NULL, NULL, NULL);
     txn->db = NULL;
@@ -252,7 +253,8 @@ static int remove_file(sqlite3_vfs *vfs, const char *path, const char *suffix)
     return rc == SQLITE_IOERR_DELETE_NOENT ? SQLITE_OK : rc;
 }
 
-/* The database first: a WAL whose database is gone is nobody's, the other way round is not so. */
+/* Deletes the database before its WAL: an orphaned WAL is ignored, but a database without its WAL
+ * opens with commits missing. */
 enum tb_code tb_db_remove(const char *path, struct tb_error *err)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};

@@ -1,37 +1,36 @@
-/* What the files of the SQLite wrapper share; nobody else includes it, but for their tests.
+/* What the files of base/sqlite share.
  *
- *   db.c         opening, transactions, migrations
- *   db_gather.c  a commit in one write, a checkpoint in few
- *   db_stmt.c    statements
- *   db_wal.c     the write-ahead log: written anew where it cannot be trusted, and checkpoints
+ *   db.c               opening, transactions, migrations
+ *   stmt.c             statements
+ *   wal_sync.c         rewrites a WAL that the disk may not have; checkpoints
+ *   write_coalescer.c  a commit in one write, a checkpoint in few
  *
- * Thread:  as db.h.
- * Memory:  as db.h.
- * Errors:  SQLite's result codes, or as db.h.
- * Units:   pages of the WAL. */
+ * Contract as db.h; an int result is SQLite's result code. */
 #pragma once
 #include "base/sqlite/db.h"
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
-    bool wal_trusted; /* the disk has all of the WAL that its syncs were for; never of a reader */
-    struct tb_stmt begin, commit; /* of a writer, prepared at its first transaction */
-    int wal_pages; /* a commit that leaves so many in the WAL is followed by a checkpoint */
-    int wal_now;   /* so many has the last one left, if no checkpoint has followed */
+    bool wal_trusted; /* the disk has what syncs of the WAL were for; always false for a reader */
+    struct tb_stmt begin, commit; /* of a writer; prepared by its first transaction */
+    int wal_pages;                /* checkpoint when the WAL has this many pages */
+    int wal_now; /* pages that the last commit has left in the WAL; 0 after a checkpoint */
     bool yields_on_reads;
     struct tb_write_coalescer
-        *checkpoints; /* owned by SQLite's file; NULL: a reader's, or not yet open */
+        *checkpoints; /* owned by SQLite's file; NULL: of a reader, or not open yet */
 };
 
-/* Writes the WAL anew, in place, and syncs it: from then on it is trusted. Called before a
- * connection's first statement, so that SQLite's own recovery judges what the disk has. */
+/* Rewrites the WAL in place and syncs it, so that it can be trusted. Call it before a connection's
+ * first statement: SQLite's recovery then reads what the disk really has. */
 int tb_db_rewrite_wal(struct tb_db *db);
-/* SQLite's automatic checkpoint, but for a WAL that is not trusted, and not within the commit. */
+/* Replaces SQLite's automatic checkpoint by ours: it rewrites a WAL that is not trusted, and does
+ * not run within COMMIT. */
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages);
-/* From now on what is written is gathered; until_sync: a commit until the sync that it asks for
- * (synchronous=FULL). Called once, when the connection is to have its WAL. */
+/* From now on writes to the file and to its WAL are coalesced. until_sync: hold back all writes of
+ * a commit until its sync (synchronous=FULL). Call it once, after the connection has switched to
+ * WAL. */
 TB_CHECKED enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync,
                                               struct tb_error *err);
-/* Around a checkpoint; the end says whether all of its pages could be written. */
+/* Call these around a checkpoint. The end returns whether all its pages could be written. */
 void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *checkpoints);
 int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *checkpoints);

@@ -17,8 +17,8 @@ void tb_stmt_finalize(struct tb_stmt *stmt)
     *stmt = (struct tb_stmt){0};
 }
 
-/* Binds come mostly in the order of the parameters: the next one is tried before all are
- * searched. A name that the statement lacks is our bug. */
+/* Callers mostly bind in the order of the parameters, so the next parameter is tried before all
+ * are searched. A name that the statement does not have is a bug. */
 static int index_of(struct tb_stmt *stmt, const char *name)
 {
     const char *next = sqlite3_bind_parameter_name(stmt->raw, stmt->bound + 1);
@@ -30,7 +30,8 @@ static int index_of(struct tb_stmt *stmt, const char *name)
     return index;
 }
 
-static void note(struct tb_stmt *stmt, int rc)
+/* Records the first failed bind; the next step reports it. */
+static void record(struct tb_stmt *stmt, int rc)
 {
     if (stmt->bind_rc == SQLITE_OK)
         stmt->bind_rc = rc;
@@ -38,25 +39,25 @@ static void note(struct tb_stmt *stmt, int rc)
 
 void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value)
 {
-    note(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
+    record(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
 }
 
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name, struct tb_str text)
 {
     int index = index_of(stmt, name);
 
-    note(stmt, text.ptr ? sqlite3_bind_text64(stmt->raw, index, text.ptr, text.len, SQLITE_STATIC,
-                                              SQLITE_UTF8)
-                        : sqlite3_bind_null(stmt->raw, index));
+    record(stmt, text.ptr ? sqlite3_bind_text64(stmt->raw, index, text.ptr, text.len,
+                                                SQLITE_STATIC, SQLITE_UTF8)
+                          : sqlite3_bind_null(stmt->raw, index));
 }
 
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes)
 {
     int index = index_of(stmt, name);
 
-    note(stmt, bytes.ptr
-                   ? sqlite3_bind_blob64(stmt->raw, index, bytes.ptr, bytes.len, SQLITE_STATIC)
-                   : sqlite3_bind_null(stmt->raw, index));
+    record(stmt, bytes.ptr
+                     ? sqlite3_bind_blob64(stmt->raw, index, bytes.ptr, bytes.len, SQLITE_STATIC)
+                     : sqlite3_bind_null(stmt->raw, index));
 }
 
 enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err)
@@ -91,9 +92,9 @@ enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err)
 
 void tb_stmt_reset(struct tb_stmt *stmt)
 {
-    /* Reset repeats the step's error, which has been reported. */
+    /* sqlite3_reset returns the error of the last step again; it has been reported. */
     sqlite3_reset(stmt->raw);
-    /* Bound text is borrowed: let go of it before the caller frees it. */
+    /* Bound texts are borrowed: drop the pointers before the caller frees them. */
     sqlite3_clear_bindings(stmt->raw);
     stmt->bind_rc = SQLITE_OK;
     stmt->bound = 0;

@@ -23,7 +23,7 @@
 #define FRAME_HEADER_SIZE 24
 #define FRAME_SALTS 8
 #define SALTS_SIZE 8
-/* SQLite's limits; with another size it takes the WAL for empty. */
+/* SQLite's limits; it treats a WAL with another page size as empty. */
 #define PAGE_MIN 512
 #define PAGE_MAX 65536
 
@@ -42,7 +42,8 @@ static int frame_size(const struct wal *wal)
     return page >= PAGE_MIN && page <= PAGE_MAX ? FRAME_HEADER_SIZE + (int)page : 0;
 }
 
-/* The header first and the frames in their order: cut in the middle, the disk has what it had. */
+/* Rewrites the header first, then the frames in their order: the bytes are the same, so a power
+ * cut in the middle leaves the disk with what it had before. */
 static int rewrite_frames(struct wal *wal)
 {
     const sqlite3_io_methods *io = wal->file->pMethods;
@@ -77,7 +78,7 @@ static int rewrite(sqlite3_vfs *vfs, const char *path, struct wal *wal)
 
 int tb_db_rewrite_wal(struct tb_db *db)
 {
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL); /* the one that every connection of ours uses */
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL); /* the VFS that all our connections use */
     const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->raw, "main"));
     struct wal *wal;
     int there = 0, rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
@@ -95,7 +96,7 @@ int tb_db_rewrite_wal(struct tb_db *db)
     return rc;
 }
 
-/* Only a lock leaves everything as it was. */
+/* After any failure but a lock, the WAL is no longer trusted. */
 static int checkpoint(struct tb_db *db, int mode)
 {
     int rc = db->wal_trusted ? SQLITE_OK : tb_db_rewrite_wal(db), written;
@@ -112,11 +113,11 @@ static int checkpoint(struct tb_db *db, int mode)
     return rc;
 }
 
-/* One at a time: the files share a disk, and two that sync at once hold up the commits for longer
- * than the same two one after another. */
+/* One checkpoint at a time: all files share a disk, and two that sync at once delay commits for
+ * longer than one after the other. */
 static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
 
-/* The commit stands, whatever becomes of this: it is tried again after the next one. */
+/* A failure is ignored: the commit is durable without it, and the next commit tries again. */
 static void checkpoint_and_unlock(struct tb_db *db)
 {
     (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
@@ -131,11 +132,13 @@ void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
         checkpoint_and_unlock(db);
 }
 
-/* However long another one takes, and for statements that are transactions of their own, which no
- * tb_txn_begin comes between: beyond so many times its pages only a reader lets a WAL grow. */
+/* A WAL of so many times its pages is checkpointed within COMMIT, even if it must wait for another
+ * file's checkpoint. This bounds a WAL while that takes long, and for statements that are
+ * transactions of their own, between which no tb_txn_begin checkpoints. Beyond it, only readers
+ * let a WAL grow. */
 #define WAL_FULL_TIMES 4
 
-/* Called within COMMIT: whoever waits for that shall not wait for a checkpoint, too. */
+/* SQLite calls this within COMMIT, so it does not checkpoint unless it must: a client waits. */
 static int after_commit(void *ctx, sqlite3 *raw, const char *name, int pages)
 {
     struct tb_db *db = ctx;
@@ -163,7 +166,7 @@ enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
     return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
 
-/* With the WAL on the disk it matters no more how much of it the file has. */
+/* Once the whole WAL is on the disk, all commits are, however much of it the file has. */
 enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
 {
     int rc = tb_db_rewrite_wal(db);

@@ -33,7 +33,8 @@ bool tb_mailbox_post(struct tb_mailbox *box, struct tb_mail *mail)
         else
             box->first = mail;
         box->last = mail;
-        /* The owner waits only when the box is empty, so only the first has to wake it. */
+        /* The owner waits only while the box is empty, so only the first message has to wake it.
+         */
         if (box->count++ == 0)
             pthread_cond_signal(&box->arrived);
     }
@@ -90,9 +91,9 @@ void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms)
     pthread_mutex_unlock(&box->lock);
 }
 
-void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t watch_us)
+void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t spin_us)
 {
-    int64_t end_us = tb_clock_mono_us(&tb_clock_system) + watch_us;
+    int64_t end_us = tb_clock_mono_us(&tb_clock_system) + spin_us;
 
     while (atomic_load(&box->count) == 0 && !atomic_load(&box->woken) &&
            tb_clock_mono_us(&tb_clock_system) < end_us)

@@ -1,12 +1,11 @@
-/* Mailbox: the one bounded door into a thread.
+/* Mailbox: a bounded queue of messages to one thread, its owner.
  *
- * Any thread posts; the owner takes all that is there and waits when there is nothing.
- * tb_mailbox_wake wakes the owner without a message (a wake-up is never lost: it is
- * remembered until the next wait).
+ * tb_mailbox_wake wakes the owner without a message. No wake-up is lost: if the owner is not
+ * waiting, its next wait returns at once.
  *
- * Thread:  post and wake from any thread; take and wait from the owner only.
- * Memory:  messages embed struct tb_mail and stay the poster's until posted.
- * Errors:  post says false when full or closed: the message is still the poster's.
+ * Thread:  post, wake and close: any; take and wait: the owner only.
+ * Memory:  messages embed struct tb_mail; they belong to the sender until they are posted.
+ * Errors:  post returns false if the mailbox is full or closed; the sender keeps the message.
  * Units:   milliseconds; a wait below 0 has no end. */
 #pragma once
 #include <pthread.h>
@@ -32,12 +31,13 @@ void tb_mailbox_init(struct tb_mailbox *box, size_t max);
 void tb_mailbox_release(struct tb_mailbox *box); /* must be empty */
 bool tb_mailbox_post(struct tb_mailbox *box, struct tb_mail *mail);
 void tb_mailbox_wake(struct tb_mailbox *box);
-/* Up to max messages in the order of posting, linked by next; NULL if none. Does not wait. */
+/* Takes up to max messages in the order of posting, linked by next; NULL if none. Never waits. */
 struct tb_mail *tb_mailbox_take(struct tb_mailbox *box, size_t max);
-/* Returns when there is a message or a wake-up, or wait_ms has passed; clears the wake-up. */
+/* Waits until there is a message or a wake-up, or wait_ms have passed; clears the wake-up. */
 void tb_mailbox_wait(struct tb_mailbox *box, int64_t wait_ms);
-/* For an owner that expects a message within microseconds: stays awake until there is one or a
- * wake-up, or watch_us (microseconds) have passed; takes neither. */
-void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t watch_us);
-void tb_mailbox_close(struct tb_mailbox *box); /* further posts are refused; wakes the owner */
+/* Waits without sleeping until there is a message or a wake-up, or spin_us microseconds have
+ * passed. For an owner that expects a message within that time: to sleep and be woken would take
+ * longer. */
+void tb_mailbox_spin_wait(struct tb_mailbox *box, int64_t spin_us);
+void tb_mailbox_close(struct tb_mailbox *box); /* refuses further posts and wakes the owner */
 size_t tb_mailbox_count(struct tb_mailbox *box);

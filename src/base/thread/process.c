@@ -40,8 +40,9 @@ enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
     return TB_OK;
 }
 
-/* Where processors are few, a round of relay or view would hold up orders for longer than a commit
- * takes: with a call after each row 64 connections, and one alone, place a tenth more. */
+/* With few processors, a round of the relay or the view would delay orders for longer than a
+ * commit takes. With a call after each row, the node takes a tenth more orders, from 64
+ * connections as well as from one. */
 void tb_yield_cpu(void)
 {
     sched_yield();

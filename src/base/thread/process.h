@@ -1,25 +1,24 @@
-/* What a daemon settles with its process: files before it opens anything, and its threads.
+/* The process: its standard files, its limit of open files, its threads.
  *
- * Thread:  the main one; files before any other starts; tb_yield_cpu from any.
- * Memory:  arg is borrowed until the thread has ended.
- * Errors:  TB_INTERNAL: no thread; without /dev/null there is nothing to settle,
- *          and of how many files may be open nothing is known: 0.
- * Units:   files. */
+ * Thread:  the main thread, before it starts others; tb_yield_cpu: any. */
 #pragma once
 #include "base/error.h"
 #include <pthread.h>
 #include <stdint.h>
 
-/* Opens the standard input, output and error that are closed on /dev/null: a database file opened
- * in their place would be written into by whoever prints. */
+/* Opens those of standard input, output and error that are closed, on /dev/null. Otherwise a
+ * database file could get one of their descriptors, and every printed line would be written into
+ * it. */
 void tb_process_open_standard_files(void);
-/* Lets the process open `wanted` files at once, if its hard limit does; returns how many it may:
- * the soft limit is 1,024 nearly everywhere, for programs that still use select(2). */
+/* Raises the soft limit of open files to `wanted`, or to the hard limit if that is lower. Returns
+ * how many files the process may open; 0: unknown. (The soft limit is 1,024 nearly everywhere, for
+ * programs that use select(2).) */
 int64_t tb_process_raise_file_limit(int64_t wanted);
-/* Starts a thread that is called name (15 bytes at most) by top and perf. */
+/* Starts a thread; top and perf show its name (15 bytes at most). arg is borrowed until it ends.
+ */
 TB_CHECKED enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
                                                 void *(*run)(void *arg), void *arg,
                                                 struct tb_error *err);
-/* Whoever waits for this processor goes first: in the midst of long work, and while staying awake
- * for what comes at any moment. */
+/* Lets threads that wait for this processor run first. Call it within long work, and while
+ * spinning. */
 void tb_yield_cpu(void);

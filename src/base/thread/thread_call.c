@@ -8,13 +8,13 @@ void tb_thread_calls_init(struct tb_thread_calls *calls, size_t max, void (*wake
     *calls = (struct tb_thread_calls){.wake = wake, .ctx = ctx};
     tb_mailbox_init(&calls->box, max);
     TB_ASSERT(pthread_mutex_init(&calls->lock, NULL) == 0);
-    tb_cond_init(&calls->ended);
+    tb_cond_init(&calls->done);
 }
 
 void tb_thread_calls_release(struct tb_thread_calls *calls)
 {
     tb_mailbox_release(&calls->box);
-    pthread_cond_destroy(&calls->ended);
+    pthread_cond_destroy(&calls->done);
     pthread_mutex_destroy(&calls->lock);
 }
 
@@ -39,14 +39,14 @@ enum tb_code tb_thread_call_post(struct tb_thread_calls *calls, struct tb_thread
     return post(calls, call, false, err);
 }
 
-/* With the lock held: until it has ended or the time is over. */
+/* Called with the lock held; waits until the call is done or the time is over. */
 static void await(struct tb_thread_calls *calls, const struct tb_thread_call *call,
                   int64_t wait_ms)
 {
     struct timespec until = tb_deadline_in(wait_ms);
 
     while (call->state != TB_THREAD_CALL_DONE) {
-        if (pthread_cond_timedwait(&calls->ended, &calls->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&calls->done, &calls->lock, &until) == ETIMEDOUT)
             return;
     }
 }
@@ -55,24 +55,22 @@ enum tb_code tb_thread_call_sync(struct tb_thread_calls *calls, struct tb_thread
                                  int64_t wait_ms, struct tb_error *err)
 {
     struct tb_error outcome;
-    bool ended;
+    bool done;
 
     TB_TRY(post(calls, call, true, err));
     pthread_mutex_lock(&calls->lock);
     await(calls, call, wait_ms);
-    ended = call->state == TB_THREAD_CALL_DONE;
+    done = call->state == TB_THREAD_CALL_DONE;
     outcome = call->outcome;
-    if (!ended && call->state == TB_THREAD_CALL_QUEUED)
+    if (call->state == TB_THREAD_CALL_QUEUED) {
+        call->state = TB_THREAD_CALL_CANCELLED;
         tb_error_set(&outcome, TB_UNAVAILABLE, "nobody had time for it: it is not done");
-    else if (!ended)
+    } else if (!done) {
         tb_error_set(&outcome, TB_UNKNOWN, "it was begun, and whether it is done is not known");
-    if (!ended) { /* the owner frees it */
-        call->awaited = false;
-        if (call->state == TB_THREAD_CALL_QUEUED)
-            call->state = TB_THREAD_CALL_CANCELLED;
     }
+    call->awaited = done; /* if not, the owner frees it from now on */
     pthread_mutex_unlock(&calls->lock);
-    if (ended)
+    if (done)
         call->free(call);
     if (outcome.code != TB_OK)
         *err = outcome;
@@ -109,7 +107,7 @@ void tb_thread_call_complete(struct tb_thread_calls *calls, struct tb_thread_cal
     call->outcome = *outcome;
     awaited = call->awaited;
     if (awaited)
-        pthread_cond_broadcast(&calls->ended);
+        pthread_cond_broadcast(&calls->done);
     pthread_mutex_unlock(&calls->lock);
     if (!awaited)
         call->free(call);

@@ -1,11 +1,6 @@
 /* Back-off with full jitter: the wait before try n is uniform in [0, min(cap, base * 2^n)].
  *
- * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
- *
- * Thread:  pure but for the random source it is given.
- * Memory:  none.
- * Errors:  none.
- * Units:   milliseconds. */
+ * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. */
 #pragma once
 #include "base/time/clock.h"
 

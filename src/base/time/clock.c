@@ -25,7 +25,7 @@ static int64_t system_mono_us(void *ctx)
 
 static void system_fill(void *ctx, void *bytes, size_t len)
 {
-    /* Bytes of one system call serve several ids. */
+    /* One system call fetches bytes for several ids. */
     static _Thread_local uint8_t pool[256];
     static _Thread_local size_t left;
     uint8_t *out = bytes;

@@ -1,8 +1,8 @@
-/* Time and chance, injected: nothing below edge.c and central.c asks the machine itself.
+/* Time and random numbers as parameters: only the mains pass the system's own, so that tests can
+ * pass others.
  *
- * Thread:  the system's implementations are callable from any thread.
- * Memory:  the structs are borrowed and outlive whoever holds them.
- * Errors:  none; a machine without random bytes is a failed assertion.
+ * Thread:  any thread may use the system's clock and random numbers.
+ * Memory:  the structs are borrowed and must outlive their users.
  * Units:   Unix milliseconds (_ms, wall), microseconds since some start (_us, monotonic). */
 #pragma once
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 struct tb_clock {
     void *ctx;
-    int64_t (*wall_ms)(void *ctx); /* what the till's clock says; may jump */
+    int64_t (*wall_ms)(void *ctx); /* the wall clock; may jump */
     int64_t (*mono_us)(void *ctx); /* never goes back; for waiting and measuring */
 };
 static inline int64_t tb_clock_wall_ms(const struct tb_clock *clock)
@@ -28,7 +28,7 @@ static inline int64_t tb_clock_mono_ms(const struct tb_clock *clock)
     return clock->mono_us(clock->ctx) / 1000;
 }
 
-/* The shorter of two waits; below 0 means "without end". */
+/* The shorter of two waits; a wait below 0 has no end. */
 static inline int64_t tb_sooner_ms(int64_t a_ms, int64_t b_ms)
 {
     if (a_ms < 0 || b_ms < 0)
@@ -48,7 +48,7 @@ static inline void tb_random_fill(const struct tb_random *random, void *bytes, s
 extern const struct tb_clock tb_clock_system;
 extern const struct tb_random tb_random_system; /* getrandom(2), buffered per thread */
 
-/* CLOCK_MONOTONIC so many milliseconds from now, as pthread_cond_timedwait takes it. */
+/* The moment in wait_ms milliseconds, by CLOCK_MONOTONIC, for pthread_cond_timedwait. */
 struct timespec tb_deadline_in(int64_t wait_ms);
-/* One whose waits end by that clock. */
+/* Initialises a condition variable that waits by CLOCK_MONOTONIC. */
 void tb_cond_init(pthread_cond_t *ret_cond);

@@ -1,6 +1,6 @@
 #include "base/time/retention_clock.h"
 
-/* Clocks are corrected by seconds; more than this is a jump. */
+/* Corrections are seconds; a change of more than this is a jump. */
 #define JUMP_MS 60000
 
 int64_t tb_retention_clock_now_ms(struct tb_retention_clock *clock_state,
@@ -17,7 +17,7 @@ int64_t tb_retention_clock_now_ms(struct tb_retention_clock *clock_state,
         if (mono_ms - clock_state->jumped_at_ms < keep_ms)
             return expected_ms;
     }
-    /* Back is believed at once: it only makes things look younger. */
+    /* A jump back is trusted at once: it only makes data look younger. */
     *clock_state =
         (struct tb_retention_clock){.set = true, .wall_ms = wall_ms, .mono_ms = mono_ms};
     return wall_ms;

@@ -1,10 +1,8 @@
-/* The time by which old data is removed: the wall clock, but a jump ahead is believed only once it
- * has stood for as long as the data is kept, so that a clock that is wrong for a while shortens
- * the life of none.
+/* The clock by which old data is deleted. It follows the wall clock, but ignores a jump ahead
+ * until the jump has lasted for keep_ms, the time for which the data is kept. So a clock that is
+ * wrong for a while deletes nothing too early.
  *
- * Thread:  one owner.
- * Memory:  plain values; zeroed is fine.
- * Errors:  none.
+ * Thread:  one thread at a time uses a clock; zeroed is its initial state.
  * Units:   Unix milliseconds (wall), monotonic milliseconds (mono). */
 #pragma once
 #include "base/time/clock.h"
@@ -12,7 +10,7 @@
 
 struct tb_retention_clock {
     bool set, jumped;
-    int64_t wall_ms, mono_ms; /* the moment both were believed */
+    int64_t wall_ms, mono_ms; /* read when the wall clock was last trusted */
     int64_t jumped_at_ms;
 };
 int64_t tb_retention_clock_now_ms(struct tb_retention_clock *clock_state,

@@ -6,7 +6,7 @@
 #define DAY_MS INT64_C(86400000)
 #define DAYS_MIN (-719162) /* 0001-01-01, counted from 1970-01-01 */
 #define DAYS_MAX 2932896   /* 9999-12-31 */
-/* Where the C library looks for zones by name. */
+/* The folder in which the C library looks up zone names. */
 #define ZONEINFO "/usr/share/zoneinfo"
 #define ZONE_NAME_MAX 64
 
@@ -80,7 +80,7 @@ void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE])
     put_digits(ret_text + 20, of_day % 1000, 3);
 }
 
-/* What is left to read. */
+/* The text that is not read yet. */
 struct reader {
     const char *at, *end;
 };
@@ -93,7 +93,7 @@ static bool read_char(struct reader *in, char c)
     return true;
 }
 
-/* Exactly `digits` digits with a value in [low, high]. */
+/* Reads exactly `digits` digits with a value in [low, high]. */
 static bool read_number(struct reader *in, int digits, int low, int high, int *ret_value)
 {
     int value = 0;
@@ -131,7 +131,7 @@ static bool read_date(struct reader *in, int64_t *ret_days)
     return true;
 }
 
-/* ".5" to ".123456789", or nothing. */
+/* Reads ".5" to ".123456789", or nothing. */
 static bool read_fraction(struct reader *in, int *ret_ms)
 {
     int digits = 0, ms = 0;
@@ -149,7 +149,7 @@ static bool read_fraction(struct reader *in, int *ret_ms)
     return digits >= 1 && digits <= 9;
 }
 
-/* "Z", "+02:00": what must be taken off to come to UTC. */
+/* Reads "Z" or "+02:00"; the result is local time minus UTC. */
 static bool read_offset(struct reader *in, int *ret_minutes)
 {
     int hours, minutes, sign = 1;
@@ -200,7 +200,8 @@ bool tb_date_valid(struct tb_str text)
     return text.len == TB_DATE_SIZE - 1 && read_date(&in, &days);
 }
 
-/* Letters, digits and _ + - in parts divided by single slashes: no "..", no absolute path. */
+/* Accepts letters, digits and _ + - in parts divided by single slashes, so that no name leaves the
+ * folder of zones. */
 static bool zone_name_sound(const char *name)
 {
     size_t len = strlen(name);
@@ -223,7 +224,8 @@ bool tb_zone_known(const char *name)
     char path[sizeof ZONEINFO + 1 + ZONE_NAME_MAX] = ZONEINFO "/";
     struct stat st;
 
-    if (!*name || strcmp(name, "UTC") == 0) /* UTC needs no file: some machines have none */
+    if (!*name ||
+        strcmp(name, "UTC") == 0) /* UTC works without zone files, which some machines lack */
         return true;
     if (!zone_name_sound(name))
         return false;
@@ -244,7 +246,7 @@ enum tb_code tb_zone_set(const char *name, struct tb_error *err)
     return TB_OK;
 }
 
-/* The local date at a moment, as days since 1970-01-01, and the minute of that day. */
+/* The local date at a moment, in days since 1970-01-01, and the minute of that day. */
 static int64_t local_day(int64_t time_s, int *ret_minute)
 {
     time_t moment = (time_t)time_s;
@@ -266,8 +268,8 @@ void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_D
     ret_date[TB_DATE_SIZE - 1] = '\0';
 }
 
-/* By bisection, because mktime is of no help where a zone skips midnight, or a whole day:
- * there the first moment of or after the date is meant. Zones are within 26 hours of UTC. */
+/* Searches by bisection for the first moment whose local date is `date` or later. mktime would
+ * fail where a zone skips midnight, or a whole day. Zones are within 26 hours of UTC. */
 int64_t tb_date_start_ms(struct tb_str date)
 {
     struct reader in = {date.ptr, date.ptr + date.len};

@@ -1,32 +1,29 @@
 /* Times as text: RFC 3339 in UTC with milliseconds, business dates, durations.
  *
- * Thread:  pure, but for the zone: the process has one time zone, set by tb_zone_set before
- *          any other thread starts.
- * Memory:  results go into the caller's array.
- * Errors:  parse says false.
+ * Thread:  any; but call tb_zone_set before other threads start: a process has one time zone.
  * Units:   Unix milliseconds; minutes for the start of the day. */
 #pragma once
 #include "base/mem/buf.h"
 
 #define TB_TIME_SIZE 25 /* 2026-11-23T08:20:42.123Z and a NUL */
 #define TB_DATE_SIZE 11 /* 2026-11-23 and a NUL */
-/* Years 0001 to 9999: what the form can hold. */
+/* Years 0001 to 9999: what RFC 3339 can express. */
 #define TB_TIME_MIN_MS INT64_C(-62135596800000)
 #define TB_TIME_MAX_MS INT64_C(253402300799999)
 
-/* time_ms is clamped into the range. */
+/* Clamps time_ms into the range above. */
 void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE]);
-/* RFC 3339 with any offset and 0 to 9 digits of a second (cut to milliseconds). Leap second
- * 60 is read as 59. */
+/* Accepts RFC 3339 with any offset and up to 9 digits of a second, which are cut to milliseconds.
+ * Leap second 60 becomes 59. */
 bool tb_time_parse(struct tb_str text, int64_t *ret_ms);
 bool tb_date_valid(struct tb_str text); /* YYYY-MM-DD that exists */
 
-/* "" or NULL keeps the system's; TB_INVALID for a name the machine does not know. */
+/* "" or NULL keeps the system's zone; TB_INVALID: the machine does not know the name. */
 TB_CHECKED enum tb_code tb_zone_set(const char *name, struct tb_error *err);
-bool tb_zone_known(const char *name); /* whether tb_zone_set would take it */
-/* The date on which the shop's day that holds time_ms began. */
+bool tb_zone_known(const char *name); /* would tb_zone_set accept it? */
+/* The local date on which the business day of time_ms began. */
 void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE]);
-/* Local midnight at which a date begins in the process's zone; the date must be valid. */
+/* The moment at which a valid date begins in the process's zone. */
 int64_t tb_date_start_ms(struct tb_str date);
 
 /* "500ms", "5s", "2m", "24h", "90d"; a bare number is seconds. False if malformed or negative. */

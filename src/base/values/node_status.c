@@ -16,7 +16,7 @@ void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbea
     tb_buf_addc(out, '}');
 }
 
-/* A text of fewer bytes than size; letters, digits, -, . and + only. */
+/* Reads a text of fewer than `size` bytes that has only letters, digits, -, . and +. */
 static bool read_word(const struct tb_json *value, const char *key, char *ret_text, size_t size)
 {
     const struct tb_json *member = tb_json_get(value, key);

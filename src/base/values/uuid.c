@@ -20,9 +20,9 @@ void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE])
     tb_random_fill(gen->random, bits, sizeof bits);
     if (now > gen->last_ms) {
         gen->last_ms = now;
-        gen->counter = (uint32_t)bits[0] & (COUNTER_MAX >> 1); /* room to count up */
+        gen->counter = (uint32_t)bits[0] & (COUNTER_MAX >> 1); /* leaves room to count up */
     } else if (++gen->counter > COUNTER_MAX) {
-        gen->last_ms++; /* borrow from the next millisecond; also when the clock went back */
+        gen->last_ms++; /* borrow from the next millisecond, also if the clock was set back */
         gen->counter = 0;
     }
 
@@ -39,7 +39,7 @@ void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE])
     ret_uuid[TB_UUID_LEN] = '\0';
 }
 
-/* A hex digit in lower case, by its character; 0: it is none. */
+/* The lower-case hex digit for each character; 0: it is no hex digit. */
 static const char hex_digits[256] = {
     ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
     ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b',
