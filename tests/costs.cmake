@@ -2,7 +2,7 @@
 # leaves the other processors idle. The order matters, not the exact numbers.
 function(tb_set_cost name)
   set(costs
-      live/rebuild=120 live/central_faults=90 live/ordering=80 live/seeing=80 live/replay=60
+      live/rebuild=120 live/central_faults=90 live/ordering=80 live/status=80 live/replay=60
       live/proxy=60 live/central=60 live/verify=50 live/read_writes=50 live/dead_letters=50
       sim=45 live/edge_kafka=40 bridge/log/kafka/writer=35 bridge/log/kafka/kafka=30
       query/mongo/fault=30 query/rebuild/rebuild_mongo=25 query/sqlite/fault=25 live/backlog=25

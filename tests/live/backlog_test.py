@@ -1,6 +1,6 @@
-"""Orders that waited 60 days at a till arrive in full, though the broker keeps records for less
-than that and cleans up all the while: they are as old as their sending, and say themselves when
-they happened.
+"""An edge delivers orders that waited for 60 days, although the broker keeps records for less than
+that and removes old ones all the time. The record's timestamp is the time of sending, so the
+broker does not remove them at once; the event itself says when the order happened.
 """
 import contextlib
 import sqlite3
@@ -14,12 +14,12 @@ from tillbox_e2e import check, order_body, run, scratch
 ORDERS = 300
 DAYS = 60
 DAY_MS = 24 * 60 * 60 * 1000
-# Kept for an hour, looked at twice a second.
+# Records are kept for an hour, and the broker looks twice a second.
 RETENTION = "log.retention.ms=3600000\nlog.retention.check.interval.ms=500\n"
 
 
 def sell_in_the_past(edge, began_ms):
-    """Orders with the network down, as if it had been 60 days ago."""
+    """Places orders 60 days ago, with the network down."""
     reply = edge.ask("PUT", "/link", {"state": "offline"})
     check(reply.status == 200, f"PUT /link: {reply}")
     with edge.client() as client:
@@ -45,7 +45,7 @@ def test():
             reply = edge.ask("PUT", "/link", {"state": "auto"})
             check(reply.status == 200, f"PUT /link: {reply}")
             all_delivered(edge)
-            time.sleep(3)  # the broker cleans up several times before anybody reads
+            time.sleep(3)  # the broker removes old records several times before anybody reads
             with Central(folder, "one", kafka.address, mongo.uri, "--create-topics") as central:
                 everything_read(central)
                 status, said = verify(central, edge)

@@ -1,9 +1,9 @@
-"""Two centrals share the work while broker, server, edges and centrals are killed and frozen in the
-middle of the load: no order is lost, none counts twice, no version goes back, and `tillbox verify`
-finds nothing. A central killed between MongoDB and its commit, and one frozen until it is taken for
-dead which then writes on, change nothing.
+"""Two centrals share the work while broker, database, edges and centrals are killed and frozen
+under load. No order is lost, none counts twice, no version goes back, and `tillbox verify` finds
+no difference. That holds too when a central is killed between its write to MongoDB and its commit
+of the offset, and when a frozen central continues after the group has removed it.
 
-TB_LIVE=full freezes each for a minute and sells until there are 20,000 orders.
+TB_LIVE=full freezes each part for a minute and sells 20,000 orders.
 """
 import os
 import signal
@@ -16,7 +16,7 @@ from tillbox_e2e import check, eventually, run, scratch
 
 
 FULL = os.environ.get("TB_LIVE") == "full"
-ORDERS = 20000 if FULL else 0  # at least
+ORDERS = 20000 if FULL else 0  # orders, at least
 
 
 def frozen(seconds):
@@ -36,7 +36,7 @@ def disturb(kafka, mongo, one, two, *sellers):
         central.kill()
         sell_for(1, *sellers)
         central.start(ready=False)
-    mongo.freeze()  # longer than a question to it may take
+    mongo.freeze()  # longer than the timeout of a query
     sell_for(frozen(12), *sellers)
     mongo.thaw()
     sell_for(3, *sellers)
@@ -53,7 +53,7 @@ def disturb(kafka, mongo, one, two, *sellers):
     kafka.start()
     sell_for(5, *sellers)
     one.process.send_signal(signal.SIGSTOP)
-    everything_read_by(two)  # the group has done without it
+    everything_read_by(two)  # the group has removed it
     sell_for(frozen(1), *sellers)
     one.process.send_signal(signal.SIGCONT)
     sell_for(5, *sellers)
@@ -63,7 +63,8 @@ def disturb(kafka, mongo, one, two, *sellers):
 
 
 def disturb_edge(edge, *sellers):
-    """What its process did not answer is known by its store, which goes on where it was."""
+    """The edge is killed. Its store has the outcome of the command that got no answer, and the
+    edge continues from there."""
     edge.process.send_signal(signal.SIGSTOP)
     sell_for(frozen(3), *sellers[1:])
     edge.process.send_signal(signal.SIGCONT)
@@ -92,7 +93,7 @@ def load(folder, kafka, mongo):
             reads = watcher.finish()
         status, said = verify(one, here, there)
         check(status == 0, f"verify ends with {status}:\n{said}")
-        taken = set(seller.orders + other.orders)  # and who got no answer may have been
+        taken = set(seller.orders + other.orders)  # the unanswered one may be done
         central_has = one.orders()
         check(taken <= central_has.keys(), f"{len(taken - central_has.keys())} orders are lost")
         check(f"same\t{len(central_has)}\n" in said, f"{len(central_has)} are there:\n{said}")
@@ -106,7 +107,8 @@ def load(folder, kafka, mongo):
 
 
 def leaves_at_once(one, two):
-    """SIGTERM leaves the group: the other does not wait for a session to end."""
+    """After SIGTERM a central leaves the group, so that the other one takes over before the
+    session ends."""
     one.stop()
     began = time.monotonic()
     everything_read_by(two)
@@ -115,7 +117,8 @@ def leaves_at_once(one, two):
 
 
 def killed_between(folder, kafka, mongo):
-    """The broker is frozen while the central writes: nothing of that is committed when it dies."""
+    """The broker freezes while the central writes to MongoDB. When the central dies, none of this
+    is committed."""
     feed = Feed(kafka.address, orders=1500, seed=21, node="till9").finish()
     options = ("--kafka-group", "between", "--mongo-database", "between")
     central = Central(folder, "between", kafka.address, mongo.uri, *options, **SESSION)
@@ -127,7 +130,7 @@ def killed_between(folder, kafka, mongo):
         eventually(lambda: written() > 0, "something is written", 60)
         kafka.freeze()
         before = -1
-        while before != written():  # all that was fetched
+        while before != written():  # everything it has fetched
             before = written()
             time.sleep(1)
         central.kill()

@@ -1,4 +1,4 @@
-"""tillbox-central in a test, events for it, and what it must make of them."""
+"""Starts tillbox-central, sends events to it, and checks its view."""
 import json
 import os
 import pathlib
@@ -7,12 +7,12 @@ import subprocess
 from kafka_service import Failed
 from tillbox_e2e import Edge, check, eventually
 
-# A member of the group is missed after 6 s, not 45: tests wait for it more than once.
+# The group notices a dead member after 6 s instead of 45.
 SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "6000",
            "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "1000"}
 
 
-# Whoever is killed is out of the group soon; a broker's least is 6 s unless it is told.
+# The group notices a killed member after 2 s. The broker must allow it: its default minimum is 6 s.
 BROKER_OF_SHORT_SESSIONS = "group.min.session.timeout.ms=1000\n"
 SHORT_SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "2000",
                  "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "400"}
@@ -56,7 +56,7 @@ class Central(Edge):
 
 
 class Feed:
-    """feed_events under way; what it says that a view must have in the end."""
+    """A running feed_events, and the orders that the view must have in the end."""
 
     def __init__(self, kafka, **options):
         program = os.environ.get("TILLBOX_FEED_EVENTS")
@@ -67,7 +67,7 @@ class Feed:
             stdout=subprocess.PIPE, text=True)
 
     def finish(self):
-        """Everything is acknowledged."""
+        """Waits until all events are acknowledged."""
         out, _ = self.process.communicate(timeout=300)
         if self.process.returncode != 0:
             raise Failed(f"feed_events ended with {self.process.returncode}")
@@ -82,7 +82,7 @@ class Feed:
 
 
 def everything_read(*centrals, seconds=120, partitions=6):
-    """Each partition is read by one of them, and none has anything left."""
+    """Waits until each partition is assigned to one central and has no lag."""
     parts = {}
 
     def caught_up():
@@ -99,7 +99,7 @@ def everything_read(*centrals, seconds=120, partitions=6):
 
 
 def check_orders(central, expected):
-    """The view is what the events say: each order, whole, and no other."""
+    """The view has exactly the orders that the events make."""
     orders = central.orders()
     missing = sorted(expected.keys() - orders.keys())
     check(not missing, f"{len(missing)} orders are missing, such as {missing[:3]}")
@@ -119,7 +119,7 @@ def add_order(sums, key, order):
 
 
 def check_sums(central, mongo, collection="sales_by_day"):
-    """What is kept by day, what the server adds up, and the orders are one another's equal."""
+    """Sales per day, the sums that the server computes, and the orders agree."""
     by_currency, by_day = {}, {}
     for order in central.orders().values():
         add_order(by_currency, order["currency"], order)
@@ -135,7 +135,8 @@ def check_sums(central, mongo, collection="sales_by_day"):
 
 
 def verify(central, *edges, flags=(), wait="30s"):
-    """Its exit status, and what it says. Orders of other nodes count, unless flags say otherwise."""
+    """Runs `tillbox verify`: its exit status and output. Orders of other nodes count, unless flags
+    say otherwise."""
     args = [part for edge in edges for part in ("--edge", edge.url)]
     scope = [] if "--ignore-foreign" in flags else ["--all"]
     done = subprocess.run([os.environ["TILLBOX"], "verify", *args, "--central", central.url,

@@ -1,5 +1,5 @@
-"""A central makes of the events what they say; what it cannot read becomes a dead letter; whatever
-is missing or wrong is said in one line, in its diagnostics and in /status; and it ends in time.
+"""A central applies events correctly; what it cannot read becomes a dead letter. Anything that is
+missing or wrong is reported in one line, in its diagnostics and in /status. It stops in time.
 """
 import json
 import os
@@ -33,7 +33,7 @@ def projects(folder, kafka, mongo):
 
 
 def goes_on_where_it_was(folder, kafka, mongo, expected):
-    """A restart reads nothing twice, and dead letters are told once."""
+    """A restart reads no event twice, and reports dead letters once."""
     with Central(folder, "two", kafka.address, mongo.uri) as central:
         feed = Feed(kafka.address, orders=300, lost=10, poison=20, seed=12).finish()
         everything_read(central)
@@ -103,7 +103,7 @@ def everything_wrong(folder, kafka, mongo):
 
 
 def comes_when_all_is_there(folder, kafka, mongo):
-    """MongoDB is missing at the start and comes later: nobody has to be told."""
+    """MongoDB starts after the central: the central needs no help."""
     mongo.kill()
     with Central(folder, "early", kafka.address, mongo.uri, "--kafka-group", "early",
                  "--mongo-database", "early").start(ready=False) as central:
@@ -117,7 +117,8 @@ def comes_when_all_is_there(folder, kafka, mongo):
 
 
 def everything_or_flood(central):
-    """The topic holds the flood of before: reading it again stops at the 101st."""
+    """The topic has more than 100 dead letters from before. A central that reads it again stops at
+    the 101st."""
     eventually(lambda: "dead letters within a minute" in central.status().get("problem", "") or
                (central.status()["partitions"] and
                 all(part["lag"] == 0 for part in central.status()["partitions"])),
@@ -125,7 +126,7 @@ def everything_or_flood(central):
 
 
 def complaint(folder, *flags, **more):
-    """What it says when it ends at once with 2."""
+    """Its diagnostics when it ends at once with status 2."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("TILLBOX_")}
     done = subprocess.run([os.environ["TILLBOX_CENTRAL"], *flags], text=True, cwd=folder,
                           env=env | more, capture_output=True, timeout=60)
@@ -143,7 +144,7 @@ def ends_with_2(folder):
             ("--unknown", complaint(folder, *kafka, *mongo, "--unknown")),
             ("no.such.thing", complaint(folder, *kafka, *mongo,
                                         TILLBOX_KAFKA_PROPERTIES_NO_SUCH_THING="1"))):
-        # The driver's own, where a killed process of the same number left its counters behind.
+        # The driver's own file, left by a killed process with the same process id.
         lines = [line for line in said.splitlines() if "malloc for counters" not in line]
         check(len(lines) == 1 and text in lines[0], f"{text} is not in one line: {said}")
 

@@ -1,10 +1,11 @@
-"""Promise: what cannot be read in Kafka is a dead letter at the centre, later events of its order
-wait with it, everything else goes on; `tillbox dlq` at any central mends it, those that waited
-follow, and in the end the view is what the tills hold. Killing the central that reads, and sending
-again what was sent, change nothing of that. What can be read and is of a type that this build does
-not know is no letter: it moves its order's version, is counted and told of, and nothing waits.
-Method: events are spoilt, or get another type, in a till's outbox before they leave, so its orders
-stay what they are.
+"""Promise: a record in Kafka that cannot be read becomes a dead letter at the centre. Later events
+of its order wait, everything else continues. `tillbox dlq` at any central sends it again, the
+waiting events follow, and in the end the view equals the stores of the tills, also when the
+central that reads is killed or dead letters are sent twice. An event of a type that this build
+does not know is no dead letter: it raises its order's version and is counted and logged, and
+nothing waits.
+Method: events are damaged, or get another type, in the outbox of a stopped till, so that its
+orders stay intact.
 """
 import json
 import os
@@ -19,7 +20,7 @@ from tillbox_e2e import (ADDRESS, change_db, check, check_unknown_told, eventual
 
 ORDERS = 24
 UNKNOWN, UNKNOWN_EVENTS = "OrderAddressWrapped.v1", 6
-FOLLOW_SECONDS = 30  # INTERFACES, "Dead letters"
+FOLLOW_SECONDS = 30  # The reason of each kind of damage.
 
 
 def dlq(central, *args, status=0, stdin=""):
@@ -42,10 +43,10 @@ def address(number):
 
 
 def bad_events_leave(edge):
-    """Of unknown type, in front of all others: orders; what is wrong, and what must wait for it:
-    (order, version)."""
+    """Damages events. Returns the orders with an event of unknown type, the damaged events, and
+    the events that must wait for these, as (order, version)."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
-    moved = sell_moved(edge, UNKNOWN_EVENTS, lambda number: address(99))  # where none stays
+    moved = sell_moved(edge, UNKNOWN_EVENTS, lambda number: address(99))  # no dead letter
     change_db(edge.data / "store.db", "UPDATE outbox SET type = ? WHERE version = 2", UNKNOWN)
     orders = sell_shipped(edge, ORDERS, address)
     spoilt = [(order, 1) for order in orders[0:3]] + [(order, 2) for order in orders[3:6]]
@@ -65,7 +66,7 @@ def order_at(central, order, query=""):
 
 
 def unknown_events_move_versions(central, edge, moved, kept_back):
-    """And nothing else; what comes behind them, of other orders and of theirs, is applied."""
+    """There are no other dead letters, and later events of other orders are applied."""
     for order in moved:
         seen = order_at(central, order)
         check(seen["version"] == 2 and seen["shippingAddress"] == ADDRESS,
@@ -96,7 +97,7 @@ def they_are_letters(central, spoilt, waiting):
 
 
 def dead_again(central, kafka, found):
-    """As they are, in order and paced: the same letters, each with one more attempt."""
+    """Sends the dead letters again as they are: each fails again and has one more attempt."""
     said = json.loads(dlq(central, "replay", "--all", "--rate", "50", "--json"))
     check(said == {"refusals": [], "sent": len(found), "refused": 0, "complete": True},
           f"replay says {said}")
@@ -104,7 +105,7 @@ def dead_again(central, kafka, found):
                "each has died twice", 60, pause=0.2)
     check(letters(central).keys() == found.keys(), "they are others")
     check(len(kafka.records("order-events.DLT")) == 2 * len(found), "deaths in the topic")
-    # What the view makes of it, the spoilt ones: nothing. So nothing follows by itself.
+    # The damaged ones cannot be applied, so nothing follows by itself.
 
 
 def mend(central, letter):
@@ -113,8 +114,8 @@ def mend(central, letter):
 
 
 def mended_in_spite_of_a_kill(reading, other, found):
-    """The central that reads dies when a letter is sent and perhaps not noted, and it is sent
-    again; the other one takes over."""
+    """The reading central dies when a dead letter is sent but perhaps not stored. The other
+    central takes over and sends it again."""
     spoilt = sorted(letter for letter, row in found.items() if row[0] == "decode")
     for letter in spoilt[:3]:
         mend(other, letter)
@@ -150,13 +151,13 @@ def dropped(central, edge):
     dlq(central, "drop", letter)
     check(not letters(central), "it is still open")
     check(central.status()["deadLetters"] == 0, "it still counts")
-    mend(central, letter)  # a replay brings it back
+    mend(central, letter)  # a replay restores it
     eventually(lambda: letters(central, "--status", "any")[letter][-1] == "replayed",
                "it is applied", 60, pause=0.2)
 
 
 def gone_when_their_time_is_over(folder, kafka, mongo, central):
-    """Removed by whoever owns the view, 90 days after they died."""
+    """Dead letters are removed 90 days after they were made."""
     kept = letters(central, "--status", "any")
     old = sorted(kept)[0]
     partition, offset = (int(part) for part in old.split("-")[-2:])

@@ -1,7 +1,7 @@
-"""Promise: diagnostics are one JSON line per fact, and no customer's word, key or password is in
-any of them, nor in /status or /metrics, whatever goes wrong; librdkafka's own talk is switched on.
-A request's traceparent is on each record that comes of it, dead letters too.
-Method: one word stands wherever such things can stand, and is looked for.
+"""Promise: diagnostics are one JSON line for each fact. No customer data, key or password appears
+in any of them, nor in /status or /metrics, whatever goes wrong and with librdkafka's own logging
+switched on. A request's traceparent is on each record that follows from it, dead letters included.
+Method: one word is put wherever such data can be, and searched for in all output.
 """
 import json
 import os
@@ -22,7 +22,7 @@ LINES = [{"sku": WORD, "name": WORD, "quantity": 1, "unitPriceMinor": 350}]
 
 
 def sell(edge):
-    """One order and a change of it, each with a trace."""
+    """One order and a change to it, each with a traceparent."""
     order = order_body(1, customerId=WORD, lines=LINES, shippingAddress=ADDRESS)
     headers = {"idempotency_key": WORD, "authorization": f"Bearer {WORD}"}
     with edge.client() as client:
@@ -35,7 +35,7 @@ def sell(edge):
 
 
 def ask_wrongly(process):
-    """Everything that is refused, with the word in it."""
+    """Requests that are refused, with the word in them."""
     for method, path, body in (
             ("POST", "/orders", order_body(1, customerId=WORD * 50)),
             ("POST", "/orders", order_body(1, source=WORD)),
@@ -53,11 +53,11 @@ def ask_wrongly(process):
         process.ask("GET", "/orders", origin=f"http://{WORD}", upgrade="websocket",
                     connection="Upgrade", sec_websocket_key=WORD)
     except Lost:
-        pass  # it may hang up on this one
+        pass  # it may close the connection
 
 
 def spoilt_event(edge):
-    """An event that cannot be read becomes a dead letter, with all that stands in it."""
+    """An event with the word in it becomes a dead letter."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
     reply = edge.ask("POST", "/orders", order_body(2, customerId=WORD, lines=LINES,
                                                    shippingAddress=ADDRESS),
@@ -78,7 +78,7 @@ def letters(central, *args):
 
 
 def check_quiet(*processes):
-    """What it says is JSON, each fact once, and says nothing that is not meant for it."""
+    """All output is JSON, each fact once, and without the word."""
     for process in processes:
         lines = process.diagnostics().splitlines()
         check(lines, "it says nothing at all")
@@ -105,7 +105,7 @@ def check_traces(kafka, edge, order):
 
 
 def locked_out(folder, kafka, mongo):
-    """Both servers refuse it, and what it says of that names no password."""
+    """Kafka and MongoDB refuse the login: the diagnostics contain no password."""
     uri = f"mongodb://till:{WORD}@{mongo.address}"
     with Central(folder, "locked", kafka.address, uri, **SECRETS,
                  TILLBOX_KAFKA_PROPERTIES_SECURITY_PROTOCOL="sasl_plaintext",

@@ -1,8 +1,8 @@
-"""An edge sells on whatever happens to the real broker, and all of it arrives: each event once
-after duplicates are dropped, each order's events in the order of their versions.
+"""An edge takes orders whatever happens to the real broker, and delivers all of them: each event
+once after duplicates are removed, each order's events in the order of their versions.
 
-The broker is missing at the start, comes, is killed, comes back, and is frozen in the middle of
-the load; the edge is killed once too. Every command is answered at once all the while.
+The broker is missing at the start, starts, is killed, starts again, and is frozen under load; the
+edge is killed once too. Meanwhile every command is answered at once.
 """
 import collections
 import json
@@ -14,13 +14,13 @@ from kafka_service import Kafka
 from tillbox_e2e import Edge, Lost, check, eventually, order_body, read_db, run, scratch
 
 FLAGS = ("--log", "kafka", "--create-topics")
-# Tries follow each other fast here; the defaults are for ten thousand tills.
+# Short retry intervals; the defaults are meant for ten thousand tills.
 SETTINGS = {"TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
             "TILLBOX_LINK_FIRST_RETRY_SPREAD": "1s"}
 
 
 class Seller(threading.Thread):
-    """Places orders and changes them, one at a time; notes every answer."""
+    """Places orders and changes them, one at a time, and records every answer."""
 
     def __init__(self, edge):
         super().__init__(daemon=True)
@@ -49,7 +49,7 @@ class Seller(threading.Thread):
                 with self.edge.client() as client:
                     while not self.stopping.is_set():
                         self.sell(client)
-                        time.sleep(0.005)  # a till, not a flood
+                        time.sleep(0.005)  # the rate of one till
             except (Lost, OSError):
                 time.sleep(0.05)  # the edge is being restarted
 
@@ -59,7 +59,7 @@ def status(edge):
 
 
 def sells(seller, more=20):
-    """Orders are answered now, whatever state the broker is in."""
+    """Orders are answered at once, whatever the state of the broker."""
     before = seller.number
     eventually(lambda: seller.number >= before + more, "orders are taken")
 
@@ -73,7 +73,7 @@ def nothing_pending(edge):
 
 
 def check_topic(kafka, store):
-    """What a reader that drops duplicates gets is what the store holds."""
+    """Without duplicates, the topic's events are the store's."""
     versions, ids = collections.defaultdict(int), set()
     for _, _, key, event, version in kafka.records("order-events"):
         ids.add(event)
@@ -123,7 +123,7 @@ def load(folder, kafka):
 
 
 def nothing_pending_once_started(edge, kafka, seller):
-    """The broker was stopped before the edge came up: everything waits, then everything goes."""
+    """The broker is down when the edge starts: all events wait, then all are delivered."""
     check(status(edge)["pending"] > 0, "something was delivered to nobody")
     kafka.start()
     is_link(edge, "online")
@@ -131,7 +131,8 @@ def nothing_pending_once_started(edge, kafka, seller):
 
 
 def ends_while_away(folder, address):
-    """SIGTERM ends an edge within 5 s also while nobody answers; the forced state sticks."""
+    """SIGTERM ends an edge within 5 s even if the broker does not answer; a link that was set
+    offline stays so."""
     with Edge(folder / "away", "--log", "kafka", "--kafka-brokers", address, **SETTINGS) as edge:
         check(edge.ask("POST", "/orders", order_body(1)).status == 201, "no order")
         is_link(edge, "offline")

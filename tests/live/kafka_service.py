@@ -1,4 +1,4 @@
-"""The real servers of tests/services for one test, and what the broker's topics hold."""
+"""Starts the real servers of tests/services for one test, and reads the broker's topics."""
 import json
 import os
 import pathlib
@@ -14,7 +14,7 @@ SCRIPT = HERE.parent / "services" / "service.sh"
 
 
 class Service:
-    """A server in a folder of its own; starts again with its data, at the same address."""
+    """A server with a folder of its own. It can be restarted with its data at the same address."""
     kind = None
 
     def __init__(self, folder):
@@ -55,7 +55,7 @@ class Service:
 
 
 class Damaged(Failed):
-    """What a test runs on is not what it stands for: no word about what is tested."""
+    """The server under the test is damaged: this says nothing about the product."""
     again = True
 
 
@@ -78,9 +78,9 @@ class Mongo(Service):
         self.killed = False
 
     def check_whole(self):
-        """MongoDB's journal outlives kill -9. The server of the tests keeps documents and their
-        indexes apart, and killed in between it has documents that nobody finds by their _id and
-        nobody may insert again."""
+        """MongoDB's journal survives kill -9. The server of the tests stores documents and their
+        indexes apart: killed in between, it has documents that no query by _id finds and that
+        cannot be inserted again."""
         names = [one["name"] for one in self.command({"listCollections": 1})]
         for collection in (name for name in names if name.startswith(("orders", "sales_by_day"))):
             ids = [one["_id"] for one in self.command({"find": collection, "filter": {},
@@ -95,7 +95,7 @@ class Mongo(Service):
                                   f"{sorted(set(some) - found)}")
 
     def command(self, command, database="tillbox"):
-        """The documents that it answers with."""
+        """Runs a command; returns the documents of the answer."""
         done = subprocess.run([os.environ["TILLBOX_MONGO_COMMAND"], self.uri, database,
                                json.dumps(command)], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
@@ -108,14 +108,14 @@ class Kafka(Service):
     GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
     def __init__(self, folder, properties=""):
-        """properties: the broker's own, beside those that tests/services gives it."""
+        """properties: settings of the broker beside those of tests/services."""
         super().__init__(folder)
         if properties:
             pathlib.Path(folder).mkdir(parents=True)
             (pathlib.Path(folder) / "extra.properties").write_text(properties)
 
     def tool(self, java_class, *args):
-        """What the broker's own command line tool says."""
+        """Output of the broker's own command line tool."""
         done = subprocess.run(["sh", str(SCRIPT), "tool", java_class, "--bootstrap-server",
                                self.address, *args], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
@@ -123,14 +123,15 @@ class Kafka(Service):
         return done.stdout
 
     def reset(self, group, topic, *where):
-        """Offsets of a group without members: as `kafka-consumer-groups --reset-offsets` does."""
+        """Sets the offsets of a group without members, as `kafka-consumer-groups --reset-offsets`
+        does."""
         said = self.tool(self.GROUPS, "--group", group, "--topic", topic, "--reset-offsets",
                          "--execute", *where)
         if "Error" in said or topic.split(":")[0] not in said:
             raise Failed(f"the offsets of {group} are not reset: {said}")
 
     def dump(self, topic):
-        """What topic_dump says of each record, each partition in order."""
+        """Output of topic_dump for each record, each partition in order."""
         done = subprocess.run([os.environ["TILLBOX_TOPIC_DUMP"], self.address, topic],
                               stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
@@ -142,5 +143,5 @@ class Kafka(Service):
         return [(int(row[0]), int(row[1]), row[2], row[3], row[4]) for row in self.dump(topic)]
 
     def traces(self, topic):
-        """The traceparent of each record by its ce_id."""
+        """The traceparent of each record, by its ce_id."""
         return {row[3]: row[5] for row in self.dump(topic)}

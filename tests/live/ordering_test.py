@@ -1,10 +1,11 @@
-"""Promise: per order, versions only rise. At each of three edges 8 clients change the 1,000 orders
-that their edge took, more than one client the same order, while the load moves from partition to
-partition, centrals come, go and are killed, and an edge is killed: whoever reads, at a central or
-an edge, sees no order go back; in the end every order is what its edge says.
-The third edge keys by customer: all that a customer does comes in the order it was done in.
+"""Promise: the version of an order only rises. At each of three edges 8 clients change the 1,000
+orders of that edge, several clients the same order, while the load moves from partition to
+partition, centrals start, stop and are killed, and an edge is killed. No reader at a central or an
+edge sees an order go back, and in the end the centre's orders equal those of their edges. The
+third edge uses the customer as key: all events of a customer arrive in the order in which they
+happened.
 
-TB_LIVE=full goes on for several times as long.
+TB_LIVE=full runs several times as long.
 """
 import contextlib
 import os
@@ -20,21 +21,21 @@ from tillbox_e2e import Lost, check, eventually, order_body, read_db, run, scrat
 
 FULL = os.environ.get("TB_LIVE") == "full"
 CLIENTS = 8
-ORDERS = 1000  # at each edge
-CHANGES = 6000 if FULL else 450  # between two disturbances, at all edges
-PAUSE_SECONDS = 0.03  # of a client between two changes
+ORDERS = 1000  # orders at each edge
+CHANGES = 6000 if FULL else 450  # changes between two disturbances, at all edges
+PAUSE_SECONDS = 0.03  # a client's pause between two changes
 PARTITIONS = 6
 
 
 class Orders:
-    """What an edge took, and in which partition each of it lies."""
+    """The orders of an edge, and the partition of each."""
 
     def __init__(self, edge):
         self.edge, self.lock, self.ids, self.changes = edge, threading.Lock(), [], 0
         self.parts, self.hot = [[] for _ in range(PARTITIONS)], 0
 
     def take(self):
-        """All of them, by as many clients as will change them."""
+        """Places all orders, with as many clients as will change them."""
         def place(first):
             with self.edge.client() as client:
                 for number in range(first, ORDERS, CLIENTS):
@@ -56,13 +57,14 @@ class Orders:
                 self.parts[partition].append(order_of[event])
 
     def pick(self, rng):
-        """Three of four from the partition where the load is now."""
+        """Three orders of four are from the partition that has the load."""
         hot = self.parts[self.hot % PARTITIONS]
         return rng.choice(hot if hot and rng.random() < 0.75 else self.ids)
 
 
 class Client(Worker):
-    """Changes orders, one after the other; an answer that was lost may mean either."""
+    """Changes orders, one after the other. A change whose answer was lost may have happened or
+    not."""
 
     def __init__(self, orders, seed):
         super().__init__()
@@ -95,15 +97,15 @@ class Client(Worker):
 
 
 class Watcher(Worker):
-    """Lists all orders of a view again and again. Centrals share what they have seen: once one
-    has shown a version, none of them shows an earlier one."""
+    """Lists all orders of a view again and again. All watchers share what they have seen: once a
+    central has shown a version, none shows an earlier one."""
 
     def __init__(self, process, seen):
         super().__init__()
         self.process, self.seen, self.looks, self.back = process, seen, 0, []
 
     def page(self, client, query):
-        before = dict(self.seen)  # other watchers see more meanwhile
+        before = dict(self.seen)  # other watchers may see later versions meanwhile
         reply = client.ask("GET", f"/orders?limit=500{query}")
         if reply.status != 200:
             return ""
@@ -128,14 +130,14 @@ class Watcher(Worker):
 
 
 def outbox(edge):
-    """(order, version, event) as they were written."""
+    """(order, version, event) in the order of the log."""
     with contextlib.closing(read_db(edge.data / "store.db")) as db:
         return [tuple(row) for row in
                 db.execute("SELECT order_id, version, event_id FROM outbox ORDER BY row")]
 
 
 def load_moves(shops):
-    """So many changes more at each edge, the most of them in another partition than before."""
+    """Makes this many more changes at each edge, most of them in another partition than before."""
     for shop in shops:
         shop.hot += 1
     before = [shop.changes for shop in shops]
@@ -168,8 +170,8 @@ def everything_is_held(*centrals):
 
 
 def check_log(kafka, *edges):
-    """Of each order all lies in one partition and comes in the order of its versions; of each key
-    all comes in the order in which its edge wrote it. Repetitions aside."""
+    """All events of an order are in one partition, in the order of their versions. All events of a
+    key are in the order in which their edge wrote them. Duplicates aside."""
     place = {event: (order, version, edge.data.name, row) for edge in edges
              for row, (order, version, event) in enumerate(outbox(edge))}
     part_of, last, rows, seen = {}, {}, {}, set()

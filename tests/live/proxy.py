@@ -1,4 +1,4 @@
-"""A network between a program and a server, which loses what it is told to."""
+"""A TCP proxy between a program and a server, which loses what it is told to."""
 import socket
 import threading
 
@@ -19,7 +19,7 @@ class Proxy:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.mode, self.cut_after, self.target = "pass", 0, None
         self.open, self.lock = set(), threading.Lock()
-        self.lost = {"swallow": 0, "cut": 0, "silent": 0}  # how often each was met
+        self.lost = {"swallow": 0, "cut": 0, "silent": 0}  # how often each mode was met
 
     def serve(self, target):
         host, port = target.rsplit(":", 1)

@@ -1,5 +1,5 @@
-"""Between edge and broker, central and broker, central and MongoDB the network swallows replies,
-cuts connections after some bytes and goes silent without a word; the shop goes on, and afterwards
+"""The network between edge and broker, central and broker, central and MongoDB loses answers, cuts
+connections after some bytes, and goes silent. The edges take orders all the time, and afterwards
 every order is at the centre, once.
 """
 import time
@@ -10,7 +10,7 @@ from proxy import Proxy
 from shop import Seller, Watcher, all_delivered, till
 from tillbox_e2e import check, run, scratch
 
-# Silence is noticed sooner than by a shop's own settings, so that it is met more than once.
+# Short timeouts, so that the test meets silence more than once.
 SESSION = {"TILLBOX_KAFKA_CONSUMER_SESSION_TIMEOUT_MS": "6000",
            "TILLBOX_KAFKA_CONSUMER_HEARTBEAT_INTERVAL_MS": "1000",
            "TILLBOX_KAFKA_CONSUMER_MAX_POLL_INTERVAL_MS": "15000",

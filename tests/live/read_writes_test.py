@@ -1,6 +1,6 @@
-"""Place an order at a till, then read it with minVersion at one of two centrals, whichever of them
-applied it. What is answered is never older than what was asked for; while the link is down the
-answer is 202, not an old order. 1,000 times; with TB_LIVE=full 10,000 times.
+"""Places an order at a till, then reads it with minVersion at one of two centrals, whichever
+applied it. The answer is never older than minVersion; while the link is down it is 202, not an old
+order. 1,000 times; with TB_LIVE=full 10,000 times.
 """
 import os
 

@@ -1,9 +1,9 @@
-"""The centrals' view is rebuilt in MongoDB while two tills sell and two centrals serve and project:
-no read fails, none is older than one before. What differs is listed and stops the swap unless it
-is accepted; the view from before can be served again; a central that is killed while it is at it
-leaves a view that is served, and a job that the other one ends. While MongoDB is away it says so,
-reads are refused and not wrong, and then it goes on by itself with the view it was filling. In the
-end `tillbox verify` finds every order of both tills.
+"""Rebuilds the centrals' view in MongoDB while two tills sell and two centrals serve and apply
+events. No read fails, and none goes back. Differences are listed and prevent the switch unless
+they are accepted. The previous view can be served again. If the central that rebuilds is killed,
+the served view stays and the other central ends the job. While MongoDB is down the job says so and
+reads are refused; then it continues by itself with the view that it was filling. In the end
+`tillbox verify` finds every order of both tills.
 """
 import os
 import random
@@ -15,16 +15,16 @@ from kafka_service import Kafka, Mongo
 from shop import Seller, Worker, all_delivered, till
 from tillbox_e2e import check, eventually, run, scratch
 
-# The server of the tests looks through all orders for each one that is changed: few are sold.
+# The server of the tests scans all orders for each change, so the test sells few.
 BEFORE, RATE, KILLS = 150, 15, 3
-PARTITIONS = 8  # more than a node's own log has
-AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # it is waited for, twice
+PARTITIONS = 8  # more than the limit of a node's own log
+AWAY_SOON = "/?socketTimeoutMS=5000&serverSelectionTimeoutMS=2000"  # the test waits for it twice
 ENDS = ("done", "failed", "rolled-back", "none")
 
 
 class Reader(Worker):
-    """Reads orders, and the sums, at either central: nothing goes back, and nothing fails but,
-    where MongoDB may be away, with 503."""
+    """Reads orders and sums at both centrals. Nothing goes back, and nothing fails except, while
+    MongoDB may be down, with 503."""
 
     def __init__(self, sellers, centrals, seed, may_be_away=False):
         super().__init__()
@@ -103,7 +103,7 @@ def served(mongo):
 
 
 def rebuild_while_selling(mongo, sellers, one, other):
-    """Each of them in turn; meanwhile the other one refuses, and shows it."""
+    """Each central rebuilds in turn. The other one refuses meanwhile, and shows the progress."""
     readers = [Reader(sellers, [one, other], seed) for seed in (1, 2)]
     for reader in readers:
         reader.start()
@@ -147,7 +147,7 @@ def differences_stop_it(mongo, central):
 
 
 def killed_in_the_middle(mongo, centrals):
-    """Wherever that was: the other one ends it, or it was at its end already."""
+    """Kills the central at a random moment: the other one ends the job, or the job had ended."""
     for kill in range(KILLS):
         one, other = centrals[kill % 2], centrals[1 - kill % 2]
         before = served(mongo).get("generation", 1)
@@ -164,13 +164,14 @@ def killed_in_the_middle(mongo, centrals):
 
 
 def shown(one, other):
-    """By whoever is at it: the other one, if it misses the beat of the one that began."""
+    """The central that rebuilds ends the job, or the other one if the first one's heartbeat stops.
+    """
     got = get(one)
     return get(other) if got.get("owner") == other.name else got
 
 
 def away_in_the_middle(mongo, one, other):
-    """Frozen longer than a question to it may take, then killed and started again."""
+    """MongoDB is frozen for longer than the timeout of a query, then killed and started again."""
     before, at = served(mongo)["generation"], 0
     start(one)
     for leave, come_back in ((mongo.freeze, mongo.thaw), (mongo.kill, mongo.start)):
@@ -190,9 +191,9 @@ def away_in_the_middle(mongo, one, other):
 
 
 def mongo_is_away(mongo, sellers, one, other):
-    """It goes on by itself, and nobody reads anything wrong."""
+    """The rebuild continues by itself, and no read is wrong."""
     for seller in sellers:
-        seller.rate = RATE / 5  # what is sold meanwhile is projected before the swap
+        seller.rate = RATE / 5  # orders that are sold meanwhile are applied before the switch
     with Reader(sellers, [one, other], 3, may_be_away=True) as reader:
         away_in_the_middle(mongo, one, other)
         reads = reader.finish()
@@ -203,7 +204,7 @@ def mongo_is_away(mongo, sellers, one, other):
 
 
 def nothing_is_left(mongo):
-    """Of all views there are the one that is served and the one from before."""
+    """Only the served view and the previous one remain."""
     now = served(mongo)
     kept = {f"orders_{now['generation']}", f"orders_{now['previous']}"}
     names = {row["name"] for row in mongo.command({"listCollections": 1})}

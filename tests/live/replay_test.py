@@ -1,7 +1,7 @@
-"""Promise: idempotent for ever, with nothing kept for it. The whole topic is read again three times
-over, and in part, by two centrals of which one is killed meanwhile; and what edges sent comes
-again as new records: every collection is byte for byte what it was, and none has grown.
-Method: offsets are set back with the broker's own tool; feed_events sends the same events again.
+"""Promise: events can be applied again at any time. Two centrals read the whole topic three times
+more, and parts of it, and one of them is killed meanwhile; then the edges' events arrive again as
+new records. Every collection stays as it was, byte for byte.
+Method: the broker's own tool sets offsets back; feed_events sends the same events again.
 """
 import json
 import re
@@ -13,13 +13,13 @@ from tillbox_e2e import check, eventually, run, scratch
 
 GROUP, TOPIC = "tillbox-central", "order-events"
 CLEAN = {"orders": 700, "repeat": 3, "seed": 31}
-# Some lose an event, and what follows it dies of the gap; some records are no events.
+# Some orders lose an event, so that later ones die of a gap; some records are no events.
 SPOILT = {"orders": 300, "lost": 10, "poison": 20, "seed": 32, "node": "till2"}
 
 
 def contents(mongo, *but):
-    """Every collection, document by document, as text; without the fields named, and without the
-    number of those who have read a partition so far, which is of no view."""
+    """Every collection as text, a line for each document, without the named fields and without the
+    number of centrals that have read a partition so far."""
     names = [one["name"] for one in mongo.command({"listCollections": 1})
              if not one["name"].startswith("system.")]
     return {name: [json.dumps({key: value for key, value in document.items() if key not in but},
@@ -39,13 +39,13 @@ def check_same(before, after, when):
 
 
 def again(central):
-    """How many events it has met that the view had."""
+    """The number of events that the view already had."""
     text = central.ask("GET", "/metrics").body.decode()
     return int(re.search(r'events_total\{result="duplicate"\} (\d+)', text)[1])
 
 
 def read_again(kafka, one, two, *where):
-    """From there on, by both; the one that has begun is killed, and comes back."""
+    """Both centrals read from there on. The first one is killed and starts again."""
     for central in (one, two):
         central.stop()
     kafka.reset(GROUP, TOPIC, *where)
@@ -59,7 +59,7 @@ def read_again(kafka, one, two, *where):
 
 
 def sent_again(kafka, one, two, **more):
-    """The same events in new records: what edges that lost their cursors would send."""
+    """The same events as new records, as edges that lost their cursors would send."""
     before = len(kafka.records(TOPIC))
     sent = Feed(kafka.address, **(CLEAN | more)).finish().sent
     check(len(kafka.records(TOPIC)) == before + sent > before, "nothing was sent")
@@ -74,7 +74,7 @@ def test():
         with one, two:
             expected = Feed(kafka.address, **CLEAN).finish().expected
             everything_read(one, two)
-            # New records come at a later time; all else stays.
+            # New records have later timestamps; everything else stays.
             before = contents(mongo, "lastReceivedAt")
             sent_again(kafka, one, two)
             sent_again(kafka, one, two, **{"from": 60})

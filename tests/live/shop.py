@@ -1,23 +1,23 @@
-"""Edges that sell all the while, and readers that look whether what they see ever goes back."""
+"""Edges that sell all the time, and readers that check that no version goes back."""
 import random
 import threading
 import time
 
 from tillbox_e2e import Edge, Lost, change_db, check, eventually, order_body
 
-# Tries follow each other fast here; the defaults are for ten thousand tills.
+# Short retry intervals; the defaults are meant for ten thousand tills.
 LINK = {"TILLBOX_LINK_OFFLINE_AFTER": "2s", "TILLBOX_LINK_RETRY_MAX": "2s",
         "TILLBOX_LINK_FIRST_RETRY_SPREAD": "1s"}
 
 
 def till(folder, name, kafka, **env):
-    """An edge of that name, which sends what it takes to Kafka."""
+    """An edge with this name that sends its orders to Kafka."""
     return Edge(folder / name, "--node", name, "--log", "kafka", "--kafka-brokers", kafka,
                 "--create-topics", **(LINK | env))
 
 
 class Worker(threading.Thread):
-    """Runs while it is entered, until stopping is set."""
+    """A thread that runs inside a `with` block until `stopping` is set."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -33,7 +33,7 @@ class Worker(threading.Thread):
 
 
 class Seller(Worker):
-    """Places orders and changes them, one at a time, about so many a second."""
+    """Places orders and changes them, one at a time, about `rate` a second."""
 
     def __init__(self, edge, rate=60):
         super().__init__()
@@ -79,7 +79,8 @@ class Seller(Worker):
 
 
 class Watcher(Worker):
-    """Reads orders at any central: a version that was seen is never followed by an earlier one."""
+    """Reads orders at random centrals: a version that was seen is never followed by an earlier
+    one."""
 
     def __init__(self, sellers, centrals):
         super().__init__()
@@ -93,7 +94,7 @@ class Watcher(Worker):
         order, central = rng.choice(orders), rng.choice(self.centrals)
         reply = central.ask("GET", f"/orders/{order}")
         if reply.status not in (200, 404):
-            return  # MongoDB is away
+            return  # MongoDB is down
         version = reply.json()["version"] if reply.status == 200 else 0
         self.reads += 1
         if version < self.seen.get(order, 0):
@@ -122,7 +123,8 @@ def all_delivered(*edges, seconds=90):
 
 
 def spoil(edge, events):
-    """Events in a stopped edge's outbox, as (order, version): the brace in front is missing."""
+    """Damages events in a stopped edge's outbox, given as (order, version): removes the opening
+    brace."""
     for order, version in events:
         change_db(edge.data / "store.db", "UPDATE outbox SET payload = substr(payload, 2) "
                   "WHERE order_id = ? AND version = ?", order, version)

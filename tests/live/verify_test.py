@@ -1,5 +1,5 @@
-"""`tillbox verify` against real stores and a real view: it passes while everything is there, and
-ends with 1 as soon as one document is altered, missing or too many, or something is still pending.
+"""Runs `tillbox verify` against real stores and a real view. It passes while everything is there,
+and ends with 1 when one document is altered, missing or too many, or something is still pending.
 """
 import json
 import os
@@ -34,7 +34,7 @@ def is_clean(central, *edges, flags=()):
 
 
 def tampering_shows(mongo, central, *edges):
-    """Each change alone is found, and nothing is once it is taken back."""
+    """Each change alone is found; after it is undone nothing is found."""
     order = mongo.command({"find": "orders", "filter": {"status": "CANCELLED"}, "limit": 1,
                            "singleBatch": True})[0]
     key = {"_id": order["_id"]}
@@ -52,7 +52,7 @@ def tampering_shows(mongo, central, *edges):
     differs("different", central, *edges)
     mongo.command({"delete": "orders", "deletes": [{"q": key, "limit": 1}]})
     differs("missing", central, *edges)
-    put(order | {"version": {"$numberLong": "1"}})  # as if its last event had not come
+    put(order | {"version": {"$numberLong": "1"}})  # as if its last event had not arrived
     differs("missing", central, *edges)
     put(order)
     is_clean(central, *edges)
@@ -90,7 +90,7 @@ def test():
         differs("pending", central, here, there)
         is_clean(central, here, there, flags=["--allow-pending"])
         check(there.ask("PUT", "/link", {"state": "auto"}).status == 200, "not online")
-        is_clean(central, here, there)  # it waits for what is under way
+        is_clean(central, here, there)  # it waits for events that are under way
 
         eventually(lambda: {name: node["state"] for name, node in nodes_command(central).items()}
                    == {"till1": "current", "till2": "current"}, "both tills are current", 60, 0.5)

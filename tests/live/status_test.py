@@ -1,6 +1,6 @@
-"""Promise: silence is not success. What /metrics, /status and /readyz tell is true while orders are
-sold: it lies between what SQL and the broker's own tool said before and after. Idle and stuck look
-different. What is not known is absent, not 0. A rebalance does not flap /readyz.
+"""Promise: /metrics, /status and /readyz tell the truth while orders are sold: each number lies
+between what SQL and the broker's own tool said before and after. Idle and stuck look different. An
+unknown value is absent, not 0. A rebalance does not make /readyz fail.
 """
 import contextlib
 import json
@@ -23,7 +23,8 @@ def scrape(process):
 
 
 def lag_of(*centrals):
-    """By partition, as those say that hold them; each is held by one."""
+    """By partition, from the central to which it is assigned; each partition is assigned to one.
+    """
     lag = {}
     for metrics in [scrape(central) for central in centrals]:
         for name, value in metrics.items():
@@ -37,15 +38,15 @@ def lag_of(*centrals):
 
 
 def group_of(kafka):
-    """(committed, end) by partition, as the broker's own tool says; committed 0: none yet."""
+    """(committed, end) by partition, from the broker's own tool; committed 0: none yet."""
     lines = kafka.tool(kafka.GROUPS, "--describe", "--group", GROUP).splitlines()
     rows = [line.split() for line in lines if line.startswith(GROUP)]
     return {int(row[2]): (int(row[3]) if row[3] != "-" else 0, int(row[4])) for row in rows}
 
 
 def outbox_of(edge):
-    """Last row, Kafka's cursor, orders, and when the oldest row behind the cursor was written, and
-    the oldest of all."""
+    """The last row, Kafka's cursor, the number of orders, the age of the oldest row after the
+    cursor, and of the oldest row."""
     with contextlib.closing(read_db(edge.data / "store.db")) as db:
         return db.execute(
             "WITH cursor(row) AS (SELECT coalesce(max(row), 0) FROM cursors WHERE name = 'kafka') "
@@ -61,7 +62,7 @@ def between(what, low, value, high):
 
 
 class ReadyPoller(Worker):
-    """Asks /readyz again and again: it is 200 whatever the group does."""
+    """Asks /readyz all the time: it is 200 whatever the group does."""
 
     def __init__(self, central):
         super().__init__()
@@ -117,7 +118,7 @@ def centrals_are_true_under_load(kafka, *centrals):
 
 
 def check_lag(kafka, *centrals):
-    """While nothing moves it is to the record what the broker says."""
+    """While nothing moves, the numbers equal the broker's."""
     lag = lag_of(*centrals)
     told = {number: end - committed for number, (committed, end) in group_of(kafka).items()}
     check(lag == told, f"the lag is told as {lag}, and is {told}")
@@ -133,7 +134,7 @@ def idle_is_zero(kafka, edge, *centrals):
     all_delivered(edge)
     everything_read(*centrals)
     check_lag(kafka, *centrals)
-    for _ in range(2):  # and a second is no staleness
+    for _ in range(2):  # and one second is not yet stale
         check(freshness(*centrals) == [0, 0], f"idle, and as old as {freshness(*centrals)}")
         time.sleep(1)
     applied = sum(scrape(central)['tillbox_projection_events_total{result="applied"}']
@@ -153,7 +154,7 @@ def sell_some(edge, orders):
 
 
 def stuck_is_seen(kafka, mongo, edge, central):
-    """The database is away: lag is what the broker says, age grows, and /readyz says why."""
+    """The database is down: lag equals the broker's, age grows, and /readyz gives the reason."""
     mongo.kill()
     sell_some(edge, 60)
     all_delivered(edge)
@@ -179,11 +180,11 @@ def idle_again(edge, central):
 
 
 def unknown_is_absent(kafka, edge, central):
-    """The broker is away: nobody knows how far it is; the till knows what it has."""
+    """The broker is down: the lag is unknown at the centre, and the till's numbers are known."""
     kafka.kill()
     sell_some(edge, 40)
     eventually(lambda: "Kafka" in central.status().get("problem", ""), "it says so", 60)
-    for _ in range(2):  # and when the session is over, and it holds nothing any more
+    for _ in range(2):  # and after the session has ended, when no partition is assigned any more
         check(lag_of(central) == {}, "a lag is told that nobody knows")
         check(freshness(central) == [None], "an age is told of what is not known")
     check(central.ask("GET", "/readyz").status == 200, "what is there cannot be read")
@@ -231,7 +232,7 @@ def test():
             idle_is_zero(kafka, edge, one, two)
             rebalances_do_not_flap(folder, kafka, mongo, one, two)
             two.stop()
-        everything_read(one)  # the rest is as slow as its time-outs
+        everything_read(one)  # the rest takes as long as its timeouts
         stuck_is_seen(kafka, mongo, edge, one)
         unknown_is_absent(kafka, edge, one)
         edge.stop(), one.stop()
