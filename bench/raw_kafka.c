@@ -40,15 +40,12 @@ static void on_answer(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 static void open_producer(struct producer *producer, const char *brokers, const char *topic)
 {
     const struct tb_log_kafka_options options = options_of(brokers);
-    struct kafka_settings settings = {0};
     struct tb_error err = {0};
     rd_kafka_conf_t *conf = NULL;
     char text[200] = "";
 
-    if (tb_kafka_settings_copy(&options, &settings, &err) != TB_OK ||
-        tb_kafka_conf(&settings, NULL, false, &conf, &err) != TB_OK)
+    if (tb_kafka_conf(&options, NULL, false, &conf, &err) != TB_OK)
         tb_bench_die("raw Kafka: %s", err.text);
-    tb_kafka_settings_release(&settings);
     rd_kafka_conf_set_opaque(conf, producer);
     rd_kafka_conf_set_dr_msg_cb(conf, on_answer);
     producer->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);

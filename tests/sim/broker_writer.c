@@ -182,7 +182,7 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
     writer->topic = broker_topic_of(topic);
     writer->wanted = true;
     writer->opened_us = now_us(writer);
-    tb_kafka_inflight_init(&writer->inflight);
+    tb_kafka_inflight_init(&writer->inflight, options->partitions == 1);
     writer->next = broker_now->writers;
     broker_now->writers = writer;
     *ret_writer = &writer->base;

@@ -152,7 +152,7 @@ static bool send_next(struct log_sender *sender)
     enum tb_code code;
 
     if (sender->next == sender->count || sender->again ||
-        (i <= sender->alone_until && sender->outstanding > 0))
+        (i - 1 <= sender->alone_until && sender->outstanding > 0))
         return false;
     if (is_parked(sender, i)) {
         sender->next++;
@@ -208,6 +208,14 @@ static int next_of(const struct log_sender *sender, int key, int after)
     return sender->count;
 }
 
+/* Every record before i is in the log, unless its key was parked before it. */
+static void check_one_order(const struct log_sender *sender, const bool *there, int i)
+{
+    for (int before = 0; before < i; before++)
+        ck_assert_msg(there[before] || is_parked(sender, before),
+                      "record %d came before record %d", i, before);
+}
+
 int log_sender_check(const struct log_sender *sender, struct tb_log_reader *reader)
 {
     static bool there[SENDER_RECORDS_MAX];
@@ -237,6 +245,8 @@ int log_sender_check(const struct log_sender *sender, struct tb_log_reader *read
                           next_of(sender, k, last[k]));
             there[i] = true;
             last[k] = i;
+            if (sender->one_order)
+                check_one_order(sender, there, i);
             distinct += !is_parked(sender, i);
         }
     }

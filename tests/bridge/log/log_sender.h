@@ -26,6 +26,7 @@ struct log_sender {
     int next, alone_until, outstanding;
     int highest; /* ever sent */
     bool again;
+    bool one_order; /* log_sender_check: the records of all keys share one order */
     int unknown, retry_alone, invalid; /* answers so far */
     int64_t until_ms;                  /* patience, monotonic */
 };

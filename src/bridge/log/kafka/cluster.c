@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A refusal is shown at least so long: what is refused may not be what a look shows. */
+/* A refusal is shown at least this long: the next check of the topic may not be refused. */
 #define REFUSED_MS 5000
 
 void tb_kafka_problem_init(struct kafka_problem *problem)
@@ -40,16 +40,16 @@ void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
     pthread_mutex_unlock(&problem->lock);
 }
 
-/* Where the words end that mean something: behind come how long it took and how often it happened,
- * and guesses at brokers of ten years ago. */
+/* End of the useful part of librdkafka's text. After it come how long it took, how often it
+ * happened, and guesses about broker versions of ten years ago. */
 static const char *end_of(const char *text)
 {
-    static const char *const behind[] = {" (after ", ": probably due to broker version",
-                                         " or broker version is <"};
+    static const char *const useless[] = {" (after ", ": probably due to broker version",
+                                          " or broker version is <"};
     const char *end = text + strlen(text);
 
-    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
-        const char *at = strstr(text, behind[i]);
+    for (size_t i = 0; i < sizeof useless / sizeof *useless; i++) {
+        const char *at = strstr(text, useless[i]);
 
         end = at && at < end ? at : end;
     }
@@ -89,14 +89,14 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
 
     if (code)
         return code;
-    *ret_layout = (struct kafka_topic_layout){.led = true};
+    *ret_layout = (struct kafka_topic_layout){.has_leaders = true};
     if (found->topic_cnt == 1) {
         const struct rd_kafka_metadata_topic *told = &found->topics[0];
 
         code = told->err;
         ret_layout->partitions = told->partition_cnt;
         for (int i = 0; i < told->partition_cnt; i++)
-            ret_layout->led &= told->partitions[i].leader >= 0;
+            ret_layout->has_leaders &= told->partitions[i].leader >= 0;
     }
     rd_kafka_metadata_destroy(found);
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
@@ -106,15 +106,15 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
     return code;
 }
 
-/* Not by rd_kafka_query_watermark_offsets: whatever time it is given, it waits until a leader that
- * is away comes back. */
+/* Not by rd_kafka_query_watermark_offsets, which ignores its time-out while a partition has no
+ * leader. */
 rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
                                               rd_kafka_topic_partition_list_t *list, int64_t which)
 {
     rd_kafka_resp_err_t code;
 
     for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset = which; /* the protocol's word for it, as if it were a time */
+        list->elems[i].offset = which; /* the protocol sends begin and end as special times */
     code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
     for (int i = 0; i < list->cnt && !code; i++)
         code = list->elems[i].err;
@@ -130,7 +130,7 @@ void tb_kafka_partition_mismatch(const char *topic, int count, int wanted, char 
 }
 
 static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,
-                                            const struct kafka_settings *settings,
+                                            const struct tb_log_kafka_options *options,
                                             struct kafka_problem *problem)
 {
     const char *name = rd_kafka_topic_name(handle->topic);
@@ -142,34 +142,35 @@ static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         return KAFKA_DOWN;
     if (!code && layout.partitions > 0 &&
-        (settings->partitions <= 0 || layout.partitions == settings->partitions))
+        (options->partitions <= 0 || layout.partitions == options->partitions))
         return KAFKA_READY;
     if (code)
         snprintf(text, sizeof text, "topic %s: %s", name, rd_kafka_err2str(code));
     else if (layout.partitions == 0)
         snprintf(text, sizeof text, "topic %s is not there", name);
     else
-        tb_kafka_partition_mismatch(name, layout.partitions, settings->partitions, text);
+        tb_kafka_partition_mismatch(name, layout.partitions, options->partitions, text);
     tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", text);
     return KAFKA_MISCONFIGURED;
 }
 
 void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_handle *handle,
-                            const struct kafka_settings *settings, struct kafka_problem *problem)
+                            const struct tb_log_kafka_options *options,
+                            struct kafka_problem *problem)
 {
-    int64_t now_ms = tb_clock_mono_ms(settings->clock);
+    int64_t now_ms = tb_clock_mono_ms(options->clock);
     struct kafka_topic_layout ignored;
     enum kafka_cluster_state state;
 
     if (cluster->state == KAFKA_READY || now_ms < cluster->check_at_ms)
         return;
     cluster->check_at_ms = now_ms + TB_KAFKA_RECHECK_MS;
-    /* Without time to wait this only tells whether a broker is connected: it is "timed out" then,
-     * and the question itself may be waited for. */
+    /* A query with time-out 0 tells whether a broker is connected: it times out if one is, and
+     * only then the real query below may wait. */
     if (tb_kafka_query_topic(handle->rk, handle->topic, 0, &ignored) ==
         RD_KAFKA_RESP_ERR__TRANSPORT)
         return;
-    state = check_topic(handle, settings, problem);
+    state = check_topic(handle, options, problem);
     if (state == KAFKA_DOWN)
         return;
     cluster->state = state;
@@ -178,30 +179,30 @@ void tb_kafka_cluster_check(struct kafka_cluster *cluster, const struct kafka_ha
         tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s", "");
 }
 
-static bool is_of_a_connection(rd_kafka_resp_err_t code)
+static bool is_connection_error(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
            code == RD_KAFKA_RESP_ERR__RESOLVE;
 }
 
-/* A lost connection is not yet trouble: the library makes another, and tells when it has none; by
- * then the last thing that happened to one says more than that there is none. */
+/* A single lost connection is no problem: librdkafka opens another, and reports ALL_BROKERS_DOWN
+ * if it cannot. The problem's text then is the last connection error, which says more. */
 void tb_kafka_cluster_on_error(struct kafka_cluster *cluster,
-                               const struct kafka_settings *settings,
+                               const struct tb_log_kafka_options *options,
                                struct kafka_problem *problem, rd_kafka_resp_err_t code,
                                const char *text)
 {
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         tb_kafka_plain_error(code, text, cluster->cause);
-    if (is_of_a_connection(code) && cluster->state == KAFKA_READY)
+    if (is_connection_error(code) && cluster->state == KAFKA_READY)
         return;
     tb_kafka_problem_set(problem, KAFKA_PROBLEM_CONNECTION, "%s",
                          cluster->cause[0] ? cluster->cause : "no broker answers");
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         cluster->state = KAFKA_DOWN;
         cluster->check_at_ms = 0;
-    } else if (!is_of_a_connection(code)) {
+    } else if (!is_connection_error(code)) {
         cluster->state = KAFKA_MISCONFIGURED;
-        cluster->check_at_ms = tb_clock_mono_ms(settings->clock) + REFUSED_MS;
+        cluster->check_at_ms = tb_clock_mono_ms(options->clock) + REFUSED_MS;
     }
 }

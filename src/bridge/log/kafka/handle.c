@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* What matters comes by error_cb too, on the owner's thread. */
+/* Errors that matter also arrive in error_cb, on the owner's thread. */
 static void drop_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk, (void)level, (void)facility, (void)text;
@@ -26,7 +26,7 @@ enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, co
     rd_kafka_conf_set_log_cb(conf, drop_log);
     handle->rk = rd_kafka_new(type, conf, text, sizeof text);
     if (!handle->rk) {
-        rd_kafka_conf_destroy(conf); /* taken only by success */
+        rd_kafka_conf_destroy(conf); /* rd_kafka_new takes it only on success */
         tb_kafka_sockets_release(&handle->sockets);
         free(handle);
         return tb_error_set(err, TB_INVALID, "Kafka settings: %s", text);
@@ -44,16 +44,16 @@ enum tb_code tb_kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, co
 
 struct teardown {
     struct kafka_handle *handle;
-    struct tb_mailbox over;
+    struct tb_mailbox finished;
     _Atomic bool done;
-    atomic_int holders; /* the thread and who waits for it */
+    atomic_int holders; /* the thread, and the caller that waits for it */
 };
 
 static void release_teardown(struct teardown *teardown)
 {
     if (atomic_fetch_sub(&teardown->holders, 1) > 1)
         return;
-    tb_mailbox_release(&teardown->over);
+    tb_mailbox_release(&teardown->finished);
     free(teardown);
 }
 
@@ -74,7 +74,7 @@ static void *teardown_main(void *arg)
 
     destroy_now(teardown->handle);
     atomic_store(&teardown->done, true);
-    tb_mailbox_wake(&teardown->over);
+    tb_mailbox_wake(&teardown->finished);
     release_teardown(teardown);
     return NULL;
 }
@@ -93,7 +93,7 @@ void tb_kafka_handle_destroy(struct kafka_handle *handle, int64_t wait_ms)
         return;
     }
     teardown->handle = handle;
-    tb_mailbox_init(&teardown->over, 0);
+    tb_mailbox_init(&teardown->finished, 0);
     atomic_store(&teardown->holders, 2);
     if (pthread_create(&thread, NULL, teardown_main, teardown) != 0) {
         destroy_now(handle);
@@ -101,7 +101,7 @@ void tb_kafka_handle_destroy(struct kafka_handle *handle, int64_t wait_ms)
         release_teardown(teardown);
         return;
     }
-    tb_mailbox_wait(&teardown->over, wait_ms);
+    tb_mailbox_wait(&teardown->finished, wait_ms);
     if (atomic_load(&teardown->done))
         pthread_join(thread, NULL);
     else

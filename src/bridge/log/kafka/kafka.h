@@ -1,74 +1,83 @@
-/* Kafka behind the door of log.h, through librdkafka.
+/* The log on Kafka, through librdkafka.
  *
- * Writer: idempotent, acks=all, keyed, murmur2 as Java's client. Records of one key go one after
- * the other, each when the one before is acknowledged: nothing of an order overtakes what failed
- * or was refused, and an order's events take a round trip each. An acknowledgement is the broker's
- * own word with an offset; a time-out or a lost producer is TB_UNKNOWN. A broker that will not
- * take a record refuses its whole batch: TB_INVALID is said only of a record that was outstanding
- * alone, of others TB_UNKNOWN with retry_alone. Once an answer was not TB_OK, append is TB_BUSY
- * until poll has handed that answer out. A fatal producer error closes the handle and opens a new
- * one at the next append or poll; what was outstanding is unknown.
- * Reader: range assignment, no auto-commit; a partition starts at its committed offset, with
- * none at its beginning. A position out of range stops that partition: whenever its turn comes
- * poll is TB_CORRUPT, and the others are read in between. While no broker answers or something is
- * refused, a poll without records is TB_UNAVAILABLE. A commit of a partition that the reader does
- * not hold, or from before it last got it, is dropped: the holder's counts. Commits are sent in
- * the background, the last one before a partition is given up or the reader freed is waited for.
+ * Writer: an idempotent producer with acks=all and the partitioner of Kafka's Java client.
+ * - Order: only one record of a key is with librdkafka at a time; the next one is sent when it is
+ *   acknowledged. So no failure lets a later event of an order overtake an earlier one, and each
+ *   event of an order takes a round trip. With options.partitions = 1 all records share one order,
+ *   as if they had the same key, and each record takes a round trip.
+ * - TB_OK is the broker's own acknowledgement with an offset. After a time-out or a lost producer
+ *   the answer is TB_UNKNOWN.
+ * - A broker refuses a whole batch. A record is TB_INVALID only if it was unacknowledged alone;
+ *   otherwise it is TB_UNKNOWN with retry_alone.
+ * - After an answer other than TB_OK, append is TB_BUSY until poll has returned that answer.
+ * - After a fatal producer error the next append or poll opens a new producer; unacknowledged
+ *   records are TB_UNKNOWN.
  *
- * Thread:  as log.h: one owner each; the handles' own threads call only what opens and closes
- * their sockets. Memory:  options are copied. Errors:  TB_INVALID: the settings contradict each
- * other (text says which); what the cluster refuses shows in tb_log_kafka_writer_problem or
- * _reader_problem and as TB_UNAVAILABLE. Units:   milliseconds. */
+ * Reader: range assignment, no auto-commit. A partition begins at its committed offset, else at
+ * its begin.
+ * - A position out of range stops that partition only: poll is TB_CORRUPT at each of its turns.
+ * - While no broker answers, or something is refused, a poll without records is TB_UNAVAILABLE.
+ * - A commit counts only while the partition is assigned to the reader, and only for records of
+ *   this assignment; other commits are ignored.
+ * - Commits are sent in the background. The last one before a partition is revoked or the reader
+ *   is freed is waited for.
+ *
+ * Thread:  as log.h. librdkafka's own threads call only the code that opens and closes sockets.
+ * Memory:  what options point to, and the topic, is borrowed until the writer or reader is freed.
+ * Errors:  TB_INVALID: the settings contradict each other, and the text says which. What the
+ *          cluster refuses is TB_UNAVAILABLE, and the text of _writer_problem or _reader_problem.
+ * Units:   milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 
-/* What a broker would refuse for size is refused at the till first: an event and its headers
- * stay below this. */
+/* An order is refused by the till if its event and headers are larger. A broker's default limit is
+ * just above it, so that no event is refused for its size after it was accepted. */
 #define TB_LOG_KAFKA_RECORD_MAX 1000000
 
-/* A librdkafka property: key and value as the library takes them. */
+/* A librdkafka property. */
 struct tb_log_kafka_property {
     const char *key, *value;
     enum tb_log_kafka_side { TB_KAFKA_BOTH, TB_KAFKA_PRODUCER, TB_KAFKA_CONSUMER } side;
 };
 struct tb_log_kafka_options {
     const char *brokers, *client_id;
-    const struct tb_log_kafka_property *properties; /* the user's, over our own */
+    const struct tb_log_kafka_property *properties; /* the user's; they override ours */
     size_t property_count;
-    int partitions; /* the topic is as it should be with so many; 0: with any number */
+    int partitions; /* that the topic must have; 0: any number */
     const struct tb_clock *clock;
 };
 
 TB_CHECKED enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options,
                                             const char *topic, struct tb_log_writer **ret_writer,
                                             struct tb_error *err);
-/* Closes the connection (outstanding appends are unknown) and opens it again; a writer starts
- * open. While closed, append is TB_UNAVAILABLE. Owner only. */
+/* Closes and opens the writer's connection. A new writer is open. While it is closed, append is
+ * TB_UNAVAILABLE; appends that were unacknowledged are TB_UNKNOWN. Writer's thread only. */
 void tb_log_kafka_disconnect(struct tb_log_writer *writer);
 TB_CHECKED enum tb_code tb_log_kafka_connect(struct tb_log_writer *writer, struct tb_error *err);
-/* A broker answers and the topic is there as it should be. Owner only. */
+/* A broker answers, and the topic is as it should be. Writer's thread only. */
 bool tb_log_kafka_connected(const struct tb_log_writer *writer);
-/* No broker can be reached: it was tried at all of them. Owner only. */
+/* All brokers were tried, and none can be reached. Writer's thread only. */
 bool tb_log_kafka_all_brokers_down(const struct tb_log_writer *writer);
-/* Since it was opened no machine has answered, not even to refuse. Owner only. */
+/* Since the connection was opened no machine has answered, not even to refuse it. Writer's thread
+ * only. */
 bool tb_log_kafka_no_response(const struct tb_log_writer *writer);
 
 TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options,
                                             const char *topic, const char *group,
                                             struct tb_log_reader **ret_reader,
                                             struct tb_error *err);
-/* All partitions of a topic from their ends on, without a group: for wake-ups. */
+/* Reads all partitions from their ends on, without a group: for wake-ups. */
 TB_CHECKED enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options,
                                           const char *topic, struct tb_log_reader **ret_reader,
                                           struct tb_error *err);
-/* All partitions of a topic without a group, each from its beginning unless it is sought
- * elsewhere; its commits are not kept. */
+/* Reads all partitions without a group, each from its begin unless it is sought elsewhere. Its
+ * commits are ignored. */
 TB_CHECKED enum tb_code tb_log_kafka_standalone_reader(const struct tb_log_kafka_options *options,
                                                        const char *topic,
                                                        struct tb_log_reader **ret_reader,
                                                        struct tb_error *err);
 
-/* What stands in the way, one line; "" if nothing does. Any thread. */
+/* What is wrong, in one line; "" if nothing is. Any thread. */
 void tb_log_kafka_writer_problem(const struct tb_log_writer *writer, char ret_text[240]);
 void tb_log_kafka_reader_problem(const struct tb_log_reader *reader, char ret_text[240]);
 
@@ -77,11 +86,12 @@ struct tb_log_kafka_topic {
     int partitions;
     int replication; /* below 1: the broker's default */
     bool compacted;
-    int64_t retention_ms; /* 0: the broker's; below 0: for ever */
+    int64_t retention_ms; /* 0: the broker's default; below 0: keep for ever */
 };
-/* Are they there, with that many partitions? Missing ones are created only with create, and are
- * ready for use then. TB_NOT_FOUND: missing; TB_INVALID: another partition count; both texts say
- * what to do. TB_UNAVAILABLE: no broker answers, or it refuses. */
+/* Checks that the topics exist with that many partitions. With `create` it creates missing ones
+ * and waits until they can be written and read. TB_NOT_FOUND: one is missing. TB_INVALID: one has
+ * another number of partitions. Both texts say what to do. TB_UNAVAILABLE: no broker answers, or
+ * it refuses. */
 TB_CHECKED enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
                                                   const struct tb_log_kafka_topic *topics,
                                                   size_t count, bool create, int64_t timeout_ms,

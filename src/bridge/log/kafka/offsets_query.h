@@ -1,43 +1,35 @@
-/* How far a group is with the log, asked of the cluster at the moment, on connections of its own:
- * on a reader's the question would wait behind its fetches, each of them half a second.
+/* Asks the cluster for a partition's begin and end, and for what a group has committed. The
+ * queries use connections of their own, because on a reader's connection an answer waits behind
+ * fetches of half a second each.
  *
- * Thread:  ask from any thread.
- * Memory:  freed after the last question.
- * Errors:  TB_UNAVAILABLE: the cluster does not answer in time, or not on everything.
+ * Thread:  queries from any thread.
+ * Memory:  options, topic and group are borrowed until it is freed.
+ * Errors:  TB_UNAVAILABLE: the cluster did not answer all of it in time (two seconds a question).
  * Units:   offsets. */
 #pragma once
 #include "bridge/log/kafka/kafka.h"
 
 struct tb_log_kafka_offsets_query;
-/* Joins nothing. */
+/* Does not join the group. */
 TB_CHECKED enum tb_code
 tb_log_kafka_offsets_query_open(const struct tb_log_kafka_options *options, const char *topic,
-                                const char *group, struct tb_log_kafka_offsets_query **ret_asker,
+                                const char *group, struct tb_log_kafka_offsets_query **ret_query,
                                 struct tb_error *err);
-/* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
- * is in front of the end. */
+void tb_log_kafka_offsets_query_free(struct tb_log_kafka_offsets_query *query); /* NULL is fine */
+
+/* begin and end of the partitions 0 to count - 1. A record that anyone has read before the call is
+ * before the end. */
 TB_CHECKED enum tb_code
 tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_query *query,
                               struct tb_log_range *ret_ranges, int32_t count,
                               struct tb_error *err);
-/* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
+/* The group's committed offsets of the partitions 0 to count - 1; -1: none. */
 TB_CHECKED enum tb_code
 tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query, int64_t *ret_next,
                              int32_t count, struct tb_error *err);
-void tb_log_kafka_offsets_query_free(struct tb_log_kafka_offsets_query *query); /* NULL is fine */
-/* Of each partition below count that the reader, which is of the same topic and group, holds; the
- * others' end is -1. Waits for the cluster at most two seconds a question. */
+/* Ranges of those partitions below count that are assigned to the reader, which must be of the
+ * same topic and group. The others' end is -1. */
 TB_CHECKED enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query *query,
                                                     const struct tb_log_reader *reader,
                                                     struct tb_log_range *ret_ranges, int32_t count,
                                                     struct tb_error *err);
-/* Begin and end of each partition below count, whoever holds it: whatever anybody has read by now
- * is in front of the end. */
-TB_CHECKED enum tb_code
-tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_query *query,
-                              struct tb_log_range *ret_ranges, int32_t count,
-                              struct tb_error *err);
-/* What the group has committed of each partition below count, whoever holds it; -1: nothing. */
-TB_CHECKED enum tb_code
-tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query, int64_t *ret_next,
-                             int32_t count, struct tb_error *err);

@@ -1,9 +1,8 @@
-/* Kafka as the configuration has it: how edges and centrals reach it, and which topics there are.
+/* The Kafka part of the configuration: how a node reaches Kafka, and which topics it uses.
  *
- * Thread:  made before threads start, read-only after.
- * Memory:  borrows from the config; released by tb_kafka_setup_release.
- * Errors:  TB_INVALID: the configuration names no brokers.
- * Units:   milliseconds. */
+ * Thread:  make it before threads start; then it is read-only.
+ * Memory:  borrows from the config, client_id and clock.
+ * Errors:  TB_INVALID: the configuration names no brokers. */
 #pragma once
 #include "base/config/config.h"
 #include "bridge/log/kafka/kafka.h"
@@ -13,16 +12,15 @@
 #define TB_TOPIC_NAME_SIZE 256
 
 struct tb_kafka_setup {
-    struct tb_log_kafka_options options; /* for the events' topic: as many partitions as set */
+    struct tb_log_kafka_options options; /* for topics with [kafka] partitions */
     struct tb_log_kafka_options others;  /* for topics with any number of partitions */
     const char *topic;                   /* of the events */
     char dead_letters[TB_TOPIC_NAME_SIZE];
-    struct tb_log_kafka_topic topics[4]; /* all of them, to be checked or created */
+    struct tb_log_kafka_topic topics[4]; /* all, for tb_log_kafka_check_topics */
     size_t topic_count;
-    bool create;
+    bool create;                              /* [kafka] create_topics */
     struct tb_log_kafka_property *properties; /* owned */
 };
-/* client_id and clock are borrowed. */
 TB_CHECKED enum tb_code tb_kafka_setup_make(const struct tb_config *config, const char *client_id,
                                             const struct tb_clock *clock,
                                             struct tb_kafka_setup *ret_setup,

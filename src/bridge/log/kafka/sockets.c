@@ -34,7 +34,7 @@ static int close_socket(int fd, void *opaque)
     for (size_t i = 0; i < sockets->count; i++) {
         if (sockets->fds[i] != fd)
             continue;
-        /* Refused or once established. */
+        /* Any other state means: refused, or it was established. */
         sockets->answered = sockets->answered || state_of(fd) != TCP_SYN_SENT;
         sockets->fds[i] = sockets->fds[--sockets->count];
         break;
@@ -63,7 +63,7 @@ bool tb_kafka_sockets_answered(struct kafka_sockets *sockets)
     for (size_t i = 0; i < sockets->count && !sockets->answered; i++) {
         unsigned state = state_of(sockets->fds[i]);
 
-        /* Closed: not connected yet, or refused, which is told when the library closes it. */
+        /* TCP_CLOSE: not connected yet, or refused. close_socket recognizes a refusal. */
         sockets->answered = state != TCP_SYN_SENT && state != TCP_CLOSE;
     }
     answered = sockets->answered;

@@ -2,12 +2,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* How long to wait for the next look at what may be about to change. */
+/* Between two queries of a topic that is just being created. */
 #define PAUSE_MS 100
 
-/* One look at the topics from a handle that lives as long as the question. */
+/* One call of tb_log_kafka_check_topics, with a handle of its own. */
 struct check {
-    struct kafka_settings settings;
+    const struct tb_log_kafka_options *options;
     struct kafka_handle *handle; /* of the first topic */
     char cause[200];             /* why no broker answers */
     int64_t until_ms;            /* monotonic */
@@ -24,18 +24,18 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 
 static int64_t left_ms(const struct check *check)
 {
-    return check->until_ms - tb_clock_mono_ms(check->settings.clock);
+    return check->until_ms - tb_clock_mono_ms(check->options->clock);
 }
 
-static bool passes(rd_kafka_resp_err_t code)
+static bool is_temporary(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
            code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
-                               struct kafka_topic_layout *ret_layout)
+static rd_kafka_resp_err_t query_topic(const struct check *check, const char *topic,
+                                       struct kafka_topic_layout *ret_layout)
 {
     rd_kafka_t *rk = check->handle->rk;
     rd_kafka_topic_t *asked = rd_kafka_topic_new(rk, topic, NULL);
@@ -50,9 +50,9 @@ static rd_kafka_resp_err_t ask(const struct check *check, const char *topic,
     return code;
 }
 
-/* *ret_count is 0 for a topic that is not there. With `made` it is waited for, until it can be
- * written and read. */
-static enum tb_code count_partitions(struct check *check, const char *topic, bool made,
+/* *ret_count 0: the topic does not exist. created: waits until the topic can be written and read.
+ */
+static enum tb_code count_partitions(struct check *check, const char *topic, bool created,
                                      int *ret_count, struct tb_error *err)
 {
     rd_kafka_resp_err_t code;
@@ -61,12 +61,12 @@ static enum tb_code count_partitions(struct check *check, const char *topic, boo
         struct kafka_topic_layout layout = {0};
 
         rd_kafka_poll(check->handle->rk, 0);
-        code = ask(check, topic, &layout);
-        if (!code && (!made || (layout.partitions > 0 && layout.led))) {
+        code = query_topic(check, topic, &layout);
+        if (!code && (!created || (layout.partitions > 0 && layout.has_leaders))) {
             *ret_count = layout.partitions;
             return TB_OK;
         }
-        if (code && !passes(code))
+        if (code && !is_temporary(code))
             return tb_error_set(err, TB_UNAVAILABLE, "topic %s: %s", topic,
                                 rd_kafka_err2str(code));
         rd_kafka_poll(check->handle->rk, PAUSE_MS);
@@ -107,7 +107,7 @@ static enum tb_code read_answer(const struct tb_log_kafka_topic *wanted, rd_kafk
             text = rd_kafka_topic_result_error_string(topics[0]);
         }
     }
-    /* Somebody else started at the same moment. */
+    /* Another program creates it at the same moment. */
     if (!code || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
         return TB_OK;
     return tb_error_set(err, TB_UNAVAILABLE, "create topic %s: %s", wanted->name,
@@ -168,7 +168,7 @@ static enum tb_code check_all(struct check *check, const struct tb_log_kafka_top
 {
     rd_kafka_conf_t *conf = NULL;
 
-    TB_TRY(tb_kafka_conf(&check->settings, NULL, false, &conf, err));
+    TB_TRY(tb_kafka_conf(check->options, NULL, false, &conf, err));
     rd_kafka_conf_set_error_cb(conf, on_error);
     TB_TRY(
         tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, topics[0].name, check, &check->handle, err));
@@ -181,14 +181,13 @@ enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *option
                                        const struct tb_log_kafka_topic *topics, size_t count,
                                        bool create, int64_t timeout_ms, struct tb_error *err)
 {
-    struct check check = {.until_ms = tb_clock_mono_ms(options->clock) + timeout_ms};
+    struct check check = {.options = options,
+                          .until_ms = tb_clock_mono_ms(options->clock) + timeout_ms};
     enum tb_code code;
 
     if (count == 0)
         return TB_OK;
-    TB_TRY(tb_kafka_settings_copy(options, &check.settings, err));
     code = check_all(&check, topics, count, create, err);
     tb_kafka_handle_destroy(check.handle, TB_KAFKA_QUERY_TIMEOUT_MS);
-    tb_kafka_settings_release(&check.settings);
     return code;
 }

@@ -13,7 +13,7 @@
 #define MOCK_RECORDS 1500
 #define REAL_RECORDS 1200
 #define PATIENCE_MS 150000 /* a broker that was killed takes its time */
-#define ROUNDS 6
+#define ROUNDS 6           /* half as many in one partition, where one record is sent at a time */
 /* The real topic takes a batch of ordinary records, and not the large one. */
 #define MESSAGE_MAX 6000
 #define LARGE 9000
@@ -23,6 +23,7 @@ static struct {
     struct mock mock;
     struct tb_log_kafka_options options;
     struct tb_log_kafka_property properties[16];
+    int partitions;
     char topic[64];
     struct tb_log_writer *writer;
     struct log_sender *sender;
@@ -55,7 +56,7 @@ static void set_up_mock(void)
     memcpy(f.properties, f.options.properties,
            f.options.property_count * sizeof *f.options.properties);
     snprintf(f.topic, sizeof f.topic, "order-events");
-    mock_topic(&f.mock, f.topic, TB_LOG_PARTITIONS);
+    mock_topic(&f.mock, f.topic, f.partitions);
 }
 
 static void set_up_real(void)
@@ -64,20 +65,23 @@ static void set_up_real(void)
         .brokers = real_brokers(), .client_id = "order", .clock = &tb_clock_system};
     set("reconnect.backoff.ms", "20");
     set("reconnect.backoff.max.ms", "200");
-    real_topic(&f.options, "order", MESSAGE_MAX, f.topic);
+    real_topic(&f.options, "order", f.partitions, MESSAGE_MAX, f.topic);
     set("batch.num.messages", "20");
 }
 
-static void start(uint64_t seed, int key_count)
+static void start(uint64_t seed, int key_count, int partitions)
 {
     struct tb_error err = {0};
 
+    f.partitions = partitions;
     fake_random_init(&f.random, test_seed(seed));
     f.real = real_brokers() != NULL;
     if (f.real)
         set_up_real();
     else
         set_up_mock();
+    if (partitions == 1)
+        f.options.partitions = 1;
     set("socket.timeout.ms", "600");
     set("linger.ms", below(2) ? "1" : "5");
     ck_ok(tb_log_kafka_writer(&f.options, f.topic, &f.writer, &err));
@@ -116,6 +120,12 @@ static void fail_produce(void)
               (size_t)below(3) + 1);
 }
 
+/* Also when it is sent again alone: it is parked. */
+static void refuse_for_good(void)
+{
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_INVALID_RECORD, (size_t)below(4) + 2);
+}
+
 static void fail_others(void)
 {
     static const int16_t requests[] = {MOCK_METADATA, MOCK_INIT_PRODUCER_ID};
@@ -131,7 +141,7 @@ static void answer_late(void)
 
 static void move_leaders(void)
 {
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < f.partitions; p++)
         rd_kafka_mock_partition_set_leader(f.mock.cluster, f.topic, p, 1 + below(3));
 }
 
@@ -174,8 +184,8 @@ static void kill_broker(void)
 
 static void fault(void)
 {
-    static void (*const mock[])(void) = {fail_produce, fail_produce, fail_produce, fail_others,
-                                         answer_late,  move_leaders, go_down,      reopen};
+    static void (*const mock[])(void) = {fail_produce, fail_produce, refuse_for_good, fail_others,
+                                         answer_late,  move_leaders, go_down,         reopen};
     static void (*const real[])(void) = {send_large, send_large, send_large, reopen,
                                          freeze,     reopen,     kill_broker};
 
@@ -196,14 +206,15 @@ static void come_back(void)
     f.up_at = 0;
 }
 
-START_TEST(order_survives)
+static void run(int round, int partitions)
 {
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
     int again, parked = 0;
 
-    start((uint64_t)_i + 1, (const int[]){12, 25, 60}[_i % 3]);
-    f.may_kill = _i == ROUNDS - 1;
+    start((uint64_t)round + 1, (const int[]){12, 25, 60}[round % 3], partitions);
+    f.sender->one_order = partitions == 1;
+    f.may_kill = round == ROUNDS - 1;
     while (log_sender_step(f.sender)) {
         f.steps++;
         if (f.up_at > 0 && f.steps >= f.up_at)
@@ -216,7 +227,7 @@ START_TEST(order_survives)
     if (f.up_at > 0)
         come_back();
     ck_ok(tb_log_kafka_tail(&f.options, f.topic, &reader, &err));
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
+    for (int32_t p = 0; p < f.partitions; p++)
         ck_ok(reader->ops->seek(reader, p, 0, &err));
     again = log_sender_check(f.sender, reader);
     reader->ops->free(reader);
@@ -226,6 +237,18 @@ START_TEST(order_survives)
            f.sender->unknown, f.sender->retry_alone, f.sender->invalid, parked, again);
     end();
 }
+
+START_TEST(the_order_of_each_key_survives)
+{
+    run(_i, TB_LOG_PARTITIONS);
+}
+END_TEST
+
+/* With one partition configured, the records of all keys stay in the order of their appends. */
+START_TEST(the_order_of_all_survives_in_one_partition)
+{
+    run(_i, 1);
+}
 END_TEST
 
 int main(void)
@@ -234,7 +257,8 @@ int main(void)
     TCase *tc = tcase_create("order");
 
     tcase_set_timeout(tc, 240);
-    tcase_add_loop_test(tc, order_survives, 0, ROUNDS);
+    tcase_add_loop_test(tc, the_order_of_each_key_survives, 0, ROUNDS);
+    tcase_add_loop_test(tc, the_order_of_all_survives_in_one_partition, 0, ROUNDS / 2);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -51,10 +51,10 @@ static void limit(const struct tb_log_kafka_options *options, const char *topic,
     rd_kafka_destroy(rk);
 }
 
-void real_topic(const struct tb_log_kafka_options *options, const char *name, int message_max,
-                char ret_topic[64])
+void real_topic(const struct tb_log_kafka_options *options, const char *name, int partitions,
+                int message_max, char ret_topic[64])
 {
-    struct tb_log_kafka_topic topic = {.name = ret_topic, .partitions = TB_LOG_PARTITIONS};
+    struct tb_log_kafka_topic topic = {.name = ret_topic, .partitions = partitions};
     struct tb_error err = {0};
 
     snprintf(ret_topic, 64, "%.30s-%d-%lld", name, (int)getpid(),

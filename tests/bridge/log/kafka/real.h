@@ -14,8 +14,8 @@
 const char *real_brokers(void); /* NULL: none */
 /* A new topic with a name of its own: name and numbers. message_max: what its brokers take at
  * most, 0: as they are set. */
-void real_topic(const struct tb_log_kafka_options *options, const char *name, int message_max,
-                char ret_topic[64]);
+void real_topic(const struct tb_log_kafka_options *options, const char *name, int partitions,
+                int message_max, char ret_topic[64]);
 /* tests/services/service.sh VERB on the broker of TB_KAFKA_DIR: freeze, thaw, kill, start. False:
  * it is not ours to steer. */
 bool real_steer(const char *verb);

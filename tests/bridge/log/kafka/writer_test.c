@@ -30,13 +30,14 @@ static void open_writer(void)
         f.sender->writer = f.writer;
 }
 
-static void setup_of(int brokers)
+static void setup_of(int brokers, int partitions)
 {
     struct fake_random random;
 
     memset(&f, 0, sizeof f);
     mock_make(&f.mock, brokers);
-    mock_topic(&f.mock, TOPIC, TB_LOG_PARTITIONS);
+    mock_topic(&f.mock, TOPIC, partitions);
+    f.mock.options.partitions = partitions == 1;
     open_writer();
     fake_random_init(&random, 1);
     f.sender = log_sender_new(f.writer, RECORDS, KEYS, &random, PATIENCE_MS);
@@ -44,12 +45,18 @@ static void setup_of(int brokers)
 
 static void setup(void)
 {
-    setup_of(1);
+    setup_of(1, TB_LOG_PARTITIONS);
 }
 
 static void setup_three(void)
 {
-    setup_of(3);
+    setup_of(3, TB_LOG_PARTITIONS);
+}
+
+static void setup_one_partition(void)
+{
+    setup_of(1, 1);
+    f.sender->one_order = true;
 }
 
 static void teardown(void)
@@ -293,6 +300,25 @@ START_TEST(what_waits_behind_a_refused_record_is_not_sent)
 }
 END_TEST
 
+/* One partition: records of different keys behind a refused one were never sent. Refused again
+ * alone, it is parked with the rest of its key; all others follow in the order of their appends.
+ */
+START_TEST(in_one_partition_nothing_overtakes_a_refused_record)
+{
+    for (int i = 0; i < 20; i++)
+        f.sender->keys[i] = i % 10;
+    mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_INVALID_RECORD, 2);
+    append_ok(0, 20);
+    log_sender_drain(f.sender);
+    ck_assert_int_eq(f.sender->retry_alone, 1);
+    ck_assert_int_eq(f.sender->unknown, 20);
+    deliver_all(NULL);
+    ck_assert_int_eq(f.sender->invalid, 1);
+    ck_assert_int_eq(f.sender->parked_from[0], 0);
+    ck_assert_int_eq(check_log(), 0);
+}
+END_TEST
+
 /* What passes is never called refused, alone or not. */
 START_TEST(a_wrong_clock_or_right_is_not_the_records_fault)
 {
@@ -482,6 +508,7 @@ int main(void)
 {
     Suite *suite = suite_create("log_kafka_writer");
     TCase *one = tcase_create("one broker"), *three = tcase_create("three brokers");
+    TCase *one_partition = tcase_create("one partition");
 
     tcase_add_checked_fixture(one, setup, teardown);
     tcase_add_test(one, brokers_go_and_come_back);
@@ -504,5 +531,9 @@ int main(void)
     tcase_add_checked_fixture(three, setup_three, teardown);
     tcase_add_test(three, leaders_move);
     suite_add_tcase(suite, three);
+    tcase_add_checked_fixture(one_partition, setup_one_partition, teardown);
+    tcase_add_test(one_partition, in_one_partition_nothing_overtakes_a_refused_record);
+    tcase_add_loop_test(one_partition, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
+    suite_add_tcase(suite, one_partition);
     return test_main(suite);
 }

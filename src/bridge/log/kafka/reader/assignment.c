@@ -2,13 +2,13 @@
 #include <stdio.h>
 
 #define RETRY_MS 500
-/* A group is formed in a second or two, unless somebody who is gone is waited for, or the network
- * lost what was said: that takes a session, or max.poll.interval.ms. */
+/* A group is normally formed in a second or two. It takes longer, up to the session time-out or
+ * max.poll.interval.ms, while it waits for a dead member or after lost requests. */
 #define FORMED_MS 15000
 
 static int64_t now_ms(const struct kafka_reader *reader)
 {
-    return tb_clock_mono_ms(reader->settings.clock);
+    return tb_clock_mono_ms(reader->options.clock);
 }
 
 static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *list,
@@ -22,7 +22,7 @@ static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *lis
     return element;
 }
 
-/* All partitions held, and no offsets. */
+/* All assigned partitions, without offsets. */
 static rd_kafka_topic_partition_list_t *list_assigned(const struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
@@ -33,8 +33,6 @@ static rd_kafka_topic_partition_list_t *list_assigned(const struct kafka_reader 
     }
     return list;
 }
-
-/* Places. */
 
 static rd_kafka_resp_err_t read_committed(rd_kafka_event_t *event, int64_t *ret_next)
 {
@@ -56,8 +54,8 @@ static rd_kafka_resp_err_t read_committed(rd_kafka_event_t *event, int64_t *ret_
     return list->elems[0].err;
 }
 
-/* Not by the consumer's own connection: while the group is being formed, which may take minutes,
- * its coordinator answers nothing else there. */
+/* Uses the admin API, not rd_kafka_committed: while a group is being formed, which may take
+ * minutes, the coordinator answers nothing else on the consumer's own connection. */
 enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, int32_t partition,
                                                  int64_t *ret_next, struct tb_error *err)
 {
@@ -89,8 +87,8 @@ enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, in
     return TB_OK;
 }
 
-/* Where the partition begins: where it was sought, where it stood before, where its group
- * committed, else at the beginning, said explicitly. */
+/* Sets and returns the position: the sought one, else the one it had, else the committed offset,
+ * else the begin (a tail: the end). */
 static int64_t start_position(const struct kafka_reader *reader,
                               struct kafka_reader_partition *part, int64_t committed)
 {
@@ -136,7 +134,7 @@ static void set_positions(struct kafka_reader *reader)
     tb_kafka_reader_update_problem(reader);
 }
 
-/* Without a group nobody hands partitions out: all there are. */
+/* A reader without a group assigns all partitions to itself. */
 static void assign_all(struct kafka_reader *reader)
 {
     struct kafka_topic_layout layout = {0};
@@ -191,9 +189,7 @@ void tb_kafka_assignment_pause(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* Partitions come and go. */
-
-/* The library would keep those paused that are paused now, also when they come back. */
+/* librdkafka would keep these partitions paused even after a later assignment. */
 static void unpause_all(const struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = list_assigned(reader);
@@ -222,7 +218,7 @@ static void on_revoked(struct kafka_reader *reader)
     tb_kafka_reader_update_problem(reader);
 }
 
-static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
+static void on_assigned(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *list)
 {
     reader->refused[0] = '\0';
     reader->unassigned_too_long = false;
@@ -244,7 +240,8 @@ static void take(struct kafka_reader *reader, const rd_kafka_topic_partition_lis
     tb_kafka_reader_update_problem(reader);
 }
 
-/* They are taken without a place at first: asking for it is no business of a callback. */
+/* New partitions are assigned without positions. Finding these needs a query, and a callback must
+ * not wait; tb_kafka_assignment_serve does it. */
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *list, void *opaque)
 {
@@ -257,10 +254,10 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
         if (reader)
             on_revoked(reader);
         rd_kafka_assign(rk, NULL);
-        rd_kafka_yield(rk); /* what comes instead comes in another poll */
+        rd_kafka_yield(rk); /* log.h: one poll never both revokes and assigns */
         return;
     }
-    take(reader, list);
+    on_assigned(reader, list);
     none = rd_kafka_topic_partition_list_new(0);
     rd_kafka_assign(rk, none);
     rd_kafka_topic_partition_list_destroy(none);
@@ -278,7 +275,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
         text = why;
     }
     tb_kafka_reader_on_error(reader, (rd_kafka_resp_err_t)code, text);
-    rd_kafka_yield(rk); /* a waiting poll tells of it */
+    rd_kafka_yield(rk); /* a waiting poll returns and reports it */
 }
 
 void tb_kafka_assignment_set_callbacks(rd_kafka_conf_t *conf)

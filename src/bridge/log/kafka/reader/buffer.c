@@ -43,8 +43,8 @@ static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *me
         tb_kafka_reader_stop_partition(reader, p, why);
 }
 
-/* Keeps the order of what the library hands out, and what is not of the place where the reader
- * stands (a pause fetches again what was fetched before) is left out. */
+/* Drops messages that do not follow the reader's position: a pause makes librdkafka fetch some
+ * messages again. */
 void tb_kafka_buffer_add(struct kafka_reader *reader, rd_kafka_message_t *message)
 {
     int32_t p = message->partition;
@@ -61,7 +61,7 @@ void tb_kafka_buffer_add(struct kafka_reader *reader, rd_kafka_message_t *messag
         return;
     }
     if (!make_room(part)) {
-        tb_kafka_assignment_seek(reader, p, message->offset); /* fetched again, later */
+        tb_kafka_assignment_seek(reader, p, message->offset); /* fetches it again */
         rd_kafka_message_destroy(message);
         return;
     }
@@ -100,7 +100,7 @@ void tb_kafka_buffer_release_batch(struct kafka_reader *reader)
     reader->batch_count = 0;
 }
 
-/* The front of the ring moves back over it: there is room. */
+/* The caller has made room. */
 static void put_first(struct kafka_reader *reader, struct kafka_reader_partition *part,
                       rd_kafka_message_t *message)
 {
@@ -123,7 +123,7 @@ bool tb_kafka_buffer_put_back(struct kafka_reader *reader, int32_t partition, in
         return false;
     while (reader->batch_count > first) {
         if (!make_room(part))
-            return false; /* what is in the ring goes with the seek that follows */
+            return false; /* the caller seeks then, which clears the ring */
         put_first(reader, part, reader->batch[--reader->batch_count]);
     }
     return true;
@@ -170,7 +170,7 @@ static void fill_record(const rd_kafka_message_t *message, struct tb_header *hea
     };
 }
 
-/* Room for the headers of the n messages at the front. */
+/* Makes room for the headers of the first n messages. */
 static bool make_headers(struct kafka_reader *reader, const struct kafka_reader_partition *part,
                          size_t n)
 {

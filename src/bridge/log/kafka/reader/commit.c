@@ -1,14 +1,14 @@
 #include "bridge/log/kafka/reader/reader_priv.h"
 #include <stdio.h>
 
-/* The last commit before a partition is given up is waited for at most so long: then the next
- * holder reads some records again. */
+/* Longest wait for an answer, for example before a partition is revoked. Without the answer the
+ * next reader of the partition may read some records again. */
 #define FLUSH_MS 3000
 #define RETRY_MS 500
 
 static int64_t now_ms(const struct kafka_reader *reader)
 {
-    return tb_clock_mono_ms(reader->settings.clock);
+    return tb_clock_mono_ms(reader->options.clock);
 }
 
 static void mark(struct kafka_reader *reader, int32_t partition)
@@ -16,7 +16,7 @@ static void mark(struct kafka_reader *reader, int32_t partition)
     reader->parts[partition].dirty = reader->dirty = true;
 }
 
-static void failed(struct kafka_reader *reader, rd_kafka_resp_err_t code)
+static void set_result(struct kafka_reader *reader, rd_kafka_resp_err_t code)
 {
     reader->commit_at_ms = code ? now_ms(reader) + RETRY_MS : 0;
     reader->commit_failed[0] = '\0';
@@ -40,10 +40,10 @@ static void take_answer(struct kafka_reader *reader, rd_kafka_event_t *event)
         mark(reader, list->elems[i].partition);
     }
     reader->committing = false;
-    failed(reader, worst);
+    set_result(reader, worst);
 }
 
-/* Waits at most wait_ms for the answer to what was sent last. */
+/* Waits up to wait_ms for the answer to the last commit. */
 static void take_answers(struct kafka_reader *reader, int64_t wait_ms)
 {
     int64_t until_ms = now_ms(reader) + wait_ms, left_ms = wait_ms;
@@ -60,8 +60,8 @@ static void take_answers(struct kafka_reader *reader, int64_t wait_ms)
     }
 }
 
-/* What is done and not sent. The library keeps it too, and refuses it for partitions that it has
- * given up already: those are not committed. */
+/* The commits to send. librdkafka stores them too, and refuses those of partitions that it has
+ * already revoked; these are left out. */
 static rd_kafka_topic_partition_list_t *take_dirty(struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
@@ -91,7 +91,7 @@ static void send_list(struct kafka_reader *reader, rd_kafka_topic_partition_list
     for (int i = 0; i < list->cnt && code; i++)
         mark(reader, list->elems[i].partition);
     if (code)
-        failed(reader, code);
+        set_result(reader, code);
 }
 
 static void send_dirty(struct kafka_reader *reader)
@@ -103,7 +103,7 @@ static void send_dirty(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* One at a time: what becomes due meanwhile goes together with the next. */
+/* One commit request at a time. Commits that come meanwhile are sent together with the next. */
 void tb_kafka_commit_serve(struct kafka_reader *reader)
 {
     take_answers(reader, 0);

@@ -1,19 +1,19 @@
 #include "bridge/log/kafka/reader/reader_priv.h"
 #include <inttypes.h>
 
-/* At most so long in the library at once: what is due meanwhile is looked at in between. */
+/* Longest wait inside librdkafka: commits, positions and the cluster are served in between. */
 #define SLICE_MS 500
 
-/* Serves the library and takes what is there; waits at most wait_ms for the first. */
+/* Serves the group and moves fetched messages to the buffer. Waits up to wait_ms for the first. */
 static void fetch(struct kafka_reader *reader, int64_t wait_ms)
 {
     rd_kafka_t *rk = reader->handle->rk;
     rd_kafka_message_t *message;
 
-    tb_kafka_cluster_check(&reader->cluster, reader->handle, &reader->settings, &reader->problem);
+    tb_kafka_cluster_check(&reader->cluster, reader->handle, &reader->options, &reader->problem);
     tb_kafka_assignment_serve(reader);
     tb_kafka_commit_serve(reader);
-    /* Also with enough fetched: whoever does not poll is thrown out of the group. */
+    /* Poll even if the buffer is full: the group removes a member that does not poll. */
     message = rd_kafka_consumer_poll(rk, (int)wait_ms);
     while (message) {
         tb_kafka_buffer_add(reader, message);
@@ -21,7 +21,7 @@ static void fetch(struct kafka_reader *reader, int64_t wait_ms)
     }
 }
 
-/* The next partition, in turn, that has something to say; -1: none. */
+/* The next partition, in turn, that has messages or is corrupt; -1: none. */
 static int32_t next_partition(struct kafka_reader *reader)
 {
     for (int32_t i = 0; i < TB_LOG_PARTITIONS_MAX && !reader->paused; i++) {
@@ -59,7 +59,7 @@ static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, siz
 {
     const struct kafka_reader_partition *part = &reader->parts[partition];
 
-    /* What was fetched before it was lost is still good. */
+    /* Messages that were fetched before the position became invalid are still returned. */
     if (part->count > 0)
         return tb_kafka_buffer_take_batch(reader, partition, max, ret_batch, err);
     return tb_error_set(err, TB_CORRUPT, "group %s stands at %" PRId64 " of %s-%d: %s",
@@ -70,7 +70,7 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
                                   struct tb_log_batch *ret_batch, struct tb_error *err)
 {
     struct kafka_reader *reader = (struct kafka_reader *)base;
-    const struct tb_clock *clock = reader->settings.clock;
+    const struct tb_clock *clock = reader->options.clock;
     int64_t until_ms = wait_ms < 0 ? INT64_MAX : tb_clock_mono_ms(clock) + wait_ms;
     int64_t left_ms = 0;
     int32_t p;

@@ -2,8 +2,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* What is refused is told of only once: it stands until partitions or records come. */
-static bool is_of_the_group(rd_kafka_resp_err_t code)
+/* librdkafka reports these once. The text stays until partitions are assigned or records arrive.
+ */
+static bool is_group_error(rd_kafka_resp_err_t code)
 {
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -21,17 +22,17 @@ static bool is_of_the_group(rd_kafka_resp_err_t code)
 void tb_kafka_reader_on_error(struct kafka_reader *reader, rd_kafka_resp_err_t code,
                               const char *text)
 {
-    bool of_group = is_of_the_group(code);
+    bool group_error = is_group_error(code);
 
-    if (!of_group && code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        tb_kafka_cluster_on_error(&reader->cluster, &reader->settings, &reader->problem, code,
+    if (!group_error && code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        tb_kafka_cluster_on_error(&reader->cluster, &reader->options, &reader->problem, code,
                                   text);
         return;
     }
-    if (of_group && reader->role != KAFKA_MEMBER)
+    if (group_error && reader->role != KAFKA_MEMBER)
         return;
-    snprintf(reader->refused, sizeof reader->refused, "%s %s: %s", of_group ? "group" : "topic",
-             of_group ? reader->group : reader->topic, rd_kafka_err2str(code));
+    snprintf(reader->refused, sizeof reader->refused, "%s %s: %s", group_error ? "group" : "topic",
+             group_error ? reader->group : reader->topic, rd_kafka_err2str(code));
     tb_kafka_reader_update_problem(reader);
 }
 
@@ -48,7 +49,7 @@ void tb_kafka_reader_stop_partition(struct kafka_reader *reader, int32_t partiti
 void tb_kafka_reader_update_problem(struct kafka_reader *reader)
 {
     const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;
-    char unassigned_too_long[200];
+    char forming[200];
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         const struct kafka_reader_partition *part = &reader->parts[p];
@@ -61,9 +62,8 @@ void tb_kafka_reader_update_problem(struct kafka_reader *reader)
         return;
     }
     if (reader->unassigned_too_long && !reader->refused[0]) {
-        snprintf(unassigned_too_long, sizeof unassigned_too_long, "group %s is still being formed",
-                 reader->group);
-        text = unassigned_too_long;
+        snprintf(forming, sizeof forming, "group %s is still being formed", reader->group);
+        text = forming;
     }
     tb_kafka_problem_set(&reader->problem, KAFKA_PROBLEM_OPERATION, "%s", text);
 }

@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* To leave the group takes an answer of its coordinator; without one the group's own session
- * time-out tells it. */
+/* Time for the group's coordinator to answer that we left. Without an answer the group notices by
+ * its session time-out. */
 #define LEAVE_MS 6000
 #define QUERY_TRIES 5
 
@@ -12,7 +12,7 @@ static struct kafka_reader *reader_of(const struct tb_log_reader *base)
     return (struct kafka_reader *)(uintptr_t)base;
 }
 
-/* Partitions of the topic, as far as they are known; those held are. */
+/* TB_OK too if the cluster does not say how many partitions there are. */
 static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
                                     struct tb_error *err)
 {
@@ -35,8 +35,8 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
         return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
     if (offset < 0)
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
-    /* A new place is a new assignment, on which the library stops and starts all of its fetches
-     * (2.0.2 does not survive some of them): not for what is here already. */
+    /* librdkafka seeks by a new assignment, which stops and restarts all fetches, and 2.0.2
+     * crashes in some of these. So do not seek for messages that we already have. */
     if (!tb_kafka_buffer_put_back(reader_of(base), partition, offset))
         tb_kafka_assignment_seek(reader_of(base), partition, offset);
     return TB_OK;
@@ -56,7 +56,7 @@ static rd_kafka_resp_err_t query_end(const struct kafka_reader *reader, int32_t 
     return code;
 }
 
-/* Leaders move: asked again, the library has looked for the new one. */
+/* After a leader has moved, librdkafka finds the new one by a query of the topic. */
 static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t partition,
                                       int64_t *ret_begin, int64_t *ret_end)
 {
@@ -76,7 +76,7 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
     return code;
 }
 
-/* What the last fetch saw, while there are fetches; else the cluster's own word. */
+/* Begin and end as the last fetch saw them. If there are no fetches now, the cluster is asked. */
 static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
                              int64_t *ret_end, struct tb_error *err)
 {
@@ -195,10 +195,8 @@ static void reader_free(struct tb_log_reader *base)
     if (reader->answers)
         rd_kafka_queue_destroy(reader->answers);
     tb_kafka_handle_destroy(reader->handle, LEAVE_MS);
-    tb_kafka_settings_release(&reader->settings);
     tb_kafka_problem_release(&reader->problem);
     free(reader->headers);
-    free(reader->topic);
     free(reader->group);
     free(reader);
 }
@@ -236,13 +234,12 @@ static enum tb_code set_up(struct kafka_reader *reader, const struct tb_log_kafk
 {
     rd_kafka_conf_t *conf = NULL;
 
-    TB_TRY(tb_kafka_settings_copy(options, &reader->settings, err));
-    reader->topic = strdup(topic);
-    reader->group = strdup(group ? group : reader->settings.client_id);
-    if (!reader->topic || !reader->group)
+    reader->options = *options;
+    reader->topic = topic;
+    reader->group = strdup(group ? group : options->client_id);
+    if (!reader->group)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    TB_TRY(
-        tb_kafka_conf(&reader->settings, reader->group, reader->role == KAFKA_TAIL, &conf, err));
+    TB_TRY(tb_kafka_conf(&reader->options, reader->group, reader->role == KAFKA_TAIL, &conf, err));
     tb_kafka_assignment_set_callbacks(conf);
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, reader, &reader->handle, err));
     rd_kafka_poll_set_consumer(reader->handle->rk);
@@ -273,7 +270,7 @@ static enum tb_code reader_new(const struct tb_log_kafka_options *options, const
         reader_free(&reader->base);
         return code;
     }
-    reader->unassigned_since_ms = tb_clock_mono_ms(reader->settings.clock);
+    reader->unassigned_since_ms = tb_clock_mono_ms(reader->options.clock);
     *ret_reader = &reader->base;
     return TB_OK;
 }

@@ -1,11 +1,12 @@
 #include "bridge/log/kafka/writer/inflight.h"
 #include <stdlib.h>
 
-void tb_kafka_inflight_init(struct kafka_inflight *inflight)
+void tb_kafka_inflight_init(struct kafka_inflight *inflight, bool one_order)
 {
     *inflight = (struct kafka_inflight){.free_count = TB_LOG_INFLIGHT_MAX,
                                         .ready_first = TB_KAFKA_NO_SLOT,
-                                        .ready_last = TB_KAFKA_NO_SLOT};
+                                        .ready_last = TB_KAFKA_NO_SLOT,
+                                        .one_order = one_order};
     for (size_t i = 0; i < TB_LOG_INFLIGHT_MAX; i++)
         inflight->free_slots[i] = (uint16_t)i;
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
@@ -17,15 +18,13 @@ size_t tb_kafka_inflight_outstanding(const struct kafka_inflight *inflight)
     return TB_LOG_INFLIGHT_MAX - inflight->free_count;
 }
 
-/* Copies. */
-
 static size_t size_of(const struct tb_record *record)
 {
     return sizeof *record + record->header_count * sizeof *record->headers +
            tb_record_size(record);
 }
 
-/* Absent stays absent, and empty is not absent. */
+/* Copies a text to *at. An absent text stays absent, an empty one stays present. */
 static struct tb_str put(char **at, struct tb_str text)
 {
     struct tb_str copy = {text.ptr ? *at : NULL, text.len};
@@ -36,7 +35,7 @@ static struct tb_str put(char **at, struct tb_str text)
     return copy;
 }
 
-/* One block. */
+/* The record and its bytes in one allocation. */
 static struct tb_record *copy_record(const struct tb_record *record, size_t size)
 {
     struct tb_record *copy = malloc(size);
@@ -65,8 +64,6 @@ static void drop_copy(struct kafka_inflight *inflight, struct kafka_inflight_slo
     inflight->waiting_bytes -= slot->waiting_bytes;
     slot->waiting_bytes = 0;
 }
-
-/* The last record of each key. */
 
 static uint16_t *bucket_of(struct kafka_inflight *inflight, uint32_t hash)
 {
@@ -99,9 +96,7 @@ static void remove_last(struct kafka_inflight *inflight, uint16_t i)
     *link = inflight->slots[i].next_in_bucket;
 }
 
-/* Slots. */
-
-static void give_back(struct kafka_inflight *inflight, uint16_t i)
+static void free_slot(struct kafka_inflight *inflight, uint16_t i)
 {
     drop_copy(inflight, &inflight->slots[i]);
     inflight->slots[i].used = false;
@@ -116,7 +111,7 @@ static void add_ack(struct kafka_inflight *inflight, int64_t tag, enum tb_code c
     inflight->bad_acks += code != TB_OK;
 }
 
-/* Behind another record of its key; that needs a copy. */
+/* Makes the record wait for `before`, an earlier record of its key. */
 static enum tb_code wait_for_key(struct kafka_inflight *inflight, uint16_t i, uint16_t before,
                                  const struct tb_record *record, struct tb_error *err)
 {
@@ -140,8 +135,10 @@ enum tb_code tb_kafka_inflight_add(struct kafka_inflight *inflight, const struct
                                    int64_t tag, size_t *ret_slot, bool *ret_send,
                                    struct tb_error *err)
 {
-    bool keyed = record->key.ptr != NULL, first = tb_kafka_inflight_outstanding(inflight) == 0;
-    uint32_t hash = keyed ? tb_murmur2(record->key.ptr, record->key.len) : 0;
+    bool keyed = inflight->one_order || record->key.ptr != NULL;
+    bool first = tb_kafka_inflight_outstanding(inflight) == 0;
+    uint32_t hash =
+        keyed && !inflight->one_order ? tb_murmur2(record->key.ptr, record->key.len) : 0;
     uint16_t before = keyed ? find_last(inflight, hash) : TB_KAFKA_NO_SLOT, i;
 
     if (inflight->free_count <= inflight->ack_count || inflight->bad_acks > 0)
@@ -168,10 +165,8 @@ void tb_kafka_inflight_cancel_add(struct kafka_inflight *inflight, size_t slot)
     TB_ASSERT(inflight->slots[i].used && inflight->slots[i].next_of_key == TB_KAFKA_NO_SLOT);
     if (inflight->slots[i].keyed)
         remove_last(inflight, i);
-    give_back(inflight, i);
+    free_slot(inflight, i);
 }
-
-/* What waited and may be sent. */
 
 static void make_ready(struct kafka_inflight *inflight, uint16_t i)
 {
@@ -206,9 +201,7 @@ void tb_kafka_inflight_mark_sent(struct kafka_inflight *inflight, size_t slot)
     drop_copy(inflight, &inflight->slots[slot]);
 }
 
-/* Answers. */
-
-/* Never sent: what they were waiting for did not make it. */
+/* Ends all records that wait for a failed one: they were never sent. */
 static void fail_next_of_key(struct kafka_inflight *inflight, uint16_t i)
 {
     while (i != TB_KAFKA_NO_SLOT) {
@@ -217,7 +210,7 @@ static void fail_next_of_key(struct kafka_inflight *inflight, uint16_t i)
         add_ack(inflight, inflight->slots[i].tag, TB_UNKNOWN, false);
         if (next == TB_KAFKA_NO_SLOT)
             remove_last(inflight, i);
-        give_back(inflight, i);
+        free_slot(inflight, i);
         i = next;
     }
 }
@@ -234,7 +227,7 @@ void tb_kafka_inflight_complete(struct kafka_inflight *inflight, size_t slot, en
     add_ack(inflight, inflight->slots[i].tag, code, retry_alone);
     if (inflight->slots[i].keyed && next_of_key == TB_KAFKA_NO_SLOT)
         remove_last(inflight, i);
-    give_back(inflight, i);
+    free_slot(inflight, i);
     if (next_of_key != TB_KAFKA_NO_SLOT && code == TB_OK)
         make_ready(inflight, next_of_key);
     else
@@ -247,7 +240,7 @@ void tb_kafka_inflight_fail_all(struct kafka_inflight *inflight)
         if (!inflight->slots[i].used)
             continue;
         add_ack(inflight, inflight->slots[i].tag, TB_UNKNOWN, false);
-        give_back(inflight, i);
+        free_slot(inflight, i);
     }
     for (size_t i = 0; i < TB_KAFKA_BUCKETS; i++)
         inflight->last[i] = TB_KAFKA_NO_SLOT;

@@ -1,15 +1,15 @@
 #include "bridge/log/kafka/writer/writer_priv.h"
 
-/* The library's threads end within this; only a name server that does not answer takes longer,
- * and the relay does not wait for that. */
+/* librdkafka's threads end within this time, unless a name server does not answer; the relay does
+ * not wait for that. */
 #define CLOSE_MS 500
-/* A producer that is given up before it has delivered anything would end the same way at once:
- * the next one is made not before this. */
+/* Pause before the next producer if the last one failed before it delivered a record: the next
+ * would probably fail the same way. */
 #define RENEW_MS 1000
 
 static int64_t now_ms(const struct kafka_writer *writer)
 {
-    return tb_clock_mono_ms(writer->settings.clock);
+    return tb_clock_mono_ms(writer->options.clock);
 }
 
 static void delivered(struct kafka_writer *writer, size_t slot)
@@ -35,8 +35,8 @@ void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
         tb_kafka_inflight_complete(&writer->inflight, slot, TB_UNKNOWN, final);
 }
 
-/* A report without an offset is the library's conclusion from a later batch that was taken, not
- * the broker's word: that batch may have got through alone. */
+/* A report without an offset does not come from the broker: librdkafka concludes it from a later
+ * batch that was accepted. That batch may have been accepted alone, so the answer is unknown. */
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_writer *writer = ((struct kafka_handle *)opaque)->owner;
@@ -63,7 +63,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
     if (!writer)
         return;
     if (code != RD_KAFKA_RESP_ERR__FATAL) {
-        tb_kafka_cluster_on_error(&writer->cluster, &writer->settings, &writer->problem,
+        tb_kafka_cluster_on_error(&writer->cluster, &writer->options, &writer->problem,
                                   (rd_kafka_resp_err_t)code, text);
         return;
     }
@@ -91,7 +91,7 @@ static enum tb_code connect_handle(struct kafka_writer *writer, struct tb_error 
 {
     rd_kafka_conf_t *conf = NULL;
 
-    TB_TRY(tb_kafka_conf(&writer->settings, NULL, false, &conf, err));
+    TB_TRY(tb_kafka_conf(&writer->options, NULL, false, &conf, err));
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);
     return tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, writer, &writer->handle,
@@ -138,7 +138,7 @@ enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error
     if (connect_handle(writer, &why) == TB_OK)
         return TB_OK;
     *err = why;
-    TB_TRY(tb_kafka_conf(&writer->settings, NULL, false, &conf, err));
+    TB_TRY(tb_kafka_conf(&writer->options, NULL, false, &conf, err));
     (void)rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, NULL, &trial, err));
     tb_kafka_handle_destroy(trial, CLOSE_MS);

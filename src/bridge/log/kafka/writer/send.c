@@ -26,7 +26,7 @@ enum tb_code tb_kafka_check_record(const struct tb_record *record, struct tb_err
     for (size_t i = 0; i < record->header_count; i++) {
         const struct tb_str *name = &record->headers[i].name;
 
-        /* Kafka's header names are text; the library's readers would cut this one off. */
+        /* Header names are text in Kafka; readers with librdkafka would cut the name here. */
         if (name->len > 0 && memchr(name->ptr, '\0', name->len))
             return tb_error_set(err, TB_INVALID, "the name of header %zu contains a NUL", i);
     }
@@ -47,14 +47,14 @@ static rd_kafka_headers_t *build_headers(const struct tb_record *record)
     return headers;
 }
 
-/* With a count that is set, a key stays where it is also when the topic is made larger meanwhile:
- * that is noticed at the next connection, and until then nothing changes places. */
+/* With a configured number of partitions we choose the partition ourselves. If somebody enlarges
+ * the topic, keys stay in their partitions until the next connection notices the mismatch. */
 static int32_t choose_partition(const struct kafka_writer *writer, const struct tb_record *record)
 {
     if (record->fixed_partition)
         return record->partition;
-    if (writer->settings.partitions > 0 && record->key.ptr)
-        return tb_log_partition(record->key, writer->settings.partitions);
+    if (writer->options.partitions > 0 && record->key.ptr)
+        return tb_log_partition(record->key, writer->options.partitions);
     return RD_KAFKA_PARTITION_UA;
 }
 

@@ -1,7 +1,7 @@
 #include "bridge/log/kafka/writer/writer_priv.h"
 #include <stdlib.h>
 
-/* At most so long in the library at once: a change of the connection is seen in between. */
+/* Longest wait inside librdkafka; the cluster is checked in between. */
 #define SLICE_MS 200
 
 static struct kafka_writer *writer_of(const struct tb_log_writer *base)
@@ -11,7 +11,7 @@ static struct kafka_writer *writer_of(const struct tb_log_writer *base)
 
 static int64_t now_ms(const struct kafka_writer *writer)
 {
-    return tb_clock_mono_ms(writer->settings.clock);
+    return tb_clock_mono_ms(writer->options.clock);
 }
 
 static enum tb_code refuse(rd_kafka_resp_err_t code, struct tb_error *err)
@@ -43,7 +43,7 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
     return refuse(code, err);
 }
 
-/* What waited for an acknowledgement that has come. */
+/* Sends records that waited for an acknowledgement which has arrived. */
 static void send_ready(struct kafka_writer *writer)
 {
     const struct tb_record *record;
@@ -71,7 +71,7 @@ static void serve(struct kafka_writer *writer, int64_t wait_ms)
         if (writer->fatal)
             return;
         send_ready(writer);
-        tb_kafka_cluster_check(&writer->cluster, writer->handle, &writer->settings,
+        tb_kafka_cluster_check(&writer->cluster, writer->handle, &writer->options,
                                &writer->problem);
         left_ms = until_ms - now_ms(writer);
     } while (writer->inflight.ack_count == 0 &&
@@ -103,9 +103,7 @@ static void writer_free(struct tb_log_writer *base)
 
     tb_kafka_producer_discard(writer);
     tb_kafka_inflight_release(&writer->inflight);
-    tb_kafka_settings_release(&writer->settings);
     tb_kafka_problem_release(&writer->problem);
-    free(writer->topic);
     free(writer);
 }
 
@@ -125,13 +123,11 @@ enum tb_code tb_log_kafka_writer(const struct tb_log_kafka_options *options, con
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     writer->base.ops = &writer_ops;
     tb_kafka_problem_init(&writer->problem);
-    tb_kafka_inflight_init(&writer->inflight);
+    tb_kafka_inflight_init(&writer->inflight, options->partitions == 1);
     writer->enabled = true;
-    writer->topic = strdup(topic);
-    code = writer->topic ? tb_kafka_settings_copy(options, &writer->settings, err)
-                         : tb_error_set(err, TB_INTERNAL, "out of memory");
-    if (code == TB_OK)
-        code = tb_kafka_producer_open(writer, err);
+    writer->options = *options;
+    writer->topic = topic;
+    code = tb_kafka_producer_open(writer, err);
     if (code != TB_OK) {
         writer_free(&writer->base);
         return code;
@@ -153,7 +149,7 @@ enum tb_code tb_log_kafka_connect(struct tb_log_writer *base, struct tb_error *e
     struct kafka_writer *writer = writer_of(base);
 
     writer->enabled = true;
-    writer->connect_at_ms = 0; /* who opens knows when */
+    writer->connect_at_ms = 0; /* connect now: the link decides when */
     return tb_kafka_producer_ensure(writer, err);
 }
 

@@ -1,9 +1,12 @@
-/* The Kafka writer's parts: what it has taken (log_kafka_window.c), the library's producer under
- * it (log_kafka_producer.c), how a record is given to that (log_kafka_send.c), the operations
- * (log_kafka_writer.c).
+/* The parts of the Kafka writer:
  *
- * Thread:  the writer's owner.
- * Memory:  what is sent is copied by the library.
+ *   writer.c    the operations of log.h
+ *   inflight.c  records that were appended and not acknowledged, and their order
+ *   producer.c  opens and replaces librdkafka's producer, and takes its delivery reports
+ *   send.c      passes a record to the producer
+ *
+ * Thread:  the writer's.
+ * Memory:  librdkafka copies what is sent.
  * Errors:  as log.h.
  * Units:   milliseconds. */
 #pragma once
@@ -12,40 +15,40 @@
 
 struct kafka_writer {
     struct tb_log_writer base;
-    struct kafka_settings settings;
-    char *topic;
-    struct kafka_handle *handle; /* NULL while closed */
-    bool enabled;                /* to be open */
-    bool fatal;                  /* the handle is dead */
-    bool has_delivered;          /* the handle, or the one before it, has delivered something */
-    bool has_problem;            /* a record was not delivered; the problem says why */
-    int64_t connect_at_ms;       /* the next handle not before; monotonic */
+    struct tb_log_kafka_options options;
+    const char *topic;           /* borrowed */
+    struct kafka_handle *handle; /* the producer; NULL while closed */
+    bool enabled;                /* the writer should have a producer */
+    bool fatal;                  /* the producer is unusable */
+    bool has_delivered;          /* since the writer last had to wait for a new producer */
+    bool has_problem;            /* a record was not delivered; the problem's text says why */
+    int64_t connect_at_ms;       /* open the next producer not before; monotonic */
     struct kafka_cluster cluster;
     struct kafka_problem problem;
     struct kafka_inflight inflight;
 };
 
-/* log_kafka_producer.c */
-/* The first one: settings that contradict each other are TB_INVALID. A certificate that cannot be
- * read today may be tomorrow: if the settings are right without any, it is a problem to show and
- * to try again, not a mistake. */
+/* producer.c */
+/* Opens the first producer. TB_INVALID: the settings contradict each other. If only a certificate
+ * cannot be read, the result is TB_OK, a problem is shown, and opening is tried again later. */
 TB_CHECKED enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error *err);
-/* One to work with; replaces a dead one. */
+/* Makes sure that there is a usable producer; replaces one that had a fatal error. */
 TB_CHECKED enum tb_code tb_kafka_producer_ensure(struct kafka_writer *writer,
                                                  struct tb_error *err);
-/* What is outstanding may be in the log or not. */
+/* Closes the producer. The outcome of unacknowledged records is unknown. */
 void tb_kafka_producer_discard(struct kafka_writer *writer);
-/* A refusal is the record's own only if it was outstanding alone, and it is for good only if the
- * record is not in the log by an earlier try. */
+/* A record was not delivered. possibly_there: an earlier attempt may have reached the log. The
+ * answer is TB_INVALID only if the error is permanent, the record was unacknowledged alone, and it
+ * certainly is not in the log. */
 void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
                                   rd_kafka_resp_err_t code, bool possibly_there);
 
-/* log_kafka_send.c */
-/* What can never be sent: TB_INVALID. */
+/* send.c */
+/* TB_INVALID: Kafka can never take this record. */
 TB_CHECKED enum tb_code tb_kafka_check_record(const struct tb_record *record,
                                               struct tb_error *err);
 rd_kafka_resp_err_t tb_kafka_send(struct kafka_writer *writer, const struct tb_record *record,
                                   size_t slot);
-/* Refused whatever the moment, the place and the sender. What a clock that is wrong or a missing
- * right brings about is not of the record: it passes. */
+/* True: the record will be refused at any time and by any sender. Errors that a wrong clock or a
+ * missing permission causes are not permanent. */
 bool tb_kafka_is_permanent(rd_kafka_resp_err_t code);
