@@ -19,7 +19,7 @@ static struct one_central *central_of(struct tb_log_reader *reader)
 }
 
 static struct tb_log_reader_ops fake,
-    ops; /* of a fake log; and as Kafka's do, which nobody frees */
+    ops; /* of a fake log; and the same, but as Kafka's, and not freed */
 
 static void see_ends(struct one_central *one)
 {
@@ -27,7 +27,7 @@ static void see_ends(struct one_central *one)
         one->seen_end[p] = (int64_t)one->log.counts[p];
 }
 
-/* An event comes, and is in the view before anybody else does anything. */
+/* An event arrives, and is in the view before anything else happens. */
 static void go_on_elsewhere(struct centrals *all)
 {
     (void)centrals_add(all);

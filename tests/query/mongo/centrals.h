@@ -1,7 +1,6 @@
-/* Two centrals of one database and one log, in one thread: each has its own connection, consumer
- * and rebuild, and takes its turn at random. They end without a word and start again.
+/* Two centrals with one database and one log, in one thread: each has its own connection, consumer
+ * and rebuild, and takes turns at random. They end as if killed, and start again.
  *
- * Thread:  one.
  * Memory:  centrals_release.
  * Errors:  a failed check assertion.
  * Units:   as rebuild.h. */
@@ -21,7 +20,7 @@ struct one_central {
     struct tb_view *view;
     struct tb_view_reader *reader;
     struct tb_consumer *consumer;
-    struct fake_log log; /* for its rebuild, whose reader knows the ends that a poll saw */
+    struct fake_log log; /* for its rebuild; its reader knows the ends as of its last poll */
     int64_t seen_end[TB_LOG_PARTITIONS];
     struct tb_rebuild_mongo *views;
     struct tb_rebuild *rebuild;
@@ -32,7 +31,7 @@ struct centrals {
     struct fake_random fake;
     struct history history;
     size_t added; /* records of the history that are in the log */
-    bool busy;    /* events come, and are applied, while a rebuild reads */
+    bool busy;    /* events arrive, and are applied, while a rebuild reads */
     struct group_log log;
     struct one_central list[CENTRALS];
     int64_t *seen; /* of each order the version that was read last */
@@ -42,13 +41,13 @@ void centrals_release(struct centrals *all);
 bool centrals_add(struct centrals *all); /* a record to the log; false: there is none left */
 void central_start(struct one_central *one);
 void central_stop(struct one_central *one); /* as if it were killed */
-/* Whoever has the turn; time passes. Reads of orders never go back. */
+/* One step of a random central; time passes. Checks that reads never go back. */
 void centrals_turn(struct centrals *all);
-void centrals_read_on(struct centrals *all);                           /* until all is read */
+void centrals_read_on(struct centrals *all); /* until all records are applied */
 struct tb_rebuild_progress *central_progress(struct one_central *one); /* until the next call */
-/* Turns, until its rebuild has ended; which state that is. */
+/* Takes turns until its rebuild has ended; returns the state. */
 enum tb_rebuild_state central_finish(struct one_central *one);
 enum tb_rebuild_state central_rebuild(struct one_central *one, const struct tb_rebuild_job *job);
-/* The view of every central is what the history says. */
+/* Checks that every central reads what the history says. */
 void centrals_check(struct centrals *all);
 int64_t centrals_served(struct centrals *all); /* by meta */

@@ -1,5 +1,5 @@
-/* Committing to the MongoDB view, a few records at a time: what is written where, what is refused
- * and what that leaves behind. */
+/* Commits of a few records to the MongoDB view: which documents each writes, which orders are
+ * refused, and what a refusal leaves behind. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/mongo/view/view_priv.h"
@@ -35,7 +35,7 @@ static void teardown(void)
     tb_arena_release(&f.arena);
 }
 
-/* Where an order's last event came from is there when the next one is planned. */
+/* Epoch, sequence and time of an order's last event are loaded for its next plan. */
 START_TEST(an_order_is_loaded_as_it_was_written)
 {
     struct tb_error err = {0};
@@ -65,7 +65,7 @@ START_TEST(an_order_is_loaded_as_it_was_written)
 }
 END_TEST
 
-/* An order that is known by its version only is kept, and served to nobody. */
+/* An order of which only the version is known is stored, but no reader gets it. */
 START_TEST(a_stub_is_kept_and_not_served)
 {
     struct tb_error err = {0};
@@ -94,9 +94,9 @@ static void place(int64_t at_ms, int64_t offset, struct tb_event *ret_event,
     ret_record->offset = offset;
 }
 
-/* One order that can never be written: it is named, the others are written, it counts in no day;
- * and when it can be written after all, by the same plan, it counts once. */
-START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
+/* One order can never be written: commit names it, the other orders are written, and no day counts
+ * it. When the same plan can be written after all, it is counted once. */
+START_TEST(a_refused_order_is_named_and_not_counted)
 {
     struct tb_error err = {0};
     struct tb_event events[20];
@@ -142,10 +142,9 @@ START_TEST(an_order_that_is_never_taken_is_named_and_does_not_count)
 }
 END_TEST
 
-/* What is refused for good is taken out of its day by whoever reads the partition now; one that
- * read it before, and is late with the same plan, does not bring it back, nor take out what is
- * sound. */
-START_TEST(who_is_late_does_not_touch_a_day)
+/* A refused order is taken out of its day by the reader that the partition has now. An earlier
+ * reader that is late with the same plan neither adds it again nor takes out what is written. */
+START_TEST(an_earlier_reader_does_not_change_a_day)
 {
     struct tb_view *late = NULL;
     struct tb_error err = {0};
@@ -165,7 +164,7 @@ START_TEST(who_is_late_does_not_touch_a_day)
     mongo_commit(f.view, &f.plan);
     ck_assert_int_eq(late->ops->commit(late, &f.plan, &err), TB_BUSY);
     ck_assert_int_eq(mongo_db_count(&f.db, "sales_by_day", "{\"orders\":0,\"returns\":0}"), 0);
-    ck_ok(late->ops->acquire_fence(late, 0, &err)); /* it has come back */
+    ck_ok(late->ops->acquire_fence(late, 0, &err)); /* the partition is assigned to it again */
     ck_ok(late->ops->commit(late, &f.plan, &err));
     ck_assert_int_eq(f.view->ops->commit(f.view, &f.plan, &err), TB_BUSY);
     late->ops->free(late);
@@ -173,7 +172,7 @@ START_TEST(who_is_late_does_not_touch_a_day)
 END_TEST
 
 /* A sum that would leave 64 bits is refused, never wrong. */
-START_TEST(an_order_that_no_sum_can_hold_is_refused)
+START_TEST(an_order_whose_sum_overflows_is_refused)
 {
     struct tb_error err = {0};
     struct tb_event event;
@@ -197,8 +196,8 @@ START_TEST(an_order_that_no_sum_can_hold_is_refused)
 }
 END_TEST
 
-/* What comes when the day is over is late and raises the revision; in time it does not. */
-START_TEST(a_day_that_was_over_is_revised)
+/* Orders that arrive after the end of their day are late and raise its revision; others do not. */
+START_TEST(late_orders_raise_the_revision)
 {
     struct tb_event events[3];
     struct tb_record records[3];
@@ -222,7 +221,7 @@ START_TEST(a_day_that_was_over_is_revised)
 }
 END_TEST
 
-START_TEST(dead_letters_are_kept_once_and_expire)
+START_TEST(dead_letters_are_stored_once_and_expire)
 {
     struct tb_error err = {0};
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v2")},
@@ -254,7 +253,7 @@ START_TEST(dead_letters_are_kept_once_and_expire)
 }
 END_TEST
 
-START_TEST(a_uri_that_promises_nothing_is_refused)
+START_TEST(a_uri_with_unacknowledged_writes_is_refused)
 {
     static const struct {
         const char *uri;
@@ -309,12 +308,12 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
     tcase_add_test(tc, a_stub_is_kept_and_not_served);
-    tcase_add_test(tc, an_order_that_is_never_taken_is_named_and_does_not_count);
-    tcase_add_test(tc, who_is_late_does_not_touch_a_day);
-    tcase_add_test(tc, an_order_that_no_sum_can_hold_is_refused);
-    tcase_add_test(tc, a_day_that_was_over_is_revised);
-    tcase_add_test(tc, dead_letters_are_kept_once_and_expire);
-    tcase_add_test(tc, a_uri_that_promises_nothing_is_refused);
+    tcase_add_test(tc, a_refused_order_is_named_and_not_counted);
+    tcase_add_test(tc, an_earlier_reader_does_not_change_a_day);
+    tcase_add_test(tc, an_order_whose_sum_overflows_is_refused);
+    tcase_add_test(tc, late_orders_raise_the_revision);
+    tcase_add_test(tc, dead_letters_are_stored_once_and_expire);
+    tcase_add_test(tc, a_uri_with_unacknowledged_writes_is_refused);
     tcase_add_test(tc, preparing_again_changes_nothing);
     suite_add_tcase(suite, tc);
     status = test_main(suite);

@@ -1,5 +1,5 @@
-/* A day's figures: whatever comes again, in whatever cuts and with whatever taken out and put in
- * again, the figures are the sum of what the day holds, and every record is held once. */
+/* The sums of a day are those of the records that it contains, and it contains each record once,
+ * however batches are cut, repeated, undone and applied again. */
 #include "query/mongo/sales/day.h"
 #include "support/support.h"
 
@@ -71,8 +71,8 @@ static void check_sum(const struct tb_sales_day *day, const bool held[PARTITIONS
     ck_assert_int_eq(sum.late_orders, expected.late_orders);
 }
 
-/* Partitions go forward by turns, in batches that reach back at random; some records are taken out
- * and come again with the next batch. */
+/* The partitions advance in turns, in batches that begin before the last one's end at random; some
+ * records are undone and added again with the next batch. */
 START_TEST(every_record_counts_once)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
@@ -114,8 +114,8 @@ START_TEST(every_record_counts_once)
 }
 END_TEST
 
-/* What was never counted cannot be taken out, and a zombie's undo of it is nothing. */
-START_TEST(what_is_not_held_is_not_taken_out)
+/* A record that was not counted cannot be taken out: a zombie's undo changes nothing. */
+START_TEST(a_record_not_contained_is_not_taken_out)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
     struct tb_plan_sales_delta change = {.planned = &planned, .offset = 7, .orders = 1};
@@ -132,14 +132,14 @@ START_TEST(what_is_not_held_is_not_taken_out)
 }
 END_TEST
 
-/* Whoever is late finds a higher fence, in its own partition alone. */
-START_TEST(who_is_late_is_fenced_off)
+/* A late reader is refused because of the higher fence, in its own partition only. */
+START_TEST(a_late_reader_is_fenced_off)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
     struct tb_plan_sales_delta change = {.planned = &planned, .offset = 7, .orders = 1};
     struct tb_error err = {0};
 
-    ck_ok(tb_sales_check_fence(&day, 0, 0, &arena, &err)); /* a view that nobody else writes */
+    ck_ok(tb_sales_check_fence(&day, 0, 0, &arena, &err)); /* a view with one writer */
     ck_assert_int_eq(day.changes, 0);
     ck_ok(tb_sales_check_fence(&day, 0, 5, &arena, &err));
     ck_assert_int_eq(day.changes, 1); /* stored, also if nothing else changes */
@@ -169,8 +169,8 @@ START_TEST(a_sum_beyond_64_bits_is_refused)
 }
 END_TEST
 
-/* The list of what was taken out is bounded; the latest are the ones that may come again. */
-START_TEST(what_was_undone_is_bounded)
+/* The list of undone records is bounded: only the latest ones may be added again. */
+START_TEST(the_undone_list_is_bounded)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
     struct tb_plan_sales_delta change = {.planned = &planned, .orders = 1};
@@ -194,10 +194,10 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, every_record_counts_once, 0, 20);
-    tcase_add_test(tc, what_is_not_held_is_not_taken_out);
-    tcase_add_test(tc, who_is_late_is_fenced_off);
+    tcase_add_test(tc, a_record_not_contained_is_not_taken_out);
+    tcase_add_test(tc, a_late_reader_is_fenced_off);
     tcase_add_loop_test(tc, a_sum_beyond_64_bits_is_refused, 0, 2);
-    tcase_add_test(tc, what_was_undone_is_bounded);
+    tcase_add_test(tc, the_undone_list_is_bounded);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

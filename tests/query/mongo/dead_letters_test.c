@@ -1,5 +1,5 @@
-/* The MongoDB view's dead letters: the cases of every view, and that several who write the same
- * ones at a time write them once. */
+/* The dead letters of the MongoDB view: the cases that every view passes, and several writers of
+ * the same dead letters, which are stored once. */
 #include "query/dead_letters/dead_letter_cases.h"
 #include "query/dead_letters/replay_cases.h"
 #include "query/mongo/mongo_server.h"
@@ -44,9 +44,9 @@ static void commit(struct tb_view *view, const struct tb_plan *plan)
     ck_ok(view->ops->commit(view, plan, &err));
 }
 
-/* A plan with what became of one letter's record: it died first, or again, or was applied. */
-static void plan_fate(struct tb_plan *plan, struct tb_plan_dead_letter *death, int64_t letter,
-                      int64_t offset, bool mended)
+/* A plan with one outcome: the record died first, or again, or was replayed. */
+static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death, int64_t letter,
+                         int64_t offset, bool mended)
 {
     static struct tb_plan_replayed needed_no_more;
     static struct tb_record record;
@@ -67,7 +67,8 @@ static void plan_fate(struct tb_plan *plan, struct tb_plan_dead_letter *death, i
     plan->dead_letter_count = 1;
 }
 
-/* A zombie writes late what others have gone beyond: nothing goes back, nothing counts twice. */
+/* A zombie writes outcomes that are older than what is stored: nothing goes back, and no attempt
+ * is counted twice. */
 START_TEST(a_zombie_changes_nothing)
 {
     struct tb_plan_dead_letter death;
@@ -75,10 +76,10 @@ START_TEST(a_zombie_changes_nothing)
     char *dump;
 
     for (int64_t offset = 10; offset < 13; offset++) {
-        plan_fate(&plan, &death, 10, offset, false);
+        plan_outcome(&plan, &death, 10, offset, false);
         commit(f.view, &plan);
     }
-    plan_fate(&plan, &death, 10, 13, true);
+    plan_outcome(&plan, &death, 10, 13, true);
     commit(f.view, &plan);
     dump = mongo_db_dump(&f.db, "dead_letters");
     ck_assert_ptr_nonnull(strstr(dump, "\"attempts\" : { \"$numberLong\" : \"3\" }"));
@@ -87,7 +88,7 @@ START_TEST(a_zombie_changes_nothing)
     for (int64_t offset = 10; offset < 14; offset++) {
         char *again;
 
-        plan_fate(&plan, &death, 10, offset, offset == 12);
+        plan_outcome(&plan, &death, 10, offset, offset == 12);
         commit(f.view, &plan);
         again = mongo_db_dump(&f.db, "dead_letters");
         ck_assert_str_eq(dump, again);
@@ -97,7 +98,7 @@ START_TEST(a_zombie_changes_nothing)
 }
 END_TEST
 
-START_TEST(once_all_is_mended_the_view_is_the_fold)
+START_TEST(after_all_replays_the_view_is_the_fold)
 {
     replay_heals(f.view, f.reader, test_seed(0xdea1) + (uint64_t)_i, 15);
 }
@@ -114,7 +115,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, a_case_of_every_view, 0, letters_case_count);
     tcase_add_test(tc, a_zombie_changes_nothing);
-    tcase_add_loop_test(tc, once_all_is_mended_the_view_is_the_fold, 0, 2);
+    tcase_add_loop_test(tc, after_all_replays_the_view_is_the_fold, 0, 2);
     suite_add_tcase(suite, tc);
     failed = test_main(suite);
     mongo_server_end();

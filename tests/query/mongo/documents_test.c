@@ -1,7 +1,7 @@
-/* The documents of MongoDB keep their fields' names, types and order: other programs read them,
- * and an older central may write them at the same time. golden/documents.txt holds one document of
- * each kind a line, as canonical extended JSON, as the first release wrote it. What is read back
- * and written again must be the same bytes. */
+/* Documents in MongoDB keep the names, types and order of their fields: other programs read them,
+ * and a central of an older release may write them at the same time. golden/documents.txt has a
+ * line for each kind of document, in canonical extended JSON. A document that is read and written
+ * again must be the same bytes. */
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/fleet/node_bson.h"
 #include "query/mongo/sales/sales.h"
@@ -34,7 +34,8 @@ static void teardown(void)
     tb_arena_release(&arena);
 }
 
-/* The document is the golden file's next line. With TB_GOLDEN_PRINT set it is printed instead. */
+/* The document must be the golden file's next line. With TB_GOLDEN_PRINT in the environment it is
+ * printed instead. */
 static void check_line(bson_t *doc)
 {
     char *text = bson_as_canonical_extended_json(doc, NULL);
@@ -275,7 +276,7 @@ static void check_jobs(void)
     check_line(doc);
 }
 
-START_TEST(documents_are_as_the_first_release_wrote_them)
+START_TEST(documents_keep_their_fields)
 {
     check_orders();
     check_days();
@@ -286,13 +287,96 @@ START_TEST(documents_are_as_the_first_release_wrote_them)
 }
 END_TEST
 
+/* Reads an order from JSON. */
+static bool reads_order(const char *json, struct tb_planned_order *ret_planned)
+{
+    struct tb_error err = {0};
+    bson_error_t error;
+    enum tb_code code;
+    bson_t doc;
+
+    ck_assert_msg(bson_init_from_json(&doc, json, -1, &error), "%s", error.message);
+    code = tb_mongo_order_decode(&doc, &arena, ret_planned, &err);
+    ck_assert(code == TB_OK || code == TB_CORRUPT);
+    bson_destroy(&doc);
+    return code == TB_OK;
+}
+
+#define KEY "\"_id\":\"018f0000-0000-7000-8000-000000000001\",\"version\":2"
+#define LINES "\"lines\":[{\"sku\":\"A\",\"quantity\":3}]"
+
+/* Fields in another order, unknown ones, missing ones and 32-bit numbers are read; a field of
+ * another type, or a value that does not fit, is not taken for an order. */
+START_TEST(only_orders_are_read_as_orders)
+{
+    static const char *const broken[] = {
+        "{" KEY "}",
+        "{" LINES "}",
+        "{" KEY ",\"lines\":[]}",
+        "{" KEY ",\"lines\":[7]}",
+        "{" KEY ",\"lines\":{}}",
+        "{" KEY "," LINES ",\"status\":\"LOST\"}",
+        "{" KEY "," LINES ",\"kind\":1}",
+        "{" KEY "," LINES ",\"currency\":\"EURO\"}",
+        "{" KEY "," LINES ",\"businessDate\":\"\"}",
+        "{" KEY "," LINES ",\"node\":null}",
+        "{" KEY "," LINES ",\"shippingAddress\":[]}",
+        "{" KEY "," LINES ",\"shippingAddress\":{\"city\":7}}",
+        "{\"_id\":7,\"version\":2," LINES "}",
+        "{\"version\":\"2\"," LINES "}",
+    };
+    struct tb_planned_order read = {0};
+
+    ck_assert(reads_order("{" LINES
+                          ",\"new\":[1],\"node\":\"till1\",\"new\":2,\"status\":\"SHIPPED\"," KEY
+                          ",\"shippingAddress\":{\"city\":\"Bonn\",\"planet\":3}}",
+                          &read));
+    ck_assert_int_eq(read.order.version, 2);
+    ck_assert_int_eq(read.order.status, TB_SHIPPED);
+    ck_assert_str_eq(read.order.node.ptr, "till1");
+    ck_assert_uint_eq(read.order.line_count, 1);
+    ck_assert_int_eq(read.order.lines[0].quantity, 3);
+    ck_assert(!read.order.lines[0].name.ptr);
+    ck_assert(read.order.has_address);
+    ck_assert_str_eq(read.order.address.city.ptr, "Bonn");
+    ck_assert(reads_order("{" KEY ",\"stub\":true}", &read) && read.stub);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        ck_assert_msg(!reads_order(broken[i], &read), "%s", broken[i]);
+}
+END_TEST
+
+/* An order has at most TB_LINES_MAX lines. */
+START_TEST(no_order_has_too_many_lines)
+{
+    struct tb_planned_order planned = {.order = {.version = 1, .line_count = TB_LINES_MAX}}, read;
+    struct tb_error err = {0};
+    bson_t *doc;
+
+    memcpy(planned.order.order_id, "018f0000-0000-7000-8000-000000000001", TB_UUID_SIZE);
+    memcpy(planned.order.currency, "EUR", 4);
+    memcpy(planned.order.business_date, "2026-01-01", TB_DATE_SIZE);
+    planned.order.lines = tb_arena_array(&arena, TB_LINES_MAX + 1, sizeof *planned.order.lines);
+    ck_assert_ptr_nonnull(planned.order.lines);
+    doc = encode_order(&planned);
+    ck_ok(tb_mongo_order_decode(doc, &arena, &read, &err));
+    ck_assert_uint_eq(read.order.line_count, TB_LINES_MAX);
+    bson_destroy(doc);
+    planned.order.line_count++;
+    doc = encode_order(&planned);
+    ck_assert_int_eq(tb_mongo_order_decode(doc, &arena, &read, &err), TB_CORRUPT);
+    bson_destroy(doc);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("query/mongo/documents");
     TCase *tc = tcase_create("documents");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, documents_are_as_the_first_release_wrote_them);
+    tcase_add_test(tc, documents_keep_their_fields);
+    tcase_add_test(tc, only_orders_are_read_as_orders);
+    tcase_add_test(tc, no_order_has_too_many_lines);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,5 @@
-/* The server is killed in the middle of writes, or stands still, again and again, while the view
- * is fed: nothing is lost, nothing counts twice, and it is said in time that nobody answers. */
+/* While records are committed, the server is killed in the middle of writes, or frozen, again and
+ * again. Nothing is lost, nothing is counted twice, and each call fails in time. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A batch that is not written after so many tries never will be. */
+/* More tries than any batch needs. */
 #define TRIES_MAX 200
 
 static struct fixture {
@@ -39,7 +39,8 @@ static void teardown(void)
     history_release(&f.history);
 }
 
-/* Does it to the server from another process, some time from now. */
+/* Runs `verb` on the server from another process after delay_us, and `heal` after pause_us more.
+ */
 static pid_t hurt_later(const char *verb, const char *heal, int64_t delay_us, int64_t pause_us)
 {
     pid_t pid = fork();
@@ -54,13 +55,13 @@ static pid_t hurt_later(const char *verb, const char *heal, int64_t delay_us, in
     _exit(0);
 }
 
-static bool is_trouble(enum tb_code code)
+static bool may_pass(enum tb_code code)
 {
     return code == TB_UNAVAILABLE || code == TB_UNKNOWN || code == TB_BUSY;
 }
 
-/* As the consumer: the same plan until it is done; now and then everything is planned anew, from
- * further back, as after a crash. *ret_failures counts what failed. */
+/* Commits as the consumer does: the same plan until it is done. Now and then the plan is made
+ * again from an earlier record, as after a crash. *ret_failures counts the failures. */
 static void feed_through(size_t first, size_t count, int *ret_failures)
 {
     const struct tb_record *records = f.history.records;
@@ -80,7 +81,7 @@ static void feed_through(size_t first, size_t count, int *ret_failures)
             code = f.view->ops->commit(f.view, &f.plan, &err);
         if (code == TB_OK)
             return;
-        ck_assert_msg(is_trouble(code), "%s: %s", tb_code_name(code), err.text);
+        ck_assert_msg(may_pass(code), "%s: %s", tb_code_name(code), err.text);
         ++*ret_failures;
     }
     ck_abort_msg("never written: %s", err.text);
@@ -100,7 +101,7 @@ static void check_all(void)
     free(again);
 }
 
-START_TEST(a_killed_server_loses_and_doubles_nothing)
+START_TEST(a_killed_server_neither_loses_nor_doubles)
 {
     int failures = 0, rounds = 0, status;
     size_t at = 0;
@@ -109,7 +110,7 @@ START_TEST(a_killed_server_loses_and_doubles_nothing)
     while (at < f.history.record_count) {
         pid_t pid = 0;
 
-        /* Some batches are left in peace: they must not need a second try. */
+        /* Some batches are not disturbed: they must succeed at once. */
         if (rounds++ < 6)
             pid =
                 hurt_later("kill", "start mongo", (int64_t)fake_random_below(&f.fake, 400000), 0);
@@ -130,8 +131,8 @@ START_TEST(a_killed_server_loses_and_doubles_nothing)
 }
 END_TEST
 
-/* Frozen for longer than the time-outs: it is said, and what was on its way does no harm. */
-START_TEST(a_frozen_server_is_told_of_in_time)
+/* Frozen for longer than the time-outs: calls fail, and writes that arrive late do no harm. */
+START_TEST(calls_to_a_frozen_server_fail_in_time)
 {
     int failures = 0, status;
     pid_t pid;
@@ -147,8 +148,8 @@ START_TEST(a_frozen_server_is_told_of_in_time)
 }
 END_TEST
 
-/* Who asks while the server is known to be away is told so and does not wait for it. */
-START_TEST(a_server_that_is_away_is_waited_for_once)
+/* While the server is known to be down, reads fail at once: only the first one waits. */
+START_TEST(a_server_that_is_down_is_waited_for_once)
 {
     struct tb_buf doc = {0};
     struct tb_error err = {0};
@@ -180,16 +181,16 @@ int main(void)
 
     mongo_server_begin();
     if (!mongo_server_is_ours()) {
-        fprintf(stderr, "the server is somebody else's: it is not killed\n");
+        fprintf(stderr, "the server was not started by this test: it is not killed\n");
         return 77;
     }
     mongo_server_limits(
         "serverSelectionTimeoutMS=1000&socketTimeoutMS=2000&connectTimeoutMS=1000");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 200);
-    tcase_add_test(tc, a_killed_server_loses_and_doubles_nothing);
-    tcase_add_test(tc, a_frozen_server_is_told_of_in_time);
-    tcase_add_test(tc, a_server_that_is_away_is_waited_for_once);
+    tcase_add_test(tc, a_killed_server_neither_loses_nor_doubles);
+    tcase_add_test(tc, calls_to_a_frozen_server_fail_in_time);
+    tcase_add_test(tc, a_server_that_is_down_is_waited_for_once);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

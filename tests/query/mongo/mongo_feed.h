@@ -1,6 +1,5 @@
-/* Feeding the MongoDB view, for its tests: plans from histories, committed by a view.
+/* Commits histories to the MongoDB view, for its tests.
  *
- * Thread:  one.
  * Memory:  the plan is the caller's.
  * Errors:  a failed check assertion, unless a code is returned.
  * Units:   as view.h. */
@@ -11,7 +10,7 @@
 /* Clears the plan first. */
 void mongo_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
                 const struct tb_record *records, size_t count, bool prefetch);
-/* As mongo_plan with prefetch, but says what failed. */
+/* As mongo_plan with prefetch, but returns what failed. */
 TB_CHECKED enum tb_code mongo_try_plan(struct tb_view *view, struct tb_plan *plan,
                                        int32_t partition, const struct tb_record *records,
                                        size_t count, struct tb_error *err);

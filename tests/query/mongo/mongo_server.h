@@ -14,7 +14,7 @@
 void mongo_server_begin(void); /* first thing in main */
 void mongo_server_end(void);
 const char *mongo_server_uri(void);
-void mongo_server_limits(const char *options); /* of the URI, "key=value&..." */
+void mongo_server_limits(const char *options); /* URI options, "key=value&..." */
 bool mongo_server_is_ours(void);
 void mongo_server_do(const char *verb); /* "start mongo", kill, freeze, thaw */
 
@@ -22,14 +22,14 @@ void mongo_server_do(const char *verb); /* "start mongo", kill, freeze, thaw */
 struct mongo_db {
     struct tb_mongo *mongo;
     char name[64];
-    mongoc_client_t *client; /* to look behind the view */
+    mongoc_client_t *client; /* for reads beside the view */
 };
 void mongo_db_open(struct mongo_db *db, int bulk_size);
 void mongo_db_close(struct mongo_db *db); /* drops it */
 /* A second writer or reader of the same database. */
 struct tb_mongo *mongo_db_again(const struct mongo_db *db, int bulk_size);
-/* Every document of a collection by _id, a line each, fields as canonical JSON; the caller's. */
+/* Every document of a collection by _id, one a line, as canonical JSON; the caller frees it. */
 char *mongo_db_dump(const struct mongo_db *db, const char *collection);
 int64_t mongo_db_count(const struct mongo_db *db, const char *collection, const char *filter);
-/* Runs a command given as JSON; it must work. */
+/* Runs a command given as JSON, which must succeed. */
 void mongo_db_command(const struct mongo_db *db, const char *json);

@@ -1,5 +1,5 @@
-/* Completeness in MongoDB: what is said to be complete is in the view, holes are seen, and neither
- * repetitions nor second writers change what is said. */
+/* Completeness in MongoDB: events that are reported as complete are in the view, holes are found,
+ * and neither repeated events nor second writers change the report. */
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NODE "till1" /* where histories say they are from */
+#define NODE "till1" /* the source of all histories */
 
 static struct fixture {
     struct mongo_db db;
@@ -92,9 +92,9 @@ static void check_progress(int64_t through, int64_t last, size_t holes)
     ck_assert_uint_eq(status->epochs[0].hole_count, holes);
 }
 
-/* What is counted takes no room any more, neither when it comes again, all of it or a piece; what
- * comes again is counted once. */
-START_TEST(sequences_are_counted_and_forgotten)
+/* Chunks that are counted are removed, also after all or some of their events have arrived again;
+ * each event is counted once. */
+START_TEST(sequences_are_counted_and_compacted)
 {
     char *once, *again;
 
@@ -120,8 +120,8 @@ START_TEST(sequences_are_counted_and_forgotten)
 }
 END_TEST
 
-/* A hole holds back what is complete, through any number of full chunks behind it. */
-START_TEST(holes_hold_back)
+/* Nothing behind a hole is complete, however many full chunks follow it. */
+START_TEST(nothing_behind_a_hole_is_complete)
 {
     come(1, 600, 0);
     come(603, 2000, 0);
@@ -141,7 +141,7 @@ START_TEST(holes_hold_back)
 }
 END_TEST
 
-/* The same numbers from another store, as far back as a relay may send again. */
+/* Events of another store with the same numbers, as far back as a relay may send again. */
 START_TEST(another_store_with_the_same_numbers_is_a_fork)
 {
     come(1, 1500, 0);
@@ -155,8 +155,8 @@ START_TEST(another_store_with_the_same_numbers_is_a_fork)
 }
 END_TEST
 
-/* Events as they are: of every record of a history, dead or alive, in random cuts, by two. */
-START_TEST(everything_that_came_is_complete)
+/* All records of a history, dead letters too, in batches of random size, by two writers. */
+START_TEST(all_that_arrived_is_complete)
 {
     struct tb_error err = {0};
     struct tb_mongo *mongo = mongo_db_again(&f.db, 7);
@@ -204,8 +204,8 @@ static enum tb_code note(struct tb_mongo *mongo, const struct tb_heartbeat *hear
     return tb_mongo_save_heartbeats(mongo, &noted, 1, err);
 }
 
-/* Two processes read the same heartbeats, one behind the other: each counts once. */
-START_TEST(a_heartbeat_is_noted_once)
+/* Two processes read the same heartbeats one after the other: each is applied once. */
+START_TEST(a_heartbeat_is_applied_once)
 {
     struct tb_error err = {0};
     const struct tb_node_report *status;
@@ -249,7 +249,7 @@ struct noter {
     uint64_t seed;
 };
 
-/* All of the list in batches of random size; some batches again. */
+/* The whole list in batches of random size, some of them twice. */
 static void *note_in_batches(void *arg)
 {
     const struct noter *noter = arg;
@@ -268,9 +268,9 @@ static void *note_in_batches(void *arg)
     return NULL;
 }
 
-/* Many nodes, read by two processes at the same time, batches cut anywhere and repeated: what is
- * remembered is what one process would have noted one by one. */
-START_TEST(heartbeats_in_batches_are_those_one_by_one)
+/* Two processes read the heartbeats of many nodes at a time, in batches that are cut anywhere and
+ * repeated: the stored state is that of one process that applies them one by one. */
+START_TEST(batches_of_heartbeats_equal_single_ones)
 {
     static struct tb_heartbeat_record list[CROWD * ROUNDS];
     struct noter noters[2];
@@ -308,8 +308,8 @@ START_TEST(heartbeats_in_batches_are_those_one_by_one)
 }
 END_TEST
 
-/* Late orders are those that came when their day was over. */
-START_TEST(late_orders_are_told)
+/* Late orders arrived after the end of their day. */
+START_TEST(late_orders_are_reported)
 {
     struct tb_record records[10];
 
@@ -337,13 +337,13 @@ int main(void)
 
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, sequences_are_counted_and_forgotten);
-    tcase_add_test(tc, holes_hold_back);
+    tcase_add_test(tc, sequences_are_counted_and_compacted);
+    tcase_add_test(tc, nothing_behind_a_hole_is_complete);
     tcase_add_loop_test(tc, another_store_with_the_same_numbers_is_a_fork, 0, 2);
-    tcase_add_test(tc, everything_that_came_is_complete);
-    tcase_add_test(tc, a_heartbeat_is_noted_once);
-    tcase_add_test(tc, heartbeats_in_batches_are_those_one_by_one);
-    tcase_add_test(tc, late_orders_are_told);
+    tcase_add_test(tc, all_that_arrived_is_complete);
+    tcase_add_test(tc, a_heartbeat_is_applied_once);
+    tcase_add_test(tc, batches_of_heartbeats_equal_single_ones);
+    tcase_add_test(tc, late_orders_are_reported);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

@@ -1,5 +1,5 @@
-/* Asking the MongoDB view: every filter, page and sum is what the SQLite view says of the same
- * orders, so that a user moves from one edition to the other and sees no difference. */
+/* The reader of the MongoDB view: every filter, page and sum equals that of the SQLite view with
+ * the same orders, so a user who changes the edition sees no difference. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/sqlite/view_sqlite.h"
@@ -49,7 +49,7 @@ static void teardown(void)
     tmpdir_remove(f.dir);
 }
 
-/* The same plan into both. */
+/* The same plan for both views. */
 static void feed(const struct tb_record *records, size_t count)
 {
     mongo_plan(f.view, &f.plan, 0, records, count, true);
@@ -172,7 +172,7 @@ struct scanned {
     char last_id[TB_UUID_SIZE];
 };
 
-/* What is read back has the content that the event log told of. */
+/* The orders that are read have the content of the events. */
 static void scan_one(void *ctx, const struct tb_order *order)
 {
     struct scanned *scanned = ctx;
@@ -192,7 +192,7 @@ static void scan_one(void *ctx, const struct tb_order *order)
     }
 }
 
-START_TEST(all_orders_are_gone_through_by_id)
+START_TEST(scan_reads_all_orders_by_id)
 {
     struct scanned scanned = {0};
     struct tb_error err = {0};
@@ -302,8 +302,8 @@ START_TEST(sums_are_exact_or_refused)
 }
 END_TEST
 
-/* Readers look at the collections that meta names, from one call to the next. */
-START_TEST(what_is_served_is_what_meta_names)
+/* Readers use the collections that meta names, from the next call on. */
+START_TEST(readers_use_the_collections_of_meta)
 {
     struct tb_error err = {0};
     struct tb_buf doc = {0};
@@ -331,12 +331,12 @@ int main(void)
 
     mongo_server_begin();
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, all_orders_are_gone_through_by_id);
+    tcase_add_test(tc, scan_reads_all_orders_by_id);
     tcase_add_test(tc, versions_are_those_of_the_orders);
     tcase_add_test(tc, lists_are_those_of_the_sqlite_view);
     tcase_add_test(tc, stats_are_those_of_the_sqlite_view);
     tcase_add_loop_test(tc, sums_are_exact_or_refused, 0, 2);
-    tcase_add_test(tc, what_is_served_is_what_meta_names);
+    tcase_add_test(tc, readers_use_the_collections_of_meta);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

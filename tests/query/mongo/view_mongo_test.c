@@ -1,5 +1,5 @@
-/* The MongoDB view: what is committed is what is read; nothing that comes again, is cut otherwise
- * or comes from a second writer changes it; and a day's figures are the sum of its orders. */
+/* The MongoDB view: what is committed is what is read. Repeated batches, other cuts and second
+ * writers do not change it, and the sums of a day are those of its orders. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/mongo/view/view_priv.h"
@@ -38,7 +38,7 @@ static void teardown(void)
     tb_arena_release(&f.arena);
 }
 
-/* A day's figures, added up from the orders themselves. */
+/* The sums of a day, from the orders themselves. */
 struct figures {
     char id[80];
     int64_t orders, returns, cancelled, total_minor;
@@ -88,7 +88,7 @@ static void check_sales(const struct history *histories, size_t history_count)
     free(list);
 }
 
-/* Two dumps, byte for byte; where they part is shown. Frees both. */
+/* Compares two dumps, shows where they differ, and frees both. */
 static void check_same(char *a, char *b)
 {
     size_t at = 0, from;
@@ -102,7 +102,7 @@ static void check_same(char *a, char *b)
     free(b);
 }
 
-/* Prefetched or not, in any batches, and again from the start. */
+/* With prefetch and without, in batches of any size, and once more from the start. */
 START_TEST(the_view_is_the_fold_of_the_log)
 {
     struct history history;
@@ -137,7 +137,7 @@ static void plan_somewhere(struct writer *writer, const struct history *historie
 {
     int32_t partition = (int32_t)fake_random_below(&f.fake, PARTITIONS);
     const struct history *history = &histories[partition];
-    /* Anywhere that a group's committed offset may once have been. */
+    /* Any offset that the group may have committed before. */
     size_t back = fake_random_below(&f.fake, 4) == 0 ? fake_random_below(&f.fake, 80) : 0;
     size_t first = committed[partition] > back ? committed[partition] - back : 0;
     size_t count = 1 + fake_random_below(&f.fake, 60);
@@ -170,9 +170,9 @@ static bool all_committed(const struct history *histories, const size_t *committ
     return true;
 }
 
-/* Plans made long ago are written between newer ones, of the same partition too: a consumer that
- * lost its partition and does not know. What is left is what one writer makes in one go, byte for
- * byte, and the figures are the sum of the orders. */
+/* Old plans are committed between newer ones, of the same partition too: by a consumer that does
+ * not know that it has lost its partition. The documents are those of a single writer, byte for
+ * byte, and the sums are those of the orders. */
 START_TEST(zombies_and_second_writers_change_nothing)
 {
     struct tb_error err = {0};
@@ -239,9 +239,9 @@ static void *central_main(void *arg)
     return NULL;
 }
 
-/* At the same time, with the same days: nobody overwrites what another one counted. The last one
- * has the first one's partition too, as its zombie. */
-START_TEST(centrals_at_work_at_the_same_time)
+/* Several centrals write the same days at a time: none overwrites what another one has counted.
+ * The last one writes the first one's partition too, as its zombie. */
+START_TEST(centrals_write_at_the_same_time)
 {
     struct tb_error err = {0};
     struct history histories[PARTITIONS];
@@ -270,9 +270,9 @@ START_TEST(centrals_at_work_at_the_same_time)
 }
 END_TEST
 
-/* An order that another writer inserted between our look and our write, at an older version, at
- * the same, and at a newer one. */
-START_TEST(a_duplicate_key_is_looked_at)
+/* Another writer has inserted the order between our read and our write: with an older version, the
+ * same one, and a newer one. */
+START_TEST(after_a_duplicate_key_the_newest_version_stays)
 {
     struct tb_error err = {0};
     struct history history;
@@ -311,8 +311,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, the_view_is_the_fold_of_the_log, 0, 3);
     tcase_add_loop_test(tc, zombies_and_second_writers_change_nothing, 0, 5);
-    tcase_add_loop_test(tc, centrals_at_work_at_the_same_time, 0, 3);
-    tcase_add_loop_test(tc, a_duplicate_key_is_looked_at, 0, 2);
+    tcase_add_loop_test(tc, centrals_write_at_the_same_time, 0, 3);
+    tcase_add_loop_test(tc, after_a_duplicate_key_the_newest_version_stays, 0, 2);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();

@@ -1,7 +1,8 @@
-/* Promise: any central has the view of all made anew while all of them go on writing and reading:
- * no event is missing in the new one, and nobody reads anything older than before. One rebuild at
- * a time; what ends in the middle is gone on with by another central, and holds nobody up.
- * Method: two centrals take turns at random, over a MongoDB-compatible server. */
+/* Promise: any central can rebuild the common view while all centrals go on writing and reading
+ * it. No event is missing in the new view, and no read returns anything older than a read before.
+ * One rebuild runs at a time; if its process ends, another central continues it, and no writer is
+ * stopped for good.
+ * Method: two centrals take turns at random, with a MongoDB-compatible server. */
 #include "query/mongo/centrals.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/view/view_priv.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 #define ORDERS 25
-/* Longer than anybody waits for one who is gone. */
+/* Longer than a job or a write barrier may go without a beat. */
 #define GONE_MS 20000
 
 static struct centrals c;
@@ -59,7 +60,7 @@ START_TEST(rebuilt_is_what_was_served)
 }
 END_TEST
 
-/* Runs to its end while events come. */
+/* Runs a rebuild to its end while events arrive. */
 static void rebuild_busily(struct one_central *one)
 {
     struct tb_error err = {0};
@@ -70,7 +71,7 @@ static void rebuild_busily(struct one_central *one)
     c.busy = false;
 }
 
-/* One view after the other is served, by one central and the other. */
+/* One generation after the other is served, rebuilt by one central and the other. */
 START_TEST(events_go_on_coming)
 {
     centrals_init(&c, test_seed((uint64_t)_i + 100),
@@ -88,8 +89,8 @@ START_TEST(events_go_on_coming)
 }
 END_TEST
 
-/* A central that had read what is served, and then stood still, writes the old view long after the
- * move: the new one has what it writes. */
+/* A central that has read `served`, and is slow, writes the old view long after the swap: the new
+ * view has what it writes. */
 START_TEST(a_slow_writer_loses_nothing)
 {
     struct tb_mongo_collections first;
@@ -108,7 +109,7 @@ START_TEST(a_slow_writer_loses_nothing)
     mongo_plan(slow, &plan, 1, c.log.records[1] + at, c.log.counts[1] - at, true);
     ck_assert_int_eq(central_rebuild(&c.list[0], &plain), TB_REBUILD_DONE);
     mongo_commit(slow, &plan);
-    c.log.committed[1] = (int64_t)c.log.counts[1]; /* he tells the group, too */
+    c.log.committed[1] = (int64_t)c.log.counts[1]; /* and commits its offset to the group */
     group_log_assign(&c.log, 1, 0);
     centrals_read_on(&c);
     centrals_check(&c);
@@ -117,7 +118,7 @@ START_TEST(a_slow_writer_loses_nothing)
 }
 END_TEST
 
-/* What was planned for the view from before is not for the new one: it is planned again. */
+/* A plan for the previous view is not committed to the new one: it is made again. */
 START_TEST(a_plan_is_for_one_view)
 {
     struct tb_plan plan = {0};
@@ -141,7 +142,7 @@ START_TEST(a_plan_is_for_one_view)
 }
 END_TEST
 
-/* What one found the other one shows. */
+/* Both centrals show the same result. */
 static void check_shown(struct one_central *at, struct one_central *by)
 {
     struct tb_rebuild_progress *shown = central_progress(at);
@@ -155,7 +156,7 @@ static void check_shown(struct one_central *at, struct one_central *by)
     ck_assert_str_eq(shown->differences, central_progress(by)->differences);
 }
 
-START_TEST(differences_stop_the_move)
+START_TEST(differences_prevent_the_swap)
 {
     char command[300];
 
@@ -199,14 +200,15 @@ START_TEST(the_old_view_can_be_served_again)
     for (int i = 0; i < 4; i++)
         (void)tb_rebuild_step(c.list[0].rebuild);
     ck_assert_int_eq(mongo_db_count(&c.db, "orders_2", "{}"), 0);
-    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2024", "{}"), 1); /* none of ours */
+    ck_assert_int_eq(mongo_db_count(&c.db, "orders_2024", "{}"),
+                     1); /* not a collection of the view */
     ck_assert_int_eq(tb_rebuild_start(c.list[0].rebuild, &rolling_back, &err), TB_CONFLICT);
 }
 END_TEST
 
-/* Letters are of all views: what was done about one stays, and one that only the rebuild finds is
- * there once its view is served, not before. */
-START_TEST(letters_are_everybodys)
+/* Dead letters are common to all generations: one that was dropped stays dropped, and one that
+ * only the rebuild finds appears when its view is served, not before. */
+START_TEST(dead_letters_are_common_to_all_views)
 {
     struct tb_error err = {0};
     int64_t letters;
@@ -247,9 +249,9 @@ START_TEST(one_at_a_time)
 }
 END_TEST
 
-/* Wherever it ends, holding the view or not: the other central goes on with it, and reads what
- * comes meanwhile. */
-START_TEST(whoever_ends_is_followed)
+/* Wherever its process ends, behind the write barrier or not, the other central continues the job,
+ * and applies the events that arrive meanwhile. */
+START_TEST(another_central_continues_the_job)
 {
     struct tb_error err = {0};
 
@@ -274,8 +276,8 @@ START_TEST(whoever_ends_is_followed)
 }
 END_TEST
 
-/* The log answers nobody for a while, again and again. */
-START_TEST(trouble_that_passes_is_waited_out)
+/* The log is down for a while, again and again. */
+START_TEST(outages_are_waited_out)
 {
     struct one_central *one = &c.list[0];
     struct tb_error err = {0};
@@ -300,7 +302,7 @@ START_TEST(trouble_that_passes_is_waited_out)
 }
 END_TEST
 
-/* The central that is at it and has read so much; NULL: none. */
+/* The central that runs the job and has read so many events; NULL: none. */
 static struct one_central *who_came_to(int64_t events)
 {
     for (int i = 0; i < CENTRALS; i++) {
@@ -312,7 +314,7 @@ static struct one_central *who_came_to(int64_t events)
     return NULL;
 }
 
-/* Whoever is at it ends, again and again; each comes further than the one before. */
+/* Each process that runs the job ends, but gets further than the one before. */
 START_TEST(a_job_outlives_many_processes)
 {
     struct tb_error err = {0};
@@ -345,8 +347,8 @@ START_TEST(a_job_outlives_many_processes)
 }
 END_TEST
 
-/* The hold is lifted while it is relied upon: nothing is moved without one. */
-START_TEST(a_lifted_hold_moves_nothing)
+/* The write barrier is removed while the swap relies on it: nothing is swapped without one. */
+START_TEST(without_its_barrier_nothing_is_swapped)
 {
     struct tb_error err = {0};
 
@@ -385,15 +387,15 @@ int main(void)
     tcase_add_test(tc, rebuilt_is_what_was_served);
     tcase_add_test(tc, a_slow_writer_loses_nothing);
     tcase_add_test(tc, a_plan_is_for_one_view);
-    tcase_add_test(tc, differences_stop_the_move);
+    tcase_add_test(tc, differences_prevent_the_swap);
     tcase_add_test(tc, the_old_view_can_be_served_again);
-    tcase_add_test(tc, letters_are_everybodys);
+    tcase_add_test(tc, dead_letters_are_common_to_all_views);
     tcase_add_test(tc, one_at_a_time);
     tcase_add_test(tc, a_job_outlives_many_processes);
-    tcase_add_test(tc, trouble_that_passes_is_waited_out);
+    tcase_add_test(tc, outages_are_waited_out);
     tcase_add_loop_test(seeds, events_go_on_coming, 0, 4);
-    tcase_add_loop_test(seeds, whoever_ends_is_followed, 0, 8);
-    tcase_add_loop_test(seeds, a_lifted_hold_moves_nothing, 0, 4);
+    tcase_add_loop_test(seeds, another_central_continues_the_job, 0, 8);
+    tcase_add_loop_test(seeds, without_its_barrier_nothing_is_swapped, 0, 4);
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, seeds);
     status = test_main(suite);

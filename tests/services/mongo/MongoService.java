@@ -7,15 +7,15 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
 import org.h2.mvstore.MVStore;
 
-/** java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until it is told to end. */
+/** java -cp 'classes:lib/*' MongoService HOST PORT FILE: serves until SIGTERM. */
 public class MongoService {
     /**
-     * What is answered is in the file, and nothing that is half done: a document and its index are
-     * two maps of the store, and a kill may come at any time. So the store writes when it is told
-     * to, which is between commands.
+     * Commits the store's file before each answer, and only between commands. A document and its
+     * index are two maps of the store: a file written in the middle of a command, and then a kill,
+     * would leave one without the other.
      */
     static class DurableBackend extends H2Backend {
-        /** Shared by commands, alone for who writes the file. */
+        /** Commands hold it shared; the commit of the file holds it alone. */
         private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock(true);
 
         DurableBackend(MVStore store) {
@@ -24,14 +24,14 @@ public class MongoService {
 
         private Document handle(Supplier<Document> command) {
             if (gate.getReadHoldCount() > 0) {
-                return command.get(); // one handler calls the other
+                return command.get(); // handleMessage calls handleCommand
             }
             Document answer;
             boolean unsaved;
             gate.readLock().lock();
             try {
                 answer = command.get();
-                unsaved = getMvStore().hasUnsavedChanges(); // while nobody is about to save them
+                unsaved = getMvStore().hasUnsavedChanges(); // a commit would change the answer
             } finally {
                 gate.readLock().unlock();
             }

@@ -20,7 +20,7 @@ struct listed {
 struct listing {
     const struct tb_mongo_client *client;
     struct tb_arena *arena;
-    struct listed **nodes; /* by name; the list is owned, what it holds is in the arena */
+    struct listed **nodes; /* by name; the list is owned, its elements are in the arena */
     size_t count, max;
 };
 

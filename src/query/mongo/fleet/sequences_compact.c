@@ -42,7 +42,7 @@ static enum tb_code count_full(const struct tb_mongo_client *client,
 }
 
 /* Removes chunks that are counted, once no relay sends their events again. The count is confirmed
- * before: a crash in between leaves chunks that nobody reads. */
+ * before: a crash in between leaves chunks that are not read again. */
 static enum tb_code remove_counted(const struct tb_mongo_client *client,
                                    const struct tb_plan_origin *origin, int64_t count,
                                    struct tb_error *err)

@@ -41,7 +41,7 @@ static struct tb_sales_part *find_part(const struct tb_sales_day *day, int64_t p
     return NULL;
 }
 
-/* Parts stand in the order of their partitions, whichever came first. */
+/* Parts are sorted by partition. */
 static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partition,
                                       struct tb_arena *arena)
 {
@@ -81,7 +81,7 @@ enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, i
     return TB_OK;
 }
 
-/* Where the offset stands among the undone ones, or would. */
+/* The place of the offset among the undone ones, whether it is there or not. */
 static size_t undone_at(const struct tb_sales_part *part, int64_t offset)
 {
     size_t at = 0;
@@ -98,7 +98,7 @@ static bool is_undone(const struct tb_sales_part *part, int64_t offset)
     return at < part->undone_count && part->undone[at] == offset;
 }
 
-static bool holds(const struct tb_sales_part *part, int64_t offset)
+static bool contains(const struct tb_sales_part *part, int64_t offset)
 {
     return offset <= part->through && !is_undone(part, offset);
 }
@@ -108,25 +108,25 @@ static bool add_to(int64_t *sum, int64_t value, int64_t sign)
     return !__builtin_add_overflow(*sum, sign * value, sum);
 }
 
-static enum tb_code add_figures(struct tb_sales_day *day, struct tb_sales_part *part,
-                                const struct tb_plan_sales_delta *change, bool late, int64_t sign,
-                                struct tb_error *err)
+static enum tb_code add_delta(struct tb_sales_day *day, struct tb_sales_part *part,
+                              const struct tb_plan_sales_delta *delta, bool late, int64_t sign,
+                              struct tb_error *err)
 {
     struct tb_sales_part sum;
 
-    part->orders += sign * change->orders;
-    part->returns += sign * change->returns;
-    part->cancelled += sign * change->cancelled;
-    part->late_orders += late && change->placed ? sign : 0;
+    part->orders += sign * delta->orders;
+    part->returns += sign * delta->returns;
+    part->cancelled += sign * delta->cancelled;
+    part->late_orders += late && delta->placed ? sign : 0;
     part->late_changes += late ? sign : 0;
-    if (!add_to(&part->total_minor, change->total_minor, sign))
+    if (!add_to(&part->total_minor, delta->total_minor, sign))
         return tb_error_set(err, TB_INVALID, "the sum of %s leaves 64 bits", day->id.ptr);
     day->changes++;
     return tb_sales_sum(day, &sum, err);
 }
 
 enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
-                          const struct tb_plan_sales_delta *change, bool late,
+                          const struct tb_plan_sales_delta *delta, bool late,
                           struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part = find_part(day, partition);
@@ -134,41 +134,41 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
 
     if (!part && !(part = add_part(day, partition, arena)))
         return out_of_memory(err);
-    if (holds(part, change->offset))
+    if (contains(part, delta->offset))
         return TB_OK;
-    at = undone_at(part, change->offset);
-    if (is_undone(part, change->offset)) {
+    at = undone_at(part, delta->offset);
+    if (is_undone(part, delta->offset)) {
         part->undone_count--;
         memmove(&part->undone[at], &part->undone[at + 1],
                 (part->undone_count - at) * sizeof *part->undone);
     }
-    if (change->offset > part->through)
-        part->through = change->offset;
-    return add_figures(day, part, change, late, 1, err);
+    if (delta->offset > part->through)
+        part->through = delta->offset;
+    return add_delta(day, part, delta, late, 1, err);
 }
 
 enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
-                           const struct tb_plan_sales_delta *change, bool late,
+                           const struct tb_plan_sales_delta *delta, bool late,
                            struct tb_arena *arena, struct tb_error *err)
 {
     struct tb_sales_part *part = find_part(day, partition);
     int64_t *undone, *old;
     size_t at, drop;
 
-    if (!part || !holds(part, change->offset))
+    if (!part || !contains(part, delta->offset))
         return TB_OK;
     undone = tb_arena_array(arena, part->undone_count + 1, sizeof *undone);
     if (!undone)
         return out_of_memory(err);
-    at = undone_at(part, change->offset);
+    at = undone_at(part, delta->offset);
     old = part->undone;
     for (size_t i = 0; i <= part->undone_count; i++)
-        undone[i] = i < at ? old[i] : i > at ? old[i - 1] : change->offset;
+        undone[i] = i < at ? old[i] : i > at ? old[i - 1] : delta->offset;
     part->undone_count++;
     drop = part->undone_count > TB_SALES_UNDONE_MAX ? part->undone_count - TB_SALES_UNDONE_MAX : 0;
     part->undone = undone + drop;
     part->undone_count -= drop;
-    return add_figures(day, part, change, late, -1, err);
+    return add_delta(day, part, delta, late, -1, err);
 }
 
 enum tb_code tb_sales_sum(const struct tb_sales_day *day, struct tb_sales_part *ret_sum,

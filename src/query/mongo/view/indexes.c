@@ -93,7 +93,7 @@ static enum tb_code check_server(const struct tb_mongo_client *client, char ret_
     ret_warning[0] = '\0';
     if (strcmp(mongoc_server_description_type(server), "Standalone") == 0)
         snprintf(ret_warning, 240,
-                 "MongoDB at %.128s is a standalone server: what it holds is on one machine only",
+                 "MongoDB at %.128s is a standalone server: its data is on one machine only",
                  mongoc_server_description_host(server)->host_and_port);
     mongoc_server_description_destroy(server);
     return TB_OK;

@@ -4,10 +4,11 @@
  *
  * Documents in `meta`, each changed by one guarded update:
  *   served     the collections that are served (the swap is one update of it), the generation
- *              before, and at times a write barrier (its field `hold`): whose it is, and the
- * offset of each partition from which on nobody writes the served view rebuild    the job: which
- * process runs it, a beat that rises while that process lives, and the progress offsets_N  how far
- * generation N is filled, for each partition
+ *              before, and at times a write barrier (its field `hold`): the token of its owner,
+ *              and for each partition the offset from which on the served view is not written
+ *   rebuild    the job: which process runs it, a beat that rises while that process lives, and
+ *              the progress
+ *   offsets_N  how far generation N is filled, for each partition
  *
  * Writers (view/write.c) read `served` before a plan and before its commit. A plan is for the
  * generation that it was made for: if another one is served by then, it is made again. With a
