@@ -73,8 +73,7 @@ static enum tb_code parse_uri(const char *text, mongoc_uri_t **ret_uri, struct t
     }
     if (!set_write_concern(uri)) {
         mongoc_uri_destroy(uri);
-        return tb_error_set(err, TB_INVALID,
-                            "the MongoDB URI asks for unacknowledged writes");
+        return tb_error_set(err, TB_INVALID, "the MongoDB URI asks for unacknowledged writes");
     }
     *ret_uri = uri;
     return TB_OK;
