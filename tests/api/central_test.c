@@ -1,7 +1,7 @@
-/* Promise: a central answers the questions and none of the commands; a view that is slow or away
- * holds nobody up and leaves nobody without an answer; whoever waits for a version is woken by the
- * news, and finds it within half a second without them. Method: a real API over a view that the
- * test holds in its hands. */
+/* Promise: a central answers queries and refuses commands; a view that is slow or unavailable
+ * delays nobody else and leaves nobody without an answer; a long poll is answered when the version
+ * is published, and within half a second when it is not. Method: a real API over a view that the
+ * test controls. */
 #include "api/fake_central.h"
 #include "api/view_poll.h"
 #include "api/work/query_pool.h"
@@ -39,9 +39,9 @@ static void check_body_has(const char *text)
     ck_assert_msg(strstr(got.body, text) != NULL, "no %s in %s", text, got.body);
 }
 
-START_TEST(questions_are_answered_and_commands_are_not)
+START_TEST(queries_are_answered_and_commands_refused)
 {
-    fake_central_show(&central, ONE, 3);
+    fake_central_set_order(&central, ONE, 3);
     get("/orders/" ONE);
     ck_assert_int_eq(got.status, 200);
     ck_assert_str_eq(got.body, "{\"orderId\":\"" ONE "\",\"version\":3}");
@@ -69,18 +69,18 @@ static void begin_get(struct client *one, const char *target)
     client_print(one, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
 }
 
-/* A question that takes its time is no reason to keep anybody else waiting. */
-START_TEST(a_slow_view_holds_nobody_up)
+/* A slow query delays no other request. */
+START_TEST(a_slow_view_delays_no_other_request)
 {
     struct client slow;
 
     fake_central_close_gate(&central);
     begin_get(&slow, "/orders/" ONE);
-    fake_central_wait_inside(&central, 1);
+    fake_central_wait_blocked(&central, 1);
     get("/livez");
     ck_assert_int_eq(got.status, 200);
     ck_assert(client_quiet(&slow));
-    fake_central_pass_ms(&central, 31000);
+    fake_central_advance_ms(&central, 31000);
     client_read(&slow, &got, false); /* and it does not wait for ever either */
     ck_assert_int_eq(got.status, 503);
     ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
@@ -91,7 +91,7 @@ START_TEST(a_slow_view_holds_nobody_up)
 }
 END_TEST
 
-START_TEST(too_many_questions_are_turned_away)
+START_TEST(too_many_queries_are_refused)
 {
     struct client asking[TB_QUERY_QUEUE_MAX + 3];
     size_t answered = 0;
@@ -99,7 +99,7 @@ START_TEST(too_many_questions_are_turned_away)
     fake_central_close_gate(&central);
     for (int i = 0; i < 2; i++)
         begin_get(&asking[i], "/orders/" ONE);
-    fake_central_wait_inside(&central, 2);
+    fake_central_wait_blocked(&central, 2);
     for (int i = 2; i < TB_QUERY_QUEUE_MAX + 3; i++)
         begin_get(&asking[i], "/orders/" ONE);
     get("/livez"); /* all have come */
@@ -115,21 +115,21 @@ START_TEST(too_many_questions_are_turned_away)
 }
 END_TEST
 
-/* Those who wait do not all ask at once, and none of them is turned away. */
-START_TEST(who_waits_outlasts_a_crowd)
+/* Long polls do not all query at once, and none is refused. */
+START_TEST(long_polls_outlast_a_crowd)
 {
     struct client waiting[TB_QUERY_QUEUE_MAX + 8];
 
     fake_central_close_gate(&central);
     for (int i = 0; i < TB_QUERY_QUEUE_MAX + 8; i++)
         begin_get(&waiting[i], "/orders/" ONE "?wait=30");
-    fake_central_wait_inside(&central, 2);
+    fake_central_wait_blocked(&central, 2);
     get("/livez"); /* all have come */
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     fake_central_open_gate(&central);
     for (int i = 0; i < TB_QUERY_QUEUE_MAX + 8; i++) {
         if (client_quiet(&waiting[i]))
-            fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+            fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
         client_read(&waiting[i], &got, false);
         ck_assert_int_eq(got.status, 200);
         client_close(&waiting[i]);
@@ -147,20 +147,20 @@ static const char *const targets[] = {"/orders/" ONE,
                                       "/dead-letters",
                                       "/dead-letters/order-events-2-17"};
 
-START_TEST(a_view_that_is_away_is_said_to_be)
+START_TEST(an_unavailable_view_is_reported)
 {
-    fake_central_away(&central, true);
+    fake_central_set_unavailable(&central, true);
     get(targets[_i]);
     ck_assert_int_eq(got.status, 503);
     ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
-    fake_central_away(&central, false);
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_unavailable(&central, false);
+    fake_central_set_order(&central, ONE, 1);
     get(targets[_i]);
     ck_assert_int_eq(got.status, 200);
 }
 END_TEST
 
-START_TEST(who_waits_is_woken_by_the_news)
+START_TEST(a_long_poll_is_answered_when_its_version_is_published)
 {
     struct client waiting[20], other;
 
@@ -170,7 +170,7 @@ START_TEST(who_waits_is_woken_by_the_news)
     while (fake_central_gets(&central) < 21)
         get("/livez");
     ck_assert(client_quiet(&waiting[19]));
-    fake_central_show(&central, ONE, 2);
+    fake_central_set_order(&central, ONE, 2);
     tb_api_notify(central.api, ONE, 2);
     for (int i = 0; i < 20; i++) {
         client_read(&waiting[i], &got, false);
@@ -186,20 +186,20 @@ START_TEST(who_waits_is_woken_by_the_news)
 }
 END_TEST
 
-/* The news come while the view is being asked, and the view answers what was before. */
-START_TEST(news_during_a_look_are_not_lost)
+/* The version is published while a query thread reads, and the read returns the old one. */
+START_TEST(a_change_during_a_read_is_not_lost)
 {
     struct client waiting;
 
     fake_central_close_gate(&central);
     begin_get(&waiting, "/orders/" ONE "?wait=30");
-    fake_central_wait_inside(&central, 1);
+    fake_central_wait_blocked(&central, 1);
     tb_api_notify(central.api, ONE, 1);
     get("/livez"); /* the news have been taken */
     fake_central_open_gate(&central);
     while (fake_central_gets(&central) < 2)
         get("/livez");
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     tb_api_notify(central.api, ONE, 1);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 200);
@@ -207,8 +207,8 @@ START_TEST(news_during_a_look_are_not_lost)
 }
 END_TEST
 
-/* Nobody tells of it. */
-START_TEST(what_nobody_tells_of_is_found)
+/* The version is in the view but is never published. */
+START_TEST(unpublished_versions_are_found_by_the_view_poll)
 {
     struct client one, two;
 
@@ -216,14 +216,14 @@ START_TEST(what_nobody_tells_of_is_found)
     begin_get(&two, "/orders/" TWO "?minVersion=2&wait=30");
     while (fake_central_gets(&central) < 2)
         get("/livez");
-    fake_central_show(&central, ONE, 6);
-    fake_central_show(&central, TWO, 2);
-    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+    fake_central_set_order(&central, ONE, 6);
+    fake_central_set_order(&central, TWO, 2);
+    fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     client_read(&two, &got, false);
     ck_assert_int_eq(got.status, 200);
     ck_assert(client_quiet(&one));
-    fake_central_show(&central, ONE, 7);
-    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+    fake_central_set_order(&central, ONE, 7);
+    fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     client_read(&one, &got, false);
     ck_assert_int_eq(got.status, 200);
     client_close(&one);
@@ -231,42 +231,42 @@ START_TEST(what_nobody_tells_of_is_found)
 }
 END_TEST
 
-/* Looked for are those who wait, and nothing when nobody does. */
-START_TEST(nobody_waits_and_nothing_is_looked_for)
+/* Without waiters nothing is read. */
+START_TEST(the_view_is_polled_only_while_somebody_waits)
 {
     struct client waiting;
 
     begin_get(&waiting, "/orders/" ONE "?wait=1");
-    fake_central_pass_ms(&central, 1000);
+    fake_central_advance_ms(&central, 1000);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 202);
     client_close(&waiting);
     get("/livez");
     pthread_mutex_lock(&central.lock);
-    uint64_t glances = central.glances;
+    uint64_t view_polls = central.view_polls;
     pthread_mutex_unlock(&central.lock);
     for (int i = 0; i < 20; i++) {
-        fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+        fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
         get("/livez");
     }
     pthread_mutex_lock(&central.lock);
-    ck_assert_uint_le(central.glances, glances + 1); /* one may have been under way */
+    ck_assert_uint_le(central.view_polls, view_polls + 1); /* one may have been under way */
     pthread_mutex_unlock(&central.lock);
 }
 END_TEST
 
-START_TEST(time_is_over_while_the_view_is_asked)
+START_TEST(the_deadline_passes_during_a_read)
 {
     struct client waiting;
 
     fake_central_close_gate(&central);
     begin_get(&waiting, "/orders/" ONE "?minVersion=1&wait=5s");
-    fake_central_wait_inside(&central, 1);
-    fake_central_pass_ms(&central, 5000);
+    fake_central_wait_blocked(&central, 1);
+    fake_central_advance_ms(&central, 5000);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"status\":\"pending\",\"version\":0}");
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     fake_central_open_gate(&central); /* what comes back now is nobody's */
     client_print(&waiting, "GET /orders/" ONE " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     client_read(&waiting, &got, false);
@@ -275,8 +275,8 @@ START_TEST(time_is_over_while_the_view_is_asked)
 }
 END_TEST
 
-/* A reader who waits longer than a question may take is asked for again and again meanwhile. */
-START_TEST(a_long_wait_outlives_its_questions)
+/* A long poll lasts longer than a query may: it is queried again and again. */
+START_TEST(a_long_poll_outlives_its_queries)
 {
     struct client waiting;
 
@@ -284,11 +284,11 @@ START_TEST(a_long_wait_outlives_its_questions)
     while (fake_central_gets(&central) < 1)
         get("/livez");
     for (int i = 0; i < 29; i++) {
-        fake_central_pass_ms(&central, 1000);
+        fake_central_advance_ms(&central, 1000);
         get("/livez");
     }
     ck_assert(client_quiet(&waiting));
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     tb_api_notify(central.api, ONE, 1);
     client_read(&waiting, &got, false);
     ck_assert_int_eq(got.status, 200);
@@ -298,8 +298,8 @@ END_TEST
 
 START_TEST(digests_are_those_of_the_view)
 {
-    fake_central_show(&central, ONE, 3);
-    fake_central_show(&central, TWO, 1);
+    fake_central_set_order(&central, ONE, 3);
+    fake_central_set_order(&central, TWO, 1);
     get("/orders/digests?limit=1");
     ck_assert_int_eq(got.status, 200);
     check_body_has("{\"digests\":[{\"orderId\":\"" ONE "\",\"node\":\"till1\",\"version\":3,"
@@ -355,8 +355,8 @@ START_TEST(nodes_are_shown)
 }
 END_TEST
 
-/* What an alert on a silent node goes by; one that never spoke has no such time. */
-START_TEST(metrics_tell_when_nodes_were_heard)
+/* For alerts on silent nodes; a node without a heartbeat has no such time. */
+START_TEST(metrics_have_the_last_seen_time_of_nodes)
 {
     add_node("till1", TB_NODE_CURRENT, 1795425003000);
     central.nodes[0].last_seen_at_ms = 1795425003660;
@@ -371,7 +371,7 @@ END_TEST
 
 /* Sums are complete through the moment through which every node is; who is not up to date is
  * named. */
-START_TEST(stats_tell_up_to_when_they_are_complete)
+START_TEST(stats_say_until_when_they_are_complete)
 {
     get("/orders/stats");
     ck_assert_str_eq(got.body, "{\"asOf\":\"2026-11-23T09:10:03.660Z\",\"heldBackBy\":[],"
@@ -396,7 +396,7 @@ static void hold_some(void)
     central.committed[4] = -1;
 }
 
-START_TEST(status_and_metrics_tell_of_what_is_read_here)
+START_TEST(status_and_metrics_show_the_partitions_read_here)
 {
     hold_some();
     get("/status");
@@ -416,8 +416,8 @@ START_TEST(status_and_metrics_tell_of_what_is_read_here)
 }
 END_TEST
 
-/* Others read everything, or the group has lost it: that is no sign of a view that has all. */
-START_TEST(who_reads_nothing_knows_no_age)
+/* Other processes read all partitions, or the group lost them: then the view may be incomplete. */
+START_TEST(a_process_that_reads_no_partition_reports_no_age)
 {
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         central.ends[p] = central.committed[p] = 7;
@@ -432,10 +432,10 @@ START_TEST(who_reads_nothing_knows_no_age)
 }
 END_TEST
 
-/* The page that one looks at when all else fails. */
-START_TEST(status_tells_what_stands_in_the_way)
+/* The status is answered even when everything else fails. */
+START_TEST(status_reports_the_problem)
 {
-    fake_central_away(&central, true);
+    fake_central_set_unavailable(&central, true);
     hold_some();
     get("/status");
     ck_assert_int_eq(got.status, 200);
@@ -454,7 +454,7 @@ START_TEST(status_tells_what_stands_in_the_way)
 }
 END_TEST
 
-START_TEST(health_names_what_fails)
+START_TEST(health_names_the_failing_check)
 {
     hold_some();
     central.log_away = true;
@@ -470,8 +470,8 @@ START_TEST(health_names_what_fails)
 }
 END_TEST
 
-/* As on an edge; the log is a broker, which may be away. */
-START_TEST(dead_letters_are_dealt_with)
+/* As on an edge; the log is a broker, which may be unreachable. */
+START_TEST(dead_letters_are_replayed_and_dropped)
 {
     static const char target[] = "/dead-letters/order-events-2-17/replay";
 
@@ -484,7 +484,7 @@ START_TEST(dead_letters_are_dealt_with)
     ck_assert_str_eq(central.sent, "{\"a\":1.50}"); /* numbers as they stood */
     ask(&client, "DELETE", "/dead-letters/order-events-2-17", "", NULL, &got);
     ck_assert_int_eq(got.status, 409);
-    fake_central_away(&central, true);
+    fake_central_set_unavailable(&central, true);
     ask(&client, "POST", target, "", NULL, &got);
     ck_assert_int_eq(got.status, 503);
 }
@@ -496,27 +496,27 @@ int main(void)
     TCase *tc = tcase_create("central");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, questions_are_answered_and_commands_are_not);
-    tcase_add_test(tc, a_slow_view_holds_nobody_up);
-    tcase_add_test(tc, too_many_questions_are_turned_away);
-    tcase_add_test(tc, who_waits_outlasts_a_crowd);
-    tcase_add_loop_test(tc, a_view_that_is_away_is_said_to_be, 0,
+    tcase_add_test(tc, queries_are_answered_and_commands_refused);
+    tcase_add_test(tc, a_slow_view_delays_no_other_request);
+    tcase_add_test(tc, too_many_queries_are_refused);
+    tcase_add_test(tc, long_polls_outlast_a_crowd);
+    tcase_add_loop_test(tc, an_unavailable_view_is_reported, 0,
                         (int)(sizeof targets / sizeof *targets));
-    tcase_add_test(tc, dead_letters_are_dealt_with);
-    tcase_add_test(tc, who_waits_is_woken_by_the_news);
-    tcase_add_test(tc, news_during_a_look_are_not_lost);
-    tcase_add_test(tc, what_nobody_tells_of_is_found);
-    tcase_add_test(tc, nobody_waits_and_nothing_is_looked_for);
-    tcase_add_test(tc, time_is_over_while_the_view_is_asked);
-    tcase_add_test(tc, a_long_wait_outlives_its_questions);
+    tcase_add_test(tc, dead_letters_are_replayed_and_dropped);
+    tcase_add_test(tc, a_long_poll_is_answered_when_its_version_is_published);
+    tcase_add_test(tc, a_change_during_a_read_is_not_lost);
+    tcase_add_test(tc, unpublished_versions_are_found_by_the_view_poll);
+    tcase_add_test(tc, the_view_is_polled_only_while_somebody_waits);
+    tcase_add_test(tc, the_deadline_passes_during_a_read);
+    tcase_add_test(tc, a_long_poll_outlives_its_queries);
     tcase_add_test(tc, digests_are_those_of_the_view);
     tcase_add_test(tc, nodes_are_shown);
-    tcase_add_test(tc, metrics_tell_when_nodes_were_heard);
-    tcase_add_test(tc, stats_tell_up_to_when_they_are_complete);
-    tcase_add_test(tc, status_and_metrics_tell_of_what_is_read_here);
-    tcase_add_test(tc, who_reads_nothing_knows_no_age);
-    tcase_add_test(tc, status_tells_what_stands_in_the_way);
-    tcase_add_test(tc, health_names_what_fails);
+    tcase_add_test(tc, metrics_have_the_last_seen_time_of_nodes);
+    tcase_add_test(tc, stats_say_until_when_they_are_complete);
+    tcase_add_test(tc, status_and_metrics_show_the_partitions_read_here);
+    tcase_add_test(tc, a_process_that_reads_no_partition_reports_no_age);
+    tcase_add_test(tc, status_reports_the_problem);
+    tcase_add_test(tc, health_names_the_failing_check);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -11,12 +11,12 @@ static struct fake_central *central_of(struct tb_view_reader *reader)
 static enum tb_code enter(struct fake_central *central, struct tb_error *err)
 {
     pthread_mutex_lock(&central->lock);
-    central->inside++;
+    central->blocked++;
     pthread_cond_broadcast(&central->changed);
-    while (central->closed)
+    while (central->gate_closed)
         pthread_cond_wait(&central->changed, &central->lock);
-    central->inside--;
-    if (!central->away)
+    central->blocked--;
+    if (!central->unavailable)
         return TB_OK;
     pthread_mutex_unlock(&central->lock);
     return tb_error_set(err, TB_UNAVAILABLE, "MongoDB is away");
@@ -55,7 +55,7 @@ static enum tb_code versions(struct tb_view_reader *reader, const char (*order_i
     struct fake_central *central = central_of(reader);
 
     TB_TRY(enter(central, err));
-    central->glances++;
+    central->view_polls++;
     for (size_t i = 0; i < count; i++)
         ret_versions[i] = version_of(central, tb_str_of(order_ids[i]));
     pthread_mutex_unlock(&central->lock);
@@ -302,7 +302,7 @@ void fake_central_stop(struct fake_central *central)
     pthread_cond_destroy(&central->changed);
 }
 
-void fake_central_show(struct fake_central *central, const char *order_id, int64_t version)
+void fake_central_set_order(struct fake_central *central, const char *order_id, int64_t version)
 {
     size_t i = 0;
 
@@ -316,37 +316,37 @@ void fake_central_show(struct fake_central *central, const char *order_id, int64
     pthread_mutex_unlock(&central->lock);
 }
 
-void fake_central_away(struct fake_central *central, bool away)
+void fake_central_set_unavailable(struct fake_central *central, bool away)
 {
     pthread_mutex_lock(&central->lock);
-    central->away = away;
+    central->unavailable = away;
     pthread_mutex_unlock(&central->lock);
 }
 
 void fake_central_close_gate(struct fake_central *central)
 {
     pthread_mutex_lock(&central->lock);
-    central->closed = true;
+    central->gate_closed = true;
     pthread_mutex_unlock(&central->lock);
 }
 
 void fake_central_open_gate(struct fake_central *central)
 {
     pthread_mutex_lock(&central->lock);
-    central->closed = false;
+    central->gate_closed = false;
     pthread_cond_broadcast(&central->changed);
     pthread_mutex_unlock(&central->lock);
 }
 
-void fake_central_wait_inside(struct fake_central *central, int count)
+void fake_central_wait_blocked(struct fake_central *central, int count)
 {
     pthread_mutex_lock(&central->lock);
-    while (central->inside < count)
+    while (central->blocked < count)
         pthread_cond_wait(&central->changed, &central->lock);
     pthread_mutex_unlock(&central->lock);
 }
 
-void fake_central_pass_ms(struct fake_central *central, int64_t ms)
+void fake_central_advance_ms(struct fake_central *central, int64_t ms)
 {
     atomic_fetch_add(&central->ahead_us, ms * 1000);
 }

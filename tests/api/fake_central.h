@@ -1,7 +1,7 @@
-/* The API in the role of a central, over a view that the test makes: what it has, how long it
- * takes, and whether it is there at all.
+/* The API in the role of a central, over a view that the test controls: its orders, how long a
+ * query takes, and whether the view is available.
  *
- * Thread:  the test's; the API's own threads are behind it.
+ * Thread:  the test's; the API has its own.
  * Memory:  fake_central_stop releases everything.
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
@@ -27,10 +27,10 @@ struct fake_central {
         int64_t version;
     } orders[FAKE_ORDERS];
     size_t order_count;
-    bool away;   /* every question fails */
-    bool closed; /* every question waits until the gate is open */
-    int inside;  /* questions that wait so */
-    uint64_t gets, glances;
+    bool unavailable; /* every query fails */
+    bool gate_closed; /* every query blocks until the gate is open */
+    int blocked;      /* queries that block so */
+    uint64_t gets, view_polls;
     struct tb_node_report nodes[8];
     size_t node_count;
     char problem[240];
@@ -41,11 +41,11 @@ struct fake_central {
 void fake_central_init(struct fake_central *central);
 void fake_central_start(struct fake_central *central);
 void fake_central_stop(struct fake_central *central);
-/* The view has the order at that version from now on; nobody is told. */
-void fake_central_show(struct fake_central *central, const char *order_id, int64_t version);
-void fake_central_away(struct fake_central *central, bool away);
+/* The view has the order at that version from now on; nothing is published. */
+void fake_central_set_order(struct fake_central *central, const char *order_id, int64_t version);
+void fake_central_set_unavailable(struct fake_central *central, bool away);
 void fake_central_close_gate(struct fake_central *central);
 void fake_central_open_gate(struct fake_central *central);
-void fake_central_wait_inside(struct fake_central *central, int count);
-void fake_central_pass_ms(struct fake_central *central, int64_t ms);
+void fake_central_wait_blocked(struct fake_central *central, int count);
+void fake_central_advance_ms(struct fake_central *central, int64_t ms);
 uint64_t fake_central_gets(struct fake_central *central);

@@ -1,7 +1,7 @@
-/* A node in one process, as edge.c assembles it, and a client that speaks bytes: for tests of the
- * API over real sockets with real stores.
+/* A whole edge in one process, and a client that speaks bytes: for tests of the API over real
+ * sockets with real stores.
  *
- * Thread:  the test's; the node's own threads are behind it.
+ * Thread:  the test's; the node has its own.
  * Memory:  node_stop releases everything.
  * Errors:  a failed check assertion; what does not come within 20 s has failed.
  * Units:   milliseconds, bytes. */
@@ -36,7 +36,7 @@ struct node {
     pthread_t threads[4]; /* api, writer, relay, consumer */
     bool running[4];
     _Atomic int64_t disk_free;
-    _Atomic int64_t told; /* versions that the consumer told of */
+    _Atomic int64_t told; /* versions that the consumer published */
     _Atomic int forced;   /* calls of forced: 1 offline, 2 auto; 0 none */
     char audited[400];    /* the last audit line; the api's query thread's until it has answered */
     int port;

@@ -12,8 +12,8 @@
  *   - 1013: too slow, or too many subscriptions in all
  *
  * Thread:  the api thread; tb_ws_count from any.
- * Memory:  a silent connection with one subscription takes 450 bytes here, and each further
- *          subscription 220; with 5,000 connections each took 1 kB of the process. The kernel's
+ * Memory:  a silent connection with one subscription takes 480 bytes here, and each further
+ *          subscription 210; with 5,000 connections each took 1 kB of the process. The kernel's
  *          share of a socket comes on top.
  * Errors:  TB_INTERNAL at init; later errors end the connection.
  * Units:   milliseconds of the monotonic clock, bytes. */

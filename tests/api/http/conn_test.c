@@ -1,6 +1,6 @@
-/* Promise: nobody holds a connection longer than the deadlines say, and no more connections are
- * held than the limits say. Method: shortened deadlines over real sockets; nothing but "it ends"
- * is asked of time. */
+/* Promise: no client keeps a connection longer than the deadlines say, and there are no more
+ * connections than the limits say. Method: shortened deadlines over real sockets; of time only "it
+ * ends" is checked. */
 #include "api/http/conn.h"
 #include "api/node.h"
 #include <stdio.h>
@@ -42,7 +42,7 @@ START_TEST(silent_connection_ends)
 }
 END_TEST
 
-/* Each byte is activity; the head's deadline must not care. */
+/* Each byte is activity, which must not move the deadline of the head. */
 START_TEST(slow_head_ends_with_408)
 {
     struct client client;
@@ -173,7 +173,7 @@ START_TEST(further_connections_are_refused)
 }
 END_TEST
 
-/* The process has no descriptor left: who comes is refused, the loop does not spin on accept. */
+/* The process has no descriptor left: connections are refused, and the loop does not spin. */
 START_TEST(no_descriptors_left)
 {
     struct client inside, client;

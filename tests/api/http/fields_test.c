@@ -1,4 +1,4 @@
-/* Promise: HTTP's small grammars take what the standards have and nothing beside it. Method:
+/* Promise: the small grammars of HTTP accept what the standards say and nothing else. Method:
  * tables of good and bad texts, at the limits and one beyond. */
 #include "api/http/fields.h"
 #include "support/support.h"

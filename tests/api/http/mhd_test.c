@@ -1,5 +1,5 @@
-/* Promise: whatever bytes come, each gets one clear answer or the end of its connection, and no
- * request is seen that its sender did not mean. Method: raw bytes over real sockets. */
+/* Promise: whatever bytes come, each request gets one clear answer or the end of its connection,
+ * and no request runs that its sender did not mean. Method: raw bytes over real sockets. */
 #include "api/node.h"
 #include <microhttpd.h>
 #include <stdio.h>
@@ -122,7 +122,7 @@ START_TEST(nul_in_a_header_is_refused)
 }
 END_TEST
 
-/* Answers after which the connection is good for the next request. */
+/* Answers after which the connection serves the next request. */
 static const struct {
     const char *bytes;
     int status;
@@ -213,7 +213,7 @@ START_TEST(chunk_extension_is_accepted_or_refused)
 }
 END_TEST
 
-/* The library must not care how the bytes are cut. */
+/* The answer does not depend on how the bytes are cut. */
 START_TEST(byte_by_byte)
 {
     struct client client;
@@ -341,7 +341,7 @@ START_TEST(head_limit)
 }
 END_TEST
 
-/* The whole head limit may be used in any way that the library keeps twice or by the field. */
+/* A head of the full limit works also when it is all cookies or all small fields. */
 START_TEST(head_limit_holds_for_cookies_and_many_fields)
 {
     struct client client;
@@ -467,7 +467,7 @@ static TCase *attack_case(void)
 
 int main(void)
 {
-    Suite *suite = suite_create("server");
+    Suite *suite = suite_create("mhd");
     TCase *tc = tcase_create("requests");
 
     suite_add_tcase(suite, attack_case());

@@ -1,5 +1,5 @@
-/* Promise: a head that two programs could read differently is refused, and so is a Host we do not
- * answer to. Method: heads are laid out in memory as they come from the wire. */
+/* Promise: a head that two programs could read differently is refused. Method: heads laid out in
+ * memory as they come from the network. */
 #include "api/http/strict_head.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Promise: what a worker has is answered in time even if the worker does not, and what comes late
- * harms nobody. Method: workers held back; a clock that is moved. */
+/* Promise: a request at a worker is answered in time even if the worker is not, and a late result
+ * does no harm. Method: workers that are blocked; a clock that the test moves. */
 #include "api/node.h"
 #include "api/work/query_pool.h"
 #include <poll.h>
@@ -12,7 +12,7 @@ static struct node node;
 static struct client client;
 static struct response got;
 
-/* A query view whose lists wait until the gate is open. */
+/* A view whose lists block until the gate is open. */
 static struct {
     struct tb_view_reader base;
     pthread_mutex_t lock;
@@ -134,7 +134,7 @@ static void send_list(struct client *one)
     client_print(one, "GET /orders HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
-START_TEST(lists_hold_nobody_up_and_have_a_limit)
+START_TEST(waiting_lists_delay_no_command_and_have_a_limit)
 {
     struct client lists[TB_QUERY_QUEUE_MAX + 2];
 
@@ -168,7 +168,7 @@ START_TEST(lists_hold_nobody_up_and_have_a_limit)
 }
 END_TEST
 
-START_TEST(list_that_takes_too_long)
+START_TEST(a_list_that_takes_too_long)
 {
     struct client list;
 
@@ -200,13 +200,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("flight");
-    TCase *tc = tcase_create("flight");
+    Suite *suite = suite_create("inflight");
+    TCase *tc = tcase_create("inflight");
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, commands_that_take_too_long);
-    tcase_add_test(tc, lists_hold_nobody_up_and_have_a_limit);
-    tcase_add_test(tc, list_that_takes_too_long);
+    tcase_add_test(tc, waiting_lists_delay_no_command_and_have_a_limit);
+    tcase_add_test(tc, a_list_that_takes_too_long);
     tcase_add_test(tc, stop_does_not_wait_for_a_list);
     suite_add_tcase(suite, tc);
     return test_main(suite);

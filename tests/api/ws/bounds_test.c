@@ -1,6 +1,6 @@
-/* Promise: nobody who is slow, silent, gone or greedy holds up another or grows without bound, and
- * is told why it is cut off, where it still listens. Method: a real node, clients that take
- * nothing, a clock that the test moves, news given to the API as a consumer would. */
+/* Promise: a client that is slow, silent, gone or greedy delays no other and costs bounded memory;
+ * it is cut off with a close code that says why. Method: a real node, clients that take nothing, a
+ * clock that the test moves, changes published as a consumer would. */
 #include "api/ws/ws.h"
 #include "api/ws/ws_client.h"
 #include <errno.h>
@@ -37,14 +37,14 @@ static void order_id(int n, char ret_id[TB_UUID_SIZE])
     snprintf(ret_id, TB_UUID_SIZE, "01a207ab-6d5e-71ec-b6c1-%012d", n);
 }
 
-/* The loop has gone round, and the others are still served. */
+/* The loop has made a round, and other clients are still served. */
 static void check_served(void)
 {
     ask(&http, "GET", "/livez", "", NULL, &got);
     ck_assert_int_eq(got.status, 200);
 }
 
-/* A request that is under way at that moment may itself be late. */
+/* A request that is running at that moment may itself be late. */
 static void pass_ms(int64_t ms)
 {
     atomic_fetch_add(&node.ahead_us, ms * 1000);
@@ -66,7 +66,7 @@ static int64_t open_websockets(void)
     return strtoll(at + sizeof(name) - 1, NULL, 10);
 }
 
-/* A follower, or of ONE, that has a small buffer and reads nothing from now on. */
+/* A follower of all orders, or of ONE, with a small buffer, that reads nothing from now on. */
 static void connect_slow(struct client *client, const char *of)
 {
     int bytes = 4096;
@@ -77,7 +77,7 @@ static void connect_slow(struct client *client, const char *of)
     ws_settle(client);
 }
 
-/* News of so many orders, in portions that the loop takes between. */
+/* Publishes so many changes, in portions between which the loop runs. */
 static void tell(int first, int count)
 {
     char id[TB_UUID_SIZE];
@@ -91,7 +91,7 @@ static void tell(int first, int count)
     check_served();
 }
 
-/* Everything that was on its way is whole and in order; the close with code comes behind it. */
+/* Reads messages, complete and in order, until the close with that code. */
 static int read_to_the_end(struct client *client, int code)
 {
     for (int count = 0;; count++) {
@@ -111,7 +111,7 @@ static int read_to_the_end(struct client *client, int code)
     }
 }
 
-/* It falls behind by all that is kept; meanwhile another hears of everything. */
+/* It falls behind by more than the ring holds; another follower gets everything. */
 START_TEST(a_slow_follower_is_cut_off)
 {
     const int total = TB_VERSION_RING_SIZE + 4000;
@@ -139,8 +139,8 @@ START_TEST(a_slow_follower_is_cut_off)
 }
 END_TEST
 
-/* Not that much is told, but it does not read for half a minute. */
-START_TEST(who_takes_nothing_is_cut_off)
+/* Few messages are sent, but it reads none for half a minute. */
+START_TEST(a_client_that_takes_nothing_is_cut_off)
 {
     struct client slow;
 
@@ -155,7 +155,7 @@ START_TEST(who_takes_nothing_is_cut_off)
 }
 END_TEST
 
-/* It may pause: what it missed of an order was coalesced, and the last version is there. */
+/* It may pause: versions of an order are coalesced, and the last one is sent. */
 START_TEST(a_slow_subscriber_gets_the_last_version)
 {
     const int64_t last = 5000;
@@ -181,7 +181,7 @@ START_TEST(a_slow_subscriber_gets_the_last_version)
 }
 END_TEST
 
-/* Who makes us answer and does not read the answers is not read from. */
+/* From a client that does not read our answers nothing is read. */
 START_TEST(pings_without_end)
 {
     static const char ping[6] = "\x89\x80\x00\x00\x00\x00";
@@ -210,7 +210,7 @@ START_TEST(pings_without_end)
 }
 END_TEST
 
-START_TEST(silence_is_asked_about_and_then_ended)
+START_TEST(a_silent_client_is_pinged_and_then_dropped)
 {
     struct client alive, dead;
     const char *payload = "";
@@ -238,8 +238,8 @@ START_TEST(silence_is_asked_about_and_then_ended)
 }
 END_TEST
 
-/* A peer that does not do its part of the close does not stay for that. */
-START_TEST(a_close_that_nobody_answers)
+/* A client that does not answer our close is dropped. */
+START_TEST(a_close_that_the_client_does_not_answer)
 {
     struct client stubborn;
 
@@ -286,8 +286,8 @@ START_TEST(topics_of_a_connection)
 }
 END_TEST
 
-/* WebSockets count among the connections that there may be, and leave their place. */
-START_TEST(websockets_take_places)
+/* WebSockets count in the limit of connections, until they are closed. */
+START_TEST(websockets_count_as_connections)
 {
     struct client inside[7], late;
 
@@ -308,7 +308,7 @@ START_TEST(websockets_take_places)
 }
 END_TEST
 
-/* The process has no descriptor left for the connection's new life: it ends, and nothing else. */
+/* The process has no descriptor left for the WebSocket: only this connection ends. */
 START_TEST(no_descriptor_for_a_websocket)
 {
     struct rlimit limit, tight;
@@ -334,7 +334,7 @@ START_TEST(no_descriptor_for_a_websocket)
 }
 END_TEST
 
-/* Closed with 1001; whoever does not care is not waited for beyond the drain. */
+/* All are closed with 1001; a client that does not answer is not waited for beyond the drain. */
 START_TEST(a_stop_closes_all)
 {
     struct client polite, stubborn;
@@ -361,13 +361,13 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_slow_follower_is_cut_off);
-    tcase_add_test(tc, who_takes_nothing_is_cut_off);
+    tcase_add_test(tc, a_client_that_takes_nothing_is_cut_off);
     tcase_add_test(tc, a_slow_subscriber_gets_the_last_version);
     tcase_add_test(tc, pings_without_end);
-    tcase_add_test(tc, silence_is_asked_about_and_then_ended);
-    tcase_add_test(tc, a_close_that_nobody_answers);
+    tcase_add_test(tc, a_silent_client_is_pinged_and_then_dropped);
+    tcase_add_test(tc, a_close_that_the_client_does_not_answer);
     tcase_add_test(tc, topics_of_a_connection);
-    tcase_add_test(tc, websockets_take_places);
+    tcase_add_test(tc, websockets_count_as_connections);
     tcase_add_test(tc, no_descriptor_for_a_websocket);
     tcase_add_test(tc, a_stop_closes_all);
     suite_add_tcase(suite, tc);

@@ -1,6 +1,7 @@
-/* Promise: on a central too a subscriber is told at once of what is there, by the news of what
- * comes, and within half a second where nobody brings news; a view that is slow or away delays
- * that, and nothing else. Method: a real API over a view that the test holds in its hands. */
+/* Promise: on a central a subscriber is sent the version that is there at once, later versions
+ * when they are published, and within half a second when they are not; a view that is slow or
+ * unavailable delays that and nothing else. Method: a real API over a view that the test controls.
+ */
 #include "api/fake_central.h"
 #include "api/view_poll.h"
 #include "api/ws/ws_client.h"
@@ -36,30 +37,30 @@ static void go_round(void)
     ck_assert_int_eq(got.status, 200);
 }
 
-static uint64_t glances(void)
+static uint64_t view_polls(void)
 {
     pthread_mutex_lock(&central.lock);
-    uint64_t count = central.glances;
+    uint64_t count = central.view_polls;
     pthread_mutex_unlock(&central.lock);
     return count;
 }
 
 static void wait_for_glances(uint64_t count)
 {
-    while (glances() < count)
+    while (view_polls() < count)
         go_round();
 }
 
 START_TEST(ready_at_once_if_it_already_can)
 {
-    fake_central_show(&central, ONE, 3);
+    fake_central_set_order(&central, ONE, 3);
     ws_subscribe(&ws, ONE);
     ws_expect_ready(&ws, ONE, false, 3); /* no time has passed */
 }
 END_TEST
 
-/* What another central applied comes by tb_api_notify as well. */
-START_TEST(news_are_told)
+/* Changes that another central applied arrive by tb_api_notify as well. */
+START_TEST(published_versions_are_sent)
 {
     struct client follower;
 
@@ -81,29 +82,29 @@ START_TEST(news_are_told)
 }
 END_TEST
 
-/* Nobody tells of it. */
-START_TEST(what_nobody_tells_of_is_found)
+/* The version is in the view but is never published. */
+START_TEST(unpublished_versions_are_found_by_the_view_poll)
 {
     ws_subscribe(&ws, ONE);
     wait_for_glances(1);
-    fake_central_show(&central, ONE, 1);
-    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+    fake_central_set_order(&central, ONE, 1);
+    fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 1);
-    fake_central_show(&central, ONE, 4);
-    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+    fake_central_set_order(&central, ONE, 4);
+    fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 4);
 }
 END_TEST
 
-/* Many who come together are looked for together. */
+/* Subscriptions that come together are read in one query. */
 START_TEST(many_subscribe)
 {
     struct client clients[40];
 
     fake_central_close_gate(&central);
-    fake_central_show(&central, TWO, 1);
+    fake_central_set_order(&central, TWO, 1);
     ws_subscribe(&ws, ONE);
-    fake_central_wait_inside(&central, 1);
+    fake_central_wait_blocked(&central, 1);
     for (int i = 0; i < 40; i++) {
         ws_connect(&clients[i], central.port);
         ws_subscribe(&clients[i], TWO);
@@ -112,17 +113,17 @@ START_TEST(many_subscribe)
     fake_central_open_gate(&central);
     for (int i = 0; i < 40; i++)
         ws_expect_ready(&clients[i], TWO, false, 1);
-    ck_assert_uint_le(glances(), 3);
+    ck_assert_uint_le(view_polls(), 3);
     for (int i = 0; i < 40; i++)
         client_close(&clients[i]);
 }
 END_TEST
 
-/* Asked for while the view is away: found when it is back, and the others are served meanwhile. */
-START_TEST(a_view_that_is_away)
+/* Subscribed to while the view is unavailable: sent when it is back; other requests go on. */
+START_TEST(an_unavailable_view)
 {
-    fake_central_show(&central, ONE, 1);
-    fake_central_away(&central, true);
+    fake_central_set_order(&central, ONE, 1);
+    fake_central_set_unavailable(&central, true);
     ws_subscribe(&ws, ONE);
     ws_subscribe(&ws, NULL);
     ws_settle(&ws);
@@ -130,19 +131,19 @@ START_TEST(a_view_that_is_away)
     ws_expect_ready(&ws, TWO, true, 1);
     go_round();
     ck_assert(client_quiet(&ws));
-    fake_central_away(&central, false);
-    fake_central_pass_ms(&central, TB_VIEW_POLL_MS);
+    fake_central_set_unavailable(&central, false);
+    fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 1);
 }
 END_TEST
 
-/* The client goes while the view is being asked on its behalf. */
-START_TEST(gone_before_the_answer)
+/* The client leaves while a query thread reads for it. */
+START_TEST(the_client_leaves_before_the_answer)
 {
     fake_central_close_gate(&central);
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     ws_subscribe(&ws, ONE);
-    fake_central_wait_inside(&central, 1);
+    fake_central_wait_blocked(&central, 1);
     client_close(&ws);
     go_round();
     fake_central_open_gate(&central);
@@ -152,10 +153,10 @@ START_TEST(gone_before_the_answer)
 }
 END_TEST
 
-/* Stopped while a question is under way. */
+/* The API stops while a query runs. */
 START_TEST(a_stop_closes_all)
 {
-    fake_central_show(&central, ONE, 1);
+    fake_central_set_order(&central, ONE, 1);
     ws_subscribe(&ws, ONE);
     ws_expect_ready(&ws, ONE, false, 1);
     tb_api_stop(central.api);
@@ -170,11 +171,11 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, ready_at_once_if_it_already_can);
-    tcase_add_test(tc, news_are_told);
-    tcase_add_test(tc, what_nobody_tells_of_is_found);
+    tcase_add_test(tc, published_versions_are_sent);
+    tcase_add_test(tc, unpublished_versions_are_found_by_the_view_poll);
     tcase_add_test(tc, many_subscribe);
-    tcase_add_test(tc, a_view_that_is_away);
-    tcase_add_test(tc, gone_before_the_answer);
+    tcase_add_test(tc, an_unavailable_view);
+    tcase_add_test(tc, the_client_leaves_before_the_answer);
     tcase_add_test(tc, a_stop_closes_all);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -1,7 +1,7 @@
-/* Promise: whatever frames a client sends, each is taken as RFC 6455 has it, or the connection
- * ends with the code that says what was wrong; however the bytes are cut, and in bounded memory.
- * Method: a table of frame sequences (after the groups of the Autobahn test suite), each fed
- * whole, byte by byte, and cut in two at every place. */
+/* Promise: the frames of a client are read as RFC 6455 says, or the connection ends with the code
+ * that says what was wrong; however the bytes are cut, and in bounded memory. Method: a table of
+ * frame sequences (after the groups of the Autobahn test suite), each fed whole, byte by byte, and
+ * cut in two at every place. */
 #include "api/ws/frames.h"
 #include "support/support.h"
 #include <stdio.h>

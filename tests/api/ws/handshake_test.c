@@ -1,5 +1,5 @@
-/* Promise: a connection becomes a WebSocket only as RFC 6455 has it, and only for a page that may;
- * who may not is told why. Method: raw requests over real sockets. */
+/* Promise: a connection becomes a WebSocket only as RFC 6455 says, and only for an allowed page; a
+ * refusal says why. Method: raw requests over real sockets. */
 #include "api/http/cors.h"
 #include "api/ws/handshake.h"
 #include "api/ws/ws_client.h"
@@ -133,7 +133,7 @@ START_TEST(the_subprotocol_is_optional)
 END_TEST
 
 /* A refused request leaves the connection what it was. */
-START_TEST(a_refusal_is_an_answer_like_any)
+START_TEST(a_refusal_leaves_the_connection_usable)
 {
     client_print(&client, "GET /ws HTTP/1.1\r\n" GOOD "Origin: http://evil.example\r\n\r\n");
     client_read(&client, &got, false);
@@ -224,7 +224,7 @@ static const struct {
     {"http://kiosk.local,file://", "till", TB_ORIGIN_FOREIGN},
 };
 
-START_TEST(origins_are_judged)
+START_TEST(origins_are_classified)
 {
     ck_assert_int_eq(tb_cors_classify(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
                                       "http://kiosk.local, file://,"),
@@ -267,10 +267,11 @@ int main(void)
                         (int)(sizeof(requests) / sizeof(requests[0])));
     tcase_add_loop_test(tc, the_subprotocol_is_optional, 0,
                         (int)(sizeof(protocols) / sizeof(protocols[0])));
-    tcase_add_test(tc, a_refusal_is_an_answer_like_any);
+    tcase_add_test(tc, a_refusal_leaves_the_connection_usable);
     tcase_add_test(tc, pages_from_elsewhere);
     suite_add_tcase(suite, tc);
-    tcase_add_loop_test(pure, origins_are_judged, 0, (int)(sizeof(origins) / sizeof(origins[0])));
+    tcase_add_loop_test(pure, origins_are_classified, 0,
+                        (int)(sizeof(origins) / sizeof(origins[0])));
     tcase_add_test(pure, no_list_lists_nothing);
     tcase_add_test(pure, accept_values);
     suite_add_tcase(suite, pure);

@@ -12,7 +12,7 @@
     "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 enum { WS_TEXT = 0x81, WS_CLOSE = 0x88, WS_PING = 0x89, WS_PONG = 0x8a };
 
-/* Connects, and is a WebSocket from then on. */
+/* Connects and does the handshake. */
 void ws_connect(struct client *client, int port);
 /* Reads the 101 to a request that was sent. */
 void ws_entered(struct client *client);
@@ -24,8 +24,8 @@ void ws_subscribe(struct client *client, const char *order_id);
 void ws_unsubscribe(struct client *client, const char *order_id);
 /* The next frame's first byte and payload (ended by a NUL); 0: the connection ended. */
 int ws_read(struct client *client, const char **ret_payload, size_t *ret_len);
-/* What was sent before has been taken, and nothing is under way to this client: what it asks for
- * is the next that it gets. */
+/* Everything sent before was handled, and nothing is on its way to this client: its next frame is
+ * the answer to what it sends next. */
 void ws_settle(struct client *client);
 /* The next frame is a ready message; of an order subscribed to, or (all) of every one. */
 void ws_read_ready(struct client *client, const char *order_id, bool all, int64_t *ret_version);

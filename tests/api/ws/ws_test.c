@@ -1,7 +1,7 @@
-/* Promise: a subscriber is told when its order can be read, at once if it already can, and of
- * every later version at least the last; a peer that breaks the protocol is told with what.
- * Method: a real node and clients that speak bytes; the relay held back where an order is not to
- * be visible yet. */
+/* Promise: a subscriber is sent a message when its order can be read, at once if it already can,
+ * and for later versions at least the last; a client that breaks the protocol is told how. Method:
+ * a real node and clients that speak bytes; the relay is stopped where an order must not be
+ * visible yet. */
 #include "api/ws/ws.h"
 #include "api/ws/ws_client.h"
 #include <stdio.h>
@@ -129,7 +129,7 @@ START_TEST(unsubscribed)
 }
 END_TEST
 
-/* Each version comes in turn, perhaps not all, and the last for certain. */
+/* Versions come in rising order, perhaps not all, but always the last. */
 static void check_versions(struct client *client, const char *order_id, bool all, int64_t last)
 {
     int64_t version = 0, next = 0;
@@ -161,7 +161,7 @@ END_TEST
 
 /* At /topic/orders each order that becomes visible is told of; to whoever asked for one of them
  * too, in both ways. */
-START_TEST(followers_hear_of_every_order)
+START_TEST(followers_of_all_get_every_order)
 {
     bool seen[50] = {false};
     char order_id[40];
@@ -197,7 +197,7 @@ START_TEST(followers_hear_of_every_order)
 END_TEST
 
 /* The order is stored but not yet visible: nothing is told before a GET would show it. */
-START_TEST(nothing_is_told_too_early)
+START_TEST(nothing_is_sent_before_it_can_be_read)
 {
     place(ONE);
     ws_subscribe(&ws, ONE);
@@ -214,8 +214,8 @@ START_TEST(nothing_is_told_too_early)
 }
 END_TEST
 
-/* Frames that come in the same bytes as the request are not lost. */
-START_TEST(a_client_need_not_wait_for_the_101)
+/* Frames in the same bytes as the request are not lost. */
+START_TEST(frames_right_after_the_request_are_read)
 {
     static const char subscribe[] = "{\"subscribe\":\"/topic/orders/" ONE "\"}";
     struct client eager;
@@ -299,8 +299,8 @@ static const struct {
     SAY("{\"unsubscribe\":\"/topic/orders\",\"subscribe\":\"/topic/orders\"}", 1008),
 };
 
-/* The close says why, and what was subscribed to is forgotten: nothing comes behind it. */
-START_TEST(each_end_has_its_code)
+/* The close says why; the subscriptions are gone, so that nothing follows it. */
+START_TEST(each_fault_has_its_close_code)
 {
     ws_subscribe(&ws, ONE);
     ws_subscribe(&ws, NULL);
@@ -319,7 +319,7 @@ START_TEST(a_frame_that_is_not_masked)
 }
 END_TEST
 
-/* Refused when its size is told, however much of it is on its way. */
+/* Refused as soon as its size is known, however much of it has come. */
 START_TEST(a_message_that_is_too_large)
 {
     static char text[60000];
@@ -350,7 +350,7 @@ static int64_t metric(const char *name)
     return at != NULL ? strtoll(at + strlen(line), NULL, 10) : -1;
 }
 
-START_TEST(counted_while_they_are_there)
+START_TEST(connections_are_counted)
 {
     struct client second;
 
@@ -379,17 +379,18 @@ int main(void)
     tcase_add_test(tc, ready_at_once_if_it_already_can);
     tcase_add_test(tc, unsubscribed);
     tcase_add_test(tc, the_last_version_always_comes);
-    tcase_add_test(tc, followers_hear_of_every_order);
-    tcase_add_test(tc, a_client_need_not_wait_for_the_101);
+    tcase_add_test(tc, followers_of_all_get_every_order);
+    tcase_add_test(tc, frames_right_after_the_request_are_read);
     tcase_add_test(tc, fragments_and_control_frames);
-    tcase_add_loop_test(tc, each_end_has_its_code, 0, (int)(sizeof(ends) / sizeof(ends[0])));
+    tcase_add_loop_test(tc, each_fault_has_its_close_code, 0,
+                        (int)(sizeof(ends) / sizeof(ends[0])));
     tcase_add_test(tc, a_frame_that_is_not_masked);
     tcase_add_loop_test(tc, a_message_that_is_too_large, 0, 2);
     tcase_add_test(tc, ids_in_any_case);
-    tcase_add_test(tc, counted_while_they_are_there);
+    tcase_add_test(tc, connections_are_counted);
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(held, setup_held, teardown);
-    tcase_add_test(held, nothing_is_told_too_early);
+    tcase_add_test(held, nothing_is_sent_before_it_can_be_read);
     suite_add_tcase(suite, held);
     return test_main(suite);
 }
