@@ -69,7 +69,8 @@ static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_order_address = {
     .name = "order address",
     .operands = "ID [FILE|-]",
-    .summary = "Change where an order goes",
+    .summary = "Replace the lines of an order",
+    .details = "A file contains {\"lines\":[...]}. The new lines replace all old ones.",
     .examples = "tillbox order address ID --line1 'Hauptstr. 1' --city Berlin --country DE\n"
                 "tillbox order address ID address.json --if-match 1",
     .options = address_options,

@@ -1,5 +1,4 @@
-/* config: prints the configuration in force here and where each value came from. Sends no request.
- */
+/* config: prints the configuration in force, and where each value came from. Sends no request. */
 #include "base/config/config.h"
 #include "cli/cli.h"
 
@@ -48,8 +47,8 @@ const struct tb_subcommand tb_cmd_config = {
     .name = "config",
     .operands = "[the flags of tillbox edge]",
     .summary = "Print the configuration in force, and where each value came from",
-    .details = "File (--config, $TILLBOX_CONFIG, /etc/tillbox/tillbox.conf), environment "
-               "(TILLBOX_SECTION_KEY) and\nflags, the later wins.",
+    .details = "A flag wins over the environment (TILLBOX_SECTION_KEY), the environment over the\n"
+               "file (--config, else $TILLBOX_CONFIG, else /etc/tillbox/tillbox.conf).",
     .examples = "tillbox config\n"
                 "tillbox config --config ./tillbox.conf --json\n"
                 "TILLBOX_NODE_CURRENCY=GBP tillbox config",

@@ -34,7 +34,7 @@ static int run_list(struct tb_cli *cli, const struct tb_args *args)
 }
 
 static const struct tb_option show_options[] = {
-    {"--payload", NULL, "only the event's text, as it is, to be mended"}, {NULL, NULL, NULL}};
+    {"--payload", NULL, "only the event's text, for example to mend it"}, {NULL, NULL, NULL}};
 
 /* Prints the event's bytes, which `replay --value` sends as they are. */
 static int show_payload(const struct tb_cli *cli, const char *path)
@@ -79,12 +79,12 @@ static int run_drop(struct tb_cli *cli, const struct tb_args *args)
 
 const struct tb_subcommand tb_cmd_dlq_list = {
     .name = "dlq list",
-    .summary = "List dead letters, events that could not be applied, oldest first",
-    .details = "Reasons: decode (no JSON, or no type), invalid (not an event of its type), gap "
-               "(an earlier event of\nits order is missing or dead; follows by itself once that "
-               "is mended), apply (the view refused it).\nIn a pipe the columns are: id, status, "
-               "reason, type, order, version, attempts, died, message.\n--json prints each page "
-               "as it came, one a line.",
+    .summary = "List dead letters: events that could not be applied; oldest first",
+    .details = "Reasons: decode (not JSON, or without a type), invalid (not an event of its\n"
+               "type), gap (an earlier event of the same order is missing or a dead letter; it\n"
+               "is applied by itself once that is mended), apply (the view refused it). In a\n"
+               "pipe the columns are: id, status, reason, type, order, version, attempts, died,\n"
+               "message. --json prints each page as the server sent it, one page a line.",
     .examples = "tillbox dlq list\n"
                 "tillbox dlq list --reason invalid --since 2026-11-01 --all\n"
                 "tillbox dlq list --order 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10 --status any",
@@ -94,8 +94,8 @@ const struct tb_subcommand tb_cmd_dlq_list = {
 const struct tb_subcommand tb_cmd_dlq_show = {
     .name = "dlq show",
     .operands = "ID",
-    .summary = "Show a dead letter: why it died, its headers, its event",
-    .details = "In a pipe: a field's name and value a line.",
+    .summary = "Show a dead letter: its reason, its headers, its event",
+    .details = "In a pipe: one line for each field, with name and value.",
     .examples = "tillbox dlq show order-events-3-17\n"
                 "tillbox dlq show order-events-3-17 --payload > event.json",
     .options = show_options,
@@ -106,10 +106,9 @@ const struct tb_subcommand tb_cmd_dlq_show = {
 const struct tb_subcommand tb_cmd_dlq_drop = {
     .name = "dlq drop",
     .operands = "ID",
-    .summary = "Give up a dead letter that nobody needs",
-    .details = "It counts as open no longer and stays to be seen until its time is over; a replay "
-               "still brings it\nback. Later events of its order keep waiting for the version "
-               "that it would have been.",
+    .summary = "Drop a dead letter that is not needed",
+    .details = "It no longer counts as open. It can be shown and replayed until its retention\n"
+               "ends. Later events of its order still wait for the missing version.",
     .examples = "tillbox dlq drop order-events-3-17\n"
                 "tillbox dlq list --type Strange.v1 | cut -f 1 | xargs -n 1 tillbox dlq drop",
     .operands_min = 1,

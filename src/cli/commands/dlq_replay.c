@@ -8,9 +8,9 @@
 
 static const struct tb_option options[] = {
     TB_OPTIONS_DEAD_LETTER_FILTER,
-    {"--all", NULL, "all open letters, or those that the options above choose"},
-    {"--value", "FILE", "send this event instead of the letter's own; - is standard input"},
-    {"--rate", "N", "at most N letters a second"},
+    {"--all", NULL, "all open dead letters, or those that the options above select"},
+    {"--value", "FILE", "send this event instead of the stored one; - is standard input"},
+    {"--rate", "N", "at most N dead letters a second"},
     {"--dry-run", NULL, "send nothing; list what would be sent"},
     {NULL, NULL, NULL}};
 
@@ -91,12 +91,13 @@ const struct tb_subcommand tb_cmd_dlq_replay = {
     .name = "dlq replay",
     .operands = "[ID]",
     .summary = "Send dead letters into the log again",
-    .details = "Each goes through the same checks as every event: what cannot be applied is the "
-               "same dead letter\nagain, with one more attempt. What waits for a mended one "
-               "(reason gap) follows by itself within 30 s.\nSending twice is harmless. `sent` "
-               "means that the log has it; `tillbox dlq show` tells what became of it.\nSeveral "
-               "go one after the other, an order's in order; in a pipe: `letter`, id, reason for "
-               "each that is\nrefused, then the counts.",
+    .details = "A replayed event passes the same checks as every event. If it cannot be applied,\n"
+               "it is the same dead letter again, with one more attempt. Events that wait for it\n"
+               "(reason gap) are applied within 30 s, without a replay. Sending an event twice\n"
+               "does no harm. `sent` means that the log has the event; `tillbox dlq show` says\n"
+               "whether it was applied. Several dead letters are sent one after the other, those\n"
+               "of an order in their order. In a pipe: `letter`, id, reason for each refused\n"
+               "one; then the counts.",
     .examples = "tillbox dlq show order-events-3-17 --payload > event.json  # mend it, then:\n"
                 "tillbox dlq replay order-events-3-17 --value event.json\n"
                 "tillbox dlq replay --order 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"

@@ -15,7 +15,7 @@
 #define PAUSE_MAX_MS 30000
 
 static const struct tb_option options[] = {
-    {"--give-up-after", "TIME", "end when nothing moved for so long; 5m if left out"},
+    {"--give-up-after", "TIME", "end when no line was placed for so long; 5m if left out"},
     {NULL, NULL, NULL}};
 
 static volatile sig_atomic_t stop_requested;
@@ -122,12 +122,13 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_order_import = {
     .name = "order import",
     .operands = "FILE.jsonl|-",
-    .summary = "Place one order per line of a file",
-    .details = "A refused line is listed with its number and reason, and the import goes on. "
-               "Each line is keyed by\nits content and number: running it again adds nothing "
-               "while the server remembers the keys\n(retention.idempotency, 24 h by default; "
-               "give orders an orderId to be safe for ever). A busy or\nrestarting server is "
-               "waited for. In a pipe: `line`, number, reason; then the counts.",
+    .summary = "Place one order for each line of a file",
+    .details = "A refused line is listed with its number and the reason, and the import goes on.\n"
+               "The idempotency key of a line is made of its content and number: running the\n"
+               "import again adds nothing while the server remembers the keys ([retention]\n"
+               "idempotency, 24 h by default). With an orderId in each order that holds for\n"
+               "ever. While the server is busy or restarts, the import waits. In a pipe: `line`,\n"
+               "number, reason for each refused line; then the counts.",
     .examples = "tillbox order import orders.jsonl\n"
                 "zcat orders.jsonl.gz | tillbox order import -\n"
                 "tillbox order import orders.jsonl --json",

@@ -20,8 +20,9 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_link = {
     .name = "link",
     .operands = "offline|auto",
-    .summary = "Hold the way out, or let it find its own way again",
-    .details = "Offline sticks over a restart until auto. Orders are taken all the same.",
+    .summary = "Hold the connection to the log, or let it come back",
+    .details = "`offline` stays in force, also over a restart, until `auto`. Orders are taken in\n"
+               "both states.",
     .examples = "tillbox link offline\ntillbox link auto",
     .operands_min = 1,
     .operands_max = 1,

@@ -67,11 +67,12 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_nodes = {
     .name = "nodes",
     .summary = "Show what a central knows of each edge",
-    .details = "current: all it took is here. behind: something is on its way or missing. silent: "
-               "nothing came for 90\nseconds. forked: two stores of one name, such as one "
-               "restored from a backup beside the other.\nmissing counts events that never came "
-               "although later ones did. In a pipe: node, state, lastSeenAt,\n"
-               "completeThroughAt, pending, clockOffsetMs, lateOrders, missing, epochs, version.",
+    .details = "current: the central has all orders of the edge. behind: some are on their way\n"
+               "or missing. silent: the edge has not reported for 90 seconds. forked: two stores\n"
+               "have the same name, for example one restored from a backup beside the original.\n"
+               "missing counts events that did not come although later ones did. In a pipe:\n"
+               "node, state, lastSeenAt, completeThroughAt, pending, clockOffsetMs, lateOrders,\n"
+               "missing, epochs, version.",
     .examples = "tillbox nodes --url http://127.0.0.1:8082\n"
                 "TILLBOX_URL=http://hq:8082 tillbox nodes --json",
     .run = run,

@@ -66,9 +66,8 @@ const struct tb_subcommand tb_cmd_order_show = {
     .name = "order show",
     .operands = "ID",
     .summary = "Show an order",
-    .details =
-        "In a pipe: a field's name and value a line; then `line`, sku, name, quantity, unit "
-        "price, amount.",
+    .details = "In a pipe: one line for each field, with name and value; then for each order\n"
+               "line: `line`, sku, name, quantity, unit price, amount.",
     .examples = "tillbox order show 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
                 "tillbox order show ID --json",
     .operands_min = 1,
@@ -78,9 +77,9 @@ const struct tb_subcommand tb_cmd_order_show = {
 const struct tb_subcommand tb_cmd_order_list = {
     .name = "order list",
     .summary = "List orders, newest first",
-    .details = "In a pipe the columns are: number, id, status, kind, total, currency, placed, "
-               "business date,\nnode, source, customer. --json prints each page as it came, one "
-               "a line.",
+    .details = "In a pipe the columns are: number, id, status, kind, total, currency, placed,\n"
+               "business date, node, source, customer. --json prints each page as the server\n"
+               "sent it, one page a line.",
     .examples = "tillbox order list --status PLACED --limit 10\n"
                 "tillbox order list --customer C-1001 --from 2026-11-01 --to 2026-12-01\n"
                 "tillbox order list --all | cut -f 2",

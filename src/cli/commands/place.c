@@ -37,8 +37,8 @@ const struct tb_subcommand tb_cmd_order_place = {
     .name = "order place",
     .operands = "[FILE|-]",
     .summary = "Place an order, from a JSON file or from flags",
-    .details = "While its outcome is unknown it is sent again with the same key, so that it is "
-               "placed once.",
+    .details = "While the outcome is unknown, the order is sent again with the same key, so that\n"
+               "it is placed once.",
     .examples = "tillbox order place --line TEA-1:2:350:'Green tea' --customer C-1001\n"
                 "tillbox order place --kind RETURN --line TEA-1:-1:350 --currency EUR\n"
                 "tillbox order place order.json --idempotency-key receipt-4711\n"

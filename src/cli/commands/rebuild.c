@@ -10,10 +10,10 @@
 #define LINE_EVERY_MS 5000
 
 static const struct tb_option options[] = {
-    {"--accept", NULL, "have the new view served whatever differs"},
-    {"--rollback", NULL, "have the view served again that was before, and wait until it is"},
-    {"--wait", NULL, "until it is done; one that is under way is waited for"},
-    {"--status", NULL, "start nothing, show how far it is"},
+    {"--accept", NULL, "serve the new view even if it differs"},
+    {"--rollback", NULL, "serve the previous view again, and wait until it is served"},
+    {"--wait", NULL, "wait until the rebuild is done; also for one that is running"},
+    {"--status", NULL, "start nothing; show the progress"},
     {NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, "difference"},
@@ -254,17 +254,17 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 
 const struct tb_subcommand tb_cmd_rebuild = {
     .name = "rebuild",
-    .summary = "Fill the view anew from the log while the old one serves, compare, and swap",
-    .details =
-        "Orders go on being taken and read. The new view is compared with the served one: counts\n"
-        "and totals per currency, and version and content of each order. What differs is listed\n"
-        "(the first 100) and nothing is changed, unless --accept. A log that has removed old\n"
-        "events ([retention] log) cannot tell of their orders: they are among the differences.\n"
-        "The old view is kept for --rollback until the next rebuild, for 7 days at most. Where a\n"
-        "process ends meanwhile it goes on at its next start, or at another central. In a pipe:\n"
-        "state, events, total, events a second, seconds left; then difference, order or\n"
-        "currency, what is served, what was rebuilt. With --wait it ends with 1 unless it is\n"
-        "done; Ctrl-C ends the waiting only.",
+    .summary = "Fill the view anew from the log, compare it with the present one, and swap",
+    .details = "The present view serves meanwhile, and orders are taken. The new view is\n"
+               "compared with it: counts and totals of each currency, version and content of\n"
+               "each order. If they differ, the first 100 differences are listed and the present\n"
+               "view stays, unless --accept. A log that has deleted old events ([retention] log)\n"
+               "does not have their orders: these are differences, too. The old view is kept for\n"
+               "--rollback until the next rebuild, for 7 days at most. If the process ends\n"
+               "during a rebuild, the rebuild goes on at its next start, or at another central.\n"
+               "In a pipe: state, events, total, events a second, seconds left; then difference,\n"
+               "order or currency, the present side, the new side. With --wait the exit status\n"
+               "is 1 unless the rebuild is done. Ctrl-C ends the waiting only.",
     .examples = "tillbox rebuild --wait\n"
                 "tillbox rebuild --accept --wait\n"
                 "tillbox rebuild --rollback --url http://central:8082\n"

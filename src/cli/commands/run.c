@@ -50,9 +50,10 @@ static int run_central(struct tb_cli *cli, int argc, char **argv)
 const struct tb_subcommand tb_cmd_edge = {
     .name = "edge",
     .operands = "[flags]",
-    .summary = "Run a till's node: takes orders, serves them",
-    .details = "Its first line on standard output says where it listens. `tillbox config` lists "
-               "every key and value;\nkeys without a flag are set in the file or the environment.",
+    .summary = "Run an edge: a node that takes orders at a till and answers queries",
+    .details = "The first line on standard output is the address on which it listens. `tillbox\n"
+               "config` lists all settings; those without a flag are set in the configuration\n"
+               "file or the environment.",
     .examples = "tillbox edge\n"
                 "tillbox edge --data /var/lib/tillbox --node till1\n"
                 "tillbox edge --config /etc/tillbox/tillbox.conf --listen 127.0.0.1:0",
@@ -61,8 +62,8 @@ const struct tb_subcommand tb_cmd_edge = {
 const struct tb_subcommand tb_cmd_central = {
     .name = "central",
     .operands = "[flags]",
-    .summary = "Run the central view of many nodes, where it is installed",
-    .details = "tillbox-central is a program of its own; it is found beside tillbox.",
+    .summary = "Run a central: it serves the orders of many edges",
+    .details = "The program tillbox-central must lie in the same folder as tillbox.",
     .examples = "tillbox central --config /etc/tillbox/central.conf",
     .run_raw = run_central,
 };

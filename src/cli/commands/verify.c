@@ -6,12 +6,12 @@
 #include <inttypes.h>
 
 static const struct tb_option options[] = {
-    {"--edge", "URL", "an edge whose store is to be compared; may be given several times"},
-    {"--central", "URL", "the central whose view is to be compared"},
-    {"--all", NULL, "orders of nodes that are not asked count as differences, too"},
-    {"--allow-pending", NULL, "what an edge has not delivered yet may be missing"},
-    {"--wait", "TIME", "for what is under way, in all; 10s if left out"},
-    {"--ignore-foreign", NULL, "the opposite of --all, and what holds without it"},
+    {"--edge", "URL", "an edge to compare; may be given several times"},
+    {"--central", "URL", "the central to compare with"},
+    {"--all", NULL, "orders of other nodes are differences, too"},
+    {"--allow-pending", NULL, "orders that an edge has not delivered yet may be missing"},
+    {"--wait", "TIME", "how long to wait for orders on their way; 10s if left out"},
+    {"--ignore-foreign", NULL, "the opposite of --all; the default"},
     {NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, NULL}, {"orderId", false, NULL},
@@ -198,14 +198,14 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 
 const struct tb_subcommand tb_cmd_verify = {
     .name = "verify",
-    .summary = "Compare the stores of edges with the central view, order by order",
-    .details =
-        "Version, status, total and a hash of the content. What is missing, extra or different "
-        "is listed; what\nis only under way is waited for. An order that is pending on its "
-        "edge counts as missing unless\n--allow-pending. Orders of nodes that are not asked "
-        "are foreign: they are counted, and with --all\nlisted as differences. In a pipe: "
-        "difference, order, node, edge's side, central's side, reason; then\nthe counts. Ends "
-        "with 1 if anything differs.",
+    .summary = "Compare the stores of edges with the view of a central, order by order",
+    .details = "Compares version, status, total and a hash of the content. Orders that are\n"
+               "missing, extra or different are listed; for what is on its way it waits. An\n"
+               "order that its edge has not delivered yet counts as missing unless\n"
+               "--allow-pending. Orders of nodes that are not asked are foreign: they are only\n"
+               "counted, or with --all listed as differences. In a pipe: difference, order,\n"
+               "node, the edge's side, the central's side, reason; then the counts. The exit\n"
+               "status is 1 if anything differs.",
     .examples = "tillbox verify --edge http://127.0.0.1:8081 --central http://127.0.0.1:8082\n"
                 "tillbox verify --edge http://till1:8081 --edge http://till2:8081 "
                 "--central http://hq:8082 --all\n"

@@ -85,9 +85,8 @@ const struct tb_subcommand tb_cmd_order_wait = {
     .name = "order wait",
     .operands = "ID",
     .summary = "Wait until an order can be read at a version, and show it",
-    .details =
-        "Ends as soon as it can; with 1 if it cannot in time. A `show` or `list` that follows\n"
-        "sees it for certain, if it asks the same process.",
+    .details = "Ends as soon as the order can be read, or with 1 when the time is over. A `show`\n"
+               "or `list` after it finds the order, if it asks the same process.",
     .examples = "tillbox order wait 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
                 "tillbox order wait ID --version 3 --timeout 10s --json\n"
                 "tillbox order wait ID --url http://central:8082 --timeout 5m",

@@ -9,7 +9,8 @@
 #define IDLE_WAIT_MS 1000
 #define DRAW_WAIT_MS 100
 
-void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
+/* Made of content and number, so that equal lines are different orders. */
+static void make_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
 {
     char hex[TB_SHA256_HEX_SIZE];
 
@@ -86,7 +87,7 @@ static bool read_line(struct tb_import *import)
         return true;
     }
     tb_buf_add_str(&slot->body, line);
-    tb_import_key(line, slot->line, slot->key);
+    make_key(line, slot->line, slot->key);
     if (!tb_buf_ok(&slot->body))
         fail(import, TB_EXIT_FAILED, "out of memory");
     return true;

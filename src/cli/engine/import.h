@@ -25,7 +25,7 @@
 #define TB_IMPORT_IN_FLIGHT 16
 /* So many lines may be DONE or in flight behind one that is not DONE. */
 #define TB_IMPORT_WINDOW 64
-/* "import-", a line's number, "-", 64 hex digits and a NUL. */
+/* "import-", the line's number, "-", 64 hex digits and a NUL. */
 #define TB_IMPORT_KEY_SIZE 96
 
 enum tb_import_state { TB_SLOT_READY, TB_SLOT_SENT, TB_SLOT_DONE };
@@ -65,5 +65,3 @@ struct tb_import {
 void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested);
 /* The first line of which it is not known that it was placed or refused. */
 int64_t tb_import_resume_line(const struct tb_import *import);
-/* A line's idempotency key, made of its content and number. */
-void tb_import_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE]);

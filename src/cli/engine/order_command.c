@@ -24,7 +24,7 @@ int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_
 
     if (fd < 0)
         return fail_reading(cli, file, strerror(errno));
-    while (got > 0 && ret_body->len <= TB_BODY_MAX) {
+    while (got > 0 && ret_body->len <= TB_BODY_MAX && tb_buf_ok(ret_body)) {
         got = read(fd, part, sizeof part);
         failed = got < 0 ? errno : 0;
         if (got > 0)

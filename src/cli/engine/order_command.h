@@ -28,7 +28,7 @@ int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_
 
 #define TB_OPTION_KEY                                                                             \
     {                                                                                             \
-        "--idempotency-key", "KEY", "the key under which a repeat does nothing; one is made"      \
+        "--idempotency-key", "KEY", "a repeat with the same key does nothing; made if left out"   \
     }
 #define TB_OPTION_IF_MATCH                                                                        \
     {                                                                                             \
