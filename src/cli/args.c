@@ -26,17 +26,11 @@ static enum tb_code parse_option(int argc, char *const *argv, int at,
     if (!option)
         return tb_error_set(err, TB_INVALID, "unknown option '%.*s'", (int)len, text);
     *ret_used = 1;
-    ret_given->option = option;
-    ret_given->value = NULL;
-    if (!option->value) {
-        if (equals)
-            return tb_error_set(err, TB_INVALID, "%s takes no value", option->name);
+    *ret_given = (struct tb_given_option){option, equals ? equals + 1 : NULL};
+    if (!option->value && equals)
+        return tb_error_set(err, TB_INVALID, "%s takes no value", option->name);
+    if (!option->value || equals)
         return TB_OK;
-    }
-    if (equals) {
-        ret_given->value = equals + 1;
-        return TB_OK;
-    }
     if (at + 1 >= argc)
         return tb_error_set(err, TB_INVALID, "%s needs a value: %s", option->name, option->value);
     ret_given->value = argv[at + 1];

@@ -13,6 +13,7 @@ struct tb_option {
     const char *name;  /* "--customer" */
     const char *value; /* "ID" for the help; NULL: a switch */
     const char *help;
+    const char *field; /* its name in the request's query or body; NULL: none */
 };
 
 struct tb_given_option {

@@ -5,11 +5,11 @@
 #define HELP_COLUMN 34
 
 const struct tb_option tb_common_options[] = {
-    {"--url", "URL", "where it runs; else TILLBOX_URL, else " TB_URL_DEFAULT},
-    {"--json", NULL, "print JSON, as the server sends it"},
-    {"--help", NULL, "this text"},
-    {"-h", NULL, NULL},
-    {NULL, NULL, NULL}};
+    {"--url", "URL", "where it runs; else TILLBOX_URL, else " TB_URL_DEFAULT, NULL},
+    {"--json", NULL, "print JSON, as the server sends it", NULL},
+    {"--help", NULL, "this text", NULL},
+    {"-h", NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static void print_option(const char *name, const char *value, const char *help, FILE *out)
 {
@@ -58,12 +58,11 @@ void tb_help_subcommand(const struct tb_subcommand *subcommand, FILE *out)
     if (subcommand->details)
         fprintf(out, "%s\n", subcommand->details);
     fputs("\nOptions:\n", out);
+    print_options(subcommand->options, out);
     if (subcommand->run_raw) {
-        print_options(subcommand->options, out);
         print_config_flags(out);
         print_option("--help", NULL, "this text", out);
     } else {
-        print_options(subcommand->options, out);
         print_options(tb_common_options, out);
     }
     fputs("\nExamples:\n", out);

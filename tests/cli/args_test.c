@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const struct tb_option own[] = {
-    {"--line", "L", "a line"}, {"--all", NULL, "all"}, {NULL, NULL, NULL}};
-static const struct tb_option common[] = {{"--url", "URL", "where"}, {NULL, NULL, NULL}};
+    {"--line", "L", "a line", NULL}, {"--all", NULL, "all", NULL}, {NULL, NULL, NULL, NULL}};
+static const struct tb_option common[] = {{"--url", "URL", "where", NULL},
+                                          {NULL, NULL, NULL, NULL}};
 
 static const struct {
     const char *argv[6];

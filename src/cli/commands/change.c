@@ -1,18 +1,15 @@
 /* order address, lines, ship, cancel: change one order. */
 #include "cli/engine/order_command.h"
 
-static const struct tb_option address_options[] = {{"--line1", "TEXT", "street and number"},
-                                                   {"--line2", "TEXT", "a second line"},
-                                                   {"--city", "TEXT", "the city"},
-                                                   {"--postal-code", "TEXT", "the postal code"},
-                                                   {"--country", "CC", "two letters, such as DE"},
-                                                   TB_OPTION_IF_MATCH,
-                                                   TB_OPTION_KEY,
-                                                   {NULL, NULL, NULL}};
-static const char *const address_texts[][2] = {
-    {"--line1", "line1"},     {"--line2", "line2"},
-    {"--city", "city"},       {"--postal-code", "postalCode"},
-    {"--country", "country"}, {NULL, NULL}};
+static const struct tb_option address_options[] = {
+    {"--line1", "TEXT", "street and number", "line1"},
+    {"--line2", "TEXT", "a second line", "line2"},
+    {"--city", "TEXT", "the city", "city"},
+    {"--postal-code", "TEXT", "the postal code", "postalCode"},
+    {"--country", "CC", "two letters, such as DE", "country"},
+    TB_OPTION_IF_MATCH,
+    TB_OPTION_KEY,
+    {NULL, NULL, NULL, NULL}};
 
 static int run_address(struct tb_cli *cli, const struct tb_args *args)
 {
@@ -20,7 +17,7 @@ static int run_address(struct tb_cli *cli, const struct tb_args *args)
         .name = "order address",
         .method = "PUT",
         .suffix = "/address",
-        .texts = address_texts,
+        .options = address_options,
         .needs = "a FILE, - or --line1, --city, --country",
     };
 
@@ -28,7 +25,7 @@ static int run_address(struct tb_cli *cli, const struct tb_args *args)
 }
 
 static const struct tb_option lines_options[] = {
-    TB_OPTION_LINE, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+    TB_OPTION_LINE, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL, NULL}};
 
 static int run_lines(struct tb_cli *cli, const struct tb_args *args)
 {
@@ -36,6 +33,7 @@ static int run_lines(struct tb_cli *cli, const struct tb_args *args)
         .name = "order lines",
         .method = "PUT",
         .suffix = "/lines",
+        .options = lines_options,
         .lines = true,
         .needs = "a FILE, - or at least one --line",
     };
@@ -44,24 +42,25 @@ static int run_lines(struct tb_cli *cli, const struct tb_args *args)
 }
 
 static const struct tb_option ship_options[] = {
-    TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
+    TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL, NULL}};
 
 static int run_ship(struct tb_cli *cli, const struct tb_args *args)
 {
     static const struct tb_order_command command = {
-        .name = "order ship", .method = "POST", .suffix = "/ship"};
+        .name = "order ship", .method = "POST", .suffix = "/ship", .options = ship_options};
 
     return tb_order_command_run(cli, args, &command);
 }
 
-static const struct tb_option cancel_options[] = {
-    {"--reason", "TEXT", "why"}, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL}};
-static const char *const cancel_texts[][2] = {{"--reason", "reason"}, {NULL, NULL}};
+static const struct tb_option cancel_options[] = {{"--reason", "TEXT", "why", "reason"},
+                                                  TB_OPTION_IF_MATCH,
+                                                  TB_OPTION_KEY,
+                                                  {NULL, NULL, NULL, NULL}};
 
 static int run_cancel(struct tb_cli *cli, const struct tb_args *args)
 {
     static const struct tb_order_command command = {
-        .name = "order cancel", .method = "POST", .suffix = "/cancel", .texts = cancel_texts};
+        .name = "order cancel", .method = "POST", .suffix = "/cancel", .options = cancel_options};
 
     return tb_order_command_run(cli, args, &command);
 }

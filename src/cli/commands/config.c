@@ -3,7 +3,8 @@
 #include "cli/cli.h"
 
 static const struct tb_option options[] = {
-    {"--json", NULL, "print a list of {key, value, origin, help}"}, {NULL, NULL, NULL}};
+    {"--json", NULL, "print a list of {key, value, origin, help}", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 /* Removes every --json from the list; the rest are the configuration's flags. Returns their
  * number. */

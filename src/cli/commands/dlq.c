@@ -1,40 +1,23 @@
 /* dlq list, show, drop: dead letters. */
-#include "cli/engine/dead_letter_filter.h"
+#include "cli/engine/dead_letters.h"
 #include "cli/output/show.h"
 
 static const struct tb_option list_options[] = {
     TB_OPTIONS_DEAD_LETTER_FILTER,
-    {"--status", "STATUS", "open, replayed, dropped or any; open if left out"},
-    {"--limit", "N", "at most N a page, 500 at most; 50 if left out"},
-    {"--cursor", "CURSOR", "go on behind an earlier page"},
-    {"--all", NULL, "every page, not just one"},
-    {NULL, NULL, NULL}};
-
-static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
-{
-    const char *status = tb_args_get(args, "--status");
-    const char *limit = tb_args_get(args, "--limit");
-
-    if (!status)
-        status = "open";
-    else if (strcmp(status, "any") == 0)
-        status = NULL;
-    if (!limit && tb_args_has(args, "--all"))
-        limit = TB_PAGE_LIMIT_MAX;
-    tb_dead_letter_list_path(args, status, limit, cursor, path);
-}
+    {"--status", "STATUS", "open, replayed, dropped or any; open if left out", NULL},
+    {"--limit", "N", "at most N a page, 500 at most; 50 if left out", NULL},
+    {"--cursor", "CURSOR", "go on behind an earlier page", NULL},
+    {"--all", NULL, "every page, not just one", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
-    static const struct tb_page_list list = {"deadLetters", list_path};
-    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
-
-    tb_dead_letter_table_init(cli, &table);
-    return tb_pages_show(cli, args, &list, &table);
+    return tb_pages_show(cli, args, &tb_dead_letter_list);
 }
 
 static const struct tb_option show_options[] = {
-    {"--payload", NULL, "only the event's text, for example to mend it"}, {NULL, NULL, NULL}};
+    {"--payload", NULL, "only the event's text, for example to mend it", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 /* Prints the event's bytes, which `replay --value` sends as they are. */
 static int show_payload(const struct tb_cli *cli, const char *path)

@@ -1,6 +1,6 @@
 /* dlq replay: the server sends one dead letter, those of an order, or all selected ones again. */
 #include "base/json/json.h"
-#include "cli/engine/dead_letter_replay.h"
+#include "cli/engine/dead_letters.h"
 #include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 
@@ -8,11 +8,11 @@
 
 static const struct tb_option options[] = {
     TB_OPTIONS_DEAD_LETTER_FILTER,
-    {"--all", NULL, "all open dead letters, or those that the options above select"},
-    {"--value", "FILE", "send this event instead of the stored one; - is standard input"},
-    {"--rate", "N", "at most N dead letters a second"},
-    {"--dry-run", NULL, "send nothing; list what would be sent"},
-    {NULL, NULL, NULL}};
+    {"--all", NULL, "all open dead letters, or those that the options above select", NULL},
+    {"--value", "FILE", "send this event instead of the stored one; - is standard input", NULL},
+    {"--rate", "N", "at most N dead letters a second", NULL},
+    {"--dry-run", NULL, "send nothing; list what would be sent", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 /* Makes {"value":"..."}: the server sends the text's bytes as they are. */
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
@@ -55,7 +55,7 @@ static int dry_run_one(const struct tb_cli *cli, const char *id)
         return TB_EXIT_FAILED;
     }
     if (!cli->json) {
-        tb_dead_letter_table_init(cli, &table);
+        tb_table_init(&table, cli, tb_dead_letter_list.columns, tb_dead_letter_list.column_count);
         tb_show_cells(&table, response.json);
         tb_table_flush(&table, stdout);
     }

@@ -15,8 +15,8 @@
 #define PAUSE_MAX_MS 30000
 
 static const struct tb_option options[] = {
-    {"--give-up-after", "TIME", "end when no line was placed for so long; 5m if left out"},
-    {NULL, NULL, NULL}};
+    {"--give-up-after", "TIME", "end when no line was placed for so long; 5m if left out", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static volatile sig_atomic_t stop_requested;
 

@@ -12,26 +12,17 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
 }
 
 static const struct tb_option list_options[] = {
-    {"--customer", "ID", "of this customer"},
-    {"--status", "STATUS", "PLACED, SHIPPED or CANCELLED"},
-    {"--node", "NAME", "taken by this node"},
-    {"--source", "NAME", "from this source"},
-    {"--business-date", "DATE", "of this business day"},
-    {"--from", "TIME", "placed at or after this time or date"},
-    {"--to", "TIME", "placed before this time or date"},
-    {"--limit", "N", "at most N a page, 500 at most; 50 if left out"},
-    {"--cursor", "CURSOR", "go on behind an earlier page"},
-    {"--all", NULL, "every page, not just one"},
-    {NULL, NULL, NULL}};
-
-static const struct tb_page_filter list_filters[] = {{"--customer", "customerId"},
-                                                     {"--status", "status"},
-                                                     {"--node", "node"},
-                                                     {"--source", "source"},
-                                                     {"--from", "from"},
-                                                     {"--business-date", "businessDate"},
-                                                     {"--to", "to"},
-                                                     {NULL, NULL}};
+    {"--customer", "ID", "of this customer", "customerId"},
+    {"--status", "STATUS", "PLACED, SHIPPED or CANCELLED", "status"},
+    {"--node", "NAME", "taken by this node", "node"},
+    {"--source", "NAME", "from this source", "source"},
+    {"--business-date", "DATE", "of this business day", "businessDate"},
+    {"--from", "TIME", "placed at or after this time or date", "from"},
+    {"--to", "TIME", "placed before this time or date", "to"},
+    {"--limit", "N", "at most N a page, 500 at most; 50 if left out", NULL},
+    {"--cursor", "CURSOR", "go on behind an earlier page", NULL},
+    {"--all", NULL, "every page, not just one", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column list_columns[] = {
     {"number", false, "orderNumber"}, {"id", false, "orderId"},
@@ -41,25 +32,17 @@ static const struct tb_column list_columns[] = {
     {"node", false, "node"},          {"source", false, "source"},
     {"customer", false, "customerId"}};
 
-static void list_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
-{
-    const char *limit = tb_args_get(args, "--limit");
-
-    tb_buf_adds(path, "/orders");
-    tb_page_add_filters(path, args, list_filters);
-    if (!limit && tb_args_has(args, "--all"))
-        limit = TB_PAGE_LIMIT_MAX;
-    tb_url_add_query(path, "limit", limit);
-    tb_url_add_query(path, "cursor", cursor);
-}
-
 static int run_list(struct tb_cli *cli, const struct tb_args *args)
 {
-    static const struct tb_page_list list = {"orders", list_path};
-    TB_CLEANUP(tb_table_release) struct tb_table table = {0};
+    static const struct tb_page_list list = {
+        .path = "/orders",
+        .name = "orders",
+        .options = list_options,
+        .columns = list_columns,
+        .column_count = sizeof list_columns / sizeof list_columns[0],
+    };
 
-    tb_table_init(&table, cli, list_columns, sizeof list_columns / sizeof list_columns[0]);
-    return tb_pages_show(cli, args, &list, &table);
+    return tb_pages_show(cli, args, &list);
 }
 
 const struct tb_subcommand tb_cmd_order_show = {

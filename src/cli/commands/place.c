@@ -3,29 +3,21 @@
 
 static const struct tb_option options[] = {
     TB_OPTION_LINE,
-    {"--customer", "ID", "customerId; none if left out"},
-    {"--source", "NAME", "where it was taken: POS, KIOSK, WEB, ..."},
-    {"--kind", "SALE|RETURN", "RETURN has negative quantities only; SALE if left out"},
-    {"--currency", "CODE", "ISO 4217; the node's if left out"},
-    {"--placed-at", "TIME", "RFC 3339, for an order that was taken elsewhere before"},
-    {"--order-id", "UUID", "the order's id; the server makes one"},
+    {"--customer", "ID", "customerId; none if left out", "customerId"},
+    {"--source", "NAME", "where it was taken: POS, KIOSK, WEB, ...", "source"},
+    {"--kind", "SALE|RETURN", "RETURN has negative quantities only; SALE if left out", "kind"},
+    {"--currency", "CODE", "ISO 4217; the node's if left out", "currency"},
+    {"--placed-at", "TIME", "RFC 3339, for an order that was taken elsewhere before", "placedAt"},
+    {"--order-id", "UUID", "the order's id; the server makes one", "orderId"},
     TB_OPTION_KEY,
-    {NULL, NULL, NULL}};
-
-static const char *const texts[][2] = {{"--order-id", "orderId"},
-                                       {"--customer", "customerId"},
-                                       {"--source", "source"},
-                                       {"--kind", "kind"},
-                                       {"--currency", "currency"},
-                                       {"--placed-at", "placedAt"},
-                                       {NULL, NULL}};
+    {NULL, NULL, NULL, NULL}};
 
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     static const struct tb_order_command command = {
         .name = "order place",
         .method = "POST",
-        .texts = texts,
+        .options = options,
         .lines = true,
         .needs = "a FILE, - or at least one --line",
     };

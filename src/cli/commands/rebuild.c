@@ -10,11 +10,11 @@
 #define LINE_EVERY_MS 5000
 
 static const struct tb_option options[] = {
-    {"--accept", NULL, "serve the new view even if it differs"},
-    {"--rollback", NULL, "serve the previous view again, and wait until it is served"},
-    {"--wait", NULL, "wait until the rebuild is done; also for one that is running"},
-    {"--status", NULL, "start nothing; show the progress"},
-    {NULL, NULL, NULL}};
+    {"--accept", NULL, "serve the new view even if it differs", NULL},
+    {"--rollback", NULL, "serve the previous view again, and wait until it is served", NULL},
+    {"--wait", NULL, "wait until the rebuild is done; also for one that is running", NULL},
+    {"--status", NULL, "start nothing; show the progress", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, "difference"},
                                            {"order or currency", false, NULL},

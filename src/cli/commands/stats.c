@@ -3,13 +3,10 @@
 #include "cli/output/show.h"
 
 static const struct tb_option options[] = {
-    {"--from", "TIME", "placed at or after this time or date"},
-    {"--to", "TIME", "placed before this time or date"},
-    {"--group-by", "day|node|status", "a line for each, before the totals"},
-    {NULL, NULL, NULL}};
-
-static const struct tb_page_filter filters[] = {
-    {"--from", "from"}, {"--to", "to"}, {"--group-by", "groupBy"}, {NULL, NULL}};
+    {"--from", "TIME", "placed at or after this time or date", "from"},
+    {"--to", "TIME", "placed before this time or date", "to"},
+    {"--group-by", "day|node|status", "a line for each, before the totals", "groupBy"},
+    {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {
     {"key", false, NULL},         {"currency", false, "currency"},  {"orders", true, "orders"},
@@ -32,7 +29,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     TB_CLEANUP(tb_table_release) struct tb_table table = {0};
 
     tb_buf_adds(&path, "/orders/stats");
-    tb_page_add_filters(&path, args, filters);
+    tb_url_add_options(&path, args, options);
     if (cli->json)
         return tb_show_get(cli, tb_cli_text(&path));
     TB_CLI_TRY(tb_show_fetch(cli, tb_cli_text(&path), &response));

@@ -6,13 +6,13 @@
 #include <inttypes.h>
 
 static const struct tb_option options[] = {
-    {"--edge", "URL", "an edge to compare; may be given several times"},
-    {"--central", "URL", "the central to compare with"},
-    {"--all", NULL, "orders of other nodes are differences, too"},
-    {"--allow-pending", NULL, "orders that an edge has not delivered yet may be missing"},
-    {"--wait", "TIME", "how long to wait for orders on their way; 10s if left out"},
-    {"--ignore-foreign", NULL, "the opposite of --all; the default"},
-    {NULL, NULL, NULL}};
+    {"--edge", "URL", "an edge to compare; may be given several times", NULL},
+    {"--central", "URL", "the central to compare with", NULL},
+    {"--all", NULL, "orders of other nodes are differences, too", NULL},
+    {"--allow-pending", NULL, "orders that an edge has not delivered yet may be missing", NULL},
+    {"--wait", "TIME", "how long to wait for orders on their way; 10s if left out", NULL},
+    {"--ignore-foreign", NULL, "the opposite of --all; the default", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 static const struct tb_column columns[] = {{"difference", false, NULL}, {"orderId", false, NULL},
                                            {"node", false, NULL},       {"edge", false, NULL},

@@ -2,6 +2,7 @@
 #include "base/time/timefmt.h"
 #include "cli/engine/order_command.h"
 #include "cli/output/show.h"
+#include <inttypes.h>
 
 #define POLL_MAX_MS 30000 /* the server waits at most so long for one request */
 #define TIMEOUT_DEFAULT_MS 30000
@@ -9,20 +10,9 @@
 #define PAUSE_MS 1000
 
 static const struct tb_option wait_options[] = {
-    {"--version", "N", "the version to wait for; 1 if left out"},
-    {"--timeout", "TIME", "how long: 30s, 500ms, 2m; 30s if left out"},
-    {NULL, NULL, NULL}};
-
-static int poll_once(const struct tb_cli *cli, const char *order_path, int64_t version,
-                     int64_t wait_ms, struct tb_http_response *ret_response)
-{
-    TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-
-    tb_buf_addf(&path, "%s?minVersion=%lld&wait=%lldms", order_path, (long long)version,
-                (long long)wait_ms);
-    tb_http_response_release(ret_response);
-    return tb_http_get(cli, tb_cli_text(&path), wait_ms, ret_response);
-}
+    {"--version", "N", "the version to wait for; 1 if left out", NULL},
+    {"--timeout", "TIME", "how long: 30s, 500ms, 2m; 30s if left out", NULL},
+    {NULL, NULL, NULL, NULL}};
 
 /* True: the order has not this version yet, or cannot be read for the moment. */
 static bool is_pending(const struct tb_http_response *response)
@@ -43,10 +33,14 @@ static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t ve
     int64_t left_ms = timeout_ms;
 
     for (;;) {
+        TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
         int64_t wait_ms = least(left_ms, POLL_MAX_MS);
         int64_t until_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
 
-        TB_CLI_TRY(poll_once(cli, order_path, version, wait_ms, ret_response));
+        tb_buf_addf(&path, "%s?minVersion=%" PRId64 "&wait=%" PRId64 "ms", order_path, version,
+                    wait_ms);
+        tb_http_response_release(ret_response);
+        TB_CLI_TRY(tb_http_get(cli, tb_cli_text(&path), wait_ms, ret_response));
         if (!is_pending(ret_response))
             return TB_EXIT_DONE;
         left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
@@ -77,7 +71,7 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
     TB_CLI_TRY(tb_show_response(cli, &response));
     if (response.status != 202)
         return TB_EXIT_DONE;
-    tb_cli_error(cli, "version %lld is not there yet", (long long)version);
+    tb_cli_error(cli, "version %" PRId64 " is not there yet", version);
     return TB_EXIT_FAILED;
 }
 

@@ -102,11 +102,11 @@ static int build_body(const struct tb_cli *cli, const struct tb_args *args,
                       const struct tb_order_command *command, struct tb_buf *out)
 {
     tb_buf_addc(out, '{');
-    for (size_t i = 0; command->texts && command->texts[i][0]; i++) {
-        const char *text = tb_args_get(args, command->texts[i][0]);
+    for (const struct tb_option *option = command->options; option->name; option++) {
+        const char *text = option->field ? tb_args_get(args, option->name) : NULL;
 
         if (text)
-            tb_json_member_str(out, command->texts[i][1], tb_str_of(text));
+            tb_json_member_str(out, option->field, tb_str_of(text));
     }
     if (command->lines && tb_args_has(args, "--line"))
         TB_CLI_TRY(add_lines(cli, args, command->name, out));
@@ -118,20 +118,16 @@ static int build_body(const struct tb_cli *cli, const struct tb_args *args,
     return TB_EXIT_DONE;
 }
 
-/* Flags beside a file contradict it. */
+/* Flags for the body contradict a file. */
 static int check_no_flags(const struct tb_cli *cli, const struct tb_args *args,
                           const struct tb_order_command *command)
 {
-    static const char *const lines[][2] = {{"--line", "lines"}, {NULL, NULL}};
-    const char *const(*tables[])[2] = {command->texts, command->lines ? lines : NULL};
+    for (size_t i = 0; i < args->given_count; i++) {
+        const struct tb_option *option = args->given[i].option;
 
-    for (size_t t = 0; t < 2; t++) {
-        for (size_t i = 0; tables[t] && tables[t][i][0]; i++) {
-            if (tb_args_has(args, tables[t][i][0]))
-                return tb_cli_usage(cli, command->name,
-                                    "%s and a file contradict each other: give one",
-                                    tables[t][i][0]);
-        }
+        if (option->field || strcmp(option->name, "--line") == 0)
+            return tb_cli_usage(cli, command->name,
+                                "%s and a file contradict each other: give one", option->name);
     }
     return TB_EXIT_DONE;
 }

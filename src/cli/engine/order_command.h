@@ -7,12 +7,11 @@
 
 /* How a command is sent. Its body comes from a FILE, or from flags. */
 struct tb_order_command {
-    const char *name;   /* "order lines" */
-    const char *method; /* "PUT" */
-    const char *suffix; /* of the path /orders/ID; NULL: the path is /orders */
-    const char *const (
-        *texts)[2];    /* {flag, member of the body}, ended by a NULL flag; NULL: none */
-    bool lines;        /* --line becomes the member "lines", and must be there */
+    const char *name;                /* "order lines" */
+    const char *method;              /* "PUT" */
+    const char *suffix;              /* of the path /orders/ID; NULL: the path is /orders */
+    const struct tb_option *options; /* those with a field become members of the body */
+    bool lines;                      /* --line becomes the member "lines", and must be there */
     const char *needs; /* what to give if there is no body; NULL: the command needs none */
 };
 /* Sends the command with --idempotency-key and --if-match, and prints the answer. */
@@ -28,13 +27,15 @@ int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_
 
 #define TB_OPTION_KEY                                                                             \
     {                                                                                             \
-        "--idempotency-key", "KEY", "a repeat with the same key does nothing; made if left out"   \
+        "--idempotency-key", "KEY", "a repeat with the same key does nothing; made if left out",  \
+            NULL                                                                                  \
     }
 #define TB_OPTION_IF_MATCH                                                                        \
     {                                                                                             \
-        "--if-match", "N", "only if the order still has version N"                                \
+        "--if-match", "N", "only if the order still has version N", NULL                          \
     }
 #define TB_OPTION_LINE                                                                            \
     {                                                                                             \
-        "--line", "SKU:QTY:PRICE[:NAME]", "a line; the price in minor units (350 is 3.50 EUR)"    \
+        "--line", "SKU:QTY:PRICE[:NAME]", "a line; the price in minor units (350 is 3.50 EUR)",   \
+            NULL                                                                                  \
     }

@@ -1,6 +1,8 @@
 #include "cli/engine/pages.h"
 #include "cli/output/show.h"
 
+#define LIMIT_MAX "500" /* the largest page that a server gives */
+
 static int get_page(const struct tb_cli *cli, const char *path, const char *list,
                     struct tb_page *ret_page)
 {
@@ -23,8 +25,31 @@ static void page_release(struct tb_page *page)
     tb_http_response_release(&page->response);
 }
 
+void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
+                        const struct tb_option *options)
+{
+    for (; options->name; options++) {
+        if (options->field)
+            tb_url_add_query(path, options->field, tb_args_get(args, options->name));
+    }
+}
+
+/* cursor NULL: the first page. */
+static void add_path(struct tb_buf *path, const struct tb_args *args,
+                     const struct tb_page_list *list, bool large, const char *cursor)
+{
+    const char *status = tb_args_get(args, "--status"), *limit = tb_args_get(args, "--limit");
+
+    tb_buf_adds(path, list->path);
+    tb_url_add_options(path, args, list->options);
+    if (list->status && (!status || strcmp(status, "any") != 0))
+        tb_url_add_query(path, "status", status ? status : list->status);
+    tb_url_add_query(path, "limit", large && !limit ? LIMIT_MAX : limit);
+    tb_url_add_query(path, "cursor", cursor);
+}
+
 int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
-                  const struct tb_page_list *list,
+                  const struct tb_page_list *list, bool large, bool any,
                   bool (*visit)(void *ctx, const struct tb_page *page), void *ctx)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
@@ -34,8 +59,8 @@ int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
         TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
         TB_CLEANUP(page_release) struct tb_page page = {0};
 
-        list->path(args, cursor, &path);
-        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &page));
+        add_path(&path, args, list, large, cursor);
+        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), any ? NULL : list->name, &page));
         if (!visit(ctx, &page) || !page.next || !*page.next)
             return TB_EXIT_DONE;
         tb_buf_clear(&next);
@@ -44,42 +69,36 @@ int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
     }
 }
 
-void tb_page_add_filters(struct tb_buf *path, const struct tb_args *args,
-                         const struct tb_page_filter *filters)
-{
-    for (; filters->option; filters++)
-        tb_url_add_query(path, filters->parameter, tb_args_get(args, filters->option));
-}
-
 struct printer {
     const struct tb_cli *cli;
-    const struct tb_args *args;
-    struct tb_table *table;
+    bool all;
+    struct tb_table table;
 };
 
 static bool print_page(void *ctx, const struct tb_page *page)
 {
-    const struct printer *printer = ctx;
+    struct printer *printer = ctx;
     const struct tb_cli *cli = printer->cli;
 
     if (cli->json)
         tb_show_raw(&page->response);
     for (const cJSON *element = page->first; element; element = element->next)
-        tb_show_cells(printer->table, element);
+        tb_show_cells(&printer->table, element);
     if (!cli->json)
-        tb_table_flush(printer->table, stdout);
-    if (tb_args_has(printer->args, "--all"))
-        return true;
-    if (page->next && *page->next && cli->out_terminal && !cli->json)
+        tb_table_flush(&printer->table, stdout);
+    if (!printer->all && page->next && *page->next && cli->out_terminal && !cli->json)
         printf("\nMore: --cursor %s, or --all\n", page->next);
-    return false;
+    return printer->all;
 }
 
 int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
-                  const struct tb_page_list *list, struct tb_table *table)
+                  const struct tb_page_list *list)
 {
-    struct printer printer = {cli, args, table};
-    const struct tb_page_list raw = {NULL, list->path};
+    struct printer printer = {.cli = cli, .all = tb_args_has(args, "--all")};
+    int exit_status;
 
-    return tb_pages_walk(cli, args, cli->json ? &raw : list, print_page, &printer);
+    tb_table_init(&printer.table, cli, list->columns, list->column_count);
+    exit_status = tb_pages_walk(cli, args, list, printer.all, cli->json, print_page, &printer);
+    tb_table_release(&printer.table);
+    return exit_status;
 }

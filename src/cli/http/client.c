@@ -301,15 +301,11 @@ enum tb_code tb_http_client_perform(struct tb_http_client *client,
 
 void tb_url_add_segment(struct tb_buf *path, const char *segment)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    char *escaped = curl_easy_escape(NULL, segment, 0);
 
-    for (; *segment; segment++) {
-        if (strchr(plain, *segment))
-            tb_buf_addc(path, *segment);
-        else
-            tb_buf_addf(path, "%%%02X", (unsigned char)*segment);
-    }
+    path->failed |= !escaped;
+    tb_buf_adds(path, escaped ? escaped : "");
+    curl_free(escaped);
 }
 
 void tb_url_add_query(struct tb_buf *path, const char *name, const char *value)

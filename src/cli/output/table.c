@@ -117,10 +117,8 @@ static void print_cell(const struct tb_table *table, size_t column, const char *
         fprintf(out, "%s%c", text, last ? '\n' : '\t');
     else if (table->columns[column].right)
         fprintf(out, "%*s%s%s", pad, "", text, last ? "\n" : "  ");
-    else if (last)
-        fprintf(out, "%s\n", text);
     else
-        fprintf(out, "%s%*s  ", text, pad, "");
+        fprintf(out, "%s%*s%s", text, last ? 0 : pad, "", last ? "\n" : "  ");
 }
 
 static void print_header(struct tb_table *table, FILE *out)

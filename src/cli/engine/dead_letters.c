@@ -1,8 +1,37 @@
-#include "cli/engine/dead_letter_replay.h"
+#include "cli/engine/dead_letters.h"
 #include "base/json/json.h"
 #include "cli/output/progress.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
+
+static const struct tb_column columns[] = {{"id", false, "id"},
+                                           {"status", false, "status"},
+                                           {"reason", false, "reason"},
+                                           {"type", false, "type"},
+                                           {"order", false, "orderId"},
+                                           {"version", true, "version"},
+                                           {"attempts", true, "attempts"},
+                                           {"died", false, "deadAt"},
+                                           {"message", false, "message"}};
+
+static const struct tb_option options[] = {TB_OPTIONS_DEAD_LETTER_FILTER,
+                                           {NULL, NULL, NULL, NULL}};
+
+const struct tb_page_list tb_dead_letter_list = {
+    .path = "/dead-letters",
+    .name = "deadLetters",
+    .options = options,
+    .status = "open",
+    .columns = columns,
+    .column_count = sizeof columns / sizeof columns[0],
+};
+
+void tb_dead_letter_path(const char *id, const char *suffix, struct tb_buf *path)
+{
+    tb_buf_adds(path, "/dead-letters/");
+    tb_url_add_segment(path, id);
+    tb_buf_adds(path, suffix);
+}
 
 /* All ids are read before the first replay. Otherwise a dead letter that fails again would be
  * listed and sent again without end. These take about 5 MB; for more, run it again. */
@@ -42,11 +71,6 @@ static bool select_page(void *ctx, const struct tb_page *page)
         tb_table_flush(replay->table, stdout);
     (void)tb_cli_text(&replay->ids);
     return !replay->more;
-}
-
-static void open_letters_path(const struct tb_args *args, const char *cursor, struct tb_buf *path)
-{
-    tb_dead_letter_list_path(args, "open", TB_PAGE_LIMIT_MAX, cursor, path);
 }
 
 void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, int64_t count)
@@ -171,15 +195,15 @@ static int send_selected(struct replay *replay)
 int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_args *args,
                                    int64_t rate)
 {
-    static const struct tb_page_list list = {"deadLetters", open_letters_path};
     struct replay replay = {.cli = cli, .rate = rate};
     bool dry = tb_args_has(args, "--dry-run");
     struct tb_table table;
     int exit_status;
 
-    tb_dead_letter_table_init(cli, &table);
+    tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
     replay.table = dry && !cli->json ? &table : NULL;
-    exit_status = tb_pages_walk(cli, args, &list, select_page, &replay);
+    exit_status =
+        tb_pages_walk(cli, args, &tb_dead_letter_list, true, false, select_page, &replay);
     if (exit_status == TB_EXIT_DONE && dry)
         tb_dead_letter_print_selected(cli, replay.ids.data, replay.count);
     else if (exit_status == TB_EXIT_DONE)
