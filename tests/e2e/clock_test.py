@@ -1,7 +1,6 @@
-"""The wall clock jumps ten years ahead and back while orders come in: numbers, versions and events
-are as without it, nothing is cleaned away, and no time-out fires.
-
-The daemon's clock is moved by a small preloaded library; the machine's stays as it is.
+"""The wall clock jumps ten years ahead and back while orders arrive. Numbers, versions and events
+are the same as without the jumps, nothing is removed too early, and no timeout fires. A small
+preloaded library moves the daemon's clock; the machine's clock stays as it is.
 """
 import os
 import struct
@@ -37,7 +36,7 @@ def main():
                 file.seek(0)
                 file.write(struct.pack("q", jump))
                 years.add(placed_at(edge)[:4])
-                workers[0].in_doubt += 1  # that one is nobody's promise
+                workers[0].in_doubt += 1  # that order's outcome is unknown
                 load.wait_for(load.answered + 150)
             load.join()
             check(len(years) >= 3, f"the clock did not jump: {years}")

@@ -1,7 +1,6 @@
-"""A full disk: 507 with Retry-After, nothing acknowledged is lost, and it goes on by itself.
-
-Once at the reserve that is kept for what was acknowledged, once with the last byte gone. The data
-folder is on a small tmpfs, so it needs root.
+"""A full disk: orders get 507 with Retry-After, nothing acknowledged is lost, and the daemon
+continues when there is room again. Once the disk is full down to the daemon's reserve, once to the
+last byte. The data folder is on a small tmpfs, so the test needs root.
 """
 import contextlib
 import errno
@@ -34,7 +33,7 @@ def small_disk(folder):
 
 
 def fill(ballast, leave):
-    """Somebody else's data, until only that much is free."""
+    """Another program's data fills the disk until only this much is free."""
     with ballast.open("ab", buffering=0) as file:
         try:
             while free(ballast.parent) > leave:
@@ -66,8 +65,8 @@ def work(edge, workers, commands):
 
 
 def fill_while_working(edge, workers, ballast, leave):
-    """Under load, so that the disk gets full in the middle of something."""
-    load = Load(edge, workers, looks=0)  # the view may stand still with the disk full
+    """Under load, so that the disk fills up in the middle of a transaction."""
+    load = Load(edge, workers, looks=0)  # the view may not advance while the disk is full
     load.wait_for(50)
     fill(ballast, leave)
     refused = eventually(lambda: (reply := place(edge, 1)).status != 201 and reply,
@@ -96,7 +95,7 @@ def main():
             with Edge(data, err_path=folder / "edge.err", **settings) as edge:
                 pid = edge.process.pid
                 one_round(edge, workers, ballast, leave)
-                # The test's own orders are nobody's promise.
+                # The test's own orders, which the workload does not know.
                 workers[0].in_doubt += 1000
                 count = check_promises(edge, workers)
                 check(edge.process.pid == pid, "it was restarted")

@@ -1,8 +1,7 @@
-"""The disk fails under a COMMIT: 503, and the repeat with the same key makes exactly one order.
-
-strace lets the Nth fdatasync or write of each thread fail with EIO. The daemon either goes on or
-ends; then a start without faults must find everything sound. An fsync is never tried again in the
-hope that it works now: what it had not written is gone from the page cache.
+"""The disk fails during COMMIT: the client gets 503, and repeating the command with the same key
+makes exactly one order. strace makes the Nth fdatasync or write of each thread fail with EIO. The
+daemon continues or ends; after a start without faults all files must be sound. The daemon never
+retries a failed fsync: the kernel has dropped the pages that it did not write.
 """
 import subprocess
 import uuid
@@ -10,13 +9,13 @@ import uuid
 from tillbox_e2e import (Edge, Lost, Skipped, check, check_files, need_program, order_body,
                          request, run, scratch)
 
-# Which call of each thread fails, on a folder that is there: most hit the orders.
+# Which call of each thread fails, with an existing data folder: most of these hit an order.
 FAULTS = [("fdatasync", when) for when in ("1", "2", "3", "4", "7", "12", "3+5", "9+", "2..4")]
 FAULTS += [("pwrite64", when) for when in ("1", "2", "3", "5", "9", "17", "33", "7+11", "30+")]
-# On a new folder: most hit the start.
+# With a new data folder: most of these hit the start.
 FAULTS_NEW = [("fdatasync", "1"), ("fdatasync", "9"), ("fdatasync", "15"), ("pwrite64", "10")]
 ORDERS = 12
-# A repeat that is still refused after this many is not going to get through.
+# After this many refusals a repeat will not succeed any more.
 REPEATS = 5
 
 
@@ -29,14 +28,14 @@ def need_strace():
 
 
 def under_strace(data, call, when):
-    # The leak check cannot run under a tracer.
+    # LeakSanitizer cannot run under ptrace.
     return Edge(data, prefix=("strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e",
                               f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}"),
                 ASAN_OPTIONS="detect_leaks=0")
 
 
 def send(edge, raw):
-    """None when the process ended under it."""
+    """One request; None when the process ended during it."""
     try:
         with edge.client() as client:
             return client.exchange(raw)
@@ -45,7 +44,8 @@ def send(edge, raw):
 
 
 def place_with_faults(edge, keys):
-    """Places each order, repeats what is unknown; the answers, and how many were 503."""
+    """Places each order and repeats commands with unknown outcome. Returns the answers and the
+    number of 503s."""
     answers, refused = {}, 0
     for number, key in enumerate(keys):
         raw = request("POST", "/orders", order_body(number), idempotency_key=key)
@@ -63,7 +63,7 @@ def place_with_faults(edge, keys):
 
 
 def run_with_fault(data, call, when, keys):
-    """What was answered, how often 503, and what became of the process."""
+    """Returns the answers, the number of 503s, and the exit status of the process."""
     edge = under_strace(data, call, when)
     line = edge.launch()
     if not line:

@@ -1,6 +1,6 @@
-"""kill -9 under load, 50 times on one data folder: whatever was answered is there exactly once.
-
-16 clients place, change, ship and cancel; what a kill left open is repeated with its key.
+"""kill -9 under load, 50 times on one data folder: every acknowledged command is there exactly
+once. 16 clients place, change, ship and cancel orders, and repeat with its key each command that a
+kill left without an answer.
 """
 import random
 

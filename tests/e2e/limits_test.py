@@ -1,6 +1,5 @@
-"""Every limit of INTERFACES over the real daemon: a clear answer, nothing stored, nobody else held up.
-
-Slow clients run side by side, since each takes the whole of its deadline.
+"""Every documented limit, on the real daemon: the answer is clear, nothing is stored, and other
+clients are not delayed. The slow clients run side by side, since each takes its whole deadline.
 """
 import json
 import socket
@@ -10,7 +9,7 @@ import time
 from tillbox_e2e import (Client, Edge, check, check_files, order_body, request, run, scratch)
 
 HEADER_SECONDS, BODY_SECONDS = 5, 10
-# Between the deadline and its sweep, on a busy machine.
+# From the deadline to the next sweep, on a busy machine.
 SLACK_SECONDS = 5
 IDLE_CONNECTIONS = 600
 BODY_MAX = 1 << 20
@@ -24,7 +23,7 @@ def body(**more):
     return json.dumps(order_body(1, **more)).encode()
 
 
-# what, status, body, and whether the connection can go on. Limits at the limit, and one above.
+# name, status, body, and whether the connection stays open. Values at each limit, and one above.
 BODIES = [
     ("bad grammar", 400, b'{"lines":[}'),
     ("cut short", 400, body()[:-1]),
@@ -53,7 +52,7 @@ TAKEN = [
 
 
 def problems(client):
-    """A refusal is a problem document, stores nothing, and the connection goes on."""
+    """A refusal is a problem document, stores nothing, and the connection stays usable."""
     for what, status, payload in BODIES:
         reply = client.ask("POST", "/orders", payload)
         check(reply.status == status, f"{what}: {reply}")
@@ -79,7 +78,7 @@ def requests(client):
 
 
 def oversize(edge):
-    """Refused without reading it: the client has sent only the header."""
+    """The body is refused unread: the client has sent only the head."""
     with edge.client() as client:
         client.connect()
         client.sock.sendall(b"POST /orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
@@ -93,7 +92,7 @@ def oversize(edge):
             for _ in range(17):
                 client.sock.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
         except OSError:
-            pass  # refused while we were still sending: the answer is there to read
+            pass  # refused while the client was still sending: the answer is readable
         check(client.read_reply().status == 413, "a body above 1 MiB, in chunks")
     reply = edge.ask("GET", "/livez", x_long="a" * 8192)
     check(reply.status == 431, f"a header above 8 KiB: {reply}")
@@ -101,7 +100,7 @@ def oversize(edge):
 
 
 def framing(edge):
-    """Two readings of one request are never both tried: 400, and the connection is closed."""
+    """A request that can be read in two ways is refused with 400, and the connection is closed."""
     head = "POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n"
     host = "Host: 127.0.0.1\r\n"
     for what, lines in (
@@ -119,7 +118,7 @@ def framing(edge):
 
 
 def trickle(edge, raw, deadline, results, what):
-    """A byte every now and then: the deadline is for the whole, not for the next byte."""
+    """A byte now and then: the deadline is for the whole request, not for the next byte."""
     started = time.monotonic()
     with edge.client() as client:
         client.connect()
@@ -147,7 +146,7 @@ def trickle(edge, raw, deadline, results, what):
 
 
 def slow_clients(edge):
-    """Cut at their deadlines, while another client works on."""
+    """Slow clients are cut off at their deadlines, while another client works on."""
     results = {}
     slow_header = request("GET", "/livez", x_slow="a" * 5000)
     slow_body = request("POST", "/orders", b" " * 5000)
@@ -172,7 +171,7 @@ def slow_clients(edge):
 
 
 def slow_body_client(edge, raw, results):
-    """The header at once, so that the body's deadline is the one that counts."""
+    """Sends the head at once, so that the body's deadline decides."""
     head, _, payload = raw.partition(b"\r\n\r\n")
     sock = socket.create_connection(("127.0.0.1", edge.port))
     sock.sendall(head + b"\r\n\r\n")
@@ -187,7 +186,8 @@ def slow_body_client(edge, raw, results):
 
 
 def many_idle(edge):
-    """Idle connections cost their own memory and nobody's time; loopback has no limit of 512."""
+    """Idle connections cost memory only; the limit of 512 for each address does not apply to
+    loopback."""
     idle = []
     try:
         for _ in range(IDLE_CONNECTIONS):

@@ -1,7 +1,6 @@
-"""A connection that breaks at any point of request or reply: repeated with its key, one order.
-
-A proxy passes on the first N bytes of the request, for every N, and breaks off; or passes on all
-of it, takes the reply, and keeps it. Then 16 clients send one key at once.
+"""A connection breaks at some point of request or reply; repeated with its key, the command makes
+one order. A proxy passes on the first N bytes of the request, for every N, and breaks off; or it
+passes on all of it and keeps the reply. Then 16 clients send the same key at once.
 """
 import json
 import socket
@@ -18,7 +17,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST instead of FIN
 
 
 class Proxy:
-    """Takes one connection at a time; cut: how many bytes of the request go on."""
+    """Serves one connection at a time. cut: how many bytes of the request it passes on."""
 
     def __init__(self, port):
         self.port = port
@@ -26,8 +25,8 @@ class Proxy:
         self.address = self.listener.getsockname()
 
     def break_off(self, raw, cut, reset):
-        """Sends raw through the proxy; returns the reply that was kept from the client, if the
-        whole request went on."""
+        """Sends `raw` through the proxy. Returns the reply, which the client does not get, if the
+        whole request was passed on."""
         kept = []
         thread = threading.Thread(target=self._serve, args=(len(raw), cut, reset, kept))
         thread.start()
@@ -61,7 +60,7 @@ def place(number, key):
 
 
 def cut_requests(edge, proxy):
-    """At every cut point; the client repeats at once."""
+    """At every cut point: the client repeats at once."""
     length = len(place(0, uuid.uuid4().hex))
     with edge.client() as client:
         for cut in range(length):
@@ -74,7 +73,7 @@ def cut_requests(edge, proxy):
 
 
 def lose_replies(edge, proxy):
-    """The repeat is the answer that was lost, byte for byte."""
+    """The repeat's answer is the lost answer, byte for byte."""
     with edge.client() as client:
         for number in range(LOST_REPLIES):
             raw = place(number, uuid.uuid4().hex)
@@ -89,7 +88,8 @@ def lose_replies(edge, proxy):
 
 
 def repeat_in_parallel(edge):
-    """16 at once with one key: one is carried out, all are answered alike."""
+    """16 clients with the same key at once: one command is carried out, all get the same answer.
+    """
     for number in range(PARALLEL_ROUNDS):
         raw, barrier, replies = place(number, uuid.uuid4().hex), threading.Barrier(PARALLEL), []
 
@@ -113,7 +113,7 @@ def repeat_in_parallel(edge):
 
 
 def refuse_another_use(edge):
-    """The same key with another body is a mistake, and changes nothing."""
+    """The same key with another body is refused and changes nothing."""
     key = uuid.uuid4().hex
     with edge.client() as client:
         check(client.exchange(place(1, key)).status == 201, "the first use")

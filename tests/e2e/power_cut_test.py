@@ -1,11 +1,11 @@
-"""Power cuts on a real file system, 50 times under load: every 201 is there after.
+"""Power cuts on a real file system, 50 times under load: every order answered 201 is there afterwards.
 
 A loop-mounted ext4 is shut down without flushing its journal (EXT4_IOC_SHUTDOWN): what was not
 synced is gone, as when the plug is pulled. Needs root and loop devices.
 
 The ioctl takes some milliseconds, and an fdatasync that is under way meanwhile may return 0 though
-its data is gone (seen on Linux 6.18). A machine without power answers nobody, so only answers that
-came before the cut count.
+its data is gone (seen on Linux 6.18). A machine without power sends no answers, so only answers
+from before the cut count.
 """
 import contextlib
 import fcntl
@@ -35,7 +35,7 @@ def command(*words):
 
 
 class Disk:
-    """An ext4 in a file, on a loop device, that can be cut off."""
+    """An ext4 file system in a file, on a loop device, that can be shut down."""
 
     def __init__(self, folder):
         need_root("a loop-mounted file system")
@@ -75,7 +75,7 @@ class Disk:
 
 
 def look_at_all(edge, workers):
-    """Whatever was promised since the last cut is there."""
+    """Every command acknowledged since the last cut is there."""
     with edge.client() as client:
         for worker in workers:
             for order in worker.touched:
@@ -84,7 +84,7 @@ def look_at_all(edge, workers):
 
 
 def check_copy(data, folder):
-    """The files as the cut left them, before the daemon has mended anything."""
+    """The files as the cut left them, before the daemon recovers them."""
     copy = folder / "copy"
     shutil.copytree(data, copy)
     for name in ("store.db", "log.db", "view.db"):

@@ -1,5 +1,5 @@
-"""Read your writes: place an order at an edge, then read it with minVersion; every fifth is changed
-and read too. What is answered is never older than what was asked for.
+"""Places an order at an edge, then reads it with minVersion; changes every fifth and reads it
+again. An answer is never older than minVersion.
 """
 import contextlib
 import random
@@ -8,14 +8,14 @@ import uuid
 
 from tillbox_e2e import ADDRESS, check, order_body
 
-ORDERS, WORKERS, CHANGED = 10000, 16, 5  # orders: by default
-# Of 100 reads so many wait; the others take what there is.
+ORDERS, WORKERS, CHANGED = 10000, 16, 5  # orders, by default
+# This many of 100 reads wait; the others take the present version.
 WAITING = 95
 
 
 class Worker(threading.Thread):
-    """Places and changes orders on one connection, and reads each write on another one, at one of
-    the readers."""
+    """Places and changes orders on one connection, and reads each write on another, at one of the
+    readers."""
 
     def __init__(self, edge, readers, number, orders):
         super().__init__()
@@ -48,7 +48,8 @@ class Worker(threading.Thread):
         check(reply.status == 200 and reply.json()["version"] == version, reply)
 
     def read(self, client, order_id, version):
-        """Until it is there; an answer is an order that is new enough, or none."""
+        """Reads until the order is new enough; every answer is an order that is new enough, or
+        none."""
         while True:
             wait = "&wait=30s" if self.random.randrange(100) < WAITING else ""
             reply = client.ask("GET", f"/orders/{order_id}?minVersion={version}{wait}")
@@ -66,7 +67,7 @@ class Worker(threading.Thread):
 
 
 def toggle_link(edge, stop, up_s, down_s):
-    """The way out is held, so that the view stands still, and goes on."""
+    """Sets the link offline, so that the view does not advance, and online again."""
     times = 0
     with edge.client() as client:
         while not stop.wait(up_s):

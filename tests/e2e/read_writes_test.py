@@ -1,6 +1,6 @@
-"""10,000 times: place an order, then read it with minVersion. What is answered is never older than
-what was asked for; while the view stands still the answer is 202, not an old order. In the
-embedded edition the link holds the only relay.
+"""10,000 times: places an order, then reads it with minVersion. An answer is never older than
+minVersion; while the view does not advance it is 202, not an old order. In the embedded edition
+`link offline` stops the only relay.
 """
 from read_writes import read_what_is_written
 from tillbox_e2e import Edge, check_files, run, scratch

@@ -1,6 +1,6 @@
-"""The view is rebuilt while 200 orders a second keep coming and are changed: no read fails, none is
-older than one before, what waits for a version gets it, and lag is that of the served view. Then
-it is rolled back, killed in the middle of another, and found whole.
+"""Rebuilds the view while 200 orders a second are placed and changed. No read fails, none goes
+back, a read that waits for a version gets it, and lag is the lag of the served view. Then the view
+is rolled back, killed in the middle of another rebuild, and found sound.
 """
 import contextlib
 import random
@@ -15,7 +15,8 @@ RATE, BEFORE, KILLS = 200, 1500, 6
 
 
 class Shop(threading.Thread):
-    """Places RATE orders a second and changes every fourth; versions has what was answered."""
+    """Places RATE orders a second and changes every fourth; `versions` has the acknowledged
+    versions."""
 
     def __init__(self, edge):
         super().__init__()
@@ -50,7 +51,7 @@ class Shop(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Reads orders, a list and the sums, again and again: nothing fails, nothing goes back."""
+    """Reads orders, lists and sums again and again: nothing fails, nothing goes back."""
 
     def __init__(self, edge, shop, seed):
         super().__init__()
@@ -108,7 +109,7 @@ def start(edge, body=None):
 
 
 def check_lag(edge):
-    """What a rebuild has to read is no lag of what is served."""
+    """The records that a rebuild has to read are not lag of the served view."""
     with edge.client() as client:
         behind = lag(client)
     check(behind is not None and behind < BEFORE, f"the lag is {behind}")
@@ -139,10 +140,10 @@ def check_all_there(edge, shop):
 
 
 def kill_in_the_middle(edge, shop):
-    """The next process serves all there is, and the rebuild is gone on with."""
+    """The next process serves everything and continues the rebuild."""
     for kill in range(KILLS):
         start(edge)
-        time.sleep(random.Random(kill).uniform(0, 0.4))  # wherever that is, it must hold
+        time.sleep(random.Random(kill).uniform(0, 0.4))  # at whatever moment this is
         edge.kill()
         edge.start()
         state = edge.ask("GET", "/rebuild").json()["state"]
@@ -153,7 +154,7 @@ def kill_in_the_middle(edge, shop):
 
 
 def check_folder(data):
-    """Two views at most, both sound; what was begun and given up is gone."""
+    """At most two views remain, both sound; an abandoned one is removed."""
     with contextlib.closing(read_db(data / "views.db")) as db:
         row = dict(db.execute("SELECT * FROM views").fetchone())
     names = {f"view.{n}.db" if n > 1 else "view.db"

@@ -1,7 +1,7 @@
-"""Promise: idempotent for ever on a till too, with nothing kept for it. Its log is read again three
-times over, and in part, with a kill in the middle; its outbox is sent again: the view is byte for
-byte what it was, and a rebuild of the log that holds everything twice finds nothing that differs.
-Method: on a stopped till the view's offsets, or the relay's cursor, are set back.
+"""Promise: a node can apply its events again at any time. Its log is read three times more, and
+parts of it, with a kill in the middle; its outbox is sent again. The view stays as it was, byte
+for byte, and a rebuild from the log, which now has everything twice, finds no difference.
+Method: on a stopped node the view's offsets, or the relay's cursor, are set back.
 """
 import contextlib
 import re
@@ -29,7 +29,7 @@ def sell(edge, first, count):
 
 
 def contents(edge):
-    """Every row of the view but how far the log was read."""
+    """Every row of the view, without the positions in the log."""
     with contextlib.closing(read_db(edge.data / "view.db")) as db:
         names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name} ORDER BY 1")]
@@ -46,13 +46,14 @@ def check_same(before, after, when):
 
 
 def again(edge):
-    """How many events it has met that the view had."""
+    """The number of events that the view already had."""
     text = edge.ask("GET", "/metrics").body.decode()
     return int(re.search(r'events_total\{result="duplicate"\} (\d+)', text)[1])
 
 
 def run_through(edge):
-    """Started, killed as soon as it has begun with what it had before, started, caught up."""
+    """Starts the node, kills it as soon as it meets events that it already had, starts it again,
+    waits until it has caught up."""
     edge.start()
     eventually(lambda: again(edge) > 0, "something comes again")
     edge.kill()
@@ -62,7 +63,7 @@ def run_through(edge):
 
 
 def letters_come(edge):
-    """An event that cannot be read, and one that dies of the gap."""
+    """An event that cannot be read, and one behind the gap that it leaves."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "the link is not held")
     orders = sell(edge, ORDERS, 9)
     edge.stop()

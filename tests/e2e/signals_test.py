@@ -1,7 +1,6 @@
-"""Starting and stopping: what was taken is answered, and a start that cannot work says why.
-
-SIGTERM under load ends with 0 within 5 s; a second signal ends it at once; every fault of a start
-is one clear line and status 2; a process that was frozen for 2 s has lost nothing.
+"""Starting and stopping: a request that was received is answered, and a start that fails says why.
+SIGTERM under load ends the daemon with status 0 within 5 s, a second signal ends it at once, every
+failed start is one clear line and status 2, and a process that was frozen for 2 s loses nothing.
 """
 import os
 import shutil
@@ -17,14 +16,14 @@ from workload import Load, Worker, check_promises, settle
 
 CLIENTS = 16
 STOP_SECONDS = 5
-# A sanitized build looks for leaks at its end; that is not the daemon's time.
+# A sanitized build checks for leaks at its end; that time is not the daemon's.
 SLACK_SECONDS = 5
 FROZEN_SECONDS = 2
 NOBODY = 65534
 
 
 def terms_under_load(folder):
-    """What was answered before the end is kept; nobody is left with half an answer."""
+    """Everything answered before the end is stored, and no client gets half an answer."""
     data = folder / "term"
     workers = [Worker(number, 15) for number in range(CLIENTS)]
     for _ in range(3):
@@ -49,7 +48,7 @@ def answers_what_was_taken(folder):
             client.connect()
             client.sock.sendall(request("POST", "/orders", {
                 "lines": [{"sku": "TEA", "quantity": 1, "unitPriceMinor": 1}]}))
-        # Only what was read counts as taken: the outcome shows in the view, not in a sleep.
+        # Only requests that the daemon has read must be answered; the view shows which.
         eventually(lambda: len(edge.orders()) == len(waiting), "the orders are in")
         edge.process.send_signal(signal.SIGTERM)
         for client in waiting:
@@ -59,7 +58,7 @@ def answers_what_was_taken(folder):
 
 
 def second_signal(folder):
-    """A client that never finishes its body holds up the stop, until the second signal."""
+    """A client that never finishes its body delays the stop until the second signal."""
     with Edge(folder / "second") as edge:
         with edge.client() as client:
             client.connect()
@@ -84,7 +83,7 @@ def refuses_connections(port):
 
 
 def check_refused(edge, *words):
-    """It does not start: status 2 and one line that has the words in it."""
+    """The daemon does not start: status 2, and one line that contains the words."""
     check(edge.launch() == "", "it says that it listens")
     edge.ended(2)
     said = edge.diagnostics().strip()
@@ -111,13 +110,13 @@ def refused_starts(folder):
 
 
 def not_writable(folder):
-    """As a user who may not write there."""
+    """As a user without write permission."""
     if os.geteuid() != 0:
         data = folder / "locked"
         data.mkdir(mode=0o555)
         return check_refused(Edge(data), data)
     need_program("setpriv")
-    # Where that user can reach the program and the folder.
+    # A place where that user can reach the program and the folder.
     folder.chmod(0o755)
     program = folder / "edge"
     shutil.copy(os.environ["TILLBOX_EDGE"], program)
@@ -137,7 +136,7 @@ def not_writable(folder):
 
 
 def frozen(folder):
-    """SIGSTOP for 2 s under load: clients wait, and everything goes on as if nothing was."""
+    """SIGSTOP for 2 s under load: clients wait, then everything continues as before."""
     data = folder / "frozen"
     workers = [Worker(number, 19) for number in range(CLIENTS)]
     with Edge(data) as edge:
@@ -145,7 +144,7 @@ def frozen(folder):
         for _ in range(2):
             load.wait_for(load.answered + 100)
             edge.process.send_signal(signal.SIGSTOP)
-            time.sleep(FROZEN_SECONDS)  # the fault itself, nothing is waited for
+            time.sleep(FROZEN_SECONDS)  # this is the fault itself, not a wait for something
             edge.process.send_signal(signal.SIGCONT)
         load.wait_for(load.answered + 100)
         load.join()

@@ -1,7 +1,6 @@
-"""What the whole-program tests share: a daemon of our own, an HTTP client that knows when it does
-not know, and the checks of what must hold in its files. Standard library only.
-
-Nothing here sleeps to let something happen: eventually() polls for it with a deadline.
+"""Shared by the tests of whole programs: starts a daemon, an HTTP client that reports unknown
+outcomes, and checks of the daemon's files. Standard library only. No test sleeps to let something
+happen: eventually() polls for it with a deadline.
 """
 import contextlib
 import json
@@ -19,22 +18,22 @@ import tempfile
 import time
 import traceback
 
-# Long enough for a sanitized build on a busy machine; a test that passes never waits for it.
+# Long enough for a sanitized build on a busy machine; a passing test never waits this long.
 DEADLINE_SECONDS = 30
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 ADDRESS = {"line1": "Lindenweg 4", "city": "Kiel", "postalCode": "24103", "country": "DE"}
 
 
 class Failed(Exception):
-    """A promise that did not hold."""
+    """A check failed."""
 
 
 class Skipped(Exception):
-    """This machine cannot run the test, and why."""
+    """This machine cannot run the test; the text says why."""
 
 
 class Lost(Exception):
-    """The connection broke before the answer was complete: done or not, nobody can tell."""
+    """The connection broke before the answer was complete: the outcome is unknown."""
 
 
 def check(condition, text):
@@ -43,7 +42,7 @@ def check(condition, text):
 
 
 def eventually(probe, what, seconds=DEADLINE_SECONDS, pause=0.01):
-    """Polls until probe() is true, and returns what it returned."""
+    """Polls until probe() is true, and returns its result."""
     deadline = time.monotonic() + seconds
     while True:
         result = probe()
@@ -54,7 +53,7 @@ def eventually(probe, what, seconds=DEADLINE_SECONDS, pause=0.01):
 
 
 def run(test):
-    """The main of every test: prints what it did; 77 says that it was skipped, and why."""
+    """The main function of every test: prints what it did; exit status 77 means skipped."""
     started = time.monotonic()
     try:
         try:
@@ -105,7 +104,7 @@ class Reply:
 
 
 class Client:
-    """One keep-alive connection; reconnects by itself when the last answer closed it."""
+    """One keep-alive connection; connects again if the last answer closed it."""
 
     def __init__(self, port, host="127.0.0.1", timeout=DEADLINE_SECONDS):
         self.address, self.timeout = (host, port), timeout
@@ -171,7 +170,7 @@ class Client:
 
 
 def request(method, path, body=None, host="127.0.0.1", **headers):
-    """The bytes of a request; body: a JSON value, or bytes as they are."""
+    """The bytes of a request. body: a JSON value, or bytes, which are sent as they are."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
     payload = b""
     if body is not None:
@@ -183,7 +182,7 @@ def request(method, path, body=None, host="127.0.0.1", **headers):
 
 
 def order_body(number, **more):
-    """A place-order body whose lines, and so whose total, follow from the number."""
+    """The body of an order whose lines and total follow from the number."""
     lines = [{"sku": f"SKU-{(number + i) % 97}", "name": "Tea, green", "quantity": 1 + i,
               "unitPriceMinor": 100 + number % 900} for i in range(1 + number % 3)]
     return {"customerId": f"C-{number % 50}", "source": "POS", "kind": "SALE", "currency": "EUR",
@@ -256,7 +255,7 @@ class Edge:
         self.process.stdout.close()
 
     def stop(self, seconds=DEADLINE_SECONDS):
-        """SIGTERM: ends with 0, and no sanitizer has anything to say."""
+        """SIGTERM: the daemon ends with 0 and without a sanitizer's report."""
         self.process.send_signal(signal.SIGTERM)
         self.ended(0, seconds)
 
@@ -272,7 +271,7 @@ class Edge:
         return got
 
     def catch_up(self, seconds=DEADLINE_SECONDS):
-        """Waits until all that is stored is in the log and in the view."""
+        """Waits until everything stored is in the log and in the view."""
         with self.client() as client:
             eventually(lambda: client.ask("GET", "/status").json()["pending"] == 0,
                        "nothing is pending", seconds)
@@ -295,7 +294,7 @@ class Edge:
 
 
 def lag(client):
-    """The lag of the view over all partitions, from /metrics; None if it is not there."""
+    """The lag of the view over all partitions, from /metrics; None if the metric is absent."""
     text = client.ask("GET", "/metrics").body.decode()
     found = re.findall(r"^kafka_consumer_lag\{[^}]*\} (\S+)$", text, re.M)
     return sum(int(float(value)) for value in found) if found else None
@@ -331,7 +330,7 @@ def sell_shipped(edge, count, address):
 
 
 def check_unknown_told(process, kind, count):
-    """So many events of that type, which no build knows, are counted, and told of once."""
+    """This many events of an unknown type are counted, and logged once."""
     metrics = process.ask("GET", "/metrics").body.decode()
     counted = int(re.search(r'events_total\{result="unknown"\} (\d+)', metrics)[1])
     check(counted == count, f"{counted} unknown events are counted, not {count}")
@@ -342,21 +341,22 @@ def check_unknown_told(process, kind, count):
 
 
 def change_db(path, sql, *values):
-    """Behind the back of a daemon that is stopped, or has no use for what is changed yet."""
+    """Changes a database of a daemon that is stopped, or that does not use the changed rows yet.
+    """
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         check(db.execute(sql, values).rowcount > 0, f"{sql} changes nothing")
 
 
 def rebuild_ended(edge):
-    """What GET /rebuild tells in the end."""
+    """The final answer of GET /rebuild."""
     ends = ("done", "failed", "rolled-back", "none")
     return eventually(lambda: (got := edge.ask("GET", "/rebuild").json())["state"] in ends and got,
                       "the rebuild ends", 90)
 
 
 def check_files(data):
-    """The stopped daemon's files: sound, and order by order the store, its outbox, the log and the
-    view say the same. Returns the orders of the store by id."""
+    """The stopped daemon's files are sound, and for each order the store, its outbox, the log and
+    the view agree. Returns the orders of the store by id."""
     for name in ("store.db", "log.db", "view.db"):
         with contextlib.closing(read_db(data / name)) as db:
             result = [row[0] for row in db.execute("PRAGMA integrity_check")]
@@ -376,15 +376,15 @@ def check_files(data):
 
 
 def check_numbers(orders):
-    """Order numbers count up from 1 without a gap, and no number is on two receipts."""
+    """Order numbers count from 1 without a gap, and none is used twice."""
     numbers = sorted(row["number"] for row in orders.values())
     check(numbers == list(range(1, len(numbers) + 1)),
           f"{len(numbers)} orders, numbered {numbers[:3]} to {numbers[-3:]}")
 
 
 def check_outbox(store, orders):
-    """Each order's events are its versions 1 to n, rows have no gap, and nothing that happened
-    made the store take itself for a copy (a second epoch)."""
+    """Each order's events are its versions 1 to n, rows have no gap, and the store has not taken
+    itself for a copy (which would begin a second epoch)."""
     versions, rows = {}, []
     for row in store.execute("SELECT row, order_id, version FROM outbox"):
         versions.setdefault(row["order_id"], []).append(row["version"])

@@ -1,15 +1,15 @@
-"""Promise: events of a type that this build does not know block nothing and are not lost: they are
-counted, told of once a minute, move their order's version, and a later build that knows them makes
-of the same log what they say.
-Method: changes of an address bear another type when they leave the outbox; the later build is this
-one, and a log in which they bear their own.
+"""Promise: events of a type that this build does not know block nothing and are not lost. They are
+counted, logged once a minute, and raise their order's version; a later build that knows the type
+applies the same log completely.
+Method: changes of an address leave the outbox with another type. The later build is this one,
+reading a log in which they have their own type.
 """
 import contextlib
 
 from tillbox_e2e import (ADDRESS, Edge, change_db, check, check_unknown_told, read_db,
                          rebuild_ended, run, scratch, sell_shipped)
 
-KNOWN, UNKNOWN = "OrderAddressChanged.v1", "OrderAddressWrapped.v1"  # of one length
+KNOWN, UNKNOWN = "OrderAddressChanged.v1", "OrderAddressWrapped.v1"  # of the same length
 ORDERS = 30
 MOVED = dict(ADDRESS, line1="Am Kai 9")
 
@@ -32,7 +32,7 @@ def check_seen(edge, orders, line1):
 
 
 def the_log_bears_their_own_type(edge):
-    """As another build sees it."""
+    """As another build sees the log."""
     with contextlib.closing(read_db(edge.data / "log.db")) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE "
                                                "'records\\_%' ESCAPE '\\' AND type = 'table'")]

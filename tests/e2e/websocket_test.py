@@ -1,6 +1,7 @@
-"""5,000 subscribers on one edge: each is told when its order can be read, at once if it already
-can; offline nothing changes; and a stop closes all of them in good order. (Slow readers:
-api/ws_bounds.)"""
+"""5,000 subscribers on one edge: each is notified when its order can be read, at once if it
+already can; going offline changes nothing; a stop closes all connections properly. (Slow readers:
+tests/api/ws/bounds_test.c.)
+"""
 import os
 import pathlib
 import re
@@ -13,9 +14,9 @@ from ws_client import Subscriber, listen
 
 SUBSCRIBERS = 5000
 FILES = SUBSCRIBERS + 500
-# What a subscriber may take of the process, the kernel's part aside. Sanitizers take more.
+# Memory of the process for each subscriber, without the kernel's part. Sanitizers take more.
 MEMORY_MAX = 2048
-# The daemon begins with what a shell gives it, and helps itself to more.
+# The daemon starts with the shell's limit of descriptors and raises it.
 FEW_FILES = ("sh", "-c", 'ulimit -Sn 1024; exec "$@"', "sh")
 
 
@@ -28,7 +29,8 @@ def allow_files():
 
 
 def place_all(edge, ids, threads=8):
-    """Each exactly once, over a few connections side by side."""
+    """Each subscriber is notified exactly once; the subscriptions are spread over a few
+    connections."""
     failed = []
 
     def place(part):
@@ -85,7 +87,7 @@ def each_is_told(edge):
 
 
 def offline_answers_from_here(edge, ids):
-    """What can be read while the link is down is told of while the link is down."""
+    """An order that can be read while the link is down is notified while the link is down."""
     check(edge.ask("PUT", "/link", {"state": "offline"}).status == 200, "PUT /link")
     subscriber = Subscriber(edge.port, *ids[:30])
     listen([subscriber], lambda one: len(one.heard) == 30, "ready while offline")

@@ -1,9 +1,9 @@
-"""Clients that place and change orders, and remember exactly what they were promised.
+"""Clients that place and change orders, and remember every acknowledged state.
 
 Each worker owns its orders, so what an order must look like follows from the answers alone. A
 broken connection leaves one command open per worker: it is repeated after the restart, guarded by
 its idempotency key, by its order id (409: it is there) or by If-Match (412: it was applied).
-Orders placed with none of these stay in doubt; they are counted.
+Orders placed with none of these keep an unknown outcome; they are counted.
 """
 import json
 import random
@@ -12,7 +12,7 @@ import uuid
 
 from tillbox_e2e import ADDRESS, Failed, Lost, check, order_body, total_of
 
-# Orders a worker goes on changing; older ones are left as they are.
+# A worker changes its latest orders only.
 OPEN_MAX = 6
 
 
@@ -49,11 +49,11 @@ class Worker:
     def __init__(self, number, seed):
         self.random = random.Random(f"{seed}/{number}")
         self.orders, self.changing, self.open_command = [], [], None
-        self.touched = []  # since the last look by the test
+        self.touched = []  # since the test last looked
         self.in_doubt, self.answered = 0, 0
 
     def step(self, client, load=None):
-        """One command, or first the one that was left open."""
+        """Sends one command, or first repeats the one without an answer."""
         command = self.open_command or self.choose()
         repeated = command is self.open_command
         self.open_command = command
@@ -68,7 +68,7 @@ class Worker:
         return True
 
     def lost(self):
-        """The connection broke under the open command."""
+        """The connection broke before the answer to the open command."""
         if self.open_command and not self.open_command.guard:
             self.in_doubt += 1
             self.open_command = None
@@ -135,7 +135,7 @@ class Worker:
         self.touched.append(order)
 
     def look(self, client, load):
-        """Reads an order of ours as soon as the view has it, exactly as promised."""
+        """Reads an order as soon as the view has it, exactly as acknowledged."""
         if self.orders and not self.open_command:
             look_at(client, self.orders[-1], load)
 
@@ -143,18 +143,15 @@ class Worker:
 def look_at(client, order, load=None):
     reply = client.ask("GET", f"/orders/{order.order_id}?minVersion={order.version}&wait=20s")
     if reply.status != 200 and load and (load.trouble or load.unplugged):
-        return  # refused or not there yet; but a 200 is never wrong
+        return  # refused or not there yet; but a 200 must be right
     check(reply.status == 200 and order.matches(reply.json()), f"promised {order}, read {reply}")
 
 
 class Load:
-    """Workers at work, a thread each, until they are stopped or lose the daemon.
-
-    looks: how often a command is followed by a look at what came of it.
-    trouble: the daemon is about to stop; reading may be refused meanwhile.
-    unplugged: the power is about to be cut. What is answered from now on is as good as lost: with
-    the power gone nobody would have got it.
-    """
+    """Runs workers, a thread each, until they are stopped or lose the daemon. looks: how often a
+    worker reads the order after a command. trouble: the daemon is about to stop, and may refuse
+    reads. unplugged: the power is about to be cut. From then on answers do not count: without
+    power no client would have got them."""
 
     def __init__(self, edge, workers, looks=0.05):
         self.edge, self.workers, self.looks = edge, workers, looks
@@ -178,13 +175,13 @@ class Load:
                         self.changed.notify_all()
         except Lost:
             worker.lost()
-        except Exception as error:  # told by join(), in the main thread
+        except Exception as error:  # join() raises it in the main thread
             with self.changed:
                 self.broken = self.broken or error
                 self.changed.notify_all()
 
     def wait_for(self, count, seconds=30):
-        """Until that many commands were answered."""
+        """Waits until this many commands were answered."""
         with self.changed:
             there = self.changed.wait_for(lambda: self.answered >= count or self.broken, seconds)
         self.tell()
@@ -203,7 +200,7 @@ class Load:
 
 
 def settle(edge, workers):
-    """Repeats what was left open, until every worker knows where it stands."""
+    """Repeats the commands without an answer until the outcome of each is known."""
     with edge.client() as client:
         for worker in workers:
             while worker.open_command:
@@ -211,8 +208,8 @@ def settle(edge, workers):
 
 
 def check_promises(edge, workers):
-    """The view has each promised order exactly once and as promised, and no others but those in
-    doubt. Returns how many orders there are."""
+    """The view has each acknowledged order exactly once, and no other but those with unknown
+    outcome. Returns the number of orders."""
     edge.catch_up()
     seen = edge.orders()
     promised = [order for worker in workers for order in worker.orders]

@@ -1,4 +1,4 @@
-"""A WebSocket client of bytes: enough to subscribe and to hear, thousands of them in one thread."""
+"""A minimal WebSocket client: subscribes and receives, thousands of them in one thread."""
 import json
 import os
 import select
@@ -32,7 +32,8 @@ def subscription(order_id=None):
 
 
 class Subscriber:
-    """What it heard is in heard: (order id, version); closed is the code it was closed with."""
+    """`heard` has the notifications as (order id, version); `closed` the code of the close frame.
+    """
 
     def __init__(self, port, *topics):
         self.sock = socket.create_connection(("127.0.0.1", port), DEADLINE_SECONDS)
@@ -48,7 +49,7 @@ class Subscriber:
         self.sock.close()
 
     def receive(self):
-        """What has come by now, or comes next."""
+        """The frames that have arrived, or the next ones."""
         try:
             part = self.sock.recv(65536)
         except ConnectionResetError:
@@ -91,7 +92,7 @@ class Subscriber:
 
 
 def listen(subscribers, done, what, seconds=DEADLINE_SECONDS):
-    """Receives for all until done(each) is true of each."""
+    """Receives for all clients until done(client) is true of each."""
     deadline = time.monotonic() + seconds
     waiting = {subscriber.fileno(): subscriber for subscriber in subscribers
                if not done(subscriber)}

@@ -1,6 +1,5 @@
-"""The Grafana board and the alert rules use only metrics that the daemons have, and valid PromQL.
-
-Skipped (77) where promtool cannot be had. Names are looked up in what the sources export.
+"""The Grafana dashboard and the alert rules use only metrics that the daemons export, and valid
+PromQL. Skipped (77) without promtool. The names are searched for in the sources.
 """
 import json
 import pathlib

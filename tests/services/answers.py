@@ -7,7 +7,7 @@ import time
 
 
 def kafka_request():
-    """Metadata v9 for no topics: a broker that is ready is in its own answer."""
+    """A Metadata v9 request without topics: a broker that is ready lists itself in the answer."""
     body = struct.pack(">hhih", 3, 9, 1, 4) + b"wait" + b"\0" + b"\1" + b"\0\0\0" + b"\0"
     return struct.pack(">i", len(body)) + body
 
