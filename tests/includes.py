@@ -20,7 +20,7 @@ MAY = {
     "base/json": ["base", "base/mem", "base/time"],
     "base/values": ["base", "base/mem", "base/time", "base/json"],
     "base/diag": ["base", "base/mem", "base/time", "base/json"],
-    "base/config": ["base", "base/mem", "base/time", "base/json"],
+    "base/config": ["base", "base/mem", "base/time", "base/json", "base/values"],
     "base/sqlite": ["base", "base/mem", "base/time", "base/thread"],
     "order": ["base/**"],
     "store": ["base/**", "order"],

@@ -2,6 +2,7 @@
 #include "api/handlers/delivery.h"
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
+#include "base/values/quantity.h"
 
 /* The longest `wait`. */
 #define WAIT_MAX_MS 30000
@@ -78,7 +79,8 @@ static bool read_params(struct tb_request *req, struct get_order *get)
     if (min_version.ptr &&
         !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &get->waiter.min_version))
         return tb_param_refuse(req, "minVersion", "a whole number from 1");
-    if (wait.ptr && (!tb_duration_parse(wait, &get->wait_ms) || get->wait_ms > WAIT_MAX_MS))
+    if (wait.ptr &&
+        (!tb_quantity_parse(wait, tb_unit_durations, &get->wait_ms) || get->wait_ms > WAIT_MAX_MS))
         return tb_param_refuse(req, "wait", "a time such as 5s or 500ms, at most 30s");
     if (wait.ptr && !min_version.ptr)
         get->waiter.min_version = 1; /* waits until the order exists */

@@ -1,4 +1,5 @@
 #include "base/config/config_priv.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -84,20 +85,20 @@ static void take_defaults(struct tb_config_loader *loader, const char *default_l
     }
 }
 
-/* Is `name`, up to its '=', the variable of the key? */
-static bool env_names(const char *name, const struct tb_config_spec *spec)
+size_t tb_config_env_prefix(const char *entry, const char *section, const char *key)
 {
     char wanted[64];
-    int len = snprintf(wanted, sizeof wanted, ENV_PREFIX "%s_%s=", spec->section, spec->key);
+    int len = snprintf(wanted, sizeof wanted, ENV_PREFIX "%s_%s", section, key);
 
     TB_ASSERT(len > 0 && (size_t)len < sizeof wanted);
-    for (char *c = wanted; *c; c++) {
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-        else if (*c == '.')
-            *c = '_';
-    }
-    return strncmp(name, wanted, (size_t)len) == 0;
+    for (char *c = wanted; *c; c++)
+        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
+    return strncmp(entry, wanted, (size_t)len) == 0 ? (size_t)len : 0;
+}
+
+static bool is_variable_of(const char *entry, const struct tb_config_spec *spec)
+{
+    return entry[tb_config_env_prefix(entry, spec->section, spec->key)] == '=';
 }
 
 /* The value of NAME=value; NULL: the entry has another name. */
@@ -117,7 +118,7 @@ static void take_variable(struct tb_config_loader *loader, const char *entry)
     if (!equals || env_value(entry, "TILLBOX_URL") || env_value(entry, "TILLBOX_CONFIG"))
         return;
     tb_buf_add(&name, entry, (size_t)(equals - entry));
-    while (key < TB_CONFIG_KEY_COUNT && !env_names(entry, &tb_config_specs[key]))
+    while (key < TB_CONFIG_KEY_COUNT && !is_variable_of(entry, &tb_config_specs[key]))
         key++;
     if (key < TB_CONFIG_KEY_COUNT)
         tb_config_set(loader, (enum tb_config_key)key, equals + 1, TB_CONFIG_ENV,

@@ -48,3 +48,5 @@ bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char
                                      const char *where);
 /* Reads a file; that it is missing is an error unless it may be. */
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);
+/* The length of TILLBOX_SECTION_KEY at the start of entry; 0: it starts otherwise. */
+size_t tb_config_env_prefix(const char *entry, const char *section, const char *key);

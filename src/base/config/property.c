@@ -97,18 +97,12 @@ void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_sect
 bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char *entry,
                                      const char *where)
 {
-    static const char *const prefixes[TB_CONFIG_SECTION_COUNT] = {
-        [TB_CONFIG_KAFKA_PROPERTIES] = "TILLBOX_KAFKA_PROPERTIES_",
-        [TB_CONFIG_KAFKA_PRODUCER] = "TILLBOX_KAFKA_PRODUCER_",
-        [TB_CONFIG_KAFKA_CONSUMER] = "TILLBOX_KAFKA_CONSUMER_",
-    };
-
     for (int i = 0; i < TB_CONFIG_SECTION_COUNT; i++) {
         TB_CLEANUP(tb_buf_release) struct tb_buf key = {0};
-        size_t skip = strlen(prefixes[i]);
+        size_t skip = tb_config_env_prefix(entry, names[i], "");
         const char *at = entry + skip;
 
-        if (strncmp(entry, prefixes[i], skip) != 0 || *at == '=')
+        if (skip == 0 || *at == '=')
             continue;
         for (; *at != '='; at++)
             tb_buf_addc(&key, *at == '_' ? '.' : (char)tolower((unsigned char)*at));

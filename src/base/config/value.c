@@ -2,55 +2,7 @@
 #include "base/host_port.h"
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-static const struct {
-    const char *name;
-    int64_t bytes;
-} size_units[] = {
-    {"GiB", INT64_C(1) << 30}, {"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}, {"", 1}};
-static const struct {
-    const char *name;
-    int64_t ms;
-} duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
-
-/* Reads the digits at the start of text; *ret_rest is what follows. */
-static bool parse_digits(const char *text, int64_t *ret_value, const char **ret_rest)
-{
-    const char *at = text;
-    int64_t value = 0;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, *at - '0', &value))
-            return false;
-    }
-    *ret_value = value;
-    *ret_rest = at;
-    return at > text;
-}
-
-static bool parse_int(const char *text, int64_t *ret_value)
-{
-    const char *rest;
-
-    return parse_digits(text, ret_value, &rest) && *rest == '\0';
-}
-
-static bool parse_size(const char *text, int64_t *ret_value)
-{
-    const char *rest;
-    int64_t value;
-
-    if (!parse_digits(text, &value, &rest))
-        return false;
-    for (size_t i = 0; i < sizeof size_units / sizeof size_units[0]; i++) {
-        if (strcmp(rest, size_units[i].name) == 0)
-            return !__builtin_mul_overflow(value, size_units[i].bytes, ret_value);
-    }
-    return false;
-}
+#include "base/values/quantity.h"
 
 static bool parse_bool(const char *text, int64_t *ret_value)
 {
@@ -140,15 +92,18 @@ bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, 
     case TB_CONFIG_TEXT:
         return parse_text(text) && within(spec, (int64_t)len);
     case TB_CONFIG_INT:
-        return parse_int(text, ret_value) && within(spec, *ret_value);
+        return tb_quantity_parse(tb_str_of(text), tb_unit_none, ret_value) &&
+               within(spec, *ret_value);
     case TB_CONFIG_SIZE:
-        return parse_size(text, ret_value) && within(spec, *ret_value);
+        return tb_quantity_parse(tb_str_of(text), tb_unit_bytes, ret_value) &&
+               within(spec, *ret_value);
     case TB_CONFIG_DURATION:
         if (spec->forever && strcmp(text, "forever") == 0) {
             *ret_value = -1;
             return true;
         }
-        return tb_duration_parse(tb_str_of(text), ret_value) && within(spec, *ret_value);
+        return tb_quantity_parse(tb_str_of(text), tb_unit_durations, ret_value) &&
+               within(spec, *ret_value);
     case TB_CONFIG_BOOL:
         return parse_bool(text, ret_value);
     case TB_CONFIG_CHOICE:
@@ -167,35 +122,15 @@ bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, 
     return false;
 }
 
-static void add_size(struct tb_buf *out, int64_t bytes)
-{
-    size_t i = 0;
-
-    while (bytes % size_units[i].bytes != 0 || (bytes == 0 && size_units[i].bytes > 1))
-        i++;
-    tb_buf_add_int(out, bytes / size_units[i].bytes);
-    tb_buf_adds(out, size_units[i].name);
-}
-
-static void add_duration(struct tb_buf *out, int64_t ms)
-{
-    size_t i = 0;
-
-    while (ms % duration_units[i].ms != 0)
-        i++;
-    tb_buf_add_int(out, ms / duration_units[i].ms);
-    tb_buf_adds(out, duration_units[i].name);
-}
-
 static void add_bounds(struct tb_buf *out, const struct tb_config_spec *spec,
-                       void (*add)(struct tb_buf *, int64_t))
+                       const struct tb_unit *units)
 {
     if (spec->min == 0 && spec->max == 0)
         return;
     tb_buf_adds(out, " from ");
-    add(out, spec->min);
+    tb_quantity_add(out, units, spec->min);
     tb_buf_adds(out, " to ");
-    add(out, spec->max);
+    tb_quantity_add(out, units, spec->max);
 }
 
 void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out)
@@ -208,15 +143,15 @@ void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *o
         break;
     case TB_CONFIG_INT:
         tb_buf_adds(out, "a whole number");
-        add_bounds(out, spec, tb_buf_add_int);
+        add_bounds(out, spec, tb_unit_none);
         break;
     case TB_CONFIG_SIZE:
         tb_buf_adds(out, "a size in bytes, KiB, MiB or GiB");
-        add_bounds(out, spec, add_size);
+        add_bounds(out, spec, tb_unit_bytes);
         break;
     case TB_CONFIG_DURATION:
         tb_buf_adds(out, "a duration in ms, s, m, h or d");
-        add_bounds(out, spec, add_duration);
+        add_bounds(out, spec, tb_unit_durations);
         tb_buf_adds(out, spec->forever ? ", or forever" : "");
         break;
     case TB_CONFIG_BOOL:

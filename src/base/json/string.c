@@ -192,21 +192,12 @@ enum tb_code tb_json_scan_string(struct tb_json_input *in, bool *ret_escapes)
 
 static void add_utf8(struct tb_buf *out, uint32_t c)
 {
-    if (c < 0x80) {
-        tb_buf_addc(out, (char)c);
-    } else if (c < 0x800) {
-        tb_buf_addc(out, (char)(0xC0 | (c >> 6)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    } else if (c < 0x10000) {
-        tb_buf_addc(out, (char)(0xE0 | (c >> 12)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    } else {
-        tb_buf_addc(out, (char)(0xF0 | (c >> 18)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 12) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-        tb_buf_addc(out, (char)(0x80 | (c & 0x3F)));
-    }
+    static const uint32_t lead[] = {0, 0xC0, 0xE0, 0xF0};
+    unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+    tb_buf_addc(out, (char)(lead[more] | c >> 6 * more));
+    while (more-- > 0)
+        tb_buf_addc(out, (char)(0x80 | (c >> 6 * more & 0x3F)));
 }
 
 void tb_json_unescape(const struct tb_json_input *in, size_t start, size_t end, struct tb_buf *out)

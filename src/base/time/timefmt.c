@@ -289,34 +289,3 @@ int64_t tb_date_start_ms(struct tb_str date)
     }
     return after * 1000;
 }
-
-bool tb_duration_parse(struct tb_str text, int64_t *ret_ms)
-{
-    static const struct {
-        struct tb_str name;
-        int64_t ms;
-    } units[] = {
-        {{"", 0}, 1000},   {{"ms", 2}, 1},      {{"s", 1}, 1000},
-        {{"m", 1}, 60000}, {{"h", 1}, 3600000}, {{"d", 1}, DAY_MS},
-    };
-    size_t at = 0;
-    int64_t value = 0;
-
-    for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++) {
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, text.ptr[at] - '0', &value))
-            return false;
-    }
-    if (at == 0)
-        return false;
-    struct tb_str unit = {text.ptr + at, text.len - at};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (tb_str_eq(unit, units[i].name)) {
-            if (__builtin_mul_overflow(value, units[i].ms, &value))
-                return false;
-            *ret_ms = value;
-            return true;
-        }
-    }
-    return false;
-}

@@ -1,4 +1,4 @@
-/* Times as text: RFC 3339 in UTC with milliseconds, business dates, durations.
+/* Times as text: RFC 3339 in UTC with milliseconds, business dates.
  *
  * Thread:  any; but call tb_zone_set before other threads start: a process has one time zone.
  * Units:   Unix milliseconds; minutes for the start of the day. */
@@ -25,6 +25,3 @@ bool tb_zone_known(const char *name); /* would tb_zone_set accept it? */
 void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE]);
 /* The moment at which a valid date begins in the process's zone. */
 int64_t tb_date_start_ms(struct tb_str date);
-
-/* "500ms", "5s", "2m", "24h", "90d"; a bare number is seconds. False if malformed or negative. */
-bool tb_duration_parse(struct tb_str text, int64_t *ret_ms);

@@ -1,6 +1,7 @@
 /* order import: places the orders of a file of JSON Lines. */
 #include "cli/engine/import.h"
 #include "base/time/timefmt.h"
+#include "base/values/quantity.h"
 #include "cli/output/show.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     int64_t give_up_ms = GIVE_UP_DEFAULT_MS;
     int fd, exit_status;
 
-    if (give_up && !tb_duration_parse(tb_str_of(give_up), &give_up_ms))
+    if (give_up && !tb_quantity_parse(tb_str_of(give_up), tb_unit_durations, &give_up_ms))
         return tb_cli_usage(cli, "order import", "--give-up-after takes a time such as 5m");
     fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

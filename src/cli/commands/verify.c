@@ -2,6 +2,7 @@
 #include "cli/engine/verify.h"
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
+#include "base/values/quantity.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
 
@@ -181,7 +182,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     int exit_status;
 
     verify.wait_left_ms = TB_VERIFY_WAIT_MS;
-    if (wait && !tb_duration_parse(tb_str_of(wait), &verify.wait_left_ms))
+    if (wait && !tb_quantity_parse(tb_str_of(wait), tb_unit_durations, &verify.wait_left_ms))
         return tb_cli_usage(cli, "verify", "--wait takes a time such as 30s");
     if (!tb_args_has(args, "--edge") || !tb_args_has(args, "--central"))
         return tb_cli_usage(cli, "verify", "it needs --edge (one at least) and --central");

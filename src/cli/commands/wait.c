@@ -1,5 +1,6 @@
 /* order wait: read your writes. Asks by long poll until the order can be read at a version. */
 #include "base/time/timefmt.h"
+#include "base/values/quantity.h"
 #include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
@@ -64,7 +65,8 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
 
     if (version_text && (!tb_args_int(version_text, &version) || version < 1))
         return tb_cli_usage(cli, "order wait", "--version takes a number from 1 on");
-    if (timeout_text && !tb_duration_parse(tb_str_of(timeout_text), &timeout_ms))
+    if (timeout_text &&
+        !tb_quantity_parse(tb_str_of(timeout_text), tb_unit_durations, &timeout_ms))
         return tb_cli_usage(cli, "order wait", "--timeout takes a time such as 30s or 500ms");
     TB_CLI_TRY(tb_order_path(cli, args, "order wait", "", &path));
     TB_CLI_TRY(wait_for(cli, tb_cli_text(&path), version, timeout_ms, &response));

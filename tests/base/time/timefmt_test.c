@@ -277,46 +277,6 @@ START_TEST(zones_that_are_none_are_refused)
 }
 END_TEST
 
-START_TEST(durations)
-{
-    static const struct {
-        const char *text;
-        int64_t ms; /* -1: refused */
-    } cases[] = {
-        {"0", 0},
-        {"5", 5000},
-        {"500ms", 500},
-        {"5s", 5000},
-        {"2m", 120000},
-        {"24h", 86400000},
-        {"90d", 7776000000},
-        {"9223372036854775807ms", INT64_MAX},
-        {"9223372036854775808ms", -1},
-        {"106751991168d", -1},
-        {"99999999999999999999999", -1},
-        {"", -1},
-        {"s", -1},
-        {"-1s", -1},
-        {"+1s", -1},
-        {"1.5s", -1},
-        {"1 s", -1},
-        {" 1s", -1},
-        {"1S", -1},
-        {"1w", -1},
-        {"1sx", -1},
-        {"forever", -1},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int64_t ms = -1;
-        bool ok = tb_duration_parse(tb_str_of(cases[i].text), &ms);
-
-        ck_assert_msg(ok == (cases[i].ms >= 0), "%s", cases[i].text);
-        ck_assert_int_eq(ms, cases[i].ms);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("timefmt");
@@ -332,7 +292,6 @@ int main(void)
     tcase_add_test(tc, a_date_starts_at_its_first_moment);
     tcase_add_test(tc, each_moment_lies_in_its_date);
     tcase_add_test(tc, zones_that_are_none_are_refused);
-    tcase_add_test(tc, durations);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
