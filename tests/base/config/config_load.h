@@ -1,9 +1,7 @@
-/* What the tests of the configuration share: a load from a file, an environment and flags.
+/* What the tests of the configuration share: loads one from a file, an environment and flags.
  *
- * Thread:  one.
- * Memory:  a load is released by release; the file's folder by config_teardown.
- * Errors:  failed check assertions, unless a code is returned.
- * Units:   none. */
+ * Memory:  release frees a load; config_teardown removes the file's folder.
+ * Errors:  failed check assertions, unless a code is returned. */
 #pragma once
 #include "base/config/config.h"
 
@@ -12,9 +10,9 @@
 
 extern char file_path[160];
 
-/* What goes in and what came out of one load. */
+/* The input and the results of one load. */
 struct load {
-    const char *file; /* its contents; NULL: none is named */
+    const char *file; /* its content; NULL: no --config */
     const char *env[ARGS_MAX];
     const char *args[ARGS_MAX];
     struct tb_config *config;
@@ -27,5 +25,5 @@ void write_file(const char *bytes, size_t len);
 enum tb_code load(struct load *load);
 void release(struct load *load);
 void load_good(struct load *l);
-/* Every line of the report, with FILE for the path. */
+/* Compares every line of the report, in which FILE stands for the path. */
 void check_report(struct load *l, const char *const *lines);

@@ -1,5 +1,5 @@
-/* Promise: what is in force is what was asked for, from where INTERFACES says, or else every
- * fault is named with its place and what is allowed. */
+/* Promise: each value comes from the last source that has it, or every error is reported with its
+ * place and what is allowed. */
 #include "base/config/config_load.h"
 #include "base/json/json.h"
 #include "support/support.h"
@@ -115,8 +115,8 @@ START_TEST(every_key_can_be_set_in_the_file_and_by_its_variable)
 }
 END_TEST
 
-/* Not the first fault: all of them, each with its place and what is allowed. */
-START_TEST(all_faults_are_reported_at_once)
+/* All errors are reported, not only the first, each with its place and what is allowed. */
+START_TEST(all_errors_are_reported_at_once)
 {
     static const char *const lines[] = {
         "zzz: unexpected argument; flags begin with --",
@@ -186,7 +186,7 @@ START_TEST(files_as_editors_leave_them)
 }
 END_TEST
 
-/* An indented line is a key of its own, not more of the value above. */
+/* An indented line is a key of its own; it does not continue the value above. */
 START_TEST(values_do_not_run_over_lines)
 {
     struct load l = {.file = "[node]\nname = a\n  data = /b\n"};
@@ -352,7 +352,7 @@ int main(void)
     tcase_add_test(tc, defaults_are_those_of_the_interface);
     tcase_add_test(tc, the_later_wins);
     tcase_add_test(tc, every_key_can_be_set_in_the_file_and_by_its_variable);
-    tcase_add_test(tc, all_faults_are_reported_at_once);
+    tcase_add_test(tc, all_errors_are_reported_at_once);
     tcase_add_test(tc, keys_without_a_section_are_named);
     tcase_add_test(tc, files_as_editors_leave_them);
     tcase_add_test(tc, values_do_not_run_over_lines);

@@ -1,5 +1,5 @@
-/* Promise: a library's properties reach it as they were written, from file and environment, and
- * no password is shown. */
+/* Promise: properties of librdkafka are passed on as they were written in the file or the
+ * environment, and passwords are never printed. */
 #include "base/config/config_load.h"
 #include "support/support.h"
 
@@ -14,8 +14,8 @@ static void check_property(const struct tb_config_property *property,
     ck_assert_int_eq(property->origin, origin);
 }
 
-/* The library's own keys: whatever they are called, from the file or the environment. */
-START_TEST(properties_are_taken_as_they_are)
+/* Any key is accepted, from the file and from the environment. */
+START_TEST(properties_are_passed_on_unchanged)
 {
     struct load l = {
         .file = "[kafka]\nbrokers = a:1\n[kafka.properties]\nsecurity.protocol = sasl_ssl\n"
@@ -37,7 +37,7 @@ START_TEST(properties_are_taken_as_they_are)
 }
 END_TEST
 
-START_TEST(properties_have_faults_too)
+START_TEST(wrong_properties_are_reported)
 {
     static const char *const lines[] = {
         "FILE:3: kafka.consumer.a is set already",
@@ -54,7 +54,7 @@ START_TEST(properties_have_faults_too)
 }
 END_TEST
 
-/* What is printed may be pasted into a ticket. */
+/* Users paste the output into tickets. */
 START_TEST(passwords_are_not_printed)
 {
     struct load l = {
@@ -82,8 +82,8 @@ int main(void)
     TCase *tc = tcase_create("properties");
 
     tcase_add_checked_fixture(tc, config_setup, config_teardown);
-    tcase_add_test(tc, properties_are_taken_as_they_are);
-    tcase_add_test(tc, properties_have_faults_too);
+    tcase_add_test(tc, properties_are_passed_on_unchanged);
+    tcase_add_test(tc, wrong_properties_are_reported);
     tcase_add_test(tc, passwords_are_not_printed);
     suite_add_tcase(suite, tc);
     return test_main(suite);

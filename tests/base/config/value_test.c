@@ -1,8 +1,8 @@
-/* Promise: a value is read as its type says, or refused with what is allowed. */
+/* Promise: a value is parsed by its type, or refused with a text that says what is allowed. */
 #include "base/config/config_priv.h"
 #include "support/support.h"
 
-START_TEST(values_are_read_as_their_type_says)
+START_TEST(values_are_parsed_by_their_type)
 {
     static const struct {
         enum tb_config_key key;
@@ -71,7 +71,7 @@ START_TEST(values_are_read_as_their_type_says)
 }
 END_TEST
 
-/* Types that no key of this version has, and a choice of several. */
+/* Yes/no, and a choice of several, which few keys have. */
 START_TEST(yes_no_and_choices)
 {
     static const struct tb_config_spec yes_no = {.type = TB_CONFIG_BOOL};
@@ -90,7 +90,7 @@ START_TEST(yes_no_and_choices)
 }
 END_TEST
 
-START_TEST(what_is_allowed_is_said_in_words)
+START_TEST(the_text_says_what_is_allowed)
 {
     static const struct {
         struct tb_config_spec spec;
@@ -127,9 +127,9 @@ int main(void)
     Suite *suite = suite_create("config_value");
     TCase *tc = tcase_create("config_value");
 
-    tcase_add_test(tc, values_are_read_as_their_type_says);
+    tcase_add_test(tc, values_are_parsed_by_their_type);
     tcase_add_test(tc, yes_no_and_choices);
-    tcase_add_test(tc, what_is_allowed_is_said_in_words);
+    tcase_add_test(tc, the_text_says_what_is_allowed);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,4 +1,4 @@
-/* Promise: a diagnostic is one line whatever is in it, and never holds up the program. */
+/* Promise: a diagnostic is one line, whatever bytes it contains, and never blocks the program. */
 #include "base/diag/diag.h"
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Check forks for each test, so that standard error may be bent here. */
+/* Redirects standard error. Check forks for each test, so that others are not affected. */
 static int redirect_to_pipe(void)
 {
     int ends[2];
@@ -38,7 +38,7 @@ static int redirect_to_terminal(void)
     return master;
 }
 
-/* What is there to read, without waiting. */
+/* Reads what is there, without waiting. */
 static struct tb_buf drain(int fd)
 {
     struct tb_buf got = {0};
@@ -100,7 +100,7 @@ START_TEST(a_terminal_gets_text_that_cannot_steer_it)
 }
 END_TEST
 
-/* Any bytes, however long: one line, valid JSON, small enough to be written at once. */
+/* Any bytes of any length become one line of valid JSON that one write(2) takes. */
 START_TEST(hostile_messages_stay_one_valid_line)
 {
     struct fake_random random;
@@ -152,7 +152,7 @@ START_TEST(a_full_pipe_loses_lines_and_holds_nobody_up)
 }
 END_TEST
 
-/* Without SIGPIPE being ignored: the program lives on. */
+/* The program survives a closed pipe, although it does not ignore SIGPIPE itself. */
 START_TEST(a_reader_that_went_away_is_survived)
 {
     int fd = redirect_to_pipe();

@@ -1,4 +1,5 @@
-/* Promise: the page is Prometheus text 0.0.4, and its numbers add up while others count. */
+/* Promise: the page is Prometheus text 0.0.4, and its numbers agree with each other even while
+ * other threads count. */
 #include "base/diag/metrics.h"
 #include "support/support.h"
 #include <pthread.h>
@@ -59,7 +60,7 @@ START_TEST(histogram_buckets_are_cumulative_and_inclusive)
 }
 END_TEST
 
-/* The two that everyone uses: from 0.1 ms to 30 s, from 1 to 1,024. */
+/* The two bounds that all histograms use: 0.1 ms to 30 s, and 1 to 1,024. */
 START_TEST(standard_bounds_rise_and_are_written_plainly)
 {
     const struct tb_histogram_spec *specs[] = {&tb_histogram_time, &tb_histogram_size};

@@ -1,4 +1,4 @@
-/* Promise: what JSONTestSuite says must be read is read, what must be refused is refused. */
+/* Promise: the reader accepts what JSONTestSuite says must be accepted, and refuses the rest. */
 #include "base/json/json.h"
 #include "support/support.h"
 #include <dirent.h>
@@ -10,7 +10,7 @@
 #define MUST_READ 95
 #define MUST_REFUSE 188
 
-/* INTERFACES refuses duplicate keys and NUL, which JSON as such allows. */
+/* Duplicate keys and NUL are allowed by JSON, but not by json.h. */
 static const char *const stricter[] = {
     "y_object_duplicated_key.json",
     "y_object_duplicated_key_and_value.json",

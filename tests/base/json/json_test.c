@@ -1,4 +1,4 @@
-/* Promise: what is read is exactly the JSON that was sent, and nothing else is read. */
+/* Promise: exactly the documents that json.h allows are read, and read as they were written. */
 #include "base/json/json.h"
 #include "support/support.h"
 #include <inttypes.h>
@@ -18,7 +18,7 @@ static enum tb_code check_text(struct tb_str text, int depth_max)
     return code;
 }
 
-/* On the heap and without a NUL behind it, so that a byte too far is seen. */
+/* Parses a copy on the heap without a NUL, so that ASan sees a read beyond its end. */
 static enum tb_code check_exact(const char *text, size_t len, int depth_max)
 {
     char *copy = malloc(len ? len : 1);
@@ -30,7 +30,7 @@ static enum tb_code check_exact(const char *text, size_t len, int depth_max)
     return code;
 }
 
-/* What the suite leaves to the reader, and what it does not think of. */
+/* Cases that JSONTestSuite leaves open or does not have. */
 START_TEST(strings_are_utf8_without_nul)
 {
     static const struct {
@@ -94,7 +94,7 @@ START_TEST(keys_are_compared_as_they_are_meant)
 }
 END_TEST
 
-/* An object with `count` keys of which the last is one of the others again, or not. */
+/* Writes an object with `count` keys; the last one may repeat an earlier one. */
 static void add_wide_object(struct tb_buf *out, int count, int twin)
 {
     tb_buf_addc(out, '{');
@@ -105,7 +105,8 @@ static void add_wide_object(struct tb_buf *out, int count, int twin)
     tb_buf_addc(out, '}');
 }
 
-/* Small objects are compared key by key, larger ones sorted: the same answer at every size. */
+/* Small objects compare their keys one by one, larger ones sort them; the verdict must be the
+ * same. */
 START_TEST(duplicates_are_found_in_objects_of_any_size)
 {
     static const int sizes[] = {1, 2, 14, 15, 16, 17, 18, 40, 100, 1000, 32000};
@@ -169,7 +170,7 @@ START_TEST(tokens_are_limited)
     for (int more = 0; more <= 1; more++) {
         struct tb_buf text = {0};
 
-        tb_buf_addc(&text, '['); /* itself a token */
+        tb_buf_addc(&text, '['); /* this is a token, too */
         for (int i = 0; i < TB_JSON_TOKENS_MAX - 1 + more; i++)
             tb_buf_adds(&text, i ? ",1" : "1");
         tb_buf_addc(&text, ']');
@@ -374,7 +375,7 @@ static void add_random_value(struct fake_random *random, struct tb_buf *out, int
     }
 }
 
-/* What is written, read and written again is the same bytes. */
+/* A document that is written, read and written again has the same bytes. */
 START_TEST(generated_documents_survive_a_round_trip)
 {
     struct fake_random random;
@@ -396,7 +397,8 @@ START_TEST(generated_documents_survive_a_round_trip)
 }
 END_TEST
 
-/* Any bytes changed anywhere: refused or read, never a crash, and read again if read. */
+/* Changes random bytes: the document is refused or read, without a crash; if it is read, what is
+ * written from it is read again. */
 START_TEST(damaged_documents_do_no_harm)
 {
     struct fake_random random;

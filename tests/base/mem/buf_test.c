@@ -1,4 +1,5 @@
-/* Promise: what is appended is there, NUL-terminated, and a failed allocation is remembered. */
+/* Promise: a buffer has everything that was appended, NUL-terminated, and reports failed
+ * allocations. */
 #include "base/mem/buf.h"
 #include "support/support.h"
 #include <stdlib.h>
@@ -44,7 +45,7 @@ START_TEST(integers_are_exact_at_the_edges)
 }
 END_TEST
 
-START_TEST(impossible_size_is_remembered)
+START_TEST(a_failed_allocation_is_reported)
 {
     struct tb_buf buf = {0};
     size_t len = 0;
@@ -58,7 +59,7 @@ START_TEST(impossible_size_is_remembered)
 }
 END_TEST
 
-START_TEST(take_hands_over_even_an_empty_text)
+START_TEST(take_returns_even_an_empty_text)
 {
     struct tb_buf buf = {0};
     size_t len = 99;
@@ -94,8 +95,8 @@ int main(void)
 
     tcase_add_test(tc, grows_and_stays_terminated);
     tcase_add_test(tc, integers_are_exact_at_the_edges);
-    tcase_add_test(tc, impossible_size_is_remembered);
-    tcase_add_test(tc, take_hands_over_even_an_empty_text);
+    tcase_add_test(tc, a_failed_allocation_is_reported);
+    tcase_add_test(tc, take_returns_even_an_empty_text);
     tcase_add_test(tc, error_context_is_cut_not_overrun);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -1,5 +1,5 @@
-/* Promise: a file is opened in WAL with our settings or not at all, migrations are whole or
- * absent, and a transaction that was not committed leaves nothing. */
+/* Promise: a file is opened with a WAL and our settings, or not at all; a migration is complete or
+ * has changed nothing; a transaction that was not committed leaves nothing. */
 #include "base/sqlite/db.h"
 #include "support/support.h"
 #include <stdio.h>
@@ -74,7 +74,7 @@ START_TEST(a_reader_cannot_write_nor_create)
 }
 END_TEST
 
-START_TEST(what_is_removed_is_gone_with_its_log)
+START_TEST(a_removed_file_is_gone_with_its_wal)
 {
     struct tb_db *db = open_db(TB_DB_DERIVED);
     char wal[180];
@@ -95,7 +95,7 @@ START_TEST(what_is_removed_is_gone_with_its_log)
 }
 END_TEST
 
-START_TEST(migrations_run_once_and_strangers_are_refused)
+START_TEST(migrations_run_once_and_foreign_files_are_refused)
 {
     struct tb_db *db = open_db(TB_DB_DURABLE);
 
@@ -103,7 +103,7 @@ START_TEST(migrations_run_once_and_strangers_are_refused)
     ck_ok(tb_db_migrate(db, OURS, steps, 2, &err));
     ck_ok(tb_db_migrate(db, OURS, steps, 2, &err));
     ck_assert_int_eq(query(db, "PRAGMA user_version"), 2);
-    /* An older build meets the newer file. */
+    /* An older build opens the newer file. */
     ck_assert_int_eq(tb_db_migrate(db, OURS, steps, 1, &err), TB_CONFLICT);
     ck_assert_int_eq(tb_db_migrate(db, OURS + 1, steps, 2, &err), TB_CONFLICT);
     ck_assert_int_eq(query(db, "PRAGMA user_version"), 2);
@@ -139,7 +139,7 @@ static enum tb_code insert(struct tb_db *db, struct tb_str name, bool commit)
     return commit ? tb_txn_commit(&txn, &err) : TB_OK;
 }
 
-START_TEST(what_was_not_committed_is_gone)
+START_TEST(an_uncommitted_transaction_leaves_nothing)
 {
     struct tb_db *db = open_db(TB_DB_DURABLE);
 
@@ -156,7 +156,7 @@ START_TEST(what_was_not_committed_is_gone)
 }
 END_TEST
 
-START_TEST(a_second_writer_is_told_busy)
+START_TEST(a_second_writer_gets_busy)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn first = {0};
     struct tb_txn second = {0};
@@ -181,11 +181,11 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, settings_are_in_force);
     tcase_add_test(tc, a_reader_cannot_write_nor_create);
-    tcase_add_test(tc, migrations_run_once_and_strangers_are_refused);
-    tcase_add_test(tc, what_is_removed_is_gone_with_its_log);
+    tcase_add_test(tc, migrations_run_once_and_foreign_files_are_refused);
+    tcase_add_test(tc, a_removed_file_is_gone_with_its_wal);
     tcase_add_test(tc, a_failed_migration_leaves_the_old_schema);
-    tcase_add_test(tc, what_was_not_committed_is_gone);
-    tcase_add_test(tc, a_second_writer_is_told_busy);
+    tcase_add_test(tc, an_uncommitted_transaction_leaves_nothing);
+    tcase_add_test(tc, a_second_writer_gets_busy);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

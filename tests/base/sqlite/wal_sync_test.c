@@ -1,8 +1,8 @@
-/* Promise: what was committed durably after a sync that failed survives the power, so does what a
- * process finds when it opens a file, and no sync that failed ever damages one; in the process
- * that saw it fail as in the next one.
- * Method: rows are committed one at a time, each sync fails in turn, then the process goes on, or
- * dies and another opens the file; and the power goes at each change that follows. */
+/* Promise: after a failed sync, later durable commits survive a power cut, and so does everything
+ * that a process finds when it opens the file; a failed sync never damages a file. That holds in
+ * the process that saw the failure as well as in the next one. Method: rows are committed one at a
+ * time, and each sync fails in turn. Then the process goes on, or it dies and another one opens
+ * the file; and the power is cut at each change that follows. */
 #include "base/sqlite/db_priv.h"
 #include "support/fault_vfs.h"
 #include "support/support.h"
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Small enough that either half of the scenario checkpoints. */
+/* Pages of the WAL: so few that both halves of the scenario checkpoint. */
 #define WAL_PAGES 8
 #define ROWS_BEFORE 8
 #define ROWS_AFTER 4
@@ -21,8 +21,8 @@ static struct {
     char dir[128], path[160];
     struct tb_db *db;     /* NULL while closed */
     struct tb_db *reader; /* NULL: none */
-    int64_t tried, told;  /* rows; told: the last one whose commit succeeded */
-    int64_t seen;         /* rows that were there when it was opened again */
+    int64_t tried, acked; /* rows; acked: the last one whose commit succeeded */
+    int64_t seen;         /* rows found when the file was opened again */
 } f;
 
 enum then { GOES_ON, REOPENS, REOPENS_BESIDE_A_READER, DIES, THEN_COUNT };
@@ -61,7 +61,7 @@ static void close_db(void)
     f.reader = f.db = NULL;
 }
 
-/* Nothing it does when it is closed reaches the disk. */
+/* Ends as if the process were killed: closing the connection changes nothing on the disk. */
 static void die(void)
 {
     fault_vfs_fail(FAULT_ALL, 1, SQLITE_IOERR, /* forever= */ true, 1);
@@ -69,7 +69,7 @@ static void die(void)
     fault_vfs_heal();
 }
 
-/* A row is the number it has and some pages: the next number only once this one is committed. */
+/* Commits one row with some pages of content; the number rises only after a commit. */
 static bool put_row(void)
 {
     TB_CLEANUP(tb_txn_rollback) struct tb_txn txn = {0};
@@ -85,11 +85,11 @@ static bool put_row(void)
     int64_t row = tb_db_last_insert_rowid(f.db);
     if (tb_txn_commit(&txn, &err) != TB_OK)
         return false;
-    f.told = row;
+    f.acked = row;
     return true;
 }
 
-/* Another connection of the process has the file open, and its index of the WAL stays. */
+/* Opens a second connection of the process, so that its index of the WAL stays in memory. */
 static void open_reader(void)
 {
     struct tb_error err = {0};
@@ -152,7 +152,7 @@ static void check_survivors(enum tb_db_mode mode)
     ck_assert_int_eq(number("SELECT coalesce(max(id), 0) - count(*) FROM rows"), 0);
     ck_assert_int_ge(number("SELECT count(*) FROM rows"), f.seen);
     if (mode == TB_DB_DURABLE)
-        ck_assert_int_ge(number("SELECT count(*) FROM rows"), f.told);
+        ck_assert_int_ge(number("SELECT count(*) FROM rows"), f.acked);
     ck_assert(put_row());
 }
 
@@ -162,7 +162,7 @@ static void start_over(void)
     setup();
 }
 
-/* Syncs of the first half, once it is open, and changes of the second. */
+/* Counts the syncs of the first half after opening, and the changes of the second. */
 static void count_calls(enum tb_db_mode mode, enum then then, int64_t *ret_syncs,
                         int64_t *ret_changes)
 {
@@ -180,15 +180,16 @@ static void count_calls(enum tb_db_mode mode, enum then then, int64_t *ret_syncs
     before = fault_vfs_changes();
     put_more(mode, then);
     *ret_changes = fault_vfs_changes() - before;
-    ck_assert_int_eq(f.told, ROWS_BEFORE + ROWS_AFTER);
+    ck_assert_int_eq(f.acked, ROWS_BEFORE + ROWS_AFTER);
     ck_assert_int_gt(*ret_syncs, 4);
     ck_assert_int_gt(*ret_changes, 15);
 }
 
-/* One change in so many after each sync; all of them within as many syncs. */
+/* Of the changes after a failed sync, only every STRIDEth is cut; which ones depends on the sync,
+ * so that all are covered over several syncs. */
 #define STRIDE 5
 
-START_TEST(a_sync_fails_and_the_power_goes)
+START_TEST(a_sync_fails_and_the_power_is_cut)
 {
     enum tb_db_mode mode = _i < THEN_COUNT ? TB_DB_DURABLE : TB_DB_DERIVED;
     enum then then = (enum then)(_i % THEN_COUNT);
@@ -233,8 +234,8 @@ START_TEST(a_new_file_has_a_wal_or_is_not_open)
 }
 END_TEST
 
-/* A derived file's commits are on the disk when it says so, and not by a sync that failed. */
-START_TEST(what_is_synced_survives_the_power)
+/* tb_db_sync puts the commits of a derived file onto the disk, and reports a sync that failed. */
+START_TEST(synced_commits_survive_a_power_cut)
 {
     struct tb_error err = {0};
     uint64_t seed = test_seed((uint64_t)_i);
@@ -248,7 +249,7 @@ START_TEST(what_is_synced_survives_the_power)
         ck_assert(put_row());
     }
     ck_ok(tb_db_sync(f.db, &err));
-    f.seen = f.told;
+    f.seen = f.acked;
     fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);
     check_survivors(TB_DB_DERIVED);
 }
@@ -264,8 +265,8 @@ static int64_t wal_pages(void)
     return is.st_size / (24 + 4096);
 }
 
-/* Nobody who waits for a commit waits for a checkpoint; the WAL stays small all the same. */
-START_TEST(a_checkpoint_comes_when_the_commit_is_told)
+/* No commit waits for a checkpoint, and yet the WAL stays small. */
+START_TEST(a_checkpoint_follows_the_commit)
 {
     struct tb_error err = {0};
     int64_t syncs, checkpoints = 0;
@@ -283,7 +284,7 @@ START_TEST(a_checkpoint_comes_when_the_commit_is_told)
         /* The commit's own, and that of a new WAL's header. */
         ck_assert_int_le(fault_vfs_calls(FAULT_SYNC) - syncs, 2);
         ck_assert_int_lt(wal_pages(), 3 * WAL_PAGES);
-        if (i % 20 == 10) { /* whoever has told may have it at once */
+        if (i % 20 == 10) { /* the owner may checkpoint right after the commit */
             syncs = fault_vfs_calls(FAULT_SYNC);
             tb_db_maybe_checkpoint(f.db, 1);
             ck_assert_int_gt(fault_vfs_calls(FAULT_SYNC), syncs);
@@ -302,16 +303,16 @@ int main(void)
     Suite *suite = suite_create("base/db_wal");
     TCase *tc = tcase_create("faults");
 
-    /* The disk is made up: the real one need not be waited for. */
+    /* The disk is simulated, so the files can be in memory. */
     if (access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", /* overwrite= */ 0);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 240);
-    tcase_add_loop_test(tc, a_sync_fails_and_the_power_goes, 0, 2 * THEN_COUNT);
+    tcase_add_loop_test(tc, a_sync_fails_and_the_power_is_cut, 0, 2 * THEN_COUNT);
     tcase_add_loop_test(tc, a_new_file_has_a_wal_or_is_not_open, 0,
                         (int)(sizeof kinds / sizeof *kinds));
-    tcase_add_loop_test(tc, what_is_synced_survives_the_power, 0, 10);
-    tcase_add_test(tc, a_checkpoint_comes_when_the_commit_is_told);
+    tcase_add_loop_test(tc, synced_commits_survive_a_power_cut, 0, 10);
+    tcase_add_test(tc, a_checkpoint_follows_the_commit);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,10 +1,9 @@
-/* Promise: a commit is one write into the WAL, and is in the file when the commit returns, for
- * whoever opens it after the process was killed; and a write that was put off and fails is a
- * commit that failed. A checkpoint takes few writes, and one that fails shows nobody anything
- * else.
- * Method: random transactions, many larger than the connection's cache so that SQLite writes and
- * rewrites pages in the midst of them; after each the files are copied and opened anew. Of
- * checkpoints each call fails in turn. */
+/* Promise: a commit is one write into the WAL, and when it returns, its pages are in the file, so
+ * that a process that opens the file after this one was killed finds them. If a write that was
+ * held back fails, the commit fails. A checkpoint takes few writes, and a failed one changes
+ * nothing that anybody reads. Method: random transactions, many of them larger than the
+ * connection's cache, so that SQLite writes and rewrites pages before the commit; after each one
+ * the files are copied and opened again. Of checkpoints each call fails in turn. */
 #include "base/sqlite/db.h"
 #include "support/fault_vfs.h"
 #include "support/support.h"
@@ -15,7 +14,7 @@
 
 #define ROWS 400
 #define ROUNDS 25
-/* Fewer than a transaction changes. */
+/* Pages of cache: fewer than a transaction changes. */
 #define CACHE_PAGES 10
 
 static struct {
@@ -89,7 +88,7 @@ static void copy_file(const char *suffix)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-/* What a process finds that comes after this one was killed. */
+/* The content that another process finds after this one was killed. */
 static int64_t content_found_later(void)
 {
     struct tb_error err = {0};
@@ -108,7 +107,7 @@ static int64_t content_found_later(void)
     return found;
 }
 
-/* Some rows here and there, some of them more than once. */
+/* Changes some rows, some of them more than once. */
 static void change_some(int64_t round)
 {
     int steps = 1 + (int)fake_random_below(&f.random, 6);
@@ -121,7 +120,7 @@ static void change_some(int64_t round)
     }
 }
 
-START_TEST(what_is_committed_is_in_the_file)
+START_TEST(commits_are_in_the_file)
 {
     enum tb_db_mode mode = _i % 2 == 0 ? TB_DB_DURABLE : TB_DB_DERIVED;
     char pragma[60];
@@ -142,7 +141,7 @@ START_TEST(what_is_committed_is_in_the_file)
             ck_ok(tb_txn_commit(&txn, &err));
         else
             tb_txn_rollback(&txn);
-        found = content_found_later(); /* before anything is read, which could write */
+        found = content_found_later(); /* before reading here, which may write what is held back */
         ck_assert_int_eq(found, content(f.db));
         ck_assert(commits == (found != before));
     }
@@ -174,7 +173,7 @@ START_TEST(a_commit_is_one_write)
     writes = fault_vfs_calls(FAULT_WRITE) - writes;
     ck_assert_int_eq(writes, mode == TB_DB_DURABLE ? 1 : frames);
 
-    /* More than one call may carry. */
+    /* More pages than one call writes. */
     writes = fault_vfs_calls(FAULT_WRITE);
     change("UPDATE rows SET n = n + 1");
     writes = fault_vfs_calls(FAULT_WRITE) - writes;
@@ -184,7 +183,7 @@ START_TEST(a_commit_is_one_write)
 }
 END_TEST
 
-/* The nth write fails: of a commit that is put off to its sync, or that takes several. */
+/* The nth write of a commit fails, whether it is written at its sync or frame by frame. */
 START_TEST(a_write_that_fails_is_a_commit_that_failed)
 {
     static const char *const changes[] = {"UPDATE rows SET n = n + 1 WHERE id <= 50",
@@ -248,8 +247,8 @@ static int64_t content_now(void)
 
 static const unsigned kinds[] = {FAULT_WRITE, FAULT_SYNC, FAULT_TRUNCATE, FAULT_READ};
 
-/* Each call of a checkpoint fails in turn; with a reader it has to stop at, or without one. */
-START_TEST(a_checkpoint_that_fails_shows_nothing_else)
+/* Each call of a checkpoint fails in turn, with and without a reader whose snapshot stops it. */
+START_TEST(a_failed_checkpoint_changes_nothing)
 {
     bool beside = _i % 2 == 1;
     int code = _i < 8 ? SQLITE_FULL : SQLITE_IOERR_WRITE;
@@ -280,7 +279,7 @@ START_TEST(a_checkpoint_that_fails_shows_nothing_else)
         ck_assert_int_eq(content_now(), after);
         ck_assert_int_eq(content(f.db), after);
         ck_assert_int_eq(content_found_later(), after);
-        /* And the next one has all of it: the file alone does. */
+        /* After the next checkpoint the file alone has everything. */
         ck_ok(tb_db_checkpoint(f.db, &err));
         ck_assert_int_eq(wal_size(), 0);
         ck_assert_int_eq(content_found_later(), after);
@@ -300,11 +299,11 @@ int main(void)
         setenv("TMPDIR", "/dev/shm", /* overwrite= */ 0);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, what_is_committed_is_in_the_file, 0, 6);
+    tcase_add_loop_test(tc, commits_are_in_the_file, 0, 6);
     tcase_add_loop_test(tc, a_commit_is_one_write, 0, 2);
     tcase_add_loop_test(tc, a_write_that_fails_is_a_commit_that_failed, 0, 4);
     tcase_add_loop_test(tc, a_checkpoint_takes_few_writes, 0, 2);
-    tcase_add_loop_test(tc, a_checkpoint_that_fails_shows_nothing_else, 0, 16);
+    tcase_add_loop_test(tc, a_failed_checkpoint_changes_nothing, 0, 16);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,5 @@
-/* Promise: every message arrives once and in order, full and closed are plain answers, and a
- * wake-up is never lost. */
+/* Promise: every message arrives once and in order, a full or closed mailbox refuses, and no
+ * wake-up is lost. */
 #include "base/thread/mailbox.h"
 #include "support/support.h"
 
@@ -85,7 +85,7 @@ static void *post_one(void *arg)
     return NULL;
 }
 
-START_TEST(a_watch_sees_what_comes_and_takes_nothing)
+START_TEST(a_spin_wait_sees_messages_and_takes_none)
 {
     struct note note = {0};
     pthread_t poster;
@@ -98,7 +98,7 @@ START_TEST(a_watch_sees_what_comes_and_takes_nothing)
     pthread_join(poster, NULL);
     tb_mailbox_wake(&box);
     tb_mailbox_spin_wait(&box, INT64_MAX / 2);
-    tb_mailbox_wait(&box, -1); /* would hang if the watch had taken the wake-up */
+    tb_mailbox_wait(&box, -1); /* would hang if the spin wait had taken the wake-up */
     tb_mailbox_release(&box);
 }
 END_TEST
@@ -111,7 +111,7 @@ int main(void)
     tcase_add_test(tc, every_message_once_and_in_order_per_poster);
     tcase_add_test(tc, full_and_closed_are_refused);
     tcase_add_test(tc, a_wake_up_before_the_wait_is_remembered);
-    tcase_add_test(tc, a_watch_sees_what_comes_and_takes_nothing);
+    tcase_add_test(tc, a_spin_wait_sees_messages_and_takes_none);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,4 +1,4 @@
-/* Promise: a daemon may open as many files as its hard limit lets it, and knows how many. */
+/* Promise: a daemon can open as many files as its hard limit allows, and knows how many. */
 #include "base/thread/process.h"
 #include "support/support.h"
 #include <sys/resource.h>
@@ -18,7 +18,7 @@ static rlim_t soft_limit(void)
     return limit.rlim_cur;
 }
 
-START_TEST(files_as_far_as_they_go)
+START_TEST(the_limit_rises_as_far_as_the_hard_limit)
 {
     limit_to(100, 900);
     ck_assert_int_eq(tb_process_raise_file_limit(500), 500);
@@ -35,7 +35,7 @@ int main(void)
     Suite *suite = suite_create("process");
     TCase *tc = tcase_create("files");
 
-    tcase_add_test(tc, files_as_far_as_they_go); /* in a process of its own */
+    tcase_add_test(tc, the_limit_rises_as_far_as_the_hard_limit); /* in a process of its own */
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

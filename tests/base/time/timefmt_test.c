@@ -1,5 +1,5 @@
-/* Promise: times are exact and read back as written; the business day is the shop's local one,
- * daylight saving included. */
+/* Promise: times are exact and are read back as they were written; business days are local days,
+ * with daylight saving time. */
 #include "base/time/timefmt.h"
 #include "support/support.h"
 #include <stdio.h>
@@ -143,7 +143,7 @@ START_TEST(dates_that_exist)
 }
 END_TEST
 
-/* Some machines have no zone files; there this has nothing to test. */
+/* Skips the test on machines without zone files. */
 static bool zone(const char *name)
 {
     struct tb_error err = {0};

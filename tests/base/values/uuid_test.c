@@ -1,4 +1,5 @@
-/* Promise: ids are version 7, unique, and sort as they were made, whatever the clock does. */
+/* Promise: ids are of version 7 and unique, and sort in the order of their creation, even if the
+ * clock jumps. */
 #include "base/mem/arena.h"
 #include "base/time/backoff.h"
 #include "base/values/uuid.h"
