@@ -1,9 +1,9 @@
 #include "bridge/link/link.h"
 #include "base/error.h"
 
-/* Nobody's mistake in the settings makes a till knock more often than this, on average. */
+/* Whatever the settings say, a till does not try more often than this on average. */
 #define SPREAD_MIN_MS 2000
-/* The fallback look at a state that only others can end. */
+/* Time until the next step if nothing happens. */
 #define LOOK_MS 60000
 
 const char *tb_link_state_name(enum tb_link_state state)
@@ -14,7 +14,7 @@ const char *tb_link_state_name(enum tb_link_state state)
     return names[state];
 }
 
-/* Every move there is; a state may also stay as it is. */
+/* The legal moves. A state may also stay as it is. */
 static const bool moves[TB_LINK_STATE_COUNT][TB_LINK_STATE_COUNT] = {
     [TB_LINK_CONNECTING] =
         {[TB_LINK_ONLINE] = true, [TB_LINK_OFFLINE] = true, [TB_LINK_FORCED_OFFLINE] = true},
@@ -32,8 +32,8 @@ static void enter(struct tb_link *link, enum tb_link_state state, const struct t
     link->since_ms = now->wall_ms;
 }
 
-/* True: something is open that has to be closed first. */
-static bool begin_try(struct tb_link *link, const struct tb_link_input *now)
+/* True: a connection is open and must be closed first. */
+static bool begin_attempt(struct tb_link *link, const struct tb_link_input *now)
 {
     bool was_open = link->open;
 
@@ -61,8 +61,7 @@ static bool silent_for_long(const struct tb_link *link, const struct tb_link_inp
     return now->mono_ms - link->progress_mono_ms >= link->settings.offline_after_ms;
 }
 
-/* This try has gone on for as long as it may. */
-static bool tried_enough(const struct tb_link *link, const struct tb_link_input *now)
+static bool attempt_failed(const struct tb_link *link, const struct tb_link_input *now)
 {
     int64_t tried_ms = now->mono_ms - link->progress_mono_ms;
 
@@ -78,7 +77,7 @@ static bool step_connecting(struct tb_link *link, const struct tb_link_input *no
         wait_for_retry(link, now);
         enter(link, TB_LINK_OFFLINE, now);
     }
-    /* The library waits longer and longer between its own tries; now is the time for one. */
+    /* librdkafka's own retries become rare. Reopening makes it try now. */
     return link->state == TB_LINK_CONNECTING && now->network_changed;
 }
 
@@ -86,7 +85,7 @@ static bool step_online(struct tb_link *link, const struct tb_link_input *now)
 {
     bool alive = now->progress || (now->connected && !now->waiting);
 
-    /* Silence counts from when it was seen first: the last step may be long ago. */
+    /* Measure silence from the first step that saw it: the step before may be long ago. */
     if (alive || !link->silent)
         link->progress_mono_ms = now->mono_ms;
     link->silent = !alive;
@@ -107,20 +106,20 @@ static bool step_waiting(struct tb_link *link, const struct tb_link_input *now)
     if (now->network_changed)
         tb_backoff_reset(&link->backoff);
     if (now->network_changed || now->mono_ms >= link->retry_mono_ms)
-        return begin_try(link, now);
+        return begin_attempt(link, now);
     if (!now->connected)
         link->open = false;
     return false;
 }
 
-static bool step_trying(struct tb_link *link, const struct tb_link_input *now)
+static bool step_attempt(struct tb_link *link, const struct tb_link_input *now)
 {
     if (now->connected) {
         go_online(link, now);
     } else if (now->network_changed) {
         tb_backoff_reset(&link->backoff);
-        return begin_try(link, now);
-    } else if (now->all_brokers_down || tried_enough(link, now)) {
+        return begin_attempt(link, now);
+    } else if (now->all_brokers_down || attempt_failed(link, now)) {
         link->open = false;
         wait_for_retry(link, now);
     }
@@ -146,8 +145,8 @@ struct tb_link_advice tb_link_step(struct tb_link *link, const struct tb_link_in
 {
     bool reopen = false;
 
-    /* Only what was acknowledged proves that the way is good: one that is lost again at once is
-     * gone on being tried ever more rarely. */
+    /* Only an acknowledgement proves that the connection works. If it is lost again at once, the
+     * pauses between attempts go on growing. */
     if (now->progress)
         tb_backoff_reset(&link->backoff);
     if (now->forced) {
@@ -155,14 +154,14 @@ struct tb_link_advice tb_link_step(struct tb_link *link, const struct tb_link_in
         enter(link, TB_LINK_FORCED_OFFLINE, now);
     } else if (link->state == TB_LINK_FORCED_OFFLINE) {
         tb_backoff_reset(&link->backoff);
-        reopen = begin_try(link, now);
+        reopen = begin_attempt(link, now);
         enter(link, TB_LINK_CONNECTING, now);
     } else if (link->state == TB_LINK_CONNECTING) {
         reopen = step_connecting(link, now);
     } else if (link->state == TB_LINK_ONLINE) {
         reopen = step_online(link, now);
     } else {
-        reopen = link->retry_mono_ms < 0 ? step_trying(link, now) : step_waiting(link, now);
+        reopen = link->retry_mono_ms < 0 ? step_attempt(link, now) : step_waiting(link, now);
     }
     return (struct tb_link_advice){link->open, reopen, next_step(link, now)};
 }
@@ -180,7 +179,7 @@ void tb_link_init(struct tb_link *link, const struct tb_link_settings *settings,
         .since_ms = wall_ms,
         .progress_mono_ms = mono_ms,
         .retry_mono_ms = -1,
-        /* Full jitter, of which the first wait is the spread. */
+        /* With full jitter, base_ms is the range of the first wait. */
         .backoff = {.base_ms = spread_ms > SPREAD_MIN_MS ? spread_ms : SPREAD_MIN_MS,
                     .cap_ms = settings->retry_max_ms},
     };

@@ -1,24 +1,24 @@
-/* The link: whether the way to the remote log is open, and when to try it again.
+/* State machine of the link: whether the connection to the remote log should be open, and when to
+ * try again.
  *
  *                   connected                 no progress for offline_after
  *   CONNECTING -----------------> ONLINE ------------------------------+
  *       ^  |                        ^                                   |
  *       |  +--- no progress for ----|---------------> OFFLINE <---------+
  *       |       offline_after       | connected         |
- *       |                           +----- retry -------+   (OFFLINE stays shown while it tries)
- *   any --forced--> FORCED_OFFLINE --auto--> CONNECTING
+ *       |                           +----- retry -------+   (stays OFFLINE during the attempt)
+ *   any --forced--> FORCED_OFFLINE --not forced any more--> CONNECTING
  *
- * Waits between tries are full jitter up to retry_max; the first after a loss is spread over
- * first_retry_spread, since the others who lost the same broker come back with us. A change of
- * this machine's own network is nobody else's: it is tried at once. A connection over which
- * nothing moves any more stays open until the next try: whoever froze may thaw, and then nobody
- * has to connect again.
+ * Between attempts it waits a random time, in which the upper bound grows up to retry_max (full
+ * jitter). The first wait after a loss is spread over first_retry_spread, because the other tills
+ * that lost the same broker will reconnect as well. If this machine's own network changed, no
+ * other till did, so it tries at once. A connection without progress stays open until the next
+ * attempt: if the other side only stalled, nobody has to reconnect.
  *
- * Pure: the owner feeds it what happened and does what it says.
+ * It does no I/O: the owner reports events and follows the advice.
  *
  * Thread:  one owner.
- * Memory:  a value.
- * Errors:  none; an illegal move is a failed assertion.
+ * Errors:  an illegal move is a failed assertion.
  * Units:   milliseconds, monotonic; since_ms is wall time. */
 #pragma once
 #include "base/time/backoff.h"
@@ -33,9 +33,10 @@ enum tb_link_state {
 };
 const char *tb_link_state_name(enum tb_link_state state); /* "forced-offline" */
 
-/* A try whose first packet nobody answers is over after so long: TCP sends it at once and a second
- * later, and no round trip takes longer. Of tills that knock at a network that swallows everything
- * so few are knocking when it comes back that they do not come all at once. */
+/* An attempt without any response ends after this time. TCP sends its first packet at once and
+ * again after a second, and no round trip takes longer than the rest. In a network that drops
+ * everything, short attempts also keep few tills connecting at any moment, so that they do not all
+ * connect together when it comes back. */
 #define TB_LINK_NO_RESPONSE_MS 2500
 
 struct tb_link_settings {
@@ -47,27 +48,27 @@ struct tb_link {
     struct tb_link_settings settings;
     const struct tb_random *random; /* borrowed */
     enum tb_link_state state;
-    bool open;                /* as the last advice said */
-    bool silent;              /* ONLINE: nothing came, though something should have */
+    bool open;                /* the last advice */
+    bool silent;              /* ONLINE: nothing arrived although something should have */
     int64_t since_ms;         /* wall time of the last change of state */
-    int64_t progress_mono_ms; /* last sign of life, or when the try began */
-    int64_t retry_mono_ms;    /* when to try again; below 0: trying now */
+    int64_t progress_mono_ms; /* of the last sign of life, or the begin of the attempt */
+    int64_t retry_mono_ms;    /* of the next attempt; below 0: one is running */
     struct tb_backoff backoff;
 };
 struct tb_link_input {
     int64_t mono_ms, wall_ms;
-    bool forced;           /* forced offline now */
+    bool forced;           /* the link is forced offline */
     bool connected;        /* a broker answers */
     bool progress;         /* an acknowledgement arrived since the last step */
-    bool waiting;          /* something is outstanding: silence means trouble */
-    bool all_brokers_down; /* no broker can be reached; this try is over */
-    bool no_response;      /* no machine has answered in this try, not even to refuse */
+    bool waiting;          /* an acknowledgement is awaited, so silence is a problem */
+    bool all_brokers_down; /* no broker can be reached: the attempt has failed */
+    bool no_response;      /* no machine has answered this attempt, not even to refuse it */
     bool network_changed;  /* an address or route of this machine changed since the last step */
 };
 struct tb_link_advice {
     bool open;       /* the connection should be open now */
-    bool reopen;     /* close it first: what is open is of no use */
-    int64_t wait_ms; /* until the next step at the latest */
+    bool reopen;     /* close the present connection first */
+    int64_t wait_ms; /* call the next step after this time at the latest */
 };
 void tb_link_init(struct tb_link *link, const struct tb_link_settings *settings,
                   const struct tb_random *random, bool forced, int64_t mono_ms, int64_t wall_ms);

@@ -1,18 +1,18 @@
-/* Heartbeats: what a node tells the centre of itself, in the topic node-status.
+/* Sends heartbeats to the topic node-status, by which the centre knows how far this node is.
  *
- * One every 30 s while the way is open, and one at once when it opens: last and delivered
- * sequence, what is pending and since when, and the node's clock, from the outbox at that moment.
+ * One is sent when the connection opens and then every 30 s: last and delivered sequence, number
+ * and age of undelivered events, and the node's clock, as they are at that moment.
  *
- * Thread:  one owner, the one that owns the writer and the outbox reader.
- * Memory:  borrows what its options point to.
- * Errors:  none leaves it: what could not be sent is sent again soon, with newer figures.
+ * Thread:  the thread that owns the writer and the outbox reader.
+ * Memory:  borrows what its fields point to.
+ * Errors:  none is reported: if one cannot be sent, a newer one is sent soon.
  * Units:   milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 #include "store/outbox.h"
 
 #define TB_HEARTBEAT_MS 30000
-/* The centre should not wait half a minute because a leader moved. */
+/* Shorter, because a failure is often over at once, for example when a leader has moved. */
 #define TB_HEARTBEAT_RETRY_MS 5000
 
 struct tb_heartbeat_sender {
@@ -23,9 +23,9 @@ struct tb_heartbeat_sender {
     /* Zero at first. */
     bool connected, outstanding;
     int64_t due_ms; /* monotonic */
-    uint64_t sent;  /* acknowledged; the tag of the next */
+    uint64_t sent;  /* acknowledged; also the tag of the next append */
     struct tb_buf value;
 };
-/* One round; returns milliseconds until the next at the latest. */
+/* One round. Returns the time until the next one at the latest. */
 int64_t tb_heartbeat_sender_step(struct tb_heartbeat_sender *sender, bool connected);
 void tb_heartbeat_sender_release(struct tb_heartbeat_sender *sender);

@@ -9,7 +9,7 @@ static int compare(const struct tb_parked_order *parked, struct tb_str order_id)
     return difference ? difference : (len > order_id.len) - (len < order_id.len);
 }
 
-/* Where the order is, or belongs. */
+/* Index of the order, or where it would be inserted. */
 static size_t place(const struct tb_relay_parked *parked, struct tb_str order_id)
 {
     size_t low = 0, high = parked->count;

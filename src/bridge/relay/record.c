@@ -1,6 +1,6 @@
 #include "bridge/relay/record.h"
 
-/* The last `digits` decimal digits of value, with zeroes in front. */
+/* Writes the last `digits` decimal digits of value, with leading zeroes. */
 static void put_digits(char *out, size_t digits, int64_t value)
 {
     while (digits > 0) {

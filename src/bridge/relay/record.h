@@ -1,9 +1,7 @@
-/* An outbox row as a record of the log: INTERFACES, "Events".
+/* Builds the log's record for an outbox row: the payload, with a CloudEvents header for each of
+ * its attributes.
  *
- * Thread:  one owner.
- * Memory:  the record borrows from the row, the node's name and the room it was built in.
- * Errors:  none.
- * Units:   Unix milliseconds. */
+ * Memory:  the record points into the row, the source, and the struct it is built in. */
 #pragma once
 #include "base/time/timefmt.h"
 #include "bridge/log/log.h"
@@ -11,7 +9,7 @@
 
 #define TB_RELAY_HEADERS 11
 #define TB_SEQUENCE_DIGITS 20
-/* What a record needs beside the event and the traceparent: key, other headers, framing. */
+/* Bytes of a record besides the event and the traceparent: key, other headers, framing. */
 #define TB_RELAY_RECORD_OVERHEAD 2048
 
 struct tb_relay_record {
@@ -22,6 +20,6 @@ struct tb_relay_record {
     char version[TB_SEQUENCE_DIGITS];
 };
 
-/* source is "/nodes/<node>". The key is the customer where the row tells one, else the order. */
+/* source: "/nodes/<node>". The key is the customer if the row has one, else the order. */
 void tb_relay_record_build(struct tb_relay_record *room, struct tb_str source,
                            const struct tb_outbox_row *row);

@@ -1,7 +1,7 @@
 #include "bridge/relay/relay_priv.h"
 #include <stdlib.h>
 
-/* Trouble is retried for ever: soon at first, and never more rarely than the cap. */
+/* After a failure the relay tries again for ever, with pauses from the base up to the cap. */
 #define RETRY_BASE_MS 100
 #define RETRY_CAP_MS 5000
 
@@ -13,7 +13,7 @@ const char *tb_relay_state_name(enum tb_relay_state state)
     return names[state];
 }
 
-/* Every move there is; a state may also stay as it is. */
+/* The legal moves. A state may also stay as it is. */
 static const bool moves[TB_RELAY_STATE_COUNT][TB_RELAY_STATE_COUNT] = {
     [TB_RELAY_RUNNING] = {[TB_RELAY_OFFLINE] = true, [TB_RELAY_FAILING] = true},
     [TB_RELAY_OFFLINE] = {[TB_RELAY_RUNNING] = true},
@@ -45,7 +45,7 @@ void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err)
     int64_t wait_ms;
 
     if (relay->failed)
-        return; /* one trouble a round */
+        return;
     relay->failed = true;
     wait_ms = tb_backoff_next_ms(&relay->backoff, relay->options.random);
     relay->retry_at_us = tb_clock_mono_us(relay->options.clock) + wait_ms * 1000;
@@ -79,17 +79,17 @@ static void move_cursor(struct tb_relay *relay)
 
 static void apply_offline(struct tb_relay *relay)
 {
-    bool held = atomic_load(&relay->offline);
+    bool offline = atomic_load(&relay->offline);
 
-    if (held == (tb_relay_state(relay) == TB_RELAY_OFFLINE))
+    if (offline == (tb_relay_state(relay) == TB_RELAY_OFFLINE))
         return;
-    enter(relay, held ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING);
+    enter(relay, offline ? TB_RELAY_OFFLINE : TB_RELAY_RUNNING);
     tb_backoff_reset(&relay->backoff);
     relay->retry_at_us = relay->next_look_us = 0;
     relay->reported = TB_OK;
 }
 
-/* Acknowledgements that do not come are looked for more and more rarely. */
+/* Polls for acknowledgements become rarer while none arrives. */
 static int64_t answer_wait(struct tb_relay *relay)
 {
     int64_t wait_ms = relay->answer_wait_ms;
@@ -98,14 +98,15 @@ static int64_t answer_wait(struct tb_relay *relay)
     return wait_ms;
 }
 
-/* How long until the next round. Where a wake-up could not make it earlier, it is told so; and
- * whoever was told so, or has woken since the last look, is looked for at once when that is due: a
- * round may have waited for answers until then. */
+/* Time until the next round. If a wake-up cannot make the round earlier, wake_pending is set,
+ * which makes tb_relay_wake cheap. Therefore, when the outbox is due and wake_pending is set, the
+ * round begins at once: there may have been a wake-up while this round waited for
+ * acknowledgements. */
 static int64_t next_round(struct tb_relay *relay, int64_t now_us)
 {
     const struct tb_relay_window *window = &relay->window;
-    bool held = tb_relay_state(relay) == TB_RELAY_OFFLINE;
-    bool stuck = held || tb_relay_is_blocked(relay);
+    bool offline = tb_relay_state(relay) == TB_RELAY_OFFLINE;
+    bool stuck = offline || tb_relay_is_blocked(relay);
     int64_t due_us =
         relay->retry_at_us > relay->next_look_us ? relay->retry_at_us : relay->next_look_us;
     int64_t wait_ms = TB_RELAY_IDLE_MS;
@@ -189,7 +190,7 @@ size_t tb_relay_outstanding(const struct tb_relay *relay)
     return relay->window.outstanding;
 }
 
-/* Called for every commit of the store: the door is touched only if the relay might sleep. */
+/* Called at every commit of the store, so it touches the mailbox only if the relay may sleep. */
 void tb_relay_wake(struct tb_relay *relay)
 {
     if (!atomic_exchange(&relay->wake_pending, true))
@@ -201,9 +202,9 @@ void tb_relay_wake_for_append(struct tb_relay *relay)
     tb_mailbox_wake(&relay->mailbox);
 }
 
-void tb_relay_set_offline(struct tb_relay *relay, bool held)
+void tb_relay_set_offline(struct tb_relay *relay, bool offline)
 {
-    atomic_store(&relay->offline, held);
+    atomic_store(&relay->offline, offline);
     tb_mailbox_wake(&relay->mailbox);
 }
 

@@ -1,8 +1,7 @@
-/* The relay's own: what it knows (relay.c), and how rows are sent and answered (relay_send.c).
+/* The relay's own: its state (relay.c), and how rows are sent and acknowledged (send.c).
  *
- * Thread:  the owner's, but for what is atomic.
- * Memory:  the relay owns its door and its texts.
- * Errors:  trouble of a round goes to tb_relay_fail.
+ * Thread:  the owner's, except for atomic fields.
+ * Errors:  go to tb_relay_fail.
  * Units:   milliseconds; monotonic microseconds (_us). */
 #pragma once
 #include "base/thread/mailbox.h"
@@ -13,41 +12,41 @@
 #include "bridge/relay/window.h"
 
 struct tb_relay {
-    struct tb_relay_options options; /* texts are copied below */
+    struct tb_relay_options options; /* its texts are the copies below */
     char *cursor_name, *source;
-    struct tb_mailbox mailbox;
+    struct tb_mailbox mailbox; /* for wake-ups only */
     _Atomic bool stopping, offline;
-    _Atomic bool
-        wake_pending; /* the outbox will be looked at anyway: a wake-up has nothing to add */
+    /* The next round will read the outbox anyway, so tb_relay_wake need not wake the owner. */
+    _Atomic bool wake_pending;
     _Atomic int state;
     _Atomic int64_t since_ms;
     struct tb_counter sent;
 
     struct tb_relay_window window;
-    int64_t cursor, last; /* acknowledged up to; appended up to */
+    int64_t cursor, last; /* rows: acknowledged up to, appended up to */
     bool loaded;          /* the cursor was read */
-    bool more;            /* the last look at the outbox did not see its end */
-    bool log_full;        /* the log was full at the last append */
+    bool more;            /* the outbox may have rows after `last` */
+    bool log_full;        /* the last append was TB_BUSY */
     bool failed;          /* in this round */
     struct tb_backoff backoff;
-    int64_t retry_at_us, next_look_us; /* not before these */
-    int64_t alone_until;               /* rows up to this are sent one by one */
+    int64_t retry_at_us, next_look_us; /* do not read the outbox before these */
+    int64_t alone_until;               /* rows up to this one are sent one by one */
     char last_order[TB_UUID_SIZE];     /* of the row appended last */
-    int64_t answer_wait_ms;            /* until the next look for acknowledgements */
-    enum tb_code reported;             /* the trouble that was reported last */
+    int64_t answer_wait_ms;            /* pause before the next poll for acknowledgements */
+    enum tb_code reported;             /* code of the problem that was reported last */
     struct tb_relay_record room;
     struct tb_relay_parked parked;
     struct tb_log_ack acks[TB_LOG_BATCH_MAX];
 };
 
-/* Only the first trouble of a round counts. */
+/* Reports the error and pauses. Ignored if something failed in this round before. */
 void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err);
 
-/* As many rows as the window and the log take. */
+/* Appends rows until the outbox ends or the window or the log is full. */
 void tb_relay_fill(struct tb_relay *relay);
-/* Others' records, if they may be appended now. */
+/* Appends the records of append_queue, or fails them if nothing may be sent now. */
 void tb_relay_serve_append_queue(struct tb_relay *relay, int64_t now_us);
-/* True: something was acknowledged, or is passed by. */
+/* True: at least one row was acknowledged or parked. */
 bool tb_relay_poll_acks(struct tb_relay *relay, int64_t wait_ms);
-/* Nothing can be sent; only an answer helps. */
+/* True: nothing can be appended before another acknowledgement. */
 bool tb_relay_is_blocked(const struct tb_relay *relay);

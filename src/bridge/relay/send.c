@@ -16,7 +16,7 @@ static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
     return TB_OK;
 }
 
-/* The row sent last is to be answered before the next one is sent. */
+/* The last row must be answered before the next one is sent. */
 static bool is_alone(const struct tb_relay *relay)
 {
     return relay->last <= relay->alone_until && relay->window.outstanding > 0;
@@ -36,11 +36,11 @@ static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t r
     if (relay->parked.count == TB_RELAY_PARKED_MAX)
         return tb_error_set(err, TB_INVALID,
                             "outbox row %lld is refused, and so were events of %d orders before: "
-                            "no more are passed by",
+                            "no more are parked",
                             (long long)row, TB_RELAY_PARKED_MAX);
     if (!options->park(options->ctx, options->cursor_name, order_id, row, reason))
-        return tb_error_set(err, TB_UNAVAILABLE, "outbox row %lld is refused: waiting to note it",
-                            (long long)row);
+        return tb_error_set(err, TB_UNAVAILABLE,
+                            "outbox row %lld is refused: waiting to store that", (long long)row);
     tb_relay_parked_add(&relay->parked, tb_str_of(order_id), row);
     return TB_OK;
 }
@@ -71,7 +71,7 @@ static void skip_row(struct tb_relay *relay, const struct tb_outbox_row *row)
     relay->last = row->row;
 }
 
-/* Refused before it was sent: it is passed by once everything before it is answered. */
+/* append refused the row. It is parked as soon as all rows before it are answered. */
 static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                                struct tb_error *err)
 {
@@ -91,7 +91,7 @@ static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_ro
     return TB_OK;
 }
 
-/* TB_BUSY: no more at present. */
+/* TB_BUSY: no more rows can be appended now. */
 static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                              struct tb_error *err)
 {
@@ -114,7 +114,7 @@ static enum tb_code append_rows(struct tb_relay *relay, struct tb_error *err)
     struct tb_outbox_row row;
     bool more = true;
 
-    /* From here on a new row may be missed by this look, so a wake-up counts again. */
+    /* This read may miss rows that are committed from here on, so wake-ups count again. */
     atomic_store(&relay->wake_pending, false);
     relay->more = true;
     TB_TRY(tb_outbox_read_after(relay->options.outbox, relay->last, (int64_t)room, err));
@@ -154,21 +154,21 @@ void tb_relay_fill(struct tb_relay *relay)
 void tb_relay_serve_append_queue(struct tb_relay *relay, int64_t now_us)
 {
     struct tb_append_queue *append_queue = relay->options.append_queue;
-    bool held = tb_relay_state(relay) == TB_RELAY_OFFLINE;
+    bool offline = tb_relay_state(relay) == TB_RELAY_OFFLINE;
     struct tb_error why = {0};
 
     if (!append_queue)
         return;
-    if (held || relay->failed || now_us < relay->retry_at_us) {
+    if (offline || relay->failed || now_us < relay->retry_at_us) {
         tb_error_set(&why, TB_UNAVAILABLE,
-                     held ? "the link is held offline" : "the log does not take records now");
+                     offline ? "the link is held offline" : "the log does not take records now");
         tb_append_queue_fail_waiting(append_queue, &why);
     } else if (!tb_relay_is_blocked(relay)) {
         tb_append_queue_drain(append_queue, relay->options.writer);
     }
 }
 
-/* Sent alone and refused; true: passed by. */
+/* The log refused a row that was sent alone. True: it is parked. */
 static bool refuse_alone(struct tb_relay *relay, int64_t row)
 {
     struct tb_error err = {0};
@@ -180,7 +180,7 @@ static bool refuse_alone(struct tb_relay *relay, int64_t row)
     return parked;
 }
 
-/* True: a row was acknowledged, or is passed by. */
+/* True: a row was acknowledged or parked. */
 static bool take_ack(struct tb_relay *relay, const struct tb_log_ack *ack)
 {
     struct tb_error err = {0};

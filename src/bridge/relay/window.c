@@ -69,9 +69,9 @@ bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last)
     return moved;
 }
 
-/* Also what was acknowledged behind an unknown row goes again: when an order's earlier event may
- * enter the log now, its later ones must follow it once more. And it waits for every answer: one
- * that came later could not be told from the answer to the second sending. */
+/* Rows after an unknown one are sent again even if they were acknowledged: if the unknown row
+ * enters the log only now, the later rows of its order must follow it. All answers are awaited
+ * first, because a late one could not be told from the answer to the second append. */
 bool tb_relay_window_rewind(struct tb_relay_window *window)
 {
     if (!window->resend || window->outstanding > 0)

@@ -1,11 +1,8 @@
-/* The relay's window: outbox rows given to the log and not yet behind the cursor.
+/* The relay's window: the outbox rows that were appended to the log and are after the cursor.
  *
- * Rows are in rising order, not always neighbours. Acknowledgements come in any order; rows leave
- * only from the front, and only acknowledged.
+ * Rows are added in rising order; numbers may be missing. Acknowledgements arrive in any order.
+ * The cursor moves only over acknowledged rows at the front.
  *
- * Thread:  one owner.
- * Memory:  a value without pointers.
- * Errors:  none.
  * Units:   outbox rows. */
 #pragma once
 #include "bridge/log/log.h"
@@ -17,8 +14,8 @@ struct tb_relay_slot {
 struct tb_relay_window {
     struct tb_relay_slot slots[TB_LOG_INFLIGHT_MAX]; /* a ring */
     size_t head, count;
-    size_t outstanding; /* not yet answered */
-    bool resend;        /* an outcome is unknown: to be sent again from the front */
+    size_t outstanding; /* rows without an answer */
+    bool resend;        /* a row's outcome is unknown: send all rows again */
 };
 
 static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
@@ -26,13 +23,14 @@ static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
     return TB_LOG_INFLIGHT_MAX - window->count;
 }
 void tb_relay_window_add_sent(struct tb_relay_window *window, int64_t row);
-/* A row that needs no answer: it leaves with those before it. */
+/* A row that is not sent. The cursor moves over it with the rows before it. */
 void tb_relay_window_add_skipped(struct tb_relay_window *window, int64_t row);
-/* False: no row of the window waits for this answer. */
+/* False: the window awaits no answer for this row. */
 bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged);
-/* No further answer comes: whatever is outstanding is unknown. */
+/* No more answers will arrive: the outcome of all rows without one is unknown. */
 void tb_relay_window_fail_all(struct tb_relay_window *window);
-/* Takes the acknowledged rows at the front away; false if there are none. */
+/* Removes the acknowledged rows at the front. False: there are none. */
 bool tb_relay_window_advance(struct tb_relay_window *window, int64_t *ret_last);
-/* Empties a window that is to be sent again, once nothing is outstanding; false: not (yet). */
+/* Empties the window so that its rows are sent again, if that is necessary and all are answered.
+ * False: it was not emptied. */
 bool tb_relay_window_rewind(struct tb_relay_window *window);
