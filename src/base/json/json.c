@@ -32,6 +32,18 @@ enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **r
     return TB_OK;
 }
 
+enum tb_code tb_json_parse_in(struct tb_str text, int depth_max, struct tb_arena *arena,
+                              struct tb_json **ret_root, struct tb_error *err)
+{
+    struct tb_json *root = tb_arena_alloc(arena, sizeof *root);
+
+    if (!root)
+        return tb_error_set(err, TB_INTERNAL, "out of memory reading JSON");
+    TB_TRY(tb_json_scan(text, depth_max, arena, root, err));
+    *ret_root = root;
+    return TB_OK;
+}
+
 void tb_json_free(struct tb_json *root)
 {
     if (!root)

@@ -9,7 +9,7 @@
  * Memory:  values and texts are borrowed from their document.
  * Errors:  TB_INVALID with what is wrong and at which byte; TB_INTERNAL when out of memory. */
 #pragma once
-#include "base/mem/buf.h"
+#include "base/mem/arena.h"
 
 #define TB_JSON_DEPTH_MAX 32
 /* Values and keys of a document; a body of 1 MiB with 1,000 lines has about 9,000. */
@@ -21,6 +21,9 @@ struct tb_json; /* a value */
 /* Parses a whole text; depth_max is at most TB_JSON_DEPTH_MAX. tb_json_free frees *ret_root. */
 TB_CHECKED enum tb_code tb_json_parse(struct tb_str text, int depth_max, struct tb_json **ret_root,
                                       struct tb_error *err);
+/* The same, but the document lives in the arena and is freed with it. */
+TB_CHECKED enum tb_code tb_json_parse_in(struct tb_str text, int depth_max, struct tb_arena *arena,
+                                         struct tb_json **ret_root, struct tb_error *err);
 void tb_json_free(struct tb_json *root);   /* NULL is fine */
 void tb_json_freep(struct tb_json **root); /* for TB_CLEANUP */
 

@@ -1,4 +1,5 @@
 #include "query/doubles/mem_view.h"
+#include "query/projection/stats_fold.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,15 @@ static void drop_kept(struct mem_view *mem)
     mem->kept_count = 0;
 }
 
+static void forget_decoded(struct mem_view *mem)
+{
+    tb_arena_release(&mem->reader.arena);
+    mem->reader.orders = NULL;
+}
+
 void mem_view_undo(struct mem_view *mem)
 {
+    forget_decoded(mem);
     if (!mem->kept)
         return;
     free_rows(mem->rows, mem->row_count);
@@ -138,7 +146,10 @@ static void store(struct mem_view *mem, const struct tb_planned_order *planned)
     struct tb_buf doc = {0};
     size_t len;
 
-    ck_assert_int_eq(planned->exists, row != NULL);
+    if (mem->late_plans && row && row->version >= planned->order.version)
+        return;
+    if (!mem->late_plans)
+        ck_assert_int_eq(planned->exists, row != NULL);
     if (!row)
         row = new_row(mem, planned->order.order_id);
     ck_assert_int_gt(planned->order.version, row->version);
@@ -252,6 +263,195 @@ static enum tb_code expire_dead_letters(struct tb_view *base, int64_t before_ms,
     return TB_OK;
 }
 
+/* Readers see what is flushed. */
+static const struct mem_row *visible_rows(struct tb_view_reader *base, size_t *ret_count)
+{
+    const struct mem_view *mem = ((struct mem_reader *)base)->mem;
+
+    *ret_count = mem->kept ? mem->kept_count : mem->row_count;
+    return mem->kept ? mem->kept : mem->rows;
+}
+
+static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
+                               struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
+{
+    size_t count;
+    const struct mem_row *rows = visible_rows(base, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!rows[i].doc || !tb_str_eq(order_id, tb_str_of(rows[i].order_id)))
+            continue;
+        tb_buf_adds(ret_doc, rows[i].doc);
+        *ret_version = rows[i].version;
+        return TB_OK;
+    }
+    return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
+}
+
+/* An order and the document that it was read from. */
+struct mem_order {
+    struct tb_order order;
+    const char *doc;
+};
+
+/* The visible orders in any order. Decoded once until the next call of the view. */
+static struct mem_order *decode_all(struct tb_view_reader *base, size_t *ret_count)
+{
+    struct mem_reader *reader = (struct mem_reader *)base;
+    size_t count;
+    const struct mem_row *rows = visible_rows(base, &count);
+    struct tb_error err = {0};
+
+    if (!reader->orders || reader->calls != reader->mem->calls) {
+        forget_decoded(reader->mem);
+        reader->orders = tb_arena_array(&reader->arena, count + 1, sizeof *reader->orders);
+        reader->order_count = 0;
+        reader->calls = reader->mem->calls;
+        for (size_t i = 0; i < count; i++) {
+            struct mem_order *decoded = &reader->orders[reader->order_count];
+            struct tb_json *json = NULL;
+
+            if (!rows[i].doc)
+                continue;
+            decoded->doc = rows[i].doc;
+            ck_ok(tb_json_parse_in(tb_str_of(decoded->doc), TB_JSON_DEPTH_MAX, &reader->arena,
+                                   &json, &err));
+            ck_ok(tb_order_decode(json, &reader->arena, &decoded->order, &err));
+            reader->order_count++;
+        }
+    }
+    *ret_count = reader->order_count;
+    return reader->orders;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct tb_order *x = a, *y = b;
+
+    if (x->placed_at_ms != y->placed_at_ms)
+        return x->placed_at_ms < y->placed_at_ms ? 1 : -1;
+    return -strcmp(x->order_id, y->order_id);
+}
+
+static bool is_or_any(struct tb_str wanted, struct tb_str text)
+{
+    return !wanted.ptr || tb_str_eq(wanted, text);
+}
+
+static bool matches(const struct tb_order *order, const struct tb_list_filter *filter)
+{
+    struct tb_order after = {.placed_at_ms = filter->after_placed_at_ms};
+
+    memcpy(after.order_id, filter->after_order_id, TB_UUID_SIZE);
+    return is_or_any(filter->customer_id, order->customer_id) &&
+           is_or_any(filter->node, order->node) && is_or_any(filter->source, order->source) &&
+           is_or_any(filter->business_date, tb_str_of(order->business_date)) &&
+           (!filter->has_status || filter->status == order->status) &&
+           (!filter->has_from || order->placed_at_ms >= filter->from_ms) &&
+           (!filter->has_to || order->placed_at_ms < filter->to_ms) &&
+           (!filter->has_after || newest_first(&after, order) < 0);
+}
+
+static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_list_filter *filter,
+                                tb_listed_order_fn *each, void *ctx, bool *ret_more,
+                                struct tb_error *err)
+{
+    size_t count;
+    struct mem_order *orders = decode_all(base, &count);
+    int listed = 0;
+
+    (void)err;
+    qsort(orders, count, sizeof *orders, newest_first);
+    *ret_more = false;
+    for (size_t i = 0; i < count && !*ret_more; i++) {
+        const struct tb_order *order = &orders[i].order;
+
+        if (!matches(order, filter))
+            continue;
+        *ret_more = listed == filter->limit;
+        if (listed++ < filter->limit)
+            each(ctx, tb_str_of(order->order_id), order->placed_at_ms, tb_str_of(orders[i].doc));
+    }
+    return TB_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct tb_order *)a)->order_id, ((const struct tb_order *)b)->order_id);
+}
+
+static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
+                                tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
+{
+    size_t count;
+    struct mem_order *orders = decode_all(base, &count);
+
+    (void)err;
+    qsort(orders, count, sizeof *orders, by_id);
+    for (size_t i = 0; i < count && limit > 0; i++) {
+        if (strcmp(orders[i].order.order_id, start) < 0)
+            continue;
+        each(ctx, &orders[i].order);
+        limit--;
+    }
+    return TB_OK;
+}
+
+static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_stats_filter *filter,
+                                 struct tb_arena *arena, struct tb_stats *ret_stats,
+                                 struct tb_error *err)
+{
+    struct tb_stats_fold fold = {.arena = arena};
+    size_t count;
+    struct mem_order *orders = decode_all(base, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct tb_order *order = &orders[i].order;
+        const char *keys[] = {[TB_GROUP_NONE] = "",
+                              [TB_GROUP_DAY] = order->business_date,
+                              [TB_GROUP_NODE] = order->node.ptr ? order->node.ptr : "",
+                              [TB_GROUP_STATUS] = tb_order_status_name(order->status)};
+
+        if ((filter->has_from && order->placed_at_ms < filter->from_ms) ||
+            (filter->has_to && order->placed_at_ms >= filter->to_ms))
+            continue;
+        TB_TRY(tb_stats_fold_add(&fold, keys[filter->group_by], order->currency, order->kind,
+                                 order->status, 1, order->total_minor, err));
+    }
+    return tb_stats_fold_finish(&fold, filter->group_by, ret_stats, err);
+}
+
+static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
+                                  int64_t *ret_next, struct tb_error *err)
+{
+    const struct mem_view *mem = ((struct mem_reader *)base)->mem;
+
+    (void)err;
+    *ret_next = mem->kept ? mem->kept_next[partition] : mem->next[partition];
+    return TB_OK;
+}
+
+static enum tb_code reader_count_dead_letters(struct tb_view_reader *base, int64_t *ret_open,
+                                              struct tb_error *err)
+{
+    const struct mem_view *mem = ((struct mem_reader *)base)->mem;
+
+    (void)err;
+    *ret_open = (int64_t)(mem->kept ? mem->kept_letters : mem->letters);
+    return TB_OK;
+}
+
+static const struct tb_view_reader_ops reader_ops = {.get = reader_get,
+                                                     .list = reader_list,
+                                                     .scan = reader_scan,
+                                                     .stats = reader_stats,
+                                                     .offset = reader_offset,
+                                                     .count_dead_letters =
+                                                         reader_count_dead_letters};
+/* Of a view that keeps neither offsets nor dead letters. */
+static const struct tb_view_reader_ops guarded_reader_ops = {
+    .get = reader_get, .list = reader_list, .scan = reader_scan, .stats = reader_stats};
+
 static const struct tb_view_ops ops = {
     .load = load, .commit = commit, .offset = offset, .expire_dead_letters = expire_dead_letters};
 static const struct tb_view_ops flushed_ops = {.load = load,
@@ -264,7 +464,8 @@ static const struct tb_view_ops flushed_ops = {.load = load,
 
 void mem_view_init(struct mem_view *mem, bool flushed)
 {
-    *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops};
+    *mem = (struct mem_view){.view.ops = flushed ? &flushed_ops : &ops,
+                             .reader = {.reader.ops = &reader_ops, .mem = mem}};
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         mem->next[p] = -1;
 }
@@ -274,11 +475,13 @@ void mem_view_init_guarded(struct mem_view *mem)
     static const struct tb_view_ops guarded_ops = {
         .load = load, .commit = guarded_commit, .expire_dead_letters = expire_dead_letters};
 
-    *mem = (struct mem_view){.view.ops = &guarded_ops};
+    *mem = (struct mem_view){.view.ops = &guarded_ops,
+                             .reader = {.reader.ops = &guarded_reader_ops, .mem = mem}};
 }
 
 void mem_view_release(struct mem_view *mem)
 {
+    forget_decoded(mem);
     free_rows(mem->rows, mem->row_count);
     drop_kept(mem);
     forget_lent(mem);

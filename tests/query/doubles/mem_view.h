@@ -1,5 +1,5 @@
-/* A view in memory: keeps documents as the SQLite view does, checks that no version goes back,
- * and fails when it is told to.
+/* A view in memory: keeps documents as the SQLite view does, checks that each plan was made for
+ * what it holds, and fails on request. Of dead letters it keeps the count only.
  *
  * Thread:  one.
  * Memory:  mem_view_release frees.
@@ -18,6 +18,15 @@ struct mem_row {
 };
 struct mem_view {
     struct tb_view view; /* hand out &mem->view */
+    struct mem_reader {
+        struct tb_view_reader reader; /* hand out &mem->reader.reader */
+        struct mem_view *mem;
+        struct tb_arena arena;
+        struct mem_order *orders; /* decoded from the documents; NULL: not yet */
+        size_t order_count;
+        uint64_t calls; /* of the view, when they were decoded */
+    } reader;
+    bool late_plans; /* plans may be older than the view, as the contract allows */
     struct mem_row *rows;
     size_t row_count, row_max;
     int64_t next[TB_LOG_PARTITIONS];

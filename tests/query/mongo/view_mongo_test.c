@@ -3,6 +3,7 @@
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/mongo/view/view_priv.h"
+#include "query/view_conformance.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,6 +302,12 @@ START_TEST(after_a_duplicate_key_the_newest_version_stays)
 }
 END_TEST
 
+START_TEST(a_case_of_every_view)
+{
+    view_case_run(_i, f.view, f.reader);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view_mongo");
@@ -313,6 +320,7 @@ int main(void)
     tcase_add_loop_test(tc, zombies_and_second_writers_change_nothing, 0, 5);
     tcase_add_loop_test(tc, centrals_write_at_the_same_time, 0, 3);
     tcase_add_loop_test(tc, after_a_duplicate_key_the_newest_version_stays, 0, 2);
+    tcase_add_loop_test(tc, a_case_of_every_view, 0, view_case_count);
     suite_add_tcase(suite, tc);
     status = test_main(suite);
     mongo_server_end();
