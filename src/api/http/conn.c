@@ -28,36 +28,27 @@ static void end(struct tb_conn *conn)
     shutdown(conn->fd, SHUT_RDWR);
 }
 
+/* Has the next request begun? */
+static bool has_begun(const struct tb_conn *conn)
+{
+    return tb_conn_received(conn) > conn->consumed;
+}
+
 static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, int64_t now_ms)
 {
-    switch (conn->phase) {
-    case TB_PHASE_HEAD:
-        if (now_ms < conn->deadline_ms)
-            return;
-        if (tb_conn_received(conn) > conn->consumed)
-            tb_conn_send_refusal(conn->fd, 408, 0, "The head took too long.");
-        end(conn);
-        return;
-    case TB_PHASE_BODY:
-        if (now_ms < conn->deadline_ms)
-            return;
-        tb_conn_send_refusal(conn->fd, 408, 0, "The body took too long.");
-        end(conn);
-        return;
-    case TB_PHASE_IDLE:
-        if (tb_conn_received(conn) > conn->consumed)
-            tb_conn_enter(conn, TB_PHASE_HEAD, now_ms + times->header_ms);
-        else if (now_ms >= conn->deadline_ms)
-            end(conn);
-        return;
-    case TB_PHASE_REPLY:
-        if (now_ms >= conn->deadline_ms)
-            end(conn);
-        return;
-    case TB_PHASE_WORK: /* work/inflight.c limits it */
-    case TB_PHASE_ENDING:
+    if (conn->phase == TB_PHASE_IDLE && has_begun(conn)) {
+        tb_conn_enter(conn, TB_PHASE_HEAD, now_ms + times->header_ms);
         return;
     }
+    /* work/inflight.c limits the time of TB_PHASE_WORK. */
+    if (now_ms < conn->deadline_ms || conn->phase == TB_PHASE_WORK ||
+        conn->phase == TB_PHASE_ENDING)
+        return;
+    if (conn->phase == TB_PHASE_HEAD && has_begun(conn))
+        tb_conn_send_refusal(conn->fd, 408, 0, "The head took too long.");
+    if (conn->phase == TB_PHASE_BODY)
+        tb_conn_send_refusal(conn->fd, 408, 0, "The body took too long.");
+    end(conn);
 }
 
 static struct tb_conn *conn_of(struct tb_list_node *node)
@@ -75,8 +66,8 @@ void tb_conn_end_idle(const struct tb_list *conns)
 {
     for (struct tb_list_node *node = conns->first; node; node = node->next) {
         struct tb_conn *conn = conn_of(node);
-        bool quiet = conn->phase == TB_PHASE_IDLE || conn->phase == TB_PHASE_HEAD;
-        if (quiet && tb_conn_received(conn) <= conn->consumed)
+        bool is_idle = conn->phase == TB_PHASE_IDLE || conn->phase == TB_PHASE_HEAD;
+        if (is_idle && !has_begun(conn))
             end(conn);
     }
 }

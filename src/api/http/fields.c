@@ -161,7 +161,7 @@ bool tb_idempotency_key_parse(struct tb_str value, struct tb_str *ret_key)
             return false;
         key.ptr++;
         key.len -= 2;
-        if (key.len > 0 && memchr(key.ptr, '"', key.len) != NULL)
+        if (key.len > 0 && memchr(key.ptr, '"', key.len))
             return false;
     }
     if (key.len < 1 || key.len > 255 || !all_are(key, is_visible_char))
@@ -205,8 +205,8 @@ bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)
     return true;
 }
 
-/* count lower-case hex digits, and not all of them the one that the standard calls invalid. */
-static bool hex_field(const char *text, size_t count, char invalid)
+/* `count` lower-case hex digits, which are not all the invalid one. */
+static bool is_hex(const char *text, size_t count, char invalid)
 {
     bool good = false;
 
@@ -223,8 +223,8 @@ bool tb_traceparent_valid(struct tb_str value)
     const char *t = value.ptr;
 
     /* 00-<32>-<16>-<2>; later versions may append fields. */
-    if (value.len < 55 || !hex_field(t, 2, 'f') || t[2] != '-' || !hex_field(t + 3, 32, '0') ||
-        t[35] != '-' || !hex_field(t + 36, 16, '0') || t[52] != '-' || !hex_field(t + 53, 2, '-'))
+    if (value.len < 55 || !is_hex(t, 2, 'f') || t[2] != '-' || !is_hex(t + 3, 32, '0') ||
+        t[35] != '-' || !is_hex(t + 36, 16, '0') || t[52] != '-' || !is_hex(t + 53, 2, '-'))
         return false;
     if (t[0] == '0' && t[1] == '0')
         return value.len == 55;

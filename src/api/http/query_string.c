@@ -45,7 +45,7 @@ static bool listed(const char *const *names, struct tb_str name)
     return false;
 }
 
-/* Only what is sure to be printable is repeated to the sender. */
+/* Names the parameter if the name is sure to be printable. */
 static enum tb_code refuse_param(struct tb_error *err, struct tb_str name, const char *why)
 {
     if (tb_is_token(name) && name.len <= 40)

@@ -1,16 +1,5 @@
 /* A request and its reply, from the first line received to the last byte sent.
  *
- *   FREE --> HEAD --> BODY ------> SERVING ---------------------> ANSWERED --> SENDING
- *            | | \--> SKIP_BODY -->  |  |                          ^  ^           |
- *            | |                     |  +--> POLLED --> SUSPENDED -+  |           |
- *            | |                     |         |           ^          |           |
- *            | |                     |         +-----------|----------+           |
- *            | |                     +---------------------+                      |
- *            | +--> REFUSED (also from BODY) --> SENDING                          |
- *            +----> CUT_OFF (also from BODY, SKIP_BODY, REFUSED)                  |
- *   any state but FREE --> DETACHED <---------------------------------------------+
- *   DETACHED --> FREE
- *
  * HTTP owns the request until its reply is sent or the client is gone; then it is DETACHED. Beside
  * that a worker (the writer or a query thread) may have it: see work/inflight.h. It is reused when
  * neither has it.
@@ -64,6 +53,17 @@ static inline bool tb_reply_filled(const struct tb_reply *reply)
 }
 void tb_reply_release(struct tb_reply *reply);
 
+/*   FREE --> HEAD --+--> BODY -------+--> SERVING --+--> POLLED --> SUSPENDED
+ *                   |                |       |      |       |       ^   |
+ *                   +--> SKIP_BODY --+       |      +-------|-------+   |
+ *                   |                        v              v           |
+ *                   |                     ANSWERED <--------+-----------+
+ *                   |                        v
+ *                   +--> REFUSED --------> SENDING --> DETACHED --> FREE
+ *
+ * BODY becomes REFUSED when memory is out. HEAD, BODY, SKIP_BODY and REFUSED become CUT_OFF when
+ * the body is too large. Every state becomes DETACHED when the client is gone. A request of our
+ * own, without a client, goes from FREE to DETACHED at once. */
 enum tb_request_state {
     TB_REQUEST_FREE,
     TB_REQUEST_HEAD,      /* the request line is there, the head is not yet checked */
@@ -130,7 +130,7 @@ struct tb_request {
 struct tb_request *tb_request_new(void);       /* FREE; NULL: out of memory */
 void tb_request_clear(struct tb_request *req); /* as new, but keeps small buffers */
 void tb_request_free(struct tb_request *req);  /* NULL is fine */
-/* Asserts that the drawing above has this move. */
+/* Asserts that the drawing has this move. */
 void tb_request_move(struct tb_request *req, enum tb_request_state state);
 /* Does the client wait, and is there no reply yet? */
 bool tb_request_awaits_reply(const struct tb_request *req);
