@@ -17,7 +17,7 @@ struct tb_api_loop {
     struct tb_route_counts counts;
     char url[TB_HOST_SIZE + 32];
     int event_fd;          /* wakes the loop */
-    _Atomic bool sleeping; /* a producer writes to event_fd only then, and only one does */
+    _Atomic bool sleeping; /* in poll(), or about to be */
     _Atomic bool stopping;
     int64_t sweep_ms; /* when connections are next checked for lateness */
 };
@@ -25,3 +25,6 @@ static inline struct tb_api_loop *tb_api_loop_of(const struct tb_api *api)
 {
     return (struct tb_api_loop *)(uintptr_t)api;
 }
+/* Wakes the loop if it sleeps; of several producers only the first makes the system call. Any
+ * thread. */
+void tb_api_loop_wake(struct tb_api_loop *loop);
