@@ -8,16 +8,20 @@ struct poll {
     size_t count;
 };
 
-static void read_versions(struct tb_api *api, const struct tb_query_context *context,
-                          struct tb_request *req, struct tb_reply *reply)
+static enum tb_code read_versions(struct tb_api *api, const struct tb_query_context *context,
+                                  struct tb_request *req, struct tb_reply *reply,
+                                  struct tb_error *err)
 {
     struct poll *poll = req->handler_data;
-    struct tb_error err = {0};
+    enum tb_code code;
 
     (void)api, (void)reply;
-    if (context->view->ops->versions(context->view, (const char(*)[TB_UUID_SIZE])poll->order_ids,
-                                     poll->count, poll->versions, &err) != TB_OK)
+    code =
+        context->view->ops->versions(context->view, (const char(*)[TB_UUID_SIZE])poll->order_ids,
+                                     poll->count, poll->versions, err);
+    if (code != TB_OK)
         poll->count = 0;
+    return code;
 }
 
 static void notify_waiters(struct tb_request *req)

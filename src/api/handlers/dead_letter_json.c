@@ -1,10 +1,10 @@
 #include "api/handlers/dead_letters.h"
 #include <nettle/base64.h>
 
-/* Bytes encoded in one go: a multiple of 3, so that only the last piece is padded. */
+/* Bytes encoded at once: a multiple of 3, so that only the last piece is padded. */
 #define BASE64_BYTES 768
 
-/* UTF-8 without a NUL, which strict readers refuse, ours too. */
+/* UTF-8 without a NUL, which strict readers refuse. */
 static bool is_text(struct tb_str bytes)
 {
     return bytes.len == 0 || (!memchr(bytes.ptr, '\0', bytes.len) && tb_utf8_valid(bytes));
@@ -25,24 +25,23 @@ static void add_base64(struct tb_buf *out, struct tb_str bytes)
     tb_buf_addc(out, '"');
 }
 
-/* Under one name if it is text, else under the other. */
+/* Under name if the bytes are text, else under base64_name. */
 static void add_bytes(struct tb_buf *out, const char *name, const char *base64_name,
                       struct tb_str bytes)
 {
-    if (bytes.ptr == NULL)
+    if (!bytes.ptr)
         return;
-    if (is_text(bytes)) {
-        tb_json_member_str(out, name, bytes);
-        return;
-    }
-    tb_json_member_key(out, base64_name);
-    add_base64(out, bytes);
+    tb_json_member_key(out, is_text(bytes) ? name : base64_name);
+    if (is_text(bytes))
+        tb_json_add_string(out, bytes);
+    else
+        add_base64(out, bytes);
 }
 
 /* A header's value: text, null, or {"base64":"..."}. */
 static void add_value(struct tb_buf *out, struct tb_str value)
 {
-    if (value.ptr == NULL || is_text(value)) {
+    if (!value.ptr || is_text(value)) {
         tb_json_add_string(out, value);
         return;
     }
@@ -51,72 +50,61 @@ static void add_value(struct tb_buf *out, struct tb_str value)
     tb_buf_addc(out, '}');
 }
 
-static bool seen_before(const struct tb_dead_letter *letter, size_t at)
-{
-    for (size_t i = 0; i < at; i++) {
-        if (tb_str_eq(letter->headers[i].name, letter->headers[at].name))
-            return true;
-    }
-    return false;
-}
-
-static size_t count_of(const struct tb_dead_letter *letter, struct tb_str name)
+/* How many of the headers from `from` up to `end` have that name. */
+static size_t count_name(const struct tb_dead_letter *dead_letter, struct tb_str name, size_t from,
+                         size_t end)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < letter->header_count; i++)
-        count += tb_str_eq(letter->headers[i].name, name);
+    for (size_t i = from; i < end; i++)
+        count += tb_str_eq(dead_letter->headers[i].name, name);
     return count;
 }
 
-/* All values of a name; several are a list. */
-static void add_values(struct tb_buf *out, const struct tb_dead_letter *letter, struct tb_str name)
+/* The values of a name, of which the first is at `first`: several are an array. */
+static void add_values(struct tb_buf *out, const struct tb_dead_letter *dead_letter, size_t first)
 {
-    bool several = count_of(letter, name) > 1, first = true;
+    size_t end = dead_letter->header_count;
+    struct tb_str name = dead_letter->headers[first].name;
 
-    if (several)
-        tb_buf_addc(out, '[');
-    for (size_t i = 0; i < letter->header_count; i++) {
-        if (!tb_str_eq(letter->headers[i].name, name))
-            continue;
-        if (!first)
-            tb_buf_addc(out, ',');
-        add_value(out, letter->headers[i].value);
-        first = false;
+    if (count_name(dead_letter, name, first, end) == 1) {
+        add_value(out, dead_letter->headers[first].value);
+        return;
     }
-    if (several)
-        tb_buf_addc(out, ']');
+    tb_buf_addc(out, '[');
+    for (size_t i = first; i < end; i++) {
+        if (!tb_str_eq(dead_letter->headers[i].name, name))
+            continue;
+        tb_json_separate(out);
+        add_value(out, dead_letter->headers[i].value);
+    }
+    tb_buf_addc(out, ']');
 }
 
-static void add_headers(struct tb_buf *out, const struct tb_dead_letter *letter)
+/* Header names are text wherever records come from; others have no place in JSON. */
+static void add_headers(struct tb_buf *out, const struct tb_dead_letter *dead_letter)
 {
-    bool first = true;
+    tb_json_open(out, "headers", '{');
+    for (size_t i = 0; i < dead_letter->header_count; i++) {
+        struct tb_str name = dead_letter->headers[i].name;
 
-    tb_json_member_key(out, "headers");
-    tb_buf_addc(out, '{');
-    for (size_t i = 0; i < letter->header_count; i++) {
-        struct tb_str name = letter->headers[i].name;
-
-        /* A name is text wherever records come from; one that is not cannot be one here. */
-        if (seen_before(letter, i) || !is_text(name))
+        if (count_name(dead_letter, name, 0, i) > 0 || !is_text(name))
             continue;
-        if (!first)
-            tb_buf_addc(out, ',');
-        tb_json_add_string(out, name.ptr != NULL ? name : TB_STR(""));
+        tb_json_separate(out);
+        tb_json_add_string(out, name.ptr ? name : TB_STR(""));
         tb_buf_addc(out, ':');
-        add_values(out, letter, name);
-        first = false;
+        add_values(out, dead_letter, i);
     }
     tb_buf_addc(out, '}');
 }
 
-static void add_message(struct tb_buf *out, const struct tb_dead_letter *letter)
+static void add_message(struct tb_buf *out, const struct tb_dead_letter *dead_letter)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
 
-    if (is_text(letter->message))
-        tb_buf_add_str(&text, letter->message);
-    if (tb_dead_letter_redrives_exhausted(letter))
+    if (is_text(dead_letter->message))
+        tb_buf_add_str(&text, dead_letter->message);
+    if (tb_dead_letter_redrives_exhausted(dead_letter))
         tb_buf_addf(&text,
                     "; it followed %d times in a row in vain and does so no more: replay it",
                     TB_REDRIVES_MAX);
@@ -127,30 +115,30 @@ static void add_message(struct tb_buf *out, const struct tb_dead_letter *letter)
 }
 
 void tb_dead_letter_add_json(struct tb_buf *out, const char *topic,
-                             const struct tb_dead_letter *letter)
+                             const struct tb_dead_letter *dead_letter)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
 
-    tb_dead_letter_id_format(topic, letter->position, id);
-    tb_buf_addc(out, '{');
+    tb_dead_letter_id_format(topic, dead_letter->position, id);
+    tb_json_open(out, NULL, '{');
     tb_json_member_str(out, "id", tb_str_of(id));
-    if (letter->order_id[0] != '\0')
-        tb_json_member_str(out, "orderId", tb_str_of(letter->order_id));
-    if (letter->version > 0)
-        tb_json_member_int(out, "version", letter->version);
-    if (letter->type.ptr != NULL)
-        tb_json_member_str(out, "type", letter->type);
-    tb_json_member_str(out, "reason", letter->reason);
-    add_message(out, letter);
+    if (dead_letter->order_id[0] != '\0')
+        tb_json_member_str(out, "orderId", tb_str_of(dead_letter->order_id));
+    if (dead_letter->version > 0)
+        tb_json_member_int(out, "version", dead_letter->version);
+    if (dead_letter->type.ptr)
+        tb_json_member_str(out, "type", dead_letter->type);
+    tb_json_member_str(out, "reason", dead_letter->reason);
+    add_message(out, dead_letter);
     tb_json_member_str(out, "topic", tb_str_of(topic));
-    tb_json_member_int(out, "partition", letter->position.partition);
-    tb_json_member_int(out, "offset", letter->position.offset);
-    tb_json_member_time(out, "deadAt", letter->dead_at_ms);
-    tb_json_member_time(out, "changedAt", letter->changed_at_ms);
-    tb_json_member_int(out, "attempts", letter->attempts);
-    tb_json_member_str(out, "status", tb_str_of(tb_dead_letter_status_name(letter->status)));
-    add_bytes(out, "key", "keyBase64", letter->key);
-    add_headers(out, letter);
-    add_bytes(out, "value", "valueBase64", letter->value);
+    tb_json_member_int(out, "partition", dead_letter->position.partition);
+    tb_json_member_int(out, "offset", dead_letter->position.offset);
+    tb_json_member_time(out, "deadAt", dead_letter->dead_at_ms);
+    tb_json_member_time(out, "changedAt", dead_letter->changed_at_ms);
+    tb_json_member_int(out, "attempts", dead_letter->attempts);
+    tb_json_member_str(out, "status", tb_str_of(tb_dead_letter_status_name(dead_letter->status)));
+    add_bytes(out, "key", "keyBase64", dead_letter->key);
+    add_headers(out, dead_letter);
+    add_bytes(out, "value", "valueBase64", dead_letter->value);
     tb_buf_addc(out, '}');
 }

@@ -1,71 +1,64 @@
 #include "api/handlers/dead_letters.h"
 #include "api/http/problem.h"
+#include "api/http/query_string.h"
 #include "query/dead_letters/replay.h"
 
-/* What was done, or perhaps was; of what definitely was not there is nothing to keep. */
-static void audit(struct tb_api *api, const struct tb_dead_letter_query *question,
-                  const char *what, struct tb_dead_letter_position place, const char *order_id,
-                  enum tb_code outcome)
-{
-    const struct tb_api_options *options = &api->options;
-    char id[TB_DEAD_LETTER_ID_SIZE];
+/* Dead letters of an order that one request sends again. Each waits for its acknowledgement, on a
+ * query thread that other requests wait for. */
+#define REPLAY_MAX 500
 
-    tb_dead_letter_id_format(options->topic, place, id);
-    if (outcome == TB_OK || outcome == TB_UNKNOWN)
-        options->dead_letters.audit(options->ctx, what, outcome == TB_OK, id, order_id,
-                                    question->who);
-}
-
-/* A mended event is still of the letter's order: in this partition no other's may stand. Where the
- * record tells its order in a header, the consumer looks at that itself. */
-static enum tb_code check_order(const struct tb_dead_letter *letter, struct tb_str value,
+/* A given value must be an event of the dead letter's order: its partition may hold no other
+ * order's. Where the record names its order in a header, the consumer checks that itself. */
+static enum tb_code check_order(const struct tb_dead_letter *dead_letter, struct tb_str value,
                                 struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
-    const struct tb_json *told;
+    const struct tb_json *member;
     char order_id[TB_UUID_SIZE];
 
-    for (size_t i = 0; i < letter->header_count; i++) {
-        if (tb_str_eq(letter->headers[i].name, TB_STR("ce_subject")))
+    for (size_t i = 0; i < dead_letter->header_count; i++) {
+        if (tb_str_eq(dead_letter->headers[i].name, TB_STR("ce_subject")))
             return TB_OK;
     }
     TB_TRY(tb_json_parse(value, TB_JSON_DEPTH_MAX, &event, err));
-    told = tb_json_get(event, "orderId");
-    if (letter->order_id[0] == '\0' || told == NULL ||
-        !tb_uuid_parse(tb_json_string(told), order_id) || strcmp(order_id, letter->order_id) == 0)
+    member = tb_json_get(event, "orderId");
+    if (dead_letter->order_id[0] == '\0' || !member ||
+        !tb_uuid_parse(tb_json_string(member), order_id) ||
+        strcmp(order_id, dead_letter->order_id) == 0)
         return TB_OK;
     return tb_error_set(err, TB_INVALID, "the given value is of another order than the letter");
 }
 
-static enum tb_code send_again(struct tb_api *api, const struct tb_dead_letter_query *question,
-                               const struct tb_dead_letter *letter, struct tb_arena *arena,
+static enum tb_code send_event(struct tb_api *api, const struct tb_request *req,
+                               const struct tb_dead_letter *dead_letter, struct tb_arena *arena,
                                struct tb_error *err)
 {
+    const struct tb_dead_letter_query *query = req->handler_data;
     const struct tb_api_options *options = &api->options;
     struct tb_record record;
     enum tb_code code;
 
-    if (question->value.ptr != NULL)
-        TB_TRY(check_order(letter, question->value, err));
-    TB_TRY(tb_replay_record(letter, options->topic, question->value, /* followed= */ false, arena,
-                            &record, err));
+    if (query->value.ptr)
+        TB_TRY(check_order(dead_letter, query->value, err));
+    TB_TRY(tb_replay_record(dead_letter, options->topic, query->value, /* followed= */ false,
+                            arena, &record, err));
     code = options->dead_letters.send(options->ctx, &record, err);
-    audit(api, question, "replayed", letter->position, letter->order_id, code);
+    tb_dead_letter_audit(api, req, "replayed", dead_letter, code);
     return code;
 }
 
-static void refuse(struct tb_reply *reply, const struct tb_error *err)
-{
-    if (err->code == TB_INVALID) /* well understood, and never taken */
-        tb_refuse(reply, 422, "%s", err->text);
-    else
-        tb_refuse_error(reply, err);
-}
-
-static void tell_sent(struct tb_reply *reply, int64_t sent, int64_t left, bool more)
+/* TB_INVALID is a 422 here: the request is well-formed, but the log will never accept the event.
+ */
+static enum tb_code reply_sent(struct tb_reply *reply, enum tb_code code, int64_t sent,
+                               int64_t left, bool more, const struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
 
+    if (code == TB_INVALID) {
+        tb_refuse(reply, 422, "%s", err->text);
+        return TB_OK;
+    }
+    TB_TRY(code);
     tb_buf_addc(out, '{');
     tb_json_member_int(out, "sent", sent);
     if (left > 0)
@@ -74,64 +67,66 @@ static void tell_sent(struct tb_reply *reply, int64_t sent, int64_t left, bool m
         tb_json_member_bool(out, "more", true);
     tb_buf_addc(out, '}');
     tb_reply_done(reply, 202);
+    return TB_OK;
 }
 
-void tb_replay_dead_letter(struct tb_api *api, const struct tb_query_context *context,
-                           struct tb_request *req, struct tb_reply *reply)
+static enum tb_code send_one(struct tb_api *api, const struct tb_query_context *context,
+                             struct tb_request *req, struct tb_error *err)
 {
-    const struct tb_dead_letter_query *question = req->handler_data;
-    struct tb_dead_letter letter;
-    struct tb_error err = {0};
-    enum tb_code code;
+    const struct tb_dead_letter_query *query = req->handler_data;
+    struct tb_dead_letter dead_letter;
 
-    code = context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
-                                               &letter, &err);
-    if (code == TB_OK && letter.status == TB_DEAD_LETTER_REPLAYED)
-        code =
-            tb_error_set(&err, TB_CONFLICT, "the dead letter was replayed: it is needed no more");
-    if (code == TB_OK)
-        code = send_again(api, question, &letter, &req->arena, &err);
-    if (code == TB_OK)
-        tell_sent(reply, 1, 0, false);
-    else
-        refuse(reply, &err);
+    TB_TRY(context->view->ops->get_dead_letter(context->view, query->position, &req->arena,
+                                               &dead_letter, err));
+    if (dead_letter.status == TB_DEAD_LETTER_REPLAYED)
+        return tb_error_set(err, TB_CONFLICT,
+                            "the dead letter was replayed: it is needed no more");
+    return send_event(api, req, &dead_letter, &req->arena, err);
 }
 
-/* The places of an order's open letters, in the log's order. */
-struct places {
-    struct tb_dead_letter_position list[TB_DEAD_LETTERS_REPLAY_MAX];
+static enum tb_code replay_one(struct tb_api *api, const struct tb_query_context *context,
+                               struct tb_request *req, struct tb_reply *reply,
+                               struct tb_error *err)
+{
+    enum tb_code code = send_one(api, context, req, err);
+
+    return reply_sent(reply, code, 1, 0, false, err);
+}
+
+/* Where an order's open dead letters stand in the log, in its order. */
+struct positions {
+    struct tb_dead_letter_position list[REPLAY_MAX];
     size_t count;
 };
 
-static bool keep_place(void *ctx, const struct tb_dead_letter *letter)
+static bool add_position(void *ctx, const struct tb_dead_letter *dead_letter)
 {
-    struct places *places = ctx;
+    struct positions *positions = ctx;
 
-    if (places->count == TB_DEAD_LETTERS_REPLAY_MAX)
+    if (positions->count == REPLAY_MAX)
         return false;
-    places->list[places->count++] = letter->position;
+    positions->list[positions->count++] = dead_letter->position;
     return true;
 }
 
-/* Each when the one before is acknowledged. What cannot be sent as it is stays; what cannot be
- * sent now ends it, so that nothing overtakes it. */
+/* Sends each once the one before is acknowledged. One that cannot be sent as it is stays open; one
+ * that cannot be sent now ends the replay, so that nothing overtakes it. */
 static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *context,
-                             const struct tb_dead_letter_query *question,
-                             const struct places *places, int64_t *ret_sent, int64_t *ret_left,
-                             struct tb_error *err)
+                             const struct tb_request *req, const struct positions *positions,
+                             int64_t *ret_sent, int64_t *ret_left, struct tb_error *err)
 {
-    for (size_t i = 0; i < places->count; i++) {
+    for (size_t i = 0; i < positions->count; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-        struct tb_dead_letter letter;
-        enum tb_code code = context->view->ops->get_dead_letter(context->view, places->list[i],
-                                                                &arena, &letter, err);
+        struct tb_dead_letter dead_letter;
+        enum tb_code code = context->view->ops->get_dead_letter(context->view, positions->list[i],
+                                                                &arena, &dead_letter, err);
 
         if (code == TB_NOT_FOUND) /* expired meanwhile */
             continue;
         TB_TRY(code);
-        if (letter.status != TB_DEAD_LETTER_OPEN)
+        if (dead_letter.status != TB_DEAD_LETTER_OPEN)
             continue;
-        code = send_again(api, question, &letter, &arena, err);
+        code = send_event(api, req, &dead_letter, &arena, err);
         *ret_sent += code == TB_OK;
         *ret_left += code == TB_CONFLICT || code == TB_INVALID;
         if (code != TB_OK && code != TB_CONFLICT && code != TB_INVALID)
@@ -140,59 +135,100 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *
     return TB_OK;
 }
 
-void tb_replay_dead_letters(struct tb_api *api, const struct tb_query_context *context,
-                            struct tb_request *req, struct tb_reply *reply)
+static enum tb_code replay_order(struct tb_api *api, const struct tb_query_context *context,
+                                 struct tb_request *req, struct tb_reply *reply,
+                                 struct tb_error *err)
 {
-    const struct tb_dead_letter_query *question = req->handler_data;
-    const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(question->order_id),
+    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(query->order_id),
                                                  .has_status = true,
                                                  .status = TB_DEAD_LETTER_OPEN,
-                                                 .limit = TB_DEAD_LETTERS_REPLAY_MAX};
-    struct places *places = tb_arena_alloc(&req->arena, sizeof *places);
-    struct tb_error err = {0};
+                                                 .limit = REPLAY_MAX};
+    struct positions *positions = tb_arena_alloc(&req->arena, sizeof *positions);
     int64_t sent = 0, left = 0;
     bool more = false;
     enum tb_code code;
 
-    if (places == NULL) {
-        tb_refuse_for_now(reply, 503, 1, "Out of memory.");
-        return;
-    }
-    code = context->view->ops->list_dead_letters(context->view, &filter, keep_place, places, &more,
-                                                 &err);
+    if (!positions)
+        return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+    code = context->view->ops->list_dead_letters(context->view, &filter, add_position, positions,
+                                                 &more, err);
     if (code == TB_OK)
-        code = send_all(api, context, question, places, &sent, &left, &err);
-    if (code == TB_OK)
-        tell_sent(reply, sent, left, more);
-    else
-        refuse(reply, &err);
+        code = send_all(api, context, req, positions, &sent, &left, err);
+    return reply_sent(reply, code, sent, left, more, err);
 }
 
-void tb_drop_dead_letter(struct tb_api *api, const struct tb_query_context *context,
-                         struct tb_request *req, struct tb_reply *reply)
+static bool refuse_value(struct tb_request *req, const char *pointer, const char *detail)
 {
-    const struct tb_api_options *options = &api->options;
-    const struct tb_dead_letter_query *question = req->handler_data;
-    struct tb_buf *out = &reply->answer.body;
-    char id[TB_DEAD_LETTER_ID_SIZE];
-    struct tb_dead_letter letter;
-    struct tb_error err = {0};
-    enum tb_code code;
+    tb_refuse_body(&req->reply, "The body must be {\"value\":...}.", pointer, detail);
+    return false;
+}
 
-    code = context->view->ops->get_dead_letter(context->view, question->position, &req->arena,
-                                               &letter, &err);
-    if (code == TB_OK) {
-        code = options->dead_letters.drop(options->ctx, question->position, &err);
-        audit(api, question, "dropped", question->position, letter.order_id, code);
+/* Reads an event: an object, or the text of one, which is then sent byte for byte. False: refused.
+ */
+static bool read_value(struct tb_request *req, const struct tb_json *value,
+                       struct tb_dead_letter_query *query)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    struct tb_error err = {0};
+
+    if (tb_json_type(value) == TB_JSON_STRING)
+        tb_buf_add_str(&text, tb_json_string(value));
+    else
+        tb_json_print(&text, value);
+    if (tb_buf_ok(&text))
+        query->value = tb_arena_copy(&req->arena, tb_buf_str(&text));
+    if (!query->value.ptr) {
+        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
+        return false;
     }
-    if (code != TB_OK) {
-        tb_refuse_error(reply, &err);
+    if (tb_json_parse(query->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
+        return refuse_value(req, "/value", err.text);
+    if (tb_json_type(event) != TB_JSON_OBJECT)
+        return refuse_value(req, "/value", "must be an event: an object, or the text of one");
+    return true;
+}
+
+/* Without a body the dead letter's own value is sent. False: refused. */
+static bool read_body(struct tb_api *api, struct tb_request *req,
+                      struct tb_dead_letter_query *query)
+{
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
+
+    if (req->body.len == 0)
+        return true;
+    root = tb_body_parse(api, req);
+    if (!root)
+        return false;
+    const struct tb_json *value = tb_json_get(root, "value");
+    if (tb_json_type(root) != TB_JSON_OBJECT)
+        return refuse_value(req, "", "must be an object");
+    if (!value)
+        return refuse_value(req, "/value", "is missing");
+    if (tb_json_count(root) != 1)
+        return refuse_value(req, "", "must have no other field than value");
+    return read_value(req, value, query);
+}
+
+void tb_dead_letter_replay_serve(struct tb_api *api, struct tb_request *req)
+{
+    struct tb_dead_letter_query *query = tb_dead_letter_query_one(api, req);
+
+    if (query && read_body(api, req, query))
+        tb_query_submit(&api->lists, req, replay_one);
+}
+
+void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req)
+{
+    static const char *const allowed[] = {"orderId", NULL};
+    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+    struct tb_params params;
+
+    if (!query || !tb_params_read(req, allowed, &params))
         return;
-    }
-    tb_dead_letter_id_format(options->topic, question->position, id);
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "id", tb_str_of(id));
-    tb_json_member_str(out, "status", TB_STR("dropped"));
-    tb_buf_addc(out, '}');
-    tb_reply_done(reply, 200);
+    if (req->body.len > 0)
+        tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
+    else if (tb_dead_letter_read_order(req, tb_param(&params, "orderId"), query->order_id))
+        tb_query_submit(&api->lists, req, replay_order);
 }

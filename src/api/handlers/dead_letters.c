@@ -1,4 +1,5 @@
 #include "api/handlers/dead_letters.h"
+#include "api/handlers/cursor.h"
 #include "api/http/conn.h"
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
@@ -7,59 +8,87 @@
 #define LIMIT_MAX 500
 #define REASON_PREFIX "tillbox."
 
-static struct tb_dead_letter_query *new_question(struct tb_request *req)
+struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
 {
-    struct tb_dead_letter_query *question = tb_request_data(req, sizeof *question);
+    struct tb_dead_letter_query *query = tb_request_data(req, sizeof *query);
 
-    if (question && (req->method == TB_POST || req->method == TB_DELETE))
-        tb_socket_peer_text(req->conn->fd, question->who);
-    return question;
+    if (query && req->method != TB_GET && req->method != TB_HEAD)
+        tb_socket_peer_text(req->conn->fd, query->requester);
+    return query;
 }
 
-/* "gap" and "tillbox.gap". */
-static bool take_reason(struct tb_request *req, struct tb_str text, struct tb_str *ret_reason)
+struct tb_dead_letter_query *tb_dead_letter_query_one(struct tb_api *api, struct tb_request *req)
+{
+    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+    struct tb_str topic;
+
+    if (!query)
+        return NULL;
+    if (tb_dead_letter_id_parse(req->path_id, &topic, &query->position) &&
+        tb_str_eq(topic, tb_str_of(api->options.topic)))
+        return tb_params_none(req) ? query : NULL;
+    tb_refuse(&req->reply, 404, "The view has no such dead letter.");
+    return NULL;
+}
+
+void tb_dead_letter_audit(struct tb_api *api, const struct tb_request *req, const char *what,
+                          const struct tb_dead_letter *dead_letter, enum tb_code outcome)
+{
+    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_api_options *options = &api->options;
+    char id[TB_DEAD_LETTER_ID_SIZE];
+
+    if (outcome != TB_OK && outcome != TB_UNKNOWN)
+        return;
+    tb_dead_letter_id_format(options->topic, dead_letter->position, id);
+    options->dead_letters.audit(options->ctx, what, outcome == TB_OK, id, dead_letter->order_id,
+                                query->requester);
+}
+
+/* A reason may be given without its prefix: "gap" means "tillbox.gap". */
+static bool read_reason(struct tb_request *req, struct tb_str text, struct tb_str *ret_reason)
 {
     static const char *const reasons[] = {REASON_PREFIX "decode", REASON_PREFIX "invalid",
                                           REASON_PREFIX "gap", REASON_PREFIX "apply"};
 
-    if (text.ptr == NULL)
+    if (!text.ptr)
         return true;
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (!tb_str_eq(text, tb_str_of(reasons[i])) &&
-            !tb_str_eq(text, tb_str_of(reasons[i] + sizeof(REASON_PREFIX) - 1)))
-            continue;
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         *ret_reason = tb_str_of(reasons[i]);
-        return true;
+        if (tb_str_eq(text, *ret_reason) ||
+            tb_str_eq(text, tb_str_of(reasons[i] + strlen(REASON_PREFIX))))
+            return true;
     }
     return tb_param_refuse(req, "reason", "decode, invalid, gap or apply");
 }
 
-static bool take_order(struct tb_request *req, struct tb_str text, char ret_id[TB_UUID_SIZE])
+bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
+                               char ret_id[TB_UUID_SIZE])
 {
-    if (text.ptr != NULL && tb_uuid_parse(text, ret_id))
-        return true;
-    return tb_param_refuse(req, "orderId", "an order's id, which is a UUID");
+    return (text.ptr && tb_uuid_parse(text, ret_id)) ||
+           tb_param_refuse(req, "orderId", "an order's id, which is a UUID");
 }
 
-static bool take_filter(struct tb_request *req, struct tb_dead_letter_query *question)
+/* False: refused. */
+static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *query)
 {
     static const char *const allowed[] = {"orderId", "type",  "reason", "since",
                                           "status",  "limit", "cursor", NULL};
-    struct tb_dead_letter_filter *filter = &question->filter;
+    struct tb_dead_letter_filter *filter = &query->filter;
     struct tb_params params;
 
     if (!tb_params_read(req, allowed, &params))
         return false;
     struct tb_str order_id = tb_param(&params, "orderId"), status = tb_param(&params, "status");
     struct tb_str cursor = tb_param(&params, "cursor");
-    if (order_id.ptr != NULL) {
-        if (!take_order(req, order_id, question->order_id))
+    if (order_id.ptr) {
+        if (!tb_dead_letter_read_order(req, order_id, query->order_id))
             return false;
-        filter->order_id = tb_str_of(question->order_id);
+        filter->order_id = tb_str_of(query->order_id);
     }
     filter->type = tb_param(&params, "type");
-    filter->has_status = status.ptr != NULL;
-    filter->has_after = cursor.ptr != NULL;
+    filter->has_status = status.ptr;
+    filter->has_after = cursor.ptr;
     if (filter->has_status && !tb_dead_letter_status_parse(status, &filter->status))
         return tb_param_refuse(req, "status", "open, replayed or dropped");
     filter->limit = LIMIT_DEFAULT;
@@ -68,122 +97,101 @@ static bool take_filter(struct tb_request *req, struct tb_dead_letter_query *que
     if (filter->has_after &&
         !tb_dead_letter_cursor_parse(cursor, &filter->after_dead_at_ms, &filter->after))
         return tb_param_refuse(req, "cursor", "one that a list gave as next");
-    return take_reason(req, tb_param(&params, "reason"), &filter->reason) &&
+    return read_reason(req, tb_param(&params, "reason"), &filter->reason) &&
            tb_param_time(req, &params, "since", &filter->has_since, &filter->since_ms);
+}
+
+struct page {
+    const char *topic;
+    struct tb_buf *out;
+    size_t count;
+    int64_t last_dead_at_ms;
+    struct tb_dead_letter_position last;
+};
+
+/* A page holds at least one dead letter, however large that is. */
+static bool add_dead_letter(void *ctx, const struct tb_dead_letter *dead_letter)
+{
+    struct page *page = ctx;
+
+    if (page->count > 0 && page->out->len >= TB_DEAD_LETTERS_PAGE_BYTES)
+        return false;
+    page->count++;
+    tb_dead_letter_add_json(page->out, page->topic, dead_letter);
+    page->last_dead_at_ms = dead_letter->dead_at_ms;
+    page->last = dead_letter->position;
+    return true;
+}
+
+static enum tb_code query_list(struct tb_api *api, const struct tb_query_context *context,
+                               struct tb_request *req, struct tb_reply *reply,
+                               struct tb_error *err)
+{
+    const struct tb_dead_letter_query *query = req->handler_data;
+    struct page page = {.topic = api->options.topic, .out = &reply->answer.body};
+    char cursor[TB_PAGE_CURSOR_SIZE];
+    bool more = false;
+
+    tb_buf_adds(page.out, "{\"deadLetters\":[");
+    TB_TRY(context->view->ops->list_dead_letters(context->view, &query->filter, add_dead_letter,
+                                                 &page, &more, err));
+    if (!more || page.count == 0)
+        return tb_list_end(req, NULL, reply, err);
+    tb_dead_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
+    return tb_list_end(req, cursor, reply, err);
 }
 
 void tb_dead_letters_serve(struct tb_api *api, struct tb_request *req)
 {
-    struct tb_dead_letter_query *question = new_question(req);
+    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
 
-    if (question != NULL && take_filter(req, question))
-        tb_query_submit(&api->lists, req, tb_query_dead_letters);
+    if (query && read_filter(req, query))
+        tb_query_submit(&api->lists, req, query_list);
 }
 
-/* The {id} of the path: of a letter of the topic that is read here. */
-static bool take_place(const struct tb_api *api, struct tb_request *req,
-                       struct tb_dead_letter_query *question)
+static enum tb_code query_one(struct tb_api *api, const struct tb_query_context *context,
+                              struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
-    struct tb_str topic;
+    const struct tb_dead_letter_query *query = req->handler_data;
+    struct tb_dead_letter dead_letter;
 
-    if (tb_dead_letter_id_parse(req->path_id, &topic, &question->position) &&
-        tb_str_eq(topic, tb_str_of(api->options.topic)))
-        return true;
-    tb_refuse(&req->reply, 404, "The view has no such dead letter.");
-    return false;
-}
-
-static void serve_one(struct tb_api *api, struct tb_request *req, tb_query_fn *query)
-{
-    struct tb_dead_letter_query *question = new_question(req);
-
-    if (question && take_place(api, req, question) && tb_params_none(req))
-        tb_query_submit(&api->lists, req, query);
+    TB_TRY(context->view->ops->get_dead_letter(context->view, query->position, &req->arena,
+                                               &dead_letter, err));
+    tb_dead_letter_add_json(&reply->answer.body, api->options.topic, &dead_letter);
+    return TB_OK;
 }
 
 void tb_dead_letter_serve(struct tb_api *api, struct tb_request *req)
 {
-    serve_one(api, req, tb_query_dead_letter);
+    if (tb_dead_letter_query_one(api, req))
+        tb_query_submit(&api->lists, req, query_one);
+}
+
+static enum tb_code drop(struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
+{
+    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_api_options *options = &api->options;
+    struct tb_buf *out = &reply->answer.body;
+    struct tb_dead_letter dead_letter;
+    char id[TB_DEAD_LETTER_ID_SIZE];
+    enum tb_code code;
+
+    TB_TRY(context->view->ops->get_dead_letter(context->view, query->position, &req->arena,
+                                               &dead_letter, err));
+    code = options->dead_letters.drop(options->ctx, query->position, err);
+    tb_dead_letter_audit(api, req, "dropped", &dead_letter, code);
+    TB_TRY(code);
+    tb_dead_letter_id_format(options->topic, query->position, id);
+    tb_buf_addc(out, '{');
+    tb_json_member_str(out, "id", tb_str_of(id));
+    tb_json_member_str(out, "status", TB_STR("dropped"));
+    tb_buf_addc(out, '}');
+    return TB_OK;
 }
 
 void tb_dead_letter_drop_serve(struct tb_api *api, struct tb_request *req)
 {
-    serve_one(api, req, tb_drop_dead_letter);
-}
-
-static bool refuse_value(struct tb_request *req, const char *pointer, const char *detail)
-{
-    tb_refuse_body(&req->reply, "The body must be {\"value\":...}.", pointer, detail);
-    return false;
-}
-
-/* An event as an object, or its text, which is then sent byte for byte. */
-static bool take_value(struct tb_request *req, const struct tb_json *value,
-                       struct tb_dead_letter_query *question)
-{
-    TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
-    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
-    struct tb_error err = {0};
-
-    if (tb_json_type(value) == TB_JSON_STRING)
-        tb_buf_add_str(&text, tb_json_string(value));
-    else
-        tb_json_print(&text, value);
-    if (tb_buf_ok(&text))
-        question->value = tb_arena_copy(&req->arena, tb_buf_str(&text));
-    if (question->value.ptr == NULL) {
-        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
-        return false;
-    }
-    if (tb_json_parse(question->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
-        return refuse_value(req, "/value", err.text);
-    if (tb_json_type(event) != TB_JSON_OBJECT)
-        return refuse_value(req, "/value", "must be an event: an object, or the text of one");
-    return true;
-}
-
-/* No body: the letter's own value. */
-static bool take_body(struct tb_api *api, struct tb_request *req,
-                      struct tb_dead_letter_query *question)
-{
-    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    struct tb_error err = {0};
-
-    if (req->body.len == 0)
-        return true;
-    if (tb_json_parse(tb_buf_str(&req->body), (int)api->options.depth_max, &root, &err) != TB_OK) {
-        tb_refuse_error(&req->reply, &err);
-        return false;
-    }
-    const struct tb_json *value = tb_json_get(root, "value");
-    if (tb_json_type(root) != TB_JSON_OBJECT)
-        return refuse_value(req, "", "must be an object");
-    if (value == NULL)
-        return refuse_value(req, "/value", "is missing");
-    if (tb_json_count(root) != 1)
-        return refuse_value(req, "", "must have no other field than value");
-    return take_value(req, value, question);
-}
-
-void tb_dead_letter_replay_serve(struct tb_api *api, struct tb_request *req)
-{
-    struct tb_dead_letter_query *question = new_question(req);
-
-    if (question != NULL && take_place(api, req, question) && tb_params_none(req) &&
-        take_body(api, req, question))
-        tb_query_submit(&api->lists, req, tb_replay_dead_letter);
-}
-
-void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req)
-{
-    static const char *const allowed[] = {"orderId", NULL};
-    struct tb_dead_letter_query *question = new_question(req);
-    struct tb_params params;
-
-    if (question == NULL || !tb_params_read(req, allowed, &params))
-        return;
-    if (req->body.len > 0)
-        tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
-    else if (take_order(req, tb_param(&params, "orderId"), question->order_id))
-        tb_query_submit(&api->lists, req, tb_replay_dead_letters);
+    if (tb_dead_letter_query_one(api, req))
+        tb_query_submit(&api->lists, req, drop);
 }

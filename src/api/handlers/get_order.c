@@ -1,5 +1,4 @@
 #include "api/handlers/context.h"
-#include "api/handlers/delivery.h"
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 #include "base/values/quantity.h"
@@ -29,28 +28,29 @@ static bool has_min_version(const struct get_order *get)
 
 /* Fills the reply if the order is visible at the wanted version, is missing and not waited for, or
  * cannot be read. */
-static void read_order(struct tb_api *api, const struct tb_query_context *context,
-                       struct tb_request *req, struct tb_reply *reply)
+static enum tb_code read_order(struct tb_api *api, const struct tb_query_context *context,
+                               struct tb_request *req, struct tb_reply *reply,
+                               struct tb_error *err)
 {
     struct get_order *get = req->handler_data;
     struct tb_str order_id = tb_str_of(req->order_id);
-    struct tb_error err = {0};
+    struct tb_buf *out = &reply->answer.body;
 
     get->found_version = 0;
-    tb_buf_clear(&reply->answer.body);
-    enum tb_code code = context->view->ops->get(context->view, order_id, &reply->answer.body,
-                                                &get->found_version, &err);
-    if (code != TB_OK && code != TB_NOT_FOUND) {
-        tb_refuse_error(reply, &err);
-    } else if (code == TB_NOT_FOUND && has_min_version(get)) {
+    tb_buf_clear(out);
+    enum tb_code code =
+        context->view->ops->get(context->view, order_id, out, &get->found_version, err);
+    if (code != TB_OK && code != TB_NOT_FOUND)
+        return code;
+    if (!has_min_version(get)) {
+        tb_buf_clear(out);
+    } else if (code == TB_NOT_FOUND) {
         tb_refuse(reply, 404, "The view has no such order.");
-    } else if (has_min_version(get)) {
-        if (context->outbox)
-            tb_delivery_add(context->outbox, api->options.edge->cursor_name, order_id,
-                            &reply->answer.body);
+    } else {
+        tb_delivery_add(api, context, order_id, out);
         reply->answer.version = get->found_version;
-        tb_reply_done(reply, 200);
     }
+    return TB_OK;
 }
 
 static void reply_pending(struct get_order *get)
@@ -144,7 +144,7 @@ static bool is_inline(const struct tb_api *api)
 
 static void read_inline(struct tb_api *api, struct get_order *get)
 {
-    read_order(api, &api->singles.inline_context, get->req, &get->req->reply);
+    tb_query_submit(&api->singles, get->req, read_order);
     get->seen_version = get->found_version;
 }
 

@@ -1,162 +1,134 @@
 #include "api/handlers/context.h"
 #include "api/http/problem.h"
-#include <stdio.h>
 
-#define CHECKS_MAX 5
+/* Alive: the api thread answers. Ready: orders can be read, and taken if this is an edge. Healthy:
+ * all is well; that an edge is offline is not a fault. */
 
-/* A check passes or says what is wrong. Offline is not wrong: it is an edge's job. */
-struct check {
-    const char *name;
-    bool ok;
-    char detail[240];
-};
-
-static struct check check_writer(const struct tb_api *api)
+/* Adds the result of a check to the members of "checks"; returns ok. detail: why it failed. */
+static bool add_check(struct tb_buf *results, const char *name, bool ok, const char *detail)
 {
-    struct check check = {.name = "store", .ok = tb_writer_healthy(api->options.edge->writer)};
-
-    if (!check.ok)
-        (void)snprintf(check.detail, sizeof(check.detail), "the store cannot be written");
-    return check;
+    tb_json_open(results, name, '{');
+    tb_json_member_str(results, "status", ok ? TB_STR("pass") : TB_STR("fail"));
+    if (!ok)
+        tb_json_member_str(results, "detail", tb_str_of(detail));
+    tb_buf_addc(results, '}');
+    return ok;
 }
 
-static struct check check_outbox(const struct tb_api *api, const struct tb_query_context *context)
+static bool check_outbox(const struct tb_api *api, const struct tb_query_context *context,
+                         struct tb_buf *results)
 {
-    struct tb_outbox_status figures = {0};
+    struct tb_outbox_status status = {0};
     struct tb_error err = {0};
-    struct check check = {.name = "outbox"};
+    enum tb_code code =
+        tb_outbox_read_status(context->outbox, api->options.edge->cursor_name, &status, &err);
 
-    check.ok = tb_outbox_read_status(context->outbox, api->options.edge->cursor_name, &figures,
-                                     &err) == TB_OK;
-    (void)snprintf(check.detail, sizeof(check.detail), "%s", err.text);
-    return check;
+    return add_check(results, "outbox", code == TB_OK, err.text);
 }
 
-/* An order that nobody has tells that the view can be read. */
-static struct check check_view(const struct tb_query_context *context)
+/* Probes with an id that cannot exist: TB_NOT_FOUND proves that the view is readable. */
+static bool check_view(const struct tb_query_context *context, struct tb_buf *results)
 {
-    struct tb_str nobody = TB_STR("00000000-0000-0000-0000-000000000000");
+    struct tb_str no_order = TB_STR("00000000-0000-0000-0000-000000000000");
     TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
     struct tb_error err = {0};
-    struct check check = {.name = "view"};
     int64_t version = 0;
+    enum tb_code code = context->view->ops->get(context->view, no_order, &doc, &version, &err);
 
-    enum tb_code code = context->view->ops->get(context->view, nobody, &doc, &version, &err);
-    check.ok = code == TB_OK || code == TB_NOT_FOUND;
-    (void)snprintf(check.detail, sizeof(check.detail), "%s", err.text);
-    return check;
+    return add_check(results, "view", code == TB_OK || code == TB_NOT_FOUND, err.text);
 }
 
-static struct check check_disk(const struct tb_api *api)
+static bool check_disk(const struct tb_api *api, struct tb_buf *results)
 {
     const struct tb_api_edge *edge = api->options.edge;
     int64_t free_bytes = edge->disk_free(api->options.ctx);
-    struct check check = {.name = "disk"};
 
-    check.ok = free_bytes < 0 || free_bytes >= edge->disk_reserve_bytes;
-    if (!check.ok)
-        (void)snprintf(check.detail, sizeof(check.detail),
-                       "the reserve is reached: orders are refused with 507");
-    return check;
+    return add_check(results, "disk", free_bytes < 0 || free_bytes >= edge->disk_reserve_bytes,
+                     "the reserve is reached: orders are refused with 507");
 }
 
-static struct check check_log(struct tb_api *api, const struct tb_query_context *context)
+static bool check_log(struct tb_api *api, const struct tb_query_context *context,
+                      struct tb_buf *results)
 {
-    struct tb_view_progress figures;
+    struct tb_view_progress progress;
     struct tb_error err = {0};
-    struct check check = {.name = "log"};
+    enum tb_code code = tb_view_progress_read(api, context, &progress, &err);
 
-    check.ok = tb_view_progress_read(api, context, &figures, &err) == TB_OK && figures.lag_known;
-    if (!check.ok)
-        (void)snprintf(check.detail, sizeof(check.detail), "how far the log goes is not known");
-    return check;
+    return add_check(results, "log", code == TB_OK && progress.lag_known,
+                     "how far the log goes is not known");
 }
 
-static struct check check_consumer(const struct tb_api *api)
+static bool check_consumer(const struct tb_api *api, struct tb_buf *results)
 {
     const struct tb_api_options *options = &api->options;
-    struct tb_consumer_stats *stats = (struct tb_consumer_stats *)(uintptr_t)options->consumer;
-    struct check check = {.name = "consumer", .ok = !atomic_load(&stats->failing)};
+    bool failing = atomic_load(&options->consumer->failing);
+    char problem[240] = "";
 
-    if (!check.ok && options->central != NULL)
-        options->central->problem(options->ctx, check.detail);
-    if (!check.ok && check.detail[0] == '\0')
-        (void)snprintf(check.detail, sizeof(check.detail), "the view is not being filled");
-    return check;
+    if (failing && options->central)
+        options->central->problem(options->ctx, problem);
+    return add_check(results, "consumer", !failing,
+                     problem[0] ? problem : "the view is not being filled");
 }
 
-/* Alive: the api thread answers. Ready: orders can be taken, where they are, and read. Healthy:
- * all is well. */
-static size_t check_all(struct tb_api *api, const struct tb_query_context *context, bool health,
-                        struct check checks[CHECKS_MAX])
-{
-    bool edge = api->options.edge != NULL;
-    size_t count = 0;
-
-    if (edge) {
-        checks[count++] = check_writer(api);
-        checks[count++] = check_outbox(api, context);
-    }
-    checks[count++] = check_view(context);
-    if (health)
-        checks[count++] = edge ? check_disk(api) : check_log(api, context);
-    if (health)
-        checks[count++] = check_consumer(api);
-    return count;
-}
-
-static void add_check(struct tb_buf *out, const struct check *check)
-{
-    tb_json_member_key(out, check->name);
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "status", check->ok ? TB_STR("pass") : TB_STR("fail"));
-    if (!check->ok)
-        tb_json_member_str(out, "detail", tb_str_of(check->detail));
-    tb_buf_addc(out, '}');
-}
-
-static void tell(const struct check *checks, size_t count, struct tb_reply *reply)
+static void reply_health(struct tb_reply *reply, bool ok, const struct tb_buf *results)
 {
     struct tb_buf *out = &reply->answer.body;
-    bool ok = true;
 
-    for (size_t i = 0; i < count; i++)
-        ok = ok && checks[i].ok;
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "status", ok ? TB_STR("pass") : TB_STR("fail"));
-    tb_json_member_key(out, "checks");
-    tb_buf_addc(out, '{');
-    for (size_t i = 0; i < count; i++)
-        add_check(out, &checks[i]);
+    tb_buf_adds(out, ok ? "{\"status\":\"pass\"" : "{\"status\":\"fail\"");
+    tb_json_open(out, "checks", '{');
+    if (results->len > 0)
+        tb_buf_add_str(out, tb_buf_str(results));
     tb_buf_adds(out, "}}");
+    out->failed |= results->failed;
     reply->content_type = "application/json";
     tb_reply_done(reply, ok ? 200 : 503);
     if (!ok)
         reply->answer.retry_after_s = 1;
 }
 
-static void query_readiness(struct tb_api *api, const struct tb_query_context *context,
-                            struct tb_request *req, struct tb_reply *reply)
+static enum tb_code check_all(struct tb_api *api, const struct tb_query_context *context,
+                              bool health, struct tb_reply *reply)
 {
-    struct check checks[CHECKS_MAX];
+    TB_CLEANUP(tb_buf_release) struct tb_buf results = {0};
+    const struct tb_api_edge *edge = api->options.edge;
+    bool ok = true;
 
-    (void)req;
-    tell(checks, check_all(api, context, /* health= */ false, checks), reply);
+    if (edge) {
+        ok &= add_check(&results, "store", tb_writer_healthy(edge->writer),
+                        "the store cannot be written");
+        ok &= check_outbox(api, context, &results);
+    }
+    ok &= check_view(context, &results);
+    if (health) {
+        ok &= edge ? check_disk(api, &results) : check_log(api, context, &results);
+        ok &= check_consumer(api, &results);
+    }
+    reply_health(reply, ok, &results);
+    return TB_OK;
 }
 
-static void query_health(struct tb_api *api, const struct tb_query_context *context,
-                         struct tb_request *req, struct tb_reply *reply)
+static enum tb_code query_readiness(struct tb_api *api, const struct tb_query_context *context,
+                                    struct tb_request *req, struct tb_reply *reply,
+                                    struct tb_error *err)
 {
-    struct check checks[CHECKS_MAX];
+    (void)req, (void)err;
+    return check_all(api, context, /* health= */ false, reply);
+}
 
-    (void)req;
-    tell(checks, check_all(api, context, /* health= */ true, checks), reply);
+static enum tb_code query_health(struct tb_api *api, const struct tb_query_context *context,
+                                 struct tb_request *req, struct tb_reply *reply,
+                                 struct tb_error *err)
+{
+    (void)req, (void)err;
+    return check_all(api, context, /* health= */ true, reply);
 }
 
 void tb_livez_serve(struct tb_api *api, struct tb_request *req)
 {
+    const struct tb_buf none = {0};
+
     (void)api;
-    tell(NULL, 0, &req->reply);
+    reply_health(&req->reply, true, &none);
 }
 
 void tb_readyz_serve(struct tb_api *api, struct tb_request *req)

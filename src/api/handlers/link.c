@@ -14,14 +14,10 @@ static bool refuse_state(struct tb_request *req)
 /* Reads the only member of the body; false: refused. */
 static bool parse_state(struct tb_api *api, struct tb_request *req, bool *ret_offline)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    struct tb_error err = {0};
-    struct tb_str body = req->body.len > 0 ? tb_buf_str(&req->body) : TB_STR("");
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = tb_body_parse(api, req);
 
-    if (tb_json_parse(body, (int)api->options.depth_max, &root, &err) != TB_OK) {
-        tb_refuse_error(&req->reply, &err);
+    if (!root)
         return false;
-    }
     const struct tb_json *member = tb_json_get(root, "state");
     struct tb_str state = member ? tb_json_string(member) : TB_STR("");
     *ret_offline = tb_str_eq(state, TB_STR("offline"));
@@ -31,17 +27,12 @@ static bool parse_state(struct tb_api *api, struct tb_request *req, bool *ret_of
     return true;
 }
 
-static void reply_state(struct tb_api *api, struct tb_request *req, bool offline)
+static void reply_state(struct tb_api *api, struct tb_request *req)
 {
     struct tb_buf *out = &req->reply.answer.body;
     struct tb_link_status link = {0};
 
     api->options.edge->link(api->options.ctx, &link);
-    /* The relay follows a moment later: reply with the state that it is about to enter. */
-    if (offline)
-        link.state = "forced-offline";
-    else if (strcmp(link.state, "forced-offline") == 0)
-        link.state = "connecting";
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "link", tb_str_of(link.state));
     tb_buf_addc(out, '}');
@@ -60,7 +51,7 @@ static void on_link_stored(struct tb_request *req)
     if (!tb_request_awaits_reply(req))
         return;
     if (job->code == TB_OK) {
-        reply_state(api, req, job->forced_offline);
+        reply_state(api, req);
         return;
     }
     (void)tb_error_set(&err, job->code, "the link setting could not be stored");

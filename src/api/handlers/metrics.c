@@ -1,14 +1,7 @@
 #include "api/handlers/context.h"
-#include "api/handlers/process_metrics.h"
-#include "api/http/problem.h"
 #include <stdio.h>
 
 #define LABELS_SIZE 256
-
-static void add_counter_head(struct tb_buf *out, const char *name, const char *help)
-{
-    tb_metric_head(out, name, "counter", help);
-}
 
 static void add_gauge(struct tb_buf *out, const char *name, const char *help, int64_t value)
 {
@@ -17,47 +10,48 @@ static void add_gauge(struct tb_buf *out, const char *name, const char *help, in
 }
 
 static void add_lag(const struct tb_api *api, struct tb_buf *out,
-                    const struct tb_view_progress *figures)
+                    const struct tb_view_progress *progress)
 {
     char labels[LABELS_SIZE];
 
     tb_metric_head(out, "kafka_consumer_lag", "gauge", "Records that the view has yet to apply.");
     for (int p = 0; p < api->options.partitions; p++) {
-        if (figures->end[p] < 0 || figures->committed[p] < 0)
+        if (progress->end[p] < 0 || progress->committed[p] < 0)
             continue;
-        (void)snprintf(labels, sizeof(labels), "{topic=\"%s\",partition=\"%d\",group=\"%s\"}",
-                       api->options.topic, p, api->options.group);
-        tb_metric_int(out, "kafka_consumer_lag", labels, figures->end[p] - figures->committed[p]);
+        snprintf(labels, sizeof labels, "{topic=\"%s\",partition=\"%d\",group=\"%s\"}",
+                 api->options.topic, p, api->options.group);
+        tb_metric_int(out, "kafka_consumer_lag", labels,
+                      progress->end[p] - progress->committed[p]);
     }
 }
 
 static void add_freshness(const struct tb_api *api, struct tb_buf *out,
-                          const struct tb_view_progress *figures)
+                          const struct tb_view_progress *progress)
 {
     char labels[LABELS_SIZE];
-    int64_t age_ms = tb_clock_wall_ms(api->options.clock) - figures->complete_ms;
+    int64_t age_ms = tb_clock_wall_ms(api->options.clock) - progress->complete_ms;
 
-    if (!figures->lag_known || !figures->reads || figures->complete_ms <= 0)
+    if (!progress->lag_known || !progress->reads_any || progress->complete_ms <= 0)
         return;
-    if (figures->lag == 0 && figures->feed.pending == 0)
+    if (progress->lag == 0 && progress->view_outbox.pending == 0)
         age_ms = 0;
-    (void)snprintf(labels, sizeof(labels), "{view=\"%s\"}", api->options.view_name);
+    snprintf(labels, sizeof labels, "{view=\"%s\"}", api->options.view_name);
     tb_metric_head(out, "projection_freshness_seconds", "gauge",
                    "Age of the oldest event that is not visible yet; 0: all are.");
     tb_metric_seconds_from_ms(out, "projection_freshness_seconds", labels,
                               age_ms > 0 ? age_ms : 0);
 }
 
-/* Whether retention does its work shows in the age of what it has left. */
-static void add_kept(struct tb_buf *out, const struct tb_view_progress *figures)
+/* The age of the oldest rows shows whether retention works. */
+static void add_kept(struct tb_buf *out, const struct tb_view_progress *progress)
 {
     static const char oldest[] = "tillbox_oldest_kept_timestamp_seconds";
     const struct {
         const char *labels;
         int64_t at_ms;
     } kept[] = {
-        {"{kept=\"outbox\"}", figures->outbox.oldest_event_at_ms},
-        {"{kept=\"idempotency\"}", figures->outbox.oldest_key_at_ms},
+        {"{kept=\"outbox\"}", progress->outbox.oldest_event_at_ms},
+        {"{kept=\"idempotency\"}", progress->outbox.oldest_key_at_ms},
     };
 
     tb_metric_head(out, oldest, "gauge", "When the oldest row that is kept was written.");
@@ -71,26 +65,26 @@ static void add_progress(struct tb_api *api, const struct tb_query_context *cont
                          struct tb_buf *out)
 {
     static const char oldest[] = "tillbox_outbox_oldest_pending_timestamp_seconds";
-    struct tb_view_progress figures;
+    struct tb_view_progress progress;
     struct tb_error err = {0};
 
-    if (tb_view_progress_read(api, context, &figures, &err) != TB_OK)
+    if (tb_view_progress_read(api, context, &progress, &err) != TB_OK)
         return;
-    add_lag(api, out, &figures);
-    add_freshness(api, out, &figures);
-    if (figures.lag_known && figures.reads)
+    add_lag(api, out, &progress);
+    add_freshness(api, out, &progress);
+    if (progress.lag_known && progress.reads_any)
         add_gauge(out, "tillbox_log_records", "Records in the partitions that are read here.",
-                  figures.kept);
-    if (api->options.edge == NULL)
+                  progress.log_records);
+    if (!api->options.edge)
         return;
     add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
-              figures.outbox.pending);
+              progress.outbox.pending);
     add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
-              figures.outbox.parked);
-    add_kept(out, &figures);
-    if (figures.outbox.pending > 0) {
+              progress.outbox.parked);
+    add_kept(out, &progress);
+    if (progress.outbox.pending > 0) {
         tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
-        tb_metric_seconds_from_ms(out, oldest, "", figures.outbox.oldest_pending_at_ms);
+        tb_metric_seconds_from_ms(out, oldest, "", progress.outbox.oldest_pending_at_ms);
     }
 }
 
@@ -101,11 +95,11 @@ static void add_writer(const struct tb_api *api, struct tb_buf *out)
     const struct tb_writer_stats *stats = tb_writer_stats(api->options.edge->writer);
     char labels[LABELS_SIZE];
 
-    add_counter_head(out, "tillbox_orders_total", "Commands by result.");
+    tb_metric_head(out, "tillbox_orders_total", "counter", "Commands by result.");
     for (int c = 0; c < TB_CMD_COUNT; c++) {
         for (int r = 0; r < 3; r++) {
-            (void)snprintf(labels, sizeof(labels), "{command=\"%s\",result=\"%s\"}",
-                           tb_command_name((enum tb_command_type)c), results[r]);
+            snprintf(labels, sizeof labels, "{command=\"%s\",result=\"%s\"}",
+                     tb_command_name((enum tb_command_type)c), results[r]);
             tb_metric_int(out, "tillbox_orders_total", labels,
                           (int64_t)tb_counter_get(&stats->commands[c][r]));
         }
@@ -118,17 +112,16 @@ static void add_writer(const struct tb_api *api, struct tb_buf *out)
 static void add_relay(const struct tb_api *api, struct tb_buf *out)
 {
     struct tb_link_status link = {0};
-    char labels[LABELS_SIZE];
+    size_t count = 0;
 
     api->options.edge->link(api->options.ctx, &link);
-    add_counter_head(out, "tillbox_relay_sent_total", "Events that the log acknowledged.");
+    tb_metric_head(out, "tillbox_relay_sent_total", "counter",
+                   "Events that the log acknowledged.");
     tb_metric_int(out, "tillbox_relay_sent_total", "", (int64_t)link.relay_sent);
-    tb_metric_head(out, "tillbox_relay_state", "gauge", "1 for the state that the relay is in.");
-    for (size_t i = 0; i < 8 && link.relay_states[i] != NULL; i++) {
-        (void)snprintf(labels, sizeof(labels), "{state=\"%s\"}", link.relay_states[i]);
-        tb_metric_int(out, "tillbox_relay_state", labels,
-                      strcmp(link.relay_states[i], link.relay_state) == 0);
-    }
+    while (link.relay_states[count])
+        count++;
+    tb_metric_states(out, "tillbox_relay_state", "1 for the state that the relay is in.",
+                     link.relay_states, count, link.relay_state);
 }
 
 static void add_projection(const struct tb_api *api, const struct tb_query_context *context,
@@ -138,19 +131,20 @@ static void add_projection(const struct tb_api *api, const struct tb_query_conte
     struct tb_view_reader *view = context->view;
     struct tb_error err = {0};
     char labels[LABELS_SIZE];
-    int64_t dead = 0;
+    int64_t dead_letters = 0;
 
-    add_counter_head(out, "tillbox_projection_events_total", "Events by what became of them.");
+    tb_metric_head(out, "tillbox_projection_events_total", "counter",
+                   "Events by what became of them.");
     for (int r = 0; r < TB_EVENT_RESULT_COUNT; r++) {
-        (void)snprintf(labels, sizeof(labels), "{result=\"%s\"}",
-                       tb_event_result_name((enum tb_event_result)r));
+        snprintf(labels, sizeof labels, "{result=\"%s\"}",
+                 tb_event_result_name((enum tb_event_result)r));
         tb_metric_int(out, "tillbox_projection_events_total", labels,
                       (int64_t)tb_counter_get(&stats->events[r]));
     }
     tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
                         &stats->end_to_end_us);
-    if (view->ops->count_dead_letters(view, &dead, &err) == TB_OK)
-        add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead);
+    if (view->ops->count_dead_letters(view, &dead_letters, &err) == TB_OK)
+        add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead_letters);
 }
 
 static void add_disk(const struct tb_api *api, struct tb_buf *out)
@@ -161,13 +155,15 @@ static void add_disk(const struct tb_api *api, struct tb_buf *out)
         add_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.", disk_free);
 }
 
-static void find_metrics(struct tb_api *api, const struct tb_query_context *context,
-                         struct tb_request *req, struct tb_reply *reply)
+static enum tb_code query_metrics(struct tb_api *api, const struct tb_query_context *context,
+                                  struct tb_request *req, struct tb_reply *reply,
+                                  struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
 
+    (void)err; /* what cannot be read is left out */
     add_progress(api, context, out);
-    if (api->options.edge != NULL) {
+    if (api->options.edge) {
         add_writer(api, out);
         add_relay(api, out);
         add_disk(api, out);
@@ -181,10 +177,10 @@ static void find_metrics(struct tb_api *api, const struct tb_query_context *cont
     tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);
     tb_process_metrics(out);
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    tb_reply_done(reply, 200);
+    return TB_OK;
 }
 
 void tb_metrics_serve(struct tb_api *api, struct tb_request *req)
 {
-    tb_query_submit(&api->singles, req, find_metrics);
+    tb_query_submit(&api->singles, req, query_metrics);
 }

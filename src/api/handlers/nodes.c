@@ -1,8 +1,7 @@
 #include "api/handlers/context.h"
-#include "api/http/problem.h"
 #include <stdio.h>
 
-/* Names in an answer about something else; the page lists all. */
+/* Names that the sums list as holding them back; GET /nodes lists all. */
 #define NAMES_MAX 100
 
 static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
@@ -20,23 +19,22 @@ static void add_time(struct tb_buf *out, const char *key, int64_t time_ms)
         tb_json_member_time(out, key, time_ms);
 }
 
-static void add_epoch(struct tb_buf *out, const struct tb_epoch_report *progress)
+static void add_epoch(struct tb_buf *out, const struct tb_epoch_report *epoch)
 {
-    tb_buf_addc(out, '{');
-    tb_json_member_str(out, "epoch", tb_str_of(progress->epoch));
-    tb_json_member_int(out, "completeThrough", progress->complete_through);
-    tb_json_member_int(out, "lastSequence", progress->last_sequence);
-    tb_json_member_key(out, "holes");
-    tb_buf_addc(out, '[');
-    for (size_t i = 0; i < progress->hole_count; i++)
-        tb_buf_addf(out, "%s[%lld,%lld]", i > 0 ? "," : "", (long long)progress->holes[i].from,
-                    (long long)progress->holes[i].to);
+    tb_json_open(out, NULL, '{');
+    tb_json_member_str(out, "epoch", tb_str_of(epoch->epoch));
+    tb_json_member_int(out, "completeThrough", epoch->complete_through);
+    tb_json_member_int(out, "lastSequence", epoch->last_sequence);
+    tb_json_open(out, "holes", '[');
+    for (size_t i = 0; i < epoch->hole_count; i++)
+        tb_buf_addf(out, "%s[%lld,%lld]", i > 0 ? "," : "", (long long)epoch->holes[i].from,
+                    (long long)epoch->holes[i].to);
     tb_buf_adds(out, "]}");
 }
 
 static void add_node(struct tb_buf *out, const struct tb_node_report *node)
 {
-    tb_buf_addc(out, '{');
+    tb_json_open(out, NULL, '{');
     tb_json_member_str(out, "node", tb_str_of(node->node));
     tb_json_member_str(out, "state", tb_str_of(tb_node_state_name(node->state)));
     add_time(out, "lastSeenAt", node->last_seen_at_ms);
@@ -49,39 +47,34 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_json_member_int(out, "lateOrders", node->late_orders);
     if (node->version[0] != '\0')
         tb_json_member_str(out, "version", tb_str_of(node->version));
-    tb_json_member_key(out, "epochs");
-    tb_buf_addc(out, '[');
-    for (size_t i = 0; i < node->epoch_count; i++) {
-        if (i > 0)
-            tb_buf_addc(out, ',');
+    tb_json_open(out, "epochs", '[');
+    for (size_t i = 0; i < node->epoch_count; i++)
         add_epoch(out, &node->epochs[i]);
-    }
     tb_buf_adds(out, "]}");
 }
 
-void tb_query_nodes(struct tb_api *api, const struct tb_query_context *context,
-                    struct tb_request *req, struct tb_reply *reply)
+static enum tb_code query_nodes(struct tb_api *api, const struct tb_query_context *context,
+                                struct tb_request *req, struct tb_reply *reply,
+                                struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
     struct tb_node_report_list list = {0};
-    struct tb_error err = {0};
 
     (void)context;
-    if (read_nodes(api, &req->arena, &list, &err) != TB_OK) {
-        tb_refuse_error(reply, &err);
-        return;
-    }
+    TB_TRY(read_nodes(api, &req->arena, &list, err));
     tb_buf_adds(out, "{\"nodes\":[");
-    for (size_t i = 0; i < list.count; i++) {
-        if (i > 0)
-            tb_buf_addc(out, ',');
+    for (size_t i = 0; i < list.count; i++)
         add_node(out, &list.nodes[i]);
-    }
     tb_buf_adds(out, "]}");
-    tb_reply_done(reply, 200);
+    return TB_OK;
 }
 
-/* Complete through the moment through which every node is. */
+void tb_nodes_serve(struct tb_api *api, struct tb_request *req)
+{
+    tb_query_submit(&api->lists, req, query_nodes);
+}
+
+/* The view is complete through the moment through which every node is; 0: there is none. */
 static int64_t complete_through_ms(const struct tb_node_report_list *list)
 {
     int64_t through_ms = list->count > 0 ? INT64_MAX : 0;
@@ -100,8 +93,8 @@ static void add_names(struct tb_buf *out, const struct tb_node_report_list *list
     for (size_t i = 0; i < list->count && named < NAMES_MAX; i++) {
         if (list->nodes[i].state == TB_NODE_CURRENT)
             continue;
-        if (named++ > 0)
-            tb_buf_addc(out, ',');
+        named++;
+        tb_json_separate(out);
         tb_json_add_string(out, tb_str_of(list->nodes[i].node));
     }
 }
@@ -114,8 +107,7 @@ enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *aren
     TB_TRY(read_nodes(api, arena, &list, err));
     tb_json_member_time(out, "asOf", tb_clock_wall_ms(api->options.clock));
     add_time(out, "completeThrough", complete_through_ms(&list));
-    tb_json_member_key(out, "heldBackBy");
-    tb_buf_addc(out, '[');
+    tb_json_open(out, "heldBackBy", '[');
     add_names(out, &list);
     tb_buf_addc(out, ']');
     return TB_OK;
@@ -134,7 +126,7 @@ void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct t
     for (size_t i = 0; i < list.count; i++) {
         if (list.nodes[i].last_seen_at_ms <= 0)
             continue;
-        (void)snprintf(labels, sizeof labels, "{node=\"%s\"}", list.nodes[i].node);
+        snprintf(labels, sizeof labels, "{node=\"%s\"}", list.nodes[i].node);
         tb_metric_seconds_from_ms(out, seen, labels, list.nodes[i].last_seen_at_ms);
     }
 }

@@ -3,8 +3,8 @@
 #include "api/work/request_job.h"
 #include <nettle/sha2.h>
 
-/* What identifies a request beside its key: a repeat must be the same in all of it. */
-static void fingerprint(const struct tb_request *req, struct tb_job *job)
+/* A request that repeats an Idempotency-Key must be the same in all of this. */
+static void add_fingerprint(const struct tb_request *req, struct tb_job *job)
 {
     struct sha256_ctx sha;
     const char *method = tb_method_name(req->method);
@@ -18,24 +18,24 @@ static void fingerprint(const struct tb_request *req, struct tb_job *job)
     sha256_digest(&sha, sizeof job->fingerprint, job->fingerprint);
 }
 
-/* The conditions of a command from its head; false: refused. */
-static bool take_conditions(struct tb_request *req, struct tb_job *job)
+/* Reads the conditions of a command from its head; false: refused. */
+static bool read_conditions(struct tb_request *req, struct tb_job *job)
 {
     bool any = true;
 
-    if (req->head.idempotency_key.ptr != NULL) {
+    if (req->head.idempotency_key.ptr) {
         if (!tb_idempotency_key_parse(req->head.idempotency_key, &job->idempotency_key)) {
             tb_refuse(&req->reply, 400,
                       "Idempotency-Key must be 1 to 255 visible ASCII characters.");
             return false;
         }
-        /* The head's bytes are the connection's; the writer may need the key for longer. */
+        /* The head belongs to the connection, which may end before the writer is done. */
         job->idempotency_key = tb_arena_copy(&req->arena, job->idempotency_key);
-        fingerprint(req, job);
+        add_fingerprint(req, job);
     }
-    if (req->head.traceparent.ptr != NULL && tb_traceparent_valid(req->head.traceparent))
+    if (req->head.traceparent.ptr && tb_traceparent_valid(req->head.traceparent))
         job->traceparent = tb_arena_copy(&req->arena, req->head.traceparent);
-    if (req->head.if_match.ptr != NULL) {
+    if (req->head.if_match.ptr) {
         if (!tb_if_match_parse(req->head.if_match, &any, &job->command.expected_version)) {
             tb_refuse(&req->reply, 400, "If-Match must be \"N\" with the version N, or *.");
             return false;
@@ -45,24 +45,24 @@ static bool take_conditions(struct tb_request *req, struct tb_job *job)
     return true;
 }
 
-static bool parse(struct tb_api *api, struct tb_request *req, struct tb_job *job)
+static bool parse_command(struct tb_api *api, struct tb_request *req, struct tb_job *job)
 {
-    const struct tb_command_context rules = {
+    const struct tb_command_context context = {
         .currency = api->options.edge->currency,
         .now_ms = tb_clock_wall_ms(api->options.clock),
         .lines_max = (size_t)api->options.edge->lines_max,
         .depth_max = (int)api->options.depth_max,
     };
-    struct tb_field_errors faults;
+    struct tb_field_errors errors;
     struct tb_error err = {0};
 
-    faults.count = 0;
+    errors.count = 0;
     struct tb_str body = req->body.len > 0 ? tb_buf_str(&req->body) : TB_STR("");
-    if (tb_command_parse(req->command, body, &rules, &req->arena, &job->command, &faults, &err) ==
-        TB_OK)
+    if (tb_command_parse(req->command, body, &context, &req->arena, &job->command, &errors,
+                         &err) == TB_OK)
         return true;
     tb_answer_release(&req->reply.answer);
-    tb_answer_from_error(&req->reply.answer, &err, &faults);
+    tb_answer_from_error(&req->reply.answer, &err, &errors);
     return false;
 }
 
@@ -80,7 +80,7 @@ void tb_order_command_serve(struct tb_api *api, struct tb_request *req)
 {
     struct tb_job *job = tb_request_job_new(req);
 
-    if (!job || !parse(api, req, job) || !take_conditions(req, job))
+    if (!job || !parse_command(api, req, job) || !read_conditions(req, job))
         return;
     if (req->command != TB_CMD_PLACE)
         memcpy(job->command.order_id, req->order_id, sizeof req->order_id);

@@ -85,9 +85,12 @@ struct tb_conn;
 struct tb_query_context;
 struct tb_request;
 struct tb_route;
-/* Finds the answer to req with the readers of one thread and puts it into reply. */
-typedef void tb_query_fn(struct tb_api *api, const struct tb_query_context *context,
-                         struct tb_request *req, struct tb_reply *reply);
+/* Finds the answer to req with the readers of one thread. TB_OK: the body of reply holds the JSON
+ * of a 200, or the query filled the reply itself, or, with an empty body, there is no reply yet.
+ * Any other code: req is refused with err. */
+typedef enum tb_code tb_query_fn(struct tb_api *api, const struct tb_query_context *context,
+                                 struct tb_request *req, struct tb_reply *reply,
+                                 struct tb_error *err);
 
 struct tb_request {
     enum tb_request_state state; /* changed by tb_request_move only */

@@ -25,6 +25,19 @@ static struct tb_request *take(struct tb_query_pool *pool, bool *ret_stopping)
     return req;
 }
 
+/* The one place where the outcome of a query becomes a reply. */
+static void run_query(const struct tb_query_context *context, struct tb_request *req,
+                      struct tb_reply *reply)
+{
+    const struct tb_buf *body = &reply->answer.body;
+    struct tb_error err = {0};
+
+    if (req->query(req->api, context, req, reply, &err) != TB_OK)
+        tb_refuse_error(reply, &err);
+    else if (!tb_reply_filled(reply) && (body->len > 0 || !tb_buf_ok(body)))
+        tb_reply_done(reply, 200);
+}
+
 /* Query thread. Owns the readers of its context. Other threads add requests to the pool and stop
  * it, nothing else. */
 static void *query_main(void *arg)
@@ -35,7 +48,7 @@ static void *query_main(void *arg)
 
     while ((req = take(thread->pool, &stopping))) {
         if (!stopping)
-            req->query(req->api, &thread->context, req, &req->result);
+            run_query(&thread->context, req, &req->result);
         tb_completion_post(thread->pool->inflight, req);
     }
     return NULL;
@@ -131,8 +144,9 @@ bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req, tb_
 
 void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query)
 {
+    req->query = query;
     if (pool->inline_context.view)
-        query(req->api, &pool->inline_context, req, &req->reply);
+        run_query(&pool->inline_context, req, &req->reply);
     else if (!tb_query_try_submit(pool, req, query, tb_query_take_result))
         tb_query_refuse_busy(req);
 }

@@ -83,14 +83,28 @@ void tb_json_add_string(struct tb_buf *out, struct tb_str text)
     tb_buf_addc(out, '"');
 }
 
-void tb_json_member_key(struct tb_buf *out, const char *key)
+void tb_json_separate(struct tb_buf *out)
 {
     char last = out->len ? out->data[out->len - 1] : '{';
 
     if (last != '{' && last != '[')
         tb_buf_addc(out, ',');
+}
+
+void tb_json_member_key(struct tb_buf *out, const char *key)
+{
+    tb_json_separate(out);
     tb_json_add_string(out, tb_str_of(key));
     tb_buf_addc(out, ':');
+}
+
+void tb_json_open(struct tb_buf *out, const char *key, char bracket)
+{
+    if (key)
+        tb_json_member_key(out, key);
+    else
+        tb_json_separate(out);
+    tb_buf_addc(out, bracket);
 }
 
 void tb_json_member_str(struct tb_buf *out, const char *key, struct tb_str text)

@@ -1,6 +1,7 @@
 /* Promise: whoever finds a dead letter can look into it, mend it, send it again and drop it, over
  * HTTP, and what waited for it follows by itself. Method: a whole node, with records in its log
  * that no till would write. */
+#include "api/handlers/cursor.h"
 #include "api/handlers/dead_letters.h"
 #include "api/node.h"
 #include "base/json/json.h"

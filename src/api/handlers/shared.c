@@ -1,0 +1,72 @@
+#include "api/handlers/context.h"
+#include "api/http/problem.h"
+#include <stdio.h>
+
+struct tb_json *tb_body_parse(struct tb_api *api, struct tb_request *req)
+{
+    struct tb_str body = req->body.len > 0 ? tb_buf_str(&req->body) : TB_STR("");
+    struct tb_json *root = NULL;
+    struct tb_error err = {0};
+
+    if (tb_json_parse(body, (int)api->options.depth_max, &root, &err) != TB_OK)
+        tb_refuse_error(&req->reply, &err);
+    return root;
+}
+
+static void add_link(const struct tb_request *req, const char *cursor, struct tb_buf *out)
+{
+    struct tb_str rest = req->query_string;
+
+    tb_buf_addf(out, "<%s?", req->route_path);
+    while (rest.ptr) {
+        struct tb_str param = tb_str_cut(&rest, '&');
+
+        if (param.len == 0 || strncmp(param.ptr, "cursor=", strlen("cursor=")) == 0)
+            continue;
+        tb_buf_add_str(out, param);
+        tb_buf_addc(out, '&');
+    }
+    tb_buf_addf(out, "cursor=%s>; rel=\"next\"", cursor);
+}
+
+enum tb_code tb_list_end(const struct tb_request *req, const char *cursor, struct tb_reply *reply,
+                         struct tb_error *err)
+{
+    struct tb_buf *out = &reply->answer.body;
+
+    tb_buf_addc(out, ']');
+    if (cursor) {
+        tb_json_member_str(out, "next", tb_str_of(cursor));
+        add_link(req, cursor, &reply->link);
+    }
+    tb_buf_addc(out, '}');
+    return tb_buf_ok(&reply->link) ? TB_OK : tb_error_set(err, TB_UNAVAILABLE, "out of memory");
+}
+
+void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *context,
+                     struct tb_str order_id, struct tb_buf *out)
+{
+    struct tb_error err = {0};
+    bool delivered = false;
+
+    if (!context->outbox || !tb_buf_ok(out) ||
+        tb_outbox_order_delivered(context->outbox, api->options.edge->cursor_name, order_id,
+                                  &delivered, &err) != TB_OK)
+        return;
+    TB_ASSERT(out->len > 1 && out->data[out->len - 1] == '}');
+    out->len--;
+    tb_json_member_str(out, "delivery", delivered ? TB_STR("delivered") : TB_STR("pending"));
+    tb_buf_addc(out, '}');
+}
+
+void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
+                      const char *const *states, size_t count, const char *current)
+{
+    char labels[64];
+
+    tb_metric_head(out, name, "gauge", help);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(labels, sizeof labels, "{state=\"%s\"}", states[i]);
+        tb_metric_int(out, name, labels, strcmp(states[i], current) == 0);
+    }
+}
