@@ -2,7 +2,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* /proc/self/stat behind the name's closing parenthesis begins with field 3 (proc(5)). */
@@ -63,13 +63,14 @@ static void add_open_files(struct tb_buf *out)
 void tb_process_metrics(struct tb_buf *out)
 {
     unsigned long long fields[FIELD_RSS + 1] = {0}, boot_s = 0;
-    struct timespec cpu;
+    struct rusage usage;
 
     add_open_files(out);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    getrusage(RUSAGE_SELF, &usage);
     tb_metric_head(out, "process_cpu_seconds_total", "counter", "User and system time.");
     tb_buf_addf(out, "process_cpu_seconds_total %.2f\n",
-                (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+                (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
     if (!read_fields(fields))
         return;
     tb_metric_head(out, "process_resident_memory_bytes", "gauge", "Resident memory.");

@@ -64,7 +64,7 @@ bool tb_utf8_valid(struct tb_str text);
 
 /* The writer appends to a buffer. text must be UTF-8; control characters are escaped. */
 void tb_json_add_string(struct tb_buf *out, struct tb_str text); /* with quotes; absent: null */
-/* Appends a comma unless the last byte is { or [, before a value that is appended by other means. */
+/* Appends a comma unless the last byte is { or [, for a value that other code appends. */
 void tb_json_separate(struct tb_buf *out);
 /* Opens an object or array with '{' or '[': as a member if key is not NULL, else as an element. */
 void tb_json_open(struct tb_buf *out, const char *key, char bracket);
