@@ -5,35 +5,6 @@ static const void *at(const void *from, size_t offset)
     return (const char *)from + offset;
 }
 
-static void *at_mutable(void *from, size_t offset)
-{
-    return (char *)from + offset;
-}
-
-static bool is_empty(const struct tb_bson_field *field, const void *from)
-{
-    switch (field->type) {
-    case TB_BSON_TEXT:
-        return *(const char *)at(from, field->offset) == '\0';
-    case TB_BSON_INT:
-    case TB_BSON_TIME:
-        return *(const int64_t *)at(from, field->offset) <= 0;
-    case TB_BSON_BOOL:
-        return !*(const bool *)at(from, field->offset);
-    case TB_BSON_DOCUMENT:
-        return !*(const bool *)at(from, field->length);
-    case TB_BSON_LIST:
-    case TB_BSON_ARRAY:
-        return *(const size_t *)at(from, field->length) == 0;
-    case TB_BSON_STR:
-    case TB_BSON_BYTES:
-    case TB_BSON_INT32:
-    case TB_BSON_ENUM:
-        break;
-    }
-    return false;
-}
-
 static void put_document(struct tb_bson_writer out, const char *key,
                          const struct tb_bson_table *table, const void *from)
 {
@@ -70,6 +41,7 @@ static void put_field(struct tb_bson_writer out, const struct tb_bson_field *fie
                       const void *from)
 {
     const void *value = at(from, field->offset);
+    bool always = !(field->flags & TB_BSON_OMIT);
 
     switch (field->type) {
     case TB_BSON_STR:
@@ -79,29 +51,35 @@ static void put_field(struct tb_bson_writer out, const struct tb_bson_field *fie
         tb_bson_put_bytes(out, field->name, *(const struct tb_str *)value);
         break;
     case TB_BSON_TEXT:
-        tb_bson_put_text(out, field->name, value);
+        if (always || *(const char *)value != '\0')
+            tb_bson_put_text(out, field->name, value);
         break;
     case TB_BSON_INT:
-        tb_bson_put_int(out, field->name, *(const int64_t *)value);
+        if (always || *(const int64_t *)value > 0)
+            tb_bson_put_int(out, field->name, *(const int64_t *)value);
         break;
     case TB_BSON_INT32:
         tb_bson_put_int(out, field->name, *(const int32_t *)value);
         break;
     case TB_BSON_BOOL:
-        tb_bson_put_bool(out, field->name, *(const bool *)value);
+        if (always || *(const bool *)value)
+            tb_bson_put_bool(out, field->name, *(const bool *)value);
         break;
     case TB_BSON_TIME:
-        tb_bson_put_time(out, field->name, *(const int64_t *)value);
+        if (always || *(const int64_t *)value > 0)
+            tb_bson_put_time(out, field->name, *(const int64_t *)value);
         break;
     case TB_BSON_ENUM:
         tb_bson_put_text(out, field->name, field->name_of(*(const int *)value));
         break;
     case TB_BSON_DOCUMENT:
-        put_document(out, field->name, field->element, value);
+        if (always || *(const bool *)at(from, field->length))
+            put_document(out, field->name, field->element, value);
         break;
     case TB_BSON_LIST:
     case TB_BSON_ARRAY:
-        put_list(out, field, from);
+        if (always || *(const size_t *)at(from, field->length) > 0)
+            put_list(out, field, from);
         break;
     }
 }
@@ -110,12 +88,8 @@ void tb_bson_put_range(struct tb_bson_writer out, const struct tb_bson_table *ta
                        size_t count, const void *from)
 {
     TB_ASSERT(first + count <= table->count);
-    for (size_t i = first; i < first + count; i++) {
-        const struct tb_bson_field *field = &table->fields[i];
-
-        if (!(field->flags & TB_BSON_OMIT) || !is_empty(field, from))
-            put_field(out, field, from);
-    }
+    for (size_t i = first; i < first + count; i++)
+        put_field(out, &table->fields[i], from);
 }
 
 void tb_bson_put_fields(struct tb_bson_writer out, const struct tb_bson_table *table,
@@ -163,7 +137,7 @@ static bool get_elements(bson_iter_t *list, const struct tb_bson_field *field, s
         if (!field->element)
             ((int64_t *)into)[i] = tb_bson_get_int(list);
         else if (!get_document(list, field->element, arena,
-                               at_mutable(into, i * field->element->size)))
+                               (char *)into + i * field->element->size))
             return false;
     }
     return true;
@@ -172,8 +146,8 @@ static bool get_elements(bson_iter_t *list, const struct tb_bson_field *field, s
 static bool get_list(const bson_iter_t *iter, const struct tb_bson_field *field,
                      struct tb_arena *arena, void *into)
 {
-    size_t *length = at_mutable(into, field->length), count = 0;
-    void *elements = at_mutable(into, field->offset);
+    size_t *length = (void *)((char *)into + field->length), count = 0;
+    void *elements = (char *)into + field->offset;
     bson_iter_t list, walk;
 
     if (!BSON_ITER_HOLDS_ARRAY(iter) || !bson_iter_recurse(iter, &list))
@@ -203,7 +177,7 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
                       struct tb_arena *arena, void *into)
 {
     bool is_strict = field->flags & TB_BSON_STRICT;
-    void *value = at_mutable(into, field->offset);
+    void *value = (char *)into + field->offset;
 
     switch (field->type) {
     case TB_BSON_STR:
@@ -230,7 +204,7 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
     case TB_BSON_DOCUMENT:
         if (!get_document(iter, field->element, arena, value))
             return !is_strict;
-        *(bool *)at_mutable(into, field->length) = true;
+        *(bool *)((char *)into + field->length) = true;
         return true;
     case TB_BSON_LIST:
     case TB_BSON_ARRAY:

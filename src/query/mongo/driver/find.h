@@ -37,6 +37,13 @@ TB_CHECKED enum tb_code tb_mongo_find_meta(const struct tb_mongo_client *client,
                                            bson_t **ret_doc, struct tb_error *err);
 /* {_id: {$in: ids}}; NULL when out of memory. */
 bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count);
+/* Calls each for every document with one of the ids, and for each place of its id among them.
+ * from_primary: as tb_mongo_find_primary, without opts. each false: out of memory. */
+TB_CHECKED enum tb_code tb_mongo_find_by_ids(const struct tb_mongo_client *client,
+                                             const char *collection, const struct tb_str *ids,
+                                             size_t count, bool from_primary, const bson_t *opts,
+                                             bool (*each)(void *ctx, size_t at, const bson_t *doc),
+                                             void *ctx, struct tb_error *err);
 /* The version of the order with each id; 0: there is none. with_stubs: a stub has a version too.
  */
 TB_CHECKED enum tb_code tb_mongo_read_versions(const struct tb_mongo_client *client,

@@ -14,42 +14,13 @@ struct swapping {
     struct tb_arena arena;
 };
 
-static enum tb_code add_stored(struct swapping *run, const bson_t *doc, struct tb_error *err)
+static bool keep_stored(void *ctx, size_t at, const bson_t *doc)
 {
-    struct tb_str id = {0};
-    bson_iter_t iter;
+    struct item *item = &((struct swapping *)ctx)->items[at];
 
-    if (bson_iter_init_find(&iter, doc, "_id"))
-        id = tb_bson_get_str(&iter);
-    for (size_t i = 0; i < run->swap->count; i++) {
-        struct item *item = &run->items[i];
-
-        if (!item->done && !item->stored && tb_str_eq(id, run->swap->ids[i]) &&
-            !(item->stored = bson_copy(doc)))
-            return tb_mongo_no_memory(err);
-    }
-    return TB_OK;
-}
-
-static enum tb_code read_stored(struct swapping *run, struct tb_error *err)
-{
-    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    struct tb_str *ids = tb_arena_array(&run->arena, run->left, sizeof *ids);
-    const bson_t *doc;
-    size_t count = 0;
-
-    for (size_t i = 0; ids && i < run->swap->count; i++) {
-        tb_bson_free(&run->items[i].stored);
-        if (!run->items[i].done)
-            ids[count++] = run->swap->ids[i];
-    }
-    if (!ids || !(filter = tb_mongo_ids_filter(ids, count)))
-        return tb_mongo_no_memory(err);
-    tb_mongo_find_primary(&cursor, run->client, run->swap->collection, filter);
-    while ((doc = tb_mongo_cursor_next(&cursor)))
-        TB_TRY(add_stored(run, doc, err));
-    return tb_mongo_cursor_end(&cursor, run->swap->what, err);
+    if (!item->done && !item->stored)
+        item->stored = bson_copy(doc);
+    return item->done || item->stored;
 }
 
 static bson_t *guard_filter(const struct swapping *run, size_t at)
@@ -88,17 +59,22 @@ static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err
 
 static enum tb_code try_once(struct swapping *run, struct tb_error *err)
 {
-    TB_TRY(read_stored(run, err));
-    for (size_t i = 0; i < run->swap->count; i++) {
+    const struct tb_mongo_swap *swap = run->swap;
+
+    for (size_t i = 0; i < swap->count; i++)
+        tb_bson_free(&run->items[i].stored);
+    TB_TRY(tb_mongo_find_by_ids(run->client, swap->collection, swap->ids, swap->count,
+                                /* from_primary= */ true, NULL, keep_stored, run, err));
+    for (size_t i = 0; i < swap->count; i++) {
         if (!run->items[i].done)
             TB_TRY(add_op(run, i, err));
     }
-    TB_TRY(tb_mongo_bulk(run->client, run->swap->collection, run->ops, run->op_count, err));
+    TB_TRY(tb_mongo_bulk(run->client, swap->collection, run->ops, run->op_count, err));
     for (size_t i = 0; i < run->op_count; i++) {
         const struct tb_mongo_op *op = &run->ops[i];
 
         if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
-            return tb_mongo_op_error(err, op, run->swap->what);
+            return tb_mongo_op_error(err, op, swap->what);
         if (op->code == 0) {
             run->items[op->tag].done = true;
             run->left--;

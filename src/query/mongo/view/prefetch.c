@@ -42,59 +42,46 @@ static int by_id(const void *a, const void *b)
                   ((const struct tb_mongo_fetched *)b)->order_id, TB_UUID_SIZE);
 }
 
-static struct tb_mongo_fetched *find_fetched(const struct tb_view_mongo *view,
-                                             struct tb_str order_id)
+static const struct tb_mongo_fetched *find_fetched(const struct tb_view_mongo *view,
+                                                   const char *order_id)
 {
     struct tb_mongo_fetched key = {0};
 
-    if (view->fetched_count == 0 || order_id.len != TB_UUID_LEN)
+    if (view->fetched_count == 0)
         return NULL;
-    memcpy(key.order_id, order_id.ptr, TB_UUID_LEN);
+    memcpy(key.order_id, order_id, TB_UUID_SIZE);
     return bsearch(&key, view->fetched, view->fetched_count, sizeof key, by_id);
 }
 
-/* Adds the documents that the filter matches to view->fetched. */
-static enum tb_code fetch(struct tb_view_mongo *view, const struct tb_mongo_client *client,
-                          const bson_t *filter, struct tb_error *err)
+static bool keep_document(void *ctx, size_t at, const bson_t *doc)
 {
-    TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
-    const bson_t *doc;
-    bson_iter_t iter;
+    struct tb_mongo_fetched *fetched = &((struct tb_view_mongo *)ctx)->fetched[at];
 
-    tb_mongo_find(&cursor, client, view->collections.orders, filter, NULL);
-    while ((doc = tb_mongo_cursor_next(&cursor))) {
-        struct tb_mongo_fetched *found = NULL;
-
-        if (bson_iter_init_find(&iter, doc, "_id"))
-            found = find_fetched(view, tb_bson_get_str(&iter));
-        if (found && !found->doc && !(found->doc = bson_copy(doc)))
-            return tb_mongo_no_memory(err);
-    }
-    return tb_mongo_cursor_end(&cursor, "reading orders", err);
+    if (!fetched->doc)
+        fetched->doc = bson_copy(doc);
+    return fetched->doc;
 }
 
-static enum tb_code fetch_all(struct tb_view_mongo *view, const char (*order_ids)[TB_UUID_SIZE],
-                              size_t count, struct tb_error *err)
+static enum tb_code fetch(struct tb_view_mongo *view, const char (*order_ids)[TB_UUID_SIZE],
+                          size_t count, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
-    struct tb_str *ids = calloc(count, sizeof *ids);
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_str *ids = tb_arena_array(&arena, count, sizeof *ids);
 
     view->fetched = calloc(count, sizeof *view->fetched);
-    for (size_t i = 0; ids && view->fetched && i < count; i++) {
-        memcpy(view->fetched[i].order_id, order_ids[i], TB_UUID_SIZE);
-        ids[i] = (struct tb_str){order_ids[i], TB_UUID_LEN};
-    }
-    if (ids && view->fetched)
-        filter = tb_mongo_ids_filter(ids, count);
-    free(ids);
-    if (!filter)
+    if (!ids || !view->fetched)
         return tb_mongo_no_memory(err);
     view->fetched_count = count;
+    for (size_t i = 0; i < count; i++)
+        memcpy(view->fetched[i].order_id, order_ids[i], TB_UUID_SIZE);
     qsort(view->fetched, count, sizeof *view->fetched, by_id);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = tb_str_of(view->fetched[i].order_id);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(find_collections(view, &client, err));
-    return fetch(view, &client, filter, err);
+    return tb_mongo_find_by_ids(&client, view->collections.orders, ids, count,
+                                /* from_primary= */ false, NULL, keep_document, view, err);
 }
 
 enum tb_code tb_view_mongo_prefetch(struct tb_view *base, const char (*order_ids)[TB_UUID_SIZE],
@@ -106,7 +93,7 @@ enum tb_code tb_view_mongo_prefetch(struct tb_view *base, const char (*order_ids
     tb_view_mongo_clear_fetched(view);
     if (count == 0)
         return TB_OK;
-    code = fetch_all(view, order_ids, count, err);
+    code = fetch(view, order_ids, count, err);
     if (code != TB_OK)
         tb_view_mongo_clear_fetched(view);
     return code;
@@ -125,7 +112,7 @@ enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id, stru
                                 struct tb_planned_order *ret_order, struct tb_error *err)
 {
     const struct tb_view_mongo *view = (struct tb_view_mongo *)base;
-    const struct tb_mongo_fetched *found = find_fetched(view, tb_str_of(order_id));
+    const struct tb_mongo_fetched *found = find_fetched(view, order_id);
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
     struct tb_mongo_collections collections = view->collections;
