@@ -275,6 +275,17 @@ class Questions(unittest.TestCase):
             self.assertRegex(shown, r"^key +currency +orders +returns +cancelled +total\n")
             self.assertIn("as of 2024-11-23", shown)
 
+    def test_a_sum_beyond_2_to_the_53_is_exact(self):
+        """The server then sends a decimal string."""
+        total = {"currency": "EUR", "orders": 1, "returns": 0, "cancelled": 0,
+                 "totalMinor": "-9007199254740993", "exact": "string"}
+        with Server(lambda request: ok({"totals": [total]})) as server:
+            self.assertEqual(tillbox("stats", url=server.url).stdout,
+                             "total\tEUR\t1\t0\t0\t-90071992547409.93\n")
+        with Server(lambda request: ok(total)) as server:
+            self.assertIn("\ntotal\t-90071992547409.93\n",
+                          tillbox("order", "show", ID, url=server.url).stdout)
+
     def test_list_passes_every_filter_and_follows_next(self):
         def answer(request):
             page = {"orders": [ORDER, ORDER | {"orderNumber": "n-2", "currency": "JPY"}]}

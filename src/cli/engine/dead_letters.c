@@ -4,6 +4,10 @@
 #include "cli/output/show.h"
 #include <inttypes.h>
 
+/* All ids are read before the first replay. Otherwise a dead letter that fails again would be
+ * listed and sent again without end. These take about 5 MB; for more, run it again. */
+#define REPLAY_MAX 100000
+
 static const struct tb_column columns[] = {{"id", false, "id"},
                                            {"status", false, "status"},
                                            {"reason", false, "reason"},
@@ -32,10 +36,6 @@ void tb_dead_letter_path(const char *id, const char *suffix, struct tb_buf *path
     tb_url_add_segment(path, id);
     tb_buf_adds(path, suffix);
 }
-
-/* All ids are read before the first replay. Otherwise a dead letter that fails again would be
- * listed and sent again without end. These take about 5 MB; for more, run it again. */
-#define REPLAY_MAX 100000
 
 struct replay {
     const struct tb_cli *cli;
@@ -195,6 +195,7 @@ static int send_selected(struct replay *replay)
 int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_args *args,
                                    int64_t rate)
 {
+    struct tb_page_list list = tb_dead_letter_list;
     struct replay replay = {.cli = cli, .rate = rate};
     bool dry = tb_args_has(args, "--dry-run");
     struct tb_table table;
@@ -202,8 +203,8 @@ int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_arg
 
     tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
     replay.table = dry && !cli->json ? &table : NULL;
-    exit_status =
-        tb_pages_walk(cli, args, &tb_dead_letter_list, true, false, select_page, &replay);
+    list.large = true;
+    exit_status = tb_pages_walk(cli, args, &list, select_page, &replay);
     if (exit_status == TB_EXIT_DONE && dry)
         tb_dead_letter_print_selected(cli, replay.ids.data, replay.count);
     else if (exit_status == TB_EXIT_DONE)

@@ -36,7 +36,7 @@ void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
 
 /* cursor NULL: the first page. */
 static void add_path(struct tb_buf *path, const struct tb_args *args,
-                     const struct tb_page_list *list, bool large, const char *cursor)
+                     const struct tb_page_list *list, const char *cursor)
 {
     const char *status = tb_args_get(args, "--status"), *limit = tb_args_get(args, "--limit");
 
@@ -44,12 +44,12 @@ static void add_path(struct tb_buf *path, const struct tb_args *args,
     tb_url_add_options(path, args, list->options);
     if (list->status && (!status || strcmp(status, "any") != 0))
         tb_url_add_query(path, "status", status ? status : list->status);
-    tb_url_add_query(path, "limit", large && !limit ? LIMIT_MAX : limit);
+    tb_url_add_query(path, "limit", list->large && !limit ? LIMIT_MAX : limit);
     tb_url_add_query(path, "cursor", cursor);
 }
 
 int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
-                  const struct tb_page_list *list, bool large, bool any,
+                  const struct tb_page_list *list,
                   bool (*visit)(void *ctx, const struct tb_page *page), void *ctx)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf next = {0};
@@ -59,8 +59,8 @@ int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
         TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
         TB_CLEANUP(page_release) struct tb_page page = {0};
 
-        add_path(&path, args, list, large, cursor);
-        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), any ? NULL : list->name, &page));
+        add_path(&path, args, list, cursor);
+        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &page));
         if (!visit(ctx, &page) || !page.next || !*page.next)
             return TB_EXIT_DONE;
         tb_buf_clear(&next);
@@ -95,10 +95,14 @@ int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
                   const struct tb_page_list *list)
 {
     struct printer printer = {.cli = cli, .all = tb_args_has(args, "--all")};
+    struct tb_page_list shown = *list;
     int exit_status;
 
+    shown.large = printer.all;
+    if (cli->json)
+        shown.name = NULL;
     tb_table_init(&printer.table, cli, list->columns, list->column_count);
-    exit_status = tb_pages_walk(cli, args, list, printer.all, cli->json, print_page, &printer);
+    exit_status = tb_pages_walk(cli, args, &shown, print_page, &printer);
     tb_table_release(&printer.table);
     return exit_status;
 }

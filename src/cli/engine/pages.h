@@ -20,16 +20,17 @@ void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
 /* A list, and how it is printed. */
 struct tb_page_list {
     const char *path; /* "/orders" */
-    const char *name; /* of the list in a page */
+    const char *name; /* of the list in a page; NULL: a page may be any text */
     const struct tb_option *options;
     const char *status; /* the value without --status; NULL: --status has no default */
     const struct tb_column *columns;
     size_t column_count;
+    bool large; /* GET large pages unless --limit is given */
 };
 /* GETs page after page, from --cursor on, and calls visit for each, until it returns false or the
- * list ends. large: in large pages, unless --limit says otherwise. any: a page may be any text. */
+ * list ends. */
 int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
-                  const struct tb_page_list *list, bool large, bool any,
+                  const struct tb_page_list *list,
                   bool (*visit)(void *ctx, const struct tb_page *page), void *ctx);
 /* Prints one page, or with --all every page; with --json as they come. */
 int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,

@@ -71,6 +71,7 @@ static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pai
 static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     enum tb_verify_result result = compare(verify, pair);
+    int exit_status = TB_EXIT_DONE;
 
     verify->counts[result]++;
     if (!is_difference(verify, result))
@@ -80,10 +81,10 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
         snprintf(pair->reason, sizeof pair->reason, "parked on the edge: %.200s",
                  pair->edge_digest.parked);
     else if (result == TB_VERIFY_MISSING || result == TB_VERIFY_DIFFERENT)
-        TB_CLI_TRY(find_dead_letter(verify, pair));
+        exit_status = find_dead_letter(verify, pair);
     tb_progress_clear(&verify->progress);
     verify->report(verify->ctx, result, pair);
-    return TB_EXIT_DONE;
+    return exit_status;
 }
 
 static void set_edge_digest(const struct tb_verify *verify, struct tb_verify_pair *pair,
