@@ -119,11 +119,23 @@ static void copy_indexes(struct tb_raw_mongo *raw)
     mongoc_collection_destroy(from);
 }
 
+/* The driver cannot be initialised again after mongoc_cleanup. */
+static void init_once(void)
+{
+    static bool done;
+
+    if (done)
+        return;
+    mongoc_init();
+    atexit(mongoc_cleanup);
+    done = true;
+}
+
 struct tb_raw_mongo *tb_raw_mongo_new(const char *uri, const char *database)
 {
     struct tb_raw_mongo *raw = calloc(1, sizeof *raw);
 
-    mongoc_init();
+    init_once();
     if (!raw || !(raw->client = mongoc_client_new(uri)))
         tb_bench_die("no client for %s", uri);
     raw->database = database;
@@ -144,7 +156,6 @@ void tb_raw_mongo_free(struct tb_raw_mongo *raw)
     mongoc_collection_destroy(raw->into);
     mongoc_client_destroy(raw->client);
     free(raw);
-    mongoc_cleanup();
 }
 
 size_t tb_raw_mongo_count(const struct tb_raw_mongo *raw)
