@@ -99,6 +99,8 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {
         int32_t p = reader->turn++ % TB_LOG_PARTITIONS;
 
+        if (reader->parts[p].assigned && reader->parts[p].next > end_of(reader, p))
+            return tb_error_set(err, TB_CORRUPT, "%d is not in the simulated log", (int)p);
         if (!reader->parts[p].assigned || reader->parts[p].next >= reader->parts[p].fetched)
             continue;
         fill_batch(reader, p, max, ret_batch);
@@ -119,23 +121,43 @@ bool broker_reader_behind(const struct tb_log_reader *base)
     return false;
 }
 
+/* TB_INVALID: no such partition, or the offset is outside of 0 and most. */
+static enum tb_code check_offset(const struct broker_reader *reader, int32_t partition,
+                                 int64_t offset, int64_t most, struct tb_error *err)
+{
+    if (partition < 0 || partition >= broker_partitions(reader->topic) || offset < 0 ||
+        offset > most)
+        return tb_error_set(err, TB_INVALID, "%d has no offset %" PRId64, (int)partition, offset);
+    return TB_OK;
+}
+
 static enum tb_code seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                          struct tb_error *err)
 {
-    (void)base;
-    (void)partition;
-    (void)offset;
-    return tb_error_set(err, TB_INTERNAL, "the simulated broker has no seek");
+    struct broker_reader *reader = reader_of(base);
+    struct reader_partition *part;
+
+    TB_TRY(check_offset(reader, partition, offset, INT64_MAX, err));
+    part = &reader->parts[partition];
+    reader->seek_to[partition] = part->assigned ? 0 : offset + 1;
+    if (!part->assigned)
+        return TB_OK;
+    part->next = part->fetched = offset;
+    if (part->start > offset)
+        part->start = offset;
+    return TB_OK;
 }
 
 static enum tb_code commit(struct tb_log_reader *base, int32_t partition, int64_t next,
                            struct tb_error *err)
 {
     struct broker_reader *reader = reader_of(base);
-    struct reader_partition *part = &reader->parts[partition];
+    struct reader_partition *part;
     bool zombie = reader->broker->mutant == BROKER_ZOMBIE_COMMITS;
 
-    (void)err;
+    TB_TRY(check_offset(reader, partition, next, INT64_MAX, err));
+    TB_TRY(check_offset(reader, partition, next, end_of(reader, partition), err));
+    part = &reader->parts[partition];
     if (!zombie && (!part->assigned || next < part->start))
         return TB_OK; /* another member owns the partition: only its commits count */
     part->committed = next;
@@ -150,6 +172,7 @@ static enum tb_code range(struct tb_log_reader *base, int32_t partition,
 {
     struct broker_reader *reader = reader_of(base);
 
+    TB_TRY(check_offset(reader, partition, 0, 0, err));
     if (!is_there(reader))
         return tb_error_set(err, TB_UNAVAILABLE, "no simulated broker answers");
     *ret_range = (struct tb_log_range){

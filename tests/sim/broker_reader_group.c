@@ -38,12 +38,13 @@ static void accept_assignment(struct broker_reader *reader, const struct broker_
 {
     for (int32_t p = 0; p < broker_partitions(reader->topic); p++) {
         int64_t committed = reader->group->committed[p], start = committed < 0 ? 0 : committed;
+        int64_t next = reader->seek_to[p] > 0 ? reader->seek_to[p] - 1 : start;
 
         if (member->assigned[p])
             reader->parts[p] = (struct reader_partition){.assigned = true,
-                                                         .start = start,
-                                                         .next = start,
-                                                         .fetched = start,
+                                                         .start = next < start ? next : start,
+                                                         .next = next,
+                                                         .fetched = next,
                                                          .committed = -1,
                                                          .assignment = ++reader->assignment_count};
     }

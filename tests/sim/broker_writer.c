@@ -92,6 +92,8 @@ static enum tb_code append(struct tb_log_writer *base, const struct tb_record *r
     size_t slot = 0;
 
     TB_TRY(need_producer(writer, err));
+    if (record->header_count > TB_LOG_HEADERS_MAX)
+        return tb_error_set(err, TB_INVALID, "the simulated broker takes fewer headers");
     TB_TRY(tb_kafka_inflight_add(&writer->inflight, record, tag, &slot, &send, err));
     if (send && broker_chance(writer->broker, 30)) {
         tb_kafka_inflight_cancel_add(&writer->inflight, slot);

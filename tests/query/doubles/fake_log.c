@@ -65,11 +65,12 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     log->last_wait_ms = wait_ms;
     if (fails(log, err))
         return err->code;
-    for (int i = 0; i < TB_LOG_PARTITIONS; i++) {
+    for (int i = 0; i < TB_LOG_PARTITIONS && max > 0; i++) {
         int32_t p = log->turn++ % TB_LOG_PARTITIONS;
         size_t left = log->counts[p] - (size_t)log->position[p];
 
-        if (log->corrupt[p] || log->position[p] < log->begin[p])
+        if (log->corrupt[p] || log->position[p] < log->begin[p] ||
+            log->position[p] > (int64_t)log->counts[p])
             return tb_error_set(err, TB_CORRUPT, "partition %d is out of range", (int)p);
         if (left == 0)
             continue;
@@ -84,6 +85,16 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     return TB_OK;
 }
 
+/* TB_INVALID: no such partition, or the offset is outside of 0 and most. */
+static enum tb_code check_offset(int32_t partition, int64_t offset, int64_t most,
+                                 struct tb_error *err)
+{
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS || offset < 0 || offset > most)
+        return tb_error_set(err, TB_INVALID, "%d has no offset %lld", (int)partition,
+                            (long long)offset);
+    return TB_OK;
+}
+
 static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
                          struct tb_error *err)
 {
@@ -91,6 +102,7 @@ static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_
 
     if (fails(log, err))
         return err->code;
+    TB_TRY(check_offset(partition, offset, INT64_MAX, err));
     log->position[partition] = offset;
     return TB_OK;
 }
@@ -102,7 +114,10 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
 
     if (fails(log, err))
         return err->code;
-    ck_assert_int_gt(next, log->committed[partition]);
+    TB_TRY(check_offset(partition, next, INT64_MAX, err));
+    TB_TRY(check_offset(partition, next, (int64_t)log->counts[partition], err));
+    if (!log->commits_repeat)
+        ck_assert_int_gt(next, log->committed[partition]);
     log->committed[partition] = next;
     return TB_OK;
 }
@@ -114,6 +129,7 @@ static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
 
     if (fails(log, err))
         return err->code;
+    TB_TRY(check_offset(partition, 0, 0, err));
     *ret_range = (struct tb_log_range){log->begin[partition], (int64_t)log->counts[partition],
                                        log->committed[partition]};
     return TB_OK;
@@ -124,8 +140,18 @@ static void wake(struct tb_log_reader *reader)
     log_of(reader)->wakes++;
 }
 
-static const struct tb_log_reader_ops ops = {
-    .poll = poll, .seek = seek, .commit = commit, .range = range, .wake = wake};
+/* The log remains; fake_log_release frees it. */
+static void free_reader(struct tb_log_reader *reader)
+{
+    spoil(log_of(reader));
+}
+
+static const struct tb_log_reader_ops ops = {.poll = poll,
+                                             .seek = seek,
+                                             .commit = commit,
+                                             .range = range,
+                                             .wake = wake,
+                                             .free = free_reader};
 
 void fake_log_init(struct fake_log *log, struct fake_random *random)
 {

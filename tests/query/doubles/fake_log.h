@@ -21,6 +21,7 @@ struct fake_log {
     size_t batch_max;        /* 0: as many as are asked for */
     uint64_t calls, fail_at; /* of poll, seek, commit and range, from 1; 0: none */
     bool down;               /* every call fails */
+    bool commits_repeat;     /* a commit need not be beyond the last one */
     int64_t last_wait_ms;
     size_t wakes;
     char *handed_out; /* the last batch's records and values */

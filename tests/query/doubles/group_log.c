@@ -33,9 +33,16 @@ static void rebalance(struct group_member *member)
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
         bool mine = log->owner[p] == index_of(member);
 
+        /* Another member owned it in between: this poll revokes it, the next one may assign it. */
+        if (member->assigned[p] && member->owners[p] != log->owners[p])
+            mine = false;
         if (mine && !member->assigned[p]) {
             member->position[p] = log->committed[p] >= 0 ? log->committed[p] : 0;
+            if (member->seek_to[p] > 0)
+                member->position[p] = member->seek_to[p] - 1;
+            member->seek_to[p] = 0;
             member->assignment[p] = ++member->tenures;
+            member->owners[p] = log->owners[p];
         }
         member->assigned[p] = mine;
     }
@@ -72,6 +79,8 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
 
         if (!member->assigned[p])
             continue;
+        if (member->position[p] > (int64_t)log->counts[p])
+            return tb_error_set(err, TB_CORRUPT, "partition %d is out of range", (int)p);
         left = log->counts[p] - (size_t)member->position[p];
         if (left == 0)
             continue;
@@ -84,6 +93,16 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     return TB_OK;
 }
 
+/* TB_INVALID: no such partition, or the offset is outside of 0 and most. */
+static enum tb_code check_offset(int32_t partition, int64_t offset, int64_t most,
+                                 struct tb_error *err)
+{
+    if (partition < 0 || partition >= TB_LOG_PARTITIONS || offset < 0 || offset > most)
+        return tb_error_set(err, TB_INVALID, "%d has no offset %lld", (int)partition,
+                            (long long)offset);
+    return TB_OK;
+}
+
 static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
                          struct tb_error *err)
 {
@@ -91,8 +110,11 @@ static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_
 
     if (member->log->down)
         return refuse(err);
+    TB_TRY(check_offset(partition, offset, INT64_MAX, err));
     if (member->assigned[partition])
         member->position[partition] = offset;
+    else
+        member->seek_to[partition] = offset + 1;
     return TB_OK;
 }
 
@@ -101,16 +123,31 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
 {
     struct group_member *member = member_of(reader);
     struct group_log *log = member->log;
-    int64_t before = log->committed[partition];
+    int64_t before;
 
     if (log->down)
         return refuse(err);
+    TB_TRY(check_offset(partition, next, INT64_MAX, err));
+    before = log->committed[partition];
     if (!member->assigned[partition] || log->owner[partition] != index_of(member))
         return TB_OK; /* the holder's counts */
-    ck_assert_int_le(next, (int64_t)log->counts[partition]);
+    TB_TRY(check_offset(partition, next, (int64_t)log->counts[partition], err));
     if (log->committing)
         log->committing(partition, before < 0 ? 0 : before, next);
     log->committed[partition] = next;
+    return TB_OK;
+}
+
+static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
+                          struct tb_log_range *ret_range, struct tb_error *err)
+{
+    const struct group_log *log = member_of(reader)->log;
+
+    if (log->down)
+        return refuse(err);
+    TB_TRY(check_offset(partition, 0, 0, err));
+    *ret_range =
+        (struct tb_log_range){0, (int64_t)log->counts[partition], log->committed[partition]};
     return TB_OK;
 }
 
@@ -141,13 +178,21 @@ static void wake(struct tb_log_reader *reader)
     (void)reader;
 }
 
+/* The log remains; group_log_release frees it. */
+static void free_reader(struct tb_log_reader *reader)
+{
+    spoil(member_of(reader));
+}
+
 static const struct tb_log_reader_ops reader_ops = {.poll = poll,
                                                     .seek = seek,
                                                     .commit = commit,
+                                                    .range = range,
                                                     .pause = pause,
                                                     .is_assigned = is_assigned,
                                                     .confirm = confirm,
-                                                    .wake = wake};
+                                                    .wake = wake,
+                                                    .free = free_reader};
 
 void group_log_init(struct group_log *log, struct fake_random *random)
 {
@@ -182,6 +227,7 @@ void group_log_add(struct group_log *log, const struct tb_record *record)
 
 void group_log_assign(struct group_log *log, int32_t partition, int member)
 {
+    log->owners[partition] += log->owner[partition] != member;
     log->owner[partition] = member;
 }
 

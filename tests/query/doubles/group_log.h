@@ -16,8 +16,10 @@ struct group_log;
 struct group_member {
     struct tb_log_reader reader; /* hand out &member->reader */
     struct group_log *log;
-    bool assigned[TB_LOG_PARTITIONS]; /* in its own eyes */
+    unsigned owners[TB_LOG_PARTITIONS]; /* the log's, when it was assigned */
+    bool assigned[TB_LOG_PARTITIONS];   /* in its own eyes */
     int64_t position[TB_LOG_PARTITIONS];
+    int64_t seek_to[TB_LOG_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
     uint64_t assignment[TB_LOG_PARTITIONS], tenures;
     bool paused;
     int turn;
@@ -31,6 +33,7 @@ struct group_log {
     size_t counts[TB_LOG_PARTITIONS];
     int64_t committed[TB_LOG_PARTITIONS]; /* -1: none */
     int owner[TB_LOG_PARTITIONS];         /* in the eyes of the group */
+    unsigned owners[TB_LOG_PARTITIONS];   /* how often the owner changed */
     struct group_member members[GROUP_MEMBERS];
     bool down;        /* nothing works */
     size_t batch_max; /* batches of random size up to it */

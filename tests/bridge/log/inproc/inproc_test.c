@@ -63,6 +63,7 @@ static void subject_destroy(void *log)
 }
 
 static const struct log_conformance inproc = {
+    .lacks = LOG_LACKS_REBALANCE,
     .make = subject_make,
     .writer = subject_writer,
     .reader = subject_reader,
