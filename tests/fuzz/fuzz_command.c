@@ -1,5 +1,5 @@
-/* Question: is there a body that crashes the parser, is taken against a limit, or becomes an event
- * that a reader refuses? The first byte picks the command, the rest is the body. */
+/* Searches for a body that crashes the parser, is accepted beyond a limit, or becomes an event
+ * that a reader refuses. The first byte of the input picks the command, the rest is the body. */
 #include "order/decide.h"
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* Question: is there a record that crashes the decoder, or is taken although the order it makes
- * cannot be stored and read back? The first byte picks the type, the rest is the value. */
+/* Searches for a record that crashes the decoder, or is accepted although its order cannot be
+ * encoded and decoded again. The first byte of the input picks the type, the rest is the value. */
 #include "order/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
-/* Question: are there bytes of a WebSocket client that crash the reader, make it hold more than a
- * message, end in a code that is none, or mean something else when they are cut otherwise? The
- * first byte picks where they are cut, the rest is what the client sends. */
+/* Searches for bytes of a WebSocket client that crash the reader, make it buffer more than one
+ * message, end in an invalid close code, or give another result if they arrive in other pieces.
+ * The first byte of the input picks where the rest is cut. */
 #include "api/ws/frames.h"
 #include "api/ws/message.h"
 

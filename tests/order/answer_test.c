@@ -1,3 +1,6 @@
+/* Promise: each outcome of a command has its status and its body, in the form that the README
+ * describes.
+ */
 #include "order/answer.h"
 #include "order/samples.h"
 
@@ -89,7 +92,7 @@ START_TEST(problems_list_the_faults)
                      "\"status\":422,\"detail\":\"wrong\",\"errors\":["
                      "{\"pointer\":\"/lines/0/sku\",\"detail\":\"is missing\"},"
                      "{\"pointer\":\"\",\"detail\":\"must be 7\"}]}");
-    /* More than are kept: the answer stays JSON, with as many as there are. */
+    /* With more errors than are listed, the answer is still JSON. */
     for (int i = 0; i < 2 * TB_FIELD_ERRORS_MAX; i++)
         tb_field_error_add(&errors, &arena, "/x", "is wrong");
     tb_answer_problem(&answer, 422, "wrong", &errors);

@@ -1,8 +1,10 @@
+/* Promise: a body becomes a command within all limits, or all its errors are listed. */
 #include "order/samples.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The command types' bodies, and where faults are found: pointers in order, "." is the body. */
+/* Bodies of each command type, and the pointers of the expected errors in order; "." is the body.
+ */
 #define LINE "{\"sku\":\"T\",\"quantity\":2,\"unitPriceMinor\":350}"
 #define LINES "\"lines\":[" LINE "]"
 #define ADDRESS "\"line1\":\"Main 1\",\"city\":\"Berlin\",\"country\":\"DE\""
@@ -119,7 +121,7 @@ static const struct row rows[] = {
     {TB_CMD_PLACE, "{\"shippingAddress\":\"Berlin\"," LINES "}", "/shippingAddress"},
     {TB_CMD_PLACE, "{\"shippingAddress\":{" ADDRESS ",\"zip\":\"1\"}," LINES "}",
      "/shippingAddress/zip"},
-    /* all faults at once */
+    /* all errors at once */
     {TB_CMD_PLACE,
      "{\"orderId\":1,\"bad\":2,\"kind\":\"X\",\"lines\":[{\"sku\":\"\",\"quantity\":0}],"
      "\"shippingAddress\":{\"country\":\"Germany\"},\"placedAt\":\"now\"}",
@@ -187,8 +189,8 @@ START_TEST(every_rule_has_its_pointer)
 }
 END_TEST
 
-/* Bad JSON is an error without faults (400), not a body with faults (422). */
-START_TEST(malformed_json_has_no_faults)
+/* Malformed JSON gives an error without a list (400), not a list of errors (422). */
+START_TEST(malformed_json_lists_no_errors)
 {
     static const char *const bodies[] = {
         "", "{", "{} {}", "{\"a\":01}", "{\"lines\":[}", "\xff", "{\"a\":1,\"a\":2}", " "};
@@ -248,7 +250,8 @@ START_TEST(what_is_left_out_has_its_default)
 }
 END_TEST
 
-/* Limits are in bytes, and the last one inside is taken: two-byte letters count twice. */
+/* Limits count bytes, so a two-byte letter counts twice; a text of exactly the limit is accepted.
+ */
 static const struct {
     enum tb_command_type type;
     const char *front, *back, *pointer;
@@ -317,8 +320,8 @@ START_TEST(a_thousand_lines_and_no_more)
 }
 END_TEST
 
-/* All faults are counted, a bounded number is listed, and the list is the first ones. */
-START_TEST(faults_are_bounded)
+/* All errors are counted, but only the first ones are listed, up to a limit. */
+START_TEST(errors_are_bounded)
 {
     struct tb_buf body = {0};
     char expected[32];
@@ -335,8 +338,8 @@ START_TEST(faults_are_bounded)
 }
 END_TEST
 
-/* A name too long to be told back points at the object it stands in. */
-START_TEST(long_unknown_names_are_not_told_back)
+/* An unknown name that is too long to be repeated is reported by the pointer of its object. */
+START_TEST(long_unknown_names_are_not_repeated)
 {
     struct tb_buf body = {0};
 
@@ -354,7 +357,7 @@ START_TEST(long_unknown_names_are_not_told_back)
 }
 END_TEST
 
-/* The limits once more, without the help of the code under test. */
+/* Checks the limits without the code under test. */
 static void assert_within_limits(void)
 {
     __int128 sum = 0;
@@ -407,7 +410,7 @@ static void mutate(struct fake_random *random, struct tb_buf *body)
     *body = out;
 }
 
-/* Bodies near valid ones never crash the parser and are never taken against a limit. */
+/* Mutated bodies never crash the parser, and none is accepted beyond a limit. */
 START_TEST(mutated_bodies_keep_the_limits)
 {
     struct fake_random random;
@@ -433,7 +436,7 @@ START_TEST(mutated_bodies_keep_the_limits)
         tb_buf_release(&body);
         tb_arena_clear(&arena);
     }
-    /* The mutations do reach all three ends. */
+    /* The mutations have reached all three outcomes. */
     ck_assert_int_gt(taken, 100);
     ck_assert_int_gt(refused, 500);
     ck_assert_int_gt(malformed, 500);
@@ -455,13 +458,13 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, every_rule_has_its_pointer, 0, sizeof rows / sizeof rows[0]);
-    tcase_add_test(tc, malformed_json_has_no_faults);
+    tcase_add_test(tc, malformed_json_lists_no_errors);
     tcase_add_test(tc, a_placed_order_is_read_in_full);
     tcase_add_test(tc, what_is_left_out_has_its_default);
     tcase_add_loop_test(tc, text_limits_are_bytes, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tc, a_thousand_lines_and_no_more);
-    tcase_add_test(tc, faults_are_bounded);
-    tcase_add_test(tc, long_unknown_names_are_not_told_back);
+    tcase_add_test(tc, errors_are_bounded);
+    tcase_add_test(tc, long_unknown_names_are_not_repeated);
     tcase_add_test(tc, mutated_bodies_keep_the_limits);
     tcase_add_test(tc, commands_have_names);
     suite_add_tcase(suite, tc);

@@ -1,3 +1,4 @@
+/* Promise: in every state, each command gives the event or the refusal that decide.h draws. */
 #include "order/decide.h"
 #include "order/samples.h"
 
@@ -50,7 +51,7 @@ static struct tb_order order_in(enum tb_order_status status)
                              .currency = "EUR"};
 }
 
-/* The state machine, every cell: status 3 stands for no order. Event type, or the refusal. */
+/* Every cell of the state machine: the event type or the refusal. Status 3: there is no order. */
 #define NONE 3
 static const struct {
     enum tb_command_type type;
@@ -104,7 +105,7 @@ START_TEST(every_cell_of_the_state_machine)
 }
 END_TEST
 
-/* If-Match is asked before the state: whoever looks at an old order hears that first. */
+/* If-Match is checked before the state: a client with an old version is told so first. */
 START_TEST(if_match_decides_first)
 {
     for (int type = TB_CMD_ADDRESS; type < TB_CMD_COUNT; type++) {
@@ -136,7 +137,7 @@ START_TEST(a_placed_order_is_complete)
     command.order_id[0] = '\0';
     ck_ok(tb_decide(&command, NULL, &context, &arena, &event, &errors, &err));
     tb_event_encode(&out, &event);
-    /* 08:20 belongs to the day before: the shop's day starts at 9. */
+    /* The business day starts at 9, so 08:20 belongs to the day before. */
     ck_assert_str_eq(
         out.data,
         "{\"orderId\":\"" SAMPLE_ORDER_ID "\",\"orderNumber\":\"till1-000042\",\"version\":1,"
@@ -157,7 +158,7 @@ START_TEST(a_placed_order_is_complete)
 }
 END_TEST
 
-/* New lines are judged by the kind of the order they go into. */
+/* The signs of new lines must fit the kind of their order. */
 START_TEST(new_lines_fit_the_order)
 {
     struct tb_command command = command_of(TB_CMD_LINES);
@@ -186,7 +187,7 @@ START_TEST(new_lines_fit_the_order)
 }
 END_TEST
 
-/* A till whose clock stands at nonsense still writes what every reader takes. */
+/* A till with a wrong clock still writes times that every reader accepts. */
 START_TEST(nonsense_clocks_stay_readable)
 {
     static const int64_t clocks[] = {INT64_MIN, -1, 0, TB_TIME_MAX_MS, INT64_MAX};

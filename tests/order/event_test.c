@@ -1,3 +1,5 @@
+/* Promise: an event is decoded or refused with a reason, and changes only the fields that it has.
+ */
 #include "order/samples.h"
 
 #define HEAD                                                                                      \
@@ -27,7 +29,7 @@ static enum tb_code decode(const char *type, const char *event_id, const char *t
     struct tb_json *json = sample_json(text);
     enum tb_code code = tb_event_decode(json, &context, &arena, &event, &err);
 
-    /* What the event borrows from the document is not looked at here. */
+    /* Compares no texts that the event borrows from the document. */
     tb_json_free(json);
     return code;
 }
@@ -90,8 +92,8 @@ START_TEST(values_are_judged)
 }
 END_TEST
 
-/* Even an event that cannot be read tells whom it holds back, if it can. */
-START_TEST(who_is_concerned_is_told_anyway)
+/* An invalid event still yields the order's id and version, if it has them. */
+START_TEST(invalid_events_yield_id_and_version)
 {
     ck_assert_int_eq(decode("OrderRefunded.v1", NULL, HEAD "}"), TB_NOT_FOUND);
     ck_assert_str_eq(event.order_id, SAMPLE_ORDER_ID);
@@ -108,7 +110,7 @@ START_TEST(who_is_concerned_is_told_anyway)
 }
 END_TEST
 
-/* The id is the header's; an id that is no UUID is not kept, and the document's own is used. */
+/* The id comes from the header; if that is no UUID, from the document. */
 START_TEST(event_ids)
 {
     ck_ok(decode("OrderShipped.v1", SAMPLE_EVENT_ID, HEAD "}"));
@@ -125,7 +127,7 @@ START_TEST(event_ids)
 }
 END_TEST
 
-/* A change touches what it says, the version, the time and the event's id; nothing else. */
+/* A change sets its own fields, the version, the time and the event's id, and nothing else. */
 START_TEST(changes_touch_only_what_they_say)
 {
     struct fake_random random;
@@ -149,7 +151,7 @@ START_TEST(changes_touch_only_what_they_say)
         ck_assert_int_eq(after.status, change.type == TB_EVENT_SHIPPED     ? TB_SHIPPED
                                        : change.type == TB_EVENT_CANCELLED ? TB_CANCELLED
                                                                            : before.status);
-        /* Taking back what may change leaves the order as it was. */
+        /* After undoing what a change may set, the order is equal to the one before. */
         after.version = before.version;
         after.updated_at_ms = before.updated_at_ms;
         after.status = before.status;
@@ -178,7 +180,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, values_are_judged, 0, sizeof rows / sizeof rows[0]);
-    tcase_add_test(tc, who_is_concerned_is_told_anyway);
+    tcase_add_test(tc, invalid_events_yield_id_and_version);
     tcase_add_test(tc, event_ids);
     tcase_add_test(tc, changes_touch_only_what_they_say);
     suite_add_tcase(suite, tc);

@@ -1,3 +1,5 @@
+/* Promise: amounts of OrderPlaced.v1 are read exactly, and each valid event becomes the order that
+ * v2 would place; the others are refused with the field that is wrong. */
 #include "order/order_fields.h"
 #include "order/samples.h"
 #include <stdio.h>
@@ -59,7 +61,7 @@ START_TEST(decimals_are_exact)
 }
 END_TEST
 
-/* Every amount, written with a point put anywhere, is read back to the unit. */
+/* Every amount, written with the decimal point at any place, is read back exactly. */
 START_TEST(written_amounts_are_read_back)
 {
     struct fake_random random;
@@ -85,7 +87,7 @@ END_TEST
 #define EVENT "\"eventId\":\"" SAMPLE_EVENT_ID "\",\"orderId\":\"" SAMPLE_ORDER_ID "\","
 #define ITEM "{\"productId\":\"P1\",\"quantity\":2,\"price\":3.50}"
 #define WHEN "\"timestamp\":\"2024-11-11T11:00:00Z\""
-/* What all the good ones below become. */
+/* The order that all valid events below become. */
 #define ORDER(kind, total, customer, lines)                                                       \
     "{\"orderId\":\"" SAMPLE_ORDER_ID "\",\"version\":1,\"status\":\"PLACED\",\"kind\":\"" kind   \
     "\",\"totalMinor\":" total ",\"currency\":\"EUR\",\"placedAt\":\"2024-11-11T11:00:00.000Z\"," \
@@ -189,7 +191,7 @@ START_TEST(old_events_become_new_ones)
 }
 END_TEST
 
-/* The currency's digits decide what an amount means. */
+/* The digits of the currency determine the minor units. */
 START_TEST(amounts_follow_the_currency)
 {
     static const char value[] =

@@ -1,6 +1,6 @@
-/* Events once written stay readable for ever. Each file in golden/ is an event as some release
- * wrote it (or another program, for OrderPlaced.v1) and the order that it must always become.
- * Files are added, never changed: a test that fails here means that a reader forgot something. */
+/* Promise: every event that was ever written can be read for ever. Each file in golden/ has an
+ * event as some release wrote it (for OrderPlaced.v1: another program) and the order that it must
+ * become. Add files, never change one: if this test fails, the reader has lost something. */
 #include "order/samples.h"
 #include <dirent.h>
 #include <stdio.h>

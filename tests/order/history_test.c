@@ -1,8 +1,9 @@
-/* Random histories of commands against a model that knows nothing of the code under test.
+/* Promise: till, event and reader agree on every order. Method: random histories of commands
+ * against a model that shares no code with them.
  *
- * A till takes command bodies as text: most of them right, some wrong. Each accepted one is
- * encoded as an event, decoded, and folded into a copy, as a reader far away would; the model
- * keeps its own idea of the order. After every command all three must agree. */
+ * A till gets command bodies as text, most of them right, some wrong. Each accepted command
+ * becomes an event, which is encoded, decoded and applied to a copy, as the centre does. The model
+ * computes the order on its own. After every command all three must be equal. */
 #include "order/decide.h"
 #include "order/samples.h"
 #include <stdio.h>

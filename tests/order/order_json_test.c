@@ -1,4 +1,5 @@
-/* The document: one form for the API, the event and the store. */
+/* Promise: an order is encoded in one fixed form, and every document is decoded to the same order
+ * or refused with the field that is wrong. */
 #include "order/samples.h"
 
 static const char full[] =
@@ -43,7 +44,7 @@ START_TEST(the_form_is_fixed)
 END_TEST
 
 /* A stranger may add fields, mix their order, write ids in capitals and leave updatedAt out. */
-START_TEST(a_stranger_is_understood)
+START_TEST(documents_of_other_programs_are_read)
 {
     encode_again("{\"x\":[{\"sku\":1}],\"lines\":[{\"unitPriceMinor\":3,\"sku\":\"1\",\"y\":null,"
                  "\"quantity\":-3}],\"source\":\"UNKNOWN\",\"businessDate\":\"1970-01-01\","
@@ -135,7 +136,7 @@ static const struct {
     {"\"" SAMPLE_EVENT_ID "\"", "7", "/lastEventId must be a string"},
 };
 
-START_TEST(what_is_wrong_is_named)
+START_TEST(wrong_fields_are_named)
 {
     struct tb_error err = {0};
     struct tb_arena arena = {0};
@@ -199,9 +200,9 @@ int main(void)
     TCase *tc = tcase_create("order_json");
 
     tcase_add_test(tc, the_form_is_fixed);
-    tcase_add_test(tc, a_stranger_is_understood);
+    tcase_add_test(tc, documents_of_other_programs_are_read);
     tcase_add_test(tc, encode_decode_encode_is_identical);
-    tcase_add_loop_test(tc, what_is_wrong_is_named, 0, sizeof wrong / sizeof wrong[0]);
+    tcase_add_loop_test(tc, wrong_fields_are_named, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_test(tc, only_an_object_is_an_order);
     tcase_add_test(tc, short_texts_are_kept);
     suite_add_tcase(suite, tc);

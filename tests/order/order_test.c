@@ -22,7 +22,8 @@ START_TEST(names_are_read_back)
 }
 END_TEST
 
-/* A total is exact or refused: compared with 128 bits, over lines near every limit. */
+/* Promise: names are parsed back, a total is exact or refused, and equal orders have equal hashes.
+ * Method: totals are compared with sums in 128 bits, for lines near every limit. */
 START_TEST(totals_are_exact_or_refused)
 {
     static const int64_t edges[] = {0, 1, 999, 1000000000, 9007199, INT32_MAX};

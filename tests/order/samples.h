@@ -1,9 +1,7 @@
-/* What the tests of order/ share: parsing texts, comparing orders, orders made at random.
+/* What the tests of order/ share: parsed texts, pointers of errors, random orders.
  *
- * Thread:  one.
- * Memory:  made orders live in the given arena; parsed JSON is freed by tb_json_free.
- * Errors:  a failed check assertion.
- * Units:   as in order.h. */
+ * Memory:  orders are in the given arena; tb_json_free frees parsed JSON.
+ * Errors:  failed check assertions. */
 #pragma once
 #include "order/command.h"
 #include "order/event.h"
@@ -17,11 +15,10 @@
 struct tb_json *sample_json(const char *text);
 extern const struct tb_command_context sample_context;
 
-/* "/lines/0/sku /kind": the faults' pointers in order, "." for the whole body. */
+/* Writes the pointers of the errors in order: "/lines/0/sku /kind"; "." is the whole body. */
 void sample_pointers(const struct tb_field_errors *errors, struct tb_buf *out);
 
-/* A text of 0 to max bytes (at least min) that JSON and the rules allow, with escapes and UTF-8.
- */
+/* A valid text of min to max bytes, with characters that need escapes, and UTF-8. */
 struct tb_str sample_text(struct fake_random *random, struct tb_arena *arena, size_t min,
                           size_t max);
 void sample_uuid(struct fake_random *random, char ret_uuid[TB_UUID_SIZE]);
@@ -29,5 +26,5 @@ struct tb_line *sample_lines(struct fake_random *random, struct tb_arena *arena,
                              enum tb_order_kind kind, size_t *ret_count);
 void sample_address(struct fake_random *random, struct tb_arena *arena,
                     struct tb_address *ret_address);
-/* Within every rule; optional fields are there or not. */
+/* A valid order; optional fields may be absent. */
 void sample_order(struct fake_random *random, struct tb_arena *arena, struct tb_order *ret_order);

@@ -1,5 +1,6 @@
-/* Goal: one process per folder, on a file system that can hold the store, and one clear line
- * otherwise. Method: real folders; file systems by a table of their numbers. */
+/* Promise: one process at a time uses a folder, on a file system that can hold the store;
+ * otherwise the error is one clear line. Method: real folders; file systems by their magic
+ * numbers. */
 #include "store/data_dir.h"
 #include "support/support.h"
 #include <stdio.h>
@@ -55,8 +56,9 @@ START_TEST(a_relative_path_becomes_absolute)
 }
 END_TEST
 
-/* Another process is told who holds the folder; when the holder is gone it is free. */
-START_TEST(the_second_is_told_who_is_first)
+/* A second process gets an error that names the first; after the first has ended, it gets the
+ * folder. */
+START_TEST(the_second_process_learns_who_is_first)
 {
     struct tb_error err = {0};
     struct tb_data_dir *dir = NULL;
@@ -101,7 +103,7 @@ START_TEST(what_is_not_a_folder_is_refused)
 }
 END_TEST
 
-/* Root may write anywhere: the other user is nobody. */
+/* Runs as the user nobody, because root may write anywhere. */
 START_TEST(a_folder_that_is_not_writable_is_refused)
 {
     struct tb_error err = {0};
@@ -166,7 +168,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, folders_are_made_private);
     tcase_add_test(tc, a_relative_path_becomes_absolute);
-    tcase_add_test(tc, the_second_is_told_who_is_first);
+    tcase_add_test(tc, the_second_process_learns_who_is_first);
     tcase_add_test(tc, what_is_not_a_folder_is_refused);
     tcase_add_test(tc, a_folder_that_is_not_writable_is_refused);
     tcase_add_loop_test(tc, network_file_systems_are_refused, 0,

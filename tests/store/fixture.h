@@ -1,9 +1,7 @@
-/* A store and its writer in a folder of their own, on the file system that can fail.
+/* A store with its writer in a temporary folder, on the VFS that can fail (fault_vfs.h).
  *
  * Thread:  one thread, unless the test starts the writer's.
- * Memory:  fixture_init and fixture_release; requests likewise.
- * Errors:  failed check assertions, unless a function returns a code.
- * Units:   milliseconds. */
+ * Errors:  failed check assertions, unless a function returns a code. */
 #pragma once
 #include "order/command.h"
 #include "store/outbox.h"
@@ -33,10 +31,10 @@ void fixture_release(struct fixture *f);
 enum tb_code fixture_try_open(struct fixture *f, struct tb_error *err);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f); /* NULL parts are fine */
-/* Closes, lets the power come back if it is off, heals, opens. */
+/* Closes the store, ends a power cut and all planned failures, and opens it. */
 void fixture_reopen(struct fixture *f);
 
-/* A command on its way, with all it borrows. */
+/* A command with everything that its job borrows. */
 struct request {
     struct tb_job job;
     struct tb_arena arena;
@@ -44,7 +42,8 @@ struct request {
     char key[64];
     int done;
 };
-/* order_id: NULL makes one; key: NULL for none. The fingerprint follows from `body`. */
+/* order_id: NULL lets the store create one; key: NULL for none. `body` determines the fingerprint.
+ */
 void request_place(struct request *r, const char *order_id, const char *key, unsigned body);
 void request_change(struct request *r, enum tb_command_type type, const char *order_id,
                     const char *key, unsigned body);
@@ -55,9 +54,10 @@ void fixture_run(struct fixture *f, struct request *r);
 /* Places an order that must succeed; its id goes to ret_id, which may be NULL. */
 void fixture_place(struct fixture *f, char ret_id[TB_UUID_SIZE]);
 
-/* An integer from the closed or open store, read by a connection of its own. */
+/* Reads an integer by a connection of its own, whether the store is open or not. */
 int64_t fixture_query(struct fixture *f, const char *sql);
 int64_t fixture_query_file(const char *path,
                            const char *sql); /* the same from any database file */
-/* Integrity, foreign keys, numbers without gaps, orders and outbox rows together or neither. */
+/* Checks integrity and foreign keys, that numbers have no gaps, and that orders and outbox agree.
+ */
 void fixture_check_consistent(struct fixture *f);

@@ -1,6 +1,6 @@
-/* Goal: any history of commands, repeats and restarts gives what the rules say. Method: seeded
- * histories against a model that knows orders only as (version, status) and keys only as the
- * first answer; every answer and the tables at the end are compared. */
+/* Promise: every history of commands, repeats and restarts has the outcome that the rules demand.
+ * Method: seeded histories against a model, for which an order is (version, status) and a key is
+ * its first answer; every answer is compared, and the tables at the end. */
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <inttypes.h>
@@ -65,7 +65,7 @@ static int some_order(void)
     return (int)below((unsigned)m.order_count);
 }
 
-/* The rules, told once more. */
+/* The rules, written down a second time. */
 static void judge(struct trial *trial, enum tb_command_type type, struct model_order *order,
                   int64_t expected_version)
 {
@@ -120,7 +120,7 @@ static void fill(struct trial *trial, enum tb_command_type type, int order,
     r->job.command.expected_version = expected_version;
 }
 
-/* A repeat of an earlier request: exactly, or with another body under its key. */
+/* Repeats an earlier request, exactly or with another body under its key. */
 static void repeat(struct trial *trial)
 {
     int key = (int)below((unsigned)m.key_count);

@@ -1,6 +1,5 @@
-/* Goal: what the store holds is read in the order of ids, from anywhere on, each order as it is
- * and with what became of its last event. Method: a few dozen orders, some changed, against what
- * was asked for. */
+/* Promise: the orders of a store are read in the order of their ids from any id on, each as it is
+ * now, with the delivery of its last event. Method: a few dozen orders, some of them changed. */
 #include "store/fixture.h"
 #include "store/order_reader.h"
 #include <stdio.h>
@@ -81,7 +80,7 @@ START_TEST(orders_come_by_id_from_anywhere_on)
 }
 END_TEST
 
-/* Also while the writer goes on: every scan sees the moment at which it began. */
+/* Every scan sees the store as it was at its beginning, even while the writer commits. */
 START_TEST(an_order_is_as_it_is_now)
 {
     struct request r;
@@ -96,7 +95,7 @@ START_TEST(an_order_is_as_it_is_now)
 }
 END_TEST
 
-START_TEST(what_became_of_the_last_event_is_told)
+START_TEST(the_delivery_of_the_last_event_is_reported)
 {
     scan("", 1000);
     ck_assert_uint_eq(seen.delivered, 0);
@@ -124,7 +123,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, orders_come_by_id_from_anywhere_on);
     tcase_add_test(tc, an_order_is_as_it_is_now);
-    tcase_add_test(tc, what_became_of_the_last_event_is_told);
+    tcase_add_test(tc, the_delivery_of_the_last_event_is_reported);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,5 @@
-/* Goal: a relay reads every event once, in commit order, with the identity that others know it
- * by; the figures agree with the tables. Method: figures against a model of counts. */
+/* Promise: a relay reads every event once, in the order of the commits, with its epoch and
+ * sequence; the status agrees with the tables. Method: the status against a model that counts. */
 #include "store/fixture.h"
 #include <stdio.h>
 
@@ -28,7 +28,7 @@ static void move_cursor(int64_t row, int64_t at_ms)
     tb_writer_step(f.writer);
 }
 
-/* Rows after a cursor, up to a limit, whatever their epochs; sequences start anew with each. */
+/* Reads rows after a cursor, up to a limit, across epochs; each epoch starts its sequence at 1. */
 START_TEST(rows_come_in_order_with_their_epoch)
 {
     struct tb_error err = {0};
@@ -72,8 +72,8 @@ static void place_for(struct tb_str customer_id, char ret_id[TB_UUID_SIZE])
     request_release(&r);
 }
 
-/* Every event of an order tells whose it is, whether the event itself does or not. */
-START_TEST(customers_are_told_when_asked_for)
+/* Every row has the customer of its order, even if the event itself does not. */
+START_TEST(rows_have_the_customer_when_asked_for)
 {
     struct tb_error err = {0};
     struct tb_outbox_row row = {0};
@@ -122,8 +122,9 @@ START_TEST(traceparent_is_carried)
 }
 END_TEST
 
-/* A reader in the middle of a batch sees one moment; after rewind it does not hold the WAL. */
-START_TEST(a_read_is_one_moment_and_ends)
+/* A reader sees one snapshot for a whole batch; after tb_outbox_end_read the WAL can be
+ * checkpointed. */
+START_TEST(a_read_is_one_snapshot_and_ends)
 {
     struct tb_error err = {0};
     struct tb_outbox_row row = {0};
@@ -145,7 +146,7 @@ START_TEST(a_read_is_one_moment_and_ends)
 }
 END_TEST
 
-START_TEST(figures_agree_with_the_tables)
+START_TEST(the_status_agrees_with_the_tables)
 {
     struct tb_error err = {0};
     struct tb_outbox_status figures = {0};
@@ -217,9 +218,9 @@ START_TEST(an_order_is_delivered_when_its_last_event_is)
 }
 END_TEST
 
-/* A parked order is counted for its own cursor, listed with the row from which it is passed by,
- * never called delivered, and the first reason stays. */
-START_TEST(parked_orders_are_told)
+/* A parked order counts for its own cursor only, is listed with the row from which it is skipped,
+ * is never delivered, and keeps its first reason. */
+START_TEST(parked_orders_are_listed)
 {
     struct tb_error err = {0};
     struct tb_outbox_status figures = {0};
@@ -260,7 +261,8 @@ START_TEST(parked_orders_are_told)
 }
 END_TEST
 
-/* Posts that wait are bounded; full is told, and what was taken is stored, with its cursor. */
+/* The number of waiting posts is bounded. A refused post returns false; accepted ones are stored,
+ * together with the cursor. */
 START_TEST(parking_is_bounded)
 {
     char id[TB_UUID_SIZE];
@@ -283,7 +285,7 @@ START_TEST(parking_is_bounded)
 }
 END_TEST
 
-/* The disk fails at the nth read of opening a reader, for every n: a refusal, never a crash. */
+/* The nth read fails while a reader is opened, for every n: an error, never a crash. */
 START_TEST(opening_survives_every_failed_read)
 {
     const int ioerr_read = 10 | (1 << 8); /* SQLITE_IOERR_READ */
@@ -313,12 +315,12 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, rows_come_in_order_with_their_epoch);
-    tcase_add_test(tc, customers_are_told_when_asked_for);
+    tcase_add_test(tc, rows_have_the_customer_when_asked_for);
     tcase_add_test(tc, traceparent_is_carried);
-    tcase_add_test(tc, a_read_is_one_moment_and_ends);
-    tcase_add_test(tc, figures_agree_with_the_tables);
+    tcase_add_test(tc, a_read_is_one_snapshot_and_ends);
+    tcase_add_test(tc, the_status_agrees_with_the_tables);
     tcase_add_test(tc, an_order_is_delivered_when_its_last_event_is);
-    tcase_add_test(tc, parked_orders_are_told);
+    tcase_add_test(tc, parked_orders_are_listed);
     tcase_add_test(tc, parking_is_bounded);
     tcase_add_test(tc, opening_survives_every_failed_read);
     suite_add_tcase(suite, tc);

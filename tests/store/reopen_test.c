@@ -1,7 +1,7 @@
-/* Promise: a sync that failed takes nothing back that is answered after it, neither in the process
- * that saw it fail nor in the next one; and what was found not to be there does not come back.
- * Method: each sync of some orders fails in turn, then the process dies, or a reader's hold on the
- * WAL hides from the writer what its failed commit has left there. */
+/* Promise: a failed sync undoes nothing that is acknowledged after it, in the process that saw it
+ * fail and in the next one; and an order that clients were told does not exist never appears
+ * later. Method: each sync of some orders fails in turn, then the process dies; or a reader's
+ * snapshot of the WAL hides from the writer what its failed commit has left there. */
 #include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Small enough that a few orders are followed by a checkpoint. */
+/* Pages of the WAL: so few that some orders cause a checkpoint. */
 #define WAL_PAGES 12
 #define ORDERS_BEFORE 6
 #define ORDERS_AFTER 3
-/* One change in so many after each sync; all of them within as many syncs. */
+/* Only every STRIDEth change after a failed sync is cut; several syncs together cover all. */
 #define STRIDE 3
 
 static struct fixture f;
@@ -49,7 +49,7 @@ static bool open_store(void)
     return true;
 }
 
-/* Nothing it does when it is closed reaches the disk. */
+/* Ends as if the process were killed: closing changes nothing on the disk. */
 static void die(void)
 {
     fault_vfs_fail(FAULT_ALL, 1, SQLITE_IOERR, /* forever= */ true, 1);
@@ -90,8 +90,8 @@ static void check_survivors(void)
     fixture_place(&f, NULL);
 }
 
-/* The fail_at-th sync fails, the process dies, and the power goes at the cut_at-th change of the
- * next one, or when that has taken some orders. */
+/* The fail_at-th sync fails and the process dies; the power is cut at the cut_at-th change of the
+ * next process, or after that has taken some orders. */
 static void die_of_a_failed_sync(int64_t fail_at, int64_t cut_at)
 {
     uint64_t seed = test_seed(1) + (uint64_t)(fail_at * 1000 + cut_at);
@@ -108,7 +108,7 @@ static void die_of_a_failed_sync(int64_t fail_at, int64_t cut_at)
     check_survivors();
 }
 
-START_TEST(another_process_comes_after_a_failed_sync)
+START_TEST(the_process_dies_after_a_failed_sync)
 {
     int64_t changes, syncs;
 
@@ -134,7 +134,7 @@ START_TEST(another_process_comes_after_a_failed_sync)
 }
 END_TEST
 
-/* Whether a change of the order finds it. */
+/* Does a change of the order find it? */
 static int ship(const char *id)
 {
     struct request r;
@@ -148,10 +148,10 @@ static int ship(const char *id)
     return status;
 }
 
-/* The commit of the second order fails with its frames whole in the WAL, behind the end that the
- * reader's index of it tells. Told that there is no such order, its client may have placed
- * another. */
-START_TEST(what_was_not_there_does_not_come_back)
+/* The commit of the second order fails, but leaves complete frames in the WAL, behind the end that
+ * the reader's index has. The client is then told that there is no such order, and may place
+ * another: the first must never appear. */
+START_TEST(an_unknown_commit_never_appears_later)
 {
     struct tb_error err = {0};
     struct tb_outbox_reader *reader = NULL;
@@ -188,13 +188,13 @@ int main(void)
     Suite *suite = suite_create("store/reopen");
     TCase *tc = tcase_create("reopen");
 
-    /* The disk is made up: the real one need not be waited for. */
+    /* The disk is simulated, so the files can be in memory. */
     if (access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", /* overwrite= */ 0);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 240);
-    tcase_add_test(tc, another_process_comes_after_a_failed_sync);
-    tcase_add_loop_test(tc, what_was_not_there_does_not_come_back, 0, 10);
+    tcase_add_test(tc, the_process_dies_after_a_failed_sync);
+    tcase_add_loop_test(tc, an_unknown_commit_never_appears_later, 0, 10);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,6 @@
-/* Goal: what is old and acknowledged by all goes, in small chunks; nothing else, whatever the
- * clock says. Method: the writer's step with a clock that is moved; seeded histories. */
+/* Promise: retention deletes rows that are old and acknowledged by all relays, in small chunks,
+ * and never others, whatever the clock says. Method: the writer's step with a clock that the test
+ * moves; seeded histories. */
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <stdio.h>
@@ -17,7 +18,7 @@ static void teardown(void)
     fixture_release(&f);
 }
 
-/* In batches of up to BATCH. */
+/* Places orders in batches of up to BATCH. */
 #define BATCH 250
 static void place_many(int count, const char *prefix)
 {
@@ -47,7 +48,7 @@ static void acknowledge(int64_t row)
     tb_writer_step(f.writer);
 }
 
-/* Steps until nothing more is due now; says how many steps changed something. */
+/* Steps until nothing is due; returns how many steps have changed something. */
 static int run_retention(void)
 {
     int steps = 0;
@@ -73,7 +74,7 @@ static int64_t keys(void)
     return fixture_query(&f, "SELECT count(*) FROM idempotency");
 }
 
-/* Old alone is not enough, acknowledged alone neither; the newest row stays for ever. */
+/* Rows that are only old, or only acknowledged, stay; so does the newest row. */
 START_TEST(only_old_and_acknowledged_rows_go)
 {
     place_many(5, "a");
@@ -97,7 +98,7 @@ START_TEST(only_old_and_acknowledged_rows_go)
 }
 END_TEST
 
-/* At most a thousand rows a transaction, and commands go first. */
+/* A transaction deletes at most a thousand rows, and commands run in between. */
 START_TEST(chunks_let_commands_through)
 {
     struct request r;
@@ -117,9 +118,9 @@ START_TEST(chunks_let_commands_through)
 }
 END_TEST
 
-/* A clock that jumps ahead removes nothing that is not acknowledged, and no key before it is a
- * day old by the monotonic clock; after a day the jump is believed. */
-START_TEST(a_jump_ahead_is_not_believed_at_once)
+/* After a jump ahead nothing unacknowledged is deleted, and no key that is less than a day old by
+ * the monotonic clock; after a day the jump is trusted. */
+START_TEST(a_jump_ahead_is_not_trusted_at_once)
 {
     place_many(3, "before");
     f.clock.wall_ms += 3650 * FIXTURE_DAY_MS;
@@ -139,7 +140,7 @@ START_TEST(a_jump_ahead_is_not_believed_at_once)
 }
 END_TEST
 
-/* Rows stamped by a clock that was years ahead do not keep what follows them for ever. */
+/* Rows with a time years ahead do not keep later rows from being deleted. */
 START_TEST(rows_from_the_future_go_too)
 {
     f.clock.wall_ms += 3650 * FIXTURE_DAY_MS;
@@ -166,7 +167,7 @@ START_TEST(for_ever_means_for_ever)
 }
 END_TEST
 
-/* When nothing is left that could be removed the writer sets no timer. */
+/* If nothing is left to delete, the writer sets no timer. */
 START_TEST(nothing_to_remove_nothing_to_wait_for)
 {
     place_many(1, "a");
@@ -183,7 +184,7 @@ START_TEST(nothing_to_remove_nothing_to_wait_for)
 }
 END_TEST
 
-/* Whatever clock, cursor and restarts do: no row beyond the cursor ever goes. */
+/* No row beyond a cursor is ever deleted, whatever clock, cursors and restarts do. */
 START_TEST(unacknowledged_rows_never_go)
 {
     struct fake_random random;
@@ -221,8 +222,8 @@ START_TEST(unacknowledged_rows_never_go)
 }
 END_TEST
 
-/* What a log refused no log has: it stays for whoever will deal with it, however many there are,
- * and what is around it goes. */
+/* Rows of parked orders stay, because no log has them, however many there are; rows around them
+ * go. */
 START_TEST(parked_orders_stay)
 {
     enum { COUNT = 3 * TB_RETENTION_CHUNK };
@@ -253,7 +254,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, only_old_and_acknowledged_rows_go);
     tcase_add_test(tc, chunks_let_commands_through);
-    tcase_add_test(tc, a_jump_ahead_is_not_believed_at_once);
+    tcase_add_test(tc, a_jump_ahead_is_not_trusted_at_once);
     tcase_add_test(tc, rows_from_the_future_go_too);
     tcase_add_test(tc, for_ever_means_for_ever);
     tcase_add_test(tc, nothing_to_remove_nothing_to_wait_for);

@@ -1,5 +1,5 @@
-/* Goal: a store is old or new after a migration, refuses what is not its own, and knows a copy of
- * itself. Method: real files, copied and cut. */
+/* Promise: after an interrupted migration a store has the old schema or the new one; it refuses
+ * foreign files, and recognises a copy of itself. Method: real files, copied and cut. */
 #include "store/fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void write_file(const char *path, const struct tb_buf *bytes)
     fclose(file);
 }
 
-/* What a till has after it was made, closed and opened again. */
+/* A store keeps everything when it is closed and opened again. */
 START_TEST(reopening_keeps_everything)
 {
     char epoch[TB_EPOCH_SIZE];
@@ -67,7 +67,8 @@ START_TEST(a_copy_begins_a_new_epoch)
     fixture_place(&f, NULL);
     fixture_close(&f);
 
-    /* Removing first hands the inode number to the copy: it must be told apart all the same. */
+    /* The copy gets the inode number of the deleted file, and must still be recognised as another.
+     */
     snprintf(backup, sizeof backup, "%s-wal", f.path);
     unlink(backup);
     ck_assert_int_eq(unlink(f.path), 0);
@@ -85,7 +86,7 @@ START_TEST(a_copy_begins_a_new_epoch)
 }
 END_TEST
 
-/* Renewing twice without a row between leaves one new epoch. */
+/* Two renewals without a row in between leave one new epoch. */
 START_TEST(an_epoch_without_rows_is_replaced)
 {
     struct tb_error err = {0};
@@ -110,8 +111,8 @@ static const char *const strangers[] = {
     "UPDATE meta SET node = 'till2'",
 };
 
-/* Refused with a reason, and not a byte of it changed. */
-START_TEST(what_is_not_ours_is_refused_and_untouched)
+/* Foreign files are refused with a reason, and not a byte of them is changed. */
+START_TEST(foreign_files_are_refused_and_unchanged)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf before = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf after = {0};
@@ -132,7 +133,7 @@ END_TEST
 
 #define SCHEMA_VERSION 2
 
-/* Another schema, as a later build may bring it. The first ones are the store's own. */
+/* A schema with one more version, as a later build may have it. */
 static const char *const later[] = {
     "SELECT 1",
     "SELECT 1",
@@ -204,14 +205,14 @@ START_TEST(a_cut_migration_is_old_or_new)
         check_old_or_new(done);
         ck_ok(migrate_later(&err));
         check_old_or_new(true);
-        /* This build does not know the later schema. */
+        /* This build refuses the later schema. */
         ck_assert_int_eq(fixture_try_open(&f, &err), TB_CONFLICT);
         fixture_release(&f);
     }
 }
 END_TEST
 
-/* The store as the first build left it. */
+/* Creates a store with the schema of the first build. */
 static void make_first(void)
 {
     struct tb_error err = {0};
@@ -234,7 +235,7 @@ static enum tb_code migrate_first(struct tb_error *err)
     return code;
 }
 
-/* The first build's store becomes this one's, or stays what it is: cut at every write. */
+/* The power is cut at every write of the migration from the first build's schema to this one's. */
 START_TEST(a_first_store_migrates_whole)
 {
     struct tb_error err = {0};
@@ -267,7 +268,7 @@ START_TEST(a_first_store_migrates_whole)
 }
 END_TEST
 
-/* A file that was replaced while it was open is not taken for ours when the writer reopens. */
+/* When the writer reopens, it refuses a file that was replaced while it was open. */
 START_TEST(reopen_refuses_another_file)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf bytes = {0};
@@ -314,7 +315,7 @@ int main(void)
     tcase_add_test(tc, reopening_keeps_everything);
     tcase_add_test(tc, a_copy_begins_a_new_epoch);
     tcase_add_test(tc, an_epoch_without_rows_is_replaced);
-    tcase_add_loop_test(tc, what_is_not_ours_is_refused_and_untouched, 0,
+    tcase_add_loop_test(tc, foreign_files_are_refused_and_unchanged, 0,
                         (int)(sizeof strangers / sizeof *strangers));
     tcase_add_test(tc, reopen_refuses_another_file);
     tcase_add_test(tc, debezium_view_shows_the_outbox);

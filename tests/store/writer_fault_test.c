@@ -1,6 +1,6 @@
-/* Goal: what was answered 2xx survives, what was answered "not done" is not there, and the store
- * is sound, whatever the disk does. Method: one scenario with every kind of write, broken at each
- * of its calls in turn. */
+/* Promise: whatever the disk does, what was answered with 2xx survives, what was answered with
+ * "not done" is not there, and the store is consistent. Method: one scenario with every kind of
+ * write; each of its calls fails in turn. */
 #include "base/sqlite/db_priv.h"
 #include "store/fixture.h"
 #include "store/writer_priv.h"
@@ -8,17 +8,17 @@
 #include <stdio.h>
 
 #define ORDERS_MAX 16
-/* Small enough that the scenario checkpoints by itself several times. */
+/* Pages of the WAL: so few that the scenario checkpoints several times. */
 #define WAL_PAGES 12
 
 static struct fixture f;
 
-/* What the clients were told. */
+/* The answers that the clients got. */
 static struct {
     struct {
         char id[TB_UUID_SIZE];
         int64_t acked_version; /* 0: not acknowledged */
-        bool refused;          /* its placing was: definitely not done */
+        bool refused;          /* the answer was: definitely not placed */
     } orders[ORDERS_MAX];
     int count;
     int acked;
@@ -112,7 +112,8 @@ static void open_small(void)
         tb_db_set_checkpoint_pages(f.store->db, WAL_PAGES);
 }
 
-/* Makes, places, changes, moves cursors, cleans, closes, opens, places. */
+/* Creates a store, places and changes orders, moves cursors, runs retention, closes, opens,
+ * places. */
 static void scenario(void)
 {
     open_small();
@@ -160,7 +161,7 @@ static void check_told(void)
     tb_db_close(db);
 }
 
-/* After the worst the store works again, and a repeat with its key finds what was done. */
+/* Afterwards the store works again, and a repeat with the same key gets the first answer. */
 static void check_usable(void)
 {
     struct tb_error err = {0};
@@ -178,7 +179,7 @@ static void check_usable(void)
         snprintf(key, sizeof key, "key-%d", i);
         request_place(&r, told.orders[i].id, key, 1);
         fixture_run(&f, &r);
-        /* The key may be gone after a day; then the order is, for ever, a conflict. */
+        /* Retention may have deleted the key; the order id is then a conflict, for ever. */
         ck_assert(r.job.answer.status == 201 || r.job.answer.status == 409);
         request_release(&r);
     }
@@ -199,12 +200,12 @@ static int64_t count_calls(unsigned kinds)
     return count;
 }
 
-/* Those that a seed decides are run with two. */
+/* Kinds of cuts; those that depend on a seed are run with two seeds. */
 static const enum fault_cut cuts[] = {FAULT_CUT_DROP, FAULT_CUT_KEEP,    FAULT_CUT_TEAR,
                                       FAULT_CUT_TEAR, FAULT_CUT_SHUFFLE, FAULT_CUT_SHUFFLE};
 #define CUT_COUNT ((int)(sizeof cuts / sizeof *cuts))
 
-/* Power is cut at every write, sync, truncation and deletion. */
+/* The power is cut at every write, sync, truncation and deletion. */
 START_TEST(acknowledged_survives_a_power_cut)
 {
     enum fault_cut how = cuts[_i];
@@ -243,8 +244,8 @@ static const struct {
 };
 #define ERROR_COUNT ((int)(sizeof errors / sizeof *errors))
 
-/* Every call fails once or for ever; the scenario goes on, then the power is cut, so that nothing
- * that was acknowledged after the failure may rest on what the failure lost. */
+/* Every call fails once, or for ever; the scenario goes on, and then the power is cut. So nothing
+ * that was acknowledged after the failure may depend on what the failure has lost. */
 START_TEST(acknowledged_survives_io_errors)
 {
     int64_t count = count_calls(errors[_i].kinds);

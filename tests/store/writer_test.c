@@ -1,5 +1,6 @@
-/* Goal: every command ends with one answer, given after COMMIT; a repeat gives the first answer
- * again; limits are clear refusals. Method: the writer's step, called by hand. */
+/* Promise: every command gets exactly one answer, after COMMIT; a repeat gets the first answer
+ * again; beyond a limit the answer is a clear refusal. Method: the test calls the writer's step
+ * itself. */
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <stdio.h>
@@ -165,8 +166,8 @@ START_TEST(a_key_for_another_request_is_422)
 }
 END_TEST
 
-/* Refusals by the order's state are remembered: 409 and 412 stay though the state moves on.
- * A 404 is not: the order may come. */
+/* Refusals because of the order's state are saved: 409 and 412 are repeated even if the state
+ * changes. A 404 is not saved, because the order may be placed later. */
 START_TEST(only_state_refusals_are_remembered)
 {
     static const char *const id = "01890000-0000-7000-8000-000000000001";
@@ -194,7 +195,7 @@ START_TEST(only_state_refusals_are_remembered)
 }
 END_TEST
 
-/* The key wins over the conflict of a repeated orderId, which without it is for ever. */
+/* A repeat with the key gets the first answer; without the key the same orderId is a conflict. */
 START_TEST(key_wins_over_repeated_order_id)
 {
     static const char *const id = "01890000-0000-7000-8000-000000000001";
@@ -237,8 +238,8 @@ START_TEST(full_queue_is_busy)
 }
 END_TEST
 
-/* What the log would refuse for its size is refused here, to the byte: nothing is stored, and the
- * same key may bring a smaller one. */
+/* An event that is one byte too large for the log is refused: nothing is stored, and the same key
+ * may be used for a smaller order. */
 START_TEST(too_large_for_the_log)
 {
     static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -269,7 +270,8 @@ START_TEST(too_large_for_the_log)
 }
 END_TEST
 
-/* Below the reserve new commands are refused; what was acknowledged is still carried through. */
+/* With less free space than the reserve, new commands are refused, but repeats get their answers
+ * and cursors move. */
 START_TEST(below_the_reserve)
 {
     struct request r;
@@ -299,7 +301,9 @@ START_TEST(below_the_reserve)
 }
 END_TEST
 
-/* Idle: no timer but retention's, no write, no sync; and no timer at all in an empty store. */
+/* An idle writer writes and syncs nothing. Its only timer is retention's; in an empty store it has
+ * none.
+ */
 START_TEST(idle_writer_waits_and_writes_nothing)
 {
     int64_t wait_ms, before;
@@ -318,9 +322,10 @@ START_TEST(idle_writer_waits_and_writes_nothing)
 }
 END_TEST
 
-/* A cursor rides on the next commit; without one it is written after 50 ms; never back, never
- * beyond the last row. */
-START_TEST(cursors_ride_or_wait)
+/* A cursor is written with the next commit, or after 50 ms; it never moves back, or beyond the
+ * last row.
+ */
+START_TEST(cursors_join_a_commit_or_wait)
 {
     fixture_place(&f, NULL);
     fixture_place(&f, NULL);
@@ -354,7 +359,7 @@ START_TEST(cursors_ride_or_wait)
 }
 END_TEST
 
-START_TEST(link_is_kept)
+START_TEST(forced_offline_is_stored)
 {
     struct request r;
 
@@ -407,10 +412,11 @@ START_TEST(jumping_clock)
 }
 END_TEST
 
-/* What breaks a constraint (here: a key longer than the schema allows, which api/ never lets
- * through) fails alone, though its rows were written before; the rest of its batch is carried
- * out, and no number is lost. */
-START_TEST(one_bad_command_does_not_take_the_batch_along)
+/* A command that breaks a constraint fails alone: its rows are undone, the rest of the batch is
+ * executed, and no order number is lost. (Here its key is longer than the schema allows; api/
+ * refuses such keys.)
+ */
+START_TEST(one_bad_command_fails_alone)
 {
     struct request rs[3];
     char key[300];
@@ -453,11 +459,11 @@ int main(void)
     tcase_add_test(tc, too_large_for_the_log);
     tcase_add_test(tc, below_the_reserve);
     tcase_add_test(tc, idle_writer_waits_and_writes_nothing);
-    tcase_add_test(tc, cursors_ride_or_wait);
-    tcase_add_test(tc, link_is_kept);
+    tcase_add_test(tc, cursors_join_a_commit_or_wait);
+    tcase_add_test(tc, forced_offline_is_stored);
     tcase_add_test(tc, free_answers_what_is_queued);
     tcase_add_test(tc, jumping_clock);
-    tcase_add_test(tc, one_bad_command_does_not_take_the_batch_along);
+    tcase_add_test(tc, one_bad_command_fails_alone);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,6 +1,6 @@
-/* Goal: with a running writer, any thread may post; parallel repeats with one key give one order;
- * a failed disk heals without a restart; stop finishes what was taken. Method: real threads and
- * the system's clock; made for ThreadSanitizer. */
+/* Promise: any thread may post to a running writer; parallel repeats with one key place one order;
+ * after the disk has failed the writer recovers without a restart; stop finishes every accepted
+ * job. Method: real threads and the system's clock; run it under ThreadSanitizer. */
 #include "store/fixture.h"
 #include "store/writer_priv.h"
 #include <pthread.h>
@@ -126,7 +126,8 @@ static void *post_every_key(void *arg)
     return NULL;
 }
 
-/* Sixteen clients send each key at the same time: one order a key, one answer for all. */
+/* Sixteen clients send each key at the same time: one order for each key, and the same answer for
+ * all. */
 START_TEST(parallel_repeats_give_one_order)
 {
     static struct poster posters[POSTERS];
@@ -150,9 +151,9 @@ START_TEST(parallel_repeats_give_one_order)
 }
 END_TEST
 
-/* A sync fails once: that answer is "unknown", and the writer mends itself; the repeat with the
- * same key settles it. */
-START_TEST(a_failed_sync_heals)
+/* A sync fails once: that answer is "unknown", the writer reopens the store, and a repeat with the
+ * same key gets a definite answer. */
+START_TEST(the_writer_recovers_from_a_failed_sync)
 {
     struct waiting waiting;
 
@@ -175,9 +176,9 @@ START_TEST(a_failed_sync_heals)
 }
 END_TEST
 
-/* The writer mends itself while a reader is in the middle of the old log, and what it takes then
- * survives the power. */
-START_TEST(a_failed_sync_heals_beside_a_reader)
+/* The writer reopens the store while a reader has a snapshot of the old WAL; orders that it takes
+ * then survive a power cut. */
+START_TEST(the_writer_recovers_beside_a_reader)
 {
     struct tb_error err = {0};
     struct tb_outbox_reader *reader = NULL;
@@ -211,7 +212,7 @@ START_TEST(a_failed_sync_heals_beside_a_reader)
 }
 END_TEST
 
-/* What was accepted before the stop is answered; afterwards the door is shut. */
+/* Jobs accepted before the stop are answered; later ones are refused. */
 START_TEST(stop_finishes_what_was_posted)
 {
     static struct request rs[300];
@@ -244,8 +245,8 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, parallel_repeats_give_one_order);
-    tcase_add_test(tc, a_failed_sync_heals);
-    tcase_add_test(tc, a_failed_sync_heals_beside_a_reader);
+    tcase_add_test(tc, the_writer_recovers_from_a_failed_sync);
+    tcase_add_test(tc, the_writer_recovers_beside_a_reader);
     tcase_add_test(tc, stop_finishes_what_was_posted);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -100,7 +100,7 @@ void fault_image_truncate(struct fault_image *image, int64_t size)
     add_op(image, OP_TRUNCATE, (size_t)size);
 }
 
-/* Bytes [from, to) of a write reach the disk. */
+/* Lets the bytes [from, to) of a write reach the disk. */
 static void put(struct fault_image *image, const struct op *op, size_t from, size_t to)
 {
     image->exists = true;
@@ -122,7 +122,7 @@ static void apply(struct fault_image *image, const struct op *op)
     }
 }
 
-/* Each 512 bytes of a write on their own. */
+/* Lets a random part of an operation reach the disk; each sector of a write on its own. */
 static void apply_torn(struct fault_image *image, const struct op *op, struct fake_random *random)
 {
     if (op->type != OP_WRITE) {
@@ -163,7 +163,7 @@ void fault_image_delete(struct fault_image *image, bool synced)
     }
 }
 
-/* Everything up to and with the last deletion. */
+/* Lets everything up to the last deletion reach the disk. */
 static void settle_deletion(struct fault_image *image)
 {
     size_t done = 0;
@@ -198,7 +198,7 @@ static void shuffle(struct op *ops, size_t count, struct fake_random *random)
     }
 }
 
-/* The first `count` operations, none of which deletes, as the disk may have done them. */
+/* Lets some of the first `count` operations, none of which deletes, reach the disk. */
 static void settle_some(struct fault_image *image, struct op *ops, size_t count,
                         enum fault_cut how, struct fake_random *random)
 {
@@ -206,7 +206,7 @@ static void settle_some(struct fault_image *image, struct op *ops, size_t count,
         return;
     if (how == FAULT_CUT_SHUFFLE)
         shuffle(ops, count, random);
-    /* TEAR: a prefix, of which the last is torn. */
+    /* TEAR: a prefix of the operations is complete, and the next one is torn. */
     size_t whole = how == FAULT_CUT_TEAR ? (size_t)fake_random_below(random, count + 1) : count;
 
     for (size_t i = 0; i < whole; i++) {
@@ -219,8 +219,9 @@ static void settle_some(struct fault_image *image, struct op *ops, size_t count,
         apply_torn(image, &ops[whole], random);
 }
 
-/* Between two deletions the operations are of one file; what follows a deletion that did not
- * reach the disk is of another file, which has no name there. */
+/* Decides which operations reach the disk, and forgets the others. A deletion ends a file: what
+ * follows a deletion that does not reach the disk belongs to a new file, which has no name there.
+ */
 static void settle(struct fault_image *image, enum fault_cut how, struct fake_random *random)
 {
     size_t from = 0;
@@ -260,7 +261,7 @@ static void restore(const struct fault_image *image)
         unlink(image->path);
         return;
     }
-    /* In place: the file keeps its identity. */
+    /* Write in place, so that the file keeps its inode. */
     fd = open(image->path, O_RDWR | O_CREAT, 0600);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(ftruncate(fd, 0), 0);

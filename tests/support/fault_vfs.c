@@ -9,8 +9,8 @@
 struct fault_file {
     sqlite3_file base;         /* first: SQLite sees this */
     struct fault_image *image; /* borrowed; NULL for files without a name */
-    sqlite3_file *real;        /* behind this struct */
-    bool folder_due; /* its first sync also syncs the folder, as SQLite's unix VFS has it */
+    sqlite3_file *real;        /* follows this struct in memory */
+    bool folder_due;           /* its first sync also syncs the folder, as in SQLite's unix VFS */
 };
 
 static struct {
@@ -31,7 +31,7 @@ static struct {
     bool off;
 } fs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What a call of a kind is to do. */
+/* What a call does: succeed, fail, cut the power, or fail because the power is off. */
 enum verdict { GO_ON, FAIL, CUT, OFF };
 
 static enum verdict judge(enum fault_kind kind, int *ret_code)
@@ -115,7 +115,7 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
     return rc;
 }
 
-/* The real file is not synced: the image is what counts, and the test is faster for it. */
+/* Does not sync the real file: only the image counts, and the test is faster. */
 static int file_sync(sqlite3_file *file, int flags)
 {
     struct fault_image *image = ((struct fault_file *)file)->image;
@@ -196,7 +196,8 @@ static int shm_unmap(sqlite3_file *file, int delete_it)
     return real_of(file)->pMethods->xShmUnmap(real_of(file), delete_it);
 }
 
-/* Version 2: shared memory, but no memory-mapped reads that would pass by the faults. */
+/* Version 2 has shared memory, but not version 3's memory-mapped reads, which could not fail here.
+ */
 static const sqlite3_io_methods file_methods = {
     .iVersion = 2,
     .xClose = file_close,

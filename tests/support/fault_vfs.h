@@ -1,9 +1,8 @@
-/* A file system for SQLite that fails, and whose power can be cut.
+/* A VFS for SQLite that can fail, and whose power can be cut.
  *
- * It wraps the default VFS and stands in its place, so that whatever opens a database through
- * base/db.h goes through it. The files are real ones in the test's folder. For each it keeps what
- * has been synced and what was only written: a cut of the power takes back, keeps, tears or
- * shuffles the latter.
+ * It wraps the default VFS and replaces it, so that every database opened by base/sqlite/db.h uses
+ * it. The files are real, in the test's folder. For each file it knows what was synced and what
+ * was only written: a power cut loses, keeps, tears or shuffles the latter.
  *
  *   fault_vfs_install();                        in the test's setup; once per process is enough
  *   open the store, place an order ...
@@ -17,12 +16,12 @@
  * Count a run without faults first (fault_vfs_changes before and after) to know how many places
  * there are to break; then break each of them.
  *
- * A sync that fails (fault_vfs_fail with FAULT_SYNC) behaves as Linux does: what it was for is on
- * the disk or lost, by the seed, and a later sync will not write it.
+ * A failed sync (fault_vfs_fail with FAULT_SYNC) behaves as on Linux: the seed decides what of it
+ * is on the disk and what is lost, and later syncs do not write the lost part.
  *
  * Thread:  any; one lock for everything.
- * Memory:  the images of all files that were opened are held in memory: keep databases small.
- * Errors:  a failed check assertion for trouble of its own.
+ * Memory:  the images of all opened files are in memory: keep databases small.
+ * Errors:  failed check assertions.
  * Units:   calls, counted from 1. */
 #pragma once
 #include <stdbool.h>
@@ -39,12 +38,12 @@ enum fault_kind {
     FAULT_ALL = 63
 };
 
-/* What becomes of what was written and not synced. */
+/* What a power cut does to writes that were not synced. */
 enum fault_cut {
-    FAULT_CUT_DROP,    /* lost */
-    FAULT_CUT_KEEP,    /* there, as written */
-    FAULT_CUT_TEAR,    /* a prefix is there, the last of it in part, 512 bytes at a time */
-    FAULT_CUT_SHUFFLE, /* any of it in any order, 512 bytes at a time */
+    FAULT_CUT_DROP,    /* all are lost */
+    FAULT_CUT_KEEP,    /* all are on the disk */
+    FAULT_CUT_TEAR,    /* a prefix is on the disk; of its last write, some sectors of 512 bytes */
+    FAULT_CUT_SHUFFLE, /* any sectors of 512 bytes are on the disk, written in any order */
     FAULT_CUT_COUNT
 };
 
@@ -52,20 +51,20 @@ void fault_vfs_install(void);
 /* Every connection must be closed. */
 void fault_vfs_uninstall(void);
 
-/* The nth call from now of the kinds fails with an SQLite code; forever: and all after it. */
+/* The nth call of these kinds from now fails with an SQLite code; forever: all later ones, too. */
 void fault_vfs_fail(unsigned kinds, int64_t nth, int sqlite_code, bool forever, uint64_t seed);
-int64_t fault_vfs_failures(void); /* calls that failed so since install */
-void fault_vfs_heal(void); /* no call fails any more; a cut that has not come does not come */
+int64_t fault_vfs_failures(void); /* calls that have failed by this since install */
+void fault_vfs_heal(void);        /* cancels planned failures and a planned cut */
 
-/* The power goes at the nth call from now that changes a file (FAULT_CHANGES). */
+/* Cuts the power at the nth call from now that changes a file (FAULT_CHANGES). */
 void fault_vfs_cut_power(int64_t nth, enum fault_cut how, uint64_t seed);
-/* As above, at once. */
+/* Cuts the power at once. */
 void fault_vfs_cut_power_now(enum fault_cut how, uint64_t seed);
 bool fault_vfs_power_is_off(void);
 /* Every connection must be closed. */
 void fault_vfs_reboot(void);
 
-/* Calls of the kinds since install. */
+/* Calls of these kinds since install. */
 int64_t fault_vfs_calls(unsigned kinds);
 static inline int64_t fault_vfs_changes(void)
 {

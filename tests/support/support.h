@@ -1,29 +1,28 @@
-/* What the tests share: a temporary folder, a clock and a random source they steer, a runner.
+/* What the tests share: temporary folders, a clock and random numbers that the test controls, a
+ * runner.
  *
- * Thread:  one thread unless said.
- * Memory:  a folder is removed by tmpdir_remove.
- * Errors:  a failed check assertion.
- * Units:   milliseconds. */
+ * Thread:  one thread at a time.
+ * Errors:  failed check assertions. */
 #pragma once
 #include "base/error.h"
 #include "base/mem/buf.h"
 #include "base/time/clock.h"
 #include <check.h>
 
-/* A new folder under $TMPDIR or /tmp; path has room for 128 bytes. */
+/* Creates a folder under $TMPDIR or /tmp; tmpdir_remove deletes it with all it contains. */
 void tmpdir_make(char path[128]);
-void read_whole_file(const char *path, struct tb_buf *out); /* appends all of it */
+void read_whole_file(const char *path, struct tb_buf *out); /* appends its content */
 void tmpdir_remove(const char *path);
 
-/* A clock that stands still until it is moved. */
+/* A clock that moves only when the test advances it. */
 struct fake_clock {
-    struct tb_clock clock; /* hand out &fake->clock */
+    struct tb_clock clock; /* pass &fake->clock */
     int64_t wall_ms, mono_us;
 };
 void fake_clock_init(struct fake_clock *fake, int64_t wall_ms);
 void fake_clock_advance(struct fake_clock *fake, int64_t ms);
 
-/* xoshiro256**, the same numbers for the same seed. */
+/* xoshiro256**: the same seed gives the same numbers. */
 struct fake_random {
     struct tb_random random;
     uint64_t state[4];
@@ -32,7 +31,7 @@ void fake_random_init(struct fake_random *fake, uint64_t seed);
 uint64_t fake_random_u64(struct fake_random *fake);
 /* Uniform in [0, bound). */
 uint64_t fake_random_below(struct fake_random *fake, uint64_t bound);
-/* $TB_SEED, or the fallback; printed, so that a failure can be repeated. */
+/* Returns $TB_SEED, or the fallback, and prints it, so that a failure can be repeated. */
 uint64_t test_seed(uint64_t fallback);
 
 #define ck_ok(call)                                                                               \

@@ -77,7 +77,7 @@ START_TEST(offsets_and_fractions_are_read)
 }
 END_TEST
 
-START_TEST(what_is_no_time_is_refused)
+START_TEST(malformed_times_are_refused)
 {
     static const char *const bad[] = {
         "",
@@ -285,7 +285,7 @@ int main(void)
     tcase_add_test(tc, known_times);
     tcase_add_test(tc, any_time_is_what_the_c_library_says_and_reads_back);
     tcase_add_test(tc, offsets_and_fractions_are_read);
-    tcase_add_test(tc, what_is_no_time_is_refused);
+    tcase_add_test(tc, malformed_times_are_refused);
     tcase_add_test(tc, a_time_cut_anywhere_is_refused);
     tcase_add_test(tc, dates_that_exist);
     tcase_add_test(tc, business_day_begins_on_the_shops_clock);
