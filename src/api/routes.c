@@ -171,32 +171,36 @@ static bool is_read_only(enum tb_method method)
     return method == TB_GET || method == TB_HEAD || method == TB_OPTIONS;
 }
 
-static void use_route(struct tb_request *req, const struct tb_route *row)
+/* Replies to what no row of the table serves. */
+static void refuse_route(struct tb_request *req, enum tb_role role)
 {
-    req->route = row;
-    req->route_path = row->path;
-    req->command = row->command;
+    char allow[TB_ALLOW_SIZE] = "";
+
+    if (req->route)
+        tb_route_allow(req->route, role, allow);
+    if (allow[0] == '\0')
+        refuse_path(req);
+    else if (req->method == TB_OPTIONS)
+        reply_options(req, allow);
+    else
+        refuse_method(req, allow);
 }
 
 static void choose_route(struct tb_api *api, struct tb_request *req)
 {
     enum tb_role role = api->options.edge ? TB_ROLE_EDGE : TB_ROLE_CENTRAL;
-    char allow[TB_ALLOW_SIZE] = "";
 
     req->route = tb_route_find(req->path, req->order_id, &req->path_id);
-    if (req->route)
-        tb_route_allow(req->route, role, allow);
     const struct tb_route *row = req->route ? tb_route_for(req->route, role, req->method) : NULL;
-    if (allow[0] == '\0')
-        refuse_path(req);
-    else if (req->method == TB_OPTIONS)
-        reply_options(req, allow);
-    else if (!row)
-        refuse_method(req, allow);
-    else if (!is_read_only(req->method) && req->head.content_length > 0 && !req->head.json)
+    if (!row) {
+        refuse_route(req, role);
+        return;
+    }
+    req->route = row;
+    req->route_path = row->path;
+    req->command = row->command;
+    if (!is_read_only(req->method) && req->head.content_length > 0 && !req->head.json)
         refuse_media_type(req);
-    else
-        use_route(req, row);
 }
 
 void tb_routes_on_head(void *ctx, struct tb_request *req)

@@ -40,7 +40,8 @@ void tb_mhd_release(struct tb_mhd_server *server, struct tb_request *req)
     }
     tb_request_move(req, TB_REQUEST_FREE);
     tb_request_clear(req);
-    tb_request_queue_push(&server->free_requests, req);
+    req->next = server->free_requests;
+    server->free_requests = req;
     server->free_count++;
 }
 
@@ -145,8 +146,10 @@ void tb_mhd_free(struct tb_mhd_server *server)
     if (!server)
         return;
     MHD_stop_daemon(server->mhd);
-    for (struct tb_request *req; (req = tb_request_queue_pop(&server->free_requests));)
+    for (struct tb_request *req = server->free_requests, *next; req; req = next) {
+        next = req->next;
         tb_request_free(req);
+    }
     tb_acceptor_close(&server->acceptor);
     free(server);
 }

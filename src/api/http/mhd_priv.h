@@ -15,7 +15,7 @@ struct tb_mhd_server {
     size_t conn_count;
     size_t unstarted_count; /* connections that libmicrohttpd has but has not started yet */
     size_t upgraded_count;  /* WebSockets: they count in the limits as before */
-    struct tb_request_queue free_requests;
+    struct tb_request *free_requests; /* by next; the last used is the next to be used */
     size_t free_count;
     size_t polled_count; /* requests in state POLLED */
     bool progressed;     /* something was read or answered in this round */

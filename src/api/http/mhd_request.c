@@ -4,10 +4,11 @@
 
 static struct tb_request *take_request(struct tb_mhd_server *server)
 {
-    struct tb_request *req = tb_request_queue_pop(&server->free_requests);
+    struct tb_request *req = server->free_requests;
 
     if (!req)
         return tb_request_new();
+    server->free_requests = req->next;
     server->free_count--;
     return req;
 }

@@ -117,7 +117,7 @@ struct tb_request {
 
     /* For work/: a worker has the request while inflight_node is in its list. */
     struct tb_list_node inflight_node;
-    struct tb_request *next; /* in a tb_request_queue */
+    struct tb_request *next; /* in a tb_request_queue or a free list */
     int64_t started_ms;      /* when the worker got it */
     struct tb_str work_key;  /* requests with an equal key do the same work; absent: none */
     /* The worker is done: called once, on the api thread. Fills the reply, or leaves it empty and
