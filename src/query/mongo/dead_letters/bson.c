@@ -24,13 +24,15 @@ struct document {
 };
 #define DOCUMENT(member) TB_BSON_AT(struct document, member)
 #define DEAD_LETTER(member) TB_BSON_AT(struct document, dead_letter.member)
+/* Places in the table, where a part of the document begins. */
+enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 15, VALUE, ATTEMPTS };
 static const struct tb_bson_field fields[] = {
-    {"_id", TB_BSON_STR, DOCUMENT(id)},
-    {"topic", TB_BSON_STR, DOCUMENT(topic)},
+    [ID] = {"_id", TB_BSON_STR, DOCUMENT(id)},
+    [TOPIC] = {"topic", TB_BSON_STR, DOCUMENT(topic)},
     {"partition", TB_BSON_INT32, DEAD_LETTER(position.partition)},
     {"offset", TB_BSON_INT, DEAD_LETTER(position.offset)},
     {"deadAt", TB_BSON_TIME, DEAD_LETTER(dead_at_ms)},
-    {"orderId", TB_BSON_TEXT, DEAD_LETTER(order_id), TB_BSON_OMIT},
+    [ORDER_ID] = {"orderId", TB_BSON_TEXT, DEAD_LETTER(order_id), TB_BSON_OMIT},
     {"version", TB_BSON_INT, DEAD_LETTER(version)},
     {"type", TB_BSON_STR, DEAD_LETTER(type)},
     {"reason", TB_BSON_STR, DEAD_LETTER(reason)},
@@ -41,15 +43,13 @@ static const struct tb_bson_field fields[] = {
     {"changedAt", TB_BSON_TIME, DEAD_LETTER(changed_at_ms)},
     {"timestamp", TB_BSON_TIME, DOCUMENT(timestamp_ms)},
     {"key", TB_BSON_BYTES, DEAD_LETTER(key)},
-    {"headers", TB_BSON_LIST, DEAD_LETTER(headers), TB_BSON_STRICT,
-     offsetof(struct document, dead_letter.header_count), .element = &header_table},
-    {"value", TB_BSON_BYTES, DEAD_LETTER(value)},
-    {"attempts", TB_BSON_INT, DEAD_LETTER(attempts)},
+    [HEADERS] = {"headers", TB_BSON_LIST, DEAD_LETTER(headers), TB_BSON_STRICT,
+                 offsetof(struct document, dead_letter.header_count), .element = &header_table},
+    [VALUE] = {"value", TB_BSON_BYTES, DEAD_LETTER(value)},
+    [ATTEMPTS] = {"attempts", TB_BSON_INT, DEAD_LETTER(attempts)},
     {"follows", TB_BSON_INT, DEAD_LETTER(redrives)},
 };
 static const struct tb_bson_table table = TB_BSON_TABLE(struct document, fields);
-/* Places in the table. */
-enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 15, VALUE, ATTEMPTS };
 
 static bool keeps_headers(const struct tb_record *record)
 {

@@ -2,9 +2,9 @@
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/fleet/node_bson.h"
 
-/* Heartbeats on their way into `nodes`. A document is replaced only while its offset is the one
- * that was read: each heartbeat is applied once, in the order of the partition, whichever central
- * brings it. */
+/* Heartbeats that are applied to the documents of `nodes`. The guard is the offset of the last
+ * one: so each heartbeat is applied once, in the order of the partition, by any number of
+ * centrals. */
 struct saving {
     const struct tb_heartbeat_record *list;
     size_t count;

@@ -4,7 +4,7 @@
 /* A day that the plan changes. */
 struct changed {
     struct tb_sales_day day;
-    size_t first, last; /* of the plan's deltas that may belong to it */
+    size_t first, last; /* all of the plan's deltas that belong to it are between these */
 };
 struct changing {
     const struct tb_plan *plan;
@@ -25,7 +25,7 @@ static bool is_wanted(const struct changing *run, const struct tb_plan_sales_del
 
 static struct changed *find_day(struct changing *run, const struct tb_order *order)
 {
-    /* Orders of one day stand together: from the newest on. */
+    /* Deltas of one day often follow each other, so the last day is compared first. */
     for (size_t i = run->count; i > 0; i--) {
         if (tb_sales_is_of_day(&run->days[i - 1].day, order))
             return &run->days[i - 1];

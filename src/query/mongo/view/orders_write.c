@@ -1,7 +1,7 @@
 #include "query/mongo/driver/bulk.h"
 #include "query/mongo/view/view_priv.h"
 
-/* Orders on their way into the collection. */
+/* The orders of a plan that are being written. */
 struct writing {
     const struct tb_mongo_client *client;
     const char *collection;
