@@ -72,13 +72,13 @@ static void on_forced(void *ctx, bool offline)
     atomic_store(&((struct node *)ctx)->forced, offline ? 1 : 2);
 }
 
-static void on_guest(void *ctx)
+static void on_append_queued(void *ctx)
 {
     tb_relay_wake_for_append(((struct node *)ctx)->relay);
 }
 
-static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
-                      const struct tb_record *record)
+static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
+                       const struct tb_record *record)
 {
     struct tb_error err = {0};
 
@@ -199,7 +199,7 @@ static void open_bridge(struct node *node, const char *store_path, const char *l
     ck_ok(tb_log_inproc_writer(node->log, TOPIC, &node->log_writer, &err));
     relay.outbox = node->relay_outbox;
     relay.writer = node->log_writer;
-    ck_ok(tb_append_queue_new(on_guest, node, &node->append_queue, &err));
+    ck_ok(tb_append_queue_new(on_append_queued, node, &node->append_queue, &err));
     relay.append_queue = node->append_queue;
     ck_ok(tb_relay_new(&relay, &node->relay, &err));
 }
@@ -215,7 +215,7 @@ static void open_view(struct node *node, const char *path)
         .topic = TOPIC,
         .applied = on_applied,
         .trouble = on_trouble,
-        .resend = on_follow,
+        .resend = on_redrive,
         .ctx = node,
     };
 

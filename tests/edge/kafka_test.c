@@ -1,8 +1,8 @@
-/* Promise: whatever Kafka does, orders are taken, and all of them arrive, each event at least once
- * and an order's in the order of their versions; what stands in the way is said in one line.
- * Method: the edge's Kafka thread on a real store, against librdkafka's mock brokers, which go
- * away, come back, fail, and have the wrong topics. Orders are taken by the test, so that every
- * one that is taken while Kafka is away shows that nothing waited for it. */
+/* Promise: whatever Kafka does, orders are taken and all of them arrive, each event at least once
+ * and those of an order by version; the status names the problem in one line. Method: the uplink
+ * on a real store, against librdkafka's mock brokers, which go down, come back, fail, and have the
+ * wrong topics. The test takes the orders itself: each one that is taken while Kafka is down shows
+ * that no order waits for Kafka. */
 #include "base/json/json.h"
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/setup.h"
@@ -130,7 +130,7 @@ static void set_brokers(bool up)
     }
 }
 
-/* Orders, each placed and changed twice; every one is answered whatever Kafka does. */
+/* Takes orders, each placed and changed twice; every command is answered whatever Kafka does. */
 static void take_orders(int count)
 {
     for (int i = 0; i < count; i++) {
@@ -149,7 +149,7 @@ static void take_orders(int count)
     }
 }
 
-static struct tb_link_status figures(void)
+static struct tb_link_status link_status(void)
 {
     struct tb_link_status link = {0};
 
@@ -157,22 +157,22 @@ static struct tb_link_status figures(void)
     return link;
 }
 
-/* Polls, with a deadline that only a failure meets. */
+/* Polls until the condition holds; only a failure reaches the deadline. */
 #define EVENTUALLY(condition)                                                                     \
     do {                                                                                          \
         int64_t until_ms_ = tb_clock_mono_ms(&tb_clock_system) + DEADLINE_MS;                     \
         while (!(condition)) {                                                                    \
             ck_assert_msg(tb_clock_mono_ms(&tb_clock_system) < until_ms_,                         \
                           "not in time: %s; link %s, cursor %d of %d, problem '%s'", #condition,  \
-                          figures().state, (int)atomic_load(&cursor), (int)rows,                  \
-                          figures().problem);                                                     \
+                          link_status().state, (int)atomic_load(&cursor), (int)rows,              \
+                          link_status().problem);                                                 \
             usleep(5000);                                                                         \
         }                                                                                         \
     } while (0)
 
 static bool is_state(const char *state)
 {
-    return strcmp(figures().state, state) == 0;
+    return strcmp(link_status().state, state) == 0;
 }
 
 static int64_t header_int(const struct tb_record *record, const char *name)
@@ -184,7 +184,7 @@ static int64_t header_int(const struct tb_record *record, const char *name)
     return strtoll(copy, NULL, 10);
 }
 
-/* A reader of everything from the beginning, which needs no group. */
+/* A reader of the whole topic that needs no group. */
 static struct tb_log_reader *read_all(const char *topic, int partitions)
 {
     struct tb_log_reader *reader = NULL;
@@ -196,8 +196,8 @@ static struct tb_log_reader *read_all(const char *topic, int partitions)
     return reader;
 }
 
-/* Reads the topic from its start as a consumer does that drops duplicates: every event came, and
- * each order's came in the order of their versions. */
+/* Reads the topic from its start and drops duplicates as a consumer does: every event arrived, and
+ * those of an order by version. */
 static void check_arrived(int64_t missing)
 {
     struct tb_log_reader *reader = read_all("order-events", 6);
@@ -234,7 +234,8 @@ static void check_arrived(int64_t missing)
     reader->ops->free(reader);
 }
 
-/* Down at the start, up, down in the middle and up again: orders are taken all the time. */
+/* Brokers that are down at the start, up, down again and up again: orders are taken all the time.
+ */
 START_TEST(down_and_up)
 {
     make_topics();
@@ -243,7 +244,7 @@ START_TEST(down_and_up)
     start(false);
     take_orders(15);
     EVENTUALLY(is_state("offline"));
-    ck_assert_str_ne(figures().problem, "");
+    ck_assert_str_ne(link_status().problem, "");
     ck_assert_int_eq(atomic_load(&cursor), 0);
     set_brokers(true);
     EVENTUALLY(is_state("online"));
@@ -256,12 +257,12 @@ START_TEST(down_and_up)
     set_brokers(true);
     EVENTUALLY(atomic_load(&cursor) == rows);
     EVENTUALLY(is_state("online"));
-    EVENTUALLY(figures().problem[0] == '\0');
+    EVENTUALLY(link_status().problem[0] == '\0');
     check_arrived(0);
 }
 END_TEST
 
-/* Requests fail and time out, leaders move: everything arrives all the same. */
+/* Requests fail and time out, and leaders move: every event arrives anyway. */
 START_TEST(brokers_that_fail)
 {
     static const rd_kafka_resp_err_t errors[] = {
@@ -285,20 +286,21 @@ START_TEST(brokers_that_fail)
 }
 END_TEST
 
-/* Forced offline from the start nothing leaves; let go, everything does; forced again, nothing;
- * and what an earlier run could not send the next one does. */
+/* Forced offline from the start nothing is sent; set to auto everything is; forced offline again
+ * nothing is, and the next run sends what this one did not. */
 START_TEST(forced_offline_and_a_restart)
 {
     make_topics();
     load_config(NULL, NULL);
     start(true);
     take_orders(5);
-    ck_assert_str_eq(figures().state, "forced-offline");
+    ck_assert_str_eq(link_status().state, "forced-offline");
     tb_kafka_uplink_set_offline(kafka, false);
     EVENTUALLY(atomic_load(&cursor) == rows);
     tb_kafka_uplink_set_offline(kafka, true);
-    ck_assert_str_eq(figures().state, "forced-offline"); /* at once, and a moment later it is */
-    EVENTUALLY(strcmp(figures().relay_state, "held") == 0);
+    ck_assert_str_eq(link_status().state,
+                     "forced-offline"); /* at once, and a moment later it is */
+    EVENTUALLY(strcmp(link_status().relay_state, "held") == 0);
     int64_t before = atomic_load(&cursor);
     take_orders(5);
     tb_kafka_uplink_set_offline(kafka, false);
@@ -311,8 +313,8 @@ START_TEST(forced_offline_and_a_restart)
 }
 END_TEST
 
-/* What is wrong with the cluster is said, and orders are taken. (A topic that is missing these
- * brokers make by themselves: tests/live has that.) */
+/* The status names what is wrong with the cluster, and orders are taken. (The mock brokers create
+ * a missing topic by themselves: tests/live tests that.) */
 START_TEST(a_wrong_topic_is_named)
 {
     mock_topic(&mock, "order-events", 3);
@@ -320,15 +322,15 @@ START_TEST(a_wrong_topic_is_named)
     load_config(NULL, NULL);
     start(false);
     take_orders(3);
-    EVENTUALLY(strstr(figures().problem, "3 partitions, not 6"));
+    EVENTUALLY(strstr(link_status().problem, "3 partitions, not 6"));
     EVENTUALLY(is_state("offline"));
-    ck_assert_ptr_nonnull(strstr(figures().problem, "3 partitions, not 6"));
+    ck_assert_ptr_nonnull(strstr(link_status().problem, "3 partitions, not 6"));
     ck_assert_int_eq(atomic_load(&cursor), 0);
 }
 END_TEST
 
-/* A certificate that is not there is a problem, not the end of selling; a property that does not
- * exist is a mistake of whoever wrote it. */
+/* A missing certificate is a problem to show, and orders are taken; an unknown property is an
+ * error of the configuration. */
 START_TEST(certificates_and_mistakes)
 {
     const struct tb_kafka_uplink_options options = {.store_path = f.path,
@@ -350,12 +352,13 @@ START_TEST(certificates_and_mistakes)
     start(false);
     take_orders(3);
     EVENTUALLY(is_state("offline"));
-    ck_assert_str_ne(figures().problem, "");
+    ck_assert_str_ne(link_status().problem, "");
 }
 END_TEST
 
-/* A record that is refused for its size: it and its order stay, the others go. */
-START_TEST(what_is_refused_is_parked)
+/* A record that is refused for its size is parked with the rest of its order; the others are sent.
+ */
+START_TEST(a_refused_record_is_parked)
 {
     static char trace[3000];
     struct request r;
@@ -380,7 +383,7 @@ START_TEST(what_is_refused_is_parked)
 }
 END_TEST
 
-/* The centre hears of the node as soon as it is there. */
+/* A node sends a heartbeat as soon as it is connected. */
 START_TEST(heartbeats_arrive)
 {
     struct tb_log_batch batch = {0};
@@ -419,7 +422,7 @@ int main(void)
     tcase_add_test(tc, forced_offline_and_a_restart);
     tcase_add_test(tc, a_wrong_topic_is_named);
     tcase_add_test(tc, certificates_and_mistakes);
-    tcase_add_test(tc, what_is_refused_is_parked);
+    tcase_add_test(tc, a_refused_record_is_parked);
     tcase_add_test(tc, heartbeats_arrive);
     suite_add_tcase(suite, tc);
     return test_main(suite);

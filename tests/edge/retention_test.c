@@ -1,18 +1,18 @@
-/* Goal: 90 days of 800 orders: whatever has a limit levels off, and nothing goes that has not been
- * acknowledged, by Kafka for five days not. Method: a till whose clock is moved, on real files;
- * each day its files are asked. */
+/* Promise: in 90 days of 800 orders everything that has a limit levels off, and nothing is removed
+ * before it is acknowledged, though Kafka acknowledges nothing for five days. Method: a till whose
+ * clock is moved, on real files, which are checked each day. */
 #include "edge/till.h"
 #include <inttypes.h>
 #include <stdio.h>
 
 #define DAYS 90
 #define ORDERS_A_DAY 800
-#define OPEN_HOURS 4 /* few commits, so that it is quick */
+#define OPEN_HOURS 4 /* few commits, so that the test is quick */
 #define EVENTS_A_DAY (ORDERS_A_DAY * 11 / 10)
 #define OFFLINE_FROM 40
 #define OFFLINE_DAYS 5
-#define REBUILD_DAY 4  /* the log has its beginning still */
-#define SETTLED_DAY 36 /* all that is kept has been kept as long as it may be */
+#define REBUILD_DAY 4 /* the log still has its first records */
+#define STEADY_DAY 36 /* from here on everything is as old as it may get */
 
 static struct till till;
 
@@ -39,7 +39,7 @@ static void live_a_day(int day)
     }
 }
 
-/* Every row behind the slowest cursor is there. */
+/* Every row after the slowest cursor is there. */
 static void check_nothing_is_lost(void)
 {
     int64_t acked = fixture_query_file(till.f.path, "SELECT min(row) FROM cursors");
@@ -51,7 +51,7 @@ static void check_nothing_is_lost(void)
     ck_assert_int_eq(fixture_query_file(till.f.path, "SELECT max(row) FROM outbox"), till.row);
 }
 
-/* A day's, and what came since the last hour's look. */
+/* The rows of a day, and those since the last hourly removal. */
 static void check_store(int day)
 {
     struct tb_outbox_status figures = {0};
@@ -67,7 +67,8 @@ static void check_store(int day)
     ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
 }
 
-/* A partition's records are of at most 8 days: what is kept begins with a young one. */
+/* The records of a partition are at most 8 days old: the oldest one that is kept is young enough.
+ */
 static int64_t records_in_log(void)
 {
     int64_t count = 0;
@@ -102,7 +103,7 @@ static void check_view(int day)
     ck_assert_int_eq(till_file_bytes(till.view_path) > 0, day < REBUILD_DAY + 7);
 }
 
-/* What a file takes for anything but the orders. */
+/* The size of a file without what grows with the orders. */
 static int64_t bytes_beside_orders(const char *path)
 {
     return fixture_query_file(path,
@@ -152,7 +153,7 @@ START_TEST(ninety_days)
         ck_assert_int_le(records_in_log(), 8 * EVENTS_A_DAY);
         if (day == REBUILD_DAY)
             ck_assert_int_eq(till_rebuild(&till), TB_REBUILD_DONE);
-        if (day == SETTLED_DAY)
+        if (day == STEADY_DAY)
             settled = sizes();
     }
     end = sizes();

@@ -5,7 +5,7 @@
 
 #define TOPIC "order-events"
 #define GROUP "view"
-#define SETTLE_STEPS_MAX 1000
+#define CATCH_UP_STEPS_MAX 1000
 #define REBUILD_STEPS_MAX 100000
 
 static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
@@ -47,7 +47,7 @@ static void open_view(struct till *till)
     ck_ok(tb_log_inproc_reader(till->log, TOPIC, GROUP, &till->log_reader, &err));
     ck_ok(tb_view_sqlite_open(till->view_path, &till->view, &err));
     ck_ok(tb_view_sqlite_reader(till->view_path, &reader, &err));
-    ck_ok(tb_switch_reader_new(reader, &till->asked, &err));
+    ck_ok(tb_switch_reader_new(reader, &till->switch_reader, &err));
     const struct tb_consumer_options options = {.reader = till->log_reader,
                                                 .view = till->view,
                                                 .clock = &till->f.clock.clock,
@@ -66,7 +66,7 @@ static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
     return tb_log_inproc_standalone_reader(((struct till *)ctx)->log, TOPIC, ret_reader, err);
 }
 
-/* Nothing else runs. */
+/* One thread: nothing can run in between. */
 static enum tb_code hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
                             void *arg, struct tb_error *err)
 {
@@ -94,7 +94,7 @@ static void open_rebuild(struct till *till)
                                                     .build = "1",
                                                     .clock = &till->f.clock.clock,
                                                     .serving = till->view,
-                                                    .readers = {till->asked},
+                                                    .readers = {till->switch_reader},
                                                     .reader_count = 1,
                                                     .open_reader = open_visitor,
                                                     .hold_up = hold_up,
@@ -120,7 +120,7 @@ void till_open(struct till *till)
 
     *till = (struct till){.kafka_is_reached = true};
     fixture_init(&till->f);
-    fault_vfs_uninstall(); /* nothing fails here, and the files are large */
+    fault_vfs_uninstall(); /* no faults here, and the files are large */
     till->f.connected = true;
     snprintf(till->log_path, sizeof till->log_path, "%s/log.db", till->f.dir);
     snprintf(till->view_path, sizeof till->view_path, "%s/view.db", till->f.dir);
@@ -134,7 +134,7 @@ void till_open(struct till *till)
 
 void till_close(struct till *till)
 {
-    struct tb_view_reader *asked = tb_switch_reader_base(till->asked);
+    struct tb_view_reader *asked = tb_switch_reader_base(till->switch_reader);
 
     tb_rebuild_free(till->rebuild);
     tb_rebuild_sqlite_free(till->views);
@@ -217,7 +217,7 @@ void till_catch_up(struct till *till)
     if (till->kafka_is_reached)
         tb_writer_post_cursor(till->f.writer, TB_CURSOR_KAFKA, till->row, wall_ms);
     for (int steps = 0; cursor < till->row || lag(till) > 0; steps++) {
-        ck_assert_int_lt(steps, SETTLE_STEPS_MAX);
+        ck_assert_int_lt(steps, CATCH_UP_STEPS_MAX);
         (void)tb_relay_step(till->relay);
         (void)tb_consumer_step(till->consumer, 0);
         fake_clock_advance(&till->f.clock, TB_RELAY_IDLE_MS); /* the cursor is due by then */

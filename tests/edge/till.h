@@ -1,5 +1,5 @@
-/* A till put together as src/edge_parts.c does it, on real files and a clock that is moved: store,
- * relay, log, view, consumer and rebuild, each through its step.
+/* A till wired as src/edge/wiring.c does it, on real files and a clock that the test moves: store,
+ * relay, log, view, consumer and rebuild, each driven by its step function.
  *
  * Retention: outbox and keys a day, the log a week, dead letters 30 days, an old view a week.
  *
@@ -24,23 +24,24 @@ struct till {
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
     struct tb_relay *relay;
-    struct tb_view *view; /* the one that is filled */
-    struct tb_switch_reader *asked;
+    struct tb_view *view; /* the one that the consumer fills */
+    struct tb_switch_reader *switch_reader;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *views;
     struct tb_rebuild *rebuild;
     int64_t row;           /* of the outbox, the last */
-    bool kafka_is_reached; /* else its cursor stays where it is */
+    bool kafka_is_reached; /* else its cursor does not move */
 };
 void till_open(struct till *till);
 void till_close(struct till *till);
-/* Places so many orders, each with a key of its own, and changes every tenth. */
+/* Places so many orders, each with its own key, and changes every tenth. */
 void till_sell(struct till *till, int orders);
-/* The last event will be none: the brace that it begins with is missing. */
+/* Makes the last event malformed: its first brace is removed. */
 void till_corrupt_last(struct till *till);
-/* All that is stored is relayed, and seen; with kafka_is_reached it is delivered there too. */
+/* Steps until everything stored is relayed and visible; if kafka_is_reached, delivered there too.
+ */
 void till_catch_up(struct till *till);
-/* An hour passes, in which every part does what it does once an hour. */
+/* Moves the clock by an hour, and lets every part do its hourly work. */
 void till_pass_hour(struct till *till);
 enum tb_rebuild_state till_rebuild(struct till *till);
 int64_t till_file_bytes(const char *path);

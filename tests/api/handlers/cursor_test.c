@@ -1,11 +1,12 @@
-/* Promise: a cursor leads back to its position, and nothing else is taken for one. */
+/* Promise: a page cursor is parsed back to the position that it was formatted from, and any other
+ * text is refused. */
 #include "api/handlers/cursor.h"
 #include "base/time/timefmt.h"
 #include "support/support.h"
 
 #define ID "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"
 
-START_TEST(comes_back)
+START_TEST(order_cursor_round_trip)
 {
     static const int64_t times[] = {0, 1, -1, 1795425003660, TB_TIME_MIN_MS, TB_TIME_MAX_MS};
     char text[TB_PAGE_CURSOR_SIZE], order_id[TB_UUID_SIZE];
@@ -20,7 +21,7 @@ START_TEST(comes_back)
 }
 END_TEST
 
-/* Every change of one character is refused or leads to another position. */
+/* Changing any one character gives a text that is refused, or the cursor of another position. */
 START_TEST(no_two_texts_for_one_position)
 {
     static const char alphabet[] =
@@ -59,7 +60,7 @@ START_TEST(noise_is_refused)
 }
 END_TEST
 
-START_TEST(a_letters_cursor_comes_back)
+START_TEST(dead_letter_cursor_round_trip)
 {
     static const struct {
         int64_t dead_at_ms;
@@ -86,8 +87,8 @@ START_TEST(a_letters_cursor_comes_back)
 }
 END_TEST
 
-/* "1.2.3" and what is nearly that, in base64url. */
-START_TEST(no_other_text_is_a_letters_cursor)
+/* "1.2.3" and texts that are nearly that, in base64url. */
+START_TEST(no_other_text_is_a_dead_letter_cursor)
 {
     static const char *const wrong[] = {
         "",         "MS4yLjM=",   "MS4yLjM ",
@@ -110,11 +111,11 @@ int main(void)
     Suite *suite = suite_create("cursor");
     TCase *tc = tcase_create("cursor");
 
-    tcase_add_test(tc, comes_back);
+    tcase_add_test(tc, order_cursor_round_trip);
     tcase_add_test(tc, no_two_texts_for_one_position);
     tcase_add_test(tc, noise_is_refused);
-    tcase_add_test(tc, a_letters_cursor_comes_back);
-    tcase_add_test(tc, no_other_text_is_a_letters_cursor);
+    tcase_add_test(tc, dead_letter_cursor_round_trip);
+    tcase_add_test(tc, no_other_text_is_a_dead_letter_cursor);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,6 +1,6 @@
-/* Promise: whoever finds a dead letter can look into it, mend it, send it again and drop it, over
- * HTTP, and what waited for it follows by itself. Method: a whole node, with records in its log
- * that no till would write. */
+/* Promise: over HTTP a dead letter can be read, replayed with a corrected value, and dropped, and
+ * the later events that waited for it are applied without a further request. Method: a whole node;
+ * the test appends records to its log that no till would write. */
 #include "api/handlers/cursor.h"
 #include "api/handlers/dead_letters.h"
 #include "api/node.h"
@@ -38,7 +38,7 @@ static void teardown(void)
     node_stop(&node);
 }
 
-/* Into the node's log, as if some producer had. */
+/* Appends to the node's log, as another producer might. */
 static void put(const char *key, const char *type, struct tb_str value)
 {
     const struct tb_header headers[] = {{TB_STR("ce_type"), tb_str_of(type)},
@@ -68,7 +68,7 @@ static void check_has(const char *text)
     ck_assert_msg(strstr(got.body, text) != NULL, "no %s in %s", text, got.body);
 }
 
-/* Until a list says so; what it does not say in time has failed. */
+/* Reads a list until it contains the text, for 20 s at most. */
 static void wait_for(const char *target, const char *text)
 {
     int64_t until_ms = tb_clock_mono_ms(&tb_clock_system) + 20000;
@@ -91,9 +91,10 @@ static size_t count_of(const char *text)
     return count;
 }
 
-/* Until a list has so many: records of different orders lie in different partitions, and these
- * become visible in any order, so that one order's letter says nothing of another's. */
-static void wait_for_letters(const char *target, size_t count)
+/* Reads a list until it has so many. Records of different orders lie in different partitions,
+ * which become visible in any order: the dead letter of one order proves nothing about another
+ * order's. */
+static void wait_for_dead_letters(const char *target, size_t count)
 {
     int64_t until_ms = tb_clock_mono_ms(&tb_clock_system) + 20000;
 
@@ -107,8 +108,8 @@ static void wait_for_letters(const char *target, size_t count)
     ck_abort_msg("%s never had %zu letters, but %s", target, count, got.body);
 }
 
-/* The id of the first letter of a list. */
-static void id_of(const char *target, char ret_id[TB_DEAD_LETTER_ID_SIZE])
+/* The id of the first dead letter of a list. */
+static void first_id(const char *target, char ret_id[TB_DEAD_LETTER_ID_SIZE])
 {
     const char *at;
 
@@ -119,7 +120,7 @@ static void id_of(const char *target, char ret_id[TB_DEAD_LETTER_ID_SIZE])
     (void)snprintf(ret_id, TB_DEAD_LETTER_ID_SIZE, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
 }
 
-static void on_letter(const char *method, const char *id, const char *more, const char *body)
+static void command(const char *method, const char *id, const char *more, const char *body)
 {
     char target[400];
 
@@ -127,7 +128,7 @@ static void on_letter(const char *method, const char *id, const char *more, cons
     ask(&client, method, target, "", body, &got);
 }
 
-static void count_open(const char *count)
+static void check_open_count(const char *count)
 {
     char text[40];
 
@@ -136,7 +137,7 @@ static void count_open(const char *count)
     check_has(text);
 }
 
-/* A placing that is cut off, and what comes behind it. */
+/* Appends an OrderPlaced that is cut off in the middle, and a later event of the order. */
 static void put_broken_order(const char *order_id)
 {
     char placed[sizeof(PLACED(ORDER))];
@@ -147,13 +148,13 @@ static void put_broken_order(const char *order_id)
              strcmp(order_id, ORDER) == 0 ? SHIPPED(ORDER) : SHIPPED(OTHER));
 }
 
-START_TEST(a_letter_is_shown_with_all_that_it_needs)
+START_TEST(a_dead_letter_is_shown_with_all_its_parts)
 {
     char id[TB_DEAD_LETTER_ID_SIZE], target[TB_DEAD_LETTER_ID_SIZE + 20];
 
     put_text(ORDER, "OrderShipped.v1", SHIPPED(ORDER));
     wait_for("/dead-letters", ORDER);
-    id_of("/dead-letters", id);
+    first_id("/dead-letters", id);
     ck_assert_int_eq(strncmp(id, "order-events-", 13), 0);
     (void)snprintf(target, sizeof(target), "/dead-letters/%s", id);
     get(target);
@@ -168,13 +169,13 @@ START_TEST(a_letter_is_shown_with_all_that_it_needs)
         "\"attempts\":1,\"status\":\"open\",\"key\":\"" ORDER "\",\"headers\":{"
         "\"ce_type\":\"OrderShipped.v1\",\"ce_id\":\"an-event\",\"raw\":{\"base64\":\"/wA=\"},"
         "\"twice\":[\"1\",null]},\"value\":\"{\\\"orderId\\\":");
-    count_open("1");
+    check_open_count("1");
     ask(&client, "HEAD", target, "", NULL, &got);
     ck_assert_int_eq(got.status, 200);
 }
 END_TEST
 
-START_TEST(bytes_that_are_no_text_are_base64)
+START_TEST(bytes_that_are_no_utf8_are_base64)
 {
     put(ORDER, "OrderShipped.v1", (struct tb_str){"{\xff\xfe", 3});
     put(OTHER, "OrderShipped.v1", (struct tb_str){"a\0b", 3});
@@ -195,7 +196,7 @@ START_TEST(lists_are_filtered_and_paged)
     wait_for("/dead-letters?reason=decode", OTHER);
     ck_assert_uint_eq(count_of("\"id\":"), 1);
     ck_assert_ptr_null(strstr(got.body, "\"next\""));
-    wait_for_letters("/dead-letters?reason=tillbox.gap&limit=500", 7);
+    wait_for_dead_letters("/dead-letters?reason=tillbox.gap&limit=500", 7);
     get("/dead-letters?type=OrderPlaced.v2&status=open&since=2020-01-01");
     ck_assert_uint_eq(count_of("\"id\":"), 1);
     get("/dead-letters?since=2100-01-01T00:00:00Z");
@@ -220,7 +221,7 @@ START_TEST(lists_are_filtered_and_paged)
 }
 END_TEST
 
-START_TEST(wrong_questions_are_refused)
+START_TEST(malformed_requests_are_refused)
 {
     static const struct {
         const char *method, *target, *body;
@@ -267,41 +268,42 @@ START_TEST(wrong_questions_are_refused)
 }
 END_TEST
 
-/* Mended, it is applied, and what waited for it is too, without anybody asking for it. */
-START_TEST(a_mended_letter_and_those_behind_it)
+/* Replayed with a corrected value the event is applied, and so is the later event that waited for
+ * it, without a request of its own. */
+START_TEST(a_corrected_event_and_those_that_waited_for_it)
 {
     char id[TB_DEAD_LETTER_ID_SIZE], body[1000], value[800];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?orderId=" ORDER "&reason=gap", ORDER);
-    id_of("/dead-letters?orderId=" ORDER "&reason=decode", id);
-    on_letter("POST", id, "/replay", NULL); /* as it is: dead again, the same letter */
+    first_id("/dead-letters?orderId=" ORDER "&reason=decode", id);
+    command("POST", id, "/replay", NULL); /* unchanged: the same dead letter again */
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"sent\":1}");
     wait_for("/dead-letters?reason=decode", "\"attempts\":2,\"status\":\"open\"");
     ck_assert_uint_eq(count_of("\"id\":"), 1);
     check_has("\"tillbox-mended\":\"");
     (void)snprintf(body, sizeof(body), "{\"value\":%s}", PLACED(ORDER));
-    on_letter("POST", id, "/replay", body);
+    command("POST", id, "/replay", body);
     ck_assert_int_eq(got.status, 202);
     wait_for("/dead-letters?reason=gap", "\"status\":\"replayed\"");
     get("/orders/" ORDER "?minVersion=2&wait=20s");
     ck_assert_int_eq(got.status, 200);
     check_has("\"status\":\"SHIPPED\"");
-    count_open("0");
+    check_open_count("0");
     get("/metrics");
     check_has("\ntillbox_dead_letters 0\n");
 
-    on_letter("POST", id, "/replay", body);
+    command("POST", id, "/replay", body);
     ck_assert_int_eq(got.status, 409);
-    on_letter("DELETE", id, "", NULL);
+    command("DELETE", id, "", NULL);
     ck_assert_int_eq(got.status, 409);
 
-    /* A text is sent byte for byte, another order's event not at all. */
+    /* A text is sent byte for byte; an event of another order is refused. */
     put_broken_order(OTHER);
     wait_for("/dead-letters?orderId=" OTHER "&reason=gap", OTHER);
-    id_of("/dead-letters?orderId=" OTHER "&reason=decode", id);
-    on_letter("POST", id, "/replay", body);
+    first_id("/dead-letters?orderId=" OTHER "&reason=decode", id);
+    command("POST", id, "/replay", body);
     ck_assert_int_eq(got.status, 422);
     check_has("of another order");
     (void)snprintf(value, sizeof(value), "%s", PLACED(OTHER));
@@ -310,21 +312,21 @@ START_TEST(a_mended_letter_and_those_behind_it)
         (void)snprintf(body + strlen(body), sizeof(body) - strlen(body),
                        *at == '"' ? "\\%c" : "%c", *at);
     (void)strcat(body, "\"}");
-    on_letter("POST", id, "/replay", body);
+    command("POST", id, "/replay", body);
     ck_assert_int_eq(got.status, 202);
     wait_for("/dead-letters?orderId=" OTHER "&reason=gap", "\"status\":\"replayed\"");
 }
 END_TEST
 
-START_TEST(all_letters_of_an_order_in_order)
+START_TEST(all_dead_letters_of_an_order_in_order)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
 
     put_broken_order(ORDER);
-    put_text(ORDER, "OrderPlaced.v2", PLACED(ORDER)); /* somebody sent it sound after all */
-    get("/orders/" ORDER "?minVersion=2&wait=20s");   /* and what waited for it followed */
+    put_text(ORDER, "OrderPlaced.v2", PLACED(ORDER)); /* another producer sends it whole */
+    get("/orders/" ORDER "?minVersion=2&wait=20s");   /* the event that waited is redriven */
     ck_assert_int_eq(got.status, 200);
-    id_of("/dead-letters?orderId=" ORDER "&status=open", id);
+    first_id("/dead-letters?orderId=" ORDER "&status=open", id);
     ask(&client, "POST", "/dead-letters/replay?orderId=" OTHER, "", NULL, &got);
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"sent\":0}");
@@ -334,29 +336,30 @@ START_TEST(all_letters_of_an_order_in_order)
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"sent\":2}");
     wait_for("/dead-letters?orderId=" ORDER "&reason=invalid", "\"attempts\":2");
-    /* The first one is still not JSON, although it is needed no more: it has to be dropped. */
-    on_letter("DELETE", id, "", NULL);
+    /* The first one is still not JSON. Nothing waits for it any more: it has to be dropped. */
+    command("DELETE", id, "", NULL);
     ck_assert_int_eq(got.status, 200);
 }
 END_TEST
 
-START_TEST(a_letter_is_dropped_and_who_did_it_is_told)
+START_TEST(a_drop_is_audited_with_its_requester)
 {
     char id[TB_DEAD_LETTER_ID_SIZE], expected[400];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?reason=gap", ORDER);
-    id_of("/dead-letters?reason=decode", id);
+    first_id("/dead-letters?reason=decode", id);
     for (int twice = 0; twice < 2; twice++) {
-        on_letter("DELETE", id, "", NULL);
+        command("DELETE", id, "", NULL);
         ck_assert_int_eq(got.status, 200);
         (void)snprintf(expected, sizeof(expected), "{\"id\":\"%s\",\"status\":\"dropped\"}", id);
         ck_assert_str_eq(got.body, expected);
         (void)snprintf(expected, sizeof(expected), "dropped yes %s " ORDER " 127.0.0.1:", id);
         ck_assert_msg(strncmp(node.audited, expected, strlen(expected)) == 0, "%s", node.audited);
     }
-    count_open("1");
-    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}"); /* wanted after all */
+    check_open_count("1");
+    command("POST", id, "/replay",
+            "{\"value\":" PLACED(ORDER) "}"); /* a dropped one can still be replayed */
     ck_assert_int_eq(got.status, 202);
     (void)snprintf(expected, sizeof(expected), "replayed yes %s", id);
     ck_assert_msg(strncmp(node.audited, expected, strlen(expected)) == 0, "%s", node.audited);
@@ -364,36 +367,36 @@ START_TEST(a_letter_is_dropped_and_who_did_it_is_told)
 }
 END_TEST
 
-/* A record without a value, or with one too large to be kept, cannot be sent as it is. */
-START_TEST(what_has_no_value_needs_one)
+/* A record without a value, or with one too large to be kept, needs one to be replayed. */
+START_TEST(a_replay_without_a_value_is_refused)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
 
     put(ORDER, "OrderPlaced.v2", (struct tb_str){0});
     wait_for("/dead-letters", ORDER);
     ck_assert_ptr_null(strstr(got.body, "\"value"));
-    id_of("/dead-letters", id);
-    on_letter("POST", id, "/replay", NULL);
+    first_id("/dead-letters", id);
+    command("POST", id, "/replay", NULL);
     ck_assert_int_eq(got.status, 409);
     check_has("give one");
     ask(&client, "POST", "/dead-letters/replay?orderId=" ORDER, "", NULL, &got);
     ck_assert_str_eq(got.body, "{\"sent\":0,\"left\":1}");
-    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
+    command("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
     ck_assert_int_eq(got.status, 202);
     wait_for("/dead-letters", "\"status\":\"replayed\"");
 }
 END_TEST
 
-/* Nothing can be sent while the log is held: told at once, and definitely not done. */
-START_TEST(a_held_log_takes_no_letters)
+/* While the relay is offline a replay is refused at once, and surely not done. */
+START_TEST(an_offline_relay_refuses_replays)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
 
     put_broken_order(ORDER);
     wait_for("/dead-letters?reason=gap", ORDER);
-    id_of("/dead-letters?reason=decode", id);
+    first_id("/dead-letters?reason=decode", id);
     tb_relay_set_offline(node.relay, true);
-    on_letter("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
+    command("POST", id, "/replay", "{\"value\":" PLACED(ORDER) "}");
     ck_assert_int_eq(got.status, 503);
     check_has("the link is held offline");
     ck_assert_ptr_nonnull(response_header(&got, "Retry-After"));
@@ -401,7 +404,7 @@ START_TEST(a_held_log_takes_no_letters)
 }
 END_TEST
 
-/* A page ends where it gets too large, with a cursor for the rest. */
+/* A page that gets too large ends early, with a cursor for the rest. */
 START_TEST(pages_are_bounded_in_bytes)
 {
     size_t size = TB_DEAD_LETTERS_PAGE_BYTES / 2 + 1000;
@@ -417,8 +420,8 @@ START_TEST(pages_are_bounded_in_bytes)
 }
 END_TEST
 
-/* A letter that follows no more says so. */
-START_TEST(giving_up_is_told)
+/* A dead letter that is redriven no more says so in its message. */
+START_TEST(exhausted_redrives_are_shown)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
     struct tb_dead_letter letter = {.reason = TB_STR(TB_REASON_GAP),
@@ -442,17 +445,17 @@ int main(void)
     TCase *tc = tcase_create("dead letters");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, a_letter_is_shown_with_all_that_it_needs);
-    tcase_add_test(tc, bytes_that_are_no_text_are_base64);
+    tcase_add_test(tc, a_dead_letter_is_shown_with_all_its_parts);
+    tcase_add_test(tc, bytes_that_are_no_utf8_are_base64);
     tcase_add_test(tc, lists_are_filtered_and_paged);
-    tcase_add_test(tc, wrong_questions_are_refused);
-    tcase_add_test(tc, a_mended_letter_and_those_behind_it);
-    tcase_add_test(tc, all_letters_of_an_order_in_order);
-    tcase_add_test(tc, a_letter_is_dropped_and_who_did_it_is_told);
-    tcase_add_test(tc, what_has_no_value_needs_one);
-    tcase_add_test(tc, a_held_log_takes_no_letters);
+    tcase_add_test(tc, malformed_requests_are_refused);
+    tcase_add_test(tc, a_corrected_event_and_those_that_waited_for_it);
+    tcase_add_test(tc, all_dead_letters_of_an_order_in_order);
+    tcase_add_test(tc, a_drop_is_audited_with_its_requester);
+    tcase_add_test(tc, a_replay_without_a_value_is_refused);
+    tcase_add_test(tc, an_offline_relay_refuses_replays);
     tcase_add_test(tc, pages_are_bounded_in_bytes);
-    tcase_add_test(tc, giving_up_is_told);
+    tcase_add_test(tc, exhausted_redrives_are_shown);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,6 +1,6 @@
-/* Promise: what was placed is read back, waited for, listed and summed as the interface says, and
- * a wrong question is told what is wrong. Method: a real node; the relay held back where an order
- * is not to be visible yet. */
+/* Promise: orders are read back, waited for, listed and summed as documented, and a malformed
+ * query is refused with what is wrong. Method: a real node, whose relay does not run while an
+ * order must stay invisible. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ START_TEST(order_is_read_back)
 }
 END_TEST
 
-START_TEST(unseen_order_is_pending)
+START_TEST(invisible_order_is_pending)
 {
     char order_id[40];
 
@@ -90,7 +90,7 @@ START_TEST(unseen_order_is_pending)
 }
 END_TEST
 
-/* Many wait, one order comes: exactly who waited for it is answered. */
+/* Many clients wait and one order becomes visible: exactly those that wait for it are answered. */
 START_TEST(waiting_readers_wake)
 {
     struct client waiting[30], other;
@@ -120,7 +120,7 @@ START_TEST(waiting_readers_wake)
 }
 END_TEST
 
-/* A view in which an order becomes visible just behind the first look at it. */
+/* A view in which an order becomes visible right after the first read of it. */
 static enum tb_code get_too_early(struct tb_view_reader *reader, struct tb_str order_id,
                                   struct tb_buf *ret_doc, int64_t *ret_version,
                                   struct tb_error *err)
@@ -137,7 +137,7 @@ static enum tb_code get_too_early(struct tb_view_reader *reader, struct tb_str o
     return code;
 }
 
-START_TEST(no_version_slips_between_look_and_wait)
+START_TEST(no_version_is_missed_between_read_and_wait)
 {
     static const struct tb_view_reader_ops ops = {.get = get_too_early};
     static struct tb_view_reader early = {&ops};
@@ -185,7 +185,7 @@ static const struct {
     {"/orders/stats?from=x", "from"},
 };
 
-START_TEST(wrong_question_is_told_what_is_wrong)
+START_TEST(malformed_query_is_refused_with_the_reason)
 {
     ask(&client, "GET", wrong[_i].target, "", NULL, &got);
     ck_assert_int_eq(got.status, 400);
@@ -206,7 +206,7 @@ static const char *const right[] = {
     "/orders/stats?",
 };
 
-START_TEST(right_question_is_answered)
+START_TEST(wellformed_query_is_answered)
 {
     ask(&client, "GET", right[_i], "", NULL, &got);
     ck_assert_msg(got.status == 200, "%s", got.body);
@@ -222,7 +222,7 @@ static size_t count(const char *text, const char *what)
     return n;
 }
 
-/* The pages together are every order once, by cursor and by the Link that a client follows. */
+/* The pages together contain every order once, by cursor and by the Link header. */
 START_TEST(pages_are_whole)
 {
     char order_id[40], target[512] = "/orders?customerId=C-7&limit=4", seen[16384] = "";
@@ -263,7 +263,7 @@ START_TEST(pages_are_whole)
 }
 END_TEST
 
-/* What the store holds is told, whether the view has seen it or not. */
+/* Every order of the store has a digest, whether it is visible in the view or not. */
 START_TEST(digests_are_those_of_the_store)
 {
     char ids[5][40], target[128] = "/orders/digests?limit=2", seen[8192] = "";
@@ -299,7 +299,7 @@ START_TEST(digests_are_those_of_the_store)
 }
 END_TEST
 
-START_TEST(stats_say_up_to_when)
+START_TEST(stats_say_until_when_they_are_complete)
 {
     char order_id[40], as_of[32], again[32];
 
@@ -325,7 +325,7 @@ START_TEST(stats_say_up_to_when)
 }
 END_TEST
 
-START_TEST(status_is_counted_at_the_moment)
+START_TEST(status_is_read_at_the_moment)
 {
     char order_id[40];
 
@@ -419,13 +419,13 @@ static TCase *held_case(void)
     TCase *tc = tcase_create("held");
 
     tcase_add_checked_fixture(tc, setup_held, teardown);
-    tcase_add_test(tc, unseen_order_is_pending);
+    tcase_add_test(tc, invisible_order_is_pending);
     tcase_add_test(tc, waiting_readers_wake);
-    tcase_add_loop_test(tc, wrong_question_is_told_what_is_wrong, 0, COUNT(wrong));
-    tcase_add_loop_test(tc, right_question_is_answered, 0, COUNT(right));
+    tcase_add_loop_test(tc, malformed_query_is_refused_with_the_reason, 0, COUNT(wrong));
+    tcase_add_loop_test(tc, wellformed_query_is_answered, 0, COUNT(right));
     tcase_add_test(tc, digests_are_those_of_the_store);
-    tcase_add_test(tc, stats_say_up_to_when);
-    tcase_add_test(tc, status_is_counted_at_the_moment);
+    tcase_add_test(tc, stats_say_until_when_they_are_complete);
+    tcase_add_test(tc, status_is_read_at_the_moment);
     tcase_add_test(tc, metrics_are_prometheus_text);
     tcase_add_test(tc, health);
     return tc;
@@ -442,7 +442,7 @@ int main(void)
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, held_case());
     tc = tcase_create("early");
-    tcase_add_test(tc, no_version_slips_between_look_and_wait);
+    tcase_add_test(tc, no_version_is_missed_between_read_and_wait);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,5 @@
-/* Promise: a command is answered as it went, once, whatever its client does meanwhile. Method: a
- * real store; its writer held back where a command is to be on its way. */
+/* Promise: a command is answered once, with its real outcome, whatever its client does meanwhile.
+ * Method: a real store, whose writer does not run while a command must stay in flight. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,8 +172,8 @@ static void wait_for_posted(size_t count)
         usleep(1000);
 }
 
-/* The job is the writer's: it must outlive the connection, and the next request must not be
- * answered with what was meant for another. */
+/* The writer has the job: it must outlive the connection, and its answer must not be sent to the
+ * next request. */
 START_TEST(client_gone_while_its_command_waits)
 {
     struct client gone;
@@ -219,7 +219,7 @@ static void on_return(struct tb_job *job)
     atomic_fetch_add(&returned, 1);
 }
 
-/* Full is an answer at once, not a wait; and it is over when the writer goes on. */
+/* A full queue refuses at once, and accepts again when the writer goes on. */
 START_TEST(full_queue_refuses_with_503)
 {
     struct tb_job *jobs = calloc(TB_WRITER_QUEUE_MAX, sizeof(*jobs));
@@ -242,7 +242,7 @@ START_TEST(full_queue_refuses_with_503)
 }
 END_TEST
 
-/* Stop while commands are on their way: they are answered, then it ends. */
+/* A stop while commands are in flight: they are answered, then the API ends. */
 START_TEST(stop_answers_what_was_taken)
 {
     struct client many[10], idle;
@@ -269,7 +269,7 @@ START_TEST(stop_answers_what_was_taken)
 }
 END_TEST
 
-/* The writer does not answer: the stop ends all the same, and says that nobody knows. */
+/* The writer does not answer: the API ends anyway, and replies that the outcome is not known. */
 START_TEST(stop_does_not_wait_for_ever)
 {
     send_order(&client);

@@ -1,6 +1,6 @@
-/* Promise: a rebuild is started once and told of; what cannot be meant is refused, and so is
- * everything by a process that cannot rebuild. Method: a whole node, with a rebuild that only
- * notes what it was asked. */
+/* Promise: a rebuild is started as requested and its progress is shown; malformed requests are
+ * refused, and a process that cannot rebuild refuses all. Method: a whole node, with a rebuild
+ * that only records the job. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 static struct node node;
 static struct client client;
 static struct response got;
-static struct tb_rebuild_job asked;
+static struct tb_rebuild_job started;
 static struct tb_rebuild_progress progress;
 static struct tb_rebuild_generations views;
 static bool busy;
@@ -19,7 +19,7 @@ static enum tb_code on_start(void *ctx, const struct tb_rebuild_job *job, struct
     (void)ctx;
     if (busy)
         return tb_error_set(err, TB_CONFLICT, "a rebuild is under way");
-    asked = *job;
+    started = *job;
     return TB_OK;
 }
 
@@ -36,7 +36,7 @@ static void start(bool able)
     node_init(&node);
     if (able)
         node.options.rebuild = (struct tb_api_rebuild){.start = on_start, .get = on_get};
-    asked = (struct tb_rebuild_job){0};
+    started = (struct tb_rebuild_job){0};
     memset(&progress, 0, sizeof progress);
     progress.seconds_left = -1;
     views = (struct tb_rebuild_generations){.served = 1};
@@ -62,17 +62,17 @@ static void post(const char *body)
     ask(&client, "POST", "/rebuild", "", body, &got);
 }
 
-START_TEST(it_is_started_as_asked)
+START_TEST(it_is_started_as_requested)
 {
     post(NULL);
     ck_assert_int_eq(got.status, 202);
-    ck_assert(!asked.accept && !asked.rollback);
+    ck_assert(!started.accept && !started.rollback);
     post("{\"accept\":true,\"rollback\":false}");
     ck_assert_int_eq(got.status, 202);
-    ck_assert(asked.accept && !asked.rollback);
+    ck_assert(started.accept && !started.rollback);
     post("{\"rollback\":true}");
     ck_assert_int_eq(got.status, 202);
-    ck_assert(!asked.accept && asked.rollback);
+    ck_assert(!started.accept && started.rollback);
     busy = true;
     post("{}");
     ck_assert_int_eq(got.status, 409);
@@ -92,11 +92,11 @@ static const struct {
     {"{\"accept\":true,\"accept\":true}", 400},
 };
 
-START_TEST(what_cannot_be_meant_is_refused)
+START_TEST(malformed_jobs_are_refused)
 {
     post(refused[_i].body);
     ck_assert_int_eq(got.status, refused[_i].status);
-    ck_assert(!asked.accept && !asked.rollback);
+    ck_assert(!started.accept && !started.rollback);
     ask(&client, "GET", "/rebuild?a=b", "", NULL, &got);
     ck_assert_int_eq(got.status, 400);
     ask(&client, "DELETE", "/rebuild", "", NULL, &got);
@@ -104,7 +104,7 @@ START_TEST(what_cannot_be_meant_is_refused)
 }
 END_TEST
 
-/* What is not known is absent. */
+/* A member whose value is not known is absent. */
 START_TEST(progress_is_shown)
 {
     ask(&client, "GET", "/rebuild", "", NULL, &got);
@@ -164,8 +164,8 @@ int main(void)
     TCase *able = tcase_create("able"), *unable = tcase_create("unable");
 
     tcase_add_checked_fixture(able, setup, teardown);
-    tcase_add_test(able, it_is_started_as_asked);
-    tcase_add_loop_test(able, what_cannot_be_meant_is_refused, 0,
+    tcase_add_test(able, it_is_started_as_requested);
+    tcase_add_loop_test(able, malformed_jobs_are_refused, 0,
                         (int)(sizeof refused / sizeof *refused));
     tcase_add_test(able, progress_is_shown);
     tcase_add_test(unable, a_process_that_cannot_says_so);
