@@ -10,7 +10,7 @@
 
 static bool is_stopping(const struct central *central)
 {
-    return atomic_load(&((struct central *)(uintptr_t)central)->stopping);
+    return atomic_load(&central->stopping);
 }
 
 static void run_consumer(void *ctx)

@@ -120,16 +120,11 @@ static struct tb_link_input read_link_input(struct tb_kafka_uplink *uplink)
     return input;
 }
 
-static int64_t earlier(int64_t a_ms, int64_t b_ms)
-{
-    return a_ms < b_ms ? a_ms : b_ms;
-}
-
 int64_t tb_kafka_connection_step(struct tb_kafka_uplink *uplink, int64_t relay_wait_ms)
 {
     struct tb_link_input input = read_link_input(uplink);
     struct tb_link_advice advice = tb_link_step(&uplink->link, &input);
-    int64_t wait_ms = earlier(relay_wait_ms, advice.wait_ms);
+    int64_t wait_ms = tb_sooner_ms(relay_wait_ms, advice.wait_ms);
 
     if (uplink->is_open && (!advice.open || advice.reopen))
         tb_kafka_connection_close(uplink);
@@ -142,5 +137,5 @@ int64_t tb_kafka_connection_step(struct tb_kafka_uplink *uplink, int64_t relay_w
     }
     update_problem(uplink);
     publish_link_state(uplink);
-    return uplink->is_open && !input.connected ? earlier(wait_ms, CONNECT_POLL_MS) : wait_ms;
+    return uplink->is_open && !input.connected ? tb_sooner_ms(wait_ms, CONNECT_POLL_MS) : wait_ms;
 }

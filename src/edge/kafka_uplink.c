@@ -54,7 +54,7 @@ int64_t tb_kafka_uplink_step(struct tb_kafka_uplink *uplink)
     bool connected = uplink->is_open && tb_log_kafka_connected(uplink->status_writer);
     int64_t heartbeat_ms = tb_heartbeat_sender_step(&uplink->heartbeats, connected);
 
-    return tb_kafka_connection_step(uplink, relay_ms < heartbeat_ms ? relay_ms : heartbeat_ms);
+    return tb_kafka_connection_step(uplink, tb_sooner_ms(relay_ms, heartbeat_ms));
 }
 
 static void run(void *ctx)

@@ -12,16 +12,13 @@ static void add_gauge(struct tb_buf *out, const char *name, const char *help, in
 static void add_lag(const struct tb_api *api, struct tb_buf *out,
                     const struct tb_view_progress *progress)
 {
-    char labels[LABELS_SIZE];
-
     tb_metric_head(out, "kafka_consumer_lag", "gauge", "Records that the view has yet to apply.");
     for (int p = 0; p < api->options.partitions; p++) {
         if (progress->end[p] < 0 || progress->committed[p] < 0)
             continue;
-        snprintf(labels, sizeof labels, "{topic=\"%s\",partition=\"%d\",group=\"%s\"}",
-                 api->options.topic, p, api->options.group);
-        tb_metric_int(out, "kafka_consumer_lag", labels,
-                      progress->end[p] - progress->committed[p]);
+        tb_buf_addf(out, "kafka_consumer_lag{topic=\"%s\",partition=\"%d\",group=\"%s\"} %lld\n",
+                    api->options.topic, p, api->options.group,
+                    (long long)(progress->end[p] - progress->committed[p]));
     }
 }
 
@@ -93,15 +90,13 @@ static void add_writer(const struct tb_api *api, struct tb_buf *out)
     static const char *const results[] = {
         [TB_RESULT_DONE] = "done", [TB_RESULT_REFUSED] = "refused", [TB_RESULT_FAILED] = "failed"};
     const struct tb_writer_stats *stats = tb_writer_stats(api->options.edge->writer);
-    char labels[LABELS_SIZE];
 
     tb_metric_head(out, "tillbox_orders_total", "counter", "Commands by result.");
     for (int c = 0; c < TB_CMD_COUNT; c++) {
         for (int r = 0; r < 3; r++) {
-            snprintf(labels, sizeof labels, "{command=\"%s\",result=\"%s\"}",
-                     tb_command_name((enum tb_command_type)c), results[r]);
-            tb_metric_int(out, "tillbox_orders_total", labels,
-                          (int64_t)tb_counter_get(&stats->commands[c][r]));
+            tb_buf_addf(out, "tillbox_orders_total{command=\"%s\",result=\"%s\"} %llu\n",
+                        tb_command_name((enum tb_command_type)c), results[r],
+                        (unsigned long long)tb_counter_get(&stats->commands[c][r]));
         }
     }
     tb_metric_histogram(out, "tillbox_commit_seconds", "Time of a commit.", &stats->commit_us);
@@ -130,16 +125,14 @@ static void add_projection(const struct tb_api *api, const struct tb_query_conte
     const struct tb_consumer_stats *stats = api->options.consumer;
     struct tb_view_reader *view = context->view;
     struct tb_error err = {0};
-    char labels[LABELS_SIZE];
     int64_t dead_letters = 0;
 
     tb_metric_head(out, "tillbox_projection_events_total", "counter",
                    "Events by what became of them.");
     for (int r = 0; r < TB_EVENT_RESULT_COUNT; r++) {
-        snprintf(labels, sizeof labels, "{result=\"%s\"}",
-                 tb_event_result_name((enum tb_event_result)r));
-        tb_metric_int(out, "tillbox_projection_events_total", labels,
-                      (int64_t)tb_counter_get(&stats->events[r]));
+        tb_buf_addf(out, "tillbox_projection_events_total{result=\"%s\"} %llu\n",
+                    tb_event_result_name((enum tb_event_result)r),
+                    (unsigned long long)tb_counter_get(&stats->events[r]));
     }
     tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
                         &stats->end_to_end_us);

@@ -1,6 +1,5 @@
 #include "api/handlers/context.h"
 #include "api/http/problem.h"
-#include <stdio.h>
 
 struct tb_json *tb_body_parse(struct tb_api *api, struct tb_request *req)
 {
@@ -62,11 +61,8 @@ void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *co
 void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
                       const char *const *states, size_t count, const char *current)
 {
-    char labels[64];
-
     tb_metric_head(out, name, "gauge", help);
-    for (size_t i = 0; i < count; i++) {
-        snprintf(labels, sizeof labels, "{state=\"%s\"}", states[i]);
-        tb_metric_int(out, name, labels, strcmp(states[i], current) == 0);
-    }
+    for (size_t i = 0; i < count; i++)
+        tb_buf_addf(out, "%s{state=\"%s\"} %d\n", name, states[i],
+                    strcmp(states[i], current) == 0);
 }

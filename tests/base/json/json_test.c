@@ -438,6 +438,27 @@ START_TEST(members_are_written_with_commas_between)
 }
 END_TEST
 
+/* Containers and values that other code appends get their commas too. */
+START_TEST(written_containers)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
+
+    tb_json_open(&out, NULL, '{');
+    tb_json_open(&out, "list", '[');
+    for (int i = 0; i < 2; i++) {
+        tb_json_open(&out, NULL, '{');
+        tb_json_member_int(&out, "i", i);
+        tb_buf_addc(&out, '}');
+    }
+    tb_json_separate(&out);
+    tb_buf_adds(&out, "null");
+    tb_buf_addc(&out, ']');
+    tb_json_open(&out, "empty", '{');
+    tb_buf_adds(&out, "}}");
+    ck_assert_str_eq(out.data, "{\"list\":[{\"i\":0},{\"i\":1},null],\"empty\":{}}");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json");
@@ -456,6 +477,7 @@ int main(void)
     tcase_add_test(tc, generated_documents_survive_a_round_trip);
     tcase_add_test(tc, damaged_documents_do_no_harm);
     tcase_add_test(tc, members_are_written_with_commas_between);
+    tcase_add_test(tc, written_containers);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }
