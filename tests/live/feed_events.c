@@ -1,12 +1,15 @@
-/* feed_events BROKERS [key=value ...]: random orders' events into the topic order-events, as edges
- * would send them. First a line for each order on standard output: its id, the version that a
- * view must have of it in the end and its document, separated by blanks; then, when all is
- * acknowledged, "sent N".
+/* feed_events BROKERS [key=value ...]: sends the events of random orders to the topic
+ * order-events, as edges would. First it prints a line for each order: its id, the version that
+ * the view must have in the end, and its document, separated by blanks. When all records are
+ * acknowledged it prints "sent N".
  *
- *   seed=1      what is random              orders=100   how many
- *   node=till1  whose events                rate=0       events a second; 0: as fast as it goes
- *   lost=0      % of orders lose an event   repeat=0     % of events are followed by a step back
- *   poison=0    records that are no events, between the others
+ *   seed=1      seed of the random histories
+ *   orders=100  number of orders
+ *   node=till1  ce_source of the events
+ *   rate=0      events a second; 0: no limit
+ *   lost=0      % of orders that lose an event
+ *   repeat=0    % of events after which older ones are sent again
+ *   poison=0    records that are no events, in between
  *   from=0      % of the records, from the first on, that are left out */
 #include "bridge/log/kafka/kafka.h"
 #include "query/doubles/history.h"

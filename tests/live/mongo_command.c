@@ -1,6 +1,6 @@
-/* mongo_command URI DATABASE JSON: runs one command there, such as
- * {"find":"orders","filter":{}}; prints the documents that it answers with (of a cursor all of
- * them), a line of relaxed extended JSON each. Ends with 1 when the server refuses. */
+/* mongo_command URI DATABASE JSON: runs one command, such as {"find":"orders","filter":{}}, and
+ * prints the documents of the answer (all documents of a cursor), each as a line of relaxed
+ * extended JSON. Exit status 1 if the server refuses the command. */
 #include <mongoc/mongoc.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* topic_dump BROKERS TOPIC: what a topic holds, from its beginning to where it ends now; one line
- * a record: partition, offset, key, ce_id, ce_orderversion, traceparent, separated by blanks; -
- * for none. */
+/* topic_dump BROKERS TOPIC: prints the records of a topic from its beginning to its present
+ * end, a line for each: partition, offset, key, ce_id, ce_orderversion, traceparent, separated
+ * by blanks; - for a missing value. */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -87,8 +87,7 @@ enum broker_mutant {
     BROKER_UNACKED_DEAD_LETTERS, /* a dead letter is acknowledged and never sent */
     BROKER_FINAL_TIMEOUTS,       /* a timeout is reported as a refusal */
     BROKER_EARLY_COMMITS,        /* a batch is committed when it is polled */
-    BROKER_ZOMBIE_COMMITS /* a member commits partitions that it has lost, and the broker accepts
-                             it */
+    BROKER_ZOMBIE_COMMITS        /* a member commits partitions it has lost */
 };
 struct broker {
     struct fake_random random;
@@ -126,8 +125,8 @@ int32_t broker_partitions(enum broker_topic topic);
 
 /* Shared by the broker*.c files. */
 extern struct broker *broker_now;
-bool broker_chance(struct broker *broker,
-                   unsigned in); /* true once in `in` calls while unreliable, else never */
+/* True once in `in` calls while unreliable, else never. */
+bool broker_chance(struct broker *broker, unsigned in);
 int64_t broker_delay_us(struct broker *broker, int64_t most_us);
 enum broker_topic broker_topic_of(const char *name);
 /* slot: where the writer waits for the answer; TB_LOG_INFLIGHT_MAX: it does not wait. */
@@ -140,8 +139,8 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
 void broker_writers_died(struct broker *broker, int client);
 /* broker_reader.c */
 void broker_readers_died(struct broker *broker, int client);
-bool broker_reader_behind(
-    const struct tb_log_reader *reader); /* there are records that it has not polled */
+/* There are records that it has not polled. */
+bool broker_reader_behind(const struct tb_log_reader *reader);
 
 /* broker_group.c. A heartbeat keeps the member alive; NULL: the group does not know it (any
  * more). */

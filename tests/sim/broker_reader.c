@@ -92,8 +92,8 @@ static enum tb_code poll(struct tb_log_reader *base, size_t max, int64_t wait_ms
     struct broker_reader *reader = reader_of(base);
 
     (void)wait_ms;
-    tb_arena_release(
-        &reader->batch_arena); /* freed, so that ASan finds a use after the next poll */
+    /* Freed, so that ASan finds a use after the next poll. */
+    tb_arena_release(&reader->batch_arena);
     fetch(reader);
     *ret_batch = (struct tb_log_batch){0};
     for (int i = 0; i < TB_LOG_PARTITIONS && max > 0 && !reader->paused; i++) {

@@ -32,8 +32,8 @@ struct broker_reader {
     struct tb_arena batch_arena; /* memory of the last batch */
 };
 
-void broker_reader_commits(
-    struct broker_reader *reader); /* sends the positions that the group does not have */
+/* Sends the positions that the group does not have. */
+void broker_reader_commits(struct broker_reader *reader);
 void broker_reader_revoke_all(struct broker_reader *reader); /* gives up all partitions */
 /* One heartbeat: joins, rejoins, or takes over its new assignment. */
 void broker_reader_group_round(struct broker_reader *reader);

@@ -72,14 +72,14 @@ void broker_answered(struct broker_writer *writer, size_t slot, bool ok, bool fi
 static enum tb_code need_producer(struct broker_writer *writer, struct tb_error *err)
 {
     if (!writer->wanted)
-        return tb_error_set(err, TB_UNAVAILABLE, "the way to the simulated broker is closed");
+        return tb_error_set(err, TB_UNAVAILABLE, "the simulated connection is closed");
     if (writer->fatal) {
         drop_all(writer);
         writer->opened_us = now_us(writer) + (writer->proven ? 0 : RENEW_US);
         writer->proven = false;
     }
     if (now_us(writer) < writer->opened_us)
-        return tb_error_set(err, TB_UNAVAILABLE, "the simulated producer was given up");
+        return tb_error_set(err, TB_UNAVAILABLE, "the simulated producer is being replaced");
     return TB_OK;
 }
 

@@ -55,7 +55,7 @@ void central_report_error(const struct central *central, const char *what,
                 what, err->text);
 }
 
-static void on_trouble(void *ctx, const struct tb_error *err)
+static void on_outage(void *ctx, const struct tb_error *err)
 {
     central_report_error(ctx, "events", err);
     sim_cover(COVER_CENTRAL_FAILING, err->code != TB_OK);
@@ -67,11 +67,11 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 
     sim_trace("%s has partition %d up to %" PRId64 ", %zu dead", central->name,
               (int)plan->partition, plan->next_offset, plan->dead_letter_count);
-    tb_ready_publish(&central->teller, plan);
+    tb_ready_publish(&central->ready_publisher, plan);
 }
 
-static bool on_follow(void *ctx, const struct tb_dead_letter *letter,
-                      const struct tb_record *record)
+static bool on_redrive(void *ctx, const struct tb_dead_letter *letter,
+                       const struct tb_record *record)
 {
     struct central *central = ctx;
     struct tb_error err = {0};
@@ -110,11 +110,12 @@ static enum tb_code open_log(struct central *central, struct tb_error *err)
                                err));
     TB_TRY(tb_log_kafka_writer(&central->event_options, SIM_TOPIC, &central->redrive_writer, err));
     TB_TRY(tb_append_queue_new(NULL, NULL, &central->append_queue, err));
-    TB_TRY(tb_log_kafka_writer(&central->other_options, "projection-ready", &central->ready_out,
+    TB_TRY(tb_log_kafka_writer(&central->other_options, "projection-ready", &central->ready_writer,
                                err));
-    central->teller =
-        (struct tb_ready_publisher){.writer = central->ready_out, .clock = &central->clock};
-    return tb_log_kafka_tail(&central->other_options, "projection-ready", &central->ready_in, err);
+    central->ready_publisher =
+        (struct tb_ready_publisher){.writer = central->ready_writer, .clock = &central->clock};
+    return tb_log_kafka_tail(&central->other_options, "projection-ready", &central->ready_reader,
+                             err);
 }
 
 static enum tb_code open_view(struct central *central, struct tb_error *err)
@@ -150,8 +151,8 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .partitions = TB_LOG_PARTITIONS,
         .open = on_open,
         .applied = on_applied,
-        .trouble = on_trouble,
-        .resend = on_follow,
+        .trouble = on_outage,
+        .resend = on_redrive,
         .ctx = central,
     };
 
@@ -213,7 +214,7 @@ static void close_all(struct central *central)
     central->consumer = NULL;
     free_reader(&central->event_reader);
     free_reader(&central->heartbeat_reader);
-    free_reader(&central->ready_in);
+    free_reader(&central->ready_reader);
     free(central->feed);
     central->feed = NULL;
     tb_append_queue_close(central->append_queue);
@@ -221,8 +222,8 @@ static void close_all(struct central *central)
     central->append_queue = NULL;
     free_writer(&central->redrive_writer);
     free_writer(&central->dead_letters);
-    free_writer(&central->ready_out);
-    tb_ready_publisher_release(&central->teller);
+    free_writer(&central->ready_writer);
+    tb_ready_publisher_release(&central->ready_publisher);
     central->view_reader->ops->free(central->view_reader);
     central->view->ops->free(central->view);
     tb_mongo_free(central->mongo);

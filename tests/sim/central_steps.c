@@ -15,13 +15,13 @@ static void step_events(struct central *central)
         central_stop(central);
         return;
     }
-    tb_ready_collect_acks(&central->teller);
+    tb_ready_collect_acks(&central->ready_publisher);
     if (pause_ms <= 0)
         pause_ms = behind ? 3 : 150;
     central_wake(central, CENTRAL_EVENTS, pause_ms * MS);
 }
 
-static void on_nodes_trouble(void *ctx, const struct tb_error *err)
+static void on_nodes_outage(void *ctx, const struct tb_error *err)
 {
     central_report_error(ctx, "nodes", err);
 }
@@ -38,7 +38,7 @@ static void open_feed(struct central *central)
         .clock = &central->clock,
         .random = &central->random.random,
         .note = on_note,
-        .trouble = on_nodes_trouble,
+        .trouble = on_nodes_outage,
         .ctx = central,
     };
     struct tb_error err = {0};
@@ -77,8 +77,8 @@ static void step_hints(struct central *central)
     struct tb_log_batch batch = {0};
     struct tb_error err = {0};
 
-    if (central->ready_in->ops->poll(central->ready_in, TB_LOG_BATCH_MAX, 0, &batch, &err) ==
-        TB_OK) {
+    if (central->ready_reader->ops->poll(central->ready_reader, TB_LOG_BATCH_MAX, 0, &batch,
+                                         &err) == TB_OK) {
         for (size_t i = 0; i < batch.count; i++) {
             char order_id[TB_UUID_SIZE];
             int64_t version = 0;

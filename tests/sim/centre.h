@@ -75,10 +75,10 @@ struct central {
     struct tb_mongo *mongo;
     struct tb_view *view;
     struct tb_view_reader *view_reader;
-    struct tb_log_writer *dead_letters, *redrive_writer, *ready_out;
-    struct tb_log_reader *event_reader, *heartbeat_reader, *ready_in; /* NULL: not open */
+    struct tb_log_writer *dead_letters, *redrive_writer, *ready_writer;
+    struct tb_log_reader *event_reader, *heartbeat_reader, *ready_reader; /* NULL: not open */
     struct tb_append_queue *append_queue;
-    struct tb_ready_publisher teller;
+    struct tb_ready_publisher ready_publisher;
     struct tb_consumer *consumer;
     struct tb_heartbeat_feed *feed;
 };

@@ -1,7 +1,7 @@
 #include "sim/sim.h"
 
 #define MS INT64_C(1000)
-static struct fake_random *dice(struct sim *sim)
+static struct fake_random *random_of(struct sim *sim)
 {
     return &sim->centre_random;
 }
@@ -15,23 +15,23 @@ static bool has(const struct sim *sim, enum centre_fault_class class)
 void centre_faults_draw(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
-    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: no faults */
+    unsigned density = (unsigned)sim_below(random_of(sim), 4); /* 0: no faults */
 
     for (unsigned class = 1; class < CENTRE_FAULT_ALL; class <<= 1)
-        if (sim_below(dice(sim), 100) < density * 25)
+        if (sim_below(random_of(sim), 100) < density * 25)
             centre->fault_classes |= class;
-    centre->fault_every_us = (int64_t)sim_below(dice(sim), 900) * MS + 60 * MS;
+    centre->fault_every_us = (int64_t)sim_below(random_of(sim), 900) * MS + 60 * MS;
     centre->fault_due_us = centre->fault_every_us;
     centre->broker.unreliable = has(sim, CENTRE_FAULT_BROKER_UNRELIABLE);
     centre->mongod.unreliable = has(sim, CENTRE_FAULT_MONGOD_UNRELIABLE);
     /* Short sessions too, so that others take over within a run. */
-    centre->broker.session_us = (int64_t)sim_below(dice(sim), 5000) * MS + 800 * MS;
+    centre->broker.session_us = (int64_t)sim_below(random_of(sim), 5000) * MS + 800 * MS;
 }
 
 static void cut_network(struct sim *sim, struct central *central)
 {
     struct broker *broker = &sim->centre.broker;
-    size_t roll = (size_t)sim_below(dice(sim), broker->client_count + 1);
+    size_t roll = (size_t)sim_below(random_of(sim), broker->client_count + 1);
     bool *cut = roll < broker->client_count ? &broker->clients[roll].cut
                                             : &sim->centre.mongod.cut[central->index];
 
@@ -49,7 +49,7 @@ static const char *some_order(struct sim *sim)
     const struct centre *centre = &sim->centre;
 
     for (int tries = 0; tries < 8 && centre->order_count > 0; tries++) {
-        int order = (int)sim_below(dice(sim), (uint64_t)centre->order_count);
+        int order = (int)sim_below(random_of(sim), (uint64_t)centre->order_count);
 
         if (centre->orders[order].db_version >= 2)
             return centre->orders[order].id;
@@ -59,10 +59,10 @@ static const char *some_order(struct sim *sim)
 
 static void do_foreign_record(struct sim *sim)
 {
-    enum foreign_kind kind = (enum foreign_kind)sim_below(dice(sim), FOREIGN_KIND_COUNT);
+    enum foreign_kind kind = (enum foreign_kind)sim_below(random_of(sim), FOREIGN_KIND_COUNT);
     bool of_ours = kind == FOREIGN_GAP_KNOWN_ORDER || kind == FOREIGN_OLD_VERSION;
     const char *order_id = of_ours ? some_order(sim) : NULL;
-    int count = sim_chance(dice(sim), 3) ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
+    int count = sim_chance(random_of(sim), 3) ? TB_DEAD_LETTERS_PER_MINUTE + 10 : 1;
     struct foreign_record foreign;
 
     if (sim->foreign_count == FOREIGN_RECORDS_MAX || (of_ours && !order_id))
@@ -125,11 +125,11 @@ void centre_faults_step(struct sim *sim)
 {
     struct centre *centre = &sim->centre;
     struct central *central =
-        &centre->centrals[sim_below(dice(sim), (uint64_t)centre->central_count)];
-    unsigned class = 1U << sim_below(dice(sim), 11);
+        &centre->centrals[sim_below(random_of(sim), (uint64_t)centre->central_count)];
+    unsigned class = 1U << sim_below(random_of(sim), 11);
 
     centre->fault_due_us = sim->now_us + centre->fault_every_us / 2 +
-                           (int64_t)sim_below(dice(sim), (uint64_t)centre->fault_every_us);
+                           (int64_t)sim_below(random_of(sim), (uint64_t)centre->fault_every_us);
     while (centre->fault_classes && !(centre->fault_classes & class))
         class = class == 1U << 10 ? 1 : class << 1;
     if ((centre->fault_classes & class) && !central->busy)

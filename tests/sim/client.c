@@ -19,7 +19,7 @@ struct request {
     char traceparent[56], key[24];
 };
 
-static struct fake_random *dice(struct sim *sim)
+static struct fake_random *random_of(struct sim *sim)
 {
     return &sim->client_random;
 }
@@ -110,13 +110,14 @@ static void free_request(struct request *r)
 static void client_done(struct sim *sim, int client, int op, bool unsure)
 {
     struct sim_client *c = &sim->clients[client];
-    int64_t pause_us = (int64_t)sim_below(dice(sim), 60) * MS;
+    int64_t pause_us = (int64_t)sim_below(random_of(sim), 60) * MS;
 
-    if (!sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) && sim_chance(dice(sim), 10)) {
+    if (!sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) &&
+        sim_chance(random_of(sim), 10)) {
         sim_cover(COVER_ANSWER_LATE, 1);
-        pause_us += (int64_t)sim_below(dice(sim), 8000) * MS;
+        pause_us += (int64_t)sim_below(random_of(sim), 8000) * MS;
     }
-    if (unsure && op >= sim->oracle_first_op && sim_chance(dice(sim), 80)) {
+    if (unsure && op >= sim->oracle_first_op && sim_chance(random_of(sim), 80)) {
         c->again_op = op;
         pause_us *= 10;
     }
@@ -127,7 +128,7 @@ static void client_done(struct sim *sim, int client, int op, bool unsure)
 static void report_answer(struct request *r)
 {
     struct tb_answer *answer = &r->job.answer;
-    struct oracle_answer told = {
+    struct oracle_answer reported = {
         .status = answer->status,
         .version = answer->version,
         .order_id = answer->order_id,
@@ -138,14 +139,14 @@ static void report_answer(struct request *r)
     };
 
     tb_buf_addc(&answer->body, '\0'); /* the oracle searches the text with strstr */
-    told.body = answer->body.data;
+    reported.body = answer->body.data;
     sim_trace("%s attempt %d: %d version %" PRId64 "%s%s", r->node->name, r->attempt,
               answer->status, answer->version, answer->replayed ? " replayed" : "",
-              told.nothing_stored ? ", nothing stored" : "");
-    SIM_REQUIRE(answer->status != 500, "attempt %d got 500: %s", r->attempt, told.body);
-    sim_cover(COVER_ANSWER_503, told.nothing_stored && answer->status == 503);
-    sim_cover(COVER_ANSWER_507, told.nothing_stored && answer->status == 507);
-    oracle_answered(&r->node->sim->oracle, r->attempt, &told);
+              reported.nothing_stored ? ", nothing stored" : "");
+    SIM_REQUIRE(answer->status != 500, "attempt %d got 500: %s", r->attempt, reported.body);
+    sim_cover(COVER_ANSWER_503, reported.nothing_stored && answer->status == 503);
+    sim_cover(COVER_ANSWER_507, reported.nothing_stored && answer->status == 507);
+    oracle_answered(&r->node->sim->oracle, r->attempt, &reported);
 }
 
 static void on_done(struct tb_job *job)
@@ -155,7 +156,7 @@ static void on_done(struct tb_job *job)
     struct sim *sim = node->sim;
     bool gone = node->dying || node->disk.power_off, unsure = gone || job->code == TB_UNKNOWN;
     bool lost = !unsure && !sim->healed && (sim->fault_classes & EDGE_FAULT_ANSWER) &&
-                sim_chance(dice(sim), 10);
+                sim_chance(random_of(sim), 10);
 
     sim_cover(COVER_ANSWER_UNKNOWN, !gone && job->code == TB_UNKNOWN);
     sim_cover(COVER_ANSWER_LOST, lost);
@@ -210,7 +211,7 @@ static void post(struct sim *sim, int client, int op_index)
 
 static void new_id(struct sim *sim, char ret_id[40])
 {
-    uint64_t a = fake_random_u64(dice(sim)), b = fake_random_u64(dice(sim));
+    uint64_t a = fake_random_u64(random_of(sim)), b = fake_random_u64(random_of(sim));
 
     snprintf(ret_id, 40, "%08x-%04x-4%03x-8%03x-%012" PRIx64, (unsigned)(a >> 32),
              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
@@ -219,11 +220,11 @@ static void new_id(struct sim *sim, char ret_id[40])
 
 static void draw_lines(struct sim *sim, struct oracle_op *op)
 {
-    int64_t most = sim_chance(dice(sim), 5) ? 1000000 : 20;
+    int64_t most = sim_chance(random_of(sim), 5) ? 1000000 : 20;
 
-    op->line_count = (int)sim_below(dice(sim), 3) + 1;
-    op->quantity = (int64_t)sim_below(dice(sim), (uint64_t)most) + 1;
-    op->price = (int64_t)sim_below(dice(sim), 100000);
+    op->line_count = (int)sim_below(random_of(sim), 3) + 1;
+    op->quantity = (int64_t)sim_below(random_of(sim), (uint64_t)most) + 1;
+    op->price = (int64_t)sim_below(random_of(sim), 100000);
     if (op->is_return)
         op->quantity = -op->quantity;
 }
@@ -235,13 +236,13 @@ static int new_place(struct sim *sim, int node, int key)
                            .order = ORACLE_NONE,
                            .key = key,
                            .expected_version = ORACLE_NONE,
-                           .is_return = sim_chance(dice(sim), 15),
-                           .currency = (int)sim_below(dice(sim), ORACLE_CURRENCIES),
-                           .has_address = sim_chance(dice(sim), 40)};
+                           .is_return = sim_chance(random_of(sim), 15),
+                           .currency = (int)sim_below(random_of(sim), ORACLE_CURRENCIES),
+                           .has_address = sim_chance(random_of(sim), 40)};
     char id[40];
 
     draw_lines(sim, &op);
-    if (sim_chance(dice(sim), 25)) {
+    if (sim_chance(random_of(sim), 25)) {
         new_id(sim, id);
         op.order = oracle_add_order(&sim->oracle, node, id);
     }
@@ -253,7 +254,7 @@ static int some_order(struct sim *sim, int node)
     const struct oracle *oracle = &sim->oracle;
 
     for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
-        int order = (int)sim_below(dice(sim), (uint64_t)oracle->order_count);
+        int order = (int)sim_below(random_of(sim), (uint64_t)oracle->order_count);
 
         if (oracle->orders[order].node == node && oracle->orders[order].max_version < CHANGES_MAX)
             return order;
@@ -268,19 +269,19 @@ static int new_change(struct sim *sim, int order, int key)
                                              ORACLE_CANCEL,  ORACLE_PLACE};
     const struct oracle_order *o = &sim->oracle.orders[order];
     struct oracle_state state = oracle_state(&sim->oracle, order, o->max_version);
-    struct oracle_op op = {.type = types[sim_below(dice(sim), 8)],
+    struct oracle_op op = {.type = types[sim_below(random_of(sim), 8)],
                            .node = o->node,
                            .order = order,
                            .key = key,
                            .expected_version = ORACLE_NONE,
                            .is_return = state.is_return};
 
-    if (op.type == ORACLE_LINES && sim_chance(dice(sim), 8))
+    if (op.type == ORACLE_LINES && sim_chance(random_of(sim), 8))
         op.is_return =
             !op.is_return; /* a sale with negative quantities, or a return with positive ones */
     draw_lines(sim, &op);
-    if (op.type != ORACLE_PLACE && sim_chance(dice(sim), 25))
-        op.expected_version = o->max_version + (int64_t)sim_below(dice(sim), 3) - 1;
+    if (op.type != ORACLE_PLACE && sim_chance(random_of(sim), 25))
+        op.expected_version = o->max_version + (int64_t)sim_below(random_of(sim), 3) - 1;
     if (op.expected_version < 1)
         op.expected_version = ORACLE_NONE;
     return oracle_add_op(&sim->oracle, &op);
@@ -288,8 +289,8 @@ static int new_change(struct sim *sim, int order, int key)
 
 static int new_op(struct sim *sim, int key)
 {
-    int node = (int)sim_below(dice(sim), (uint64_t)sim->node_count);
-    int order = sim_chance(dice(sim), 55) ? some_order(sim, node) : ORACLE_NONE;
+    int node = (int)sim_below(random_of(sim), (uint64_t)sim->node_count);
+    int order = sim_chance(random_of(sim), 55) ? some_order(sim, node) : ORACLE_NONE;
 
     return order == ORACLE_NONE ? new_place(sim, node, key) : new_change(sim, order, key);
 }
@@ -320,9 +321,9 @@ static int other_body(struct sim *sim, int op)
 static int some_keyed_op(struct sim *sim)
 {
     for (int tries = 0; tries < 5 && sim->oracle.op_count > sim->oracle_first_op; tries++) {
-        int op =
-            sim->oracle_first_op +
-            (int)sim_below(dice(sim), (uint64_t)(sim->oracle.op_count - sim->oracle_first_op));
+        int op = sim->oracle_first_op +
+                 (int)sim_below(random_of(sim),
+                                (uint64_t)(sim->oracle.op_count - sim->oracle_first_op));
 
         if (sim->oracle.ops[op].key != ORACLE_NONE)
             return op;
@@ -332,7 +333,7 @@ static int some_keyed_op(struct sim *sim)
 
 static void read_something(struct sim *sim)
 {
-    int node = (int)sim_below(dice(sim), (uint64_t)sim->node_count);
+    int node = (int)sim_below(random_of(sim), (uint64_t)sim->node_count);
     int order = some_order(sim, node);
 
     if (order != ORACLE_NONE && sim->nodes[node].up)
@@ -342,7 +343,7 @@ static void read_something(struct sim *sim)
 void client_step(struct sim *sim, int client)
 {
     struct sim_client *c = &sim->clients[client];
-    unsigned roll = (unsigned)sim_below(dice(sim), 100);
+    unsigned roll = (unsigned)sim_below(random_of(sim), 100);
     int op = c->again_op;
 
     c->due_us = SIM_NEVER;
@@ -355,13 +356,13 @@ void client_step(struct sim *sim, int client)
         op = other_body(sim, op);
     if (op == ORACLE_NONE && sim->ops_left > 0) {
         sim->ops_left--;
-        op = new_op(sim, sim_chance(dice(sim), 65) ? new_key(sim) : ORACLE_NONE);
+        op = new_op(sim, sim_chance(random_of(sim), 65) ? new_key(sim) : ORACLE_NONE);
     }
     if (op == ORACLE_NONE)
         return; /* nothing left to do */
     post(sim, client, op);
     if (sim->oracle.ops[op].key != ORACLE_NONE && (sim->fault_classes & EDGE_FAULT_SENT_TWICE) &&
-        sim_chance(dice(sim), 20)) {
+        sim_chance(random_of(sim), 20)) {
         sim_cover(COVER_SENT_TWICE, 1);
         post(sim, client, op);
     }

@@ -12,7 +12,7 @@
 #define DOWN_MAX 100
 #define DOWN_CLASSES (EDGE_FAULT_KILL | EDGE_FAULT_STOP | EDGE_FAULT_POWER_CUT)
 
-static struct fake_random *dice(struct sim *sim)
+static struct fake_random *random_of(struct sim *sim)
 {
     return &sim->fault_random;
 }
@@ -20,14 +20,14 @@ static struct fake_random *dice(struct sim *sim)
 /* Swarm testing: a run with few classes of faults finds what all classes together hide. */
 void edge_faults_draw(struct sim *sim)
 {
-    unsigned density = (unsigned)sim_below(dice(sim), 4); /* 0: no faults */
+    unsigned density = (unsigned)sim_below(random_of(sim), 4); /* 0: no faults */
 
     sim->fault_classes = 0;
     for (unsigned class = 1; class < EDGE_FAULT_ALL; class <<= 1)
-        if (sim_below(dice(sim), 100) < density * 25)
+        if (sim_below(random_of(sim), 100) < density * 25)
             sim->fault_classes |= class;
     sim->fault_classes_drawn = sim->fault_classes;
-    sim->fault_every_us = (int64_t)sim_below(dice(sim), 600) * MS + 30 * MS;
+    sim->fault_every_us = (int64_t)sim_below(random_of(sim), 600) * MS + 30 * MS;
     sim->fault_due_us = sim->fault_every_us;
 }
 
@@ -47,8 +47,8 @@ static void plan_power_cut(struct sim_node *node)
 {
     struct sim *sim = node->sim;
 
-    node->disk.power_cut_kind = (enum disk_cut)sim_below(dice(sim), DISK_CUT_COUNT);
-    node->disk.power_cut_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD) + 1;
+    node->disk.power_cut_kind = (enum disk_cut)sim_below(random_of(sim), DISK_CUT_COUNT);
+    node->disk.power_cut_in = (int64_t)sim_below(random_of(sim), CALLS_AHEAD) + 1;
     sim_cover((enum sim_cover)(COVER_CUT_DROP + (int)node->disk.power_cut_kind), 1);
     sim_trace("%s loses its power at change %" PRId64 " from now, kind %d", node->name,
               node->disk.power_cut_in, (int)node->disk.power_cut_kind);
@@ -57,7 +57,7 @@ static void plan_power_cut(struct sim_node *node)
 static void cut_power(struct sim_node *node)
 {
     plan_power_cut(node);
-    if (sim_chance(dice(node->sim), 60))
+    if (sim_chance(random_of(node->sim), 60))
         return;
     node->disk.power_cut_in = 0;
     disk_cut_now(&node->disk, node->disk.power_cut_kind);
@@ -69,8 +69,8 @@ static void plan_io_error(struct sim_node *node)
     static const unsigned kinds[] = {DISK_READ, DISK_WRITE, DISK_SYNC};
     struct sim *sim = node->sim;
 
-    node->disk.fail_kinds = kinds[sim_below(dice(sim), 3)];
-    node->disk.fail_in = (int64_t)sim_below(dice(sim), CALLS_AHEAD / 4) + 1;
+    node->disk.fail_kinds = kinds[sim_below(random_of(sim), 3)];
+    node->disk.fail_in = (int64_t)sim_below(random_of(sim), CALLS_AHEAD / 4) + 1;
     sim_trace("%s: call %" PRId64 " from now of kind %u fails", node->name, node->disk.fail_in,
               node->disk.fail_kinds);
 }
@@ -79,17 +79,18 @@ static void plan_io_error(struct sim_node *node)
 static void do_full(struct sim_node *node)
 {
     node->disk.full = !node->disk.full;
-    node->reports_free_space = sim_chance(dice(node->sim), 50);
+    node->reports_free_space = sim_chance(random_of(node->sim), 50);
     sim_trace("%s disk %s", node->name, node->disk.full ? "is full" : "has room");
 }
 
 static void do_clock(struct sim_node *node)
 {
-    int64_t ms = (int64_t)sim_below(dice(node->sim), 2 * (uint64_t)TEN_YEARS_MS) - TEN_YEARS_MS;
+    int64_t ms =
+        (int64_t)sim_below(random_of(node->sim), 2 * (uint64_t)TEN_YEARS_MS) - TEN_YEARS_MS;
 
-    if (sim_chance(dice(node->sim), 50))
+    if (sim_chance(random_of(node->sim), 50))
         ms /= 100000; /* minutes instead of years */
-    node->wall_offset_ms = sim_chance(dice(node->sim), 30) ? 0 : ms;
+    node->wall_offset_ms = sim_chance(random_of(node->sim), 30) ? 0 : ms;
     sim_cover(COVER_CLOCK_JUMP, 1);
     sim_trace("%s clock is off by %" PRId64 " ms", node->name, node->wall_offset_ms);
 }
@@ -117,7 +118,7 @@ static bool any_broken(const struct sim *sim)
 /* Hours or days pass for all nodes. Nobody repeats a request that old. */
 static void do_days(struct sim *sim)
 {
-    int64_t us = (int64_t)sim_below(dice(sim), 60) * HOUR_US + HOUR_US;
+    int64_t us = (int64_t)sim_below(random_of(sim), 60) * HOUR_US + HOUR_US;
 
     if (any_broken(sim))
         return;
@@ -143,7 +144,7 @@ static int logged_order(struct sim_node *node)
     const struct oracle *oracle = &node->sim->oracle;
 
     for (int tries = 0; tries < 8 && oracle->order_count > 0; tries++) {
-        int order = (int)sim_below(dice(node->sim), (uint64_t)oracle->order_count);
+        int order = (int)sim_below(random_of(node->sim), (uint64_t)oracle->order_count);
 
         if (oracle->orders[order].node == node->index && oracle->orders[order].log_version >= 2)
             return order;
@@ -171,7 +172,7 @@ static void append_foreign(struct sim_node *node, enum foreign_kind kind, int or
 static void do_foreign_record(struct sim_node *node)
 {
     struct sim *sim = node->sim;
-    enum foreign_kind kind = (enum foreign_kind)sim_below(dice(sim), FOREIGN_KIND_COUNT);
+    enum foreign_kind kind = (enum foreign_kind)sim_below(random_of(sim), FOREIGN_KIND_COUNT);
     int order = ORACLE_NONE;
 
     if (sim->foreign_count == FOREIGN_RECORDS_MAX)
@@ -221,10 +222,10 @@ static void act(struct sim_node *node, enum edge_fault_class class)
         do_clock(node);
         break;
     case EDGE_FAULT_LINK:
-        client_link(node, sim_chance(dice(node->sim), 50));
+        client_link(node, sim_chance(random_of(node->sim), 50));
         break;
     case EDGE_FAULT_DAYS:
-        if (sim_chance(dice(node->sim), 20))
+        if (sim_chance(random_of(node->sim), 20))
             do_days(node->sim);
         break;
     case EDGE_FAULT_FOREIGN_RECORD:
@@ -248,11 +249,11 @@ static void count_down(struct sim *sim, enum edge_fault_class class)
 
 void edge_faults_step(struct sim *sim)
 {
-    struct sim_node *node = &sim->nodes[sim_below(dice(sim), (uint64_t)sim->node_count)];
-    unsigned class = 1U << sim_below(dice(sim), 13);
+    struct sim_node *node = &sim->nodes[sim_below(random_of(sim), (uint64_t)sim->node_count)];
+    unsigned class = 1U << sim_below(random_of(sim), 13);
 
     sim->fault_due_us = sim->now_us + sim->fault_every_us / 2 +
-                        (int64_t)sim_below(dice(sim), (uint64_t)sim->fault_every_us);
+                        (int64_t)sim_below(random_of(sim), (uint64_t)sim->fault_every_us);
     while (sim->fault_classes && !(sim->fault_classes & class))
         class = class == 1U << 12 ? 1 : class << 1;
     if ((sim->fault_classes & class) && node->up) {
@@ -267,9 +268,9 @@ void edge_faults_before_start(struct sim_node *node)
 
     if (sim->healed)
         return;
-    if ((sim->fault_classes & EDGE_FAULT_POWER_CUT) && sim_chance(dice(sim), 20))
+    if ((sim->fault_classes & EDGE_FAULT_POWER_CUT) && sim_chance(random_of(sim), 20))
         plan_power_cut(node);
-    else if ((sim->fault_classes & EDGE_FAULT_IO_ERROR) && sim_chance(dice(sim), 20))
+    else if ((sim->fault_classes & EDGE_FAULT_IO_ERROR) && sim_chance(random_of(sim), 20))
         plan_io_error(node);
 }
 

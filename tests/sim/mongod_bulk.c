@@ -93,7 +93,7 @@ struct outcome {
     int64_t inserted, matched, upserted;
 };
 
-static void tell_error(struct outcome *outcome, size_t index, int code)
+static void add_error(struct outcome *outcome, size_t index, int code)
 {
     const char *key;
     char room[16];
@@ -115,7 +115,7 @@ static void carry_out(const mongoc_bulk_operation_t *bulk, size_t index, struct 
         bulk->collection, mongod_write(mongod_now, bulk->collection, write, &matched, &removed));
 
     if (code != 0)
-        tell_error(outcome, index, code);
+        add_error(outcome, index, code);
     else if (write->kind == MONGOD_INSERT)
         outcome->inserted++;
     else if (matched)

@@ -66,7 +66,7 @@ static bool on_park(void *ctx, const char *cursor_name, const char *order_id, in
                                  tb_clock_wall_ms(&node->clock));
 }
 
-static void on_relay_trouble(void *ctx, const struct tb_error *err)
+static void on_relay_outage(void *ctx, const struct tb_error *err)
 {
     struct sim_node *node = ctx;
 
@@ -76,7 +76,7 @@ static void on_relay_trouble(void *ctx, const struct tb_error *err)
                 err->text);
 }
 
-static void on_consumer_trouble(void *ctx, const struct tb_error *err)
+static void on_consumer_outage(void *ctx, const struct tb_error *err)
 {
     struct sim_node *node = ctx;
 
@@ -204,7 +204,7 @@ static enum tb_code open_bridge(struct sim_node *node, struct tb_error *err)
         .random = &node->random.random,
         .start_offline = tb_store_forced_offline(node->store) && !node->config,
         .on_cursor = on_cursor,
-        .on_problem = on_relay_trouble,
+        .on_problem = on_relay_outage,
         .ctx = node,
     };
 
@@ -242,7 +242,7 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
         .durable = on_durable,
-        .trouble = on_consumer_trouble,
+        .trouble = on_consumer_outage,
         .ctx = node,
     };
 

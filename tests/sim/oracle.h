@@ -3,7 +3,7 @@
  *
  * It knows the operations, the attempts at each, and the outcome of each attempt as far as its
  * client can tell: done, refused, not done, unknown. The checkers report every event they find in
- * a node's store (oracle_saw_event). A contradiction to what the clients were told is a broken
+ * a node's store (oracle_saw_event). A contradiction to what the clients were answered is a broken
  * invariant: I1 to I4, I6 and I10 of README.md.
  *
  * Thread:  one.

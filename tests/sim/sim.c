@@ -67,7 +67,7 @@ void sim_wake(struct sim_node *node, enum sim_actor actor, int64_t in_us)
  * actors are almost never due at once. */
 struct turn {
     int64_t due_us;
-    enum { NEMESIS, CLIENT, NODE, CENTRE, CENTRAL, STORM } whose;
+    enum { EDGE_FAULTS, CLIENT, NODE, CENTRE, CENTRAL, CENTRE_FAULTS } actor_kind;
     int index, actor;
 };
 
@@ -79,7 +79,7 @@ static void offer(struct turn *next, struct turn turn)
 
 static struct turn next_turn(const struct sim *sim)
 {
-    struct turn next = {.due_us = sim->fault_due_us, .whose = NEMESIS};
+    struct turn next = {.due_us = sim->fault_due_us, .actor_kind = EDGE_FAULTS};
 
     for (int i = 0; i < sim->client_count; i++)
         offer(&next, (struct turn){sim->clients[i].due_us, CLIENT, i, 0});
@@ -89,7 +89,7 @@ static struct turn next_turn(const struct sim *sim)
     if (sim->edition != SIM_CONNECTED)
         return next;
     offer(&next, (struct turn){centre_due_us(sim), CENTRE, 0, 0});
-    offer(&next, (struct turn){sim->centre.fault_due_us, STORM, 0, 0});
+    offer(&next, (struct turn){sim->centre.fault_due_us, CENTRE_FAULTS, 0, 0});
     for (int i = 0; i < sim->centre.central_count; i++)
         for (int actor = 0; actor < CENTRAL_ACTORS && !sim->centre.centrals[i].busy; actor++)
             offer(&next, (struct turn){sim->centre.centrals[i].due_us[actor], CENTRAL, i, actor});
@@ -102,8 +102,8 @@ static void take_turn(struct sim *sim)
 
     if (turn.due_us > sim->now_us)
         sim->now_us = turn.due_us;
-    switch (turn.whose) {
-    case NEMESIS:
+    switch (turn.actor_kind) {
+    case EDGE_FAULTS:
         edge_faults_step(sim);
         break;
     case CLIENT:
@@ -118,7 +118,7 @@ static void take_turn(struct sim *sim)
     case CENTRAL:
         central_step(&sim->centre.centrals[turn.index], (enum central_actor)turn.actor);
         break;
-    case STORM:
+    case CENTRE_FAULTS:
         centre_faults_step(sim);
         break;
     }

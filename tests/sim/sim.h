@@ -57,18 +57,14 @@ enum sim_mutant {
     SIM_MUTANT_LOG_EXPIRY_IGNORES_VIEW,  /* the log's retention does not wait for the view */
     /* Connected edition only. */
     SIM_MUTANT_KAFKA_EARLY_CURSOR,      /* Kafka's cursor moves before the broker acknowledges */
-    SIM_MUTANT_RETENTION_IGNORES_KAFKA, /* the outbox's retention does not wait for Kafka's cursor
-                                         */
+    SIM_MUTANT_RETENTION_IGNORES_KAFKA, /* retention does not wait for Kafka's cursor */
     SIM_MUTANT_TIMEOUT_IS_REFUSAL,      /* an unknown outcome is taken as a refusal */
     SIM_MUTANT_EARLY_OFFSET_COMMIT,  /* offsets are committed before the database has the events */
     SIM_MUTANT_ZOMBIE_OFFSET_COMMIT, /* a member commits offsets of partitions that it has lost */
-    SIM_MUTANT_MONGO_NO_VERSION_CHECK, /* an order in the database is replaced whatever its version
-                                        */
-    SIM_MUTANT_DUPLICATE_KEY_IS_FATAL, /* a duplicate key is taken as a permanent error */
-    SIM_MUTANT_DEAD_LETTER_NOT_AWAITED, /* offsets are committed before the dead letter is
-                                           acknowledged */
-    SIM_MUTANT_APPLY_OVER_GAP, /* an event is applied although the version before it is a dead
-                                  letter */
+    SIM_MUTANT_MONGO_NO_VERSION_CHECK,  /* an order is replaced whatever its version */
+    SIM_MUTANT_DUPLICATE_KEY_IS_FATAL,  /* a duplicate key is taken as a permanent error */
+    SIM_MUTANT_DEAD_LETTER_NOT_AWAITED, /* offsets go before the dead letter */
+    SIM_MUTANT_APPLY_OVER_GAP,          /* a dead letter counts as applied */
     SIM_MUTANT_COUNT
 };
 const char *sim_mutant_name(enum sim_mutant mutant);
@@ -100,8 +96,7 @@ struct faulty_log {
     struct tb_log_writer base;
     struct tb_log_writer *real; /* owned */
     struct sim_node *node;
-    int64_t early[TB_LOG_BATCH_MAX]; /* SIM_MUTANT_EARLY_CURSOR: acknowledged before the log has
-                                        committed */
+    int64_t early[TB_LOG_BATCH_MAX]; /* for SIM_MUTANT_EARLY_CURSOR */
     size_t early_count;
 };
 /* Wraps the real view. */
