@@ -66,8 +66,7 @@ static double applied(const struct consume *run)
                                                                                           : 0;
 }
 
-/* Waits until `all` events are applied, of which `before` were already. Returns events a second.
- */
+/* Waits until `all` events are applied; `before` of them already are. Returns events a second. */
 static double follow(const struct consume *run, double before, double all)
 {
     int64_t began_us = tb_bench_now_us(), first_us = 0;

@@ -34,8 +34,7 @@ void tb_load_post(struct tb_load *load, size_t conn, const char *path, struct tb
 /* Waits for responses, until the deadline at most, and calls on_response for each. */
 void tb_load_poll(struct tb_load *load, int64_t deadline_us);
 
-/* Places orders over conn_count connections; each sends the next order when the last is answered.
- */
+/* Places orders; each of conn_count connections sends the next when the last is answered. */
 struct tb_load_run {
     size_t conn_count;
     double warm_up_seconds, seconds; /* seconds 0: until order_count */

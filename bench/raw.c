@@ -71,8 +71,7 @@ static void read_schema(struct tb_raw *raw, sqlite3 *db)
     sqlite3_finalize(stmt);
 }
 
-/* True if the column is in the primary key or in a unique index. Then each row needs a new value.
- */
+/* True if the column is in the primary key or a unique index: each row needs a new value. */
 static bool is_unique(sqlite3 *db, const char *table, const char *column)
 {
     sqlite3_stmt *stmt =

@@ -74,6 +74,5 @@ int tb_cli_bad_response(const struct tb_cli *cli, const char *why);
 /* Prints the error and where the help is; TB_EXIT_USAGE. */
 int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
     TB_PRINTF(3, 4);
-/* The buffer's text. If memory ran out while it was built, the program ends with TB_EXIT_FAILED.
- */
+/* The buffer's text. If memory ran out while it was built, the program ends (TB_EXIT_FAILED). */
 const char *tb_cli_text(const struct tb_buf *buf);

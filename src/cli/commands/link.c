@@ -5,15 +5,12 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *state = args->operands[0];
-    struct tb_str body;
+    char body[32];
 
-    if (strcmp(state, "offline") == 0)
-        body = TB_STR("{\"state\":\"offline\"}");
-    else if (strcmp(state, "auto") == 0)
-        body = TB_STR("{\"state\":\"auto\"}");
-    else
+    if (strcmp(state, "offline") != 0 && strcmp(state, "auto") != 0)
         return tb_cli_usage(cli, "link", "it is offline or auto, not '%s'", state);
-    TB_CLI_TRY(tb_http_send_command(cli, "PUT", "/link", body, NULL, NULL, &response));
+    snprintf(body, sizeof body, "{\"state\":\"%s\"}", state);
+    TB_CLI_TRY(tb_http_send_command(cli, "PUT", "/link", tb_str_of(body), NULL, NULL, &response));
     return tb_show_response(cli, &response);
 }
 

@@ -75,12 +75,6 @@ static int parse_status(const struct tb_cli *cli, struct status *status)
     return tb_cli_bad_response(cli, "it is no state of a rebuild");
 }
 
-static int get_status(const struct tb_cli *cli, struct status *ret_status)
-{
-    TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &ret_status->response));
-    return parse_status(cli, ret_status);
-}
-
 /* Adds the cell of one side. currency: of a side that has none itself. */
 static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
@@ -155,6 +149,13 @@ static void show(const struct tb_cli *cli, const struct status *status)
     show_differences(cli, status->response.json);
 }
 
+static int parse_and_show(const struct tb_cli *cli, struct status *status)
+{
+    TB_CLI_TRY(parse_status(cli, status));
+    show(cli, status);
+    return TB_EXIT_DONE;
+}
+
 /* Prints the end of a rebuild. State "none": the process that ran it has been restarted. */
 static int show_end(const struct tb_cli *cli, const struct status *status)
 {
@@ -179,7 +180,8 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
         TB_CLEANUP(status_release) struct status status = {0};
         int64_t now_ms = tb_clock_mono_ms(cli->clock);
 
-        TB_CLI_TRY(get_status(cli, &status));
+        TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
+        TB_CLI_TRY(parse_status(cli, &status));
         if (!status.state->running || interrupted)
             tb_progress_clear(progress);
         if (!status.state->running)
@@ -215,33 +217,18 @@ static int wait_for(const struct tb_cli *cli)
     return exit_status;
 }
 
-static int start(const struct tb_cli *cli, struct tb_str body, bool wait)
-{
-    TB_CLEANUP(status_release) struct status status = {0};
-
-    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response));
-    /* 409: a rebuild is running; unless something special was asked for, that one will do. */
-    if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
-        return wait_for(cli);
-    TB_CLI_TRY(parse_status(cli, &status));
-    show(cli, &status);
-    return TB_EXIT_DONE;
-}
-
 static int run(struct tb_cli *cli, const struct tb_args *args)
 {
+    TB_CLEANUP(status_release) struct status status = {0};
     bool accept = tb_args_has(args, "--accept"), rollback = tb_args_has(args, "--rollback");
-    bool wait = tb_args_has(args, "--wait");
+    bool wait = tb_args_has(args, "--wait") || rollback; /* a rollback takes a moment only */
     struct tb_str body = {0};
 
     if (tb_args_has(args, "--status")) {
-        TB_CLEANUP(status_release) struct status status = {0};
-
-        if (accept || rollback || wait)
+        if (accept || wait)
             return tb_cli_usage(cli, "rebuild", "--status goes with nothing else");
-        TB_CLI_TRY(get_status(cli, &status));
-        show(cli, &status);
-        return TB_EXIT_DONE;
+        TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
+        return parse_and_show(cli, &status);
     }
     if (accept && rollback)
         return tb_cli_usage(cli, "rebuild", "--accept or --rollback: a rollback compares nothing");
@@ -249,7 +236,11 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
         body = TB_STR("{\"accept\":true}");
     if (rollback)
         body = TB_STR("{\"rollback\":true}");
-    return start(cli, body, wait || rollback); /* a rollback takes a moment only */
+    TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response));
+    /* 409: a rebuild is running; unless something special was asked for, that one will do. */
+    if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
+        return wait_for(cli);
+    return parse_and_show(cli, &status);
 }
 
 const struct tb_subcommand tb_cmd_rebuild = {

@@ -19,12 +19,6 @@ static const struct tb_column columns[] = {{"difference", false, NULL}, {"orderI
                                            {"node", false, NULL},       {"edge", false, NULL},
                                            {"central", false, NULL},    {"reason", false, NULL}};
 
-struct report {
-    const struct tb_cli *cli;
-    struct tb_table table;
-    int64_t rows;
-};
-
 /* digest NULL: this side does not have the order. */
 static void add_side(struct tb_table *table, const struct tb_digest *digest)
 {
@@ -54,26 +48,27 @@ static void add_json_side(struct tb_buf *out, const char *key, const struct tb_d
     tb_buf_addc(out, '}');
 }
 
-static void report_pair(void *ctx, enum tb_verify_result result, const struct tb_verify_pair *pair)
+static void report_pair(struct tb_verify *verify, enum tb_verify_result result,
+                        const struct tb_verify_pair *pair)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};
-    struct report *report = ctx;
+    struct tb_table *table = &verify->table;
     struct tb_str name = tb_str_of(tb_verify_result_name(result));
     const struct tb_digest *edge = pair->at_edge ? &pair->edge_digest : NULL;
     const struct tb_digest *central = pair->at_central ? &pair->central_digest : NULL;
     struct tb_str node = tb_str_of(edge ? edge->node : central->node);
 
-    if (!report->cli->json) {
-        tb_table_cell(&report->table, name);
-        tb_table_cell(&report->table, tb_str_of(pair->order_id));
-        tb_table_cell(&report->table, node);
-        add_side(&report->table, edge);
-        add_side(&report->table, central);
-        tb_table_cell(&report->table, tb_str_of(pair->reason));
-        tb_table_flush(&report->table, stdout);
+    if (!verify->central.cli.json) {
+        tb_table_cell(table, name);
+        tb_table_cell(table, tb_str_of(pair->order_id));
+        tb_table_cell(table, node);
+        add_side(table, edge);
+        add_side(table, central);
+        tb_table_cell(table, tb_str_of(pair->reason));
+        tb_table_flush(table, stdout);
         return;
     }
-    tb_buf_adds(&out, report->rows++ > 0 ? ",{" : "{");
+    tb_buf_adds(&out, verify->differences > 1 ? ",{" : "{");
     tb_json_member_str(&out, "difference", name);
     tb_json_member_str(&out, "orderId", tb_str_of(pair->order_id));
     tb_json_member_str(&out, "node", node);
@@ -85,33 +80,25 @@ static void report_pair(void *ctx, enum tb_verify_result result, const struct tb
     fputs(tb_cli_text(&out), stdout);
 }
 
-/* "200 orders: 198 same, 2 missing" */
-static void print_sentence(const struct tb_verify *verify)
-{
-    printf("%" PRId64 " orders:", verify->orders);
-    for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++) {
-        if (r == TB_VERIFY_SAME || verify->counts[r] > 0)
-            printf("%s %" PRId64 " %s", r > TB_VERIFY_SAME ? "," : "", verify->counts[r],
-                   tb_verify_result_name((enum tb_verify_result)r));
-    }
-    putchar('\n');
-}
-
+/* On a terminal: "200 orders: 198 same, 2 missing". */
 static void print_counts(const struct tb_cli *cli, const struct tb_verify *verify, bool complete)
 {
     struct tb_count counts[1 + TB_VERIFY_RESULT_COUNT] = {{"orders", "orders", verify->orders}};
+    bool sentence = cli->out_terminal && !cli->json;
 
-    if (!cli->json && cli->out_terminal) {
-        print_sentence(verify);
-        return;
-    }
+    if (sentence)
+        printf("%" PRId64 " orders:", verify->orders);
     for (int r = 0; r < TB_VERIFY_RESULT_COUNT; r++) {
         const char *name = tb_verify_result_name((enum tb_verify_result)r);
 
         counts[1 + r] = (struct tb_count){name, name, verify->counts[r]};
+        if (sentence && (r == TB_VERIFY_SAME || verify->counts[r] > 0))
+            printf("%s %" PRId64 " %s", r > TB_VERIFY_SAME ? "," : "", verify->counts[r], name);
     }
     /* In a pipe the number of orders is left out: it is the sum of the others. */
-    if (cli->json)
+    if (sentence)
+        putchar('\n');
+    else if (cli->json)
         tb_show_counts(cli, counts, 1 + TB_VERIFY_RESULT_COUNT, complete);
     else
         tb_show_counts(cli, counts + 1, TB_VERIFY_RESULT_COUNT, complete);
@@ -159,19 +146,17 @@ static void close_all(struct tb_verify *verify)
 
 static int verify_all(const struct tb_cli *cli, struct tb_verify *verify)
 {
-    struct report report = {.cli = cli};
     int exit_status;
 
     verify->report = report_pair;
-    verify->ctx = &report;
-    tb_table_init(&report.table, cli, columns, sizeof columns / sizeof columns[0]);
+    tb_table_init(&verify->table, cli, columns, sizeof columns / sizeof columns[0]);
     tb_progress_init(&verify->progress, cli, "orders", 0);
     if (cli->json)
         fputs("{\"differences\":[", stdout);
     exit_status = tb_verify_run(verify);
     tb_progress_clear(&verify->progress);
     print_counts(cli, verify, exit_status == TB_EXIT_DONE);
-    tb_table_release(&report.table);
+    tb_table_release(&verify->table);
     return exit_status == TB_EXIT_DONE && verify->differences > 0 ? TB_EXIT_FAILED : exit_status;
 }
 

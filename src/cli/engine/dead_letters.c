@@ -49,24 +49,20 @@ struct replay {
     struct tb_progress progress;
 };
 
-static void select_letter(struct replay *replay, const cJSON *letter)
-{
-    replay->more = replay->count == REPLAY_MAX;
-    if (replay->more)
-        return;
-    tb_buf_add_str(&replay->ids, tb_cjson_text(letter, "id"));
-    tb_buf_addc(&replay->ids, '\0');
-    replay->count++;
-    if (replay->table)
-        tb_show_cells(replay->table, letter);
-}
-
 static bool select_page(void *ctx, const struct tb_page *page)
 {
     struct replay *replay = ctx;
 
-    for (const cJSON *letter = page->first; letter; letter = letter->next)
-        select_letter(replay, letter);
+    for (const cJSON *letter = page->first; letter; letter = letter->next) {
+        replay->more = replay->count == REPLAY_MAX;
+        if (replay->more)
+            break;
+        tb_buf_add_str(&replay->ids, tb_cjson_text(letter, "id"));
+        tb_buf_addc(&replay->ids, '\0');
+        replay->count++;
+        if (replay->table)
+            tb_show_cells(replay->table, letter);
+    }
     if (replay->table)
         tb_table_flush(replay->table, stdout);
     (void)tb_cli_text(&replay->ids);
@@ -143,8 +139,7 @@ static void wait_for_rate(const struct replay *replay, int64_t i, int64_t start_
         tb_sleep_ms(due_ms - now_ms);
 }
 
-/* The log acknowledges each before the next is sent, so that those of one order keep their order.
- */
+/* The log acknowledges one before the next is sent, so that those of an order keep their order. */
 static int send_all(struct replay *replay)
 {
     const struct tb_clock *clock = replay->cli->clock;

@@ -224,7 +224,7 @@ static void print_refusal(struct tb_import *import, struct tb_import_slot *slot)
     fputs(tb_cli_text(&text), stdout);
 }
 
-/* Prints the refusals of DONE lines up to the first that is not DONE; all: those behind it, too.
+/* Prints the refusals of DONE lines before the first that is not DONE; all: those behind it, too.
  */
 static void print_refusals(struct tb_import *import, bool all)
 {

@@ -4,25 +4,20 @@
 #define LIMIT_MAX "500" /* the largest page that a server gives */
 
 static int get_page(const struct tb_cli *cli, const char *path, const char *list,
-                    struct tb_page *ret_page)
+                    struct tb_http_response *ret_response, struct tb_page *ret_page)
 {
     const cJSON *root, *array;
 
-    TB_CLI_TRY(tb_http_get(cli, path, 0, &ret_page->response));
-    if (ret_page->response.status != 200)
-        return tb_show_problem(cli, &ret_page->response);
-    root = tb_http_response_json(&ret_page->response);
+    TB_CLI_TRY(tb_http_get(cli, path, 0, ret_response));
+    if (ret_response->status != 200)
+        return tb_show_problem(cli, ret_response);
+    root = tb_http_response_json(ret_response);
     array = list ? tb_cjson_get(root, list) : NULL;
     if (list && !cJSON_IsArray(array))
         return tb_cli_bad_response(cli, "it has no list");
-    ret_page->first = array ? array->child : NULL;
-    ret_page->next = tb_cjson_text(root, "next").ptr;
+    *ret_page = (struct tb_page){ret_response, array ? array->child : NULL,
+                                 tb_cjson_text(root, "next").ptr};
     return TB_EXIT_DONE;
-}
-
-static void page_release(struct tb_page *page)
-{
-    tb_http_response_release(&page->response);
 }
 
 void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
@@ -57,10 +52,11 @@ int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
 
     for (;;) {
         TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
-        TB_CLEANUP(page_release) struct tb_page page = {0};
+        TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
+        struct tb_page page;
 
         add_path(&path, args, list, cursor);
-        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &page));
+        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &response, &page));
         if (!visit(ctx, &page) || !page.next || !*page.next)
             return TB_EXIT_DONE;
         tb_buf_clear(&next);
@@ -81,7 +77,7 @@ static bool print_page(void *ctx, const struct tb_page *page)
     const struct tb_cli *cli = printer->cli;
 
     if (cli->json)
-        tb_show_raw(&page->response);
+        tb_show_raw(page->response);
     for (const cJSON *element = page->first; element; element = element->next)
         tb_show_cells(&printer->table, element);
     if (!cli->json)

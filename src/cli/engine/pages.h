@@ -8,7 +8,7 @@
 #include "cli/output/table.h"
 
 struct tb_page {
-    struct tb_http_response response;
+    const struct tb_http_response *response;
     const cJSON *first; /* element of the list; NULL: the page is empty */
     const char *next;   /* the cursor of the following page; NULL: this is the last */
 };

@@ -83,7 +83,7 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
     else if (result == TB_VERIFY_MISSING || result == TB_VERIFY_DIFFERENT)
         exit_status = find_dead_letter(verify, pair);
     tb_progress_clear(&verify->progress);
-    verify->report(verify->ctx, result, pair);
+    verify->report(verify, result, pair);
     return exit_status;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 #include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"
+#include "cli/output/table.h"
 
 /* More edges are verified in several runs. */
 #define TB_VERIFY_EDGES_MAX 64
@@ -46,8 +47,9 @@ struct tb_verify {
     bool all_nodes;     /* foreign orders are differences */
     int64_t wait_left_ms;
     /* Called for each pair that differs in the end. */
-    void (*report)(void *ctx, enum tb_verify_result result, const struct tb_verify_pair *pair);
-    void *ctx;
+    void (*report)(struct tb_verify *verify, enum tb_verify_result result,
+                   const struct tb_verify_pair *pair);
+    struct tb_table table; /* for report */
     struct tb_progress progress;
 
     int64_t counts[TB_VERIFY_RESULT_COUNT];

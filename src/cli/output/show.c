@@ -1,6 +1,5 @@
 #include "cli/output/show.h"
 #include "base/json/json.h"
-#include "cli/output/amount.h"
 #include "order/answer.h"
 #include "order/order.h"
 #include <inttypes.h>
@@ -11,6 +10,23 @@ static const struct tb_column line_columns[] = {
     {"sku", false, "sku"},     {"name", false, "name"}, {"quantity", true, "quantity"},
     {"unitPrice", true, NULL}, {"amount", true, NULL}};
 #define LINE_COLUMN_COUNT (sizeof line_columns / sizeof line_columns[0])
+
+void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE])
+{
+    /* Unsigned, because the lowest int64_t has no positive counterpart. */
+    uint64_t whole = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
+    const char *sign = minor < 0 ? "-" : "";
+    uint64_t unit = 1;
+
+    TB_ASSERT(digits >= 0 && digits <= 9);
+    for (int i = 0; i < digits; i++)
+        unit *= 10;
+    if (digits == 0)
+        snprintf(ret_text, TB_AMOUNT_SIZE, "%s%" PRIu64, sign, whole);
+    else
+        snprintf(ret_text, TB_AMOUNT_SIZE, "%s%" PRIu64 ".%0*u", sign, whole / unit, digits,
+                 (unsigned)(whole % unit));
+}
 
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency)
 {

@@ -25,8 +25,7 @@ void tb_show_raw(const struct tb_http_response *response);
  * output, too). Returns TB_EXIT_FAILED. */
 int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response);
 
-/* Appends a refusal as one line: "422 Unprocessable Content: detail; /lines/0/quantity: detail".
- */
+/* Appends a refusal as one line: "422 Unprocessable Content: detail; /currency: detail". */
 void tb_problem_text(struct tb_buf *out, struct tb_http_response *response);
 /* Appends a refusal as JSON: the body if it is JSON, else {"detail": the status's name}. */
 void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response);
@@ -41,6 +40,10 @@ struct tb_count {
 void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, size_t count,
                     bool complete);
 
+/* A sign, 20 digits, a point, 9 more digits and a NUL. */
+#define TB_AMOUNT_SIZE 40
+/* Computed without floating point. digits: 0 to 9. 700 with 2 is "7.00", with 0 "700". */
+void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE]);
 /* Appends an amount with the currency's digits; with none if the currency is not known. */
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
 /* Fills the table's row from the object's members, up to its end or a column without a member. */

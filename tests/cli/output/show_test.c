@@ -1,5 +1,5 @@
 /* Promise: an amount is shown exactly, whatever its size and the currency's digits. */
-#include "cli/output/amount.h"
+#include "cli/output/show.h"
 #include "support/support.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -60,8 +60,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("amount");
-    TCase *tc = tcase_create("format");
+    Suite *suite = suite_create("show");
+    TCase *tc = tcase_create("amounts");
 
     tcase_add_loop_test(tc, amounts_are_exact, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tc, the_digits_are_the_number);
