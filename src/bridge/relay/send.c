@@ -174,7 +174,7 @@ static bool refuse_alone(struct tb_relay *relay, int64_t row)
     struct tb_error err = {0};
     bool parked = park(relay, relay->last_order, row, "", &err) == TB_OK;
 
-    (void)tb_relay_window_on_ack(&relay->window, row, parked);
+    tb_relay_window_on_ack(&relay->window, row, parked);
     if (!parked)
         tb_relay_fail(relay, &err);
     return parked;

@@ -1,7 +1,7 @@
-/* Promise: the way out is shown as it is, without flickering, and is tried again neither so often
- * that ten thousand tills keep a broker down, nor so rarely that one stays away.
- * Method: every state against every event, by a table; then random histories that must keep to
- * the rules; all with a fake clock and seeds. */
+/* Promise: the link's state is shown without flicker. Attempts to connect are rare enough that ten
+ * thousand tills do not keep a broker down, and frequent enough that no till stays away.
+ * Method: a table of every state with every event; then random histories, checked against rules.
+ * Fake clock, seeded. */
 #include "bridge/link/link.h"
 #include "support/support.h"
 

@@ -1,6 +1,6 @@
-/* Promise: a record of another thread's is in the log when it is told so, and is not when it is
- * told that; none is lost between threads, and what waits stays bounded. Method: a log that the
- * test answers for, and the real one behind a relay. */
+/* Promise: a record that another thread sends is in the log if its outcome says so, and is not if
+ * its outcome says that. No record is lost between the threads, and the queue is bounded.
+ * Method: a log whose answers the test chooses, and the in-process log behind a relay. */
 #include "bridge/log/append_queue.h"
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/log/log_tools.h"

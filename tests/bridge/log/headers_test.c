@@ -1,5 +1,5 @@
-/* Goal: headers come back as they were, and a damaged blob is said to be damaged.
- * Method: seeded random headers there and back; every prefix of a blob; random bytes. */
+/* Goal: headers are decoded as they were encoded, and a damaged blob is recognized.
+ * Method: seeded random headers, encoded and decoded; every prefix of a blob; random bytes. */
 #include "bridge/log/headers.h"
 #include "support/support.h"
 #include <stdlib.h>

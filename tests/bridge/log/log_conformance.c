@@ -1,5 +1,5 @@
-/* Goal: a relay and a consumer that are right on one log are right on any other.
- * Method: the promises of log.h one by one, over seeded histories where order matters. */
+/* Goal: a relay and a consumer that work with one log work with any other.
+ * Method: each promise of log.h, with seeded histories where the order matters. */
 #include "bridge/log/log_conformance.h"
 #include "bridge/log/log_tools.h"
 #include "support/support.h"
@@ -148,18 +148,18 @@ START_TEST(order_per_key)
             continue;
         }
         while ((code = f.writer->ops->append(f.writer, &record, i, &err)) == TB_BUSY) {
-            log_settle(f.writer, outstanding);
+            log_await_acks(f.writer, outstanding);
             outstanding = 0;
         }
         ck_ok(code);
         outstanding++;
         if (fake_random_below(&random, 100) == 0) {
-            log_settle(f.writer, outstanding);
+            log_await_acks(f.writer, outstanding);
             outstanding = 0;
         }
     }
     if (has(LOG_LACKS_WRITER))
-        log_settle(f.writer, outstanding);
+        log_await_acks(f.writer, outstanding);
 
     read_from(f.reader, RECORDS);
     log_check_end(f.reader);
@@ -491,11 +491,11 @@ static void *write_stream(void *arg)
         record.key = tb_str_of(key);
         ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
         if (++outstanding == 50 || fake_random_below(&random, 4) == 0) {
-            log_settle(f.writer, outstanding);
+            log_await_acks(f.writer, outstanding);
             outstanding = 0;
         }
     }
-    log_settle(f.writer, outstanding);
+    log_await_acks(f.writer, outstanding);
     return NULL;
 }
 

@@ -80,7 +80,7 @@ enum tb_code log_sender_append(struct log_sender *sender, int i, struct tb_error
     return code;
 }
 
-static void want_alone(struct log_sender *sender, int i)
+static void send_alone(struct log_sender *sender, int i)
 {
     if (sender->alone_until < i)
         sender->alone_until = i;
@@ -107,11 +107,11 @@ static void note(struct log_sender *sender, const struct tb_log_ack *ack)
     sender->unknown += ack->code == TB_UNKNOWN;
     sender->invalid += ack->code == TB_INVALID;
     sender->retry_alone += ack->retry_alone;
-    sender->again |= ack->code != TB_OK;
+    sender->resend |= ack->code != TB_OK;
     if (ack->code == TB_INVALID && alone)
         park(sender, i);
     else if (ack->code == TB_INVALID || ack->retry_alone)
-        want_alone(sender, i);
+        send_alone(sender, i);
 }
 
 size_t log_sender_poll(struct log_sender *sender, int64_t wait_ms)
@@ -151,7 +151,7 @@ static bool send_next(struct log_sender *sender)
     struct tb_error err = {0};
     enum tb_code code;
 
-    if (sender->next == sender->count || sender->again ||
+    if (sender->next == sender->count || sender->resend ||
         (i - 1 <= sender->alone_until && sender->outstanding > 0))
         return false;
     if (is_parked(sender, i)) {
@@ -160,7 +160,7 @@ static bool send_next(struct log_sender *sender)
     }
     code = log_sender_append(sender, i, &err);
     if (code == TB_INVALID) {
-        want_alone(sender, i);
+        send_alone(sender, i);
         if (sender->outstanding == 0)
             park(sender, i);
         return sender->outstanding == 0;
@@ -188,8 +188,8 @@ bool log_sender_step(struct log_sender *sender)
     for (int i = 0; i < BURST && send_next(sender); i++)
         ;
     log_sender_poll(sender, POLL_MS);
-    if (sender->outstanding == 0 && (sender->again || sender->next == sender->count)) {
-        sender->again = false;
+    if (sender->outstanding == 0 && (sender->resend || sender->next == sender->count)) {
+        sender->resend = false;
         sender->next = log_sender_first_missing(sender);
         for (int i = sender->next; i < sender->count; i++)
             sender->states[i] = SENDER_NEW; /* all of it goes again, as the relay has it */

@@ -1,11 +1,11 @@
-/* A sender that does what the relay does, without a store: it goes back to the first record
- * without an acknowledgement, sends one by one what was refused together, and parks a key from
- * the record on that is refused alone.
+/* A sender that works like the relay, without a store: it goes back to the first record without an
+ * acknowledgement, sends the records of a refused batch one by one, and parks a key from the
+ * record on that is refused alone.
  *
- * Record i has the value "i", or more of it where it is to be refused, and one of a few keys.
+ * Record i has one of a few keys and the value "i", longer if it is to be refused for its size.
  *
  * Thread:  one owner.
- * Memory:  borrows the writer; freed by log_sender_free.
+ * Memory:  borrows the writer.
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
 #pragma once
@@ -24,8 +24,8 @@ struct log_sender {
     enum sender_state states[SENDER_RECORDS_MAX];
     int parked_from[SENDER_KEYS_MAX]; /* -1: not parked */
     int next, alone_until, outstanding;
-    int highest; /* ever sent */
-    bool again;
+    int highest;    /* ever sent */
+    bool resend;    /* an answer was not TB_OK */
     bool one_order; /* log_sender_check: the records of all keys share one order */
     int unknown, retry_alone, invalid; /* answers so far */
     int64_t until_ms;                  /* patience, monotonic */

@@ -1,5 +1,5 @@
-/* Goal: a key lands where every other Kafka client looks for it.
- * Method: the vectors of Kafka's own tests of its Java client. */
+/* Goal: a key is appended to the partition that every other Kafka client would choose.
+ * Method: test vectors of Kafka's Java client. */
 #include "bridge/log/log.h"
 #include "support/support.h"
 

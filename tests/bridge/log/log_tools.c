@@ -5,7 +5,7 @@
 /* Long enough for a slow machine; only a failing test waits for it. */
 #define PATIENCE_MS 20000
 
-void log_settle(struct tb_log_writer *writer, size_t outstanding)
+void log_await_acks(struct tb_log_writer *writer, size_t outstanding)
 {
     struct tb_error err = {0};
     struct tb_log_ack acks[64];
@@ -26,7 +26,7 @@ void log_put(struct tb_log_writer *writer, const struct tb_record *record)
     struct tb_error err = {0};
 
     ck_ok(writer->ops->append(writer, record, 1, &err));
-    log_settle(writer, 1);
+    log_await_acks(writer, 1);
 }
 
 void log_put_text(struct tb_log_writer *writer, const char *key, const char *value)

@@ -1,7 +1,6 @@
-/* What the tests of the log share: appending until acknowledged, reading into copies.
+/* Helpers of the log's tests: append until acknowledged, read into copies.
  *
- * Thread:  one owner each.
- * Memory:  tb_arena of the caller holds the copies.
+ * Memory:  the copies are in the caller's arena.
  * Errors:  a failed check assertion.
  * Units:   as log.h. */
 #pragma once
@@ -12,7 +11,7 @@
 void log_put(struct tb_log_writer *writer, const struct tb_record *record);
 void log_put_text(struct tb_log_writer *writer, const char *key, const char *value);
 /* Polls until every append is answered; all must be acknowledged. */
-void log_settle(struct tb_log_writer *writer, size_t outstanding);
+void log_await_acks(struct tb_log_writer *writer, size_t outstanding);
 
 /* Copies of what a reader handed out. */
 struct log_seen {

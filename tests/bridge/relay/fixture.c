@@ -6,8 +6,8 @@ struct fixture f;
 struct tb_outbox_reader *outbox;
 struct tb_relay *relay;
 int64_t rows, cursor;
-int troubles, recoveries;
-enum tb_code last_trouble;
+int problems, recoveries;
+enum tb_code last_problem;
 struct relay_row row_of[ROWS_MAX];
 struct relay_script script;
 struct relay_parked_order parked[PARKED_MAX];
@@ -152,11 +152,11 @@ static bool park(void *ctx, const char *name, const char *order_id, int64_t row,
 static void trouble(void *ctx, const struct tb_error *err)
 {
     (void)ctx;
-    last_trouble = err->code;
+    last_problem = err->code;
     if (err->code == TB_OK)
         recoveries++;
     else
-        troubles++;
+        problems++;
 }
 
 void open_relay(struct tb_log_writer *writer, bool held)

@@ -1,13 +1,12 @@
-/* What the tests of the relay share: a store with rows, a relay on it, and a scripted log.
+/* What the tests of the relay share: a store with rows, a relay, and a scripted log.
  *
- * The scripted log answers late, out of order, not knowing, or not at all. It holds what it took
- * unless it loses it.
+ * The scripted log answers late, out of order, with TB_UNKNOWN, or not at all. It stores the
+ * records that it accepted, except those that it is told to lose.
  *
  * Thread:  one thread.
- * Memory:  one of each per process; relay_setup and relay_teardown around each test.
- * Errors:  failed check assertions; the cursor's callback checks that it passes acknowledged
- *          rows only.
- * Units:   outbox rows, which count from 1; chances in a thousand. */
+ * Memory:  one of each in a process; call relay_setup and relay_teardown around each test.
+ * Errors:  failed check assertions; on_cursor checks that the cursor passes acknowledged rows
+ * only. Units:   outbox rows, which count from 1; chances in a thousand. */
 #pragma once
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
@@ -23,8 +22,8 @@ extern int64_t rows; /* in the outbox */
 
 /* What the relay said. */
 extern int64_t cursor;
-extern int troubles, recoveries;
-extern enum tb_code last_trouble;
+extern int problems, recoveries;
+extern enum tb_code last_problem;
 
 /* What the store holds, and what the log said of it. */
 struct relay_row {

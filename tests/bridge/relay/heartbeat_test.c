@@ -1,6 +1,6 @@
-/* Promise: the centre hears of a node at once when it comes back, and every half minute while it
- * is there, with figures that are true at that moment. Method: a real store, a writer that keeps
- * what it got, a fake clock. */
+/* Promise: a heartbeat is sent as soon as the connection opens and then every half minute, with
+ * the figures of that moment. Method: a real store, a writer that keeps its records, a fake clock.
+ */
 #include "base/json/json.h"
 #include "bridge/relay/heartbeat.h"
 #include "store/fixture.h"

@@ -1,5 +1,5 @@
-/* Promise: one event that the log will never take stops its own order and nothing else, and is
- * not forgotten. Method: a real store, and a scripted log that refuses rows as Kafka does. */
+/* Promise: an event that the log will never take stops only its own order, and is not forgotten.
+ * Method: a real store, and a scripted log that refuses rows as Kafka does. */
 #include "bridge/relay/fixture.h"
 #include "bridge/relay/parked.h"
 #include "store/writer_priv.h"
@@ -164,13 +164,13 @@ START_TEST(many_are_an_alarm)
     for (int64_t row = 1; row <= rows; row++)
         row_of[row].refused = true;
     script.refuses_at_append = true;
-    for (int i = 0; i < 20000 && troubles == 0; i++)
+    for (int i = 0; i < 20000 && problems == 0; i++)
         step();
     for (int i = 0; i < 50; i++)
         step();
     ck_assert_int_eq(parked_count, TB_RELAY_PARKED_MAX);
     ck_assert_int_eq(cursor, TB_RELAY_PARKED_MAX);
-    ck_assert_int_eq(last_trouble, TB_INVALID);
+    ck_assert_int_eq(last_problem, TB_INVALID);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_FAILING);
     /* It goes on by itself once the log takes them. */
     for (int64_t row = 1; row <= rows; row++)

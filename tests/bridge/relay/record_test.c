@@ -1,4 +1,5 @@
-/* Promise: what the till lets pass for its size, no broker refuses for it. */
+/* Promise: if a till accepts an order for its size, no broker refuses its event for its size.
+ * Method: the longest possible headers, compared with TB_RELAY_RECORD_OVERHEAD. */
 #include "bridge/relay/record.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Goal: the relay and the in-process log together: what a reader gets, and when.
- * Method: a real store and the real log; the clock is made up, but for the test with threads. */
+/* Goal: a reader of the in-process log receives what the relay reads from the outbox, and soon.
+ * Method: a real store and the real log. The clock is fake, except in the test with threads. */
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/log/log_tools.h"
 #include "bridge/relay/fixture.h"

@@ -1,6 +1,6 @@
-/* Goal: every outbox row reaches the log, in order per order, and the cursor is never ahead.
- * Method: a real store, and a scripted log that answers late, out of order, not knowing, or not
- * at all, under seeds and a fake clock. */
+/* Goal: every outbox row reaches the log, in order for each order, and the cursor never passes a
+ * row that was not acknowledged. Method: a real store, and a scripted log that answers late, out
+ * of order, with TB_UNKNOWN, or not at all. Seeded, fake clock. */
 #include "bridge/relay/fixture.h"
 
 /* Whatever the log does: the cursor passes acknowledged rows only (moved checks it), everything
@@ -154,15 +154,15 @@ START_TEST(an_outage_is_told_once)
     while (f.clock.wall_ms < from_ms + 600000)
         step();
     tries = _i ? script.appends : script.polls;
-    ck_assert_int_eq(troubles, 1);
-    ck_assert_int_eq(last_trouble, TB_UNAVAILABLE);
+    ck_assert_int_eq(problems, 1);
+    ck_assert_int_eq(last_problem, TB_UNAVAILABLE);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_FAILING);
     ck_assert_int_gt(tries, 600000 / 5000);
     ck_assert_int_lt(tries, 600000 / 1000);
     script_calm();
     drain();
     step();
-    ck_assert_int_eq(troubles, 1);
+    ck_assert_int_eq(problems, 1);
     ck_assert_int_eq(recoveries, 1);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_RUNNING);
     ck_assert_uint_eq(tb_relay_sent(relay), 3);
@@ -179,8 +179,8 @@ START_TEST(a_refused_row_is_not_skipped)
         step();
     ck_assert_int_eq(cursor, 3);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_FAILING);
-    ck_assert_int_eq(last_trouble, TB_INVALID);
-    ck_assert_int_eq(troubles, 1);
+    ck_assert_int_eq(last_problem, TB_INVALID);
+    ck_assert_int_eq(problems, 1);
     script_calm();
     drain();
     check_all_in_order();

@@ -99,7 +99,7 @@ void tb_log_inproc_free(struct tb_log_inproc *log)
     TB_ASSERT(!log->writer);
     /* If this fails, an older committed offset remains, and readers see some records again. */
     if (log->db)
-        (void)tb_inproc_flush_offsets(log, INT64_MAX, &err);
+        tb_inproc_flush_offsets(log, INT64_MAX, &err);
     tb_inproc_disconnect(log);
     while (log->groups) {
         struct inproc_group *group = log->groups;

@@ -94,6 +94,9 @@ struct kafka_topic_layout {
 };
 rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
                                          struct kafka_topic_layout *ret_layout);
+/* reader/reader.c: lists the partitions that are assigned to the reader. Any thread. */
+rd_kafka_resp_err_t tb_kafka_reader_assignment(const struct tb_log_reader *reader,
+                                               rd_kafka_topic_partition_list_t **ret_list);
 /* Sets the offset of each partition in the list, all of one topic, to its begin
  * (which = RD_KAFKA_OFFSET_BEGINNING) or end (RD_KAFKA_OFFSET_END). */
 rd_kafka_resp_err_t

@@ -1,5 +1,5 @@
 #include "bridge/log/kafka/offsets_query.h"
-#include "bridge/log/kafka/reader/reader_priv.h"
+#include "bridge/log/kafka/kafka_priv.h"
 #include <stdlib.h>
 
 struct tb_log_kafka_offsets_query {
@@ -137,15 +137,13 @@ static enum tb_code query_list(const struct tb_log_kafka_offsets_query *query,
     return watermarks(query, list, ranges, err);
 }
 
-/* Uses only the reader's handle, which never changes and may be queried from any thread. */
 enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query *query,
-                                         const struct tb_log_reader *base,
+                                         const struct tb_log_reader *reader,
                                          struct tb_log_range *ret_ranges, int32_t count,
                                          struct tb_error *err)
 {
-    const struct kafka_reader *reader = (const struct kafka_reader *)(const void *)base;
     rd_kafka_topic_partition_list_t *list = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_assignment(reader->handle->rk, &list);
+    rd_kafka_resp_err_t code = tb_kafka_reader_assignment(reader, &list);
     enum tb_code result;
 
     if (code)

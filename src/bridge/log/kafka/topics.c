@@ -83,12 +83,12 @@ static void set_config(rd_kafka_NewTopic_t *topic, const struct tb_log_kafka_top
     char retention[24];
 
     if (wanted->compacted)
-        (void)rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+        rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
     if (wanted->retention_ms == 0)
         return;
     snprintf(retention, sizeof retention, "%" PRId64,
              wanted->retention_ms < 0 ? -1 : wanted->retention_ms);
-    (void)rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
+    rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
 }
 
 static enum tb_code read_answer(const struct tb_log_kafka_topic *wanted, rd_kafka_event_t *event,

@@ -1,7 +1,7 @@
-/* Goal: what the in-process log acknowledged survives whatever the disk does, offsets never go
- * beyond records, and the log mends itself.
- * Method: one scenario of batches, offset commits and retention, broken at each of its calls in
- * turn: the power goes and what was not synced is lost, kept, torn or shuffled; or a call fails.
+/* Goal: records that the in-process log acknowledged survive any disk fault, committed offsets
+ * never pass the records, and the log works again after the fault. Method: one scenario of
+ * batches, offset commits and retention, with a fault at each of its calls in turn: the call
+ * fails, or the power fails and unsynced writes are lost, kept, torn or reordered.
  */
 #include "base/sqlite/db_priv.h"
 #include "bridge/log/inproc/inproc_priv.h"

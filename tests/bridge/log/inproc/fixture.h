@@ -1,8 +1,8 @@
-/* What the tests of the in-process log share: a log in a folder of its own, a writer and a reader
- * of group "g" on it, under a clock that is moved.
+/* What the tests of the in-process log share: a log in a folder of its own, with a writer and a
+ * reader of group "g", and a fake clock.
  *
  * Thread:  one thread.
- * Memory:  one of each per process; log_setup and log_teardown around each test.
+ * Memory:  one of each in a process; call log_setup and log_teardown around each test.
  * Errors:  failed check assertions.
  * Units:   as log.h. */
 #pragma once

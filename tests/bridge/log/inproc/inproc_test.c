@@ -1,6 +1,6 @@
-/* Goal: what the in-process log acknowledged stays, and idling writes nothing.
- * Method: the contract of log.h, then what only this log promises: one file under a fake clock,
- * with processes that end without a word and commits that are made to fail. */
+/* Goal: acknowledged records stay in the log, and an idle log writes nothing.
+ * Method: the contract of log.h; then what only this log promises, with processes that are killed
+ * and commits that fail. One file, fake clock. */
 #include "bridge/log/inproc/fixture.h"
 #include "bridge/log/log_conformance.h"
 #include <sqlite3.h>
@@ -123,7 +123,7 @@ START_TEST(nothing_is_seen_before_its_commit)
     append("k", "1", 1);
     log_check_end(f.reader);
     ck_assert_int_eq(range_of(tb_log_partition(TB_STR("k"), 6)).end, 0);
-    log_settle(f.writer, 1);
+    log_await_acks(f.writer, 1);
     log_read(f.reader, f.seen, 1);
 }
 END_TEST
@@ -208,9 +208,9 @@ START_TEST(a_full_batch_is_busy)
     }
     ck_assert_int_eq(code, TB_BUSY);
     ck_assert_uint_eq(taken, _i ? 3 : TB_LOG_BATCH_MAX);
-    log_settle(f.writer, taken);
+    log_await_acks(f.writer, taken);
     ck_ok(f.writer->ops->append(f.writer, &record, 1, &err));
-    log_settle(f.writer, 1);
+    log_await_acks(f.writer, 1);
     /* Large records come in batches that hold little, but always one. */
     log_read(f.reader, f.seen, taken + 1);
     ck_assert_uint_eq(f.seen->records[taken].value.len, record.value.len);
@@ -278,7 +278,7 @@ START_TEST(high_sequence_follows_the_commits)
     append_event("aaaa", "00000000000000000005");
     append_event("cccc", "12x");
     append_event("cccc", "99999999999999999999");
-    log_settle(f.writer, 6);
+    log_await_acks(f.writer, 6);
     append_event("bbbb", "00000000000000000010");
     break_commits(true);
     struct tb_log_ack acks[2];
@@ -293,7 +293,7 @@ START_TEST(high_sequence_follows_the_commits)
     ck_assert_int_eq(high_sequence("cccc"), 0);
     ck_assert_int_eq(high_sequence("never"), 0);
     append_event("bbbb", "00000000000000000004");
-    log_settle(f.writer, 1);
+    log_await_acks(f.writer, 1);
     ck_assert_int_eq(high_sequence("bbbb"), 9);
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* Goal: the log's file stops growing, and what somebody still needs stays.
- * Method: days of records under a clock that is moved; groups that lag. */
+/* Goal: the file of the log stops growing, and records that a reader still needs stay in it.
+ * Method: days of records under a fake clock; groups that lag. */
 #include "bridge/log/inproc/fixture.h"
 #include <stdio.h>
 
@@ -34,7 +34,7 @@ static void append_days_records(int count)
         snprintf(key, sizeof key, "k%d", i);
         append(key, value, i);
         if (++outstanding == 100 || i == count - 1) {
-            log_settle(f.writer, outstanding);
+            log_await_acks(f.writer, outstanding);
             outstanding = 0;
         }
     }
@@ -157,7 +157,7 @@ START_TEST(retention_does_not_touch_an_open_batch)
 
     append("k", "v", 1);
     ck_assert_int_eq(tb_inproc_remove_expired(f.log, INT64_MAX, 10, &removed, &err), TB_BUSY);
-    log_settle(f.writer, 1);
+    log_await_acks(f.writer, 1);
 }
 END_TEST
 

@@ -1,7 +1,6 @@
-/* Goal: the way to Kafka tells a network that swallows packets from machines that answer, be it
- * only to refuse.
- * Method: loopback ports: one closed, one whose queue is full, where the kernel drops what knocks.
- */
+/* Goal: the writer distinguishes a network that drops all packets from machines that answer, even
+ * if they only refuse the connection. Method: loopback ports: a closed one, and one whose full
+ * accept queue makes the kernel drop connection requests. */
 #include "bridge/log/kafka/mock.h"
 #include "support/support.h"
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
-/* Goal: no setting can break a promise, a mistake is named, and wrong topics are told apart.
- * Method: tables of properties and of topics. */
+/* Goal: no setting can break a promise, each mistake is named, and a missing topic is
+ * distinguished from one with another number of partitions. Method: tables of properties and of
+ * topics. */
 #include "bridge/log/kafka/mock.h"
 #include "support/support.h"
 

@@ -1,6 +1,6 @@
-/* Goal: of one key never more than one record is with the library, the next one only after an
- * acknowledgement, and every record taken is answered once.
- * Method: random histories against a model that knows what was taken; small windows by hand. */
+/* Goal: at most one record of a key is with librdkafka, the next one follows only after an
+ * acknowledgement, and every record is answered once.
+ * Method: random histories checked against a model; small cases by hand. */
 #include "bridge/log/kafka/writer/inflight.h"
 #include "bridge/log/log_tools.h"
 #include "support/support.h"

@@ -1,6 +1,6 @@
-/* Goal: Kafka behind log.h keeps the contract that the in-process log keeps.
- * Method: the contract's tests, against librdkafka's mock brokers; with TB_KAFKA_BROKERS set,
- * against those brokers, each test on a topic of its own. */
+/* Goal: the log on Kafka keeps the same contract as the in-process log.
+ * Method: the contract's tests against librdkafka's mock brokers or, if TB_KAFKA_BROKERS is set,
+ * against those brokers, each test with a topic of its own. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/log_conformance.h"
 #include "support/support.h"

@@ -1,10 +1,11 @@
 /* A Kafka cluster for tests: librdkafka's mock brokers, in this process.
  *
- * They speak the real protocol and fail on demand, but keep nothing, know no producer's sequence
- * (what is sent again is there twice) and make no topics. A first reader waits 3 s for its group.
+ * They speak the real protocol and fail when a test asks for it. Unlike real brokers they lose
+ * everything when they are freed, store a record twice if a producer sends it twice, and create no
+ * topics. The first reader of a group waits 3 s until the group is formed.
  *
  * Thread:  one owner.
- * Memory:  made after Check's fork, and freed in the same process.
+ * Memory:  make it after Check has forked, and free it in the same process.
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
 #pragma once

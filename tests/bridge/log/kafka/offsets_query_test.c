@@ -1,5 +1,5 @@
-/* Goal: how far a group is, is told as the cluster has it; and when it cannot be told, that is
- * said, and soon. Method: two mock brokers, the group's coordinator and the leader of all. */
+/* Goal: the queries return what the cluster knows, or fail soon if it does not answer.
+ * Method: two mock brokers, the group's coordinator and the leader of all partitions. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/offsets_query.h"
 #include "bridge/log/log_tools.h"

@@ -1,9 +1,9 @@
-/* Goal: whatever fails, moves, is refused or answered late, for every key the order in the log,
- * what is there again left out, is the order of sending, without a hole, and nothing comes behind
- * a record that was refused.
- * Method: a sender as the relay is, seeded faults between its steps; against mock brokers, which
- * know no producer's sequence and take whatever comes, and against the real broker, which is
- * frozen, killed, and refuses records for their size. */
+/* Goal: whatever fails, the records of each key are in the log in the order of their appends,
+ * without a gap, if repeated records are left out; and no record of a key follows a refused one.
+ * In one partition this holds for the records of all keys together. Method: a sender that works
+ * like the relay, and seeded faults between its steps. The mock brokers accept any record, because
+ * they do not check a producer's sequence numbers. A real broker is frozen, killed, and refuses
+ * records for their size. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/real.h"
 #include "bridge/log/log_sender.h"

@@ -1,6 +1,7 @@
-/* Goal: a reader of Kafka hands out every record of what it holds in order, gives up what it does
- * not hold, and never jumps over what was lost.
- * Method: mock brokers; groups of two, pauses, positions that retention overtook, refusals. */
+/* Goal: a reader returns every record of its partitions in order, none of a revoked partition, and
+ * skips no record that was lost.
+ * Method: mock brokers; groups of two readers, pauses, positions before the log's begin, refusals.
+ */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/log_tools.h"
 #include "support/support.h"
@@ -89,7 +90,7 @@ static void put_many(int from, int to)
         record = (struct tb_record){.key = tb_str_of(key), .value = tb_str_of(value)};
         ck_ok(f.writer->ops->append(f.writer, &record, i, &err));
         if (++outstanding == 100 || i == to - 1) {
-            log_settle(f.writer, outstanding);
+            log_await_acks(f.writer, outstanding);
             outstanding = 0;
         }
     }

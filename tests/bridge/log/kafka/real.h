@@ -1,8 +1,7 @@
-/* A real Kafka cluster for tests: TB_KAFKA_DIR is the folder of a broker that tests/services
- * started, TB_KAFKA_BROKERS any other cluster; with neither a test goes to the mock brokers.
+/* A real Kafka cluster for tests: the broker that tests/services started in the folder
+ * TB_KAFKA_DIR, or the cluster TB_KAFKA_BROKERS. If neither is set, the tests use mock brokers.
  *
  * Thread:  one owner.
- * Memory:  static.
  * Errors:  a failed check assertion.
  * Units:   milliseconds. */
 #pragma once

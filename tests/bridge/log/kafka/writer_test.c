@@ -1,7 +1,7 @@
-/* Goal: whatever the cluster does, every append is answered once, what is acknowledged is in the
- * log in its order, and what is not can be sent again until it is.
- * Method: mock brokers that go, move, refuse and answer late, and a sender that does what the
- * relay does: it goes back to the first record without an acknowledgement. */
+/* Goal: every append is answered once; acknowledged records are in the log in order; and a record
+ * that was not acknowledged can be sent again until it is.
+ * Method: mock brokers that stop, move leaders, refuse and answer late, and a sender that works
+ * like the relay: it goes back to the first record without an acknowledgement. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/log_sender.h"
 #include "bridge/log/log_tools.h"
@@ -90,7 +90,7 @@ static void append_ok(int from, int to)
 static void deliver_all(void (*between)(int next))
 {
     ck_assert_int_eq(f.sender->outstanding, 0);
-    f.sender->again = false;
+    f.sender->resend = false;
     f.sender->next = log_sender_first_missing(f.sender);
     while (log_sender_step(f.sender)) {
         if (between)
@@ -234,7 +234,7 @@ static void put_neighbours(void)
 
 /* One refused record fails its neighbours: none of them is called refused, all are asked for
  * alone; and alone the one that is refused is told from those that are not. */
-START_TEST(the_culprit_is_found_alone)
+START_TEST(a_refused_record_is_found_alone)
 {
     const rd_kafka_resp_err_t refusals[] = {
         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD,
@@ -268,7 +268,7 @@ END_TEST
 /* Of two requests on their way the first fails, and its records are not there; the library takes
  * the success of the second for that of both, which it is at brokers that know the producer. These
  * do not, and real ones may not yet or no more. */
-START_TEST(an_acknowledgement_is_the_brokers_own_word)
+START_TEST(an_acknowledgement_has_the_brokers_offset)
 {
     f.writer->ops->free(f.writer);
     mock_set(&f.mock, "batch.num.messages", "1");
@@ -320,7 +320,7 @@ START_TEST(in_one_partition_nothing_overtakes_a_refused_record)
 END_TEST
 
 /* What passes is never called refused, alone or not. */
-START_TEST(a_wrong_clock_or_right_is_not_the_records_fault)
+START_TEST(a_wrong_clock_or_a_missing_permission_is_not_permanent)
 {
     const rd_kafka_resp_err_t refusals[] = {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
                                             RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
@@ -448,13 +448,13 @@ START_TEST(the_topic_is_waited_for)
     static const struct {
         rd_kafka_resp_err_t error;
         const char *problem;
-    } troubles[] = {
+    } problems[] = {
         {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "topic order-events is not there"},
         {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "authorization failed"},
     };
 
-    rd_kafka_mock_topic_set_error(f.mock.cluster, TOPIC, troubles[_i].error);
-    wait_problem(troubles[_i].problem);
+    rd_kafka_mock_topic_set_error(f.mock.cluster, TOPIC, problems[_i].error);
+    wait_problem(problems[_i].problem);
     rd_kafka_mock_topic_set_error(f.mock.cluster, TOPIC, RD_KAFKA_RESP_ERR_NO_ERROR);
     wait_connected(true);
     check_problem("");
@@ -463,7 +463,7 @@ START_TEST(the_topic_is_waited_for)
 }
 END_TEST
 
-START_TEST(another_partition_count_is_said_so)
+START_TEST(another_partition_count_is_reported)
 {
     f.writer->ops->free(f.writer);
     f.mock.options.partitions = 12;
@@ -473,7 +473,7 @@ START_TEST(another_partition_count_is_said_so)
 END_TEST
 
 /* Dead letters stay in their record's partition, whatever their key. */
-START_TEST(a_kept_partition_is_kept)
+START_TEST(a_fixed_partition_is_used)
 {
     struct tb_log_reader *reader = mock_read_all(&f.mock, TOPIC);
     struct tb_record record = {.key = TB_STR("k"), .value = TB_STR("v"), .fixed_partition = true};
@@ -514,18 +514,18 @@ int main(void)
     tcase_add_test(one, brokers_go_and_come_back);
     tcase_add_loop_test(one, errors_pass, 0, ERRORS / ERRORS_AT_ONCE);
     tcase_add_test(one, late_answers_repeat);
-    tcase_add_loop_test(one, the_culprit_is_found_alone, 0, 4);
-    tcase_add_test(one, an_acknowledgement_is_the_brokers_own_word);
+    tcase_add_loop_test(one, a_refused_record_is_found_alone, 0, 4);
+    tcase_add_test(one, an_acknowledgement_has_the_brokers_offset);
     tcase_add_test(one, what_waits_behind_a_refused_record_is_not_sent);
-    tcase_add_loop_test(one, a_wrong_clock_or_right_is_not_the_records_fault, 0, 3);
+    tcase_add_loop_test(one, a_wrong_clock_or_a_missing_permission_is_not_permanent, 0, 3);
     tcase_add_test(one, too_large_is_refused_at_once);
     tcase_add_test(one, a_fatal_error_costs_only_the_producer);
     tcase_add_test(one, nothing_overtakes_an_unknown);
     tcase_add_test(one, closing_does_not_wait_for_brokers);
     tcase_add_test(one, the_window_is_bounded);
     tcase_add_loop_test(one, the_topic_is_waited_for, 0, 2);
-    tcase_add_test(one, another_partition_count_is_said_so);
-    tcase_add_test(one, a_kept_partition_is_kept);
+    tcase_add_test(one, another_partition_count_is_reported);
+    tcase_add_test(one, a_fixed_partition_is_used);
     tcase_add_test(one, a_header_name_with_nul_is_refused);
     suite_add_tcase(suite, one);
     tcase_add_checked_fixture(three, setup_three, teardown);

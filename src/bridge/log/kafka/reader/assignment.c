@@ -6,11 +6,6 @@
  * max.poll.interval.ms, while it waits for a dead member or after lost requests. */
 #define FORMED_MS 15000
 
-static int64_t now_ms(const struct kafka_reader *reader)
-{
-    return tb_clock_mono_ms(reader->options.clock);
-}
-
 static rd_kafka_topic_partition_t *list_add(rd_kafka_topic_partition_list_t *list,
                                             const struct kafka_reader *reader, int32_t partition,
                                             int64_t offset)
@@ -70,7 +65,7 @@ enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, in
     list_add(list, reader, partition, RD_KAFKA_OFFSET_INVALID);
     asked = rd_kafka_ListConsumerGroupOffsets_new(reader->group, list);
     options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, TB_KAFKA_QUERY_TIMEOUT_MS, NULL, 0);
+    rd_kafka_AdminOptions_set_request_timeout(options, TB_KAFKA_QUERY_TIMEOUT_MS, NULL, 0);
     rd_kafka_ListConsumerGroupOffsets(rk, &asked, 1, options, answers);
     event = rd_kafka_queue_poll(answers, TB_KAFKA_QUERY_TIMEOUT_MS + RETRY_MS);
     if (event) {
@@ -183,9 +178,9 @@ void tb_kafka_assignment_pause(struct kafka_reader *reader)
     rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
     if (reader->paused)
-        (void)rd_kafka_pause_partitions(reader->handle->rk, list);
+        rd_kafka_pause_partitions(reader->handle->rk, list);
     else
-        (void)rd_kafka_resume_partitions(reader->handle->rk, list);
+        rd_kafka_resume_partitions(reader->handle->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -194,7 +189,7 @@ static void unpause_all(const struct kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
-    (void)rd_kafka_resume_partitions(reader->handle->rk, list);
+    rd_kafka_resume_partitions(reader->handle->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 

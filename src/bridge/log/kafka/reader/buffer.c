@@ -148,7 +148,7 @@ static void fill_headers(const rd_kafka_message_t *message, struct tb_header *re
         const void *value = NULL;
         size_t size = 0;
 
-        (void)rd_kafka_header_get_all(headers, i, &name, &value, &size);
+        rd_kafka_header_get_all(headers, i, &name, &value, &size);
         ret_headers[i] = (struct tb_header){tb_str_of(name), {value, size}};
     }
 }

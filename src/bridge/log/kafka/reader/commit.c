@@ -6,11 +6,6 @@
 #define FLUSH_MS 3000
 #define RETRY_MS 500
 
-static int64_t now_ms(const struct kafka_reader *reader)
-{
-    return tb_clock_mono_ms(reader->options.clock);
-}
-
 static void mark(struct kafka_reader *reader, int32_t partition)
 {
     reader->parts[partition].dirty = reader->dirty = true;
@@ -74,7 +69,7 @@ static rd_kafka_topic_partition_list_t *take_dirty(struct kafka_reader *reader)
         part->dirty = false;
     }
     reader->dirty = false;
-    (void)rd_kafka_offsets_store(reader->handle->rk, list);
+    rd_kafka_offsets_store(reader->handle->rk, list);
     for (int i = list->cnt - 1; i >= 0; i--) {
         if (list->elems[i].err)
             rd_kafka_topic_partition_list_del_by_idx(list, i);

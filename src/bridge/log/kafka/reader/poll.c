@@ -70,8 +70,7 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
                                   struct tb_log_batch *ret_batch, struct tb_error *err)
 {
     struct kafka_reader *reader = (struct kafka_reader *)base;
-    const struct tb_clock *clock = reader->options.clock;
-    int64_t until_ms = wait_ms < 0 ? INT64_MAX : tb_clock_mono_ms(clock) + wait_ms;
+    int64_t until_ms = wait_ms < 0 ? INT64_MAX : now_ms(reader) + wait_ms;
     int64_t left_ms = 0;
     int32_t p;
 
@@ -82,7 +81,7 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
         p = max > 0 ? next_partition(reader) : -1;
         if (p >= 0)
             return hand_out(reader, p, max, ret_batch, err);
-        left_ms = until_ms - tb_clock_mono_ms(clock);
+        left_ms = until_ms - now_ms(reader);
         if (atomic_exchange(&reader->woken, false) || reader->revoked || left_ms <= 0 ||
             is_stopped(reader))
             return empty_poll(reader, ret_batch, err);

@@ -12,6 +12,11 @@ static struct kafka_reader *reader_of(const struct tb_log_reader *base)
     return (struct kafka_reader *)(uintptr_t)base;
 }
 
+static enum tb_code no_partition(int32_t partition, struct tb_error *err)
+{
+    return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+}
+
 /* TB_OK too if the cluster does not say how many partitions there are. */
 static enum tb_code check_partition(struct kafka_reader *reader, int32_t partition,
                                     struct tb_error *err)
@@ -25,14 +30,21 @@ static enum tb_code check_partition(struct kafka_reader *reader, int32_t partiti
             partition < layout.partitions)
             return TB_OK;
     }
-    return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+    return no_partition(partition, err);
+}
+
+/* The reader's handle never changes, and librdkafka answers on any thread. */
+rd_kafka_resp_err_t tb_kafka_reader_assignment(const struct tb_log_reader *base,
+                                               rd_kafka_topic_partition_list_t **ret_list)
+{
+    return rd_kafka_assignment(reader_of(base)->handle->rk, ret_list);
 }
 
 static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                                 struct tb_error *err)
 {
     if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
-        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+        return no_partition(partition, err);
     if (offset < 0)
         return tb_error_set(err, TB_INVALID, "there is no offset %" PRId64, offset);
     /* librdkafka seeks by a new assignment, which stops and restarts all fetches, and 2.0.2
@@ -70,8 +82,8 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
         if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
             code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             break;
-        (void)tb_kafka_query_topic(reader->handle->rk, reader->handle->topic,
-                                   TB_KAFKA_QUERY_TIMEOUT_MS, &layout);
+        tb_kafka_query_topic(reader->handle->rk, reader->handle->topic, TB_KAFKA_QUERY_TIMEOUT_MS,
+                             &layout);
     }
     return code;
 }
@@ -85,12 +97,11 @@ static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (part->assigned && !part->corrupt && !reader->paused && !reader->needs_position)
-        (void)rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin,
-                                             &end);
+        rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin, &end);
     if (begin < 0 || end < begin || end < part->next)
         code = query_ends(reader, partition, &begin, &end);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+        return no_partition(partition, err);
     if (code)
         return tb_error_set(err, TB_UNAVAILABLE, "ends of %s-%d: %s", reader->topic,
                             (int)partition, rd_kafka_err2str(code));
@@ -131,7 +142,7 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
     struct tb_log_range range = {.committed = -1};
 
     if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
-        return tb_error_set(err, TB_INVALID, "there is no partition %d", (int)partition);
+        return no_partition(partition, err);
     TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
     if (reader->parts[partition].assigned && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;

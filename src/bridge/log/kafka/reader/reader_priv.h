@@ -76,6 +76,11 @@ struct kafka_reader {
     char refused[160], commit_failed[160];
 };
 
+static inline int64_t now_ms(const struct kafka_reader *reader)
+{
+    return tb_clock_mono_ms(reader->options.clock);
+}
+
 /* buffer.c. Takes ownership of the message. */
 void tb_kafka_buffer_add(struct kafka_reader *reader, rd_kafka_message_t *message);
 void tb_kafka_buffer_clear(struct kafka_reader *reader, struct kafka_reader_partition *part);

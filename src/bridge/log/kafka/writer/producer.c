@@ -7,11 +7,6 @@
  * would probably fail the same way. */
 #define RENEW_MS 1000
 
-static int64_t now_ms(const struct kafka_writer *writer)
-{
-    return tb_clock_mono_ms(writer->options.clock);
-}
-
 static void delivered(struct kafka_writer *writer, size_t slot)
 {
     tb_kafka_inflight_complete(&writer->inflight, slot, TB_OK, false);
@@ -82,8 +77,8 @@ void tb_kafka_producer_discard(struct kafka_writer *writer)
     if (!handle)
         return;
     tb_kafka_inflight_fail_all(&writer->inflight);
-    (void)rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                   RD_KAFKA_PURGE_F_NON_BLOCKING);
     tb_kafka_handle_destroy(handle, CLOSE_MS);
 }
 
@@ -139,7 +134,7 @@ enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error
         return TB_OK;
     *err = why;
     TB_TRY(tb_kafka_conf(&writer->options, NULL, false, &conf, err));
-    (void)rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
+    rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
     TB_TRY(tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, writer->topic, NULL, &trial, err));
     tb_kafka_handle_destroy(trial, CLOSE_MS);
     tb_kafka_problem_set(&writer->problem, KAFKA_PROBLEM_CONNECTION, "%s", why.text);

@@ -40,9 +40,9 @@ static rd_kafka_headers_t *build_headers(const struct tb_record *record)
     for (size_t i = 0; i < record->header_count; i++) {
         const struct tb_header *header = &record->headers[i];
 
-        (void)rd_kafka_header_add(headers, header->name.len > 0 ? header->name.ptr : "",
-                                  (ssize_t)header->name.len, header->value.ptr,
-                                  (ssize_t)header->value.len);
+        rd_kafka_header_add(headers, header->name.len > 0 ? header->name.ptr : "",
+                            (ssize_t)header->name.len, header->value.ptr,
+                            (ssize_t)header->value.len);
     }
     return headers;
 }

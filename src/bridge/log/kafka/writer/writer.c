@@ -9,11 +9,6 @@ static struct kafka_writer *writer_of(const struct tb_log_writer *base)
     return (struct kafka_writer *)(uintptr_t)base;
 }
 
-static int64_t now_ms(const struct kafka_writer *writer)
-{
-    return tb_clock_mono_ms(writer->options.clock);
-}
-
 static enum tb_code refuse(rd_kafka_resp_err_t code, struct tb_error *err)
 {
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)

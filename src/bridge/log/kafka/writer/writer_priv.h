@@ -28,6 +28,11 @@ struct kafka_writer {
     struct kafka_inflight inflight;
 };
 
+static inline int64_t now_ms(const struct kafka_writer *writer)
+{
+    return tb_clock_mono_ms(writer->options.clock);
+}
+
 /* producer.c */
 /* Opens the first producer. TB_INVALID: the settings contradict each other. If only a certificate
  * cannot be read, the result is TB_OK, a problem is shown, and opening is tried again later. */
