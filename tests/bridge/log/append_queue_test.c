@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A log that takes what it is told to take, and acknowledges on demand. */
+/* A log that accepts as many records as the test says, and acknowledges them when the test says
+ * so. */
 static struct scripted {
     struct tb_log_writer base;
     char taken[256]; /* first letters of the values, in order */
@@ -233,9 +234,9 @@ START_TEST(a_closed_door_refuses)
 }
 END_TEST
 
-/* Behind a relay: between its rows, and not at all while it is held. */
+/* With a relay: records are appended between its rows, and fail while it is offline. */
 
-static void ring(void *ctx)
+static void wake_relay(void *ctx)
 {
     (void)ctx;
     tb_relay_wake_for_append(relay);
@@ -247,14 +248,14 @@ static void *run_relay(void *arg)
     return NULL;
 }
 
-START_TEST(a_relay_has_guests)
+START_TEST(a_relay_serves_the_queue)
 {
     enum { GUESTS = 100 };
     struct tb_error err = {0};
     struct relay_log on = {0};
-    struct tb_append_queue *visiting = NULL;
+    struct tb_append_queue *queue = NULL;
     struct log_seen *seen = calloc(1, sizeof *seen);
-    struct tb_record record = {.key = TB_STR("key"), .value = TB_STR("guest")};
+    struct tb_record record = {.key = TB_STR("key"), .value = TB_STR("queued")};
     struct tb_relay_options options = {.node = "till1",
                                        .cursor_name = TB_CURSOR_INPROC,
                                        .outbox = outbox,
@@ -264,30 +265,30 @@ START_TEST(a_relay_has_guests)
     pthread_t thread;
 
     relay_log_open(&on, &tb_clock_system);
-    ck_ok(tb_append_queue_new(ring, NULL, &visiting, &err));
+    ck_ok(tb_append_queue_new(wake_relay, NULL, &queue, &err));
     tb_relay_free(relay);
     options.writer = on.writer;
-    options.append_queue = visiting;
+    options.append_queue = queue;
     ck_ok(tb_relay_new(&options, &relay, &err));
     add_rows(GUESTS);
     ck_assert_int_eq(pthread_create(&thread, NULL, run_relay, relay), 0);
     for (int i = 0; i < GUESTS; i++)
-        ck_ok(tb_append_queue_send(visiting, &record, 20000, &err));
+        ck_ok(tb_append_queue_send(queue, &record, 20000, &err));
     tb_relay_set_offline(relay, true);
     while (tb_relay_state(relay) != TB_RELAY_OFFLINE)
         sched_yield();
-    ck_assert_int_eq(tb_append_queue_send(visiting, &record, 20000, &err), TB_UNAVAILABLE);
+    ck_assert_int_eq(tb_append_queue_send(queue, &record, 20000, &err), TB_UNAVAILABLE);
     ck_assert_str_eq(err.text, "the link is held offline");
     tb_relay_set_offline(relay, false);
     log_read(on.reader, seen, (size_t)rows + GUESTS);
     for (size_t i = 0; i < seen->count; i++)
-        found += tb_str_eq(seen->records[i].value, TB_STR("guest"));
+        found += tb_str_eq(seen->records[i].value, TB_STR("queued"));
     ck_assert_uint_eq(found, GUESTS);
     tb_relay_stop(relay);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(tb_append_queue_send(visiting, &record, 20000, &err), TB_BUSY);
+    ck_assert_int_eq(tb_append_queue_send(queue, &record, 20000, &err), TB_BUSY);
 
-    tb_append_queue_free(visiting);
+    tb_append_queue_free(queue);
     relay_log_close(&on);
     tb_arena_release(&seen->arena);
     free(seen);
@@ -296,7 +297,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("bridge/log_guests");
+    Suite *suite = suite_create("append_queue");
     TCase *tc = tcase_create("a log in the test's hands"), *behind = tcase_create("a relay");
 
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -308,7 +309,7 @@ int main(void)
     tcase_add_test(tc, a_closed_door_refuses);
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(behind, relay_setup, relay_teardown);
-    tcase_add_test(behind, a_relay_has_guests);
+    tcase_add_test(behind, a_relay_serves_the_queue);
     suite_add_tcase(suite, behind);
     return test_main(suite);
 }

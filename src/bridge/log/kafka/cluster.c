@@ -91,12 +91,12 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
         return code;
     *ret_layout = (struct kafka_topic_layout){.has_leaders = true};
     if (found->topic_cnt == 1) {
-        const struct rd_kafka_metadata_topic *told = &found->topics[0];
+        const struct rd_kafka_metadata_topic *metadata = &found->topics[0];
 
-        code = told->err;
-        ret_layout->partitions = told->partition_cnt;
-        for (int i = 0; i < told->partition_cnt; i++)
-            ret_layout->has_leaders &= told->partitions[i].leader >= 0;
+        code = metadata->err;
+        ret_layout->partitions = metadata->partition_cnt;
+        for (int i = 0; i < metadata->partition_cnt; i++)
+            ret_layout->has_leaders &= metadata->partitions[i].leader >= 0;
     }
     rd_kafka_metadata_destroy(found);
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {

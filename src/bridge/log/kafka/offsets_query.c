@@ -147,7 +147,7 @@ enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query
     enum tb_code result;
 
     if (code)
-        return refused(err, "partitions held", code);
+        return refused(err, "assigned partitions", code);
     for (int32_t p = 0; p < count; p++)
         ret_ranges[p] = (struct tb_log_range){.end = -1, .committed = -1};
     remove_from(list, count);

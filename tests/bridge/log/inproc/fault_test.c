@@ -29,17 +29,17 @@ static struct {
     bool mends;                   /* the fault ends in the middle of the scenario */
 } f;
 
-/* What was told: record i has the value "i". */
+/* What the test knows: record i has the value "i". */
 static struct {
     int appended;
     bool acknowledged[RECORDS_MAX];
     bool removable[RECORDS_MAX]; /* read, committed and behind retention */
     int acknowledgements;
-} told;
+} model;
 
 static void setup(void)
 {
-    memset(&told, 0, sizeof told);
+    memset(&model, 0, sizeof model);
     memset(&f, 0, sizeof f);
     fault_vfs_install();
     tmpdir_make(f.dir);
@@ -90,8 +90,8 @@ static void take_acks(void)
         return;
     for (size_t i = 0; i < n; i++) {
         ck_assert_int_eq(acks[i].code, TB_OK);
-        told.acknowledged[acks[i].tag] = true;
-        told.acknowledgements++;
+        model.acknowledged[acks[i].tag] = true;
+        model.acknowledgements++;
     }
 }
 
@@ -103,7 +103,7 @@ static void put_batch(int count)
 
     memset(padding, 'p', sizeof padding);
     for (int i = 0; i < count; i++) {
-        int number = told.appended++;
+        int number = model.appended++;
         char key[16], value[16], sequence[24];
         const struct tb_header headers[] = {
             {TB_STR("ce_epoch"), TB_STR("0123456789abcdef")},
@@ -135,7 +135,7 @@ static void read_and_commit(void)
         if (f.reader->ops->poll(f.reader, 10, 0, &batch, &err) != TB_OK || batch.count == 0)
             return;
         for (size_t r = 0; r < batch.count; r++)
-            told.removable[atoi(batch.records[r].value.ptr)] = true;
+            model.removable[atoi(batch.records[r].value.ptr)] = true;
         ck_ok(f.reader->ops->commit(f.reader, batch.partition,
                                     batch.records[batch.count - 1].offset + 1, &err));
     }
@@ -242,17 +242,17 @@ static void check_told(void)
     }
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         check_partition(p, present, &highest);
-    for (int i = 0; i < told.appended; i++) {
-        if (told.acknowledged[i])
-            ck_assert_msg(present[i] || told.removable[i], "record %d is lost", i);
+    for (int i = 0; i < model.appended; i++) {
+        if (model.acknowledged[i])
+            ck_assert_msg(present[i] || model.removable[i], "record %d is lost", i);
     }
     ck_ok(tb_log_inproc_high_sequence(f.log, "0123456789abcdef", &sequence, &err));
     ck_assert_int_ge(sequence, highest);
 
     /* And it goes on as if nothing had been. */
-    int before = told.acknowledgements;
+    int before = model.acknowledgements;
     put_batch(9);
-    ck_assert_int_eq(told.acknowledgements, before + 9);
+    ck_assert_int_eq(model.acknowledgements, before + 9);
 }
 
 static int64_t calls_of_a_run(unsigned kinds)
@@ -260,8 +260,8 @@ static int64_t calls_of_a_run(unsigned kinds)
     int64_t before = fault_vfs_calls(kinds);
 
     scenario();
-    ck_assert_int_eq(told.acknowledgements, 42);
-    ck_assert(f.alone || told.removable[0]);
+    ck_assert_int_eq(model.acknowledgements, 42);
+    ck_assert(f.alone || model.removable[0]);
     close_log();
     return fault_vfs_calls(kinds) - before;
 }
@@ -320,7 +320,7 @@ static const struct {
 /* A call fails: then the process goes on, or the power goes too right at the end. After a failed
  * sync the pages it was for are gone though memory still shows them: nothing that is acknowledged
  * afterwards may stand on them. Alone, the log reads its file anew when it opens it again; with a
- * reader beside it the shared index still tells what was committed. */
+ * reader beside it the shared index still shows what was committed. */
 static void break_calls(int which, bool alone, int64_t calls)
 {
     uint64_t seed = test_seed((uint64_t)which + 1);
@@ -368,14 +368,14 @@ START_TEST(failed_sync_outlives_the_process)
     /* That of a new WAL's header, or that of the records. */
     fault_vfs_fail(FAULT_SYNC, 1 + _i % 2, SQLITE_IOERR_FSYNC, /* forever= */ false, seed);
     put_batch(3);
-    ck_assert_int_eq(told.acknowledgements, 3);
+    ck_assert_int_eq(model.acknowledgements, 3);
     fault_vfs_fail(FAULT_ALL, 1, SQLITE_IOERR, /* forever= */ true, seed);
     close_log();
     fault_vfs_heal();
     ck_assert(open_log());
     tb_db_set_checkpoint_pages(f.log->db, 1000); /* a checkpoint would write everything anew */
     put_batch(3);
-    ck_assert_int_eq(told.acknowledgements, 6);
+    ck_assert_int_eq(model.acknowledgements, 6);
     fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);
     close_log();
     fault_vfs_reboot();

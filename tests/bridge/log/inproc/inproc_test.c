@@ -74,7 +74,7 @@ static const struct log_conformance inproc = {
 
 /* What only this log promises. */
 
-/* A process that ends without a word after an acknowledgement leaves the record, and the offset
+/* A process that is killed after an acknowledgement leaves the record, and the offset
  * that the same commit carried; what was not acknowledged is not there by halves. */
 START_TEST(acknowledged_outlives_the_process)
 {

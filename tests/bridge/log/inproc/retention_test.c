@@ -101,8 +101,8 @@ START_TEST(retention_waits_for_every_group)
 }
 END_TEST
 
-/* Who reads all of it again finds all of it, and holds nothing back once it is gone. */
-START_TEST(retention_waits_for_a_visitor)
+/* A standalone reader finds all records, and nothing is kept for it after it was freed. */
+START_TEST(retention_waits_for_a_standalone_reader)
 {
     struct tb_error err = {0};
     struct tb_log_reader *visitor = NULL;
@@ -289,7 +289,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, log_setup, log_teardown);
     tcase_add_test(tc, retention_levels_off);
-    tcase_add_test(tc, retention_waits_for_a_visitor);
+    tcase_add_test(tc, retention_waits_for_a_standalone_reader);
     tcase_add_test(tc, retention_waits_for_every_group);
     tcase_add_test(tc, offsets_go_on_after_retention);
     tcase_add_test(tc, retention_does_not_touch_an_open_batch);

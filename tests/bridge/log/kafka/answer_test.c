@@ -10,11 +10,11 @@
 
 /* Only a failing test waits for it. */
 #define PATIENCE_MS 20000
-#define KNOCKERS 4
+#define CLIENTS 4
 
 static struct {
     int listener;
-    int knockers[KNOCKERS];
+    int clients[CLIENTS];
     char address[64];
     struct tb_log_writer *writer;
 } f;
@@ -30,16 +30,16 @@ static int socket_or_fail(int flags)
 /* Who is not taken from the queue fills it, at the latest with the second. */
 static void fill_queue(const struct sockaddr_in *where)
 {
-    for (int i = 0; i < KNOCKERS; i++) {
-        f.knockers[i] = socket_or_fail(SOCK_NONBLOCK);
-        (void)connect(f.knockers[i], (const struct sockaddr *)where, sizeof *where);
+    for (int i = 0; i < CLIENTS; i++) {
+        f.clients[i] = socket_or_fail(SOCK_NONBLOCK);
+        (void)connect(f.clients[i], (const struct sockaddr *)where, sizeof *where);
     }
 }
 
 static void empty_queue(void)
 {
-    for (int i = 0; i < KNOCKERS; i++)
-        close(f.knockers[i]);
+    for (int i = 0; i < CLIENTS; i++)
+        close(f.clients[i]);
     ck_assert_int_eq(listen(f.listener, 64), 0);
     for (int i = 0; i < 2; i++)
         close(accept(f.listener, NULL, NULL));

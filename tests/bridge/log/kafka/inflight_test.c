@@ -187,8 +187,8 @@ START_TEST(histories)
 }
 END_TEST
 
-/* Outstanding records and answers that nobody fetched are never more than the window. */
-START_TEST(the_window_is_bounded)
+/* Unacknowledged records and answers that poll has not returned are bounded together. */
+START_TEST(the_number_is_bounded)
 {
     struct tb_record record = {.value = TB_STR("v")};
     struct tb_error err = {0};
@@ -263,11 +263,11 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("log_kafka_window");
-    TCase *tc = tcase_create("window");
+    TCase *tc = tcase_create("inflight");
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, histories, 0, 10);
-    tcase_add_test(tc, the_window_is_bounded);
+    tcase_add_test(tc, the_number_is_bounded);
     tcase_add_test(tc, copies_are_bounded);
     tcase_add_loop_test(tc, copies_are_the_same, 0, 4);
     suite_add_tcase(suite, tc);

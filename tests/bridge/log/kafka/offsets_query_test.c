@@ -92,7 +92,7 @@ START_TEST(it_is_told_of_what_is_held)
 }
 END_TEST
 
-/* Nothing is held, or all is: the leader is away, and the coordinator is there. */
+/* No partition is assigned, or all are: the leader is down, and the coordinator answers. */
 START_TEST(a_leader_that_is_away_is_not_waited_for)
 {
     struct tb_error err = {0};

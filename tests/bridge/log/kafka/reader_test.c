@@ -109,7 +109,7 @@ struct share {
     struct tb_log_reader *readers[2];
     int64_t done[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
     int written;
-    bool shared; /* both held three at some moment */
+    bool shared; /* each had three at some moment */
 };
 
 /* One poll of each. A batch begins where its partition was done up to, or before: the last commit
@@ -363,7 +363,7 @@ START_TEST(an_overtaken_offset_is_an_alarm)
 }
 END_TEST
 
-/* Commits that fail are sent again; the last word stands after the reader is gone. */
+/* Commits that fail are sent again; the last one is in the cluster after the reader was freed. */
 START_TEST(commits_outlive_refusals)
 {
     const rd_kafka_resp_err_t errors[] = {
@@ -501,9 +501,9 @@ START_TEST(a_tail_sees_what_comes)
 }
 END_TEST
 
-/* A visitor begins at the beginning, or where it is told to; its commits are taken and kept
+/* A standalone reader begins at the begin, or where it seeks; its commits are accepted and kept
  * nowhere, and a place that the log does not have is an alarm. */
-START_TEST(a_visitor_reads_all_from_the_beginning)
+START_TEST(a_standalone_reader_reads_all_from_the_beginning)
 {
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
@@ -547,7 +547,7 @@ int main(void)
     tcase_add_test(tc, brokers_go_and_come_back);
     tcase_add_loop_test(tc, leaving_does_not_wait_for_brokers, 0, 2);
     tcase_add_test(tc, a_tail_sees_what_comes);
-    tcase_add_test(tc, a_visitor_reads_all_from_the_beginning);
+    tcase_add_test(tc, a_standalone_reader_reads_all_from_the_beginning);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

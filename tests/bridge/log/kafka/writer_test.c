@@ -233,7 +233,7 @@ static void put_neighbours(void)
 }
 
 /* One refused record fails its neighbours: none of them is called refused, all are asked for
- * alone; and alone the one that is refused is told from those that are not. */
+ * alone. Sent alone, the refused record is distinguished from the others. */
 START_TEST(a_refused_record_is_found_alone)
 {
     const rd_kafka_resp_err_t refusals[] = {
@@ -353,7 +353,7 @@ START_TEST(too_large_is_refused_at_once)
 }
 END_TEST
 
-/* A producer that the library gives up is replaced, and what it held is answered as unknown. */
+/* A producer with a fatal error is replaced, and its unacknowledged records are unknown. */
 START_TEST(a_fatal_error_costs_only_the_producer)
 {
     append_ok(0, 20);

@@ -89,8 +89,9 @@ static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t
 }
 
 /* Begin and end as the last fetch saw them. If there are no fetches now, the cluster is asked. */
-static enum tb_code ask_ends(struct kafka_reader *reader, int32_t partition, int64_t *ret_begin,
-                             int64_t *ret_end, struct tb_error *err)
+static enum tb_code query_or_cached_ends(struct kafka_reader *reader, int32_t partition,
+                                         int64_t *ret_begin, int64_t *ret_end,
+                                         struct tb_error *err)
 {
     const struct kafka_reader_partition *part = &reader->parts[partition];
     int64_t begin = -1, end = -1;
@@ -126,7 +127,7 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
     if (!part->assigned || part->start < 0 || next < part->start)
         return TB_OK;
     if (next > part->next) {
-        TB_TRY(ask_ends(reader, partition, &begin, &end, err));
+        TB_TRY(query_or_cached_ends(reader, partition, &begin, &end, err));
         if (next > end)
             return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
                                 reader->topic, (int)partition);
@@ -143,7 +144,7 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
 
     if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
         return no_partition(partition, err);
-    TB_TRY(ask_ends(reader, partition, &range.begin, &range.end, err));
+    TB_TRY(query_or_cached_ends(reader, partition, &range.begin, &range.end, err));
     if (reader->parts[partition].assigned && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;
     else if (reader->role == KAFKA_MEMBER)
