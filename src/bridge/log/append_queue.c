@@ -184,11 +184,6 @@ void tb_append_queue_fail_sent(struct tb_append_queue *queue)
     complete_all(queue, true, &unknown);
 }
 
-size_t tb_append_queue_outstanding(const struct tb_append_queue *queue)
-{
-    return queue->outstanding;
-}
-
 void tb_append_queue_fail_waiting(struct tb_append_queue *queue, const struct tb_error *why)
 {
     struct tb_thread_call *call;

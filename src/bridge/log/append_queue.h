@@ -41,7 +41,6 @@ void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *
 bool tb_append_queue_on_ack(struct tb_append_queue *queue, const struct tb_log_ack *ack);
 /* The writer's poll failed: every unacknowledged record ends as TB_UNKNOWN. */
 void tb_append_queue_fail_sent(struct tb_append_queue *queue);
-size_t tb_append_queue_outstanding(const struct tb_append_queue *queue); /* unacknowledged */
 /* Ends every record that was not appended yet with this error. */
 void tb_append_queue_fail_waiting(struct tb_append_queue *queue, const struct tb_error *why);
 /* Ends all records, and from now on send and post fail with TB_UNAVAILABLE. */
