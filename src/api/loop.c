@@ -33,15 +33,16 @@ void tb_api_stop(struct tb_api *api)
     write_event(loop);
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 static int64_t sweep_period_ms(const struct tb_api_options *options)
 {
-    int64_t shortest = options->header_timeout_ms < options->body_timeout_ms
-                           ? options->header_timeout_ms
-                           : options->body_timeout_ms;
+    int64_t quarter_ms = earlier(options->header_timeout_ms, options->body_timeout_ms) / 4;
 
-    if (shortest / 4 >= SWEEP_MS)
-        return SWEEP_MS;
-    return shortest / 4 > 0 ? shortest / 4 : 1;
+    return quarter_ms > 0 ? earlier(quarter_ms, SWEEP_MS) : 1;
 }
 
 static bool is_busy(const struct tb_api_loop *loop)
@@ -83,11 +84,6 @@ static bool is_drained(const struct tb_api_loop *loop)
     if (tb_mhd_connections(loop->api.server) == 0 && tb_ws_count(&loop->ws) == 0)
         return true;
     return loop->api.now_ms >= loop->api.drain_ms;
-}
-
-static int64_t earlier(int64_t a_ms, int64_t b_ms)
-{
-    return a_ms < b_ms ? a_ms : b_ms;
 }
 
 /* How long nothing will be due; below 0: until somebody wakes the loop. */
@@ -144,7 +140,7 @@ static struct ready wait_for_work(struct tb_api_loop *loop)
         {.fd = tb_mhd_event_fd(loop->api.server), .events = POLLIN},
         {.fd = loop->event_fd, .events = POLLIN},
         {.fd = tb_mhd_listen_fd(loop->api.server), .events = POLLIN},
-        {.fd = tb_ws_event_fd(&loop->ws), .events = POLLIN},
+        {.fd = loop->ws.epoll_fd, .events = POLLIN},
     };
 
     if (!spin_wait(loop, fds, 4)) {

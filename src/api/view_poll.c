@@ -74,29 +74,21 @@ static bool may_poll(const struct tb_api_loop *loop)
            !loop->view_poll.is_running && !atomic_load(&tb_api_loop_of(&loop->api)->stopping);
 }
 
-void tb_view_poll_step(struct tb_api_loop *loop)
-{
-    struct tb_view_poll *view_poll = &loop->view_poll;
-    int64_t now_ms = loop->api.now_ms;
-
-    if (!may_poll(loop)) {
-        /* Whoever waits first has read the view just before. */
-        if (loop->api.waiters.count == 0)
-            view_poll->next_ms = now_ms + TB_VIEW_POLL_MS;
-        return;
-    }
-    /* New subscriptions have not read the view yet: for them at once. */
-    if (!tb_ws_has_initial_reads(&loop->ws)) {
-        if (now_ms < view_poll->next_ms)
-            return;
-        view_poll->next_ms = now_ms + TB_VIEW_POLL_MS;
-    }
-    start_poll(loop);
-}
-
 int64_t tb_view_poll_next_ms(const struct tb_api_loop *loop)
 {
     if (!may_poll(loop))
         return INT64_MAX;
+    /* New subscriptions have not read the view yet: for them at once. */
     return tb_ws_has_initial_reads(&loop->ws) ? 0 : loop->view_poll.next_ms;
+}
+
+void tb_view_poll_step(struct tb_api_loop *loop)
+{
+    int64_t now_ms = loop->api.now_ms, due_ms = tb_view_poll_next_ms(loop);
+
+    /* The first to wait has read the view just before; initial reads do not delay a poll. */
+    if (loop->api.waiters.count == 0 || (due_ms > 0 && due_ms <= now_ms))
+        loop->view_poll.next_ms = now_ms + TB_VIEW_POLL_MS;
+    if (due_ms <= now_ms)
+        start_poll(loop);
 }

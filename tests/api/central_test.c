@@ -195,7 +195,7 @@ START_TEST(a_change_during_a_read_is_not_lost)
     begin_get(&waiting, "/orders/" ONE "?wait=30");
     fake_central_wait_blocked(&central, 1);
     tb_api_notify(central.api, ONE, 1);
-    get("/livez"); /* the news have been taken */
+    get("/livez"); /* the changes have been delivered */
     fake_central_open_gate(&central);
     while (fake_central_gets(&central) < 2)
         get("/livez");

@@ -79,11 +79,6 @@ void tb_ws_release(struct tb_ws *ws)
     ws->epoll_fd = -1;
 }
 
-int tb_ws_event_fd(const struct tb_ws *ws)
-{
-    return ws->epoll_fd;
-}
-
 static bool register_socket(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};

@@ -55,7 +55,7 @@ struct tb_ws_options {
 struct tb_address_count;
 struct tb_ws {
     struct tb_ws_options options;
-    int epoll_fd;
+    int epoll_fd;   /* readable: there is work */
     int64_t now_ms; /* of the current round; the owner sets it */
     struct tb_list conns;
     struct tb_list scheduled;     /* connections that have something to write */
@@ -70,12 +70,11 @@ struct tb_ws {
 };
 TB_CHECKED enum tb_code tb_ws_init(struct tb_ws *ws, const struct tb_ws_options *options,
                                    struct tb_error *err);
-void tb_ws_release(struct tb_ws *ws);       /* ends all connections at once */
-int tb_ws_event_fd(const struct tb_ws *ws); /* readable: there is work */
+void tb_ws_release(struct tb_ws *ws); /* ends all connections at once */
 /* Takes over a connection whose 101 is sent. early: bytes that came right after its request. */
 void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *address_count,
                  struct tb_str early);
-/* One round. readable: the event fd is. */
+/* One round. readable: epoll_fd is. */
 void tb_ws_step(struct tb_ws *ws, bool readable);
 int64_t tb_ws_next_ms(const struct tb_ws *ws); /* when a round is due; INT64_MAX: none */
 void tb_ws_sweep(struct tb_ws *ws);            /* ends late connections; once a second or so */
