@@ -86,6 +86,17 @@ enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
     return tb_mongo_update(client, "meta", filter, update, &found, err);
 }
 
+bool tb_mongo_beat_is_stale(struct tb_mongo_beat *seen, const char *token, int64_t beat,
+                            int64_t now_ms)
+{
+    if (seen->beat != beat || strcmp(seen->token, token) != 0) {
+        memcpy(seen->token, token, sizeof seen->token);
+        seen->beat = beat;
+        seen->since_ms = now_ms;
+    }
+    return now_ms - seen->since_ms >= TB_MONGO_STALE_MS;
+}
+
 static void offsets_id(int64_t generation, char ret_id[TB_MONGO_NAME_SIZE])
 {
     snprintf(ret_id, TB_MONGO_NAME_SIZE, "offsets_%lld", (long long)generation);

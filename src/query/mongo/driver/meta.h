@@ -11,9 +11,18 @@
 #include "bridge/log/log.h"
 #include "query/mongo/driver/find.h"
 
-/* A write barrier that its owner has not refreshed for so long is removed: the owner refreshes it
+/* The owner of a document in which a beat has not risen for so long has ended: owners let it rise
  * every second, but may wait for the server in between. */
-#define TB_MONGO_BARRIER_STALE_MS 15000
+#define TB_MONGO_STALE_MS 15000
+/* A beat as it was seen last; zeroed: none was. */
+struct tb_mongo_beat {
+    char token[TB_UUID_SIZE]; /* of the owner */
+    int64_t beat;
+    int64_t since_ms; /* when it was seen first; monotonic */
+};
+/* Notes what is stored now. True: the owner has ended. */
+bool tb_mongo_beat_is_stale(struct tb_mongo_beat *seen, const char *token, int64_t beat,
+                            int64_t now_ms);
 
 /* The collections of one generation of the view. All generations share one collection of dead
  * letters; only a generation that a rebuild fills has its own until it is served. */

@@ -17,9 +17,8 @@ struct tb_view_mongo {
     int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales/day.h; 0: none was acquired */
     struct tb_mongo_fetched *fetched;      /* by order id; prefetch.c */
     size_t fetched_count;
-    struct tb_mongo_write_barrier barrier; /* the last one that was seen */
-    int64_t barrier_since_ms;              /* its beat was seen first; monotonic */
-    int64_t next[TB_LOG_PARTITIONS_MAX];   /* of a pinned view; valid with has_next */
+    struct tb_mongo_beat barrier;        /* of the last write barrier that was seen */
+    int64_t next[TB_LOG_PARTITIONS_MAX]; /* of a pinned view; valid with has_next */
     bool has_next;
 };
 

@@ -113,23 +113,6 @@ static enum tb_code view_acquire_fence(struct tb_view *base, int32_t partition,
     return tb_mongo_acquire_fence(&client, &view->fences[partition], err);
 }
 
-/* A barrier whose owner has ended is removed by the writers that it stops. */
-static enum tb_code remove_if_stale(struct tb_view_mongo *view,
-                                    const struct tb_mongo_client *client,
-                                    const struct tb_mongo_write_barrier *barrier,
-                                    struct tb_error *err)
-{
-    int64_t now_ms = tb_clock_mono_ms(view->mongo->clock);
-
-    if (view->barrier.beat != barrier->beat || strcmp(view->barrier.token, barrier->token) != 0) {
-        view->barrier = *barrier;
-        view->barrier_since_ms = now_ms;
-    }
-    if (now_ms - view->barrier_since_ms < TB_MONGO_BARRIER_STALE_MS)
-        return TB_OK;
-    return tb_mongo_remove_stale_barrier(client, barrier, err);
-}
-
 static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int64_t *ret_limit,
                                     struct tb_error *err)
 {
@@ -139,8 +122,11 @@ static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(tb_mongo_read_served(&client, &served, err));
-    if (served.barrier.is_set)
-        TB_TRY(remove_if_stale(view, &client, &served.barrier, err));
+    /* A barrier whose owner has ended is removed by the writers that it stops. */
+    if (served.barrier.is_set &&
+        tb_mongo_beat_is_stale(&view->barrier, served.barrier.token, served.barrier.beat,
+                               tb_clock_mono_ms(view->mongo->clock)))
+        TB_TRY(tb_mongo_remove_stale_barrier(&client, &served.barrier, err));
     tb_view_mongo_set_collections(view, &served.collections);
     *ret_limit = served.barrier.is_set ? served.barrier.limit[partition] : INT64_MAX;
     return TB_OK;

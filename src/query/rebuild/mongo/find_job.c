@@ -1,23 +1,8 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdio.h>
 
-/* A job whose beat has not changed for so long has no process any more. */
-#define ABANDONED_MS 15000
 /* A job that ends every process that runs it must not end one after another for ever. */
 #define TAKEOVERS_MAX 3
-
-static bool is_abandoned(struct tb_rebuild_mongo *self)
-{
-    const struct tb_mongo_job *job = self->stored;
-    int64_t now_ms = tb_clock_mono_ms(self->options.clock);
-
-    if (strcmp(self->watched_token, job->token) != 0 || self->watched_beat != job->beat) {
-        memcpy(self->watched_token, job->token, sizeof self->watched_token);
-        self->watched_beat = job->beat;
-        self->watched_since_ms = now_ms;
-    }
-    return now_ms - self->watched_since_ms >= ABANDONED_MS;
-}
 
 /* Its process ended in the middle, or after the swap but before it published that. */
 static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
@@ -59,7 +44,9 @@ enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_found,
         (!self->stored->running && tb_mongo_job_is_ours(self, self->stored->token)))
         return TB_OK; /* the rebuild itself knows more about its last job */
     *ret_found = TB_REBUILD_FOUND_REPORT;
-    if (self->stored->running && is_abandoned(self))
+    if (self->stored->running &&
+        tb_mongo_beat_is_stale(&self->others, self->stored->token, self->stored->beat,
+                               tb_clock_mono_ms(self->options.clock)))
         TB_TRY(take_over(self, &client, served.collections.generation, ret_found, err));
     *ret_progress = self->stored->progress;
     return TB_OK;

@@ -31,9 +31,7 @@ struct tb_rebuild_mongo {
     struct tb_uuid_gen uuids;
     _Atomic int64_t served, previous, moved_at_ms; /* as read last; for any thread */
     struct tb_mongo_job *stored;                   /* owned: the document as it was read last */
-    /* The job of another process, its beat, and since when the beat has not changed. */
-    char watched_token[TB_UUID_SIZE];
-    int64_t watched_beat, watched_since_ms;
+    struct tb_mongo_beat others;                   /* of the last job of another process */
 
     pthread_mutex_t lock;     /* of token: another thread claims, while no job is running */
     char token[TB_UUID_SIZE]; /* of our own job */
