@@ -266,6 +266,8 @@ static enum tb_code scan_number(struct scan *scan, struct tb_json *node)
     size_t start = scan->in.at;
     bool integer = true;
 
+    if (peek(scan) != '-' && (peek(scan) < '0' || peek(scan) > '9'))
+        return refuse(scan, "a value belongs here");
     if (peek(scan) == '-')
         scan->in.at++;
     if (peek(scan) == '0')
@@ -316,58 +318,44 @@ static enum tb_code scan_word(struct scan *scan, const char *word)
     return TB_OK;
 }
 
-static enum tb_json_type type_of(int c)
-{
-    switch (c) {
-    case '{':
-        return TB_JSON_OBJECT;
-    case '[':
-        return TB_JSON_ARRAY;
-    case '"':
-        return TB_JSON_STRING;
-    case 't':
-    case 'f':
-        return TB_JSON_BOOL;
-    case 'n':
-        return TB_JSON_NULL;
-    default:
-        return TB_JSON_NUMBER;
-    }
-}
-
-static enum tb_code scan_bare(struct scan *scan, int c, struct tb_json *node)
-{
-    switch (type_of(c)) {
-    case TB_JSON_OBJECT:
-        return scan_object(scan, node);
-    case TB_JSON_ARRAY:
-        return scan_array(scan, node);
-    case TB_JSON_STRING:
-        return scan_text(scan, node);
-    case TB_JSON_BOOL:
-        return scan_word(scan, c == 't' ? "true" : "false");
-    case TB_JSON_NULL:
-        return scan_word(scan, "null");
-    case TB_JSON_NUMBER:
-        break;
-    }
-    if (c != '-' && (c < '0' || c > '9'))
-        return refuse(scan, "a value belongs here");
-    return scan_number(scan, node);
-}
-
 static enum tb_code scan_value(struct scan *scan, struct tb_json *node)
 {
-    int c;
+    enum tb_code code;
 
     skip_blanks(scan);
     TB_TRY(count_token(scan));
-    c = peek(scan);
-    node->type = (uint8_t)type_of(c);
-    node->value = c == 't';
-    TB_TRY(scan_bare(scan, c, node));
+    switch (peek(scan)) {
+    case '{':
+        node->type = TB_JSON_OBJECT;
+        code = scan_object(scan, node);
+        break;
+    case '[':
+        node->type = TB_JSON_ARRAY;
+        code = scan_array(scan, node);
+        break;
+    case '"':
+        node->type = TB_JSON_STRING;
+        code = scan_text(scan, node);
+        break;
+    case 't':
+        node->type = TB_JSON_BOOL;
+        node->value = 1;
+        code = scan_word(scan, "true");
+        break;
+    case 'f':
+        node->type = TB_JSON_BOOL;
+        code = scan_word(scan, "false");
+        break;
+    case 'n':
+        node->type = TB_JSON_NULL;
+        code = scan_word(scan, "null");
+        break;
+    default:
+        node->type = TB_JSON_NUMBER;
+        code = scan_number(scan, node);
+    }
     skip_blanks(scan);
-    return TB_OK;
+    return code;
 }
 
 enum tb_code tb_json_scan(struct tb_str text, int depth_max, struct tb_arena *arena,
