@@ -30,12 +30,12 @@ void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
 }
 
 /* Optional; at most a day ahead, because clocks of other programs may differ from the till's. */
-static void read_placed_at(struct tb_field_reader *reader, const struct tb_json *value,
+static void read_placed_at(struct tb_field_reader *reader, const struct tb_members *m, int i,
                            int64_t now_ms, struct tb_command *command)
 {
     int64_t placed_ms = 0;
 
-    if (!tb_order_read_placed_at(reader, "placedAt", value, false, &placed_ms))
+    if (!tb_order_read_placed_at(reader, m, i, &placed_ms))
         return;
     if (placed_ms > now_ms + TB_PLACED_AHEAD_MAX_MS) {
         tb_field_reader_fail(reader, "placedAt",
@@ -50,32 +50,36 @@ static void read_place(struct tb_field_reader *reader, const struct tb_json *roo
                        const struct tb_command_context *context, struct tb_command *command)
 {
     enum { ORDER_ID, CUSTOMER, SOURCE, KIND, CURRENCY, LINES, ADDRESS, PLACED_AT, COUNT };
-    static const struct tb_field_name fields[COUNT] = {
-        [ORDER_ID] = TB_FIELD_NAME("orderId"),        [CUSTOMER] = TB_FIELD_NAME("customerId"),
-        [SOURCE] = TB_FIELD_NAME("source"),           [KIND] = TB_FIELD_NAME("kind"),
-        [CURRENCY] = TB_FIELD_NAME("currency"),       [LINES] = TB_FIELD_NAME("lines"),
-        [ADDRESS] = TB_FIELD_NAME("shippingAddress"), [PLACED_AT] = TB_FIELD_NAME("placedAt"),
+    static const struct tb_field fields[COUNT] = {
+        [ORDER_ID] = TB_FIELD("orderId"),
+        [CUSTOMER] = TB_FIELD_CUSTOMER,
+        [SOURCE] = TB_FIELD_SOURCE(),
+        [KIND] = TB_FIELD("kind"),
+        [CURRENCY] = TB_FIELD("currency"),
+        [LINES] = TB_FIELD("lines", TB_REQUIRED),
+        [ADDRESS] = TB_FIELD("shippingAddress"),
+        [PLACED_AT] = TB_FIELD("placedAt"),
     };
-    const struct tb_json *m[COUNT];
+    struct tb_members m;
 
-    if (!tb_field_read_members(reader, root, fields, COUNT, m))
+    if (!tb_field_read_members(reader, root, fields, COUNT, &m))
         return;
-    tb_field_read_uuid(reader, "orderId", m[ORDER_ID], false, command->order_id);
-    tb_order_read_customer(reader, m[CUSTOMER], &command->customer_id);
-    if (!tb_order_read_source(reader, m[SOURCE], false, &command->source))
+    tb_field_read_uuid(reader, &m, ORDER_ID, command->order_id);
+    tb_field_read_text(reader, &m, CUSTOMER, &command->customer_id);
+    if (!tb_field_read_text(reader, &m, SOURCE, &command->source))
         command->source = TB_STR("UNKNOWN");
-    bool kind_known = tb_order_read_kind(reader, m[KIND], false, &command->kind) || !m[KIND];
+    bool kind_known = tb_order_read_kind(reader, &m, KIND, &command->kind) || !m.values[KIND];
     snprintf(command->currency, sizeof command->currency, "%s", context->currency);
-    tb_order_read_currency(reader, m[CURRENCY], false, command->currency);
-    tb_order_read_lines(reader, m[LINES], context->lines_max, &command->lines,
+    tb_order_read_currency(reader, &m, CURRENCY, command->currency);
+    tb_order_read_lines(reader, &m, LINES, context->lines_max, &command->lines,
                         &command->line_count);
     if (kind_known)
         tb_order_check_signs(reader, "/lines", command->lines, command->line_count, command->kind);
-    if (m[ADDRESS]) {
-        tb_order_read_address(reader, "/shippingAddress", m[ADDRESS], &command->address);
+    if (m.values[ADDRESS]) {
+        tb_order_read_address(reader, "/shippingAddress", m.values[ADDRESS], &command->address);
         command->has_address = true;
     }
-    read_placed_at(reader, m[PLACED_AT], context->now_ms, command);
+    read_placed_at(reader, &m, PLACED_AT, context->now_ms, command);
     tb_order_check_total(reader, "/lines", command->lines, command->line_count,
                          &command->total_minor);
 }
@@ -83,24 +87,23 @@ static void read_place(struct tb_field_reader *reader, const struct tb_json *roo
 static void read_lines(struct tb_field_reader *reader, const struct tb_json *root,
                        const struct tb_command_context *context, struct tb_command *command)
 {
-    static const struct tb_field_name fields[] = {TB_FIELD_NAME("lines")};
-    const struct tb_json *lines;
+    static const struct tb_field fields[] = {TB_FIELD("lines", TB_REQUIRED)};
+    struct tb_members m;
 
-    if (tb_field_read_members(reader, root, fields, 1, &lines))
-        tb_order_read_lines(reader, lines, context->lines_max, &command->lines,
+    if (tb_field_read_members(reader, root, fields, 1, &m))
+        tb_order_read_lines(reader, &m, 0, context->lines_max, &command->lines,
                             &command->line_count);
 }
 
 static void read_cancel(struct tb_field_reader *reader, const struct tb_json *root,
                         struct tb_command *command)
 {
-    static const struct tb_text_field field = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
-    static const struct tb_field_name fields[] = {TB_FIELD_NAME("reason")};
-    const struct tb_json *reason;
+    static const struct tb_field fields[] = {TB_FIELD_REASON};
+    struct tb_members m;
 
-    if (!tb_field_read_members(reader, root, fields, 1, &reason))
+    if (!tb_field_read_members(reader, root, fields, 1, &m))
         return;
-    tb_field_read_text(reader, reason, &field, &command->reason);
+    tb_field_read_text(reader, &m, 0, &command->reason);
     if (command->reason.len == 0)
         command->reason = (struct tb_str){NULL, 0};
 }
@@ -108,7 +111,7 @@ static void read_cancel(struct tb_field_reader *reader, const struct tb_json *ro
 static void read_body(struct tb_field_reader *reader, const struct tb_json *root,
                       const struct tb_command_context *context, struct tb_command *command)
 {
-    const struct tb_json *none;
+    struct tb_members none;
 
     switch (command->type) {
     case TB_CMD_PLACE:

@@ -5,14 +5,15 @@
 #define TYPE_PLACED_V1 "OrderPlaced.v1"
 
 enum { ORDER_ID, VERSION, OCCURRED_AT, ADDRESS, LINES, TOTAL, REASON, FIELD_COUNT };
-static const struct tb_field_name fields[FIELD_COUNT] = {
-    [ORDER_ID] = TB_FIELD_NAME("orderId"),
-    [VERSION] = TB_FIELD_NAME("version"),
-    [OCCURRED_AT] = TB_FIELD_NAME("occurredAt"),
-    [ADDRESS] = TB_FIELD_NAME("shippingAddress"),
-    [LINES] = TB_FIELD_NAME("lines"),
-    [TOTAL] = TB_FIELD_NAME("totalMinor"),
-    [REASON] = TB_FIELD_NAME("reason"),
+static const struct tb_field fields[FIELD_COUNT] = {
+    [ORDER_ID] = TB_FIELD("orderId", TB_REQUIRED),
+    /* Version 1 is the order as it was placed, so no change has it. */
+    [VERSION] = TB_FIELD("version", TB_REQUIRED, TB_RANGE(2, TB_JSON_INT_MAX)),
+    [OCCURRED_AT] = TB_FIELD("occurredAt", TB_REQUIRED),
+    [ADDRESS] = TB_FIELD("shippingAddress", TB_REQUIRED), /* read for its type of event only */
+    [LINES] = TB_FIELD("lines", TB_REQUIRED),
+    [TOTAL] = TB_FIELD("totalMinor", TB_REQUIRED, TB_RANGE(-TB_TOTAL_MAX, TB_TOTAL_MAX)),
+    [REASON] = TB_FIELD_REASON,
 };
 
 static bool find_type(struct tb_str name, enum tb_event_type *ret_type)
@@ -39,40 +40,34 @@ static void read_identity(const struct tb_json *value, struct tb_event *event)
         event->version = number;
 }
 
-static void read_new_lines(struct tb_field_reader *reader, const struct tb_json **m,
+static void read_new_lines(struct tb_field_reader *reader, const struct tb_members *m,
                            struct tb_event *event)
 {
-    tb_order_read_lines(reader, m[LINES], TB_LINES_MAX, &event->lines, &event->line_count);
+    tb_order_read_lines(reader, m, LINES, TB_LINES_MAX, &event->lines, &event->line_count);
     /* The event does not have the order's kind, but all lines of a kind have one sign. */
     if (event->line_count > 0)
         tb_order_check_signs(reader, "/lines", event->lines, event->line_count,
                              event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);
-    tb_field_read_int(reader, "totalMinor", m[TOTAL], -TB_TOTAL_MAX, TB_TOTAL_MAX,
-                      &event->total_minor);
+    tb_field_read_int(reader, m, TOTAL, &event->total_minor);
     tb_order_check_stated_total(reader, event->lines, event->line_count, event->total_minor);
 }
 
 static void read_change(struct tb_field_reader *reader, const struct tb_json *value,
                         struct tb_event *event)
 {
-    static const struct tb_text_field field_reason = {"reason", 0, TB_TEXT_MAX, TB_CHARS_ANY,
-                                                      false};
-    const struct tb_json *m[FIELD_COUNT];
+    struct tb_members m;
 
-    if (!tb_field_read_members(reader, value, fields, FIELD_COUNT, m))
+    if (!tb_field_read_members(reader, value, fields, FIELD_COUNT, &m))
         return;
-    tb_field_read_uuid(reader, "orderId", m[ORDER_ID], true, event->order_id);
-    /* Version 1 is the order as it was placed, so no change has it. */
-    tb_field_read_int(reader, "version", m[VERSION], 2, TB_JSON_INT_MAX, &event->version);
-    tb_field_read_time(reader, "occurredAt", m[OCCURRED_AT], true, &event->occurred_at_ms);
-    if (event->type == TB_EVENT_TOTAL_CHANGED) {
-        read_new_lines(reader, m, event);
-    } else if (event->type == TB_EVENT_CANCELLED) {
-        tb_field_read_text(reader, m[REASON], &field_reason, &event->reason);
-    } else if (event->type == TB_EVENT_ADDRESS_CHANGED &&
-               tb_field_is_present(reader, "shippingAddress", m[ADDRESS], true)) {
-        tb_order_read_address(reader, "/shippingAddress", m[ADDRESS], &event->address);
-    }
+    tb_field_read_uuid(reader, &m, ORDER_ID, event->order_id);
+    tb_field_read_int(reader, &m, VERSION, &event->version);
+    tb_field_read_time(reader, &m, OCCURRED_AT, &event->occurred_at_ms);
+    if (event->type == TB_EVENT_TOTAL_CHANGED)
+        read_new_lines(reader, &m, event);
+    else if (event->type == TB_EVENT_CANCELLED)
+        tb_field_read_text(reader, &m, REASON, &event->reason);
+    else if (event->type == TB_EVENT_ADDRESS_CHANGED && tb_field_is_present(reader, &m, ADDRESS))
+        tb_order_read_address(reader, "/shippingAddress", m.values[ADDRESS], &event->address);
 }
 
 static void read_placed(struct tb_field_reader *reader, const struct tb_json *value, bool v1,

@@ -73,38 +73,39 @@ bool tb_decimal_scale(struct tb_str text, int digits, bool cut, int64_t *ret_val
 }
 
 /* Reads an amount in units of the currency as minor units. */
-static bool read_amount(struct tb_field_reader *reader, const char *key,
-                        const struct tb_json *value, int digits, int64_t *ret_minor)
+static bool read_amount(struct tb_field_reader *reader, const struct tb_members *m, int i,
+                        int digits, int64_t *ret_minor)
 {
-    if (!tb_field_is_present(reader, key, value, true))
+    const char *name = m->fields[i].name.ptr;
+
+    if (!tb_field_is_present(reader, m, i))
         return false;
-    if (tb_json_type(value) != TB_JSON_NUMBER) {
-        tb_field_reader_fail(reader, key, "must be a number, not %s",
-                             tb_json_type_name(tb_json_type(value)));
+    if (tb_json_type(m->values[i]) != TB_JSON_NUMBER) {
+        tb_field_reader_fail(reader, name, "must be a number, not %s",
+                             tb_json_type_name(tb_json_type(m->values[i])));
         return false;
     }
-    if (tb_decimal_scale(tb_json_number_text(value), digits, false, ret_minor))
+    if (tb_decimal_scale(tb_json_number_text(m->values[i]), digits, false, ret_minor))
         return true;
-    tb_field_reader_fail(reader, key,
+    tb_field_reader_fail(reader, name,
                          "must be an amount that is exact in the currency's %d decimal places",
                          digits);
     return false;
 }
 
-static void read_product(struct tb_field_reader *reader, const struct tb_json *value,
+static void read_product(struct tb_field_reader *reader, const struct tb_members *m, int i,
                          struct tb_str *ret_sku)
 {
-    static const struct tb_text_field rule = {"productId", 1, TB_SKU_MAX, TB_CHARS_PRINT, true};
     int64_t number;
 
-    if (!value || !tb_json_int(value, &number)) {
-        tb_field_read_text(reader, value, &rule, ret_sku);
+    if (!m->values[i] || !tb_json_int(m->values[i], &number)) {
+        tb_field_read_text(reader, m, i, ret_sku);
         return;
     }
     /* Copied, because the text of a number is borrowed from the record and the order may outlive
      * it.
      */
-    *ret_sku = tb_arena_copy(reader->arena, tb_json_number_text(value));
+    *ret_sku = tb_arena_copy(reader->arena, tb_json_number_text(m->values[i]));
     reader->out_of_memory |= !ret_sku->ptr;
 }
 
@@ -112,45 +113,44 @@ static void read_item(struct tb_field_reader *reader, const struct tb_json *valu
                       struct tb_line *ret_line)
 {
     enum { PRODUCT, QUANTITY, PRICE, COUNT };
-    static const struct tb_field_name fields[COUNT] = {
-        [PRODUCT] = TB_FIELD_NAME("productId"),
-        [QUANTITY] = TB_FIELD_NAME("quantity"),
-        [PRICE] = TB_FIELD_NAME("price"),
+    static const struct tb_field fields[COUNT] = {
+        [PRODUCT] = TB_FIELD("productId", TB_REQUIRED, TB_TEXT(1, TB_SKU_MAX, TB_CHARS_PRINT)),
+        [QUANTITY] =
+            TB_FIELD("quantity", TB_REQUIRED, TB_RANGE(-TB_QUANTITY_MAX, TB_QUANTITY_MAX)),
+        [PRICE] = TB_FIELD("price", TB_REQUIRED),
     };
-    const struct tb_json *m[COUNT];
+    struct tb_members m;
     int64_t price_minor = 0;
 
-    if (!tb_field_read_members(reader, value, fields, COUNT, m))
+    if (!tb_field_read_members(reader, value, fields, COUNT, &m))
         return;
-    read_product(reader, m[PRODUCT], &ret_line->sku);
-    if (tb_field_read_int(reader, "quantity", m[QUANTITY], -TB_QUANTITY_MAX, TB_QUANTITY_MAX,
-                          &ret_line->quantity) &&
-        ret_line->quantity == 0)
+    read_product(reader, &m, PRODUCT, &ret_line->sku);
+    if (tb_field_read_int(reader, &m, QUANTITY, &ret_line->quantity) && ret_line->quantity == 0)
         tb_field_reader_fail(reader, "quantity", "must not be 0");
-    if (read_amount(reader, "price", m[PRICE], digits, &price_minor) &&
+    if (read_amount(reader, &m, PRICE, digits, &price_minor) &&
         (price_minor < 0 || price_minor > TB_PRICE_MAX))
         tb_field_reader_fail(reader, "price", "must be from 0 to %lld minor units",
                              (long long)TB_PRICE_MAX);
     ret_line->unit_price_minor = price_minor;
 }
 
-static void read_items(struct tb_field_reader *reader, const struct tb_json *value, int digits,
-                       struct tb_order *order)
+static void read_items(struct tb_field_reader *reader, const struct tb_members *m, int i,
+                       int digits, struct tb_order *order)
 {
     struct tb_line *lines;
-    int64_t i = 0;
+    int64_t n = 0;
 
-    if (!value || tb_json_type(value) != TB_JSON_ARRAY) {
+    if (!m->values[i] || tb_json_type(m->values[i]) != TB_JSON_ARRAY) {
         tb_field_reader_fail(reader, "items", "must be an array");
         return;
     }
-    lines = tb_field_read_array(reader, "items", value, "items", TB_LINES_MAX, sizeof *lines,
-                                &order->line_count);
+    lines = tb_field_read_array(reader, m, i, TB_LINES_MAX, sizeof *lines, &order->line_count);
     if (!lines)
         return;
-    for (const struct tb_json *item = tb_json_first(value); item; item = tb_json_next(item), i++) {
-        tb_field_reader_enter(reader, "/items", i);
-        read_item(reader, item, digits, &lines[i]);
+    for (const struct tb_json *item = tb_json_first(m->values[i]); item;
+         item = tb_json_next(item), n++) {
+        tb_field_reader_enter(reader, "/items", n);
+        read_item(reader, item, digits, &lines[n]);
     }
     order->lines = lines;
     order->kind = lines[0].quantity < 0 ? TB_RETURN : TB_SALE;
@@ -158,13 +158,14 @@ static void read_items(struct tb_field_reader *reader, const struct tb_json *val
 }
 
 /* RFC 3339, or seconds since 1970 with a fraction, as Java's mappers write an instant. */
-static void read_timestamp(struct tb_field_reader *reader, const struct tb_json *value,
+static void read_timestamp(struct tb_field_reader *reader, const struct tb_members *m, int i,
                            int day_start_minutes, struct tb_order *order)
 {
+    const struct tb_json *value = m->values[i];
     int64_t placed_ms;
 
     if (!value || tb_json_type(value) != TB_JSON_NUMBER) {
-        if (!tb_order_read_placed_at(reader, "timestamp", value, true, &placed_ms))
+        if (!tb_order_read_placed_at(reader, m, i, &placed_ms))
             return;
     } else if (!tb_decimal_scale(tb_json_number_text(value), 3, true, &placed_ms) ||
                placed_ms < 0 || placed_ms > TB_TIME_MAX_MS) {
@@ -175,32 +176,24 @@ static void read_timestamp(struct tb_field_reader *reader, const struct tb_json 
     tb_business_date(placed_ms, day_start_minutes, order->business_date);
 }
 
-static void read_v1_ids(struct tb_field_reader *reader, const struct tb_json *order_id,
-                        const struct tb_json *customer, const struct tb_json *event_id,
-                        struct tb_order *order)
-{
-    tb_field_read_uuid(reader, "orderId", order_id, true, order->order_id);
-    if (customer && tb_json_type(customer) != TB_JSON_NULL)
-        tb_order_read_customer(reader, customer, &order->customer_id);
-    if (!event_id || !tb_uuid_parse(tb_json_string(event_id), order->last_event_id))
-        order->last_event_id[0] = '\0';
-}
-
 void tb_order_read_v1(struct tb_field_reader *reader, const struct tb_json *json,
                       const struct tb_event_context *context, struct tb_order *ret_order)
 {
     enum { EVENT_ID, ORDER_ID, CUSTOMER, ITEMS, TOTAL, TIMESTAMP, COUNT };
-    static const struct tb_field_name fields[COUNT] = {
-        [EVENT_ID] = TB_FIELD_NAME("eventId"),    [ORDER_ID] = TB_FIELD_NAME("orderId"),
-        [CUSTOMER] = TB_FIELD_NAME("customerId"), [ITEMS] = TB_FIELD_NAME("items"),
-        [TOTAL] = TB_FIELD_NAME("totalAmount"),   [TIMESTAMP] = TB_FIELD_NAME("timestamp"),
+    static const struct tb_field fields[COUNT] = {
+        [EVENT_ID] = TB_FIELD("eventId"),
+        [ORDER_ID] = TB_FIELD("orderId", TB_REQUIRED),
+        [CUSTOMER] = TB_FIELD_CUSTOMER,
+        [ITEMS] = TB_FIELD("items", TB_REQUIRED),
+        [TOTAL] = TB_FIELD("totalAmount", TB_REQUIRED),
+        [TIMESTAMP] = TB_FIELD("timestamp", TB_REQUIRED),
     };
-    const struct tb_json *m[COUNT];
+    struct tb_members m;
     struct tb_order *order = ret_order;
     int64_t stated_minor = 0;
     int digits = 0;
 
-    if (!tb_field_read_members(reader, json, fields, COUNT, m))
+    if (!tb_field_read_members(reader, json, fields, COUNT, &m))
         return;
     if (!tb_currency_known(tb_str_of(context->currency), &digits)) {
         tb_field_reader_fail(reader, NULL, "has no currency and none is configured");
@@ -215,10 +208,15 @@ void tb_order_read_v1(struct tb_field_reader *reader, const struct tb_json *json
     /* Copied, because the name is borrowed from a header of the record. */
     order->node = tb_arena_copy(reader->arena, context->node);
     reader->out_of_memory |= context->node.ptr && !order->node.ptr;
-    read_v1_ids(reader, m[ORDER_ID], m[CUSTOMER], m[EVENT_ID], order);
-    read_items(reader, m[ITEMS], digits, order);
-    read_timestamp(reader, m[TIMESTAMP], context->day_start_minutes, order);
-    read_amount(reader, "totalAmount", m[TOTAL], digits, &stated_minor);
+    tb_field_read_uuid(reader, &m, ORDER_ID, order->order_id);
+    if (m.values[CUSTOMER] && tb_json_type(m.values[CUSTOMER]) != TB_JSON_NULL)
+        tb_field_read_text(reader, &m, CUSTOMER, &order->customer_id);
+    if (!m.values[EVENT_ID] ||
+        !tb_uuid_parse(tb_json_string(m.values[EVENT_ID]), order->last_event_id))
+        order->last_event_id[0] = '\0';
+    read_items(reader, &m, ITEMS, digits, order);
+    read_timestamp(reader, &m, TIMESTAMP, context->day_start_minutes, order);
+    read_amount(reader, &m, TOTAL, digits, &stated_minor);
     tb_order_check_total(reader, "/items", order->lines, order->line_count, &order->total_minor);
     if (reader->error_count == 0 && order->total_minor != stated_minor)
         tb_field_reader_fail(reader, "totalAmount",

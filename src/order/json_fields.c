@@ -63,44 +63,45 @@ enum tb_code tb_field_reader_end(struct tb_field_reader *reader, const char *wha
                         what);
 }
 
-static size_t find_field(const struct tb_field_name *fields, size_t count, struct tb_str key,
+static size_t find_field(const struct tb_field *fields, size_t count, struct tb_str key,
                          size_t expected)
 {
     for (size_t tried = 0, i = expected; tried < count; tried++, i++) {
         if (i >= count)
             i = 0;
-        if (fields[i].len == key.len && memcmp(fields[i].name, key.ptr, key.len) == 0)
+        if (fields[i].name.len == key.len && memcmp(fields[i].name.ptr, key.ptr, key.len) == 0)
             return i;
     }
     return count;
 }
 
 bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json *object,
-                           const struct tb_field_name *fields, size_t count,
-                           const struct tb_json **ret_members)
+                           const struct tb_field *fields, size_t count,
+                           struct tb_members *ret_members)
 {
     size_t expected = 0;
 
-    memset(ret_members, 0, count * sizeof *ret_members);
+    TB_ASSERT(count <= TB_FIELDS_MAX);
+    *ret_members = (struct tb_members){.fields = fields};
     if (tb_json_type(object) != TB_JSON_OBJECT) {
         tb_field_reader_fail(reader, NULL, "must be an object, not %s",
                              tb_json_type_name(tb_json_type(object)));
         return false;
     }
-    for (const struct tb_json *m = tb_json_first(object); m; m = tb_json_next(m)) {
-        struct tb_str key = tb_json_key(m);
+    for (const struct tb_json *member = tb_json_first(object); member;
+         member = tb_json_next(member)) {
+        struct tb_str key = tb_json_key(member);
         size_t i = find_field(fields, count, key, expected);
 
         if (i < count) {
-            ret_members[i] = m;
+            ret_members->values[i] = member;
             expected = i + 1;
         } else if (reader->reject_unknown && key.len <= TB_TEXT_MAX) {
             tb_field_reader_fail(reader, key.ptr, "is not a field that is known here");
         } else if (reader->reject_unknown) {
             /* Too long to be repeated in the answer. */
             tb_field_reader_fail(reader, NULL,
-                                 "has a field that is not known here, its name %zu "
-                                 "bytes long",
+                                 "has a field that is not known here, its name %zu bytes long",
                                  key.len);
         }
     }
@@ -124,8 +125,8 @@ static bool chars_ok(struct tb_str text, enum tb_charset chars)
     return true;
 }
 
-static void text_fault(struct tb_field_reader *reader, const struct tb_text_field *field,
-                       struct tb_str text)
+static void reject_text(struct tb_field_reader *reader, const struct tb_field *field,
+                        struct tb_str text)
 {
     static const char *const must[] = {
         [TB_CHARS_ANY] = "must be text",
@@ -133,47 +134,51 @@ static void text_fault(struct tb_field_reader *reader, const struct tb_text_fiel
         [TB_CHARS_SOURCE] = "must consist of A-Z, 0-9, _ and -",
         [TB_CHARS_CAPITALS] = "must consist of capital letters A-Z",
     };
+    size_t min = (size_t)field->min, max = (size_t)field->max;
 
-    if (field->min == field->max && text.len != field->min)
-        tb_field_reader_fail(reader, field->key, "must have %zu characters", field->min);
-    else if (text.len < field->min)
-        tb_field_reader_fail(reader, field->key, "must not be empty");
-    else if (text.len > field->max)
-        tb_field_reader_fail(reader, field->key, "must have at most %zu bytes, not %zu",
-                             field->max, text.len);
+    if (min == max && text.len != min)
+        tb_field_reader_fail(reader, field->name.ptr, "must have %zu characters", min);
+    else if (text.len < min)
+        tb_field_reader_fail(reader, field->name.ptr, "must not be empty");
+    else if (text.len > max)
+        tb_field_reader_fail(reader, field->name.ptr, "must have at most %zu bytes, not %zu", max,
+                             text.len);
     else
-        tb_field_reader_fail(reader, field->key, "%s", must[field->chars]);
+        tb_field_reader_fail(reader, field->name.ptr, "%s", must[field->chars]);
 }
 
-bool tb_field_is_present(struct tb_field_reader *reader, const char *key,
-                         const struct tb_json *value, bool required)
+bool tb_field_is_present(struct tb_field_reader *reader, const struct tb_members *members, int i)
 {
-    if (!value && required)
-        tb_field_reader_fail(reader, key, "is missing");
-    return value;
+    if (!members->values[i] && members->fields[i].required)
+        tb_field_reader_fail(reader, members->fields[i].name.ptr, "is missing");
+    return members->values[i];
 }
 
-static bool is_string(struct tb_field_reader *reader, const char *key, const struct tb_json *value,
-                      bool required)
+/* Is member i present, with this type? */
+static bool has_type(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                     enum tb_json_type type, const char *type_name)
 {
-    if (!tb_field_is_present(reader, key, value, required))
+    if (!tb_field_is_present(reader, members, i))
         return false;
-    if (tb_json_type(value) == TB_JSON_STRING)
+    if (tb_json_type(members->values[i]) == type)
         return true;
-    tb_field_reader_fail(reader, key, "must be a string, not %s",
-                         tb_json_type_name(tb_json_type(value)));
+    tb_field_reader_fail(reader, members->fields[i].name.ptr, "must be %s, not %s", type_name,
+                         tb_json_type_name(tb_json_type(members->values[i])));
     return false;
 }
 
-bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_json *value,
-                        const struct tb_text_field *field, struct tb_str *ret_text)
+bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        struct tb_str *ret_text)
 {
+    const struct tb_field *field = &members->fields[i];
+
     *ret_text = (struct tb_str){NULL, 0};
-    if (!is_string(reader, field->key, value, field->required))
+    if (!has_type(reader, members, i, TB_JSON_STRING, "a string"))
         return false;
-    struct tb_str text = tb_json_string(value);
-    if (text.len < field->min || text.len > field->max || !chars_ok(text, field->chars)) {
-        text_fault(reader, field, text);
+    struct tb_str text = tb_json_string(members->values[i]);
+    if (text.len < (size_t)field->min || text.len > (size_t)field->max ||
+        !chars_ok(text, field->chars)) {
+        reject_text(reader, field, text);
         return false;
     }
     if (reader->copy) {
@@ -184,23 +189,21 @@ bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_json *va
     return true;
 }
 
-bool tb_field_read_int(struct tb_field_reader *reader, const char *key,
-                       const struct tb_json *value, int64_t min, int64_t max, int64_t *ret_value)
+bool tb_field_read_int(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                       int64_t *ret_value)
 {
+    const struct tb_field *field = &members->fields[i];
     int64_t number;
 
-    if (!tb_field_is_present(reader, key, value, true))
+    if (!has_type(reader, members, i, TB_JSON_NUMBER, "a whole number"))
         return false;
-    if (tb_json_type(value) != TB_JSON_NUMBER) {
-        tb_field_reader_fail(reader, key, "must be a whole number, not %s",
-                             tb_json_type_name(tb_json_type(value)));
-    } else if (!tb_json_int(value, &number)) {
-        tb_field_reader_fail(reader, key,
+    if (!tb_json_int(members->values[i], &number)) {
+        tb_field_reader_fail(reader, field->name.ptr,
                              "must be a whole number without fraction or exponent, within "
                              "+-9007199254740991");
-    } else if (number < min || number > max) {
-        tb_field_reader_fail(reader, key, "must be from %lld to %lld", (long long)min,
-                             (long long)max);
+    } else if (number < field->min || number > field->max) {
+        tb_field_reader_fail(reader, field->name.ptr, "must be from %lld to %lld",
+                             (long long)field->min, (long long)field->max);
     } else {
         *ret_value = number;
         return true;
@@ -208,43 +211,40 @@ bool tb_field_read_int(struct tb_field_reader *reader, const char *key,
     return false;
 }
 
-bool tb_field_read_time(struct tb_field_reader *reader, const char *key,
-                        const struct tb_json *value, bool required, int64_t *ret_ms)
+bool tb_field_read_time(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        int64_t *ret_ms)
 {
-    if (!is_string(reader, key, value, required))
+    if (!has_type(reader, members, i, TB_JSON_STRING, "a string"))
         return false;
-    if (tb_time_parse(tb_json_string(value), ret_ms))
+    if (tb_time_parse(tb_json_string(members->values[i]), ret_ms))
         return true;
-    tb_field_reader_fail(reader, key, "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
+    tb_field_reader_fail(reader, members->fields[i].name.ptr,
+                         "must be an RFC 3339 time such as 2026-11-23T08:20:42.123Z");
     return false;
 }
 
-bool tb_field_read_uuid(struct tb_field_reader *reader, const char *key,
-                        const struct tb_json *value, bool required, char ret_uuid[TB_UUID_SIZE])
+bool tb_field_read_uuid(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        char ret_uuid[TB_UUID_SIZE])
 {
-    if (!is_string(reader, key, value, required))
+    if (!has_type(reader, members, i, TB_JSON_STRING, "a string"))
         return false;
-    if (tb_uuid_parse(tb_json_string(value), ret_uuid))
+    if (tb_uuid_parse(tb_json_string(members->values[i]), ret_uuid))
         return true;
-    tb_field_reader_fail(reader, key,
+    tb_field_reader_fail(reader, members->fields[i].name.ptr,
                          "must be a UUID such as 0191d2c0-5e6f-7a1b-8c2d-3e4f5a6b7c8d");
     return false;
 }
 
-void *tb_field_read_array(struct tb_field_reader *reader, const char *key,
-                          const struct tb_json *value, const char *unit, size_t max,
-                          size_t element_size, size_t *ret_count)
+void *tb_field_read_array(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                          size_t max, size_t element_size, size_t *ret_count)
 {
-    if (!tb_field_is_present(reader, key, value, true))
+    const char *name = members->fields[i].name.ptr;
+
+    if (!has_type(reader, members, i, TB_JSON_ARRAY, "an array"))
         return NULL;
-    if (tb_json_type(value) != TB_JSON_ARRAY) {
-        tb_field_reader_fail(reader, key, "must be an array, not %s",
-                             tb_json_type_name(tb_json_type(value)));
-        return NULL;
-    }
-    size_t count = tb_json_count(value);
+    size_t count = tb_json_count(members->values[i]);
     if (count == 0 || count > max) {
-        tb_field_reader_fail(reader, key, "must have 1 to %zu %s, not %zu", max, unit, count);
+        tb_field_reader_fail(reader, name, "must have 1 to %zu %s, not %zu", max, name, count);
         return NULL;
     }
     void *elements = tb_arena_array(reader->arena, count, element_size);

@@ -36,49 +36,53 @@ void tb_field_reader_fail(struct tb_field_reader *reader, const char *key, const
 /* TB_OK if no error was recorded; else *reader->err is filled. what: "the body". */
 TB_CHECKED enum tb_code tb_field_reader_end(struct tb_field_reader *reader, const char *what);
 
-struct tb_field_name {
-    const char *name;
-    size_t len;
-};
-#define TB_FIELD_NAME(literal)                                                                    \
-    {                                                                                             \
-        (literal), sizeof(literal) - 1                                                            \
-    }
-/* Finds all members of the object in one pass: ret_members[i] is the one named fields[i], or NULL.
- * Fastest if the members come in the order of `fields`. False, with an error recorded, if the
- * value is not an object. */
-bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json *object,
-                           const struct tb_field_name *fields, size_t count,
-                           const struct tb_json **ret_members);
-
 enum tb_charset {
     TB_CHARS_ANY,     /* free text, control characters included: JSON can escape them */
     TB_CHARS_PRINT,   /* no control characters: ids are used in URLs, headers and on receipts */
     TB_CHARS_SOURCE,  /* A-Z 0-9 _ - */
     TB_CHARS_CAPITALS /* A-Z */
 };
-struct tb_text_field {
-    const char *key;
-    size_t min, max; /* bytes */
-    enum tb_charset chars;
+/* What a field is called and what is allowed in it. */
+struct tb_field {
+    struct tb_str name;
     bool required;
+    enum tb_charset chars; /* of a text */
+    int64_t min, max;      /* of a number; of a text: of its bytes */
 };
-/* All of these return true if the field is present and right. False: it is absent, which is an
- * error only if it is required, or it is wrong, which is always an error; the result is then
- * untouched, but for *ret_text, which is absent. */
-bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_json *value,
-                        const struct tb_text_field *field, struct tb_str *ret_text);
-bool tb_field_read_int(struct tb_field_reader *reader, const char *key,
-                       const struct tb_json *value, int64_t min, int64_t max, int64_t *ret_value);
-bool tb_field_read_time(struct tb_field_reader *reader, const char *key,
-                        const struct tb_json *value, bool required, int64_t *ret_ms);
-bool tb_field_read_uuid(struct tb_field_reader *reader, const char *key,
-                        const struct tb_json *value, bool required, char ret_uuid[TB_UUID_SIZE]);
+#define TB_FIELD(name, ...)                                                                       \
+    {                                                                                             \
+        {name, sizeof name - 1}, ##__VA_ARGS__                                                    \
+    }
+#define TB_REQUIRED .required = true
+#define TB_TEXT(min_, max_, chars_) .chars = (chars_), .min = (min_), .max = (max_)
+#define TB_RANGE(min_, max_) .min = (min_), .max = (max_)
+
+/* The members of an object: values[i] is the one that fields[i] names, or NULL. */
+#define TB_FIELDS_MAX 16
+struct tb_members {
+    const struct tb_field *fields;
+    const struct tb_json *values[TB_FIELDS_MAX];
+};
+/* Finds all members in one pass; fastest if they come in the order of `fields`. False, with an
+ * error recorded, if the value is not an object. */
+bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json *object,
+                           const struct tb_field *fields, size_t count,
+                           struct tb_members *ret_members);
+
+/* These read member i. True: it is present and right. False: it is absent, which is an error only
+ * if it is required, or it is wrong, which is always an error; the result is then untouched, but
+ * for *ret_text, which is absent. */
+bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        struct tb_str *ret_text);
+bool tb_field_read_int(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                       int64_t *ret_value);
+bool tb_field_read_time(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        int64_t *ret_ms);
+bool tb_field_read_uuid(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                        char ret_uuid[TB_UUID_SIZE]);
 /* True if there is a value of any type. */
-bool tb_field_is_present(struct tb_field_reader *reader, const char *key,
-                         const struct tb_json *value, bool required);
-/* Allocates an array in the arena for the elements of a required JSON array, which must have 1 to
- * `max`; NULL: an error was recorded. unit: "lines", for its text. */
-void *tb_field_read_array(struct tb_field_reader *reader, const char *key,
-                          const struct tb_json *value, const char *unit, size_t max,
-                          size_t element_size, size_t *ret_count);
+bool tb_field_is_present(struct tb_field_reader *reader, const struct tb_members *members, int i);
+/* Allocates an array in the arena for the elements of a JSON array, which must have 1 to `max`;
+ * NULL: an error was recorded. */
+void *tb_field_read_array(struct tb_field_reader *reader, const struct tb_members *members, int i,
+                          size_t max, size_t element_size, size_t *ret_count);

@@ -4,36 +4,23 @@
  * set. */
 #define PLACED_AT_MIN_MS 0
 
-static const struct tb_text_field field_source = {"source", 1, TB_SOURCE_MAX, TB_CHARS_SOURCE,
-                                                  false};
-static const struct tb_text_field field_customer = {"customerId", 1, TB_TEXT_MAX, TB_CHARS_PRINT,
-                                                    false};
-static const struct tb_text_field field_sku = {"sku", 1, TB_SKU_MAX, TB_CHARS_PRINT, true};
-static const struct tb_text_field field_name = {"name", 0, TB_NAME_MAX, TB_CHARS_ANY, false};
-static const struct tb_text_field field_line1 = {"line1", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
-static const struct tb_text_field field_line2 = {"line2", 0, TB_TEXT_MAX, TB_CHARS_ANY, false};
-static const struct tb_text_field field_city = {"city", 1, TB_TEXT_MAX, TB_CHARS_ANY, true};
-static const struct tb_text_field field_postal = {"postalCode", 0, TB_TEXT_MAX, TB_CHARS_ANY,
-                                                  false};
-static const struct tb_text_field field_country = {"country", 2, 2, TB_CHARS_CAPITALS, true};
-
-bool tb_order_read_kind(struct tb_field_reader *reader, const struct tb_json *value, bool required,
+bool tb_order_read_kind(struct tb_field_reader *reader, const struct tb_members *members, int i,
                         enum tb_order_kind *ret_kind)
 {
-    if (!tb_field_is_present(reader, "kind", value, required))
+    if (!tb_field_is_present(reader, members, i))
         return false;
-    if (tb_order_kind_parse(tb_json_string(value), ret_kind))
+    if (tb_order_kind_parse(tb_json_string(members->values[i]), ret_kind))
         return true;
     tb_field_reader_fail(reader, "kind", "must be \"SALE\" or \"RETURN\"");
     return false;
 }
 
-bool tb_order_read_currency(struct tb_field_reader *reader, const struct tb_json *value,
-                            bool required, char ret_code[4])
+bool tb_order_read_currency(struct tb_field_reader *reader, const struct tb_members *members,
+                            int i, char ret_code[4])
 {
-    if (!tb_field_is_present(reader, "currency", value, required))
+    if (!tb_field_is_present(reader, members, i))
         return false;
-    struct tb_str code = tb_json_string(value);
+    struct tb_str code = tb_json_string(members->values[i]);
     if (!tb_currency_known(code, NULL)) {
         tb_field_reader_fail(reader, "currency",
                              "must be an ISO 4217 code of a currency in use, such as \"EUR\"");
@@ -44,30 +31,15 @@ bool tb_order_read_currency(struct tb_field_reader *reader, const struct tb_json
     return true;
 }
 
-bool tb_order_read_source(struct tb_field_reader *reader, const struct tb_json *value,
-                          bool required, struct tb_str *ret_source)
-{
-    struct tb_text_field field = field_source;
-
-    field.required = required;
-    return tb_field_read_text(reader, value, &field, ret_source);
-}
-
-bool tb_order_read_customer(struct tb_field_reader *reader, const struct tb_json *value,
-                            struct tb_str *ret_customer)
-{
-    return tb_field_read_text(reader, value, &field_customer, ret_customer);
-}
-
-bool tb_order_read_placed_at(struct tb_field_reader *reader, const char *key,
-                             const struct tb_json *value, bool required, int64_t *ret_ms)
+bool tb_order_read_placed_at(struct tb_field_reader *reader, const struct tb_members *members,
+                             int i, int64_t *ret_ms)
 {
     int64_t placed_ms;
 
-    if (!tb_field_read_time(reader, key, value, required, &placed_ms))
+    if (!tb_field_read_time(reader, members, i, &placed_ms))
         return false;
     if (placed_ms < PLACED_AT_MIN_MS) {
-        tb_field_reader_fail(reader, key, "must not be before 1970");
+        tb_field_reader_fail(reader, members->fields[i].name.ptr, "must not be before 1970");
         return false;
     }
     *ret_ms = placed_ms;
@@ -78,41 +50,37 @@ static void read_line(struct tb_field_reader *reader, const struct tb_json *valu
                       struct tb_line *ret_line)
 {
     enum { SKU, NAME, QUANTITY, UNIT_PRICE, COUNT };
-    static const struct tb_field_name fields[COUNT] = {
-        [SKU] = TB_FIELD_NAME("sku"),
-        [NAME] = TB_FIELD_NAME("name"),
-        [QUANTITY] = TB_FIELD_NAME("quantity"),
-        [UNIT_PRICE] = TB_FIELD_NAME("unitPriceMinor"),
+    static const struct tb_field fields[COUNT] = {
+        [SKU] = TB_FIELD("sku", TB_REQUIRED, TB_TEXT(1, TB_SKU_MAX, TB_CHARS_PRINT)),
+        [NAME] = TB_FIELD("name", TB_TEXT(0, TB_NAME_MAX, TB_CHARS_ANY)),
+        [QUANTITY] =
+            TB_FIELD("quantity", TB_REQUIRED, TB_RANGE(-TB_QUANTITY_MAX, TB_QUANTITY_MAX)),
+        [UNIT_PRICE] = TB_FIELD("unitPriceMinor", TB_REQUIRED, TB_RANGE(0, TB_PRICE_MAX)),
     };
-    const struct tb_json *m[COUNT];
-    int64_t quantity = 0;
+    struct tb_members m;
 
-    if (!tb_field_read_members(reader, value, fields, COUNT, m))
+    if (!tb_field_read_members(reader, value, fields, COUNT, &m))
         return;
-    tb_field_read_text(reader, m[SKU], &field_sku, &ret_line->sku);
-    tb_field_read_text(reader, m[NAME], &field_name, &ret_line->name);
-    if (tb_field_read_int(reader, "quantity", m[QUANTITY], -TB_QUANTITY_MAX, TB_QUANTITY_MAX,
-                          &quantity)) {
-        if (quantity == 0)
-            tb_field_reader_fail(reader, "quantity", "must not be 0");
-        ret_line->quantity = quantity;
-    }
-    tb_field_read_int(reader, "unitPriceMinor", m[UNIT_PRICE], 0, TB_PRICE_MAX,
-                      &ret_line->unit_price_minor);
+    tb_field_read_text(reader, &m, SKU, &ret_line->sku);
+    tb_field_read_text(reader, &m, NAME, &ret_line->name);
+    if (tb_field_read_int(reader, &m, QUANTITY, &ret_line->quantity) && ret_line->quantity == 0)
+        tb_field_reader_fail(reader, "quantity", "must not be 0");
+    tb_field_read_int(reader, &m, UNIT_PRICE, &ret_line->unit_price_minor);
 }
 
-void tb_order_read_lines(struct tb_field_reader *reader, const struct tb_json *value,
+void tb_order_read_lines(struct tb_field_reader *reader, const struct tb_members *members, int i,
                          size_t lines_max, struct tb_line **ret_lines, size_t *ret_count)
 {
     struct tb_line *lines =
-        tb_field_read_array(reader, "lines", value, "lines", lines_max, sizeof *lines, ret_count);
-    int64_t i = 0;
+        tb_field_read_array(reader, members, i, lines_max, sizeof *lines, ret_count);
+    int64_t n = 0;
 
     if (!lines)
         return;
-    for (const struct tb_json *line = tb_json_first(value); line; line = tb_json_next(line), i++) {
-        tb_field_reader_enter(reader, "/lines", i);
-        read_line(reader, line, &lines[i]);
+    for (const struct tb_json *line = tb_json_first(members->values[i]); line;
+         line = tb_json_next(line), n++) {
+        tb_field_reader_enter(reader, "/lines", n);
+        read_line(reader, line, &lines[n]);
     }
     tb_field_reader_enter(reader, NULL, 0);
     *ret_lines = lines;
@@ -158,20 +126,22 @@ void tb_order_read_address(struct tb_field_reader *reader, const char *base,
                            const struct tb_json *value, struct tb_address *ret_address)
 {
     enum { LINE1, LINE2, CITY, POSTAL_CODE, COUNTRY, COUNT };
-    static const struct tb_field_name fields[COUNT] = {
-        [LINE1] = TB_FIELD_NAME("line1"),     [LINE2] = TB_FIELD_NAME("line2"),
-        [CITY] = TB_FIELD_NAME("city"),       [POSTAL_CODE] = TB_FIELD_NAME("postalCode"),
-        [COUNTRY] = TB_FIELD_NAME("country"),
+    static const struct tb_field fields[COUNT] = {
+        [LINE1] = TB_FIELD("line1", TB_REQUIRED, TB_TEXT(1, TB_TEXT_MAX, TB_CHARS_ANY)),
+        [LINE2] = TB_FIELD("line2", TB_TEXT(0, TB_TEXT_MAX, TB_CHARS_ANY)),
+        [CITY] = TB_FIELD("city", TB_REQUIRED, TB_TEXT(1, TB_TEXT_MAX, TB_CHARS_ANY)),
+        [POSTAL_CODE] = TB_FIELD("postalCode", TB_TEXT(0, TB_TEXT_MAX, TB_CHARS_ANY)),
+        [COUNTRY] = TB_FIELD("country", TB_REQUIRED, TB_TEXT(2, 2, TB_CHARS_CAPITALS)),
     };
-    const struct tb_json *m[COUNT];
+    struct tb_members m;
 
     tb_field_reader_enter(reader, base, -1);
-    if (tb_field_read_members(reader, value, fields, COUNT, m)) {
-        tb_field_read_text(reader, m[LINE1], &field_line1, &ret_address->line1);
-        tb_field_read_text(reader, m[LINE2], &field_line2, &ret_address->line2);
-        tb_field_read_text(reader, m[CITY], &field_city, &ret_address->city);
-        tb_field_read_text(reader, m[POSTAL_CODE], &field_postal, &ret_address->postal_code);
-        tb_field_read_text(reader, m[COUNTRY], &field_country, &ret_address->country);
+    if (tb_field_read_members(reader, value, fields, COUNT, &m)) {
+        tb_field_read_text(reader, &m, LINE1, &ret_address->line1);
+        tb_field_read_text(reader, &m, LINE2, &ret_address->line2);
+        tb_field_read_text(reader, &m, CITY, &ret_address->city);
+        tb_field_read_text(reader, &m, POSTAL_CODE, &ret_address->postal_code);
+        tb_field_read_text(reader, &m, COUNTRY, &ret_address->country);
     }
     tb_field_reader_enter(reader, NULL, 0);
 }

@@ -4,18 +4,20 @@
 #pragma once
 #include "order/json_fields.h"
 
-bool tb_order_read_kind(struct tb_field_reader *reader, const struct tb_json *value, bool required,
+/* The fields of every order. */
+#define TB_FIELD_SOURCE(...)                                                                      \
+    TB_FIELD("source", TB_TEXT(1, TB_SOURCE_MAX, TB_CHARS_SOURCE), ##__VA_ARGS__)
+#define TB_FIELD_CUSTOMER TB_FIELD("customerId", TB_TEXT(1, TB_TEXT_MAX, TB_CHARS_PRINT))
+#define TB_FIELD_REASON TB_FIELD("reason", TB_TEXT(0, TB_TEXT_MAX, TB_CHARS_ANY))
+
+bool tb_order_read_kind(struct tb_field_reader *reader, const struct tb_members *members, int i,
                         enum tb_order_kind *ret_kind);
-bool tb_order_read_currency(struct tb_field_reader *reader, const struct tb_json *value,
-                            bool required, char ret_code[4]);
-bool tb_order_read_source(struct tb_field_reader *reader, const struct tb_json *value,
-                          bool required, struct tb_str *ret_source);
-bool tb_order_read_customer(struct tb_field_reader *reader, const struct tb_json *value,
-                            struct tb_str *ret_customer);
-bool tb_order_read_placed_at(struct tb_field_reader *reader, const char *key,
-                             const struct tb_json *value, bool required, int64_t *ret_ms);
+bool tb_order_read_currency(struct tb_field_reader *reader, const struct tb_members *members,
+                            int i, char ret_code[4]);
+bool tb_order_read_placed_at(struct tb_field_reader *reader, const struct tb_members *members,
+                             int i, int64_t *ret_ms);
 /* Reads 1 to lines_max lines. Call tb_order_check_signs once the kind of the order is known. */
-void tb_order_read_lines(struct tb_field_reader *reader, const struct tb_json *value,
+void tb_order_read_lines(struct tb_field_reader *reader, const struct tb_members *members, int i,
                          size_t lines_max, struct tb_line **ret_lines, size_t *ret_count);
 /* base: the pointer of the array, "/lines". */
 void tb_order_check_signs(struct tb_field_reader *reader, const char *base,
