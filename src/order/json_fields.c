@@ -82,7 +82,8 @@ bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json 
     size_t expected = 0;
 
     TB_ASSERT(count <= TB_FIELDS_MAX);
-    *ret_members = (struct tb_members){.fields = fields};
+    ret_members->fields = fields;
+    memset(ret_members->values, 0, count * sizeof *ret_members->values);
     if (tb_json_type(object) != TB_JSON_OBJECT) {
         tb_field_reader_fail(reader, NULL, "must be an object, not %s",
                              tb_json_type_name(tb_json_type(object)));
