@@ -1,20 +1,21 @@
 #!/bin/sh
-# The real Kafka broker, and a server that speaks MongoDB's protocol, for tests and examples.
+# Starts and stops a real Kafka broker, or a server that speaks MongoDB's protocol.
 #
-#   service.sh fetch kafka|mongo        the jars into .cache/; installs Java and Maven if missing
-#   service.sh start kafka|mongo DIR    fetches too; data in DIR; prints the address when it answers
-#   service.sh stop|kill DIR            at its own pace, or at once (SIGKILL)
+#   service.sh fetch kafka|mongo        fetches the jars into .cache/; installs Java and Maven
+#   service.sh start kafka|mongo DIR    fetches, starts with its data in DIR, waits until it
+#                                       answers, prints its address
+#   service.sh stop|kill DIR            SIGTERM, or SIGKILL
 #   service.sh freeze|thaw DIR          SIGSTOP, SIGCONT
-#   service.sh address DIR              what start printed
-#   service.sh tool CLASS ARG...        one of Kafka's own command line tools, by its Java class
+#   service.sh address DIR              prints the address again
+#   service.sh tool CLASS ARG...        runs one of Kafka's command line tools, by its Java class
 #
-# A start in a DIR that was used before goes on with its data, at the same address. Ends with 77
-# when Java cannot be had, with 1 on any other failure, both with a word on standard error.
+# Started again in the same DIR, a server has its data and its address. Exit status 77 if Java cannot
+# be installed, 1 on other failures, both with a message on standard error.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TB_SERVICES_CACHE:-$here/../../.cache}
-START_SECONDS=90 # a loaded machine of two cores, sanitizers beside it
-STOP_SECONDS=20  # then it is killed
+START_SECONDS=90 # on two loaded processors
+STOP_SECONDS=20  # then SIGKILL
 
 fail() {
     echo "service.sh: $1" >&2
@@ -44,8 +45,8 @@ need_java() {
         fail "Java and Maven cannot be installed: as root, apt-get install default-jdk-headless maven" 77
 }
 
-# What each start would do again, done once: a second and a half of each start of a broker, one of a
-# database.
+# Work that each start would otherwise repeat: it takes a second and a half of processor time for a
+# broker, a second for a database.
 prepare_kafka() {
     kafka_settings "$1/formatted" 1 2 >"$1/format.properties"
     java -cp "$1/lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg \
@@ -58,8 +59,8 @@ prepare_mongo() {
 
 sources_of() { cat "$here/$1/"*; }
 
-# The folder is renamed into place when it is whole: one that is there, and was made from the same
-# sources, can be used.
+# The folder is renamed into place when it is complete, so a folder made from the present sources can
+# be used.
 fetch() {
     kind=$1
     [ -f "$here/$kind/pom.xml" ] || fail "no such service: $kind"
@@ -77,7 +78,7 @@ fetch() {
     ) 9>"$cache/$kind.lock" || fail "the jars of $kind cannot be fetched" 77
 }
 
-# pid_of DIR: its process, if it is still the one that was started
+# pid_of DIR: prints the process id, if the process is the one that was started
 pid_of() {
     pid=$(cat "$1/pid" 2>/dev/null) || return 1
     [ "$(cut -d' ' -f22 "/proc/$pid/stat" 2>/dev/null)" = "$(cat "$1/started")" ] || return 1
@@ -106,7 +107,7 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 SETTINGS
-    # Lines of a test's own, such as retention or a smaller message limit.
+    # The test's own settings, such as retention or a smaller message limit.
     [ ! -f "$1/extra.properties" ] || cat "$1/extra.properties"
 }
 
@@ -154,7 +155,7 @@ start() {
     echo "$address"
 }
 
-# A zombie of ours that nobody has waited for has ended as well.
+# A zombie has ended, too.
 ended() {
     case $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) in
     '' | Z) return 0 ;;
@@ -175,7 +176,7 @@ stop() {
     rm -f "$1/pid"
 }
 
-# Memory and threads as little as it does with: a test runs beside it.
+# With little memory and few threads, because a test runs beside it.
 tool() {
     fetch kafka
     exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cache/kafka/lib/*" "$@"
@@ -194,7 +195,7 @@ case "${1:-} $#" in
 "thaw 2") kill -CONT "$(pid_of "$2")" || fail "$2: nothing runs there" ;;
 "address 2") cat "$2/address" ;;
 *)
-    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
