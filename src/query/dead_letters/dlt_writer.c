@@ -12,12 +12,12 @@ struct letter {
 struct tb_dlt_writer {
     struct tb_dlt_writer_options options;
     struct tb_arena arena; /* of the record being appended */
-    int32_t partition;     /* of the letters kept in mind */
+    int32_t partition;     /* of `letters` */
     struct letter letters[TB_LOG_BATCH_MAX];
     size_t count;
     int64_t next_tag;
-    size_t outstanding; /* also of letters that are forgotten */
-    bool one_by_one;    /* the log wants to answer each alone */
+    size_t outstanding; /* also of letters before the last reset */
+    bool one_by_one;    /* the log asks to get each record alone */
 };
 
 enum tb_code tb_dlt_writer_new(const struct tb_dlt_writer_options *options,
@@ -67,7 +67,8 @@ static size_t keep_headers(const struct tb_record *record, struct tb_header *hea
 {
     size_t count = 0;
 
-    /* A record has at most so many: the rest of a strange one's are where it came from. */
+    /* A record that has more headers than a log of ours keeps loses the rest; they are still at
+     * its origin. */
     for (size_t i = 0; i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DLT_HEADERS;
          i++) {
         if (!tb_is_dlt_header(record->headers[i].name))
@@ -123,8 +124,8 @@ static struct letter *letter_at(struct tb_dlt_writer *letters, int64_t offset)
     return NULL;
 }
 
-/* The plan's letters are kept in mind, with what is known of those that were sent before. */
-static void take_plan(struct tb_dlt_writer *letters, const struct tb_plan *plan)
+/* Lists the plan's dead letters; those that were sent before keep their state. */
+static void list_letters(struct tb_dlt_writer *letters, const struct tb_plan *plan)
 {
     if (letters->partition != plan->partition)
         tb_dlt_writer_reset(letters);
@@ -139,7 +140,7 @@ static void take_plan(struct tb_dlt_writer *letters, const struct tb_plan *plan)
     }
 }
 
-/* The log refuses it as it is; false: in any form. */
+/* After a refusal the next shorter form is sent; false: there is none. */
 static bool shorten(struct letter *letter)
 {
     if (letter->form == TB_DLT_HEADERS_ONLY)
@@ -177,7 +178,7 @@ static enum tb_code append(struct tb_dlt_writer *letters, const struct tb_plan_d
     return code;
 }
 
-/* All that wait and that the log takes now; *ret_left: not acknowledged yet. */
+/* Appends what the log takes now. *ret_left: how many are not acknowledged yet. */
 static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct tb_plan *plan,
                                    size_t *ret_left, struct tb_error *err)
 {
@@ -199,7 +200,7 @@ static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct t
     return TB_OK;
 }
 
-static enum tb_code settle(struct tb_dlt_writer *letters, const struct tb_log_ack *ack,
+static enum tb_code on_ack(struct tb_dlt_writer *letters, const struct tb_log_ack *ack,
                            struct tb_error *err)
 {
     letters->outstanding -= letters->outstanding > 0;
@@ -218,7 +219,7 @@ static enum tb_code settle(struct tb_dlt_writer *letters, const struct tb_log_ac
     return TB_OK;
 }
 
-/* No further acknowledgement comes for what is outstanding. */
+/* What is outstanding will not be acknowledged any more, and is sent again. */
 static void lose_outstanding(struct tb_dlt_writer *letters)
 {
     letters->outstanding = 0;
@@ -228,7 +229,7 @@ static void lose_outstanding(struct tb_dlt_writer *letters)
     }
 }
 
-/* At least one acknowledgement. */
+/* Waits for at least one acknowledgement. */
 static enum tb_code collect(struct tb_dlt_writer *letters, struct tb_error *err)
 {
     struct tb_log_writer *writer = letters->options.writer;
@@ -243,7 +244,7 @@ static enum tb_code collect(struct tb_dlt_writer *letters, struct tb_error *err)
     if (count == 0)
         return tb_error_set(err, TB_UNAVAILABLE, "a dead letter is not acknowledged");
     for (size_t i = 0; i < count; i++) {
-        if (settle(letters, &acks[i], err) != TB_OK && first.code == TB_OK)
+        if (on_ack(letters, &acks[i], err) != TB_OK && first.code == TB_OK)
             first = *err;
     }
     if (first.code != TB_OK)
@@ -258,7 +259,7 @@ enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *letters, const struct tb_p
 
     if (plan->dead_letter_count == 0)
         return TB_OK;
-    take_plan(letters, plan);
+    list_letters(letters, plan);
     for (;;) {
         TB_TRY(append_waiting(letters, plan, &left, err));
         if (left == 0)

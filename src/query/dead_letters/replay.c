@@ -1,8 +1,8 @@
 #include "query/dead_letters/replay.h"
 #include "query/dead_letters/dlt_writer.h"
 
-/* Ours of an earlier replay, and what others added when it died elsewhere. */
-static bool is_of_a_death(struct tb_str name)
+/* Headers of an earlier replay or death, which the record loses. */
+static bool is_dropped(struct tb_str name)
 {
     return tb_str_eq(name, TB_STR(TB_HEADER_REPLAY_OF)) ||
            tb_str_eq(name, TB_STR(TB_HEADER_REDRIVEN)) || tb_is_dlt_header(name);
@@ -19,7 +19,7 @@ static enum tb_code keep_headers(const struct tb_dead_letter *letter, struct tb_
     size_t count = 0;
 
     for (size_t i = 0; i < letter->header_count; i++) {
-        if (is_of_a_death(letter->headers[i].name))
+        if (is_dropped(letter->headers[i].name))
             continue;
         if (count == room)
             return tb_error_set(err, TB_INVALID,
@@ -31,12 +31,12 @@ static enum tb_code keep_headers(const struct tb_dead_letter *letter, struct tb_
 }
 
 enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *topic,
-                              struct tb_str value, bool followed, struct tb_arena *arena,
+                              struct tb_str value, bool redriven, struct tb_arena *arena,
                               struct tb_record *ret_record, struct tb_error *err)
 {
     struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
     char id[TB_DEAD_LETTER_ID_SIZE];
-    struct tb_str mended;
+    struct tb_str replay_of;
     size_t count = 0;
 
     if (!value.ptr && !letter->value.ptr)
@@ -44,12 +44,12 @@ enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *t
                             "the letter has no value to send again: it had none, or one too large "
                             "to be kept; give one");
     tb_dead_letter_id_format(topic, letter->position, id);
-    mended = tb_arena_copy(arena, tb_str_of(id));
-    if (!headers || !mended.ptr)
+    replay_of = tb_arena_copy(arena, tb_str_of(id));
+    if (!headers || !replay_of.ptr)
         return no_memory(err);
     TB_TRY(keep_headers(letter, headers, TB_LOG_HEADERS_MAX - 2, &count, err));
-    headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REPLAY_OF), mended};
-    if (followed)
+    headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REPLAY_OF), replay_of};
+    if (redriven)
         headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REDRIVEN), TB_STR("1")};
     *ret_record = (struct tb_record){
         .partition = letter->position.partition,

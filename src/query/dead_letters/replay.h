@@ -1,19 +1,18 @@
-/* Replay: a letter's record on its way into the log again, through the same guards as any other.
+/* Replay: sends a dead letter's record into the log again, where it is judged like any other.
  *
- * It keeps key, partition, headers and the event's id; the header tillbox-mended names the letter,
- * so that what becomes of it is the letter's. Sent twice it changes nothing: the second is a
- * duplicate, or one more attempt.
+ * The record keeps its key, partition, headers and event id. The header tillbox-mended names the
+ * dead letter, so that the consumer updates its status. Sent twice it does no harm: the second
+ * copy is a duplicate, or one more attempt.
  *
  * Thread:  pure.
  * Memory:  the record borrows from the letter, the value and the arena.
- * Errors:  TB_CONFLICT: there is nothing to send: the record had no value, or one too large to be
- *          kept; TB_INVALID: it has as many headers as a record may have.
- * Units:   none. */
+ * Errors:  TB_CONFLICT: there is no value to send; TB_INVALID: the record already has as many
+ *          headers as it may have. */
 #pragma once
 #include "query/projection/dead_letter.h"
 
-/* value: instead of the letter's; absent: its own. followed: nobody asked for it. */
+/* value: replaces the letter's own; absent: its own. redriven: the consumer replays by itself. */
 TB_CHECKED enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *topic,
-                                         struct tb_str value, bool followed,
+                                         struct tb_str value, bool redriven,
                                          struct tb_arena *arena, struct tb_record *ret_record,
                                          struct tb_error *err);

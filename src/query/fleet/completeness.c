@@ -3,10 +3,10 @@
 /* Walks an epoch's sequences from the first one on. */
 struct walk {
     struct tb_epoch_report *progress;
-    int64_t next; /* every sequence below was looked at */
+    int64_t next; /* every lower sequence was looked at */
 };
 
-static void missing(struct walk *walk, int64_t from, int64_t to)
+static void add_hole(struct walk *walk, int64_t from, int64_t to)
 {
     struct tb_epoch_report *progress = walk->progress;
 
@@ -16,7 +16,7 @@ static void missing(struct walk *walk, int64_t from, int64_t to)
         progress->holes[progress->hole_count++] = (struct tb_hole){from, to};
 }
 
-/* What lies behind the last one that came is not a hole: it is on its way. */
+/* Sequences behind the last one that arrived are no hole: they are on their way. */
 static void walk_chunk(struct walk *walk, const struct tb_sequence_chunk *chunk)
 {
     int64_t first = chunk->number * TB_SEQUENCE_CHUNK_SIZE + 1;
@@ -24,10 +24,10 @@ static void walk_chunk(struct walk *walk, const struct tb_sequence_chunk *chunk)
     for (int64_t i = 0; i < TB_SEQUENCE_CHUNK_SIZE; i++) {
         int64_t sequence = first + i;
 
-        if (sequence < walk->next || !(chunk->came[i / 64] >> (i % 64) & 1))
+        if (sequence < walk->next || !(chunk->arrived[i / 64] >> (i % 64) & 1))
             continue;
         if (sequence > walk->next)
-            missing(walk, walk->next, sequence - 1);
+            add_hole(walk, walk->next, sequence - 1);
         walk->next = sequence + 1;
     }
 }
@@ -73,7 +73,7 @@ static bool is_noted(const struct tb_node *node, const char *epoch)
     return false;
 }
 
-/* Epochs that only events told of come first: the last one is the one that spoke last. */
+/* Epochs without a heartbeat come first, so that the last one is that of the latest heartbeat. */
 static enum tb_code measure_all(const struct tb_node *node,
                                 const struct tb_received_sequences *received,
                                 size_t received_count, struct tb_arena *arena,
@@ -131,7 +131,7 @@ static bool is_complete(const struct tb_epoch_report *progress)
     return progress->complete_through >= progress->last_sequence;
 }
 
-/* The last heartbeat whose every sequence is here; 0 while an earlier epoch lacks some. */
+/* The time of the last mark whose sequences all arrived; 0 while an earlier epoch lacks some. */
 static int64_t complete_at(const struct tb_node *node, const struct tb_node_report *status)
 {
     int64_t at_ms = 0;

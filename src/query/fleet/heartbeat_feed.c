@@ -2,7 +2,7 @@
 
 #define RETRY_BASE_MS 100
 #define RETRY_CAP_MS 5000
-/* What a heartbeat is parsed with: it is flat. */
+/* Limits of a heartbeat, which is a flat object. */
 #define DEPTH_MAX 8
 #define VALUE_MAX 4096
 
@@ -44,7 +44,8 @@ static void keep(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batc
     feed->owed_next = batch->records[batch->count - 1].offset + 1;
 }
 
-static enum tb_code settle(struct tb_heartbeat_feed *feed, struct tb_error *err)
+/* Saves what is kept and commits its offset. */
+static enum tb_code save(struct tb_heartbeat_feed *feed, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
@@ -73,14 +74,14 @@ static enum tb_code work(struct tb_heartbeat_feed *feed, int64_t wait_ms, struct
     struct tb_log_reader *reader = feed->options.reader;
     struct tb_log_batch batch = {0};
 
-    TB_TRY(settle(feed, err));
+    TB_TRY(save(feed, err));
     TB_TRY(set_paused(feed, false, err));
-    /* While failing an answer without records tells that the log works again. */
+    /* While failing, an answer without records shows that the log works again. */
     TB_TRY(reader->ops->poll(reader, TB_HEARTBEAT_FEED_MAX, feed->failing ? 0 : wait_ms, &batch,
                              err));
     if (batch.count > 0)
         keep(feed, &batch);
-    return settle(feed, err);
+    return save(feed, err);
 }
 
 static void set_failing(struct tb_heartbeat_feed *feed, bool failing, const struct tb_error *err)
@@ -91,7 +92,7 @@ static void set_failing(struct tb_heartbeat_feed *feed, bool failing, const stru
     feed->options.trouble(feed->options.ctx, err);
 }
 
-/* What went to another reader is that one's to note and to commit, also if it comes back. */
+/* The partition went to another reader, which saves and commits its records. */
 static void drop_lost(struct tb_heartbeat_feed *feed)
 {
     struct tb_log_reader *reader = feed->options.reader;
@@ -103,8 +104,8 @@ static void drop_lost(struct tb_heartbeat_feed *feed)
     feed->owed = false;
 }
 
-/* Until it is time to try again. A reader that is not polled would be taken for dead. */
-static int64_t serve(struct tb_heartbeat_feed *feed, int64_t left_ms)
+/* Waits for the next try. The group would expel a reader that is not polled. */
+static int64_t poll_paused(struct tb_heartbeat_feed *feed, int64_t left_ms)
 {
     struct tb_log_reader *reader = feed->options.reader;
     struct tb_log_batch none = {0};
@@ -115,7 +116,7 @@ static int64_t serve(struct tb_heartbeat_feed *feed, int64_t left_ms)
         return left_ms;
     code = reader->ops->poll(reader, /* max= */ 0, left_ms, &none, &err);
     drop_lost(feed);
-    return code == TB_OK ? 0 : left_ms; /* a log that fails does not wait */
+    return code == TB_OK ? 0 : left_ms; /* a poll that fails does not wait */
 }
 
 int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms)
@@ -126,7 +127,7 @@ int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms)
 
     if (feed->failing && now_ms < feed->retry_at_ms) {
         int64_t left_ms = feed->retry_at_ms - now_ms;
-        return serve(feed, left_ms < wait_ms ? left_ms : wait_ms);
+        return poll_paused(feed, left_ms < wait_ms ? left_ms : wait_ms);
     }
     if (work(feed, wait_ms, &err) == TB_OK) {
         set_failing(feed, false, &none);

@@ -12,9 +12,9 @@ static struct tb_node_epoch *find_epoch(struct tb_node *node, const char *epoch)
     return NULL;
 }
 
-/* The epoch moves to the end: it spoke last. What an earlier one had marked is of no use then. */
-static struct tb_node_epoch *bring_epoch(struct tb_node *node,
-                                         const struct tb_heartbeat *heartbeat)
+/* Moves the heartbeat's epoch to the end. Marks of another epoch are of no use then. */
+static struct tb_node_epoch *move_epoch_to_end(struct tb_node *node,
+                                               const struct tb_heartbeat *heartbeat)
 {
     struct tb_node_epoch *found = find_epoch(node, heartbeat->epoch);
     struct tb_node_epoch moved = {0};
@@ -33,15 +33,15 @@ static struct tb_node_epoch *bring_epoch(struct tb_node *node,
             node->epochs[node->epoch_count++] = moved;
             return &node->epochs[node->epoch_count - 1];
         }
-        at = 0; /* the oldest one is forgotten */
+        at = 0; /* the oldest one is removed */
     }
     memmove(&node->epochs[at], &node->epochs[at + 1], (last - at) * sizeof *node->epochs);
     node->epochs[last] = moved;
     return &node->epochs[last];
 }
 
-/* When there is no room, every second of the older half goes: how far an old backlog has come is
- * then told less finely, but it is told. */
+/* Makes room by removing every second mark of the older half: how far an old backlog has come is
+ * then known less precisely. */
 static void thin_marks(struct tb_node *node)
 {
     size_t kept = 0;
@@ -71,8 +71,9 @@ static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     node->marks[node->mark_count++] = mark;
 }
 
-/* What a process had under way when it died, or lost its connection, may land behind what the next
- * one sent: it tells less than is known, by an older clock, and is no store that went back. */
+/* A heartbeat that was under way when its process died may arrive behind those of the next
+ * process. It has a lower sequence and an older clock, and does not mean that the store went back.
+ */
 static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     const struct tb_node_epoch *last =
@@ -89,7 +90,7 @@ void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *he
 
     if (is_late(node, heartbeat))
         return;
-    epoch = bring_epoch(node, heartbeat);
+    epoch = move_epoch_to_end(node, heartbeat);
     if (heartbeat->last_sequence < epoch->last_sequence)
         epoch->went_back = true;
     else
@@ -121,21 +122,21 @@ void tb_sequence_chunk_add(struct tb_sequence_chunk *chunk, int32_t entry)
     uint64_t bit = UINT64_C(1) << (at % 64);
     uint8_t fingerprint = (uint8_t)((uint32_t)entry & 0xff);
 
-    if ((chunk->came[at / 64] & bit) && chunk->fingerprints[at] != fingerprint)
+    if ((chunk->arrived[at / 64] & bit) && chunk->fingerprints[at] != fingerprint)
         chunk->forked = true;
-    chunk->came[at / 64] |= bit;
+    chunk->arrived[at / 64] |= bit;
     chunk->fingerprints[at] = fingerprint;
 }
 
 void tb_sequence_chunk_fill(struct tb_sequence_chunk *chunk)
 {
-    memset(chunk->came, 0xff, sizeof chunk->came);
+    memset(chunk->arrived, 0xff, sizeof chunk->arrived);
 }
 
 bool tb_sequence_chunk_is_full(const struct tb_sequence_chunk *chunk)
 {
-    for (size_t i = 0; i < sizeof chunk->came / sizeof *chunk->came; i++) {
-        if (chunk->came[i] != UINT64_MAX)
+    for (size_t i = 0; i < sizeof chunk->arrived / sizeof *chunk->arrived; i++) {
+        if (chunk->arrived[i] != UINT64_MAX)
             return false;
     }
     return true;

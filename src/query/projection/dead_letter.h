@@ -1,30 +1,31 @@
-/* Letters: dead letters as a view keeps them, one for each record that could not be applied.
+/* Dead letters as a view keeps them: one for each record that could not be applied.
  *
- * A letter is told by its record's place in the log. Sent again, the record comes under another
- * offset; its header tillbox-mended names the letter, so that what becomes of it is noted there:
+ * A dead letter is identified by its record's position in the log. A replayed record gets another
+ * offset; its header tillbox-mended names the dead letter, whose status then changes:
  *
- *           +--> REPLAYED   its record was applied, or was not needed any more
+ *           +--> REPLAYED   the record was applied, or was a duplicate
  *   OPEN <--+
- *           +--> DROPPED    nobody wants it; a replay may still bring it back
+ *           +--> DROPPED    somebody discarded it; a replay may still bring it back
  *
- * A letter whose record dies again is OPEN with one more attempt, and holds the record as it was
- * sent last.
+ * If the replayed record dies again, the dead letter is OPEN with one more attempt, and holds the
+ * record as it was sent last. A redrive is a replay that the consumer makes by itself, once the
+ * version that the record waited for has come.
  *
- * Thread:  values; pure.
- * Memory:  texts and headers are borrowed from whoever handed the letter out.
- * Errors:  false for what is not of the form.
+ * Thread:  plain values; pure.
+ * Memory:  texts and headers are borrowed from the caller that made the value.
+ * Errors:  false for a text that has not the form.
  * Units:   Unix milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 #include "order/event.h"
 
 #define TB_REASON_GAP "tillbox.gap"
-/* Names the letter that a record was sent again for. */
+/* Names the dead letter that a record was replayed for. */
 #define TB_HEADER_REPLAY_OF "tillbox-mended"
-/* The record follows by itself: what it waited for had come. */
+/* The replay is a redrive. */
 #define TB_HEADER_REDRIVEN "tillbox-followed"
-/* A letter that died so often although what it waited for had come follows no more: something
- * is wrong that more of the same does not mend. A person's replay begins anew. */
+/* A dead letter whose redrives failed so often in a row is not redriven any more: more of the same
+ * would not help. A person's replay starts the count anew. */
 #define TB_REDRIVES_MAX 5
 
 enum tb_dead_letter_status {
@@ -47,42 +48,42 @@ struct tb_dead_letter {
     struct tb_str type;          /* absent: none */
     struct tb_str reason, message;
     int64_t attempts; /* deaths */
-    int64_t redrives; /* of them, the last ones in a row that followed by themselves */
+    int64_t redrives; /* how many of the last attempts in a row were redrives */
     int64_t dead_at_ms, changed_at_ms;
-    struct tb_str key, value; /* value absent: it had none, or one too large to be kept */
+    struct tb_str key, value; /* value absent: it had none, or one too large to keep */
     const struct tb_header *headers;
     size_t header_count;
 };
-/* What it waited for may come as often as it will: it is no longer sent again for that. */
+/* It died of a gap and is not redriven any more. */
 bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter);
 
-/* A topic's name, two numbers, what is between them, and a NUL. */
+/* A topic's name (up to 249 bytes), two numbers with hyphens, and a NUL. */
 #define TB_DEAD_LETTER_ID_SIZE 290
-/* "order-events-3-17"; topic is a name that Kafka allows, which is up to 249 bytes. */
+/* "order-events-3-17": topic, partition, offset. */
 void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position place,
                               char ret_id[TB_DEAD_LETTER_ID_SIZE]);
-/* Of any topic: ret_topic is borrowed from the text. */
+/* Accepts any topic; ret_topic is borrowed from the text. */
 bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
                              struct tb_dead_letter_position *ret_place);
 
-/* Which ones, oldest death first; with an order, in the log's order. */
+/* Selects dead letters, the oldest death first; those of one order in the order of the log. */
 struct tb_dead_letter_filter {
     struct tb_str order_id, type, reason; /* absent: any */
     bool has_status;
     enum tb_dead_letter_status status;
     bool has_since;
-    int64_t since_ms; /* died then or later */
+    int64_t since_ms; /* at the earliest */
     int limit;
-    bool has_after; /* behind this one */
+    bool has_after; /* only those behind this one (a cursor) */
     int64_t after_dead_at_ms;
     struct tb_dead_letter_position after;
 };
 
-/* How many letters one look for those that may follow goes through: milliseconds. */
+/* How many dead letters one scan for redrivable ones looks at; that takes milliseconds. */
 #define TB_REDRIVE_SCAN_MAX 5000
-/* Where the next look begins; zeroed: with the oldest. */
+/* Where the next scan begins; zeroed: with the oldest. */
 struct tb_redrive_scan {
-    bool begun; /* there is more behind it; else the look was at the last one */
+    bool begun; /* there are more behind this position; false: the scan starts over */
     int64_t dead_at_ms;
     struct tb_dead_letter_position position;
 };

@@ -1,25 +1,23 @@
-#include "query/projection/plan.h"
 #include "query/projection/plan_priv.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Everything that the steps of one record share. */
+/* The call of tb_plan_batch. */
 struct planning {
     struct tb_plan *plan;
     const struct tb_log_batch *batch;
     const struct tb_plan_rules *rules;
-    enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
-                         struct tb_planned_order *ret_order, struct tb_error *err);
+    tb_plan_load_fn *load;
     void *load_ctx;
 };
 
-/* One record on its way: what became of it, and its parsed value as long as nobody keeps it. */
+/* The record that is being planned. */
 struct passage {
     const struct tb_record *record;
     struct tb_plan_headers headers;
     struct tb_json *document;
     struct tb_event event;
-    int64_t first_offset; /* that it was sent again for; its own offset: none */
+    int64_t first_offset; /* of the dead letter that it was replayed for; its own offset: none */
     bool unknown;         /* of a type that this build does not know */
 };
 
@@ -33,8 +31,8 @@ const char *tb_event_result_name(enum tb_event_result result)
     return names[result];
 }
 
-/* Whose letter it is, as far as the record tells: for the people who look at it. */
-static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
+/* The order id that a person is shown: of the value, else of a header, else of the key. */
+static void find_order_id(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
 {
     if (passage->event.order_id[0] != '\0') {
         memcpy(ret_order_id, passage->event.order_id, TB_UUID_SIZE);
@@ -47,8 +45,8 @@ static void tell_order(const struct passage *passage, char ret_order_id[TB_UUID_
     ret_order_id[0] = '\0';
 }
 
-/* The same for its version. */
-static int64_t told_version(const struct passage *passage)
+/* The version of the value, else of the header. */
+static int64_t find_version(const struct passage *passage)
 {
     int64_t version = passage->event.version;
 
@@ -80,19 +78,19 @@ static enum tb_code die(struct planning *run, const struct passage *passage,
     letter->first_offset = passage->first_offset;
     letter->redriven =
         passage->headers.redriven.ptr && passage->first_offset != letter->record->offset;
-    letter->version = told_version(passage);
+    letter->version = find_version(passage);
     letter->type = tb_plan_printable_type(passage->headers.type);
     letter->reason = reason;
     letter->message = tb_arena_copy(&plan->arena, tb_str_of(message));
     if (!letter->message.ptr)
         return out_of_memory(err);
-    tell_order(passage, letter->order_id);
+    find_order_id(passage, letter->order_id);
     plan->dead_letter_count++;
     plan->results[result]++;
     return TB_OK;
 }
 
-/* The order as the batch has left it so far, loaded when it is named first. */
+/* The order after the records before this one; loaded when the batch first names it. */
 static enum tb_code planned_order(struct planning *run, const char *order_id,
                                   struct tb_planned_order **ret_planned, struct tb_error *err)
 {
@@ -117,8 +115,8 @@ static bool lines_fit(const struct tb_event *event, enum tb_order_kind kind)
     return true;
 }
 
-/* Why a sound event of the right version does not fit the order; NULL if it does. What was
- * applied in spite of it could not be read back from the view. */
+/* Why a valid event of the right version does not fit the order; NULL if it does. Applied all the
+ * same, it would make a document that cannot be read back from the view. */
 static const char *misfit(const struct tb_planned_order *planned, const struct tb_event *event)
 {
     if (event->type == TB_EVENT_PLACED)
@@ -130,8 +128,8 @@ static const char *misfit(const struct tb_planned_order *planned, const struct t
     return NULL;
 }
 
-/* What the view said of the order's next event, by this record or by one that it repeats; NULL:
- * nothing. A repetition that was tried anew would be counted in its day after later records. */
+/* Why the view refused this record, or an earlier one of the same event; NULL: it did not. A
+ * repetition must not be tried anew: it would count in its day's sales behind later records. */
 static const char *refusal(const struct planning *run, const struct passage *passage,
                            struct tb_planned_order *planned)
 {
@@ -146,7 +144,7 @@ static const char *refusal(const struct planning *run, const struct passage *pas
     return planned->refused_version == passage->event.version ? planned->refused_reason : NULL;
 }
 
-/* Where the event came from. A producer that numbers nothing leaves both unknown. */
+/* A producer that does not number its events leaves both unknown. */
 static void note_origin(struct tb_planned_order *planned, const struct tb_plan_headers *headers)
 {
     int64_t sequence = 0;
@@ -158,8 +156,8 @@ static void note_origin(struct tb_planned_order *planned, const struct tb_plan_h
     planned->epoch[size] = '\0';
 }
 
-/* Adds, or with a sign of -1 takes away, what an order counts in the figures of its day. */
-static void add_figures(struct tb_plan_sales_delta *change, const struct tb_order *order, int sign)
+/* Adds the order to the sales of its day, or with sign -1 takes it out. */
+static void add_sales(struct tb_plan_sales_delta *change, const struct tb_order *order, int sign)
 {
     bool cancelled = order->status == TB_CANCELLED;
 
@@ -169,7 +167,7 @@ static void add_figures(struct tb_plan_sales_delta *change, const struct tb_orde
     change->total_minor += cancelled ? 0 : sign * order->total_minor;
 }
 
-static void keep_change(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
+static void keep_delta(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
 {
     if (change->orders || change->returns || change->cancelled || change->total_minor)
         plan->sales_deltas[plan->sales_delta_count++] = *change;
@@ -187,10 +185,10 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     };
 
     if (!change.placed)
-        add_figures(&change, &planned->order, -1);
+        add_sales(&change, &planned->order, -1);
     tb_event_apply(&passage->event, &planned->order);
-    add_figures(&change, &planned->order, 1);
-    keep_change(plan, &change);
+    add_sales(&change, &planned->order, 1);
+    keep_delta(plan, &change);
     planned->changed = true;
     planned->last_offset = passage->record->offset;
     planned->received_at_ms = passage->record->timestamp_ms;
@@ -198,8 +196,6 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
     if (plan->oldest_occurred_at_ms == 0 || occurred_at_ms < plan->oldest_occurred_at_ms)
         plan->oldest_occurred_at_ms = occurred_at_ms;
-    tb_plan_own_document(plan, passage->document); /* the order borrows from it */
-    passage->document = NULL;
 }
 
 static enum tb_code note_unknown(struct planning *run, const struct passage *passage,
@@ -209,8 +205,8 @@ static enum tb_code note_unknown(struct planning *run, const struct passage *pas
                                                                         : out_of_memory(err);
 }
 
-/* All that can be done for an event that this build does not understand, or for a change of an
- * order that it does not: a newer one makes the view anew from the log. */
+/* All that can be done with an event of unknown type, or with a later event of a stub: a newer
+ * build can rebuild the view from the log. */
 static enum tb_code move_version(struct planning *run, const struct passage *passage,
                                  struct tb_planned_order *planned, struct tb_error *err)
 {
@@ -224,8 +220,8 @@ static enum tb_code move_version(struct planning *run, const struct passage *pas
     return TB_OK;
 }
 
-/* The version rule. */
-static enum tb_code follow(struct planning *run, struct passage *passage, struct tb_error *err)
+static enum tb_code apply_version_rule(struct planning *run, struct passage *passage,
+                                       struct tb_error *err)
 {
     struct tb_planned_order *planned = NULL;
     int64_t version = passage->event.version;
@@ -254,7 +250,7 @@ static enum tb_code follow(struct planning *run, struct passage *passage, struct
     return TB_OK;
 }
 
-/* What of an event of unknown type its value does not tell, its headers may. */
+/* The value of an event of unknown type may lack id and version; its headers may have them. */
 static void complete_unknown(struct passage *passage)
 {
     struct tb_event *event = &passage->event;
@@ -266,7 +262,7 @@ static void complete_unknown(struct passage *passage)
         event->version = 0;
 }
 
-/* In any case of letters; most often to the letter, which is cheap to see. */
+/* Upper and lower case are the same; comparing bytes first is cheap and nearly always enough. */
 static bool is_order_id(struct tb_str text, const char *order_id)
 {
     char parsed[TB_UUID_SIZE];
@@ -276,7 +272,7 @@ static bool is_order_id(struct tb_str text, const char *order_id)
     return tb_uuid_parse(text, parsed) && strcmp(parsed, order_id) == 0;
 }
 
-/* A header that contradicts the value; NULL: none does. */
+/* Says which header contradicts the value; NULL: none does. */
 static const char *contradiction(const struct passage *passage)
 {
     const struct tb_event *event = &passage->event;
@@ -305,7 +301,7 @@ static enum tb_code decode(struct planning *run, struct passage *passage, struct
     return tb_event_decode(passage->document, &context, &run->plan->arena, &passage->event, err);
 }
 
-/* From the parsed value to its place in the plan. */
+/* Plans a record whose value is JSON. */
 static enum tb_code judge(struct planning *run, struct passage *passage, struct tb_error *err)
 {
     enum tb_code code = decode(run, passage, err);
@@ -324,13 +320,12 @@ static enum tb_code judge(struct planning *run, struct passage *passage, struct 
         return die(run, passage, TB_DEAD_LETTERED, "tillbox.invalid", why, err);
     if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0))
         return note_unknown(run, passage, err);
-    return follow(run, passage, err);
+    return apply_version_rule(run, passage, err);
 }
 
 static enum tb_code read_value(struct planning *run, struct passage *passage, struct tb_error *err)
 {
     const struct tb_record *record = passage->record;
-    struct tb_error unread = {0};
     const char *why = NULL;
     enum tb_code code;
 
@@ -343,20 +338,19 @@ static enum tb_code read_value(struct planning *run, struct passage *passage, st
     if (why)
         return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", why, err);
 
-    code = tb_json_parse(record->value, TB_JSON_DEPTH_MAX, &passage->document, &unread);
-    if (code == TB_INVALID)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", unread.text, err);
-    if (code != TB_OK) {
-        *err = unread;
-        return code;
+    code = tb_json_parse_in(record->value, TB_JSON_DEPTH_MAX, &run->plan->arena,
+                            &passage->document, err);
+    if (code == TB_INVALID) {
+        struct tb_error undecoded = *err;
+
+        *err = (struct tb_error){0};
+        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", undecoded.text, err);
     }
-    code = judge(run, passage, err);
-    tb_json_free(passage->document);
-    return code;
+    return code == TB_OK ? judge(run, passage, err) : code;
 }
 
-static enum tb_code keep_mended(struct planning *run, const struct passage *passage,
-                                struct tb_error *err)
+static enum tb_code add_replayed(struct planning *run, const struct passage *passage,
+                                 struct tb_error *err)
 {
     struct tb_plan *plan = run->plan;
 
@@ -381,16 +375,13 @@ static enum tb_code plan_record(struct planning *run, const struct tb_record *re
     TB_TRY(read_value(run, &passage, err));
     if (passage.first_offset != record->offset &&
         run->plan->dead_letter_count == dead_letter_count)
-        return keep_mended(run, &passage, err);
+        return add_replayed(run, &passage, err);
     return TB_OK;
 }
 
-enum tb_code
-tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
-              const struct tb_plan_rules *rules,
-              enum tb_code (*load)(void *ctx, const char *order_id, struct tb_arena *arena,
-                                   struct tb_planned_order *ret_order, struct tb_error *err),
-              void *load_ctx, struct tb_error *err)
+enum tb_code tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
+                           const struct tb_plan_rules *rules, tb_plan_load_fn *load,
+                           void *load_ctx, struct tb_error *err)
 {
     struct planning run = {plan, batch, rules, load, load_ctx};
 

@@ -1,6 +1,6 @@
 #include "query/projection/plan_priv.h"
 
-/* Only a record in front of this one can have died before; anything else was not written by us. */
+/* A replay names an earlier record of its partition; any other header value is not ours. */
 int64_t tb_plan_first_offset(const struct tb_record *record, const struct tb_plan_headers *headers)
 {
     struct tb_dead_letter_position place;
@@ -36,25 +36,26 @@ bool tb_plan_count_unknown_type(struct tb_plan *plan, struct tb_str type)
     plan->unknown_type_count = i + 1;
     if (i == TB_PLAN_UNKNOWN_TYPES_MAX || !shown.ptr)
         return true;
-    /* It is told after the batch is gone. */
+    /* It is reported after the batch is gone. */
     plan->unknown_types[i].type = tb_arena_copy(&plan->arena, shown);
     return plan->unknown_types[i].type.ptr != NULL;
 }
 
-bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *fate)
+bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *outcome)
 {
-    fate->dead_letter = fate->dead_letters_seen < plan->dead_letter_count
-                            ? &plan->dead_letters[fate->dead_letters_seen]
+    outcome->dead_letter = outcome->dead_letters_seen < plan->dead_letter_count
+                               ? &plan->dead_letters[outcome->dead_letters_seen]
+                               : NULL;
+    outcome->replayed = outcome->replayed_seen < plan->replayed_count
+                            ? &plan->replayed[outcome->replayed_seen]
                             : NULL;
-    fate->replayed =
-        fate->replayed_seen < plan->replayed_count ? &plan->replayed[fate->replayed_seen] : NULL;
-    if (fate->dead_letter && fate->replayed) {
-        if (fate->dead_letter->record->offset < fate->replayed->offset)
-            fate->replayed = NULL;
+    if (outcome->dead_letter && outcome->replayed) {
+        if (outcome->dead_letter->record->offset < outcome->replayed->offset)
+            outcome->replayed = NULL;
         else
-            fate->dead_letter = NULL;
+            outcome->dead_letter = NULL;
     }
-    fate->dead_letters_seen += fate->dead_letter != NULL;
-    fate->replayed_seen += fate->replayed != NULL;
-    return fate->dead_letter || fate->replayed;
+    outcome->dead_letters_seen += outcome->dead_letter != NULL;
+    outcome->replayed_seen += outcome->replayed != NULL;
+    return outcome->dead_letter || outcome->replayed;
 }

@@ -2,19 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Open addressing, at most half full: a batch is bounded, so that even ids chosen to collide
- * cost milliseconds. */
+/* A batch of ordinary orders takes megabytes, most of it for parsed values. */
+#define ARENA_CHUNK ((size_t)64 << 10)
+
+/* Hash table by open addressing, at most half full. A batch is bounded, so even ids that were
+ * chosen to collide cost only milliseconds. */
 struct tb_plan_index {
     size_t mask;
     struct tb_planned_order **slots;
-    struct tb_planned_order
-        *pool; /* kept from batch to batch: half of what a batch would allocate */
+    struct tb_planned_order *pool; /* reused for each batch: half of its allocations */
     size_t pool_max;
-};
-
-struct tb_plan_documents {
-    struct tb_json **list;
-    size_t count, max;
 };
 
 static size_t hash_of(const char *order_id)
@@ -30,7 +27,7 @@ static size_t hash_of(const char *order_id)
     }
     memcpy(&word, order_id + TB_UUID_LEN - sizeof word, sizeof word);
     hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    /* The last characters are in the highest bits, and a slot is told by the lowest. */
+    /* The slot is taken from the lowest bits; the last characters are in the highest. */
     hash = (hash ^ (hash >> 32)) * UINT64_C(0xc4ceb9fe1a85ec53);
     return (size_t)(hash ^ (hash >> 29));
 }
@@ -67,14 +64,6 @@ void tb_plan_insert(struct tb_plan *plan, struct tb_planned_order *fresh)
     TB_ASSERT(*slot == NULL && fresh == &plan->index->pool[plan->order_count]);
     *slot = fresh;
     plan->orders[plan->order_count++] = fresh;
-}
-
-void tb_plan_own_document(struct tb_plan *plan, struct tb_json *document)
-{
-    struct tb_plan_documents *documents = plan->documents;
-
-    TB_ASSERT(documents->count < documents->max);
-    documents->list[documents->count++] = document;
 }
 
 static int by_id(const void *a, const void *b)
@@ -138,61 +127,36 @@ static bool reserve_index(struct tb_plan *plan, size_t count)
     return reserve_slots(index, count);
 }
 
-static bool reserve_documents(struct tb_plan *plan, size_t count)
-{
-    struct tb_json **list;
-
-    if (!plan->documents && !(plan->documents = calloc(1, sizeof *plan->documents)))
-        return false;
-    if (plan->documents->max >= count)
-        return true;
-
-    list = calloc(count, sizeof(struct tb_json *));
-    if (!list)
-        return false;
-    free(plan->documents->list);
-    *plan->documents = (struct tb_plan_documents){.list = list, .max = count};
-    return true;
-}
-
 bool tb_plan_reserve(struct tb_plan *plan, size_t count)
 {
     TB_ASSERT(plan->order_count == 0 && plan->orders == NULL);
 
+    plan->arena.chunk_size = ARENA_CHUNK;
     plan->orders = tb_arena_array(&plan->arena, count, sizeof(struct tb_planned_order *));
     plan->occurred_at_ms = tb_arena_array(&plan->arena, count, sizeof(int64_t));
     plan->sales_deltas = tb_arena_array(&plan->arena, count, sizeof *plan->sales_deltas);
     plan->origins = tb_arena_array(&plan->arena, count, sizeof *plan->origins);
     return plan->orders && plan->occurred_at_ms && plan->sales_deltas && plan->origins &&
-           reserve_index(plan, count) && reserve_documents(plan, count);
+           reserve_index(plan, count);
 }
 
 void tb_plan_clear(struct tb_plan *plan)
 {
-    struct tb_plan old = *plan;
+    struct tb_plan_index *index = plan->index;
 
-    if (old.documents) {
-        for (size_t i = 0; i < old.documents->count; i++)
-            tb_json_free(old.documents->list[i]);
-        old.documents->count = 0;
-    }
-    if (old.index && old.index->slots)
-        memset(old.index->slots, 0, (old.index->mask + 1) * sizeof(struct tb_planned_order *));
-    tb_arena_clear(&old.arena);
-    *plan = (struct tb_plan){.arena = old.arena, .index = old.index, .documents = old.documents};
+    if (index && index->slots)
+        memset(index->slots, 0, (index->mask + 1) * sizeof(struct tb_planned_order *));
+    tb_arena_clear(&plan->arena);
+    *plan = (struct tb_plan){.arena = plan->arena, .index = index};
 }
 
 void tb_plan_release(struct tb_plan *plan)
 {
-    tb_plan_clear(plan);
     if (plan->index) {
         free(plan->index->slots);
         free(plan->index->pool);
     }
     free(plan->index);
-    if (plan->documents)
-        free(plan->documents->list);
-    free(plan->documents);
     tb_arena_release(&plan->arena);
     *plan = (struct tb_plan){0};
 }

@@ -6,12 +6,12 @@
 #define VALUE_MAX 1024
 #define DEPTH_MAX 8
 
-void tb_ready_publisher_release(struct tb_ready_publisher *teller)
+void tb_ready_publisher_release(struct tb_ready_publisher *publisher)
 {
-    tb_buf_release(&teller->value);
+    tb_buf_release(&publisher->value);
 }
 
-void tb_ready_collect_acks(struct tb_ready_publisher *teller)
+void tb_ready_collect_acks(struct tb_ready_publisher *publisher)
 {
     struct tb_log_ack acks[ACKS_MAX];
     struct tb_error err = {0};
@@ -19,46 +19,48 @@ void tb_ready_collect_acks(struct tb_ready_publisher *teller)
 
     do {
         count = 0;
-        if (teller->writer->ops->poll(teller->writer, 0, acks, ACKS_MAX, &count, &err) != TB_OK)
+        if (publisher->writer->ops->poll(publisher->writer, 0, acks, ACKS_MAX, &count, &err) !=
+            TB_OK)
             return;
     } while (count == ACKS_MAX);
 }
 
 /* False: the log takes no more for now. */
-static bool tell(struct tb_ready_publisher *teller, const struct tb_order *order)
+static bool publish(struct tb_ready_publisher *publisher, const struct tb_order *order)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
     struct tb_error err = {0};
 
-    tb_buf_clear(&teller->value);
-    tb_buf_addc(&teller->value, '{');
-    tb_json_member_str(&teller->value, "orderId", tb_str_of(order->order_id));
-    tb_json_member_int(&teller->value, "version", order->version);
-    tb_buf_addc(&teller->value, '}');
-    if (!tb_buf_ok(&teller->value))
+    tb_buf_clear(&publisher->value);
+    tb_buf_addc(&publisher->value, '{');
+    tb_json_member_str(&publisher->value, "orderId", tb_str_of(order->order_id));
+    tb_json_member_int(&publisher->value, "version", order->version);
+    tb_buf_addc(&publisher->value, '}');
+    if (!tb_buf_ok(&publisher->value))
         return false;
     const struct tb_record record = {
         .key = tb_str_of(order->order_id),
-        .value = tb_buf_str(&teller->value),
+        .value = tb_buf_str(&publisher->value),
         .headers = &type,
         .header_count = 1,
     };
-    return teller->writer->ops->append(teller->writer, &record, teller->next_tag++, &err) == TB_OK;
+    return publisher->writer->ops->append(publisher->writer, &record, publisher->next_tag++,
+                                          &err) == TB_OK;
 }
 
-void tb_ready_publish(struct tb_ready_publisher *teller, const struct tb_plan *plan)
+void tb_ready_publish(struct tb_ready_publisher *publisher, const struct tb_plan *plan)
 {
-    int64_t fresh_ms = tb_clock_wall_ms(teller->clock) - TB_READY_MAX_AGE_MS;
+    int64_t fresh_ms = tb_clock_wall_ms(publisher->clock) - TB_READY_MAX_AGE_MS;
     bool open = true;
 
-    tb_ready_collect_acks(teller);
+    tb_ready_collect_acks(publisher);
     for (size_t i = 0; open && i < plan->order_count; i++) {
         const struct tb_planned_order *planned = plan->orders[i];
 
         if (planned->changed && planned->received_at_ms >= fresh_ms)
-            open = tell(teller, &planned->order);
+            open = publish(publisher, &planned->order);
     }
-    tb_ready_collect_acks(teller);
+    tb_ready_collect_acks(publisher);
 }
 
 bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],

@@ -1,17 +1,17 @@
-/* Ready: what became visible, told from one central to the others through a topic of its own.
+/* Ready hints: a central publishes which orders became visible, on a topic that the other centrals
+ * read, so that requests waiting there are answered at once.
  *
- * A hint, never more: what is lost, refused or too much for the moment is not sent again. Whoever
- * waits for an order looks for himself now and then.
+ * A hint may be lost: one that the log refuses is not sent again. A waiting request checks the
+ * view from time to time anyway.
  *
- * Thread:  a teller has one owner, the one that owns its writer; reading is pure.
+ * Thread:  a publisher belongs to the owner of its writer; decoding is pure.
  * Memory:  borrows the writer.
- * Errors:  none: see above.
- * Units:   versions count from 1. */
+ * Units:   milliseconds; versions count from 1. */
 #pragma once
 #include "bridge/log/log.h"
 #include "query/projection/plan.h"
 
-/* Readers wait at most 30 s: what the log has had for longer is told to nobody. */
+/* Requests wait at most 30 s: no hint is published for records that are older. */
 #define TB_READY_MAX_AGE_MS 30000
 
 struct tb_ready_publisher {
@@ -20,12 +20,12 @@ struct tb_ready_publisher {
     int64_t next_tag;
     struct tb_buf value;
 };
-void tb_ready_publisher_release(struct tb_ready_publisher *teller);
-/* The orders that a plan changed. Never waits. */
-void tb_ready_publish(struct tb_ready_publisher *teller, const struct tb_plan *plan);
-/* Takes in what became of what was told; to be called now and then. */
-void tb_ready_collect_acks(struct tb_ready_publisher *teller);
+void tb_ready_publisher_release(struct tb_ready_publisher *publisher);
+/* Publishes the orders that the plan changed. Never waits. */
+void tb_ready_publish(struct tb_ready_publisher *publisher, const struct tb_plan *plan);
+/* Collects the log's acknowledgements; call it from time to time. */
+void tb_ready_collect_acks(struct tb_ready_publisher *publisher);
 
-/* False: it is not what a teller wrote. */
+/* False: it is no hint. */
 bool tb_ready_decode(const struct tb_record *record, char ret_order_id[TB_UUID_SIZE],
                      int64_t *ret_version);

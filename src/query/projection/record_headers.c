@@ -1,8 +1,8 @@
 #include "query/projection/plan_priv.h"
 #include <string.h>
 
-/* One pass over the headers: asking for each by name would compare every name with every other.
- * The first of a name counts. */
+/* One pass over the headers, which is cheaper than a search for each name. Of two headers with the
+ * same name the first one counts. */
 void tb_plan_read_headers(const struct tb_record *record, struct tb_plan_headers *ret_headers)
 {
     static const struct {

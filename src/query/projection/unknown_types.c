@@ -5,7 +5,8 @@ static bool is_due(const struct tb_unknown_type *type, int64_t now_ms)
     return type->reported_ms == 0 || now_ms - type->reported_ms >= TB_UNKNOWN_TYPES_REPORT_MS;
 }
 
-/* The one of longest ago, if it may be told of anew anyway: nothing is told twice for that. */
+/* A free slot, or the one reported longest ago if it may be reported again anyway: so reusing it
+ * causes no second report within the interval. */
 static struct tb_unknown_type *spare(struct tb_unknown_types *types, int64_t now_ms)
 {
     struct tb_unknown_type *oldest = &types->list[0];
@@ -39,14 +40,14 @@ static struct tb_unknown_type *find(struct tb_unknown_types *types, struct tb_st
 }
 
 bool tb_unknown_types_count(struct tb_unknown_types *types, struct tb_str type, uint64_t count,
-                            int64_t now_ms, struct tb_unknown_type *ret_told)
+                            int64_t now_ms, struct tb_unknown_type *ret_due)
 {
     struct tb_unknown_type *noted = find(types, type, now_ms);
 
     noted->count += count;
     if (!is_due(noted, now_ms))
         return false;
-    *ret_told = *noted;
+    *ret_due = *noted;
     noted->count = 0;
     noted->reported_ms = now_ms > 0 ? now_ms : 1;
     return true;

@@ -1,6 +1,6 @@
 #include "query/sqlite/view_sqlite_priv.h"
 
-/* What a letter's row holds, in this order (read_row). */
+/* The columns that read_row reads, in this order. */
 enum {
     PARTITION,
     OFFSET,
@@ -39,7 +39,7 @@ const char *const tb_view_sqlite_order_dead_letters_sql =
     " AND (:status IS NULL OR status = :status) ORDER BY partition, \"offset\" LIMIT :limit";
 const char *const tb_view_sqlite_dead_letter_sql =
     "SELECT " COLUMNS " FROM dead_letters WHERE partition = :partition AND \"offset\" = :offset";
-/* All that it needs of a letter is in the index. */
+/* The index has every column of a dead letter that this reads. */
 const char *const tb_view_sqlite_redrivable_sql =
     "SELECT d.dead_at, d.partition, d.\"offset\", d.version, d.follows, o.version"
     " FROM dead_letters d INDEXED BY dead_letters_open"
@@ -78,10 +78,10 @@ static bool take_header(struct tb_str *rest, struct tb_header *ret_header)
         !take_length(rest, &length))
         return false;
     ret_header->value = (struct tb_str){0};
-    return length == HEADER_ABSENT || take(rest, length, &ret_header->value);
+    return length == TB_PACKED_HEADER_ABSENT || take(rest, length, &ret_header->value);
 }
 
-/* As view_sqlite_dead.c packs them; the headers borrow from the blob. */
+/* Unpacks headers as dead_letter_write.c packs them; they borrow from the blob. */
 static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
                                  struct tb_dead_letter *letter, struct tb_error *err)
 {
@@ -102,7 +102,7 @@ static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* Texts are the row's, until the statement moves on. */
+/* Texts are borrowed from the row, until the statement steps on. */
 static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
                              struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
@@ -130,7 +130,7 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* Every text in the arena: the statement may move on. */
+/* Copies every text to the arena, so that the statement may step on. */
 static bool own_texts(struct tb_arena *arena, struct tb_dead_letter *letter)
 {
     struct tb_record record = {.key = letter->key,
@@ -177,15 +177,15 @@ enum tb_code tb_view_sqlite_get_dead_letter(struct tb_view_reader *base,
                                             struct tb_dead_letter *ret_letter,
                                             struct tb_error *err)
 {
-    return load_letter(&((struct tb_view_sqlite_reader *)base)->letter, place, arena, ret_letter,
-                       err);
+    return load_letter(&((struct tb_view_sqlite_reader *)base)->stmts.dead_letter, place, arena,
+                       ret_letter, err);
 }
 
 static void bind_filter(struct tb_stmt *stmt, const struct tb_dead_letter_filter *filter,
                         bool by_order)
 {
     int64_t since_ms = filter->has_since ? filter->since_ms : INT64_MIN;
-    /* In front of everything that died then. */
+    /* (-1, -1) sorts before every dead letter of that millisecond. */
     int64_t after_at_ms = since_ms;
     struct tb_dead_letter_position after = {-1, -1};
 
@@ -203,13 +203,12 @@ static void bind_filter(struct tb_stmt *stmt, const struct tb_dead_letter_filter
     tb_stmt_bind_int64(stmt, ":after_offset", after.offset);
     tb_stmt_bind_text(stmt, ":type", filter->type);
     tb_stmt_bind_text(stmt, ":reason", filter->reason);
-    /* One more than asked for tells whether there are further ones. */
+    /* One row more than wanted shows whether there are further ones. */
     tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
 }
 
-static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
-                              bool (*each)(void *ctx, const struct tb_dead_letter *letter),
-                              void *ctx, bool *ret_more, struct tb_error *err)
+static enum tb_code list_rows(struct tb_stmt *stmt, int limit, tb_dead_letter_fn *each, void *ctx,
+                              bool *ret_more, struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     bool row = true, taken = true;
@@ -232,16 +231,15 @@ static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
 
 enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
                                               const struct tb_dead_letter_filter *filter,
-                                              bool (*each)(void *ctx,
-                                                           const struct tb_dead_letter *letter),
-                                              void *ctx, bool *ret_more, struct tb_error *err)
+                                              tb_dead_letter_fn *each, void *ctx, bool *ret_more,
+                                              struct tb_error *err)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
     bool by_order = filter->order_id.ptr != NULL;
     bool open = filter->has_status && filter->status == TB_DEAD_LETTER_OPEN && !by_order;
-    struct tb_stmt *stmt = by_order ? &reader->order_letters
-                           : open   ? &reader->open_letters
-                                    : &reader->letters;
+    struct tb_stmt *stmt = by_order ? &reader->stmts.order_dead_letters
+                           : open   ? &reader->stmts.open_dead_letters
+                                    : &reader->stmts.dead_letters;
     enum tb_code code;
 
     TB_ASSERT(filter->limit > 0);
@@ -253,13 +251,13 @@ enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
     return code;
 }
 
-/* Letters of one look that may be sent again. */
+/* What one scan found redrivable. */
 struct ready {
     struct tb_dead_letter_position *places; /* max of them */
     size_t count, max;
 };
 
-/* The scan stands behind the last letter that was looked at. */
+/* Leaves the scan behind the last dead letter that it looked at. */
 static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *scan,
                                  struct ready *ready, struct tb_error *err)
 {
@@ -278,7 +276,7 @@ static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *s
         scan->position = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
                                                           tb_stmt_int64(stmt, 2)};
         looked++;
-        /* Where the view has no order, its version reads as 0. */
+        /* Without an order in the view its version reads as 0. */
         if (tb_stmt_int64(stmt, 3) <= tb_stmt_int64(stmt, 5) + 1 &&
             tb_stmt_int64(stmt, 4) < TB_REDRIVES_MAX)
             ready->places[ready->count++] = scan->position;
@@ -287,10 +285,9 @@ static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *s
     return TB_OK;
 }
 
-enum tb_code
-tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
-                          bool (*each)(void *ctx, const struct tb_dead_letter *letter), void *ctx,
-                          struct tb_error *err)
+enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan,
+                                       size_t max, tb_dead_letter_fn *each, void *ctx,
+                                       struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -302,15 +299,15 @@ tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, si
     ready.places = tb_arena_array(&arena, max, sizeof *ready.places);
     if (!ready.places)
         return tb_error_set(err, TB_INTERNAL, "out of memory looking for dead letters");
-    code = scan_letters(&view->scan_letters, &next, &ready, err);
-    tb_stmt_reset(&view->scan_letters);
+    code = scan_letters(&view->stmts.redrivable, &next, &ready, err);
+    tb_stmt_reset(&view->stmts.redrivable);
     if (code != TB_OK)
         return code;
     for (size_t i = 0; i < ready.count && taken; i++) {
         TB_CLEANUP(tb_arena_release) struct tb_arena texts = {0};
         struct tb_dead_letter letter;
 
-        TB_TRY(load_letter(&view->letter, ready.places[i], &texts, &letter, err));
+        TB_TRY(load_letter(&view->stmts.dead_letter, ready.places[i], &texts, &letter, err));
         taken = each(ctx, &letter);
     }
     *scan = next;

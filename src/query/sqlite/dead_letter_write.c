@@ -1,11 +1,11 @@
 #include "query/sqlite/view_sqlite_priv.h"
 
-/* A row holds at most 8 MiB (base/db.c). A record that fills that by itself is kept without its
- * value: its place in the log tells where the value is. */
+/* A row holds at most 8 MiB (base/sqlite/db.c). A record that nearly fills that is kept without
+ * its value; its position in the log shows where the value is. */
 #define DEAD_BYTES_MAX (7u << 20)
 
-/* A letter that is there stays as it is when its record comes again; a record that was sent again
- * for it is noted once, by its offset. */
+/* A dead letter that is there already stays as it is when its record comes again. A replayed
+ * record that died again changes it once: last_offset says which one was the last. */
 static const char insert_dead_sql[] =
     "INSERT INTO dead_letters(partition, \"offset\", last_offset, order_id, version, type, reason,"
     " message, status, attempts, follows, dead_at, changed_at, timestamp, key, headers, value)"
@@ -40,8 +40,8 @@ static void add_length(struct tb_buf *out, size_t length)
     tb_buf_add(out, bytes, sizeof bytes);
 }
 
-/* For each header: the length of its name, the name, the length of its value (HEADER_ABSENT:
- * none), the value; lengths are 4 bytes, big-endian. */
+/* For each header: the length of its name, the name, the length of its value
+ * (TB_PACKED_HEADER_ABSENT: none), the value; lengths are 4 bytes, big-endian. */
 static void pack_headers(struct tb_buf *out, const struct tb_record *record)
 {
     for (size_t i = 0; i < record->header_count; i++) {
@@ -49,7 +49,7 @@ static void pack_headers(struct tb_buf *out, const struct tb_record *record)
 
         add_length(out, header->name.len);
         tb_buf_add_str(out, header->name);
-        add_length(out, header->value.ptr ? header->value.len : HEADER_ABSENT);
+        add_length(out, header->value.ptr ? header->value.len : TB_PACKED_HEADER_ABSENT);
         if (header->value.ptr)
             tb_buf_add_str(out, header->value);
     }
@@ -59,7 +59,7 @@ static enum tb_code insert_dead(struct tb_view_sqlite *view, const struct tb_pla
                                 const struct tb_plan_dead_letter *letter, struct tb_error *err)
 {
     const struct tb_record *record = letter->record;
-    struct tb_stmt *stmt = &view->insert_dead;
+    struct tb_stmt *stmt = &view->stmts.insert_dead;
     struct tb_str headers;
 
     tb_buf_clear(&view->scratch);
@@ -90,7 +90,7 @@ static enum tb_code insert_dead(struct tb_view_sqlite *view, const struct tb_pla
 static enum tb_code mend_dead(struct tb_view_sqlite *view, const struct tb_plan *plan,
                               const struct tb_plan_replayed *mended, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &view->mend_dead;
+    struct tb_stmt *stmt = &view->stmts.mend_dead;
 
     tb_stmt_bind_int64(stmt, ":partition", plan->partition);
     tb_stmt_bind_int64(stmt, ":letter", mended->first_offset);
@@ -116,7 +116,7 @@ enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
 static enum tb_code read_status(struct tb_view_sqlite *view, struct tb_dead_letter_position place,
                                 enum tb_dead_letter_status *ret_status, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &view->dead_status;
+    struct tb_stmt *stmt = &view->stmts.dead_status;
     bool row = false, known;
 
     tb_stmt_bind_int64(stmt, ":partition", place.partition);
@@ -143,10 +143,10 @@ enum tb_code tb_view_sqlite_drop_dead_letter(struct tb_view *base,
                             "the dead letter was replayed: it is needed no more");
     if (status == TB_DEAD_LETTER_DROPPED)
         return TB_OK;
-    tb_stmt_bind_int64(&view->drop_dead, ":partition", place.partition);
-    tb_stmt_bind_int64(&view->drop_dead, ":letter", place.offset);
-    tb_stmt_bind_int64(&view->drop_dead, ":at", at_ms);
-    return tb_stmt_run(&view->drop_dead, err);
+    tb_stmt_bind_int64(&view->stmts.drop_dead, ":partition", place.partition);
+    tb_stmt_bind_int64(&view->stmts.drop_dead, ":letter", place.offset);
+    tb_stmt_bind_int64(&view->stmts.drop_dead, ":at", at_ms);
+    return tb_stmt_run(&view->stmts.drop_dead, err);
 }
 
 enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t before_ms,
@@ -156,48 +156,33 @@ enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t be
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
     bool any = false;
 
-    /* Asked first, so that an idle view is not written to. */
-    tb_stmt_bind_int64(&view->any_dead, ":before", before_ms);
-    TB_TRY(tb_stmt_step(&view->any_dead, &any, err));
-    tb_stmt_reset(&view->any_dead);
+    /* Looks before it deletes, so that an idle view is not written to. */
+    tb_stmt_bind_int64(&view->stmts.any_dead, ":before", before_ms);
+    TB_TRY(tb_stmt_step(&view->stmts.any_dead, &any, err));
+    tb_stmt_reset(&view->stmts.any_dead);
     if (!any) {
         *ret_removed = 0;
         return TB_OK;
     }
-    tb_stmt_bind_int64(&view->expire_dead_letters, ":before", before_ms);
-    tb_stmt_bind_int64(&view->expire_dead_letters, ":limit", limit);
-    TB_TRY(tb_stmt_run(&view->expire_dead_letters, err));
+    tb_stmt_bind_int64(&view->stmts.expire_dead, ":before", before_ms);
+    tb_stmt_bind_int64(&view->stmts.expire_dead, ":limit", limit);
+    TB_TRY(tb_stmt_run(&view->stmts.expire_dead, err));
     *ret_removed = tb_db_changes(view->db);
     return TB_OK;
 }
 
 enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, struct tb_error *err)
 {
-    const struct {
-        struct tb_stmt *stmt;
-        const char *sql;
-    } all[] = {
-        {&view->insert_dead, insert_dead_sql},
-        {&view->mend_dead, mend_dead_sql},
-        {&view->drop_dead, drop_dead_sql},
-        {&view->dead_status, dead_status_sql},
-        {&view->any_dead, any_dead_sql},
-        {&view->expire_dead_letters, expire_dead_sql},
-        {&view->scan_letters, tb_view_sqlite_redrivable_sql},
-        {&view->letter, tb_view_sqlite_dead_letter_sql},
+    const struct tb_view_statement all[] = {
+        {&view->stmts.insert_dead, insert_dead_sql},
+        {&view->stmts.mend_dead, mend_dead_sql},
+        {&view->stmts.drop_dead, drop_dead_sql},
+        {&view->stmts.dead_status, dead_status_sql},
+        {&view->stmts.any_dead, any_dead_sql},
+        {&view->stmts.expire_dead, expire_dead_sql},
+        {&view->stmts.redrivable, tb_view_sqlite_redrivable_sql},
+        {&view->stmts.dead_letter, tb_view_sqlite_dead_letter_sql},
     };
 
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        TB_TRY(tb_stmt_prepare(all[i].stmt, view->db, all[i].sql, err));
-    return TB_OK;
-}
-
-void tb_view_sqlite_finalize_dead_letters(struct tb_view_sqlite *view)
-{
-    struct tb_stmt *const all[] = {
-        &view->insert_dead, &view->mend_dead,           &view->drop_dead,    &view->dead_status,
-        &view->any_dead,    &view->expire_dead_letters, &view->scan_letters, &view->letter};
-
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        tb_stmt_finalize(all[i]);
+    return tb_view_sqlite_prepare(view->db, all, sizeof all / sizeof *all, err);
 }

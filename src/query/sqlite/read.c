@@ -2,8 +2,8 @@
 #include "query/sqlite/view_sqlite_priv.h"
 #include <stdlib.h>
 
-/* One statement for each index: bounds always hold two values, and a filter that is not asked for
- * is NULL. What the index holds is compared before the order's row is fetched. */
+/* One statement for each index. Bounds are always given, and a filter that is not wanted is NULL.
+ * SQLite compares what the index holds before it fetches the order's row. */
 #define LIST_RANGE " placed_at >= :from AND (placed_at, order_id) < (:before_at, :before_id)"
 #define LIST_FILTERS                                                                              \
     " AND (:business_date IS NULL OR business_date = :business_date)"                             \
@@ -22,12 +22,13 @@ const char *const tb_view_sqlite_get_sql =
 static const char scan_sql[] =
     "SELECT doc FROM orders WHERE order_id >= :start AND doc IS NOT NULL"
     " ORDER BY order_id LIMIT :limit";
-static const char dead_count_sql[] = "SELECT count(*) FROM dead_letters WHERE status = 'open'";
+static const char dead_letter_count_sql[] =
+    "SELECT count(*) FROM dead_letters WHERE status = 'open'";
 
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
                                struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->get;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.get;
     int64_t version;
     bool row = false;
 
@@ -44,7 +45,8 @@ static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_
     return TB_OK;
 }
 
-/* The end of the range: in front of `to`, and behind the cursor. No id sorts before "". */
+/* Binds the range: from inclusive, and before `to` or behind the cursor, whichever is older. No id
+ * sorts before "". */
 static void bind_range(struct tb_stmt *stmt, const struct tb_list_filter *filter)
 {
     int64_t before_at_ms = filter->has_to ? filter->to_ms : INT64_MAX;
@@ -66,14 +68,12 @@ static void bind_filters(struct tb_stmt *stmt, const struct tb_list_filter *filt
     tb_stmt_bind_text(stmt, ":source", filter->source);
     if (filter->has_status)
         tb_stmt_bind_int64(stmt, ":status", filter->status);
-    /* One more than asked for tells whether there are further ones. */
+    /* One row more than wanted shows whether there are further ones. */
     tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
 }
 
-static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
-                              void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
-                                           struct tb_str doc),
-                              void *ctx, bool *ret_more, struct tb_error *err)
+static enum tb_code list_rows(struct tb_stmt *stmt, int limit, tb_listed_order_fn *each, void *ctx,
+                              bool *ret_more, struct tb_error *err)
 {
     bool row = true;
 
@@ -89,12 +89,12 @@ static enum tb_code list_rows(struct tb_stmt *stmt, int limit,
 }
 
 static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_list_filter *filter,
-                                void (*each)(void *ctx, struct tb_str order_id,
-                                             int64_t placed_at_ms, struct tb_str doc),
-                                void *ctx, bool *ret_more, struct tb_error *err)
+                                tb_listed_order_fn *each, void *ctx, bool *ret_more,
+                                struct tb_error *err)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
-    struct tb_stmt *stmt = filter->customer_id.ptr ? &reader->list_customer : &reader->list;
+    struct tb_stmt *stmt =
+        filter->customer_id.ptr ? &reader->stmts.list_customer : &reader->stmts.list;
     enum tb_code code;
 
     TB_ASSERT(filter->limit > 0);
@@ -107,8 +107,7 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
     return code;
 }
 
-static enum tb_code scan_rows(struct tb_stmt *stmt,
-                              void (*each)(void *ctx, const struct tb_order *order), void *ctx,
+static enum tb_code scan_rows(struct tb_stmt *stmt, tb_scanned_order_fn *each, void *ctx,
                               struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -126,10 +125,9 @@ static enum tb_code scan_rows(struct tb_stmt *stmt,
 }
 
 static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
-                                void (*each)(void *ctx, const struct tb_order *order), void *ctx,
-                                struct tb_error *err)
+                                tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->scan;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.scan;
     enum tb_code code;
 
     tb_stmt_bind_text(stmt, ":start", tb_str_of(start));
@@ -142,7 +140,7 @@ static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, 
 static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
                                   int64_t *ret_next, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->offset;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.offset;
     bool row = false;
 
     tb_stmt_bind_int64(stmt, ":partition", partition);
@@ -155,7 +153,7 @@ static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition
 static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
                                       struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->dead_letter_count;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.dead_letter_count;
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
@@ -169,13 +167,8 @@ static void reader_free(struct tb_view_reader *base)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
 
-    struct tb_stmt *const all[] = {
-        &reader->get,          &reader->list,          &reader->list_customer,    &reader->stats,
-        &reader->scan,         &reader->offset,        &reader->letter,           &reader->letters,
-        &reader->open_letters, &reader->order_letters, &reader->dead_letter_count};
-
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        tb_stmt_finalize(all[i]);
+    tb_view_sqlite_finalize((struct tb_stmt *)&reader->stmts,
+                            (struct tb_stmt *)(&reader->stmts + 1));
     tb_db_close(reader->db);
     free(reader);
 }
@@ -195,27 +188,22 @@ static const struct tb_view_reader_ops ops = {
 static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char *path,
                                 struct tb_error *err)
 {
-    const struct {
-        struct tb_stmt *stmt;
-        const char *sql;
-    } all[] = {
-        {&reader->get, tb_view_sqlite_get_sql},
-        {&reader->list, tb_view_sqlite_list_sql},
-        {&reader->list_customer, tb_view_sqlite_list_customer_sql},
-        {&reader->scan, scan_sql},
-        {&reader->stats, tb_view_sqlite_stats_sql},
-        {&reader->offset, tb_view_sqlite_offset_sql},
-        {&reader->letter, tb_view_sqlite_dead_letter_sql},
-        {&reader->letters, tb_view_sqlite_dead_letters_sql},
-        {&reader->open_letters, tb_view_sqlite_open_dead_letters_sql},
-        {&reader->order_letters, tb_view_sqlite_order_dead_letters_sql},
-        {&reader->dead_letter_count, dead_count_sql},
+    const struct tb_view_statement all[] = {
+        {&reader->stmts.get, tb_view_sqlite_get_sql},
+        {&reader->stmts.list, tb_view_sqlite_list_sql},
+        {&reader->stmts.list_customer, tb_view_sqlite_list_customer_sql},
+        {&reader->stmts.scan, scan_sql},
+        {&reader->stmts.stats, tb_view_sqlite_stats_sql},
+        {&reader->stmts.offset, tb_view_sqlite_offset_sql},
+        {&reader->stmts.dead_letter, tb_view_sqlite_dead_letter_sql},
+        {&reader->stmts.dead_letters, tb_view_sqlite_dead_letters_sql},
+        {&reader->stmts.open_dead_letters, tb_view_sqlite_open_dead_letters_sql},
+        {&reader->stmts.order_dead_letters, tb_view_sqlite_order_dead_letters_sql},
+        {&reader->stmts.dead_letter_count, dead_letter_count_sql},
     };
 
     TB_TRY(tb_db_open(path, TB_DB_READER, 0, &reader->db, err));
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        TB_TRY(tb_stmt_prepare(all[i].stmt, reader->db, all[i].sql, err));
-    return TB_OK;
+    return tb_view_sqlite_prepare(reader->db, all, sizeof all / sizeof *all, err);
 }
 
 enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,

@@ -64,7 +64,7 @@ enum tb_code tb_view_sqlite_stats(struct tb_view_reader *base,
                                   const struct tb_stats_filter *filter, struct tb_arena *arena,
                                   struct tb_stats *ret_stats, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stats;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.stats;
     struct tb_stats_fold fold = {.arena = arena};
     enum tb_code code;
 

@@ -1,19 +1,18 @@
-/* A moving reader: asks the view that is served, whichever that is at the moment.
+/* A reader of the view that is served, which may be switched to another view at any time.
  *
- * Whoever moves the view offers a reader of the next one, opened before, so that no question fails
- * on the way: the next call asks that one. Offered to all moving readers while nobody writes
- * either view, with the same events in both, no reader sees time go back.
+ * The caller opens a reader of the next view and hands it over; the next call uses it, so no query
+ * fails on the way. Switch all readers while nobody writes either view and both have the same
+ * events: then no reader sees an older state.
  *
- * Thread:  asked by its owner; offered from any other, one at a time.
- * Memory:  owns the readers that it was given; freed by the ops' free, and what was offered with
- *          it.
- * Errors:  those of the reader that it asks.
+ * Thread:  used by its owner; switched from one other thread at a time.
+ * Memory:  owns the readers that it was given; freed by the ops' free.
+ * Errors:  those of the current reader.
  * Units:   as view.h. */
 #pragma once
 #include "query/projection/view.h"
 
 struct tb_switch_reader;
-/* On failure first is still the caller's. */
+/* On failure the caller still owns first. */
 TB_CHECKED enum tb_code tb_switch_reader_new(struct tb_view_reader *first,
                                              struct tb_switch_reader **ret_moving,
                                              struct tb_error *err);

@@ -25,8 +25,8 @@ static const char *const schema[] = {
     " UNIQUE(partition, \"offset\")) STRICT;"
     "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at);"
     "CREATE INDEX dead_letters_open ON dead_letters(order_id, id) WHERE status = 'open';",
-    /* Letters that can be sent again. Long bytes come last, so that nothing else is read past
-     * them. The version of a letter that died of a gap stands in its message. */
+    /* Dead letters that can be replayed. Long blobs come last, so that reading the other columns
+     * does not read past them. The version of one that died of a gap is taken from its message. */
     "ALTER TABLE dead_letters RENAME TO old_letters;"
     "CREATE TABLE dead_letters("
     " id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,"
@@ -48,7 +48,7 @@ static const char *const schema[] = {
     " order_id, version, follows, status) WHERE status = 'open';",
 };
 
-/* The insert meets a row when a plan comes again after an unknown outcome. */
+/* The insert finds the row there when a plan is committed again after an unknown outcome. */
 static const char insert_sql[] =
     "INSERT INTO orders(order_id, version, placed_at, business_date, node, status, source,"
     " currency, kind, total_minor, customer_id, epoch, sequence, received_at, doc)"
@@ -61,7 +61,7 @@ static const char insert_sql[] =
     " customer_id = excluded.customer_id, epoch = excluded.epoch, sequence = excluded.sequence,"
     " received_at = excluded.received_at, doc = excluded.doc"
     " WHERE excluded.version > orders.version";
-/* What an order is placed with stays: only these columns move, and their indexes. */
+/* Only the columns that change after the placing: the indexes of the others stay untouched. */
 static const char update_sql[] =
     "UPDATE orders SET version = :version, status = :status, total_minor = :total_minor,"
     " epoch = :epoch, sequence = :sequence, received_at = :received_at, doc = :doc"
@@ -74,45 +74,18 @@ static const char set_offset_sql[] =
 const char *const tb_view_sqlite_offset_sql =
     "SELECT next FROM offsets WHERE partition = :partition";
 
-/* Copies every text that the order borrows from its parsed document. */
-static bool own_texts(struct tb_arena *arena, struct tb_order *order)
-{
-    struct tb_str *const texts[] = {
-        &order->node,
-        &order->customer_id,
-        &order->source,
-        &order->address.line1,
-        &order->address.line2,
-        &order->address.city,
-        &order->address.postal_code,
-        &order->address.country,
-    };
-    bool ok = true;
-
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        ok = tb_arena_copy_in_place(arena, texts[i]) && ok;
-    for (size_t i = 0; i < order->line_count; i++) {
-        ok = tb_arena_copy_in_place(arena, &order->lines[i].sku) && ok;
-        ok = tb_arena_copy_in_place(arena, &order->lines[i].name) && ok;
-    }
-    return ok;
-}
-
 enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
                                          struct tb_order *ret_order, struct tb_error *err)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *json = NULL;
-    enum tb_code code = tb_json_parse(doc, TB_JSON_DEPTH_MAX, &json, err);
+    struct tb_json *json = NULL;
+    enum tb_code code = tb_json_parse_in(doc, TB_JSON_DEPTH_MAX, arena, &json, err);
 
     if (code == TB_OK)
         code = tb_order_decode(json, arena, ret_order, err);
-    if (code == TB_INVALID) {
-        err->code = TB_CORRUPT; /* it was sound when it was written */
-        return tb_error_wrap(err, "the view's document");
-    }
-    if (code == TB_OK && !own_texts(arena, ret_order))
-        code = tb_error_set(err, TB_INTERNAL, "out of memory loading an order");
-    return code;
+    if (code != TB_INVALID)
+        return code;
+    err->code = TB_CORRUPT; /* it was valid when it was written */
+    return tb_error_wrap(err, "the view's document");
 }
 
 static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
@@ -134,8 +107,8 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* One transaction from the first order that is loaded for a plan to the flush, over all plans in
- * between: most of what a small one costs is its commit. */
+/* One transaction from the first load for a plan to the flush, over all plans in between: most of
+ * the cost of a small plan is the commit. */
 static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
 {
     return view->txn.db ? TB_OK : tb_txn_begin(&view->txn, view->db, err);
@@ -150,19 +123,19 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
 
     tb_yield_cpu();
     TB_TRY(begin(view, err));
-    tb_stmt_bind_text(&view->load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
-    code = tb_stmt_step(&view->load, &row, err);
+    tb_stmt_bind_text(&view->stmts.load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
+    code = tb_stmt_step(&view->stmts.load, &row, err);
     if (code == TB_OK && row)
-        code = load_row(&view->load, arena, ret_order, err);
+        code = load_row(&view->stmts.load, arena, ret_order, err);
     else if (code == TB_OK)
         *ret_order = (struct tb_planned_order){0};
-    tb_stmt_reset(&view->load);
+    tb_stmt_reset(&view->stmts.load);
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
 }
 
-/* What both the insert and the update write. */
-static void bind_moving(struct tb_stmt *stmt, const struct tb_planned_order *planned,
-                        struct tb_str doc)
+/* Binds the columns that change with every event. */
+static void bind_changing(struct tb_stmt *stmt, const struct tb_planned_order *planned,
+                          struct tb_str doc)
 {
     tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){planned->order.order_id, TB_UUID_LEN});
     tb_stmt_bind_int64(stmt, ":version", planned->order.version);
@@ -170,13 +143,14 @@ static void bind_moving(struct tb_stmt *stmt, const struct tb_planned_order *pla
     tb_stmt_bind_int64(stmt, ":sequence", planned->sequence);
     tb_stmt_bind_int64(stmt, ":received_at", planned->received_at_ms);
     if (planned->stub)
-        return; /* unbound is NULL */
+        return; /* what is not bound is NULL */
     tb_stmt_bind_int64(stmt, ":status", planned->order.status);
     tb_stmt_bind_int64(stmt, ":total_minor", planned->order.total_minor);
     tb_stmt_bind_text(stmt, ":doc", doc);
 }
 
-static void bind_staying(struct tb_stmt *stmt, const struct tb_order *order)
+/* Binds the columns that never change after the placing. */
+static void bind_placed(struct tb_stmt *stmt, const struct tb_order *order)
 {
     tb_stmt_bind_int64(stmt, ":placed_at", order->placed_at_ms);
     tb_stmt_bind_text(stmt, ":business_date", tb_str_of(order->business_date));
@@ -190,16 +164,16 @@ static void bind_staying(struct tb_stmt *stmt, const struct tb_order *order)
 static enum tb_code write_order(struct tb_view_sqlite *view,
                                 const struct tb_planned_order *planned, struct tb_error *err)
 {
-    struct tb_stmt *stmt = planned->exists ? &view->update : &view->insert;
+    struct tb_stmt *stmt = planned->exists ? &view->stmts.update : &view->stmts.insert;
 
     tb_buf_clear(&view->scratch);
     if (!planned->stub)
         tb_order_encode(&view->scratch, &planned->order);
     if (!tb_buf_ok(&view->scratch))
         return tb_error_set(err, TB_INTERNAL, "out of memory writing an order");
-    bind_moving(stmt, planned, tb_buf_str(&view->scratch));
+    bind_changing(stmt, planned, tb_buf_str(&view->scratch));
     if (!planned->exists && !planned->stub)
-        bind_staying(stmt, &planned->order);
+        bind_placed(stmt, &planned->order);
     return tb_stmt_run(stmt, err);
 }
 
@@ -216,9 +190,9 @@ static enum tb_code view_commit(struct tb_view *base, const struct tb_plan *plan
         tb_yield_cpu();
     }
     TB_TRY(tb_view_sqlite_write_dead_letters(view, plan, err));
-    tb_stmt_bind_int64(&view->set_offset, ":partition", plan->partition);
-    tb_stmt_bind_int64(&view->set_offset, ":next", plan->next_offset);
-    return tb_stmt_run(&view->set_offset, err);
+    tb_stmt_bind_int64(&view->stmts.set_offset, ":partition", plan->partition);
+    tb_stmt_bind_int64(&view->stmts.set_offset, ":next", plan->next_offset);
+    return tb_stmt_run(&view->stmts.set_offset, err);
 }
 
 static enum tb_code view_flush(struct tb_view *base, struct tb_error *err)
@@ -241,7 +215,7 @@ static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite *)base)->offset;
+    struct tb_stmt *stmt = &((struct tb_view_sqlite *)base)->stmts.offset;
     bool row = false;
 
     tb_stmt_bind_int64(stmt, ":partition", partition);
@@ -254,13 +228,9 @@ static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t
 static void view_free(struct tb_view *base)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    struct tb_stmt *const all[] = {&view->insert, &view->update, &view->load, &view->set_offset,
-                                   &view->offset};
 
     tb_txn_rollback(&view->txn);
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        tb_stmt_finalize(all[i]);
-    tb_view_sqlite_finalize_dead_letters(view);
+    tb_view_sqlite_finalize((struct tb_stmt *)&view->stmts, (struct tb_stmt *)(&view->stmts + 1));
     tb_db_close(view->db);
     tb_buf_release(&view->scratch);
     free(view);
@@ -279,13 +249,31 @@ static const struct tb_view_ops ops = {
     .free = view_free,
 };
 
+enum tb_code tb_view_sqlite_prepare(struct tb_db *db, const struct tb_view_statement *list,
+                                    size_t count, struct tb_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        TB_TRY(tb_stmt_prepare(list[i].stmt, db, list[i].sql, err));
+    return TB_OK;
+}
+
+void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end)
+{
+    for (struct tb_stmt *stmt = first; stmt < end; stmt++)
+        tb_stmt_finalize(stmt);
+}
+
 static enum tb_code prepare(struct tb_view_sqlite *view, struct tb_error *err)
 {
-    TB_TRY(tb_stmt_prepare(&view->insert, view->db, insert_sql, err));
-    TB_TRY(tb_stmt_prepare(&view->update, view->db, update_sql, err));
-    TB_TRY(tb_stmt_prepare(&view->load, view->db, load_sql, err));
-    TB_TRY(tb_stmt_prepare(&view->set_offset, view->db, set_offset_sql, err));
-    TB_TRY(tb_stmt_prepare(&view->offset, view->db, tb_view_sqlite_offset_sql, err));
+    const struct tb_view_statement all[] = {
+        {&view->stmts.insert, insert_sql},
+        {&view->stmts.update, update_sql},
+        {&view->stmts.load, load_sql},
+        {&view->stmts.set_offset, set_offset_sql},
+        {&view->stmts.offset, tb_view_sqlite_offset_sql},
+    };
+
+    TB_TRY(tb_view_sqlite_prepare(view->db, all, sizeof all / sizeof *all, err));
     return tb_view_sqlite_prepare_dead_letters(view, err);
 }
 

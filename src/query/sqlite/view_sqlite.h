@@ -1,7 +1,7 @@
-/* The SQLite view: rows, dead letters and offsets in one transaction.
+/* The SQLite view: orders, dead letters and offsets are written in one transaction.
  *
- * The file is derived: after a power loss it may stand a little further back, and the consumer
- * reads on from the offset it holds.
+ * The file can be made again from the log. After a power loss it may be a little older, and the
+ * consumer reads on from the offsets that it has.
  *
  * Thread:  as view.h.
  * Memory:  freed by the ops' free.
@@ -16,17 +16,15 @@ TB_CHECKED enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **r
 TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
                                               struct tb_error *err);
 
-/* For what moves from one view to another, see rebuild_sqlite.h. */
-
-/* From here on the reader shows the view as it is now, and next what it has of each partition (-1:
- * nothing); until it is let go the view's WAL grows. */
+/* From here on the reader shows the view as it is now, with ret_next of each partition (-1: none),
+ * until the snapshot ends. Meanwhile the view's WAL grows. */
 TB_CHECKED enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *reader,
                                                       int32_t partitions, int64_t *ret_next,
                                                       struct tb_error *err);
 void tb_view_sqlite_end_snapshot(struct tb_view_reader *reader);
-/* What the log does not tell of dead letters: when they died, which were dropped, and those whose
- * records the log has no more, which are the ones before begin (of each partition). Both views
- * belong to the caller, with nothing open. */
+/* Copies what a rebuild cannot get from the log: when dead letters died, which were dropped, and
+ * all of those whose records are before begin (of each partition) and so no longer in the log. The
+ * caller owns both views, and no plan is open in them. */
 TB_CHECKED enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from, struct tb_view *to,
                                                          const int64_t *begin,
                                                          struct tb_error *err);

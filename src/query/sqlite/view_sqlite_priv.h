@@ -1,11 +1,8 @@
-/* What the writing and the asking side of the SQLite view share, and their tests: its SQL.
+/* What the writing and the reading side of the SQLite view share, also with their tests.
  *
- * Orders stand in the order of their first event, so that inserting appends. A stub (only the
- * version is known) has no document and no placed_at, so that no comparison finds it.
+ * Orders are stored in the order of their first event, so that inserting appends. A stub (only its
+ * version is known) has no document and no placed_at, so that no query finds it.
  *
- * Thread:  constants.
- * Memory:  static.
- * Errors:  none.
  * Units:   times in Unix milliseconds; status and kind are the enums' numbers. */
 #pragma once
 #include "base/sqlite/db.h"
@@ -13,39 +10,64 @@
 
 /* "tbvw" */
 #define TB_VIEW_APPLICATION_ID 0x74627677
-/* A checkpoint's syncs hold up the store's commits on the same disk, for as long as it is large:
- * with 120 pages the p99 of an order at full load is 9 ms, with 250 it is 10, with 4,000 it is 15.
- */
+/* A checkpoint's syncs delay the store's commits on the same disk for as long as it is large: with
+ * 120 pages the p99 of an order at full load is 9 ms, with 250 it is 10, with 4,000 it is 15. */
 #define TB_VIEW_WAL_PAGES 120
+
+/* The length of a packed header's value that is absent. */
+#define TB_PACKED_HEADER_ABSENT UINT32_MAX
 
 extern const char *const tb_view_sqlite_list_sql;
 extern const char *const tb_view_sqlite_list_customer_sql;
 extern const char *const tb_view_sqlite_stats_sql;
 extern const char *const tb_view_sqlite_get_sql;
 extern const char *const tb_view_sqlite_offset_sql;
+extern const char *const tb_view_sqlite_dead_letters_sql;
+extern const char *const tb_view_sqlite_open_dead_letters_sql;
+extern const char *const tb_view_sqlite_order_dead_letters_sql;
+extern const char *const tb_view_sqlite_dead_letter_sql;
+extern const char *const tb_view_sqlite_redrivable_sql;
 
-#define HEADER_ABSENT UINT32_MAX /* the length of a header's value that is none */
+/* A statement and its SQL text, for tb_view_sqlite_prepare. */
+struct tb_view_statement {
+    struct tb_stmt *stmt;
+    const char *sql;
+};
+TB_CHECKED enum tb_code tb_view_sqlite_prepare(struct tb_db *db,
+                                               const struct tb_view_statement *list, size_t count,
+                                               struct tb_error *err);
+void tb_view_sqlite_finalize(struct tb_stmt *first, const struct tb_stmt *end);
 
 struct tb_view_sqlite {
     struct tb_view view;
     struct tb_db *db;      /* owned */
     struct tb_txn txn;     /* open from a plan's first load to the flush */
-    struct tb_buf scratch; /* a document or a record's headers on their way into a row */
-    struct tb_stmt insert, update, load, set_offset, offset;
-    struct tb_stmt insert_dead, mend_dead, drop_dead, dead_status, any_dead, expire_dead_letters;
-    struct tb_stmt scan_letters, letter;
+    struct tb_buf scratch; /* the document or the packed headers of the row being written */
+    struct {
+        struct tb_stmt insert, update, load, set_offset, offset;
+        struct tb_stmt insert_dead, mend_dead, drop_dead, dead_status, any_dead, expire_dead;
+        struct tb_stmt redrivable, dead_letter;
+    } stmts;
+};
+struct tb_view_sqlite_reader {
+    struct tb_view_reader reader;
+    struct tb_db *db; /* owned */
+    struct {
+        struct tb_stmt get, list, list_customer, scan, stats, offset, dead_letter_count;
+        struct tb_stmt dead_letters, open_dead_letters, order_dead_letters, dead_letter;
+    } stmts;
 };
 
-/* A stored document as an order; its texts in the arena. */
+/* Decodes a stored document; its texts are in the arena. */
 TB_CHECKED enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
                                                     struct tb_order *ret_order,
                                                     struct tb_error *err);
 
-/* view_sqlite_dead.c; the write is part of the plan's transaction. */
+/* dead_letter_write.c */
 TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view,
                                                             struct tb_error *err);
-void tb_view_sqlite_finalize_dead_letters(struct tb_view_sqlite *view);
-/* The plan's dead letters, and what became of those that were sent again. */
+/* Writes the plan's dead letters, and the new status of replayed ones, in the plan's transaction.
+ */
 TB_CHECKED enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
                                                           const struct tb_plan *plan,
                                                           struct tb_error *err);
@@ -53,38 +75,24 @@ enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t be
                                                 int64_t limit, int64_t *ret_removed,
                                                 struct tb_error *err);
 enum tb_code tb_view_sqlite_drop_dead_letter(struct tb_view *base,
-                                             struct tb_dead_letter_position place, int64_t at_ms,
-                                             struct tb_error *err);
+                                             struct tb_dead_letter_position position,
+                                             int64_t at_ms, struct tb_error *err);
 
-/* view_sqlite_letters.c */
-extern const char *const tb_view_sqlite_dead_letters_sql;
-extern const char *const tb_view_sqlite_open_dead_letters_sql;
-extern const char *const tb_view_sqlite_order_dead_letters_sql;
-extern const char *const tb_view_sqlite_dead_letter_sql;
-extern const char *const tb_view_sqlite_redrivable_sql;
-enum tb_code
-tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
-                          bool (*each)(void *ctx, const struct tb_dead_letter *letter), void *ctx,
-                          struct tb_error *err);
-
-struct tb_view_sqlite_reader {
-    struct tb_view_reader reader;
-    struct tb_db *db; /* owned */
-    struct tb_stmt get, list, list_customer, scan, stats, offset, dead_letter_count;
-    struct tb_stmt letters, open_letters, order_letters, letter;
-};
+/* dead_letter_read.c */
+enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan,
+                                       size_t max, tb_dead_letter_fn *each, void *ctx,
+                                       struct tb_error *err);
 enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
                                               const struct tb_dead_letter_filter *filter,
-                                              bool (*each)(void *ctx,
-                                                           const struct tb_dead_letter *letter),
-                                              void *ctx, bool *ret_more, struct tb_error *err);
+                                              tb_dead_letter_fn *each, void *ctx, bool *ret_more,
+                                              struct tb_error *err);
 enum tb_code tb_view_sqlite_get_dead_letter(struct tb_view_reader *base,
-                                            struct tb_dead_letter_position place,
+                                            struct tb_dead_letter_position position,
                                             struct tb_arena *arena,
                                             struct tb_dead_letter *ret_letter,
                                             struct tb_error *err);
 
-/* view_sqlite_stats.c */
+/* stats.c */
 enum tb_code tb_view_sqlite_stats(struct tb_view_reader *reader,
                                   const struct tb_stats_filter *filter, struct tb_arena *arena,
                                   struct tb_stats *ret_stats, struct tb_error *err);

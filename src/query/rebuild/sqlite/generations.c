@@ -53,7 +53,7 @@ static enum tb_code open_db(const char *folder, struct tb_db **ret_db, struct tb
     return TB_OK;
 }
 
-/* What does not fit was not written by us. */
+/* A text that does not fit was not written by this program, and is read as "". */
 static void copy_text(struct tb_stmt *stmt, int column, char *ret_text, size_t size)
 {
     struct tb_str text = tb_stmt_text(stmt, column);
@@ -161,7 +161,7 @@ static bool is_same(const struct tb_generations *a, const struct tb_generations 
            a->last.differences == b->last.differences;
 }
 
-/* After a commit that may be done or not, opening the file makes what it shows durable. */
+/* A commit with an unknown outcome is looked up: opening the file makes what it has durable. */
 enum tb_code tb_generations_write(const char *folder, const struct tb_generations *all,
                                   struct tb_error *err)
 {

@@ -1,21 +1,20 @@
 #include "query/rebuild/sqlite/rebuild_sqlite.h"
 #include "base/sqlite/db.h"
-#include "query/rebuild/rebuild_priv.h"
 #include "query/sqlite/view_sqlite.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 struct tb_rebuild_sqlite {
     struct tb_rebuild_sqlite_options options;
-    struct tb_generations all;                     /* what views.db says */
-    _Atomic int64_t served, previous, moved_at_ms; /* of it, for others */
+    struct tb_generations all;                     /* the row of views.db */
+    _Atomic int64_t served, previous, moved_at_ms; /* of `all`, for other threads */
 
-    int64_t target;       /* the generation that is filled; 0: none is open */
-    struct tb_view *view; /* owned until it is served */
-    struct tb_view *left; /* owned: that was served before */
+    int64_t target;           /* the generation that is filled; 0: none is open */
+    struct tb_view *view;     /* owned until it is served */
+    struct tb_view *old_view; /* owned: the view that was served before the swap */
     struct tb_log_reader *reader;
-    struct tb_view_reader *watch; /* of the served one */
-    struct tb_view_reader *look;  /* of the one that is filled */
+    struct tb_view_reader *served_reader; /* of the served view */
+    struct tb_view_reader *target_reader; /* of the view that is filled */
     struct tb_view_reader *offers[TB_REBUILD_READERS_MAX];
     int64_t begin[TB_LOG_PARTITIONS]; /* of the log when reading began */
     struct tb_rebuild *rebuild;       /* during a swap */
@@ -46,7 +45,7 @@ static enum tb_code remove_file(struct tb_rebuild_sqlite *self, int64_t generati
     return tb_db_remove(path, err);
 }
 
-/* What views.db says is being removed: its name is forgotten only when it is gone. */
+/* Deletes the generation that is being removed; views.db drops its number only afterwards. */
 static enum tb_code finish_removing(struct tb_rebuild_sqlite *self, struct tb_error *err)
 {
     struct tb_generations all = self->all;
@@ -58,7 +57,7 @@ static enum tb_code finish_removing(struct tb_rebuild_sqlite *self, struct tb_er
     return write_all(self, &all, err);
 }
 
-/* Removes what was served before, or else what is being filled. */
+/* Removes the previous generation, or the one that is being filled. */
 static enum tb_code retire(struct tb_rebuild_sqlite *self, bool previous, struct tb_error *err)
 {
     struct tb_generations all;
@@ -97,7 +96,7 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
     return TB_OK;
 }
 
-/* The end is shown by the next process, too, but for the list of what differs. */
+/* Saves the end, which the next process shows too, without the list of differences. */
 static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
                                    struct tb_error *err)
 {
@@ -116,7 +115,7 @@ static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *
     return write_all(self, &all, err);
 }
 
-/* A file of a number that was used before would be taken for what it was. */
+/* Each generation gets a new number: a leftover file of an old number could pass for a view. */
 static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, struct tb_error *err)
 {
     struct tb_generations all;
@@ -166,9 +165,9 @@ static enum tb_code open_views(struct tb_rebuild_sqlite *self, struct tb_error *
 
     tb_generations_path(self->options.folder, self->target, path);
     TB_TRY(tb_view_sqlite_open(path, &self->view, err));
-    TB_TRY(tb_view_sqlite_reader(path, &self->look, err));
+    TB_TRY(tb_view_sqlite_reader(path, &self->target_reader, err));
     tb_generations_path(self->options.folder, self->all.served, path);
-    return tb_view_sqlite_reader(path, &self->watch, err);
+    return tb_view_sqlite_reader(path, &self->served_reader, err);
 }
 
 static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, bool anew,
@@ -191,7 +190,8 @@ static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, boo
     return TB_OK;
 }
 
-static void none_is_nothing(int64_t *next)
+/* A partition that was never committed counts as read up to 0. */
+static void unset_to_zero(int64_t *next)
 {
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         next[p] = next[p] < 0 ? 0 : next[p];
@@ -202,8 +202,8 @@ static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error 
     struct tb_rebuild_sqlite *self = ctx;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        TB_TRY(self->watch->ops->offset(self->watch, p, &ret_next[p], err));
-    none_is_nothing(ret_next);
+        TB_TRY(self->served_reader->ops->offset(self->served_reader, p, &ret_next[p], err));
+    unset_to_zero(ret_next);
     return TB_OK;
 }
 
@@ -212,30 +212,16 @@ static enum tb_code sqlite_pin(void *ctx, int64_t *ret_next, struct tb_view_read
 {
     struct tb_rebuild_sqlite *self = ctx;
 
-    TB_TRY(tb_view_sqlite_begin_snapshot(self->watch, TB_LOG_PARTITIONS, ret_next, err));
-    none_is_nothing(ret_next);
-    *ret_served = self->watch;
-    *ret_rebuilt = self->look;
+    TB_TRY(tb_view_sqlite_begin_snapshot(self->served_reader, TB_LOG_PARTITIONS, ret_next, err));
+    unset_to_zero(ret_next);
+    *ret_served = self->served_reader;
+    *ret_rebuilt = self->target_reader;
     return TB_OK;
 }
 
 static void sqlite_unpin(void *ctx)
 {
-    tb_view_sqlite_end_snapshot(((struct tb_rebuild_sqlite *)ctx)->watch);
-}
-
-static void free_reader(struct tb_view_reader **reader)
-{
-    if (*reader)
-        (*reader)->ops->free(*reader);
-    *reader = NULL;
-}
-
-static void free_view(struct tb_view **view)
-{
-    if (*view)
-        (*view)->ops->free(*view);
-    *view = NULL;
+    tb_view_sqlite_end_snapshot(((struct tb_rebuild_sqlite *)ctx)->served_reader);
 }
 
 static enum tb_code open_offers(struct tb_rebuild_sqlite *self, struct tb_error *err)
@@ -250,7 +236,8 @@ static enum tb_code open_offers(struct tb_rebuild_sqlite *self, struct tb_error 
     return TB_OK;
 }
 
-/* Everything that may fail; the last of it is the line between the one and the other. */
+/* Does everything that may fail. Its last step, writing views.db, makes the new view the served
+ * one. */
 static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error *err)
 {
     struct tb_view *serving = self->options.serving;
@@ -259,7 +246,7 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(serving->ops->offset(serving, p, &next[p], err));
-    none_is_nothing(next);
+    unset_to_zero(next);
     TB_TRY(tb_rebuild_catch_up(self->rebuild, next, err));
     TB_TRY(tb_view_sqlite_copy_dead_letters(serving, self->view, self->begin, err));
     TB_TRY(self->view->ops->sync(self->view, err));
@@ -271,7 +258,7 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
     return write_all(self, &all, err);
 }
 
-/* Nobody writes the serving view. */
+/* Runs on the writer's thread, so nobody writes the served view. */
 static enum tb_code move(void *arg, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = arg;
@@ -282,13 +269,13 @@ static enum tb_code move(void *arg, struct tb_error *err)
         self->offers[i] = NULL;
     }
     self->options.moved(self->options.ctx, self->view);
-    self->left = self->options.serving;
+    self->old_view = self->options.serving;
     self->options.serving = self->view;
     self->view = NULL;
     return TB_OK;
 }
 
-/* Most of what is to be put on the disk goes there before anybody has to wait for it. */
+/* A first sync here leaves little for the sync during which the writer waits. */
 static enum tb_code sqlite_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
@@ -304,13 +291,16 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
     struct tb_rebuild_sqlite *self = ctx;
 
     for (size_t i = 0; i < TB_REBUILD_READERS_MAX; i++)
-        free_reader(&self->offers[i]);
-    free_reader(&self->look);
-    free_reader(&self->watch);
-    free_view(&self->view);
-    free_view(&self->left);
+        tb_view_reader_free(self->offers[i]);
+    memset(self->offers, 0, sizeof self->offers);
+    tb_view_reader_free(self->target_reader);
+    tb_view_reader_free(self->served_reader);
+    tb_view_free(self->view);
+    tb_view_free(self->old_view);
     if (self->reader)
         self->reader->ops->free(self->reader);
+    self->target_reader = self->served_reader = NULL;
+    self->view = self->old_view = NULL;
     self->reader = NULL;
     self->target = 0;
     if (end != TB_REBUILD_DISCARD)

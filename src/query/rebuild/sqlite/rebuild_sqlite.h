@@ -1,14 +1,15 @@
-/* Rebuilding the SQLite view: a new file beside the served one (generations.h), and the move.
+/* Rebuild backend of the SQLite view: a new file beside the served one (generations.h), and the
+ * swap.
  *
- * What is on the disk decides what a crash leaves. Until views.db names the new file the served
- * one is untouched, and the next process goes on filling the new one if the same program began it,
- * else begins it anew. From then on the new one is served: before that it is brought to the events
- * of the served one while that is not written, takes over what the log does not tell of dead
- * letters, and is put on the disk. The old file stays for a rollback until the next rebuild, at
- * most TB_REBUILD_KEEP_MS. A rollback that a crash interrupts is gone on with.
+ * After a crash the disk decides. Until views.db names the new file as served, the old one is
+ * untouched, and the next process goes on filling the new file if the same program version began
+ * it, else it begins anew. Before views.db is changed, the new file is brought to the events of
+ * the served one while nobody writes that, gets what the log does not have of dead letters, and is
+ * synced. The old file stays for a rollback until the next rebuild, at most TB_REBUILD_KEEP_MS. A
+ * rollback that a crash interrupts is continued.
  *
- * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner; the
- *          state from any.
+ * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner;
+ *          generations from any.
  * Memory:  borrows what its options point to.
  * Errors:  as rebuild.h.
  * Units:   Unix milliseconds. */
@@ -17,24 +18,25 @@
 #include "query/rebuild/sqlite/generations.h"
 #include "query/sqlite/switch_reader.h"
 
-/* Threads that ask the view. */
+/* Threads that query the view. */
 #define TB_REBUILD_READERS_MAX 4
 
 struct tb_rebuild_sqlite_options {
     const char *folder;
-    const char *build; /* which program this is: another one's unfinished view is begun anew */
+    const char *build; /* program version: a view that another version began is begun anew */
     const struct tb_clock *clock;
     struct tb_view *serving; /* of the generation that is served */
     struct tb_switch_reader *readers[TB_REBUILD_READERS_MAX];
     size_t reader_count;
-    /* A reader of the log that holds back its retention. */
+    /* Opens a log reader; while it is open, retention removes nothing that it still has to read.
+     */
     enum tb_code (*open_reader)(void *ctx, struct tb_log_reader **ret_reader,
                                 struct tb_error *err);
-    /* Has call run where the serving view is written, between two batches; its outcome is the
+    /* Runs call on the thread that writes the served view, between two batches, and returns its
      * result. */
     enum tb_code (*hold_up)(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
                             void *arg, struct tb_error *err);
-    /* In such a call: from here on this one is written. */
+    /* Within such a call: from here on the consumer writes this view. */
     void (*moved)(void *ctx, struct tb_view *view);
     bool (*has_room)(void *ctx); /* any thread */
     void *ctx;
