@@ -40,12 +40,12 @@ static void teardown(void)
 }
 
 /* The sums of a day, from the orders themselves. */
-struct figures {
+struct sums {
     char id[80];
     int64_t orders, returns, cancelled, total_minor;
 };
 
-static void add_order(struct figures *list, size_t *count, const struct tb_order *order)
+static void add_order(struct sums *list, size_t *count, const struct tb_order *order)
 {
     char id[80];
     size_t at = 0;
@@ -64,7 +64,7 @@ static void add_order(struct figures *list, size_t *count, const struct tb_order
 
 static void check_sales(const struct history *histories, size_t history_count)
 {
-    struct figures *list = calloc(10000, sizeof *list);
+    struct sums *list = calloc(10000, sizeof *list);
     size_t count = 0;
     char filter[400];
 

@@ -1,21 +1,19 @@
 #include "query/mongo/driver/find.h"
 
-static void find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
-                 const char *collection, const bson_t *filter, const bson_t *opts,
-                 const mongoc_read_prefs_t *read_prefs)
+static void begin(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
+                  const char *collection)
 {
     TB_ASSERT(!cursor->handle);
     cursor->mongo = client->mongo;
     cursor->collection =
         mongoc_client_get_collection(client->handle, client->mongo->database, collection);
-    cursor->handle =
-        mongoc_collection_find_with_opts(cursor->collection, filter, opts, read_prefs);
 }
 
 void tb_mongo_find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                    const char *collection, const bson_t *filter, const bson_t *opts)
 {
-    find(cursor, client, collection, filter, opts, NULL);
+    begin(cursor, client, collection);
+    cursor->handle = mongoc_collection_find_with_opts(cursor->collection, filter, opts, NULL);
 }
 
 void tb_mongo_find_primary(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
@@ -23,17 +21,15 @@ void tb_mongo_find_primary(struct tb_mongo_cursor *cursor, const struct tb_mongo
 {
     mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
 
-    find(cursor, client, collection, filter, NULL, primary);
+    begin(cursor, client, collection);
+    cursor->handle = mongoc_collection_find_with_opts(cursor->collection, filter, NULL, primary);
     mongoc_read_prefs_destroy(primary);
 }
 
 void tb_mongo_aggregate(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
                         const char *collection, const bson_t *pipeline)
 {
-    TB_ASSERT(!cursor->handle);
-    cursor->mongo = client->mongo;
-    cursor->collection =
-        mongoc_client_get_collection(client->handle, client->mongo->database, collection);
+    begin(cursor, client, collection);
     cursor->handle =
         mongoc_collection_aggregate(cursor->collection, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
 }
