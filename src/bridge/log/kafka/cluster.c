@@ -106,10 +106,10 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
     return code;
 }
 
-/* Not by rd_kafka_query_watermark_offsets, which ignores its time-out while a partition has no
- * leader. */
-rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
-                                              rd_kafka_topic_partition_list_t *list, int64_t which)
+/* Sets each element's offset. Not by rd_kafka_query_watermark_offsets, which ignores its time-out
+ * while a partition has no leader. */
+static rd_kafka_resp_err_t list_offsets(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
+                                        int64_t which)
 {
     rd_kafka_resp_err_t code;
 
@@ -118,6 +118,21 @@ rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
     code = rd_kafka_offsets_for_times(rk, list, TB_KAFKA_QUERY_TIMEOUT_MS);
     for (int i = 0; i < list->cnt && !code; i++)
         code = list->elems[i].err;
+    return code;
+}
+
+rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
+                                              rd_kafka_topic_partition_list_t *list,
+                                              struct tb_log_range *ranges)
+{
+    rd_kafka_resp_err_t code = list_offsets(rk, list, RD_KAFKA_OFFSET_BEGINNING);
+
+    for (int i = 0; i < list->cnt && !code; i++)
+        ranges[list->elems[i].partition].begin = list->elems[i].offset;
+    if (!code)
+        code = list_offsets(rk, list, RD_KAFKA_OFFSET_END);
+    for (int i = 0; i < list->cnt && !code; i++)
+        ranges[list->elems[i].partition].end = list->elems[i].offset;
     return code;
 }
 

@@ -97,9 +97,9 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
 /* reader/reader.c: lists the partitions that are assigned to the reader. Any thread. */
 rd_kafka_resp_err_t tb_kafka_reader_assignment(const struct tb_log_reader *reader,
                                                rd_kafka_topic_partition_list_t **ret_list);
-/* Sets the offset of each partition in the list, all of one topic, to its begin
- * (which = RD_KAFKA_OFFSET_BEGINNING) or end (RD_KAFKA_OFFSET_END). */
-rd_kafka_resp_err_t
-tb_kafka_query_watermarks(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int64_t which);
+/* Sets begin and end of ranges[p] for each partition p in the list, which are all of one topic. */
+rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
+                                              rd_kafka_topic_partition_list_t *list,
+                                              struct tb_log_range *ranges);
 /* The error text for a topic with the wrong number of partitions. */
 void tb_kafka_partition_mismatch(const char *topic, int count, int expected, char ret_text[240]);

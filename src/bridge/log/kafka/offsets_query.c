@@ -64,15 +64,8 @@ static enum tb_code watermarks(const struct tb_log_kafka_offsets_query *query,
                                rd_kafka_topic_partition_list_t *list, struct tb_log_range *ranges,
                                struct tb_error *err)
 {
-    rd_kafka_t *rk = query->handle->rk;
-    rd_kafka_resp_err_t code = tb_kafka_query_watermarks(rk, list, RD_KAFKA_OFFSET_BEGINNING);
+    rd_kafka_resp_err_t code = tb_kafka_query_watermarks(query->handle->rk, list, ranges);
 
-    for (int i = 0; i < list->cnt && !code; i++)
-        ranges[list->elems[i].partition].begin = list->elems[i].offset;
-    if (!code)
-        code = tb_kafka_query_watermarks(rk, list, RD_KAFKA_OFFSET_END);
-    for (int i = 0; i < list->cnt && !code; i++)
-        ranges[list->elems[i].partition].end = list->elems[i].offset;
     return code ? refused(err, "ends of the log", code) : TB_OK;
 }
 

@@ -54,60 +54,49 @@ static enum tb_code reader_seek(struct tb_log_reader *base, int32_t partition, i
     return TB_OK;
 }
 
-static rd_kafka_resp_err_t query_end(const struct kafka_reader *reader, int32_t partition,
-                                     int64_t which, int64_t *ret_offset)
+/* After a leader has moved, librdkafka finds the new one by a query of the topic. */
+static rd_kafka_resp_err_t query_range(const struct kafka_reader *reader, int32_t partition,
+                                       struct tb_log_range *ret_range)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_resp_err_t code;
-
-    rd_kafka_topic_partition_list_add(list, reader->topic, partition);
-    code = tb_kafka_query_watermarks(reader->handle->rk, list, which);
-    if (!code)
-        *ret_offset = list->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(list);
-    return code;
-}
-
-/* After a leader has moved, librdkafka finds the new one by a query of the topic. */
-static rd_kafka_resp_err_t query_ends(const struct kafka_reader *reader, int32_t partition,
-                                      int64_t *ret_begin, int64_t *ret_end)
-{
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    struct tb_log_range ranges[TB_LOG_PARTITIONS_MAX];
     struct kafka_topic_layout layout;
 
+    rd_kafka_topic_partition_list_add(list, reader->topic, partition);
     for (int tries = 0; tries < QUERY_TRIES; tries++) {
-        code = query_end(reader, partition, RD_KAFKA_OFFSET_BEGINNING, ret_begin);
-        if (!code)
-            code = query_end(reader, partition, RD_KAFKA_OFFSET_END, ret_end);
+        code = tb_kafka_query_watermarks(reader->handle->rk, list, ranges);
         if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
             code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             break;
         tb_kafka_query_topic(reader->handle->rk, reader->handle->topic, TB_KAFKA_QUERY_TIMEOUT_MS,
                              &layout);
     }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (!code)
+        *ret_range = (struct tb_log_range){ranges[partition].begin, ranges[partition].end, -1};
     return code;
 }
 
 /* Begin and end as the last fetch saw them. If there are no fetches now, the cluster is asked. */
-static enum tb_code query_or_cached_ends(struct kafka_reader *reader, int32_t partition,
-                                         int64_t *ret_begin, int64_t *ret_end,
-                                         struct tb_error *err)
+static enum tb_code get_range(struct kafka_reader *reader, int32_t partition,
+                              struct tb_log_range *ret_range, struct tb_error *err)
 {
     const struct kafka_reader_partition *part = &reader->parts[partition];
-    int64_t begin = -1, end = -1;
+    struct tb_log_range range = {-1, -1, -1};
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (part->assigned && !part->corrupt && !reader->paused && !reader->needs_position)
-        rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &begin, &end);
-    if (begin < 0 || end < begin || end < part->next)
-        code = query_ends(reader, partition, &begin, &end);
+        rd_kafka_get_watermark_offsets(reader->handle->rk, reader->topic, partition, &range.begin,
+                                       &range.end);
+    if (range.begin < 0 || range.end < range.begin || range.end < part->next)
+        code = query_range(reader, partition, &range);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         return no_partition(partition, err);
     if (code)
         return tb_error_set(err, TB_UNAVAILABLE, "ends of %s-%d: %s", reader->topic,
                             (int)partition, rd_kafka_err2str(code));
-    *ret_begin = begin;
-    *ret_end = end;
+    *ret_range = range;
     return TB_OK;
 }
 
@@ -116,7 +105,7 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
 {
     struct kafka_reader *reader = reader_of(base);
     const struct kafka_reader_partition *part;
-    int64_t begin = 0, end = 0;
+    struct tb_log_range range;
 
     if (reader->role == KAFKA_TAIL)
         return tb_error_set(err, TB_INVALID, "a reader without a group has nothing to commit");
@@ -127,8 +116,8 @@ static enum tb_code reader_commit(struct tb_log_reader *base, int32_t partition,
     if (!part->assigned || part->start < 0 || next < part->start)
         return TB_OK;
     if (next > part->next) {
-        TB_TRY(query_or_cached_ends(reader, partition, &begin, &end, err));
-        if (next > end)
+        TB_TRY(get_range(reader, partition, &range, err));
+        if (next > range.end)
             return tb_error_set(err, TB_INVALID, "offset %" PRId64 " is not of %s-%d", next,
                                 reader->topic, (int)partition);
     }
@@ -140,11 +129,11 @@ static enum tb_code reader_range(struct tb_log_reader *base, int32_t partition,
                                  struct tb_log_range *ret_range, struct tb_error *err)
 {
     struct kafka_reader *reader = reader_of(base);
-    struct tb_log_range range = {.committed = -1};
+    struct tb_log_range range;
 
     if (partition < 0 || partition >= TB_LOG_PARTITIONS_MAX)
         return no_partition(partition, err);
-    TB_TRY(query_or_cached_ends(reader, partition, &range.begin, &range.end, err));
+    TB_TRY(get_range(reader, partition, &range, err));
     if (reader->parts[partition].assigned && reader->parts[partition].start >= 0)
         range.committed = reader->parts[partition].committed;
     else if (reader->role == KAFKA_MEMBER)
