@@ -140,7 +140,7 @@ def ends_with_2(folder):
             ("brokers", complaint(folder, *mongo)),
             ("uri", complaint(folder, *kafka)),
             ("URI", complaint(folder, *kafka, "--mongo-uri", "nonsense")),
-            ("confirms", complaint(folder, *kafka, "--mongo-uri", "mongodb://a/?w=0")),
+            ("unacknowledged writes", complaint(folder, *kafka, "--mongo-uri", "mongodb://a/?w=0")),
             ("--unknown", complaint(folder, *kafka, *mongo, "--unknown")),
             ("no.such.thing", complaint(folder, *kafka, *mongo,
                                         TILLBOX_KAFKA_PROPERTIES_NO_SUCH_THING="1"))):
