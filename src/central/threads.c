@@ -93,7 +93,7 @@ static void run_nodes(void *ctx)
         return;
     }
     feed_heartbeats(central, reader);
-    reader->ops->free(reader);
+    tb_log_reader_free(reader);
 }
 
 static void run_append(void *ctx)

@@ -218,18 +218,6 @@ enum tb_code tb_central_open(void *ctx, struct tb_config *config, struct tb_api 
     return TB_OK;
 }
 
-static void free_log_reader(struct tb_log_reader *reader)
-{
-    if (reader)
-        reader->ops->free(reader);
-}
-
-static void free_writer(struct tb_log_writer *writer)
-{
-    if (writer)
-        writer->ops->free(writer);
-}
-
 /* The reader of the events goes early: freeing it leaves the group, so that others take over. */
 void tb_central_close(void *ctx)
 {
@@ -240,20 +228,17 @@ void tb_central_close(void *ctx)
     tb_rebuild_free(central->shared.rebuild);
     tb_rebuild_mongo_free(central->rebuild_mongo);
     tb_consumer_free(central->shared.consumer);
-    free_log_reader(events);
-    free_log_reader(central->ready_reader);
+    tb_log_reader_free(events);
+    tb_log_reader_free(central->ready_reader);
     tb_log_kafka_offsets_query_free(central->offsets_query);
     tb_append_queue_free(central->shared.append_queue);
-    free_writer(central->replay_writer);
-    free_writer(central->dead_letter_writer);
-    free_writer(central->ready_writer);
+    tb_log_writer_free(central->replay_writer);
+    tb_log_writer_free(central->dead_letter_writer);
+    tb_log_writer_free(central->ready_writer);
     tb_ready_publisher_release(&central->ready_publisher);
-    for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++) {
-        if (central->query_views[i])
-            central->query_views[i]->ops->free(central->query_views[i]);
-    }
-    if (central->view)
-        central->view->ops->free(central->view);
+    for (size_t i = 0; i < CENTRAL_QUERY_THREADS; i++)
+        tb_view_reader_free(central->query_views[i]);
+    tb_view_free(central->view);
     tb_mongo_free(central->mongo);
     tb_kafka_setup_release(&central->setup);
     for (size_t i = 0; i < CENTRAL_PAUSES; i++)

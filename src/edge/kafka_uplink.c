@@ -198,10 +198,8 @@ void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)
         return;
     tb_relay_free(uplink->relay);
     tb_heartbeat_sender_release(&uplink->heartbeats);
-    if (uplink->event_writer)
-        uplink->event_writer->ops->free(uplink->event_writer);
-    if (uplink->status_writer)
-        uplink->status_writer->ops->free(uplink->status_writer);
+    tb_log_writer_free(uplink->event_writer);
+    tb_log_writer_free(uplink->status_writer);
     tb_outbox_reader_free(uplink->outbox);
     tb_netlink_watch_free(uplink->network);
     tb_kafka_setup_release(&uplink->setup);

@@ -13,7 +13,7 @@ static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_
     TB_TRY(tb_view_sqlite_reader(path, &reader, err));
     code = tb_switch_reader_new(reader, ret_reader, err);
     if (code != TB_OK)
-        reader->ops->free(reader);
+        tb_view_reader_free(reader);
     return code;
 }
 
@@ -114,8 +114,7 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
 
 static void free_reader(struct tb_switch_reader *reader)
 {
-    if (reader)
-        tb_switch_reader_base(reader)->ops->free(tb_switch_reader_base(reader));
+    tb_view_reader_free(reader ? tb_switch_reader_base(reader) : NULL);
 }
 
 void tb_edge_close_view(struct edge *edge)
@@ -125,6 +124,5 @@ void tb_edge_close_view(struct edge *edge)
     tb_consumer_free(edge->shared.consumer);
     free_reader(edge->query_view);
     free_reader(edge->api_view);
-    if (edge->view)
-        edge->view->ops->free(edge->view);
+    tb_view_free(edge->view);
 }

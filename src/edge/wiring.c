@@ -307,13 +307,11 @@ void tb_edge_close(void *ctx)
     tb_outbox_reader_free(edge->query_outbox);
     tb_order_reader_free(edge->query_orders);
     tb_edge_close_view(edge);
-    if (edge->log_reader)
-        edge->log_reader->ops->free(edge->log_reader);
+    tb_log_reader_free(edge->log_reader);
     tb_kafka_uplink_free(edge->kafka);
     tb_relay_free(edge->relay);
     tb_append_queue_free(edge->shared.append_queue);
-    if (edge->log_writer)
-        edge->log_writer->ops->free(edge->log_writer);
+    tb_log_writer_free(edge->log_writer);
     tb_outbox_reader_free(edge->relay_outbox);
     tb_writer_free(edge->writer);
     tb_log_inproc_free(edge->log);

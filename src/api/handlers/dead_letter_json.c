@@ -1,9 +1,6 @@
 #include "api/handlers/dead_letters.h"
 #include <nettle/base64.h>
 
-/* Bytes encoded at once: a multiple of 3, so that only the last piece is padded. */
-#define BASE64_BYTES 768
-
 /* UTF-8 without a NUL, which strict readers refuse. */
 static bool is_text(struct tb_str bytes)
 {
@@ -12,15 +9,12 @@ static bool is_text(struct tb_str bytes)
 
 static void add_base64(struct tb_buf *out, struct tb_str bytes)
 {
-    char text[BASE64_ENCODE_RAW_LENGTH(BASE64_BYTES)];
+    size_t len = BASE64_ENCODE_RAW_LENGTH(bytes.len);
 
     tb_buf_addc(out, '"');
-    while (bytes.len > 0) {
-        size_t len = bytes.len < BASE64_BYTES ? bytes.len : BASE64_BYTES;
-        base64_encode_raw(text, len, (const uint8_t *)bytes.ptr);
-        tb_buf_add(out, text, BASE64_ENCODE_RAW_LENGTH(len));
-        bytes.ptr += len;
-        bytes.len -= len;
+    if (tb_buf_reserve(out, len)) {
+        base64_encode_raw(out->data + out->len, bytes.len, (const uint8_t *)bytes.ptr);
+        out->len += len;
     }
     tb_buf_addc(out, '"');
 }

@@ -74,6 +74,11 @@ struct tb_log_writer_ops {
                          struct tb_error *err);
     void (*free)(struct tb_log_writer *writer);
 };
+static inline void tb_log_writer_free(struct tb_log_writer *writer) /* NULL is fine */
+{
+    if (writer)
+        writer->ops->free(writer);
+}
 
 struct tb_log_batch {
     int32_t partition;
@@ -126,3 +131,8 @@ struct tb_log_reader_ops {
     void (*wake)(struct tb_log_reader *reader);
     void (*free)(struct tb_log_reader *reader);
 };
+static inline void tb_log_reader_free(struct tb_log_reader *reader) /* NULL is fine */
+{
+    if (reader)
+        reader->ops->free(reader);
+}
