@@ -91,7 +91,7 @@ static bool is_information(const struct tb_daemon *daemon, const char *arg)
 /* Two malloc arenas: most threads are idle or allocate little, and each arena costs memory.
  * No fast bins: the relay frees what it sends in the order in which it was allocated. Small
  * pieces are then joined at once, which saves the relay a tenth of its time or more (bench/relay);
- * fast bins would keep them apart until all are walked through. */
+ * fast bins join them late, all in one go. */
 static void tune_malloc(void)
 {
     mallopt(M_ARENA_MAX, 2);

@@ -35,7 +35,7 @@ struct tb_kafka_uplink {
     struct tb_outage outage;
 
     bool is_open;        /* the writers may connect */
-    bool topics_ready;   /* they exist, or nobody asked for them to be created */
+    bool topics_ready;   /* they exist, or this program is not to create them */
     bool attempt_failed; /* creating them did, which ends this attempt to connect */
     uint64_t acknowledged;
 };

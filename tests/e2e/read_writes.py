@@ -67,13 +67,17 @@ class Worker(threading.Thread):
 
 
 def toggle_link(edge, stop, up_s, down_s):
-    """Sets the link offline, so that the view does not advance, and online again."""
+    """Sets the link offline, so that the view does not advance, and to auto again. The status
+    shows each setting at once."""
     times = 0
     with edge.client() as client:
         while not stop.wait(up_s):
             times += 1
             for state in ("offline", "auto"):
                 check(client.ask("PUT", "/link", {"state": state}).status == 200, "PUT /link")
+                link = client.ask("GET", "/status").json()["link"]
+                check((link == "forced-offline") == (state == "offline"),
+                      f"right after {state} the status says {link}")
                 stop.wait(down_s)
     check(times > 0, "the link was never down")
 

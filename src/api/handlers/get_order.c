@@ -8,9 +8,9 @@
 
 /* A GET of an order, in the arena of its request. */
 struct get_order {
-    struct tb_waiter waiter; /* of a long poll; its min_version is any GET's */
+    struct tb_waiter waiter; /* of a long poll; other GETs use its min_version only */
     struct tb_request *req;
-    int64_t found_version; /* of the last read, by its thread; 0: the view has no such order */
+    int64_t found_version; /* by the last read, on its thread; 0: the view has no such order */
     int64_t seen_version;  /* the same, for the api thread */
     int64_t wait_ms;       /* 0: no long poll */
     bool read_again;       /* a change came while a query thread was reading */
@@ -87,7 +87,7 @@ static bool read_params(struct tb_request *req, struct get_order *get)
     return true;
 }
 
-/* Sends a filled reply. While serve_order still runs there is nobody to send to: it returns. */
+/* Sends the reply if it is filled. */
 static void send_filled(struct get_order *get)
 {
     struct tb_api *api = get->req->api;
