@@ -15,7 +15,7 @@ static void report_problem(struct tb_kafka_uplink *uplink, const char *text)
     tb_outage_set_problem(&uplink->outage, text);
 }
 
-/* Why the connections do not work; "": they do, as far as is known. False: nothing new is known. */
+/* Why the connections do not work; "": they do, as far as is known. False: nothing is known. */
 static bool find_problem(const struct tb_kafka_uplink *uplink, char ret_text[TB_OUTAGE_TEXT_SIZE])
 {
     if (!uplink->topics_ready) /* create_topics() reported why */
