@@ -1,7 +1,6 @@
 #include "order/answer.h"
 
-/* A full queue or a failing disk may work again within a second; a full disk waits for a person.
- */
+/* A full queue or a failing disk may work within a second; a full disk waits for a person. */
 #define RETRY_AFTER_BUSY_S 1
 #define RETRY_AFTER_FULL_S 30
 
@@ -89,7 +88,7 @@ static void add_placed(struct tb_buf *out, const struct tb_order *order)
     tb_json_member_str(out, "delivery", TB_STR("pending"));
     tb_json_member_key(out, "message");
     tb_buf_adds(out, "\"Your order #");
-    /* Node names hold letters, digits and hyphens: nothing to escape. */
+    /* Node names have only letters, digits and hyphens: nothing to escape. */
     tb_buf_adds(out, order->order_number);
     tb_buf_adds(out, " has been placed. It will appear in your order history shortly.\"");
 }

@@ -102,9 +102,7 @@ static void read_product(struct tb_field_reader *reader, const struct tb_members
         tb_field_read_text(reader, m, i, ret_sku);
         return;
     }
-    /* Copied, because the text of a number is borrowed from the record and the order may outlive
-     * it.
-     */
+    /* Copied: the text of a number is borrowed from the record, which the order may outlive. */
     *ret_sku = tb_arena_copy(reader->arena, tb_json_number_text(m->values[i]));
     reader->out_of_memory |= !ret_sku->ptr;
 }

@@ -62,8 +62,7 @@ const char *tb_order_status_name(enum tb_order_status status); /* "PLACED" */
 bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind);
 bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status);
 
-/* Is it an ISO 4217 code (three capitals)? ret_digits: the digits of its minor unit; may be NULL.
- */
+/* Is it an ISO 4217 code (three capitals)? ret_digits (may be NULL): digits of its minor unit. */
 bool tb_currency_known(struct tb_str code, int *ret_digits);
 
 /* Adds up quantity * price; false if the sum is beyond +-TB_TOTAL_MAX. */

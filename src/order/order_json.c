@@ -7,8 +7,7 @@
 /* Every order is encoded several times, so this code avoids format strings and strlen. */
 #define ADD(out, literal) tb_buf_add((out), (literal), sizeof(literal) - 1)
 
-/* For texts without characters to escape: ids, dates, codes. The opening quote is there already.
- */
+/* For texts without characters to escape: ids, dates, codes. The opening quote is written. */
 static void add_plain(struct tb_buf *out, const char *text, size_t len)
 {
     tb_buf_add(out, text, len);

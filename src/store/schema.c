@@ -1,9 +1,9 @@
 #include "store/store_priv.h"
 
-/* "tbst": tells a tillbox store from any other SQLite file. */
+/* "tbst": no other program's SQLite file has this id. */
 #define STORE_APPLICATION_ID 0x74627374
 
-/* row: AUTOINCREMENT, so that a number never comes back after retention removed the highest. */
+/* row: AUTOINCREMENT, so that no number is used again after retention has deleted the highest. */
 static const char *const steps[] = {
     "CREATE TABLE meta("
     " one INTEGER PRIMARY KEY CHECK(one = 1),"
@@ -55,7 +55,7 @@ static const char *const steps[] = {
     "CREATE INDEX idempotency_created_at ON idempotency(created_at);"
     "CREATE VIEW outbox_debezium(id, aggregatetype, aggregateid, type, payload) AS"
     " SELECT event_id, 'order', order_id, type, payload FROM outbox;",
-    /* Orders that a relay passes by from a row on: its log refused that row for good. */
+    /* Orders that a relay skips from a row on, because its log will never accept that row. */
     "CREATE TABLE parked("
     " cursor TEXT NOT NULL,"
     " order_id TEXT NOT NULL CHECK(length(order_id) = 36),"

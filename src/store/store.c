@@ -143,8 +143,7 @@ static void close_db(struct tb_store *store)
 static enum tb_code open_db(struct tb_store *store, struct tb_error *err)
 {
     TB_TRY(tb_db_open(store->path, TB_DB_DURABLE, TB_STORE_WAL_PAGES, &store->db, err));
-    /* Only a reader or a foreign program can hold a lock; clients wait no longer than this for it.
-     */
+    /* Only readers and foreign programs hold locks; clients wait no longer than this for them. */
     TB_TRY(tb_db_exec(store->db, "PRAGMA busy_timeout=250", err));
     TB_TRY(tb_store_migrate(store->db, err));
     TB_TRY(tb_statements_prepare(store->stmts, store->db, 0, TB_STMT_STORE_END, err));

@@ -150,9 +150,7 @@ static bool names_flag(const char *arg, const char *flag)
     return flag && (strcmp(arg, flag) == 0 || env_value(arg, flag));
 }
 
-/* The value behind the '=', or the next argument, which it skips. A flag of type yes/no needs no
- * value.
- */
+/* The value behind the '=', or the next argument, which it skips. A yes/no flag needs no value. */
 static const char *flag_value(struct tb_config_loader *loader, bool is_bool, int argc,
                               char *const *argv, int *at)
 {

@@ -30,8 +30,7 @@ static enum tb_config_key find_key(const char *section, const char *name)
     return (enum tb_config_key)key;
 }
 
-/* Reports an unknown key, with the keys of its section; or, if that is unknown, with all sections.
- */
+/* Reports an unknown key with the keys of its section; if that is unknown, with all sections. */
 static void report_unknown(struct ini_source *source, const char *section, const char *name)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf known = {0};

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 /* Up to this many keys, each new one is compared with all earlier ones of its object. Objects with
- * more keys have them sorted once at their end: comparing 60,000 keys in pairs would take minutes.
- */
+ * more keys have them sorted once at their end: to compare 60,000 keys in pairs takes minutes. */
 #define LINEAR_KEYS_MAX 16
 /* Keys of all objects that are open at one time; an order has fewer than 20. */
 #define KEYS_INLINE 48

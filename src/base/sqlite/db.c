@@ -148,7 +148,7 @@ void tb_db_close(struct tb_db *db)
         return;
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
-    /* The last connection moves the WAL into the file as it closes; not if the WAL is not trusted.
+    /* The last connection moves the WAL into the file as it closes; never one that is not trusted.
      */
     if (db->raw && !db->wal_trusted)
         sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -14,8 +14,7 @@ void tb_process_open_standard_files(void);
  * how many files the process may open; 0: unknown. (The soft limit is 1,024 nearly everywhere, for
  * programs that use select(2).) */
 int64_t tb_process_raise_file_limit(int64_t wanted);
-/* Starts a thread; top and perf show its name (15 bytes at most). arg is borrowed until it ends.
- */
+/* Starts a thread; top and perf show its name (15 bytes at most). It borrows arg until it ends. */
 TB_CHECKED enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
                                                 void *(*run)(void *arg), void *arg,
                                                 struct tb_error *err);
