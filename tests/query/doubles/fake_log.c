@@ -85,9 +85,8 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     return TB_OK;
 }
 
-/* TB_INVALID: no such partition, or the offset is outside of 0 and most. */
-static enum tb_code check_offset(int32_t partition, int64_t offset, int64_t most,
-                                 struct tb_error *err)
+enum tb_code fake_log_check_offset(int32_t partition, int64_t offset, int64_t most,
+                                   struct tb_error *err)
 {
     if (partition < 0 || partition >= TB_LOG_PARTITIONS || offset < 0 || offset > most)
         return tb_error_set(err, TB_INVALID, "%d has no offset %lld", (int)partition,
@@ -102,7 +101,7 @@ static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_
 
     if (fails(log, err))
         return err->code;
-    TB_TRY(check_offset(partition, offset, INT64_MAX, err));
+    TB_TRY(fake_log_check_offset(partition, offset, INT64_MAX, err));
     log->position[partition] = offset;
     return TB_OK;
 }
@@ -114,8 +113,8 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
 
     if (fails(log, err))
         return err->code;
-    TB_TRY(check_offset(partition, next, INT64_MAX, err));
-    TB_TRY(check_offset(partition, next, (int64_t)log->counts[partition], err));
+    TB_TRY(fake_log_check_offset(partition, next, INT64_MAX, err));
+    TB_TRY(fake_log_check_offset(partition, next, (int64_t)log->counts[partition], err));
     if (!log->commits_repeat)
         ck_assert_int_gt(next, log->committed[partition]);
     log->committed[partition] = next;
@@ -129,7 +128,7 @@ static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
 
     if (fails(log, err))
         return err->code;
-    TB_TRY(check_offset(partition, 0, 0, err));
+    TB_TRY(fake_log_check_offset(partition, 0, 0, err));
     *ret_range = (struct tb_log_range){log->begin[partition], (int64_t)log->counts[partition],
                                        log->committed[partition]};
     return TB_OK;

@@ -34,3 +34,6 @@ void fake_log_add(struct fake_log *log, const struct tb_record *record);
 void fake_log_reopen(struct fake_log *log);
 /* As a log hands them out, values of their own: freed they are gone. One piece; free it. */
 struct tb_record *fake_log_copies(const struct tb_record *from, size_t count);
+/* TB_INVALID: there is no such partition, or the offset is below 0 or above most. */
+TB_CHECKED enum tb_code fake_log_check_offset(int32_t partition, int64_t offset, int64_t most,
+                                              struct tb_error *err);

@@ -93,16 +93,6 @@ static enum tb_code poll(struct tb_log_reader *reader, size_t max, int64_t wait_
     return TB_OK;
 }
 
-/* TB_INVALID: no such partition, or the offset is outside of 0 and most. */
-static enum tb_code check_offset(int32_t partition, int64_t offset, int64_t most,
-                                 struct tb_error *err)
-{
-    if (partition < 0 || partition >= TB_LOG_PARTITIONS || offset < 0 || offset > most)
-        return tb_error_set(err, TB_INVALID, "%d has no offset %lld", (int)partition,
-                            (long long)offset);
-    return TB_OK;
-}
-
 static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_t offset,
                          struct tb_error *err)
 {
@@ -110,7 +100,7 @@ static enum tb_code seek(struct tb_log_reader *reader, int32_t partition, int64_
 
     if (member->log->down)
         return refuse(err);
-    TB_TRY(check_offset(partition, offset, INT64_MAX, err));
+    TB_TRY(fake_log_check_offset(partition, offset, INT64_MAX, err));
     if (member->assigned[partition])
         member->position[partition] = offset;
     else
@@ -127,11 +117,11 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
 
     if (log->down)
         return refuse(err);
-    TB_TRY(check_offset(partition, next, INT64_MAX, err));
+    TB_TRY(fake_log_check_offset(partition, next, INT64_MAX, err));
     before = log->committed[partition];
     if (!member->assigned[partition] || log->owner[partition] != index_of(member))
         return TB_OK; /* the holder's counts */
-    TB_TRY(check_offset(partition, next, (int64_t)log->counts[partition], err));
+    TB_TRY(fake_log_check_offset(partition, next, (int64_t)log->counts[partition], err));
     if (log->committing)
         log->committing(partition, before < 0 ? 0 : before, next);
     log->committed[partition] = next;
@@ -145,7 +135,7 @@ static enum tb_code range(struct tb_log_reader *reader, int32_t partition,
 
     if (log->down)
         return refuse(err);
-    TB_TRY(check_offset(partition, 0, 0, err));
+    TB_TRY(fake_log_check_offset(partition, 0, 0, err));
     *ret_range =
         (struct tb_log_range){0, (int64_t)log->counts[partition], log->committed[partition]};
     return TB_OK;
