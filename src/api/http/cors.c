@@ -1,10 +1,5 @@
 #include "api/http/cors.h"
 
-static bool same(struct tb_str a, struct tb_str b)
-{
-    return a.len == b.len && a.len > 0 && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 static bool starts(struct tb_str text, struct tb_str lower)
 {
     return text.len > lower.len && strncasecmp(text.ptr, lower.ptr, lower.len) == 0;
@@ -28,7 +23,8 @@ static bool is_same_host(struct tb_str origin, struct tb_str host)
         if (!starts(origin, kinds[i].scheme))
             continue;
         struct tb_str page = {origin.ptr + kinds[i].scheme.len, origin.len - kinds[i].scheme.len};
-        return same(without_port(page, kinds[i].port), without_port(host, kinds[i].port));
+        return tb_str_eq_nocase(without_port(page, kinds[i].port),
+                                without_port(host, kinds[i].port));
     }
     return false;
 }
@@ -42,7 +38,7 @@ enum tb_origin tb_cors_classify(struct tb_str origin, struct tb_str host, const 
     if (is_same_host(origin, host))
         return TB_ORIGIN_SAME;
     while (tb_list_next(&rest, &item)) {
-        if (same(item, origin))
+        if (item.len > 0 && tb_str_eq_nocase(item, origin))
             return TB_ORIGIN_LISTED;
     }
     return TB_ORIGIN_FOREIGN;

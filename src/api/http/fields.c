@@ -19,9 +19,14 @@ const char *tb_method_name(enum tb_method method)
     return method_names[method];
 }
 
+bool tb_str_eq_nocase(struct tb_str a, struct tb_str b)
+{
+    return a.ptr && b.ptr && a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
+
 bool tb_str_is(struct tb_str text, const char *wanted)
 {
-    return text.ptr && strlen(wanted) == text.len && strncasecmp(text.ptr, wanted, text.len) == 0;
+    return tb_str_eq_nocase(text, tb_str_of(wanted));
 }
 
 static bool is_digit(char c)

@@ -10,7 +10,9 @@ enum tb_method { TB_GET, TB_HEAD, TB_POST, TB_PUT, TB_DELETE, TB_OPTIONS, TB_MET
 enum tb_method tb_method_parse(const char *text);
 const char *tb_method_name(enum tb_method method);
 
-bool tb_str_is(struct tb_str text, const char *wanted); /* whatever the case of ASCII letters */
+/* Equal, whatever the case of ASCII letters? An absent text equals none. */
+bool tb_str_eq_nocase(struct tb_str a, struct tb_str b);
+bool tb_str_is(struct tb_str text, const char *wanted); /* the same */
 bool tb_is_token(struct tb_str text);                   /* RFC 9110, 5.6.2 */
 /* Visible characters, spaces, tabs and bytes above 0x7f (RFC 9110, 5.5). */
 bool tb_is_field_value(struct tb_str text);

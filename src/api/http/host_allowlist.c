@@ -59,11 +59,6 @@ static bool is_loopback_name(struct tb_str name)
     return tb_address_text_is_loopback(text);
 }
 
-static bool is_same(struct tb_str a, struct tb_str b)
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str host)
 {
     struct tb_str name;
@@ -76,7 +71,7 @@ bool tb_host_allowlist_allows(struct tb_host_allowlist *hosts, struct tb_str hos
     struct tb_str rest = tb_buf_str(&hosts->names), allowed;
     bool good = is_loopback_name(name);
     while (!good && tb_list_next(&rest, &allowed))
-        good = is_same(name, allowed) || is_same(host, allowed);
+        good = tb_str_eq_nocase(name, allowed) || tb_str_eq_nocase(host, allowed);
     if (good && host.len <= sizeof hosts->last) {
         memcpy(hosts->last, host.ptr, host.len);
         hosts->last_len = host.len;
