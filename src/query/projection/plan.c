@@ -194,8 +194,6 @@ static void apply(struct planning *run, struct passage *passage, struct tb_plann
     planned->received_at_ms = passage->record->timestamp_ms;
     note_origin(planned, &passage->headers);
     plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
-    if (plan->oldest_occurred_at_ms == 0 || occurred_at_ms < plan->oldest_occurred_at_ms)
-        plan->oldest_occurred_at_ms = occurred_at_ms;
 }
 
 static enum tb_code note_unknown(struct planning *run, const struct passage *passage,

@@ -104,10 +104,9 @@ struct tb_plan {
     struct tb_plan_origin *origins;
     size_t origin_count;
     uint64_t results[TB_EVENT_RESULT_COUNT];
-    int64_t oldest_occurred_at_ms; /* of the applied events; 0: none */
-    int64_t *occurred_at_ms;       /* of each applied event; results[TB_APPLIED] of them */
-    int64_t planned_at_ms;         /* wall time at which records died; set by the caller */
-    struct tb_plan_index *index;   /* order id -> orders */
+    int64_t *occurred_at_ms;     /* of each applied event; results[TB_APPLIED] of them */
+    int64_t planned_at_ms;       /* wall time at which records died; set by the caller */
+    struct tb_plan_index *index; /* order id -> orders */
 };
 /* A record that was planned before and whose order the view then refused for good. Planned again,
  * it becomes a dead letter, and so does every repetition of its event. */

@@ -1,5 +1,6 @@
-/* The consumer: whatever fails and whenever it is started again, the view ends as the fold of
- * the log, and people hear of trouble once. */
+/* Goal: the view ends as the fold of the log, and an outage is reported once, whatever fails.
+ * Method: the consumer reads a fake log into a view in memory; every call of either fails in turn,
+ * and the consumer is started anew at any point. */
 #include "query/consumer/consumer.h"
 #include "query/doubles/fake_log.h"
 #include "query/doubles/history.h"

@@ -1,5 +1,5 @@
-/* The consumer on its own thread, between the in-process log and the SQLite view, while others
- * append and read: what is appended becomes visible, and stopping it ends its wait. */
+/* The consumer on its own thread, from the in-process log to the SQLite view, while other threads
+ * append and read: each appended event becomes visible, and tb_consumer_stop ends every wait. */
 #include "bridge/log/inproc/inproc.h"
 #include "query/consumer/consumer.h"
 #include "query/doubles/history.h"

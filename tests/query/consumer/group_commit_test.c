@@ -1,6 +1,8 @@
-/* The consumer in a group, before a view that keeps no offsets: whatever fails, whoever takes over
- * and whoever was thought dead, the view ends as the fold of the log, every dead letter is in its
- * topic before the log is told so, and who holds partitions is never silent. */
+/* Goal: in a consumer group, with a view that keeps no offsets, the view ends as the fold of the
+ * log; each dead letter is in its topic before its offset is committed; and a consumer that holds
+ * partitions polls all the time, whatever fails.
+ * Method: two consumers share a fake log and a view in memory; partitions move between them, calls
+ * fail, and consumers die or come back late. */
 #include "query/consumer/consumer.h"
 #include "query/doubles/group_log.h"
 #include "query/doubles/history.h"

@@ -1,6 +1,6 @@
-/* Replay: whatever is poisoned, dropped, replayed too early, lost on its way or killed in between,
- * once everything is mended the view is the fold of the events. Letters follow by themselves, at
- * a bounded cost. */
+/* Goal: once everything is repaired, the view is the fold of the events, and redrives cost a bounded
+ * amount, whatever records are damaged, dropped, replayed too early, lost or interrupted.
+ * Method: random faults, replays and restarts against the SQLite view. */
 #include "query/consumer/consumer.h"
 #include "query/dead_letters/replay.h"
 #include "query/dead_letters/replay_cases.h"

@@ -1,5 +1,5 @@
-/* The node feed: every heartbeat of the log is noted in its order, whatever fails meanwhile; what
- * is no heartbeat holds nothing up; and a reader that waits is not silent. */
+/* Every heartbeat of the log is saved in its order, whatever fails meanwhile. A record that is no
+ * heartbeat delays nothing, and a reader that waits is still polled. */
 #include "query/doubles/group_log.h"
 #include "query/fleet/heartbeat_feed.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* What the centre says of a node is what came: in any order, any number of times, in any chunks;
- * forks are shown and never merged silently; and what is not known is not said. */
+/* What a central reports of a node follows from what arrived, in any order, any number of times and
+ * in any chunks. Forks are shown and never merged silently; what is not known is not reported. */
 #include "query/fleet/nodes.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,7 +1,7 @@
-/* What src/order/EVOLUTION.md promises of a reader that is behind its writers: fields that it does
- * not know change nothing, types that it does not know move the version and hold up nobody, and
- * what it must refuse is a dead letter, never a wrong order. Method: logs of this build's events,
- * with additions and types of a build that is ahead. */
+/* Promises of src/order/EVOLUTION.md to a reader that is older than its writers: unknown fields
+ * change nothing, unknown types move only the version and delay nothing, and what must be refused
+ * becomes a dead letter, never a wrong order.
+ * Method: logs of this build's events, with fields and types of a newer build added. */
 #include "query/doubles/history.h"
 #include "query/projection/plan.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Plans: any log gives the view that its events tell, and broken bytes break nothing. */
+/* Plans of any log give the view that its events describe, and random bytes do no harm. */
 #include "query/doubles/history.h"
 #include "query/doubles/mem_view.h"
 #include "query/projection/plan.h"

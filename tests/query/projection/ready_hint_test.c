@@ -1,5 +1,5 @@
-/* Hints of what is ready: what a teller writes is read again, by none taken for more than it is;
- * and a log that takes nothing holds nobody up. */
+/* A published hint is decoded again, no other record passes for one, and a log that takes nothing
+ * delays nobody. */
 #include "query/projection/ready_hint.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,7 +1,7 @@
-/* Goal: whatever the disk does during a rebuild, a view is served that has all that was applied in
- * front of its offsets, one of the two is named, and the next process brings a rebuild to its end.
- * Method: each call that changes a file from the start of a rebuild to its end is broken in turn:
- * the power goes, or the call fails and the process goes on. */
+/* Goal: whatever the disk does during a rebuild, a view is served that has everything before its
+ * offsets, views.db names it, and the next process finishes the rebuild.
+ * Method: each call that changes a file during a rebuild is broken in turn: the power goes, or the
+ * call fails and the process continues. */
 #include "query/rebuild/rebuild_world.h"
 #include "support/fault_vfs.h"
 #include <sqlite3.h>

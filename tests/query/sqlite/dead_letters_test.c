@@ -1,5 +1,5 @@
-/* The SQLite view's dead letters: the cases of every view, its schema's second step, and that
- * their statements use their indexes. */
+/* The SQLite view's dead letters: the cases of every view, the migration to the schema's second
+ * version, and that each statement uses its index. */
 #include "query/dead_letters/dead_letter_cases.h"
 #include "query/sqlite/view_sqlite_priv.h"
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Goal: whatever the disk does, the view's rows, dead letters and offsets belong together, and
- * reading on from there ends in the fold of the log.
+ * reading on from its offsets ends in the fold of the log.
  * Method: a consumer reads a small log into a view, and each call that changes a file is broken in
- * turn: the power goes, or the call fails and the consumer goes on. */
+ * turn: the power goes, or the call fails and the consumer continues. */
 #include "base/sqlite/db_priv.h"
 #include "query/consumer/consumer.h"
 #include "query/doubles/fake_log.h"

@@ -1,5 +1,5 @@
-/* The SQLite view: what is committed is what is read, in order, under every filter, and nothing
- * moves back. */
+/* The SQLite view: what is committed is read back, in order and under every filter, and no version
+ * or offset goes back. */
 #include "base/sqlite/db.h"
 #include "query/doubles/history.h"
 #include "query/sqlite/view_sqlite.h"

@@ -1,5 +1,6 @@
 #include "query/rebuild/sqlite/generations.h"
 #include "base/sqlite/db.h"
+#include <stddef.h>
 #include <stdio.h>
 
 /* "tbgn" */
@@ -19,9 +20,33 @@ static const char *const schema[] = {
     "ALTER TABLE views ADD COLUMN rebuilt_orders INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE views ADD COLUMN differences INTEGER NOT NULL DEFAULT 0",
 };
+#define AT(field) offsetof(struct tb_generations, field)
+#define TEXT_AT(field) AT(field), sizeof((struct tb_generations *)0)->field
+/* The columns in the order of read_sql, and where they go. size: of a text; 0: an integer. */
+static const struct column {
+    const char *param;
+    size_t at, size;
+} columns[] = {
+    {":served", AT(served), 0},
+    {":previous", AT(previous), 0},
+    {":building", AT(building), 0},
+    {":removing", AT(removing), 0},
+    {":moved_at", AT(moved_at_ms), 0},
+    {":accept", AT(accept), 0},
+    {":going_back", AT(going_back), 0},
+    {":events", AT(last.events), 0},
+    {":compared", AT(last.compared), 0},
+    {":served_orders", AT(last.served_orders), 0},
+    {":rebuilt_orders", AT(last.rebuilt_orders), 0},
+    {":differences", AT(last.differences), 0},
+    {":build", TEXT_AT(build)},
+    {":state", TEXT_AT(last.state)},
+    {":problem", TEXT_AT(last.problem)},
+};
+#define COLUMN_COUNT (sizeof columns / sizeof *columns)
 static const char read_sql[] =
-    "SELECT served, previous, building, removing, moved_at, accept, build, going_back, state,"
-    " problem, events, compared, served_orders, rebuilt_orders, differences FROM views";
+    "SELECT served, previous, building, removing, moved_at, accept, going_back, events, compared,"
+    " served_orders, rebuilt_orders, differences, build, state, problem FROM views";
 static const char write_sql[] =
     "UPDATE views SET served = :served, previous = :previous, building = :building,"
     " removing = :removing, moved_at = :moved_at, accept = :accept, build = :build,"
@@ -53,26 +78,6 @@ static enum tb_code open_db(const char *folder, struct tb_db **ret_db, struct tb
     return TB_OK;
 }
 
-/* A text that does not fit was not written by this program, and is read as "". */
-static void copy_text(struct tb_stmt *stmt, int column, char *ret_text, size_t size)
-{
-    struct tb_str text = tb_stmt_text(stmt, column);
-
-    if (text.len > 0 && text.len < size)
-        memcpy(ret_text, text.ptr, text.len);
-}
-
-static void read_last(struct tb_stmt *stmt, struct tb_generations *all)
-{
-    copy_text(stmt, 8, all->last.state, sizeof all->last.state);
-    copy_text(stmt, 9, all->last.problem, sizeof all->last.problem);
-    all->last.events = tb_stmt_int64(stmt, 10);
-    all->last.compared = tb_stmt_int64(stmt, 11) != 0;
-    all->last.served_orders = tb_stmt_int64(stmt, 12);
-    all->last.rebuilt_orders = tb_stmt_int64(stmt, 13);
-    all->last.differences = tb_stmt_int64(stmt, 14);
-}
-
 static enum tb_code read_row(struct tb_db *db, struct tb_generations *ret_all,
                              struct tb_error *err)
 {
@@ -83,17 +88,16 @@ static enum tb_code read_row(struct tb_db *db, struct tb_generations *ret_all,
     TB_TRY(tb_stmt_step(&stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_CORRUPT, "nothing says which view is served");
-    *ret_all = (struct tb_generations){
-        .served = tb_stmt_int64(&stmt, 0),
-        .previous = tb_stmt_int64(&stmt, 1),
-        .building = tb_stmt_int64(&stmt, 2),
-        .removing = tb_stmt_int64(&stmt, 3),
-        .moved_at_ms = tb_stmt_int64(&stmt, 4),
-        .accept = tb_stmt_int64(&stmt, 5) != 0,
-        .going_back = tb_stmt_int64(&stmt, 7) != 0,
-    };
-    copy_text(&stmt, 6, ret_all->build, sizeof ret_all->build);
-    read_last(&stmt, ret_all);
+    *ret_all = (struct tb_generations){0};
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        char *field = (char *)ret_all + columns[i].at;
+        struct tb_str text = tb_stmt_text(&stmt, (int)i);
+
+        if (columns[i].size == 0)
+            *(int64_t *)(void *)field = tb_stmt_int64(&stmt, (int)i);
+        else if (text.len > 0 && text.len < columns[i].size) /* else it is not ours */
+            memcpy(field, text.ptr, text.len);
+    }
     return TB_OK;
 }
 
@@ -103,21 +107,14 @@ static enum tb_code write_row(struct tb_db *db, const struct tb_generations *all
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
 
     TB_TRY(tb_stmt_prepare(&stmt, db, write_sql, err));
-    tb_stmt_bind_int64(&stmt, ":served", all->served);
-    tb_stmt_bind_int64(&stmt, ":previous", all->previous);
-    tb_stmt_bind_int64(&stmt, ":building", all->building);
-    tb_stmt_bind_int64(&stmt, ":removing", all->removing);
-    tb_stmt_bind_int64(&stmt, ":moved_at", all->moved_at_ms);
-    tb_stmt_bind_int64(&stmt, ":accept", all->accept);
-    tb_stmt_bind_text(&stmt, ":build", tb_str_of(all->build));
-    tb_stmt_bind_int64(&stmt, ":going_back", all->going_back);
-    tb_stmt_bind_text(&stmt, ":state", tb_str_of(all->last.state));
-    tb_stmt_bind_text(&stmt, ":problem", tb_str_of(all->last.problem));
-    tb_stmt_bind_int64(&stmt, ":events", all->last.events);
-    tb_stmt_bind_int64(&stmt, ":compared", all->last.compared);
-    tb_stmt_bind_int64(&stmt, ":served_orders", all->last.served_orders);
-    tb_stmt_bind_int64(&stmt, ":rebuilt_orders", all->last.rebuilt_orders);
-    tb_stmt_bind_int64(&stmt, ":differences", all->last.differences);
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        const char *field = (const char *)all + columns[i].at;
+
+        if (columns[i].size == 0)
+            tb_stmt_bind_int64(&stmt, columns[i].param, *(const int64_t *)(const void *)field);
+        else
+            tb_stmt_bind_text(&stmt, columns[i].param, tb_str_of(field));
+    }
     return tb_stmt_run(&stmt, err);
 }
 
@@ -153,12 +150,13 @@ static enum tb_code write_once(const char *folder, const struct tb_generations *
 
 static bool is_same(const struct tb_generations *a, const struct tb_generations *b)
 {
-    return a->served == b->served && a->previous == b->previous && a->building == b->building &&
-           a->removing == b->removing && a->moved_at_ms == b->moved_at_ms &&
-           a->accept == b->accept && strcmp(a->build, b->build) == 0 &&
-           a->going_back == b->going_back && strcmp(a->last.state, b->last.state) == 0 &&
-           strcmp(a->last.problem, b->last.problem) == 0 && a->last.events == b->last.events &&
-           a->last.differences == b->last.differences;
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        const char *x = (const char *)a + columns[i].at, *y = (const char *)b + columns[i].at;
+
+        if (columns[i].size > 0 ? strcmp(x, y) != 0 : memcmp(x, y, sizeof(int64_t)) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* A commit with an unknown outcome is looked up: opening the file makes what it has durable. */

@@ -19,13 +19,13 @@ struct tb_generations {
     int64_t building;    /* being filled; 0: none */
     int64_t removing;    /* its file is being deleted; 0: none */
     int64_t moved_at_ms; /* when `served` replaced `previous` */
-    bool accept;         /* the job that fills `building` has accept */
+    int64_t accept;      /* 1: the job that fills `building` has accept */
+    int64_t going_back;  /* 1: a rollback to `previous` is under way */
     char build[32];      /* version of the program that fills `building` */
-    bool going_back;     /* a rollback to `previous` is under way */
     struct {             /* the result of the last rebuild; state "": there was none */
         char state[16], problem[240];
         int64_t events, served_orders, rebuilt_orders, differences;
-        bool compared;
+        int64_t compared; /* 1: the last three are complete */
     } last;
 };
 

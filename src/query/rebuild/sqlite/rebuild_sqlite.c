@@ -83,12 +83,12 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
         *ret_found = TB_REBUILD_FOUND_UNFINISHED;
     else if (self->all.last.state[0] != '\0')
         *ret_found = TB_REBUILD_FOUND_REPORT;
-    ret_progress->job =
-        (struct tb_rebuild_job){.accept = self->all.accept, .rollback = self->all.going_back};
+    ret_progress->job = (struct tb_rebuild_job){.accept = self->all.accept != 0,
+                                                .rollback = self->all.going_back != 0};
     ret_progress->state = tb_rebuild_state_parse(self->all.last.state);
     ret_progress->events = ret_progress->total = self->all.last.events;
     ret_progress->seconds_left = 0;
-    ret_progress->compared = self->all.last.compared;
+    ret_progress->compared = self->all.last.compared != 0;
     ret_progress->served_orders = self->all.last.served_orders;
     ret_progress->rebuilt_orders = self->all.last.rebuilt_orders;
     ret_progress->difference_count = self->all.last.differences;
