@@ -52,8 +52,8 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
         .reader = reader,
         .clock = &tb_clock_system,
         .random = &tb_random_system,
-        .note = on_heartbeats,
-        .trouble = tb_central_on_nodes_error,
+        .save = on_heartbeats,
+        .on_outage = tb_central_on_nodes_error,
         .ctx = central,
     };
 
@@ -64,9 +64,9 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
         if (pause_ms > 0)
             tb_mailbox_wait(&central->pauses[CENTRAL_PAUSE_NODES], pause_ms);
     }
-    if (feed.strange > 0)
+    if (feed.invalid_count > 0)
         tb_diag(TB_DIAG_WARN, "nodes.strange", "%llu records of %s were no heartbeats",
-                (unsigned long long)feed.strange, TB_TOPIC_NODE_STATUS);
+                (unsigned long long)feed.invalid_count, TB_TOPIC_NODE_STATUS);
 }
 
 /* False: the central stops before it was prepared. */

@@ -170,10 +170,10 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
     options.view = central->view;
     options.dead_letters = central->dead_letter_writer;
     options.open = on_open;
-    options.applied = on_applied;
-    options.trouble = on_consumer_state;
-    options.failed = tb_view_on_consumer_error;
-    options.stepped = on_stepped;
+    options.on_applied = on_applied;
+    options.on_outage = on_consumer_state;
+    options.on_failure = tb_view_on_consumer_error;
+    options.on_step = on_stepped;
     return tb_consumer_new(&options, &central->shared.consumer, err);
 }
 

@@ -80,10 +80,10 @@ struct tb_consumer_options tb_view_consumer_options(struct tb_view_wiring *wirin
         .topic = wiring->topic,
         .group = wiring->group,
         .partitions = wiring->partitions,
-        .applied = tb_view_on_applied,
-        .trouble = tb_view_on_consumer_error,
-        .resend = on_redrive,
-        .unknown = on_unknown_type,
+        .on_applied = tb_view_on_applied,
+        .on_outage = tb_view_on_consumer_error,
+        .redrive = on_redrive,
+        .on_unknown_type = on_unknown_type,
         .ctx = wiring,
     };
 }

@@ -226,7 +226,7 @@ static enum tb_code open_view(struct edge *edge, struct tb_error *err)
     options.reader = edge->log_reader;
     options.view = edge->view;
     if (tb_config_int(edge->shared.config, TB_RETENTION_LOG) >= 0)
-        options.durable = on_durable;
+        options.on_durable = on_durable;
     TB_TRY(tb_consumer_new(&options, &edge->shared.consumer, err));
     return tb_edge_open_rebuild(edge, err);
 }

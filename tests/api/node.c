@@ -213,9 +213,9 @@ static void open_view(struct node *node, const char *path)
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .topic = TOPIC,
-        .applied = on_applied,
-        .trouble = on_trouble,
-        .resend = on_redrive,
+        .on_applied = on_applied,
+        .on_outage = on_trouble,
+        .redrive = on_redrive,
         .ctx = node,
     };
 

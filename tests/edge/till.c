@@ -55,7 +55,7 @@ static void open_view(struct till *till)
                                                 .rules = {.currency = "EUR"},
                                                 .dead_letter_keep_ms = TILL_DEAD_LETTERS_KEEP_MS,
                                                 .topic = TOPIC,
-                                                .durable = on_durable,
+                                                .on_durable = on_durable,
                                                 .ctx = till};
     ck_ok(tb_consumer_new(&options, &till->consumer, &err));
 }

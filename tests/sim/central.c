@@ -150,9 +150,9 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
         .group = CENTRE_GROUP,
         .partitions = TB_LOG_PARTITIONS,
         .open = on_open,
-        .applied = on_applied,
-        .trouble = on_outage,
-        .resend = on_redrive,
+        .on_applied = on_applied,
+        .on_outage = on_outage,
+        .redrive = on_redrive,
         .ctx = central,
     };
 

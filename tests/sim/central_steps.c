@@ -37,8 +37,8 @@ static void open_feed(struct central *central)
     const struct tb_heartbeat_feed_options options = {
         .clock = &central->clock,
         .random = &central->random.random,
-        .note = on_note,
-        .trouble = on_nodes_outage,
+        .save = on_note,
+        .on_outage = on_nodes_outage,
         .ctx = central,
     };
     struct tb_error err = {0};

@@ -241,8 +241,8 @@ static enum tb_code open_view(struct sim_node *node, struct tb_error *err)
         .random = &node->random.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = node->sim->dead_letter_keep_ms,
-        .durable = on_durable,
-        .trouble = on_consumer_outage,
+        .on_durable = on_durable,
+        .on_outage = on_consumer_outage,
         .ctx = node,
     };
 

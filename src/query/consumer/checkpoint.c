@@ -17,7 +17,7 @@ static enum tb_code checkpoint(struct tb_consumer *consumer, struct tb_error *er
         int64_t next = -1;
 
         TB_TRY(view->ops->offset(view, p, &next, err));
-        options->durable(options->ctx, p, next < 0 ? 0 : next);
+        options->on_durable(options->ctx, p, next < 0 ? 0 : next);
     }
     return TB_OK;
 }
@@ -26,7 +26,7 @@ enum tb_code tb_consumer_checkpoint(struct tb_consumer *consumer, struct tb_erro
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
 
-    if (!consumer->options.durable || now_ms < consumer->checkpoint_at_ms)
+    if (!consumer->options.on_durable || now_ms < consumer->checkpoint_at_ms)
         return TB_OK;
     consumer->checkpoint_at_ms = now_ms + CHECKPOINT_AGAIN_MS;
     TB_TRY(checkpoint(consumer, err));

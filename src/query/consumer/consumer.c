@@ -177,7 +177,7 @@ static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
         return 0;
     if (expires(consumer) && consumer->expire_at_ms < due_ms)
         due_ms = consumer->expire_at_ms;
-    if (consumer->options.durable && consumer->checkpoint_at_ms < due_ms)
+    if (consumer->options.on_durable && consumer->checkpoint_at_ms < due_ms)
         due_ms = consumer->checkpoint_at_ms;
     if (due_ms == INT64_MAX)
         return wait_ms;
@@ -271,10 +271,10 @@ void tb_consumer_run(struct tb_consumer *consumer)
     const struct tb_consumer_options *options = &consumer->options;
 
     while (!atomic_load(&consumer->stopping)) {
-        int64_t pause_ms = tb_consumer_step(consumer, options->stepped ? STEP_MS : -1);
+        int64_t pause_ms = tb_consumer_step(consumer, options->on_step ? STEP_MS : -1);
 
-        if (options->stepped)
-            options->stepped(options->ctx);
+        if (options->on_step)
+            options->on_step(options->ctx);
         if (pause_ms > 0 && !atomic_load(&consumer->stopping))
             tb_mailbox_wait(&consumer->pause, pause_ms);
     }

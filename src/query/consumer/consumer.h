@@ -2,7 +2,7 @@
  * commits the plan to the view, and then the offset to the log.
  *
  * It starts at the offset that the view has, or at the beginning of the log; if the view keeps no
- * offsets, it starts where the reader stands. An error of log or view is retried for ever with
+ * offsets, it starts where the reader stands. An error of log or view is retried without end with
  * back-off and never counts against an event. Meanwhile a reader that belongs to a group is paused
  * and still polled, so that it keeps its partitions; a batch whose partition another reader gets
  * is abandoned: that reader reads it again.
@@ -40,7 +40,7 @@ struct tb_consumer_options {
     int64_t dead_letter_keep_ms; /* below 0: for ever */
     /* The dead-letter topic; NULL: the view keeps dead letters. */
     struct tb_log_writer *dead_letters;
-    /* With dead_letters: the topic that is read, and the consumer group. With resend: the topic.
+    /* With dead_letters: the topic that is read, and the consumer group. With redrive: the topic.
      */
     const char *topic, *group;
     int32_t partitions; /* of the topic; 0: as many as the log on a node has */
@@ -49,22 +49,23 @@ struct tb_consumer_options {
     enum tb_code (*open)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);
     /* A plan is committed: its changed orders are visible, perhaps at a later version already. On
      * the consumer's thread. Texts that the plan's orders borrow from records are gone. */
-    void (*applied)(void *ctx, const struct tb_plan *plan);
+    void (*on_applied)(void *ctx, const struct tb_plan *plan);
     /* Once per outage: the error that began it, and TB_OK when it is over. */
-    void (*trouble)(void *ctx, const struct tb_error *err);
+    void (*on_outage)(void *ctx, const struct tb_error *err);
     /* Every error during an outage. NULL: not reported. */
-    void (*failed)(void *ctx, const struct tb_error *err);
+    void (*on_failure)(void *ctx, const struct tb_error *err);
     /* Queues a dead letter's record for the log without waiting; false: not now. The record comes
      * back through the reader. NULL: dead letters are replayed by people only. */
-    bool (*resend)(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record);
+    bool (*redrive)(void *ctx, const struct tb_dead_letter *letter,
+                    const struct tb_record *record);
     /* So many events of an unknown type ("": of further types) came since the last report; each
      * type is reported once a minute at most. NULL: not reported. */
-    void (*unknown)(void *ctx, const char *type, uint64_t count);
+    void (*on_unknown_type)(void *ctx, const char *type, uint64_t count);
     /* Every hour, with a view that keeps offsets: the view has everything before next on the disk
      * and will not read it again. NULL: not reported. */
-    void (*durable)(void *ctx, int32_t partition, int64_t next);
+    void (*on_durable)(void *ctx, int32_t partition, int64_t next);
     /* tb_consumer_run: called after every step, which then waits a second at most. NULL: none. */
-    void (*stepped)(void *ctx);
+    void (*on_step)(void *ctx);
     void *ctx;
 };
 struct tb_consumer;

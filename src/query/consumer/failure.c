@@ -12,8 +12,8 @@ static void set_failing(struct tb_consumer *consumer, bool failing, const struct
     if (tb_consumer_is_failing(consumer) == failing)
         return;
     atomic_store_explicit(&consumer->stats.failing, failing, memory_order_relaxed);
-    if (consumer->options.trouble)
-        consumer->options.trouble(consumer->options.ctx, err);
+    if (consumer->options.on_outage)
+        consumer->options.on_outage(consumer->options.ctx, err);
 }
 
 /* A partition that cannot be read fails each time its turn comes, and others are read in between:
@@ -78,8 +78,8 @@ static int64_t stop(struct tb_consumer *consumer, const struct tb_error *err)
     tb_consumer_release_batch(consumer);
     atomic_store(&consumer->stats.failing, true);
     atomic_store(&consumer->stats.stopped, true);
-    if (consumer->options.trouble)
-        consumer->options.trouble(consumer->options.ctx, err);
+    if (consumer->options.on_outage)
+        consumer->options.on_outage(consumer->options.ctx, err);
     return 0;
 }
 
@@ -93,8 +93,8 @@ int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *er
     if (deferred)
         return consumer->state == TB_CONSUMER_DEFERRED ? defer(consumer) : 0;
     consumer->steps_well = 0;
-    if (consumer->options.failed)
-        consumer->options.failed(consumer->options.ctx, err);
+    if (consumer->options.on_failure)
+        consumer->options.on_failure(consumer->options.ctx, err);
     if (consumer->state == TB_CONSUMER_STOPPED)
         return stop(consumer, err);
     if (consumer->tries == 0 || err->code != TB_INVALID) {

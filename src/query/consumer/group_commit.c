@@ -75,8 +75,8 @@ static enum tb_code flush_view(struct tb_consumer *consumer, struct tb_error *er
     enter(group, TB_CONSUMER_GROUP_FLUSHED);
     for (size_t i = 0; i < group->count; i++) {
         count(consumer, &group->plans[i]);
-        if (consumer->options.applied)
-            consumer->options.applied(consumer->options.ctx, &group->plans[i]);
+        if (consumer->options.on_applied)
+            consumer->options.on_applied(consumer->options.ctx, &group->plans[i]);
         note_dead_letters(consumer, &group->plans[i]);
     }
     return TB_OK;

@@ -12,7 +12,7 @@
 
 static bool redrives(const struct tb_consumer *consumer)
 {
-    return consumer->options.resend && consumer->options.view->ops->redrivable;
+    return consumer->options.redrive && consumer->options.view->ops->redrivable;
 }
 
 int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer)
@@ -38,7 +38,7 @@ static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
                             &arena, &record, &err);
     if (code == TB_CONFLICT || code == TB_INVALID)
         return true; /* only a person can send it */
-    if (code != TB_OK || !options->resend(options->ctx, letter, &record))
+    if (code != TB_OK || !options->redrive(options->ctx, letter, &record))
         return false;
     redrive->sent[redrive->sent_count++] = letter->position;
     return true;
@@ -97,11 +97,11 @@ void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb
     if (plan->replayed_count > 0 && redrive->sent_count == 0)
         redrive->due_ms = now_ms;
     for (size_t i = 0; i < plan->unknown_type_count; i++) {
-        struct tb_unknown_type told;
+        struct tb_unknown_type due;
 
         if (tb_unknown_types_count(&consumer->unknown, plan->unknown_types[i].type,
-                                   plan->unknown_types[i].count, now_ms, &told) &&
-            consumer->options.unknown)
-            consumer->options.unknown(consumer->options.ctx, told.type, told.count);
+                                   plan->unknown_types[i].count, now_ms, &due) &&
+            consumer->options.on_unknown_type)
+            consumer->options.on_unknown_type(consumer->options.ctx, due.type, due.count);
     }
 }

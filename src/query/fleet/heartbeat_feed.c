@@ -33,7 +33,7 @@ static void keep(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batc
         struct tb_heartbeat_record *noted = &feed->kept[feed->kept_count];
 
         if (!read_heartbeat(&batch->records[i], &noted->heartbeat)) {
-            feed->strange++;
+            feed->invalid_count++;
             continue;
         }
         noted->offset = batch->records[i].offset;
@@ -50,7 +50,7 @@ static enum tb_code save(struct tb_heartbeat_feed *feed, struct tb_error *err)
     struct tb_log_reader *reader = feed->options.reader;
 
     if (feed->kept_count > 0)
-        TB_TRY(feed->options.note(feed->options.ctx, feed->kept, feed->kept_count, err));
+        TB_TRY(feed->options.save(feed->options.ctx, feed->kept, feed->kept_count, err));
     feed->kept_count = 0;
     if (feed->owed)
         TB_TRY(reader->ops->commit(reader, feed->owed_partition, feed->owed_next, err));
@@ -89,7 +89,7 @@ static void set_failing(struct tb_heartbeat_feed *feed, bool failing, const stru
     if (feed->failing == failing)
         return;
     feed->failing = failing;
-    feed->options.trouble(feed->options.ctx, err);
+    feed->options.on_outage(feed->options.ctx, err);
 }
 
 /* The partition went to another reader, which saves and commits its records. */

@@ -20,10 +20,10 @@ struct tb_heartbeat_feed_options {
     const struct tb_clock *clock;
     const struct tb_random *random;
     /* Saves all of them, in this order. */
-    enum tb_code (*note)(void *ctx, const struct tb_heartbeat_record *list, size_t count,
+    enum tb_code (*save)(void *ctx, const struct tb_heartbeat_record *list, size_t count,
                          struct tb_error *err);
     /* Once per outage: the error that began it, and TB_OK when it is over. */
-    void (*trouble)(void *ctx, const struct tb_error *err);
+    void (*on_outage)(void *ctx, const struct tb_error *err);
     void *ctx;
 };
 struct tb_heartbeat_feed {
@@ -35,8 +35,8 @@ struct tb_heartbeat_feed {
     int32_t owed_partition;
     int64_t owed_next;
     bool paused, failing;
-    int64_t retry_at_ms; /* monotonic */
-    uint64_t strange;    /* records that are no heartbeats */
+    int64_t retry_at_ms;    /* monotonic */
+    uint64_t invalid_count; /* records that are no heartbeats */
 };
 void tb_heartbeat_feed_init(struct tb_heartbeat_feed *feed,
                             const struct tb_heartbeat_feed_options *options);

@@ -29,8 +29,8 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
         .dead_letter_keep_ms = -1, /* only the served view expires them */
         .topic = options->topic,
         .partitions = options->partitions,
-        .applied = on_applied,
-        .failed = on_failed,
+        .on_applied = on_applied,
+        .on_failure = on_failed,
         .ctx = rebuild,
     };
 

@@ -73,8 +73,8 @@ static void setup(void)
         .random = &f.fake.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
-        .applied = applied,
-        .trouble = trouble,
+        .on_applied = applied,
+        .on_outage = trouble,
     };
     start_consumer();
 }
@@ -433,7 +433,7 @@ START_TEST(what_is_durable_is_told_by_the_hour)
 {
     tb_consumer_free(f.consumer);
     mem_view_init(&f.mem, /* flushed= */ true);
-    f.options.durable = on_durable;
+    f.options.on_durable = on_durable;
     fill(&(struct history_options){8, 30, 5});
     start_consumer();
     drain();

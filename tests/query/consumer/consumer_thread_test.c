@@ -53,7 +53,7 @@ static void start(void)
         .random = &tb_random_system,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = 3600000,
-        .applied = applied,
+        .on_applied = applied,
     };
 
     ck_ok(tb_log_inproc_open(f.log_path, &tb_clock_system, &f.log, &err));

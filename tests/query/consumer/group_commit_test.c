@@ -76,8 +76,8 @@ static void start(int m)
         .topic = "order-events",
         .group = "tillbox-central",
         .open = on_open,
-        .trouble = trouble,
-        .failed = failed,
+        .on_outage = trouble,
+        .on_failure = failed,
         .ctx = &f.log.members[m].reader,
     };
     struct tb_error err = {0};

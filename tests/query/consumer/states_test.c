@@ -226,7 +226,7 @@ static void start(const struct tb_log_reader_ops *reader, const struct tb_view_o
         .group = "group",
         .partitions = 2,
         .open = on_open,
-        .trouble = on_outage,
+        .on_outage = on_outage,
     };
     struct tb_error err = {0};
 

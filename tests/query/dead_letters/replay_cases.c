@@ -67,7 +67,7 @@ static void start_consumer(void)
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .topic = TOPIC,
-        .resend = resend,
+        .redrive = resend,
     };
     struct tb_error err = {0};
 

@@ -1,5 +1,5 @@
-/* Goal: once everything is repaired, the view is the fold of the events, and redrives cost a bounded
- * amount, whatever records are damaged, dropped, replayed too early, lost or interrupted.
+/* Goal: once everything is repaired, the view is the fold of the events, and redrives cost a
+ * bounded amount, whatever records are damaged, dropped, replayed too early, lost or interrupted.
  * Method: random faults, replays and restarts against the SQLite view. */
 #include "query/consumer/consumer.h"
 #include "query/dead_letters/replay.h"
@@ -142,8 +142,8 @@ static void begin(void)
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = -1,
         .topic = "order-events",
-        .resend = resend,
-        .unknown = unknown,
+        .redrive = resend,
+        .on_unknown_type = unknown,
     };
     struct tb_error err = {0};
 

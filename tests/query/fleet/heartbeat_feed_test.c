@@ -66,8 +66,8 @@ static void setup(void)
                            &(struct tb_heartbeat_feed_options){.reader = &f.log.members[0].reader,
                                                                .clock = &f.clock.clock,
                                                                .random = &f.fake.random,
-                                                               .note = note,
-                                                               .trouble = trouble});
+                                                               .save = note,
+                                                               .on_outage = trouble});
 }
 
 static void teardown(void)
@@ -131,7 +131,7 @@ START_TEST(every_heartbeat_is_noted)
     f.log.batch_max = 7;
     drain();
     ck_assert_uint_eq(f.troubles, 0);
-    ck_assert_uint_eq(f.feed.strange, 0);
+    ck_assert_uint_eq(f.feed.invalid_count, 0);
 }
 END_TEST
 
@@ -143,7 +143,7 @@ START_TEST(what_is_no_heartbeat_is_passed_by)
         add("till1", strange[i]);
     fill();
     drain();
-    ck_assert_uint_eq(f.feed.strange, sizeof strange / sizeof *strange);
+    ck_assert_uint_eq(f.feed.invalid_count, sizeof strange / sizeof *strange);
     ck_assert_uint_eq(f.troubles, 0);
 }
 END_TEST

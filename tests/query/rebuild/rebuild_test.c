@@ -1,8 +1,8 @@
 /* Promise: a view that is rebuilt from the log equals the served one, row by row and with all dead
- * letters, while events go on coming and no reader sees an older state than before. Differences are
- * listed and stop the swap. The previous view can be served again.
- * Method: random histories with lost events, repetitions and unreadable records; the log, the
- * serving consumer, the rebuild and a reader take turns at random. */
+ * letters, while events go on coming and no reader sees an older state than before. Differences
+ * are listed and stop the swap. The previous view can be served again. Method: random histories
+ * with lost events, repetitions and unreadable records; the log, the serving consumer, the rebuild
+ * and a reader take turns at random. */
 #include "query/rebuild/rebuild_world.h"
 #include <stdio.h>
 #include <stdlib.h>

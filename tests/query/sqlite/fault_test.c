@@ -81,7 +81,7 @@ static bool open_view(void)
         .random = &f.fake.random,
         .rules = {.currency = "EUR"},
         .dead_letter_keep_ms = 1000,
-        .durable = on_durable,
+        .on_durable = on_durable,
     };
     struct tb_error err = {0};
 
