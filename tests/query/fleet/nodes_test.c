@@ -1,5 +1,6 @@
-/* What a central reports of a node follows from what arrived, in any order, any number of times and
- * in any chunks. Forks are shown and never merged silently; what is not known is not reported. */
+/* What a central reports of a node follows from what arrived, in any order, any number of times
+ * and in any chunks. Forks are shown and never merged silently; what is not known is not reported.
+ */
 #include "query/fleet/nodes.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Every record that was once on the log stays readable, and dead letters keep the form that other
- * programs read. The files in golden/ are records with all of their headers as releases wrote them,
- * the orders that they must always become, and a dead letter to the byte. Files are added, never
- * changed: a failure here means that an old record is no longer read, or that other programs cannot
- * read our dead letters. */
+ * programs read. The files in golden/ are records with all of their headers as releases wrote
+ * them, the orders that they must always become, and a dead letter to the byte. Files are added,
+ * never changed: a failure here means that an old record is no longer read, or that other programs
+ * cannot read our dead letters. */
 #include "base/time/timefmt.h"
 #include "query/dead_letters/dlt_writer.h"
 #include "support/support.h"
