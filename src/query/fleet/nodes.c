@@ -1,4 +1,5 @@
 #include "query/fleet/nodes.h"
+#include "base/hash.h"
 #include <stdlib.h>
 
 _Static_assert(TB_HEARTBEAT_NODE_SIZE == TB_NODE_MAX + 1, "a node's name fits");
@@ -107,10 +108,8 @@ int64_t tb_sequence_chunk_of(int64_t sequence)
 
 int32_t tb_sequence_chunk_entry(int64_t sequence, struct tb_str event_id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
+    uint32_t hash = tb_fnv1a(TB_FNV1A_START, event_id.ptr, event_id.len);
 
-    for (size_t i = 0; i < event_id.len; i++)
-        hash = (hash ^ (unsigned char)event_id.ptr[i]) * 16777619u;
     hash ^= hash >> 16;
     return (int32_t)(((sequence - 1) % TB_SEQUENCE_CHUNK_SIZE) << 8 |
                      ((hash ^ (hash >> 8)) & 0xff));

@@ -1,15 +1,10 @@
 #include "query/projection/stats_fold.h"
+#include "base/hash.h"
 #include <stdlib.h>
 
 static uint32_t hash_of(const char *key, const char *currency)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (unsigned char)*key) * 16777619u;
-    for (; *currency != '\0'; currency++)
-        hash = (hash ^ (unsigned char)*currency) * 16777619u;
-    return hash;
+    return tb_fnv1a(tb_fnv1a(TB_FNV1A_START, key, strlen(key)), currency, strlen(currency));
 }
 
 static bool is_row_of(const struct tb_stats_row *row, const char *key, const char *currency)
