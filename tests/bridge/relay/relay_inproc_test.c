@@ -36,7 +36,7 @@ static void check_record(const struct tb_record *record, const char *id, const c
     check_header(record, 9, "content-type", "application/json");
 }
 
-/* What a reader of the log gets: INTERFACES, "Events", to the letter. */
+/* A record in the log has exactly the key, headers and value that readers rely on. */
 START_TEST(records_are_cloud_events)
 {
     const char *id = "01890000-0000-7000-8000-000000000001", *trace = "00-aa-bb-01";
