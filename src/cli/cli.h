@@ -1,20 +1,19 @@
-/* What every subcommand gets, and how it describes itself.
+/* Subcommands: how each one is described, what it gets, and how it reports errors.
  *
- * A subcommand sends HTTP requests to a running process and prints the answers. It decides nothing
- * about orders and opens no store.
+ * A subcommand sends HTTP requests to a running edge or central and prints the answers. The rules
+ * for orders are the server's: the command line checks only what it needs for the request.
  *
  * Thread:  main.
  * Memory:  texts are borrowed from argv and the environment.
  * Errors:  a subcommand prints its own errors and returns an exit status. */
 #pragma once
-#include "base/time/clock.h"
 #include "cli/args.h"
 #include <stdio.h>
 
 /* Exit statuses. Scripts rely on them. */
 enum tb_exit {
     TB_EXIT_DONE = 0,
-    TB_EXIT_FAILED = 1,      /* refused or failed */
+    TB_EXIT_FAILED = 1,      /* refused or failed; out of memory */
     TB_EXIT_USAGE = 2,       /* wrong usage or configuration */
     TB_EXIT_UNREACHABLE = 3, /* no server answers at the URL */
 };
@@ -33,10 +32,8 @@ enum tb_exit {
 #define TB_BODY_MAX ((size_t)1 << 20)
 
 struct tb_cli {
-    const struct tb_clock *clock;
-    const struct tb_random *random;
-    char *const *env;
-    const char *url; /* --url, else TILLBOX_URL, else the default */
+    const struct tb_subcommand *subcommand; /* the one that runs */
+    const char *url;                        /* --url, else TILLBOX_URL, else the default */
     bool json;
     bool out_terminal; /* print tables, not tab-separated lines */
     bool err_terminal; /* draw progress bars */
@@ -45,34 +42,45 @@ struct tb_cli {
 
 struct tb_subcommand {
     const char *name;     /* "order place" */
-    const char *operands; /* "[FILE|-]" */
+    const char *operands; /* "ID [FILE|-]": one word each, in [] if it is optional; NULL: none */
     const char *summary;  /* one line */
     const char *details;  /* further lines; NULL: none */
     const char *examples;
-    const struct tb_option
-        *options; /* besides the common ones; ends with a NULL name; NULL: none */
-    size_t operands_min, operands_max;
+    const struct tb_option *options; /* besides the common ones; NULL: none */
     int (*run)(struct tb_cli *cli, const struct tb_args *args);
     /* Instead of run: gets the arguments unparsed, because they are configuration flags. */
     int (*run_raw)(struct tb_cli *cli, int argc, char **argv);
+    /* What tb_order_command_run sends. Its body comes from a FILE, or from the options. */
+    struct {
+        const char *method; /* "PUT" */
+        const char *suffix; /* of the path /orders/ID; NULL: the path is /orders */
+        const char *needs;  /* what to give if there is no body; NULL: the body is optional */
+        bool lines;         /* options must include --line, which becomes the member "lines" */
+    } order;
 };
 
-extern const struct tb_subcommand tb_cmd_edge, tb_cmd_central, tb_cmd_config;
-extern const struct tb_subcommand tb_cmd_order_place, tb_cmd_order_address, tb_cmd_order_lines;
-extern const struct tb_subcommand tb_cmd_order_ship, tb_cmd_order_cancel;
-extern const struct tb_subcommand tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait;
-extern const struct tb_subcommand tb_cmd_order_import;
-extern const struct tb_subcommand tb_cmd_stats, tb_cmd_status, tb_cmd_link;
-extern const struct tb_subcommand tb_cmd_nodes, tb_cmd_rebuild, tb_cmd_verify;
-extern const struct tb_subcommand tb_cmd_dlq_list, tb_cmd_dlq_show, tb_cmd_dlq_replay,
-    tb_cmd_dlq_drop;
+/* All subcommands, in the order of the help text; tb_cmd_edge is the first. */
+#define TB_SUBCOMMANDS(X)                                                                         \
+    X(edge)                                                                                       \
+    X(central)                                                                                    \
+    X(order_place)                                                                                \
+    X(order_show) X(order_list) X(order_wait) X(order_lines) X(order_address) X(order_ship)       \
+        X(order_cancel) X(order_import) X(stats) X(status) X(link) X(nodes) X(dlq_list)           \
+            X(dlq_show) X(dlq_replay) X(dlq_drop) X(rebuild) X(verify) X(config)
+#define TB_SUBCOMMAND_DECLARE(name) extern const struct tb_subcommand tb_cmd_##name;
+TB_SUBCOMMANDS(TB_SUBCOMMAND_DECLARE)
 
-/* Prints "tillbox: ..." on standard error. */
+/* Prints "tillbox: ..." on standard error, after tb_cli_clear_line. */
 void tb_cli_error(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);
-/* Prints that the server at the URL is not tillbox, or not of this release; TB_EXIT_FAILED. */
+/* True: a progress line (output/progress.h) is on the terminal of standard error. */
+extern bool tb_cli_line_drawn;
+/* Clears the progress line. Call it before anything is printed on standard output. */
+void tb_cli_clear_line(void);
+/* Prints that the server at the URL is not tillbox or has another release, and why we think so;
+ * returns TB_EXIT_FAILED. */
 int tb_cli_bad_response(const struct tb_cli *cli, const char *why);
-/* Prints the error and where the help is; TB_EXIT_USAGE. */
-int tb_cli_usage(const struct tb_cli *cli, const char *command, const char *format, ...)
-    TB_PRINTF(3, 4);
-/* The buffer's text. If memory ran out while it was built, the program ends (TB_EXIT_FAILED). */
+/* Prints the error and how to get the help of cli->subcommand; returns TB_EXIT_USAGE. */
+int tb_cli_usage(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);
+int64_t tb_cli_now_ms(void); /* monotonic */
+/* Returns the buffer's text. If memory ran out while it was built, ends the program. */
 const char *tb_cli_text(const struct tb_buf *buf);

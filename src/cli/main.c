@@ -3,31 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-extern char **environ;
-
-static const struct tb_subcommand *const subcommands[] = {&tb_cmd_edge,
-                                                          &tb_cmd_central,
-                                                          &tb_cmd_order_place,
-                                                          &tb_cmd_order_show,
-                                                          &tb_cmd_order_list,
-                                                          &tb_cmd_order_wait,
-                                                          &tb_cmd_order_lines,
-                                                          &tb_cmd_order_address,
-                                                          &tb_cmd_order_ship,
-                                                          &tb_cmd_order_cancel,
-                                                          &tb_cmd_order_import,
-                                                          &tb_cmd_stats,
-                                                          &tb_cmd_status,
-                                                          &tb_cmd_link,
-                                                          &tb_cmd_nodes,
-                                                          &tb_cmd_dlq_list,
-                                                          &tb_cmd_dlq_show,
-                                                          &tb_cmd_dlq_replay,
-                                                          &tb_cmd_dlq_drop,
-                                                          &tb_cmd_rebuild,
-                                                          &tb_cmd_verify,
-                                                          &tb_cmd_config,
-                                                          NULL};
+#define ENTRY(name) &tb_cmd_##name,
+static const struct tb_subcommand *const subcommands[] = {TB_SUBCOMMANDS(ENTRY) NULL};
 
 static void detect_environment(struct tb_cli *cli)
 {
@@ -36,9 +13,6 @@ static void detect_environment(struct tb_cli *cli)
     const char *term = getenv("TERM");
     bool dumb = term && strcmp(term, "dumb") == 0;
 
-    cli->clock = &tb_clock_system;
-    cli->random = &tb_random_system;
-    cli->env = environ;
     cli->url = url && *url ? url : TB_URL_DEFAULT;
     cli->out_terminal = isatty(STDOUT_FILENO);
     cli->err_terminal = isatty(STDERR_FILENO) && !dumb;
@@ -78,44 +52,72 @@ static bool wants_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
-static int run_parsed(struct tb_cli *cli, const struct tb_subcommand *subcommand, int argc,
-                      char **argv)
+static int check_operands(const struct tb_cli *cli, const struct tb_args *args)
+{
+    const char *operands = cli->subcommand->operands;
+    size_t min = 0, max = 0;
+
+    for (const char *word = operands; word; word = strchr(word, ' ')) {
+        word += *word == ' ';
+        min += *word != '[';
+        max++;
+    }
+    if (args->operand_count < min)
+        return tb_cli_usage(cli, "it needs %s", operands);
+    if (args->operand_count > max)
+        return tb_cli_usage(cli, "'%s' is one argument too many", args->operands[max]);
+    return TB_EXIT_DONE;
+}
+
+static int run_parsed(struct tb_cli *cli, int argc, char **argv)
 {
     TB_CLEANUP(tb_args_release) struct tb_args args = {0};
+    const struct tb_subcommand *subcommand = cli->subcommand;
     struct tb_error err = {0};
 
     if (tb_args_parse(argc, argv, subcommand->options, tb_common_options, &args, &err) != TB_OK)
-        return tb_cli_usage(cli, subcommand->name, "%s", err.text);
+        return tb_cli_usage(cli, "%s", err.text);
     if (tb_args_has(&args, "--help") || tb_args_has(&args, "-h")) {
         tb_help_subcommand(subcommand, stdout);
         return TB_EXIT_DONE;
     }
-    if (args.operand_count < subcommand->operands_min)
-        return tb_cli_usage(cli, subcommand->name, "it needs %s", subcommand->operands);
-    if (args.operand_count > subcommand->operands_max)
-        return tb_cli_usage(cli, subcommand->name, "'%s' is one argument too many",
-                            args.operands[subcommand->operands_max]);
+    TB_CLI_TRY(check_operands(cli, &args));
     if (tb_args_has(&args, "--url"))
         cli->url = tb_args_get(&args, "--url");
     cli->json = tb_args_has(&args, "--json");
     return subcommand->run(cli, &args);
 }
 
-static int run_raw(struct tb_cli *cli, const struct tb_subcommand *subcommand, int argc,
-                   char **argv)
+static int run_raw(struct tb_cli *cli, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
         if (wants_help(argv[i])) {
-            tb_help_subcommand(subcommand, stdout);
+            tb_help_subcommand(cli->subcommand, stdout);
             return TB_EXIT_DONE;
         }
     }
-    return subcommand->run_raw(cli, argc, argv);
+    return cli->subcommand->run_raw(cli, argc, argv);
+}
+
+/* The first word is no subcommand by itself: it is a group such as `order`, or wrong. */
+static int run_group(struct tb_cli *cli, int argc, char **argv)
+{
+    const bool group = is_group(argv[0]);
+    const struct tb_subcommand named = {.name = group ? argv[0] : ""};
+
+    cli->subcommand = &named;
+    if (!group)
+        return tb_cli_usage(cli, "there is no command '%s'", argv[0]);
+    if (argc == 1)
+        return tb_cli_usage(cli, "%s needs a command", argv[0]);
+    if (!wants_help(argv[1]))
+        return tb_cli_usage(cli, "there is no command '%s %s'", argv[0], argv[1]);
+    tb_help_program(subcommands, argv[0], stdout);
+    return TB_EXIT_DONE;
 }
 
 static int run(struct tb_cli *cli, int argc, char **argv)
 {
-    const struct tb_subcommand *subcommand;
     int used = 0;
 
     if (argc == 0) {
@@ -130,19 +132,12 @@ static int run(struct tb_cli *cli, int argc, char **argv)
         puts("tillbox " TB_VERSION);
         return TB_EXIT_DONE;
     }
-    subcommand = find(argc, argv, &used);
-    if (subcommand && subcommand->run_raw)
-        return run_raw(cli, subcommand, argc - used, argv + used);
-    if (subcommand)
-        return run_parsed(cli, subcommand, argc - used, argv + used);
-    if (!is_group(argv[0]))
-        return tb_cli_usage(cli, "", "there is no command '%s'", argv[0]);
-    if (argc == 1)
-        return tb_cli_usage(cli, argv[0], "%s needs a command", argv[0]);
-    if (!wants_help(argv[1]))
-        return tb_cli_usage(cli, argv[0], "there is no command '%s %s'", argv[0], argv[1]);
-    tb_help_program(subcommands, argv[0], stdout);
-    return TB_EXIT_DONE;
+    cli->subcommand = find(argc, argv, &used);
+    if (!cli->subcommand)
+        return run_group(cli, argc, argv);
+    argc -= used;
+    argv += used;
+    return cli->subcommand->run_raw ? run_raw(cli, argc, argv) : run_parsed(cli, argc, argv);
 }
 
 int main(int argc, char **argv)

@@ -62,6 +62,7 @@ class Exits(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertIn("Usage: tillbox " + " ".join(command), done.stdout)
                 self.assertIn("\nExamples:\n  ", done.stdout)
+                self.assertEqual("lines of an order" in done.stdout, command == ["order", "lines"])
                 self.assertLess(max(map(len, done.stdout.splitlines())), 120)
                 self.assertIn(" ".join(command), tillbox("--help").stdout)
         self.assertEqual(tillbox("order", "--help").returncode, 0)

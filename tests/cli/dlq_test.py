@@ -165,12 +165,21 @@ class Scripted(unittest.TestCase):
         self.assertEqual((said["sent"], said["refused"], said["complete"]), (2, 2, True))
 
     def test_a_log_that_takes_nothing_ends_the_replay(self):
-        letters = Letters(6, refuse={"order-events-3-2": problem(403, "no")})
+        """The third letter is refused with a status that the others would get, too. The first one is
+        refused by itself, so it does not count among those that were not sent."""
+        letters = Letters(6, refuse={"order-events-3-0": problem(409, "it has no value"),
+                                     "order-events-3-2": problem(403, "no")})
         done = self.run_on(letters, "replay", "--all", status=1)
-        self.assertEqual(len(letters.sent), 2)  # nothing overtakes the third
-        self.assertIn("3 of 6 were not sent", done.stderr)
+        self.assertEqual(letters.sent, ["order-events-3-1"])  # nothing overtakes the third
+        self.assertIn("4 of 6 were not sent", done.stderr)
         done = self.run_on(letters, "replay", "--all", "--json", status=1)
-        self.assertFalse(json.loads(done.stdout)["complete"])
+        said = json.loads(done.stdout)
+        self.assertEqual((said["sent"], said["refused"], said["complete"]), (1, 2, False))
+
+    def test_a_log_that_is_away_ends_the_replay(self):
+        letters = Letters(3, refuse={"order-events-3-1": problem(503, "away")})
+        done = self.run_on(letters, "replay", "--all", status=1)
+        self.assertIn("2 of 3 were not sent", done.stderr)
 
     def test_a_busy_server_is_asked_again(self):
         letters, answers = Letters(1), [problem(503, "later"), DROP]

@@ -85,6 +85,21 @@ class Scripted(unittest.TestCase):
         self.assertIn("comparing", shown)
         self.assertTrue(shown.endswith("done: 100 of 100 events\n"), shown)
 
+    def test_an_error_does_not_stand_behind_the_bar(self):
+        for args in ([], ["--json"]):
+            answers = [ok(state("building", 10, 100))] * 2 + [problem(500, "broken")]
+
+            def answer(request):
+                return ok(state("building"), 202) if request.method == "POST" else answers.pop(0)
+
+            with self.subTest(args=args), Server(answer) as server:
+                status, shown = tillbox_on_terminal("rebuild", "--wait", *args, url=server.url,
+                                                    NO_COLOR="1")
+                self.assertEqual(status, 1)
+                self.assertIn("10 events", shown)
+                self.assertRegex(shown, r"(\r\x1b\[K|\n)tillbox: 500 Refused: broken\n")
+                self.assertNotRegex(shown, r"events[^\r\n]*(tillbox|\{)")
+
     def test_differences_end_with_1(self):
         failed = state("failed", 5, 5, secondsLeft=0, differenceCount=2, differences=DIFFERENCES,
                        problem="2 differences")

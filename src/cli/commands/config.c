@@ -1,6 +1,7 @@
 /* config: prints the configuration in force, and where each value came from. Sends no request. */
 #include "base/config/config.h"
 #include "cli/cli.h"
+#include <unistd.h>
 
 static const struct tb_option options[] = {
     {"--json", NULL, "print a list of {key, value, origin, help}", NULL},
@@ -29,7 +30,7 @@ static int run_raw(struct tb_cli *cli, int argc, char **argv)
     struct tb_error err = {0};
 
     argc = take_json(cli, argc, argv);
-    if (tb_config_load(argc, argv, cli->env, TB_EDGE_LISTEN_DEFAULT, &config, &report, &err) !=
+    if (tb_config_load(argc, argv, environ, TB_EDGE_LISTEN_DEFAULT, &config, &report, &err) !=
         TB_OK) {
         tb_cli_error(cli, "%s", err.text);
         if (report.len > 0)

@@ -44,7 +44,7 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
     bool payload = tb_args_has(args, "--payload");
 
     if (payload && cli->json)
-        return tb_cli_usage(cli, "dlq show", "--payload is not JSON of ours: leave out --json");
+        return tb_cli_usage(cli, "--payload is not JSON of ours: leave out --json");
     tb_dead_letter_path(args->operands[0], "", &path);
     return payload ? show_payload(cli, tb_cli_text(&path)) : tb_show_get(cli, tb_cli_text(&path));
 }
@@ -82,8 +82,6 @@ const struct tb_subcommand tb_cmd_dlq_show = {
     .examples = "tillbox dlq show order-events-3-17\n"
                 "tillbox dlq show order-events-3-17 --payload > event.json",
     .options = show_options,
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run_show,
 };
 const struct tb_subcommand tb_cmd_dlq_drop = {
@@ -94,7 +92,5 @@ const struct tb_subcommand tb_cmd_dlq_drop = {
                "ends. Later events of its order still wait for the missing version.",
     .examples = "tillbox dlq drop order-events-3-17\n"
                 "tillbox dlq list --type Strange.v1 | cut -f 1 | xargs -n 1 tillbox dlq drop",
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run_drop,
 };

@@ -72,16 +72,15 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     int64_t rate = 0;
 
     if (rate_text && (!tb_args_int(rate_text, &rate) || rate < 1 || rate > RATE_MAX))
-        return tb_cli_usage(cli, "dlq replay", "--rate takes a number from 1 to %d", RATE_MAX);
+        return tb_cli_usage(cli, "--rate takes a number from 1 to %d", RATE_MAX);
     for (size_t i = 0; id && i < sizeof choices / sizeof choices[0]; i++) {
         if (tb_args_has(args, choices[i]))
-            return tb_cli_usage(cli, "dlq replay", "%s is for several letters, not for one by ID",
-                                choices[i]);
+            return tb_cli_usage(cli, "%s is for several letters, not for one by ID", choices[i]);
     }
     if (!id && !tb_args_has(args, "--order") && !tb_args_has(args, "--all"))
-        return tb_cli_usage(cli, "dlq replay", "say which: an ID, --order ID, or --all");
+        return tb_cli_usage(cli, "say which: an ID, --order ID, or --all");
     if (!id && file)
-        return tb_cli_usage(cli, "dlq replay", "--value mends one letter: it needs its ID");
+        return tb_cli_usage(cli, "--value mends one letter: it needs its ID");
     if (!id)
         return tb_dead_letter_replay_selected(cli, args, rate);
     return tb_args_has(args, "--dry-run") ? dry_run_one(cli, id) : replay_one(cli, id, file);
@@ -104,6 +103,5 @@ const struct tb_subcommand tb_cmd_dlq_replay = {
                 "tillbox dlq replay --all --reason apply --since 2026-11-01 --dry-run\n"
                 "tillbox dlq replay --all --rate 50",
     .options = options,
-    .operands_max = 1,
     .run = run,
 };

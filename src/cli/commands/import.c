@@ -108,7 +108,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     int fd, exit_status;
 
     if (give_up && !tb_quantity_parse(tb_str_of(give_up), tb_unit_durations, &give_up_ms))
-        return tb_cli_usage(cli, "order import", "--give-up-after takes a time such as 5m");
+        return tb_cli_usage(cli, "--give-up-after takes a time such as 5m");
     fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         tb_cli_error(cli, "cannot read %s: %s", file, strerror(errno));
@@ -134,7 +134,5 @@ const struct tb_subcommand tb_cmd_order_import = {
                 "zcat orders.jsonl.gz | tillbox order import -\n"
                 "tillbox order import orders.jsonl --json",
     .options = options,
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run,
 };

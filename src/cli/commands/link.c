@@ -8,7 +8,7 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     char body[32];
 
     if (strcmp(state, "offline") != 0 && strcmp(state, "auto") != 0)
-        return tb_cli_usage(cli, "link", "it is offline or auto, not '%s'", state);
+        return tb_cli_usage(cli, "it is offline or auto, not '%s'", state);
     snprintf(body, sizeof body, "{\"state\":\"%s\"}", state);
     TB_CLI_TRY(tb_http_send_command(cli, "PUT", "/link", tb_str_of(body), NULL, NULL, &response));
     return tb_show_response(cli, &response);
@@ -21,7 +21,5 @@ const struct tb_subcommand tb_cmd_link = {
     .details = "`offline` stays in force, also over a restart, until `auto`. Orders are taken in\n"
                "both states.",
     .examples = "tillbox link offline\ntillbox link auto",
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run,
 };

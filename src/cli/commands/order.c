@@ -7,7 +7,7 @@ static int run_show(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
 
-    TB_CLI_TRY(tb_order_path(cli, args, "order show", "", &path));
+    TB_CLI_TRY(tb_order_path(cli, args, "", &path));
     return tb_show_get(cli, tb_cli_text(&path));
 }
 
@@ -53,8 +53,6 @@ const struct tb_subcommand tb_cmd_order_show = {
                "line: `line`, sku, name, quantity, unit price, amount.",
     .examples = "tillbox order show 0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10\n"
                 "tillbox order show ID --json",
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run_show,
 };
 const struct tb_subcommand tb_cmd_order_list = {

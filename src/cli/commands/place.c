@@ -12,19 +12,6 @@ static const struct tb_option options[] = {
     TB_OPTION_KEY,
     {NULL, NULL, NULL, NULL}};
 
-static int run(struct tb_cli *cli, const struct tb_args *args)
-{
-    static const struct tb_order_command command = {
-        .name = "order place",
-        .method = "POST",
-        .options = options,
-        .lines = true,
-        .needs = "a FILE, - or at least one --line",
-    };
-
-    return tb_order_command_run(cli, args, &command);
-}
-
 const struct tb_subcommand tb_cmd_order_place = {
     .name = "order place",
     .operands = "[FILE|-]",
@@ -37,6 +24,6 @@ const struct tb_subcommand tb_cmd_order_place = {
                 "echo '{\"lines\":[{\"sku\":\"TEA-1\",\"quantity\":1,\"unitPriceMinor\":350}]}' | "
                 "tillbox order place -",
     .options = options,
-    .operands_max = 1,
-    .run = run,
+    .run = tb_order_command_run,
+    .order = {"POST", NULL, "a FILE, - or at least one --line", true},
 };

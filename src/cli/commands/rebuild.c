@@ -1,4 +1,4 @@
-/* rebuild: fills the view anew from the log, or serves the previous view again. */
+/* rebuild: has the server fill a new view from the log, or serve the previous view again. */
 #include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"
 #include "cli/output/show.h"
@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #define POLL_EVERY_MS 250
-/* In a pipe: a line at each change of state, and after so long. */
+/* In a pipe a line is printed when the state changes, and whenever this time has passed. */
 #define LINE_EVERY_MS 5000
 
 static const struct tb_option options[] = {
@@ -38,7 +38,7 @@ static const struct state {
     {"rolled-back", false, true}, {"failed", false, false},
 };
 
-/* NULL: no state of a rebuild. */
+/* Returns NULL if the name is no state of a rebuild. */
 static const struct state *find_state(const char *name)
 {
     for (size_t i = 0; name && i < sizeof states / sizeof states[0]; i++) {
@@ -48,7 +48,7 @@ static const struct state *find_state(const char *name)
     return NULL;
 }
 
-/* What GET /rebuild answers. */
+/* The answer to GET /rebuild. */
 struct status {
     struct tb_http_response response;
     const struct state *state;
@@ -75,7 +75,8 @@ static int parse_status(const struct tb_cli *cli, struct status *status)
     return tb_cli_bad_response(cli, "it is no state of a rebuild");
 }
 
-/* Adds the cell of one side. currency: of a side that has none itself. */
+/* Adds the cell of one side: an order, or the sums of a currency. currency: used if the side
+ * itself has none. */
 static void add_side(struct tb_table *table, const cJSON *side, struct tb_str currency)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
@@ -141,6 +142,7 @@ static void print_line(const struct tb_cli *cli, const struct status *status)
 
 static void show(const struct tb_cli *cli, const struct status *status)
 {
+    tb_cli_clear_line();
     if (cli->json) {
         tb_show_raw(&status->response);
         return;
@@ -156,7 +158,8 @@ static int parse_and_show(const struct tb_cli *cli, struct status *status)
     return TB_EXIT_DONE;
 }
 
-/* Prints the end of a rebuild. State "none": the process that ran it has been restarted. */
+/* Prints how the rebuild ended. In state "none" the server does not know it: the process that ran
+ * the rebuild was restarted. */
 static int show_end(const struct tb_cli *cli, const struct status *status)
 {
     const char *problem = tb_cjson_text(status->response.json, "problem").ptr;
@@ -178,12 +181,10 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
 
     for (;; tb_sleep_ms(POLL_EVERY_MS)) {
         TB_CLEANUP(status_release) struct status status = {0};
-        int64_t now_ms = tb_clock_mono_ms(cli->clock);
+        int64_t now_ms = tb_cli_now_ms();
 
         TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
         TB_CLI_TRY(parse_status(cli, &status));
-        if (!status.state->running || interrupted)
-            tb_progress_clear(progress);
         if (!status.state->running)
             return show_end(cli, &status);
         if (interrupted) {
@@ -212,7 +213,6 @@ static int wait_for(const struct tb_cli *cli)
     (void)sigaction(SIGINT, &action, &before);
     tb_progress_init(&progress, cli, "events", 0);
     exit_status = follow(cli, &progress);
-    tb_progress_clear(&progress);
     (void)sigaction(SIGINT, &before, NULL);
     return exit_status;
 }
@@ -221,23 +221,23 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(status_release) struct status status = {0};
     bool accept = tb_args_has(args, "--accept"), rollback = tb_args_has(args, "--rollback");
-    bool wait = tb_args_has(args, "--wait") || rollback; /* a rollback takes a moment only */
+    bool wait = tb_args_has(args, "--wait") || rollback; /* a rollback takes only a moment */
     struct tb_str body = {0};
 
     if (tb_args_has(args, "--status")) {
         if (accept || wait)
-            return tb_cli_usage(cli, "rebuild", "--status goes with nothing else");
+            return tb_cli_usage(cli, "--status goes with nothing else");
         TB_CLI_TRY(tb_http_get(cli, "/rebuild", 0, &status.response));
         return parse_and_show(cli, &status);
     }
     if (accept && rollback)
-        return tb_cli_usage(cli, "rebuild", "--accept or --rollback: a rollback compares nothing");
+        return tb_cli_usage(cli, "--accept or --rollback: a rollback compares nothing");
     if (accept)
         body = TB_STR("{\"accept\":true}");
     if (rollback)
         body = TB_STR("{\"rollback\":true}");
     TB_CLI_TRY(tb_http_send_idempotent(cli, NULL, "POST", "/rebuild", body, &status.response));
-    /* 409: a rebuild is running; unless something special was asked for, that one will do. */
+    /* 409: a rebuild is running already. Without --accept and --rollback, wait for that one. */
     if (wait && (status.response.status == 202 || (status.response.status == 409 && !body.ptr)))
         return wait_for(cli);
     return parse_and_show(cli, &status);

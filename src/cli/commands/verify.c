@@ -129,7 +129,7 @@ static int open_all(const struct tb_cli *cli, const struct tb_args *args, struct
         size_t i = verify->edge_count;
 
         if (i == TB_VERIFY_EDGES_MAX)
-            return tb_cli_usage(cli, "verify", "at most %d edges at once", TB_VERIFY_EDGES_MAX);
+            return tb_cli_usage(cli, "at most %d edges at once", TB_VERIFY_EDGES_MAX);
         verify->edge_count++;
         TB_CLI_TRY(tb_digest_stream_open(&verify->edges[i], cli, url));
         TB_CLI_TRY(get_node(&verify->edges[i], verify->nodes[i]));
@@ -154,7 +154,7 @@ static int verify_all(const struct tb_cli *cli, struct tb_verify *verify)
     if (cli->json)
         fputs("{\"differences\":[", stdout);
     exit_status = tb_verify_run(verify);
-    tb_progress_clear(&verify->progress);
+    tb_cli_clear_line();
     print_counts(cli, verify, exit_status == TB_EXIT_DONE);
     tb_table_release(&verify->table);
     return exit_status == TB_EXIT_DONE && verify->differences > 0 ? TB_EXIT_FAILED : exit_status;
@@ -168,11 +168,11 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 
     verify.wait_left_ms = TB_VERIFY_WAIT_MS;
     if (wait && !tb_quantity_parse(tb_str_of(wait), tb_unit_durations, &verify.wait_left_ms))
-        return tb_cli_usage(cli, "verify", "--wait takes a time such as 30s");
+        return tb_cli_usage(cli, "--wait takes a time such as 30s");
     if (!tb_args_has(args, "--edge") || !tb_args_has(args, "--central"))
-        return tb_cli_usage(cli, "verify", "it needs --edge (one at least) and --central");
+        return tb_cli_usage(cli, "it needs --edge (one at least) and --central");
     if (tb_args_has(args, "--all") && tb_args_has(args, "--ignore-foreign"))
-        return tb_cli_usage(cli, "verify", "--all and --ignore-foreign contradict each other");
+        return tb_cli_usage(cli, "--all and --ignore-foreign contradict each other");
     verify.allow_pending = tb_args_has(args, "--allow-pending");
     verify.all_nodes = tb_args_has(args, "--all");
     exit_status = open_all(cli, args, &verify);

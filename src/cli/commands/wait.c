@@ -30,13 +30,13 @@ static int64_t least(int64_t a, int64_t b)
 static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t version,
                     int64_t timeout_ms, struct tb_http_response *ret_response)
 {
-    int64_t deadline_ms = tb_clock_mono_ms(cli->clock) + timeout_ms;
+    int64_t deadline_ms = tb_cli_now_ms() + timeout_ms;
     int64_t left_ms = timeout_ms;
 
     for (;;) {
         TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
         int64_t wait_ms = least(left_ms, POLL_MAX_MS);
-        int64_t until_ms = tb_clock_mono_ms(cli->clock) + wait_ms;
+        int64_t until_ms = tb_cli_now_ms() + wait_ms;
 
         tb_buf_addf(&path, "%s?minVersion=%" PRId64 "&wait=%" PRId64 "ms", order_path, version,
                     wait_ms);
@@ -44,12 +44,12 @@ static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t ve
         TB_CLI_TRY(tb_http_get(cli, tb_cli_text(&path), wait_ms, ret_response));
         if (!is_pending(ret_response))
             return TB_EXIT_DONE;
-        left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
-        if (left_ms > 0 && tb_clock_mono_ms(cli->clock) < until_ms) /* the server did not wait */
+        left_ms = deadline_ms - tb_cli_now_ms();
+        if (left_ms > 0 && tb_cli_now_ms() < until_ms) /* the server did not wait */
             tb_sleep_ms(
                 least(ret_response->retry_after_ms > 0 ? ret_response->retry_after_ms : PAUSE_MS,
                       left_ms));
-        left_ms = deadline_ms - tb_clock_mono_ms(cli->clock);
+        left_ms = deadline_ms - tb_cli_now_ms();
         if (left_ms <= 0)
             return TB_EXIT_DONE;
     }
@@ -64,11 +64,11 @@ static int run_wait(struct tb_cli *cli, const struct tb_args *args)
     int64_t version = 1, timeout_ms = TIMEOUT_DEFAULT_MS;
 
     if (version_text && (!tb_args_int(version_text, &version) || version < 1))
-        return tb_cli_usage(cli, "order wait", "--version takes a number from 1 on");
+        return tb_cli_usage(cli, "--version takes a number from 1 on");
     if (timeout_text &&
         !tb_quantity_parse(tb_str_of(timeout_text), tb_unit_durations, &timeout_ms))
-        return tb_cli_usage(cli, "order wait", "--timeout takes a time such as 30s or 500ms");
-    TB_CLI_TRY(tb_order_path(cli, args, "order wait", "", &path));
+        return tb_cli_usage(cli, "--timeout takes a time such as 30s or 500ms");
+    TB_CLI_TRY(tb_order_path(cli, args, "", &path));
     TB_CLI_TRY(wait_for(cli, tb_cli_text(&path), version, timeout_ms, &response));
     TB_CLI_TRY(tb_show_response(cli, &response));
     if (response.status != 202)
@@ -87,7 +87,5 @@ const struct tb_subcommand tb_cmd_order_wait = {
                 "tillbox order wait ID --version 3 --timeout 10s --json\n"
                 "tillbox order wait ID --url http://central:8082 --timeout 5m",
     .options = wait_options,
-    .operands_min = 1,
-    .operands_max = 1,
     .run = run_wait,
 };

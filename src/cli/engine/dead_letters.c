@@ -5,7 +5,8 @@
 #include <inttypes.h>
 
 /* All ids are read before the first replay. Otherwise a dead letter that fails again would be
- * listed and sent again without end. These take about 5 MB; for more, run it again. */
+ * listed and sent again without end. 100,000 ids take about 5 MB. If there are more dead letters,
+ * the user runs the command again. */
 #define REPLAY_MAX 100000
 
 static const struct tb_column columns[] = {{"id", false, "id"},
@@ -40,12 +41,13 @@ void tb_dead_letter_path(const char *id, const char *suffix, struct tb_buf *path
 struct replay {
     const struct tb_cli *cli;
     struct tb_http_client *client; /* owned */
-    struct tb_buf ids;             /* NUL-terminated, one behind the other */
+    struct tb_buf ids;             /* each with its NUL, one behind the other */
     int64_t count;
     bool more;              /* there are more than REPLAY_MAX */
-    struct tb_table *table; /* lists what is selected; NULL: do not list it */
-    int64_t rate;           /* a second; 0: no limit */
+    struct tb_table *table; /* for a row of each selected letter; NULL: list none */
+    int64_t rate;           /* letters a second; 0: no limit */
     int64_t sent, refused;
+    int64_t done; /* sent, or refused for a reason that concerns only that letter */
     struct tb_progress progress;
 };
 
@@ -65,7 +67,7 @@ static bool select_page(void *ctx, const struct tb_page *page)
     }
     if (replay->table)
         tb_table_flush(replay->table, stdout);
-    (void)tb_cli_text(&replay->ids);
+    (void)tb_cli_text(&replay->ids); /* ends the program if memory ran out */
     return !replay->more;
 }
 
@@ -85,30 +87,24 @@ void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, in
     printf("{\"wouldSend\":[%s]}\n", tb_cli_text(&out));
 }
 
-static void print_refusal(struct replay *replay, const char *id, struct tb_http_response *response)
+static void report_refusal(struct replay *replay, const char *id,
+                           struct tb_http_response *response)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf head = {0};
 
-    tb_progress_clear(&replay->progress);
     if (replay->cli->json) {
-        tb_buf_adds(&text, replay->refused > 0 ? ",{" : "{");
-        tb_json_member_str(&text, "id", tb_str_of(id));
-        tb_json_member_int(&text, "status", response->status);
-        tb_json_member_key(&text, "problem");
-        tb_problem_json(&text, response);
-        tb_buf_addc(&text, '}');
+        tb_json_member_str(&head, "id", tb_str_of(id));
     } else {
-        tb_buf_adds(&text, replay->cli->out_terminal ? "" : "letter\t");
-        tb_text_sanitize(&text, tb_str_of(id));
-        tb_buf_adds(&text, replay->cli->out_terminal ? ": " : "\t");
-        tb_problem_text(&text, response);
-        tb_buf_addc(&text, '\n');
+        tb_buf_adds(&head, replay->cli->out_terminal ? "" : "letter\t");
+        tb_text_sanitize(&head, tb_str_of(id));
+        tb_buf_adds(&head, replay->cli->out_terminal ? ": " : "\t");
     }
-    fputs(tb_cli_text(&text), stdout);
+    tb_show_refusal(replay->cli, replay->refused == 0, tb_cli_text(&head), response);
     replay->refused++;
 }
 
-/* True: the status concerns this dead letter only; any other would meet the next one, too. */
+/* True: only this dead letter is refused. With any other status the next one would fail in the
+ * same way, so the replay stops. */
 static bool concerns_one_letter(int status)
 {
     return status == 404 || status == 409 || status == 422;
@@ -126,35 +122,37 @@ static int send_one(struct replay *replay, const char *id)
         replay->sent++;
         return TB_EXIT_DONE;
     }
-    print_refusal(replay, id, &response);
+    report_refusal(replay, id, &response);
     return concerns_one_letter(response.status) ? TB_EXIT_DONE : TB_EXIT_FAILED;
 }
 
+/* Waits until letter i is due. */
 static void wait_for_rate(const struct replay *replay, int64_t i, int64_t start_ms)
 {
     int64_t due_ms = replay->rate > 0 ? start_ms + i * 1000 / replay->rate : 0;
-    int64_t now_ms = tb_clock_mono_ms(replay->cli->clock);
+    int64_t now_ms = tb_cli_now_ms();
 
     if (due_ms > now_ms)
         tb_sleep_ms(due_ms - now_ms);
 }
 
-/* The log acknowledges one before the next is sent, so that those of an order keep their order. */
+/* Sends the next letter only after the log has acknowledged the last one. So the letters of one
+ * order stay in sequence. */
 static int send_all(struct replay *replay)
 {
-    const struct tb_clock *clock = replay->cli->clock;
     const char *id = replay->ids.data;
-    int64_t start_ms = tb_clock_mono_ms(clock);
+    int64_t start_ms = tb_cli_now_ms();
     int exit_status = TB_EXIT_DONE;
 
     tb_progress_init(&replay->progress, replay->cli, "letters", replay->count);
-    for (int64_t i = 0; i < replay->count && exit_status == TB_EXIT_DONE; i++) {
-        wait_for_rate(replay, i, start_ms);
+    while (replay->done < replay->count && exit_status == TB_EXIT_DONE) {
+        wait_for_rate(replay, replay->done, start_ms);
         exit_status = send_one(replay, id);
-        tb_progress_draw(&replay->progress, i + 1, i + 1, NULL);
+        replay->done += exit_status == TB_EXIT_DONE;
+        tb_progress_draw(&replay->progress, replay->done, replay->done, NULL);
         id += strlen(id) + 1;
     }
-    tb_progress_clear(&replay->progress);
+    tb_cli_clear_line();
     return exit_status;
 }
 
@@ -183,7 +181,7 @@ static int send_selected(struct replay *replay)
         tb_cli_error(replay->cli,
                      "stopped: %" PRId64 " of %" PRId64 " were not sent and stay as they are. "
                      "Running it again continues safely.",
-                     replay->count - replay->sent - replay->refused, replay->count);
+                     replay->count - replay->done, replay->count);
     return exit_status == TB_EXIT_DONE && replay->refused > 0 ? TB_EXIT_FAILED : exit_status;
 }
 

@@ -1,9 +1,8 @@
-/* Dead letters: which ones the options select, how they are listed, and replaying them, that is,
- * the server sends their records into the log again.
+/* Selects, lists and replays dead letters. To replay one is to let the server send its record into
+ * the log again.
  *
  * Thread:  main.
- * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed.
- * Units:   dead letters a second. */
+ * Errors:  an exit status. Unless it is TB_EXIT_DONE, an error has been printed. */
 #pragma once
 #include "cli/engine/pages.h"
 
@@ -16,14 +15,16 @@
         "--since", "TIME", "died at or after this time or date", "since"                          \
     }
 
-/* Open dead letters unless --status is given. The list's options are those of the macro. */
+/* The list of `dlq list`: open dead letters unless --status is given. Its options are those of the
+ * macro. */
 extern const struct tb_page_list tb_dead_letter_list;
 /* Appends "/dead-letters/ID" and the suffix. */
 void tb_dead_letter_path(const char *id, const char *suffix, struct tb_buf *path);
 
 /* Replays the open dead letters that the options select, one after the other; with --dry-run only
- * lists them. rate 0: as fast as the log acknowledges them. */
+ * lists them. rate: dead letters a second; 0: as fast as the log acknowledges them. */
 int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_args *args,
                                    int64_t rate);
-/* Prints the end of a dry run. ids: so many NUL-terminated texts. */
+/* Prints the result of a dry run: a count on a terminal, all ids with --json, nothing in a pipe.
+ * ids: `count` texts, each with its NUL, one behind the other. */
 void tb_dead_letter_print_selected(const struct tb_cli *cli, const char *ids, int64_t count);

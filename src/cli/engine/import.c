@@ -18,11 +18,6 @@ static void make_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT
     snprintf(ret_key, TB_IMPORT_KEY_SIZE, "import-%" PRId64 "-%s", line, hex);
 }
 
-static int64_t now_ms(const struct tb_import *import)
-{
-    return tb_clock_mono_ms(import->cli->clock);
-}
-
 static struct tb_import_slot *slot_at(struct tb_import *import, uint64_t index)
 {
     return &import->slots[index % TB_IMPORT_WINDOW];
@@ -48,7 +43,7 @@ static void finish(struct tb_import *import, struct tb_import_slot *slot)
     slot->state = TB_SLOT_DONE;
     tb_buf_release(&slot->body);
     import->unfinished--;
-    import->last_done_ms = now_ms(import);
+    import->last_done_ms = tb_cli_now_ms();
 }
 
 static void refuse(struct tb_import *import, struct tb_import_slot *slot,
@@ -102,7 +97,7 @@ static bool may_read(const struct tb_import *import)
 
 static void start_ready(struct tb_import *import)
 {
-    if (import->stopping || now_ms(import) < import->pause_until_ms)
+    if (import->stopping || tb_cli_now_ms() < import->pause_until_ms)
         return;
     for (uint64_t i = import->head; i < import->tail; i++) {
         struct tb_import_slot *slot = slot_at(import, i);
@@ -113,8 +108,10 @@ static void start_ready(struct tb_import *import)
 
         if (slot->state != TB_SLOT_READY)
             continue;
-        if (!tb_http_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW)))
+        if (!tb_http_client_start(import->client, &request, (size_t)(i % TB_IMPORT_WINDOW))) {
+            fail(import, TB_EXIT_FAILED, "out of memory");
             return;
+        }
         slot->state = TB_SLOT_SENT;
     }
 }
@@ -124,7 +121,7 @@ static void start_ready(struct tb_import *import)
 static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int64_t at_least_ms,
                       int exit_status, const char *why)
 {
-    int64_t now = now_ms(import);
+    int64_t now = tb_cli_now_ms();
     int64_t wait_ms;
 
     slot->state = TB_SLOT_READY;
@@ -135,7 +132,7 @@ static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int
              import->give_up_ms / 1000);
         return;
     }
-    wait_ms = tb_backoff_next_ms(&import->backoff, import->cli->random);
+    wait_ms = tb_backoff_next_ms(&import->backoff, &tb_random_system);
     if (at_least_ms > RETRY_AFTER_MAX_MS)
         at_least_ms = RETRY_AFTER_MAX_MS;
     import->pause_until_ms = now + (wait_ms > at_least_ms ? wait_ms : at_least_ms);
@@ -205,28 +202,25 @@ static void handle_responses(struct tb_import *import)
     }
 }
 
-static void print_refusal(struct tb_import *import, struct tb_import_slot *slot)
+static void report_refusal(struct tb_import *import, struct tb_import_slot *slot)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+    const struct tb_cli *cli = import->cli;
+    char head[40];
 
-    if (import->cli->json) {
-        tb_buf_addf(&text, "%s{\"line\":%" PRId64 ",\"status\":%d,\"problem\":",
-                    import->printed++ > 0 ? "," : "", slot->line, slot->refusal.status);
-        tb_problem_json(&text, &slot->refusal);
-        tb_buf_addc(&text, '}');
-    } else {
-        tb_buf_addf(&text,
-                    import->cli->out_terminal ? "line %" PRId64 ": " : "line\t%" PRId64 "\t",
-                    slot->line);
-        tb_problem_text(&text, &slot->refusal);
-        tb_buf_addc(&text, '\n');
-    }
-    fputs(tb_cli_text(&text), stdout);
+    snprintf(head, sizeof head,
+             cli->json           ? "\"line\":%" PRId64
+             : cli->out_terminal ? "line %" PRId64 ": "
+                                 : "line\t%" PRId64 "\t",
+             slot->line);
+    tb_show_refusal(cli, !import->refusal_printed, head, &slot->refusal);
+    import->refusal_printed = true;
+    slot->refused = false;
+    tb_http_response_release(&slot->refusal);
 }
 
-/* Prints the refusals of DONE lines before the first that is not DONE; all: those behind it, too.
- */
-static void print_refusals(struct tb_import *import, bool all)
+/* Reports refused lines in the order of the file: up to the first line that is not DONE. all: also
+ * those behind it. */
+static void report_refusals(struct tb_import *import, bool all)
 {
     bool in_order = true;
 
@@ -236,27 +230,22 @@ static void print_refusals(struct tb_import *import, bool all)
         in_order = in_order && slot->state == TB_SLOT_DONE;
         if (!in_order && !all)
             return;
-        if (slot->state == TB_SLOT_DONE && slot->refused) {
-            tb_progress_clear(&import->progress);
-            print_refusal(import, slot);
-            slot->refused = false;
-            tb_http_response_release(&slot->refusal);
-        }
-        if (in_order)
-            import->head++;
+        if (slot->state == TB_SLOT_DONE && slot->refused)
+            report_refusal(import, slot);
+        import->head += in_order;
     }
 }
 
 static void wait_for_events(struct tb_import *import)
 {
     int64_t wait_ms = import->progress.on ? DRAW_WAIT_MS : IDLE_WAIT_MS;
-    int64_t pause_ms = import->pause_until_ms - now_ms(import);
+    int64_t pause_ms = import->pause_until_ms - tb_cli_now_ms();
     char note[sizeof import->pause_note + 40];
 
     if (pause_ms > 0 && pause_ms < wait_ms)
         wait_ms = pause_ms;
     tb_http_client_wait(import->client, may_read(import) ? import->lines.fd : -1, wait_ms);
-    pause_ms = import->pause_until_ms - now_ms(import);
+    pause_ms = import->pause_until_ms - tb_cli_now_ms();
     snprintf(note, sizeof note, "waiting %" PRId64 " s: %s", (pause_ms + 999) / 1000,
              import->pause_note);
     tb_progress_draw(&import->progress, import->imported + import->refused,
@@ -265,7 +254,7 @@ static void wait_for_events(struct tb_import *import)
 
 void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_requested)
 {
-    import->last_done_ms = now_ms(import);
+    import->last_done_ms = tb_cli_now_ms();
     for (;;) {
         import->stopping |= *stop_requested != 0;
         while (may_read(import) && read_line(import))
@@ -276,10 +265,10 @@ void tb_import_run(struct tb_import *import, const volatile sig_atomic_t *stop_r
             break;
         wait_for_events(import);
         handle_responses(import);
-        print_refusals(import, false);
+        report_refusals(import, false);
     }
-    print_refusals(import, true);
-    tb_progress_clear(&import->progress);
+    report_refusals(import, true);
+    tb_cli_clear_line();
 }
 
 int64_t tb_import_resume_line(const struct tb_import *import)

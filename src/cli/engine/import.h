@@ -49,7 +49,7 @@ struct tb_import {
     size_t unfinished;   /* slots that are READY or SENT */
     bool input_ended;
     int64_t imported, already_there, refused;
-    int64_t printed; /* refusals */
+    bool refusal_printed; /* at least one */
     /* While the server is busy or unreachable, all lines wait. */
     struct tb_backoff backoff;
     int64_t pause_until_ms;

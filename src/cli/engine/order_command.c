@@ -77,8 +77,7 @@ static bool add_line(struct tb_buf *out, const char *text)
     return true;
 }
 
-static int add_lines(const struct tb_cli *cli, const struct tb_args *args, const char *name,
-                     struct tb_buf *out)
+static int add_lines(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
 {
     const char *text;
     size_t cursor = 0;
@@ -88,7 +87,7 @@ static int add_lines(const struct tb_cli *cli, const struct tb_args *args, const
     for (bool first = true; (text = tb_args_each(args, "--line", &cursor)); first = false) {
         tb_buf_adds(out, first ? "" : ",");
         if (!add_line(out, text))
-            return tb_cli_usage(cli, name,
+            return tb_cli_usage(cli,
                                 "--line %s: it takes SKU:QTY:PRICE[:NAME], quantity and price "
                                 "whole numbers, the price in minor units",
                                 text);
@@ -97,10 +96,11 @@ static int add_lines(const struct tb_cli *cli, const struct tb_args *args, const
     return TB_EXIT_DONE;
 }
 
-/* Makes the body from the flags; an empty one if none of them is given. */
-static int build_body(const struct tb_cli *cli, const struct tb_args *args,
-                      const struct tb_order_command *command, struct tb_buf *out)
+/* Makes the body from the options. It is empty if none of them is given. */
+static int build_body(const struct tb_cli *cli, const struct tb_args *args, struct tb_buf *out)
 {
+    const struct tb_subcommand *command = cli->subcommand;
+
     tb_buf_addc(out, '{');
     for (const struct tb_option *option = command->options; option->name; option++) {
         const char *text = option->field ? tb_args_get(args, option->name) : NULL;
@@ -108,37 +108,36 @@ static int build_body(const struct tb_cli *cli, const struct tb_args *args,
         if (text)
             tb_json_member_str(out, option->field, tb_str_of(text));
     }
-    if (command->lines && tb_args_has(args, "--line"))
-        TB_CLI_TRY(add_lines(cli, args, command->name, out));
-    else if (command->lines || out->len == 1)
+    if (command->order.lines && tb_args_has(args, "--line"))
+        TB_CLI_TRY(add_lines(cli, args, out));
+    else if (command->order.lines || out->len == 1)
         tb_buf_clear(out);
-    if (command->needs && out->len == 0)
-        return tb_cli_usage(cli, command->name, "give %s", command->needs);
+    if (command->order.needs && out->len == 0)
+        return tb_cli_usage(cli, "give %s", command->order.needs);
     tb_buf_adds(out, out->len > 0 ? "}" : "");
     return TB_EXIT_DONE;
 }
 
-/* Flags for the body contradict a file. */
-static int check_no_flags(const struct tb_cli *cli, const struct tb_args *args,
-                          const struct tb_order_command *command)
+/* The body comes from a file, so no option may be given that makes a body. */
+static int check_no_flags(const struct tb_cli *cli, const struct tb_args *args)
 {
     for (size_t i = 0; i < args->given_count; i++) {
         const struct tb_option *option = args->given[i].option;
 
         if (option->field || strcmp(option->name, "--line") == 0)
-            return tb_cli_usage(cli, command->name,
-                                "%s and a file contradict each other: give one", option->name);
+            return tb_cli_usage(cli, "%s and a file contradict each other: give one",
+                                option->name);
     }
     return TB_EXIT_DONE;
 }
 
-int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *name,
-                  const char *suffix, struct tb_buf *path)
+int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *suffix,
+                  struct tb_buf *path)
 {
     char order_id[TB_UUID_SIZE];
 
     if (!tb_uuid_parse(tb_str_of(args->operands[0]), order_id))
-        return tb_cli_usage(cli, name,
+        return tb_cli_usage(cli,
                             "'%s' is no order id: that is a UUID such as "
                             "0193a6f2-7c1e-7a44-9d0b-2f6c1e5b8a10",
                             args->operands[0]);
@@ -147,8 +146,8 @@ int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const ch
 }
 
 /* Reads and checks --idempotency-key and --if-match. */
-static int read_headers(const struct tb_cli *cli, const struct tb_args *args, const char *name,
-                        const char **ret_key, const char **ret_version)
+static int read_headers(const struct tb_cli *cli, const struct tb_args *args, const char **ret_key,
+                        const char **ret_version)
 {
     const char *key = tb_args_get(args, "--idempotency-key");
     const char *version = tb_args_get(args, "--if-match");
@@ -156,38 +155,38 @@ static int read_headers(const struct tb_cli *cli, const struct tb_args *args, co
 
     for (const char *c = key; c && *c; c++)
         if (*c < 0x21 || *c > 0x7e)
-            return tb_cli_usage(cli, name, "--idempotency-key takes visible ASCII only");
+            return tb_cli_usage(cli, "--idempotency-key takes visible ASCII only");
     if (key && (!*key || strlen(key) > KEY_MAX))
-        return tb_cli_usage(cli, name, "--idempotency-key takes 1 to %d characters", KEY_MAX);
+        return tb_cli_usage(cli, "--idempotency-key takes 1 to %d characters", KEY_MAX);
     if (version && (!tb_args_int(version, &value) || value < 1))
-        return tb_cli_usage(cli, name, "--if-match takes a version, such as 1");
+        return tb_cli_usage(cli, "--if-match takes a version, such as 1");
     *ret_key = key;
     *ret_version = version;
     return TB_EXIT_DONE;
 }
 
-int tb_order_command_run(const struct tb_cli *cli, const struct tb_args *args,
-                         const struct tb_order_command *command)
+int tb_order_command_run(struct tb_cli *cli, const struct tb_args *args)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf body = {0};
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
-    size_t file_operand = command->suffix ? 1 : 0;
+    const char *suffix = cli->subcommand->order.suffix;
+    size_t file_operand = suffix ? 1 : 0; /* the first operand is the ID */
     const char *key, *version;
     bool file = args->operand_count > file_operand;
 
-    TB_CLI_TRY(read_headers(cli, args, command->name, &key, &version));
-    if (command->suffix)
-        TB_CLI_TRY(tb_order_path(cli, args, command->name, command->suffix, &path));
+    TB_CLI_TRY(read_headers(cli, args, &key, &version));
+    if (suffix)
+        TB_CLI_TRY(tb_order_path(cli, args, suffix, &path));
     else
         tb_buf_adds(&path, "/orders");
     if (file) {
-        TB_CLI_TRY(check_no_flags(cli, args, command));
+        TB_CLI_TRY(check_no_flags(cli, args));
         TB_CLI_TRY(tb_body_read(cli, args->operands[file_operand], &body));
     } else {
-        TB_CLI_TRY(build_body(cli, args, command, &body));
+        TB_CLI_TRY(build_body(cli, args, &body));
     }
-    TB_CLI_TRY(tb_http_send_command(cli, command->method, tb_cli_text(&path),
+    TB_CLI_TRY(tb_http_send_command(cli, cli->subcommand->order.method, tb_cli_text(&path),
                                     file || body.len > 0 ? tb_str_of(tb_cli_text(&body))
                                                          : (struct tb_str){NULL, 0},
                                     key, version, &response));

@@ -5,23 +5,14 @@
 #pragma once
 #include "cli/cli.h"
 
-/* How a command is sent. Its body comes from a FILE, or from flags. */
-struct tb_order_command {
-    const char *name;                /* "order lines" */
-    const char *method;              /* "PUT" */
-    const char *suffix;              /* of the path /orders/ID; NULL: the path is /orders */
-    const struct tb_option *options; /* those with a field become members of the body */
-    bool lines;                      /* --line becomes the member "lines", and must be there */
-    const char *needs; /* what to give if there is no body; NULL: the command needs none */
-};
-/* Sends the command with --idempotency-key and --if-match, and prints the answer. */
-int tb_order_command_run(const struct tb_cli *cli, const struct tb_args *args,
-                         const struct tb_order_command *command);
+/* Sends the command that cli->subcommand->order describes, with --idempotency-key and --if-match,
+ * and prints the answer. */
+int tb_order_command_run(struct tb_cli *cli, const struct tb_args *args);
 
-/* Appends "/orders/ID" and the suffix; ID is the first operand. One that is no order id is a usage
- * error. */
-int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *name,
-                  const char *suffix, struct tb_buf *path);
+/* Appends "/orders/ID" and the suffix. ID is the first operand; anything but an order id is a
+ * usage error. */
+int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *suffix,
+                  struct tb_buf *path);
 /* Reads a file that fits into a request's body; "-" is standard input. */
 int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body);
 

@@ -82,7 +82,7 @@ static int conclude(struct tb_verify *verify, struct tb_verify_pair *pair)
                  pair->edge_digest.parked);
     else if (result == TB_VERIFY_MISSING || result == TB_VERIFY_DIFFERENT)
         exit_status = find_dead_letter(verify, pair);
-    tb_progress_clear(&verify->progress);
+    tb_cli_clear_line();
     verify->report(verify, result, pair);
     return exit_status;
 }
@@ -137,17 +137,15 @@ static int recheck_all(struct tb_verify *verify)
 /* Rechecks at least once, until no pair differs or the waiting time is used up; then concludes. */
 static int finish_rechecks(struct tb_verify *verify)
 {
-    const struct tb_clock *clock = verify->central.cli.clock;
-
     while (verify->recheck_count > 0) {
-        int64_t start_ms = tb_clock_mono_ms(clock);
+        int64_t start_ms = tb_cli_now_ms();
 
         TB_CLI_TRY(recheck_all(verify));
         if (verify->recheck_count == 0 || verify->wait_left_ms <= 0)
             break;
         tb_progress_draw(&verify->progress, verify->orders, 0, "waiting for what is on its way");
         tb_sleep_ms(RECHECK_EVERY_MS);
-        verify->wait_left_ms -= tb_clock_mono_ms(clock) - start_ms;
+        verify->wait_left_ms -= tb_cli_now_ms() - start_ms;
     }
     for (size_t i = 0; i < verify->recheck_count; i++)
         TB_CLI_TRY(conclude(verify, &verify->rechecks[i]));

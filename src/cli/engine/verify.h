@@ -59,5 +59,5 @@ struct tb_verify {
     size_t recheck_count;
     bool no_dead_letters; /* the central does not list its dead letters */
 };
-/* The streams must be open. The progress line may remain: tb_progress_clear. */
+/* The streams must be open. The progress line may remain: call tb_cli_clear_line afterwards. */
 int tb_verify_run(struct tb_verify *verify);

@@ -60,8 +60,10 @@ static enum tb_code check_url(const char *url, bool *ret_loopback, struct tb_err
     curl_free(query);
     curl_url_cleanup(parts);
     if (!good)
-        return tb_error_set(err, TB_INVALID, "'%.100s' is not an address like %s", url,
-                            "http://127.0.0.1:8081");
+        return tb_error_set(err, TB_INVALID,
+                            "'%.100s' is not an address like "
+                            "http://127.0.0.1:8081",
+                            url);
     return TB_OK;
 }
 
@@ -69,7 +71,7 @@ enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
                                  struct tb_http_client **ret_client, struct tb_error *err)
 {
     struct tb_http_client *client;
-    bool loopback = false;
+    bool loopback = false, ok;
 
     TB_TRY(check_url(url, &loopback, err));
     client = calloc(1, sizeof *client + in_flight_max * sizeof client->transfers[0]);
@@ -83,9 +85,10 @@ enum tb_code tb_http_client_open(const char *url, size_t in_flight_max,
         client->base.len--;
     client->multi = curl_multi_init();
     client->transfer_count = in_flight_max;
+    ok = client->multi;
     for (size_t i = 0; i < in_flight_max; i++)
-        client->transfers[i].easy = curl_easy_init();
-    if (!client->multi || !client->transfers[in_flight_max - 1].easy) {
+        ok = (client->transfers[i].easy = curl_easy_init()) && ok;
+    if (!ok) {
         tb_http_client_free(client);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
@@ -125,8 +128,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return tb_buf_ok(&transfer->response.body) ? len : 0;
 }
 
-static void add_header(struct transfer *transfer, const char *format, ...) TB_PRINTF(2, 3);
-static void add_header(struct transfer *transfer, const char *format, ...)
+/* False: out of memory. */
+static bool add_header(struct transfer *transfer, const char *format, ...) TB_PRINTF(2, 3);
+static bool add_header(struct transfer *transfer, const char *format, ...)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf line = {0};
     struct curl_slist *longer;
@@ -138,35 +142,37 @@ static void add_header(struct transfer *transfer, const char *format, ...)
     longer = tb_buf_ok(&line) ? curl_slist_append(transfer->headers, line.data) : NULL;
     if (longer)
         transfer->headers = longer;
+    return longer;
 }
 
-static void set_headers(struct transfer *transfer, const struct tb_http_request *request)
+static bool set_headers(struct transfer *transfer, const struct tb_http_request *request)
 {
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
-    add_header(transfer, "Accept: application/json, application/problem+json");
-    add_header(transfer, "User-Agent: tillbox/" TB_VERSION);
-    add_header(transfer, "Content-Type:%s", request->body.ptr ? " application/json" : "");
-    if (request->key)
-        add_header(transfer, "Idempotency-Key: %s", request->key);
-    if (request->if_match)
-        add_header(transfer, "If-Match: \"%s\"", request->if_match);
-    /* `Expect: 100-continue` would cost a second round trip; our bodies are small. */
-    add_header(transfer, "Expect:");
+    return add_header(transfer, "Accept: application/json, application/problem+json") &&
+           add_header(transfer, "User-Agent: tillbox/" TB_VERSION) &&
+           add_header(transfer, "Content-Type:%s", request->body.ptr ? " application/json" : "") &&
+           (!request->key || add_header(transfer, "Idempotency-Key: %s", request->key)) &&
+           (!request->if_match || add_header(transfer, "If-Match: \"%s\"", request->if_match)) &&
+           /* `Expect: 100-continue` would cost a second round trip; our bodies are small. */
+           add_header(transfer, "Expect:");
 }
 
-static void set_up(struct tb_http_client *client, struct transfer *transfer,
+/* False: out of memory. A request without its key could be carried out twice, so a request that
+ * lacks anything must not be sent. */
+static bool set_up(struct tb_http_client *client, struct transfer *transfer,
                    const struct tb_http_request *request)
 {
     CURL *easy = transfer->easy;
+    bool ok;
 
     curl_easy_reset(easy); /* keeps the connections: they belong to the multi handle */
     tb_buf_clear(&transfer->url);
     tb_buf_add_str(&transfer->url, client->base);
     tb_buf_adds(&transfer->url, request->path);
     transfer->why[0] = '\0';
-    set_headers(transfer, request);
-    curl_easy_setopt(easy, CURLOPT_URL, transfer->url.data ? transfer->url.data : "");
+    ok = set_headers(transfer, request) && tb_buf_ok(&transfer->url) &&
+         curl_easy_setopt(easy, CURLOPT_URL, transfer->url.data) == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->why);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -177,29 +183,28 @@ static void set_up(struct tb_http_client *client, struct transfer *transfer,
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)TB_CONNECT_MAX_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(TB_HTTP_TIMEOUT_MS + request->wait_ms));
     if (client->loopback) /* a proxy would connect to its own machine */
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        ok = curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && ok;
     if (strcmp(request->method, "GET") != 0) {
         const char *body = request->body.ptr ? request->body.ptr : "";
 
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+        ok = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK && ok;
     }
+    return ok;
 }
 
 bool tb_http_client_start(struct tb_http_client *client, const struct tb_http_request *request,
                           size_t tag)
 {
-    struct transfer *transfer = NULL;
+    struct transfer *transfer = client->transfers;
 
-    for (size_t i = 0; i < client->transfer_count && !transfer; i++)
-        if (!client->transfers[i].in_flight)
-            transfer = &client->transfers[i];
-    if (!transfer)
-        return false;
+    TB_ASSERT(client->in_flight < client->transfer_count);
+    while (transfer->in_flight)
+        transfer++;
     transfer->tag = tag;
-    set_up(client, transfer, request);
-    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
+    if (!set_up(client, transfer, request) ||
+        curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
         return false;
     transfer->in_flight = true;
     client->in_flight++;

@@ -66,7 +66,7 @@ static int send_with_retry(const struct tb_cli *cli, struct tb_http_client *clie
         struct tb_http_response response = {0};
         struct tb_error err = {0};
         enum tb_code code = tb_http_client_perform(client, request, &response, &err);
-        int64_t wait_ms = tb_backoff_next_ms(&backoff, cli->random);
+        int64_t wait_ms = tb_backoff_next_ms(&backoff, &tb_random_system);
         bool last = tries == TRIES_MAX;
 
         *ret_sent |= code == TB_UNKNOWN || (code == TB_OK && response.status == 503);
@@ -88,7 +88,7 @@ int tb_http_send_command(const struct tb_cli *cli, const char *method, const cha
                          struct tb_str body, const char *key, const char *if_match,
                          struct tb_http_response *ret_response)
 {
-    struct tb_uuid_gen gen = {.clock = cli->clock, .random = cli->random};
+    struct tb_uuid_gen gen = {.clock = &tb_clock_system, .random = &tb_random_system};
     struct tb_http_request request = {
         .method = method, .path = path, .body = body, .key = key, .if_match = if_match};
     TB_CLEANUP(client_freep) struct tb_http_client *client = NULL;

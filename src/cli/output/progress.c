@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DRAW_EVERY_MS 100  /* nobody reads faster */
+#define DRAW_EVERY_MS 100  /* nobody reads faster; a cleared line is drawn at once */
 #define RATE_EVERY_MS 1000 /* one sample of the rate */
 #define RATE_KEEP 0.7      /* the weight of the old rate when a sample comes in */
 #define BAR_MAX 40
@@ -14,18 +14,16 @@
 void tb_progress_init(struct tb_progress *progress, const struct tb_cli *cli, const char *noun,
                       int64_t total)
 {
-    int64_t now_ms = tb_clock_mono_ms(cli->clock);
+    int64_t now_ms = tb_cli_now_ms();
 
-    *progress = (struct tb_progress){.clock = cli->clock,
-                                     .on = cli->err_terminal,
+    *progress = (struct tb_progress){.on = cli->err_terminal,
                                      .noun = noun,
                                      .total = total,
                                      .start_ms = now_ms,
-                                     .drawn_ms = now_ms - DRAW_EVERY_MS,
                                      .rate_ms = now_ms};
 }
 
-/* Asked at each draw: a person may make the window narrower meanwhile. */
+/* Read at each draw, because a person may make the window narrower meanwhile. */
 static int terminal_columns(void)
 {
     struct winsize size = {0};
@@ -85,16 +83,16 @@ static void add_time_left(struct tb_buf *line, const struct tb_progress *progres
 
 void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done, const char *note)
 {
-    int64_t now_ms = tb_clock_mono_ms(progress->clock);
+    int64_t now_ms = tb_cli_now_ms();
     TB_CLEANUP(tb_buf_release) struct tb_buf line = {0};
     const char *text;
     int columns;
 
     sample(progress, now_ms, count, done);
-    if (!progress->on || now_ms - progress->drawn_ms < DRAW_EVERY_MS)
+    if (!progress->on || (tb_cli_line_drawn && now_ms - progress->drawn_ms < DRAW_EVERY_MS))
         return;
     progress->drawn_ms = now_ms;
-    progress->drawn = true;
+    tb_cli_line_drawn = true;
     columns = terminal_columns();
     if (progress->total > 0)
         add_bar(&line, columns, progress->total, done);
@@ -110,13 +108,4 @@ void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done,
     /* A line that fills the last column would wrap, and clearing it would leave its first row. */
     fprintf(stderr, "\r\033[K%.*s", (int)tb_text_fit(text, (size_t)columns - 1), text);
     fflush(stderr);
-}
-
-void tb_progress_clear(struct tb_progress *progress)
-{
-    if (progress->drawn)
-        fputs("\r\033[K", stderr);
-    progress->drawn = false;
-    /* The next draw is due at once: what is printed now ends with a newline. */
-    progress->drawn_ms = 0;
 }

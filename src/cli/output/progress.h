@@ -1,4 +1,4 @@
-/* Progress: one line on a terminal's standard error, drawn again and again; nothing in a pipe.
+/* Progress: one line that is drawn again and again if standard error is a terminal.
  *
  * Thread:  main.
  * Units:   total and done: bytes, or whatever is counted; milliseconds of the monotonic clock. */
@@ -6,9 +6,7 @@
 #include "cli/cli.h"
 
 struct tb_progress {
-    const struct tb_clock *clock;
-    bool on;
-    bool drawn;       /* the line must be cleared before anything else is printed */
+    bool on;          /* standard error is a terminal */
     const char *noun; /* what is counted: "orders" */
     int64_t total;    /* 0: unknown, so no bar and no time left */
     int64_t start_ms, drawn_ms;
@@ -19,7 +17,7 @@ struct tb_progress {
 
 void tb_progress_init(struct tb_progress *progress, const struct tb_cli *cli, const char *noun,
                       int64_t total);
-/* Draws, but at most ten times a second. The line is never wider than the terminal, whose size is
- * asked each time. note: what is waited for; NULL: nothing. */
+/* Draws the line, but at most ten times a second. Until tb_cli_clear_line, nothing else may be
+ * printed. The line is never wider than the terminal, whose size is read each time. note: replaces
+ * the rate and the time left, for example with what the program waits for; NULL: does not. */
 void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done, const char *note);
-void tb_progress_clear(struct tb_progress *progress);

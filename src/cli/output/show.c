@@ -13,7 +13,7 @@ static const struct tb_column line_columns[] = {
 
 void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE])
 {
-    /* Unsigned, because the lowest int64_t has no positive counterpart. */
+    /* Unsigned, because -INT64_MIN does not fit into an int64_t. */
     uint64_t whole = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
     const char *sign = minor < 0 ? "-" : "";
     uint64_t unit = 1;
@@ -47,7 +47,8 @@ static bool is_minor(const char *name)
     return len > suffix_len && strcmp(name + len - suffix_len, "Minor") == 0;
 }
 
-/* Appends a member's value. True: it is an amount in minor units and was formatted as one. */
+/* Appends the value of the member `name`. True: the value is an amount in minor units and was
+ * formatted with the digits of its currency. */
 static bool add_value(struct tb_buf *out, const char *name, const cJSON *value,
                       struct tb_str currency)
 {
@@ -82,8 +83,8 @@ void tb_show_cells(struct tb_table *table, const cJSON *object)
     }
 }
 
-/* Adds a row for each value in the container. Nested values get dotted names. Order lines are left
- * to their own table. The parser bounds the depth. */
+/* Adds a row for each value in the container. Nested values get dotted names. show_lines prints
+ * the order lines. The parser limits the depth. */
 static void add_fields(struct tb_table *table, const char *prefix, const cJSON *container)
 {
     struct tb_str currency = tb_cjson_text(container, "currency");
@@ -121,7 +122,7 @@ static void add_line(struct tb_table *table, const cJSON *line, struct tb_str cu
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
     int64_t quantity = 0, price = 0;
 
-    if (!table->terminal) /* distinguishes lines from fields: a sku may be any text */
+    if (!table->terminal) /* a program tells lines from fields by this word */
         tb_table_cell(table, TB_STR("line"));
     tb_show_cells(table, line);
     (void)tb_cjson_int(line, "quantity", &quantity);
@@ -129,7 +130,7 @@ static void add_line(struct tb_table *table, const cJSON *line, struct tb_str cu
     tb_show_amount(&cell, price, currency);
     tb_table_cell(table, tb_buf_str(&cell));
     tb_buf_clear(&cell);
-    if (__builtin_mul_overflow(quantity, price, &price)) /* our limits exclude it */
+    if (__builtin_mul_overflow(quantity, price, &price)) /* no order within our limits does */
         tb_buf_addc(&cell, '?');
     else
         tb_show_amount(&cell, price, currency);
@@ -166,6 +167,7 @@ void tb_show_raw(const struct tb_http_response *response)
 {
     if (response->body.len == 0)
         return;
+    tb_cli_clear_line();
     fwrite(response->body.data, 1, response->body.len, stdout);
     if (response->body.data[response->body.len - 1] != '\n')
         putchar('\n');
@@ -219,11 +221,13 @@ void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, siz
         printf(",\"complete\":%s}\n", complete ? "true" : "false");
 }
 
-/* Appends "422 Unprocessable Content: the detail", then each error behind the separator. */
+/* Appends "422 Unprocessable Content: the detail", then the separator and the text of each error.
+ */
 static void add_problem(struct tb_buf *out, struct tb_http_response *response,
                         const char *separator)
 {
-    /* NULL for a proxy's page, for example: then the status must do. */
+    /* NULL if the body is not JSON, for example a page from a proxy: then only the status is
+     * printed. */
     const cJSON *problem = tb_http_response_json(response);
     struct tb_str title = tb_cjson_text(problem, "title");
     struct tb_str detail = tb_cjson_text(problem, "detail");
@@ -251,7 +255,8 @@ void tb_problem_text(struct tb_buf *out, struct tb_http_response *response)
     add_problem(out, response, "; ");
 }
 
-void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response)
+/* Appends the body if it is JSON, else {"detail": the name of the status}. */
+static void add_problem_json(struct tb_buf *out, const struct tb_http_response *response)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *problem = NULL;
     struct tb_error err = {0};
@@ -264,6 +269,26 @@ void tb_problem_json(struct tb_buf *out, const struct tb_http_response *response
     tb_buf_addc(out, '{');
     tb_json_member_str(out, "detail", tb_str_of(tb_http_reason(response->status)));
     tb_buf_addc(out, '}');
+}
+
+void tb_show_refusal(const struct tb_cli *cli, bool first, const char *head,
+                     struct tb_http_response *response)
+{
+    TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
+
+    if (cli->json) {
+        tb_buf_addf(&text, "%s{%s", first ? "" : ",", head);
+        tb_json_member_int(&text, "status", response->status);
+        tb_json_member_key(&text, "problem");
+        add_problem_json(&text, response);
+        tb_buf_addc(&text, '}');
+    } else {
+        tb_buf_adds(&text, head);
+        tb_problem_text(&text, response);
+        tb_buf_addc(&text, '\n');
+    }
+    tb_cli_clear_line();
+    fputs(tb_cli_text(&text), stdout);
 }
 
 int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response)
