@@ -59,16 +59,11 @@ struct tb_subcommand {
     } order;
 };
 
-/* All subcommands, in the order of the help text; tb_cmd_edge is the first. */
-#define TB_SUBCOMMANDS(X)                                                                         \
-    X(edge)                                                                                       \
-    X(central)                                                                                    \
-    X(order_place)                                                                                \
-    X(order_show) X(order_list) X(order_wait) X(order_lines) X(order_address) X(order_ship)       \
-        X(order_cancel) X(order_import) X(stats) X(status) X(link) X(nodes) X(dlq_list)           \
-            X(dlq_show) X(dlq_replay) X(dlq_drop) X(rebuild) X(verify) X(config)
-#define TB_SUBCOMMAND_DECLARE(name) extern const struct tb_subcommand tb_cmd_##name;
-TB_SUBCOMMANDS(TB_SUBCOMMAND_DECLARE)
+extern const struct tb_subcommand tb_cmd_edge, tb_cmd_central, tb_cmd_order_place,
+    tb_cmd_order_show, tb_cmd_order_list, tb_cmd_order_wait, tb_cmd_order_lines,
+    tb_cmd_order_address, tb_cmd_order_ship, tb_cmd_order_cancel, tb_cmd_order_import,
+    tb_cmd_stats, tb_cmd_status, tb_cmd_link, tb_cmd_nodes, tb_cmd_dlq_list, tb_cmd_dlq_show,
+    tb_cmd_dlq_replay, tb_cmd_dlq_drop, tb_cmd_rebuild, tb_cmd_verify, tb_cmd_config;
 
 /* Prints "tillbox: ..." on standard error, after tb_cli_clear_line. */
 void tb_cli_error(const struct tb_cli *cli, const char *format, ...) TB_PRINTF(2, 3);

@@ -3,8 +3,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ENTRY(name) &tb_cmd_##name,
-static const struct tb_subcommand *const subcommands[] = {TB_SUBCOMMANDS(ENTRY) NULL};
+/* In the order of the help text. */
+static const struct tb_subcommand *const subcommands[] = {
+    /* clang-format off */
+    &tb_cmd_edge, &tb_cmd_central,
+    &tb_cmd_order_place, &tb_cmd_order_show, &tb_cmd_order_list, &tb_cmd_order_wait,
+    &tb_cmd_order_lines, &tb_cmd_order_address, &tb_cmd_order_ship, &tb_cmd_order_cancel,
+    &tb_cmd_order_import,
+    &tb_cmd_stats, &tb_cmd_status, &tb_cmd_link, &tb_cmd_nodes,
+    &tb_cmd_dlq_list, &tb_cmd_dlq_show, &tb_cmd_dlq_replay, &tb_cmd_dlq_drop,
+    &tb_cmd_rebuild, &tb_cmd_verify, &tb_cmd_config, NULL,
+    /* clang-format on */
+};
 
 static void detect_environment(struct tb_cli *cli)
 {
