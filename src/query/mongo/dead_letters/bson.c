@@ -1,7 +1,7 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/driver/fields.h"
 
-/* A larger record is kept without its value: its position in the log says where the value is. */
+/* A larger record is stored without its value. Its position says where the log has the value. */
 #define RECORD_BYTES_MAX (12u << 20)
 
 static const char *status_name(int status)
@@ -9,7 +9,6 @@ static const char *status_name(int status)
     return tb_dead_letter_status_name((enum tb_dead_letter_status)status);
 }
 
-/* Names, keys and values may be any bytes. */
 #define HEADER(member) TB_BSON_AT(struct tb_header, member)
 static const struct tb_bson_field header_fields[] = {
     {"name", TB_BSON_BYTES, HEADER(name)},
@@ -20,11 +19,12 @@ static const struct tb_bson_table header_table = TB_BSON_TABLE(struct tb_header,
 struct document {
     struct tb_str id, topic;
     struct tb_dead_letter dead_letter;
-    int64_t last_offset, timestamp_ms; /* of the record as it was sent last */
+    int64_t last_offset; /* of the last record with an outcome */
+    int64_t timestamp_ms;
 };
 #define DOCUMENT(member) TB_BSON_AT(struct document, member)
 #define DEAD_LETTER(member) TB_BSON_AT(struct document, dead_letter.member)
-/* Places in the table, where a part of the document begins. */
+/* Indexes of fields[] at which a part of the document begins. */
 enum { ID, TOPIC, ORDER_ID = 5, HEADERS = 15, VALUE, ATTEMPTS };
 static const struct tb_bson_field fields[] = {
     [ID] = {"_id", TB_BSON_STR, DOCUMENT(id)},
@@ -106,7 +106,8 @@ void tb_mongo_put_first_death(struct tb_bson_writer out, const char *id,
     tb_bson_put_range(out, &table, ATTEMPTS, 2, &document);
 }
 
-/* Fields that the record does not have this time, or that are too large to be kept. */
+/* Removes the fields that the replayed record does not have, or that are too large to be stored.
+ */
 static void put_unset(struct tb_bson_writer out, const struct document *document,
                       const struct tb_record *record)
 {
@@ -149,7 +150,7 @@ void tb_mongo_put_next_death(struct tb_bson_writer out, const struct tb_mongo_cl
     if (dead->redriven)
         tb_bson_put_int(part, "follows", 1);
     tb_bson_close(out, part);
-    part = tb_bson_open(out, "$setOnInsert", &inner); /* it was removed meanwhile */
+    part = tb_bson_open(out, "$setOnInsert", &inner); /* if it was removed meanwhile */
     tb_bson_put_range(part, &table, TOPIC, ORDER_ID - TOPIC, &document);
     tb_bson_close(out, part);
 }

@@ -1,4 +1,4 @@
-/* Dropping a dead letter, for callers that have no view.
+/* Drops a dead letter, for callers that have no view.
  *
  * Thread:  any.
  * Errors:  TB_NOT_FOUND: there is no such dead letter. TB_CONFLICT: it was replayed. Else as

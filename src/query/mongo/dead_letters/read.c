@@ -50,13 +50,12 @@ static bson_t *list_opts(bool by_order, int64_t limit)
 
 enum tb_code tb_mongo_list_dead_letters(const struct tb_mongo_client *client,
                                         const struct tb_dead_letter_filter *filter,
-                                        bool (*each)(void *ctx,
-                                                     const struct tb_dead_letter *dead_letter),
-                                        void *ctx, bool *ret_more, struct tb_error *err)
+                                        tb_dead_letter_fn *each, void *ctx, bool *ret_more,
+                                        struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *query = list_filter(filter);
-    /* One more than asked for shows whether there are more. */
+    /* One more than the limit shows whether there are more. */
     TB_CLEANUP(tb_bson_free)
     bson_t *opts = list_opts(filter->order_id.ptr != NULL, filter->limit + 1);
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -101,13 +100,12 @@ enum tb_code tb_mongo_count_open_dead_letters(const struct tb_mongo_client *clie
                                               int64_t *ret_count, struct tb_error *err)
 {
     TB_CLEANUP(tb_bson_free) bson_t *filter = BCON_NEW("status", BCON_UTF8("open"));
-    mongoc_collection_t *collection =
-        mongoc_client_get_collection(client->handle, client->mongo->database, COLLECTION);
+    TB_CLEANUP(tb_mongo_collection_free)
+    mongoc_collection_t *collection = tb_mongo_collection(client, COLLECTION);
     bson_error_t error = {0};
     int64_t count =
         mongoc_collection_count_documents(collection, filter, NULL, NULL, NULL, &error);
 
-    mongoc_collection_destroy(collection);
     if (count < 0)
         return tb_mongo_read_error(err, client->mongo, &error, "counting dead letters");
     *ret_count = count;

@@ -1,16 +1,8 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 
-/* A dead letter that waits for an earlier event of its order: as much of it as is read at first.
- */
-struct waiting {
-    int64_t dead_at_ms;
-    struct tb_dead_letter_position position;
-    char order_id[TB_UUID_SIZE];
-    int64_t version;
-};
 struct scan {
     const struct tb_mongo_client *client;
-    struct waiting *list; /* room for TB_REDRIVE_SCAN_MAX */
+    struct tb_dead_letter *list; /* only with the fields of scan_opts */
     size_t count;
     struct tb_arena arena;
 };
@@ -41,29 +33,22 @@ static enum tb_code read_waiting(struct scan *run, struct tb_redrive_scan *next,
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
     TB_CLEANUP(tb_bson_free) bson_t *filter = scan_filter(next);
     TB_CLEANUP(tb_bson_free) bson_t *opts = scan_opts();
-    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     const bson_t *doc;
 
     tb_mongo_find(&cursor, run->client, "dead_letters", filter, opts);
     while (run->count < TB_REDRIVE_SCAN_MAX && (doc = tb_mongo_cursor_next(&cursor))) {
-        struct waiting *one = &run->list[run->count++];
-        struct tb_dead_letter dead_letter;
+        struct tb_dead_letter *one = &run->list[run->count++];
 
-        tb_arena_clear(&arena);
-        TB_TRY(tb_mongo_dead_letter_decode(doc, &arena, &dead_letter, err));
-        *one = (struct waiting){.dead_at_ms = dead_letter.dead_at_ms,
-                                .position = dead_letter.position,
-                                .version = dead_letter.version};
-        memcpy(one->order_id, dead_letter.order_id, TB_UUID_SIZE);
-        next->dead_at_ms = dead_letter.dead_at_ms;
-        next->position = dead_letter.position;
+        TB_TRY(tb_mongo_dead_letter_decode(doc, &run->arena, one, err));
+        next->dead_at_ms = one->dead_at_ms;
+        next->position = one->position;
     }
     next->begun = run->count == TB_REDRIVE_SCAN_MAX;
     return tb_mongo_cursor_end(&cursor, "looking for dead letters to send again", err);
 }
 
-/* Keeps those whose order has the version before theirs, or a later one, at most max. If there are
- * more, the next scan begins behind the last one kept. */
+/* Keeps at most max dead letters: those whose order has the version before theirs, or a later one.
+ * If there are more, the next scan begins behind the last one kept. */
 static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
                                struct tb_redrive_scan *next, struct tb_error *err)
 {
@@ -81,7 +66,7 @@ static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
         if (versions[i] == 0 || run->list[i].version > versions[i] + 1)
             continue;
         if (kept == max) {
-            const struct waiting *last = &run->list[kept - 1];
+            const struct tb_dead_letter *last = &run->list[kept - 1];
 
             *next = (struct tb_redrive_scan){true, last->dead_at_ms, last->position};
             break;
@@ -108,8 +93,7 @@ static enum tb_code find_ready(struct scan *run, const char *orders, struct tb_r
 }
 
 enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *client, const char *orders,
-                                 struct tb_redrive_scan *scan, size_t max,
-                                 bool (*each)(void *ctx, const struct tb_dead_letter *dead_letter),
+                                 struct tb_redrive_scan *scan, size_t max, tb_dead_letter_fn *each,
                                  void *ctx, struct tb_error *err)
 {
     struct scan run = {.client = client};
@@ -123,7 +107,7 @@ enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *client, const cha
         code = tb_mongo_read_dead_letter(client, run.list[i].position, &arena, &dead_letter, err);
         if (code == TB_OK)
             taken = each(ctx, &dead_letter);
-        else if (code == TB_NOT_FOUND) /* it has expired since */
+        else if (code == TB_NOT_FOUND) /* it has been removed since */
             code = TB_OK;
     }
     tb_arena_release(&run.arena);

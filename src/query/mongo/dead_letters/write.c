@@ -1,17 +1,19 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/driver/bulk.h"
 
-/* What became of one record: it died, or, sent again, it is not needed any more. */
+/* The outcome of one record: it became a dead letter, or it was replayed and was applied or turned
+ * out to be a duplicate. */
 struct outcome {
-    int64_t first_offset, offset;           /* the record that died first, and this one */
-    const struct tb_plan_dead_letter *dead; /* NULL: it was replayed */
+    int64_t first_offset;                   /* of the dead letter's first record: part of its id */
+    int64_t offset;                         /* of the record with this outcome */
+    const struct tb_plan_dead_letter *dead; /* NULL: the replay succeeded */
     bool written;
 };
 struct writing {
     const struct tb_mongo_client *client;
     const struct tb_plan *plan;
-    struct outcome *list; /* offsets rising */
-    size_t count;
+    struct outcome *list; /* sorted by `offset` */
+    size_t count, written_count;
     struct tb_mongo_op *ops;
     struct tb_arena arena;
 };
@@ -36,6 +38,8 @@ static enum tb_code collect(struct writing *run, struct tb_error *err)
     return TB_OK;
 }
 
+/* The filter skips the write if the document has the same or a later outcome already. An upsert
+ * then fails with a duplicate key. */
 static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mongo_op *op,
                             struct tb_error *err)
 {
@@ -48,12 +52,9 @@ static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mong
     tb_dead_letter_id_format(
         run->client->mongo->topic,
         (struct tb_dead_letter_position){run->plan->partition, outcome->first_offset}, id);
-    if (!is_first) {
-        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
-
-        tb_bson_put_text(filter, "_id", id);
-        tb_bson_put_operator(filter, "lastOffset", "$lt", outcome->offset);
-    }
+    if (!is_first)
+        op->filter = BCON_NEW("_id", BCON_UTF8(id), "lastOffset", "{", "$lt",
+                              BCON_INT64(outcome->offset), "}");
     if (!outcome->dead) {
         op->kind = TB_MONGO_UPDATE;
         tb_mongo_put_replayed(document, run->plan, outcome->offset);
@@ -67,7 +68,7 @@ static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mong
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
-/* Does an earlier outcome of the same dead letter have to be written first? */
+/* True: an earlier outcome of the same dead letter is not written yet. */
 static bool must_wait(const struct writing *run, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
@@ -77,10 +78,10 @@ static bool must_wait(const struct writing *run, size_t at)
     return false;
 }
 
-/* Writes of one bulk are unordered, so each bulk has one outcome of a dead letter at most. A
- * duplicate key says that this outcome, or a later one, has been written by another program. */
-static enum tb_code write_some(struct writing *run, const char *collection, size_t *done,
-                               struct tb_error *err)
+/* Within one bulk the server may write in any order. So a bulk has at most one outcome of each
+ * dead letter. A duplicate key means that this outcome or a later one is in the database already:
+ * from another program, or from an earlier attempt of this one. */
+static enum tb_code write_some(struct writing *run, const char *collection, struct tb_error *err)
 {
     size_t count = 0;
     enum tb_code code = TB_OK;
@@ -90,14 +91,12 @@ static enum tb_code write_some(struct writing *run, const char *collection, size
             code = make_op(run, i, &run->ops[count++], err);
     }
     if (code == TB_OK)
-        code = tb_mongo_bulk(run->client, collection, run->ops, count, err);
-    for (size_t i = 0; code == TB_OK && i < count; i++) {
-        if (run->ops[i].code != 0 && run->ops[i].code != TB_MONGO_DUPLICATE_KEY)
-            code = tb_mongo_op_error(err, &run->ops[i], "writing a dead letter");
+        code =
+            tb_mongo_write(run->client, collection, run->ops, count, "writing a dead letter", err);
+    for (size_t i = 0; i < count; i++)
         run->list[run->ops[i].tag].written = true;
-    }
     tb_mongo_ops_clear(run->ops, count);
-    *done += count;
+    run->written_count += count;
     return code;
 }
 
@@ -107,13 +106,12 @@ enum tb_code tb_mongo_write_dead_letters(const struct tb_mongo_client *client,
 {
     struct writing run = {.client = client, .plan = plan};
     enum tb_code code;
-    size_t done = 0;
 
     if (plan->dead_letter_count == 0 && plan->replayed_count == 0)
         return TB_OK;
     code = collect(&run, err);
-    while (code == TB_OK && done < run.count)
-        code = write_some(&run, collection, &done, err);
+    while (code == TB_OK && run.written_count < run.count)
+        code = write_some(&run, collection, err);
     tb_arena_release(&run.arena);
     return code;
 }

@@ -68,16 +68,6 @@ void tb_bson_close_array(struct tb_bson_writer out, struct tb_bson_writer inner)
     note(out, bson_append_array_end(out.doc, inner.doc));
 }
 
-void tb_bson_put_operator(struct tb_bson_writer out, const char *key, const char *op,
-                          int64_t value)
-{
-    bson_t within;
-    struct tb_bson_writer inner = tb_bson_open(out, key, &within);
-
-    tb_bson_put_int(inner, op, value);
-    tb_bson_close(out, inner);
-}
-
 const char *tb_bson_index_key(size_t index, char scratch[16])
 {
     const char *key = NULL;
@@ -109,22 +99,6 @@ int64_t tb_bson_get_int(const bson_iter_t *iter)
     if (BSON_ITER_HOLDS_INT64(iter))
         return bson_iter_int64(iter);
     return BSON_ITER_HOLDS_INT32(iter) ? bson_iter_int32(iter) : 0;
-}
-
-int64_t tb_bson_get_time(const bson_iter_t *iter)
-{
-    return BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
-}
-
-struct tb_str tb_bson_get_bytes(const bson_iter_t *iter)
-{
-    const uint8_t *bytes = NULL;
-    uint32_t len = 0;
-
-    if (!BSON_ITER_HOLDS_BINARY(iter))
-        return (struct tb_str){0};
-    bson_iter_binary(iter, NULL, &len, &bytes);
-    return (struct tb_str){(const char *)bytes, len};
 }
 
 void tb_bson_get_text(const bson_iter_t *iter, char *ret_text, size_t size)

@@ -1,8 +1,8 @@
 #include "query/mongo/driver/bulk.h"
 #include <stdlib.h>
 
-/* Within these limits the driver sends one command: servers take at least 1,000 writes and 48 MB.
- * The answer to one command covers all of its writes. */
+/* Within these limits the driver sends a bulk as one command, so one reply is for all its writes.
+ * Servers accept at least 1,000 writes and 48 MB in a command. */
 #define COMMAND_WRITES_MAX 1000
 #define COMMAND_BYTES_MAX (32u << 20)
 
@@ -36,13 +36,18 @@ bool tb_mongo_is_permanent(int code)
     return false;
 }
 
-enum tb_code tb_mongo_op_error(struct tb_error *err, const struct tb_mongo_op *op,
-                               const char *what)
+enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t count, const char *what,
+                                struct tb_error *err)
 {
-    err->native = op->code;
-    /* 14031: OutOfDiskSpace */
-    return tb_error_set(err, op->code == 14031 ? TB_FULL : TB_UNAVAILABLE,
-                        "%s: the server's error %d", what, op->code);
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i].code == 0 || ops[i].code == TB_MONGO_DUPLICATE_KEY)
+            continue;
+        err->native = ops[i].code;
+        /* 14031: OutOfDiskSpace */
+        return tb_error_set(err, ops[i].code == 14031 ? TB_FULL : TB_UNAVAILABLE,
+                            "%s: the server's error %d", what, ops[i].code);
+    }
+    return TB_OK;
 }
 
 static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
@@ -55,16 +60,15 @@ static bool append(mongoc_bulk_operation_t *bulk, const struct tb_mongo_op *op,
         return mongoc_bulk_operation_replace_one_with_opts(bulk, op->filter, op->document, upsert,
                                                            error);
     case TB_MONGO_UPSERT:
-        return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, upsert,
-                                                          error);
     case TB_MONGO_UPDATE:
-        return mongoc_bulk_operation_update_one_with_opts(bulk, op->filter, op->document, NULL,
-                                                          error);
+        break;
     }
-    return false;
+    return mongoc_bulk_operation_update_one_with_opts(
+        bulk, op->filter, op->document, op->kind == TB_MONGO_UPSERT ? upsert : NULL, error);
 }
 
-/* Sets the code of each op that failed. Returns how many did; SIZE_MAX: an error names no op. */
+/* Copies each write error's code to its op. Returns the number of errors; SIZE_MAX: one of them
+ * names no op. */
 static size_t read_write_errors(const bson_iter_t *errors, struct tb_mongo_op **sent, size_t count)
 {
     bson_iter_t list, one, field;
@@ -98,9 +102,9 @@ static bool is_empty_list(const bson_iter_t *iter)
            !bson_iter_next(&list);
 }
 
-/* Ops that the answer's write errors do not name are done. The answer also counts the writes, but
- * not every server counts right beside errors, so the count matters only without errors. */
-static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_error_t *error,
+/* An op is done unless the reply has a write error for it. The reply also counts the writes, but
+ * some servers count wrongly if there are write errors, so the count is checked only without. */
+static enum tb_code check_reply(const bson_t *reply, bool ok, const bson_error_t *error,
                                 struct tb_mongo_op **sent, size_t count, struct tb_error *err)
 {
     int64_t done = tb_bson_find_int(reply, "nInserted") + tb_bson_find_int(reply, "nMatched") +
@@ -114,7 +118,7 @@ static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_e
         failed = read_write_errors(&iter, sent, count);
     if (failed > 0 && failed <= count)
         return TB_OK;
-    if (!all_well || failed > 0)
+    if (!ok || failed > 0)
         return tb_mongo_error(err, error, true, "writing");
     if (done != (int64_t)count && sent[0]->kind != TB_MONGO_UPDATE)
         return tb_error_set(err, TB_UNKNOWN, "MongoDB reported %lld writes of %zu",
@@ -125,10 +129,10 @@ static enum tb_code judge_reply(const bson_t *reply, bool all_well, const bson_e
 static enum tb_code send_bulk(const struct tb_mongo_client *client, const char *collection,
                               struct tb_mongo_op **sent, size_t count, struct tb_error *err)
 {
-    mongoc_collection_t *into =
-        mongoc_client_get_collection(client->handle, client->mongo->database, collection);
-    bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
-    bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
+    TB_CLEANUP(tb_mongo_collection_free)
+    mongoc_collection_t *into = tb_mongo_collection(client, collection);
+    TB_CLEANUP(tb_bson_free) bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
+    TB_CLEANUP(tb_bson_free) bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
     mongoc_bulk_operation_t *bulk =
         mongoc_collection_create_bulk_operation_with_opts(into, unordered);
     bson_error_t error = {0};
@@ -142,17 +146,14 @@ static enum tb_code send_bulk(const struct tb_mongo_client *client, const char *
         code = tb_error_set(err, TB_INTERNAL, "a write cannot be sent: %s", error.message);
     } else {
         ok = mongoc_bulk_operation_execute(bulk, &reply, &error) != 0;
-        code = judge_reply(&reply, ok, &error, sent, count, err);
+        code = check_reply(&reply, ok, &error, sent, count, err);
         bson_destroy(&reply);
     }
     mongoc_bulk_operation_destroy(bulk);
-    bson_destroy(upsert);
-    bson_destroy(unordered);
-    mongoc_collection_destroy(into);
     return code;
 }
 
-/* Sorted by kind, so that ops of one kind can share a command. */
+/* The ops sorted by kind: a command has ops of one kind only. Inserts are first. */
 static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
 {
     struct tb_mongo_op **sorted = calloc(count, sizeof(struct tb_mongo_op *));
@@ -167,7 +168,7 @@ static struct tb_mongo_op **by_kind(struct tb_mongo_op *ops, size_t count)
     return sorted;
 }
 
-/* How many of the next ops make one command. */
+/* How many of the next ops fit into one command. */
 static size_t command_size(struct tb_mongo_op **next, size_t left, size_t bulk_size)
 {
     size_t bytes = next[0]->document->len, count = 1;
@@ -204,17 +205,22 @@ enum tb_code tb_mongo_bulk(const struct tb_mongo_client *client, const char *col
     return code;
 }
 
+enum tb_code tb_mongo_write(const struct tb_mongo_client *client, const char *collection,
+                            struct tb_mongo_op *ops, size_t count, const char *what,
+                            struct tb_error *err)
+{
+    TB_TRY(tb_mongo_bulk(client, collection, ops, count, err));
+    return tb_mongo_check_ops(ops, count, what, err);
+}
+
 enum tb_code tb_mongo_write_one(const struct tb_mongo_client *client, const char *collection,
                                 struct tb_mongo_op *op, const char *what, bool *ret_done,
                                 struct tb_error *err)
 {
-    enum tb_code code = tb_mongo_bulk(client, collection, op, 1, err);
+    enum tb_code code = tb_mongo_write(client, collection, op, 1, what, err);
 
     tb_mongo_ops_clear(op, 1);
-    if (code != TB_OK)
-        return code;
-    if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
-        return tb_mongo_op_error(err, op, what);
-    *ret_done = op->code == 0;
-    return TB_OK;
+    if (code == TB_OK)
+        *ret_done = op->code == 0;
+    return code;
 }

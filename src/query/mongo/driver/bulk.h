@@ -1,35 +1,42 @@
-/* Bulks: many writes in few commands.
+/* Bulk writes: many writes in few commands.
  *
- * Thread:  the client's.
+ * Thread:  the owner of the client.
  * Memory:  an op owns its documents; tb_mongo_ops_clear frees them.
- * Errors:  as client.h. A write that the server refused has its code in the op. */
+ * Errors:  as client.h, TB_FULL. If the server refuses one write, its op has the server's code. */
 #pragma once
 #include "query/mongo/driver/bson.h"
 #include "query/mongo/driver/client.h"
 
 #define TB_MONGO_DUPLICATE_KEY 11000
-/* How often a write that another program overtook is tried again before it is TB_BUSY. */
+/* If another program changes the same document first, a write is tried this often, then TB_BUSY.
+ */
 #define TB_MONGO_RACES_MAX 20
 
 struct tb_mongo_op {
-    /* REPLACE and UPSERT insert a document that is missing; UPDATE then does nothing. */
+    /* If no document matches the filter, REPLACE and UPSERT insert one; UPDATE does nothing. */
     enum { TB_MONGO_INSERT, TB_MONGO_REPLACE, TB_MONGO_UPSERT, TB_MONGO_UPDATE } kind;
     bson_t *filter;   /* owned; NULL in an insert */
     bson_t *document; /* owned */
-    int code;         /* afterwards: 0, or the server's error for this one */
-    size_t tag;       /* the caller's */
+    int code;         /* result: 0, or the server's error code for this op */
+    size_t tag;       /* for the caller's own use */
 };
-/* Unordered, bulk_size at a time, inserts first. TB_OK: an op with code 0 is confirmed; the others
- * were certainly not carried out. */
+/* Sends the ops in any order, at most bulk_size in a command. TB_OK: each op with code 0 is done
+ * and confirmed, and each other op is certainly not done. */
 TB_CHECKED enum tb_code tb_mongo_bulk(const struct tb_mongo_client *client, const char *collection,
                                       struct tb_mongo_op *ops, size_t count, struct tb_error *err);
-/* One write; frees its documents. *ret_done false: a document with this _id was in the way. */
+/* The same for ops whose document may already be there: TB_OK means that each op has code 0 or
+ * TB_MONGO_DUPLICATE_KEY. what: for the error's text. */
+TB_CHECKED enum tb_code tb_mongo_write(const struct tb_mongo_client *client,
+                                       const char *collection, struct tb_mongo_op *ops,
+                                       size_t count, const char *what, struct tb_error *err);
+/* Writes one op and frees its documents. *ret_done false: duplicate key. */
 TB_CHECKED enum tb_code tb_mongo_write_one(const struct tb_mongo_client *client,
                                            const char *collection, struct tb_mongo_op *op,
                                            const char *what, bool *ret_done, struct tb_error *err);
 void tb_mongo_ops_clear(struct tb_mongo_op *ops, size_t count);
-/* The server will refuse this document whenever it is sent. */
+/* True: the server refuses this document however often it is sent. */
 bool tb_mongo_is_permanent(int code);
-/* The error of an op that must not be refused. */
-enum tb_code tb_mongo_op_error(struct tb_error *err, const struct tb_mongo_op *op,
-                               const char *what);
+/* TB_OK if each op has code 0 or TB_MONGO_DUPLICATE_KEY, otherwise the error of the first one that
+ * has not. */
+TB_CHECKED enum tb_code tb_mongo_check_ops(const struct tb_mongo_op *ops, size_t count,
+                                           const char *what, struct tb_error *err);

@@ -1,7 +1,7 @@
 #include "query/mongo/driver/find.h"
 #include <stdlib.h>
 
-/* An id may stand at several places among those that are asked for. */
+/* An id and its index in the caller's list, which may have an id several times. */
 struct place {
     struct tb_str id;
     size_t at;
@@ -81,16 +81,12 @@ enum tb_code tb_mongo_read_versions(const struct tb_mongo_client *client, const 
                                     const struct tb_str *ids, size_t count, bool with_stubs,
                                     int64_t *ret_versions, struct tb_error *err)
 {
-    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     TB_CLEANUP(tb_bson_free)
     bson_t *opts =
         BCON_NEW("projection", "{", "version", BCON_INT32(1), "stub", BCON_INT32(1), "}");
-    struct versions versions = {tb_arena_array(&arena, count, sizeof(int64_t)), with_stubs};
+    struct versions versions = {ret_versions, with_stubs};
 
-    if (!versions.list)
-        return tb_mongo_no_memory(err);
-    TB_TRY(tb_mongo_find_by_ids(client, orders, ids, count, /* from_primary= */ false, opts,
-                                note_version, &versions, err));
-    memcpy(ret_versions, versions.list, count * sizeof *versions.list);
-    return TB_OK;
+    memset(ret_versions, 0, count * sizeof *ret_versions);
+    return tb_mongo_find_by_ids(client, orders, ids, count, /* from_primary= */ false, opts,
+                                note_version, &versions, err);
 }

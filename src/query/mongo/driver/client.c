@@ -2,13 +2,14 @@
 #include "query/mongo/driver/bson.h"
 #include <stdlib.h>
 
-/* Short enough that a consumer that waits for the server stays in its group. */
+/* Shorter than the time after which Kafka removes a consumer from its group, because the consumer
+ * waits for the server between two polls. */
 #define SERVER_SELECTION_MS 5000
 #define CONNECT_MS 3000
 #define SOCKET_MS 10000
 #define WRITE_CONCERN_MS 5000
 #define WAIT_QUEUE_MS 2000
-/* For the consumer, the readers of the API, heartbeats and the rebuild. */
+/* Connections for the consumer, the readers of the API, the heartbeats and the rebuild. */
 #define POOL_SIZE 10
 
 static bool set_open_int(mongoc_uri_t *uri, const char *option, int32_t value)
@@ -26,21 +27,20 @@ static bool set_open_limits(mongoc_uri_t *uri)
            set_open_int(uri, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
 }
 
-static bool set_read_concern(mongoc_uri_t *uri)
+static void set_read_concern(mongoc_uri_t *uri)
 {
     const mongoc_read_concern_t *given = mongoc_uri_get_read_concern(uri);
     mongoc_read_concern_t *concern;
 
     if (given && mongoc_read_concern_get_level(given))
-        return true;
+        return;
     concern = mongoc_read_concern_new();
     mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
     mongoc_uri_set_read_concern(uri, concern);
     mongoc_read_concern_destroy(concern);
-    return true;
 }
 
-/* Sets what the URI leaves open of the write concern. False: it asks for unacknowledged writes. */
+/* Completes the write concern. False: the URI asks for unacknowledged writes. */
 static bool set_write_concern(mongoc_uri_t *uri)
 {
     mongoc_write_concern_t *concern = mongoc_write_concern_copy(mongoc_uri_get_write_concern(uri));
@@ -67,7 +67,8 @@ static enum tb_code parse_uri(const char *text, mongoc_uri_t **ret_uri, struct t
 
     if (!uri)
         return tb_error_set(err, TB_INVALID, "the MongoDB URI: %s", error.message);
-    if (!set_open_limits(uri) || !set_read_concern(uri)) {
+    set_read_concern(uri);
+    if (!set_open_limits(uri)) {
         mongoc_uri_destroy(uri);
         return tb_error_set(err, TB_INTERNAL, "the MongoDB URI's options cannot be set");
     }
@@ -142,14 +143,14 @@ void tb_mongo_free(struct tb_mongo *mongo)
     free(mongo);
 }
 
-enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_client *ret_lease,
+enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo, struct tb_mongo_client *ret_client,
                                      struct tb_error *err)
 {
     mongoc_client_t *client = mongoc_client_pool_pop(mongo->pool);
 
     if (!client)
         return tb_error_set(err, TB_BUSY, "no MongoDB connection became free in time");
-    *ret_lease = (struct tb_mongo_client){mongo, client};
+    *ret_client = (struct tb_mongo_client){mongo, client};
     return TB_OK;
 }
 
@@ -158,6 +159,18 @@ void tb_mongo_client_release(struct tb_mongo_client *client)
     if (client->handle)
         mongoc_client_pool_push(client->mongo->pool, client->handle);
     *client = (struct tb_mongo_client){0};
+}
+
+mongoc_collection_t *tb_mongo_collection(const struct tb_mongo_client *client, const char *name)
+{
+    return mongoc_client_get_collection(client->handle, client->mongo->database, name);
+}
+
+void tb_mongo_collection_free(mongoc_collection_t **collection)
+{
+    if (*collection)
+        mongoc_collection_destroy(*collection);
+    *collection = NULL;
 }
 
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
@@ -169,11 +182,12 @@ enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, boo
 }
 
 enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
-                                           struct tb_mongo_client *ret_lease, struct tb_error *err)
+                                           struct tb_mongo_client *ret_client,
+                                           struct tb_error *err)
 {
     if (tb_clock_mono_ms(mongo->clock) < atomic_load(&mongo->down_until_ms))
         return tb_error_set(err, TB_UNAVAILABLE, "MongoDB did not answer a moment ago");
-    return tb_mongo_client_acquire(mongo, ret_lease, err);
+    return tb_mongo_client_acquire(mongo, ret_client, err);
 }
 
 enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,

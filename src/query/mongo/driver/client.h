@@ -1,8 +1,8 @@
-/* Clients of the connection pool, and what an error of the driver means to the caller.
+/* Clients of the connection pool, and the codes that the driver's errors become.
  *
  * Thread:  a client belongs to the call that acquired it.
- * Errors:  TB_BUSY: no client became free in time. TB_UNAVAILABLE: the server did not answer.
- *          TB_UNKNOWN: it did not answer a write, which may have been done. */
+ * Errors:  TB_BUSY: no client became free in time. TB_UNAVAILABLE: a read failed. TB_UNKNOWN: a
+ *          write failed, or its reply was lost: it may have been done. */
 #pragma once
 #include "query/mongo/driver/mongo.h"
 #include <mongoc/mongoc.h>
@@ -17,7 +17,7 @@ struct tb_mongo {
     int bulk_size, day_start_minutes;
     size_t document_max; /* TB_MONGO_DOCUMENT_MAX; tests lower it */
     const struct tb_clock *clock;
-    _Atomic int64_t down_until_ms; /* monotonic; 0: the last call was answered */
+    _Atomic int64_t down_until_ms; /* monotonic; 0: the last read succeeded */
 };
 struct tb_mongo_client {
     struct tb_mongo *mongo; /* NULL: none acquired */
@@ -26,16 +26,18 @@ struct tb_mongo_client {
 TB_CHECKED enum tb_code tb_mongo_client_acquire(struct tb_mongo *mongo,
                                                 struct tb_mongo_client *ret_client,
                                                 struct tb_error *err);
-/* For a read that a user waits for: TB_UNAVAILABLE at once while the server is known to be down.
- */
+/* For reads that a user waits for: TB_UNAVAILABLE at once while the server is known to be down. */
 TB_CHECKED enum tb_code tb_mongo_client_acquire_if_up(struct tb_mongo *mongo,
                                                       struct tb_mongo_client *ret_client,
                                                       struct tb_error *err);
 void tb_mongo_client_release(struct tb_mongo_client *client); /* for TB_CLEANUP */
+mongoc_collection_t *tb_mongo_collection(const struct tb_mongo_client *client, const char *name);
+void tb_mongo_collection_free(mongoc_collection_t **collection); /* for TB_CLEANUP */
 
-/* writing: the operation may have been done. */
+/* writing: the error is TB_UNKNOWN, otherwise TB_UNAVAILABLE. */
 enum tb_code tb_mongo_error(struct tb_error *err, const bson_error_t *error, bool writing,
                             const char *what);
-/* The error of a read; remembers that the server is down. */
+/* The error of a read. If no server answered, tb_mongo_client_acquire_if_up fails for
+ * TB_MONGO_DOWN_MS. */
 enum tb_code tb_mongo_read_error(struct tb_error *err, struct tb_mongo *mongo,
                                  const bson_error_t *error, const char *what);

@@ -98,6 +98,16 @@ void tb_bson_put_fields(struct tb_bson_writer out, const struct tb_bson_table *t
     tb_bson_put_range(out, table, 0, table->count, from);
 }
 
+static struct tb_str get_bytes(const bson_iter_t *iter)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t len = 0;
+
+    if (BSON_ITER_HOLDS_BINARY(iter))
+        bson_iter_binary(iter, NULL, &len, &bytes);
+    return (struct tb_str){(const char *)bytes, len};
+}
+
 static bool get_str(const struct tb_bson_field *field, struct tb_str text, struct tb_arena *arena,
                     struct tb_str *into)
 {
@@ -172,7 +182,6 @@ static bool get_list(const bson_iter_t *iter, const struct tb_bson_field *field,
     return get_elements(&list, field, count, arena, elements);
 }
 
-/* False: the document is not as it was written. */
 static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field,
                       struct tb_arena *arena, void *into)
 {
@@ -183,7 +192,7 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
     case TB_BSON_STR:
         return get_str(field, tb_bson_get_str(iter), arena, value);
     case TB_BSON_BYTES:
-        return get_str(field, tb_bson_get_bytes(iter), arena, value);
+        return get_str(field, get_bytes(iter), arena, value);
     case TB_BSON_TEXT:
         tb_bson_get_text(iter, value, field->size);
         return !is_strict || *(const char *)value != '\0';
@@ -197,7 +206,7 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
         *(bool *)value = BSON_ITER_HOLDS_BOOL(iter) && bson_iter_bool(iter);
         return true;
     case TB_BSON_TIME:
-        *(int64_t *)value = tb_bson_get_time(iter);
+        *(int64_t *)value = BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
         return true;
     case TB_BSON_ENUM:
         return get_enum(field, tb_bson_get_str(iter), value);
@@ -213,7 +222,8 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
     return false;
 }
 
-/* Documents have their fields in the table's order: the search begins behind the last hit. */
+/* A document usually has its fields in the table's order, so the search begins behind the field
+ * that was found last. */
 static const struct tb_bson_field *find_field(const struct tb_bson_table *table, const char *name,
                                               size_t *next)
 {

@@ -5,8 +5,7 @@ static void begin(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *
 {
     TB_ASSERT(!cursor->handle);
     cursor->mongo = client->mongo;
-    cursor->collection =
-        mongoc_client_get_collection(client->handle, client->mongo->database, collection);
+    cursor->collection = tb_mongo_collection(client, collection);
 }
 
 void tb_mongo_find(struct tb_mongo_cursor *cursor, const struct tb_mongo_client *client,
@@ -59,12 +58,11 @@ void tb_mongo_cursor_free(struct tb_mongo_cursor *cursor)
 {
     if (cursor->handle)
         mongoc_cursor_destroy(cursor->handle);
-    if (cursor->collection)
-        mongoc_collection_destroy(cursor->collection);
+    tb_mongo_collection_free(&cursor->collection);
     *cursor = (struct tb_mongo_cursor){0};
 }
 
-/* Ends the cursor, which has one document at most. */
+/* Copies the only document, if there is one, and ends the cursor. */
 static enum tb_code take_one(struct tb_mongo_cursor *cursor, const char *what, bson_t **ret_doc,
                              struct tb_error *err)
 {

@@ -23,36 +23,24 @@ static bool keep_stored(void *ctx, size_t at, const bson_t *doc)
     return item->done || item->stored;
 }
 
-static bson_t *guard_filter(const struct swapping *run, size_t at)
-{
-    const struct tb_mongo_swap *swap = run->swap;
-    bson_t *filter = bson_new();
-    bool failed = false;
-    struct tb_bson_writer out = {filter, &failed};
-
-    tb_bson_put_str(out, "_id", swap->ids[at]);
-    tb_bson_put_int(out, swap->guard, tb_bson_find_int(run->items[at].stored, swap->guard));
-    if (failed)
-        tb_bson_free(&filter);
-    return filter;
-}
-
-/* The write for one item, unless nothing of it changes. */
+/* Adds the op for one item, unless the item stays as it is. */
 static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err)
 {
+    const struct tb_mongo_swap *swap = run->swap;
     const bson_t *stored = run->items[at].stored;
     struct tb_mongo_op *op = &run->ops[run->op_count++];
 
     *op = (struct tb_mongo_op){
         .kind = stored ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .document = bson_new(), .tag = at};
-    TB_TRY(run->swap->change(run->swap->ctx, at, stored, op->document, err));
+    TB_TRY(swap->change(swap->ctx, at, stored, op->document, err));
     if (bson_empty(op->document)) {
         tb_mongo_ops_clear(op, 1);
         run->op_count--;
         run->items[at].done = true;
         run->left--;
-    } else if (stored && !(op->filter = guard_filter(run, at))) {
-        return tb_mongo_no_memory(err);
+    } else if (stored) {
+        op->filter = BCON_NEW("_id", BCON_UTF8(swap->ids[at].ptr), swap->guard,
+                              BCON_INT64(tb_bson_find_int(stored, swap->guard)));
     }
     return TB_OK;
 }
@@ -69,14 +57,11 @@ static enum tb_code try_once(struct swapping *run, struct tb_error *err)
         if (!run->items[i].done)
             TB_TRY(add_op(run, i, err));
     }
-    TB_TRY(tb_mongo_bulk(run->client, swap->collection, run->ops, run->op_count, err));
+    TB_TRY(
+        tb_mongo_write(run->client, swap->collection, run->ops, run->op_count, swap->what, err));
     for (size_t i = 0; i < run->op_count; i++) {
-        const struct tb_mongo_op *op = &run->ops[i];
-
-        if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
-            return tb_mongo_op_error(err, op, swap->what);
-        if (op->code == 0) {
-            run->items[op->tag].done = true;
+        if (run->ops[i].code == 0) {
+            run->items[run->ops[i].tag].done = true;
             run->left--;
         }
     }

@@ -1,19 +1,20 @@
-/* Compare and swap: documents that several programs change are read, changed, and written back
- * only while one of their fields, the guard, is still what was read. Whoever was overtaken reads
- * again.
+/* Compare and swap, for documents that several programs change. Each document is read, changed,
+ * and written only if one of its fields, the guard, still has the value that was read. Otherwise
+ * another program has changed it meanwhile, and it is read and changed again.
  *
- * Errors:  TB_BUSY: others were faster TB_MONGO_RACES_MAX times; else change's, or bulk.h's. */
+ * Errors:  TB_BUSY: others were faster TB_MONGO_RACES_MAX times; else those of change and bulk.h.
+ */
 #pragma once
 #include "query/mongo/driver/bulk.h"
 
 struct tb_mongo_swap {
     const char *collection;
-    const char *guard; /* a 64-bit integer that differs after every change */
-    const char *what;  /* "changing a day": for errors */
-    const struct tb_str *ids;
+    const char *guard;        /* name of a 64-bit integer; every change gives it another value */
+    const char *what;         /* "changing a day": for errors */
+    const struct tb_str *ids; /* all different, NUL-terminated */
     size_t count;
-    /* The new document of the id at that place, in ret_doc; empty: nothing changes. stored is
-     * NULL if there is none yet. Called again if another program was faster. */
+    /* Writes the new document of ids[at] to ret_doc; empty: it stays unchanged. stored NULL: there
+     * is none yet. Called again if another program was faster. */
     enum tb_code (*change)(void *ctx, size_t at, const bson_t *stored, bson_t *ret_doc,
                            struct tb_error *err);
     void *ctx;

@@ -134,12 +134,9 @@ enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
     for (int race = 0; race < TB_MONGO_RACES_MAX; race++) {
         size_t left = 0;
 
-        TB_TRY(tb_mongo_bulk(client, "sequences", ops, count, err));
-        for (size_t i = 0; i < count; i++) {
-            if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
-                return tb_mongo_op_error(err, &ops[i], "marking sequences");
+        TB_TRY(tb_mongo_write(client, "sequences", ops, count, "marking sequences", err));
+        for (size_t i = 0; i < count; i++)
             left += ops[i].code != 0;
-        }
         if (left == 0)
             return TB_OK;
     }

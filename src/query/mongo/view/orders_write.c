@@ -1,14 +1,13 @@
 #include "query/mongo/driver/bulk.h"
 #include "query/mongo/view/view_priv.h"
 
-/* The orders of a plan that are being written. */
 struct writing {
     const struct tb_mongo_client *client;
     const char *collection;
     const struct tb_plan *plan;
-    struct tb_mongo_op *ops; /* one for each order still to be written; tag: in plan->orders */
+    struct tb_mongo_op *ops; /* one for each order still to be written; tag: its index */
     size_t count;
-    bool *refused; /* by place in plan->orders */
+    bool *refused; /* indexes as plan->orders */
     struct tb_arena arena;
 };
 
@@ -16,19 +15,13 @@ static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct
 {
     const struct tb_planned_order *planned = run->plan->orders[tag];
     struct tb_mongo_op *op = &run->ops[run->count++];
-    bool failed = false;
 
     *op = (struct tb_mongo_op){.kind = guarded ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .tag = tag};
     op->document = bson_new();
-    if (guarded) {
-        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
-
-        tb_bson_put_text(filter, "_id", planned->order.order_id);
-        tb_bson_put_operator(filter, "version", "$lt", planned->order.version);
-    }
+    if (guarded)
+        op->filter = BCON_NEW("_id", BCON_UTF8(planned->order.order_id), "version", "{", "$lt",
+                              BCON_INT64(planned->order.version), "}");
     TB_TRY(tb_mongo_order_encode(planned, op->document, err));
-    if (failed)
-        return tb_mongo_no_memory(err);
     if (op->document->len > run->client->mongo->document_max) {
         run->refused[tag] = true;
         run->count--;
@@ -37,7 +30,7 @@ static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct
     return TB_OK;
 }
 
-/* An order that the view has never seen is inserted: the server need not search for it. */
+/* An order that the view does not have is inserted, so the server need not search for it first. */
 static enum tb_code add_ops(struct writing *run, struct tb_error *err)
 {
     for (size_t i = 0; i < run->plan->order_count; i++) {
@@ -50,19 +43,17 @@ static enum tb_code add_ops(struct writing *run, struct tb_error *err)
 static enum tb_code note_refused(struct writing *run, struct tb_error *err)
 {
     for (size_t i = 0; i < run->count; i++) {
-        struct tb_mongo_op *op = &run->ops[i];
-
-        if (tb_mongo_is_permanent(op->code))
-            run->refused[op->tag] = true;
-        else if (op->code != 0 && op->code != TB_MONGO_DUPLICATE_KEY)
-            return tb_mongo_op_error(err, op, "writing an order");
+        if (tb_mongo_is_permanent(run->ops[i].code)) {
+            run->refused[run->ops[i].tag] = true;
+            run->ops[i].code = 0;
+        }
     }
-    return TB_OK;
+    return tb_mongo_check_ops(run->ops, run->count, "writing an order", err);
 }
 
-/* A duplicate key says that another program has written the order. With this version or a later
- * one nothing is left to do. With an earlier one, which was written after this plan was made, the
- * order is replaced in the next round. */
+/* A duplicate key means that the order is in the database already. If it has this version or a
+ * later one, nothing is left to do. If another program wrote an earlier version after this plan
+ * was made, the next round replaces the order. */
 static enum tb_code keep_overtaken(struct writing *run, struct tb_error *err)
 {
     struct tb_mongo_op *ops = run->ops;

@@ -4,18 +4,7 @@
 /* Dead letters are copied so many at a time; each may be as large as a record. */
 #define MERGE_AT_ONCE 16
 
-/* One that is there stays: it is the same dead letter, and may have been replayed or dropped. */
-static enum tb_code insert_all(const struct tb_mongo_client *client, struct tb_mongo_op *ops,
-                               size_t count, struct tb_error *err)
-{
-    TB_TRY(tb_mongo_bulk(client, "dead_letters", ops, count, err));
-    for (size_t i = 0; i < count; i++) {
-        if (ops[i].code != 0 && ops[i].code != TB_MONGO_DUPLICATE_KEY)
-            return tb_mongo_op_error(err, &ops[i], "copying a dead letter");
-    }
-    return TB_OK;
-}
-
+/* A dead letter that is there already stays: it may have been replayed or dropped since. */
 static enum tb_code merge_found(const struct tb_mongo_client *client,
                                 struct tb_mongo_cursor *cursor, struct tb_mongo_op *ops,
                                 struct tb_error *err)
@@ -27,7 +16,7 @@ static enum tb_code merge_found(const struct tb_mongo_client *client,
     do {
         for (count = 0; count < MERGE_AT_ONCE && (doc = tb_mongo_cursor_next(cursor)); count++)
             ops[count] = (struct tb_mongo_op){.kind = TB_MONGO_INSERT, .document = bson_copy(doc)};
-        code = insert_all(client, ops, count, err);
+        code = tb_mongo_write(client, "dead_letters", ops, count, "copying a dead letter", err);
         tb_mongo_ops_clear(ops, count);
     } while (code == TB_OK && count == MERGE_AT_ONCE);
     return code;
@@ -103,16 +92,13 @@ static int64_t generation_of(const char *name)
 static enum tb_code drop(const struct tb_mongo_client *client, const char *name,
                          struct tb_error *err)
 {
-    mongoc_collection_t *collection =
-        mongoc_client_get_collection(client->handle, client->mongo->database, name);
+    TB_CLEANUP(tb_mongo_collection_free)
+    mongoc_collection_t *collection = tb_mongo_collection(client, name);
     bson_error_t error = {0};
-    enum tb_code code = TB_OK;
 
-    /* 26: NamespaceNotFound */
-    if (!mongoc_collection_drop(collection, &error) && error.code != 26)
-        code = tb_mongo_error(err, &error, true, "dropping an old view's collection");
-    mongoc_collection_destroy(collection);
-    return code;
+    if (mongoc_collection_drop(collection, &error) || error.code == 26) /* NamespaceNotFound */
+        return TB_OK;
+    return tb_mongo_error(err, &error, true, "dropping an old view's collection");
 }
 
 static enum tb_code drop_all(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
