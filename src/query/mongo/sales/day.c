@@ -41,7 +41,7 @@ static struct tb_sales_part *find_part(const struct tb_sales_day *day, int64_t p
     return NULL;
 }
 
-/* Parts are sorted by partition. */
+/* Inserts a part. The parts are sorted by partition. */
 static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partition,
                                       struct tb_arena *arena)
 {
@@ -81,7 +81,7 @@ enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, i
     return TB_OK;
 }
 
-/* The place of the offset among the undone ones, whether it is there or not. */
+/* The index of the offset in `undone`, or the index at which to insert it. */
 static size_t undone_at(const struct tb_sales_part *part, int64_t offset)
 {
     size_t at = 0;

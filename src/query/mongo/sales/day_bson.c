@@ -47,7 +47,7 @@ bool tb_mongo_day_decode(const bson_t *doc, struct tb_arena *arena, struct tb_sa
 
     if (!tb_bson_get_fields(doc, &day_table, arena, &read) || read.day.changes <= 0)
         return false;
-    /* The other fields follow from the day's key and its parts. */
+    /* The other fields are computed from the day's key and its parts. */
     day->changes = read.day.changes;
     day->parts = read.day.parts;
     day->part_count = read.day.part_count;

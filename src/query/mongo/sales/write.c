@@ -4,14 +4,14 @@
 /* A day that the plan changes. */
 struct changed {
     struct tb_sales_day day;
-    size_t first, last; /* all of the plan's deltas that belong to it are between these */
+    size_t first, last; /* of the plan's deltas that belong to the day */
 };
 struct changing {
     const struct tb_plan *plan;
     int64_t fence;
     int day_start_minutes;
-    const struct tb_planned_order *undo;       /* NULL: add all; else only take out its deltas */
-    const struct tb_plan_sales_delta *current; /* the one that was applied last */
+    const struct tb_planned_order *undo;       /* as tb_mongo_write_sales */
+    const struct tb_plan_sales_delta *current; /* the last one applied: the cause of an error */
     struct tb_arena arena;
     struct changed *days;
     struct tb_str *ids; /* of the days */
@@ -25,7 +25,7 @@ static bool is_wanted(const struct changing *run, const struct tb_plan_sales_del
 
 static struct changed *find_day(struct changing *run, const struct tb_order *order)
 {
-    /* Deltas of one day often follow each other, so the last day is compared first. */
+    /* Deltas of one day often follow each other, so the search begins with the last day. */
     for (size_t i = run->count; i > 0; i--) {
         if (tb_sales_is_of_day(&run->days[i - 1].day, order))
             return &run->days[i - 1];
@@ -111,9 +111,6 @@ static enum tb_code write_days(const struct tb_mongo_client *client, const char 
                                  .change = change_day,
                                  .ctx = run};
 
-    if (run->plan->sales_delta_count == 0)
-        return TB_OK;
-    run->day_start_minutes = client->mongo->day_start_minutes;
     TB_TRY(collect_days(run, err));
     swap.ids = run->ids;
     swap.count = run->count;
@@ -122,25 +119,21 @@ static enum tb_code write_days(const struct tb_mongo_client *client, const char 
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const char *collection,
                                   const struct tb_plan *plan, int64_t fence,
+                                  const struct tb_planned_order *undo,
                                   const struct tb_planned_order **ret_refused,
                                   struct tb_error *err)
 {
-    struct changing run = {.plan = plan, .fence = fence};
-    enum tb_code code = write_days(client, collection, &run, err);
+    struct changing run = {.plan = plan,
+                           .fence = fence,
+                           .day_start_minutes = client->mongo->day_start_minutes,
+                           .undo = undo};
+    enum tb_code code;
 
+    if (plan->sales_delta_count == 0)
+        return TB_OK;
+    code = write_days(client, collection, &run, err);
     if (code == TB_INVALID)
         *ret_refused = run.current->planned;
-    tb_arena_release(&run.arena);
-    return code;
-}
-
-enum tb_code tb_mongo_undo_sales(const struct tb_mongo_client *client, const char *collection,
-                                 const struct tb_plan *plan, int64_t fence,
-                                 const struct tb_planned_order *planned, struct tb_error *err)
-{
-    struct changing run = {.plan = plan, .fence = fence, .undo = planned};
-    enum tb_code code = write_days(client, collection, &run, err);
-
     tb_arena_release(&run.arena);
     return code;
 }

@@ -2,7 +2,7 @@
 #include "query/mongo/view/view_priv.h"
 #include <stdio.h>
 
-/* Keys in their order; "-": descending. */
+/* The keys of an index; "-" before a key: descending. */
 struct index {
     const char *name;
     const char *keys[4];
@@ -63,7 +63,7 @@ static enum tb_code make_indexes(const struct tb_mongo_client *client, const cha
                                               NULL, NULL, &error))
         return TB_OK;
     (void)tb_mongo_error(err, &error, false, "making indexes");
-    /* IndexOptionsConflict, IndexKeySpecsConflict: one of that name is another. */
+    /* IndexOptionsConflict, IndexKeySpecsConflict: an index of this name has other keys. */
     if (error.domain == MONGOC_ERROR_SERVER && (error.code == 85 || error.code == 86))
         err->code = TB_CONFLICT;
     return tb_error_wrap(err, "collection %s", collection);
@@ -76,7 +76,7 @@ static enum tb_code insert_served(const struct tb_mongo_client *client, struct t
         .document = BCON_NEW("_id", BCON_UTF8("served"), "orders", BCON_UTF8("orders"),
                              "sales_by_day", BCON_UTF8("sales_by_day")),
     };
-    bool done; /* else it was there */
+    bool done; /* false: the document is there already */
 
     return tb_mongo_write_one(client, "meta", &op, "naming the served collections", &done, err);
 }

@@ -36,7 +36,8 @@ static const struct tb_bson_table address_table = TB_BSON_TABLE(struct tb_addres
 static const struct tb_bson_field order_fields[] = {
     {"_id", TB_BSON_TEXT, ORDER(order_id), TB_BSON_STRICT},
     {"version", TB_BSON_INT, ORDER(version)},
-    {"stub", TB_BSON_BOOL, PLANNED(stub), TB_BSON_OMIT}, /* the last field of a stub */
+    {"stub", TB_BSON_BOOL, PLANNED(stub),
+     TB_BSON_OMIT}, /* the last field of a stub: STUB_FIELDS */
     {"orderNumber", TB_BSON_TEXT, ORDER(order_number), OPTIONAL},
     {"status", TB_BSON_ENUM, ORDER(status), TB_BSON_STRICT, .name_of = tb_mongo_status_name,
      .max = TB_CANCELLED + 1},

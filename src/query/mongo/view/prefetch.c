@@ -3,7 +3,7 @@
 
 struct tb_mongo_fetched {
     char order_id[TB_UUID_SIZE];
-    bson_t *doc; /* owned; NULL: there is none */
+    bson_t *doc; /* owned; NULL: the view does not have the order */
 };
 
 void tb_view_mongo_clear_fetched(struct tb_view_mongo *view)
@@ -20,16 +20,15 @@ void tb_view_mongo_set_collections(struct tb_view_mongo *view,
 {
     view->collections = *collections;
     view->has_collections = true;
-    view->planned_generation = collections->generation;
 }
 
-/* All reads for one plan ask the same generation. */
+/* All reads for one plan read the same generation. */
 static enum tb_code find_collections(struct tb_view_mongo *view,
                                      const struct tb_mongo_client *client, struct tb_error *err)
 {
     struct tb_mongo_collections collections;
 
-    if (view->is_pinned || view->has_collections)
+    if (view->has_collections)
         return TB_OK;
     TB_TRY(tb_mongo_read_collections(client, &collections, err));
     tb_view_mongo_set_collections(view, &collections);
@@ -111,18 +110,16 @@ static enum tb_code decode(const bson_t *doc, struct tb_arena *arena,
 enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
                                 struct tb_planned_order *ret_order, struct tb_error *err)
 {
-    const struct tb_view_mongo *view = (struct tb_view_mongo *)base;
+    struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     const struct tb_mongo_fetched *found = find_fetched(view, order_id);
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
-    struct tb_mongo_collections collections = view->collections;
 
     if (found)
         return decode(found->doc, arena, ret_order, err);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
-    if (!view->is_pinned && !view->has_collections)
-        TB_TRY(tb_mongo_read_collections(&client, &collections, err));
-    TB_TRY(tb_mongo_find_one(&client, collections.orders, tb_str_of(order_id), "reading an order",
-                             &doc, err));
+    TB_TRY(find_collections(view, &client, err));
+    TB_TRY(tb_mongo_find_one(&client, view->collections.orders, tb_str_of(order_id),
+                             "reading an order", &doc, err));
     return decode(doc, arena, ret_order, err);
 }

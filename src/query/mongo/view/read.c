@@ -4,22 +4,22 @@
 
 struct tb_view_mongo_reader {
     struct tb_view_reader reader;
-    struct tb_mongo *mongo; /* borrowed */
-    bool is_pinned;         /* to `collections`, whichever are served */
-    struct tb_mongo_collections collections;
+    struct tb_mongo *mongo;             /* borrowed */
+    struct tb_mongo_collections pinned; /* generation 0: reads whichever generation is served */
 };
 
-/* A client, and the collection of the orders: a rebuild may have swapped it since the last call.
- */
+/* Acquires a client, and says which collections to read; a rebuild may have swapped them since the
+ * last call. ret_collections may be NULL. */
 static enum tb_code begin(struct tb_view_reader *base, struct tb_mongo_client *ret_client,
                           struct tb_mongo_collections *ret_collections, struct tb_error *err)
 {
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
 
     TB_TRY(tb_mongo_client_acquire_if_up(reader->mongo, ret_client, err));
-    if (!reader->is_pinned)
+    if (ret_collections && reader->pinned.generation == 0)
         return tb_mongo_read_collections(ret_client, ret_collections, err);
-    *ret_collections = reader->collections;
+    if (ret_collections)
+        *ret_collections = reader->pinned;
     return TB_OK;
 }
 
@@ -69,14 +69,14 @@ static enum tb_code reader_versions(struct tb_view_reader *base,
                                   /* with_stubs= */ false, ret_versions, err);
 }
 
-/* A stub has no placedAt: no range contains it. */
+/* Excludes stubs too: they have no placedAt. */
 static void put_range(bson_t *filter, int64_t from_ms, const char *to_op, int64_t to_ms)
 {
     BCON_APPEND(filter, "placedAt", "{", "$gte", BCON_DATE_TIME(from_ms), to_op,
                 BCON_DATE_TIME(to_ms), "}");
 }
 
-/* Orders behind the position: placed earlier, or at the same time with a lower id. */
+/* Restricts the filter to the orders after the given one in the list. */
 static void put_after(bson_t *filter, int64_t placed_at_ms, const char *order_id)
 {
     BCON_APPEND(filter, "$or", "[", "{", "placedAt", "{", "$lt", BCON_DATE_TIME(placed_at_ms), "}",
@@ -110,9 +110,7 @@ static bson_t *list_filter(const struct tb_list_filter *filter)
 }
 
 static enum tb_code show(const bson_t *doc, struct tb_arena *arena, struct tb_buf *text,
-                         void (*each)(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
-                                      struct tb_str doc),
-                         void *ctx, struct tb_error *err)
+                         tb_listed_order_fn *each, void *ctx, struct tb_error *err)
 {
     struct tb_planned_order planned = {0};
 
@@ -125,9 +123,8 @@ static enum tb_code show(const bson_t *doc, struct tb_arena *arena, struct tb_bu
 }
 
 static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_list_filter *filter,
-                                void (*each)(void *ctx, struct tb_str order_id,
-                                             int64_t placed_at_ms, struct tb_str doc),
-                                void *ctx, bool *ret_more, struct tb_error *err)
+                                tb_listed_order_fn *each, void *ctx, bool *ret_more,
+                                struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
@@ -157,8 +154,7 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
 }
 
 static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
-                                void (*each)(void *ctx, const struct tb_order *order), void *ctx,
-                                struct tb_error *err)
+                                tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_mongo_cursor_free) struct tb_mongo_cursor cursor = {0};
@@ -194,21 +190,14 @@ static enum tb_code reader_stats(struct tb_view_reader *base, const struct tb_st
     return tb_mongo_stats(&client, collections.orders, filter, arena, ret_stats, err);
 }
 
-static enum tb_code begin_dead_letters(struct tb_view_reader *base,
-                                       struct tb_mongo_client *ret_client, struct tb_error *err)
-{
-    return tb_mongo_client_acquire_if_up(((struct tb_view_mongo_reader *)base)->mongo, ret_client,
-                                         err);
-}
-
-static enum tb_code
-reader_list_dead_letters(struct tb_view_reader *base, const struct tb_dead_letter_filter *filter,
-                         bool (*each)(void *ctx, const struct tb_dead_letter *dead_letter),
-                         void *ctx, bool *ret_more, struct tb_error *err)
+static enum tb_code reader_list_dead_letters(struct tb_view_reader *base,
+                                             const struct tb_dead_letter_filter *filter,
+                                             tb_dead_letter_fn *each, void *ctx, bool *ret_more,
+                                             struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(begin_dead_letters(base, &client, err));
+    TB_TRY(begin(base, &client, NULL, err));
     return tb_mongo_list_dead_letters(&client, filter, each, ctx, ret_more, err);
 }
 
@@ -220,7 +209,7 @@ static enum tb_code reader_get_dead_letter(struct tb_view_reader *base,
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(begin_dead_letters(base, &client, err));
+    TB_TRY(begin(base, &client, NULL, err));
     return tb_mongo_read_dead_letter(&client, position, arena, ret_dead_letter, err);
 }
 
@@ -229,7 +218,7 @@ static enum tb_code reader_count_dead_letters(struct tb_view_reader *base, int64
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
 
-    TB_TRY(begin_dead_letters(base, &client, err));
+    TB_TRY(begin(base, &client, NULL, err));
     return tb_mongo_count_open_dead_letters(&client, ret_open, err);
 }
 
@@ -267,11 +256,7 @@ enum tb_code tb_view_mongo_open_reader_at(struct tb_mongo *mongo,
                                           const struct tb_mongo_collections *collections,
                                           struct tb_view_reader **ret_reader, struct tb_error *err)
 {
-    struct tb_view_mongo_reader *reader;
-
     TB_TRY(tb_view_mongo_open_reader(mongo, ret_reader, err));
-    reader = (struct tb_view_mongo_reader *)*ret_reader;
-    reader->is_pinned = true;
-    reader->collections = *collections;
+    ((struct tb_view_mongo_reader *)*ret_reader)->pinned = *collections;
     return TB_OK;
 }

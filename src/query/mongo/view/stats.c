@@ -2,7 +2,6 @@
 #include "query/mongo/view/view_priv.h"
 #include "query/projection/stats_fold.h"
 
-/* The server adds up the orders of each key, currency, kind and status; the fold does the rest. */
 static const char *key_field(enum tb_group_by group_by)
 {
     switch (group_by) {
@@ -18,8 +17,9 @@ static const char *key_field(enum tb_group_by group_by)
     return "$currency";
 }
 
-/* A server's sum of 64-bit integers may become a double, or wrap. Totals lie within 2^53, so their
- * upper and lower parts, of 27 and 26 bits, are exact as doubles, and so are sums of millions. */
+/* The server's sum of 64-bit integers may become a double, which is not exact, or overflow. So the
+ * server adds up the upper 27 and the lower 26 bits of the totals separately. A total is within
+ * 2^53, so each sum of millions of parts is exact, also as a double. */
 #define LOWER_PART (INT64_C(1) << 26)
 #define EXACT_DOUBLE 9007199254740992.0
 
@@ -37,11 +37,11 @@ static bson_t *pipeline_of(const struct tb_stats_filter *filter)
                     "]", "}", "]", "}", BCON_INT64(LOWER_PART), "]", "}", "}", "}", "}", "]");
 }
 
-/* One group of the server's. */
+/* The orders with one key, currency, kind and status. */
 struct group {
     char key[sizeof((struct tb_stats_row *)0)->key], currency[4];
-    enum tb_order_kind kind;
-    enum tb_order_status status;
+    int kind, status; /* -1: the document has none */
+    bool has_id;
     int64_t count, total_minor;
 };
 #define GROUP(member) TB_BSON_AT(struct group, member)
@@ -54,8 +54,13 @@ static const struct tb_bson_field id_fields[] = {
      .max = TB_CANCELLED + 1},
 };
 static const struct tb_bson_table id_table = TB_BSON_TABLE(struct group, id_fields);
+static const struct tb_bson_field group_fields[] = {
+    {"_id", TB_BSON_DOCUMENT, .flags = TB_BSON_STRICT, .length = offsetof(struct group, has_id),
+     .element = &id_table},
+};
+static const struct tb_bson_table group_table = TB_BSON_TABLE(struct group, group_fields);
 
-/* A whole number, however the server writes it. */
+/* Reads a whole number, of whichever numeric type the server has chosen. */
 static bool read_number(const bson_t *doc, const char *key, int64_t *ret_number)
 {
     bson_iter_t iter;
@@ -76,26 +81,13 @@ static bool read_number(const bson_t *doc, const char *key, int64_t *ret_number)
     return true;
 }
 
-static bool read_id(const bson_t *doc, struct group *group)
-{
-    const uint8_t *bytes = NULL;
-    uint32_t len = 0;
-    bson_iter_t iter;
-    bson_t id;
-
-    if (!bson_iter_init_find(&iter, doc, "_id") || !BSON_ITER_HOLDS_DOCUMENT(&iter))
-        return false;
-    bson_iter_document(&iter, &len, &bytes);
-    return bson_init_static(&id, bytes, len) && bson_has_field(&id, "kind") &&
-           bson_has_field(&id, "status") && tb_bson_get_fields(&id, &id_table, NULL, group);
-}
-
 static bool read_group(const bson_t *doc, struct group *ret_group)
 {
-    struct group group = {0};
+    struct group group = {.kind = -1, .status = -1};
     int64_t upper = 0, lower = 0;
 
-    if (!read_id(doc, &group) || !read_number(doc, "count", &group.count) ||
+    if (!tb_bson_get_fields(doc, &group_table, NULL, &group) || group.kind < 0 ||
+        group.status < 0 || !read_number(doc, "count", &group.count) ||
         !read_number(doc, "upper", &upper) || !read_number(doc, "lower", &lower) ||
         __builtin_mul_overflow(upper, LOWER_PART, &group.total_minor) ||
         __builtin_add_overflow(group.total_minor, lower, &group.total_minor))
@@ -120,8 +112,9 @@ enum tb_code tb_mongo_stats(const struct tb_mongo_client *client, const char *co
         if (!read_group(doc, &group))
             return tb_error_set(err, TB_INTERNAL,
                                 "a sum leaves 64 bits, or an order is not as written");
-        TB_TRY(tb_stats_fold_add(&fold, is_grouped ? group.key : "", group.currency, group.kind,
-                                 group.status, group.count, group.total_minor, err));
+        TB_TRY(tb_stats_fold_add(
+            &fold, is_grouped ? group.key : "", group.currency, (enum tb_order_kind)group.kind,
+            (enum tb_order_status)group.status, group.count, group.total_minor, err));
     }
     TB_TRY(tb_mongo_cursor_end(&cursor, "adding up orders", err));
     return tb_stats_fold_finish(&fold, filter->group_by, ret_stats, err);

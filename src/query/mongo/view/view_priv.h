@@ -1,5 +1,6 @@
-/* The parts of the MongoDB view: the writer (write.c) with the documents that it has read for the
- * next plan (prefetch.c), orders (orders_write.c, order_bson.c), and the reader (read.c, stats.c).
+/* The parts of the MongoDB view: the writer (write.c), the orders that it reads for the next plan
+ * (prefetch.c), orders as documents (orders_write.c, order_bson.c), and the reader (read.c,
+ * stats.c).
  *
  * Thread:  a view and a reader have one owner each.
  * Errors:  as view_mongo.h. */
@@ -10,20 +11,19 @@
 struct tb_view_mongo {
     struct tb_view view;
     struct tb_mongo *mongo; /* borrowed */
-    bool is_pinned;         /* to `collections`, whichever are served */
-    bool has_collections;   /* of the generation that the next plan is made for */
+    /* Of the generation that the last plan was made for; generation 0: no plan was made yet. */
     struct tb_mongo_collections collections;
-    int64_t planned_generation;            /* that the last plan was made for; 0: none was */
+    bool has_collections; /* the next plan is made for them too; a pinned view: always */
     int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales/day.h; 0: none was acquired */
-    struct tb_mongo_fetched *fetched;      /* by order id; prefetch.c */
+    struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
     size_t fetched_count;
-    struct tb_mongo_beat barrier;        /* of the last write barrier that was seen */
-    int64_t next[TB_LOG_PARTITIONS_MAX]; /* of a pinned view; valid with has_next */
+    struct tb_mongo_beat barrier;        /* of the last write barrier that was read */
+    int64_t next[TB_LOG_PARTITIONS_MAX]; /* of a pinned view, if has_next */
     bool has_next;
 };
 
-/* The view and the reader of one generation, whether it is served or not. The view has offsets of
- * its own. */
+/* Open a pinned view, or a reader: it stays at one generation, whether that is served or not. A
+ * pinned view stores its own offsets. */
 TB_CHECKED enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
                                               const struct tb_mongo_collections *collections,
                                               struct tb_view **ret_view, struct tb_error *err);
@@ -31,7 +31,7 @@ TB_CHECKED enum tb_code
 tb_view_mongo_open_reader_at(struct tb_mongo *mongo,
                              const struct tb_mongo_collections *collections,
                              struct tb_view_reader **ret_reader, struct tb_error *err);
-/* Creates the collections of a generation with their indexes, unless they are there. */
+/* Creates the indexes of a generation's collections, unless they are there. */
 TB_CHECKED enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
                                                    const struct tb_mongo_collections *collections,
                                                    struct tb_error *err);
@@ -45,22 +45,22 @@ TB_CHECKED enum tb_code tb_view_mongo_load(struct tb_view *base, const char *ord
                                            struct tb_planned_order *ret_order,
                                            struct tb_error *err);
 void tb_view_mongo_clear_fetched(struct tb_view_mongo *view);
-/* The next plan is made for these. */
+/* The next plan is made for these collections. */
 void tb_view_mongo_set_collections(struct tb_view_mongo *view,
                                    const struct tb_mongo_collections *collections);
 
-/* A stub has only _id, version and stub. */
+/* Of a stub, writes only _id, version and stub. */
 TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
                                               struct tb_error *err);
-/* Texts are copied into the arena. TB_CORRUPT: the document is not as it was written. */
+/* Texts are copied into the arena. TB_CORRUPT: a field is missing or wrong. */
 TB_CHECKED enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
                                               struct tb_planned_order *ret_planned,
                                               struct tb_error *err);
-/* For tables of fields. */
+/* For tables of fields (driver/fields.h). */
 const char *tb_mongo_status_name(int status);
 const char *tb_mongo_kind_name(int kind);
-/* Writes the plan's orders that changed. refused, by place in plan->orders: the server will never
- * take that one. */
+/* Writes the orders that the plan changes. Sets refused[i] if the server refuses plan->orders[i]
+ * however often it is sent. */
 TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client,
                                               const char *collection, const struct tb_plan *plan,
                                               bool *refused, struct tb_error *err);

@@ -5,32 +5,6 @@
 #include "query/mongo/view/view_priv.h"
 #include <stdlib.h>
 
-static enum tb_code refuse(struct tb_view_mongo *view, size_t index, const struct tb_plan *plan,
-                           struct tb_error *err)
-{
-    view->view.refused_index = index;
-    return tb_error_set(err, TB_INVALID, "MongoDB will never take order %s as it stands",
-                        plan->orders[index]->order.order_id);
-}
-
-/* Takes every refused order out of its day, and reports the first one. */
-static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *client,
-                                 const struct tb_mongo_collections *collections,
-                                 const struct tb_plan *plan, const bool *refused,
-                                 struct tb_error *err)
-{
-    size_t first = plan->order_count;
-
-    for (size_t i = 0; i < plan->order_count; i++) {
-        if (!refused[i])
-            continue;
-        TB_TRY(tb_mongo_undo_sales(client, collections->sales, plan, view->fences[plan->partition],
-                                   plan->orders[i], err));
-        first = first < i ? first : i;
-    }
-    return first < plan->order_count ? refuse(view, first, plan, err) : TB_OK;
-}
-
 static size_t index_of(const struct tb_plan *plan, const struct tb_planned_order *planned)
 {
     size_t at = 0;
@@ -40,17 +14,38 @@ static size_t index_of(const struct tb_plan *plan, const struct tb_planned_order
     return at;
 }
 
+/* undo: as tb_mongo_write_sales. */
 static enum tb_code write_sales(struct tb_view_mongo *view, const struct tb_mongo_client *client,
                                 const char *sales, const struct tb_plan *plan,
-                                struct tb_error *err)
+                                const struct tb_planned_order *undo, struct tb_error *err)
 {
     const struct tb_planned_order *refused = NULL;
-    enum tb_code code =
-        tb_mongo_write_sales(client, sales, plan, view->fences[plan->partition], &refused, err);
+    enum tb_code code = tb_mongo_write_sales(client, sales, plan, view->fences[plan->partition],
+                                             undo, &refused, err);
 
     if (code == TB_INVALID)
         view->view.refused_index = index_of(plan, refused);
     return code;
+}
+
+/* Takes every refused order out of its day, and reports the first one. */
+static enum tb_code undo_refused(struct tb_view_mongo *view, const struct tb_mongo_client *client,
+                                 const char *sales, const struct tb_plan *plan,
+                                 const bool *refused, struct tb_error *err)
+{
+    size_t first = plan->order_count;
+
+    for (size_t i = 0; i < plan->order_count; i++) {
+        if (!refused[i])
+            continue;
+        TB_TRY(write_sales(view, client, sales, plan, plan->orders[i], err));
+        first = first < i ? first : i;
+    }
+    if (first == plan->order_count)
+        return TB_OK;
+    view->view.refused_index = first;
+    return tb_error_set(err, TB_INVALID, "MongoDB will never take order %s as it stands",
+                        plan->orders[first]->order.order_id);
 }
 
 static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo_client *client,
@@ -62,14 +57,14 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
 
     if (!refused)
         return tb_mongo_no_memory(err);
-    TB_TRY(write_sales(view, client, collections->sales, plan, err));
+    TB_TRY(write_sales(view, client, collections->sales, plan, NULL, err));
     TB_TRY(tb_mongo_write_orders(client, collections->orders, plan, refused, err));
-    TB_TRY(undo_refused(view, client, collections, plan, refused, err));
+    TB_TRY(undo_refused(view, client, collections->sales, plan, refused, err));
     return tb_mongo_write_dead_letters(client, collections->dead_letters, plan, err);
 }
 
-/* TB_CONFLICT: since the plan was made, a rebuild has swapped the served view, or wants it to
- * stand still. The plan is then of no use: the other view may have other versions of the orders.
+/* TB_CONFLICT: since the plan was made, a rebuild has swapped the served view, or has set the
+ * write barrier. The plan is then useless: the other view may have other versions of the orders.
  */
 static enum tb_code check_collections(const struct tb_view_mongo *view,
                                       const struct tb_mongo_client *client,
@@ -80,8 +75,8 @@ static enum tb_code check_collections(const struct tb_view_mongo *view,
     struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_read_served(client, &served, err));
-    if ((view->planned_generation != 0 &&
-         view->planned_generation != served.collections.generation) ||
+    if ((view->collections.generation != 0 &&
+         view->collections.generation != served.collections.generation) ||
         (served.barrier.is_set && plan->next_offset > served.barrier.limit[plan->partition]))
         return tb_error_set(err, TB_CONFLICT, "the view is being moved");
     *ret_collections = served.collections;
@@ -122,7 +117,7 @@ static enum tb_code view_plan_limit(struct tb_view *base, int32_t partition, int
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(tb_mongo_read_served(&client, &served, err));
-    /* A barrier whose owner has ended is removed by the writers that it stops. */
+    /* If the owner of the barrier has ended, the writers that it stops remove it. */
     if (served.barrier.is_set &&
         tb_mongo_beat_is_stale(&view->barrier, served.barrier.token, served.barrier.beat,
                                tb_clock_mono_ms(view->mongo->clock)))
@@ -144,9 +139,7 @@ static enum tb_code view_expire_dead_letters(struct tb_view *base, int64_t befor
 }
 
 static enum tb_code view_redrivable(struct tb_view *base, struct tb_redrive_scan *scan, size_t max,
-                                    bool (*each)(void *ctx,
-                                                 const struct tb_dead_letter *dead_letter),
-                                    void *ctx, struct tb_error *err)
+                                    tb_dead_letter_fn *each, void *ctx, struct tb_error *err)
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -195,7 +188,7 @@ enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_view **ret_vie
     return TB_OK;
 }
 
-/* A pinned view is that of one generation; a rebuild fills it. */
+/* A pinned view always writes one generation, which a rebuild fills. */
 
 static enum tb_code pinned_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                   struct tb_error *err)
@@ -212,7 +205,7 @@ static enum tb_code pinned_offset(struct tb_view *base, int32_t partition, int64
     return TB_OK;
 }
 
-/* The offset is written last: every record before it is in the view. */
+/* Writes the offset last, so that the view has every record before a stored offset. */
 static enum tb_code pinned_commit(struct tb_view *base, const struct tb_plan *plan,
                                   struct tb_error *err)
 {
@@ -245,7 +238,7 @@ enum tb_code tb_view_mongo_open_at(struct tb_mongo *mongo,
     TB_TRY(tb_view_mongo_open(mongo, ret_view, err));
     view = (struct tb_view_mongo *)*ret_view;
     view->view.ops = &pinned_ops;
-    view->is_pinned = true;
     view->collections = *collections;
+    view->has_collections = true;
     return TB_OK;
 }
