@@ -2,9 +2,9 @@
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/fleet/node_bson.h"
 
-/* Heartbeats that are applied to the documents of `nodes`. The guard is the offset of the last
- * one: so each heartbeat is applied once, in the order of the partition, by any number of
- * centrals. */
+/* Applies heartbeats to the documents of `nodes`. Each document has the offset of its last
+ * heartbeat, which is also the guard. So each heartbeat is applied once, in the order of the
+ * partition, even if several centrals have read it. */
 struct saving {
     const struct tb_heartbeat_record *list;
     size_t count;

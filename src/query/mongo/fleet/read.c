@@ -4,8 +4,8 @@
 #include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
-/* Full chunks that are read behind a hole. What is missing beyond them is listed only once the
- * holes before them are filled. */
+/* At most this many full chunks are read behind a hole. Later holes are listed only after the
+ * first ones are filled. */
 #define FULL_CHUNKS_MAX 1000
 
 /* What is stored about one node. */
@@ -20,11 +20,22 @@ struct listed {
 struct listing {
     const struct tb_mongo_client *client;
     struct tb_arena *arena;
-    struct listed **nodes; /* by name; the list is owned, its elements are in the arena */
-    size_t count, max;
+    struct listed **nodes; /* sorted by name */
+    size_t count;
 };
 
-/* The place of the name, whether it is there or not. */
+/* Returns the list with room for one more element; the room doubles. NULL: out of memory. */
+static void *make_room(const struct listing *run, void *list, size_t count, size_t size)
+{
+    void *copy;
+
+    if (count > 0 && (count & (count - 1)) != 0)
+        return list;
+    copy = tb_arena_array(run->arena, count > 0 ? 2 * count : 1, size);
+    return copy && count > 0 ? memcpy(copy, list, count * size) : copy;
+}
+
+/* The index of the node, or the index at which to insert it. */
 static size_t place_of(const struct listing *run, const char *name)
 {
     size_t low = 0, high = run->count;
@@ -40,7 +51,6 @@ static size_t place_of(const struct listing *run, const char *name)
     return low;
 }
 
-/* NULL: there is none of that name. */
 static struct listed *find(const struct listing *run, const char *name)
 {
     size_t at = place_of(run, name);
@@ -52,28 +62,19 @@ static enum tb_code find_or_add(struct listing *run, const char *name, struct li
                                 struct tb_error *err)
 {
     size_t at = place_of(run, name);
-    struct listed *node = find(run, name);
+    struct listed *node = find(run, name), **nodes;
 
-    if (node) {
-        *ret_node = node;
-        return TB_OK;
-    }
-    if (run->count == run->max) {
-        size_t max = run->max ? 2 * run->max : 64;
-        struct listed **nodes = realloc(run->nodes, max * sizeof(struct listed *));
-
-        if (!nodes)
+    if (!node) {
+        node = tb_arena_alloc(run->arena, sizeof *node);
+        nodes = make_room(run, run->nodes, run->count, sizeof(struct listed *));
+        if (!node || !nodes)
             return tb_mongo_no_memory(err);
+        memcpy(node->name, name, strlen(name));
+        memmove(&nodes[at + 1], &nodes[at], (run->count - at) * sizeof(struct listed *));
+        nodes[at] = node;
         run->nodes = nodes;
-        run->max = max;
+        run->count++;
     }
-    node = tb_arena_alloc(run->arena, sizeof *node);
-    if (!node)
-        return tb_mongo_no_memory(err);
-    memcpy(node->name, name, strlen(name));
-    memmove(&run->nodes[at + 1], &run->nodes[at], (run->count - at) * sizeof(struct listed *));
-    run->nodes[at] = node;
-    run->count++;
     *ret_node = node;
     return TB_OK;
 }
@@ -98,17 +99,22 @@ static enum tb_code read_heartbeats(struct listing *run, struct tb_error *err)
     return tb_mongo_cursor_end(&cursor, "reading nodes", err);
 }
 
-static struct tb_received_sequences *add_received(struct listing *run, struct listed *listed)
+static enum tb_code add_received(struct listing *run, struct listed *node,
+                                 const struct tb_mongo_sequences *read, struct tb_error *err)
 {
     struct tb_received_sequences *list =
-        tb_arena_array(run->arena, listed->received_count + 1, sizeof *list);
+        make_room(run, node->received, node->received_count, sizeof *list);
 
     if (!list)
-        return NULL;
-    if (listed->received_count > 0)
-        memcpy(list, listed->received, listed->received_count * sizeof *list);
-    listed->received = list;
-    return &list[listed->received_count++];
+        return tb_mongo_no_memory(err);
+    node->received = list;
+    list += node->received_count++;
+    *list = (struct tb_received_sequences){.full_chunks = read->full_chunks,
+                                           .last_sequence = read->last_sequence,
+                                           .last_at_ms = read->last_at_ms,
+                                           .forked = read->forked > 0};
+    memcpy(list->epoch, read->epoch, sizeof read->epoch);
+    return TB_OK;
 }
 
 static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
@@ -121,19 +127,10 @@ static enum tb_code read_epochs(struct listing *run, struct tb_error *err)
 
     tb_mongo_find(&cursor, run->client, "sequences", filter, NULL);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
-        struct tb_received_sequences *received;
-
         if (!tb_mongo_sequences_decode(doc, run->arena, &read))
             continue;
         TB_TRY(find_or_add(run, read.node, &node, err));
-        received = add_received(run, node);
-        if (!received)
-            return tb_mongo_no_memory(err);
-        memcpy(received->epoch, read.epoch, sizeof read.epoch);
-        received->full_chunks = read.full_chunks;
-        received->last_sequence = read.last_sequence;
-        received->last_at_ms = read.last_at_ms;
-        received->forked = read.forked > 0;
+        TB_TRY(add_received(run, node, &read, err));
     }
     return tb_mongo_cursor_end(&cursor, "reading epochs", err);
 }
@@ -150,24 +147,20 @@ static struct tb_received_sequences *find_received(struct listing *run, const ch
     return NULL;
 }
 
-/* A chunk that the epoch counts already is a remainder of a crash, or was marked again. */
-static enum tb_code keep_chunk(struct listing *run, struct tb_received_sequences *received,
-                               const struct tb_sequence_chunk *chunk, struct tb_error *err)
+/* A chunk that the epoch counts as full is ignored: either a crash has kept it from being removed,
+ * or its events arrived again. */
+static enum tb_code add_chunk(struct listing *run, struct tb_received_sequences *received,
+                              const struct tb_sequence_chunk *chunk, struct tb_error *err)
 {
     struct tb_sequence_chunk *chunks;
-    size_t count = received->chunk_count;
 
     if (chunk->number < received->full_chunks)
         return TB_OK;
-    if (count == 0 || (count & (count - 1)) == 0) { /* room doubles at powers of two */
-        chunks = tb_arena_array(run->arena, count ? 2 * count : 1, sizeof *chunks);
-        if (!chunks)
-            return tb_mongo_no_memory(err);
-        if (count > 0)
-            memcpy(chunks, received->chunks, count * sizeof *chunks);
-        received->chunks = chunks;
-    }
-    received->chunks[received->chunk_count++] = *chunk;
+    chunks = make_room(run, received->chunks, received->chunk_count, sizeof *chunks);
+    if (!chunks)
+        return tb_mongo_no_memory(err);
+    chunks[received->chunk_count++] = *chunk;
+    received->chunks = chunks;
     return TB_OK;
 }
 
@@ -189,12 +182,13 @@ static enum tb_code read_chunks(struct listing *run, const bson_t *filter, const
         tb_mongo_sequences_chunk(&read, &chunk);
         received = find_received(run, read.node, read.epoch);
         if (received)
-            TB_TRY(keep_chunk(run, received, &chunk, err));
+            TB_TRY(add_chunk(run, received, &chunk, err));
     }
     return tb_mongo_cursor_end(&cursor, "reading sequences", err);
 }
 
-/* The query for chunks that are not full does not find the full ones behind a hole. */
+/* Reads the full chunks behind a hole: neither the epoch counts them nor were they read with the
+ * chunks that are not full. */
 static enum tb_code read_full_chunks(struct listing *run, const char *name,
                                      const struct tb_received_sequences *received,
                                      struct tb_error *err)
@@ -296,12 +290,8 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     struct listing run = {.client = &client, .arena = arena};
-    enum tb_code code;
 
     TB_TRY(tb_mongo_client_acquire_if_up(mongo, &client, err));
-    code = read_all(&run, err);
-    if (code == TB_OK)
-        code = make_reports(&run, now_ms, ret_list, err);
-    free(run.nodes);
-    return code;
+    TB_TRY(read_all(&run, err));
+    return make_reports(&run, now_ms, ret_list, err);
 }

@@ -4,14 +4,14 @@
 
 #define CHUNK_ID_SIZE (TB_MONGO_EPOCH_ID_SIZE + 1 + 16)
 
-/* The origins are sorted, so that those of one chunk stand together. */
+/* Adds the origins of a plan, sorted by node, epoch and sequence. */
 struct marking {
     const struct tb_mongo_client *client;
     const struct tb_plan_origin **origins;
     size_t count;
     struct tb_mongo_op *ops;
     size_t op_count;
-    struct tb_str *ids; /* of the documents that are marked */
+    struct tb_str *ids; /* of the documents that the ops write */
     size_t id_count;
     struct tb_arena arena;
 };
@@ -28,7 +28,6 @@ static void chunk_id(const struct tb_plan_origin *origin, char ret_id[CHUNK_ID_S
              origin->epoch, (long long)tb_sequence_chunk_of(origin->sequence));
 }
 
-/* *failed: out of memory. */
 static struct tb_mongo_op *begin_op(struct marking *run, const char *id, bool *failed)
 {
     struct tb_mongo_op *op = &run->ops[run->op_count++];
@@ -50,7 +49,7 @@ static void put_key(struct tb_bson_writer out, const char *kind,
     tb_bson_put_text(out, "epoch", origin->epoch);
 }
 
-/* The origins first to end, all of one chunk. */
+/* The origins from first up to end are of one chunk. */
 static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, struct tb_error *err)
 {
     const struct tb_plan_origin *origin = run->origins[first];
@@ -79,7 +78,7 @@ static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, st
     return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
-/* The origins first to end, all of one epoch. */
+/* The origins from first up to end are of one epoch. */
 static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, struct tb_error *err)
 {
     const struct tb_plan_origin *origin = run->origins[first];
@@ -126,8 +125,8 @@ static enum tb_code make_ops(struct marking *run, struct tb_error *err)
     return TB_OK;
 }
 
-/* Two upserts that insert one document at a time collide: the second is a duplicate key, and finds
- * the document in the next round. */
+/* If two upserts insert the same document at the same time, one gets a duplicate key. In the next
+ * round it finds the document and updates it. */
 enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
                                        struct tb_mongo_op *ops, size_t count, struct tb_error *err)
 {

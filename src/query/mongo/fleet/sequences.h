@@ -1,13 +1,13 @@
-/* The documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c
- * marks what a plan brings, sequences_compact.c counts and removes chunks that are full.
+/* The documents of `sequences`: which events of each node have arrived (nodes.h). sequences.c adds
+ * the events of a plan; sequences_compact.c counts and removes full chunks.
  *
- *  epoch  "<node>/<epoch>": the highest sequence and the latest time, and how many chunks from the
- *         start on are full. All only rise.
- *  chunk  "<node>/<epoch>/<number>": which of its sequences arrived; `full` once all did. Chunks
- *         that the epoch counts are removed, but for the latest ones.
+ *  epoch  "<node>/<epoch>": the highest sequence, the latest time, and the number of chunks at the
+ *         start that are full. All of them only rise.
+ *  chunk  "<node>/<epoch>/<number>": which of its sequences have arrived; `full` once all have.
+ *         Chunks that the epoch counts are removed, except the last few.
  *
- * Thread:  the client's.
- * Errors:  as driver/client.h; TB_BUSY: others go on writing the same documents. */
+ * Thread:  the owner of the client.
+ * Errors:  as driver/client.h; TB_BUSY: others keep writing the same documents. */
 #pragma once
 #include "query/fleet/nodes.h"
 #include "query/mongo/driver/bulk.h"
@@ -16,37 +16,37 @@
 
 #define TB_MONGO_EPOCH_ID_SIZE (TB_NODE_MAX + 1 + TB_EPOCH_SIZE)
 
-/* Either kind of document. */
+/* A document of either kind. */
 struct tb_mongo_sequences {
     char node[TB_NODE_MAX + 1], epoch[TB_EPOCH_SIZE];
-    int64_t chunk; /* -1: it is an epoch's document */
+    int64_t chunk; /* its number; -1: an epoch's document */
     bool full;
     int64_t *came; /* as tb_sequence_chunk_entry; in the arena */
     size_t came_count;
     int64_t full_chunks, last_sequence, last_at_ms, forked; /* of an epoch */
 };
-/* False: it is of neither kind, or there is no memory. */
+/* False: a field is missing or wrong, or there is no memory. */
 TB_CHECKED bool tb_mongo_sequences_decode(const bson_t *doc, struct tb_arena *arena,
                                           struct tb_mongo_sequences *ret_sequences);
-/* A chunk that is marked full counts as full. */
+/* If `full` is set, all sequences of the chunk have arrived, whatever `came` says. */
 void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
                               struct tb_sequence_chunk *ret_chunk);
-/* The epoch's full chunks from that number on. */
+/* Selects the epoch's full chunks from number `from` on. */
 bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t from);
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
-/* By node, epoch and sequence. */
+/* Orders by node, epoch and sequence. */
 int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y);
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);
 
-/* Marks the events that the plan brings. */
+/* Adds the events of the plan. */
 TB_CHECKED enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
                                                  const struct tb_plan *plan, struct tb_error *err);
-/* Carries out upserts. */
+/* Writes upserts. */
 TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
                                                   struct tb_mongo_op *ops, size_t count,
                                                   struct tb_error *err);
-/* Counts the chunks that are full by now, and removes those that are counted. ids: of the
- * documents that were marked. */
+/* Counts the chunks that have become full, and removes those that are counted. ids: of the
+ * documents that were just written. */
 TB_CHECKED enum tb_code tb_mongo_compact_sequences(const struct tb_mongo_client *client,
                                                    const struct tb_str *ids, size_t id_count,
                                                    struct tb_arena *arena, struct tb_error *err);

@@ -1,10 +1,10 @@
 #include "query/mongo/fleet/sequences.h"
 #include <stdlib.h>
 
-/* A relay sends again at most what it had in flight (TB_LOG_INFLIGHT_MAX). Chunks are kept for
- * that long, so that a sequence that arrives again is compared with the one that came first. */
+/* A relay sends at most TB_LOG_INFLIGHT_MAX events again. That many chunks are kept, so that the
+ * fingerprint of a sequence that arrives again can be compared with the first one. */
 #define KEPT_CHUNKS (TB_LOG_INFLIGHT_MAX / TB_SEQUENCE_CHUNK_SIZE + 2)
-/* Counted at once; the rest is counted when the next chunk fills. */
+/* At most this many chunks are counted in one go; the rest when the next chunk becomes full. */
 #define COUNTED_AT_ONCE 1000
 
 /* Updates the document with that id; frees the update. */
@@ -19,7 +19,7 @@ static enum tb_code update(const struct tb_mongo_client *client, const char *id,
     return code;
 }
 
-/* Adds the full chunks that follow the first *count ones. */
+/* *count chunks are full: adds the full ones that follow them without a hole. */
 static enum tb_code count_full(const struct tb_mongo_client *client,
                                const struct tb_plan_origin *origin, int64_t *count,
                                struct tb_error *err)
@@ -41,8 +41,8 @@ static enum tb_code count_full(const struct tb_mongo_client *client,
     return tb_mongo_cursor_end(&cursor, "counting chunks", err);
 }
 
-/* Removes chunks that are counted, once no relay sends their events again. The count is confirmed
- * before: a crash in between leaves chunks that are not read again. */
+/* Removes chunks that are counted and whose events no relay sends again. The count is confirmed
+ * before this, so that a crash in between leaves only chunks that are not needed. */
 static enum tb_code remove_counted(const struct tb_mongo_client *client,
                                    const struct tb_plan_origin *origin, int64_t count,
                                    struct tb_error *err)
@@ -73,13 +73,13 @@ static enum tb_code advance(const struct tb_mongo_client *client,
     return remove_counted(client, origin, count, err);
 }
 
-/* A marked document as it is now. */
+/* A document that was just written, as it is now. */
 struct marked {
     struct tb_plan_origin origin; /* sequence: the chunk's first; 0 of an epoch */
     struct tb_str id;
-    int64_t counted; /* of an epoch: so many chunks from the start on are full */
-    bool filled;     /* a chunk that was not full before */
-    bool forked;     /* a chunk in which two events have one number */
+    int64_t counted; /* of an epoch: how many chunks at its start are full */
+    bool filled;     /* of a chunk: it has just become full */
+    bool forked;     /* of a chunk: two events have the same sequence */
 };
 
 static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct marked *ret_marked)
@@ -112,7 +112,7 @@ static int by_origin(const void *a, const void *b)
                                     &((const struct marked *)b)->origin);
 }
 
-/* Each epoch before its chunks. */
+/* Reads them sorted, each epoch before its chunks. */
 static enum tb_code read_marked(const struct tb_mongo_client *client, const struct tb_str *ids,
                                 size_t id_count, struct tb_arena *arena, struct marked *marked,
                                 size_t *ret_count, struct tb_error *err)
@@ -147,8 +147,8 @@ static enum tb_code note_chunk(const struct tb_mongo_client *client, const struc
     return TB_OK;
 }
 
-/* marked: the epoch's document and its chunks. A chunk that was counted and removed is there again
- * when its events arrived again: then it is removed again. */
+/* marked: the epoch's document and then its chunks. If events of a removed chunk have arrived
+ * again, the chunk is there again and is removed again. */
 static enum tb_code compact_epoch(const struct tb_mongo_client *client, struct marked *marked,
                                   size_t count, struct tb_error *err)
 {

@@ -1,7 +1,7 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdlib.h>
 
-/* Dead letters are copied so many at a time; each may be as large as a record. */
+/* Dead letters in memory at once while they are copied; each may be as large as a record. */
 #define MERGE_AT_ONCE 16
 
 /* A dead letter that is there already stays: it may have been replayed or dropped since. */
@@ -75,7 +75,7 @@ enum tb_code tb_mongo_expire_previous(struct tb_rebuild_mongo *self, struct tb_e
     return TB_OK;
 }
 
-/* The generation of a collection; 0: it does not belong to the view. */
+/* The generation that a collection belongs to; 0: none. */
 static int64_t generation_of(const char *name)
 {
     const char *digits = name + strcspn(name, "0123456789");
@@ -111,7 +111,7 @@ static enum tb_code drop_all(struct tb_rebuild_mongo *self, const struct tb_mong
     for (; *names; names++) {
         int64_t generation = generation_of(*names);
 
-        /* Behind `last`: no rebuild has used that number, the collection is not ours. */
+        /* No rebuild has used a number above `last`: such a collection is not ours. */
         if (generation != 0 && generation <= self->stored->last &&
             generation != served.collections.generation && generation != served.previous &&
             generation != self->stored->generation)
@@ -120,9 +120,9 @@ static enum tb_code drop_all(struct tb_rebuild_mongo *self, const struct tb_mong
     return TB_OK;
 }
 
-/* The list of names is read before `served` and the job: a generation that begins later is not in
- * the list, and one that began before is in the documents. A number that no document names is
- * never used again. */
+/* Reads the names of the collections before `served` and the job. So a generation that begins
+ * later is not among the names, and one that began before is in the documents. A number that is in
+ * no document is never used again. */
 enum tb_code tb_mongo_drop_unused(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};

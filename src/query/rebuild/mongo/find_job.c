@@ -1,10 +1,11 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdio.h>
 
-/* A job that ends every process that runs it must not end one after another for ever. */
+/* A job may crash every process that runs it. After this many takeovers without progress it fails.
+ */
 #define TAKEOVERS_MAX 3
 
-/* Its process ended in the middle, or after the swap but before it published that. */
+/* The job's process ended in the middle, or after the swap but before it published the end. */
 static enum tb_code take_over(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
                               int64_t served, enum tb_rebuild_found *ret_found,
                               struct tb_error *err)
@@ -42,7 +43,7 @@ enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_found,
     TB_TRY(tb_mongo_job_read(&client, self->stored, err));
     if (self->stored->token[0] == '\0' ||
         (!self->stored->running && tb_mongo_job_is_ours(self, self->stored->token)))
-        return TB_OK; /* the rebuild itself knows more about its last job */
+        return TB_OK; /* there is no job, or it is our own last one, which the rebuild knows */
     *ret_found = TB_REBUILD_FOUND_REPORT;
     if (self->stored->running &&
         tb_mongo_beat_is_stale(&self->others, self->stored->token, self->stored->beat,

@@ -83,7 +83,7 @@ bool tb_mongo_job_is_ours(struct tb_rebuild_mongo *self, const char *token)
     return ours;
 }
 
-/* Sets fields of the document while it has this token, and, unless beat is -1, this beat. */
+/* Sets fields of the document, if it still has this token and this beat; beat -1: any. */
 static enum tb_code update(const struct tb_mongo_client *client, const char *token, int64_t beat,
                            const bson_t *fields, struct tb_error *err)
 {
@@ -126,7 +126,7 @@ static enum tb_code write_claim(struct tb_rebuild_mongo *self,
         .state = TB_REBUILD_BUILDING, .job = *job, .seconds_left = -1};
     put_claim(out, self, token, 0);
     tb_mongo_job_put_progress(out, &before->progress);
-    tb_bson_put_int(out, "generation", 0); /* not that of the job before */
+    tb_bson_put_int(out, "generation", 0); /* not that of the last job */
     if (failed)
         return tb_mongo_no_memory(err);
     if (before->token[0] == '\0')
@@ -194,7 +194,7 @@ enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self,
     tb_mongo_job_put_progress(out, progress);
     tb_bson_put_int(out, "beat", ++self->beat);
     if (self->events_at_takeover >= 0 && progress->events > self->events_at_takeover)
-        tb_bson_put_int(out, "takeovers", 0); /* the job does not end its processes */
+        tb_bson_put_int(out, "takeovers", 0); /* the job makes progress */
     if (failed)
         return tb_mongo_no_memory(err);
     return update(client, self->token, -1, fields, err);

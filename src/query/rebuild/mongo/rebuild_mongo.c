@@ -1,11 +1,11 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdlib.h>
 
-/* A fetch from the log is answered within this time; the view is filled with what it brings. */
+/* How long a read of the log waits for records. */
 #define POLL_MS 50
 #define FIND_JOB_EVERY_MS 2000
-/* Longest time that writers wait for the comparison: if the served view has not caught up by then,
- * a central is down. */
+/* Longest time that the barrier makes the writers wait before a comparison. If the served view has
+ * not caught up by then, a central is probably down. */
 #define CATCH_UP_MS 10000
 
 static enum tb_code mongo_publish(void *ctx, const struct tb_rebuild_progress *progress,
@@ -21,7 +21,8 @@ static enum tb_code mongo_publish(void *ctx, const struct tb_rebuild_progress *p
     return err->code;
 }
 
-/* The target is the previous view, the one that this program began before, or a new one. */
+/* The target is the previous generation (of a rollback), the unfinished one of this build, or a
+ * new one. */
 static enum tb_code choose_target(struct tb_rebuild_mongo *self, const struct tb_rebuild_job *job,
                                   struct tb_error *err)
 {
@@ -55,7 +56,8 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     struct tb_rebuild_mongo *self = ctx;
     struct tb_mongo *mongo = self->options.mongo;
 
-    (void)anew; /* a new job has no generation yet, nor has one whose view was discarded */
+    (void)anew; /* a new job, or one whose view was discarded, has no generation: it gets a new one
+                 */
     TB_TRY(choose_target(self, job, err));
     memset(self->merged, 0, sizeof self->merged);
     TB_TRY(tb_view_mongo_open_at(mongo, &self->target, &self->view, err));
@@ -67,7 +69,7 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     return TB_OK;
 }
 
-/* Up to the end of the log: the barrier brings both views to the same events. */
+/* The end of the log: the barrier brings both views to the same events later. */
 static enum tb_code mongo_served_offsets(void *ctx, int64_t *ret_next, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
@@ -96,7 +98,7 @@ static enum tb_code mongo_pin(void *ctx, int64_t *ret_next, struct tb_view_reade
     struct tb_rebuild_mongo *self = ctx;
 
     TB_TRY(tb_mongo_barrier_set(self, err));
-    memcpy(ret_next, self->end, (size_t)self->options.partitions * sizeof *ret_next);
+    memcpy(ret_next, self->barrier.limit, (size_t)self->options.partitions * sizeof *ret_next);
     mongo_live_readers(ctx, ret_served, ret_rebuilt);
     return TB_OK;
 }
@@ -110,7 +112,7 @@ static enum tb_code mongo_caught_up(void *ctx, bool *ret_caught_up, struct tb_er
     TB_TRY(tb_mongo_barrier_check(self, err));
     TB_TRY(self->options.committed(self->options.ctx, next, err));
     for (int32_t p = 0; p < self->options.partitions; p++) {
-        if (next[p] < self->end[p] && self->begin[p] < self->end[p])
+        if (next[p] < self->barrier.limit[p] && self->begin[p] < self->barrier.limit[p])
             caught_up = false;
     }
     waited_ms = tb_clock_mono_ms(self->options.clock) - self->barrier_at_ms;
@@ -128,12 +130,13 @@ static void mongo_unpin(void *ctx)
 static enum tb_code swap_behind_barrier(struct tb_rebuild_mongo *self, struct tb_rebuild *rebuild,
                                         struct tb_error *err)
 {
-    TB_TRY(tb_rebuild_catch_up(rebuild, self->end, err));
+    TB_TRY(tb_rebuild_catch_up(rebuild, self->barrier.limit, err));
     TB_TRY(tb_mongo_merge_dead_letters(self, err));
     return tb_mongo_swap_served(self, err);
 }
 
-/* Most dead letters are merged before the barrier makes the writers wait. */
+/* Merges the dead letters before the barrier and again behind it: then few are left to merge while
+ * the writers wait. */
 static enum tb_code mongo_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
@@ -161,23 +164,15 @@ static enum tb_code discard(struct tb_rebuild_mongo *self, struct tb_error *err)
     return tb_mongo_drop_unused(self, err);
 }
 
-static void free_reader(struct tb_view_reader **reader)
-{
-    if (*reader)
-        (*reader)->ops->free(*reader);
-    *reader = NULL;
-}
-
 static enum tb_code mongo_close(void *ctx, enum tb_rebuild_end end, struct tb_error *err)
 {
     struct tb_rebuild_mongo *self = ctx;
 
-    free_reader(&self->target_reader);
-    free_reader(&self->served_reader);
-    if (self->view)
-        self->view->ops->free(self->view);
-    if (self->reader)
-        self->reader->ops->free(self->reader);
+    tb_view_reader_free(self->target_reader);
+    tb_view_reader_free(self->served_reader);
+    tb_view_free(self->view);
+    tb_log_reader_free(self->reader);
+    self->target_reader = self->served_reader = NULL;
     self->view = NULL;
     self->reader = NULL;
     self->target.generation = 0;
@@ -197,7 +192,7 @@ static bool mongo_can_roll_back(void *ctx)
     return atomic_load(&((struct tb_rebuild_mongo *)ctx)->previous) != 0;
 }
 
-/* The server's disk cannot be seen from here: a full one refuses writes. */
+/* This process cannot see the server's disk. If it is full, the server refuses writes. */
 static bool mongo_has_room(void *ctx)
 {
     (void)ctx;

@@ -1,10 +1,9 @@
 /* The parts of rebuilding the MongoDB view: the job's document (job.c), jobs of other processes
- * (find_job.c), the write barrier and the swap (write_barrier.c), dead letters and collections
- * that are left over (cleanup.c), and the backend (rebuild_mongo.c).
+ * (find_job.c), the write barrier and the swap (write_barrier.c), removal of what is no longer
+ * needed (cleanup.c), and the backend (rebuild_mongo.c).
  *
  * Thread:  the rebuild's owner, except as noted.
- * Errors:  as view_mongo.h. TB_CONFLICT: another process was faster.
- * Units:   milliseconds. */
+ * Errors:  as view_mongo.h. TB_CONFLICT: another process was faster. */
 #pragma once
 #include "query/mongo/driver/bulk.h"
 #include "query/mongo/view/view_priv.h"
@@ -18,35 +17,35 @@
 struct tb_mongo_job {
     bool running;
     char token[TB_UUID_SIZE];  /* of the process that claimed it; "": there is no document */
-    int64_t beat;              /* rises while that process lives */
-    int64_t generation;        /* that is filled; 0: none yet */
-    int64_t last;              /* the highest generation that ever was */
-    int64_t takeovers;         /* since it last made progress */
-    char build[TB_BUILD_SIZE]; /* the program that began to fill the generation */
+    int64_t beat;              /* that process increments it every second */
+    int64_t generation;        /* the one that is being filled; 0: none yet */
+    int64_t last;              /* the highest number that any generation has had */
+    int64_t takeovers;         /* since the job last made progress */
+    char build[TB_BUILD_SIZE]; /* of the program that began to fill the generation */
     struct tb_rebuild_progress progress;
 };
 
 struct tb_rebuild_mongo {
     struct tb_rebuild_mongo_options options;
     struct tb_uuid_gen uuids;
-    _Atomic int64_t served, previous, moved_at_ms; /* as read last; for any thread */
+    _Atomic int64_t served, previous, moved_at_ms; /* as read last; any thread may read them */
     struct tb_mongo_job *stored;                   /* owned: the document as it was read last */
-    struct tb_mongo_beat others;                   /* of the last job of another process */
+    struct tb_mongo_beat others;                   /* of another process's job */
 
-    pthread_mutex_t lock;     /* of token: another thread claims, while no job is running */
+    pthread_mutex_t lock;     /* of token: another thread may claim while no job is running */
     char token[TB_UUID_SIZE]; /* of our own job */
     int64_t beat;
-    int64_t events_at_takeover; /* how far the job was then; -1: it was not taken over */
-    bool lost;                  /* another process took our job over */
+    int64_t events_at_takeover; /* the job's progress then; -1: it was not taken over */
+    bool lost;                  /* another process has taken over our job */
 
     struct tb_mongo_collections target;  /* being filled; generation 0: none is open */
     struct tb_mongo_collections serving; /* served when the target was opened */
     struct tb_view *view;                /* of the target */
     struct tb_view_reader *served_reader, *target_reader;
     struct tb_log_reader *reader;
-    struct tb_mongo_write_barrier barrier; /* our own */
+    struct tb_mongo_write_barrier barrier; /* our own; its limit: the ends of the log */
     int64_t barrier_at_ms;                 /* when it was set; monotonic */
-    int64_t begin[TB_LOG_PARTITIONS_MAX], end[TB_LOG_PARTITIONS_MAX]; /* of the log, then */
+    int64_t begin[TB_LOG_PARTITIONS_MAX];  /* of the log at that time */
     int64_t merged[TB_LOG_PARTITIONS_MAX]; /* dead letters before this offset are merged */
 };
 
@@ -68,7 +67,7 @@ TB_CHECKED enum tb_code tb_mongo_job_save_progress(struct tb_rebuild_mongo *self
                                                    const struct tb_mongo_client *client,
                                                    const struct tb_rebuild_progress *progress,
                                                    struct tb_error *err);
-/* This program begins to fill a generation; 0: none is filled any more. */
+/* Stores which generation is being filled from now on; 0: none. */
 TB_CHECKED enum tb_code tb_mongo_job_set_generation(struct tb_rebuild_mongo *self,
                                                     const struct tb_mongo_client *client,
                                                     int64_t generation, int64_t last,
@@ -79,7 +78,7 @@ TB_CHECKED enum tb_code tb_mongo_find_job(void *ctx, enum tb_rebuild_found *ret_
                                           struct tb_rebuild_progress *ret_progress,
                                           struct tb_error *err);
 
-/* write_barrier.c. TB_BUSY: not now; or another process has removed the barrier. */
+/* write_barrier.c. TB_BUSY: another barrier was set, or another process has removed ours. */
 TB_CHECKED enum tb_code tb_mongo_barrier_set(struct tb_rebuild_mongo *self, struct tb_error *err);
 /* Keeps other processes from removing the barrier as stale. A failure is ignored: whatever relies
  * on the barrier checks it. */
@@ -87,19 +86,19 @@ void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mon
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self);
 TB_CHECKED enum tb_code tb_mongo_barrier_check(struct tb_rebuild_mongo *self,
                                                struct tb_error *err);
-/* Saves what the group has committed as the offsets of the served view: a rollback continues
+/* Saves the group's committed offsets as those of the served view, so that a rollback can continue
  * there. */
 TB_CHECKED enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *self,
                                                      struct tb_error *err);
-/* Makes the filled view the served one, and removes the barrier, in one update. */
+/* In one update, makes the filled view the served one and removes the barrier. */
 TB_CHECKED enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err);
 
 /* cleanup.c */
-/* Copies dead letters that only the new view has to the common collection. */
+/* Copies the new view's dead letters to the common collection, except those that are there. */
 TB_CHECKED enum tb_code tb_mongo_merge_dead_letters(struct tb_rebuild_mongo *self,
                                                     struct tb_error *err);
-/* Gives up the previous view once it has been kept long enough. */
+/* Forgets the previous view after TB_REBUILD_KEEP_MS; tb_mongo_drop_unused then drops it. */
 TB_CHECKED enum tb_code tb_mongo_expire_previous(struct tb_rebuild_mongo *self,
                                                  struct tb_error *err);
-/* Drops the collections of generations that are neither served, kept nor filled. */
+/* Drops the collections of generations that are neither served, previous nor being filled. */
 TB_CHECKED enum tb_code tb_mongo_drop_unused(struct tb_rebuild_mongo *self, struct tb_error *err);

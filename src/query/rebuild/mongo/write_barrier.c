@@ -19,8 +19,9 @@ static enum tb_code update_served(const struct tb_rebuild_mongo *self,
     return found ? TB_OK : removed(err);
 }
 
-/* The barrier of another process is one whose owner has ended, or has lost its job: it is removed,
- * and its owner then finds that its token is gone. */
+/* If another process has set a barrier, that process has ended or has lost its job, because only
+ * one process runs the job. So its barrier is removed; if it is alive, it finds that its token is
+ * gone. */
 static enum tb_code insert_barrier(struct tb_rebuild_mongo *self,
                                    const struct tb_mongo_client *client, struct tb_error *err)
 {
@@ -54,7 +55,7 @@ static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *er
     TB_TRY(self->options.ends(self->options.ctx, ranges, err));
     for (int32_t p = 0; p < self->options.partitions; p++) {
         self->begin[p] = ranges[p].begin;
-        self->end[p] = ranges[p].end;
+        self->barrier.limit[p] = ranges[p].end;
     }
     return TB_OK;
 }
@@ -71,7 +72,7 @@ static enum tb_code write_ends(struct tb_rebuild_mongo *self, const struct tb_mo
     set = tb_bson_open(out, "$set", &in_set);
     list = tb_bson_open_array(set, "hold.until", &in_list);
     for (int32_t p = 0; p < self->options.partitions; p++)
-        tb_bson_put_int(list, tb_bson_index_key((size_t)p, scratch), self->end[p]);
+        tb_bson_put_int(list, tb_bson_index_key((size_t)p, scratch), self->barrier.limit[p]);
     tb_bson_close_array(set, list);
     tb_bson_close(out, set);
     return failed ? tb_mongo_no_memory(err) : update_served(self, client, update, err);
@@ -83,7 +84,7 @@ static enum tb_code set_barrier(struct tb_rebuild_mongo *self, struct tb_error *
 
     TB_TRY(tb_mongo_client_acquire(self->options.mongo, &client, err));
     TB_TRY(insert_barrier(self, &client, err));
-    TB_TRY(read_ends(self, err)); /* only now: what a reader saw before the barrier is too old */
+    TB_TRY(read_ends(self, err)); /* after the insert: earlier ends would be too low */
     return write_ends(self, &client, err);
 }
 
@@ -107,7 +108,7 @@ void tb_mongo_barrier_refresh(struct tb_rebuild_mongo *self, const struct tb_mon
         (void)update_served(self, client, update, &err);
 }
 
-/* If that fails, the writers that the barrier stops remove it once it is stale. */
+/* If the removal fails, the writers that the barrier stops remove it once it is stale. */
 void tb_mongo_barrier_remove(struct tb_rebuild_mongo *self)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
@@ -146,7 +147,7 @@ enum tb_code tb_mongo_save_served_offsets(struct tb_rebuild_mongo *self, struct 
     return TB_OK;
 }
 
-/* If the answer is lost, what `served` says by then is the outcome. */
+/* If the reply is lost, `served` is read to find out whether the swap was done. */
 enum tb_code tb_mongo_swap_served(struct tb_rebuild_mongo *self, struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
