@@ -1,15 +1,15 @@
 /* tillbox-central: reads the events of all edges from Kafka, projects them into MongoDB and
  * answers queries about them. Any number of centrals share the work as one consumer group.
  *
- * Six threads, beside the query threads that wait for MongoDB on behalf of clients:
- *   api (main)    HTTP and WebSockets
- *   consumer      events: Kafka --> MongoDB; then wakes waiting clients here (api) and at the
- *                 other centrals (topic projection-ready)
- *   ready         what the other centrals made visible --> api
- *   nodes         heartbeats --> what is known of each node
- *   dead-letters  dead letters that are sent again --> Kafka
- *   rebuild       the whole log --> a new view in MongoDB, on request
- * While Kafka or MongoDB is unreachable the central reports that, and retries. */
+ * Six threads, besides the query threads, which read MongoDB for clients:
+ *   api (main)    serves HTTP and WebSockets
+ *   consumer      writes events from Kafka to MongoDB; then wakes the waiting clients of this
+ *                 central (api) and of the others (topic projection-ready)
+ *   ready         reads the hints of the other centrals, and wakes the waiting clients (api)
+ *   nodes         writes heartbeats from Kafka to MongoDB
+ *   dead-letters  sends dead letters to Kafka again, when a client or the consumer requests it
+ *   rebuild       reads the whole log into a new view in MongoDB, when a client requests it
+ * While Kafka or MongoDB is unreachable, the central reports that and retries. */
 #include "central/wiring.h"
 
 static const char help[] =
@@ -36,15 +36,15 @@ int main(int argc, char **argv)
         .event = "central",
         .listen = "127.0.0.1:8082",
         .help = help,
-        /* Whoever takes over reads a batch that MongoDB has again, which changes nothing. */
+        /* Another central then reads the last batch again; writing it twice changes nothing. */
         .stop_seconds = 4,
+        .wiring = &central.shared,
         .open = tb_central_open,
         .start = tb_central_start,
         .report_started = tb_central_report_started,
         .stop = tb_central_stop,
         .stopped = "stopped; what was read is in the view",
         .close = tb_central_close,
-        .ctx = &central,
     };
 
     return tb_daemon_main(&daemon, argc, argv);

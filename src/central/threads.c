@@ -1,11 +1,11 @@
 #include "base/diag/diag.h"
 #include "central/wiring.h"
 
-/* A step waits for records at most this long; then its thread checks whether to stop. */
+/* A step waits for records at most this long. Then its thread checks whether it must stop. */
 #define STEP_MS 1000
-/* A poll of a log that fails does not wait, so its thread waits here. */
+/* A poll that fails returns at once, so the thread waits this long before the next one. */
 #define HINTS_RETRY_MS 500
-/* A rebuild takes what the other threads leave. */
+/* A rebuild runs when the other threads leave time. */
 #define NICE_BEHIND_VIEW 5
 
 static bool is_stopping(const struct central *central)
@@ -18,7 +18,8 @@ static void run_consumer(void *ctx)
     tb_consumer_run(((struct central *)ctx)->shared.consumer);
 }
 
-/* What this and other centrals made visible. A hint that is lost or malformed does no harm. */
+/* Wakes clients that wait for an order which a central has made visible. A lost or malformed hint
+ * does no harm: the view poll finds the order later. */
 static void run_ready(void *ctx)
 {
     struct central *central = ctx;
@@ -69,7 +70,7 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
                 (unsigned long long)feed.invalid_count, TB_TOPIC_NODE_STATUS);
 }
 
-/* False: the central stops before it was prepared. */
+/* False: the central is stopping. */
 static bool wait_until_prepared(struct central *central, enum central_pause pause)
 {
     while (!atomic_load(&central->prepared) && !is_stopping(central))
@@ -77,8 +78,8 @@ static bool wait_until_prepared(struct central *central, enum central_pause paus
     return !is_stopping(central);
 }
 
-/* As with the events, joining the group takes partitions from other centrals, so this one joins
- * once it has everything that it needs for heartbeats. */
+/* Joins the group only when heartbeats can be saved, because joining takes partitions from other
+ * centrals. */
 static void run_nodes(void *ctx)
 {
     struct central *central = ctx;

@@ -3,17 +3,10 @@
 #include <stdio.h>
 
 #define VIEW_NAME "mongodb"
-/* Topics are checked, or created, within this; the end of the program waits for it. */
+/* The limit for checking or creating topics: meanwhile the consumer's thread cannot stop. */
 #define TOPICS_MS 2000
 
-/* Callbacks between the parts; each runs on the thread of the part that calls it. */
-
-/* tb_view_on_consumer_error gets every failure; this is to report that they are over. */
-static void on_consumer_state(void *ctx, const struct tb_error *err)
-{
-    if (err->code == TB_OK)
-        tb_view_on_consumer_error(ctx, err);
-}
+/* Callbacks. Each runs on the thread of the part that calls it. */
 
 void tb_central_on_nodes_error(void *ctx, const struct tb_error *err)
 {
@@ -64,7 +57,7 @@ static enum tb_code on_nodes(void *ctx, int64_t now_ms, struct tb_arena *arena,
     return tb_mongo_list_nodes(((struct central *)ctx)->mongo, now_ms, arena, ret_list, err);
 }
 
-/* The gravest first. */
+/* Of several problems it shows the one that matters most. */
 static void on_problem(void *ctx, char ret_text[240])
 {
     struct central *central = ctx;
@@ -77,8 +70,8 @@ static void on_problem(void *ctx, char ret_text[240])
         tb_log_kafka_reader_problem(events, ret_text);
 }
 
-/* Joining the group takes partitions from centrals that can apply their events. So this one joins
- * once it has everything that it needs to do the same. */
+/* Joining the group takes partitions from other centrals, which can apply events. So this central
+ * joins only when it can apply events too. */
 static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     struct central *central = ctx;
@@ -115,8 +108,8 @@ static enum tb_code check_config(const struct tb_config *config, struct tb_error
     return tb_view_check_config(config, err);
 }
 
-/* The writers and the reader without a group join nothing. Opening them first finds faulty Kafka
- * settings before anything else starts. */
+/* Opens everything that joins no group. This comes first, so that wrong Kafka settings end the
+ * start before other parts are open. */
 static enum tb_code open_log(struct central *central, struct tb_error *err)
 {
     const struct tb_config *config = central->shared.config;
@@ -171,7 +164,6 @@ static enum tb_code open_consumer(struct central *central, struct tb_error *err)
     options.dead_letters = central->dead_letter_writer;
     options.open = on_open;
     options.on_applied = on_applied;
-    options.on_outage = on_consumer_state;
     options.on_failure = tb_view_on_consumer_error;
     options.on_step = on_stepped;
     return tb_consumer_new(&options, &central->shared.consumer, err);
@@ -193,8 +185,13 @@ static enum tb_code open_api(struct central *central, struct tb_error *err)
     return tb_api_open(&options, &central->shared.api, err);
 }
 
-static enum tb_code open_all(struct central *central, struct tb_error *err)
+enum tb_code tb_central_open(void *ctx, struct tb_error *err)
 {
+    struct central *central = ctx;
+
+    tb_outage_init(&central->nodes_outage);
+    for (size_t i = 0; i < CENTRAL_PAUSES; i++)
+        tb_mailbox_init(&central->pauses[i], 0);
     TB_TRY(check_config(central->shared.config, err));
     TB_TRY(open_log(central, err));
     TB_TRY(open_view(central, err));
@@ -203,22 +200,8 @@ static enum tb_code open_all(struct central *central, struct tb_error *err)
     return open_api(central, err);
 }
 
-enum tb_code tb_central_open(void *ctx, struct tb_config *config, struct tb_api **ret_api,
-                             struct tb_error *err)
-{
-    struct central *central = ctx;
-
-    central->shared.config = config;
-    tb_outage_init(&central->shared.consumer_outage);
-    tb_outage_init(&central->nodes_outage);
-    for (size_t i = 0; i < CENTRAL_PAUSES; i++)
-        tb_mailbox_init(&central->pauses[i], 0);
-    TB_TRY(open_all(central, err));
-    *ret_api = central->shared.api;
-    return TB_OK;
-}
-
-/* The reader of the events goes early: freeing it leaves the group, so that others take over. */
+/* Frees the reader of the events early: that leaves the group, so that other centrals get its
+ * partitions soon. */
 void tb_central_close(void *ctx)
 {
     struct central *central = ctx;
@@ -243,6 +226,5 @@ void tb_central_close(void *ctx)
     tb_kafka_setup_release(&central->setup);
     for (size_t i = 0; i < CENTRAL_PAUSES; i++)
         tb_mailbox_release(&central->pauses[i]);
-    tb_outage_release(&central->shared.consumer_outage);
     tb_outage_release(&central->nodes_outage);
 }

@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The exit status for a faulty configuration, which no restart mends. */
+/* Exit status for a wrong configuration: a restart would fail again. */
 #define EXIT_CONFIG 2
-/* Databases, their logs and readers, and our own sockets: a few dozen. */
+/* Files besides those of connections. Databases and our own sockets need a few dozen. */
 #define FILES_BESIDE_CONNECTIONS 256
 #define EVENT_SIZE 32
 
@@ -20,8 +20,7 @@ static struct tb_api *volatile stoppable_api;
 static volatile sig_atomic_t stopping;
 static unsigned stop_seconds;
 
-/* The second signal ends the process at once: what is stored survives that as it survives
- * kill -9. */
+/* The second signal ends the process at once. No stored order is lost by that, as with kill -9. */
 static void on_stop_signal(int number)
 {
     (void)number;
@@ -40,12 +39,12 @@ static void on_alarm(int number)
     _exit(EXIT_SUCCESS);
 }
 
-static void install_signals(const struct tb_daemon *daemon, struct tb_api *api)
+static void install_signals(const struct tb_daemon *daemon)
 {
     struct sigaction action = {.sa_handler = on_stop_signal};
 
     stop_seconds = daemon->stop_seconds;
-    stoppable_api = api;
+    stoppable_api = daemon->wiring->api;
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -54,12 +53,6 @@ static void install_signals(const struct tb_daemon *daemon, struct tb_api *api)
     action.sa_handler = on_alarm;
     if (stop_seconds > 0)
         sigaction(SIGALRM, &action, NULL);
-}
-
-/* Must precede the free of the API: a signal that comes later must not touch it. */
-static void remove_signals(void)
-{
-    stoppable_api = NULL;
 }
 
 static void report(const struct tb_daemon *daemon, enum tb_diag_level level, const char *what,
@@ -89,16 +82,16 @@ static bool is_information(const struct tb_daemon *daemon, const char *arg)
 }
 
 /* Two malloc arenas: most threads are idle or allocate little, and each arena costs memory.
- * No fast bins: the relay frees what it sends in the order in which it was allocated. Small
- * pieces are then joined at once, which saves the relay a tenth of its time or more (bench/relay);
- * fast bins join them late, all in one go. */
+ * No fast bins: the relay frees memory in the order in which it allocated it. Without fast bins
+ * malloc joins the small pieces at once, which saves the relay a tenth of its time or more
+ * (bench/relay); with them it joins many pieces at once, and later. */
 static void tune_malloc(void)
 {
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MXFAST, 0);
 }
 
-/* NULL: the process ends with *ret_status, because of --help, --version or a fault that was
+/* NULL: the process exits with *ret_status. Either --help or --version was printed, or a fault was
  * reported. */
 static struct tb_config *load_config(const struct tb_daemon *daemon, int argc, char **argv,
                                      int *ret_status)
@@ -124,7 +117,8 @@ static struct tb_config *load_config(const struct tb_daemon *daemon, int argc, c
     return NULL;
 }
 
-/* One descriptor a connection; a WebSocket has two for a moment. */
+/* A connection has one file descriptor. A WebSocket has two for a moment, which the reserve of
+ * FILES_BESIDE_CONNECTIONS covers. */
 static void raise_file_limit(const struct tb_daemon *daemon, const struct tb_config *config)
 {
     int64_t connections = tb_config_int(config, TB_LIMITS_CONNECTIONS);
@@ -141,21 +135,21 @@ static void raise_file_limit(const struct tb_daemon *daemon, const struct tb_con
     report(daemon, TB_DIAG_WARN, "files", text);
 }
 
-static int serve(const struct tb_daemon *daemon, struct tb_config *config)
+static int serve(const struct tb_daemon *daemon)
 {
-    struct tb_api *api = NULL;
+    struct tb_view_wiring *wiring = daemon->wiring;
     struct tb_error err = {0};
 
-    if (daemon->open(daemon->ctx, config, &api, &err) != TB_OK)
+    if (daemon->open(wiring, &err) != TB_OK)
         return report_failed_start(daemon, &err);
-    install_signals(daemon, api);
-    if (daemon->start(daemon->ctx, &err) != TB_OK)
+    install_signals(daemon);
+    if (daemon->start(wiring, &err) != TB_OK)
         _exit(report_failed_start(daemon, &err));
-    printf("listening on %s\n", tb_api_url(api));
+    printf("listening on %s\n", tb_api_url(wiring->api));
     fflush(stdout);
-    daemon->report_started(daemon->ctx);
-    tb_api_run(api);
-    daemon->stop(daemon->ctx);
+    daemon->report_started(wiring);
+    tb_api_run(wiring->api);
+    daemon->stop(wiring);
     report(daemon, TB_DIAG_INFO, "stopped", daemon->stopped);
     return EXIT_SUCCESS;
 }
@@ -171,9 +165,12 @@ int tb_daemon_main(const struct tb_daemon *daemon, int argc, char **argv)
     if (!config)
         return status;
     raise_file_limit(daemon, config);
-    status = serve(daemon, config);
-    remove_signals();
-    daemon->close(daemon->ctx);
+    daemon->wiring->config = config;
+    tb_outage_init(&daemon->wiring->consumer_outage);
+    status = serve(daemon);
+    stoppable_api = NULL; /* a signal from here on must not touch it: close() frees it */
+    daemon->close(daemon->wiring);
+    tb_outage_release(&daemon->wiring->consumer_outage);
     tb_config_free(config);
     return status;
 }

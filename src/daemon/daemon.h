@@ -1,41 +1,37 @@
-/* The life of a daemon: arguments, configuration, signals, start, service and end.
+/* The life of a daemon: it loads its configuration, opens its parts, starts their threads, serves
+ * until a signal comes, stops the threads and closes the parts.
  *
- * Thread:  the main one.
- * Memory:  the configuration is borrowed by the daemon until its close() has returned.
- * Errors:  reported on standard error, and as the exit status.
- * Units:   seconds. */
+ * Thread:  the main thread.
+ * Errors:  reported on standard error, and as the exit status. */
 #pragma once
-#include "api/api.h"
-#include "base/config/config.h"
-#include <pthread.h>
+#include "daemon/view_wiring.h"
 
 struct tb_daemon {
     const char *name;   /* "tillbox-edge" */
-    const char *event;  /* "edge": diagnostics are named "edge.start", ... */
+    const char *event;  /* "edge": its diagnostics are named "edge.start", ... */
     const char *listen; /* the default of http.listen */
     const char *help;
-    /* Exit with status 0 at most this long after the first signal, since other processes redo what
-     * is not finished then; 0: no limit. */
+    /* This many seconds after the first signal the process exits with status 0, finished or not,
+     * because other processes redo its unfinished work; 0: no limit. */
     unsigned stop_seconds;
-    /* Opens everything, and the API last. What was opened before a failure is left to close. */
-    enum tb_code (*open)(void *ctx, struct tb_config *config, struct tb_api **ret_api,
-                         struct tb_error *err);
-    /* Starts the threads. After a failure the process ends at once: threads that did start hold
-     * nothing that a kill would lose. */
+    /* ctx of the functions below. Before open(), it gets the configuration. */
+    struct tb_view_wiring *wiring;
+    /* Opens all parts, the API last. close() is called even after a failure. */
+    enum tb_code (*open)(void *ctx, struct tb_error *err);
+    /* Starts the threads. After a failure the process exits without stop() and close(): a thread
+     * that has started does nothing that an abrupt end would lose. */
     enum tb_code (*start)(void *ctx, struct tb_error *err);
     void (*report_started)(const void *ctx);
-    void (*stop)(void *ctx); /* Stops the threads and waits for them. */
-    const char *stopped;     /* diagnostic once that is done */
+    void (*stop)(void *ctx); /* stops the threads and waits for their ends */
+    const char *stopped;     /* the diagnostic after stop() */
     void (*close)(void *ctx);
-    void *ctx;
 };
 /* Runs the daemon until a signal stops it; returns the exit status of the process. */
 int tb_daemon_main(const struct tb_daemon *daemon, int argc, char **argv);
 
-/* A thread of the daemon that runs until its part is told to stop. */
 struct tb_daemon_thread {
     pthread_t thread;
-    int nice; /* 0: the share of a thread that takes orders */
+    int nice; /* 0: normal priority */
     void (*run)(void *ctx);
     void *ctx;
 };

@@ -3,7 +3,8 @@
 #include "base/time/timefmt.h"
 #include "order/order.h"
 
-/* The log takes milliseconds. If it does not, the client gets an answer after this. */
+/* How long a client waits until the log has acknowledged its dead letter, which normally takes
+ * milliseconds. Then the client gets an error. */
 #define DEAD_LETTER_WAIT_MS 5000
 
 enum tb_code tb_view_check_config(const struct tb_config *config, struct tb_error *err)

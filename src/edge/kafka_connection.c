@@ -2,9 +2,9 @@
 #include "edge/kafka_uplink_priv.h"
 #include <stdio.h>
 
-/* While a connection is being made its state is polled this often. */
+/* While the writer connects, its state is polled this often. */
 #define CONNECT_POLL_MS 100
-/* Creating topics succeeds or fails within this; the end of the program waits for it. */
+/* The limit for creating topics: meanwhile the thread cannot stop. */
 #define CREATE_TOPICS_MS 2000
 
 static void report_problem(struct tb_kafka_uplink *uplink, const char *text)
@@ -15,17 +15,19 @@ static void report_problem(struct tb_kafka_uplink *uplink, const char *text)
     tb_outage_set_problem(&uplink->outage, text);
 }
 
-/* Why the connections do not work; "": they do, as far as is known. False: nothing is known. */
+/* Finds out why the connections do not work; "": no problem is known. False: keep the last
+ * problem.
+ */
 static bool find_problem(const struct tb_kafka_uplink *uplink, char ret_text[TB_OUTAGE_TEXT_SIZE])
 {
-    if (!uplink->topics_ready) /* create_topics() reported why */
+    if (!uplink->topics_ready) /* create_topics() has set the problem */
         return false;
     tb_log_kafka_writer_problem(uplink->event_writer, ret_text);
     if (!ret_text[0])
         tb_log_kafka_writer_problem(uplink->status_writer, ret_text);
     if (!ret_text[0] && uplink->is_open && uplink->link.state == TB_LINK_OFFLINE)
         snprintf(ret_text, TB_OUTAGE_TEXT_SIZE, "no answer");
-    /* A closed connection finds nothing out: what was wrong before it was closed still is. */
+    /* A closed connection learns nothing, so the problem from before it was closed stays. */
     return ret_text[0] || uplink->is_open;
 }
 
@@ -76,7 +78,7 @@ static void create_topics(struct tb_kafka_uplink *uplink)
         report_problem(uplink, err.text);
 }
 
-/* A failure shows as a problem, and as a link that does not connect. */
+/* After a failure the link does not connect, and update_problem() finds the reason. */
 static void open_connections(struct tb_kafka_uplink *uplink)
 {
     struct tb_error err = {0};

@@ -5,17 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A round of the relay waits this long for acknowledgements of what it sent; an order that is
- * stored meanwhile is sent with the next batch. */
+/* A round of the relay waits this long for the acknowledgements of its events. Orders that are
+ * stored meanwhile are sent with the next batch. */
 #define ACK_WAIT_MS 5
-/* This thread yields to those that take orders, as the relay into the node's own log does. */
+/* This thread gets less time than those that take orders, like the relay to the node's own log. */
 #define NICE_BEHIND_ORDERS 5
 
 static void on_relay_error(void *ctx, const struct tb_error *err)
 {
     struct tb_kafka_uplink *uplink = ctx;
 
-    /* TB_UNAVAILABLE and TB_UNKNOWN are the connection's, which kafka_connection.c reports. */
+    /* TB_UNAVAILABLE, TB_UNKNOWN: the connection fails, which kafka_connection.c reports. */
     if (err->code != TB_OK && err->code != TB_UNAVAILABLE && err->code != TB_UNKNOWN &&
         tb_outage_is_new(&uplink->outage, err->text))
         tb_diag(TB_DIAG_WARN, "relay.failing", "Kafka does not take events: %s", err->text);
@@ -69,7 +69,9 @@ static void run(void *ctx)
     }
 }
 
-/* Rows that retention removed before Kafka was configured can be sent from nowhere. */
+/* Reports events that Kafka will never get: retention removed their rows before Kafka was
+ * configured.
+ */
 static enum tb_code report_gap(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
     struct tb_outbox_row row = {0};
@@ -178,18 +180,13 @@ enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,
 
 enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
-    TB_TRY(tb_daemon_start_thread(&uplink->thread, "kafka", NICE_BEHIND_ORDERS, run, uplink, err));
-    uplink->started = true;
-    return TB_OK;
+    return tb_daemon_start_thread(&uplink->thread, "kafka", NICE_BEHIND_ORDERS, run, uplink, err);
 }
 
 void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink)
 {
-    if (!uplink || !uplink->started)
-        return;
     tb_relay_stop(uplink->relay);
     tb_daemon_join_thread(&uplink->thread);
-    uplink->started = false;
 }
 
 void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)
@@ -215,8 +212,8 @@ void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink)
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline)
 {
     atomic_store(&uplink->forced_offline, offline);
-    /* In both cases: that wakes the uplink's thread too, which lets the relay send once it is
-     * connected. */
+    /* Also with offline = false: this wakes the uplink's thread, which lets the relay send as soon
+     * as there is a connection. */
     tb_relay_set_offline(uplink->relay, true);
 }
 

@@ -1,11 +1,10 @@
 /* The uplink to Kafka: a second relay with its own cursor, the link and the heartbeats, all on one
- * thread. No thread that takes orders waits for any of it.
+ * thread. No thread that takes orders waits for it.
  *
  * Thread:  open, start, step, stop and free from one thread; the rest from any.
  * Memory:  borrows what its options point to.
- * Errors:  TB_INVALID: the settings are wrong, or this build has no Kafka. What the cluster or
- *          the network refuses is a problem to show, never an error.
- * Units:   milliseconds. */
+ * Errors:  TB_INVALID: the settings are wrong, or this build has no Kafka. A fault of the cluster
+ * or the network is no error: the link status shows it. Units:   milliseconds. */
 #pragma once
 #include "api/api.h"
 #include "base/config/config.h"
@@ -28,13 +27,12 @@ TB_CHECKED enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_option
                                              struct tb_error *err);
 TB_CHECKED enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *uplink,
                                               struct tb_error *err);
-/* One round, for an owner with its own loop, which then calls neither start nor stop. Returns
- * milliseconds until the next round. */
+/* Does one round. For an owner with its own loop, which calls neither start nor stop. Returns how
+ * many milliseconds to wait before the next round. */
 int64_t tb_kafka_uplink_step(struct tb_kafka_uplink *uplink);
-void tb_kafka_uplink_stop(
-    struct tb_kafka_uplink *uplink); /* Waits for the thread. NULL is fine. */
-void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink); /* NULL is fine. */
-void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink); /* The outbox has more rows. */
+void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink); /* waits for the end of the thread */
+void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink); /* NULL is fine */
+void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink); /* the outbox has more rows */
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline);
 void tb_kafka_uplink_status(struct tb_kafka_uplink *uplink, struct tb_link_status *ret_status);
 /* The largest event, in bytes, that a broker accepts together with its traceparent. */

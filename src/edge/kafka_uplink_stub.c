@@ -1,4 +1,4 @@
-/* A build without librdkafka: open refuses, so the other functions are never called. */
+/* For a build without librdkafka: open fails, so the other functions are never called. */
 #include "edge/kafka_uplink.h"
 
 enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,

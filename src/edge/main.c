@@ -1,12 +1,15 @@
 /* tillbox-edge: takes orders at a till, relays them to the log and projects them into the view.
  *
- * Four threads, each of which owns its handles (the arrows are wake-ups):
+ * Four threads pass an order on. Each uses only its own database connections; an arrow means that
+ * one thread wakes the next:
  *   api (main) --command--> writer --committed--> relay --log commit--> consumer --applied--> api
- * The connected edition has one more: writer --committed--> kafka, for which no other thread
- * waits. A sixth sleeps until a view is to be rebuilt.
- * Everything is opened in that order and stopped in that order: what was taken is answered and
- * stored, and the next start continues with it. */
-#include "daemon/daemon.h"
+ * With --log kafka there is one more: writer --committed--> kafka. No other thread waits for it.
+ * A query thread answers lists, sums and dead letters. A rebuild thread sleeps until a client
+ * requests a rebuild of the view.
+ *
+ * The API is opened last and stops first. Then the writer, the relays, the rebuild and the
+ * consumer stop. So each accepted order is stored and answered before the process ends. The next
+ * start relays the orders that are not relayed by then. */
 #include "edge/wiring.h"
 
 static const char help[] =
@@ -33,13 +36,13 @@ int main(int argc, char **argv)
         .event = "edge",
         .listen = "127.0.0.1:8081",
         .help = help,
+        .wiring = &edge.shared,
         .open = tb_edge_open,
         .start = tb_edge_start,
         .report_started = tb_edge_report_started,
         .stop = tb_edge_stop,
         .stopped = "stopped; everything taken is stored",
         .close = tb_edge_close,
-        .ctx = &edge,
     };
 
     return tb_daemon_main(&daemon, argc, argv);

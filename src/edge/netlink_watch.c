@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE)
-/* The kernel's own size of a message buffer. */
+/* No message is larger: see netlink(7). */
 #define MESSAGE_SIZE 8192
 
 struct tb_netlink_watch {
     int fd;
-    uint64_t down; /* Bit i: an interface with index i modulo 64 does not run. */
+    uint64_t down; /* bit i: an interface with index i modulo 64 does not run */
 };
 
 struct tb_netlink_watch *tb_netlink_watch_open(void)
@@ -37,7 +37,7 @@ void tb_netlink_watch_free(struct tb_netlink_watch *net)
     free(net);
 }
 
-/* The kernel reports an interface often; only that it runs again matters. */
+/* The kernel sends messages about an interface often. Only the one that it runs again counts. */
 static bool came_up(struct tb_netlink_watch *net, const struct ifinfomsg *link)
 {
     uint64_t bit = UINT64_C(1) << ((unsigned)link->ifi_index % 64);
@@ -76,15 +76,13 @@ bool tb_netlink_watch_changed(struct tb_netlink_watch *net)
     while ((len = recv(net->fd, buffer, sizeof buffer, 0)) > 0) {
         size_t left = (size_t)len, at = 0;
 
-        while (left - at >= sizeof(struct nlmsghdr)) {
+        while (at + sizeof(struct nlmsghdr) <= left) {
             const struct nlmsghdr *message = (const void *)(buffer + at);
 
             if (message->nlmsg_len < sizeof *message || message->nlmsg_len > left - at)
                 break;
             changed |= is_change(net, message);
             at += NLMSG_ALIGN(message->nlmsg_len);
-            if (at > left)
-                break;
         }
     }
     return changed;

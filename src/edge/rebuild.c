@@ -1,7 +1,7 @@
 #include "edge/wiring.h"
 #include "query/sqlite/view_sqlite.h"
 
-/* The consumer runs a call within seconds as long as it lives. */
+/* A working consumer runs a call within seconds, so this limit is never reached. */
 #define CONSUMER_CALL_MS (60 * 60 * 1000)
 
 static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_reader,
@@ -52,8 +52,8 @@ static enum tb_code run_consumer_call(void *ctx, struct tb_error *err)
     return err->code;
 }
 
-/* The call and the rebuild's thread use the new view one after the other, so this must not return
- * while the call is running. A call that has not begun never will. */
+/* The called function and the rebuild's thread both use the new view, so this must not return
+ * while the function is running. If the function has not begun by then, it never will. */
 static enum tb_code on_run_in_consumer(void *ctx,
                                        enum tb_code (*run)(void *arg, struct tb_error *err),
                                        void *arg, struct tb_error *err)

@@ -1,10 +1,10 @@
 #include "base/diag/diag.h"
 #include "edge/wiring.h"
 
-/* About a third of the share of a thread that takes orders, where there is not enough for all:
- * on a machine with few cores the view may fall behind for a moment, order taking may not. */
+/* When there are too few cores, a thread with this priority gets about a third of the time of one
+ * that takes orders: the view may fall behind for a moment, the taking of orders may not. */
 #define NICE_BEHIND_ORDERS 5
-/* A rebuild takes what the threads above leave. */
+/* A rebuild runs when the threads above leave time. */
 #define NICE_BEHIND_VIEWS 10
 
 static void run_writer(void *ctx)
@@ -50,7 +50,7 @@ void tb_edge_report_started(const void *ctx)
             tb_data_dir_path(edge->dir));
 }
 
-/* The rebuild before the consumer: it may be waiting for the consumer. */
+/* Stops the rebuild before the consumer, because the rebuild may be waiting for the consumer. */
 void tb_edge_stop(void *ctx)
 {
     struct edge *edge = ctx;
@@ -59,7 +59,8 @@ void tb_edge_stop(void *ctx)
     tb_daemon_join_thread(&edge->writer_thread);
     tb_relay_stop(edge->relay);
     tb_daemon_join_thread(&edge->relay_thread);
-    tb_kafka_uplink_stop(edge->kafka);
+    if (edge->kafka)
+        tb_kafka_uplink_stop(edge->kafka);
     tb_rebuild_stop(edge->shared.rebuild);
     tb_daemon_join_thread(&edge->rebuild_thread);
     tb_consumer_stop(edge->shared.consumer);

@@ -5,10 +5,11 @@
 
 #define GROUP "tillbox-edge"
 #define VIEW_NAME "sqlite"
-/* The view takes milliseconds. If it does not, the client gets an answer after this. */
+/* How long a client waits until the consumer has dropped its dead letter, which normally takes
+ * milliseconds. Then the client gets an error. */
 #define DROP_WAIT_MS 5000
 
-/* Callbacks between the parts; each runs on the thread of the part that calls it. */
+/* Callbacks. Each runs on the thread of the part that calls it. */
 
 static void on_committed(void *ctx)
 {
@@ -104,7 +105,7 @@ static void on_set_offline(void *ctx, bool offline)
 
 /* Opening. */
 
-/* The connected edition sends events to Kafka too, beside the log on this node. */
+/* True: the edge sends events to Kafka too, besides the log on this node. */
 static bool is_connected(const struct edge *edge)
 {
     return strcmp(tb_config_text(edge->shared.config, TB_LOG_KIND), "kafka") == 0;
@@ -116,8 +117,8 @@ static const char *delivery_cursor(const struct edge *edge)
     return is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC;
 }
 
-/* A store that is older than the log was restored from a backup: its next sequences are in the log
- * already, with other events. */
+/* A store that is older than the log was restored from a backup. The log already has other events
+ * with the sequences that this store gives next, so the store continues in a new epoch. */
 static enum tb_code renew_restored_store(struct edge *edge, struct tb_store *store,
                                          struct tb_error *err)
 {
@@ -154,7 +155,6 @@ static enum tb_code open_writer(struct edge *edge, struct tb_store *store, struc
     return tb_writer_new(&options, &edge->writer, err);
 }
 
-/* The writer owns the store once there is a writer. */
 static enum tb_code open_store(struct edge *edge, struct tb_error *err)
 {
     const struct tb_config *config = edge->shared.config;
@@ -173,7 +173,7 @@ static enum tb_code open_store(struct edge *edge, struct tb_error *err)
     edge->forced_offline = tb_store_forced_offline(store);
     code = renew_restored_store(edge, store, err);
     if (code == TB_OK)
-        code = open_writer(edge, store, err);
+        code = open_writer(edge, store, err); /* from then on the writer owns the store */
     if (code != TB_OK)
         tb_store_free(store);
     return code;
@@ -263,11 +263,16 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     return tb_api_open(&options, &edge->shared.api, err);
 }
 
-static enum tb_code open_all(struct edge *edge, struct tb_error *err)
+enum tb_code tb_edge_open(void *ctx, struct tb_error *err)
 {
+    struct edge *edge = ctx;
     const struct tb_config *config = edge->shared.config;
     const char *folder;
 
+    edge->shared.topic = EDGE_TOPIC;
+    edge->shared.group = GROUP;
+    edge->shared.partitions = TB_LOG_PARTITIONS;
+    tb_outage_init(&edge->relay_outage);
     TB_TRY(tb_view_check_config(config, err));
     TB_TRY(tb_data_dir_open(tb_config_text(config, TB_NODE_DATA), &edge->dir, err));
     folder = tb_data_dir_path(edge->dir);
@@ -281,20 +286,6 @@ static enum tb_code open_all(struct edge *edge, struct tb_error *err)
     TB_TRY(open_view(edge, err));
     TB_TRY(open_api(edge, err));
     tb_data_dir_write_owner(edge->dir, tb_api_url(edge->shared.api));
-    return TB_OK;
-}
-
-enum tb_code tb_edge_open(void *ctx, struct tb_config *config, struct tb_api **ret_api,
-                          struct tb_error *err)
-{
-    struct edge *edge = ctx;
-
-    edge->shared = (struct tb_view_wiring){
-        .config = config, .topic = EDGE_TOPIC, .group = GROUP, .partitions = TB_LOG_PARTITIONS};
-    tb_outage_init(&edge->relay_outage);
-    tb_outage_init(&edge->shared.consumer_outage);
-    TB_TRY(open_all(edge, err));
-    *ret_api = edge->shared.api;
     return TB_OK;
 }
 
@@ -317,5 +308,4 @@ void tb_edge_close(void *ctx)
     tb_log_inproc_free(edge->log);
     tb_data_dir_free(edge->dir);
     tb_outage_release(&edge->relay_outage);
-    tb_outage_release(&edge->shared.consumer_outage);
 }
