@@ -50,11 +50,10 @@ static enum tb_code read_version(void *ctx, const char *order_id, int64_t *ret_v
 static void add_metrics(const struct tb_api *api, struct tb_buf *out)
 {
     const struct tb_api_loop *loop = tb_api_loop_of(api);
-    static const char name[] = "tillbox_websocket_connections";
 
     tb_routes_add_metrics(&loop->counts, out);
-    tb_metric_head(out, name, "gauge", "WebSocket connections at the moment.");
-    tb_metric_int(out, name, "", (int64_t)tb_ws_count(&loop->ws));
+    tb_metric_gauge(out, "tillbox_websocket_connections", "WebSocket connections at the moment.",
+                    (int64_t)tb_ws_count(&loop->ws));
 }
 
 static enum tb_code open_server(struct tb_api_loop *loop, struct tb_error *err)

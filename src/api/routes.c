@@ -14,34 +14,39 @@ static void serve_ws(struct tb_api *api, struct tb_request *req)
 #define EDGE TB_ROLE_EDGE
 #define CENTRAL TB_ROLE_CENTRAL
 #define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
-#define COMMAND(command) tb_order_command_serve, TB_CMD_##command
+#define COMMAND(command) tb_order_command_serve, TB_CMD_##command, NULL, false
+#define SERVE(serve) serve, 0, NULL, false
+#define LIST(read, query) read, 0, query, true
+#define SINGLE(query) NULL, 0, query, false
 
 /* A literal path stands before the {id} that it would match too. */
 static const struct tb_route routes[] = {
-    {BOTH, TB_GET, "/orders", tb_orders_serve, 0},
+    {BOTH, TB_GET, "/orders", LIST(tb_orders_read, tb_orders_query)},
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
-    {BOTH, TB_GET, "/orders/stats", tb_stats_serve, 0},
-    {BOTH, TB_GET, "/orders/digests", tb_digests_serve, 0},
-    {BOTH, TB_GET, "/orders/{id}", tb_order_serve, 0},
+    {BOTH, TB_GET, "/orders/stats", LIST(tb_stats_read, tb_stats_query)},
+    {BOTH, TB_GET, "/orders/digests", LIST(tb_digests_read, tb_digests_query)},
+    {BOTH, TB_GET, "/orders/{id}", SERVE(tb_order_serve)},
     {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
     {EDGE, TB_PUT, "/orders/{id}/lines", COMMAND(LINES)},
     {EDGE, TB_POST, "/orders/{id}/ship", COMMAND(SHIP)},
     {EDGE, TB_POST, "/orders/{id}/cancel", COMMAND(CANCEL)},
-    {BOTH, TB_GET, "/dead-letters", tb_dead_letters_serve, 0},
-    {BOTH, TB_POST, "/dead-letters/replay", tb_dead_letters_replay_serve, 0},
-    {BOTH, TB_GET, "/dead-letters/{id}", tb_dead_letter_serve, 0},
-    {BOTH, TB_DELETE, "/dead-letters/{id}", tb_dead_letter_drop_serve, 0},
-    {BOTH, TB_POST, "/dead-letters/{id}/replay", tb_dead_letter_replay_serve, 0},
-    {CENTRAL, TB_GET, "/nodes", tb_nodes_serve, 0},
-    {BOTH, TB_GET, "/status", tb_status_serve, 0},
-    {BOTH, TB_GET, "/ws", serve_ws, 0},
-    {EDGE, TB_PUT, "/link", tb_link_serve, 0},
-    {BOTH, TB_GET, "/rebuild", tb_rebuild_serve, 0},
-    {BOTH, TB_POST, "/rebuild", tb_rebuild_start_serve, 0},
-    {BOTH, TB_GET, "/livez", tb_livez_serve, 0},
-    {BOTH, TB_GET, "/readyz", tb_readyz_serve, 0},
-    {BOTH, TB_GET, "/healthz", tb_healthz_serve, 0},
-    {BOTH, TB_GET, "/metrics", tb_metrics_serve, 0},
+    {BOTH, TB_GET, "/dead-letters", LIST(tb_dead_letters_read, tb_dead_letters_query)},
+    {BOTH, TB_POST, "/dead-letters/replay",
+     LIST(tb_dead_letters_replay_read, tb_dead_letters_replay_query)},
+    {BOTH, TB_GET, "/dead-letters/{id}", LIST(tb_dead_letter_read, tb_dead_letter_query)},
+    {BOTH, TB_DELETE, "/dead-letters/{id}", LIST(tb_dead_letter_read, tb_dead_letter_drop_query)},
+    {BOTH, TB_POST, "/dead-letters/{id}/replay",
+     LIST(tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
+    {CENTRAL, TB_GET, "/nodes", LIST(NULL, tb_nodes_query)},
+    {BOTH, TB_GET, "/status", SINGLE(tb_status_query)},
+    {BOTH, TB_GET, "/ws", SERVE(serve_ws)},
+    {EDGE, TB_PUT, "/link", SERVE(tb_link_serve)},
+    {BOTH, TB_GET, "/rebuild", SERVE(tb_rebuild_serve)},
+    {BOTH, TB_POST, "/rebuild", LIST(tb_rebuild_start_read, tb_rebuild_start_query)},
+    {BOTH, TB_GET, "/livez", SERVE(tb_livez_serve)},
+    {BOTH, TB_GET, "/readyz", SINGLE(tb_health_query)},
+    {BOTH, TB_GET, "/healthz", SINGLE(tb_health_query)},
+    {BOTH, TB_GET, "/metrics", SINGLE(tb_metrics_query)},
 };
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
 _Static_assert(ROUTE_COUNT <= TB_ROUTES_MAX, "a counter for each row");
@@ -222,13 +227,23 @@ void tb_routes_on_head(void *ctx, struct tb_request *req)
         choose_route(api, req);
 }
 
+static void serve(struct tb_api *api, struct tb_request *req)
+{
+    const struct tb_route *route = req->route;
+
+    if (route->serve)
+        route->serve(api, req);
+    if (route->query && !tb_reply_filled(&req->reply))
+        tb_query_submit(route->is_list ? &api->lists : &api->singles, req, route->query);
+}
+
 void tb_routes_on_request(void *ctx, struct tb_request *req)
 {
     (void)ctx;
     if (req->body.len > 0 && !req->head.json)
         refuse_media_type(req); /* chunked: that it has a body is known only now */
     else
-        req->route->serve(req->api, req);
+        serve(req->api, req);
 }
 
 void tb_routes_on_reply(void *ctx, const struct tb_request *req)

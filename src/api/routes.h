@@ -12,9 +12,11 @@ enum tb_role { TB_ROLE_EDGE = 1, TB_ROLE_CENTRAL = 2 };
 struct tb_route {
     unsigned roles; /* of tb_role: where it is served */
     enum tb_method method;
-    const char *path; /* "/orders/{id}/ship" */
-    void (*serve)(struct tb_api *api, struct tb_request *req);
-    enum tb_command_type command; /* that it carries out; read by serve */
+    const char *path;                                          /* "/orders/{id}/ship" */
+    void (*serve)(struct tb_api *api, struct tb_request *req); /* NULL: query alone serves */
+    enum tb_command_type command;                              /* that serve carries out */
+    tb_query_fn *query; /* submitted if serve has not refused the request; NULL: serve does all */
+    bool is_list;       /* query needs long: it goes to the pool `lists`, not `singles` */
 };
 /* Rows of the table; the rows of a path stand together. */
 #define TB_ROUTES_MAX 32

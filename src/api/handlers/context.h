@@ -1,12 +1,11 @@
-/* What every handler sees of the API, and the handlers.
+/* What every handler sees of the API; the handlers, and what they share.
  *
- * Thread:  the api thread; query functions run on query threads and use only the options,
- *          completeness and what belongs to their request.
- * Memory:  borrows what the options point to.
- * Units:   milliseconds of the monotonic clock. */
+ * Thread:  a handler runs on the api thread. A query runs on a query thread, and uses only the
+ *          options, complete_ms and the data of its request.
+ * Units:   _ms of struct tb_api: milliseconds of the monotonic clock; other times: Unix
+ *          milliseconds. */
 #pragma once
 #include "api/handlers/options.h"
-#include "api/handlers/progress.h"
 #include "api/http/host_allowlist.h"
 #include "api/notify/waiters.h"
 
@@ -17,43 +16,76 @@ struct tb_api {
     struct tb_inflight inflight;
     struct tb_query_pool lists, singles;
     struct tb_waiters waiters;
-    struct tb_completeness completeness;
-    int64_t now_ms;   /* of the current round */
-    int64_t drain_ms; /* the process stops: until when requests are answered; 0: it does not */
+    _Atomic int64_t
+        seen_complete_ms; /* Unix time when a query last saw a complete view; 0: never */
+    int64_t now_ms;       /* of the current round of the loop */
+    int64_t drain_ms;     /* the process stops: requests are answered until then; 0: it does not */
     /* Writes the metrics of routes and WebSockets, which handlers do not see. Any thread. */
     void (*add_metrics)(const struct tb_api *api, struct tb_buf *out);
 };
 
-/* Handlers: each fills req->reply, or submits the request to a worker or a waiter. */
+/* A handler fills req->reply, submits the request to a worker or a waiter, or leaves it to the
+ * query of its route, for which it reads the parameters into req->handler_data. */
 typedef void tb_handler(struct tb_api *api, struct tb_request *req);
-tb_handler tb_orders_serve, tb_stats_serve, tb_digests_serve, tb_order_serve;
+tb_handler tb_orders_read, tb_stats_read, tb_digests_read, tb_order_serve;
 tb_handler tb_order_command_serve; /* the command that the route names */
-tb_handler tb_dead_letters_serve, tb_dead_letters_replay_serve, tb_dead_letter_serve;
-tb_handler tb_dead_letter_drop_serve, tb_dead_letter_replay_serve;
-tb_handler tb_nodes_serve, tb_status_serve, tb_metrics_serve, tb_link_serve;
-tb_handler tb_rebuild_serve, tb_rebuild_start_serve;
-tb_handler tb_livez_serve, tb_readyz_serve, tb_healthz_serve;
+tb_handler tb_dead_letters_read, tb_dead_letter_read;
+tb_handler tb_dead_letter_replay_read, tb_dead_letters_replay_read;
+tb_handler tb_link_serve, tb_livez_serve, tb_rebuild_serve, tb_rebuild_start_read;
 
-/* What handlers share. */
+tb_query_fn tb_orders_query, tb_stats_query, tb_digests_query;
+tb_query_fn tb_dead_letters_query, tb_dead_letter_query, tb_dead_letter_drop_query;
+tb_query_fn tb_dead_letter_replay_query, tb_dead_letters_replay_query;
+tb_query_fn tb_nodes_query, tb_status_query, tb_rebuild_start_query;
+tb_query_fn tb_health_query; /* of /readyz and /healthz */
+tb_query_fn tb_metrics_query;
 
 /* Parses the body as JSON. NULL: req is refused. An empty body is malformed. */
 struct tb_json *tb_body_parse(struct tb_api *api, struct tb_request *req);
-/* Ends a JSON list whose elements are in the reply's body. With a cursor there is a next page: the
- * Link header is the same query with that cursor. */
+/* Ends a JSON list whose elements are in the reply's body. cursor: of the next page; "": this is
+ * the last one. The Link header is the query of this page with that cursor. */
 TB_CHECKED enum tb_code tb_list_end(const struct tb_request *req, const char *cursor,
                                     struct tb_reply *reply, struct tb_error *err);
-/* Adds "delivery" to the order that out ends with: whether the log has acknowledged its last
- * event. Adds nothing where that is not known. */
+/* Adds "delivery" to the order at the end of out: whether the log has acknowledged its last event.
+ * Adds nothing if that is not known. */
 void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *context,
                      struct tb_str order_id, struct tb_buf *out);
-/* asOf, completeThrough and heldBackBy, of a central. */
+/* For a central: adds asOf, completeThrough and heldBackBy. */
 TB_CHECKED enum tb_code tb_nodes_add_completeness(struct tb_api *api, struct tb_arena *arena,
                                                   struct tb_buf *out, struct tb_error *err);
-/* 1 for the current state and 0 for the others. */
-void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
-                      const char *const *states, size_t count, const char *current);
 
-/* Parts of /metrics. What cannot be read is left out. */
+/* Writes a gauge with the label `state`: 1 for the current state and 0 for the others. states ends
+ * with NULL. */
+void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
+                      const char *const *states, const char *current);
+/* Parts of /metrics. A value that cannot be read is left out. */
 void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out);
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out);
-void tb_process_metrics(struct tb_buf *out); /* what the kernel knows of this process */
+void tb_process_metrics(struct tb_buf *out); /* memory, CPU time and files of this process */
+
+/* The configuration allows no more. */
+#define TB_PARTITIONS_MAX 256
+/* How far outbox and view are, read now. */
+struct tb_view_progress {
+    /* Of an edge; zero on a central. */
+    struct tb_outbox_status outbox;      /* by the cursor that means delivered */
+    struct tb_outbox_status view_outbox; /* by the cursor that feeds the view */
+    /* Of the partitions that this process reads. */
+    bool lag_known;      /* false: log or view could not be read */
+    bool reads_any;      /* false: no partition is read here, so nothing is known of the view */
+    int64_t lag;         /* records of the log that the view does not have yet */
+    int64_t log_records; /* records that the log holds */
+    int64_t
+        committed[TB_PARTITIONS_MAX]; /* next offset of the view; -1: unknown or not read here */
+    int64_t end[TB_PARTITIONS_MAX];   /* of the log; -1: the same */
+    /* The view has every event from before this time. It is now if no event is pending anywhere;
+     * else the time of the oldest event in the outbox if the view has all others; else the last
+     * time when the view was seen complete; else the time of its last commit (0: none). */
+    int64_t complete_ms;
+};
+/* Runs on the thread that owns the readers of the query context. Fails if the outbox cannot be
+ * read; a log or view that cannot be read only makes lag_known false. */
+TB_CHECKED enum tb_code tb_view_progress_read(struct tb_api *api,
+                                              const struct tb_query_context *context,
+                                              struct tb_view_progress *ret_progress,
+                                              struct tb_error *err);

@@ -17,7 +17,7 @@ static void encode(const char *plain, int len, char ret_text[TB_PAGE_CURSOR_SIZE
     ret_text[(len * 4 + 2) / 3] = '\0'; /* without the padding */
 }
 
-/* Decodes into a NUL-terminated text; false: text is not base64url, or too long. */
+/* Decodes to a NUL-terminated text. False: the text is not base64url, or too long. */
 static bool decode(struct tb_str text, char ret_plain[PLAIN_MAX])
 {
     struct base64_decode_ctx base64;
@@ -52,8 +52,8 @@ void tb_dead_letter_cursor_format(int64_t dead_at_ms, struct tb_dead_letter_posi
            ret_text);
 }
 
-/* Each position has one text, so what was parsed is formatted again and compared: that refuses
- * blanks, leading zeros, numbers out of range and whatever follows. */
+/* Each place has exactly one cursor. So parse formats its result again and compares the texts:
+ * that refuses blanks, leading zeros, numbers out of range and trailing bytes. */
 
 bool tb_order_cursor_parse(struct tb_str text, int64_t *ret_placed_at_ms,
                            char ret_order_id[TB_UUID_SIZE])

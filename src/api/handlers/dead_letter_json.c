@@ -1,7 +1,8 @@
 #include "api/handlers/dead_letters.h"
 #include <nettle/base64.h>
 
-/* UTF-8 without a NUL, which strict readers refuse. */
+/* True: JSON can hold the bytes as a string. NUL counts as no text, because strict JSON readers
+ * refuse it. */
 static bool is_text(struct tb_str bytes)
 {
     return bytes.len == 0 || (!memchr(bytes.ptr, '\0', bytes.len) && tb_utf8_valid(bytes));
@@ -19,7 +20,7 @@ static void add_base64(struct tb_buf *out, struct tb_str bytes)
     tb_buf_addc(out, '"');
 }
 
-/* Under name if the bytes are text, else under base64_name. */
+/* Adds the member `name` if the bytes are text, else base64_name; nothing if they are absent. */
 static void add_bytes(struct tb_buf *out, const char *name, const char *base64_name,
                       struct tb_str bytes)
 {
@@ -32,7 +33,7 @@ static void add_bytes(struct tb_buf *out, const char *name, const char *base64_n
         add_base64(out, bytes);
 }
 
-/* A header's value: text, null, or {"base64":"..."}. */
+/* Adds the value of a header: a string, null, or {"base64":"..."}. */
 static void add_value(struct tb_buf *out, struct tb_str value)
 {
     if (!value.ptr || is_text(value)) {
@@ -44,7 +45,7 @@ static void add_value(struct tb_buf *out, struct tb_str value)
     tb_buf_addc(out, '}');
 }
 
-/* How many of the headers from `from` up to `end` have that name. */
+/* Counts the headers with that name, from index `from` up to but not including `end`. */
 static size_t count_name(const struct tb_dead_letter *dead_letter, struct tb_str name, size_t from,
                          size_t end)
 {
@@ -55,7 +56,8 @@ static size_t count_name(const struct tb_dead_letter *dead_letter, struct tb_str
     return count;
 }
 
-/* The values of a name, of which the first is at `first`: several are an array. */
+/* Adds the value of the header at index `first`. If later headers have the same name, adds an
+ * array of all their values. */
 static void add_values(struct tb_buf *out, const struct tb_dead_letter *dead_letter, size_t first)
 {
     size_t end = dead_letter->header_count;
@@ -75,7 +77,7 @@ static void add_values(struct tb_buf *out, const struct tb_dead_letter *dead_let
     tb_buf_addc(out, ']');
 }
 
-/* Header names are text wherever records come from; others have no place in JSON. */
+/* Adds all headers, except those whose names are not text: JSON cannot hold such names. */
 static void add_headers(struct tb_buf *out, const struct tb_dead_letter *dead_letter)
 {
     tb_json_open(out, "headers", '{');

@@ -3,12 +3,13 @@
 #include "api/http/query_string.h"
 #include "query/dead_letters/replay.h"
 
-/* Dead letters of an order that one request sends again. Each waits for its acknowledgement, on a
- * query thread that other requests wait for. */
+/* One request sends at most this many dead letters of an order. The query thread waits for the
+ * acknowledgement of each, and cannot answer other requests meanwhile. */
 #define REPLAY_MAX 500
 
-/* A given value must be an event of the dead letter's order: its partition may hold no other
- * order's. Where the record names its order in a header, the consumer checks that itself. */
+/* A given value must be an event of the dead letter's order, because the events of another order
+ * may belong in another partition. If a header of the record names its order, the consumer checks
+ * that. */
 static enum tb_code check_order(const struct tb_dead_letter *dead_letter, struct tb_str value,
                                 struct tb_error *err)
 {
@@ -47,7 +48,7 @@ static enum tb_code send_event(struct tb_api *api, const struct tb_request *req,
     return code;
 }
 
-/* TB_INVALID is a 422 here: the request is well-formed, but the log will never accept the event.
+/* TB_INVALID becomes a 422: the request is well-formed, but the log will never accept the event.
  */
 static enum tb_code reply_sent(struct tb_reply *reply, enum tb_code code, int64_t sent,
                                int64_t left, bool more, const struct tb_error *err)
@@ -84,16 +85,15 @@ static enum tb_code send_one(struct tb_api *api, const struct tb_query_context *
     return send_event(api, req, &dead_letter, &req->arena, err);
 }
 
-static enum tb_code replay_one(struct tb_api *api, const struct tb_query_context *context,
-                               struct tb_request *req, struct tb_reply *reply,
-                               struct tb_error *err)
+enum tb_code tb_dead_letter_replay_query(struct tb_api *api,
+                                         const struct tb_query_context *context,
+                                         struct tb_request *req, struct tb_reply *reply,
+                                         struct tb_error *err)
 {
-    enum tb_code code = send_one(api, context, req, err);
-
-    return reply_sent(reply, code, 1, 0, false, err);
+    return reply_sent(reply, send_one(api, context, req, err), 1, 0, false, err);
 }
 
-/* Where an order's open dead letters stand in the log, in its order. */
+/* Positions of an order's open dead letters, sorted as in the log. */
 struct positions {
     struct tb_dead_letter_position list[REPLAY_MAX];
     size_t count;
@@ -109,8 +109,9 @@ static bool add_position(void *ctx, const struct tb_dead_letter *dead_letter)
     return true;
 }
 
-/* Sends each once the one before is acknowledged. One that cannot be sent as it is stays open; one
- * that cannot be sent now ends the replay, so that nothing overtakes it. */
+/* Sends each dead letter after the log has acknowledged the one before. A dead letter that can
+ * never be sent as it is stays open and is counted in *ret_left. Any other failure ends the
+ * replay, so that no later event of the order gets into the log first. */
 static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *context,
                              const struct tb_request *req, const struct positions *positions,
                              int64_t *ret_sent, int64_t *ret_left, struct tb_error *err)
@@ -121,7 +122,7 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *
         enum tb_code code = context->view->ops->get_dead_letter(context->view, positions->list[i],
                                                                 &arena, &dead_letter, err);
 
-        if (code == TB_NOT_FOUND) /* expired meanwhile */
+        if (code == TB_NOT_FOUND) /* retention has removed it meanwhile */
             continue;
         TB_TRY(code);
         if (dead_letter.status != TB_DEAD_LETTER_OPEN)
@@ -135,9 +136,10 @@ static enum tb_code send_all(struct tb_api *api, const struct tb_query_context *
     return TB_OK;
 }
 
-static enum tb_code replay_order(struct tb_api *api, const struct tb_query_context *context,
-                                 struct tb_request *req, struct tb_reply *reply,
-                                 struct tb_error *err)
+enum tb_code tb_dead_letters_replay_query(struct tb_api *api,
+                                          const struct tb_query_context *context,
+                                          struct tb_request *req, struct tb_reply *reply,
+                                          struct tb_error *err)
 {
     const struct tb_dead_letter_query *query = req->handler_data;
     const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(query->order_id),
@@ -158,17 +160,16 @@ static enum tb_code replay_order(struct tb_api *api, const struct tb_query_conte
     return reply_sent(reply, code, sent, left, more, err);
 }
 
-static bool refuse_value(struct tb_request *req, const char *pointer, const char *detail)
+static void refuse_value(struct tb_request *req, const char *pointer, const char *detail)
 {
     tb_refuse_body(&req->reply, "The body must be {\"value\":...}.", pointer, detail);
-    return false;
 }
 
-/* Reads an event: an object, or the text of one, which is then sent byte for byte. False: refused.
- */
-static bool read_value(struct tb_request *req, const struct tb_json *value,
-                       struct tb_dead_letter_query *query)
+/* Reads the event to send: an object, or a string with the text of one, of which not a byte is
+ * changed. */
+static void read_value(struct tb_request *req, const struct tb_json *value)
 {
+    struct tb_dead_letter_query *query = req->handler_data;
     TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
     struct tb_error err = {0};
@@ -179,56 +180,46 @@ static bool read_value(struct tb_request *req, const struct tb_json *value,
         tb_json_print(&text, value);
     if (tb_buf_ok(&text))
         query->value = tb_arena_copy(&req->arena, tb_buf_str(&text));
-    if (!query->value.ptr) {
+    if (!query->value.ptr)
         tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
-        return false;
-    }
-    if (tb_json_parse(query->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
-        return refuse_value(req, "/value", err.text);
-    if (tb_json_type(event) != TB_JSON_OBJECT)
-        return refuse_value(req, "/value", "must be an event: an object, or the text of one");
-    return true;
+    else if (tb_json_parse(query->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
+        refuse_value(req, "/value", err.text);
+    else if (tb_json_type(event) != TB_JSON_OBJECT)
+        refuse_value(req, "/value", "must be an event: an object, or the text of one");
 }
 
-/* Without a body the dead letter's own value is sent. False: refused. */
-static bool read_body(struct tb_api *api, struct tb_request *req,
-                      struct tb_dead_letter_query *query)
+/* Without a body the dead letter's own value is sent. */
+void tb_dead_letter_replay_read(struct tb_api *api, struct tb_request *req)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
 
-    if (req->body.len == 0)
-        return true;
-    root = tb_body_parse(api, req);
+    tb_dead_letter_read(api, req);
+    if (!tb_reply_filled(&req->reply) && req->body.len > 0)
+        root = tb_body_parse(api, req);
     if (!root)
-        return false;
+        return;
     const struct tb_json *value = tb_json_get(root, "value");
     if (tb_json_type(root) != TB_JSON_OBJECT)
-        return refuse_value(req, "", "must be an object");
-    if (!value)
-        return refuse_value(req, "/value", "is missing");
-    if (tb_json_count(root) != 1)
-        return refuse_value(req, "", "must have no other field than value");
-    return read_value(req, value, query);
+        refuse_value(req, "", "must be an object");
+    else if (!value)
+        refuse_value(req, "/value", "is missing");
+    else if (tb_json_count(root) != 1)
+        refuse_value(req, "", "must have no other field than value");
+    else
+        read_value(req, value);
 }
 
-void tb_dead_letter_replay_serve(struct tb_api *api, struct tb_request *req)
-{
-    struct tb_dead_letter_query *query = tb_dead_letter_query_one(api, req);
-
-    if (query && read_body(api, req, query))
-        tb_query_submit(&api->lists, req, replay_one);
-}
-
-void tb_dead_letters_replay_serve(struct tb_api *api, struct tb_request *req)
+void tb_dead_letters_replay_read(struct tb_api *api, struct tb_request *req)
 {
     static const char *const allowed[] = {"orderId", NULL};
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
     struct tb_params params;
 
+    (void)api;
     if (!query || !tb_params_read(req, allowed, &params))
         return;
     if (req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
-    else if (tb_dead_letter_read_order(req, tb_param(&params, "orderId"), query->order_id))
-        tb_query_submit(&api->lists, req, replay_order);
+    else
+        (void)tb_dead_letter_read_order(req, tb_param(&params, "orderId"), query->order_id);
 }

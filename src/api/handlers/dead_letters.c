@@ -17,18 +17,19 @@ struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
     return query;
 }
 
-struct tb_dead_letter_query *tb_dead_letter_query_one(struct tb_api *api, struct tb_request *req)
+/* {id} in the path names the dead letter; there are no query parameters. */
+void tb_dead_letter_read(struct tb_api *api, struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
     struct tb_str topic;
 
     if (!query)
-        return NULL;
+        return;
     if (tb_dead_letter_id_parse(req->path_id, &topic, &query->position) &&
         tb_str_eq(topic, tb_str_of(api->options.topic)))
-        return tb_params_none(req) ? query : NULL;
-    tb_refuse(&req->reply, 404, "The view has no such dead letter.");
-    return NULL;
+        (void)!tb_params_none(req);
+    else
+        tb_refuse(&req->reply, 404, "The view has no such dead letter.");
 }
 
 void tb_dead_letter_audit(struct tb_api *api, const struct tb_request *req, const char *what,
@@ -69,7 +70,6 @@ bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
            tb_param_refuse(req, "orderId", "an order's id, which is a UUID");
 }
 
-/* False: refused. */
 static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *query)
 {
     static const char *const allowed[] = {"orderId", "type",  "reason", "since",
@@ -104,7 +104,7 @@ static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *que
 struct page {
     const char *topic;
     struct tb_buf *out;
-    size_t count;
+    size_t count; /* dead letters in it; the last of them is: */
     int64_t last_dead_at_ms;
     struct tb_dead_letter_position last;
 };
@@ -123,34 +123,35 @@ static bool add_dead_letter(void *ctx, const struct tb_dead_letter *dead_letter)
     return true;
 }
 
-static enum tb_code query_list(struct tb_api *api, const struct tb_query_context *context,
-                               struct tb_request *req, struct tb_reply *reply,
-                               struct tb_error *err)
+enum tb_code tb_dead_letters_query(struct tb_api *api, const struct tb_query_context *context,
+                                   struct tb_request *req, struct tb_reply *reply,
+                                   struct tb_error *err)
 {
     const struct tb_dead_letter_query *query = req->handler_data;
     struct page page = {.topic = api->options.topic, .out = &reply->answer.body};
-    char cursor[TB_PAGE_CURSOR_SIZE];
+    char cursor[TB_PAGE_CURSOR_SIZE] = "";
     bool more = false;
 
     tb_buf_adds(page.out, "{\"deadLetters\":[");
     TB_TRY(context->view->ops->list_dead_letters(context->view, &query->filter, add_dead_letter,
                                                  &page, &more, err));
-    if (!more || page.count == 0)
-        return tb_list_end(req, NULL, reply, err);
-    tb_dead_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
+    if (more && page.count > 0)
+        tb_dead_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
     return tb_list_end(req, cursor, reply, err);
 }
 
-void tb_dead_letters_serve(struct tb_api *api, struct tb_request *req)
+void tb_dead_letters_read(struct tb_api *api, struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
 
-    if (query && read_filter(req, query))
-        tb_query_submit(&api->lists, req, query_list);
+    (void)api;
+    if (query)
+        (void)read_filter(req, query);
 }
 
-static enum tb_code query_one(struct tb_api *api, const struct tb_query_context *context,
-                              struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
+enum tb_code tb_dead_letter_query(struct tb_api *api, const struct tb_query_context *context,
+                                  struct tb_request *req, struct tb_reply *reply,
+                                  struct tb_error *err)
 {
     const struct tb_dead_letter_query *query = req->handler_data;
     struct tb_dead_letter dead_letter;
@@ -161,14 +162,9 @@ static enum tb_code query_one(struct tb_api *api, const struct tb_query_context 
     return TB_OK;
 }
 
-void tb_dead_letter_serve(struct tb_api *api, struct tb_request *req)
-{
-    if (tb_dead_letter_query_one(api, req))
-        tb_query_submit(&api->lists, req, query_one);
-}
-
-static enum tb_code drop(struct tb_api *api, const struct tb_query_context *context,
-                         struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
+enum tb_code tb_dead_letter_drop_query(struct tb_api *api, const struct tb_query_context *context,
+                                       struct tb_request *req, struct tb_reply *reply,
+                                       struct tb_error *err)
 {
     const struct tb_dead_letter_query *query = req->handler_data;
     const struct tb_api_options *options = &api->options;
@@ -188,10 +184,4 @@ static enum tb_code drop(struct tb_api *api, const struct tb_query_context *cont
     tb_json_member_str(out, "status", TB_STR("dropped"));
     tb_buf_addc(out, '}');
     return TB_OK;
-}
-
-void tb_dead_letter_drop_serve(struct tb_api *api, struct tb_request *req)
-{
-    if (tb_dead_letter_query_one(api, req))
-        tb_query_submit(&api->lists, req, drop);
 }

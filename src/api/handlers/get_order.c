@@ -3,17 +3,18 @@
 #include "api/http/query_string.h"
 #include "base/values/quantity.h"
 
-/* The longest `wait`. */
+/* The longest `wait` that a client may request. */
 #define WAIT_MAX_MS 30000
 
-/* A GET of an order, in the arena of its request. */
+/* A GET of an order, in the arena of its request. With `wait` it is a long poll. */
 struct get_order {
     struct tb_waiter waiter; /* of a long poll; other GETs use its min_version only */
     struct tb_request *req;
-    int64_t found_version; /* by the last read, on its thread; 0: the view has no such order */
-    int64_t seen_version;  /* the same, for the api thread */
+    int64_t found_version; /* result of the last read; 0: the view has no such order. While a query
+                            * thread reads, only that thread may use it. */
+    int64_t seen_version;  /* copy of found_version that the api thread may always use */
     int64_t wait_ms;       /* 0: no long poll */
-    bool read_again;       /* a change came while a query thread was reading */
+    bool read_again;       /* the order has changed while a query thread was reading */
 };
 
 static bool is_waiting(const struct get_order *get)
@@ -26,8 +27,9 @@ static bool has_min_version(const struct get_order *get)
     return get->found_version >= get->waiter.min_version;
 }
 
-/* Fills the reply if the order is visible at the wanted version, is missing and not waited for, or
- * cannot be read. */
+/* Fills the reply if the order has the wanted version, or if it is missing and no version is
+ * wanted.
+ */
 static enum tb_code read_order(struct tb_api *api, const struct tb_query_context *context,
                                struct tb_request *req, struct tb_reply *reply,
                                struct tb_error *err)
@@ -66,7 +68,7 @@ static void reply_pending(struct get_order *get)
     tb_reply_done(reply, 202);
 }
 
-/* Reads minVersion and wait; false: refused. */
+/* Reads minVersion and wait. False: req is refused. */
 static bool read_params(struct tb_request *req, struct get_order *get)
 {
     static const char *const allowed[] = {"minVersion", "wait", NULL};
@@ -100,7 +102,8 @@ static void send_filled(struct get_order *get)
 
 static void on_query_done(struct tb_request *req);
 
-/* Lets a query thread read. If its queue is full, a long poll is notified by the view poll. */
+/* Lets a query thread read the order. If the queue is full, only a request without a long poll is
+ * refused: the view poll notifies a long poll soon. */
 static void submit_read(struct get_order *get)
 {
     get->read_again = false;
@@ -153,7 +156,7 @@ static struct get_order *get_order_of(struct tb_waiter *waiter)
     return TB_CONTAINER_OF(waiter, struct get_order, waiter);
 }
 
-/* The version alone does not help: the reply holds the order. */
+/* Reads the order although its version is given, because the reply needs the whole order. */
 static void on_version(struct tb_waiter *waiter, int64_t version)
 {
     struct get_order *get = get_order_of(waiter);
@@ -199,7 +202,7 @@ void tb_order_serve(struct tb_api *api, struct tb_request *req)
         get->waiter.on_version = on_version;
         get->waiter.on_deadline = on_deadline;
         tb_waiters_add(&api->waiters, &get->waiter);
-        on_version(&get->waiter, 0); /* a change may have come between the read and the add */
+        on_version(&get->waiter, 0); /* the order may have changed before the waiter was added */
     } else if (is_inline(api)) {
         reply_pending(get);
     } else {

@@ -1,10 +1,11 @@
 #include "api/handlers/context.h"
 #include "api/http/problem.h"
 
-/* Alive: the api thread answers. Ready: orders can be read, and taken if this is an edge. Healthy:
- * all is well; that an edge is offline is not a fault. */
+/* /livez passes when the api thread can answer. /readyz passes when orders can be read and, on an
+ * edge, taken. /healthz also checks the disk or the log, and the consumer; an offline edge passes.
+ */
 
-/* Adds the result of a check to the members of "checks"; returns ok. detail: why it failed. */
+/* Adds the result of a check to the members of "checks". detail: why it failed. Returns ok. */
 static bool add_check(struct tb_buf *results, const char *name, bool ok, const char *detail)
 {
     tb_json_open(results, name, '{');
@@ -26,7 +27,7 @@ static bool check_outbox(const struct tb_api *api, const struct tb_query_context
     return add_check(results, "outbox", code == TB_OK, err.text);
 }
 
-/* Probes with an id that cannot exist: TB_NOT_FOUND proves that the view is readable. */
+/* Reads an order that cannot exist: TB_NOT_FOUND proves that the view is readable. */
 static bool check_view(const struct tb_query_context *context, struct tb_buf *results)
 {
     struct tb_str no_order = TB_STR("00000000-0000-0000-0000-000000000000");
@@ -86,41 +87,26 @@ static void reply_health(struct tb_reply *reply, bool ok, const struct tb_buf *r
         reply->answer.retry_after_s = 1;
 }
 
-static enum tb_code check_all(struct tb_api *api, const struct tb_query_context *context,
-                              bool health, struct tb_reply *reply)
+enum tb_code tb_health_query(struct tb_api *api, const struct tb_query_context *context,
+                             struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf results = {0};
     const struct tb_api_edge *edge = api->options.edge;
     bool ok = true;
 
+    (void)err; /* what fails is a result */
     if (edge) {
         ok &= add_check(&results, "store", tb_writer_healthy(edge->writer),
                         "the store cannot be written");
         ok &= check_outbox(api, context, &results);
     }
     ok &= check_view(context, &results);
-    if (health) {
+    if (strcmp(req->route_path, "/healthz") == 0) {
         ok &= edge ? check_disk(api, &results) : check_log(api, context, &results);
         ok &= check_consumer(api, &results);
     }
     reply_health(reply, ok, &results);
     return TB_OK;
-}
-
-static enum tb_code query_readiness(struct tb_api *api, const struct tb_query_context *context,
-                                    struct tb_request *req, struct tb_reply *reply,
-                                    struct tb_error *err)
-{
-    (void)req, (void)err;
-    return check_all(api, context, /* health= */ false, reply);
-}
-
-static enum tb_code query_health(struct tb_api *api, const struct tb_query_context *context,
-                                 struct tb_request *req, struct tb_reply *reply,
-                                 struct tb_error *err)
-{
-    (void)req, (void)err;
-    return check_all(api, context, /* health= */ true, reply);
 }
 
 void tb_livez_serve(struct tb_api *api, struct tb_request *req)
@@ -129,14 +115,4 @@ void tb_livez_serve(struct tb_api *api, struct tb_request *req)
 
     (void)api;
     reply_health(&req->reply, true, &none);
-}
-
-void tb_readyz_serve(struct tb_api *api, struct tb_request *req)
-{
-    tb_query_submit(&api->singles, req, query_readiness);
-}
-
-void tb_healthz_serve(struct tb_api *api, struct tb_request *req)
-{
-    tb_query_submit(&api->singles, req, query_health);
 }

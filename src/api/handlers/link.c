@@ -2,16 +2,9 @@
 #include "api/http/problem.h"
 #include "api/work/request_job.h"
 
-/* PUT /link: the writer stores the setting, then the process carries it out. */
+/* PUT /link: first the writer stores the setting, then the process carries it out. */
 
-static bool refuse_state(struct tb_request *req)
-{
-    tb_refuse_body(&req->reply, "The body must be one of two.", "/state",
-                   "{\"state\":\"offline\"} or {\"state\":\"auto\"}");
-    return false;
-}
-
-/* Reads the only member of the body; false: refused. */
+/* False: req is refused. */
 static bool parse_state(struct tb_api *api, struct tb_request *req, bool *ret_offline)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = tb_body_parse(api, req);
@@ -21,10 +14,12 @@ static bool parse_state(struct tb_api *api, struct tb_request *req, bool *ret_of
     const struct tb_json *member = tb_json_get(root, "state");
     struct tb_str state = member ? tb_json_string(member) : TB_STR("");
     *ret_offline = tb_str_eq(state, TB_STR("offline"));
-    if (tb_json_type(root) != TB_JSON_OBJECT || tb_json_count(root) != 1 ||
-        (!*ret_offline && !tb_str_eq(state, TB_STR("auto"))))
-        return refuse_state(req);
-    return true;
+    if (tb_json_type(root) == TB_JSON_OBJECT && tb_json_count(root) == 1 &&
+        (*ret_offline || tb_str_eq(state, TB_STR("auto"))))
+        return true;
+    tb_refuse_body(&req->reply, "The body must be one of two.", "/state",
+                   "{\"state\":\"offline\"} or {\"state\":\"auto\"}");
+    return false;
 }
 
 static void reply_state(struct tb_api *api, struct tb_request *req)
@@ -39,7 +34,7 @@ static void reply_state(struct tb_api *api, struct tb_request *req)
     tb_reply_done(&req->reply, 200);
 }
 
-/* The stored setting is carried out even if the client is gone. */
+/* Carries the stored setting out, even if the client is gone. */
 static void on_link_stored(struct tb_request *req)
 {
     const struct tb_job *job = tb_request_job(req);

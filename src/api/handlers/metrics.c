@@ -3,12 +3,6 @@
 
 #define LABELS_SIZE 256
 
-static void add_gauge(struct tb_buf *out, const char *name, const char *help, int64_t value)
-{
-    tb_metric_head(out, name, "gauge", help);
-    tb_metric_int(out, name, "", value);
-}
-
 static void add_lag(const struct tb_api *api, struct tb_buf *out,
                     const struct tb_view_progress *progress)
 {
@@ -39,7 +33,7 @@ static void add_freshness(const struct tb_api *api, struct tb_buf *out,
                               age_ms > 0 ? age_ms : 0);
 }
 
-/* The age of the oldest rows shows whether retention works. */
+/* The times of the oldest rows show whether retention removes rows. */
 static void add_kept(struct tb_buf *out, const struct tb_view_progress *progress)
 {
     static const char oldest[] = "tillbox_oldest_kept_timestamp_seconds";
@@ -70,14 +64,14 @@ static void add_progress(struct tb_api *api, const struct tb_query_context *cont
     add_lag(api, out, &progress);
     add_freshness(api, out, &progress);
     if (progress.lag_known && progress.reads_any)
-        add_gauge(out, "tillbox_log_records", "Records in the partitions that are read here.",
-                  progress.log_records);
+        tb_metric_gauge(out, "tillbox_log_records",
+                        "Records in the partitions that are read here.", progress.log_records);
     if (!api->options.edge)
         return;
-    add_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
-              progress.outbox.pending);
-    add_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
-              progress.outbox.parked);
+    tb_metric_gauge(out, "tillbox_outbox_pending", "Events that the log has not acknowledged.",
+                    progress.outbox.pending);
+    tb_metric_gauge(out, "tillbox_outbox_parked", "Orders of which the log refused an event.",
+                    progress.outbox.parked);
     add_kept(out, &progress);
     if (progress.outbox.pending > 0) {
         tb_metric_head(out, oldest, "gauge", "When the oldest of them was committed.");
@@ -107,16 +101,13 @@ static void add_writer(const struct tb_api *api, struct tb_buf *out)
 static void add_relay(const struct tb_api *api, struct tb_buf *out)
 {
     struct tb_link_status link = {0};
-    size_t count = 0;
 
     api->options.edge->link(api->options.ctx, &link);
     tb_metric_head(out, "tillbox_relay_sent_total", "counter",
                    "Events that the log acknowledged.");
     tb_metric_int(out, "tillbox_relay_sent_total", "", (int64_t)link.relay_sent);
-    while (link.relay_states[count])
-        count++;
     tb_metric_states(out, "tillbox_relay_state", "1 for the state that the relay is in.",
-                     link.relay_states, count, link.relay_state);
+                     link.relay_states, link.relay_state);
 }
 
 static void add_projection(const struct tb_api *api, const struct tb_query_context *context,
@@ -137,7 +128,8 @@ static void add_projection(const struct tb_api *api, const struct tb_query_conte
     tb_metric_histogram(out, "tillbox_end_to_end_seconds", "From commit to visible.",
                         &stats->end_to_end_us);
     if (view->ops->count_dead_letters(view, &dead_letters, &err) == TB_OK)
-        add_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.", dead_letters);
+        tb_metric_gauge(out, "tillbox_dead_letters", "Open dead letters of the view.",
+                        dead_letters);
 }
 
 static void add_disk(const struct tb_api *api, struct tb_buf *out)
@@ -145,16 +137,16 @@ static void add_disk(const struct tb_api *api, struct tb_buf *out)
     int64_t disk_free = api->options.edge->disk_free(api->options.ctx);
 
     if (disk_free >= 0)
-        add_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.", disk_free);
+        tb_metric_gauge(out, "tillbox_disk_free_bytes", "Free space where the store is.",
+                        disk_free);
 }
 
-static enum tb_code query_metrics(struct tb_api *api, const struct tb_query_context *context,
-                                  struct tb_request *req, struct tb_reply *reply,
-                                  struct tb_error *err)
+enum tb_code tb_metrics_query(struct tb_api *api, const struct tb_query_context *context,
+                              struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
 
-    (void)err; /* what cannot be read is left out */
+    (void)err; /* a value that cannot be read is left out */
     add_progress(api, context, out);
     if (api->options.edge) {
         add_writer(api, out);
@@ -171,9 +163,4 @@ static enum tb_code query_metrics(struct tb_api *api, const struct tb_query_cont
     tb_process_metrics(out);
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     return TB_OK;
-}
-
-void tb_metrics_serve(struct tb_api *api, struct tb_request *req)
-{
-    tb_query_submit(&api->singles, req, query_metrics);
 }

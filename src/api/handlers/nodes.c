@@ -1,7 +1,7 @@
 #include "api/handlers/context.h"
 #include <stdio.h>
 
-/* Names that the sums list as holding them back; GET /nodes lists all. */
+/* heldBackBy lists at most this many nodes; GET /nodes lists all. */
 #define NAMES_MAX 100
 
 static enum tb_code read_nodes(const struct tb_api *api, struct tb_arena *arena,
@@ -53,14 +53,13 @@ static void add_node(struct tb_buf *out, const struct tb_node_report *node)
     tb_buf_adds(out, "]}");
 }
 
-static enum tb_code query_nodes(struct tb_api *api, const struct tb_query_context *context,
-                                struct tb_request *req, struct tb_reply *reply,
-                                struct tb_error *err)
+enum tb_code tb_nodes_query(struct tb_api *api, const struct tb_query_context *context,
+                            struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
     struct tb_node_report_list list = {0};
 
-    (void)context;
+    (void)context; /* the nodes are not in the view */
     TB_TRY(read_nodes(api, &req->arena, &list, err));
     tb_buf_adds(out, "{\"nodes\":[");
     for (size_t i = 0; i < list.count; i++)
@@ -69,12 +68,7 @@ static enum tb_code query_nodes(struct tb_api *api, const struct tb_query_contex
     return TB_OK;
 }
 
-void tb_nodes_serve(struct tb_api *api, struct tb_request *req)
-{
-    tb_query_submit(&api->lists, req, query_nodes);
-}
-
-/* The view is complete through the moment through which every node is; 0: there is none. */
+/* The view is complete up to the earliest time of all nodes; 0: not known. */
 static int64_t complete_through_ms(const struct tb_node_report_list *list)
 {
     int64_t through_ms = list->count > 0 ? INT64_MAX : 0;

@@ -1,6 +1,6 @@
-/* Options of the API: what it serves, and the callbacks by which it asks its process.
+/* Options of the API: its limits and labels, and its callbacks into the process.
  *
- * Memory:  borrowed, but for the structs themselves, which tb_api_open copies.
+ * Memory:  tb_api_open copies the structs, and borrows what they point to.
  * Units:   bytes, milliseconds. */
 #pragma once
 #include "api/work/query_pool.h"
@@ -12,17 +12,17 @@
 #include "query/rebuild/rebuild.h"
 #include "store/writer.h"
 
-/* The state of an edge's link to the log, for /status, /metrics and /healthz. */
+/* The state of an edge's link to the log, for /status, /metrics and the reply to PUT /link. */
 struct tb_link_status {
     const char *state; /* "online", "offline", "connecting", "forced-offline" */
     int64_t since_ms;
     uint64_t relay_sent;
     const char *relay_state;
-    const char *relay_states[8]; /* every state there is, NULL-terminated */
-    char problem[240];           /* what keeps the link down, for a person; "": nothing */
+    const char *relay_states[8]; /* the names of all states, and then NULL */
+    char problem[240]; /* why the link is down, for a person; "": not known, or it is up */
 };
 
-/* What only an edge serves: commands, and the delivery of its orders. */
+/* Options of an edge, which serves commands and knows the delivery of its orders. */
 struct tb_api_edge {
     const char *node, *currency;
     int64_t lines_max;
@@ -33,33 +33,34 @@ struct tb_api_edge {
     /* Called on the api thread. */
     void (*link)(void *ctx, struct tb_link_status *ret_status);
     int64_t (*disk_free)(void *ctx);         /* below 0: not known */
-    void (*forced)(void *ctx, bool offline); /* the link setting is stored: carry it out */
+    void (*forced)(void *ctx, bool offline); /* carries out the link setting, which is stored */
 };
 
-/* What only a central serves. Called on query threads, several at once. */
+/* Options of a central. Several query threads may call these at the same time. */
 struct tb_api_central {
     enum tb_code (*nodes)(void *ctx, int64_t now_ms, struct tb_arena *arena,
                           struct tb_node_report_list *ret_list, struct tb_error *err);
-    /* What fails at the moment, for a person; "": nothing. */
+    /* What fails now, for a person; "": nothing. */
     void (*problem)(void *ctx, char ret_text[240]);
 };
 
-/* Commands on dead letters. Called on query threads, several at once. */
+/* Commands on dead letters. Several query threads may call these at the same time. */
 struct tb_api_dead_letters {
-    /* Appends the record to the log that is read here. TB_OK: acknowledged. TB_INVALID: the log
-     * will never accept it. */
+    /* Appends the record to the log that the view is filled from. TB_OK: the log has acknowledged
+     * it. TB_INVALID: the log will never accept it. */
     enum tb_code (*send)(void *ctx, const struct tb_record *record, struct tb_error *err);
     /* As tb_view_ops.drop_dead_letter. */
     enum tb_code (*drop)(void *ctx, struct tb_dead_letter_position position, struct tb_error *err);
-    /* Records that somebody at the address `who` had a dead letter "replayed" or "dropped".
-     * sure: false if the outcome is not known. order_id "": the letter has no order. */
+    /* Records that the client with the address `who` replayed or dropped a dead letter. what:
+     * "replayed" or "dropped". sure: false if the outcome is not known. order_id "": the dead
+     * letter names no order. */
     void (*audit)(void *ctx, const char *what, bool sure, const char *dead_letter_id,
                   const char *order_id, const char *who);
 };
 
-/* Rebuilding the view. start is called on query threads, get on any. */
+/* The rebuild of the view. start is called on query threads, get on any thread. */
 struct tb_api_rebuild {
-    /* As tb_rebuild_start. start and get are NULL where the process cannot rebuild. */
+    /* As tb_rebuild_start. NULL, like get: the process cannot rebuild. */
     enum tb_code (*start)(void *ctx, const struct tb_rebuild_job *job, struct tb_error *err);
     void (*get)(void *ctx, struct tb_rebuild_progress *ret_progress,
                 struct tb_rebuild_generations *ret_generations);
@@ -67,25 +68,25 @@ struct tb_api_rebuild {
 
 struct tb_api_options {
     const char *listen;        /* host:port; port 0 picks one */
-    const char *allowed_hosts; /* comma-separated, beside loopback names and the listen address */
+    const char *allowed_hosts; /* comma-separated, besides loopback names and the listen address */
     const char *allowed_origins;
     int64_t body_max, depth_max, header_max;
     int64_t header_timeout_ms, body_timeout_ms;
     int64_t connections_max, connections_per_address_max;
     const struct tb_clock *clock;
-    /* The role: exactly one of the two. */
+    /* The role: exactly one of the two is not NULL. */
     const struct tb_api_edge *edge;
     const struct tb_api_central *central;
     struct tb_api_dead_letters dead_letters;
     struct tb_api_rebuild rebuild;
-    struct tb_query_context inline_context; /* the api thread's; with a view `singles` is unused */
     struct tb_query_context lists[TB_QUERY_CONTEXTS_MAX];   /* for lists, sums, dead letters */
     struct tb_query_context singles[TB_QUERY_CONTEXTS_MAX]; /* for single orders, status pages */
+    struct tb_query_context inline_context; /* with a view: the api thread's, instead of singles */
     const struct tb_consumer_stats *consumer;
     const char *topic, *group, *view_name; /* labels */
     int32_t partitions;                    /* of the topic */
-    /* The group's progress in each partition, read now; called on the thread of the query. An end
-     * below 0: this process does not read that partition. */
+    /* Reads the range of each partition, and how far the consumer group is. Called on the thread
+     * of the query. An end below 0: this process does not read that partition. */
     enum tb_code (*log_ranges)(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err);
     void *ctx; /* of every callback */
 };

@@ -3,7 +3,7 @@
 #include "api/work/request_job.h"
 #include <nettle/sha2.h>
 
-/* A request that repeats an Idempotency-Key must be the same in all of this. */
+/* A request that repeats an Idempotency-Key must have the same method, path and body. */
 static void add_fingerprint(const struct tb_request *req, struct tb_job *job)
 {
     struct sha256_ctx sha;
@@ -18,7 +18,7 @@ static void add_fingerprint(const struct tb_request *req, struct tb_job *job)
     sha256_digest(&sha, sizeof job->fingerprint, job->fingerprint);
 }
 
-/* Reads the conditions of a command from its head; false: refused. */
+/* Reads the header fields of a command. False: req is refused. */
 static bool read_conditions(struct tb_request *req, struct tb_job *job)
 {
     bool any = true;

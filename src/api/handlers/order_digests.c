@@ -2,24 +2,25 @@
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 
-/* Digests: one line an order, for comparing two sides. An edge gives those of its store, which is
- * where its orders are decided, a central those of its view. */
+/* Digests: a few fields and a hash of each order, for comparing an edge with a central. An edge
+ * reads its store, where its orders are decided; a central reads its view. */
 
 #define LIMIT_DEFAULT 500
 #define LIMIT_MAX 1000
 
 struct digest_query {
-    char start[TB_UUID_SIZE]; /* the first id; "": any */
+    char
+        start[TB_UUID_SIZE]; /* the page begins with this id or the next one; "": the first page */
     int limit;
 };
 
 struct page {
     struct tb_buf *out;
     int limit, count;
-    char next[TB_UUID_SIZE]; /* the first order of the next page; "": this is the last */
+    char next[TB_UUID_SIZE]; /* the first order of the next page; "": this page is the last */
 };
 
-/* Adds the digest but for its closing brace. False: the page is full. */
+/* Adds the digest without its closing brace. False: the page is full. */
 static bool open_digest(struct page *page, const struct tb_order *order)
 {
     struct tb_buf *out = page->out;
@@ -64,10 +65,9 @@ static void add_from_store(void *ctx, const struct tb_stored_order *stored)
     tb_buf_addc(page->out, '}');
 }
 
-/* Reads one more than the page holds: with that order the next page begins. */
-static enum tb_code query_digests(struct tb_api *api, const struct tb_query_context *context,
-                                  struct tb_request *req, struct tb_reply *reply,
-                                  struct tb_error *err)
+/* Reads one order more than the page holds: the next page begins with that order. */
+enum tb_code tb_digests_query(struct tb_api *api, const struct tb_query_context *context,
+                              struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     const struct digest_query *query = req->handler_data;
     struct page page = {.out = &reply->answer.body, .limit = query->limit};
@@ -87,25 +87,19 @@ static enum tb_code query_digests(struct tb_api *api, const struct tb_query_cont
     return TB_OK;
 }
 
-/* False: refused. */
-static bool read_params(struct tb_request *req, struct digest_query *query)
+void tb_digests_read(struct tb_api *api, struct tb_request *req)
 {
     static const char *const allowed[] = {"start", "limit", NULL};
+    struct digest_query *query = tb_request_data(req, sizeof *query);
     struct tb_params params;
 
-    if (!tb_params_read(req, allowed, &params))
-        return false;
+    (void)api;
+    if (!query || !tb_params_read(req, allowed, &params))
+        return;
     struct tb_str start = tb_param(&params, "start");
-    if (start.ptr && !tb_uuid_parse(start, query->start))
-        return tb_param_refuse(req, "start", "an order id");
     query->limit = LIMIT_DEFAULT;
-    return tb_param_limit(req, &params, LIMIT_MAX, &query->limit);
-}
-
-void tb_digests_serve(struct tb_api *api, struct tb_request *req)
-{
-    struct digest_query *query = tb_request_data(req, sizeof *query);
-
-    if (query && read_params(req, query))
-        tb_query_submit(&api->lists, req, query_digests);
+    if (start.ptr && !tb_uuid_parse(start, query->start))
+        tb_param_refuse(req, "start", "an order id");
+    else
+        (void)!tb_param_limit(req, &params, LIMIT_MAX, &query->limit);
 }

@@ -2,33 +2,21 @@
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 
-static bool read_group_by(struct tb_request *req, struct tb_str text,
+static void read_group_by(struct tb_request *req, struct tb_str text,
                           enum tb_group_by *ret_group_by)
 {
     static const char *const names[] = {
         [TB_GROUP_DAY] = "day", [TB_GROUP_NODE] = "node", [TB_GROUP_STATUS] = "status"};
 
     if (!text.ptr)
-        return true;
+        return;
     for (enum tb_group_by g = TB_GROUP_DAY; g <= TB_GROUP_STATUS; g++) {
         if (tb_str_eq(text, tb_str_of(names[g]))) {
             *ret_group_by = g;
-            return true;
+            return;
         }
     }
-    return tb_param_refuse(req, "groupBy", "day, node or status");
-}
-
-/* False: refused. */
-static bool read_filter(struct tb_request *req, struct tb_stats_filter *filter)
-{
-    static const char *const allowed[] = {"from", "to", "groupBy", NULL};
-    struct tb_params params;
-
-    return tb_params_read(req, allowed, &params) &&
-           tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
-           tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms) &&
-           read_group_by(req, tb_param(&params, "groupBy"), &filter->group_by);
+    tb_param_refuse(req, "groupBy", "day, node or status");
 }
 
 static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats_row *rows,
@@ -49,8 +37,8 @@ static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats
     tb_buf_addc(out, ']');
 }
 
-/* Until when the view is complete: an edge knows from its log and outbox, a central from what each
- * node reports. */
+/* Adds the time up to which the view is complete. An edge finds it in its log and outbox, a
+ * central in the heartbeats of the nodes. */
 static enum tb_code add_completeness(struct tb_api *api, const struct tb_query_context *context,
                                      struct tb_request *req, struct tb_buf *out,
                                      struct tb_error *err)
@@ -64,11 +52,10 @@ static enum tb_code add_completeness(struct tb_api *api, const struct tb_query_c
     return TB_OK;
 }
 
-/* Reads the completeness before the sums: an order that comes in between is counted though the
- * reply does not promise it, never the reverse. */
-static enum tb_code query_stats(struct tb_api *api, const struct tb_query_context *context,
-                                struct tb_request *req, struct tb_reply *reply,
-                                struct tb_error *err)
+/* Reads the completeness before the sums. So the sums may have newer orders too, but never miss
+ * one from before that time. */
+enum tb_code tb_stats_query(struct tb_api *api, const struct tb_query_context *context,
+                            struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     const struct tb_stats_filter *filter = req->handler_data;
     struct tb_buf *out = &reply->answer.body;
@@ -84,10 +71,15 @@ static enum tb_code query_stats(struct tb_api *api, const struct tb_query_contex
     return TB_OK;
 }
 
-void tb_stats_serve(struct tb_api *api, struct tb_request *req)
+void tb_stats_read(struct tb_api *api, struct tb_request *req)
 {
+    static const char *const allowed[] = {"from", "to", "groupBy", NULL};
     struct tb_stats_filter *filter = tb_request_data(req, sizeof *filter);
+    struct tb_params params;
 
-    if (filter && read_filter(req, filter))
-        tb_query_submit(&api->lists, req, query_stats);
+    (void)api;
+    if (filter && tb_params_read(req, allowed, &params) &&
+        tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
+        tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms))
+        read_group_by(req, tb_param(&params, "groupBy"), &filter->group_by);
 }

@@ -1,6 +1,8 @@
 #include "api/handlers/context.h"
 
-/* The next offset of the view: its own, or that of the group if the view keeps none. */
+/* The next offset of the view: the view's own, or that of the consumer group if the view keeps
+ * none.
+ */
 static enum tb_code read_next(const struct tb_query_context *context, int32_t partition,
                               const struct tb_log_range *range, int64_t *ret_next,
                               struct tb_error *err)
@@ -9,7 +11,7 @@ static enum tb_code read_next(const struct tb_query_context *context, int32_t pa
 
     if (context->view->ops->offset)
         TB_TRY(context->view->ops->offset(context->view, partition, &next, err));
-    *ret_next = next >= 0 ? next : range->begin; /* none yet: it starts at the beginning */
+    *ret_next = next >= 0 ? next : range->begin; /* none yet: the view starts at the beginning */
     return TB_OK;
 }
 
@@ -42,21 +44,20 @@ static void read_lag(const struct tb_api_options *options, const struct tb_query
 static int64_t complete_through(struct tb_api *api, const struct tb_view_progress *progress,
                                 int64_t now_ms)
 {
-    struct tb_completeness *seen = &api->completeness;
     bool lagging = !progress->lag_known || !progress->reads_any || progress->lag > 0;
-    int64_t seen_ms = atomic_load(&seen->complete_ms);
+    int64_t seen_ms = atomic_load(&api->seen_complete_ms);
 
-    if (!lagging && progress->view_outbox.pending == 0) {
-        atomic_store(&seen->complete_ms, now_ms);
+    if (!lagging && progress->view_outbox.pending > 0)
+        return progress->view_outbox.oldest_pending_at_ms;
+    if (!lagging) {
+        atomic_store(&api->seen_complete_ms, now_ms);
         return now_ms;
     }
-    if (!lagging)
-        return progress->view_outbox.oldest_pending_at_ms;
     return seen_ms > 0 ? seen_ms : atomic_load(&api->options.consumer->applied_at_ms);
 }
 
-/* Reads the outbox before the log: an event that moves in between is counted twice at worst, never
- * missed. */
+/* Reads the outbox before the log: an event that moves from one to the other meanwhile is counted
+ * twice, but never missed. */
 enum tb_code tb_view_progress_read(struct tb_api *api, const struct tb_query_context *context,
                                    struct tb_view_progress *ret_progress, struct tb_error *err)
 {

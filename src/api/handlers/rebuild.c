@@ -53,6 +53,7 @@ static bool refuse_body(struct tb_request *req, const char *pointer, const char 
     return false;
 }
 
+/* Reads a member if it is there, and then counts it in *known. False: req is refused. */
 static bool read_flag(struct tb_request *req, const struct tb_json *root, const char *name,
                       const char *pointer, bool *ret_flag, size_t *known)
 {
@@ -66,30 +67,27 @@ static bool read_flag(struct tb_request *req, const struct tb_json *root, const 
     return true;
 }
 
-/* False: refused. */
-static bool read_job(struct tb_api *api, struct tb_request *req, struct tb_rebuild_job *ret_job)
+static void read_job(struct tb_api *api, struct tb_request *req, struct tb_rebuild_job *job)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     size_t known = 0;
 
-    if (req->body.len == 0)
-        return true;
-    root = tb_body_parse(api, req);
+    if (req->body.len > 0)
+        root = tb_body_parse(api, req);
     if (!root)
-        return false;
+        return;
     if (tb_json_type(root) != TB_JSON_OBJECT)
-        return refuse_body(req, "", "must be an object");
-    if (!read_flag(req, root, "accept", "/accept", &ret_job->accept, &known) ||
-        !read_flag(req, root, "rollback", "/rollback", &ret_job->rollback, &known))
-        return false;
-    if (tb_json_count(root) != known)
-        return refuse_body(req, "", "must have no other fields than accept and rollback");
-    if (ret_job->accept && ret_job->rollback)
-        return refuse_body(req, "/accept", "a rollback compares nothing");
-    return true;
+        refuse_body(req, "", "must be an object");
+    else if (read_flag(req, root, "accept", "/accept", &job->accept, &known) &&
+             read_flag(req, root, "rollback", "/rollback", &job->rollback, &known)) {
+        if (tb_json_count(root) != known)
+            refuse_body(req, "", "must have no other fields than accept and rollback");
+        else if (job->accept && job->rollback)
+            refuse_body(req, "/accept", "a rollback compares nothing");
+    }
 }
 
-/* False: refused. */
+/* False: req is refused. */
 static bool check_request(struct tb_api *api, struct tb_request *req)
 {
     if (api->options.rebuild.start)
@@ -110,9 +108,10 @@ void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
         tb_refuse_error(&req->reply, &err);
 }
 
-/* Runs on a query thread: the start may ask the database whether another process is rebuilding. */
-static enum tb_code start(struct tb_api *api, const struct tb_query_context *context,
-                          struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
+/* A query, because the start may ask the database whether another process is rebuilding. */
+enum tb_code tb_rebuild_start_query(struct tb_api *api, const struct tb_query_context *context,
+                                    struct tb_request *req, struct tb_reply *reply,
+                                    struct tb_error *err)
 {
     (void)context;
     TB_TRY(api->options.rebuild.start(api->options.ctx, req->handler_data, err));
@@ -121,19 +120,19 @@ static enum tb_code start(struct tb_api *api, const struct tb_query_context *con
     return TB_OK;
 }
 
-void tb_rebuild_start_serve(struct tb_api *api, struct tb_request *req)
+void tb_rebuild_start_read(struct tb_api *api, struct tb_request *req)
 {
     struct tb_rebuild_job *job = tb_request_data(req, sizeof *job);
 
-    if (job && check_request(api, req) && read_job(api, req, job))
-        tb_query_submit(&api->lists, req, start);
+    if (job && check_request(api, req))
+        read_job(api, req, job);
 }
 
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
 {
     static const char until[] = "tillbox_view_previous_until_timestamp_seconds";
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
-    const char *states[TB_REBUILD_STATE_COUNT];
+    const char *states[TB_REBUILD_STATE_COUNT + 1] = {NULL};
     struct tb_rebuild_generations generations = {0};
     struct tb_rebuild_progress *progress = rebuild->get ? malloc(sizeof *progress) : NULL;
 
@@ -144,10 +143,10 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
         states[s] = tb_rebuild_state_name((enum tb_rebuild_state)s);
     tb_metric_states(out, "tillbox_rebuild_state",
                      "1 for the state that the last rebuild of the view is in.", states,
-                     TB_REBUILD_STATE_COUNT, states[progress->state]);
+                     states[progress->state]);
     free(progress);
-    tb_metric_head(out, "tillbox_view_generation", "gauge", "Which view is served, from 1.");
-    tb_metric_int(out, "tillbox_view_generation", "", generations.served);
+    tb_metric_gauge(out, "tillbox_view_generation", "Which view is served, from 1.",
+                    generations.served);
     if (generations.previous == 0)
         return;
     tb_metric_head(out, until, "gauge", "Until when the view that was served before is kept.");

@@ -34,7 +34,7 @@ enum tb_code tb_list_end(const struct tb_request *req, const char *cursor, struc
     struct tb_buf *out = &reply->answer.body;
 
     tb_buf_addc(out, ']');
-    if (cursor) {
+    if (cursor[0] != '\0') {
         tb_json_member_str(out, "next", tb_str_of(cursor));
         add_link(req, cursor, &reply->link);
     }
@@ -59,10 +59,9 @@ void tb_delivery_add(const struct tb_api *api, const struct tb_query_context *co
 }
 
 void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
-                      const char *const *states, size_t count, const char *current)
+                      const char *const *states, const char *current)
 {
     tb_metric_head(out, name, "gauge", help);
-    for (size_t i = 0; i < count; i++)
-        tb_buf_addf(out, "%s{state=\"%s\"} %d\n", name, states[i],
-                    strcmp(states[i], current) == 0);
+    for (; *states; states++)
+        tb_buf_addf(out, "%s{state=\"%s\"} %d\n", name, *states, strcmp(*states, current) == 0);
 }

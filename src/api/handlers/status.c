@@ -96,9 +96,8 @@ static enum tb_code add_central(struct tb_api *api, const struct tb_query_contex
     return TB_OK;
 }
 
-static enum tb_code query_status(struct tb_api *api, const struct tb_query_context *context,
-                                 struct tb_request *req, struct tb_reply *reply,
-                                 struct tb_error *err)
+enum tb_code tb_status_query(struct tb_api *api, const struct tb_query_context *context,
+                             struct tb_request *req, struct tb_reply *reply, struct tb_error *err)
 {
     struct tb_buf *out = &reply->answer.body;
 
@@ -111,9 +110,4 @@ static enum tb_code query_status(struct tb_api *api, const struct tb_query_conte
     tb_json_member_str(out, "version", TB_STR(TB_VERSION));
     tb_buf_addc(out, '}');
     return TB_OK;
-}
-
-void tb_status_serve(struct tb_api *api, struct tb_request *req)
-{
-    tb_query_submit(&api->singles, req, query_status);
 }

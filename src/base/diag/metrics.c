@@ -48,6 +48,12 @@ void tb_metric_int(struct tb_buf *out, const char *name, const char *labels, int
     tb_buf_addc(out, '\n');
 }
 
+void tb_metric_gauge(struct tb_buf *out, const char *name, const char *help, int64_t value)
+{
+    tb_metric_head(out, name, "gauge", help);
+    tb_metric_int(out, name, "", value);
+}
+
 void tb_metric_seconds_from_ms(struct tb_buf *out, const char *name, const char *labels,
                                int64_t ms)
 {

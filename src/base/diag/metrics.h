@@ -43,6 +43,8 @@ void tb_histogram_observe(struct tb_histogram *histogram, int64_t value);
 void tb_metric_head(struct tb_buf *out, const char *name, const char *type, const char *help);
 /* labels: `{a="b"}` or "". */
 void tb_metric_int(struct tb_buf *out, const char *name, const char *labels, int64_t value);
+/* Head and sample of a gauge without labels. */
+void tb_metric_gauge(struct tb_buf *out, const char *name, const char *help, int64_t value);
 void tb_metric_seconds_from_ms(struct tb_buf *out, const char *name, const char *labels,
                                int64_t ms);
 void tb_metric_histogram(struct tb_buf *out, const char *name, const char *help,
