@@ -10,7 +10,7 @@ static const struct tb_option *find(const struct tb_option *table, const char *n
     return NULL;
 }
 
-/* Parses the option argv[at] and its value. *ret_used: how many arguments these are. */
+/* Parses the option argv[at] and its value. *ret_used: 1, or 2 if the value is in argv[at + 1]. */
 static enum tb_code parse_option(int argc, char *const *argv, int at,
                                  const struct tb_option *options, const struct tb_option *common,
                                  struct tb_given_option *ret_given, int *ret_used,
@@ -76,12 +76,24 @@ void tb_args_release(struct tb_args *args)
     *args = (struct tb_args){0};
 }
 
+static const struct tb_given_option *last_given(const struct tb_args *args, const char *name)
+{
+    for (size_t i = args->given_count; i > 0; i--)
+        if (strcmp(args->given[i - 1].option->name, name) == 0)
+            return &args->given[i - 1];
+    return NULL;
+}
+
 bool tb_args_has(const struct tb_args *args, const char *name)
 {
-    for (size_t i = 0; i < args->given_count; i++)
-        if (strcmp(args->given[i].option->name, name) == 0)
-            return true;
-    return false;
+    return last_given(args, name);
+}
+
+const char *tb_args_get(const struct tb_args *args, const char *name)
+{
+    const struct tb_given_option *given = last_given(args, name);
+
+    return given ? given->value : NULL;
 }
 
 const char *tb_args_each(const struct tb_args *args, const char *name, size_t *cursor)
@@ -93,17 +105,6 @@ const char *tb_args_each(const struct tb_args *args, const char *name, size_t *c
             return given->value;
     }
     return NULL;
-}
-
-const char *tb_args_get(const struct tb_args *args, const char *name)
-{
-    const char *last = NULL;
-    const char *value;
-    size_t cursor = 0;
-
-    while ((value = tb_args_each(args, name, &cursor)))
-        last = value;
-    return last;
 }
 
 bool tb_args_int(const char *text, int64_t *ret_value)

@@ -3,9 +3,10 @@
  * A subcommand sends HTTP requests to a running edge or central and prints the answers. The rules
  * for orders are the server's: the command line checks only what it needs for the request.
  *
- * Thread:  main.
+ * Thread:  there is only one, in all of src/cli.
  * Memory:  texts are borrowed from argv and the environment.
- * Errors:  a subcommand prints its own errors and returns an exit status. */
+ * Errors:  in all of src/cli, a function that returns int returns an exit status. If that is not
+ *          TB_EXIT_DONE, the function has printed an error. */
 #pragma once
 #include "cli/args.h"
 #include <stdio.h>

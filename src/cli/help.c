@@ -1,7 +1,7 @@
 #include "cli/help.h"
 #include "base/config/config.h"
 
-/* The help of a longer option starts on the next line. */
+/* Options are explained from this column on; for a longer option, on the next line. */
 #define HELP_COLUMN 34
 
 const struct tb_option tb_common_options[] = {

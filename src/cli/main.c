@@ -29,7 +29,8 @@ static void detect_environment(struct tb_cli *cli)
     cli->color = cli->out_terminal && !dumb && !(no_color && *no_color);
 }
 
-/* Returns the subcommand that argv starts with. *ret_used: the number of words in its name. */
+/* Returns the subcommand whose name argv starts with. *ret_used: the number of words in that name.
+ */
 static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
 {
     for (size_t i = 0; subcommands[i]; i++) {
@@ -47,7 +48,7 @@ static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
     return NULL;
 }
 
-/* True for `order` and `dlq`, which need a second word. */
+/* True if subcommands of two words start with this name: `order`, `dlq`. */
 static bool is_group(const char *name)
 {
     for (size_t i = 0; subcommands[i]; i++) {

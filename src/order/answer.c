@@ -14,39 +14,20 @@ static const struct {
     int status;
     const char *reason;
 } reasons[] = {
-    {101, "Switching Protocols"},
-    {200, "OK"},
-    {201, "Created"},
-    {202, "Accepted"},
-    {204, "No Content"},
-    {304, "Not Modified"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {408, "Request Timeout"},
-    {409, "Conflict"},
-    {411, "Length Required"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {414, "URI Too Long"},
-    {415, "Unsupported Media Type"},
-    {417, "Expectation Failed"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {426, "Upgrade Required"},
-    {428, "Precondition Required"},
-    {429, "Too Many Requests"},
-    {431, "Request Header Fields Too Large"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
+    /* clang-format off */
+    {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
+    {204, "No Content"}, {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"},
+    {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
+    {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
+    {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
+    {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
+    {421, "Misdirected Request"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"},
+    {428, "Precondition Required"}, {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+    {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
+    {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
     {507, "Insufficient Storage"},
+    /* clang-format on */
 };
 
 const char *tb_http_reason(int status)
@@ -58,7 +39,7 @@ const char *tb_http_reason(int status)
     return "";
 }
 
-/* Clears the answer; its body keeps its memory. */
+/* Clears the answer, but keeps the memory of its body, and opens the object in the body. */
 static void begin(struct tb_answer *answer, int status)
 {
     struct tb_buf body = answer->body;
@@ -68,6 +49,7 @@ static void begin(struct tb_answer *answer, int status)
     tb_buf_addc(&answer->body, '{');
 }
 
+/* Closes the object. If memory ran out, replaces the answer by 503 without a body. */
 static void end(struct tb_answer *answer)
 {
     tb_buf_addc(&answer->body, '}');
@@ -148,33 +130,27 @@ void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
 void tb_answer_from_error(struct tb_answer *answer, const struct tb_error *err,
                           const struct tb_field_errors *errors)
 {
-    int status = 500, retry_after_s = 0;
+    static const struct {
+        int status, retry_after_s;
+    } by_code[] = {
+        [TB_OK] = {500, 0},
+        [TB_INVALID] = {400, 0},
+        [TB_NOT_FOUND] = {404, 0},
+        [TB_CONFLICT] = {409, 0},
+        [TB_BUSY] = {503, RETRY_AFTER_BUSY_S},
+        [TB_UNAVAILABLE] = {503, RETRY_AFTER_BUSY_S},
+        [TB_FULL] = {507, RETRY_AFTER_FULL_S},
+        [TB_UNKNOWN] = {503, RETRY_AFTER_BUSY_S},
+        [TB_CORRUPT] = {500, 0},
+        [TB_INTERNAL] = {500, 0},
+    };
+    int status = by_code[err->code].status;
 
-    switch (err->code) {
-    case TB_INVALID:
-        status = errors && errors->count > 0 ? 422 : 400;
-        break;
-    case TB_NOT_FOUND:
-        status = 404;
-        break;
-    case TB_CONFLICT:
-        status = err->native ? err->native : 409;
-        break;
-    case TB_BUSY:
-    case TB_UNAVAILABLE:
-    case TB_UNKNOWN:
-        status = 503;
-        retry_after_s = RETRY_AFTER_BUSY_S;
-        break;
-    case TB_FULL:
-        status = 507;
-        retry_after_s = RETRY_AFTER_FULL_S;
-        break;
-    case TB_OK:
-    case TB_CORRUPT:
-    case TB_INTERNAL:
-        break;
-    }
-    tb_answer_problem(answer, status, err->text, err->code == TB_INVALID ? errors : NULL);
-    answer->retry_after_s = answer->status == status ? retry_after_s : answer->retry_after_s;
+    if (err->code == TB_INVALID && errors && errors->count > 0)
+        status = 422;
+    else if (err->code == TB_CONFLICT && err->native)
+        status = err->native;
+    tb_answer_problem(answer, status, err->text, status == 422 ? errors : NULL);
+    if (answer->status == status) /* else memory ran out: tb_answer_problem has set both */
+        answer->retry_after_s = by_code[err->code].retry_after_s;
 }

@@ -1,9 +1,8 @@
-/* Answers: the HTTP response to a command. The store saves it under the idempotency key, and a
- * repeat gets the same bytes.
+/* Answers: the HTTP response to a command. The store saves it under the idempotency key, so that a
+ * repeat of the command gets the same bytes.
  *
  * Memory:  an answer owns its body; tb_answer_release frees it.
- * Errors:  an answer that ran out of memory has status 503 and no body.
- * Units:   HTTP status codes. */
+ * Errors:  if memory runs out, the answer has status 503 and no body. */
 #pragma once
 #include "order/command.h"
 #include "order/event.h"
@@ -18,16 +17,16 @@ struct tb_answer {
 };
 void tb_answer_release(struct tb_answer *answer);
 
-/* 201 or 200 for a command that was executed; order is the order after the event. */
+/* Makes a 201 or 200 for a command that was executed; `order` is the order after its event. */
 void tb_answer_success(struct tb_answer *answer, enum tb_command_type type,
                        const struct tb_order *order);
-/* application/problem+json (RFC 9457): type, title (the reason phrase of the status), status,
- * detail, and the errors if there are any. */
+/* Makes application/problem+json (RFC 9457): type, title (the reason phrase of the status),
+ * status, detail, and the errors if there are any. errors may be NULL. */
 void tb_answer_problem(struct tb_answer *answer, int status, const char *detail,
                        const struct tb_field_errors *errors);
-/* A problem with the status that fits the error: TB_INVALID 422 with field errors, 400 without;
- * TB_NOT_FOUND 404; TB_CONFLICT err->native; TB_BUSY, TB_UNAVAILABLE, TB_UNKNOWN 503; TB_FULL 507;
- * else 500. */
+/* Makes a problem with the status that fits the error: TB_INVALID 422 with field errors, 400
+ * without; TB_NOT_FOUND 404; TB_CONFLICT err->native, or 409 if that is 0; TB_BUSY,
+ * TB_UNAVAILABLE, TB_UNKNOWN 503; TB_FULL 507; else 500. */
 void tb_answer_from_error(struct tb_answer *answer, const struct tb_error *err,
                           const struct tb_field_errors *errors);
 const char *tb_http_reason(int status); /* "Created"; "" if not known */

@@ -12,7 +12,7 @@ const char *tb_command_name(enum tb_command_type type)
     return names[type];
 }
 
-/* Without memory for a copy, the error is reported with a shorter text. */
+/* If memory runs out, the error is reported with the fallback as its text. */
 static struct tb_str copy_or(struct tb_arena *arena, const char *text, struct tb_str fallback)
 {
     struct tb_str copy = tb_arena_copy(arena, tb_str_of(text));
@@ -29,7 +29,8 @@ void tb_field_error_add(struct tb_field_errors *errors, struct tb_arena *arena,
         copy_or(arena, pointer, TB_STR("")), copy_or(arena, detail, TB_STR("is wrong"))};
 }
 
-/* Optional; at most a day ahead, because clocks of other programs may differ from the till's. */
+/* placedAt is optional. It may be a day ahead, because other programs' clocks may differ from
+ * ours. */
 static void read_placed_at(struct tb_field_reader *reader, const struct tb_members *m, int i,
                            int64_t now_ms, struct tb_command *command)
 {

@@ -3,8 +3,8 @@
 
 /* ISO 4217, list one as published on 2026-01-01: each code with the digits of its minor unit,
  * sorted. Codes without a minor unit (metals, units of account, tests) are left out, because an
- * amount in minor units has no meaning in them. Keep codes that are withdrawn: old orders use
- * them. */
+ * amount in minor units has no meaning for them. Do not remove a code that ISO withdraws: old
+ * orders have it. */
 #define CODE_LEN 3
 static const char currencies[][CODE_LEN + 2] = {
     /* clang-format off */

@@ -5,7 +5,8 @@
 #define STATUS_CONFLICT 409
 #define STATUS_PRECONDITION_FAILED 412
 
-/* The wall clock may be wrong; times in documents stay within the years that can be read back. */
+/* The wall clock may be wrong. The result lies within the years that tb_time_parse can read back.
+ */
 static int64_t sane_ms(int64_t now_ms)
 {
     if (now_ms < 0)
@@ -51,7 +52,7 @@ static enum tb_code place(const struct tb_command *command, const struct tb_orde
     return TB_OK;
 }
 
-/* Does the order exist, with the expected version, and may it still be changed? */
+/* Refuses the command unless the order exists, has the expected version, and may still change. */
 static enum tb_code check_present(const struct tb_command *command, const struct tb_order *current,
                                   struct tb_error *err)
 {

@@ -1,4 +1,5 @@
-/* Decide: a command against the present order gives an event or a refusal. The state machine.
+/* Decide: makes an event from a command and the present order, or refuses the command. This is the
+ * state machine of orders.
  *
  *            place            ship
  *   (none) --------> PLACED --------> SHIPPED
@@ -24,8 +25,8 @@ struct tb_decide_context {
     int day_start_minutes;
 };
 
-/* current: NULL if the order does not exist. For changes only order_id, version, status, kind and
- * currency of it are read. */
+/* current: NULL if the order does not exist; only its order_id, version, status and kind are read.
+ */
 TB_CHECKED enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                                   const struct tb_decide_context *context, struct tb_arena *arena,
                                   struct tb_event *ret_event, struct tb_field_errors *ret_faults,

@@ -1,12 +1,11 @@
-/* Events: what happened to orders, as every reader of the log gets it; types, versions, encoding.
+/* Events: the records of the log that say what happened to orders; their types and encoding.
  *
  * Other programs read these types and values: see EVOLUTION.md before changing them.
  * OrderPlaced.v1 is read, but never written.
  *
  * Memory:  a decoded event borrows from its document and arena.
- * Errors:  TB_INVALID: wrong types, values or missing fields; TB_NOT_FOUND: a type this
- *          build does not know.
- * Units:   as in order.h. */
+ * Errors:  TB_INVALID: fields are wrong or missing; TB_NOT_FOUND: the type of the event is
+ * unknown. Units:   as in order.h. */
 #pragma once
 #include "order/order.h"
 
@@ -24,7 +23,7 @@ struct tb_event {
     enum tb_event_type type;
     char event_id[TB_UUID_SIZE];
     char order_id[TB_UUID_SIZE];
-    int64_t version; /* the order's version after it */
+    int64_t version; /* of the order after the event */
     int64_t occurred_at_ms;
     struct tb_order order; /* PLACED: the whole order */
     struct tb_address address;
@@ -34,10 +33,10 @@ struct tb_event {
     struct tb_str reason; /* CANCELLED; absent: none */
 };
 
-/* Encodes the value of the record. */
+/* Appends the event as JSON: the value of its record. */
 void tb_event_encode(struct tb_buf *out, const struct tb_event *event);
 
-/* What the reader knows from the record's headers and from its configuration. */
+/* What the value of a record does not say: from its headers and from the configuration. */
 struct tb_event_context {
     struct tb_str type;     /* ce_type, else eventType; absent is TB_INVALID */
     struct tb_str event_id; /* ce_id; may be absent */
@@ -45,14 +44,16 @@ struct tb_event_context {
     struct tb_str node;     /* for OrderPlaced.v1: from ce_source; may be absent */
     int day_start_minutes;  /* for OrderPlaced.v1 */
 };
-/* Decodes an event; one of an old version becomes one of the newest, step by step. For an unknown
- * type it returns TB_NOT_FOUND, with order_id and version set if the value has them ("" and 0 if
- * not). */
+/* Decodes an event; an OrderPlaced.v1 becomes a PLACED event. On every error *ret_event still has
+ * the order_id and version that the value has ("" and 0 if none), so that the caller can name the
+ * order.
+ */
 TB_CHECKED enum tb_code tb_event_decode(const struct tb_json *value,
                                         const struct tb_event_context *context,
                                         struct tb_arena *arena, struct tb_event *ret_event,
                                         struct tb_error *err);
 
-/* Changes *order to the order after the event. Before PLACED, *order is zeroed; otherwise the
- * caller has checked that event->version == order->version + 1. Texts stay borrowed from both. */
+/* Changes *order to the order after the event. The caller has checked that
+ * event->version == order->version + 1, unless the event is PLACED. Afterwards *order borrows
+ * texts from the event, too. */
 void tb_event_apply(const struct tb_event *event, struct tb_order *order);

@@ -1,7 +1,7 @@
 #include "order/event.h"
 #include "order/order_fields.h"
 
-/* This program reads it and never writes it: see event_v1.c. */
+/* An old type that is read but never written: see event_v1.c. */
 #define TYPE_PLACED_V1 "OrderPlaced.v1"
 
 enum { ORDER_ID, VERSION, OCCURRED_AT, ADDRESS, LINES, TOTAL, REASON, FIELD_COUNT };
@@ -10,7 +10,7 @@ static const struct tb_field fields[FIELD_COUNT] = {
     /* Version 1 is the order as it was placed, so no change has it. */
     [VERSION] = TB_FIELD("version", TB_REQUIRED, TB_RANGE(2, TB_JSON_INT_MAX)),
     [OCCURRED_AT] = TB_FIELD("occurredAt", TB_REQUIRED),
-    [ADDRESS] = TB_FIELD("shippingAddress", TB_REQUIRED), /* read for its type of event only */
+    [ADDRESS] = TB_FIELD("shippingAddress", TB_REQUIRED), /* of the types of event that have it */
     [LINES] = TB_FIELD("lines", TB_REQUIRED),
     [TOTAL] = TB_FIELD("totalMinor", TB_REQUIRED, TB_RANGE(-TB_TOTAL_MAX, TB_TOTAL_MAX)),
     [REASON] = TB_FIELD_REASON,
@@ -44,7 +44,9 @@ static void read_new_lines(struct tb_field_reader *reader, const struct tb_membe
                            struct tb_event *event)
 {
     tb_order_read_lines(reader, m, LINES, TB_LINES_MAX, &event->lines, &event->line_count);
-    /* The event does not have the order's kind, but all lines of a kind have one sign. */
+    /* The event does not say the kind of the order. So the first line decides which sign all must
+     * have.
+     */
     if (event->line_count > 0)
         tb_order_check_signs(reader, "/lines", event->lines, event->line_count,
                              event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);
@@ -81,7 +83,7 @@ static void read_placed(struct tb_field_reader *reader, const struct tb_json *va
         tb_order_read(reader, value, order);
     if (reader->error_count > 0)
         return;
-    /* A later version or status would undo changes that have been applied. */
+    /* Any other version or status would skip or undo changes of the order. */
     if (order->version != 1)
         tb_field_reader_fail(reader, "version", "must be 1 when an order is placed");
     if (order->status != TB_PLACED)
@@ -112,7 +114,7 @@ enum tb_code tb_event_decode(const struct tb_json *value, const struct tb_event_
             err, TB_NOT_FOUND, "the event's type is not known here: %.*s",
             (int)(context->type.len < TB_TEXT_MAX ? context->type.len : TB_TEXT_MAX),
             context->type.ptr);
-    /* CloudEvents allows any text as an id; only UUIDs, as ours are, are kept. */
+    /* CloudEvents allows any text as an id, but last_event_id has room for a UUID only. */
     if (!tb_uuid_parse(context->event_id, event.event_id))
         event.event_id[0] = '\0';
     if (event.type == TB_EVENT_PLACED)

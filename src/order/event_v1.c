@@ -6,7 +6,7 @@
 
 struct decimal {
     bool negative;
-    bool too_long;    /* has digits beyond those in `digits`: it is not exact within 2^53 - 1 */
+    bool too_long;    /* digits other than 0 were cut off, so `digits` is not exact */
     int64_t digits;   /* without trailing zeros */
     int64_t exponent; /* value = digits * 10^exponent */
 };
@@ -21,7 +21,7 @@ static int64_t read_exponent(struct tb_str text)
     return negative ? -exponent : exponent;
 }
 
-/* text is a JSON number; the scan has checked its grammar. */
+/* text is a JSON number; the JSON reader has checked its grammar. */
 static struct decimal decimal_read(struct tb_str text)
 {
     struct decimal d = {0};
@@ -72,7 +72,7 @@ bool tb_decimal_scale(struct tb_str text, int digits, bool cut, int64_t *ret_val
     return true;
 }
 
-/* Reads an amount in units of the currency as minor units. */
+/* Reads an amount such as 12.50, in units of the currency, as minor units: 1250. */
 static bool read_amount(struct tb_field_reader *reader, const struct tb_members *m, int i,
                         int digits, int64_t *ret_minor)
 {
@@ -155,7 +155,8 @@ static void read_items(struct tb_field_reader *reader, const struct tb_members *
     tb_order_check_signs(reader, "/items", lines, order->line_count, order->kind);
 }
 
-/* RFC 3339, or seconds since 1970 with a fraction, as Java's mappers write an instant. */
+/* Reads a time in RFC 3339, or seconds since 1970 with a fraction, as JSON libraries of Java write
+ * it. */
 static void read_timestamp(struct tb_field_reader *reader, const struct tb_members *m, int i,
                            int day_start_minutes, struct tb_order *order)
 {
@@ -203,7 +204,7 @@ void tb_order_read_v1(struct tb_field_reader *reader, const struct tb_json *json
     if (context->node.len > TB_NODE_MAX)
         tb_field_reader_fail(reader, NULL, "comes from a node with a name above %d bytes",
                              TB_NODE_MAX);
-    /* Copied, because the name is borrowed from a header of the record. */
+    /* The name is borrowed from a header of the record, and the order may outlive the record. */
     order->node = tb_arena_copy(reader->arena, context->node);
     reader->out_of_memory |= context->node.ptr && !order->node.ptr;
     tb_field_read_uuid(reader, &m, ORDER_ID, order->order_id);

@@ -2,7 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* The base, an index, and a key of at most TB_TEXT_MAX bytes, each of which may need an escape. */
+/* Room for the base, an index, and a key of at most TB_TEXT_MAX bytes, each of which may need an
+ * escape. */
 #define POINTER_SIZE (2 * TB_TEXT_MAX + 64)
 #define DETAIL_SIZE 160
 
@@ -100,7 +101,7 @@ bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json 
         } else if (reader->reject_unknown && key.len <= TB_TEXT_MAX) {
             tb_field_reader_fail(reader, key.ptr, "is not a field that is known here");
         } else if (reader->reject_unknown) {
-            /* Too long to be repeated in the answer. */
+            /* The name is too long for the pointer in the answer. */
             tb_field_reader_fail(reader, NULL,
                                  "has a field that is not known here, its name %zu bytes long",
                                  key.len);
@@ -155,7 +156,8 @@ bool tb_field_is_present(struct tb_field_reader *reader, const struct tb_members
     return members->values[i];
 }
 
-/* Is member i present, with this type? */
+/* True: member i is present and has this type. Else an error was recorded, unless it is absent and
+ * optional. */
 static bool has_type(struct tb_field_reader *reader, const struct tb_members *members, int i,
                      enum tb_json_type type, const char *type_name)
 {

@@ -1,11 +1,9 @@
-/* Reads and checks the fields of JSON objects. Commands, events and documents all use it, so that
- * an event cannot contain what a command may not.
- *
- * Private to src/order.
+/* Reads and checks the fields of JSON objects, in commands, events and documents alike. So the
+ * same limits hold for all three. Private to src/order.
  *
  * Memory:  texts are copied into the arena if reader->copy, else borrowed from the JSON.
- * Errors:  a wrong field is recorded in the reader and reading goes on; tb_field_reader_end
- * returns the verdict. Units:   as in order.h. */
+ * Errors:  a wrong field is recorded in the reader, and reading goes on. tb_field_reader_end
+ * returns an error if any field was wrong. */
 #pragma once
 #include "order/command.h"
 #include "order/order.h"
@@ -18,8 +16,8 @@ struct tb_field_reader {
     bool reject_unknown; /* an unknown field is an error */
     size_t error_count;
     bool out_of_memory;
-    /* The object that is being read. NULL: the whole value; "/lines" and 0: its first line;
-     * "/lines" and -1: the array itself. */
+    /* Pointer to the object that is being read. NULL: the whole value; "/lines" and 0: the first
+     * line; "/lines" and -1: the array itself. */
     const char *base;
     int64_t index;
 };
@@ -29,11 +27,11 @@ static inline void tb_field_reader_enter(struct tb_field_reader *reader, const c
     reader->base = base;
     reader->index = index;
 }
-/* Records an error of the field `key` (NULL: of the object itself). The text continues the name of
- * the field: "must be ...". */
+/* Records an error of the field `key`; NULL: of the object itself. The text stands behind the name
+ * of the field: "must be ...". */
 void tb_field_reader_fail(struct tb_field_reader *reader, const char *key, const char *format, ...)
     TB_PRINTF(3, 4);
-/* TB_OK if no error was recorded; else *reader->err is filled. what: "the body". */
+/* Returns TB_OK if no error was recorded; else fills *reader->err. what: "the body". */
 TB_CHECKED enum tb_code tb_field_reader_end(struct tb_field_reader *reader, const char *what);
 
 enum tb_charset {
@@ -42,7 +40,7 @@ enum tb_charset {
     TB_CHARS_SOURCE,  /* A-Z 0-9 _ - */
     TB_CHARS_CAPITALS /* A-Z */
 };
-/* What a field is called and what is allowed in it. */
+/* The name of a field, and the values that are allowed. */
 struct tb_field {
     struct tb_str name;
     bool required;
@@ -63,15 +61,15 @@ struct tb_members {
     const struct tb_field *fields;
     const struct tb_json *values[TB_FIELDS_MAX];
 };
-/* Finds all members in one pass; fastest if they come in the order of `fields`. False, with an
- * error recorded, if the value is not an object. */
+/* Finds all members in one pass; fastest if they come in the order of `fields`. False: the value
+ * is not an object, and an error was recorded. */
 bool tb_field_read_members(struct tb_field_reader *reader, const struct tb_json *object,
                            const struct tb_field *fields, size_t count,
                            struct tb_members *ret_members);
 
-/* These read member i. True: it is present and right. False: it is absent, which is an error only
- * if it is required, or it is wrong, which is always an error; the result is then untouched, but
- * for *ret_text, which is absent. */
+/* These read member i. True: it is present and right. False: it is wrong or absent; an error was
+ * recorded unless the absent member is optional. Then the result is untouched, except that
+ * *ret_text is set to absent. */
 bool tb_field_read_text(struct tb_field_reader *reader, const struct tb_members *members, int i,
                         struct tb_str *ret_text);
 bool tb_field_read_int(struct tb_field_reader *reader, const struct tb_members *members, int i,
@@ -80,9 +78,9 @@ bool tb_field_read_time(struct tb_field_reader *reader, const struct tb_members 
                         int64_t *ret_ms);
 bool tb_field_read_uuid(struct tb_field_reader *reader, const struct tb_members *members, int i,
                         char ret_uuid[TB_UUID_SIZE]);
-/* True if there is a value of any type. */
+/* True: the member is present, with any type. False: an error was recorded if it is required. */
 bool tb_field_is_present(struct tb_field_reader *reader, const struct tb_members *members, int i);
-/* Allocates an array in the arena for the elements of a JSON array, which must have 1 to `max`;
- * NULL: an error was recorded. */
+/* Allocates memory in the arena for the elements of a JSON array, which must have 1 to `max`.
+ * NULL: as False above, or out of memory. */
 void *tb_field_read_array(struct tb_field_reader *reader, const struct tb_members *members, int i,
                           size_t max, size_t element_size, size_t *ret_count);

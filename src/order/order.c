@@ -55,7 +55,7 @@ bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status)
 
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor)
 {
-    /* Wide enough for intermediate sums beyond the limits, which later lines may bring back. */
+    /* 128 bits, because a sum may exceed the limit for a while: later lines may be negative. */
     __int128 total = 0;
 
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/* An order: what a till sold or took back, and the limits of every order.
+/* An order: what a till sold or took back; and the limits of every order.
  *
  * With these limits (README, "Limits") every number is exact as a JSON number in any language.
  *
@@ -39,7 +39,7 @@ struct tb_address {
 
 struct tb_order {
     char order_id[TB_UUID_SIZE];
-    char order_number[TB_ORDER_NUMBER_SIZE]; /* "" if it was placed by an OrderPlaced.v1 */
+    char order_number[TB_ORDER_NUMBER_SIZE]; /* "": unknown, as in every OrderPlaced.v1 */
     int64_t version;
     enum tb_order_status status;
     enum tb_order_kind kind;
@@ -62,14 +62,14 @@ const char *tb_order_status_name(enum tb_order_status status); /* "PLACED" */
 bool tb_order_kind_parse(struct tb_str text, enum tb_order_kind *ret_kind);
 bool tb_order_status_parse(struct tb_str text, enum tb_order_status *ret_status);
 
-/* Is it an ISO 4217 code (three capitals)? ret_digits (may be NULL): digits of its minor unit. */
+/* True: it is an ISO 4217 code in use. ret_digits: digits of its minor unit; may be NULL. */
 bool tb_currency_known(struct tb_str code, int *ret_digits);
 
-/* Adds up quantity * price; false if the sum is beyond +-TB_TOTAL_MAX. */
+/* Adds up quantity * price of all lines; false: the sum is beyond +-TB_TOTAL_MAX. */
 bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_total_minor);
 
-/* Encodes the order as the API shows it (but for delivery and message), as the value of
- * OrderPlaced.v2, and as the stored document:
+/* Encodes the order: the value of OrderPlaced.v2, the stored document, and what the API shows (the
+ * API adds the fields delivery and message):
  * {"orderId":...,"orderNumber":...,"version":...,"status","kind","totalMinor","currency",
  *  "placedAt","businessDate","node","source","customerId","lines","shippingAddress",
  *  "updatedAt","lastEventId"}; absent fields are left out. */
@@ -77,10 +77,11 @@ void tb_order_encode(struct tb_buf *out, const struct tb_order *order);
 void tb_lines_encode(struct tb_buf *out, const struct tb_line *lines, size_t count);
 void tb_address_encode(struct tb_buf *out, const struct tb_address *address);
 
-/* Decodes what tb_order_encode or another program wrote. Checks every field and ignores unknown
- * ones; TB_INVALID says which field is wrong and why. Texts are borrowed from json. */
+/* Decodes an order that tb_order_encode or another program wrote. Checks every known field and
+ * ignores the others; TB_INVALID: err says which field is wrong and why. Texts are borrowed from
+ * json. */
 TB_CHECKED enum tb_code tb_order_decode(const struct tb_json *json, struct tb_arena *arena,
                                         struct tb_order *ret_order, struct tb_error *err);
-/* Hashes what two copies of an order must share: every field of the document but lastEventId and
- * updatedAt. 64 hex digits; "" when out of memory. */
+/* Hashes every field of the document except lastEventId and updatedAt, so that two copies of one
+ * order have the same hash. 64 hex digits; "" if memory runs out. */
 void tb_order_hash(const struct tb_order *order, char ret_hex[65]);

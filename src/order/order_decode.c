@@ -19,7 +19,7 @@ enum {
     LAST_EVENT_ID,
     FIELD_COUNT
 };
-/* In the order in which the document is written, which tb_field_read_members prefers. */
+/* In the order in which tb_order_encode writes them: then tb_field_read_members is fastest. */
 static const struct tb_field fields[FIELD_COUNT] = {
     [ORDER_ID] = TB_FIELD("orderId", TB_REQUIRED),
     [ORDER_NUMBER] = TB_FIELD("orderNumber", TB_TEXT(1, TB_ORDER_NUMBER_SIZE - 1, TB_CHARS_PRINT)),
@@ -88,7 +88,7 @@ void tb_order_read(struct tb_field_reader *reader, const struct tb_json *json,
         tb_order_read_address(reader, "/shippingAddress", m.values[ADDRESS], &order->address);
         order->has_address = true;
     }
-    /* Other programs may leave updatedAt out: the order has never changed then. */
+    /* Other programs may leave out updatedAt. Then the order has never changed. */
     order->updated_at_ms = order->placed_at_ms;
     tb_field_read_time(reader, &m, UPDATED_AT, &order->updated_at_ms);
     tb_field_read_uuid(reader, &m, LAST_EVENT_ID, order->last_event_id);

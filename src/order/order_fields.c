@@ -1,6 +1,6 @@
 #include "order/order_fields.h"
 
-/* Orders from other programs may be old, but a time before 1970 comes from a clock that was never
+/* Orders from other programs may be old. But a time before 1970 comes from a clock that was never
  * set. */
 #define PLACED_AT_MIN_MS 0
 
@@ -91,7 +91,7 @@ void tb_order_check_signs(struct tb_field_reader *reader, const char *base,
 {
     for (size_t i = 0; i < count; i++) {
         tb_field_reader_enter(reader, base, (int64_t)i);
-        /* A quantity of 0 has been recorded as an error already. */
+        /* The reader of the line has recorded a quantity of 0 as an error already. */
         if (kind == TB_SALE && lines[i].quantity < 0)
             tb_field_reader_fail(reader, "quantity", "must be above 0 in a SALE");
         if (kind == TB_RETURN && lines[i].quantity > 0)

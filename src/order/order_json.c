@@ -1,13 +1,17 @@
 #include "order/order_fields.h"
 
-/* Bytes of an order and of a line with short texts: reserving them avoids growing the buffer. */
+/* Typical bytes of an order without its lines, and of one line. Reserving them at once avoids
+ * growing the buffer. */
 #define DOCUMENT_GUESS 640
 #define LINE_GUESS 112
 
-/* Every order is encoded several times, so this code avoids format strings and strlen. */
+/* Every order is encoded several times, so this code avoids format strings, and strlen for
+ * literals.
+ */
 #define ADD(out, literal) tb_buf_add((out), (literal), sizeof(literal) - 1)
 
-/* For texts without characters to escape: ids, dates, codes. The opening quote is written. */
+/* Appends a text that needs no escapes (an id, a date, a code) and the closing quote. The caller
+ * has written the opening quote. */
 static void add_plain(struct tb_buf *out, const char *text, size_t len)
 {
     tb_buf_add(out, text, len);

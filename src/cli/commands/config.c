@@ -1,4 +1,4 @@
-/* config: prints the configuration in force, and where each value came from. Sends no request. */
+/* config: prints each setting and where its value came from. Sends no request. */
 #include "base/config/config.h"
 #include "cli/cli.h"
 #include <unistd.h>
@@ -7,8 +7,8 @@ static const struct tb_option options[] = {
     {"--json", NULL, "print a list of {key, value, origin, help}", NULL},
     {NULL, NULL, NULL, NULL}};
 
-/* Removes every --json from the list; the rest are the configuration's flags. Returns their
- * number. */
+/* Removes every --json from argv, because the configuration does not know it. Returns the number
+ * of arguments that are left. */
 static int take_json(struct tb_cli *cli, int argc, char **argv)
 {
     int kept = 0;
@@ -33,15 +33,12 @@ static int run_raw(struct tb_cli *cli, int argc, char **argv)
     if (tb_config_load(argc, argv, environ, TB_EDGE_LISTEN_DEFAULT, &config, &report, &err) !=
         TB_OK) {
         tb_cli_error(cli, "%s", err.text);
-        if (report.len > 0)
-            fwrite(report.data, 1, report.len, stderr);
+        fputs(tb_buf_str(&report).ptr, stderr);
         return TB_EXIT_USAGE;
     }
     tb_config_print(config, cli->json, &out);
     tb_config_free(config);
-    fwrite(out.len > 0 ? out.data : "", 1, out.len, stdout);
-    if (out.len > 0 && out.data[out.len - 1] != '\n')
-        putchar('\n');
+    fputs(tb_cli_text(&out), stdout);
     return TB_EXIT_DONE;
 }
 

@@ -19,7 +19,7 @@ static const struct tb_option show_options[] = {
     {"--payload", NULL, "only the event's text, for example to mend it", NULL},
     {NULL, NULL, NULL, NULL}};
 
-/* Prints the event's bytes, which `replay --value` sends as they are. */
+/* Prints the event's bytes unchanged, so that `dlq replay --value` can send them again. */
 static int show_payload(const struct tb_cli *cli, const char *path)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};

@@ -1,10 +1,11 @@
-/* dlq replay: the server sends one dead letter, those of an order, or all selected ones again. */
+/* dlq replay: has the server send one dead letter, those of an order, or all selected ones again.
+ */
 #include "base/json/json.h"
 #include "cli/engine/dead_letters.h"
 #include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 
-#define RATE_MAX 100000 /* a second; no log answers one at a time as fast */
+#define RATE_MAX 100000 /* a second; no log can acknowledge single records faster */
 
 static const struct tb_option options[] = {
     TB_OPTIONS_DEAD_LETTER_FILTER,
@@ -14,7 +15,7 @@ static const struct tb_option options[] = {
     {"--dry-run", NULL, "send nothing; list what would be sent", NULL},
     {NULL, NULL, NULL, NULL}};
 
-/* Makes {"value":"..."}: the server sends the text's bytes as they are. */
+/* Makes the body {"value":"..."}; the server sends the bytes of that text as the event. */
 static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
@@ -27,7 +28,7 @@ static int read_value(const struct tb_cli *cli, const char *file, struct tb_buf 
     return TB_EXIT_DONE;
 }
 
-/* file: holds the value to send; NULL: the stored one is sent. */
+/* file: contains the event to send; NULL: the server sends the stored one. */
 static int replay_one(const struct tb_cli *cli, const char *id, const char *file)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};
@@ -41,7 +42,7 @@ static int replay_one(const struct tb_cli *cli, const char *id, const char *file
     return tb_show_response(cli, &response);
 }
 
-/* Prints the dead letter if it could be replayed. */
+/* Lists the dead letter, or reports that it cannot be replayed. */
 static int dry_run_one(const struct tb_cli *cli, const char *id)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf path = {0};

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A restart, or clearing a full disk, takes minutes. What takes longer needs a person. */
+/* A restart, or making room on a full disk, takes minutes. After that a person must look. */
 #define GIVE_UP_DEFAULT_MS 300000
 #define PAUSE_BASE_MS 250
 #define PAUSE_MAX_MS 30000

@@ -1,4 +1,4 @@
-/* link: holds the connection to the log, or lets it come back. */
+/* link: keeps the edge offline, or lets it connect to the log again. */
 #include "cli/output/show.h"
 
 static int run(struct tb_cli *cli, const struct tb_args *args)

@@ -1,4 +1,4 @@
-/* nodes: what a central knows of each edge. */
+/* nodes: shows what a central knows of each edge. */
 #include "cli/output/show.h"
 
 static const struct tb_column columns[] = {
@@ -14,7 +14,7 @@ static const struct tb_column columns[] = {
     {"version", false, "version"},
 };
 
-/* The sequences in the holes of all epochs. */
+/* Counts the sequence numbers in the holes of all epochs. A hole is [first, last]. */
 static int64_t missing(const cJSON *node)
 {
     int64_t count = 0;
@@ -43,7 +43,7 @@ static int show(const struct tb_cli *cli, const cJSON *nodes)
         tb_show_cells(&table, node);
         tb_table_cell_int(&table, missing(node));
         tb_table_cell_int(&table, cJSON_GetArraySize(tb_cjson_get(node, "epochs")));
-        tb_show_cells(&table, node); /* the column behind the two: the version */
+        tb_show_cells(&table, node); /* fills the last column, the version */
     }
     tb_table_flush(&table, stdout);
     return TB_EXIT_DONE;

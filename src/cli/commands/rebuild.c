@@ -205,16 +205,13 @@ static int follow(const struct tb_cli *cli, struct tb_progress *progress)
 /* Ctrl-C ends the waiting, not the rebuild. */
 static int wait_for(const struct tb_cli *cli)
 {
-    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    struct sigaction action = {.sa_handler = on_interrupt};
     struct tb_progress progress;
-    int exit_status;
 
     sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, &before);
+    sigaction(SIGINT, &action, NULL);
     tb_progress_init(&progress, cli, "events", 0);
-    exit_status = follow(cli, &progress);
-    (void)sigaction(SIGINT, &before, NULL);
-    return exit_status;
+    return follow(cli, &progress);
 }
 
 static int run(struct tb_cli *cli, const struct tb_args *args)

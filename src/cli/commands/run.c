@@ -1,4 +1,4 @@
-/* edge, central: replace this process by a daemon, whose program lies in the same folder. */
+/* edge, central: replace this process by the daemon, a program in the same folder as this one. */
 #include "cli/cli.h"
 #include <errno.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-/* stats: counts and sums, with each currency's digits. */
+/* stats: shows counts and sums of orders, in the digits of each currency. */
 #include "cli/engine/pages.h"
 #include "cli/output/show.h"
 
@@ -12,7 +12,7 @@ static const struct tb_column columns[] = {
     {"key", false, NULL},         {"currency", false, "currency"},  {"orders", true, "orders"},
     {"returns", true, "returns"}, {"cancelled", true, "cancelled"}, {"total", true, "totalMinor"}};
 
-/* key: of rows that have none, such as the totals; absent: each row has its own. */
+/* key: the first cell of every row; absent: each row has a key of its own. */
 static void add_rows(struct tb_table *table, const cJSON *row, struct tb_str key)
 {
     for (; row; row = row->next) {

@@ -1,4 +1,4 @@
-/* status: the state of the running process. */
+/* status: shows the state of the running process. */
 #include "cli/output/show.h"
 
 static int run(struct tb_cli *cli, const struct tb_args *args)

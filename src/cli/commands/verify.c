@@ -1,4 +1,4 @@
-/* verify: is every order of every store in the central view, as it should be? */
+/* verify: compares the stores of edges with the view of a central, and reports the differences. */
 #include "cli/engine/verify.h"
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
@@ -19,7 +19,7 @@ static const struct tb_column columns[] = {{"difference", false, NULL}, {"orderI
                                            {"node", false, NULL},       {"edge", false, NULL},
                                            {"central", false, NULL},    {"reason", false, NULL}};
 
-/* digest NULL: this side does not have the order. */
+/* Adds the cell of one side. digest NULL: this side does not have the order. */
 static void add_side(struct tb_table *table, const struct tb_digest *digest)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf cell = {0};
@@ -104,7 +104,7 @@ static void print_counts(const struct tb_cli *cli, const struct tb_verify *verif
         tb_show_counts(cli, counts + 1, TB_VERIFY_RESULT_COUNT, complete);
 }
 
-/* Asks the edge for its node's name; a central has none. */
+/* Asks the edge for the name of its node. A central has none, so it is refused here. */
 static int get_node(struct tb_digest_stream *edge, char ret_node[TB_NODE_MAX + 1])
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};

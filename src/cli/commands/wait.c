@@ -1,13 +1,13 @@
-/* order wait: read your writes. Asks by long poll until the order can be read at a version. */
+/* order wait: asks by long poll until the order can be read at a version, and shows it. */
 #include "base/time/timefmt.h"
 #include "base/values/quantity.h"
 #include "cli/engine/order_command.h"
 #include "cli/output/show.h"
 #include <inttypes.h>
 
-#define POLL_MAX_MS 30000 /* the server waits at most so long for one request */
+#define POLL_MAX_MS 30000 /* the server waits no longer than this for one request */
 #define TIMEOUT_DEFAULT_MS 30000
-/* The pause after a response that came early and without Retry-After. */
+/* The pause before the next request if the server answered early and without Retry-After. */
 #define PAUSE_MS 1000
 
 static const struct tb_option wait_options[] = {
@@ -15,7 +15,7 @@ static const struct tb_option wait_options[] = {
     {"--timeout", "TIME", "how long: 30s, 500ms, 2m; 30s if left out", NULL},
     {NULL, NULL, NULL, NULL}};
 
-/* True: the order has not this version yet, or cannot be read for the moment. */
+/* True: the order does not have this version yet, or the server cannot read it for the moment. */
 static bool is_pending(const struct tb_http_response *response)
 {
     return response->status == 202 || (response->status == 503 && response->retry_after_ms > 0);
@@ -26,7 +26,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Returns with the last response when the version is there, the server refuses, or time is up. */
+/* Asks until the order has the version, the server refuses, or the time is over. The result is the
+ * last response. */
 static int wait_for(const struct tb_cli *cli, const char *order_path, int64_t version,
                     int64_t timeout_ms, struct tb_http_response *ret_response)
 {

@@ -1,8 +1,5 @@
 /* Selects, lists and replays dead letters. To replay one is to let the server send its record into
- * the log again.
- *
- * Thread:  main.
- * Errors:  an exit status. Unless it is TB_EXIT_DONE, an error has been printed. */
+ * the log again. */
 #pragma once
 #include "cli/engine/pages.h"
 

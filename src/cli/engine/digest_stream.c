@@ -1,7 +1,7 @@
 #include "cli/engine/digest_stream.h"
 #include "cli/output/show.h"
 
-/* A database that moves to another server is back within seconds. */
+/* A server answers 503 while its database moves to another machine, which takes seconds. */
 #define BUSY_TRIES 15
 #define BUSY_WAIT_MS 1000
 
@@ -21,7 +21,7 @@ int tb_digest_stream_get(struct tb_digest_stream *stream, const char *path,
     }
 }
 
-/* GETs the digests from the order id `start` on; "": from the first. */
+/* GETs the digests from the order id `start` on; "": from the first order on. */
 static int fetch(struct tb_digest_stream *stream, const char *start, const char *limit,
                  struct tb_http_response *ret_page)
 {
@@ -43,7 +43,7 @@ static int fetch(struct tb_digest_stream *stream, const char *start, const char 
     return TB_EXIT_FAILED;
 }
 
-/* False: there is no such text, or it does not fit. */
+/* False: the member is missing, not a text, or too long. */
 static bool copy_text(char *ret_text, size_t size, const cJSON *object, const char *name)
 {
     struct tb_str text = tb_cjson_text(object, name);
@@ -69,13 +69,13 @@ static int read_digest(const struct tb_digest_stream *stream, const cJSON *json,
         !tb_cjson_is_amount(tb_cjson_get(json, "totalMinor"), &digest.total_minor))
         return tb_cli_bad_response(&stream->cli, "a digest lacks something");
     digest.pending = tb_str_eq(tb_cjson_text(json, "delivery"), TB_STR("pending"));
-    /* Cut if it is too long: it is for people. */
+    /* A text for people: it may be cut. */
     snprintf(digest.parked, sizeof digest.parked, "%s", parked ? parked : "");
     *ret_digest = digest;
     return TB_EXIT_DONE;
 }
 
-/* Reads the page that begins with stream->next. */
+/* Fetches the page that begins with the order stream->next. */
 static int next_page(struct tb_digest_stream *stream)
 {
     const cJSON *next;

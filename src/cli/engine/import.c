@@ -4,12 +4,12 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-/* A longer Retry-After is a mistake; asking once a minute does no harm. */
+/* A longer Retry-After is probably a mistake, and one request a minute does no harm. */
 #define RETRY_AFTER_MAX_MS 60000
 #define IDLE_WAIT_MS 1000
 #define DRAW_WAIT_MS 100
 
-/* Made of content and number, so that equal lines are different orders. */
+/* The key has the number of the line, so that two equal lines are two orders. */
 static void make_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
 {
     char hex[TB_SHA256_HEX_SIZE];
@@ -56,7 +56,7 @@ static void refuse(struct tb_import *import, struct tb_import_slot *slot,
     finish(import, slot);
 }
 
-/* Reads one line into a slot. False: there is none for now. */
+/* Reads one line into a slot. False: no further line is there now. */
 static bool read_line(struct tb_import *import)
 {
     struct tb_import_slot *slot = slot_at(import, import->tail);
@@ -116,8 +116,8 @@ static void start_ready(struct tb_import *import)
     }
 }
 
-/* Makes all lines wait; pauses grow until the server answers well again. Several bad responses
- * within one pause count once. */
+/* Makes all lines wait. The pauses grow until the server places or refuses an order again. Several
+ * failures within one pause count as one. */
 static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int64_t at_least_ms,
                       int exit_status, const char *why)
 {
@@ -139,7 +139,7 @@ static void pause_all(struct tb_import *import, struct tb_import_slot *slot, int
     snprintf(import->pause_note, sizeof import->pause_note, "%s", why);
 }
 
-/* Every line would get this status: going on would only list them all. */
+/* True: every line would get this status, so the import stops instead of listing each line. */
 static bool is_wrong_place(int status)
 {
     return status < 200 || (status > 299 && status < 400) || status == 401 || status == 403 ||

@@ -16,7 +16,8 @@ void tb_line_reader_release(struct tb_line_reader *reader)
     tb_buf_release(&reader->pending);
 }
 
-/* Moves the rest to the front, so that the buffer never grows beyond one line and one read. */
+/* Moves the bytes that are not returned yet to the front of the buffer. So it never grows beyond
+ * one line and one read. */
 static void compact(struct tb_line_reader *reader)
 {
     size_t left = reader->pending.len - reader->start;
@@ -29,7 +30,7 @@ static void compact(struct tb_line_reader *reader)
     reader->start = 0;
 }
 
-/* TB_LINE_READ: bytes were read, or the end was reached. */
+/* Returns TB_LINE_READ if bytes were read or the end of the input was reached. */
 static enum tb_line_result read_more(struct tb_line_reader *reader, struct tb_error *err)
 {
     struct pollfd poll_fd = {.fd = reader->fd, .events = POLLIN};
@@ -55,7 +56,8 @@ static enum tb_line_result read_more(struct tb_line_reader *reader, struct tb_er
 }
 
 /* Returns the bytes from start to end as the next line, without byte order mark and carriage
- * return. */
+ * return.
+ */
 static struct tb_str cut_line(struct tb_line_reader *reader, size_t end, bool with_newline)
 {
     struct tb_str line = {reader->pending.data + reader->start, end - reader->start};
@@ -81,7 +83,7 @@ static bool is_blank(struct tb_str line)
     return true;
 }
 
-/* Discards what was read of a line that is too long. */
+/* Discards the part of a line that was read, because the line is too long. */
 static void skip_part(struct tb_line_reader *reader)
 {
     reader->consumed_bytes += (int64_t)(reader->pending.len - reader->start);

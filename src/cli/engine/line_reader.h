@@ -1,9 +1,8 @@
 /* Reads the lines of a file or pipe of any size in bounded memory, and never blocks.
  *
- * Empty lines are counted but not returned. A byte order mark at the start and a carriage return
- * before a newline do not belong to a line.
+ * Blank lines are counted but not returned. A byte order mark at the start of the file and a
+ * carriage return before a newline are removed.
  *
- * Thread:  one owner.
  * Memory:  a line is valid until the next call; tb_line_reader_release frees.
  * Errors:  TB_LINE_FAILED with *err.
  * Units:   bytes; lines are counted from 1. */
@@ -13,7 +12,7 @@
 enum tb_line_result {
     TB_LINE_READ,
     TB_LINE_TOO_LONG, /* longer than the limit; the reader skips the rest of it */
-    TB_LINE_NOT_YET,  /* no whole line is there: wait until the descriptor is readable */
+    TB_LINE_NOT_YET,  /* no whole line has arrived: wait until the descriptor is readable */
     TB_LINE_END,
     TB_LINE_FAILED,
 };
@@ -23,9 +22,9 @@ struct tb_line_reader {
     size_t line_max;
     struct tb_buf pending;  /* bytes read; from `start` on they are not returned yet */
     size_t start, scanned;  /* scanned: there is no newline between start and here */
-    bool ended, skipping;   /* skipping: the rest of a line that is too long */
-    int64_t number;         /* of the line returned last */
-    int64_t consumed_bytes; /* up to that line's end */
+    bool ended, skipping;   /* skipping: what comes belongs to a line that is too long */
+    int64_t number;         /* of the line that was returned last */
+    int64_t consumed_bytes; /* up to the end of that line */
 };
 
 void tb_line_reader_init(struct tb_line_reader *reader, int fd, size_t line_max);

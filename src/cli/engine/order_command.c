@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define KEY_MAX 255 /* the server's limit of an idempotency key */
+#define KEY_MAX 255 /* the server accepts no longer idempotency key */
 
 static int fail_reading(const struct tb_cli *cli, const char *file, const char *why)
 {
@@ -40,7 +40,7 @@ int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_
     return TB_EXIT_DONE;
 }
 
-/* Appends a member with the integer in text. */
+/* Appends the decimal integer in text as a member. False: it is none. */
 static bool add_int(struct tb_buf *out, const char *name, const char *text, size_t len)
 {
     char copy[24];
@@ -56,7 +56,8 @@ static bool add_int(struct tb_buf *out, const char *name, const char *text, size
     return true;
 }
 
-/* "TEA-1:2:350:Green tea"; the name may contain colons. */
+/* Appends the order line in text, such as "TEA-1:2:350:Green tea", as an object. The name may
+ * contain colons. False: text is no order line. */
 static bool add_line(struct tb_buf *out, const char *text)
 {
     const char *quantity = strchr(text, ':');

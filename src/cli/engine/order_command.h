@@ -1,7 +1,5 @@
-/* Commands about one order: their path, body and headers, from the command line.
- *
- * Thread:  main.
- * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed. */
+/* Commands about one order: makes the path, body and headers of the request from the command line.
+ */
 #pragma once
 #include "cli/cli.h"
 
@@ -13,7 +11,7 @@ int tb_order_command_run(struct tb_cli *cli, const struct tb_args *args);
  * usage error. */
 int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const char *suffix,
                   struct tb_buf *path);
-/* Reads a file that fits into a request's body; "-" is standard input. */
+/* Reads a whole file, which must fit into the body of a request; "-" is standard input. */
 int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body);
 
 #define TB_OPTION_KEY                                                                             \

@@ -1,7 +1,7 @@
 #include "cli/engine/pages.h"
 #include "cli/output/show.h"
 
-#define LIMIT_MAX "500" /* the largest page that a server gives */
+#define LIMIT_MAX "500" /* the largest page that a server sends */
 
 static int get_page(const struct tb_cli *cli, const char *path, const char *list,
                     struct tb_http_response *ret_response, struct tb_page *ret_page)
@@ -29,7 +29,7 @@ void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
     }
 }
 
-/* cursor NULL: the first page. */
+/* Appends the path of the page at the cursor; NULL: of the first page. */
 static void add_path(struct tb_buf *path, const struct tb_args *args,
                      const struct tb_page_list *list, const char *cursor)
 {

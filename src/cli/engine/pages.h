@@ -1,37 +1,35 @@
-/* Lists that the server answers page by page.
+/* Lists that a server sends page by page.
  *
- * Thread:  main.
- * Memory:  one page at a time, valid until visit returns.
- * Errors:  an exit status. Whatever is not TB_EXIT_DONE has been printed. */
+ * Memory:  one page at a time, valid until visit returns. */
 #pragma once
 #include "cli/http/send.h"
 #include "cli/output/table.h"
 
 struct tb_page {
     const struct tb_http_response *response;
-    const cJSON *first; /* element of the list; NULL: the page is empty */
-    const char *next;   /* the cursor of the following page; NULL: this is the last */
+    const cJSON *first; /* the first element of the list; NULL: the page is empty */
+    const char *next;   /* the cursor of the next page; NULL or "": this page is the last */
 };
 
-/* Appends the options that are given and have a field as parameters of the query. */
+/* Appends a parameter field=value to the query for each option that is given and has a field. */
 void tb_url_add_options(struct tb_buf *path, const struct tb_args *args,
                         const struct tb_option *options);
 
 /* A list, and how it is printed. */
 struct tb_page_list {
     const char *path; /* "/orders" */
-    const char *name; /* of the list in a page; NULL: a page may be any text */
+    const char *name; /* of the array in a page; NULL: the page is not checked */
     const struct tb_option *options;
-    const char *status; /* the value without --status; NULL: --status has no default */
+    const char *status; /* the default of --status; NULL: `options` handles --status itself */
     const struct tb_column *columns;
     size_t column_count;
-    bool large; /* GET large pages unless --limit is given */
+    bool large; /* ask for the largest pages unless --limit is given */
 };
-/* GETs page after page, from --cursor on, and calls visit for each, until it returns false or the
- * list ends. */
+/* GETs page after page, from --cursor on, and calls visit for each of them, until visit returns
+ * false or the list ends. */
 int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
                   const struct tb_page_list *list,
                   bool (*visit)(void *ctx, const struct tb_page *page), void *ctx);
-/* Prints one page, or with --all every page; with --json as they come. */
+/* Prints one page, or with --all every page; with --json as the server sent them. */
 int tb_pages_show(const struct tb_cli *cli, const struct tb_args *args,
                   const struct tb_page_list *list);

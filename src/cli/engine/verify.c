@@ -26,7 +26,7 @@ static enum tb_verify_result compare(const struct tb_verify *verify,
     const struct tb_digest *edge = &pair->edge_digest, *central = &pair->central_digest;
 
     if (!pair->at_edge && !pair->at_central)
-        return TB_VERIFY_SAME; /* it was deleted meanwhile */
+        return TB_VERIFY_SAME; /* both sides have deleted the order meanwhile */
     if (pair->at_two_edges)
         return TB_VERIFY_DIFFERENT;
     if (!pair->at_edge)
@@ -44,7 +44,7 @@ static bool is_difference(const struct tb_verify *verify, enum tb_verify_result 
            !(result == TB_VERIFY_FOREIGN && !verify->all_nodes);
 }
 
-/* Sets the pair's reason if the central has a dead letter of the order. */
+/* Sets the reason of the pair if it has none and the central has a dead letter of the order. */
 static int find_dead_letter(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
@@ -116,7 +116,7 @@ static int fetch_again(struct tb_verify *verify, struct tb_verify_pair *pair)
                                  &pair->at_central);
 }
 
-/* Fetches all rechecks once more; those that no longer differ are counted and removed. */
+/* Fetches all pairs in `rechecks` once more; counts and removes those that no longer differ. */
 static int recheck_all(struct tb_verify *verify)
 {
     size_t left = 0;
@@ -134,7 +134,8 @@ static int recheck_all(struct tb_verify *verify)
     return TB_EXIT_DONE;
 }
 
-/* Rechecks at least once, until no pair differs or the waiting time is used up; then concludes. */
+/* Fetches the pairs that differ again, at least once, until none differs or the waiting time is
+ * used up. Reports those that still differ. */
 static int finish_rechecks(struct tb_verify *verify)
 {
     while (verify->recheck_count > 0) {
@@ -176,7 +177,7 @@ static size_t edge_of_node(const struct tb_verify *verify, const char *node)
     return i;
 }
 
-/* The lowest id among the streams' current orders; NULL: all streams have ended. */
+/* Returns the lowest id among the current orders of all streams; NULL: all streams have ended. */
 static const char *lowest_id(const struct tb_verify *verify)
 {
     const char *low = verify->central.ended ? NULL : verify->central.current.order_id;
@@ -190,7 +191,7 @@ static const char *lowest_id(const struct tb_verify *verify)
     return low;
 }
 
-/* Fills the pair from every stream that is at its order, and moves these streams on. */
+/* Fills the pair from every stream whose current order it is, and moves these streams on. */
 static int read_pair(struct tb_verify *verify, struct tb_verify_pair *pair)
 {
     for (size_t i = 0; i < verify->edge_count; i++) {

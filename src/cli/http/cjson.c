@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* \u0000 would end the C string early. cJSON reads \u with wrong digits as \u0000, too. */
+/* True: the text contains \u0000, which would end the C string early, or \u with wrong digits,
+ * which cJSON reads as \u0000. */
 static bool has_nul_escape(const char *text)
 {
     static const char hex[] = "0123456789abcdefABCDEF";
@@ -24,7 +25,7 @@ cJSON *tb_cjson_parse(const struct tb_buf *text)
     if (!tb_buf_ok(text) || memchr(str.ptr, '\0', str.len) || !tb_utf8_valid(str) ||
         has_nul_escape(str.ptr))
         return NULL;
-    /* The length includes the NUL, which must follow the value. */
+    /* The length includes the NUL, because cJSON checks that it follows the value. */
     return cJSON_ParseWithLengthOpts(str.ptr, str.len + 1, NULL, true);
 }
 

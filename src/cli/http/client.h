@@ -1,6 +1,5 @@
 /* HTTP client: requests over keep-alive connections, several at the same time.
  *
- * Thread:  one owner.
  * Memory:  a request's texts are borrowed until it is done; a response belongs to the caller.
  * Errors:  TB_UNAVAILABLE: no connection, nothing was sent; TB_UNKNOWN: sent, but no complete
  *          response came. Any HTTP status is TB_OK.

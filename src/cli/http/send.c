@@ -3,7 +3,8 @@
 #include "base/values/uuid.h"
 #include <time.h>
 
-/* Four tries with waits of about half a second bridge a restart; then a person decides. */
+/* Four tries with three short waits are enough for a restart of the server. After that the user
+ * decides whether to try again. */
 #define TRIES_MAX 4
 #define RETRY_WAIT_BASE_MS 250
 #define RETRY_WAIT_MAX_MS 5000
@@ -55,7 +56,7 @@ int tb_http_get(const struct tb_cli *cli, const char *path, int64_t wait_ms,
     return TB_EXIT_DONE;
 }
 
-/* *ret_sent: a server may have carried the request out although no response says so. */
+/* *ret_sent: the server may have carried out the request although no response says so. */
 static int send_with_retry(const struct tb_cli *cli, struct tb_http_client *client,
                            const struct tb_http_request *request,
                            struct tb_http_response *ret_response, bool *ret_sent)

@@ -40,7 +40,7 @@ static void sample(struct tb_progress *progress, int64_t now_ms, int64_t count, 
     double keep = first ? 0 : RATE_KEEP;
     double seconds = (double)passed_ms / 1000;
 
-    /* The first sample may be short, so that a rate is shown soon. */
+    /* The first sample is taken early, so that a rate is shown soon. */
     if (passed_ms < (first ? 2 * DRAW_EVERY_MS : RATE_EVERY_MS))
         return;
     progress->rate =
@@ -77,7 +77,7 @@ static void add_time_left(struct tb_buf *line, const struct tb_progress *progres
     if (progress->done_rate <= 0 || progress->total <= done)
         return;
     left = (double)(progress->total - done) / progress->done_rate;
-    if (left < 360000) /* 100 hours: nobody waits for more */
+    if (left < 360000) /* 100 hours; more would say nothing */
         tb_buf_addf(line, "  %d:%02d left", (int)left / 60, (int)left % 60);
 }
 
@@ -105,7 +105,8 @@ void tb_progress_draw(struct tb_progress *progress, int64_t count, int64_t done,
             add_time_left(&line, progress, done);
     }
     text = tb_cli_text(&line);
-    /* A line that fills the last column would wrap, and clearing it would leave its first row. */
+    /* The last column stays empty: a full line would wrap, and then only its second row is
+     * cleared. */
     fprintf(stderr, "\r\033[K%.*s", (int)tb_text_fit(text, (size_t)columns - 1), text);
     fflush(stderr);
 }

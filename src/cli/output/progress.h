@@ -1,7 +1,6 @@
 /* Progress: one line that is drawn again and again if standard error is a terminal.
  *
- * Thread:  main.
- * Units:   total and done: bytes, or whatever is counted; milliseconds of the monotonic clock. */
+ * Units:   total and done: in bytes or in what is counted; milliseconds of the monotonic clock. */
 #pragma once
 #include "cli/cli.h"
 
@@ -10,7 +9,7 @@ struct tb_progress {
     const char *noun; /* what is counted: "orders" */
     int64_t total;    /* 0: unknown, so no bar and no time left */
     int64_t start_ms, drawn_ms;
-    /* Rates of the last seconds, smoothed; per second. */
+    /* How much count and done grew in a second, smoothed, and the values at the last sample. */
     double rate, done_rate;
     int64_t rate_ms, rate_count, rate_done;
 };

@@ -4,9 +4,7 @@
  * lines as a table (in a pipe: `line`, sku, name, quantity, unitPrice, amount). A `...Minor` field
  * of an object with a currency is printed with the currency's digits and without the suffix.
  *
- * Thread:  main.
  * Memory:  borrows from the response.
- * Errors:  an exit status. Unless it is TB_EXIT_DONE, an error has been printed.
  * Units:   money in minor units (_minor). */
 #pragma once
 #include "cli/http/send.h"
@@ -16,7 +14,7 @@
 int tb_show_response(const struct tb_cli *cli, struct tb_http_response *response);
 /* GETs the object at path and prints it. */
 int tb_show_get(const struct tb_cli *cli, const char *path);
-/* GETs the object at path, which then is in ret_response->json. */
+/* GETs the object at path into ret_response->json. */
 int tb_show_fetch(const struct tb_cli *cli, const char *path,
                   struct tb_http_response *ret_response);
 /* Clears the progress line and prints the body as it came, with a newline at its end. */
@@ -48,5 +46,6 @@ void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, siz
 void tb_amount_format(int64_t minor, int digits, char ret_text[TB_AMOUNT_SIZE]);
 /* Appends an amount with the digits of its currency; without digits if the currency is unknown. */
 void tb_show_amount(struct tb_buf *out, int64_t minor, struct tb_str currency);
-/* Fills the table's row from the object's members, up to its end or a column without a member. */
+/* Goes on with the row: fills cells from the object up to the end of the row or a column without a
+ * member. */
 void tb_show_cells(struct tb_table *table, const cJSON *object);

@@ -15,8 +15,8 @@ void tb_text_sanitize(struct tb_buf *out, struct tb_str text)
     }
 }
 
-/* Columns of a character on a terminal: East Asian wide characters take two, combining marks take
- * none. Coarse, but it needs no locale. */
+/* Returns how many columns a character takes on a terminal: East Asian wide characters take two,
+ * combining marks none. Rough, but it needs no locale. */
 static size_t columns_of(uint32_t c)
 {
     static const struct {
@@ -34,7 +34,8 @@ static size_t columns_of(uint32_t c)
     return 1;
 }
 
-/* Moves *text, which is UTF-8, behind its first character; returns that character's columns. */
+/* Moves *text, which is UTF-8, behind its first character. Returns the columns of that character.
+ */
 static size_t skip_character(const char **text)
 {
     unsigned char lead = (unsigned char)*(*text)++;

@@ -1,8 +1,7 @@
 /* Tables: aligned columns with a header on a terminal, tab-separated lines without a header in a
- * pipe. Cells come from other machines: control characters in them never reach the terminal.
+ * pipe. The texts in cells come from other machines, so control characters are replaced.
  *
- * Thread:  main.
- * Memory:  cells are copied; tb_table_flush frees them, tb_table_release everything.
+ * Memory:  cells are copied; tb_table_flush empties the table, tb_table_release frees it.
  * Errors:  out of memory ends the program.
  * Units:   columns of a terminal. */
 #pragma once
@@ -20,7 +19,7 @@ struct tb_table {
     size_t column_count;
     bool terminal, color;
     bool header_done;
-    size_t width[TB_COLUMNS_MAX]; /* never shrinks, so that pages line up */
+    size_t width[TB_COLUMNS_MAX]; /* never shrinks, so that all pages have the same columns */
     struct tb_buf cells;          /* NUL-terminated texts, row by row */
     size_t cell_count;
 };
@@ -29,10 +28,10 @@ void tb_table_init(struct tb_table *table, const struct tb_cli *cli,
                    const struct tb_column *columns, size_t column_count);
 void tb_table_cell(struct tb_table *table, struct tb_str text); /* absent: an empty cell */
 void tb_table_cell_int(struct tb_table *table, int64_t value);
-void tb_table_flush(struct tb_table *table, FILE *out); /* prints the rows; all must be whole */
+void tb_table_flush(struct tb_table *table, FILE *out); /* prints the rows; the last one is full */
 void tb_table_release(struct tb_table *table);
 
 /* Appends the text with a blank for every control character. */
 void tb_text_sanitize(struct tb_buf *out, struct tb_str text);
-/* The first bytes of the text that fit into so many columns. */
+/* Returns how many bytes of the text fit into this many columns. */
 size_t tb_text_fit(const char *text, size_t columns);
