@@ -7,6 +7,11 @@
 #include "base/mem/arena.h"
 #include "bridge/log/log.h"
 
+/* Long enough for a busy machine; only a failing test waits for it. */
+#define LOG_PATIENCE_MS 180000
+/* Seconds after which check ends a test that waits LOG_PATIENCE_MS. */
+#define LOG_TEST_TIMEOUT_S 240
+
 /* Appends until the log has acknowledged it. */
 void log_put(struct tb_log_writer *writer, const struct tb_record *record);
 void log_put_text(struct tb_log_writer *writer, const char *key, const char *value);
@@ -20,6 +25,10 @@ struct log_seen {
     size_t count;
 };
 void log_seen_add(struct log_seen *seen, const struct tb_log_batch *batch);
+/* One poll of a test that may have to wait for the reader's group: while the group is still being
+ * formed, which takes long on a busy machine, it returns an empty batch instead of the error. */
+TB_CHECKED enum tb_code log_poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
+                                 struct tb_log_batch *ret_batch, struct tb_error *err);
 /* Reads until count records more were seen. */
 void log_read(struct tb_log_reader *reader, struct log_seen *seen, size_t count);
 /* Nothing further is there at this moment. */

@@ -113,7 +113,7 @@ START_TEST(retention_waits_for_a_standalone_reader)
     for (int i = 0; i < 10; i++)
         log_put_text(f.writer, "k", "v");
     read_and_commit_all();
-    ck_ok(tb_log_inproc_standalone_reader(f.log, TOPIC, &visitor, &err));
+    ck_ok(tb_log_inproc_reader(f.log, TOPIC, NULL, &visitor, &err));
     ck_assert_int_eq(expire(INT64_MAX, 100), 0);
     log_read(visitor, f.seen, 10);
     ck_ok(visitor->ops->commit(visitor, p, 10, &err));

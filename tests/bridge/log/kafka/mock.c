@@ -64,6 +64,6 @@ struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic)
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
 
-    ck_ok(tb_log_kafka_standalone_reader(&mock->options, topic, &reader, &err));
+    ck_ok(tb_log_kafka_reader(&mock->options, topic, NULL, &reader, &err));
     return reader;
 }

@@ -12,7 +12,7 @@
 
 #define MOCK_RECORDS 1500
 #define REAL_RECORDS 1200
-#define PATIENCE_MS 150000 /* a broker that was killed takes its time */
+#define PATIENCE_MS 240000 /* a broker that was killed takes its time */
 #define ROUNDS 6           /* half as many in one partition, where one record is sent at a time */
 /* The real topic takes a batch of ordinary records, and not the large one. */
 #define MESSAGE_MAX 6000
@@ -256,7 +256,7 @@ int main(void)
     Suite *suite = suite_create("log_kafka_order");
     TCase *tc = tcase_create("order");
 
-    tcase_set_timeout(tc, 240);
+    tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, the_order_of_each_key_survives, 0, ROUNDS);
     tcase_add_loop_test(tc, the_order_of_all_survives_in_one_partition, 0, ROUNDS / 2);
     suite_add_tcase(suite, tc);

@@ -8,7 +8,7 @@
 #include "bridge/log/kafka/kafka.h"
 
 /* Only a failing test waits for it. */
-#define REAL_PATIENCE_MS 20000
+#define REAL_PATIENCE_MS 60000
 
 const char *real_brokers(void); /* NULL: none */
 /* A new topic with a name of its own: name and numbers. message_max: what its brokers take at
