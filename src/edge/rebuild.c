@@ -33,7 +33,7 @@ enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
                                    struct tb_error *err)
 {
-    return tb_log_inproc_standalone_reader(((struct edge *)ctx)->log, EDGE_TOPIC, ret_reader, err);
+    return tb_log_inproc_reader(((struct edge *)ctx)->log, EDGE_TOPIC, NULL, ret_reader, err);
 }
 
 struct consumer_call {

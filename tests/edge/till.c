@@ -63,7 +63,7 @@ static void open_view(struct till *till)
 static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
                                  struct tb_error *err)
 {
-    return tb_log_inproc_standalone_reader(((struct till *)ctx)->log, TOPIC, ret_reader, err);
+    return tb_log_inproc_reader(((struct till *)ctx)->log, TOPIC, NULL, ret_reader, err);
 }
 
 /* One thread: nothing can run in between. */

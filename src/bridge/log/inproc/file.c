@@ -20,24 +20,14 @@ static const char *const steps[] = {
     " epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
-struct inproc_topic *tb_inproc_first_topic(struct tb_log_inproc *log)
+const char *tb_inproc_sql(char sql[TB_INPROC_SQL_SIZE], const char *before, int64_t topic_id,
+                          int32_t partition, const char *after)
 {
-    struct inproc_topic *first;
+    int len = snprintf(sql, TB_INPROC_SQL_SIZE, "%s records_%" PRId64 "_%d%s", before, topic_id,
+                       (int)partition, after);
 
-    pthread_mutex_lock(&log->lock);
-    first = log->topics;
-    pthread_mutex_unlock(&log->lock);
-    return first;
-}
-
-static struct inproc_group *first_group(struct tb_log_inproc *log)
-{
-    struct inproc_group *first;
-
-    pthread_mutex_lock(&log->lock);
-    first = log->groups;
-    pthread_mutex_unlock(&log->lock);
-    return first;
+    TB_ASSERT(len < TB_INPROC_SQL_SIZE);
+    return sql;
 }
 
 /* Retention keeps the newest record of a partition, so the table shows where the partition ends.
@@ -47,15 +37,12 @@ static enum tb_code load_partition(struct tb_log_inproc *log, struct inproc_topi
 {
     struct inproc_partition *part = &topic->parts[partition];
     int64_t begin = 0, end = 0;
-    char sql[160];
+    char sql[TB_INPROC_SQL_SIZE];
 
-    snprintf(sql, sizeof sql,
-             "SELECT coalesce((SELECT min(offset) FROM records_%" PRId64 "_%d), 0)", topic->id,
-             (int)partition);
+    /* Two statements: SQLite would answer one with both by reading all rows. */
+    tb_inproc_sql(sql, "SELECT coalesce(min(offset), 0) FROM", topic->id, partition, "");
     TB_TRY(tb_db_query_int64(log->db, sql, &begin, err));
-    snprintf(sql, sizeof sql,
-             "SELECT coalesce((SELECT max(offset) + 1 FROM records_%" PRId64 "_%d), 0)", topic->id,
-             (int)partition);
+    tb_inproc_sql(sql, "SELECT coalesce(max(offset) + 1, 0) FROM", topic->id, partition, "");
     TB_TRY(tb_db_query_int64(log->db, sql, &end, err));
     part->next = end;
     pthread_mutex_lock(&log->lock);
@@ -71,10 +58,12 @@ static enum tb_code load_topics(struct tb_log_inproc *log, struct tb_error *err)
     bool row = false;
 
     TB_TRY(tb_stmt_prepare(&stmt, log->db, "SELECT id, name, partitions FROM topics", err));
-    TB_TRY(tb_stmt_step(&stmt, &row, err));
-    while (row) {
+    for (;;) {
         struct inproc_topic *topic;
 
+        TB_TRY(tb_stmt_step(&stmt, &row, err));
+        if (!row)
+            return TB_OK;
         pthread_mutex_lock(&log->lock);
         topic = tb_inproc_topic(log, tb_stmt_text(&stmt, 1));
         pthread_mutex_unlock(&log->lock);
@@ -90,9 +79,7 @@ static enum tb_code load_topics(struct tb_log_inproc *log, struct tb_error *err)
             topic->id = tb_stmt_int64(&stmt, 0);
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
             TB_TRY(load_partition(log, topic, p, err));
-        TB_TRY(tb_stmt_step(&stmt, &row, err));
     }
-    return TB_OK;
 }
 
 static enum tb_code load_offset(struct tb_log_inproc *log, struct tb_stmt *stmt,
@@ -123,17 +110,17 @@ static enum tb_code load_offsets(struct tb_log_inproc *log, struct tb_error *err
 
     TB_TRY(tb_stmt_prepare(&stmt, log->db,
                            "SELECT group_name, topic, partition, next FROM offsets", err));
-    TB_TRY(tb_stmt_step(&stmt, &row, err));
-    while (row) {
-        TB_TRY(load_offset(log, &stmt, err));
+    for (;;) {
         TB_TRY(tb_stmt_step(&stmt, &row, err));
+        if (!row)
+            return TB_OK;
+        TB_TRY(load_offset(log, &stmt, err));
     }
-    return TB_OK;
 }
 
 static enum tb_code connect_file(struct tb_log_inproc *log, struct tb_error *err)
 {
-    bool again = first_group(log) || tb_inproc_first_topic(log);
+    bool again = log->groups || log->topics;
 
     TB_TRY(tb_db_open(log->path, TB_DB_DURABLE, WAL_PAGES, &log->db, err));
     tb_db_yield_on_reads(log->db);
@@ -173,7 +160,7 @@ void tb_inproc_disconnect(struct tb_log_inproc *log)
     tb_txn_rollback(&log->txn);
     tb_stmt_finalize(&log->put_offset);
     tb_stmt_finalize(&log->put_sequence);
-    for (struct inproc_topic *topic = tb_inproc_first_topic(log); topic; topic = topic->next) {
+    for (struct inproc_topic *topic = log->topics; topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
             tb_stmt_finalize(&topic->parts[p].insert);
     }
@@ -198,13 +185,11 @@ enum tb_code tb_inproc_create_topic(struct tb_log_inproc *log, struct inproc_top
     TB_TRY(tb_stmt_run(&stmt, err));
     id = tb_db_last_insert_rowid(log->db);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) {
-        char sql[200];
+        char sql[TB_INPROC_SQL_SIZE];
 
-        snprintf(sql, sizeof sql,
-                 "CREATE TABLE records_%" PRId64 "_%d("
-                 " offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL,"
-                 " key BLOB, value BLOB, headers BLOB NOT NULL) STRICT",
-                 id, (int)p);
+        tb_inproc_sql(sql, "CREATE TABLE", id, p,
+                      "(offset INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL,"
+                      " key BLOB, value BLOB, headers BLOB NOT NULL) STRICT");
         TB_TRY(tb_db_exec(log->db, sql, err));
     }
     TB_TRY(tb_txn_commit(&txn, err));
@@ -263,7 +248,7 @@ static void offsets_stored(struct tb_log_inproc *log)
 static enum tb_code commit_all(struct tb_log_inproc *log, bool with_offsets, struct tb_error *err)
 {
     if (with_offsets) {
-        for (struct inproc_group *group = first_group(log); group; group = group->next)
+        for (struct inproc_group *group = log->groups; group; group = group->next)
             TB_TRY(put_group(log, group, err));
     }
     TB_TRY(tb_txn_commit(&log->txn, err));

@@ -1,29 +1,32 @@
 #include "bridge/log/inproc/inproc_priv.h"
 #include <stdlib.h>
 
+static struct inproc_topic *find_topic(const struct tb_log_inproc *log, struct tb_str name)
+{
+    struct inproc_topic *topic = log->topics;
+
+    while (topic && !tb_str_eq(tb_str_of(topic->name), name))
+        topic = topic->next;
+    return topic;
+}
+
 struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name)
 {
-    struct inproc_topic *topic;
+    struct inproc_topic *topic = find_topic(log, name);
 
-    for (topic = log->topics; topic; topic = topic->next) {
-        if (tb_str_eq(tb_str_of(topic->name), name))
-            return topic;
-    }
-    topic = calloc(1, sizeof *topic);
+    if (topic)
+        return topic;
+    topic = calloc(1, sizeof *topic + name.len + 1);
     if (!topic)
         return NULL;
-    topic->name = strndup(name.ptr, name.len);
-    if (!topic->name) {
-        free(topic);
-        return NULL;
-    }
+    memcpy(topic->name, name.ptr, name.len);
     topic->next = log->topics;
     log->topics = topic;
     return topic;
 }
 
-static struct inproc_group *find_group(struct tb_log_inproc *log, const struct inproc_topic *topic,
-                                       struct tb_str name)
+static struct inproc_group *find_group(const struct tb_log_inproc *log,
+                                       const struct inproc_topic *topic, struct tb_str name)
 {
     struct inproc_group *group = log->groups;
 
@@ -39,14 +42,10 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
 
     if (group)
         return group;
-    group = calloc(1, sizeof *group);
+    group = calloc(1, sizeof *group + name.len + 1);
     if (!group)
         return NULL;
-    group->name = strndup(name.ptr, name.len);
-    if (!group->name) {
-        free(group);
-        return NULL;
-    }
+    memcpy(group->name, name.ptr, name.len);
     group->topic = topic;
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         group->offsets[p] = (struct inproc_offset){-1, -1, -1};
@@ -55,32 +54,19 @@ struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_to
     return group;
 }
 
-static struct tb_log_inproc *new_log(const char *path, const struct tb_clock *clock)
-{
-    struct tb_log_inproc *log = calloc(1, sizeof *log);
-
-    if (!log)
-        return NULL;
-    log->path = strdup(path);
-    if (!log->path) {
-        free(log);
-        return NULL;
-    }
-    log->clock = clock;
-    log->retention_ms = -1;
-    TB_ASSERT(pthread_mutex_init(&log->lock, NULL) == 0);
-    tb_cond_init(&log->changed);
-    return log;
-}
-
 enum tb_code tb_log_inproc_open(const char *path, const struct tb_clock *clock,
                                 struct tb_log_inproc **ret_log, struct tb_error *err)
 {
-    struct tb_log_inproc *log = new_log(path, clock);
+    struct tb_log_inproc *log = calloc(1, sizeof *log + strlen(path) + 1);
     enum tb_code code;
 
     if (!log)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
+    memcpy(log->path, path, strlen(path));
+    log->clock = clock;
+    log->retention_ms = -1;
+    TB_ASSERT(pthread_mutex_init(&log->lock, NULL) == 0);
+    tb_cond_init(&log->changed);
     code = tb_inproc_connect(log, err);
     if (code != TB_OK) {
         tb_log_inproc_free(log);
@@ -106,19 +92,16 @@ void tb_log_inproc_free(struct tb_log_inproc *log)
 
         TB_ASSERT(!group->reading);
         log->groups = group->next;
-        free(group->name);
         free(group);
     }
     while (log->topics) {
         struct inproc_topic *topic = log->topics;
 
         log->topics = topic->next;
-        free(topic->name);
         free(topic);
     }
     pthread_cond_destroy(&log->changed);
     pthread_mutex_destroy(&log->lock);
-    free(log->path);
     free(log);
 }
 
@@ -127,21 +110,20 @@ enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic, c
                                  struct tb_error *err)
 {
     struct tb_log_range range = {0, 0, -1};
-    struct inproc_topic *t;
+    const struct inproc_topic *t;
+    const struct inproc_group *g = NULL;
 
     TB_TRY(tb_inproc_check_partition(partition, err));
+    t = find_topic(log, tb_str_of(topic));
+    if (t && group)
+        g = find_group(log, t, tb_str_of(group));
     pthread_mutex_lock(&log->lock);
-    t = log->topics;
-    while (t && strcmp(t->name, topic) != 0)
-        t = t->next;
     if (t) {
-        const struct inproc_group *g = group ? find_group(log, t, tb_str_of(group)) : NULL;
-
         range.begin = t->parts[partition].begin;
         range.end = t->parts[partition].end;
-        if (g)
-            range.committed = g->offsets[partition].committed;
     }
+    if (g)
+        range.committed = g->offsets[partition].committed;
     pthread_mutex_unlock(&log->lock);
     *ret_range = range;
     return TB_OK;

@@ -20,15 +20,11 @@ void tb_log_inproc_free(struct tb_log_inproc *log); /* NULL is fine */
 TB_CHECKED enum tb_code tb_log_inproc_writer(struct tb_log_inproc *log, const char *topic,
                                              struct tb_log_writer **ret_writer,
                                              struct tb_error *err);
+/* group NULL: a standalone reader. It begins at the partitions' begin, its commits are ignored,
+ * and while it is open nothing is removed from the log. Any thread may open any number of them. */
 TB_CHECKED enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic,
                                              const char *group, struct tb_log_reader **ret_reader,
                                              struct tb_error *err);
-/* A reader without a group. It begins at the partitions' begin, its commits are ignored, and while
- * it is open nothing is removed from the log. Any thread may open any number of them. */
-TB_CHECKED enum tb_code tb_log_inproc_standalone_reader(struct tb_log_inproc *log,
-                                                        const char *topic,
-                                                        struct tb_log_reader **ret_reader,
-                                                        struct tb_error *err);
 /* Begin and end of a partition and the group's committed offset, now. group NULL: committed is -1.
  */
 TB_CHECKED enum tb_code tb_log_inproc_range(struct tb_log_inproc *log, const char *topic,

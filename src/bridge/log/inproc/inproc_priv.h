@@ -16,6 +16,7 @@
 #include "base/time/retention_clock.h"
 #include "bridge/log/inproc/inproc.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Most bytes of an open transaction and of a batch, beside one record: memory does not grow with
  * the size of the orders. */
@@ -34,9 +35,9 @@ struct inproc_partition {
 };
 struct inproc_topic {
     struct inproc_topic *next; /* never changes once it is in the list */
-    char *name;
-    int64_t id; /* writer; 0: not in the file yet */
+    int64_t id;                /* writer; 0: not in the file yet */
     struct inproc_partition parts[TB_LOG_PARTITIONS];
+    char name[];
 };
 /* -1: the group has committed nothing. */
 struct inproc_offset {
@@ -46,10 +47,10 @@ struct inproc_offset {
 };
 struct inproc_group {
     struct inproc_group *next; /* never changes once it is in the list */
-    char *name;
     struct inproc_topic *topic;
     bool reading; /* lock: a reader is open */
     struct inproc_offset offsets[TB_LOG_PARTITIONS];
+    char name[];
 };
 /* The highest sequence of one epoch: in memory and in the file. */
 struct inproc_sequence {
@@ -60,7 +61,6 @@ struct inproc_sequence {
 
 struct inproc_writer;
 struct tb_log_inproc {
-    char *path;
     const struct tb_clock *clock;
 
     /* All of these are the writer's. */
@@ -73,15 +73,18 @@ struct tb_log_inproc {
     bool ends_marked;     /* each partition's marked_end is set */
     int64_t marked_at_ms; /* when; monotonic */
 
+    /* Lists that only grow, at the front. Adding needs the lock, walking does not. */
+    struct inproc_topic *_Atomic topics;
+    struct inproc_group *_Atomic groups;
+    _Atomic bool removable; /* there may be records to remove */
+
     pthread_mutex_t lock;
     pthread_cond_t changed; /* records were added, or a reader is to be woken */
     /* All of these need the lock. */
-    struct inproc_topic *topics;
-    struct inproc_group *groups;
     int standalone_readers; /* open */
     bool dirty;             /* a committed offset differs from the stored one */
     int64_t dirty_since_us;
-    bool removable; /* there may be records to remove */
+    char path[];
 };
 
 /* Opens or reopens the writing connection and loads begin and end of every partition. */
@@ -97,7 +100,10 @@ void tb_inproc_rollback(struct tb_log_inproc *log, enum tb_code why);
 enum tb_code tb_inproc_flush_offsets(struct tb_log_inproc *log, int64_t before_us,
                                      struct tb_error *err);
 
-struct inproc_topic *tb_inproc_first_topic(struct tb_log_inproc *log); /* takes the lock */
+/* Writes `before`, the name of the partition's table, and `after` to sql, and returns sql. */
+#define TB_INPROC_SQL_SIZE 256
+const char *tb_inproc_sql(char sql[TB_INPROC_SQL_SIZE], const char *before, int64_t topic_id,
+                          int32_t partition, const char *after);
 /* Lock held. Find the topic or group, or add it. NULL: out of memory. */
 struct inproc_topic *tb_inproc_topic(struct tb_log_inproc *log, struct tb_str name);
 struct inproc_group *tb_inproc_group(struct tb_log_inproc *log, struct inproc_topic *topic,

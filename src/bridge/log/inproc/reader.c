@@ -3,7 +3,6 @@
 #include "bridge/log/inproc/inproc_priv.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -84,18 +83,6 @@ static int32_t wait_for_records(struct inproc_reader *reader, int64_t wait_ms, i
     return partition;
 }
 
-static enum tb_code prepare_select(struct inproc_reader *reader, int32_t partition, int64_t id,
-                                   struct tb_error *err)
-{
-    char sql[200];
-
-    snprintf(sql, sizeof sql,
-             "SELECT offset, timestamp, key, value, headers FROM records_%" PRId64 "_%d"
-             " WHERE offset >= :from AND offset < :end ORDER BY offset LIMIT :max",
-             id, (int)partition);
-    return tb_stmt_prepare(&reader->select[partition], reader->db, sql, err);
-}
-
 static enum tb_code copy_headers(struct inproc_reader *reader, struct tb_str blob,
                                  struct tb_record *record, struct tb_error *err)
 {
@@ -174,6 +161,7 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
     struct inproc_reader *reader = reader_of(base);
     int64_t end = 0;
     int32_t p = max == 0 ? -1 : wait_for_records(reader, wait_ms, &end);
+    char sql[TB_INPROC_SQL_SIZE];
     enum tb_code code;
 
     if (p < 0) {
@@ -186,8 +174,11 @@ static enum tb_code reader_poll(struct tb_log_reader *base, size_t max, int64_t 
         TB_TRY(base->ops->range(base, p, &range, err));
         return out_of_range(reader, p, range.begin, range.end, err);
     }
-    if (!reader->select[p].raw)
-        TB_TRY(prepare_select(reader, p, reader->topic->id, err));
+    if (!reader->select[p].raw) {
+        tb_inproc_sql(sql, "SELECT offset, timestamp, key, value, headers FROM", reader->topic->id,
+                      p, " WHERE offset >= :from AND offset < :end ORDER BY offset LIMIT :max");
+        TB_TRY(tb_stmt_prepare(&reader->select[p], reader->db, sql, err));
+    }
     reader->count = reader->bytes = 0;
     tb_arena_clear(&reader->arena);
     code = read_rows(reader, p, end, max < TB_LOG_BATCH_MAX ? max : TB_LOG_BATCH_MAX, err);
@@ -324,8 +315,8 @@ static enum tb_code attach(struct inproc_reader *reader, const char *topic_name,
     return TB_OK;
 }
 
-static enum tb_code open_reader(struct tb_log_inproc *log, const char *topic, const char *group,
-                                struct tb_log_reader **ret_reader, struct tb_error *err)
+enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, const char *group,
+                                  struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     struct inproc_reader *reader = calloc(1, sizeof *reader);
     enum tb_code code;
@@ -344,17 +335,4 @@ static enum tb_code open_reader(struct tb_log_inproc *log, const char *topic, co
     }
     *ret_reader = &reader->base;
     return TB_OK;
-}
-
-enum tb_code tb_log_inproc_reader(struct tb_log_inproc *log, const char *topic, const char *group,
-                                  struct tb_log_reader **ret_reader, struct tb_error *err)
-{
-    return open_reader(log, topic, group, ret_reader, err);
-}
-
-enum tb_code tb_log_inproc_standalone_reader(struct tb_log_inproc *log, const char *topic,
-                                             struct tb_log_reader **ret_reader,
-                                             struct tb_error *err)
-{
-    return open_reader(log, topic, NULL, ret_reader, err);
 }

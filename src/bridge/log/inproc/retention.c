@@ -35,15 +35,13 @@ static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_t
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
     int64_t expired_before = topic->parts[partition].expired_before;
     bool row = false;
-    char sql[160];
+    char sql[TB_INPROC_SQL_SIZE];
 
     *ret_end = begin = expired_before < begin ? begin
                        : expired_before < end ? expired_before
                                               : end;
-    snprintf(sql, sizeof sql,
-             "SELECT offset, timestamp FROM records_%" PRId64 "_%d"
-             " WHERE offset >= :begin AND offset < :end ORDER BY offset",
-             topic->id, (int)partition);
+    tb_inproc_sql(sql, "SELECT offset, timestamp FROM", topic->id, partition,
+                  " WHERE offset >= :begin AND offset < :end ORDER BY offset");
     TB_TRY(tb_stmt_prepare(&stmt, log->db, sql, err));
     tb_stmt_bind_int64(&stmt, ":begin", begin);
     tb_stmt_bind_int64(&stmt, ":end", end);
@@ -60,13 +58,13 @@ static enum tb_code expired_end(struct tb_log_inproc *log, const struct inproc_t
 static enum tb_code remove_records(struct tb_log_inproc *log, struct inproc_topic *topic,
                                    int32_t partition, int64_t end, struct tb_error *err)
 {
-    char sql[96];
+    char sql[TB_INPROC_SQL_SIZE], where[48];
     enum tb_code code;
 
     TB_TRY(tb_inproc_begin(log, err));
-    snprintf(sql, sizeof sql, "DELETE FROM records_%" PRId64 "_%d WHERE offset < %" PRId64,
-             topic->id, (int)partition, end);
-    code = tb_db_exec(log->db, sql, err);
+    snprintf(where, sizeof where, " WHERE offset < %" PRId64, end);
+    code =
+        tb_db_exec(log->db, tb_inproc_sql(sql, "DELETE FROM", topic->id, partition, where), err);
     if (code != TB_OK) {
         tb_inproc_rollback(log, code);
         return code;
@@ -88,7 +86,7 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
         return tb_error_set(err, TB_BUSY, "the log has a batch waiting for its commit");
     if (!log->db)
         TB_TRY(tb_inproc_connect(log, err));
-    for (topic = tb_inproc_first_topic(log); topic; topic = topic->next) {
+    for (topic = log->topics; topic; topic = topic->next) {
         for (int32_t p = 0; p < TB_LOG_PARTITIONS && topic->id != 0; p++) {
             int64_t begin, end = removable_end(log, topic, p, &begin);
 
@@ -105,18 +103,6 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
     }
     *ret_removed = limit - left;
     return TB_OK;
-}
-
-/* Sets the flag and returns its old value. */
-static bool exchange_removable(struct tb_log_inproc *log, bool value)
-{
-    bool before;
-
-    pthread_mutex_lock(&log->lock);
-    before = log->removable;
-    log->removable = value;
-    pthread_mutex_unlock(&log->lock);
-    return before;
 }
 
 /* A timestamp in the future would keep its record, and all records after it, until then. Therefore
@@ -148,7 +134,7 @@ enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_erro
 {
     int64_t now_ms, removed = 0;
 
-    if (log->retention_ms < 0 || !exchange_removable(log, false))
+    if (log->retention_ms < 0 || !atomic_exchange(&log->removable, false))
         return TB_OK;
     mark_ends(log);
     now_ms = tb_retention_clock_now_ms(&log->retention_clock, log->clock, log->retention_ms);
@@ -156,7 +142,7 @@ enum tb_code tb_inproc_serve_retention(struct tb_log_inproc *log, struct tb_erro
     TB_TRY(
         tb_inproc_remove_expired(log, now_ms - log->retention_ms, REMOVED_AT_ONCE, &removed, err));
     if (removed == REMOVED_AT_ONCE)
-        exchange_removable(log, true);
+        atomic_store(&log->removable, true);
     return TB_OK;
 }
 
@@ -177,6 +163,6 @@ void tb_log_inproc_allow_removal(struct tb_log_inproc *log, const char *topic, i
     t = tb_inproc_topic(log, tb_str_of(topic));
     if (t) /* NULL: out of memory; the next release tries again */
         t->parts[partition].released = next;
-    log->removable = true;
     pthread_mutex_unlock(&log->lock);
+    atomic_store(&log->removable, true);
 }

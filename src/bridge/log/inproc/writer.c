@@ -1,7 +1,5 @@
 #include "bridge/log/headers.h"
 #include "bridge/log/inproc/inproc_priv.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Committed offsets are stored together with the next append, because a log with few appends must
@@ -88,28 +86,21 @@ static void discard_open(struct inproc_writer *writer)
     pthread_mutex_unlock(&writer->log->lock);
 }
 
-static enum tb_code prepare_insert(struct inproc_writer *writer, int32_t partition,
-                                   struct tb_error *err)
-{
-    char sql[160];
-
-    snprintf(sql, sizeof sql,
-             "INSERT INTO records_%" PRId64 "_%d(offset, timestamp, key, value, headers)"
-             " VALUES(:offset, :timestamp, :key, :value, :headers)",
-             writer->topic->id, (int)partition);
-    return tb_stmt_prepare(&writer->topic->parts[partition].insert, writer->log->db, sql, err);
-}
-
 static enum tb_code insert(struct inproc_writer *writer, const struct tb_record *record,
                            struct tb_error *err)
 {
     int32_t partition = tb_log_partition(record->key, TB_LOG_PARTITIONS);
     struct inproc_partition *part = &writer->topic->parts[partition];
+    char sql[TB_INPROC_SQL_SIZE];
 
     if (!writer->log->txn.db)
         TB_TRY(tb_inproc_begin(writer->log, err));
-    if (!part->insert.raw)
-        TB_TRY(prepare_insert(writer, partition, err));
+    if (!part->insert.raw) {
+        tb_inproc_sql(sql, "INSERT INTO", writer->topic->id, partition,
+                      "(offset, timestamp, key, value, headers)"
+                      " VALUES(:offset, :timestamp, :key, :value, :headers)");
+        TB_TRY(tb_stmt_prepare(&part->insert, writer->log->db, sql, err));
+    }
     tb_stmt_bind_int64(&part->insert, ":offset", part->next);
     tb_stmt_bind_int64(&part->insert, ":timestamp", tb_clock_wall_ms(writer->log->clock));
     tb_stmt_bind_blob(&part->insert, ":key", record->key);
