@@ -6,8 +6,7 @@
 struct entry {
     struct tb_thread_call call; /* first */
     struct tb_append_queue *queue;
-    struct tb_arena arena;
-    struct tb_record record;
+    struct tb_record *record; /* packed behind the entry */
     size_t bytes;
     int64_t tag;
     bool sent; /* appended and not acknowledged */
@@ -48,7 +47,6 @@ static void free_entry(struct tb_thread_call *call)
     struct entry *entry = (struct entry *)call;
 
     atomic_fetch_sub(&entry->queue->bytes, entry->bytes);
-    tb_arena_release(&entry->arena);
     free(entry);
 }
 
@@ -62,16 +60,15 @@ static enum tb_code new_entry(struct tb_append_queue *queue, const struct tb_rec
         atomic_fetch_sub(&queue->bytes, bytes);
         return tb_error_set(err, TB_BUSY, "too many records wait for the log");
     }
-    entry = calloc(1, sizeof *entry);
+    entry = malloc(sizeof *entry + tb_record_packed_size(record));
     if (!entry) {
         atomic_fetch_sub(&queue->bytes, bytes);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
-    *entry = (struct entry){.call.free = free_entry, .queue = queue, .bytes = bytes};
-    if (!tb_record_copy(&entry->arena, record, &entry->record)) {
-        free_entry(&entry->call);
-        return tb_error_set(err, TB_INTERNAL, "out of memory");
-    }
+    *entry = (struct entry){.call.free = free_entry,
+                            .queue = queue,
+                            .record = tb_record_pack(entry + 1, record),
+                            .bytes = bytes};
     *ret_call = &entry->call;
     return TB_OK;
 }
@@ -140,7 +137,7 @@ void tb_append_queue_drain(struct tb_append_queue *queue, struct tb_log_writer *
         if (queue->one_by_one && queue->outstanding > 0)
             return;
         entry->tag = --queue->last_tag;
-        code = writer->ops->append(writer, &entry->record, entry->tag, &err);
+        code = writer->ops->append(writer, entry->record, entry->tag, &err);
         if (code == TB_BUSY)
             return;
         if (code != TB_OK) {

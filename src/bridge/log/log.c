@@ -20,27 +20,49 @@ size_t tb_record_size(const struct tb_record *record)
     return size;
 }
 
+size_t tb_record_packed_size(const struct tb_record *record)
+{
+    return sizeof *record + tb_record_size(record) + 2 +
+           record->header_count * (sizeof *record->headers + 2);
+}
+
+/* Copies a text and a NUL to *at. An absent text stays absent, an empty one stays present. */
+static struct tb_str put(char **at, struct tb_str text)
+{
+    struct tb_str copy = {text.ptr ? *at : NULL, text.len};
+
+    if (text.len > 0)
+        memcpy(*at, text.ptr, text.len);
+    (*at)[text.len] = '\0';
+    *at += text.len + 1;
+    return copy;
+}
+
+struct tb_record *tb_record_pack(void *room, const struct tb_record *record)
+{
+    struct tb_record *copy = room;
+    struct tb_header *headers = (struct tb_header *)(copy + 1);
+    char *at = (char *)(headers + record->header_count);
+
+    *copy = *record;
+    copy->headers = headers;
+    copy->key = put(&at, record->key);
+    copy->value = put(&at, record->value);
+    for (size_t i = 0; i < record->header_count; i++) {
+        headers[i].name = put(&at, record->headers[i].name);
+        headers[i].value = put(&at, record->headers[i].value);
+    }
+    return copy;
+}
+
 bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
                     struct tb_record *ret_copy)
 {
-    struct tb_record copy = *record;
-    struct tb_header *headers = NULL;
-    bool ok =
-        tb_arena_copy_in_place(arena, &copy.key) && tb_arena_copy_in_place(arena, &copy.value);
+    void *room = tb_arena_alloc_raw(arena, tb_record_packed_size(record));
 
-    if (ok && record->header_count > 0) {
-        headers = tb_arena_array(arena, record->header_count, sizeof *headers);
-        ok = headers != NULL;
-    }
-    for (size_t i = 0; ok && i < record->header_count; i++) {
-        headers[i] = record->headers[i];
-        ok = tb_arena_copy_in_place(arena, &headers[i].name) &&
-             tb_arena_copy_in_place(arena, &headers[i].value);
-    }
-    copy.headers = headers;
-    if (ok)
-        *ret_copy = copy;
-    return ok;
+    if (room)
+        *ret_copy = *tb_record_pack(room, record);
+    return room != NULL;
 }
 
 /* Four bytes as a little-endian number, on any machine. */

@@ -40,8 +40,11 @@ struct tb_record {
 /* Value of the first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
 size_t tb_record_size(const struct tb_record *record); /* bytes of key, value and headers */
-/* Copies the record and all of its bytes into the arena. Absent texts stay absent. False: out of
- * memory. */
+/* Copies the record and all that it points to into `room`, which has tb_record_packed_size bytes.
+ * Absent texts stay absent. */
+struct tb_record *tb_record_pack(void *room, const struct tb_record *record);
+size_t tb_record_packed_size(const struct tb_record *record);
+/* The same in the arena. False: out of memory. */
 TB_CHECKED bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
                                struct tb_record *ret_copy);
 

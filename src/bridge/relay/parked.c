@@ -1,52 +1,40 @@
-#include "bridge/relay/parked.h"
+#include "bridge/relay/relay_priv.h"
+#include <stdlib.h>
 
-static int compare(const struct tb_parked_order *parked, struct tb_str order_id)
+static int compare(const void *a, const void *b)
 {
-    size_t len = strlen(parked->order_id);
-    int difference =
-        memcmp(parked->order_id, order_id.ptr, len < order_id.len ? len : order_id.len);
-
-    return difference ? difference : (len > order_id.len) - (len < order_id.len);
+    return strcmp(((const struct tb_parked_order *)a)->order_id,
+                  ((const struct tb_parked_order *)b)->order_id);
 }
 
-/* Index of the order, or where it would be inserted. */
-static size_t place(const struct tb_relay_parked *parked, struct tb_str order_id)
+static struct tb_parked_order *find(struct tb_relay *relay, const struct tb_parked_order *order)
 {
-    size_t low = 0, high = parked->count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (compare(&parked->orders[middle], order_id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return bsearch(order, relay->parked, relay->parked_count, sizeof *order, compare);
 }
 
-static bool is_at(const struct tb_relay_parked *parked, size_t at, struct tb_str order_id)
+static struct tb_parked_order make(struct tb_str order_id, int64_t row)
 {
-    return at < parked->count && compare(&parked->orders[at], order_id) == 0;
+    struct tb_parked_order order = {.row = row};
+
+    TB_ASSERT(order_id.len < sizeof order.order_id);
+    memcpy(order.order_id, order_id.ptr, order_id.len);
+    return order;
 }
 
-bool tb_relay_parked_has(const struct tb_relay_parked *parked, struct tb_str order_id, int64_t row)
+bool tb_relay_is_parked(struct tb_relay *relay, struct tb_str order_id, int64_t row)
 {
-    size_t at = place(parked, order_id);
+    const struct tb_parked_order order = make(order_id, row), *found = find(relay, &order);
 
-    return is_at(parked, at, order_id) && row >= parked->orders[at].row;
+    return found && row >= found->row;
 }
 
-void tb_relay_parked_add(struct tb_relay_parked *parked, struct tb_str order_id, int64_t row)
+void tb_relay_add_parked(struct tb_relay *relay, struct tb_str order_id, int64_t row)
 {
-    size_t at = place(parked, order_id);
+    const struct tb_parked_order order = make(order_id, row);
 
-    if (is_at(parked, at, order_id))
+    if (find(relay, &order))
         return;
-    TB_ASSERT(parked->count < TB_RELAY_PARKED_MAX && order_id.len < TB_UUID_SIZE);
-    memmove(&parked->orders[at + 1], &parked->orders[at],
-            (parked->count - at) * sizeof *parked->orders);
-    parked->orders[at] = (struct tb_parked_order){.row = row};
-    memcpy(parked->orders[at].order_id, order_id.ptr, order_id.len);
-    parked->count++;
+    TB_ASSERT(relay->parked_count < TB_RELAY_PARKED_MAX);
+    relay->parked[relay->parked_count++] = order;
+    qsort(relay->parked, relay->parked_count, sizeof order, compare);
 }

@@ -240,14 +240,11 @@ enum tb_code tb_relay_new(const struct tb_relay_options *options, struct tb_rela
     tb_mailbox_init(&relay->mailbox, 0);
     tb_buf_addf(&source, "/nodes/%s", options->node);
     relay->source = tb_buf_take(&source, NULL);
-    relay->cursor_name = strdup(options->cursor_name);
-    if (!relay->source || !relay->cursor_name) {
+    if (!relay->source) {
         tb_relay_free(relay);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     }
     relay->options = *options;
-    relay->options.node = NULL;
-    relay->options.cursor_name = relay->cursor_name;
     relay->backoff = (struct tb_backoff){.base_ms = RETRY_BASE_MS, .cap_ms = RETRY_CAP_MS};
     relay->answer_wait_ms = 1;
     atomic_store(&relay->offline, options->start_offline);
@@ -263,7 +260,6 @@ void tb_relay_free(struct tb_relay *relay)
     if (!relay)
         return;
     tb_mailbox_release(&relay->mailbox);
-    free(relay->cursor_name);
     free(relay->source);
     free(relay);
 }

@@ -12,7 +12,7 @@
  *
  * Thread:  step, run and outstanding from the owner; wake, wake_for_append, set_offline, stop and
  *          the state from any thread.
- * Memory:  borrows what its options point to, but copies the texts.
+ * Memory:  borrows what its options point to.
  * Errors:  step and run report none: an error becomes a state, and a call of on_problem.
  * Units:   milliseconds. */
 #pragma once

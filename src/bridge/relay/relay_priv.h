@@ -1,4 +1,8 @@
-/* The relay's own: its state (relay.c), and how rows are sent and acknowledged (send.c).
+/* The parts of the relay:
+ *
+ *   relay.c   its state, and the rounds
+ *   send.c    appends rows and takes the acknowledgements
+ *   parked.c  the orders that it does not send any more
  *
  * Thread:  the owner's, except for atomic fields.
  * Errors:  go to tb_relay_fail.
@@ -6,14 +10,17 @@
 #pragma once
 #include "base/thread/mailbox.h"
 #include "base/time/backoff.h"
-#include "bridge/relay/parked.h"
 #include "bridge/relay/record.h"
 #include "bridge/relay/relay.h"
 #include "bridge/relay/window.h"
 
+/* Refused events are rare, and each has a cause of its own. So many mean that something is wrong
+ * with all orders: then the relay stops with an alarm instead of parking every order. */
+#define TB_RELAY_PARKED_MAX 1000
+
 struct tb_relay {
-    struct tb_relay_options options; /* its texts are the copies below */
-    char *cursor_name, *source;
+    struct tb_relay_options options;
+    char *source;              /* the value of ce_source; owned */
     struct tb_mailbox mailbox; /* for wake-ups only */
     _Atomic bool stopping, offline;
     /* The next round will read the outbox anyway, so tb_relay_wake need not wake the owner. */
@@ -34,13 +41,19 @@ struct tb_relay {
     char last_order[TB_UUID_SIZE];     /* of the row appended last */
     int64_t answer_wait_ms;            /* pause before the next poll for acknowledgements */
     enum tb_code reported;             /* code of the problem that was reported last */
-    struct tb_relay_record room;
-    struct tb_relay_parked parked;
+    struct tb_relay_record built;
+    struct tb_parked_order parked[TB_RELAY_PARKED_MAX]; /* sorted by order id */
+    size_t parked_count;
     struct tb_log_ack acks[TB_LOG_BATCH_MAX];
 };
 
 /* Reports the error and pauses. Ignored if something failed in this round before. */
 void tb_relay_fail(struct tb_relay *relay, const struct tb_error *err);
+
+/* Is the order parked at or before this row? */
+bool tb_relay_is_parked(struct tb_relay *relay, struct tb_str order_id, int64_t row);
+/* Parks the order from this row on, unless it is parked already. There must be room. */
+void tb_relay_add_parked(struct tb_relay *relay, struct tb_str order_id, int64_t row);
 
 /* Appends rows until the outbox ends or the window or the log is full. */
 void tb_relay_fill(struct tb_relay *relay);

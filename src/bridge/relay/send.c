@@ -9,14 +9,14 @@ static enum tb_code load_cursor(struct tb_relay *relay, struct tb_error *err)
         tb_outbox_cursor(relay->options.outbox, relay->options.cursor_name, &relay->cursor, err));
     if (relay->options.park)
         TB_TRY(tb_outbox_list_parked(relay->options.outbox, relay->options.cursor_name,
-                                     relay->parked.orders, TB_RELAY_PARKED_MAX,
-                                     &relay->parked.count, err));
+                                     relay->parked, TB_RELAY_PARKED_MAX, &relay->parked_count,
+                                     err));
     relay->last = relay->cursor;
     relay->loaded = true;
     return TB_OK;
 }
 
-/* The last row must be answered before the next one is sent. */
+/* True: the row that was sent last must be answered before the next one is sent. */
 static bool is_alone(const struct tb_relay *relay)
 {
     return relay->last <= relay->alone_until && relay->window.outstanding > 0;
@@ -33,7 +33,7 @@ static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t r
 {
     const struct tb_relay_options *options = &relay->options;
 
-    if (relay->parked.count == TB_RELAY_PARKED_MAX)
+    if (relay->parked_count == TB_RELAY_PARKED_MAX)
         return tb_error_set(err, TB_INVALID,
                             "outbox row %lld is refused, and so were events of %d orders before: "
                             "no more are parked",
@@ -41,7 +41,7 @@ static enum tb_code park(struct tb_relay *relay, const char *order_id, int64_t r
     if (!options->park(options->ctx, options->cursor_name, order_id, row, reason))
         return tb_error_set(err, TB_UNAVAILABLE,
                             "outbox row %lld is refused: waiting to store that", (long long)row);
-    tb_relay_parked_add(&relay->parked, tb_str_of(order_id), row);
+    tb_relay_add_parked(relay, tb_str_of(order_id), row);
     return TB_OK;
 }
 
@@ -57,9 +57,9 @@ static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_ro
 {
     struct tb_log_writer *writer = relay->options.writer;
 
-    tb_relay_record_build(&relay->room, tb_str_of(relay->source), row);
-    TB_TRY(writer->ops->append(writer, &relay->room.record, row->row, err));
-    tb_relay_window_add_sent(&relay->window, row->row);
+    tb_relay_record_build(&relay->built, tb_str_of(relay->source), row);
+    TB_TRY(writer->ops->append(writer, &relay->built.record, row->row, err));
+    tb_relay_window_add(&relay->window, row->row, true);
     relay->last = row->row;
     copy_order(relay->last_order, row);
     return TB_OK;
@@ -67,11 +67,12 @@ static enum tb_code append_row(struct tb_relay *relay, const struct tb_outbox_ro
 
 static void skip_row(struct tb_relay *relay, const struct tb_outbox_row *row)
 {
-    tb_relay_window_add_skipped(&relay->window, row->row);
+    tb_relay_window_add(&relay->window, row->row, false);
     relay->last = row->row;
 }
 
-/* append refused the row. It is parked as soon as all rows before it are answered. */
+/* append refused the row. Parks its order as soon as all rows before it are answered; until then
+ * TB_BUSY. */
 static enum tb_code refuse_row(struct tb_relay *relay, const struct tb_outbox_row *row,
                                struct tb_error *err)
 {
@@ -99,7 +100,7 @@ static enum tb_code take_row(struct tb_relay *relay, const struct tb_outbox_row 
 
     if (is_alone(relay))
         return TB_BUSY;
-    if (tb_relay_parked_has(&relay->parked, row->order_id, row->row)) {
+    if (tb_relay_is_parked(relay, row->order_id, row->row)) {
         skip_row(relay, row);
         return TB_OK;
     }
@@ -168,7 +169,7 @@ void tb_relay_serve_append_queue(struct tb_relay *relay, int64_t now_us)
     }
 }
 
-/* The log refused a row that was sent alone. True: it is parked. */
+/* The log refused a row that was sent alone. True: its order is parked. */
 static bool refuse_alone(struct tb_relay *relay, int64_t row)
 {
     struct tb_error err = {0};

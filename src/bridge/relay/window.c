@@ -5,22 +5,12 @@ static struct tb_relay_slot *slot(struct tb_relay_window *window, size_t i)
     return &window->slots[(window->head + i) % TB_LOG_INFLIGHT_MAX];
 }
 
-static void add(struct tb_relay_window *window, int64_t row, bool answered)
+void tb_relay_window_add(struct tb_relay_window *window, int64_t row, bool sent)
 {
     TB_ASSERT(window->count < TB_LOG_INFLIGHT_MAX);
     TB_ASSERT(window->count == 0 || slot(window, window->count - 1)->row < row);
-    *slot(window, window->count++) = (struct tb_relay_slot){row, answered, answered};
-}
-
-void tb_relay_window_add_sent(struct tb_relay_window *window, int64_t row)
-{
-    add(window, row, false);
-    window->outstanding++;
-}
-
-void tb_relay_window_add_skipped(struct tb_relay_window *window, int64_t row)
-{
-    add(window, row, true);
+    *slot(window, window->count++) = (struct tb_relay_slot){row, !sent, !sent};
+    window->outstanding += sent;
 }
 
 bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged)

@@ -22,9 +22,8 @@ static inline size_t tb_relay_window_room(const struct tb_relay_window *window)
 {
     return TB_LOG_INFLIGHT_MAX - window->count;
 }
-void tb_relay_window_add_sent(struct tb_relay_window *window, int64_t row);
-/* A row that is not sent. The cursor moves over it with the rows before it. */
-void tb_relay_window_add_skipped(struct tb_relay_window *window, int64_t row);
+/* sent false: the row is not sent; the cursor moves over it with the rows before it. */
+void tb_relay_window_add(struct tb_relay_window *window, int64_t row, bool sent);
 /* False: the window awaits no answer for this row. */
 bool tb_relay_window_on_ack(struct tb_relay_window *window, int64_t row, bool acknowledged);
 /* No more answers will arrive: the outcome of all rows without one is unknown. */

@@ -1,7 +1,7 @@
 /* Promise: an event that the log will never take stops only its own order, and is not forgotten.
  * Method: a real store, and a scripted log that refuses rows as Kafka does. */
 #include "bridge/relay/fixture.h"
-#include "bridge/relay/parked.h"
+#include "bridge/relay/relay_priv.h"
 #include "store/writer_priv.h"
 #include <stdio.h>
 
@@ -226,7 +226,7 @@ END_TEST
 /* The list: found by order and row, in whatever order they came. */
 START_TEST(the_list_knows_its_orders)
 {
-    static struct tb_relay_parked list;
+    static struct tb_relay list;
     struct fake_random random;
     char id[TB_UUID_SIZE];
     int64_t from[200] = {0};
@@ -237,10 +237,10 @@ START_TEST(the_list_knows_its_orders)
         int64_t row = 1 + (int64_t)fake_random_below(&random, 1000);
 
         snprintf(id, sizeof id, "01890000-0000-7000-8000-%012d", order);
-        ck_assert_int_eq(tb_relay_parked_has(&list, tb_str_of(id), row),
+        ck_assert_int_eq(tb_relay_is_parked(&list, tb_str_of(id), row),
                          from[order] > 0 && row >= from[order]);
         if (i < 300)
-            tb_relay_parked_add(&list, tb_str_of(id), row);
+            tb_relay_add_parked(&list, tb_str_of(id), row);
         if (i < 300 && from[order] == 0)
             from[order] = row;
     }

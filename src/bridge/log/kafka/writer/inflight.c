@@ -18,51 +18,12 @@ size_t tb_kafka_inflight_outstanding(const struct kafka_inflight *inflight)
     return TB_LOG_INFLIGHT_MAX - inflight->free_count;
 }
 
-static size_t size_of(const struct tb_record *record)
-{
-    return sizeof *record + record->header_count * sizeof *record->headers +
-           tb_record_size(record);
-}
-
-/* Copies a text to *at. An absent text stays absent, an empty one stays present. */
-static struct tb_str put(char **at, struct tb_str text)
-{
-    struct tb_str copy = {text.ptr ? *at : NULL, text.len};
-
-    if (text.len > 0)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
-
-/* The record and its bytes in one allocation. */
-static struct tb_record *copy_record(const struct tb_record *record, size_t size)
-{
-    struct tb_record *copy = malloc(size);
-    struct tb_header *headers;
-    char *at;
-
-    if (!copy)
-        return NULL;
-    headers = (struct tb_header *)(copy + 1);
-    at = (char *)(headers + record->header_count);
-    *copy = *record;
-    copy->headers = headers;
-    copy->key = put(&at, record->key);
-    copy->value = put(&at, record->value);
-    for (size_t i = 0; i < record->header_count; i++) {
-        headers[i].name = put(&at, record->headers[i].name);
-        headers[i].value = put(&at, record->headers[i].value);
-    }
-    return copy;
-}
-
 static void drop_copy(struct kafka_inflight *inflight, struct kafka_inflight_slot *slot)
 {
+    if (slot->waiting)
+        inflight->waiting_bytes -= tb_record_packed_size(slot->waiting);
     free(slot->waiting);
     slot->waiting = NULL;
-    inflight->waiting_bytes -= slot->waiting_bytes;
-    slot->waiting_bytes = 0;
 }
 
 static uint16_t *bucket_of(struct kafka_inflight *inflight, uint32_t hash)
@@ -116,15 +77,16 @@ static enum tb_code wait_for_key(struct kafka_inflight *inflight, uint16_t i, ui
                                  const struct tb_record *record, struct tb_error *err)
 {
     struct kafka_inflight_slot *slot = &inflight->slots[i];
-    size_t size = size_of(record);
+    size_t size = tb_record_packed_size(record);
+    void *room;
 
     if (inflight->waiting_bytes > 0 && inflight->waiting_bytes + size > TB_KAFKA_WAITING_BYTES_MAX)
         return tb_error_set(err, TB_BUSY, "%zu bytes wait for what is before them",
                             inflight->waiting_bytes);
-    slot->waiting = copy_record(record, size);
-    if (!slot->waiting)
+    room = malloc(size);
+    if (!room)
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
-    slot->waiting_bytes = size;
+    slot->waiting = tb_record_pack(room, record);
     inflight->waiting_bytes += size;
     inflight->slots[before].next_of_key = i;
     remove_last(inflight, before);

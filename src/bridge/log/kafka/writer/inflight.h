@@ -31,7 +31,6 @@ struct kafka_inflight_slot {
     uint16_t next_ready;
     bool used, keyed;
     struct tb_record *waiting; /* owned; NULL once it is sent */
-    size_t waiting_bytes;
 };
 struct kafka_inflight {
     struct kafka_inflight_slot slots[TB_LOG_INFLIGHT_MAX];
