@@ -5,7 +5,7 @@ static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
 {
     const struct tb_kafka_setup *setup = &((struct central *)ctx)->setup;
 
-    return tb_log_kafka_standalone_reader(&setup->options, setup->topic, ret_reader, err);
+    return tb_log_kafka_reader(&setup->options, setup->topic, NULL, ret_reader, err);
 }
 
 static enum tb_code on_ends(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)

@@ -80,7 +80,7 @@ static enum tb_code on_open(void *ctx, struct tb_log_reader **ret_reader, struct
     struct tb_log_reader *reader = NULL;
     char warning[240];
 
-    TB_TRY(tb_log_kafka_check_topics(&setup->options, setup->topics, setup->topic_count,
+    TB_TRY(tb_log_kafka_check_topics(&setup->options, setup->topics, TB_KAFKA_TOPICS,
                                      setup->create, TOPICS_MS, err));
     TB_TRY(tb_mongo_prepare(central->mongo, warning, err));
     TB_TRY(tb_log_kafka_reader(&setup->options, setup->topic, group, &reader, err));

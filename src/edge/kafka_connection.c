@@ -69,7 +69,7 @@ static void create_topics(struct tb_kafka_uplink *uplink)
     if (uplink->topics_ready)
         return;
     uplink->topics_ready =
-        tb_log_kafka_check_topics(&setup->options, setup->topics, setup->topic_count, true,
+        tb_log_kafka_check_topics(&setup->options, setup->topics, TB_KAFKA_TOPICS, true,
                                   CREATE_TOPICS_MS, &err) == TB_OK;
     uplink->attempt_failed = !uplink->topics_ready;
     if (uplink->topics_ready)

@@ -62,6 +62,8 @@ bool tb_log_kafka_all_brokers_down(const struct tb_log_writer *writer);
  * only. */
 bool tb_log_kafka_no_response(const struct tb_log_writer *writer);
 
+/* group NULL: a standalone reader. It reads all partitions without a group, each from its begin
+ * unless it seeks elsewhere, and its commits are ignored. */
 TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options,
                                             const char *topic, const char *group,
                                             struct tb_log_reader **ret_reader,
@@ -70,12 +72,6 @@ TB_CHECKED enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *o
 TB_CHECKED enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options,
                                           const char *topic, struct tb_log_reader **ret_reader,
                                           struct tb_error *err);
-/* Reads all partitions without a group, each from its begin unless it is sought elsewhere. Its
- * commits are ignored. */
-TB_CHECKED enum tb_code tb_log_kafka_standalone_reader(const struct tb_log_kafka_options *options,
-                                                       const char *topic,
-                                                       struct tb_log_reader **ret_reader,
-                                                       struct tb_error *err);
 
 /* What is wrong, in one line; "" if nothing is. Any thread. */
 void tb_log_kafka_writer_problem(const struct tb_log_writer *writer, char ret_text[240]);
@@ -86,7 +82,7 @@ struct tb_log_kafka_topic {
     int partitions;
     int replication; /* below 1: the broker's default */
     bool compacted;
-    int64_t retention_ms; /* 0: the broker's default; below 0: keep for ever */
+    int64_t retention_ms; /* 0: the broker's default */
 };
 /* Checks that the topics exist with that many partitions. With `create` it creates missing ones
  * and waits until they can be written and read. TB_NOT_FOUND: one is missing. TB_INVALID: one has

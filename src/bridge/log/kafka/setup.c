@@ -35,18 +35,15 @@ static void list_topics(const struct tb_config *config, struct tb_kafka_setup *s
     int partitions = (int)tb_config_int(config, TB_KAFKA_PARTITIONS);
     int copies = (int)tb_config_int(config, TB_KAFKA_REPLICATION);
 
+    const struct tb_log_kafka_topic topics[] = {
+        {setup->topic, partitions, copies, false, 0},
+        {setup->dead_letters, partitions, copies, false, 0},
+        {TB_TOPIC_NODE_STATUS, 1, copies, true, 0},
+        {TB_TOPIC_PROJECTION_READY, 1, copies, false, READY_KEPT_MS},
+    };
+
     snprintf(setup->dead_letters, sizeof setup->dead_letters, "%s.DLT", setup->topic);
-    setup->topics[setup->topic_count++] = (struct tb_log_kafka_topic){
-        .name = setup->topic, .partitions = partitions, .replication = copies};
-    setup->topics[setup->topic_count++] = (struct tb_log_kafka_topic){
-        .name = setup->dead_letters, .partitions = partitions, .replication = copies};
-    setup->topics[setup->topic_count++] = (struct tb_log_kafka_topic){
-        .name = TB_TOPIC_NODE_STATUS, .partitions = 1, .replication = copies, .compacted = true};
-    setup->topics[setup->topic_count++] =
-        (struct tb_log_kafka_topic){.name = TB_TOPIC_PROJECTION_READY,
-                                    .partitions = 1,
-                                    .replication = copies,
-                                    .retention_ms = READY_KEPT_MS};
+    memcpy(setup->topics, topics, sizeof topics);
 }
 
 enum tb_code tb_kafka_setup_make(const struct tb_config *config, const char *client_id,

@@ -86,8 +86,7 @@ static void set_config(rd_kafka_NewTopic_t *topic, const struct tb_log_kafka_top
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
     if (wanted->retention_ms == 0)
         return;
-    snprintf(retention, sizeof retention, "%" PRId64,
-             wanted->retention_ms < 0 ? -1 : wanted->retention_ms);
+    snprintf(retention, sizeof retention, "%" PRId64, wanted->retention_ms);
     rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
 }
 

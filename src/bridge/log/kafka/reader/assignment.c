@@ -124,7 +124,7 @@ static void set_positions(struct kafka_reader *reader)
     } else {
         reader->refused[0] = '\0';
         if (reader->paused)
-            tb_kafka_assignment_pause(reader);
+            tb_kafka_assignment_pause(reader, true);
     }
     tb_kafka_reader_update_problem(reader);
 }
@@ -173,30 +173,22 @@ void tb_kafka_assignment_seek(struct kafka_reader *reader, int32_t partition, in
     }
 }
 
-void tb_kafka_assignment_pause(struct kafka_reader *reader)
+void tb_kafka_assignment_pause(struct kafka_reader *reader, bool paused)
 {
     rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
-    if (reader->paused)
+    if (paused)
         rd_kafka_pause_partitions(reader->handle->rk, list);
     else
         rd_kafka_resume_partitions(reader->handle->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* librdkafka would keep these partitions paused even after a later assignment. */
-static void unpause_all(const struct kafka_reader *reader)
-{
-    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
-
-    rd_kafka_resume_partitions(reader->handle->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
 static void on_revoked(struct kafka_reader *reader)
 {
+    /* librdkafka would keep these partitions paused even after a later assignment. */
     if (reader->paused)
-        unpause_all(reader);
+        tb_kafka_assignment_pause(reader, false);
     for (int32_t p = 0; p < TB_LOG_PARTITIONS_MAX; p++) {
         struct kafka_reader_partition *part = &reader->parts[p];
 

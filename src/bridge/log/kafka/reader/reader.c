@@ -149,7 +149,7 @@ static enum tb_code reader_pause(struct tb_log_reader *base, bool paused, struct
     (void)err;
     if (reader->paused != paused) {
         reader->paused = paused;
-        tb_kafka_assignment_pause(reader);
+        tb_kafka_assignment_pause(reader, paused);
     }
     return TB_OK;
 }
@@ -280,22 +280,16 @@ enum tb_code tb_log_kafka_reader(const struct tb_log_kafka_options *options, con
                                  const char *group, struct tb_log_reader **ret_reader,
                                  struct tb_error *err)
 {
-    if (!group || group[0] == '\0')
+    if (group && group[0] == '\0')
         return tb_error_set(err, TB_INVALID, "no consumer group is named");
-    return reader_new(options, topic, group, KAFKA_MEMBER, ret_reader, err);
+    return reader_new(options, topic, group, group ? KAFKA_MEMBER : KAFKA_STANDALONE, ret_reader,
+                      err);
 }
 
 enum tb_code tb_log_kafka_tail(const struct tb_log_kafka_options *options, const char *topic,
                                struct tb_log_reader **ret_reader, struct tb_error *err)
 {
     return reader_new(options, topic, NULL, KAFKA_TAIL, ret_reader, err);
-}
-
-enum tb_code tb_log_kafka_standalone_reader(const struct tb_log_kafka_options *options,
-                                            const char *topic, struct tb_log_reader **ret_reader,
-                                            struct tb_error *err)
-{
-    return reader_new(options, topic, NULL, KAFKA_STANDALONE, ret_reader, err);
 }
 
 void tb_log_kafka_reader_problem(const struct tb_log_reader *base, char ret_text[240])
