@@ -214,7 +214,7 @@ void tb_routes_on_head(void *ctx, struct tb_request *req)
     struct tb_api *api = &loop->api;
 
     req->api = api;
-    req->origin = tb_cors_classify(req->head.origin, req->head.host, api->options.allowed_origins);
+    req->origin = tb_origin_classify(req->head.origin, req->head.host, api->options.allowed_origins);
     /* A web page of another site cannot read our answers, but its browser would send a command. */
     if (req->origin == TB_ORIGIN_FOREIGN && !is_read_only(req->method))
         tb_refuse(&req->reply, 403,

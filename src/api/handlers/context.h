@@ -6,7 +6,7 @@
  *          milliseconds. */
 #pragma once
 #include "api/handlers/options.h"
-#include "api/http/host_allowlist.h"
+#include "api/http/allowlists.h"
 #include "api/notify/waiters.h"
 
 struct tb_api {

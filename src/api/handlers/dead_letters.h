@@ -5,7 +5,7 @@
  * Units:   bytes. */
 #pragma once
 #include "api/handlers/context.h"
-#include "api/http/listen.h"
+#include "api/http/acceptor.h"
 
 /* A page ends when it has this size, because 500 dead letters with values of up to 7 MiB may be
  * requested. */

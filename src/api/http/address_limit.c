@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* False for a family that is neither IPv4 nor IPv6. */
+/* The first bytes of an IPv4 address that is written as IPv6. */
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/* Writes the address as 16 bytes, IPv4 as ::ffff:a.b.c.d. False: it is neither IPv4 nor IPv6. */
 static bool address_bytes(const struct sockaddr *address, uint8_t ret_bytes[16])
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
     if (address->sa_family == AF_INET) {
         struct sockaddr_in v4;
         memcpy(&v4, address, sizeof v4);
@@ -25,7 +26,7 @@ static bool address_bytes(const struct sockaddr *address, uint8_t ret_bytes[16])
     return false;
 }
 
-static bool bytes_are_loopback(const uint8_t bytes[16])
+static bool is_loopback(const uint8_t bytes[16])
 {
     struct in6_addr v6;
 
@@ -33,23 +34,14 @@ static bool bytes_are_loopback(const uint8_t bytes[16])
     return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && bytes[12] == 127);
 }
 
-bool tb_address_is_loopback(const struct sockaddr *address)
+bool tb_address_text_is_loopback(const char *address)
 {
     uint8_t bytes[16];
 
-    return !address_bytes(address, bytes) || bytes_are_loopback(bytes);
-}
-
-bool tb_address_text_is_loopback(const char *address)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-
-    if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-        return tb_address_is_loopback((const struct sockaddr *)&v4);
-    if (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1)
-        return tb_address_is_loopback((const struct sockaddr *)&v6);
-    return false;
+    memcpy(bytes, mapped, 12);
+    return (inet_pton(AF_INET, address, bytes + 12) == 1 ||
+            inet_pton(AF_INET6, address, bytes) == 1) &&
+           is_loopback(bytes);
 }
 
 static struct tb_address_count **bucket_of(struct tb_address_limit *limit, const uint8_t bytes[16])
@@ -63,7 +55,8 @@ bool tb_address_limit_add(struct tb_address_limit *limit, const struct sockaddr 
     uint8_t bytes[16];
 
     *ret_count = NULL;
-    if (!address_bytes(address, bytes) || bytes_are_loopback(bytes))
+    /* A socket that is not IP (AF_UNIX) is on this machine, so it counts as loopback. */
+    if (!address_bytes(address, bytes) || is_loopback(bytes))
         return true;
     struct tb_address_count **bucket = bucket_of(limit, bytes);
     struct tb_address_count *count = *bucket;

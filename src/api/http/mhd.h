@@ -11,7 +11,6 @@
  * Units:   milliseconds of the monotonic clock, bytes. */
 #pragma once
 #include "api/http/conn.h"
-#include "api/http/host_allowlist.h"
 #include "api/http/request.h"
 
 struct tb_mhd_options {

@@ -45,43 +45,6 @@ static bool listed(const char *const *names, struct tb_str name)
     return false;
 }
 
-/* Names the parameter if the name is sure to be printable. */
-static enum tb_code refuse_param(struct tb_error *err, struct tb_str name, const char *why)
-{
-    if (tb_is_token(name) && name.len <= 40)
-        return tb_error_set(err, TB_INVALID, "query parameter %.*s: %s", (int)name.len, name.ptr,
-                            why);
-    return tb_error_set(err, TB_INVALID, "a query parameter: %s", why);
-}
-
-enum tb_code tb_params_parse(struct tb_str query_string, const char *const *allowed,
-                             struct tb_arena *arena, struct tb_params *ret_params,
-                             struct tb_error *err)
-{
-    struct tb_str rest = query_string;
-
-    ret_params->count = 0;
-    while (rest.ptr) {
-        struct tb_str value = tb_str_cut(&rest, '&');
-        struct tb_str name = tb_str_cut(&value, '=');
-        struct tb_param param = {.value = {"", 0}};
-        if (name.len == 0 && !value.ptr)
-            continue; /* "a=1&&b=2" and a bare '?' */
-        if (!tb_percent_decode(name, true, arena, &param.name) ||
-            !tb_percent_decode(value, true, arena, &param.value))
-            return refuse_param(err, name, "a broken %-escape");
-        if (!listed(allowed, param.name))
-            return refuse_param(err, param.name, "unknown here");
-        for (size_t i = 0; i < ret_params->count; i++) {
-            if (tb_str_eq(ret_params->list[i].name, param.name))
-                return refuse_param(err, param.name, "given twice");
-        }
-        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* fewer are ever allowed */
-        ret_params->list[ret_params->count++] = param;
-    }
-    return TB_OK;
-}
-
 struct tb_str tb_param(const struct tb_params *params, const char *name)
 {
     for (size_t i = 0; i < params->count; i++) {
@@ -91,15 +54,41 @@ struct tb_str tb_param(const struct tb_params *params, const char *name)
     return (struct tb_str){NULL, 0};
 }
 
+/* Names the parameter if its name can be printed. Returns false. */
+static bool refuse_param(struct tb_request *req, struct tb_str name, const char *why)
+{
+    if (tb_is_token(name) && name.len <= 40)
+        tb_refuse(&req->reply, 400, "query parameter %.*s: %s", (int)name.len, name.ptr, why);
+    else
+        tb_refuse(&req->reply, 400, "a query parameter: %s", why);
+    return false;
+}
+
 bool tb_params_read(struct tb_request *req, const char *const *allowed,
                     struct tb_params *ret_params)
 {
-    struct tb_error err = {0};
+    struct tb_str rest = req->query_string;
 
-    if (tb_params_parse(req->query_string, allowed, &req->arena, ret_params, &err) == TB_OK)
-        return true;
-    tb_refuse_error(&req->reply, &err);
-    return false;
+    ret_params->count = 0;
+    while (rest.ptr) {
+        struct tb_str value = tb_str_cut(&rest, '&');
+        struct tb_str name = tb_str_cut(&value, '=');
+        struct tb_param param = {.value = {"", 0}};
+        if (name.len == 0 && !value.ptr)
+            continue; /* "a=1&&b=2" and a bare '?' */
+        if (!tb_percent_decode(name, true, &req->arena, &param.name) ||
+            !tb_percent_decode(value, true, &req->arena, &param.value))
+            return refuse_param(req, name, "a broken %-escape");
+        if (!listed(allowed, param.name))
+            return refuse_param(req, param.name, "unknown here");
+        for (size_t i = 0; i < ret_params->count; i++) {
+            if (tb_str_eq(ret_params->list[i].name, param.name))
+                return refuse_param(req, param.name, "given twice");
+        }
+        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* `allowed` has no more names */
+        ret_params->list[ret_params->count++] = param;
+    }
+    return true;
 }
 
 bool tb_params_none(struct tb_request *req)

@@ -17,15 +17,12 @@ struct tb_params {
     struct tb_param list[TB_PARAMS_MAX];
     size_t count;
 };
-/* Decodes the pairs of a query string. TB_INVALID: a broken escape, a repeated parameter, or one
- * that `allowed` (NULL-terminated, at most TB_PARAMS_MAX names) does not list. */
-TB_CHECKED enum tb_code tb_params_parse(struct tb_str query_string, const char *const *allowed,
-                                        struct tb_arena *arena, struct tb_params *ret_params,
-                                        struct tb_error *err);
 /* The value; absent when there is no such parameter or it is empty. */
 struct tb_str tb_param(const struct tb_params *params, const char *name);
 
 /* The following read the query string of a request. False: req is refused with 400. */
+/* Decodes the parameters. Each may be given once, and only if `allowed` (NULL-terminated, at most
+ * TB_PARAMS_MAX names) lists it. */
 TB_CHECKED bool tb_params_read(struct tb_request *req, const char *const *allowed,
                                struct tb_params *ret_params);
 TB_CHECKED bool tb_params_none(struct tb_request *req); /* there must be none */

@@ -9,7 +9,7 @@
  * Memory:  texts of head belong to the connection and live until the reply is sent.
  * Units:   milliseconds of the monotonic clock (_ms), bytes. */
 #pragma once
-#include "api/http/cors.h"
+#include "api/http/allowlists.h"
 #include "api/http/fields.h"
 #include "base/mem/list.h"
 #include "base/values/uuid.h"

@@ -87,9 +87,7 @@ static void read_field(struct tb_strict_head *check, struct tb_str name, struct 
 {
     size_t i = 0;
 
-    while (i < sizeof fields / sizeof *fields &&
-           (fields[i].name.len != name.len ||
-            strncasecmp(fields[i].name.ptr, name.ptr, name.len) != 0))
+    while (i < sizeof fields / sizeof *fields && !tb_str_eq_nocase(fields[i].name, name))
         i++;
     if (i == sizeof fields / sizeof *fields)
         return;

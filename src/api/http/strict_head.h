@@ -9,7 +9,6 @@
  * Errors:  a fault is a sentence for the client; NULL: none.
  * Units:   bytes. */
 #pragma once
-#include "api/http/host_allowlist.h"
 #include "api/http/request.h"
 
 struct tb_strict_head {

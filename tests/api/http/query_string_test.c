@@ -29,33 +29,36 @@ static const struct {
 START_TEST(query)
 {
     static const char *const allowed[] = {"a", "b", NULL};
-    struct tb_arena arena = {0};
+    struct tb_request *req = tb_request_new();
     struct tb_params params;
-    struct tb_error err = {0};
-    struct tb_str text = tb_str_of(queries[_i].query);
-    enum tb_code code = tb_params_parse(text, allowed, &arena, &params, &err);
 
-    if (queries[_i].fault != NULL) {
-        ck_assert_int_eq(code, TB_INVALID);
-        ck_assert_ptr_nonnull(strstr(err.text, queries[_i].fault));
+    ck_assert_ptr_nonnull(req);
+    req->query_string = tb_str_of(queries[_i].query);
+    bool good = tb_params_read(req, allowed, &params);
+
+    ck_assert(good == (queries[_i].fault == NULL));
+    ck_assert(good != tb_reply_filled(&req->reply));
+    if (!good) {
+        ck_assert_int_eq(req->reply.answer.status, 400);
+        ck_assert_ptr_nonnull(strstr(req->reply.answer.body.data, queries[_i].fault));
     } else {
-        ck_assert_int_eq(code, TB_OK);
         ck_assert(tb_str_eq(tb_param(&params, "a"), tb_str_of(queries[_i].a)));
         ck_assert(tb_str_eq(tb_param(&params, "b"), tb_str_of(queries[_i].b)));
     }
-    tb_arena_release(&arena);
+    tb_request_free(req);
 }
 END_TEST
 
 START_TEST(absent_query_has_no_parameters)
 {
     static const char *const allowed[] = {NULL};
-    struct tb_arena arena = {0};
+    struct tb_request *req = tb_request_new();
     struct tb_params params;
-    struct tb_error err = {0};
 
-    ck_ok(tb_params_parse((struct tb_str){NULL, 0}, allowed, &arena, &params, &err));
+    ck_assert_ptr_nonnull(req);
+    ck_assert(tb_params_read(req, allowed, &params));
     ck_assert_uint_eq(params.count, 0);
+    tb_request_free(req);
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* Promise: a connection becomes a WebSocket only as RFC 6455 says, and only for an allowed page; a
  * refusal says why. Method: raw requests over real sockets. */
-#include "api/http/cors.h"
+#include "api/http/allowlists.h"
 #include "api/ws/handshake.h"
 #include "api/ws/ws_client.h"
 #include <microhttpd.h>
@@ -226,7 +226,7 @@ static const struct {
 
 START_TEST(origins_are_classified)
 {
-    ck_assert_int_eq(tb_cors_classify(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
+    ck_assert_int_eq(tb_origin_classify(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
                                       "http://kiosk.local, file://,"),
                      origins[_i].verdict);
 }
@@ -236,9 +236,9 @@ START_TEST(no_list_lists_nothing)
 {
     struct tb_str host = TB_STR("till");
 
-    ck_assert_int_eq(tb_cors_classify(TB_STR("http://a"), host, NULL), TB_ORIGIN_FOREIGN);
-    ck_assert_int_eq(tb_cors_classify(TB_STR("http://a"), host, ""), TB_ORIGIN_FOREIGN);
-    ck_assert_int_eq(tb_cors_classify(TB_STR(""), host, ",,"), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_origin_classify(TB_STR("http://a"), host, NULL), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_origin_classify(TB_STR("http://a"), host, ""), TB_ORIGIN_FOREIGN);
+    ck_assert_int_eq(tb_origin_classify(TB_STR(""), host, ",,"), TB_ORIGIN_FOREIGN);
 }
 END_TEST
 

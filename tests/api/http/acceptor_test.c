@@ -1,5 +1,5 @@
 /* Promise: the error of a taken or foreign address is one clear line. */
-#include "api/http/listen.h"
+#include "api/http/acceptor.h"
 #include "support/support.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("listen");
+    Suite *suite = suite_create("acceptor");
     TCase *tc = tcase_create("listen");
 
     tcase_add_test(tc, a_taken_port_is_reported_in_one_line);

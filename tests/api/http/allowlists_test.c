@@ -1,6 +1,6 @@
 /* Promise: the server answers to loopback names, to its own address and to the allowed names, and
  * to no other. */
-#include "api/http/host_allowlist.h"
+#include "api/http/allowlists.h"
 #include "support/support.h"
 
 static const struct {
@@ -71,7 +71,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("host_allowlist");
+    Suite *suite = suite_create("allowlists");
     TCase *tc = tcase_create("host_allowlist");
 
     tcase_add_loop_test(tc, host, 0, COUNT(hosts_cases));
