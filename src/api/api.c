@@ -36,7 +36,7 @@ static enum tb_code check(const struct tb_api_options *options, struct tb_error 
     return TB_OK;
 }
 
-/* Of tb_inflight, on any thread. */
+/* tb_inflight calls it on any thread. */
 static void wake(void *ctx)
 {
     tb_api_loop_wake(ctx);
@@ -49,7 +49,7 @@ static void on_ws_upgrade(void *ctx, int fd, struct tb_address_count *address_co
 
     tb_ws_adopt(&loop->ws, fd, address_count, early);
     if (loop->api.drain_ms != 0)
-        tb_ws_drain(&loop->ws); /* it was accepted just before */
+        tb_ws_drain(&loop->ws); /* the upgrade was under way when the drain began */
 }
 
 static enum tb_code read_version(void *ctx, const char *order_id, int64_t *ret_version)
@@ -92,7 +92,7 @@ static enum tb_code open_server(struct tb_api_loop *loop, struct tb_error *err)
     int bound = 0;
 
     TB_TRY(tb_listen_open(options->listen, &server.listen_fd, &bound, err));
-    TB_ASSERT(tb_host_port_split(options->listen, host, port)); /* as tb_listen_open has */
+    TB_ASSERT(tb_host_port_split(options->listen, host, port)); /* tb_listen_open did it too */
     enum tb_code code =
         tb_host_allowlist_init(&api->host_allowlist, host, options->allowed_hosts, err);
     if (code == TB_OK)
@@ -120,7 +120,7 @@ static void copy_options(struct tb_api_loop *loop, const struct tb_api_options *
     }
 }
 
-/* Everything that cannot fail, so that tb_api_free may follow any failure. */
+/* Initialises whatever cannot fail, so that tb_api_free can be called after any later failure. */
 static struct tb_api_loop *new_loop(const struct tb_api_options *options)
 {
     struct tb_api_loop *loop = calloc(1, sizeof *loop);

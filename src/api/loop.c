@@ -4,11 +4,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* How exact the deadlines of connections are; a quarter of the shortest if that is less. */
+/* Deadlines of connections are checked this often, and at least four times within the shortest. */
 #define SWEEP_MS 1000
-/* The api thread stays awake so long for a command: most commits are over by then. */
+/* The api thread spins this long for a command: most commits take less. */
 #define SPIN_US 500
-/* When the process stops, requests that have arrived are answered within this. */
+/* A process that stops answers the requests that have arrived for at most this long. */
 #define DRAIN_MS 3000
 
 static void write_event(const struct tb_api_loop *loop)
@@ -16,7 +16,7 @@ static void write_event(const struct tb_api_loop *loop)
     const uint64_t one = 1;
     ssize_t written = write(loop->event_fd, &one, sizeof one);
 
-    (void)written; /* full: it is readable already */
+    (void)written; /* fails only if the counter is full: it is readable already */
 }
 
 void tb_api_loop_wake(struct tb_api_loop *loop)
@@ -72,11 +72,12 @@ static void begin_drain(struct tb_api_loop *loop)
 {
     loop->api.drain_ms = loop->api.now_ms + DRAIN_MS;
     tb_mhd_drain(loop->api.server);
-    tb_ws_drain(&loop->ws); /* its waiters have no deadline */
+    tb_ws_drain(&loop->ws);
+    /* Ends the long polls: subscriptions have no deadline. */
     tb_waiters_expire(&loop->api.waiters, INT64_MAX);
 }
 
-/* Is everything answered, or the time for it over? */
+/* True: every connection has ended, or the time for that is over. */
 static bool is_drained(const struct tb_api_loop *loop)
 {
     if (loop->api.drain_ms == 0)
@@ -86,7 +87,7 @@ static bool is_drained(const struct tb_api_loop *loop)
     return loop->api.now_ms >= loop->api.drain_ms;
 }
 
-/* How long nothing will be due; below 0: until somebody wakes the loop. */
+/* For how long nothing is due; below 0: until another thread wakes the loop. */
 static int64_t wait_ms(struct tb_api_loop *loop)
 {
     struct tb_api *api = &loop->api;
@@ -109,15 +110,15 @@ static int64_t wait_ms(struct tb_api_loop *loop)
     return left_ms > 0 ? left_ms : 0;
 }
 
-/* What a wait has found, beside libmicrohttpd's own sockets. */
+/* Which sockets are ready, beside those that libmicrohttpd watches. */
 struct ready {
     bool accept; /* a connection can be accepted */
     bool ws;     /* WebSockets have events */
 };
 
-/* Sleeping and waking up takes a good part of the time of a commit. So while a single command is
- * in flight the thread stays awake for a moment and yields the processor to whoever wants it.
- * True: there is work. */
+/* To sleep and to wake up would take a good part of the time of a commit. So while a command is
+ * the only request in flight, the thread does not sleep for SPIN_US, but yields the processor to
+ * other threads. True: there is work. */
 static bool spin_wait(struct tb_api_loop *loop, struct pollfd *fds, nfds_t fd_count)
 {
     struct tb_api *api = &loop->api;
@@ -155,7 +156,7 @@ static struct ready wait_for_work(struct tb_api_loop *loop)
     if (fds[1].revents != 0) {
         uint64_t count = 0;
         ssize_t got = read(loop->event_fd, &count, sizeof count);
-        (void)got; /* every round looks at everything anyway */
+        (void)got; /* each round checks everything, whoever woke it */
     }
     return (struct ready){.accept = fds[2].revents != 0, .ws = fds[3].revents != 0};
 }
@@ -177,7 +178,8 @@ static void step(struct tb_api_loop *loop, struct ready ready)
     tb_mhd_step(api->server, api->now_ms, ready.accept);
 }
 
-/* No request may stay suspended: refuses what still waits, and lets libmicrohttpd send it. */
+/* libmicrohttpd must not be stopped while requests are suspended: refuses those that still wait,
+ * and lets libmicrohttpd send the refusals. */
 static void finish(struct tb_api_loop *loop)
 {
     struct tb_api *api = &loop->api;

@@ -19,7 +19,8 @@ static void serve_ws(struct tb_api *api, struct tb_request *req)
 #define LIST(read, query) read, 0, query, true
 #define SINGLE(query) NULL, 0, query, false
 
-/* A literal path stands before the {id} that it would match too. */
+/* The rows of a path stand together. A literal path stands before the pattern with {id} that
+ * matches it too. */
 static const struct tb_route routes[] = {
     {BOTH, TB_GET, "/orders", LIST(tb_orders_read, tb_orders_query)},
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
@@ -51,7 +52,7 @@ static const struct tb_route routes[] = {
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
 _Static_assert(ROUTE_COUNT <= TB_ROUTES_MAX, "a counter for each row");
 
-/* {id} stands for one segment that is not empty. */
+/* {id} in the pattern matches one segment of the path that is not empty. */
 static bool matches(const char *pattern, struct tb_str path, struct tb_str *ret_id)
 {
     const char *at = path.ptr, *end = path.ptr + path.len;
@@ -120,7 +121,8 @@ void tb_route_allow(const struct tb_route *first, enum tb_role role, char ret_al
         snprintf(ret_allow + len, TB_ALLOW_SIZE - len, "%s", tb_method_name(TB_OPTIONS));
 }
 
-/* Takes "/a?b" and "http://host/a?b" apart; false for anything else. */
+/* Splits a target, "/a?b" or "http://host/a?b", into path and query string, and decodes the path.
+ * False: it is malformed or names a host that is not allowed. */
 static bool split_target(struct tb_api *api, struct tb_request *req)
 {
     struct tb_str rest = tb_buf_str(&req->target);
@@ -176,7 +178,7 @@ static bool is_read_only(enum tb_method method)
     return method == TB_GET || method == TB_HEAD || method == TB_OPTIONS;
 }
 
-/* Replies to what no row of the table serves. */
+/* Replies to a request that no row of the table serves. */
 static void refuse_route(struct tb_request *req, enum tb_role role)
 {
     char allow[TB_ALLOW_SIZE] = "";
@@ -214,7 +216,8 @@ void tb_routes_on_head(void *ctx, struct tb_request *req)
     struct tb_api *api = &loop->api;
 
     req->api = api;
-    req->origin = tb_origin_classify(req->head.origin, req->head.host, api->options.allowed_origins);
+    req->origin =
+        tb_origin_classify(req->head.origin, req->head.host, api->options.allowed_origins);
     /* A web page of another site cannot read our answers, but its browser would send a command. */
     if (req->origin == TB_ORIGIN_FOREIGN && !is_read_only(req->method))
         tb_refuse(&req->reply, 403,
@@ -241,7 +244,7 @@ void tb_routes_on_request(void *ctx, struct tb_request *req)
 {
     (void)ctx;
     if (req->body.len > 0 && !req->head.json)
-        refuse_media_type(req); /* chunked: that it has a body is known only now */
+        refuse_media_type(req); /* chunked: only now is it known to have a body */
     else
         serve(req->api, req);
 }

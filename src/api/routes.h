@@ -1,7 +1,6 @@
-/* Routes: which paths there are, who serves each method of them, and their names in the metrics.
+/* Routes: the table of paths and methods with the handler of each, and counts of the replies.
  *
- * Thread:  the api thread; tb_routes_add_metrics any.
- * Memory:  the table is constant. */
+ * Thread:  the api thread; tb_routes_add_metrics any. */
 #pragma once
 #include "api/http/request.h"
 #include "base/diag/metrics.h"
@@ -10,33 +9,37 @@
 enum tb_role { TB_ROLE_EDGE = 1, TB_ROLE_CENTRAL = 2 };
 
 struct tb_route {
-    unsigned roles; /* of tb_role: where it is served */
+    unsigned roles; /* bits of tb_role: who serves it */
     enum tb_method method;
-    const char *path;                                          /* "/orders/{id}/ship" */
-    void (*serve)(struct tb_api *api, struct tb_request *req); /* NULL: query alone serves */
-    enum tb_command_type command;                              /* that serve carries out */
-    tb_query_fn *query; /* submitted if serve has not refused the request; NULL: serve does all */
-    bool is_list;       /* query needs long: it goes to the pool `lists`, not `singles` */
+    const char *path; /* "/orders/{id}/ship" */
+    /* Checks the request, and fills the reply or submits the request. NULL: query does all. */
+    void (*serve)(struct tb_api *api, struct tb_request *req);
+    enum tb_command_type command; /* which one, if serve is tb_order_command_serve */
+    tb_query_fn *query;           /* submitted unless serve has refused; NULL: serve does all */
+    bool is_list; /* query may take long: it goes to the pool `lists`, not to `singles` */
 };
-/* Rows of the table; the rows of a path stand together. */
+/* Rows of the table at most. */
 #define TB_ROUTES_MAX 32
-/* Statuses are below this. */
+/* HTTP statuses are below this. */
 #define TB_STATUS_COUNT 600
 
-/* Replies by the first row of a path (TB_ROUTES_MAX: no such path) and status. */
+/* Replies by path and status. A path is counted in its first row, and every path that does not
+ * exist in row TB_ROUTES_MAX. */
 struct tb_route_counts {
     struct tb_counter replies[TB_ROUTES_MAX + 1][TB_STATUS_COUNT];
 };
 
-/* The first row of the path, whatever its roles; NULL: no such path. ret_order_id: the {id} of an
- * order in lower case, "" without one; a malformed one is no such path. ret_id: {id} as sent. */
+/* Finds the first row of a path, whatever its roles. NULL: there is no such path, or its {id} is a
+ * malformed order id. ret_order_id: the {id} of an order in lower case; "": the path has none.
+ * *ret_id: the {id} of any path as sent. */
 const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE],
                                      struct tb_str *ret_id);
-/* The row of the same path for a role and a method (HEAD is served by GET); NULL: none. */
-const struct tb_route *tb_route_for(const struct tb_route *route, enum tb_role role,
+/* The row for a role and a method (GET's for HEAD) of the path whose first row is given; NULL:
+ * none. */
+const struct tb_route *tb_route_for(const struct tb_route *first, enum tb_role role,
                                     enum tb_method method);
-/* What the Allow header of the path says, "GET, HEAD, OPTIONS"; "": the role does not have it. */
-void tb_route_allow(const struct tb_route *route, enum tb_role role,
+/* Writes the Allow header of the path: "GET, HEAD, OPTIONS"; "": the role does not serve it. */
+void tb_route_allow(const struct tb_route *first, enum tb_role role,
                     char ret_allow[TB_ALLOW_SIZE]);
 
 /* The callbacks of struct tb_mhd_options; ctx is the struct tb_api_loop. on_head finds the route,

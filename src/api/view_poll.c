@@ -1,10 +1,15 @@
-#include "api/view_poll.h"
+/* View poll: reads the versions of the orders that clients wait for, in case no notification
+ * comes.
+ *
+ * Another process may fill the view of a central, and its notifications can be lost. So while
+ * clients wait, a query thread reads the view every TB_VIEW_POLL_MS. The query is a request of its
+ * own, without a connection. The next poll repeats a failed read. */
 #include "api/loop.h"
 
-/* What one poll reads, in the arena of its request. */
+/* The orders of one poll, in the arena of its request. */
 struct poll {
     char (*order_ids)[TB_UUID_SIZE];
-    int64_t *versions; /* 0: none */
+    int64_t *versions; /* 0: the view does not have the order */
     size_t count;
 };
 
@@ -78,7 +83,7 @@ int64_t tb_view_poll_next_ms(const struct tb_api_loop *loop)
 {
     if (!may_poll(loop))
         return INT64_MAX;
-    /* New subscriptions have not read the view yet: for them at once. */
+    /* The view was not read yet for new subscriptions: they do not wait for the period. */
     return tb_ws_has_initial_reads(&loop->ws) ? 0 : loop->view_poll.next_ms;
 }
 
@@ -86,7 +91,8 @@ void tb_view_poll_step(struct tb_api_loop *loop)
 {
     int64_t now_ms = loop->api.now_ms, due_ms = tb_view_poll_next_ms(loop);
 
-    /* The first to wait has read the view just before; initial reads do not delay a poll. */
+    /* The period begins when the first client starts to wait: it has just read the view. A poll
+     * for new subscriptions does not delay the next one. */
     if (loop->api.waiters.count == 0 || (due_ms > 0 && due_ms <= now_ms))
         loop->view_poll.next_ms = now_ms + TB_VIEW_POLL_MS;
     if (due_ms <= now_ms)

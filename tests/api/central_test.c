@@ -3,7 +3,7 @@
  * is published, and within half a second when it is not. Method: a real API over a view that the
  * test controls. */
 #include "api/fake_central.h"
-#include "api/view_poll.h"
+#include "api/loop.h"
 #include "api/work/query_pool.h"
 #include <stdio.h>
 #include <string.h>

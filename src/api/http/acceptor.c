@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A burst of tills after a power cut; the kernel cuts it to net.core.somaxconn. */
+/* After a power cut all tills connect at once. The kernel lowers this to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 
 void tb_socket_peer_text(int fd, char ret_text[TB_PEER_TEXT_SIZE])
@@ -33,7 +33,7 @@ static int open_listener(const struct addrinfo *info)
 
     if (fd < 0)
         return -1;
-    /* A restart must not wait for the last connections' TIME_WAIT. */
+    /* Otherwise a restarted process would have to wait for old connections in TIME_WAIT. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
         return fd;
@@ -98,12 +98,11 @@ void tb_acceptor_close(struct tb_acceptor *acceptor)
 
 void tb_acceptor_reject(int fd)
 {
-    tb_conn_send_refusal(fd, 503, 1, "Too many connections.");
+    tb_conn_send_refusal(fd, 503, "Too many connections.");
     close(fd);
 }
 
-/* Closes the spare descriptor, rejects the next connection with the free one, opens a spare again.
- */
+/* Closes the spare descriptor, which makes one free for the next connection, and rejects that. */
 static bool reject_with_spare(struct tb_acceptor *acceptor)
 {
     if (acceptor->spare_fd >= 0)

@@ -25,8 +25,8 @@ void tb_host_allowlist_release(struct tb_host_allowlist *hosts)
     tb_buf_release(&hosts->names);
 }
 
-/* Takes "name", "name:port" and "[v6]:port" apart; false for anything else. An empty port means
- * the default one (RFC 3986, 3.2.3). */
+/* Finds the name in "name", "name:port" and "[v6]:port"; false for any other text. An empty port
+ * means the default one (RFC 3986, 3.2.3). */
 static bool split_host(struct tb_str text, struct tb_str *ret_name)
 {
     bool has_brackets = text.len > 0 && text.ptr[0] == '[';
@@ -84,7 +84,7 @@ static bool starts(struct tb_str text, struct tb_str lower)
     return text.len > lower.len && strncasecmp(text.ptr, lower.ptr, lower.len) == 0;
 }
 
-/* Cuts off the default port of the scheme. */
+/* Cuts off the port if it is the default one of the scheme. */
 static struct tb_str without_port(struct tb_str host, struct tb_str port)
 {
     if (host.len > port.len && memcmp(host.ptr + host.len - port.len, port.ptr, port.len) == 0)

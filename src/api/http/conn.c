@@ -1,6 +1,6 @@
 #include "api/http/conn.h"
 #include "order/answer.h"
-/* glibc's tcp_info ends before tcpi_bytes_received. */
+/* The tcp_info of glibc ends before tcpi_bytes_received. */
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
@@ -24,11 +24,11 @@ void tb_conn_enter(struct tb_conn *conn, enum tb_phase phase, int64_t deadline_m
 static void end(struct tb_conn *conn)
 {
     conn->phase = TB_PHASE_ENDING;
-    /* libmicrohttpd sees the hang-up and closes: only it may close the descriptor. */
+    /* Only libmicrohttpd may close the descriptor; it does so when it sees the hang-up. */
     shutdown(conn->fd, SHUT_RDWR);
 }
 
-/* Has the next request begun? */
+/* Has the client begun to send the next request? */
 static bool has_begun(const struct tb_conn *conn)
 {
     return tb_conn_received(conn) > conn->consumed;
@@ -45,9 +45,9 @@ static void sweep_one(struct tb_conn *conn, const struct tb_conn_times *times, i
         conn->phase == TB_PHASE_ENDING)
         return;
     if (conn->phase == TB_PHASE_HEAD && has_begun(conn))
-        tb_conn_send_refusal(conn->fd, 408, 0, "The head took too long.");
+        tb_conn_send_refusal(conn->fd, 408, "The head took too long.");
     if (conn->phase == TB_PHASE_BODY)
-        tb_conn_send_refusal(conn->fd, 408, 0, "The body took too long.");
+        tb_conn_send_refusal(conn->fd, 408, "The body took too long.");
     end(conn);
 }
 
@@ -72,7 +72,7 @@ void tb_conn_end_idle(const struct tb_list *conns)
     }
 }
 
-void tb_conn_send_refusal(int fd, int status, int retry_after_s, const char *detail)
+void tb_conn_send_refusal(int fd, int status, const char *detail)
 {
     struct tb_answer answer = {0};
     struct tb_buf text = {0};
@@ -80,8 +80,8 @@ void tb_conn_send_refusal(int fd, int status, int retry_after_s, const char *det
     tb_answer_problem(&answer, status, detail, NULL);
     tb_buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n", status,
                 tb_http_reason(status));
-    if (retry_after_s > 0)
-        tb_buf_addf(&text, "Retry-After: %d\r\n", retry_after_s);
+    if (status == 503)
+        tb_buf_adds(&text, "Retry-After: 1\r\n");
     tb_buf_addf(&text,
                 "Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
                 answer.body.len);

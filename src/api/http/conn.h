@@ -1,11 +1,12 @@
-/* Connections: the phase of each, and until when the phase may last (absolute deadlines).
+/* Connections: each is in a phase, and a phase has a deadline.
  *
  *   HEAD --> BODY --> WORK --> REPLY --> IDLE --> HEAD ...
  *     |       |                  |         |
  *     +-------+------ENDING------+---------+
  *
  * The time-out of libmicrohttpd counts inactivity only: a client that sends a byte a second could
- * stay for ever. A connection that is late is shut down, and libmicrohttpd closes it.
+ * stay for ever. A connection whose deadline has passed is shut down here, and libmicrohttpd then
+ * closes it.
  *
  * Thread:  the api thread.
  * Units:   milliseconds of the monotonic clock. */
@@ -25,33 +26,35 @@ enum tb_phase {
     TB_PHASE_ENDING
 };
 
-/* A keep-alive connection without a request. */
+/* A connection may be without a request for this long. */
 #define TB_CONN_IDLE_MS 60000
-/* A client has so long to read a reply, and a second more for each so many bytes of it. */
+/* A client must read a reply within this time, and a second more for every so many bytes. */
 #define TB_CONN_REPLY_MS 30000
 #define TB_CONN_REPLY_BYTES_PER_S 65536
 
 struct tb_conn {
     struct tb_list_node node;
-    struct MHD_Connection *mhd;             /* borrowed; NULL: not started yet */
+    struct MHD_Connection *mhd; /* borrowed; NULL: libmicrohttpd has not started it yet */
     struct tb_address_count *address_count; /* NULL: not counted */
     int fd;
     enum tb_phase phase;
-    bool upgraded; /* to a WebSocket by a 101: libmicrohttpd is about to close its descriptor */
+    bool upgraded; /* it is a WebSocket now: libmicrohttpd is about to close its own descriptor */
     int64_t deadline_ms;
-    uint64_t consumed; /* bytes of the requests so far; if more came, the next has begun */
+    uint64_t consumed; /* bytes of the requests so far; if more are received, the next has begun */
 };
 struct tb_conn_times {
     int64_t header_ms, body_ms;
 };
 
-uint64_t
-tb_conn_received(const struct tb_conn *conn); /* bytes received, as the kernel counts them */
+/* Bytes received from the client, as the kernel counts them; 0: not known. */
+uint64_t tb_conn_received(const struct tb_conn *conn);
 void tb_conn_enter(struct tb_conn *conn, enum tb_phase phase, int64_t deadline_ms);
-/* Shuts down every connection whose deadline has passed. */
+/* Answers 408 where a request has begun, and shuts down every connection whose deadline has
+ * passed.
+ */
 void tb_conn_sweep(const struct tb_list *conns, const struct tb_conn_times *times, int64_t now_ms);
-/* Shuts down the idle connections: the process is about to stop. */
+/* Shuts down the connections without a request, because the process is about to stop. */
 void tb_conn_end_idle(const struct tb_list *conns);
-/* Writes a refusal to the socket without libmicrohttpd, which cannot answer while a body arrives.
- * Best effort. */
-void tb_conn_send_refusal(int fd, int status, int retry_after_s, const char *detail);
+/* Writes a refusal to the socket past libmicrohttpd, which cannot answer while a body arrives.
+ * Writes nothing if the socket takes no bytes at the moment. */
+void tb_conn_send_refusal(int fd, int status, const char *detail);

@@ -210,7 +210,7 @@ bool tb_if_match_parse(struct tb_str value, bool *ret_any, int64_t *ret_version)
     return true;
 }
 
-/* `count` lower-case hex digits, which are not all the invalid one. */
+/* Are these `count` lower-case hex digits, and not all of them `invalid`? */
 static bool is_hex(const char *text, size_t count, char invalid)
 {
     bool good = false;
@@ -227,7 +227,7 @@ bool tb_traceparent_valid(struct tb_str value)
 {
     const char *t = value.ptr;
 
-    /* 00-<32>-<16>-<2>; later versions may append fields. */
+    /* 00-<32 digits>-<16>-<2>; versions after 00 may append fields. */
     if (value.len < 55 || !is_hex(t, 2, 'f') || t[2] != '-' || !is_hex(t + 3, 32, '0') ||
         t[35] != '-' || !is_hex(t + 36, 16, '0') || t[52] != '-' || !is_hex(t + 53, 2, '-'))
         return false;

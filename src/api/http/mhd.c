@@ -1,9 +1,9 @@
 #include "api/http/mhd_priv.h"
 #include <stdlib.h>
 
-/* Connections accepted in one round: requests of others wait meanwhile. */
+/* Connections accepted in one round; all requests wait meanwhile. */
 #define ACCEPT_MAX 64
-/* Requests kept for reuse, some 6 kB each. */
+/* Free requests that are kept, some 6 kB each. */
 #define FREE_MAX 256
 /* The memory of a connection holds its head, a copy of its cookies, 60 bytes for each field, and
  * the head of the reply. */
@@ -12,15 +12,17 @@
 /* The acceptor enforces the limit. That of libmicrohttpd must be higher: it counts connections
  * that are closed but not yet cleaned up. */
 #define MHD_CONNECTIONS_EXTRA 1024
-/* Since 1.0 libmicrohttpd by default joins folded header lines and redirects a target with blanks.
- * At this level it refuses both. 0.9.75 has no such option: strict_head finds them there. */
+/* Since 1.0 libmicrohttpd by default joins folded header lines, and redirects a target with
+ * blanks. At this level it refuses both. 0.9.75 has no such option: there strict_head.c finds
+ * both. */
 #if MHD_VERSION >= 0x01000000
 #define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #else
 #define STRICTNESS
 #endif
-/* While requests are polled libmicrohttpd cannot say whether it has other work. Sockets and
- * workers wake us anyway; the rest (a body larger than one read) waits so long. */
+/* While requests are polled, libmicrohttpd cannot tell whether it has other work. Sockets and
+ * workers wake the thread in any case; other work (a body larger than one read) waits this long.
+ */
 #define POLL_MS 1
 
 void tb_mhd_move(struct tb_mhd_server *server, struct tb_request *req, enum tb_request_state state)
@@ -71,8 +73,7 @@ static void remove_conn(struct tb_mhd_server *server, struct tb_conn *conn)
     free(conn);
 }
 
-/* libmicrohttpd calls this from MHD_add_connection (0.9), or from the MHD_run that follows (1.0).
- */
+/* libmicrohttpd calls this in MHD_add_connection (0.9) or in the next MHD_run (1.0). */
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -90,7 +91,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     server->unstarted_count--;
 }
 
-/* Connections that libmicrohttpd closed instead of starting them, without telling us. */
+/* Removes the connections that libmicrohttpd has closed instead of starting them: it calls nothing
+ * then. */
 static void remove_unstarted(struct tb_mhd_server *server)
 {
     struct tb_list_node *node = server->conns.first, *next;
@@ -123,7 +125,8 @@ enum tb_code tb_mhd_new(const struct tb_mhd_options *options, struct tb_mhd_serv
     if (!server)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     server->options = *options;
-    /* strict_head.c checks Host and target and refuses with problem+json: not strict here. */
+    /* libmicrohttpd's own strict mode is off: strict_head.c checks the head, and its refusals are
+     * problem+json. */
     server->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE | MHD_USE_TURBO, 0, NULL,
         NULL, tb_mhd_on_request, server, MHD_OPTION_NOTIFY_COMPLETED, tb_mhd_on_completed, server,
@@ -179,9 +182,8 @@ static void add_connection(struct tb_mhd_server *server, const struct tb_accepte
     tb_list_prepend(&server->conns, &conn->node);
     server->conn_count++;
     server->unstarted_count++;
-    /* On failure it closes the socket, and remove_unstarted removes the connection. If
-     * the next socket has the same number, on_connection finds that one first: it is the newest.
-     */
+    /* On failure it closes the socket, and remove_unstarted removes conn. The next socket may have
+     * the same number; on_connection then finds the right connection, because that is newer. */
     (void)MHD_add_connection(server->mhd, accepted->fd,
                              (const struct sockaddr *)&accepted->address, accepted->address_len);
 }

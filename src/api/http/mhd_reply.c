@@ -4,12 +4,12 @@
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-    /* Fails when out of memory only; the answer stands without it. */
+    /* It fails only when memory is out; then the answer goes without this header. */
     MHD_add_response_header(response, name, value);
 }
 
-/* CORS (the Fetch standard): lets the pages that the operator listed read our answers. Before a
- * command their browser asks by OPTIONS. There are no credentials. */
+/* CORS (the Fetch standard): lets the pages that the operator has listed read our answers. Before
+ * a command the browser asks with OPTIONS whether the page may send it. */
 static void add_headers_for_page(struct MHD_Response *response, const struct tb_request *req)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf origin = {0};
@@ -79,9 +79,9 @@ static void add_upgrade_headers(struct MHD_Response *response, const struct tb_r
         add_header(response, "Sec-WebSocket-Protocol", TB_WS_SUBPROTOCOL);
 }
 
-/* The 101 is sent. libmicrohttpd would keep 20 kB for the WebSocket as long as it lasts, and go
- * through all WebSockets whenever any request is resumed. So let it close its descriptor, and go
- * on with a copy. */
+/* The 101 is sent. If libmicrohttpd stayed in charge of the WebSocket, it would use 20 kB for it,
+ * and visit all WebSockets whenever any request is resumed. So it closes its descriptor, and we go
+ * on with a copy of it. */
 static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, const char *early,
                        size_t early_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
 {
@@ -92,7 +92,7 @@ static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, con
     (void)context;
     if (fd >= 0) {
         struct tb_address_count *address_count = conn->address_count;
-        conn->address_count = NULL; /* goes along with fd */
+        conn->address_count = NULL; /* the WebSocket has it now */
         conn->upgraded = true;
         server->conn_count--;
         server->upgraded_count++;
@@ -115,7 +115,7 @@ static struct MHD_Response *reply(struct tb_mhd_server *server, struct tb_reques
 {
     struct tb_buf *body = &req->reply.answer.body;
     static char nothing[1];
-    /* The body lives until tb_mhd_on_completed: no copy. */
+    /* The body lives until tb_mhd_on_completed, so it is not copied. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body->len, body->len > 0 ? body->data : nothing, MHD_RESPMEM_PERSISTENT);
 

@@ -13,9 +13,9 @@ static struct tb_request *take_request(struct tb_mhd_server *server)
     return req;
 }
 
-/* libmicrohttpd would take each argument of the query string apart into the memory of the
- * connection, and close the connection without an answer when that is full. The target is copied,
- * so cut off the query string in its buffer: it then finds no arguments. */
+/* libmicrohttpd would split the query string and store each argument in the memory of the
+ * connection; when that memory is full, it closes the connection without an answer. We have a copy
+ * of the target, so this cuts off the query string in libmicrohttpd's buffer. */
 static void hide_query_string(const char *target)
 {
     char *mark = strchr((char *)(uintptr_t)target, '?');
@@ -24,7 +24,7 @@ static void hide_query_string(const char *target)
         mark[1] = '\0';
 }
 
-/* The request line is there; libmicrohttpd is about to take it apart in place. */
+/* libmicrohttpd has received the request line and is about to parse it in place. */
 void *tb_mhd_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct tb_mhd_server *server = cls;
@@ -52,14 +52,15 @@ static void refuse(struct tb_request *req, int status, const char *detail)
 
 static const char body_too_large[] = "The body is too large.";
 
-/* libmicrohttpd cannot answer while a body arrives: so write the refusal to the socket, signal the
- * end, and let the client finish or run into the deadline of the body. A plain close would reset
- * the connection, and the client would lose the answer. */
+/* libmicrohttpd cannot answer while a body arrives. So this writes the refusal to the socket and
+ * sends the end of the stream; the connection lasts until the client has sent its body, or until
+ * the deadline of the body. A close at once would reset the connection, and the client would lose
+ * the answer. */
 static void cut_off(struct tb_mhd_server *server, struct tb_request *req)
 {
     refuse(req, 413, body_too_large);
     server->options.replied(server->options.ctx, req);
-    tb_conn_send_refusal(req->conn->fd, 413, 0, body_too_large);
+    tb_conn_send_refusal(req->conn->fd, 413, body_too_large);
     shutdown(req->conn->fd, SHUT_WR);
     tb_mhd_move(server, req, TB_REQUEST_CUT_OFF);
 }
@@ -119,8 +120,8 @@ static enum MHD_Result on_head(struct tb_mhd_server *server, struct MHD_Connecti
         tb_mhd_move(server, req, has_no_body ? TB_REQUEST_SKIP_BODY : TB_REQUEST_BODY);
         return MHD_YES;
     }
-    /* A reply sent before the body has arrived ends the connection: send it now only to a client
-     * that has not begun to send the body. */
+    /* A reply before the end of the body must end the connection. So it is sent now only to a
+     * client that has not begun to send the body. */
     if (req->head.has_body && req->head.expects_continue) {
         req->reply.close = true;
         return send_refusal(server, mhd, req);
@@ -144,7 +145,7 @@ static enum MHD_Result on_body(struct tb_mhd_server *server, struct tb_request *
     return MHD_YES;
 }
 
-/* The request has come whole. */
+/* The whole request is received. */
 static void serve(struct tb_mhd_server *server, struct tb_request *req)
 {
     if (!tb_buf_ok(&req->body)) {
@@ -159,7 +160,8 @@ static void serve(struct tb_mhd_server *server, struct tb_request *req)
         tb_mhd_move(server, req, TB_REQUEST_ANSWERED);
 }
 
-/* There is no reply yet: libmicrohttpd calls again next round, or not before tb_mhd_answer. */
+/* There is no reply yet: libmicrohttpd calls again in the next round, or, if the request is
+ * suspended, after tb_mhd_answer. */
 static void wait_for_reply(struct tb_mhd_server *server, struct MHD_Connection *mhd,
                            struct tb_request *req)
 {
@@ -176,7 +178,7 @@ static enum MHD_Result on_whole(struct tb_mhd_server *server, struct MHD_Connect
                                 struct tb_request *req)
 {
     if (req->state == TB_REQUEST_CUT_OFF)
-        return MHD_NO; /* closes: the answer is out */
+        return MHD_NO; /* ends the connection: its answer is sent */
     if (req->state == TB_REQUEST_BODY || req->state == TB_REQUEST_SKIP_BODY)
         serve(server, req);
     if (tb_reply_filled(&req->reply))
@@ -219,7 +221,7 @@ void tb_mhd_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     server->progressed = true;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         conn->consumed += req->head.size;
-        if (req->head.chunked) /* its framing was not counted */
+        if (req->head.chunked) /* the bytes between the chunks were not counted */
             conn->consumed = tb_conn_received(conn);
         tb_conn_enter(conn, TB_PHASE_IDLE, server->now_ms + TB_CONN_IDLE_MS);
     } else {

@@ -1,11 +1,11 @@
-/* Query strings: percent-decoding, parameters, and the refusals that handlers share.
+/* Query strings: percent-decoding, and the parameters that several handlers read.
  *
- * Thread:  pure, or the thread of the request.
  * Memory:  decoded texts are copies in the arena. */
 #pragma once
 #include "api/http/request.h"
 
-/* Decodes %XX, and + for a space if `plus`. False: NUL, a broken escape, or out of memory. */
+/* Decodes %XX, and + as a space if `plus`. False: an escaped NUL, a broken escape, or out of
+ * memory. */
 bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
                        struct tb_str *ret_text);
 
@@ -26,10 +26,11 @@ struct tb_str tb_param(const struct tb_params *params, const char *name);
 TB_CHECKED bool tb_params_read(struct tb_request *req, const char *const *allowed,
                                struct tb_params *ret_params);
 TB_CHECKED bool tb_params_none(struct tb_request *req); /* there must be none */
-/* "limit", from 1 to max; absent it is left as it is. */
+/* Parameter "limit", from 1 to max. If it is absent, *ret_limit stays as it is. */
 TB_CHECKED bool tb_param_limit(struct tb_request *req, const struct tb_params *params, int max,
                                int *ret_limit);
-/* A time, or a date, which means the local midnight at which it begins. Absent is fine. */
+/* A time, or a date, which means the local midnight at which it begins. If the parameter is
+ * absent, the results stay as they are. */
 TB_CHECKED bool tb_param_time(struct tb_request *req, const struct tb_params *params,
                               const char *name, bool *ret_has, int64_t *ret_ms);
 /* Refuses req: the parameter must be what `allowed` says. Returns false. */

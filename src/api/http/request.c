@@ -1,7 +1,7 @@
 #include "api/http/request.h"
 #include <stdlib.h>
 
-/* A body larger than this is rare; its memory goes back at once. */
+/* A larger buffer is rare, so its memory is freed and not reused. */
 #define KEEP_BYTES_MAX 65536
 
 #define TO(state) (1U << TB_REQUEST_##state)

@@ -59,7 +59,7 @@ static const char ws_fault[] = "Origin or a field of the WebSocket handshake is 
 
 #define TEXT(member) offsetof(struct tb_head, member), NULL
 #define PARSED(function) 0, function
-/* The fields that we read: each has its text kept or is parsed. */
+/* The fields that we read: of each we store the text, or call its parser. */
 static const struct {
     struct tb_str name;
     const char *repeated_fault; /* NULL: may be repeated */
@@ -81,7 +81,7 @@ static const struct {
     {TB_STR("sec-websocket-version"), ws_fault, TEXT(ws.version)},
     {TB_STR("sec-websocket-protocol"), NULL, PARSED(parse_protocol)},
 };
-enum { HOST = 1, LENGTH = 2, ENCODING = 4 }; /* bits of the first three */
+enum { HOST = 1, LENGTH = 2, ENCODING = 4 }; /* bits in `seen` of the first three fields */
 
 static void read_field(struct tb_strict_head *check, struct tb_str name, struct tb_str value)
 {
@@ -103,7 +103,7 @@ static void read_field(struct tb_strict_head *check, struct tb_str name, struct 
 
 void tb_strict_head_field(struct tb_strict_head *check, struct tb_str name, struct tb_str value)
 {
-    /* From the first byte of the name to the last of the value, and the CRLF. */
+    /* The bytes from the first of the name to the last of the value, and CRLF. */
     check->size += (size_t)(value.ptr - name.ptr) + value.len + 2;
     if (!tb_is_token(name)) {
         fail(check, "A header field's name is malformed.");

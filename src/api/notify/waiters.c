@@ -1,7 +1,7 @@
 #include "api/notify/waiters.h"
 #include "base/hash.h"
 
-/* Copied in one go out of the ring, which is locked meanwhile. */
+/* Changes that are copied at once; the ring is locked meanwhile. */
 #define CHANGES_AT_ONCE 64
 
 void tb_waiters_init(struct tb_waiters *waiters)
@@ -58,16 +58,6 @@ void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter)
         waiters->next_ms = INT64_MAX;
 }
 
-void tb_waiters_add_reader(struct tb_waiters *waiters)
-{
-    atomic_fetch_add(&waiters->reader_count, 1);
-}
-
-void tb_waiters_remove_reader(struct tb_waiters *waiters)
-{
-    TB_ASSERT(atomic_fetch_sub(&waiters->reader_count, 1) > 0);
-}
-
 bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version)
 {
     if (atomic_load(&waiters->bucket_counts[bucket_of(order_id)]) == 0 &&
@@ -121,7 +111,7 @@ void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t
     }
 }
 
-/* Changes were missed: every waiter reads the view. */
+/* Changes were missed: every waiter must read the view. */
 static void notify_all(struct tb_waiters *waiters)
 {
     for (size_t i = 0; i < TB_WAITER_BUCKETS; i++) {

@@ -1,12 +1,12 @@
-/* Waiters: those who wait until an order is visible at some version: a long poll's request, or a
- * WebSocket subscription.
+/* Waiters: long polls and WebSocket subscriptions, which wait until the view has a certain version
+ * of an order.
  *
- * Changes go into the version ring only while somebody waits for such an order. When the ring
- * overflows, every waiter must read the view. Add a waiter before reading the view, so that no
- * version is missed in between.
+ * A change goes into the version ring only if a waiter has the same hash bucket, or if there are
+ * readers of the whole ring. When the ring overflows, every waiter must read the view. Add a
+ * waiter before you read the view for it: otherwise it misses a version that comes in between.
  *
- * Thread:  the api thread; tb_waiters_publish from any thread, and it never waits for long.
- * Memory:  a waiter lives in whatever waits.
+ * Thread:  the api thread; tb_waiters_publish from any thread, and it never blocks for long.
+ * Memory:  a waiter is a part of the long poll or of the subscription.
  * Units:   milliseconds of the monotonic clock. */
 #pragma once
 #include "api/notify/version_ring.h"
@@ -16,46 +16,43 @@
 
 struct tb_waiter {
     struct tb_list_node node;       /* in its bucket while it waits */
-    struct tb_list_node timed_node; /* among those that have a deadline */
-    const char *order_id;           /* borrowed; lower case */
-    int64_t min_version;            /* lower versions are not notified */
+    struct tb_list_node timed_node; /* in `timed` while it waits, if it has a deadline */
+    const char *order_id;           /* borrowed; in lower case */
+    int64_t min_version;            /* on_version is not called for lower ones */
     int64_t deadline_ms;            /* INT64_MAX: none */
-    /* The order is visible at this version; 0: changes were missed, read the view. May remove
-     * this waiter, and no other. */
+    /* The view has this version of the order; 0: changes were missed, so read the view. It may
+     * remove this waiter, but no other. */
     void (*on_version)(struct tb_waiter *waiter, int64_t version);
-    /* The deadline has passed. May remove this waiter, and no other. NULL without a deadline. */
+    /* The deadline has passed. It may remove this waiter, but no other. NULL: no deadline. */
     void (*on_deadline)(struct tb_waiter *waiter);
 };
 struct tb_waiters {
     struct tb_list buckets[TB_WAITER_BUCKETS];
     _Atomic uint32_t bucket_counts[TB_WAITER_BUCKETS];
-    _Atomic uint32_t reader_count; /* of those that read the whole ring */
+    _Atomic uint32_t reader_count; /* readers of the whole ring: ws/subscription.c counts them */
     size_t count;
     struct tb_list timed;
     int64_t next_ms; /* no deadline is earlier; INT64_MAX: none */
     struct tb_version_ring ring;
-    uint64_t position; /* in the ring: what the waiters were notified of */
+    uint64_t position; /* in the ring: the waiters know all changes before it */
 };
 void tb_waiters_init(struct tb_waiters *waiters);
 void tb_waiters_release(struct tb_waiters *waiters);
-/* waiter is filled but for its links. */
+/* The caller has filled waiter except its nodes. */
 void tb_waiters_add(struct tb_waiters *waiters, struct tb_waiter *waiter);
-void tb_waiters_remove(struct tb_waiters *waiters,
-                       struct tb_waiter *waiter); /* a no-op if it does not wait */
-/* While there are readers of the whole ring, every change goes into it. */
-void tb_waiters_add_reader(struct tb_waiters *waiters);
-void tb_waiters_remove_reader(struct tb_waiters *waiters);
-/* True: somebody waits for the change: wake the api thread. */
+/* Does nothing if waiter does not wait. */
+void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter);
+/* True: the change is in the ring, so wake the api thread. */
 bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version);
 bool tb_waiters_have_changes(const struct tb_waiters *waiters);
-/* Up to max orders that are waited for, each once, from bucket *bucket on; moves *bucket to where
- * the next call continues. */
+/* Writes up to max ids of orders that have waiters, each once, from the bucket after *bucket on.
+ * Moves *bucket on, so that the next call continues there. */
 size_t tb_waiters_order_ids(const struct tb_waiters *waiters, size_t *bucket,
                             char (*ret_ids)[TB_UUID_SIZE], size_t max);
 
-/* Notifies the waiters of what was published. */
+/* Notifies the waiters of the changes in the ring. */
 void tb_waiters_deliver(struct tb_waiters *waiters);
-/* Notifies the waiters of a version that the api thread has read itself. */
+/* Notifies the waiters of a version that was read from the view. */
 void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version);
 /* Calls on_deadline of each waiter whose deadline has passed. */
 void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms);

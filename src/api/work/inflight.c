@@ -1,7 +1,8 @@
 #include "api/work/inflight.h"
 #include "api/http/problem.h"
 
-/* A repeat of a command that still runs waits so long, and any other request so long. */
+/* A request is refused after WAIT_MS, and after REPEAT_WAIT_MS if it repeats a command that still
+ * runs. */
 #define REPEAT_WAIT_MS 10000
 #define WAIT_MS 30000
 

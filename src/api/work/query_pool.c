@@ -25,7 +25,7 @@ static struct tb_request *take(struct tb_query_pool *pool, bool *ret_stopping)
     return req;
 }
 
-/* The one place where the outcome of a query becomes a reply. */
+/* Turns the outcome of a query into a reply. */
 static void run_query(const struct tb_query_context *context, struct tb_request *req,
                       struct tb_reply *reply)
 {
@@ -38,8 +38,8 @@ static void run_query(const struct tb_query_context *context, struct tb_request 
         tb_reply_done(reply, 200);
 }
 
-/* Query thread. Owns the readers of its context. Other threads add requests to the pool and stop
- * it, nothing else. */
+/* The query thread. It alone uses the readers of its context. When the pool stops, it returns the
+ * waiting requests without a result. */
 static void *query_main(void *arg)
 {
     struct tb_query_thread *thread = arg;
@@ -71,7 +71,7 @@ enum tb_code tb_query_pool_start(struct tb_query_pool *pool,
     sigset_t all, before;
     int failed = 0;
 
-    /* Signals go to the thread that stops the process, never to these. */
+    /* Query threads must not take the signals that stop the process. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (size_t i = 0; i < TB_QUERY_CONTEXTS_MAX && failed == 0; i++) {

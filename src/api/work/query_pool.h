@@ -1,6 +1,6 @@
-/* Query pool: threads that answer what may take long or waits for a database.
+/* Query pool: threads for queries that may take long or wait for a database.
  *
- * A pool is one queue and a thread for each query context; the next free thread takes the oldest
+ * A pool has one queue, and a thread for each query context; the next free thread takes the oldest
  * request.
  *
  * Thread:  the api thread; each query thread owns the readers of its context.
@@ -12,15 +12,15 @@
 #include "store/order_reader.h"
 #include "store/outbox.h"
 
-/* The readers that one thread asks. */
+/* The readers of one thread. */
 struct tb_query_context {
-    struct tb_view_reader *view;     /* NULL: this thread answers no queries */
-    struct tb_outbox_reader *outbox; /* edge only; NULL: replies say nothing of delivery */
+    struct tb_view_reader *view;     /* NULL: there is no such thread */
+    struct tb_outbox_reader *outbox; /* edge only; NULL: replies have no "delivery" */
     struct tb_order_reader *store;   /* edge only, for digests */
 };
-/* Threads of a pool. They wait for a database, whose client has a few connections more. */
+/* Threads of a pool at most. */
 #define TB_QUERY_CONTEXTS_MAX 3
-/* Requests waiting in a pool: each may read a whole table, so that more would wait too long. */
+/* Requests that may wait in a pool: each may read a whole table, so more would wait too long. */
 #define TB_QUERY_QUEUE_MAX 64
 
 struct tb_query_pool;
@@ -31,11 +31,11 @@ struct tb_query_thread {
 };
 struct tb_query_pool {
     struct tb_inflight *inflight; /* borrowed */
-    struct tb_query_context
-        inline_context; /* with a view: queries run at once, on the api thread */
+    /* If it has a view, tb_query_submit runs queries at once, on the api thread. */
+    struct tb_query_context inline_context;
     struct tb_query_thread threads[TB_QUERY_CONTEXTS_MAX];
     size_t thread_count;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* of the fields below */
     pthread_cond_t changed;
     struct tb_request_queue queue;
     size_t waiting;
@@ -47,18 +47,18 @@ TB_CHECKED enum tb_code
 tb_query_pool_start(struct tb_query_pool *pool,
                     const struct tb_query_context contexts[TB_QUERY_CONTEXTS_MAX],
                     struct tb_error *err);
-/* Ends the threads. Requests that still wait are posted to the completion queue unanswered. */
+/* Ends the threads and the pool. Requests that still wait come back without a result. */
 void tb_query_pool_stop(struct tb_query_pool *pool);
 
-/* Answers req with what query finds, at once or by a query thread. */
+/* Runs query, at once or on a query thread, and answers req with its result. */
 void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query);
-/* Lets a query thread run query on req->result, then calls on_done. False: too many wait. */
+/* Lets a query thread run query, which fills req->result; then the api thread calls on_done.
+ * False: too many requests wait. */
 TB_CHECKED bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req,
                                     tb_query_fn *query, void (*on_done)(struct tb_request *req));
-/* on_done of a query: what the query thread found becomes the reply, if the client waits for it.
- */
+/* on_done of a query: makes the result the reply if the client still waits. */
 void tb_query_take_result(struct tb_request *req);
-/* Refuses req: too many requests wait. */
+/* Refuses req because too many requests wait. */
 void tb_query_refuse_busy(struct tb_request *req);
-/* on_timeout of a query. */
+/* on_timeout of a query: refuses req. */
 void tb_query_refuse_slow(struct tb_request *req);

@@ -1,8 +1,8 @@
 #include "api/work/request_job.h"
 #include "api/http/problem.h"
 
-/* A commit takes at most this long on the slowest disks that a till has; for longer it is not
- * worth polling. */
+/* The slowest disks of tills need this long for a commit. If a command takes longer, its request
+ * is suspended instead of polled. */
 #define POLL_FOR_MS 20
 
 struct tb_job *tb_request_job_new(struct tb_request *req)
@@ -27,7 +27,7 @@ static void refuse_slow(struct tb_request *req)
                       "Repeat it with the same Idempotency-Key.");
 }
 
-/* On the writer's thread. */
+/* The writer's thread calls it. */
 static void post_completion(struct tb_job *job)
 {
     struct tb_request_job *request_job = TB_CONTAINER_OF(job, struct tb_request_job, job);

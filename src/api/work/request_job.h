@@ -1,6 +1,6 @@
-/* A request at the writer: the job that the writer runs for it.
+/* Request job: the job that the writer runs for a request.
  *
- * Thread:  the api thread. Between post and on_done the job is the writer's.
+ * Thread:  the api thread. Between post and on_done only the writer uses the job.
  * Memory:  the job is the request's handler_data, in its arena.
  * Errors:  when the writer's queue is full, the request is refused with 503. */
 #pragma once
@@ -15,6 +15,7 @@ struct tb_request_job {
 /* Allocates the job of req, zeroed. NULL: req is refused. */
 struct tb_job *tb_request_job_new(struct tb_request *req);
 struct tb_job *tb_request_job(const struct tb_request *req);
-/* Posts the job, which is filled but for `done`. on_done reads its outcome. */
+/* Gives the writer the job, which the caller has filled except `done`. on_done, which the api
+ * thread calls, reads the outcome in the job. */
 void tb_request_job_post(struct tb_inflight *inflight, struct tb_writer *writer,
                          struct tb_request *req, void (*on_done)(struct tb_request *req));

@@ -7,8 +7,8 @@
 #define READ_BYTES 4096
 #define TOO_SLOW "Too slow: subscribe again, and ask for what was missed."
 
-/* While the client takes no bytes nothing is read from it either: its commands would make us write
- * without bound. */
+/* From a client that takes no bytes we do not read either: the answers to its commands would need
+ * more and more memory. */
 static void update_events(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     struct epoll_event event = {.events = conn->blocked ? EPOLLOUT | EPOLLRDHUP : EPOLLIN,
@@ -74,13 +74,13 @@ static void handle(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws
                     (struct tb_str){message->control, message->control_len});
         tb_ws_schedule(ws, conn);
         return;
-    case TB_WS_CLOSE: /* with the same code back (RFC 6455, 5.5.1) */
+    case TB_WS_CLOSE: /* answered with the same code (RFC 6455, 5.5.1) */
         tb_ws_conn_close(ws, conn, message->code, "");
         return;
     case TB_WS_FAULT:
         tb_ws_conn_close(ws, conn, message->code, message->fault);
         return;
-    case TB_WS_PONG: /* heard_ms is all that it changes */
+    case TB_WS_PONG: /* tb_ws_conn_read has set heard_ms */
     case TB_WS_NOTHING:
         return;
     }
@@ -107,11 +107,11 @@ void tb_ws_conn_readable(struct tb_ws *ws, struct tb_ws_conn *conn)
         return;
     if (got <= 0)
         tb_ws_drop(ws, conn);
-    else if (conn->state == TB_WS_OPEN) /* bytes after our close are dropped */
+    else if (conn->state == TB_WS_OPEN) /* after our close frame they are dropped */
         tb_ws_conn_read(ws, conn, (struct tb_str){bytes, (size_t)got});
 }
 
-/* Sends what is in `out`; false: the kernel takes no more, or the connection is gone. */
+/* Sends `out`. False: the kernel takes no more bytes, or the connection is gone. */
 static bool flush(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     while (conn->out_at < conn->out.len) {
@@ -170,7 +170,7 @@ void tb_ws_conn_write(struct tb_ws *ws, struct tb_ws_conn *conn)
     if (conn->state == TB_WS_GONE)
         return;
     if (flushed && conn->state == TB_WS_CLOSING)
-        shutdown(conn->fd, SHUT_WR); /* and wait for the client to close */
+        shutdown(conn->fd, SHUT_WR); /* then the client closes, or its deadline passes */
     set_blocked(ws, conn, !flushed);
     if (flushed && conn->state == TB_WS_OPEN && tb_ws_has_changes(ws, conn))
         tb_ws_schedule(ws, conn);

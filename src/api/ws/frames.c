@@ -19,7 +19,7 @@ void tb_ws_reader_add(struct tb_ws_reader *reader, const void *bytes, size_t len
         tb_buf_add(&reader->bytes, bytes, len);
 }
 
-/* wslay_frame_recv_callback: copies the bytes that have come; -1 at their end. */
+/* wslay_frame_recv_callback: copies received bytes; -1: none are left. */
 static ssize_t copy_input(uint8_t *buf, size_t len, int flags, void *user_data)
 {
     struct tb_str *left = user_data;
@@ -41,7 +41,7 @@ static enum tb_ws_kind fault(struct tb_ws_message *message, enum tb_ws_code code
     return TB_WS_FAULT;
 }
 
-/* Codes that a client may send: of the standard, of libraries, of applications. */
+/* Is it a code that a client may send: of the standard, of a library, or of an application? */
 static bool is_close_code(int code)
 {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
@@ -139,7 +139,7 @@ static enum tb_ws_kind handle_frame(struct tb_ws_reader *reader, struct tb_ws_me
     return parse_data(reader, message, frame);
 }
 
-/* Reads one frame; if it has not come whole, nothing is consumed. */
+/* Reads one frame. While a part of it is missing, consumes nothing. */
 static enum tb_ws_kind read_frame(struct tb_ws_reader *reader, struct tb_ws_message *message)
 {
     const struct wslay_frame_callbacks callbacks = {.recv_callback = copy_input};
@@ -187,7 +187,7 @@ enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_mess
         tb_buf_release(&reader->text);
         return ret_message->kind = TB_WS_NOTHING;
     }
-    do { /* a fragment is not yet a message */
+    do { /* a fragment consumes bytes, but is no message yet */
         at = reader->at;
         kind = read_frame(reader, ret_message);
     } while (kind == TB_WS_NOTHING && reader->at > at);
@@ -199,7 +199,8 @@ enum tb_ws_kind tb_ws_reader_next(struct tb_ws_reader *reader, struct tb_ws_mess
     return ret_message->kind = kind;
 }
 
-/* wslay_frame_send_callback: appends everything; a buffer that cannot grow remembers it. */
+/* wslay_frame_send_callback: appends everything. If memory is out, the buffer is marked as failed.
+ */
 static ssize_t append_output(const uint8_t *data, size_t len, int flags, void *user_data)
 {
     struct tb_ws_writer *writer = user_data;

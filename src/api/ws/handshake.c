@@ -35,7 +35,7 @@ bool tb_ws_accept(struct tb_str key, char ret_accept[TB_WS_ACCEPT_SIZE])
     return true;
 }
 
-/* mhd_reply.c adds to a 426 what we would upgrade to. */
+/* mhd_reply.c adds the headers that a 426 must have. */
 static void refuse_upgrade(struct tb_request *req, const char *detail)
 {
     tb_refuse(&req->reply, 426, "%s", detail);

@@ -1,11 +1,10 @@
 /* The JSON messages of a WebSocket.
  *
  *   {"subscribe":"/topic/orders/{id}"}   one order
- *   {"subscribe":"/topic/orders"}        every order that becomes visible from now on
- *   {"unsubscribe":TOPIC}                the same topic no longer
+ *   {"subscribe":"/topic/orders"}        every order that changes from now on
+ *   {"unsubscribe":TOPIC}                ends that subscription
  *
  * Thread:  pure.
- * Memory:  results go into the caller's structs.
  * Errors:  a close code and a sentence for the client: 1007 for text that is not JSON, 1008 for
  *          JSON that is no command. */
 #pragma once
@@ -16,9 +15,9 @@ struct tb_ws_command {
     bool unsubscribe;
     char order_id[TB_UUID_SIZE]; /* lower case; "": every order */
 };
-/* False: *ret_code and *ret_fault say why. */
+/* False: close the connection with *ret_code and *ret_fault. */
 TB_CHECKED bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
                                     enum tb_ws_code *ret_code, const char **ret_fault);
-/* Appends {"topic":…,"status":"ready","orderId":…,"version":…}. all_orders: for a subscriber of
+/* Appends {"topic":…,"status":"ready","orderId":…,"version":…}. all_orders: the topic is that of
  * every order. */
 void tb_ws_add_ready(struct tb_buf *out, bool all_orders, const char *order_id, int64_t version);

@@ -3,12 +3,12 @@
 #include "base/hash.h"
 #include <stdlib.h>
 
-/* Copied in one go out of the version ring for one connection. */
+/* Changes that are copied out of the version ring at once. */
 #define CHANGES_AT_ONCE 32
-/* Subscriptions a bucket, on average, before the table grows. */
+/* The table of a connection grows when its buckets have this many subscriptions on average. */
 #define LOAD_MAX 4
 #define GROWTH 4
-/* The view could not be read: try again after this. */
+/* When the view could not be read, it is read again after this. */
 #define RETRY_MS 500
 
 static struct tb_ws *ws_of(const struct tb_ws_subscription *subscription)
@@ -29,7 +29,7 @@ static void add_change(struct tb_ws_subscription *subscription)
     tb_ws_schedule(ws_of(subscription), subscription->conn);
 }
 
-/* Of tb_waiter. Ends no connection: other waiters are being notified. */
+/* tb_waiter.on_version. It must not end a connection, because that would remove other waiters. */
 static void on_version(struct tb_waiter *waiter, int64_t version)
 {
     struct tb_ws_subscription *subscription =
@@ -50,7 +50,7 @@ static struct tb_ws_subscription **bucket_of(const struct tb_ws_conn *conn, cons
     return &conn->buckets[hash % conn->bucket_count];
 }
 
-/* Where the link to the subscription is; NULL: there is none. */
+/* The pointer in the bucket that points to the subscription; NULL: there is no such one. */
 static struct tb_ws_subscription **find(const struct tb_ws_conn *conn, const char *order_id)
 {
     if (conn->bucket_count == 0)
@@ -132,7 +132,7 @@ enum tb_code tb_ws_subscribe(struct tb_ws *ws, struct tb_ws_conn *conn, const ch
         return TB_INTERNAL;
     if (subscription->waiter.min_version > 1)
         add_change(subscription);
-    add_initial_read(subscription); /* after it waits: no version is missed in between */
+    add_initial_read(subscription); /* the waiter was added before: no version is missed */
     return TB_OK;
 }
 
@@ -143,12 +143,12 @@ enum tb_code tb_ws_subscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
     if (is_full(conn))
         return TB_BUSY;
     conn->all_orders = true;
-    tb_waiters_add_reader(ws->options.waiters);
+    atomic_fetch_add(&ws->options.waiters->reader_count, 1);
     conn->position = tb_version_ring_end(&ws->options.waiters->ring);
     return TB_OK;
 }
 
-/* Takes *at out of its bucket and frees it. */
+/* Removes *at from its bucket and from all lists, and frees it. */
 static void remove_at(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_ws_subscription **at)
 {
     struct tb_ws_subscription *subscription = *at;
@@ -175,7 +175,7 @@ void tb_ws_unsubscribe(struct tb_ws *ws, struct tb_ws_conn *conn, const char *or
 void tb_ws_unsubscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (conn->all_orders)
-        tb_waiters_remove_reader(ws->options.waiters);
+        atomic_fetch_sub(&ws->options.waiters->reader_count, 1);
     conn->all_orders = false;
 }
 

@@ -84,7 +84,7 @@ static bool register_socket(struct tb_ws *ws, struct tb_ws_conn *conn)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
     int on = 1, bytes = TB_WS_KERNEL_BYTES;
 
-    /* Small messages go out at once; libmicrohttpd has set the opposite. */
+    /* Small messages must be sent at once; libmicrohttpd has turned this off. */
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     return epoll_ctl(ws->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) == 0;
@@ -132,7 +132,7 @@ static void handle_events(struct tb_ws *ws)
         handle_event(ws, &events[i]);
 }
 
-/* The version ring has new changes for the connections that follow all orders. */
+/* Schedules the connections that follow all orders if the version ring has new changes. */
 static void schedule_followers(struct tb_ws *ws)
 {
     struct tb_waiters *waiters = ws->options.waiters;

@@ -3,7 +3,7 @@
  * unavailable delays that and nothing else. Method: a real API over a view that the test controls.
  */
 #include "api/fake_central.h"
-#include "api/view_poll.h"
+#include "api/loop.h"
 #include "api/ws/ws_client.h"
 #include <stdio.h>
 #include <string.h>
