@@ -227,7 +227,7 @@ static const struct {
 START_TEST(origins_are_classified)
 {
     ck_assert_int_eq(tb_origin_classify(tb_str_of(origins[_i].origin), tb_str_of(origins[_i].host),
-                                      "http://kiosk.local, file://,"),
+                                        "http://kiosk.local, file://,"),
                      origins[_i].verdict);
 }
 END_TEST
