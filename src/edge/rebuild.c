@@ -4,19 +4,6 @@
 /* A working consumer runs a call within seconds, so this limit is never reached. */
 #define CONSUMER_CALL_MS (60 * 60 * 1000)
 
-static enum tb_code open_reader(const char *path, struct tb_switch_reader **ret_reader,
-                                struct tb_error *err)
-{
-    struct tb_view_reader *reader = NULL;
-    enum tb_code code;
-
-    TB_TRY(tb_view_sqlite_reader(path, &reader, err));
-    code = tb_switch_reader_new(reader, ret_reader, err);
-    if (code != TB_OK)
-        tb_view_reader_free(reader);
-    return code;
-}
-
 enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
 {
     const char *folder = tb_data_dir_path(edge->dir);
@@ -26,8 +13,8 @@ enum tb_code tb_edge_open_view(struct edge *edge, struct tb_error *err)
     TB_TRY(tb_generations_read(folder, &all, err));
     tb_generations_path(folder, all.served, path);
     TB_TRY(tb_view_sqlite_open(path, &edge->view, err));
-    TB_TRY(open_reader(path, &edge->api_view, err));
-    return open_reader(path, &edge->query_view, err);
+    TB_TRY(tb_view_sqlite_reader(path, &edge->api_view, err));
+    return tb_view_sqlite_reader(path, &edge->query_view, err);
 }
 
 static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
@@ -112,17 +99,12 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
                                 err);
 }
 
-static void free_reader(struct tb_switch_reader *reader)
-{
-    tb_view_reader_free(reader ? tb_switch_reader_base(reader) : NULL);
-}
-
 void tb_edge_close_view(struct edge *edge)
 {
     tb_rebuild_free(edge->shared.rebuild);
     tb_rebuild_sqlite_free(edge->rebuild_sqlite);
     tb_consumer_free(edge->shared.consumer);
-    free_reader(edge->query_view);
-    free_reader(edge->api_view);
+    tb_view_reader_free(edge->query_view);
+    tb_view_reader_free(edge->api_view);
     tb_view_free(edge->view);
 }

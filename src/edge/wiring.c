@@ -255,11 +255,10 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->api_outbox, err));
     TB_TRY(tb_outbox_reader_open(edge->store_path, &edge->query_outbox, err));
     TB_TRY(tb_order_reader_open(edge->store_path, &edge->query_orders, err));
-    options.inline_context = (struct tb_query_context){
-        .view = tb_switch_reader_base(edge->api_view), .outbox = edge->api_outbox};
-    options.lists[0] = (struct tb_query_context){.view = tb_switch_reader_base(edge->query_view),
-                                                 .outbox = edge->query_outbox,
-                                                 .store = edge->query_orders};
+    options.inline_context =
+        (struct tb_query_context){.view = edge->api_view, .outbox = edge->api_outbox};
+    options.lists[0] = (struct tb_query_context){
+        .view = edge->query_view, .outbox = edge->query_outbox, .store = edge->query_orders};
     return tb_api_open(&options, &edge->shared.api, err);
 }
 

@@ -29,7 +29,7 @@ struct edge {
     struct tb_relay *relay;        /* to the log on this node */
     struct tb_kafka_uplink *kafka; /* NULL without --log kafka */
     struct tb_view *view;          /* the consumer fills it */
-    struct tb_switch_reader *api_view, *query_view;
+    struct tb_view_reader *api_view, *query_view;
     struct tb_rebuild_sqlite *rebuild_sqlite;
     struct tb_outage relay_outage;
     struct tb_daemon_thread writer_thread, relay_thread, consumer_thread, rebuild_thread;

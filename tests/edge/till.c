@@ -41,13 +41,11 @@ static void open_relay(struct till *till)
 
 static void open_view(struct till *till)
 {
-    struct tb_view_reader *reader = NULL;
     struct tb_error err = {0};
 
     ck_ok(tb_log_inproc_reader(till->log, TOPIC, GROUP, &till->log_reader, &err));
     ck_ok(tb_view_sqlite_open(till->view_path, &till->view, &err));
-    ck_ok(tb_view_sqlite_reader(till->view_path, &reader, &err));
-    ck_ok(tb_switch_reader_new(reader, &till->switch_reader, &err));
+    ck_ok(tb_view_sqlite_reader(till->view_path, &till->reader, &err));
     const struct tb_consumer_options options = {.reader = till->log_reader,
                                                 .view = till->view,
                                                 .clock = &till->f.clock.clock,
@@ -94,7 +92,7 @@ static void open_rebuild(struct till *till)
                                                     .build = "1",
                                                     .clock = &till->f.clock.clock,
                                                     .serving = till->view,
-                                                    .readers = {till->switch_reader},
+                                                    .readers = {till->reader},
                                                     .reader_count = 1,
                                                     .open_reader = open_visitor,
                                                     .hold_up = hold_up,
@@ -134,7 +132,7 @@ void till_open(struct till *till)
 
 void till_close(struct till *till)
 {
-    struct tb_view_reader *asked = tb_switch_reader_base(till->switch_reader);
+    struct tb_view_reader *asked = till->reader;
 
     tb_rebuild_free(till->rebuild);
     tb_rebuild_sqlite_free(till->views);

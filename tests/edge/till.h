@@ -25,7 +25,7 @@ struct till {
     struct tb_log_reader *log_reader;
     struct tb_relay *relay;
     struct tb_view *view; /* the one that the consumer fills */
-    struct tb_switch_reader *switch_reader;
+    struct tb_view_reader *reader;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *views;
     struct tb_rebuild *rebuild;

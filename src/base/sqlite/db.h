@@ -88,6 +88,8 @@ void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value);
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name,
                        struct tb_str text); /* absent: NULL */
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes);
+/* Binds the columns of another statement's row, with their types, to the first parameters. */
+void tb_stmt_bind_row(struct tb_stmt *stmt, struct tb_stmt *row);
 /* Runs a statement that returns no rows, and resets it. */
 TB_CHECKED enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err);
 /* Steps to the next row; *ret_row is false at the end. Resets the statement at the end and on
@@ -95,6 +97,11 @@ TB_CHECKED enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err);
 TB_CHECKED enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err);
 void tb_stmt_reset(struct tb_stmt *stmt); /* always after a row: while a read is open, the WAL
                                              cannot be checkpointed */
+/* For TB_CLEANUP: resets the statement at the end of the block. */
+static inline void tb_stmt_resetp(struct tb_stmt *const *stmt)
+{
+    tb_stmt_reset(*stmt);
+}
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column);
 struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column); /* also for blobs */
 bool tb_stmt_is_null(struct tb_stmt *stmt, int column);

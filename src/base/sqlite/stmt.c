@@ -60,6 +60,12 @@ void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str byt
                      : sqlite3_bind_null(stmt->raw, index));
 }
 
+void tb_stmt_bind_row(struct tb_stmt *stmt, struct tb_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row->raw); i++)
+        record(stmt, sqlite3_bind_value(stmt->raw, i + 1, sqlite3_column_value(row->raw, i)));
+}
+
 enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err)
 {
     sqlite3 *db = sqlite3_db_handle(stmt->raw);

@@ -11,7 +11,7 @@ enum {
     REASON,
     MESSAGE,
     ATTEMPTS,
-    FOLLOWS,
+    REDRIVES,
     DEAD_AT,
     CHANGED_AT,
     KEY,
@@ -102,7 +102,7 @@ static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* Texts are borrowed from the row, until the statement steps on. */
+/* The texts point into the row: they are valid until the statement's next step. */
 static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
                              struct tb_dead_letter *ret_letter, struct tb_error *err)
 {
@@ -114,7 +114,7 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
         .reason = tb_stmt_text(stmt, REASON),
         .message = tb_stmt_text(stmt, MESSAGE),
         .attempts = tb_stmt_int64(stmt, ATTEMPTS),
-        .redrives = tb_stmt_int64(stmt, FOLLOWS),
+        .redrives = tb_stmt_int64(stmt, REDRIVES),
         .dead_at_ms = tb_stmt_int64(stmt, DEAD_AT),
         .changed_at_ms = tb_stmt_int64(stmt, CHANGED_AT),
         .key = tb_stmt_text(stmt, KEY),
@@ -130,8 +130,8 @@ static enum tb_code read_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* Copies every text to the arena, so that the statement may step on. */
-static bool own_texts(struct tb_arena *arena, struct tb_dead_letter *letter)
+/* Copies every text to the arena, so that it outlives the row. */
+static bool copy_texts(struct tb_arena *arena, struct tb_dead_letter *letter)
 {
     struct tb_record record = {.key = letter->key,
                                .value = letter->value,
@@ -149,36 +149,33 @@ static bool own_texts(struct tb_arena *arena, struct tb_dead_letter *letter)
     return true;
 }
 
-static enum tb_code load_letter(struct tb_stmt *stmt, struct tb_dead_letter_position place,
-                                struct tb_arena *arena, struct tb_dead_letter *ret_letter,
-                                struct tb_error *err)
+static enum tb_code load_dead_letter(struct tb_stmt *by_position,
+                                     struct tb_dead_letter_position position,
+                                     struct tb_arena *arena, struct tb_dead_letter *ret_letter,
+                                     struct tb_error *err)
 {
-    struct tb_dead_letter letter;
-    enum tb_code code;
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = by_position;
     bool row = false;
 
-    tb_stmt_bind_int64(stmt, ":partition", place.partition);
-    tb_stmt_bind_int64(stmt, ":offset", place.offset);
+    tb_stmt_bind_int64(stmt, ":partition", position.partition);
+    tb_stmt_bind_int64(stmt, ":offset", position.offset);
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_NOT_FOUND, "the view has no such dead letter");
-    code = read_row(stmt, arena, &letter, err);
-    if (code == TB_OK && !own_texts(arena, &letter))
-        code = tb_error_set(err, TB_INTERNAL, "out of memory reading a dead letter");
-    tb_stmt_reset(stmt);
-    if (code == TB_OK)
-        *ret_letter = letter;
-    return code;
+    TB_TRY(read_row(stmt, arena, ret_letter, err));
+    return copy_texts(arena, ret_letter)
+               ? TB_OK
+               : tb_error_set(err, TB_INTERNAL, "out of memory reading a dead letter");
 }
 
 enum tb_code tb_view_sqlite_get_dead_letter(struct tb_view_reader *base,
-                                            struct tb_dead_letter_position place,
+                                            struct tb_dead_letter_position position,
                                             struct tb_arena *arena,
                                             struct tb_dead_letter *ret_letter,
                                             struct tb_error *err)
 {
-    return load_letter(&((struct tb_view_sqlite_reader *)base)->stmts.dead_letter, place, arena,
-                       ret_letter, err);
+    return load_dead_letter(&tb_view_sqlite_current(base)->stmts.dead_letter, position, arena,
+                            ret_letter, err);
 }
 
 static void bind_filter(struct tb_stmt *stmt, const struct tb_dead_letter_filter *filter,
@@ -207,81 +204,49 @@ static void bind_filter(struct tb_stmt *stmt, const struct tb_dead_letter_filter
     tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
 }
 
-static enum tb_code list_rows(struct tb_stmt *stmt, int limit, tb_dead_letter_fn *each, void *ctx,
-                              bool *ret_more, struct tb_error *err)
+enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
+                                              const struct tb_dead_letter_filter *filter,
+                                              tb_dead_letter_fn *each, void *ctx, bool *ret_more,
+                                              struct tb_error *err)
 {
+    struct tb_view_sqlite_reader *reader = tb_view_sqlite_current(base);
+    bool by_order = filter->order_id.ptr != NULL, row = true, wanted = true;
+    bool open = filter->has_status && filter->status == TB_DEAD_LETTER_OPEN && !by_order;
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = by_order ? &reader->stmts.order_dead_letters
+                                 : open   ? &reader->stmts.open_dead_letters
+                                          : &reader->stmts.dead_letters;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    bool row = true, taken = true;
 
-    for (int i = 0; i <= limit && taken; i++) {
+    TB_ASSERT(filter->limit > 0);
+    bind_filter(stmt, filter, by_order);
+    if (filter->has_status && !open)
+        tb_stmt_bind_text(stmt, ":status", tb_str_of(tb_dead_letter_status_name(filter->status)));
+    for (int i = 0; i <= filter->limit && wanted; i++) {
         struct tb_dead_letter letter;
 
         tb_arena_clear(&arena);
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
-        if (i == limit)
+        if (i == filter->limit)
             continue;
         TB_TRY(read_row(stmt, &arena, &letter, err));
-        taken = each(ctx, &letter);
+        wanted = each(ctx, &letter);
     }
     *ret_more = row;
     return TB_OK;
 }
 
-enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
-                                              const struct tb_dead_letter_filter *filter,
-                                              tb_dead_letter_fn *each, void *ctx, bool *ret_more,
-                                              struct tb_error *err)
+static enum tb_code call_with(struct tb_view_sqlite *view, struct tb_dead_letter_position position,
+                              tb_dead_letter_fn *each, void *ctx, bool *ret_wanted,
+                              struct tb_error *err)
 {
-    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
-    bool by_order = filter->order_id.ptr != NULL;
-    bool open = filter->has_status && filter->status == TB_DEAD_LETTER_OPEN && !by_order;
-    struct tb_stmt *stmt = by_order ? &reader->stmts.order_dead_letters
-                           : open   ? &reader->stmts.open_dead_letters
-                                    : &reader->stmts.dead_letters;
-    enum tb_code code;
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_dead_letter letter;
 
-    TB_ASSERT(filter->limit > 0);
-    bind_filter(stmt, filter, by_order);
-    if (filter->has_status && !open)
-        tb_stmt_bind_text(stmt, ":status", tb_str_of(tb_dead_letter_status_name(filter->status)));
-    code = list_rows(stmt, filter->limit, each, ctx, ret_more, err);
-    tb_stmt_reset(stmt);
-    return code;
-}
-
-/* What one scan found redrivable. */
-struct ready {
-    struct tb_dead_letter_position *places; /* max of them */
-    size_t count, max;
-};
-
-/* Leaves the scan behind the last dead letter that it looked at. */
-static enum tb_code scan_letters(struct tb_stmt *stmt, struct tb_redrive_scan *scan,
-                                 struct ready *ready, struct tb_error *err)
-{
-    bool row = true;
-    int looked = 0;
-
-    tb_stmt_bind_int64(stmt, ":after_at", scan->begun ? scan->dead_at_ms : INT64_MIN);
-    tb_stmt_bind_int64(stmt, ":after_partition", scan->position.partition);
-    tb_stmt_bind_int64(stmt, ":after_offset", scan->position.offset);
-    tb_stmt_bind_int64(stmt, ":limit", TB_REDRIVE_SCAN_MAX);
-    while (ready->count < ready->max) {
-        TB_TRY(tb_stmt_step(stmt, &row, err));
-        if (!row)
-            break;
-        scan->dead_at_ms = tb_stmt_int64(stmt, 0);
-        scan->position = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
-                                                          tb_stmt_int64(stmt, 2)};
-        looked++;
-        /* Without an order in the view its version reads as 0. */
-        if (tb_stmt_int64(stmt, 3) <= tb_stmt_int64(stmt, 5) + 1 &&
-            tb_stmt_int64(stmt, 4) < TB_REDRIVES_MAX)
-            ready->places[ready->count++] = scan->position;
-    }
-    scan->begun = row || looked == TB_REDRIVE_SCAN_MAX;
+    TB_TRY(load_dead_letter(&view->stmts.dead_letter, position, &arena, &letter, err));
+    *ret_wanted = each(ctx, &letter);
     return TB_OK;
 }
 
@@ -290,26 +255,33 @@ enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_s
                                        struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct ready ready = {.max = max};
-    struct tb_redrive_scan next = *scan;
-    enum tb_code code;
-    bool taken = true;
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &view->stmts.redrivable;
+    struct tb_redrive_scan last = *scan; /* the dead letter that was looked at last */
+    bool row = true, wanted = true;
+    size_t found = 0;
+    int looked = 0;
 
-    ready.places = tb_arena_array(&arena, max, sizeof *ready.places);
-    if (!ready.places)
-        return tb_error_set(err, TB_INTERNAL, "out of memory looking for dead letters");
-    code = scan_letters(&view->stmts.redrivable, &next, &ready, err);
-    tb_stmt_reset(&view->stmts.redrivable);
-    if (code != TB_OK)
-        return code;
-    for (size_t i = 0; i < ready.count && taken; i++) {
-        TB_CLEANUP(tb_arena_release) struct tb_arena texts = {0};
-        struct tb_dead_letter letter;
-
-        TB_TRY(load_letter(&view->stmts.dead_letter, ready.places[i], &texts, &letter, err));
-        taken = each(ctx, &letter);
+    tb_stmt_bind_int64(stmt, ":after_at", scan->begun ? scan->dead_at_ms : INT64_MIN);
+    tb_stmt_bind_int64(stmt, ":after_partition", scan->position.partition);
+    tb_stmt_bind_int64(stmt, ":after_offset", scan->position.offset);
+    tb_stmt_bind_int64(stmt, ":limit", TB_REDRIVE_SCAN_MAX);
+    while (found < max) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        last.dead_at_ms = tb_stmt_int64(stmt, 0);
+        last.position = (struct tb_dead_letter_position){(int32_t)tb_stmt_int64(stmt, 1),
+                                                         tb_stmt_int64(stmt, 2)};
+        looked++;
+        /* The version of an order that the view does not have reads as 0. */
+        if (tb_stmt_int64(stmt, 3) > tb_stmt_int64(stmt, 5) + 1 ||
+            tb_stmt_int64(stmt, 4) >= TB_REDRIVES_MAX)
+            continue;
+        found++;
+        if (wanted)
+            TB_TRY(call_with(view, last.position, each, ctx, &wanted, err));
     }
-    *scan = next;
+    last.begun = row || looked == TB_REDRIVE_SCAN_MAX;
+    *scan = last;
     return TB_OK;
 }

@@ -1,4 +1,3 @@
-#include "query/sqlite/view_sqlite.h"
 #include "query/sqlite/view_sqlite_priv.h"
 #include <stdlib.h>
 
@@ -25,23 +24,44 @@ static const char scan_sql[] =
 static const char dead_letter_count_sql[] =
     "SELECT count(*) FROM dead_letters WHERE status = 'open'";
 
+static void close_file(struct tb_view_sqlite_reader *reader)
+{
+    tb_view_sqlite_finalize((struct tb_stmt *)&reader->stmts,
+                            (struct tb_stmt *)(&reader->stmts + 1));
+    tb_db_close(reader->db);
+}
+
+struct tb_view_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base)
+{
+    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+    struct tb_view_sqlite_reader *next = NULL;
+
+    if (atomic_load(&reader->next))
+        next = atomic_exchange(&reader->next, NULL);
+    if (next) {
+        close_file(reader);
+        reader->db = next->db;
+        reader->stmts = next->stmts;
+        free(next);
+    }
+    return reader;
+}
+
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
                                struct tb_buf *ret_doc, int64_t *ret_version, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.get;
-    int64_t version;
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &tb_view_sqlite_current(base)->stmts.get;
     bool row = false;
 
     tb_stmt_bind_text(stmt, ":order_id", order_id);
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
-    version = tb_stmt_int64(stmt, 0);
     tb_buf_add_str(ret_doc, tb_stmt_text(stmt, 1));
-    tb_stmt_reset(stmt);
     if (!tb_buf_ok(ret_doc))
         return tb_error_set(err, TB_INTERNAL, "out of memory reading an order");
-    *ret_version = version;
+    *ret_version = tb_stmt_int64(stmt, 0);
     return TB_OK;
 }
 
@@ -72,46 +92,41 @@ static void bind_filters(struct tb_stmt *stmt, const struct tb_list_filter *filt
     tb_stmt_bind_int64(stmt, ":limit", filter->limit + 1);
 }
 
-static enum tb_code list_rows(struct tb_stmt *stmt, int limit, tb_listed_order_fn *each, void *ctx,
-                              bool *ret_more, struct tb_error *err)
-{
-    bool row = true;
-
-    for (int i = 0; i <= limit; i++) {
-        TB_TRY(tb_stmt_step(stmt, &row, err));
-        if (!row)
-            break;
-        if (i < limit)
-            each(ctx, tb_stmt_text(stmt, 0), tb_stmt_int64(stmt, 1), tb_stmt_text(stmt, 2));
-    }
-    *ret_more = row;
-    return TB_OK;
-}
-
 static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_list_filter *filter,
                                 tb_listed_order_fn *each, void *ctx, bool *ret_more,
                                 struct tb_error *err)
 {
-    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
-    struct tb_stmt *stmt =
+    struct tb_view_sqlite_reader *reader = tb_view_sqlite_current(base);
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt =
         filter->customer_id.ptr ? &reader->stmts.list_customer : &reader->stmts.list;
-    enum tb_code code;
+    bool row = true;
 
     TB_ASSERT(filter->limit > 0);
     if (filter->customer_id.ptr)
         tb_stmt_bind_text(stmt, ":customer_id", filter->customer_id);
     bind_range(stmt, filter);
     bind_filters(stmt, filter);
-    code = list_rows(stmt, filter->limit, each, ctx, ret_more, err);
-    tb_stmt_reset(stmt);
-    return code;
+    for (int i = 0; i <= filter->limit; i++) {
+        TB_TRY(tb_stmt_step(stmt, &row, err));
+        if (!row)
+            break;
+        if (i < filter->limit)
+            each(ctx, tb_stmt_text(stmt, 0), tb_stmt_int64(stmt, 1), tb_stmt_text(stmt, 2));
+    }
+    *ret_more = row;
+    return TB_OK;
 }
 
-static enum tb_code scan_rows(struct tb_stmt *stmt, tb_scanned_order_fn *each, void *ctx,
-                              struct tb_error *err)
+static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
+                                tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
 {
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &tb_view_sqlite_current(base)->stmts.scan;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
 
+    tb_stmt_bind_text(stmt, ":start", tb_str_of(start));
+    tb_stmt_bind_int64(stmt, ":limit", limit);
     for (bool row = true;;) {
         struct tb_order order;
 
@@ -124,42 +139,23 @@ static enum tb_code scan_rows(struct tb_stmt *stmt, tb_scanned_order_fn *each, v
     }
 }
 
-static enum tb_code reader_scan(struct tb_view_reader *base, const char *start, int limit,
-                                tb_scanned_order_fn *each, void *ctx, struct tb_error *err)
-{
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.scan;
-    enum tb_code code;
-
-    tb_stmt_bind_text(stmt, ":start", tb_str_of(start));
-    tb_stmt_bind_int64(stmt, ":limit", limit);
-    code = scan_rows(stmt, each, ctx, err);
-    tb_stmt_reset(stmt);
-    return code;
-}
-
 static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition,
                                   int64_t *ret_next, struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.offset;
-    bool row = false;
-
-    tb_stmt_bind_int64(stmt, ":partition", partition);
-    TB_TRY(tb_stmt_step(stmt, &row, err));
-    *ret_next = row ? tb_stmt_int64(stmt, 0) : -1;
-    tb_stmt_reset(stmt);
-    return TB_OK;
+    return tb_view_sqlite_read_offset(&tb_view_sqlite_current(base)->stmts.offset, partition,
+                                      ret_next, err);
 }
 
 static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_open,
                                       struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite_reader *)base)->stmts.dead_letter_count;
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const stmt = &tb_view_sqlite_current(base)->stmts.dead_letter_count;
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
     TB_ASSERT(row);
     *ret_open = tb_stmt_int64(stmt, 0);
-    tb_stmt_reset(stmt);
     return TB_OK;
 }
 
@@ -167,9 +163,8 @@ static void reader_free(struct tb_view_reader *base)
 {
     struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
 
-    tb_view_sqlite_finalize((struct tb_stmt *)&reader->stmts,
-                            (struct tb_stmt *)(&reader->stmts + 1));
-    tb_db_close(reader->db);
+    tb_view_reader_free((struct tb_view_reader *)atomic_load(&reader->next));
+    close_file(reader);
     free(reader);
 }
 
@@ -222,4 +217,13 @@ enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret
     }
     *ret_reader = &reader->reader;
     return TB_OK;
+}
+
+void tb_view_sqlite_switch_reader(struct tb_view_reader *base, struct tb_view_reader *next)
+{
+    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+
+    /* An earlier `next` that no query has used yet is replaced. */
+    tb_view_reader_free((struct tb_view_reader *)atomic_exchange(
+        &reader->next, (struct tb_view_sqlite_reader *)next));
 }

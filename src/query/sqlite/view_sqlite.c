@@ -1,4 +1,3 @@
-#include "query/sqlite/view_sqlite.h"
 #include "base/thread/process.h"
 #include "query/sqlite/view_sqlite_priv.h"
 #include <stdlib.h>
@@ -74,6 +73,18 @@ static const char set_offset_sql[] =
 const char *const tb_view_sqlite_offset_sql =
     "SELECT next FROM offsets WHERE partition = :partition";
 
+enum tb_code tb_view_sqlite_read_offset(struct tb_stmt *offset, int32_t partition,
+                                        int64_t *ret_next, struct tb_error *err)
+{
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = offset;
+    bool row = false;
+
+    tb_stmt_bind_int64(stmt, ":partition", partition);
+    TB_TRY(tb_stmt_step(stmt, &row, err));
+    *ret_next = row ? tb_stmt_int64(stmt, 0) : -1;
+    return TB_OK;
+}
+
 enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
                                          struct tb_order *ret_order, struct tb_error *err)
 {
@@ -118,18 +129,17 @@ static enum tb_code view_load(struct tb_view *base, const char *order_id, struct
                               struct tb_planned_order *ret_order, struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &view->stmts.load;
     enum tb_code code;
     bool row = false;
 
     tb_yield_cpu();
     TB_TRY(begin(view, err));
-    tb_stmt_bind_text(&view->stmts.load, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
-    code = tb_stmt_step(&view->stmts.load, &row, err);
+    *ret_order = (struct tb_planned_order){0};
+    tb_stmt_bind_text(stmt, ":order_id", (struct tb_str){order_id, TB_UUID_LEN});
+    code = tb_stmt_step(stmt, &row, err);
     if (code == TB_OK && row)
-        code = load_row(&view->stmts.load, arena, ret_order, err);
-    else if (code == TB_OK)
-        *ret_order = (struct tb_planned_order){0};
-    tb_stmt_reset(&view->stmts.load);
+        code = load_row(stmt, arena, ret_order, err);
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "order %s", order_id);
 }
 
@@ -215,14 +225,8 @@ static enum tb_code view_sync(struct tb_view *base, struct tb_error *err)
 static enum tb_code view_offset(struct tb_view *base, int32_t partition, int64_t *ret_next,
                                 struct tb_error *err)
 {
-    struct tb_stmt *stmt = &((struct tb_view_sqlite *)base)->stmts.offset;
-    bool row = false;
-
-    tb_stmt_bind_int64(stmt, ":partition", partition);
-    TB_TRY(tb_stmt_step(stmt, &row, err));
-    *ret_next = row ? tb_stmt_int64(stmt, 0) : -1;
-    tb_stmt_reset(stmt);
-    return TB_OK;
+    return tb_view_sqlite_read_offset(&((struct tb_view_sqlite *)base)->stmts.offset, partition,
+                                      ret_next, err);
 }
 
 static void view_free(struct tb_view *base)

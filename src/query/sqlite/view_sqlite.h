@@ -15,6 +15,11 @@ TB_CHECKED enum tb_code tb_view_sqlite_open(const char *path, struct tb_view **r
 /* The file must exist: open the view first. */
 TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
                                               struct tb_error *err);
+/* From its next query on, `reader` reads the file of `next`, so no query fails on the way. Both
+ * are made by tb_view_sqlite_reader; `next` belongs to `reader` from now on. Call it from one
+ * thread at a time, while nobody writes either view and both have the same events: then no query
+ * sees an older state. */
+void tb_view_sqlite_switch_reader(struct tb_view_reader *reader, struct tb_view_reader *next);
 
 /* From here on the reader shows the view as it is now, with ret_next of each partition (-1: none),
  * until the snapshot ends. Meanwhile the view's WAL grows. */

@@ -7,6 +7,7 @@
 #pragma once
 #include "base/sqlite/db.h"
 #include "query/sqlite/view_sqlite.h"
+#include <stdatomic.h>
 
 /* "tbvw" */
 #define TB_VIEW_APPLICATION_ID 0x74627677
@@ -45,19 +46,26 @@ struct tb_view_sqlite {
     struct tb_buf scratch; /* the document or the packed headers of the row being written */
     struct {
         struct tb_stmt insert, update, load, set_offset, offset;
-        struct tb_stmt insert_dead, mend_dead, drop_dead, dead_status, any_dead, expire_dead;
+        struct tb_stmt insert_dead_letter, set_replayed, drop, dead_letter_status, any_old, expire;
         struct tb_stmt redrivable, dead_letter;
     } stmts;
 };
 struct tb_view_sqlite_reader {
     struct tb_view_reader reader;
-    struct tb_db *db; /* owned */
+    struct tb_view_sqlite_reader *_Atomic next; /* owned; NULL: no switch is due */
+    struct tb_db *db;                           /* owned */
     struct {
         struct tb_stmt get, list, list_customer, scan, stats, offset, dead_letter_count;
         struct tb_stmt dead_letters, open_dead_letters, order_dead_letters, dead_letter;
     } stmts;
 };
 
+/* The same reader, once a switch that is due has replaced its file and statements. Each query
+ * calls this first. */
+struct tb_view_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base);
+/* As tb_view_ops.offset, with a prepared tb_view_sqlite_offset_sql. */
+TB_CHECKED enum tb_code tb_view_sqlite_read_offset(struct tb_stmt *offset, int32_t partition,
+                                                   int64_t *ret_next, struct tb_error *err);
 /* Decodes a stored document; its texts are in the arena. */
 TB_CHECKED enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb_arena *arena,
                                                     struct tb_order *ret_order,

@@ -287,7 +287,7 @@ START_TEST(letters_keep_what_was_done_about_them)
     struct tb_error err = {0};
     struct tb_dead_letter letter;
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct tb_view_reader *reader = tb_switch_reader_base(w.reader);
+    struct tb_view_reader *reader = w.reader;
     struct tb_dead_letter_position place = {0};
     int64_t died_at_ms;
 
@@ -320,7 +320,7 @@ END_TEST
 START_TEST(a_log_without_its_beginning_is_told_of)
 {
     struct tb_error err = {0};
-    struct tb_view_reader *reader = tb_switch_reader_base(w.reader);
+    struct tb_view_reader *reader = w.reader;
     int64_t before = 0, after = 0;
 
     add_strange();

@@ -147,7 +147,6 @@ static bool start_rebuild(struct world *world)
 bool world_start(struct world *world)
 {
     struct tb_generations all = {0};
-    struct tb_view_reader *first = NULL;
     struct tb_error err = {0};
     char path[TB_VIEW_PATH_SIZE];
 
@@ -155,22 +154,17 @@ bool world_start(struct world *world)
         return false;
     tb_generations_path(world->dir, all.served, path);
     if (tb_view_sqlite_open(path, &world->view, &err) != TB_OK ||
-        tb_view_sqlite_reader(path, &first, &err) != TB_OK)
+        tb_view_sqlite_reader(path, &world->reader, &err) != TB_OK)
         return false;
-    ck_ok(tb_switch_reader_new(first, &world->reader, &err));
     return start_consumer(world) && start_rebuild(world);
 }
 
 void world_stop(struct world *world)
 {
-    struct tb_view_reader *reader;
-
     tb_rebuild_free(world->rebuild);
     tb_rebuild_sqlite_free(world->sqlite);
     tb_consumer_free(world->consumer);
-    reader = world->reader ? tb_switch_reader_base(world->reader) : NULL;
-    if (reader)
-        reader->ops->free(reader);
+    tb_view_reader_free(world->reader);
     if (world->view)
         world->view->ops->free(world->view);
     world->rebuild = NULL;
@@ -204,7 +198,7 @@ void world_read_on(struct world *world)
 
 void world_look(struct world *world, size_t order)
 {
-    struct tb_view_reader *reader = tb_switch_reader_base(world->reader);
+    struct tb_view_reader *reader = world->reader;
     struct tb_str id = tb_str_of(world->history.orders[order].order.order_id);
     TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
     struct tb_error err = {0};

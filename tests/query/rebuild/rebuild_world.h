@@ -23,7 +23,7 @@ struct world {
     const char *build;
     bool has_room;
     struct tb_view *view; /* NULL: no process runs */
-    struct tb_switch_reader *reader;
+    struct tb_view_reader *reader;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *sqlite;
     struct tb_rebuild *rebuild;

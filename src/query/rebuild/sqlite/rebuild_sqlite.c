@@ -265,7 +265,7 @@ static enum tb_code move(void *arg, struct tb_error *err)
 
     TB_TRY(prepare_move(self, err));
     for (size_t i = 0; i < self->options.reader_count; i++) {
-        tb_switch_reader_switch(self->options.readers[i], self->offers[i]);
+        tb_view_sqlite_switch_reader(self->options.readers[i], self->offers[i]);
         self->offers[i] = NULL;
     }
     self->options.moved(self->options.ctx, self->view);

@@ -16,7 +16,7 @@
 #pragma once
 #include "query/rebuild/rebuild.h"
 #include "query/rebuild/sqlite/generations.h"
-#include "query/sqlite/switch_reader.h"
+#include "query/sqlite/view_sqlite.h"
 
 /* Threads that query the view. */
 #define TB_REBUILD_READERS_MAX 4
@@ -26,7 +26,7 @@ struct tb_rebuild_sqlite_options {
     const char *build; /* program version: a view that another version began is begun anew */
     const struct tb_clock *clock;
     struct tb_view *serving; /* of the generation that is served */
-    struct tb_switch_reader *readers[TB_REBUILD_READERS_MAX];
+    struct tb_view_reader *readers[TB_REBUILD_READERS_MAX];
     size_t reader_count;
     /* Opens a log reader; while it is open, retention removes nothing that it still has to read.
      */
