@@ -4,7 +4,7 @@
  * batch of ordinary orders fits; a batch of orders with 1,000 lines each is planned in several
  * parts. */
 #define PLAN_BYTES_MAX ((size_t)2 << 20)
-/* A server may refuse an order for a moment and take it later. */
+/* A server may refuse an order at first and accept it later. */
 #define APPLY_TRIES 3
 #define MINUTE_MS 60000
 
@@ -68,7 +68,7 @@ static enum tb_code make_plan(struct tb_consumer *consumer, const struct tb_log_
     return TB_OK;
 }
 
-/* How many more dead letters this minute may have. */
+/* How many more dead letters are allowed now. */
 static size_t dead_letters_left(const struct tb_consumer *consumer)
 {
     int64_t since_ms = tb_clock_mono_ms(consumer->options.clock) - MINUTE_MS;
@@ -79,8 +79,8 @@ static size_t dead_letters_left(const struct tb_consumer *consumer)
     return TB_DEAD_LETTERS_PER_MINUTE - recent;
 }
 
-/* The first of the plan's dead letters that is one too many; NULL: none is. A replayed record that
- * died again does not count. */
+/* The first of the plan's dead letters that is one too many; NULL: none is. Failed replays do
+ * not count. */
 static const struct tb_plan_dead_letter *one_too_many(const struct tb_consumer *consumer)
 {
     size_t left = dead_letters_left(consumer);
@@ -148,9 +148,9 @@ static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err
     return make_plan(consumer, &part, err);
 }
 
-/* The view refuses an order. After enough tries its last record is refused for good: planned again
- * it becomes a dead letter. TB_OK: plan again. */
-static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *err)
+/* The view refuses an order. After APPLY_TRIES refusals its last record is noted, so that the next
+ * plan makes it a dead letter. TB_OK: plan again. */
+static enum tb_code note_refusal(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_view *view = consumer->options.view;
     const struct tb_planned_order *refused;
@@ -175,9 +175,9 @@ static enum tb_code take_refusal(struct tb_consumer *consumer, struct tb_error *
     return TB_OK;
 }
 
-/* A reader that had the partition before may be about to write a plan: from here on the view
- * refuses that. If this consumer is the late one, the log does not confirm the partition, and the
- * next poll shows it. */
+/* From here on the view refuses plans of the reader that had the partition before. If another
+ * reader has the partition by now, the log does not confirm it (TB_BUSY): the batch is deferred,
+ * and the next poll drops the partition. */
 static enum tb_code acquire_fence(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_log_batch *batch = &consumer->batch;
@@ -198,7 +198,7 @@ static enum tb_code acquire_fence(struct tb_consumer *consumer, struct tb_error 
     return code;
 }
 
-/* A plan that fails is kept: the next step tries the same one. */
+/* After an error the plan stays: the next step commits the same one. */
 enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err)
 {
     struct tb_view *view = consumer->options.view;
@@ -214,7 +214,7 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
         if (code == TB_OK)
             break;
         if (code == TB_INVALID)
-            TB_TRY(take_refusal(consumer, err));
+            TB_TRY(note_refusal(consumer, err));
         else if (code != TB_CONFLICT)
             return code;
         drop_plan(consumer);

@@ -1,10 +1,10 @@
 #include "query/consumer/consumer_priv.h"
 
-/* A failed checkpoint is tried again after a minute; until then the log keeps what it has. */
+/* A failed checkpoint is tried again after a minute; until then the log removes nothing more. */
 #define CHECKPOINT_AGAIN_MS 60000
 
-/* After a power loss the view may be older than the offsets that the log has of the consumer
- * group. So the log may remove only what the view's own offsets on the disk include. */
+/* After a power loss the view may be older than the consumer group's offsets in the log. So the
+ * log may remove only records before the offsets that the view has on its disk. */
 static enum tb_code checkpoint(struct tb_consumer *consumer, struct tb_error *err)
 {
     const struct tb_consumer_options *options = &consumer->options;

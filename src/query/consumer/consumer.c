@@ -5,7 +5,7 @@
 /* Once log or view are back, nothing waits longer than this. */
 #define RETRY_CAP_MS 5000
 #define EXPIRE_EVERY_MS (60 * 60 * 1000)
-/* One call is short enough not to delay the events that wait behind it. */
+/* Removing so many takes so little time that waiting events are not delayed. */
 #define EXPIRE_AT_ONCE 1000
 /* Until dead letters that could not be removed are tried again. */
 #define EXPIRE_AGAIN_MS 60000
@@ -155,21 +155,21 @@ static enum tb_code expire_dead_letters(struct tb_consumer *consumer, struct tb_
     return err->code;
 }
 
-/* Work on dead letters. With a reader of a group its failure does not stop the reading. */
-static enum tb_code tend_dead_letters(struct tb_consumer *consumer,
-                                      enum tb_code (*tend)(struct tb_consumer *,
-                                                           struct tb_error *),
-                                      struct tb_error *err)
+/* Removes or redrives dead letters. With a reader of a group, reading goes on after its failure.
+ */
+static enum tb_code run_upkeep(struct tb_consumer *consumer,
+                               enum tb_code (*upkeep)(struct tb_consumer *, struct tb_error *),
+                               struct tb_error *err)
 {
-    if (tend(consumer, err) == TB_OK || !tb_consumer_can_pause(consumer))
+    if (upkeep(consumer, err) == TB_OK || !tb_consumer_can_pause(consumer))
         return err->code;
     *err = (struct tb_error){0};
     return TB_OK;
 }
 
-/* How long a poll may wait for records: until the next work that has a time, and while failing not
- * at all, because an answer without records shows that the log works again. */
-static int64_t bounded_wait(const struct tb_consumer *consumer, int64_t wait_ms)
+/* How long a poll may wait for records: until the next timed work is due. While failing it does
+ * not wait at all, because even an empty poll shows that the log works again. */
+static int64_t poll_wait(const struct tb_consumer *consumer, int64_t wait_ms)
 {
     int64_t due_ms = tb_consumer_redrive_due_ms(consumer), left_ms;
 
@@ -195,7 +195,7 @@ static enum tb_code next_batch(struct tb_consumer *consumer, int64_t wait_ms, st
     if (consumer->state == TB_CONSUMER_RETRYING)
         TB_TRY(reader->ops->pause(reader, false, err));
     tb_consumer_enter(consumer, TB_CONSUMER_READING);
-    TB_TRY(reader->ops->poll(reader, TB_LOG_BATCH_MAX, bounded_wait(consumer, wait_ms),
+    TB_TRY(reader->ops->poll(reader, TB_LOG_BATCH_MAX, poll_wait(consumer, wait_ms),
                              &consumer->batch, err));
     if (tb_consumer_has_records_left(consumer))
         tb_consumer_enter(consumer, TB_CONSUMER_APPLYING);
@@ -215,7 +215,7 @@ static enum tb_code apply_batch(struct tb_consumer *consumer, struct tb_error *e
 }
 
 /* Batches of other partitions that are there already join the group, so that one flush makes all
- * of them visible. A failed poll says nothing against the plans that were read before it. */
+ * of them visible. A failed poll does not stop the plans that were made before it. */
 static enum tb_code join_others(struct tb_consumer *consumer, struct tb_error *err)
 {
     while (consumer->group.state != TB_CONSUMER_GROUP_EMPTY) {
@@ -238,8 +238,8 @@ static enum tb_code work(struct tb_consumer *consumer, int64_t wait_ms, struct t
     TB_TRY(open_reader(consumer, err));
     TB_TRY(position_all(consumer, err));
     TB_TRY(tb_consumer_flush(consumer, err)); /* offsets that the log does not have yet */
-    TB_TRY(tend_dead_letters(consumer, expire_dead_letters, err));
-    TB_TRY(tend_dead_letters(consumer, tb_consumer_redrive, err));
+    TB_TRY(run_upkeep(consumer, expire_dead_letters, err));
+    TB_TRY(run_upkeep(consumer, tb_consumer_redrive, err));
     TB_TRY(tb_consumer_checkpoint(consumer, err));
     if (!tb_consumer_has_records_left(consumer))
         TB_TRY(next_batch(consumer, wait_ms, err));

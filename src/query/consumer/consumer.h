@@ -2,15 +2,15 @@
  * commits the plan to the view, and then the offset to the log.
  *
  * It starts at the offset that the view has, or at the beginning of the log; if the view keeps no
- * offsets, it starts where the reader stands. An error of log or view is retried without end with
- * back-off and never counts against an event. Meanwhile a reader that belongs to a group is paused
- * and still polled, so that it keeps its partitions; a batch whose partition another reader gets
- * is abandoned: that reader reads it again.
+ * offsets, it starts where the log positions the reader. An error of log or view is retried
+ * without end with back-off and never counts against an event. Meanwhile a reader that belongs to
+ * a group is paused and still polled, so that it keeps its partitions; if another reader gets the
+ * partition of a batch, the batch is abandoned, because that reader reads it again.
  * An order that the view refuses is tried again; then its last record becomes a dead letter, and
  * the batch is planned again without it. Too many dead letters in a minute mean that this program
  * is at fault: the consumer stops, keeps its partitions, and reports it until it is started anew.
- * Dead letters that died of a gap are redriven, in version order, within 30 s of the version that
- * they waited for; how many are looked at each time is bounded, and how often each is redriven.
+ * A dead letter with reason gap is redriven within 30 s after the order has reached the version
+ * before it, in version order, and TB_REDRIVES_MAX times in a row at most.
  *
  * Thread:  step and run from the owner; stop, drop_dead_letter, call and stats from any thread.
  * Memory:  borrows what its options point to.
@@ -47,8 +47,8 @@ struct tb_consumer_options {
     /* With reader NULL: called until it is TB_OK, before anything is read. A reader that joins a
      * group takes partitions from others, so everything that it needs must be there first. */
     enum tb_code (*open)(void *ctx, struct tb_log_reader **ret_reader, struct tb_error *err);
-    /* A plan is committed: its changed orders are visible, perhaps at a later version already. On
-     * the consumer's thread. Texts that the plan's orders borrow from records are gone. */
+    /* Called on the consumer's thread after a plan's changed orders have become visible, perhaps
+     * at a later version already. Texts of the orders that point into records are invalid. */
     void (*on_applied)(void *ctx, const struct tb_plan *plan);
     /* Once per outage: the error that began it, and TB_OK when it is over. */
     void (*on_outage)(void *ctx, const struct tb_error *err);
@@ -58,11 +58,11 @@ struct tb_consumer_options {
      * back through the reader. NULL: dead letters are replayed by people only. */
     bool (*redrive)(void *ctx, const struct tb_dead_letter *letter,
                     const struct tb_record *record);
-    /* So many events of an unknown type ("": of further types) came since the last report; each
+    /* count: events of this unknown type ("": of all further types) since its last report. Each
      * type is reported once a minute at most. NULL: not reported. */
     void (*on_unknown_type)(void *ctx, const char *type, uint64_t count);
-    /* Every hour, with a view that keeps offsets: the view has everything before next on the disk
-     * and will not read it again. NULL: not reported. */
+    /* Every hour, with a view that stores offsets: everything before next is on the view's disk,
+     * and the consumer will not read it again. NULL: not reported. */
     void (*on_durable)(void *ctx, int32_t partition, int64_t next);
     /* tb_consumer_run: called after every step, which then waits a second at most. NULL: none. */
     void (*on_step)(void *ctx);

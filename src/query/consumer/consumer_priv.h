@@ -1,8 +1,7 @@
 /* Parts of the consumer: applying the batch (apply.c), plans that share a commit (group_commit.c),
- * a copy of the batch while the reader is paused (batch_copy.c), redriving dead letters
- * (redrive.c), making the view durable (checkpoint.c), calls from other threads (thread_calls.c),
- * what follows a failure
- * (failure.c), and the steps around them (consumer.c).
+ * redriving dead letters (redrive.c), making the view durable (checkpoint.c), calls from other
+ * threads (thread_calls.c), the reaction to a failure (failure.c), and the steps around them
+ * (consumer.c).
  *
  * Thread:  the consumer's owner.
  * Memory:  a batch is the reader's until its next poll, or a copy in an arena.
@@ -49,7 +48,7 @@ enum tb_consumer_state {
     TB_CONSUMER_STATE_COUNT
 };
 
-/* The plans that were given to the view since its last flush:
+/* The plans that were committed to the view since its last flush:
  *
  *   EMPTY --a plan--> OPEN --flushed--> FLUSHED --offsets committed to the log--> EMPTY
  *                      |
@@ -59,13 +58,13 @@ enum tb_consumer_group_state {
     TB_CONSUMER_GROUP_OPEN,
     TB_CONSUMER_GROUP_FLUSHED
 };
-/* One plan for each partition of the log on a node, with few records, or the first plan is flushed
- * by itself. */
+/* One plan for each partition of a node's log. Together they have at most as many records as one
+ * batch may have: the group is flushed when it is full. */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
 struct tb_consumer_group {
     enum tb_consumer_group_state state;
-    struct tb_plan plans[TB_CONSUMER_GROUP_MAX]; /* texts borrowed from records are gone */
+    struct tb_plan plans[TB_CONSUMER_GROUP_MAX]; /* texts that point into records are invalid */
     size_t count, record_count;
     size_t committed_count; /* of FLUSHED: plans whose offset the log has */
 };
@@ -74,7 +73,7 @@ struct tb_consumer_group {
  * until then. */
 #define TB_CONSUMER_CHECKPOINT_MS (60 * 60 * 1000)
 
-/* Dead letters that are redriven at once; the log's writer has a bounded queue as well. */
+/* How many dead letters one scan sends. */
 #define TB_REDRIVE_MAX 64
 struct tb_redrive {
     int64_t due_ms; /* of the next scan; monotonic */
@@ -88,7 +87,7 @@ struct tb_consumer {
     struct tb_consumer_stats stats;
     enum tb_consumer_state state;
     struct tb_backoff backoff;
-    struct tb_mailbox pause; /* carries no mail: waking it ends a pause */
+    struct tb_mailbox pause; /* never has mail; waking it ends a pause */
     _Atomic bool stopping;
     struct tb_log_reader *_Atomic wakes; /* options.reader, for tb_consumer_wake; NULL: not open */
     unsigned steps_well;                 /* steps since the last failure */
@@ -171,10 +170,6 @@ TB_CHECKED enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct t
 /* After a failure: the view takes back plans that were not flushed; they are read again. */
 void tb_consumer_undo(struct tb_consumer *consumer);
 void tb_consumer_clear_group(struct tb_consumer *consumer);
-
-/* batch_copy.c: copies the rest of the batch, so that it outlives the reader's next poll. False
- * when out of memory. */
-TB_CHECKED bool tb_consumer_copy_batch(struct tb_consumer *consumer);
 
 /* checkpoint.c: makes the view durable when that is due, and reports its offsets. Only with an
  * empty group. */

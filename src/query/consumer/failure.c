@@ -16,8 +16,9 @@ static void set_failing(struct tb_consumer *consumer, bool failing, const struct
         consumer->options.on_outage(consumer->options.ctx, err);
 }
 
-/* A partition that cannot be read fails each time its turn comes, and others are read in between:
- * only a whole round of turns without a failure, or an empty poll, ends the outage. */
+/* The reader takes partitions in turn, and one that cannot be read fails only in its own turn. So
+ * the outage ends only after as many steps without a failure as there are partitions, or after an
+ * empty poll. */
 void tb_consumer_note_success(struct tb_consumer *consumer)
 {
     static const struct tb_error none = {.code = TB_OK};
@@ -34,23 +35,52 @@ void tb_consumer_note_success(struct tb_consumer *consumer)
     tb_backoff_reset(&consumer->backoff);
 }
 
-/* Keeps the rest of the batch as a copy while the paused reader is polled. False: there is nothing
- * to keep, or the reader needs no polling. */
+/* Copies the rest of the batch, so that it outlives the reader's next poll. False: out of memory.
+ */
+static bool copy_batch(struct tb_consumer *consumer)
+{
+    size_t count = consumer->batch.count - consumer->done;
+    struct tb_record *records;
+    bool ok;
+
+    if (consumer->is_copy)
+        return true;
+    records = tb_arena_array(&consumer->copy_arena, count, sizeof *records);
+    ok = records != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = tb_record_copy(&consumer->copy_arena, &consumer->batch.records[consumer->done + i],
+                            &records[i]);
+    if (!ok) {
+        tb_arena_release(&consumer->copy_arena);
+        return false;
+    }
+    tb_plan_clear(&consumer->plan); /* it points into the records that the next poll frees */
+    consumer->part = 0;
+    consumer->batch.records = records;
+    consumer->batch.count = count;
+    consumer->done = 0;
+    consumer->is_copy = true;
+    return true;
+}
+
+/* Pauses the reader, with a copy of the rest of the batch, until it is tried again in wait_ms.
+ * False: not paused, because the batch is done, memory or pausing failed, or the reader has no
+ * group that expects polls. */
 static bool pause_reader(struct tb_consumer *consumer, int64_t wait_ms)
 {
     struct tb_log_reader *reader = consumer->options.reader;
     struct tb_error err = {0};
 
     if (!tb_consumer_can_pause(consumer) || !tb_consumer_has_records_left(consumer) ||
-        !tb_consumer_copy_batch(consumer) || reader->ops->pause(reader, true, &err) != TB_OK)
+        !copy_batch(consumer) || reader->ops->pause(reader, true, &err) != TB_OK)
         return false;
     tb_consumer_enter(consumer, TB_CONSUMER_PAUSED);
     consumer->retry_at_ms = tb_clock_mono_ms(consumer->options.clock) + wait_ms;
     return true;
 }
 
-/* The reader goes back to the deferred records and takes them up in their turn; other partitions
- * may go on meanwhile. Only a whole round of turns without progress waits. */
+/* Seeks the reader back to the deferred records, so that other partitions are read meanwhile.
+ * Waits only if as many batches in a row were deferred as there are partitions. */
 static int64_t defer(struct tb_consumer *consumer)
 {
     struct tb_log_reader *reader = consumer->options.reader;
@@ -83,7 +113,7 @@ static int64_t stop(struct tb_consumer *consumer, const struct tb_error *err)
     return 0;
 }
 
-/* Returns how long to pause. That the view refuses one order is no outage of the view. */
+/* The refusal of a single order is no outage of the view, so it is not reported as one. */
 int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *err)
 {
     bool deferred = consumer->state == TB_CONSUMER_DEFERRED;

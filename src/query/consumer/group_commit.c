@@ -12,8 +12,9 @@ static void enter(struct tb_consumer_group *group, enum tb_consumer_group_state 
     group->state = state;
 }
 
-/* Where a commit costs more than its content (SQLite), the plans of all partitions share one. A
- * consumer that sends dead letters to a topic remembers those of one plan only. */
+/* In SQLite a commit costs more than a plan's writes, so the plans of all partitions share one
+ * commit. With a dead-letter topic a plan does not share: the writer handles one plan at a time.
+ */
 bool tb_consumer_can_join_group(const struct tb_consumer *consumer)
 {
     return consumer->options.view->ops->flush && !consumer->dlt_writer &&
@@ -47,7 +48,7 @@ static void count(struct tb_consumer *consumer, const struct tb_plan *plan)
     atomic_store_explicit(&consumer->stats.applied_at_ms, now_ms, memory_order_relaxed);
 }
 
-/* A replayed record that died again is no sign of a release that cannot read its events. */
+/* Replays are not counted: a failed one does not mean that this program cannot read the events. */
 static void note_dead_letters(struct tb_consumer *consumer, const struct tb_plan *plan)
 {
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
@@ -110,7 +111,7 @@ enum tb_code tb_consumer_flush(struct tb_consumer *consumer, struct tb_error *er
     return TB_OK;
 }
 
-/* The view's offsets then say where to read on. */
+/* Afterwards reading starts again at the offsets that the view has. */
 void tb_consumer_undo(struct tb_consumer *consumer)
 {
     struct tb_view *view = consumer->options.view;

@@ -1,14 +1,14 @@
 #include "query/consumer/consumer_priv.h"
 #include "query/dead_letters/replay.h"
 
-/* A dead letter is redriven within 30 s of the version that it waited for. That leaves time until
- * the next scan, for the log and for the consumer itself. */
+/* A dead letter must be redriven within 30 s. Scanning every 5 s leaves time for the log and for
+ * the consumer itself. */
 #define SCAN_EVERY_MS 5000
-/* Until the next scan if one scan did not get through all dead letters. */
-#define SCAN_ON_MS 1000
-/* A record that has not come back through the log by then was lost on its way, or waits behind
- * many others: it is sent again, and the second copy is a duplicate. */
-#define COME_BACK_MS 30000
+/* Until the next scan if the last one did not reach the newest dead letter. */
+#define SCAN_MORE_MS 1000
+/* A record that has not come back through the log by then is sent again: it was lost, or it waits
+ * behind many others, and then the second copy is a duplicate. */
+#define RETURN_MS 30000
 
 static bool redrives(const struct tb_consumer *consumer)
 {
@@ -21,7 +21,7 @@ int64_t tb_consumer_redrive_due_ms(const struct tb_consumer *consumer)
 }
 
 /* False: the log takes no more now. */
-static bool send_letter(void *ctx, const struct tb_dead_letter *letter)
+static bool send(void *ctx, const struct tb_dead_letter *letter)
 {
     struct tb_consumer *consumer = ctx;
     const struct tb_consumer_options *options = &consumer->options;
@@ -54,27 +54,22 @@ enum tb_code tb_consumer_redrive(struct tb_consumer *consumer, struct tb_error *
         return TB_OK;
     redrive->sent_count = 0;
     redrive->due_ms = now_ms + SCAN_EVERY_MS;
-    TB_TRY(
-        view->ops->redrivable(view, &redrive->scan, TB_REDRIVE_MAX, send_letter, consumer, err));
+    TB_TRY(view->ops->redrivable(view, &redrive->scan, TB_REDRIVE_MAX, send, consumer, err));
     if (redrive->sent_count > 0)
-        redrive->due_ms = now_ms + COME_BACK_MS; /* or sooner, when all have come back */
+        redrive->due_ms = now_ms + RETURN_MS; /* or sooner, when all have come back */
     else if (redrive->scan.begun)
-        redrive->due_ms = now_ms + SCAN_ON_MS;
+        redrive->due_ms = now_ms + SCAN_MORE_MS;
     return TB_OK;
 }
 
-/* The record of a dead letter came back through the log. */
-static void note_return(struct tb_redrive *redrive, struct tb_dead_letter_position place,
-                        int64_t now_ms)
+/* The record of a dead letter has come back through the log. */
+static void note_return(struct tb_redrive *redrive, int32_t partition, int64_t first_offset)
 {
     for (size_t i = 0; i < redrive->sent_count; i++) {
-        if (redrive->sent[i].partition != place.partition ||
-            redrive->sent[i].offset != place.offset)
-            continue;
-        redrive->sent[i] = redrive->sent[--redrive->sent_count];
-        if (redrive->sent_count == 0)
-            redrive->due_ms = now_ms;
-        return;
+        if (redrive->sent[i].partition == partition && redrive->sent[i].offset == first_offset) {
+            redrive->sent[i] = redrive->sent[--redrive->sent_count];
+            return;
+        }
     }
 }
 
@@ -82,19 +77,15 @@ void tb_consumer_note_dead_letters(struct tb_consumer *consumer, const struct tb
 {
     struct tb_redrive *redrive = &consumer->redrive;
     int64_t now_ms = tb_clock_mono_ms(consumer->options.clock);
+    bool were_sent = redrive->sent_count > 0, any_replayed = false;
 
-    for (size_t i = 0; i < plan->dead_letter_count; i++)
-        note_return(
-            redrive,
-            (struct tb_dead_letter_position){plan->partition, plan->dead_letters[i].first_offset},
-            now_ms);
-    for (size_t i = 0; i < plan->replayed_count; i++)
-        note_return(
-            redrive,
-            (struct tb_dead_letter_position){plan->partition, plan->replayed[i].first_offset},
-            now_ms);
-    /* A replayed event may be the version that others wait for: scan at once. */
-    if (plan->replayed_count > 0 && redrive->sent_count == 0)
+    for (size_t i = 0; i < plan->outcome_count; i++) {
+        note_return(redrive, plan->partition, plan->outcomes[i].first_offset);
+        any_replayed = any_replayed || !plan->outcomes[i].dead_letter;
+    }
+    /* Scan at once if all have come back. So too after a replay: its event may be the version that
+     * other dead letters wait for. */
+    if (redrive->sent_count == 0 && (were_sent || any_replayed))
         redrive->due_ms = now_ms;
     for (size_t i = 0; i < plan->unknown_type_count; i++) {
         struct tb_unknown_type due;

@@ -16,34 +16,34 @@ struct tb_dlt_writer {
     struct letter letters[TB_LOG_BATCH_MAX];
     size_t count;
     int64_t next_tag;
-    size_t outstanding; /* also of letters before the last reset */
-    bool one_by_one;    /* the log asks to get each record alone */
+    size_t outstanding; /* also those from before the last reset */
+    bool one_by_one;    /* the log asked to get each record alone */
 };
 
 enum tb_code tb_dlt_writer_new(const struct tb_dlt_writer_options *options,
-                               struct tb_dlt_writer **ret_letters, struct tb_error *err)
+                               struct tb_dlt_writer **ret_dlt, struct tb_error *err)
 {
-    struct tb_dlt_writer *letters = calloc(1, sizeof *letters);
+    struct tb_dlt_writer *dlt = calloc(1, sizeof *dlt);
 
-    if (!letters)
+    if (!dlt)
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    letters->options = *options;
-    *ret_letters = letters;
+    dlt->options = *options;
+    *ret_dlt = dlt;
     return TB_OK;
 }
 
-void tb_dlt_writer_free(struct tb_dlt_writer *letters)
+void tb_dlt_writer_free(struct tb_dlt_writer *dlt)
 {
-    if (!letters)
+    if (!dlt)
         return;
-    tb_arena_release(&letters->arena);
-    free(letters);
+    tb_arena_release(&dlt->arena);
+    free(dlt);
 }
 
-void tb_dlt_writer_reset(struct tb_dlt_writer *letters)
+void tb_dlt_writer_reset(struct tb_dlt_writer *dlt)
 {
-    letters->count = 0;
-    letters->one_by_one = false;
+    dlt->count = 0;
+    dlt->one_by_one = false;
 }
 
 /* Big-endian, as Java's ByteBuffer writes numbers. */
@@ -63,12 +63,11 @@ bool tb_is_dlt_header(struct tb_str name)
     return name.len >= prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0;
 }
 
-static size_t keep_headers(const struct tb_record *record, struct tb_header *headers)
+static size_t copy_headers(const struct tb_record *record, struct tb_header *headers)
 {
     size_t count = 0;
 
-    /* A record that has more headers than a log of ours keeps loses the rest; they are still at
-     * its origin. */
+    /* Headers beyond the limit of our logs are left out; they are still at the original offset. */
     for (size_t i = 0; i < record->header_count && count < TB_LOG_HEADERS_MAX - TB_DLT_HEADERS;
          i++) {
         if (!tb_is_dlt_header(record->headers[i].name))
@@ -94,19 +93,19 @@ bool tb_dlt_record(const struct tb_dlt_writer_options *options,
         {TB_STR("tillbox-omitted"),
          form == TB_DLT_WITHOUT_VALUE ? TB_STR("value") : TB_STR("key,value,headers")},
     };
-    size_t kept = 0, added = TB_DLT_HEADERS - (form == TB_DLT_COMPLETE);
+    size_t copied = 0, added = TB_DLT_HEADERS - (form == TB_DLT_COMPLETE);
     struct tb_header *headers = tb_arena_array(arena, TB_LOG_HEADERS_MAX, sizeof *headers);
 
     if (!headers || !ours[1].value.ptr || !ours[2].value.ptr || !ours[3].value.ptr)
         return false;
     if (form != TB_DLT_HEADERS_ONLY)
-        kept = keep_headers(record, headers);
-    memcpy(headers + kept, ours, added * sizeof *headers);
+        copied = copy_headers(record, headers);
+    memcpy(headers + copied, ours, added * sizeof *headers);
     *ret_record = (struct tb_record){
         .partition = record->partition,
         .fixed_partition = true,
         .headers = headers,
-        .header_count = kept + added,
+        .header_count = copied + added,
     };
     if (form != TB_DLT_HEADERS_ONLY)
         ret_record->key = record->key;
@@ -115,28 +114,28 @@ bool tb_dlt_record(const struct tb_dlt_writer_options *options,
     return true;
 }
 
-static struct letter *letter_at(struct tb_dlt_writer *letters, int64_t offset)
+static struct letter *letter_at(struct tb_dlt_writer *dlt, int64_t offset)
 {
-    for (size_t i = 0; i < letters->count; i++) {
-        if (letters->letters[i].offset == offset)
-            return &letters->letters[i];
+    for (size_t i = 0; i < dlt->count; i++) {
+        if (dlt->letters[i].offset == offset)
+            return &dlt->letters[i];
     }
     return NULL;
 }
 
 /* Lists the plan's dead letters; those that were sent before keep their state. */
-static void list_letters(struct tb_dlt_writer *letters, const struct tb_plan *plan)
+static void list_letters(struct tb_dlt_writer *dlt, const struct tb_plan *plan)
 {
-    if (letters->partition != plan->partition)
-        tb_dlt_writer_reset(letters);
-    letters->partition = plan->partition;
+    if (dlt->partition != plan->partition)
+        tb_dlt_writer_reset(dlt);
+    dlt->partition = plan->partition;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
         int64_t offset = plan->dead_letters[i].record->offset;
 
-        if (letter_at(letters, offset))
+        if (letter_at(dlt, offset))
             continue;
-        TB_ASSERT(letters->count < TB_LOG_BATCH_MAX); /* all are of one batch */
-        letters->letters[letters->count++] = (struct letter){.offset = offset};
+        TB_ASSERT(dlt->count < TB_LOG_BATCH_MAX); /* all are of one batch */
+        dlt->letters[dlt->count++] = (struct letter){.offset = offset};
     }
 }
 
@@ -155,44 +154,44 @@ static enum tb_code refused_for_good(struct tb_error *err)
     return tb_error_set(err, TB_UNAVAILABLE, "the log takes a dead letter in no form");
 }
 
-static enum tb_code append(struct tb_dlt_writer *letters, const struct tb_plan_dead_letter *dead,
+static enum tb_code append(struct tb_dlt_writer *dlt, const struct tb_plan_dead_letter *dead,
                            struct letter *letter, struct tb_error *err)
 {
-    struct tb_log_writer *writer = letters->options.writer;
+    struct tb_log_writer *writer = dlt->options.writer;
     struct tb_record record;
     enum tb_code code;
 
     do {
-        tb_arena_clear(&letters->arena);
-        if (!tb_dlt_record(&letters->options, dead, letter->form, &letters->arena, &record))
+        tb_arena_clear(&dlt->arena);
+        if (!tb_dlt_record(&dlt->options, dead, letter->form, &dlt->arena, &record))
             return tb_error_set(err, TB_INTERNAL, "out of memory for a dead letter");
-        letter->tag = letters->next_tag++;
+        letter->tag = dlt->next_tag++;
         code = writer->ops->append(writer, &record, letter->tag, err);
     } while (code == TB_INVALID && shorten(letter));
     if (code == TB_INVALID)
         return refused_for_good(err);
     if (code == TB_OK) {
         letter->state = SENT;
-        letters->outstanding++;
+        dlt->outstanding++;
     }
     return code;
 }
 
 /* Appends what the log takes now. *ret_left: how many are not acknowledged yet. */
-static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct tb_plan *plan,
+static enum tb_code append_waiting(struct tb_dlt_writer *dlt, const struct tb_plan *plan,
                                    size_t *ret_left, struct tb_error *err)
 {
     bool full = false;
 
     *ret_left = 0;
     for (size_t i = 0; i < plan->dead_letter_count; i++) {
-        struct letter *letter = letter_at(letters, plan->dead_letters[i].record->offset);
+        struct letter *letter = letter_at(dlt, plan->dead_letters[i].record->offset);
         enum tb_code code = TB_OK;
 
         *ret_left += letter->state != ACKNOWLEDGED;
-        full = full || (letters->one_by_one && letters->outstanding > 0);
+        full = full || (dlt->one_by_one && dlt->outstanding > 0);
         if (letter->state == WAITING && !full)
-            code = append(letters, &plan->dead_letters[i], letter, err);
+            code = append(dlt, &plan->dead_letters[i], letter, err);
         full = full || code == TB_BUSY;
         if (code != TB_OK && code != TB_BUSY)
             return code;
@@ -200,13 +199,13 @@ static enum tb_code append_waiting(struct tb_dlt_writer *letters, const struct t
     return TB_OK;
 }
 
-static enum tb_code on_ack(struct tb_dlt_writer *letters, const struct tb_log_ack *ack,
+static enum tb_code on_ack(struct tb_dlt_writer *dlt, const struct tb_log_ack *ack,
                            struct tb_error *err)
 {
-    letters->outstanding -= letters->outstanding > 0;
-    letters->one_by_one = letters->one_by_one || ack->retry_alone;
-    for (size_t i = 0; i < letters->count; i++) {
-        struct letter *letter = &letters->letters[i];
+    dlt->outstanding -= dlt->outstanding > 0;
+    dlt->one_by_one = dlt->one_by_one || ack->retry_alone;
+    for (size_t i = 0; i < dlt->count; i++) {
+        struct letter *letter = &dlt->letters[i];
 
         if (letter->state != SENT || letter->tag != ack->tag)
             continue;
@@ -219,32 +218,32 @@ static enum tb_code on_ack(struct tb_dlt_writer *letters, const struct tb_log_ac
     return TB_OK;
 }
 
-/* What is outstanding will not be acknowledged any more, and is sent again. */
-static void lose_outstanding(struct tb_dlt_writer *letters)
+/* After a failed poll nothing outstanding is acknowledged any more: send it again. */
+static void lose_outstanding(struct tb_dlt_writer *dlt)
 {
-    letters->outstanding = 0;
-    for (size_t i = 0; i < letters->count; i++) {
-        if (letters->letters[i].state == SENT)
-            letters->letters[i].state = WAITING;
+    dlt->outstanding = 0;
+    for (size_t i = 0; i < dlt->count; i++) {
+        if (dlt->letters[i].state == SENT)
+            dlt->letters[i].state = WAITING;
     }
 }
 
 /* Waits for at least one acknowledgement. */
-static enum tb_code collect(struct tb_dlt_writer *letters, struct tb_error *err)
+static enum tb_code collect(struct tb_dlt_writer *dlt, struct tb_error *err)
 {
-    struct tb_log_writer *writer = letters->options.writer;
+    struct tb_log_writer *writer = dlt->options.writer;
     struct tb_log_ack acks[ACKS_MAX];
     struct tb_error first = {0};
     size_t count = 0;
 
     if (writer->ops->poll(writer, TB_DLT_ACK_WAIT_MS, acks, ACKS_MAX, &count, err) != TB_OK) {
-        lose_outstanding(letters);
+        lose_outstanding(dlt);
         return err->code;
     }
     if (count == 0)
         return tb_error_set(err, TB_UNAVAILABLE, "a dead letter is not acknowledged");
     for (size_t i = 0; i < count; i++) {
-        if (on_ack(letters, &acks[i], err) != TB_OK && first.code == TB_OK)
+        if (on_ack(dlt, &acks[i], err) != TB_OK && first.code == TB_OK)
             first = *err;
     }
     if (first.code != TB_OK)
@@ -252,18 +251,18 @@ static enum tb_code collect(struct tb_dlt_writer *letters, struct tb_error *err)
     return first.code;
 }
 
-enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *letters, const struct tb_plan *plan,
+enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *dlt, const struct tb_plan *plan,
                                 struct tb_error *err)
 {
     size_t left = 0;
 
     if (plan->dead_letter_count == 0)
         return TB_OK;
-    list_letters(letters, plan);
+    list_letters(dlt, plan);
     for (;;) {
-        TB_TRY(append_waiting(letters, plan, &left, err));
+        TB_TRY(append_waiting(dlt, plan, &left, err));
         if (left == 0)
             return TB_OK;
-        TB_TRY(collect(letters, err));
+        TB_TRY(collect(dlt, err));
     }
 }

@@ -15,9 +15,9 @@
 #include "bridge/log/log.h"
 #include "query/projection/plan.h"
 
-/* The log answers sooner unless it is unreachable; then stopping takes no longer than this. */
+/* A reachable log answers sooner. With an unreachable one, stopping waits no longer than this. */
 #define TB_DLT_ACK_WAIT_MS 2000
-/* Headers that are added; those of an earlier death are replaced. */
+/* Headers that are added; those of an earlier dead letter are left out. */
 #define TB_DLT_HEADERS 9
 
 enum tb_dlt_form {
@@ -31,18 +31,17 @@ struct tb_dlt_writer_options {
 };
 struct tb_dlt_writer;
 TB_CHECKED enum tb_code tb_dlt_writer_new(const struct tb_dlt_writer_options *options,
-                                          struct tb_dlt_writer **ret_letters,
-                                          struct tb_error *err);
-void tb_dlt_writer_free(struct tb_dlt_writer *letters); /* NULL is fine */
+                                          struct tb_dlt_writer **ret_dlt, struct tb_error *err);
+void tb_dlt_writer_free(struct tb_dlt_writer *dlt); /* NULL is fine */
 /* TB_OK: every dead letter of the plan is acknowledged. */
-TB_CHECKED enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *letters,
-                                           const struct tb_plan *plan, struct tb_error *err);
+TB_CHECKED enum tb_code tb_dlt_writer_send(struct tb_dlt_writer *dlt, const struct tb_plan *plan,
+                                           struct tb_error *err);
 /* The batch is done or abandoned: forgets what was sent of it. */
-void tb_dlt_writer_reset(struct tb_dlt_writer *letters);
+void tb_dlt_writer_reset(struct tb_dlt_writer *dlt);
 
 /* Makes the record to append, in the arena; false when out of memory. */
 TB_CHECKED bool tb_dlt_record(const struct tb_dlt_writer_options *options,
                               const struct tb_plan_dead_letter *letter, enum tb_dlt_form form,
                               struct tb_arena *arena, struct tb_record *ret_record);
-/* Is it one of the headers that say how a record died ("kafka_dlt-...")? */
+/* True: the name begins with "kafka_dlt-", so the header describes a dead letter. */
 bool tb_is_dlt_header(struct tb_str name);

@@ -1,7 +1,7 @@
 #include "query/dead_letters/replay.h"
 #include "query/dead_letters/dlt_writer.h"
 
-/* Headers of an earlier replay or death, which the record loses. */
+/* True: the header is of an earlier replay or dead letter, so the new record does not get it. */
 static bool is_dropped(struct tb_str name)
 {
     return tb_str_eq(name, TB_STR(TB_HEADER_REPLAY_OF)) ||
@@ -13,15 +13,15 @@ static enum tb_code no_memory(struct tb_error *err)
     return tb_error_set(err, TB_INTERNAL, "out of memory sending a dead letter again");
 }
 
-static enum tb_code keep_headers(const struct tb_dead_letter *letter, struct tb_header *headers,
-                                 size_t room, size_t *ret_count, struct tb_error *err)
+static enum tb_code copy_headers(const struct tb_dead_letter *letter, struct tb_header *headers,
+                                 size_t max, size_t *ret_count, struct tb_error *err)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < letter->header_count; i++) {
         if (is_dropped(letter->headers[i].name))
             continue;
-        if (count == room)
+        if (count == max)
             return tb_error_set(err, TB_INVALID,
                                 "the record has more headers than the log takes with ours");
         headers[count++] = letter->headers[i];
@@ -47,7 +47,7 @@ enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *t
     replay_of = tb_arena_copy(arena, tb_str_of(id));
     if (!headers || !replay_of.ptr)
         return no_memory(err);
-    TB_TRY(keep_headers(letter, headers, TB_LOG_HEADERS_MAX - 2, &count, err));
+    TB_TRY(copy_headers(letter, headers, TB_LOG_HEADERS_MAX - 2, &count, err));
     headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REPLAY_OF), replay_of};
     if (redriven)
         headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REDRIVEN), TB_STR("1")};

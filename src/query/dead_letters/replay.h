@@ -1,8 +1,8 @@
-/* Replay: sends a dead letter's record into the log again, where it is judged like any other.
+/* Replay: makes a record that sends a dead letter into the log again.
  *
  * The record keeps its key, partition, headers and event id. The header tillbox-mended names the
- * dead letter, so that the consumer updates its status. Sent twice it does no harm: the second
- * copy is a duplicate, or one more attempt.
+ * dead letter, so that the consumer updates its status. Sending it twice does no harm: the
+ * second copy is a duplicate, or one more attempt.
  *
  * Thread:  pure.
  * Memory:  the record borrows from the letter, the value and the arena.

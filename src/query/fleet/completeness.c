@@ -16,7 +16,7 @@ static void add_hole(struct walk *walk, int64_t from, int64_t to)
         progress->holes[progress->hole_count++] = (struct tb_hole){from, to};
 }
 
-/* Sequences behind the last one that arrived are no hole: they are on their way. */
+/* Missing sequences after the last one that arrived are no hole: they may still come. */
 static void walk_chunk(struct walk *walk, const struct tb_sequence_chunk *chunk)
 {
     int64_t first = chunk->number * TB_SEQUENCE_CHUNK_SIZE + 1;
@@ -64,15 +64,6 @@ find_received(const struct tb_received_sequences *received, size_t count, const 
     return NULL;
 }
 
-static bool is_noted(const struct tb_node *node, const char *epoch)
-{
-    for (size_t i = 0; node && i < node->epoch_count; i++) {
-        if (strcmp(node->epochs[i].epoch, epoch) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Epochs without a heartbeat come first, so that the last one is that of the latest heartbeat. */
 static enum tb_code measure_all(const struct tb_node *node,
                                 const struct tb_received_sequences *received,
@@ -86,7 +77,7 @@ static enum tb_code measure_all(const struct tb_node *node,
     if (!status->epochs)
         return tb_error_set(err, TB_INTERNAL, "out of memory looking at a node");
     for (size_t i = 0; i < received_count; i++) {
-        if (is_noted(node, received[i].epoch))
+        if (node && tb_node_find_epoch(node, received[i].epoch))
             continue;
         progress = &status->epochs[status->epoch_count++];
         memcpy(progress->epoch, received[i].epoch, sizeof progress->epoch);
@@ -131,7 +122,8 @@ static bool is_complete(const struct tb_epoch_report *progress)
     return progress->complete_through >= progress->last_sequence;
 }
 
-/* The time of the last mark whose sequences all arrived; 0 while an earlier epoch lacks some. */
+/* The time of the last mark up to which all sequences arrived; 0 while one of an earlier epoch is
+ * missing. */
 static int64_t complete_at(const struct tb_node *node, const struct tb_node_report *status)
 {
     int64_t at_ms = 0;

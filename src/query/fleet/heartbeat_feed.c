@@ -27,34 +27,34 @@ static bool read_heartbeat(const struct tb_record *record, struct tb_heartbeat *
     return true;
 }
 
-static void keep(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batch)
+static void add_batch(struct tb_heartbeat_feed *feed, const struct tb_log_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct tb_heartbeat_record *noted = &feed->kept[feed->kept_count];
+        struct tb_heartbeat_record *next = &feed->unsaved[feed->unsaved_count];
 
-        if (!read_heartbeat(&batch->records[i], &noted->heartbeat)) {
+        if (!read_heartbeat(&batch->records[i], &next->heartbeat)) {
             feed->invalid_count++;
             continue;
         }
-        noted->offset = batch->records[i].offset;
-        feed->kept_count++;
+        next->offset = batch->records[i].offset;
+        feed->unsaved_count++;
     }
-    feed->owed = true;
-    feed->owed_partition = batch->partition;
-    feed->owed_next = batch->records[batch->count - 1].offset + 1;
+    feed->commit_due = true;
+    feed->commit_partition = batch->partition;
+    feed->commit_next = batch->records[batch->count - 1].offset + 1;
 }
 
-/* Saves what is kept and commits its offset. */
+/* Saves the heartbeats that are not saved yet, and commits their offset. */
 static enum tb_code save(struct tb_heartbeat_feed *feed, struct tb_error *err)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
-    if (feed->kept_count > 0)
-        TB_TRY(feed->options.save(feed->options.ctx, feed->kept, feed->kept_count, err));
-    feed->kept_count = 0;
-    if (feed->owed)
-        TB_TRY(reader->ops->commit(reader, feed->owed_partition, feed->owed_next, err));
-    feed->owed = false;
+    if (feed->unsaved_count > 0)
+        TB_TRY(feed->options.save(feed->options.ctx, feed->unsaved, feed->unsaved_count, err));
+    feed->unsaved_count = 0;
+    if (feed->commit_due)
+        TB_TRY(reader->ops->commit(reader, feed->commit_partition, feed->commit_next, err));
+    feed->commit_due = false;
     return TB_OK;
 }
 
@@ -80,7 +80,7 @@ static enum tb_code work(struct tb_heartbeat_feed *feed, int64_t wait_ms, struct
     TB_TRY(reader->ops->poll(reader, TB_HEARTBEAT_FEED_MAX, feed->failing ? 0 : wait_ms, &batch,
                              err));
     if (batch.count > 0)
-        keep(feed, &batch);
+        add_batch(feed, &batch);
     return save(feed, err);
 }
 
@@ -97,11 +97,11 @@ static void drop_lost(struct tb_heartbeat_feed *feed)
 {
     struct tb_log_reader *reader = feed->options.reader;
 
-    if (!feed->owed || !reader->ops->is_assigned ||
-        reader->ops->is_assigned(reader, feed->owed_partition))
+    if (!feed->commit_due || !reader->ops->is_assigned ||
+        reader->ops->is_assigned(reader, feed->commit_partition))
         return;
-    feed->kept_count = 0;
-    feed->owed = false;
+    feed->unsaved_count = 0;
+    feed->commit_due = false;
 }
 
 /* Waits for the next try. The group would expel a reader that is not polled. */

@@ -3,8 +3,8 @@
  * A record that is no heartbeat is counted and skipped. A heartbeat that cannot be saved is
  * retried for ever while the reader is polled on; saving one twice changes nothing.
  *
- * Thread:  step from the owner; wake the reader from any.
- * Memory:  borrows its options; copies what it keeps of a batch.
+ * Thread:  one owner; any thread may wake the reader.
+ * Memory:  borrows its options; copies the heartbeats of a batch.
  * Errors:  reported once per outage, and so is its end.
  * Units:   milliseconds. */
 #pragma once
@@ -29,11 +29,11 @@ struct tb_heartbeat_feed_options {
 struct tb_heartbeat_feed {
     struct tb_heartbeat_feed_options options;
     struct tb_backoff backoff;
-    struct tb_heartbeat_record kept[TB_HEARTBEAT_FEED_MAX]; /* of the last batch, not saved yet */
-    size_t kept_count;
-    bool owed; /* the batch's next offset is not committed to the log yet */
-    int32_t owed_partition;
-    int64_t owed_next;
+    struct tb_heartbeat_record unsaved[TB_HEARTBEAT_FEED_MAX]; /* of the last batch */
+    size_t unsaved_count;
+    bool commit_due; /* the batch's next offset is not committed to the log yet */
+    int32_t commit_partition;
+    int64_t commit_next;
     bool paused, failing;
     int64_t retry_at_ms;    /* monotonic */
     uint64_t invalid_count; /* records that are no heartbeats */

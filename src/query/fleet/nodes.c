@@ -4,7 +4,7 @@
 
 _Static_assert(TB_HEARTBEAT_NODE_SIZE == TB_NODE_MAX + 1, "a node's name fits");
 
-static struct tb_node_epoch *find_epoch(struct tb_node *node, const char *epoch)
+const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch)
 {
     for (size_t i = 0; i < node->epoch_count; i++) {
         if (strcmp(node->epochs[i].epoch, epoch) == 0)
@@ -13,16 +13,16 @@ static struct tb_node_epoch *find_epoch(struct tb_node *node, const char *epoch)
     return NULL;
 }
 
-/* Moves the heartbeat's epoch to the end. Marks of another epoch are of no use then. */
+/* Moves the heartbeat's epoch to the end; a change of the epoch clears the marks. */
 static struct tb_node_epoch *move_epoch_to_end(struct tb_node *node,
                                                const struct tb_heartbeat *heartbeat)
 {
-    struct tb_node_epoch *found = find_epoch(node, heartbeat->epoch);
+    const struct tb_node_epoch *found = tb_node_find_epoch(node, heartbeat->epoch);
     struct tb_node_epoch moved = {0};
     size_t last = node->epoch_count - 1, at;
 
     if (found && found == &node->epochs[last])
-        return found;
+        return &node->epochs[last];
     node->mark_count = 0;
     if (found) {
         node->forked_at_ms = heartbeat->arrived_at_ms;
@@ -41,17 +41,17 @@ static struct tb_node_epoch *move_epoch_to_end(struct tb_node *node,
     return &node->epochs[last];
 }
 
-/* Makes room by removing every second mark of the older half: how far an old backlog has come is
+/* Removes every second mark of the older half. Through which time an old backlog has arrived is
  * then known less precisely. */
 static void thin_marks(struct tb_node *node)
 {
-    size_t kept = 0;
+    size_t count = 0;
 
     for (size_t i = 0; i < node->mark_count; i++) {
         if (i >= node->mark_count / 2 || i % 2 == 0)
-            node->marks[kept++] = node->marks[i];
+            node->marks[count++] = node->marks[i];
     }
-    node->mark_count = kept;
+    node->mark_count = count;
 }
 
 static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)

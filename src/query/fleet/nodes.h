@@ -1,10 +1,10 @@
 /* What a central knows of each node: its heartbeats, and which of its sequences have arrived.
  *
  * A node numbers its events from 1 without gaps, anew in each epoch. The sequences that arrived
- * are kept as sets that only grow, in chunks: an entry says "this sequence arrived, with an event
- * of this fingerprint". Adding an entry again changes nothing, in any order and by any central.
- * Two fingerprints of one sequence show a fork: two stores number their events alike. Full chunks
- * at the start of an epoch are only counted.
+ * are stored as sets that only grow, in chunks: an entry says "this sequence arrived, with an
+ * event of this fingerprint". Adding an entry again changes nothing, in any order and by any
+ * central. Two fingerprints of one sequence show a fork: two stores number their events alike.
+ * Full chunks at the start of an epoch are only counted.
  *
  * Thread:  pure.
  * Memory:  plain values; lists in the given arena.
@@ -14,14 +14,14 @@
 #include "base/values/node_status.h"
 #include "order/order.h"
 
-/* Epochs and marks that are kept of a node. Each restore of its store begins an epoch. */
+/* How many epochs and marks are stored of a node. Each restore of its store begins an epoch. */
 #define TB_NODE_EPOCHS_MAX 8
 #define TB_NODE_MARKS_MAX 64
 /* Heartbeats come every 30 s: three are missing then. */
 #define TB_NODE_SILENT_MS 90000
 /* Two stores with one name sent heartbeats in turn: shown for a day after the last turn. */
 #define TB_NODE_FORK_SHOWN_MS (INT64_C(24) * 60 * 60 * 1000)
-/* So many holes are listed; more do not help a person. */
+/* How many holes are listed at most. */
 #define TB_NODE_HOLES_MAX 100
 
 /* A heartbeat and the offset of its record; a node uses one partition of the topic. */
@@ -44,11 +44,13 @@ struct tb_node {
     } marks[TB_NODE_MARKS_MAX];
     size_t mark_count;
 };
+/* NULL: no heartbeat of that epoch has arrived, or it was too long ago. */
+const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch);
 /* Applies the next heartbeat; the node is zeroed before the first one. A late one changes nothing.
  */
 void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat);
 
-/* Sequences per chunk; few, so that adding one costs little. */
+/* Sequences in a chunk: few, so that adding one costs little. */
 #define TB_SEQUENCE_CHUNK_SIZE 256
 struct tb_sequence_chunk {
     int64_t number; /* sequences number * TB_SEQUENCE_CHUNK_SIZE + 1 and on */

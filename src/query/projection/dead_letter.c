@@ -28,11 +28,11 @@ bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter)
     return letter->redrives >= TB_REDRIVES_MAX && tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP));
 }
 
-void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position place,
+void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position position,
                               char ret_id[TB_DEAD_LETTER_ID_SIZE])
 {
-    int len = snprintf(ret_id, TB_DEAD_LETTER_ID_SIZE, "%s-%d-%lld", topic, (int)place.partition,
-                       (long long)place.offset);
+    int len = snprintf(ret_id, TB_DEAD_LETTER_ID_SIZE, "%s-%d-%lld", topic,
+                       (int)position.partition, (long long)position.offset);
 
     TB_ASSERT(len > 0 && len < TB_DEAD_LETTER_ID_SIZE);
 }
@@ -61,7 +61,7 @@ static bool cut_number(struct tb_str *text, int64_t max, int64_t *ret_number)
 }
 
 bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
-                             struct tb_dead_letter_position *ret_place)
+                             struct tb_dead_letter_position *ret_position)
 {
     int64_t offset, partition;
 
@@ -69,6 +69,6 @@ bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
         !cut_number(&id, INT32_MAX, &partition) || id.len == 0)
         return false;
     *ret_topic = id;
-    *ret_place = (struct tb_dead_letter_position){(int32_t)partition, offset};
+    *ret_position = (struct tb_dead_letter_position){(int32_t)partition, offset};
     return true;
 }

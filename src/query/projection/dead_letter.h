@@ -1,4 +1,4 @@
-/* Dead letters as a view keeps them: one for each record that could not be applied.
+/* A dead letter is a record that could not be applied. A view stores it.
  *
  * A dead letter is identified by its record's position in the log. A replayed record gets another
  * offset; its header tillbox-mended names the dead letter, whose status then changes:
@@ -7,13 +7,13 @@
  *   OPEN <--+
  *           +--> DROPPED    somebody discarded it; a replay may still bring it back
  *
- * If the replayed record dies again, the dead letter is OPEN with one more attempt, and holds the
- * record as it was sent last. A redrive is a replay that the consumer makes by itself, once the
- * version that the record waited for has come.
+ * If the replayed record cannot be applied either, the dead letter is OPEN with one more attempt,
+ * and has the record as it was sent last. A redrive is a replay by the consumer itself, after the
+ * order has reached the version before the record's.
  *
  * Thread:  plain values; pure.
- * Memory:  texts and headers are borrowed from the caller that made the value.
- * Errors:  false for a text that has not the form.
+ * Memory:  texts and headers belong to the caller that made the value.
+ * Errors:  false: the text does not have the form.
  * Units:   Unix milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
@@ -24,8 +24,8 @@
 #define TB_HEADER_REPLAY_OF "tillbox-mended"
 /* The replay is a redrive. */
 #define TB_HEADER_REDRIVEN "tillbox-followed"
-/* A dead letter whose redrives failed so often in a row is not redriven any more: more of the same
- * would not help. A person's replay starts the count anew. */
+/* After so many failed redrives in a row a dead letter is not redriven any more. A person's replay
+ * starts the count anew. */
 #define TB_REDRIVES_MAX 5
 
 enum tb_dead_letter_status {
@@ -38,7 +38,7 @@ bool tb_dead_letter_status_parse(struct tb_str text, enum tb_dead_letter_status 
 
 struct tb_dead_letter_position {
     int32_t partition;
-    int64_t offset; /* of the record that died first */
+    int64_t offset; /* of its first record */
 };
 struct tb_dead_letter {
     struct tb_dead_letter_position position;
@@ -47,24 +47,24 @@ struct tb_dead_letter {
     int64_t version;             /* of the order after the event; 0 unknown */
     struct tb_str type;          /* absent: none */
     struct tb_str reason, message;
-    int64_t attempts; /* deaths */
+    int64_t attempts; /* how many records of it could not be applied: 1 without replays */
     int64_t redrives; /* how many of the last attempts in a row were redrives */
     int64_t dead_at_ms, changed_at_ms;
     struct tb_str key, value; /* value absent: it had none, or one too large to keep */
     const struct tb_header *headers;
     size_t header_count;
 };
-/* It died of a gap and is not redriven any more. */
+/* True: its reason is gap, and it has failed too often to be redriven again. */
 bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter);
 
 /* A topic's name (up to 249 bytes), two numbers with hyphens, and a NUL. */
 #define TB_DEAD_LETTER_ID_SIZE 290
 /* "order-events-3-17": topic, partition, offset. */
-void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position place,
+void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position position,
                               char ret_id[TB_DEAD_LETTER_ID_SIZE]);
 /* Accepts any topic; ret_topic is borrowed from the text. */
 bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
-                             struct tb_dead_letter_position *ret_place);
+                             struct tb_dead_letter_position *ret_position);
 
 /* Selects dead letters, the oldest death first; those of one order in the order of the log. */
 struct tb_dead_letter_filter {
@@ -79,11 +79,11 @@ struct tb_dead_letter_filter {
     struct tb_dead_letter_position after;
 };
 
-/* How many dead letters one scan for redrivable ones looks at; that takes milliseconds. */
+/* How many dead letters one call of redrivable looks at; that takes milliseconds. */
 #define TB_REDRIVE_SCAN_MAX 5000
 /* Where the next scan begins; zeroed: with the oldest. */
 struct tb_redrive_scan {
-    bool begun; /* there are more behind this position; false: the scan starts over */
+    bool begun; /* there may be more behind this position; false: start with the oldest */
     int64_t dead_at_ms;
     struct tb_dead_letter_position position;
 };

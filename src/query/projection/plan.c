@@ -12,7 +12,7 @@ struct planning {
 };
 
 /* The record that is being planned. */
-struct passage {
+struct input {
     const struct tb_record *record;
     struct tb_plan_headers headers;
     struct tb_json *document;
@@ -31,26 +31,26 @@ const char *tb_event_result_name(enum tb_event_result result)
     return names[result];
 }
 
-/* The order id that a person is shown: of the value, else of a header, else of the key. */
-static void find_order_id(const struct passage *passage, char ret_order_id[TB_UUID_SIZE])
+/* Finds an order id to show to people: in the value, else in a header, else in the key. */
+static void find_order_id(const struct input *input, char ret_order_id[TB_UUID_SIZE])
 {
-    if (passage->event.order_id[0] != '\0') {
-        memcpy(ret_order_id, passage->event.order_id, TB_UUID_SIZE);
+    if (input->event.order_id[0] != '\0') {
+        memcpy(ret_order_id, input->event.order_id, TB_UUID_SIZE);
         return;
     }
-    if (passage->headers.subject.ptr && tb_uuid_parse(passage->headers.subject, ret_order_id))
+    if (input->headers.subject.ptr && tb_uuid_parse(input->headers.subject, ret_order_id))
         return;
-    if (passage->record->key.ptr && tb_uuid_parse(passage->record->key, ret_order_id))
+    if (input->record->key.ptr && tb_uuid_parse(input->record->key, ret_order_id))
         return;
     ret_order_id[0] = '\0';
 }
 
-/* The version of the value, else of the header. */
-static int64_t find_version(const struct passage *passage)
+/* Finds the version in the value, else in the header. */
+static int64_t find_version(const struct input *input)
 {
-    int64_t version = passage->event.version;
+    int64_t version = input->event.version;
 
-    if (version <= 0 && !tb_plan_parse_number(passage->headers.version, &version))
+    if (version <= 0 && !tb_plan_parse_number(input->headers.version, &version))
         return 0;
     return version;
 }
@@ -60,9 +60,24 @@ static enum tb_code out_of_memory(struct tb_error *err)
     return tb_error_set(err, TB_INTERNAL, "out of memory while planning a batch");
 }
 
-static enum tb_code die(struct planning *run, const struct passage *passage,
-                        enum tb_event_result result, const char *reason, const char *message,
-                        struct tb_error *err)
+/* letter: NULL if the replay succeeded. */
+static enum tb_code add_outcome(struct planning *run, const struct input *input,
+                                const struct tb_plan_dead_letter *letter, struct tb_error *err)
+{
+    struct tb_plan *plan = run->plan;
+
+    if (!plan->outcomes)
+        plan->outcomes = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->outcomes);
+    if (!plan->outcomes)
+        return out_of_memory(err);
+    plan->outcomes[plan->outcome_count++] =
+        (struct tb_plan_outcome){input->first_offset, input->record->offset, letter};
+    return TB_OK;
+}
+
+static enum tb_code add_dead_letter(struct planning *run, const struct input *input,
+                                    enum tb_event_result result, const char *reason,
+                                    const char *message, struct tb_error *err)
 {
     struct tb_plan *plan = run->plan;
     struct tb_plan_dead_letter *letter;
@@ -74,20 +89,20 @@ static enum tb_code die(struct planning *run, const struct passage *passage,
         return out_of_memory(err);
 
     letter = &plan->dead_letters[plan->dead_letter_count];
-    letter->record = passage->record;
-    letter->first_offset = passage->first_offset;
+    letter->record = input->record;
+    letter->first_offset = input->first_offset;
     letter->redriven =
-        passage->headers.redriven.ptr && passage->first_offset != letter->record->offset;
-    letter->version = find_version(passage);
-    letter->type = tb_plan_printable_type(passage->headers.type);
+        input->headers.redriven.ptr && input->first_offset != letter->record->offset;
+    letter->version = find_version(input);
+    letter->type = tb_plan_printable_type(input->headers.type);
     letter->reason = reason;
     letter->message = tb_arena_copy(&plan->arena, tb_str_of(message));
     if (!letter->message.ptr)
         return out_of_memory(err);
-    find_order_id(passage, letter->order_id);
+    find_order_id(input, letter->order_id);
     plan->dead_letter_count++;
     plan->results[result]++;
-    return TB_OK;
+    return add_outcome(run, input, letter, err);
 }
 
 /* The order after the records before this one; loaded when the batch first names it. */
@@ -115,8 +130,8 @@ static bool lines_fit(const struct tb_event *event, enum tb_order_kind kind)
     return true;
 }
 
-/* Why a valid event of the right version does not fit the order; NULL if it does. Applied all the
- * same, it would make a document that cannot be read back from the view. */
+/* Why a valid event of the right version does not fit the order; NULL if it does. If it were
+ * applied, the order's document could not be decoded again. */
 static const char *misfit(const struct tb_planned_order *planned, const struct tb_event *event)
 {
     if (event->type == TB_EVENT_PLACED)
@@ -128,24 +143,24 @@ static const char *misfit(const struct tb_planned_order *planned, const struct t
     return NULL;
 }
 
-/* Why the view refused this record, or an earlier one of the same event; NULL: it did not. A
- * repetition must not be tried anew: it would count in its day's sales behind later records. */
-static const char *refusal(const struct planning *run, const struct passage *passage,
+/* Why the view refused this record, or an earlier copy of its event; NULL: it did not. A copy must
+ * not be applied instead: it would count in its day's sales after later records. */
+static const char *refusal(const struct planning *run, const struct input *input,
                            struct tb_planned_order *planned)
 {
     const struct tb_plan_rules *rules = run->rules;
 
     for (size_t i = 0; i < rules->refusal_count; i++) {
-        if (rules->refusals[i].offset != passage->record->offset)
+        if (rules->refusals[i].offset != input->record->offset)
             continue;
-        planned->refused_version = passage->event.version;
+        planned->refused_version = input->event.version;
         planned->refused_reason = rules->refusals[i].message;
     }
-    return planned->refused_version == passage->event.version ? planned->refused_reason : NULL;
+    return planned->refused_version == input->event.version ? planned->refused_reason : NULL;
 }
 
-/* A producer that does not number its events leaves both unknown. */
-static void note_origin(struct tb_planned_order *planned, const struct tb_plan_headers *headers)
+/* Epoch and sequence stay unknown if the producer does not send them. */
+static void set_origin(struct tb_planned_order *planned, const struct tb_plan_headers *headers)
 {
     int64_t sequence = 0;
     size_t size = headers->epoch.len == sizeof planned->epoch - 1 ? headers->epoch.len : 0;
@@ -167,66 +182,65 @@ static void add_sales(struct tb_plan_sales_delta *change, const struct tb_order 
     change->total_minor += cancelled ? 0 : sign * order->total_minor;
 }
 
-static void keep_delta(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
+static void add_delta(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
 {
     if (change->orders || change->returns || change->cancelled || change->total_minor)
         plan->sales_deltas[plan->sales_delta_count++] = *change;
 }
 
-static void apply(struct planning *run, struct passage *passage, struct tb_planned_order *planned)
+static void apply(struct planning *run, struct input *input, struct tb_planned_order *planned)
 {
     struct tb_plan *plan = run->plan;
-    int64_t occurred_at_ms = passage->event.occurred_at_ms;
+    int64_t occurred_at_ms = input->event.occurred_at_ms;
     struct tb_plan_sales_delta change = {
         .planned = planned,
-        .offset = passage->record->offset,
-        .timestamp_ms = passage->record->timestamp_ms,
+        .offset = input->record->offset,
+        .timestamp_ms = input->record->timestamp_ms,
         .placed = planned->order.version == 0,
     };
 
     if (!change.placed)
         add_sales(&change, &planned->order, -1);
-    tb_event_apply(&passage->event, &planned->order);
+    tb_event_apply(&input->event, &planned->order);
     add_sales(&change, &planned->order, 1);
-    keep_delta(plan, &change);
+    add_delta(plan, &change);
     planned->changed = true;
-    planned->last_offset = passage->record->offset;
-    planned->received_at_ms = passage->record->timestamp_ms;
-    note_origin(planned, &passage->headers);
+    planned->last_offset = input->record->offset;
+    planned->received_at_ms = input->record->timestamp_ms;
+    set_origin(planned, &input->headers);
     plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
 }
 
-static enum tb_code note_unknown(struct planning *run, const struct passage *passage,
-                                 struct tb_error *err)
+static enum tb_code count_unknown(struct planning *run, const struct input *input,
+                                  struct tb_error *err)
 {
-    return tb_plan_count_unknown_type(run->plan, passage->headers.type) ? TB_OK
-                                                                        : out_of_memory(err);
+    return tb_plan_count_unknown_type(run->plan, input->headers.type) ? TB_OK : out_of_memory(err);
 }
 
-/* All that can be done with an event of unknown type, or with a later event of a stub: a newer
- * build can rebuild the view from the log. */
-static enum tb_code move_version(struct planning *run, const struct passage *passage,
-                                 struct tb_planned_order *planned, struct tb_error *err)
+/* For an event of unknown type and for later events of a stub. A newer build, which knows the
+ * type, can rebuild the view from the log. */
+static enum tb_code set_version(struct planning *run, const struct input *input,
+                                struct tb_planned_order *planned, struct tb_error *err)
 {
     planned->stub = planned->stub || planned->order.version == 0;
-    planned->order.version = passage->event.version;
+    planned->order.version = input->event.version;
     planned->changed = true;
-    planned->last_offset = passage->record->offset;
-    if (passage->unknown)
-        return note_unknown(run, passage, err);
+    planned->last_offset = input->record->offset;
+    if (input->unknown)
+        return count_unknown(run, input, err);
     run->plan->results[TB_UNKNOWN_TYPE]++;
     return TB_OK;
 }
 
-static enum tb_code apply_version_rule(struct planning *run, struct passage *passage,
+static enum tb_code apply_version_rule(struct planning *run, struct input *input,
                                        struct tb_error *err)
 {
     struct tb_planned_order *planned = NULL;
-    int64_t version = passage->event.version;
+    int64_t version = input->event.version;
     const char *why;
     char message[96];
 
-    TB_TRY(planned_order(run, passage->event.order_id, &planned, err));
+    TB_TRY(planned_order(run, input->event.order_id, &planned, err));
     if (version <= planned->order.version) {
         run->plan->results[TB_DUPLICATE]++;
         return TB_OK;
@@ -234,29 +248,29 @@ static enum tb_code apply_version_rule(struct planning *run, struct passage *pas
     if (version > planned->order.version + 1) {
         snprintf(message, sizeof message, "version %lld came while the order stands at %lld",
                  (long long)version, (long long)planned->order.version);
-        return die(run, passage, TB_GAP, TB_REASON_GAP, message, err);
+        return add_dead_letter(run, input, TB_GAP, TB_REASON_GAP, message, err);
     }
-    why = refusal(run, passage, planned);
+    why = refusal(run, input, planned);
     if (why)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.apply", why, err);
-    if (passage->unknown || planned->stub)
-        return move_version(run, passage, planned, err);
-    why = misfit(planned, &passage->event);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.apply", why, err);
+    if (input->unknown || planned->stub)
+        return set_version(run, input, planned, err);
+    why = misfit(planned, &input->event);
     if (why)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.apply", why, err);
-    apply(run, passage, planned);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.apply", why, err);
+    apply(run, input, planned);
     return TB_OK;
 }
 
 /* The value of an event of unknown type may lack id and version; its headers may have them. */
-static void complete_unknown(struct passage *passage)
+static void complete_unknown(struct input *input)
 {
-    struct tb_event *event = &passage->event;
+    struct tb_event *event = &input->event;
 
-    if (event->order_id[0] == '\0' && passage->headers.subject.ptr &&
-        !tb_uuid_parse(passage->headers.subject, event->order_id))
+    if (event->order_id[0] == '\0' && input->headers.subject.ptr &&
+        !tb_uuid_parse(input->headers.subject, event->order_id))
         event->order_id[0] = '\0';
-    if (event->version <= 0 && !tb_plan_parse_number(passage->headers.version, &event->version))
+    if (event->version <= 0 && !tb_plan_parse_number(input->headers.version, &event->version))
         event->version = 0;
 }
 
@@ -271,10 +285,10 @@ static bool is_order_id(struct tb_str text, const char *order_id)
 }
 
 /* Says which header contradicts the value; NULL: none does. */
-static const char *contradiction(const struct passage *passage)
+static const char *contradiction(const struct input *input)
 {
-    const struct tb_event *event = &passage->event;
-    const struct tb_plan_headers *headers = &passage->headers;
+    const struct tb_event *event = &input->event;
+    const struct tb_plan_headers *headers = &input->headers;
     int64_t version = 0;
 
     if (headers->subject.ptr && event->order_id[0] != '\0' &&
@@ -286,44 +300,44 @@ static const char *contradiction(const struct passage *passage)
     return NULL;
 }
 
-static enum tb_code decode(struct planning *run, struct passage *passage, struct tb_error *err)
+static enum tb_code decode(struct planning *run, struct input *input, struct tb_error *err)
 {
     struct tb_event_context context = {
-        .type = passage->headers.type,
-        .event_id = passage->headers.id,
+        .type = input->headers.type,
+        .event_id = input->headers.id,
         .currency = run->rules->currency,
-        .node = tb_plan_source_node(passage->headers.source),
+        .node = tb_plan_source_node(input->headers.source),
         .day_start_minutes = run->rules->day_start_minutes,
     };
 
-    return tb_event_decode(passage->document, &context, &run->plan->arena, &passage->event, err);
+    return tb_event_decode(input->document, &context, &run->plan->arena, &input->event, err);
 }
 
 /* Plans a record whose value is JSON. */
-static enum tb_code judge(struct planning *run, struct passage *passage, struct tb_error *err)
+static enum tb_code plan_document(struct planning *run, struct input *input, struct tb_error *err)
 {
-    enum tb_code code = decode(run, passage, err);
+    enum tb_code code = decode(run, input, err);
     const char *why;
 
     if (code == TB_INVALID)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.invalid", err->text, err);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.invalid", err->text, err);
     if (code != TB_OK && code != TB_NOT_FOUND)
         return code;
 
-    passage->unknown = code == TB_NOT_FOUND;
-    if (passage->unknown)
-        complete_unknown(passage);
-    why = contradiction(passage);
+    input->unknown = code == TB_NOT_FOUND;
+    if (input->unknown)
+        complete_unknown(input);
+    why = contradiction(input);
     if (why)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.invalid", why, err);
-    if (passage->unknown && (passage->event.order_id[0] == '\0' || passage->event.version == 0))
-        return note_unknown(run, passage, err);
-    return apply_version_rule(run, passage, err);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.invalid", why, err);
+    if (input->unknown && (input->event.order_id[0] == '\0' || input->event.version == 0))
+        return count_unknown(run, input, err);
+    return apply_version_rule(run, input, err);
 }
 
-static enum tb_code read_value(struct planning *run, struct passage *passage, struct tb_error *err)
+static enum tb_code plan_value(struct planning *run, struct input *input, struct tb_error *err)
 {
-    const struct tb_record *record = passage->record;
+    const struct tb_record *record = input->record;
     const char *why = NULL;
     enum tb_code code;
 
@@ -331,49 +345,35 @@ static enum tb_code read_value(struct planning *run, struct passage *passage, st
         why = "the record has no value";
     else if (record->value.len > TB_EVENT_VALUE_MAX)
         why = "the value is over 4 MiB";
-    else if (!passage->headers.type.ptr)
+    else if (!input->headers.type.ptr)
         why = "neither ce_type nor eventType tells the type";
     if (why)
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", why, err);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.decode", why, err);
 
-    code = tb_json_parse_in(record->value, TB_JSON_DEPTH_MAX, &run->plan->arena,
-                            &passage->document, err);
+    code = tb_json_parse_in(record->value, TB_JSON_DEPTH_MAX, &run->plan->arena, &input->document,
+                            err);
     if (code == TB_INVALID) {
         struct tb_error undecoded = *err;
 
         *err = (struct tb_error){0};
-        return die(run, passage, TB_DEAD_LETTERED, "tillbox.decode", undecoded.text, err);
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.decode", undecoded.text,
+                               err);
     }
-    return code == TB_OK ? judge(run, passage, err) : code;
-}
-
-static enum tb_code add_replayed(struct planning *run, const struct passage *passage,
-                                 struct tb_error *err)
-{
-    struct tb_plan *plan = run->plan;
-
-    if (!plan->replayed)
-        plan->replayed = tb_arena_array(&plan->arena, run->batch->count, sizeof *plan->replayed);
-    if (!plan->replayed)
-        return out_of_memory(err);
-    plan->replayed[plan->replayed_count++] =
-        (struct tb_plan_replayed){passage->first_offset, passage->record->offset};
-    return TB_OK;
+    return code == TB_OK ? plan_document(run, input, err) : code;
 }
 
 static enum tb_code plan_record(struct planning *run, const struct tb_record *record,
                                 struct tb_error *err)
 {
-    struct passage passage = {.record = record};
+    struct input input = {.record = record};
     size_t dead_letter_count = run->plan->dead_letter_count;
 
-    tb_plan_read_headers(record, &passage.headers);
-    passage.first_offset = tb_plan_first_offset(record, &passage.headers);
-    tb_plan_add_origin(run->plan, record, &passage.headers);
-    TB_TRY(read_value(run, &passage, err));
-    if (passage.first_offset != record->offset &&
-        run->plan->dead_letter_count == dead_letter_count)
-        return add_replayed(run, &passage, err);
+    tb_plan_read_headers(record, &input.headers);
+    input.first_offset = tb_plan_first_offset(record, &input.headers);
+    tb_plan_add_origin(run->plan, record, &input.headers);
+    TB_TRY(plan_value(run, &input, err));
+    if (input.first_offset != record->offset && run->plan->dead_letter_count == dead_letter_count)
+        return add_outcome(run, &input, NULL, err);
     return TB_OK;
 }
 

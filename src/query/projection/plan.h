@@ -1,13 +1,14 @@
-/* Plans: what a batch of records means for the view, worked out without writing to it.
+/* A plan lists what a batch of records changes in the view. Making it does not write the view.
  *
  * An event applies to its order if its version is the order's version + 1. A lower version is a
  * duplicate. A higher one means that an earlier event is missing: the record becomes a dead letter
- * with reason gap. An event of unknown type moves only the version; so does every later event of
- * an order that such an event has placed (a stub). A record that cannot be decoded or breaks a
- * rule becomes a dead letter at once. A replayed record is judged like any other.
+ * with reason gap. An event of unknown type sets only the version. If it is an order's first
+ * event, the order is a stub: its later events set only the version, too. A record that cannot be
+ * decoded or breaks a rule becomes a dead letter at once. The same rules hold for replayed
+ * records.
  *
- * Thread:  pure but for the load callback.
- * Memory:  a plan borrows from the batch's records until it is cleared; zeroed is ready to use.
+ * Thread:  pure, except that load may read the view.
+ * Memory:  a plan points into the batch's records until it is cleared; a zeroed plan is empty.
  * Errors:  load's, and TB_INTERNAL when out of memory (clear the plan then). A bad record is never
  *          an error.
  * Units:   as in order.h and log.h. */
@@ -43,26 +44,28 @@ struct tb_planned_order {
 };
 struct tb_plan_dead_letter {
     const struct tb_record *record;
-    int64_t first_offset;        /* which dead letter: the offset of the record that died first */
+    int64_t first_offset;        /* which dead letter: the offset of its first record */
     bool redriven;               /* the record was sent by a redrive */
     char order_id[TB_UUID_SIZE]; /* "" if the record does not show it */
     int64_t version;    /* of the order after the event; 0 if the record does not show it */
     struct tb_str type; /* absent: none */
-    /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", or "tillbox.apply": valid by itself, but
-     * not for this order as it is (no longer PLACED, or of the other kind), or the view refuses
-     * it. */
+    /* "tillbox.decode", "tillbox.invalid", "tillbox.gap", or "tillbox.apply": the event is valid,
+     * but the order is no longer PLACED or of the other kind, or the view refuses the order. */
     const char *reason;
     struct tb_str message;
 };
-/* The record died for the first time. */
+/* True: the record is not a replay of an earlier dead letter. */
 static inline bool tb_plan_dead_letter_is_new(const struct tb_plan_dead_letter *dead)
 {
     return dead->first_offset == dead->record->offset;
 }
-/* A dead letter whose record was replayed, and was applied or is a duplicate. */
-struct tb_plan_replayed {
-    int64_t first_offset; /* which dead letter */
-    int64_t offset;       /* of the replayed record */
+/* One record that became a dead letter, or whose replay succeeded: it was applied or turned out to
+ * be a duplicate. If a dead letter has several outcomes, the one with the highest offset counts.
+ */
+struct tb_plan_outcome {
+    int64_t first_offset;                          /* which dead letter */
+    int64_t offset;                                /* of the record */
+    const struct tb_plan_dead_letter *dead_letter; /* NULL: the replay succeeded */
 };
 /* A type that this build does not know, and the number of its events. */
 struct tb_plan_unknown_type {
@@ -71,15 +74,16 @@ struct tb_plan_unknown_type {
 };
 /* Events of further unknown types in a batch are counted together. */
 #define TB_PLAN_UNKNOWN_TYPES_MAX 8
-/* What one applied record adds to the sales of its order's day. Planned again from the same log it
- * is the same, in whatever batches the log is read. */
+/* What one applied record adds to the sales of its order's day. It depends only on the log, not on
+ * how the log is cut into batches. */
 struct tb_plan_sales_delta {
     const struct tb_planned_order *planned; /* its node, business date and currency never change */
     int64_t offset, timestamp_ms;           /* of the record */
     int64_t orders, returns, cancelled, total_minor; /* as in tb_stats_row */
     bool placed;                                     /* it is the order's first event */
 };
-/* Where a record came from, whether it was applied or not; only of records that show all of it. */
+/* Which node numbered a record, and how, whether it was applied or not. A record whose headers do
+ * not show all of it has no origin. */
 struct tb_plan_origin {
     struct tb_str node, event_id; /* letters, digits, - ; event_id may be absent */
     char epoch[17];
@@ -94,8 +98,8 @@ struct tb_plan {
     size_t order_count;
     struct tb_plan_dead_letter *dead_letters;
     size_t dead_letter_count;
-    struct tb_plan_replayed *replayed;
-    size_t replayed_count;
+    struct tb_plan_outcome *outcomes; /* sorted by offset */
+    size_t outcome_count;
     struct tb_plan_unknown_type
         unknown_types[TB_PLAN_UNKNOWN_TYPES_MAX + 1]; /* last: all others */
     size_t unknown_type_count;
@@ -105,11 +109,11 @@ struct tb_plan {
     size_t origin_count;
     uint64_t results[TB_EVENT_RESULT_COUNT];
     int64_t *occurred_at_ms;     /* of each applied event; results[TB_APPLIED] of them */
-    int64_t planned_at_ms;       /* wall time at which records died; set by the caller */
+    int64_t planned_at_ms;       /* wall time, for the dead letters; set by the caller */
     struct tb_plan_index *index; /* order id -> orders */
 };
-/* A record that was planned before and whose order the view then refused for good. Planned again,
- * it becomes a dead letter, and so does every repetition of its event. */
+/* A record whose order the view has refused several times. Planned again, the record becomes a
+ * dead letter, and so does every further copy of its event. */
 struct tb_plan_refusal {
     int64_t offset;
     const char *message;
@@ -124,8 +128,9 @@ struct tb_plan_rules {
 typedef enum tb_code tb_plan_load_fn(void *ctx, const char *order_id, struct tb_arena *arena,
                                      struct tb_planned_order *ret_order, struct tb_error *err);
 
-/* The different orders that a batch names by header or key, for a view's prefetch. An id that only
- * a value shows is missing. ret_ids has room for as many as there are records. */
+/* Writes the different order ids that headers or keys of the batch show, for a view's prefetch,
+ * and returns their number. Ids that only a value shows are left out. ret_ids: one for each
+ * record. */
 size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UUID_SIZE]);
 void tb_plan_clear(struct tb_plan *plan); /* ready for the next batch; keeps memory */
 void tb_plan_release(struct tb_plan *plan);
@@ -133,12 +138,3 @@ void tb_plan_release(struct tb_plan *plan);
 TB_CHECKED enum tb_code tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,
                                       const struct tb_plan_rules *rules, tb_plan_load_fn *load,
                                       void *load_ctx, struct tb_error *err);
-
-/* Walks dead letters and replayed ones in the order of the log: of two records that were replayed
- * for one dead letter the later one decides. False at the end. */
-struct tb_plan_outcome {
-    const struct tb_plan_dead_letter *dead_letter; /* one of the two; the other is NULL */
-    const struct tb_plan_replayed *replayed;
-    size_t dead_letters_seen, replayed_seen; /* zeroed at first */
-};
-bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *outcome);

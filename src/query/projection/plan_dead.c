@@ -1,15 +1,16 @@
 #include "query/projection/plan_priv.h"
 
-/* A replay names an earlier record of its partition; any other header value is not ours. */
+/* A replay names an earlier record of its partition; any other header value is ignored. */
 int64_t tb_plan_first_offset(const struct tb_record *record, const struct tb_plan_headers *headers)
 {
-    struct tb_dead_letter_position place;
+    struct tb_dead_letter_position position;
     struct tb_str topic;
 
-    if (!headers->replay_of.ptr || !tb_dead_letter_id_parse(headers->replay_of, &topic, &place) ||
-        place.partition != record->partition || place.offset >= record->offset)
+    if (!headers->replay_of.ptr ||
+        !tb_dead_letter_id_parse(headers->replay_of, &topic, &position) ||
+        position.partition != record->partition || position.offset >= record->offset)
         return record->offset;
-    return place.offset;
+    return position.offset;
 }
 
 struct tb_str tb_plan_printable_type(struct tb_str type)
@@ -36,26 +37,7 @@ bool tb_plan_count_unknown_type(struct tb_plan *plan, struct tb_str type)
     plan->unknown_type_count = i + 1;
     if (i == TB_PLAN_UNKNOWN_TYPES_MAX || !shown.ptr)
         return true;
-    /* It is reported after the batch is gone. */
+    /* Copied, because it is reported after the batch's records are gone. */
     plan->unknown_types[i].type = tb_arena_copy(&plan->arena, shown);
     return plan->unknown_types[i].type.ptr != NULL;
-}
-
-bool tb_plan_next_outcome(const struct tb_plan *plan, struct tb_plan_outcome *outcome)
-{
-    outcome->dead_letter = outcome->dead_letters_seen < plan->dead_letter_count
-                               ? &plan->dead_letters[outcome->dead_letters_seen]
-                               : NULL;
-    outcome->replayed = outcome->replayed_seen < plan->replayed_count
-                            ? &plan->replayed[outcome->replayed_seen]
-                            : NULL;
-    if (outcome->dead_letter && outcome->replayed) {
-        if (outcome->dead_letter->record->offset < outcome->replayed->offset)
-            outcome->replayed = NULL;
-        else
-            outcome->dead_letter = NULL;
-    }
-    outcome->dead_letters_seen += outcome->dead_letter != NULL;
-    outcome->replayed_seen += outcome->replayed != NULL;
-    return outcome->dead_letter || outcome->replayed;
 }

@@ -10,7 +10,8 @@
 struct tb_plan_index {
     size_t mask;
     struct tb_planned_order **slots;
-    struct tb_planned_order *pool; /* reused for each batch: half of its allocations */
+    struct tb_planned_order
+        *pool; /* each batch uses it again, which avoids half of the allocations */
     size_t pool_max;
 };
 
@@ -19,7 +20,7 @@ static size_t hash_of(const char *order_id)
     uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t word;
 
-    /* A UUID's 36 characters: four words and, over the last of them, the end. */
+    /* A UUID has 36 characters: four words, and the last 8 bytes, which overlap the fourth. */
     for (size_t at = 0; at < 32; at += sizeof word) {
         memcpy(&word, order_id + at, sizeof word);
         hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
@@ -27,7 +28,7 @@ static size_t hash_of(const char *order_id)
     }
     memcpy(&word, order_id + TB_UUID_LEN - sizeof word, sizeof word);
     hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    /* The slot is taken from the lowest bits; the last characters are in the highest. */
+    /* The slot uses the lowest bits, but the last characters are in the highest ones. */
     hash = (hash ^ (hash >> 32)) * UINT64_C(0xc4ceb9fe1a85ec53);
     return (size_t)(hash ^ (hash >> 29));
 }

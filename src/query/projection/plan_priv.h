@@ -12,7 +12,7 @@
 TB_CHECKED bool tb_plan_reserve(struct tb_plan *plan, size_t count);
 /* The order of that id; NULL if the batch has not named it yet. */
 struct tb_planned_order *tb_plan_find(const struct tb_plan *plan, const char *order_id);
-/* An empty order; it joins the plan by tb_plan_insert once its order_id is set. */
+/* An empty order. Set its order_id, then call tb_plan_insert. */
 struct tb_planned_order *tb_plan_new_order(struct tb_plan *plan);
 void tb_plan_insert(struct tb_plan *plan, struct tb_planned_order *fresh);
 

@@ -1,11 +1,11 @@
-/* Adds up orders for the statistics that a view answers (tb_stats in view.h), one row for each
- * pair of group key and currency.
+/* Adds up orders for the statistics query of a view (tb_stats in view.h): one row for each pair of
+ * group key and currency.
  *
  * A sale counts in `orders`, a return in `returns`. A cancelled order counts in `cancelled` as
  * well, and its amount is left out of the total.
  *
- * Memory:  rows live in the given arena. A zeroed fold with an arena is ready to use.
- * Errors:  TB_INTERNAL: out of memory, or a sum leaves 64 bits. The fold is of no further use.
+ * Memory:  rows live in the given arena. A struct with only `arena` set is empty.
+ * Errors:  TB_INTERNAL: out of memory, or a sum leaves 64 bits. Do not use the struct again.
  * Units:   money in minor units (_minor). */
 #pragma once
 #include "query/projection/view.h"
@@ -14,10 +14,10 @@ struct tb_stats_fold {
     struct tb_arena *arena;
     struct tb_stats_row **slots; /* hash table by key and currency, at most half full */
     size_t mask, count;
-    struct tb_stats_row *last; /* the row of the last call: orders of one group often follow */
+    struct tb_stats_row *last; /* used last: the next order is often of the same group */
 };
-/* Adds `count` orders that agree in all of this; total_minor is the sum of their amounts. key: the
- * name of the group, "" when nothing is grouped. */
+/* Adds `count` orders, all with this key, currency, kind and status; total_minor is the sum of
+ * their amounts. key: the name of the group, "" without groups. */
 TB_CHECKED enum tb_code tb_stats_fold_add(struct tb_stats_fold *fold, const char *key,
                                           const char *currency, enum tb_order_kind kind,
                                           enum tb_order_status status, int64_t count,

@@ -14,62 +14,65 @@
 #include "order/event.h"
 #include "query/projection/plan.h"
 
-/* Called for each dead letter; its texts are borrowed for the call. False: this letter is not
- * taken, and no further one is wanted. */
+/* Called for each dead letter; its texts are valid during the call. False: the callback did not
+ * use this one, and wants no further ones. */
 typedef bool tb_dead_letter_fn(void *ctx, const struct tb_dead_letter *letter);
-/* Called for each order of a list, and for each order of a scan; borrowed for the call. */
+/* Called for each order of a list, or of a scan; the arguments are valid during the call. */
 typedef void tb_listed_order_fn(void *ctx, struct tb_str order_id, int64_t placed_at_ms,
                                 struct tb_str doc);
 typedef void tb_scanned_order_fn(void *ctx, const struct tb_order *order);
 
 struct tb_view {
     const struct tb_view_ops *ops;
-    size_t refused_index; /* after TB_INVALID of commit: the plan's order that is refused */
+    size_t refused_index; /* after TB_INVALID of commit: index in the plan's orders */
 };
 struct tb_view_ops {
-    /* Before a plan: records of the partition from *ret_limit on must not be planned now;
-     * INT64_MAX: all may be. Called again soon. NULL: all may always be planned. */
+    /* Call it before planning: records of the partition with offsets from *ret_limit on must wait;
+     * ask again soon. INT64_MAX: no record has to wait. NULL: records never have to wait. */
     enum tb_code (*plan_limit)(struct tb_view *view, int32_t partition, int64_t *ret_limit,
                                struct tb_error *err);
     /* Reads in one go the orders that load will be called for next; the ids differ. Only for
      * speed. NULL: load is as fast without. */
     enum tb_code (*prefetch)(struct tb_view *view, const char (*order_ids)[TB_UUID_SIZE],
                              size_t count, struct tb_error *err);
-    /* The partition's records come to this view's owner from now on. Once the log has confirmed
-     * that after this call, a plan that another owner made before and commits late is TB_BUSY and
-     * changes nothing. Called again if the log did not confirm. NULL: there is only one owner. */
+    /* Call it when the log has assigned the partition to this view's owner, and let the log
+     * confirm the assignment afterwards. From then on the commit of a plan that an earlier owner
+     * made is TB_BUSY and changes nothing. If the log does not confirm, call it again for the next
+     * assignment. NULL: there is only one owner. */
     enum tb_code (*acquire_fence)(struct tb_view *view, int32_t partition, struct tb_error *err);
     /* The order as the view has it; version 0 if it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,
                          struct tb_planned_order *ret_order, struct tb_error *err);
     /* Writes the plan and its next offset. An order that the view has in this or a later version
-     * stays as it is, and so does a higher offset. TB_INVALID: the order view->refused_index can
-     * never be written, the others may be; plan again without it. TB_CONFLICT: the plan was made
-     * for a view that is no longer served, nothing is written; plan again. */
+     * stays as it is, and so does a higher offset. TB_INVALID: the order with the index
+     * view->refused_index can never be written; others may have been. Plan again without it.
+     * TB_CONFLICT: the plan was made for a view that is no longer served, nothing is written; plan
+     * again. */
     enum tb_code (*commit)(struct tb_view *view, const struct tb_plan *plan, struct tb_error *err);
-    /* Makes the committed plans visible to readers; they can no longer be undone. NULL, and undo
-     * too: commit does so itself. */
+    /* Makes the committed plans visible to readers; they can no longer be undone. NULL (undo
+     * is NULL too): commit does this itself. */
     enum tb_code (*flush)(struct tb_view *view, struct tb_error *err);
     /* Takes back the plans committed since the last flush. Call it after every failure. */
     void (*undo)(struct tb_view *view);
     /* Makes what is flushed survive a power loss. NULL: flush, or commit, does so itself. */
     enum tb_code (*sync)(struct tb_view *view, struct tb_error *err);
-    /* The next offset to read of a partition; -1: none was ever committed. NULL: the view keeps
-     * none, and the offsets that the log has count. */
+    /* The next offset to read of a partition; -1: none was ever committed. NULL: the view
+     * stores no offsets; those of the consumer group in the log are used. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
     /* Removes up to limit dead letters that died before before_ms; writes nothing if there are
      * none. NULL: the view removes old ones by other means. */
     enum tb_code (*expire_dead_letters)(struct tb_view *view, int64_t before_ms, int64_t limit,
                                         int64_t *ret_removed, struct tb_error *err);
-    /* Calls each for up to max dead letters that can be redriven: open, with reason gap, redrives
-     * not exhausted, and the order has come so far that the letter's version is the next one or
-     * older. Looks at TB_REDRIVE_SCAN_MAX letters at most, from scan on, which moves; an order's
-     * earlier ones come first. NULL: the view keeps no dead letters. */
+    /* Calls each for up to max dead letters that can be redriven: open, with reason gap, fewer
+     * than TB_REDRIVES_MAX redrives in a row, and a version that is the order's next one or lower.
+     * Earlier dead letters of an order come first. One call looks at TB_REDRIVE_SCAN_MAX dead
+     * letters at most, from scan on, and moves scan behind them. NULL: the view stores no dead
+     * letters. */
     enum tb_code (*redrivable)(struct tb_view *view, struct tb_redrive_scan *scan, size_t max,
                                tb_dead_letter_fn *each, void *ctx, struct tb_error *err);
     /* TB_NOT_FOUND: there is no such dead letter; TB_CONFLICT: it was replayed. Dropping one twice
-     * is TB_OK. NULL: as above. */
+     * is TB_OK. NULL: as redrivable. */
     enum tb_code (*drop_dead_letter)(struct tb_view *view, struct tb_dead_letter_position position,
                                      int64_t at_ms, struct tb_error *err);
     void (*free)(struct tb_view *view);
@@ -87,7 +90,7 @@ struct tb_list_filter {
     bool has_from, has_to;
     int64_t from_ms, to_ms; /* placedAt; from inclusive, to exclusive */
     int limit;              /* 1 to 500 */
-    bool has_after;         /* only orders behind this one in the list (a cursor) */
+    bool has_after;         /* only the orders that the list has after this one */
     int64_t after_placed_at_ms;
     char after_order_id[TB_UUID_SIZE];
 };
@@ -122,7 +125,7 @@ struct tb_view_reader_ops {
     enum tb_code (*list)(struct tb_view_reader *reader, const struct tb_list_filter *filter,
                          tb_listed_order_fn *each, void *ctx, bool *ret_more,
                          struct tb_error *err);
-    /* Up to limit orders with ids from `start` on ("": from the first), rising. */
+    /* Up to limit orders, sorted by id, from the id `start` on ("": from the first). */
     enum tb_code (*scan)(struct tb_view_reader *reader, const char *start, int limit,
                          tb_scanned_order_fn *each, void *ctx, struct tb_error *err);
     /* TB_INTERNAL if a sum leaves 64 bits, so that no total is ever wrong. */
@@ -132,7 +135,7 @@ struct tb_view_reader_ops {
     /* The versions of count different orders; 0: the view has none. NULL: get is as fast. */
     enum tb_code (*versions)(struct tb_view_reader *reader, const char (*order_ids)[TB_UUID_SIZE],
                              size_t count, int64_t *ret_versions, struct tb_error *err);
-    /* As of the view. NULL: as there. */
+    /* As tb_view_ops.offset. */
     enum tb_code (*offset)(struct tb_view_reader *reader, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
     /* *ret_more: there are further ones. */

@@ -90,13 +90,13 @@ static enum tb_code insert_dead_letter(struct tb_view_sqlite *view, const struct
 }
 
 static enum tb_code set_replayed(struct tb_view_sqlite *view, const struct tb_plan *plan,
-                                 const struct tb_plan_replayed *replayed, struct tb_error *err)
+                                 const struct tb_plan_outcome *outcome, struct tb_error *err)
 {
     struct tb_stmt *stmt = &view->stmts.set_replayed;
 
     tb_stmt_bind_int64(stmt, ":partition", plan->partition);
-    tb_stmt_bind_int64(stmt, ":first_offset", replayed->first_offset);
-    tb_stmt_bind_int64(stmt, ":offset", replayed->offset);
+    tb_stmt_bind_int64(stmt, ":first_offset", outcome->first_offset);
+    tb_stmt_bind_int64(stmt, ":offset", outcome->offset);
     tb_stmt_bind_int64(stmt, ":at", plan->planned_at_ms);
     return tb_stmt_run(stmt, err);
 }
@@ -104,13 +104,13 @@ static enum tb_code set_replayed(struct tb_view_sqlite *view, const struct tb_pl
 enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
                                                const struct tb_plan *plan, struct tb_error *err)
 {
-    struct tb_plan_outcome next = {0};
+    for (size_t i = 0; i < plan->outcome_count; i++) {
+        const struct tb_plan_outcome *outcome = &plan->outcomes[i];
 
-    while (tb_plan_next_outcome(plan, &next)) {
-        if (next.dead_letter)
-            TB_TRY(insert_dead_letter(view, plan, next.dead_letter, err));
+        if (outcome->dead_letter)
+            TB_TRY(insert_dead_letter(view, plan, outcome->dead_letter, err));
         else
-            TB_TRY(set_replayed(view, plan, next.replayed, err));
+            TB_TRY(set_replayed(view, plan, outcome, err));
     }
     return TB_OK;
 }

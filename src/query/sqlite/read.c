@@ -1,8 +1,8 @@
 #include "query/sqlite/view_sqlite_priv.h"
 #include <stdlib.h>
 
-/* One statement for each index. Bounds are always given, and a filter that is not wanted is NULL.
- * SQLite compares what the index holds before it fetches the order's row. */
+/* One statement for each index. The bounds are always bound; a filter that is not wanted is NULL.
+ * SQLite checks the filters on the index's columns before it reads the order's row. */
 #define LIST_RANGE " placed_at >= :from AND (placed_at, order_id) < (:before_at, :before_id)"
 #define LIST_FILTERS                                                                              \
     " AND (:business_date IS NULL OR business_date = :business_date)"                             \

@@ -47,7 +47,7 @@ static const char *const schema[] = {
     " order_id, version, follows, status) WHERE status = 'open';",
 };
 
-/* The insert finds the row there when a plan is committed again after an unknown outcome. */
+/* The row exists already if a plan is committed again after TB_UNKNOWN. */
 static const char insert_sql[] =
     "INSERT INTO orders(order_id, version, placed_at, business_date, node, status, source,"
     " currency, kind, total_minor, customer_id, epoch, sequence, received_at, doc)"
@@ -60,7 +60,7 @@ static const char insert_sql[] =
     " customer_id = excluded.customer_id, epoch = excluded.epoch, sequence = excluded.sequence,"
     " received_at = excluded.received_at, doc = excluded.doc"
     " WHERE excluded.version > orders.version";
-/* Only the columns that change after the placing: the indexes of the others stay untouched. */
+/* Writes only the columns that change after the placing, so fewer indexes are updated. */
 static const char update_sql[] =
     "UPDATE orders SET version = :version, status = :status, total_minor = :total_minor,"
     " epoch = :epoch, sequence = :sequence, received_at = :received_at, doc = :doc"
@@ -118,8 +118,8 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     return TB_OK;
 }
 
-/* One transaction from the first load for a plan to the flush, over all plans in between: most of
- * the cost of a small plan is the commit. */
+/* One transaction lasts from the first load to the flush, over all plans in between, because most
+ * of the cost of a small plan is the commit. */
 static enum tb_code begin(struct tb_view_sqlite *view, struct tb_error *err)
 {
     return view->txn.db ? TB_OK : tb_txn_begin(&view->txn, view->db, err);

@@ -1,7 +1,7 @@
 /* The SQLite view: orders, dead letters and offsets are written in one transaction.
  *
- * The file can be made again from the log. After a power loss it may be a little older, and the
- * consumer reads on from the offsets that it has.
+ * A power loss may undo the last commits. The file then has the lower offsets, too, so the
+ * consumer reads the lost part again.
  *
  * Thread:  as view.h.
  * Memory:  freed by the ops' free.
@@ -21,15 +21,15 @@ TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_r
  * sees an older state. */
 void tb_view_sqlite_switch_reader(struct tb_view_reader *reader, struct tb_view_reader *next);
 
-/* From here on the reader shows the view as it is now, with ret_next of each partition (-1: none),
- * until the snapshot ends. Meanwhile the view's WAL grows. */
+/* Until the snapshot ends, the reader shows the view as it is now. ret_next: the next offset of
+ * each partition (-1: none). The WAL of the view grows meanwhile. */
 TB_CHECKED enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *reader,
                                                       int32_t partitions, int64_t *ret_next,
                                                       struct tb_error *err);
 void tb_view_sqlite_end_snapshot(struct tb_view_reader *reader);
-/* Copies what a rebuild cannot get from the log: when dead letters died, which were dropped, and
- * all of those whose records are before begin (of each partition) and so no longer in the log. The
- * caller owns both views, and no plan is open in them. */
+/* Copies what a rebuild cannot get from the log: the times of dead letters, which ones were
+ * dropped, and all whose records the log has removed. begin: for each partition, the first offset
+ * that the log still has. The caller owns both views, and no plan is open in them. */
 TB_CHECKED enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from, struct tb_view *to,
                                                          const int64_t *begin,
                                                          struct tb_error *err);

@@ -45,22 +45,21 @@ static void commit(struct tb_view *view, const struct tb_plan *plan)
 }
 
 /* A plan with one outcome: the record died first, or again, or was replayed. */
-static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death, int64_t letter,
-                         int64_t offset, bool mended)
+static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death,
+                         int64_t first_offset, int64_t offset, bool replayed)
 {
-    static struct tb_plan_replayed needed_no_more;
+    static struct tb_plan_outcome outcome;
     static struct tb_record record;
 
     *plan = (struct tb_plan){.next_offset = offset + 1, .planned_at_ms = HISTORY_START_MS};
-    if (mended) {
-        needed_no_more = (struct tb_plan_replayed){letter, offset};
-        plan->replayed = &needed_no_more;
-        plan->replayed_count = 1;
+    outcome = (struct tb_plan_outcome){first_offset, offset, replayed ? NULL : death};
+    plan->outcomes = &outcome;
+    plan->outcome_count = 1;
+    if (replayed)
         return;
-    }
     record = (struct tb_record){.offset = offset, .value = TB_STR("{}")};
     *death = (struct tb_plan_dead_letter){.record = &record,
-                                          .first_offset = letter,
+                                          .first_offset = first_offset,
                                           .reason = TB_REASON_GAP,
                                           .message = TB_STR("too early")};
     plan->dead_letters = death;

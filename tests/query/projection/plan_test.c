@@ -515,10 +515,11 @@ START_TEST(a_record_sent_again_is_of_its_letter)
             ck_assert_int_eq(plan.dead_letters[0].version, cases[i].version);
             ck_assert(plan.dead_letters[0].redriven == (cases[i].letter != 100));
         }
-        ck_assert_uint_eq(plan.replayed_count, !cases[i].dies && cases[i].letter != 100);
-        if (plan.replayed_count > 0) {
-            ck_assert_int_eq(plan.replayed[0].first_offset, cases[i].letter);
-            ck_assert_int_eq(plan.replayed[0].offset, 100);
+        ck_assert_uint_eq(plan.outcome_count, cases[i].dies || cases[i].letter != 100);
+        if (plan.outcome_count > 0) {
+            ck_assert_int_eq(plan.outcomes[0].first_offset, cases[i].letter);
+            ck_assert_int_eq(plan.outcomes[0].offset, 100);
+            ck_assert_ptr_eq(plan.outcomes[0].dead_letter, plan.dead_letters);
         }
     }
 }
