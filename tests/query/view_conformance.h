@@ -1,5 +1,5 @@
 /* The contract of view.h as cases that run against every view: SQLite, MongoDB, and the view in
- * memory that other tests use. What the contract says of dead letters is in dead_letter_cases.h.
+ * memory that other tests use. The cases for dead letters are in dead_letter_cases.h.
  *
  * Thread:  one; a case keeps its state in static memory.
  * Memory:  view and reader are the caller's, and empty at first.

@@ -58,8 +58,8 @@ enum tb_consumer_group_state {
     TB_CONSUMER_GROUP_OPEN,
     TB_CONSUMER_GROUP_FLUSHED
 };
-/* One plan for each partition of a node's log. Together they have at most as many records as one
- * batch may have: the group is flushed when it is full. */
+/* The group is flushed once it has a plan for each partition of a node's log, or so many records.
+ */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
 struct tb_consumer_group {

@@ -17,7 +17,7 @@ static void set_failing(struct tb_consumer *consumer, bool failing, const struct
 }
 
 /* The reader takes partitions in turn, and one that cannot be read fails only in its own turn. So
- * the outage ends only after as many steps without a failure as there are partitions, or after an
+ * the outage ends only after more steps without a failure than there are partitions, or after an
  * empty poll. */
 void tb_consumer_note_success(struct tb_consumer *consumer)
 {

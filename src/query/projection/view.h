@@ -37,8 +37,8 @@ struct tb_view_ops {
                              size_t count, struct tb_error *err);
     /* Call it when the log has assigned the partition to this view's owner, and let the log
      * confirm the assignment afterwards. From then on the commit of a plan that an earlier owner
-     * made is TB_BUSY and changes nothing. If the log does not confirm, call it again for the next
-     * assignment. NULL: there is only one owner. */
+     * made is TB_BUSY and changes nothing. If the log does not confirm, call it again before
+     * the next plan. NULL: there is only one owner. */
     enum tb_code (*acquire_fence)(struct tb_view *view, int32_t partition, struct tb_error *err);
     /* The order as the view has it; version 0 if it has none. */
     enum tb_code (*load)(struct tb_view *view, const char *order_id, struct tb_arena *arena,

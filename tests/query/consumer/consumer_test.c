@@ -29,7 +29,7 @@ static void applied(void *ctx, const struct tb_plan *plan)
 {
     (void)ctx;
     f.plans++;
-    ck_assert_ptr_null(f.mem.kept); /* and for good */
+    ck_assert_ptr_null(f.mem.flushed); /* and for good */
     ck_assert_int_ge(f.mem.next[plan->partition], plan->next_offset);
     for (size_t i = 0; i < plan->order_count; i++) {
         struct mem_row *row = mem_view_row(&f.mem, plan->orders[i]->order.order_id);
@@ -175,7 +175,7 @@ START_TEST(the_log_is_read_to_its_end_and_counted)
 END_TEST
 
 /* A till whose clock runs ahead of ours is not measured below 0. */
-START_TEST(a_clock_ahead_counts_as_no_time)
+START_TEST(a_clock_ahead_counts_as_zero_latency)
 {
     fake_clock_advance(&f.clock, -1000 * 3600 * 24 * 365LL);
     fill(&(struct history_options){10, 0, 0});
@@ -207,7 +207,7 @@ START_TEST(one_failure_anywhere_changes_nothing)
         drain();
         mem_view_check(&f.mem, &f.history);
         check_log_was_told();
-        ck_assert_uint_eq(f.mem.letters, late_records());
+        ck_assert_uint_eq(f.mem.dead_letter_count, late_records());
         ck_assert_uint_eq(counted(TB_APPLIED), events_applied());
         ck_assert_uint_eq(f.failed, f.recovered);
         ck_assert_uint_le(f.failed, 1);
@@ -241,7 +241,7 @@ START_TEST(a_restart_anywhere_changes_nothing)
 }
 END_TEST
 
-START_TEST(it_starts_where_the_view_is_else_at_the_beginning)
+START_TEST(it_starts_at_the_views_offset_or_the_beginning)
 {
     int p, starts = 0;
 
@@ -264,7 +264,7 @@ START_TEST(it_starts_where_the_view_is_else_at_the_beginning)
 }
 END_TEST
 
-START_TEST(trouble_is_told_once_and_so_is_its_end)
+START_TEST(an_outage_and_its_end_are_reported_once)
 {
     int64_t longest = 0;
 
@@ -297,7 +297,7 @@ START_TEST(trouble_is_told_once_and_so_is_its_end)
 END_TEST
 
 /* One partition that stands out of range is told of once, and the others are read. */
-START_TEST(one_broken_partition_does_not_hold_the_others)
+START_TEST(a_broken_partition_does_not_block_the_others)
 {
     int broken = -1;
 
@@ -378,7 +378,7 @@ START_TEST(large_values_are_planned_in_parts)
         fake_log_add(&f.log, &record);
     (void)tb_consumer_step(f.consumer, 0);
     ck_assert_uint_eq(f.plans, 4);
-    ck_assert_uint_eq(f.mem.letters, 7);
+    ck_assert_uint_eq(f.mem.dead_letter_count, 7);
     ck_assert(drained());
     free(value);
 }
@@ -397,7 +397,7 @@ START_TEST(an_idle_consumer_waits_as_long_as_it_may)
 }
 END_TEST
 
-START_TEST(dead_letters_are_expired_by_the_hour)
+START_TEST(dead_letters_are_expired_every_hour)
 {
     tb_consumer_free(f.consumer);
     f.options.dead_letter_keep_ms = 1000;
@@ -429,7 +429,7 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
 
 /* By the hour, the first time an hour after the start; a view that cannot be made durable is asked
  * again in a minute. */
-START_TEST(what_is_durable_is_told_by_the_hour)
+START_TEST(durable_offsets_are_reported_every_hour)
 {
     tb_consumer_free(f.consumer);
     mem_view_init(&f.mem, /* flushed= */ true);
@@ -465,18 +465,18 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_log_is_read_to_its_end_and_counted);
-    tcase_add_test(tc, a_clock_ahead_counts_as_no_time);
+    tcase_add_test(tc, a_clock_ahead_counts_as_zero_latency);
     tcase_add_loop_test(tc, one_failure_anywhere_changes_nothing, 0, 2 * FAILING_COUNT);
     tcase_add_loop_test(tc, a_restart_anywhere_changes_nothing, 0, 12);
-    tcase_add_test(tc, it_starts_where_the_view_is_else_at_the_beginning);
-    tcase_add_test(tc, trouble_is_told_once_and_so_is_its_end);
-    tcase_add_test(tc, one_broken_partition_does_not_hold_the_others);
+    tcase_add_test(tc, it_starts_at_the_views_offset_or_the_beginning);
+    tcase_add_test(tc, an_outage_and_its_end_are_reported_once);
+    tcase_add_test(tc, a_broken_partition_does_not_block_the_others);
     tcase_add_test(tc, partitions_become_visible_together);
     tcase_add_test(tc, a_full_group_is_flushed);
     tcase_add_test(tc, large_values_are_planned_in_parts);
     tcase_add_test(tc, an_idle_consumer_waits_as_long_as_it_may);
-    tcase_add_test(tc, dead_letters_are_expired_by_the_hour);
-    tcase_add_test(tc, what_is_durable_is_told_by_the_hour);
+    tcase_add_test(tc, dead_letters_are_expired_every_hour);
+    tcase_add_test(tc, durable_offsets_are_reported_every_hour);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

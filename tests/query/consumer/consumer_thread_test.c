@@ -142,7 +142,7 @@ static void check_view(void)
 }
 
 /* Appended in pieces of any size, with a stop and a start in the middle of it. */
-START_TEST(what_is_appended_becomes_visible)
+START_TEST(appended_records_become_visible)
 {
     size_t at = 0;
 
@@ -179,7 +179,7 @@ START_TEST(stopping_ends_the_wait)
 END_TEST
 
 /* Asked for from any thread, and done by the one that writes the view, whatever else it does. */
-START_TEST(letters_are_dropped_by_the_views_owner)
+START_TEST(dead_letters_are_dropped_on_the_consumers_thread)
 {
     struct tb_record broken = {.key = TB_STR("k"), .value = TB_STR("{")};
     struct tb_dead_letter_position place = {.partition =
@@ -208,9 +208,9 @@ int main(void)
     TCase *tc = tcase_create("thread");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, what_is_appended_becomes_visible);
+    tcase_add_test(tc, appended_records_become_visible);
     tcase_add_test(tc, stopping_ends_the_wait);
-    tcase_add_test(tc, letters_are_dropped_by_the_views_owner);
+    tcase_add_test(tc, dead_letters_are_dropped_on_the_consumers_thread);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

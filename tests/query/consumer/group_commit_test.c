@@ -14,7 +14,7 @@ static struct fixture {
     struct fake_clock clock;
     struct fake_random fake;
     struct group_log log;
-    struct letter_box letters[GROUP_MEMBERS];
+    struct fake_dlt letters[GROUP_MEMBERS];
     struct mem_view mem;
     struct history history;
     struct tb_consumer *consumers[GROUP_MEMBERS];
@@ -27,7 +27,7 @@ static struct fixture {
 static bool is_kept(int32_t partition, int64_t offset)
 {
     for (int m = 0; m < GROUP_MEMBERS; m++) {
-        if (letter_box_has(&f.letters[m], partition, offset))
+        if (fake_dlt_has(&f.letters[m], partition, offset))
             return true;
     }
     return false;
@@ -94,7 +94,7 @@ static void setup(void)
     f.log.committing = committing;
     mem_view_init_guarded(&f.mem);
     for (int m = 0; m < GROUP_MEMBERS; m++) {
-        letter_box_init(&f.letters[m], &f.fake);
+        fake_dlt_init(&f.letters[m], &f.fake);
         start(m);
     }
 }
@@ -103,7 +103,7 @@ static void teardown(void)
 {
     for (int m = 0; m < GROUP_MEMBERS; m++) {
         tb_consumer_free(f.consumers[m]);
-        letter_box_release(&f.letters[m]);
+        fake_dlt_release(&f.letters[m]);
     }
     group_log_release(&f.log);
     mem_view_release(&f.mem);
@@ -200,7 +200,7 @@ static void restart(int m)
 }
 
 /* A view that is away: partitions are paused and the group goes on hearing of us. */
-START_TEST(a_view_that_is_away_pauses_and_nobody_is_thrown_out)
+START_TEST(an_unreachable_view_pauses_the_reader)
 {
     struct group_member *member = &f.log.members[0];
     size_t polls;
@@ -284,7 +284,7 @@ static bool all_at_until(void)
 
 /* Where a view is held each partition comes to where it is, whatever is behind, and no further;
  * that is no trouble. What was planned for another view is planned again. */
-START_TEST(a_held_view_stands_where_it_is_held)
+START_TEST(plan_limit_defers_records)
 {
     fill(&(struct history_options){60, 10, 10}, 3);
     f.log.batch_max = 20;
@@ -314,7 +314,7 @@ START_TEST(a_held_view_stands_where_it_is_held)
 END_TEST
 
 /* Frozen, taken for dead, and back: what it still writes and commits changes nothing. */
-START_TEST(a_zombie_changes_nothing)
+START_TEST(a_late_plan_of_an_earlier_owner_changes_nothing)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
     f.log.batch_max = 20;
@@ -369,7 +369,7 @@ static void start_owning(void)
 }
 
 /* Each time a partition comes, the view is told before it is given anything, and only then. */
-START_TEST(a_partition_is_owned_once_whenever_it_comes)
+START_TEST(the_fence_is_acquired_once_for_each_assignment)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
     f.log.batch_max = 10;
@@ -392,7 +392,7 @@ END_TEST
 
 /* Frozen before it owned what it has in hand, and taken for dead: it would be the last to own it,
  * but for the group that does not confirm it. */
-START_TEST(what_the_group_does_not_confirm_is_not_written)
+START_TEST(an_unconfirmed_partition_is_not_written)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
     start_owning();
@@ -409,19 +409,19 @@ START_TEST(what_the_group_does_not_confirm_is_not_written)
 }
 END_TEST
 
-START_TEST(letters_come_before_offsets)
+START_TEST(dead_letters_are_acknowledged_before_the_offset)
 {
     fill(&(struct history_options){40, 30, 0}, 5);
-    f.letters[0].mood = LETTERS_UNHEARD;
+    f.letters[0].mood = FAKE_DLT_SILENT;
     for (int i = 0; i < 100; i++)
         step(0);
     ck_assert(!all_committed());
     ck_assert(tb_consumer_stats(f.consumers[0])->failing);
-    f.letters[0].mood = LETTERS_LOST;
+    f.letters[0].mood = FAKE_DLT_FAILS;
     for (int i = 0; i < 20; i++)
         step(0);
     ck_assert(!all_committed());
-    f.letters[0].mood = LETTERS_TAKEN;
+    f.letters[0].mood = FAKE_DLT_ACKNOWLEDGES;
     drain(0);
     mem_view_check(&f.mem, &f.history);
     check_letters();
@@ -429,10 +429,10 @@ START_TEST(letters_come_before_offsets)
 END_TEST
 
 /* What the topic will not take whole goes without its value: where it came from is told. */
-START_TEST(a_letter_that_is_refused_goes_without_its_value)
+START_TEST(a_refused_dead_letter_is_sent_without_its_value)
 {
     fill(&(struct history_options){5, 0, 0}, 5);
-    f.letters[0].mood = LETTERS_REFUSED;
+    f.letters[0].mood = FAKE_DLT_REFUSES;
     drain(0);
     check_letters();
     for (size_t i = 0; i < f.letters[0].kept_count; i++)
@@ -441,7 +441,7 @@ START_TEST(a_letter_that_is_refused_goes_without_its_value)
 END_TEST
 
 /* A release that cannot read its events must not empty the topic into the dead letters. */
-START_TEST(a_flood_of_dead_letters_stops_reading)
+START_TEST(too_many_dead_letters_stop_reading)
 {
     struct group_member *member = &f.log.members[0];
     size_t polls;
@@ -467,7 +467,7 @@ START_TEST(a_flood_of_dead_letters_stops_reading)
 END_TEST
 
 /* As many, but not at once. */
-START_TEST(slow_dead_letters_do_not_stop_anything)
+START_TEST(few_dead_letters_a_minute_do_not_stop_reading)
 {
     fill(&(struct history_options){0, 0, 0}, 300);
     f.log.batch_max = 5;
@@ -482,7 +482,7 @@ START_TEST(slow_dead_letters_do_not_stop_anything)
 END_TEST
 
 /* The group is joined only when everything is there. */
-START_TEST(nothing_is_joined_before_all_is_there)
+START_TEST(the_group_is_joined_after_everything_is_open)
 {
     f.open_fails = 7;
     fill(&(struct history_options){20, 0, 0}, 0);
@@ -523,13 +523,13 @@ static void disturb(void)
 }
 
 /* Members that sleep, die and take over while log, view and dead letters come and go. */
-START_TEST(whatever_happens_the_view_is_the_fold_of_the_log)
+START_TEST(the_view_has_every_order_despite_faults)
 {
     fake_random_init(&f.fake, test_seed(1000 + (uint64_t)_i));
     fill(&(struct history_options){150, 5, 10}, 10);
     f.log.batch_max = 30;
     for (int m = 0; m < GROUP_MEMBERS; m++)
-        f.letters[m].mood = LETTERS_RANDOM;
+        f.letters[m].mood = FAKE_DLT_RANDOM;
     for (int i = 0; i < 1500; i++) {
         if (fake_random_below(&f.fake, 6) == 0)
             disturb();
@@ -558,18 +558,18 @@ int main(void)
     TCase *tc = tcase_create("group");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, a_view_that_is_away_pauses_and_nobody_is_thrown_out);
+    tcase_add_test(tc, an_unreachable_view_pauses_the_reader);
     tcase_add_test(tc, a_revoked_batch_is_abandoned);
-    tcase_add_test(tc, a_held_view_stands_where_it_is_held);
-    tcase_add_test(tc, a_zombie_changes_nothing);
-    tcase_add_test(tc, a_partition_is_owned_once_whenever_it_comes);
-    tcase_add_test(tc, what_the_group_does_not_confirm_is_not_written);
-    tcase_add_test(tc, letters_come_before_offsets);
-    tcase_add_test(tc, a_letter_that_is_refused_goes_without_its_value);
-    tcase_add_test(tc, a_flood_of_dead_letters_stops_reading);
-    tcase_add_test(tc, slow_dead_letters_do_not_stop_anything);
-    tcase_add_test(tc, nothing_is_joined_before_all_is_there);
-    tcase_add_loop_test(tc, whatever_happens_the_view_is_the_fold_of_the_log, 0, 20);
+    tcase_add_test(tc, plan_limit_defers_records);
+    tcase_add_test(tc, a_late_plan_of_an_earlier_owner_changes_nothing);
+    tcase_add_test(tc, the_fence_is_acquired_once_for_each_assignment);
+    tcase_add_test(tc, an_unconfirmed_partition_is_not_written);
+    tcase_add_test(tc, dead_letters_are_acknowledged_before_the_offset);
+    tcase_add_test(tc, a_refused_dead_letter_is_sent_without_its_value);
+    tcase_add_test(tc, too_many_dead_letters_stop_reading);
+    tcase_add_test(tc, few_dead_letters_a_minute_do_not_stop_reading);
+    tcase_add_test(tc, the_group_is_joined_after_everything_is_open);
+    tcase_add_loop_test(tc, the_view_has_every_order_despite_faults, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

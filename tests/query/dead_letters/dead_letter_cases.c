@@ -5,13 +5,14 @@
 #define TOPIC "order-events"
 #define START HISTORY_START_MS
 
-void letters_bed_init(struct letters_bed *bed, struct tb_view *view, struct tb_view_reader *reader)
+void dead_letter_bed_init(struct dead_letter_bed *bed, struct tb_view *view,
+                          struct tb_view_reader *reader)
 {
-    *bed = (struct letters_bed){.view = view, .reader = reader};
+    *bed = (struct dead_letter_bed){.view = view, .reader = reader};
     fake_random_init(&bed->random, test_seed(31));
 }
 
-void letters_bed_release(struct letters_bed *bed)
+void dead_letter_bed_release(struct dead_letter_bed *bed)
 {
     tb_plan_release(&bed->plan);
     tb_arena_release(&bed->arena);
@@ -26,7 +27,8 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
 }
 
 /* Planned and committed as one batch. */
-static void feed(struct letters_bed *bed, struct tb_record *records, size_t count, int64_t at_ms)
+static void feed(struct dead_letter_bed *bed, struct tb_record *records, size_t count,
+                 int64_t at_ms)
 {
     static const struct tb_plan_rules rules = {.currency = "EUR"};
     struct tb_log_batch batch = {records[0].partition, records, count, 0};
@@ -41,14 +43,14 @@ static void feed(struct letters_bed *bed, struct tb_record *records, size_t coun
 }
 
 /* The next record of its partition. */
-static struct tb_record *put(struct letters_bed *bed, struct tb_record *record)
+static struct tb_record *put(struct dead_letter_bed *bed, struct tb_record *record)
 {
     record->offset = bed->next[record->partition]++;
     return record;
 }
 
-static struct tb_str text(struct letters_bed *bed, const char *format, ...) TB_PRINTF(2, 3);
-static struct tb_str text(struct letters_bed *bed, const char *format, ...)
+static struct tb_str text(struct dead_letter_bed *bed, const char *format, ...) TB_PRINTF(2, 3);
+static struct tb_str text(struct dead_letter_bed *bed, const char *format, ...)
 {
     char buffer[400];
     va_list args;
@@ -60,7 +62,7 @@ static struct tb_str text(struct letters_bed *bed, const char *format, ...)
 }
 
 /* A change of an order to a version; with a letter, sent again for it. */
-static struct tb_record change(struct letters_bed *bed, const char *order_id, int64_t version,
+static struct tb_record change(struct dead_letter_bed *bed, const char *order_id, int64_t version,
                                int64_t letter, bool followed)
 {
     struct tb_header *headers = tb_arena_array(&bed->arena, 4, sizeof *headers);
@@ -83,7 +85,7 @@ static struct tb_record change(struct letters_bed *bed, const char *order_id, in
 }
 
 /* An order that stands at version 1. */
-static void place(struct letters_bed *bed, char ret_order_id[TB_UUID_SIZE])
+static void place(struct dead_letter_bed *bed, char ret_order_id[TB_UUID_SIZE])
 {
     struct tb_event event;
     struct tb_record record;
@@ -94,7 +96,8 @@ static void place(struct letters_bed *bed, char ret_order_id[TB_UUID_SIZE])
     memcpy(ret_order_id, event.order_id, TB_UUID_SIZE);
 }
 
-static struct tb_dead_letter letter_at(struct letters_bed *bed, int32_t partition, int64_t offset)
+static struct tb_dead_letter letter_at(struct dead_letter_bed *bed, int32_t partition,
+                                       int64_t offset)
 {
     const struct tb_dead_letter_position place = {partition, offset};
     struct tb_error err = {0};
@@ -106,7 +109,7 @@ static struct tb_dead_letter letter_at(struct letters_bed *bed, int32_t partitio
     return letter;
 }
 
-static int64_t open_count(struct letters_bed *bed)
+static int64_t open_count(struct dead_letter_bed *bed)
 {
     struct tb_error err = {0};
     int64_t open = -1;
@@ -115,7 +118,7 @@ static int64_t open_count(struct letters_bed *bed)
     return open;
 }
 
-static void check_standing(struct letters_bed *bed, int64_t offset,
+static void check_standing(struct dead_letter_bed *bed, int64_t offset,
                            enum tb_dead_letter_status status, int64_t attempts, int64_t follows,
                            int64_t changed_at_ms)
 {
@@ -129,7 +132,7 @@ static void check_standing(struct letters_bed *bed, int64_t offset,
 }
 
 /* One letter through its life; every batch comes twice, as after a crash, and changes nothing. */
-static void one_letter_for_all_attempts(struct letters_bed *bed)
+static void one_letter_for_all_attempts(struct dead_letter_bed *bed)
 {
     char id[TB_UUID_SIZE];
     struct tb_record first, again, missing;
@@ -171,7 +174,7 @@ static void one_letter_for_all_attempts(struct letters_bed *bed)
 
 /* A record that is too large to be kept leaves nothing of the one before it: a value beside other
  * headers would be sent again as an event that never was. */
-static void what_is_too_large_leaves_no_old_value(struct letters_bed *bed)
+static void what_is_too_large_leaves_no_old_value(struct dead_letter_bed *bed)
 {
     enum { LARGE = 17 << 20 };
     char id[TB_UUID_SIZE];
@@ -193,7 +196,7 @@ static void what_is_too_large_leaves_no_old_value(struct letters_bed *bed)
 }
 
 /* All of it within one batch: the last word is the last record's. */
-static void one_batch_may_hold_a_whole_life(struct letters_bed *bed)
+static void one_batch_may_hold_a_whole_life(struct dead_letter_bed *bed)
 {
     struct tb_record records[5];
     char id[TB_UUID_SIZE];
@@ -215,7 +218,7 @@ static void one_batch_may_hold_a_whole_life(struct letters_bed *bed)
 }
 
 /* A letter that expired while its record was on its way again is there again. */
-static void a_letter_that_is_gone_comes_back(struct letters_bed *bed)
+static void a_letter_that_is_gone_comes_back(struct dead_letter_bed *bed)
 {
     struct tb_error err = {0};
     struct tb_record record;
@@ -242,7 +245,8 @@ static void a_letter_that_is_gone_comes_back(struct letters_bed *bed)
         TB_NOT_FOUND);
 }
 
-static enum tb_code drop(struct letters_bed *bed, int32_t partition, int64_t offset, int64_t at_ms)
+static enum tb_code drop(struct dead_letter_bed *bed, int32_t partition, int64_t offset,
+                         int64_t at_ms)
 {
     struct tb_error err = {0};
 
@@ -269,7 +273,7 @@ static bool note_age(void *ctx, const struct tb_dead_letter *letter)
 }
 
 /* As the consumer does, a few at once. */
-static void expire_all(struct letters_bed *bed, int64_t before_ms)
+static void expire_all(struct dead_letter_bed *bed, int64_t before_ms)
 {
     struct tb_error err = {0};
     int64_t removed;
@@ -283,7 +287,7 @@ static void expire_all(struct letters_bed *bed, int64_t before_ms)
 /* 200 days of deaths, in whatever state they are: the first 90 are all kept, and from then on as
  * many go as come, those that died first. A death that was tried again in vain is as old as ever.
  */
-static void letters_level_off(struct letters_bed *bed)
+static void letters_level_off(struct dead_letter_bed *bed)
 {
     struct tb_record records[DEATHS_A_DAY];
     struct tb_dead_letter_filter filter = {.limit = DEATHS_A_DAY * (KEEP_DAYS + 2)};
@@ -313,7 +317,7 @@ static void letters_level_off(struct letters_bed *bed)
     }
 }
 
-static void what_is_dropped_may_come_back(struct letters_bed *bed)
+static void what_is_dropped_may_come_back(struct dead_letter_bed *bed)
 {
     struct tb_record record;
     char id[TB_UUID_SIZE];
@@ -341,7 +345,7 @@ static void what_is_dropped_may_come_back(struct letters_bed *bed)
 }
 
 /* Any bytes, absent ones too, and of the record that was sent last. */
-static void a_letter_holds_its_record(struct letters_bed *bed)
+static void a_letter_holds_its_record(struct dead_letter_bed *bed)
 {
     struct tb_header headers[] = {{TB_STR("x"), {0}},
                                   {TB_STR("y"), TB_STR("")},
@@ -407,7 +411,7 @@ static const char *const types[] = {"OrderShipped.v1", "OrderCancelled.v1", NULL
 
 /* Clocks that go back, several at one moment, of several partitions and orders, some of no order,
  * some dropped. */
-static void fill(struct letters_bed *bed, struct model *model)
+static void fill(struct dead_letter_bed *bed, struct model *model)
 {
     for (int i = 0; i < 4; i++)
         history_uuid(&bed->random, model->ids[i]);
@@ -467,7 +471,7 @@ static bool take(void *ctx, const struct tb_dead_letter *letter)
     return true;
 }
 
-static void random_filter(struct letters_bed *bed, const struct model *model,
+static void random_filter(struct dead_letter_bed *bed, const struct model *model,
                           struct tb_dead_letter_filter *filter)
 {
     static const char *const reasons[] = {"tillbox.decode", "tillbox.invalid", "tillbox.gap"};
@@ -487,7 +491,7 @@ static void random_filter(struct letters_bed *bed, const struct model *model,
 }
 
 /* Page after page, some cut short by who asks: every letter that matches, once, in order. */
-static void check_pages(struct letters_bed *bed, struct model *model,
+static void check_pages(struct dead_letter_bed *bed, struct model *model,
                         struct tb_dead_letter_filter *filter)
 {
     bool more = true;
@@ -519,7 +523,7 @@ static void check_pages(struct letters_bed *bed, struct model *model,
     ck_assert_uint_eq(at, LETTERS);
 }
 
-static void every_filter_lists_what_matches(struct letters_bed *bed)
+static void every_filter_lists_what_matches(struct dead_letter_bed *bed)
 {
     struct model model = {0};
     struct tb_dead_letter_filter filter;
@@ -552,7 +556,7 @@ static bool find(void *ctx, const struct tb_dead_letter *letter)
     return true;
 }
 
-static size_t look(struct letters_bed *bed, size_t max, struct found *found)
+static size_t look(struct dead_letter_bed *bed, size_t max, struct found *found)
 {
     struct tb_redrive_scan scan = {0};
     struct tb_error err = {0};
@@ -565,7 +569,7 @@ static size_t look(struct letters_bed *bed, size_t max, struct found *found)
 
 /* Those that have what they waited for, and no others: an order's next version, or one that it
  * has passed already. */
-static void who_may_follow_is_found(struct letters_bed *bed)
+static void who_may_follow_is_found(struct dead_letter_bed *bed)
 {
     struct found found = {.room = LETTERS};
     char ids[ORDERS][TB_UUID_SIZE];
@@ -601,7 +605,7 @@ static void who_may_follow_is_found(struct letters_bed *bed)
 }
 
 /* What fails again and again although all is there is left to people. */
-static void who_gave_up_does_not_follow(struct letters_bed *bed)
+static void who_gave_up_does_not_follow(struct dead_letter_bed *bed)
 {
     struct found found = {.room = LETTERS};
     struct tb_record record, missing;
@@ -629,7 +633,7 @@ static void who_gave_up_does_not_follow(struct letters_bed *bed)
     ck_assert(!tb_dead_letter_redrives_exhausted(&letter));
 }
 
-const struct letters_case letters_cases[] = {
+const struct dead_letter_case dead_letter_cases[] = {
     {"one letter for all attempts", one_letter_for_all_attempts},
     {"what is too large leaves no old value", what_is_too_large_leaves_no_old_value},
     {"one batch may hold a whole life", one_batch_may_hold_a_whole_life},
@@ -641,4 +645,4 @@ const struct letters_case letters_cases[] = {
     {"who may follow is found", who_may_follow_is_found},
     {"who gave up does not follow", who_gave_up_does_not_follow},
 };
-const int letters_case_count = sizeof letters_cases / sizeof *letters_cases;
+const int dead_letter_case_count = sizeof dead_letter_cases / sizeof *dead_letter_cases;

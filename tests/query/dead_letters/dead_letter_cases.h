@@ -1,4 +1,4 @@
-/* What every view promises of its dead letters, as cases that run against each of them.
+/* The contract of view.h for dead letters, as cases that run against every view.
  *
  * Thread:  one.
  * Memory:  the bed's view and reader are the caller's.
@@ -8,7 +8,7 @@
 #include "query/doubles/history.h"
 #include "query/projection/view.h"
 
-struct letters_bed {
+struct dead_letter_bed {
     struct tb_view *view; /* empty */
     struct tb_view_reader *reader;
     struct fake_random random;
@@ -16,13 +16,13 @@ struct letters_bed {
     struct tb_plan plan;
     int64_t next[TB_LOG_PARTITIONS]; /* offset of the next record */
 };
-void letters_bed_init(struct letters_bed *bed, struct tb_view *view,
-                      struct tb_view_reader *reader);
-void letters_bed_release(struct letters_bed *bed);
+void dead_letter_bed_init(struct dead_letter_bed *bed, struct tb_view *view,
+                          struct tb_view_reader *reader);
+void dead_letter_bed_release(struct dead_letter_bed *bed);
 
-struct letters_case {
+struct dead_letter_case {
     const char *name;
-    void (*run)(struct letters_bed *bed);
+    void (*run)(struct dead_letter_bed *bed);
 };
-extern const struct letters_case letters_cases[];
-extern const int letters_case_count;
+extern const struct dead_letter_case dead_letter_cases[];
+extern const int dead_letter_case_count;

@@ -19,10 +19,10 @@ static struct bed {
     struct tb_arena arena;
     struct tb_consumer *consumer;
     bool faulty;
-    size_t followed;
-    /* The value that a record should have had, by place; absent: it has it. */
-    struct tb_str *sound[TB_LOG_PARTITIONS];
-    size_t originals[TB_LOG_PARTITIONS]; /* records before anything was sent again */
+    size_t redriven_count;
+    /* The right value of each damaged record, by offset; absent: it is not damaged. */
+    struct tb_str *intact[TB_LOG_PARTITIONS];
+    size_t originals[TB_LOG_PARTITIONS]; /* records before the first replay */
 } b;
 
 static bool happens(unsigned percent)
@@ -30,7 +30,7 @@ static bool happens(unsigned percent)
     return fake_random_below(&b.random, 100) < percent;
 }
 
-/* A copy of the record behind its partition's end. */
+/* Appends a copy of the record to its partition. */
 static void append(const struct tb_record *record)
 {
     struct tb_record copy;
@@ -40,13 +40,12 @@ static void append(const struct tb_record *record)
     fake_log_add(&b.log, &copy);
 }
 
-/* The log's writer: while all goes wrong it may be away, and what it took may be lost, or be
- * there twice. */
+/* The log's writer: while `faulty` it may be unavailable, lose a record, or append it twice. */
 static bool resend(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record)
 {
     (void)ctx;
     ck_assert(tb_str_eq(letter->reason, TB_STR(TB_REASON_GAP)));
-    b.followed++;
+    b.redriven_count++;
     if (b.faulty && happens(10))
         return false;
     if (b.faulty && happens(10))
@@ -74,7 +73,7 @@ static void start_consumer(void)
     ck_ok(tb_consumer_new(&options, &b.consumer, &err));
 }
 
-/* The process dies: what it had sent and not seen is forgotten. */
+/* The process dies and forgets the records that it has sent but not read yet. */
 static void restart(void)
 {
     tb_consumer_free(b.consumer);
@@ -82,7 +81,7 @@ static void restart(void)
         b.view->ops->undo(b.view);
     fake_log_reopen(&b.log);
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
-        b.log.position[p] = 0; /* where a view keeps no offsets: all of it again */
+        b.log.position[p] = 0; /* a view without offsets reads everything again */
     start_consumer();
 }
 
@@ -92,7 +91,7 @@ static void step(void)
 }
 
 /* Not JSON, or JSON of the wrong shape. */
-static struct tb_str spoil(struct tb_str value)
+static struct tb_str damage(struct tb_str value)
 {
     char text[16];
 
@@ -107,30 +106,30 @@ static void fill_log(size_t orders)
     history_make(&b.history, &b.random,
                  &(struct history_options){.orders = orders, .repeat_percent = 3});
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
-        b.sound[p] = tb_arena_array(&b.arena, b.history.record_count, sizeof(struct tb_str));
+        b.intact[p] = tb_arena_array(&b.arena, b.history.record_count, sizeof(struct tb_str));
     for (size_t i = 0; i < b.history.record_count; i++) {
         struct tb_record record = b.history.records[i];
         int32_t p = tb_log_partition(record.key, TB_LOG_PARTITIONS);
 
         if (happens(10)) {
-            b.sound[p][b.originals[p]] = record.value;
-            record.value = spoil(record.value);
+            b.intact[p][b.originals[p]] = record.value;
+            record.value = damage(record.value);
         }
         b.originals[p]++;
         fake_log_add(&b.log, &record);
     }
 }
 
-/* Letters that are there, as far as there is room. */
+/* The dead letters of the view. */
 #define LETTERS_MAX 2000
-struct letters {
-    struct tb_dead_letter list[LETTERS_MAX]; /* places, reasons and statuses */
+struct dead_letters {
+    struct tb_dead_letter list[LETTERS_MAX]; /* positions, reasons and statuses */
     size_t count;
 };
 
-static bool keep(void *ctx, const struct tb_dead_letter *letter)
+static bool add_dead_letter(void *ctx, const struct tb_dead_letter *letter)
 {
-    struct letters *letters = ctx;
+    struct dead_letters *letters = ctx;
 
     ck_assert_uint_lt(letters->count, LETTERS_MAX);
     letters->list[letters->count] = *letter;
@@ -139,33 +138,34 @@ static bool keep(void *ctx, const struct tb_dead_letter *letter)
     return true;
 }
 
-static void list(struct letters *letters)
+static void list(struct dead_letters *letters)
 {
     struct tb_dead_letter_filter filter = {.limit = LETTERS_MAX - 1};
     struct tb_error err = {0};
     bool more = false;
 
     letters->count = 0;
-    ck_ok(b.reader->ops->list_dead_letters(b.reader, &filter, keep, letters, &more, &err));
+    ck_ok(b.reader->ops->list_dead_letters(b.reader, &filter, add_dead_letter, letters, &more,
+                                           &err));
     ck_assert(!more);
 }
 
-/* A person sends a letter again, mended where it has to be. */
-static void replay(struct tb_dead_letter_position place, bool mend)
+/* A person replays a dead letter; correct: with the intact value if it was damaged. */
+static void replay(struct tb_dead_letter_position position, bool correct)
 {
-    struct tb_str sound = b.sound[place.partition][place.offset];
+    struct tb_str intact = b.intact[position.partition][position.offset];
     struct tb_dead_letter letter;
     struct tb_record record;
     struct tb_error err = {0};
 
-    ck_assert_uint_lt((size_t)place.offset, b.originals[place.partition]);
-    ck_ok(b.reader->ops->get_dead_letter(b.reader, place, &b.arena, &letter, &err));
-    ck_ok(tb_replay_record(&letter, TOPIC, mend ? sound : (struct tb_str){0}, false, &b.arena,
+    ck_assert_uint_lt((size_t)position.offset, b.originals[position.partition]);
+    ck_ok(b.reader->ops->get_dead_letter(b.reader, position, &b.arena, &letter, &err));
+    ck_ok(tb_replay_record(&letter, TOPIC, correct ? intact : (struct tb_str){0}, false, &b.arena,
                            &record, &err));
     append(&record);
 }
 
-static void meddle(struct letters *letters)
+static void act_on_one(struct dead_letters *letters)
 {
     struct tb_error err = {0};
     const struct tb_dead_letter *letter;
@@ -184,16 +184,16 @@ static void meddle(struct letters *letters)
     }
 }
 
-static void live_through_faults(struct letters *letters)
+static void run_with_faults(struct dead_letters *letters)
 {
     b.faulty = true;
     b.log.batch_max = 20;
     for (int i = 0; i < FAULTY_STEPS; i++) {
         step();
         if (happens(10))
-            meddle(letters);
+            act_on_one(letters);
         if (happens(3))
-            restart(); /* also between what was sent and what is noted of it */
+            restart(); /* also between sending a record and reading it */
         if (happens(30))
             fake_clock_advance(&b.clock, (int64_t)fake_random_below(&b.random, 8000));
     }
@@ -219,9 +219,9 @@ static void drain(void)
     } while (!is_read());
 }
 
-/* Whoever mends goes through the letters in any order; those that wait for others follow by
- * themselves, within 30 s of the last one. */
-static void mend_all(struct letters *letters)
+/* Replays the damaged and dropped ones in random order. The consumer redrives those that waited
+ * for them, within 30 s of the last one. */
+static void replay_all(struct dead_letters *letters)
 {
     list(letters);
     for (size_t left = letters->count; left > 0; left--) {
@@ -230,13 +230,13 @@ static void mend_all(struct letters *letters)
 
         letters->list[at] = letters->list[left - 1];
         if (letter.status == TB_DEAD_LETTER_DROPPED ||
-            b.sound[letter.position.partition][letter.position.offset].ptr)
+            b.intact[letter.position.partition][letter.position.offset].ptr)
             replay(letter.position, true);
         if (happens(20))
             step();
     }
     drain();
-    /* What was sent and lost before is given its time first. */
+    /* A redrive that was lost is sent again after 30 s. */
     fake_clock_advance(&b.clock, 30000);
     for (int second = 0; second < 30; second++) {
         drain();
@@ -261,8 +261,8 @@ static void check_orders(void)
     }
 }
 
-/* Never a second letter of one record, and none of a record that was sent again. */
-static void check_letters(struct letters *letters)
+/* Each dead letter is that of an original record, and was replayed. */
+static void check_letters(struct dead_letters *letters)
 {
     list(letters);
     for (size_t i = 0; i < letters->count; i++) {
@@ -277,9 +277,9 @@ static void check_letters(struct letters *letters)
 }
 
 /* The same log into the same view once more. */
-static void check_reading_again_changes_nothing(struct letters *letters)
+static void check_reading_again_changes_nothing(struct dead_letters *letters)
 {
-    size_t before, followed = b.followed;
+    size_t before, redriven_count = b.redriven_count;
 
     list(letters);
     before = letters->count;
@@ -288,13 +288,13 @@ static void check_reading_again_changes_nothing(struct letters *letters)
     check_orders();
     check_letters(letters);
     ck_assert_uint_eq(letters->count, before);
-    ck_assert_uint_eq(b.followed, followed);
+    ck_assert_uint_eq(b.redriven_count, redriven_count);
 }
 
-void replay_heals(struct tb_view *view, struct tb_view_reader *reader, uint64_t seed,
-                  size_t orders)
+void replay_case_run(struct tb_view *view, struct tb_view_reader *reader, uint64_t seed,
+                     size_t orders)
 {
-    struct letters *letters = calloc(1, sizeof *letters);
+    struct dead_letters *letters = calloc(1, sizeof *letters);
 
     ck_assert_ptr_nonnull(letters);
     b = (struct bed){.view = view, .reader = reader};
@@ -303,9 +303,9 @@ void replay_heals(struct tb_view *view, struct tb_view_reader *reader, uint64_t 
     fake_log_init(&b.log, &b.random);
     fill_log(orders);
     start_consumer();
-    live_through_faults(letters);
+    run_with_faults(letters);
     drain();
-    mend_all(letters);
+    replay_all(letters);
     check_orders();
     check_letters(letters);
     check_reading_again_changes_nothing(letters);

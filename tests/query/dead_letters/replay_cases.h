@@ -1,5 +1,5 @@
-/* Random histories with random poison in them, and people who look into the dead letters, mend and
- * replay them in any order: what every view must come to.
+/* Random histories in which some values are damaged. People replay the dead letters in any order,
+ * with the right values. Every view must have every order in the end.
  *
  * Thread:  one.
  * Memory:  the view and the reader are the caller's.
@@ -8,7 +8,7 @@
 #pragma once
 #include "query/projection/view.h"
 
-/* Faults first: processes that die, records that are lost on their way, replays of what is not
- * mended. Then all is mended, and the view is the fold of the events. */
-void replay_heals(struct tb_view *view, struct tb_view_reader *reader, uint64_t seed,
-                  size_t orders);
+/* First with faults: restarts, lost records, replays with the damaged value. Then every dead
+ * letter is replayed with the right value, and the view must have every order. */
+void replay_case_run(struct tb_view *view, struct tb_view_reader *reader, uint64_t seed,
+                     size_t orders);

@@ -34,14 +34,14 @@ static void teardown(void)
     tmpdir_remove(f.dir);
 }
 
-START_TEST(once_all_is_mended_the_view_is_the_fold)
+START_TEST(after_replays_the_view_has_every_order)
 {
-    replay_heals(f.view, f.reader, test_seed(0xdea0) + (uint64_t)_i, 40);
+    replay_case_run(f.view, f.reader, test_seed(0xdea0) + (uint64_t)_i, 40);
 }
 END_TEST
 
 /* Same key, partition, headers and event; ours name the letter, those of other deaths are gone. */
-START_TEST(a_record_is_sent_as_it_was)
+START_TEST(a_replayed_record_is_unchanged)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     const struct tb_header headers[] = {{TB_STR("ce_id"), TB_STR("id")},
@@ -190,7 +190,7 @@ static void add_order(int64_t versions)
 
 /* In version order, each as soon as the one before is there, without anybody waiting for a clock:
  * a whole chain takes no time at all. */
-START_TEST(a_chain_follows_at_once)
+START_TEST(waiting_events_are_redriven_at_once)
 {
     struct tb_error err = {0};
     int64_t open = -1;
@@ -210,7 +210,7 @@ START_TEST(a_chain_follows_at_once)
 END_TEST
 
 /* What does not come back is sent again, and no more often than twice a minute. */
-START_TEST(what_is_lost_is_sent_again_with_patience)
+START_TEST(a_lost_redrive_is_sent_again_later)
 {
     begin();
     add_order(3);
@@ -231,7 +231,7 @@ START_TEST(what_is_lost_is_sent_again_with_patience)
 END_TEST
 
 /* A look that has nothing to do keeps nobody awake. */
-START_TEST(an_idle_consumer_looks_every_five_seconds)
+START_TEST(an_idle_consumer_scans_every_five_seconds)
 {
     begin();
     steps(1);
@@ -246,7 +246,7 @@ END_TEST
 
 /* A letter that nobody wants holds its order back: what comes later waits, until it is sent again
  * after all. */
-START_TEST(a_dropped_letter_holds_its_order_back)
+START_TEST(a_dropped_dead_letter_blocks_its_order)
 {
     struct tb_error err = {0};
     struct tb_event event;
@@ -297,7 +297,7 @@ static void add_unknown(const char *type, int count)
         fake_log_add(&r.log, &record);
 }
 
-START_TEST(an_unknown_type_is_told_of_once_a_minute)
+START_TEST(an_unknown_type_is_reported_once_a_minute)
 {
     begin();
     add_unknown("OrderThing.v1", 3);
@@ -327,14 +327,14 @@ int main(void)
     TCase *tc = tcase_create("replay");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, once_all_is_mended_the_view_is_the_fold, 0, 30);
-    tcase_add_test(tc, a_record_is_sent_as_it_was);
+    tcase_add_loop_test(tc, after_replays_the_view_has_every_order, 0, 30);
+    tcase_add_test(tc, a_replayed_record_is_unchanged);
     tcase_add_test(tc, a_record_with_too_many_headers_is_refused);
-    tcase_add_test(tc, a_chain_follows_at_once);
-    tcase_add_test(tc, what_is_lost_is_sent_again_with_patience);
-    tcase_add_test(tc, an_idle_consumer_looks_every_five_seconds);
-    tcase_add_test(tc, a_dropped_letter_holds_its_order_back);
-    tcase_add_test(tc, an_unknown_type_is_told_of_once_a_minute);
+    tcase_add_test(tc, waiting_events_are_redriven_at_once);
+    tcase_add_test(tc, a_lost_redrive_is_sent_again_later);
+    tcase_add_test(tc, an_idle_consumer_scans_every_five_seconds);
+    tcase_add_test(tc, a_dropped_dead_letter_blocks_its_order);
+    tcase_add_test(tc, an_unknown_type_is_reported_once_a_minute);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -1,5 +1,5 @@
-/* A log to read from that stands in memory: hands out batches of random size, spoils what it
- * handed out before, and fails when it is told to.
+/* A log reader over records in memory. Its batches have a random size, each poll overwrites the
+ * batch before, and calls fail when the test asks for that.
  *
  * Thread:  one.
  * Memory:  borrows the records; fake_log_release frees the rest.
@@ -10,11 +10,11 @@
 #include "support/support.h"
 
 struct fake_log {
-    struct tb_log_reader reader; /* hand out &log->reader */
+    struct tb_log_reader reader; /* give the consumer &log->reader */
     struct fake_random *random;
     struct tb_record *records[TB_LOG_PARTITIONS]; /* owned lists; the records' bytes are not */
     size_t counts[TB_LOG_PARTITIONS];
-    int64_t begin[TB_LOG_PARTITIONS]; /* what is older is gone */
+    int64_t begin[TB_LOG_PARTITIONS]; /* older records are removed */
     int64_t position[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
     bool corrupt[TB_LOG_PARTITIONS];
     int turn;
@@ -28,11 +28,12 @@ struct fake_log {
 };
 void fake_log_init(struct fake_log *log, struct fake_random *random);
 void fake_log_release(struct fake_log *log);
-/* Behind its key's partition; the record's bytes are borrowed. */
+/* Appends the record to the partition of its key. The bytes of the record must outlive the log. */
 void fake_log_add(struct fake_log *log, const struct tb_record *record);
-/* As a reader that is opened anew stands. */
+/* Moves every position to the committed offset, as a newly opened reader does. */
 void fake_log_reopen(struct fake_log *log);
-/* As a log hands them out, values of their own: freed they are gone. One piece; free it. */
+/* Copies records in one allocation, each value at an address of its own, so that ASan finds any
+ * use after free(). */
 struct tb_record *fake_log_copies(const struct tb_record *from, size_t count);
 /* TB_INVALID: there is no such partition, or the offset is below 0 or above most. */
 TB_CHECKED enum tb_code fake_log_check_offset(int32_t partition, int64_t offset, int64_t most,

@@ -229,9 +229,9 @@ void group_log_restart(struct group_log *log, int member)
     *fresh = (struct group_member){.reader.ops = &reader_ops, .log = log};
 }
 
-static struct letter_box *box_of(struct tb_log_writer *writer)
+static struct fake_dlt *box_of(struct tb_log_writer *writer)
 {
-    return (struct letter_box *)writer;
+    return (struct fake_dlt *)writer;
 }
 
 static int64_t number_of(const struct tb_record *record, const char *name)
@@ -244,10 +244,10 @@ static int64_t number_of(const struct tb_record *record, const char *name)
     return number;
 }
 
-static void keep(struct letter_box *box, const struct tb_record *record)
+static void keep(struct fake_dlt *box, const struct tb_record *record)
 {
     struct tb_str reason = tb_record_header(record, "kafka_dlt-exception-fqcn");
-    struct kept_letter *letter;
+    struct fake_dead_letter *letter;
 
     if (box->kept_count == box->kept_max) {
         box->kept_max = box->kept_max ? 2 * box->kept_max : 64;
@@ -266,15 +266,15 @@ static void keep(struct letter_box *box, const struct tb_record *record)
 static enum tb_code append(struct tb_log_writer *writer, const struct tb_record *record,
                            int64_t tag, struct tb_error *err)
 {
-    struct letter_box *box = box_of(writer);
+    struct fake_dlt *box = box_of(writer);
     struct tb_log_ack ack = {.tag = tag, .code = TB_OK};
 
     box->appended++;
     if (box->waiting_count == TB_LOG_BATCH_MAX)
         return tb_error_set(err, TB_BUSY, "full");
-    if (box->mood == LETTERS_REFUSED && record->value.ptr)
+    if (box->mood == FAKE_DLT_REFUSES && record->value.ptr)
         return tb_error_set(err, TB_INVALID, "too large");
-    if (box->mood == LETTERS_RANDOM) {
+    if (box->mood == FAKE_DLT_RANDOM) {
         ack.code = fake_random_below(box->random, 4) == 0 ? TB_UNKNOWN : TB_OK;
         ack.retry_alone = fake_random_below(box->random, 2) == 0;
     }
@@ -288,15 +288,15 @@ static enum tb_code letters_poll(struct tb_log_writer *writer, int64_t wait_ms,
                                  struct tb_log_ack *ret_acks, size_t max, size_t *ret_count,
                                  struct tb_error *err)
 {
-    struct letter_box *box = box_of(writer);
-    uint64_t chance = box->mood == LETTERS_RANDOM ? fake_random_below(box->random, 6) : 6;
+    struct fake_dlt *box = box_of(writer);
+    uint64_t chance = box->mood == FAKE_DLT_RANDOM ? fake_random_below(box->random, 6) : 6;
     size_t count = box->waiting_count < max ? box->waiting_count : max;
 
     (void)wait_ms;
     *ret_count = 0;
-    if (box->mood == LETTERS_UNHEARD || chance == 0)
+    if (box->mood == FAKE_DLT_SILENT || chance == 0)
         return TB_OK;
-    if (box->mood == LETTERS_LOST || chance == 1) {
+    if (box->mood == FAKE_DLT_FAILS || chance == 1) {
         box->waiting_count = 0;
         return refuse(err);
     }
@@ -308,7 +308,7 @@ static enum tb_code letters_poll(struct tb_log_writer *writer, int64_t wait_ms,
     return TB_OK;
 }
 
-void letter_box_init(struct letter_box *box, struct fake_random *random)
+void fake_dlt_init(struct fake_dlt *box, struct fake_random *random)
 {
     static const struct tb_log_writer_ops ops = {.append = append, .poll = letters_poll};
 
@@ -317,12 +317,12 @@ void letter_box_init(struct letter_box *box, struct fake_random *random)
     box->random = random;
 }
 
-void letter_box_release(struct letter_box *box)
+void fake_dlt_release(struct fake_dlt *box)
 {
     free(box->kept);
 }
 
-bool letter_box_has(const struct letter_box *box, int32_t partition, int64_t offset)
+bool fake_dlt_has(const struct fake_dlt *box, int32_t partition, int64_t offset)
 {
     for (size_t i = 0; i < box->kept_count; i++) {
         if (box->kept[i].partition == partition && box->kept[i].offset == offset)

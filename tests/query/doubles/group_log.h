@@ -1,6 +1,6 @@
-/* A log in memory that is read by a group, as Kafka's is: partitions come and go inside poll only,
- * a commit counts only for who holds the partition in the eyes of the group, and what was handed
- * out is gone at the next poll. And a writer of dead letters that does what it is told.
+/* A log in memory with a consumer group, as Kafka's: assignments change only inside poll, only the
+ * group's owner of a partition can commit its offset, and each poll frees the batch before. And a
+ * writer for the dead-letter topic, with failures that the test chooses.
  *
  * Thread:  one.
  * Memory:  borrows the records; group_log_release frees the rest.
@@ -14,16 +14,16 @@
 
 struct group_log;
 struct group_member {
-    struct tb_log_reader reader; /* hand out &member->reader */
+    struct tb_log_reader reader; /* give the consumer &member->reader */
     struct group_log *log;
     unsigned owners[TB_LOG_PARTITIONS]; /* the log's, when it was assigned */
-    bool assigned[TB_LOG_PARTITIONS];   /* in its own eyes */
+    bool assigned[TB_LOG_PARTITIONS];   /* as the member knows */
     int64_t position[TB_LOG_PARTITIONS];
     int64_t seek_to[TB_LOG_PARTITIONS]; /* of partitions that are not assigned yet, + 1; 0: none */
     uint64_t assignment[TB_LOG_PARTITIONS], tenures;
     bool paused;
     int turn;
-    size_t polls;     /* calls, whatever came of them */
+    size_t polls;     /* calls, failed ones too */
     size_t max;       /* of the last poll */
     char *handed_out; /* the last batch */
 };
@@ -32,10 +32,10 @@ struct group_log {
     struct tb_record *records[TB_LOG_PARTITIONS]; /* owned lists; the records' bytes are not */
     size_t counts[TB_LOG_PARTITIONS];
     int64_t committed[TB_LOG_PARTITIONS]; /* -1: none */
-    int owner[TB_LOG_PARTITIONS];         /* in the eyes of the group */
+    int owner[TB_LOG_PARTITIONS];         /* as the group knows */
     unsigned owners[TB_LOG_PARTITIONS];   /* how often the owner changed */
     struct group_member members[GROUP_MEMBERS];
-    bool down;        /* nothing works */
+    bool down;        /* every call fails */
     size_t batch_max; /* batches of random size up to it */
     /* Called when an offset is committed. NULL: none. */
     void (*committing)(int32_t partition, int64_t before, int64_t next);
@@ -43,23 +43,23 @@ struct group_log {
 void group_log_init(struct group_log *log, struct fake_random *random);
 void group_log_release(struct group_log *log);
 void group_log_add(struct group_log *log, const struct tb_record *record);
-/* Whose a partition is from now on; both sides see it at their next poll. */
+/* Makes the member the owner; both members learn it at their next poll. */
 void group_log_assign(struct group_log *log, int32_t partition, int member);
-/* As a process that is started again in the place of one that died. */
+/* The member forgets everything, as a process that is started again. */
 void group_log_restart(struct group_log *log, int member);
 
-/* Dead letters. */
-struct letter_box {
-    struct tb_log_writer writer; /* hand out &box->writer */
+/* The writer for the dead-letter topic. */
+struct fake_dlt {
+    struct tb_log_writer writer; /* give the consumer &box->writer */
     struct fake_random *random;
-    enum letter_mood {
-        LETTERS_TAKEN,   /* acknowledged at the next poll */
-        LETTERS_UNHEARD, /* taken, never acknowledged */
-        LETTERS_LOST,    /* the poll fails; what was outstanding is unknown, some of it kept */
-        LETTERS_REFUSED, /* refused for good while they carry a value */
-        LETTERS_RANDOM,  /* any of these, but for the last */
+    enum fake_dlt_mode {
+        FAKE_DLT_ACKNOWLEDGES, /* at the next poll */
+        FAKE_DLT_SILENT,       /* never acknowledges */
+        FAKE_DLT_FAILS,        /* poll fails; some of the outstanding records are stored */
+        FAKE_DLT_REFUSES,      /* refuses records with a value */
+        FAKE_DLT_RANDOM,       /* any of these, but for the last */
     } mood;
-    struct kept_letter {
+    struct fake_dead_letter {
         int32_t partition;
         int64_t offset; /* of the original */
         bool has_value;
@@ -70,6 +70,6 @@ struct letter_box {
     size_t waiting_count;
     size_t appended;
 };
-void letter_box_init(struct letter_box *box, struct fake_random *random);
-void letter_box_release(struct letter_box *box);
-bool letter_box_has(const struct letter_box *box, int32_t partition, int64_t offset);
+void fake_dlt_init(struct fake_dlt *box, struct fake_random *random);
+void fake_dlt_release(struct fake_dlt *box);
+bool fake_dlt_has(const struct fake_dlt *box, int32_t partition, int64_t offset);

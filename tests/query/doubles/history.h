@@ -1,8 +1,8 @@
-/* Random histories of orders as one partition of the log would hold them, and what a view must
- * make of them, worked out by a fold of its own.
+/* Random histories of orders, as records of one partition, and the documents that a view must have
+ * afterwards, computed without the code under test.
  *
- * What a log may do: interleave orders in any way, and hold a stretch again from any earlier
- * point on (a relay that had not noted how far it was). What only a fault does: lose an event.
+ * As in a real log, orders are interleaved in any way, and a stretch of records may be repeated
+ * (the relay crashed before it stored its position). Only a fault loses an event.
  *
  * Thread:  one.
  * Memory:  everything belongs to the history; release frees it.
@@ -19,11 +19,11 @@
 
 struct history_order {
     struct tb_order order;                        /* after its last event */
-    int64_t versions;                             /* events there were */
+    int64_t versions;                             /* number of events */
     int64_t lost;                                 /* the version that never comes; 0: all come */
     struct tb_str docs[HISTORY_VERSIONS_MAX + 1]; /* the document after each version */
     struct tb_order states[HISTORY_VERSIONS_MAX + 1];
-    size_t late; /* records in the log behind the lost version */
+    size_t late; /* records in the log after the lost version */
 };
 struct history {
     struct tb_arena arena;
@@ -31,21 +31,21 @@ struct history {
     size_t order_count;
     struct tb_record *records; /* offsets from 0; partition 0 */
     size_t record_count;
-    size_t distinct; /* records but for repetitions */
+    size_t distinct; /* records without repetitions */
 };
 
 struct history_options {
     size_t orders;
     int lost_percent;   /* of the orders lose one event */
-    int repeat_percent; /* of the records are followed by a step back */
+    int repeat_percent; /* after so many of the records the log repeats earlier ones */
 };
 void history_make(struct history *history, struct fake_random *random,
                   const struct history_options *options);
 void history_release(struct history *history);
-/* The last version that a view can have of it. */
+/* The last version that a view can reach: the one before the lost version, or the last. */
 int64_t history_reachable(const struct history_order *order);
 
-/* One order's placing with 3 lines; texts in the arena. */
+/* Makes the OrderPlaced event of an order with 3 lines; texts in the arena. */
 void history_place(struct tb_arena *arena, struct fake_random *random, int64_t placed_at_ms,
                    struct tb_event *ret_event);
 /* The record of an event with all of its headers. */

@@ -35,19 +35,19 @@ static void free_rows(struct mem_row *rows, size_t count)
 /* What a failure or a death goes back to; where every commit stands by itself, nothing. */
 static void keep(struct mem_view *mem)
 {
-    if (!mem->view.ops->flush || mem->kept)
+    if (!mem->view.ops->flush || mem->flushed)
         return;
-    mem->kept = copy_rows(mem);
-    mem->kept_count = mem->row_count;
-    mem->kept_letters = mem->letters;
-    memcpy(mem->kept_next, mem->next, sizeof mem->next);
+    mem->flushed = copy_rows(mem);
+    mem->flushed_count = mem->row_count;
+    mem->flushed_dead_letters = mem->dead_letter_count;
+    memcpy(mem->flushed_next, mem->next, sizeof mem->next);
 }
 
 static void drop_kept(struct mem_view *mem)
 {
-    free_rows(mem->kept, mem->kept_count);
-    mem->kept = NULL;
-    mem->kept_count = 0;
+    free_rows(mem->flushed, mem->flushed_count);
+    mem->flushed = NULL;
+    mem->flushed_count = 0;
 }
 
 static void forget_decoded(struct mem_view *mem)
@@ -59,16 +59,16 @@ static void forget_decoded(struct mem_view *mem)
 void mem_view_undo(struct mem_view *mem)
 {
     forget_decoded(mem);
-    if (!mem->kept)
+    if (!mem->flushed)
         return;
     free_rows(mem->rows, mem->row_count);
-    mem->rows = mem->kept;
-    mem->row_count = mem->kept_count;
+    mem->rows = mem->flushed;
+    mem->row_count = mem->flushed_count;
     mem->row_max = mem->row_count + 1;
-    mem->letters = mem->kept_letters;
-    memcpy(mem->next, mem->kept_next, sizeof mem->next);
-    mem->kept = NULL;
-    mem->kept_count = 0;
+    mem->dead_letter_count = mem->flushed_dead_letters;
+    memcpy(mem->next, mem->flushed_next, sizeof mem->next);
+    mem->flushed = NULL;
+    mem->flushed_count = 0;
 }
 
 /* True when this call is the one to fail before it did anything. */
@@ -177,7 +177,7 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
             if (plan->orders[i]->changed)
                 store(mem, plan->orders[i]);
         }
-        mem->letters += plan->dead_letter_count;
+        mem->dead_letter_count += plan->dead_letter_count;
         mem->next[plan->partition] = plan->next_offset;
     }
     forget_lent(mem);
@@ -241,7 +241,7 @@ static enum tb_code sync_all(struct tb_view *base, struct tb_error *err)
 
     if (fails(mem, err))
         return err->code;
-    ck_assert_ptr_null(mem->kept);
+    ck_assert_ptr_null(mem->flushed);
     mem->syncs++;
     memcpy(mem->synced, mem->next, sizeof mem->synced);
     return TB_OK;
@@ -268,8 +268,8 @@ static const struct mem_row *visible_rows(struct tb_view_reader *base, size_t *r
 {
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
-    *ret_count = mem->kept ? mem->kept_count : mem->row_count;
-    return mem->kept ? mem->kept : mem->rows;
+    *ret_count = mem->flushed ? mem->flushed_count : mem->row_count;
+    return mem->flushed ? mem->flushed : mem->rows;
 }
 
 static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_id,
@@ -427,7 +427,7 @@ static enum tb_code reader_offset(struct tb_view_reader *base, int32_t partition
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
     (void)err;
-    *ret_next = mem->kept ? mem->kept_next[partition] : mem->next[partition];
+    *ret_next = mem->flushed ? mem->flushed_next[partition] : mem->next[partition];
     return TB_OK;
 }
 
@@ -437,7 +437,7 @@ static enum tb_code reader_count_dead_letters(struct tb_view_reader *base, int64
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
 
     (void)err;
-    *ret_open = (int64_t)(mem->kept ? mem->kept_letters : mem->letters);
+    *ret_open = (int64_t)(mem->flushed ? mem->flushed_dead_letters : mem->dead_letter_count);
     return TB_OK;
 }
 

@@ -1,5 +1,5 @@
-/* A view in memory: keeps documents as the SQLite view does, checks that each plan was made for
- * what it holds, and fails on request. Of dead letters it keeps the count only.
+/* A view in memory. It stores documents as the SQLite view does, asserts that each plan continues
+ * the stored versions, and fails on request. It counts dead letters but does not store them.
  *
  * Thread:  one.
  * Memory:  mem_view_release frees.
@@ -17,9 +17,9 @@ struct mem_row {
     char *doc; /* owned; NULL for a stub */
 };
 struct mem_view {
-    struct tb_view view; /* hand out &mem->view */
+    struct tb_view view; /* give the consumer &mem->view */
     struct mem_reader {
-        struct tb_view_reader reader; /* hand out &mem->reader.reader */
+        struct tb_view_reader reader; /* give queries &mem->reader.reader */
         struct mem_view *mem;
         struct tb_arena arena;
         struct mem_order *orders; /* decoded from the documents; NULL: not yet */
@@ -30,30 +30,31 @@ struct mem_view {
     struct mem_row *rows;
     size_t row_count, row_max;
     int64_t next[TB_LOG_PARTITIONS];
-    size_t letters;   /* of all plans that were new */
-    uint64_t calls;   /* of load, commit, flush, sync and offset */
-    uint64_t fail_at; /* the call that fails, from 1; 0: none */
-    bool down;        /* every call fails */
-    bool fail_after; /* if it is a commit that needs no flush: it does its work, says TB_UNKNOWN */
+    size_t dead_letter_count; /* of all plans that were new */
+    uint64_t calls;           /* of load, commit, flush, sync and offset */
+    uint64_t fail_at;         /* the call that fails, from 1; 0: none */
+    bool down;                /* every call fails */
+    bool fail_after; /* a failing commit that needs no flush does its work first: TB_UNKNOWN */
     size_t flushes;
     size_t syncs;
     int64_t synced[TB_LOG_PARTITIONS]; /* next, as of the last sync */
     size_t expire_calls;
-    size_t expire_full; /* so many of them remove all they may */
+    size_t expire_full; /* so many of them remove as many as the limit allows */
     int64_t expired_before_ms;
-    struct tb_json **lent; /* parsed documents that loaded orders borrow from */
+    struct tb_json **lent; /* parsed documents that loaded orders point into */
     size_t lent_count;
-    /* As of the last flush, while there is more: what is undone goes back to it. */
-    struct mem_row *kept; /* NULL: nothing is to be flushed */
-    size_t kept_count, kept_letters;
-    int64_t kept_next[TB_LOG_PARTITIONS];
+    /* The state at the last flush, for undo. */
+    struct mem_row *flushed; /* NULL: nothing was committed since */
+    size_t flushed_count, flushed_dead_letters;
+    int64_t flushed_next[TB_LOG_PARTITIONS];
 };
 /* flushed: its commits need a flush. */
 void mem_view_init(struct mem_view *mem, bool flushed);
-/* As MongoDB's: keeps no offsets; what is there in that version or a later one stays. */
+/* As the MongoDB view: stores no offsets; a commit never lowers an order's version. */
 void mem_view_init_guarded(struct mem_view *mem);
-void mem_view_undo(struct mem_view *mem); /* a process that dies: what was not flushed is gone */
+void mem_view_undo(struct mem_view *mem); /* as if the process had died before the flush */
 void mem_view_release(struct mem_view *mem);
 struct mem_row *mem_view_row(struct mem_view *mem, const char *order_id);
-/* It has each order of the history as far as that can be reached, and nothing of the others. */
+/* Asserts that the view has each order in the version that history_reachable gives, and no others.
+ */
 void mem_view_check(struct mem_view *mem, const struct history *history);

@@ -125,7 +125,7 @@ static void drain(void)
         ck_assert_int_eq(f.noted[node], BEATS);
 }
 
-START_TEST(every_heartbeat_is_noted)
+START_TEST(every_heartbeat_is_saved)
 {
     fill();
     f.log.batch_max = 7;
@@ -137,7 +137,7 @@ END_TEST
 
 static const char *const strange[] = {"", "{", "[]", "{\"node\":\"till1\"}", "null"};
 
-START_TEST(what_is_no_heartbeat_is_passed_by)
+START_TEST(other_records_are_skipped)
 {
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
         add("till1", strange[i]);
@@ -148,7 +148,7 @@ START_TEST(what_is_no_heartbeat_is_passed_by)
 }
 END_TEST
 
-START_TEST(what_cannot_be_noted_waits_and_the_reader_lives)
+START_TEST(a_failed_save_is_retried_and_the_reader_polled)
 {
     struct group_member *member = &f.log.members[0];
 
@@ -168,7 +168,7 @@ END_TEST
 
 /* Another reads on where the log was told, and notes some once more. What is committed only rises,
  * also when a partition comes back to whoever could not note what it had of it. */
-START_TEST(whatever_fails_nothing_is_left_out)
+START_TEST(no_heartbeat_is_lost_despite_faults)
 {
     fake_random_init(&f.fake, test_seed((uint64_t)_i));
     fill();
@@ -203,10 +203,10 @@ int main(void)
     TCase *tc = tcase_create("feed");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, every_heartbeat_is_noted);
-    tcase_add_test(tc, what_is_no_heartbeat_is_passed_by);
-    tcase_add_test(tc, what_cannot_be_noted_waits_and_the_reader_lives);
-    tcase_add_loop_test(tc, whatever_fails_nothing_is_left_out, 0, 20);
+    tcase_add_test(tc, every_heartbeat_is_saved);
+    tcase_add_test(tc, other_records_are_skipped);
+    tcase_add_test(tc, a_failed_save_is_retried_and_the_reader_polled);
+    tcase_add_loop_test(tc, no_heartbeat_is_lost_despite_faults, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

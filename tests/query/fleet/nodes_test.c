@@ -31,7 +31,7 @@ static struct tb_heartbeat beat(const char *epoch, int64_t last, int64_t at_ms)
     return heartbeat;
 }
 
-START_TEST(a_heartbeat_comes_back_as_it_was_sent)
+START_TEST(a_heartbeat_can_be_decoded_again)
 {
     struct tb_heartbeat sent = beat(EPOCH_A, 42, NOW_MS), got = {0};
     struct tb_json *json = NULL;
@@ -50,7 +50,7 @@ START_TEST(a_heartbeat_comes_back_as_it_was_sent)
 }
 END_TEST
 
-START_TEST(what_is_no_heartbeat_is_refused)
+START_TEST(other_objects_are_refused)
 {
     static const char *const texts[] = {
         "[]",
@@ -96,7 +96,7 @@ static struct tb_node_report judge(const struct tb_node *node,
 
 /* Against a plain array of what came: the first missing one, every hole, the last one. Chunks that
  * are full from the start on are left out as the view leaves them out, or not yet. */
-START_TEST(completeness_is_what_came)
+START_TEST(completeness_shows_which_sequences_arrived)
 {
     static bool came[SEQUENCES + 1];
     static struct tb_sequence_chunk chunks[SEQUENCES / TB_SEQUENCE_CHUNK_SIZE + 1];
@@ -262,7 +262,7 @@ static void receive_through(struct tb_received_sequences *received,
 
 /* Complete through the time of the last heartbeat that told no more than what is here; never later
  * than true, and with many heartbeats not much earlier. */
-START_TEST(complete_through_a_time_that_is_true)
+START_TEST(complete_through_is_never_too_late)
 {
     struct tb_node node = {0};
     struct tb_sequence_chunk chunks[8];
@@ -356,15 +356,15 @@ int main(void)
     TCase *tc = tcase_create("nodes");
 
     tcase_add_checked_fixture(tc, NULL, teardown);
-    tcase_add_loop_test(tc, a_heartbeat_comes_back_as_it_was_sent, 0, 2);
-    tcase_add_loop_test(tc, what_is_no_heartbeat_is_refused, 0, 6);
-    tcase_add_loop_test(tc, completeness_is_what_came, 0, 30);
+    tcase_add_loop_test(tc, a_heartbeat_can_be_decoded_again, 0, 2);
+    tcase_add_loop_test(tc, other_objects_are_refused, 0, 6);
+    tcase_add_loop_test(tc, completeness_shows_which_sequences_arrived, 0, 30);
     tcase_add_test(tc, another_event_of_the_same_number_is_a_fork);
     tcase_add_test(tc, a_sequence_that_goes_back_is_a_fork);
     tcase_add_test(tc, a_late_heartbeat_is_no_fork);
     tcase_add_test(tc, two_epochs_that_take_turns_are_a_fork);
     tcase_add_test(tc, epochs_are_bounded_and_the_latest_stay);
-    tcase_add_loop_test(tc, complete_through_a_time_that_is_true, 0, 2);
+    tcase_add_loop_test(tc, complete_through_is_never_too_late, 0, 2);
     tcase_add_test(tc, an_idle_node_stays_current);
     tcase_add_test(tc, behind_while_anything_is_missing);
     suite_add_tcase(suite, tc);

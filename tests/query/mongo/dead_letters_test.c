@@ -10,7 +10,7 @@ static struct fixture {
     struct mongo_db db;
     struct tb_view *view;
     struct tb_view_reader *reader;
-    struct letters_bed bed;
+    struct dead_letter_bed bed;
 } f;
 
 static void setup(void)
@@ -20,12 +20,12 @@ static void setup(void)
     mongo_db_open(&f.db, 50);
     ck_ok(tb_view_mongo_open(f.db.mongo, &f.view, &err));
     ck_ok(tb_view_mongo_open_reader(f.db.mongo, &f.reader, &err));
-    letters_bed_init(&f.bed, f.view, f.reader);
+    dead_letter_bed_init(&f.bed, f.view, f.reader);
 }
 
 static void teardown(void)
 {
-    letters_bed_release(&f.bed);
+    dead_letter_bed_release(&f.bed);
     f.reader->ops->free(f.reader);
     f.view->ops->free(f.view);
     mongo_db_close(&f.db);
@@ -33,7 +33,7 @@ static void teardown(void)
 
 START_TEST(a_case_of_every_view)
 {
-    letters_cases[_i].run(&f.bed);
+    dead_letter_cases[_i].run(&f.bed);
 }
 END_TEST
 
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(after_all_replays_the_view_is_the_fold)
 {
-    replay_heals(f.view, f.reader, test_seed(0xdea1) + (uint64_t)_i, 15);
+    replay_case_run(f.view, f.reader, test_seed(0xdea1) + (uint64_t)_i, 15);
 }
 END_TEST
 
@@ -112,7 +112,7 @@ int main(void)
     mongo_server_begin();
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, a_case_of_every_view, 0, letters_case_count);
+    tcase_add_loop_test(tc, a_case_of_every_view, 0, dead_letter_case_count);
     tcase_add_test(tc, a_zombie_changes_nothing);
     tcase_add_loop_test(tc, after_all_replays_the_view_is_the_fold, 0, 2);
     suite_add_tcase(suite, tc);

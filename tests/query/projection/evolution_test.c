@@ -100,7 +100,7 @@ static void add_header(struct tb_record *record, const char *name, struct tb_str
     record->header_count++;
 }
 
-START_TEST(fields_and_headers_that_are_not_known_change_nothing)
+START_TEST(unknown_fields_and_headers_change_nothing)
 {
     history_make(&history, &fake, &(struct history_options){.orders = 60});
     for (size_t i = 0; i < history.record_count; i++) {
@@ -171,7 +171,7 @@ static size_t order_of(const struct tb_record *record)
 }
 
 /* Any of the types may be ahead of the reader, placings too. */
-START_TEST(types_that_are_not_known_move_versions_and_hold_up_nobody)
+START_TEST(unknown_types_set_the_version_only)
 {
     bool hidden[TYPE_COUNT];
     struct folded *folded;
@@ -224,7 +224,7 @@ static struct tb_record record_of(const char *type, const char *value, int64_t o
 }
 
 /* A new value where a field has a few, or a wider limit, within a version that readers know. */
-START_TEST(values_that_are_not_known_are_refused)
+START_TEST(unknown_values_are_refused)
 {
     static const char *const values[] = {
         PLACED("LOAN", "PLACED", "EUR"),
@@ -244,7 +244,7 @@ END_TEST
 
 /* A new type that gives an order back what was final: the reader knows nothing of it, so the
  * changes behind it do not fit. They are letters, and a newer reader takes them from there. */
-START_TEST(a_new_type_that_undoes_an_end_comes_to_readers_first)
+START_TEST(readers_must_know_a_type_that_reopens_orders_first)
 {
     struct tb_record records[] = {
         record_of("OrderPlaced.v2", PLACED("SALE", "PLACED", "EUR"), 0),
@@ -267,10 +267,10 @@ int main(void)
     TCase *tc = tcase_create("evolution");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, fields_and_headers_that_are_not_known_change_nothing);
-    tcase_add_loop_test(tc, types_that_are_not_known_move_versions_and_hold_up_nobody, 0, 30);
-    tcase_add_test(tc, values_that_are_not_known_are_refused);
-    tcase_add_test(tc, a_new_type_that_undoes_an_end_comes_to_readers_first);
+    tcase_add_test(tc, unknown_fields_and_headers_change_nothing);
+    tcase_add_loop_test(tc, unknown_types_set_the_version_only, 0, 30);
+    tcase_add_test(tc, unknown_values_are_refused);
+    tcase_add_test(tc, readers_must_know_a_type_that_reopens_orders_first);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -172,7 +172,7 @@ static void check_headers(const struct tb_record *letter, const char *form)
     ck_assert_uint_eq(letter->header_count, count);
 }
 
-START_TEST(a_dead_letter_is_what_others_read)
+START_TEST(a_dead_letter_has_the_documented_bytes)
 {
     static const struct {
         enum tb_dlt_form form;
@@ -223,7 +223,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_log_stays_readable);
-    tcase_add_test(tc, a_dead_letter_is_what_others_read);
+    tcase_add_test(tc, a_dead_letter_has_the_documented_bytes);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -72,7 +72,7 @@ static void feed(const struct history *history, struct fake_random *random, uint
 /* Whatever a relay repeats, whatever is lost on the way, however the batches fall: each order is
  * the fold of its events up to the first that is lost, and every later one is a letter. Reading
  * the whole log again and again changes nothing. */
-START_TEST(any_log_gives_the_fold_of_its_events)
+START_TEST(any_log_gives_every_order)
 {
     static const struct history_options kinds[] = {{60, 0, 0},   {60, 0, 10},  {60, 30, 0},
                                                    {60, 30, 10}, {200, 10, 3}, {1, 0, 30}};
@@ -142,7 +142,7 @@ int main(void)
     TCase *tc = tcase_create("histories");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, any_log_gives_the_fold_of_its_events, 0, 24);
+    tcase_add_loop_test(tc, any_log_gives_every_order, 0, 24);
     tcase_add_loop_test(tc, broken_bytes_never_break_a_plan, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);

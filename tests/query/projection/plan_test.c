@@ -256,7 +256,7 @@ START_TEST(every_record_has_its_outcome)
 END_TEST
 
 /* The letter says whose it is by whatever the record still tells. */
-START_TEST(letters_name_their_order)
+START_TEST(dead_letters_name_their_order)
 {
     static const struct {
         const char *value, *subject, *key, *expected;
@@ -340,7 +340,7 @@ START_TEST(a_stub_keeps_its_version_and_shows_no_order)
 END_TEST
 
 /* A dead record that tells a version holds its order back; one that tells none holds nothing. */
-START_TEST(dead_records_leave_gaps)
+START_TEST(dead_lettered_records_leave_gaps)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)}};
     struct tb_record records[] = {
@@ -367,7 +367,7 @@ END_TEST
 
 /* The log holds versions 2 and 3 twice, and the view refuses the order with version 2: so it is
  * with every repetition, and no later record becomes what an earlier one was. */
-START_TEST(a_repetition_is_refused_as_its_event_was)
+START_TEST(a_copy_of_a_refused_event_is_refused)
 {
     const struct tb_plan_refusal refused[] = {{10, "never"}};
     const struct tb_plan_rules by = {.currency = "EUR", .refusals = refused, .refusal_count = 1};
@@ -417,7 +417,7 @@ START_TEST(oversized_values_are_not_read)
 }
 END_TEST
 
-START_TEST(where_an_event_came_from_is_kept)
+START_TEST(origins_are_recorded)
 {
     struct tb_event event;
     struct tb_record record;
@@ -466,7 +466,7 @@ START_TEST(a_load_that_fails_plans_nothing)
 END_TEST
 
 /* A record that names its letter is judged like any other; what becomes of it is the letter's. */
-START_TEST(a_record_sent_again_is_of_its_letter)
+START_TEST(a_replayed_record_belongs_to_its_dead_letter)
 {
     static const struct {
         const char *mended;
@@ -526,7 +526,7 @@ START_TEST(a_record_sent_again_is_of_its_letter)
 END_TEST
 
 /* A letter tells the version that it holds back, by whatever tells it. */
-START_TEST(letters_tell_their_version)
+START_TEST(dead_letters_have_their_version)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)},
                                   {TB_STR("ce_orderversion"), TB_STR("5")}};
@@ -585,16 +585,16 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, every_record_has_its_outcome, 0,
                         (int)(sizeof outcomes / sizeof *outcomes));
-    tcase_add_test(tc, letters_name_their_order);
+    tcase_add_test(tc, dead_letters_name_their_order);
     tcase_add_test(tc, a_finished_order_takes_no_change);
     tcase_add_test(tc, a_stub_keeps_its_version_and_shows_no_order);
-    tcase_add_test(tc, dead_records_leave_gaps);
-    tcase_add_test(tc, a_record_sent_again_is_of_its_letter);
-    tcase_add_test(tc, a_repetition_is_refused_as_its_event_was);
-    tcase_add_test(tc, letters_tell_their_version);
+    tcase_add_test(tc, dead_lettered_records_leave_gaps);
+    tcase_add_test(tc, a_replayed_record_belongs_to_its_dead_letter);
+    tcase_add_test(tc, a_copy_of_a_refused_event_is_refused);
+    tcase_add_test(tc, dead_letters_have_their_version);
     tcase_add_test(tc, unknown_types_are_counted);
     tcase_add_test(tc, oversized_values_are_not_read);
-    tcase_add_test(tc, where_an_event_came_from_is_kept);
+    tcase_add_test(tc, origins_are_recorded);
     tcase_add_test(tc, of_two_headers_with_one_name_the_first_counts);
     tcase_add_test(tc, a_load_that_fails_plans_nothing);
     suite_add_tcase(suite, tc);

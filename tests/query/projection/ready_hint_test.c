@@ -79,7 +79,7 @@ static void tell(size_t count)
     tb_ready_publish(&teller, &plan);
 }
 
-START_TEST(what_is_told_is_read)
+START_TEST(a_published_hint_can_be_decoded)
 {
     char order_id[TB_UUID_SIZE];
     int64_t version = 0;
@@ -94,7 +94,7 @@ START_TEST(what_is_told_is_read)
 }
 END_TEST
 
-START_TEST(only_what_changed_just_now_is_told)
+START_TEST(only_recent_changes_are_published)
 {
     struct tb_planned_order planned[] = {
         {.order = {.order_id = ONE, .version = 3}, .received_at_ms = now.wall_ms},
@@ -108,7 +108,7 @@ START_TEST(only_what_changed_just_now_is_told)
 }
 END_TEST
 
-START_TEST(a_log_that_takes_nothing_holds_nobody_up)
+START_TEST(a_full_log_does_not_block)
 {
     box.silent = true;
     tell(10);
@@ -140,7 +140,7 @@ static const char *const strange[] = {
     "{\"orderId\":\"" ONE "\",\"version\":1}}",
 };
 
-START_TEST(what_is_strange_is_no_hint)
+START_TEST(other_records_are_no_hints)
 {
     const struct tb_record record = {.value = tb_str_of(strange[_i])};
     const struct tb_record none = {0};
@@ -158,10 +158,10 @@ int main(void)
     TCase *tc = tcase_create("ready");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, what_is_told_is_read);
-    tcase_add_test(tc, only_what_changed_just_now_is_told);
-    tcase_add_test(tc, a_log_that_takes_nothing_holds_nobody_up);
-    tcase_add_loop_test(tc, what_is_strange_is_no_hint, 0,
+    tcase_add_test(tc, a_published_hint_can_be_decoded);
+    tcase_add_test(tc, only_recent_changes_are_published);
+    tcase_add_test(tc, a_full_log_does_not_block);
+    tcase_add_loop_test(tc, other_records_are_no_hints, 0,
                         (int)(sizeof strange / sizeof *strange));
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -10,7 +10,7 @@ static struct fixture {
     char dir[128], path[160];
     struct tb_view *view;
     struct tb_view_reader *reader;
-    struct letters_bed bed;
+    struct dead_letter_bed bed;
 } f;
 
 static void open_view(void)
@@ -19,7 +19,7 @@ static void open_view(void)
 
     ck_ok(tb_view_sqlite_open(f.path, &f.view, &err));
     ck_ok(tb_view_sqlite_reader(f.path, &f.reader, &err));
-    letters_bed_init(&f.bed, f.view, f.reader);
+    dead_letter_bed_init(&f.bed, f.view, f.reader);
 }
 
 static void setup(void)
@@ -31,7 +31,7 @@ static void setup(void)
 
 static void close_view(void)
 {
-    letters_bed_release(&f.bed);
+    dead_letter_bed_release(&f.bed);
     f.reader->ops->free(f.reader);
     f.view->ops->free(f.view);
 }
@@ -44,7 +44,7 @@ static void teardown(void)
 
 START_TEST(a_case_of_every_view)
 {
-    letters_cases[_i].run(&f.bed);
+    dead_letter_cases[_i].run(&f.bed);
 }
 END_TEST
 
@@ -67,7 +67,7 @@ static const char first_version[] =
     " (2, 8, NULL, NULL, 'tillbox.decode', 'version 9 of JSON', NULL, NULL, x'', 5, 9);"
     "PRAGMA user_version=1";
 
-START_TEST(letters_of_the_first_schema_are_kept)
+START_TEST(dead_letters_of_the_first_schema_are_migrated)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct tb_error err = {0};
@@ -143,8 +143,8 @@ int main(void)
     TCase *tc = tcase_create("letters");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, a_case_of_every_view, 0, letters_case_count);
-    tcase_add_test(tc, letters_of_the_first_schema_are_kept);
+    tcase_add_loop_test(tc, a_case_of_every_view, 0, dead_letter_case_count);
+    tcase_add_test(tc, dead_letters_of_the_first_schema_are_migrated);
     tcase_add_test(tc, every_statement_uses_its_index);
     suite_add_tcase(suite, tc);
     return test_main(suite);

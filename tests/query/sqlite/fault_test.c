@@ -225,7 +225,7 @@ static int64_t calls_of_a_run(unsigned kinds)
 }
 
 /* Nobody will ask the log again for what is durable: no power cut sets the view back behind it. */
-START_TEST(what_is_told_to_be_durable_survives_the_power)
+START_TEST(reported_durable_offsets_survive_a_power_loss)
 {
     struct tb_error err = {0};
     int64_t next = -1, sum = 0;
@@ -293,7 +293,7 @@ static void fail_a_sync(int64_t fail_at, int64_t cut_at, bool dies, uint64_t see
     check_survivors();
 }
 
-START_TEST(a_sync_fails_and_the_power_goes)
+START_TEST(a_failed_sync_before_a_power_loss)
 {
     uint64_t seed = test_seed((uint64_t)_i * 7919);
     int64_t syncs;
@@ -318,7 +318,7 @@ static const struct {
 };
 
 /* The process goes on: the consumer tries the same plan until the disk takes it. */
-START_TEST(a_call_fails_and_the_consumer_goes_on)
+START_TEST(a_failed_call_does_not_stop_the_consumer)
 {
     int64_t calls = calls_of_a_run(faults[_i].kinds);
 
@@ -365,10 +365,10 @@ int main(void)
     TCase *tc = tcase_create("faults");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, what_is_told_to_be_durable_survives_the_power);
+    tcase_add_test(tc, reported_durable_offsets_survive_a_power_loss);
     tcase_add_loop_test(tc, power_cut_at_every_change, 0, FAULT_CUT_COUNT);
-    tcase_add_loop_test(tc, a_sync_fails_and_the_power_goes, 0, 2);
-    tcase_add_loop_test(tc, a_call_fails_and_the_consumer_goes_on, 0,
+    tcase_add_loop_test(tc, a_failed_sync_before_a_power_loss, 0, 2);
+    tcase_add_loop_test(tc, a_failed_call_does_not_stop_the_consumer, 0,
                         (int)(sizeof faults / sizeof *faults));
     tcase_add_test(tc, an_idle_consumer_writes_nothing);
     suite_add_tcase(suite, tc);

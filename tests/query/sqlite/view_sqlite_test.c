@@ -133,7 +133,7 @@ static int64_t count_rows(const char *sql)
 }
 
 /* Rows are kept through a restart, and a log that repeats itself adds nothing. */
-START_TEST(the_view_is_the_fold_of_the_log)
+START_TEST(the_view_has_every_order_of_the_log)
 {
     struct history history;
 
@@ -157,7 +157,7 @@ END_TEST
 
 /* A commit whose outcome was not known comes again, the same plan; and a zombie's older plans,
  * that insert and that update. */
-START_TEST(a_plan_that_comes_again_changes_nothing)
+START_TEST(a_repeated_plan_changes_nothing)
 {
     struct history history;
     enum { PARTS = 10 }; /* so many that some orders are updated in several of them */
@@ -257,7 +257,7 @@ START_TEST(a_stub_is_no_order)
 END_TEST
 
 /* What a person needs to look into a letter and to send it again is all there. */
-START_TEST(dead_letters_keep_the_record)
+START_TEST(dead_letters_have_the_record)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderShipped.v1")},
                                   {TB_STR("x"), {0}},
@@ -306,7 +306,7 @@ START_TEST(dead_letters_keep_the_record)
 END_TEST
 
 /* A record that fills a row by itself must not stop the view: its letter names its place. */
-START_TEST(a_letter_that_does_not_fit_keeps_its_place)
+START_TEST(a_dead_letter_that_is_too_large_has_no_value)
 {
     size_t size = 8u << 20;
     char *value = calloc(1, size);
@@ -343,7 +343,7 @@ START_TEST(dead_letters_expire_oldest_first)
 END_TEST
 
 /* Another program's file, or a newer build's, stays as it is. */
-START_TEST(a_strange_file_is_refused)
+START_TEST(a_file_of_another_application_is_refused)
 {
     struct tb_error err = {0};
     struct tb_view *view = NULL;
@@ -381,18 +381,18 @@ int main(void)
     TCase *tc = tcase_create("commit");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, the_view_is_the_fold_of_the_log, 0, 6);
-    tcase_add_test(tc, a_plan_that_comes_again_changes_nothing);
+    tcase_add_loop_test(tc, the_view_has_every_order_of_the_log, 0, 6);
+    tcase_add_test(tc, a_repeated_plan_changes_nothing);
     tcase_add_test(tc, an_order_is_loaded_as_it_was_written);
     tcase_add_test(tc, a_stub_is_no_order);
-    tcase_add_test(tc, a_strange_file_is_refused);
+    tcase_add_test(tc, a_file_of_another_application_is_refused);
     tcase_add_test(tc, a_reader_needs_a_file);
     suite_add_tcase(suite, tc);
 
     tc = tcase_create("dead letters");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, dead_letters_keep_the_record);
-    tcase_add_test(tc, a_letter_that_does_not_fit_keeps_its_place);
+    tcase_add_test(tc, dead_letters_have_the_record);
+    tcase_add_test(tc, a_dead_letter_that_is_too_large_has_no_value);
     tcase_add_test(tc, dead_letters_expire_oldest_first);
     suite_add_tcase(suite, tc);
     return test_main(suite);
