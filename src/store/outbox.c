@@ -49,25 +49,17 @@ void tb_outbox_include_customers(struct tb_outbox_reader *reader)
     reader->rows = &reader->stmts[TB_STMT_OUTBOX_ROWS_WITH_CUSTOMER];
 }
 
-/* Rows and epochs are read in one snapshot, so that an epoch that begins meanwhile does not show
- * in one of them only. */
-static enum tb_code begin_reading(struct tb_outbox_reader *reader, struct tb_error *err)
-{
-    tb_outbox_end_read(reader);
-    TB_TRY(tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_BEGIN], err));
-    reader->reading = true;
-    reader->epoch_first = reader->epoch_end = 0;
-    return TB_OK;
-}
-
 enum tb_code tb_outbox_read_after(struct tb_outbox_reader *reader, int64_t after, int64_t limit,
                                   struct tb_error *err)
 {
-    struct tb_stmt *rows = reader->rows;
-
-    TB_TRY(begin_reading(reader, err));
-    tb_stmt_bind_int64(rows, ":after", after);
-    tb_stmt_bind_int64(rows, ":limit", limit);
+    tb_outbox_end_read(reader);
+    /* Rows and epochs are read in one snapshot, so that an epoch that begins meanwhile shows in
+     * both of them or in neither. */
+    TB_TRY(tb_stmt_run(&reader->stmts[TB_STMT_OUTBOX_BEGIN], err));
+    reader->reading = true;
+    reader->epoch_first = reader->epoch_end = 0;
+    tb_stmt_bind_int64(reader->rows, ":after", after);
+    tb_stmt_bind_int64(reader->rows, ":limit", limit);
     return TB_OK;
 }
 

@@ -57,12 +57,12 @@ bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name, co
                            int64_t row, const char *reason, int64_t at_ms)
 {
     struct tb_relay_writes *writes = &writer->relay_writes;
-    bool room, wake = false;
+    bool has_room, wake = false;
 
     TB_ASSERT(strlen(cursor_name) < TB_WRITER_CURSOR_NAME_MAX && strlen(order_id) < TB_UUID_SIZE);
     pthread_mutex_lock(&writer->relay_lock);
-    room = writes->parked_count < TB_WRITER_PARKED_MAX;
-    if (room) {
+    has_room = writes->parked_count < TB_WRITER_PARKED_MAX;
+    if (has_room) {
         struct tb_parked_write *parked = &writes->parked[writes->parked_count++];
 
         *parked = (struct tb_parked_write){.row = row, .at_ms = at_ms};
@@ -74,7 +74,7 @@ bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name, co
     pthread_mutex_unlock(&writer->relay_lock);
     if (wake)
         tb_mailbox_wake(&writer->mailbox);
-    return room;
+    return has_room;
 }
 
 void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_writes)
@@ -82,6 +82,46 @@ void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_
     pthread_mutex_lock(&writer->relay_lock);
     *ret_writes = writer->relay_writes;
     pthread_mutex_unlock(&writer->relay_lock);
+}
+
+/* Records that the relay skips the order from a row on. An order that is parked already stays as
+ * it is. */
+static enum tb_code park_order(struct tb_store *store, const struct tb_parked_write *parked,
+                               struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_PARK_ORDER];
+
+    tb_stmt_bind_text(stmt, ":cursor", tb_str_of(parked->cursor_name));
+    tb_stmt_bind_text(stmt, ":order_id", tb_str_of(parked->order_id));
+    tb_stmt_bind_int64(stmt, ":row", parked->row);
+    tb_stmt_bind_text(stmt, ":reason", tb_str_of(parked->reason));
+    tb_stmt_bind_int64(stmt, ":at", parked->at_ms);
+    return tb_stmt_run(stmt, err);
+}
+
+/* Moves a cursor forward: never back (see the statement), and never past the last row. */
+static enum tb_code move_cursor(struct tb_store *store, const struct tb_cursor_write *cursor,
+                                struct tb_error *err)
+{
+    struct tb_stmt *stmt = &store->stmts[TB_STMT_MOVE_CURSOR];
+
+    tb_stmt_bind_text(stmt, ":name", tb_str_of(cursor->name));
+    tb_stmt_bind_int64(stmt, ":row",
+                       cursor->row < store->last_row ? cursor->row : store->last_row);
+    tb_stmt_bind_int64(stmt, ":at", cursor->at_ms);
+    return tb_stmt_run(stmt, err);
+}
+
+enum tb_code tb_relay_writes_store(struct tb_store *store, const struct tb_relay_writes *writes,
+                                   struct tb_error *err)
+{
+    for (size_t i = 0; i < writes->parked_count; i++)
+        TB_TRY(park_order(store, &writes->parked[i], err));
+    for (size_t i = 0; i < writes->cursor_count; i++) {
+        if (writes->cursors[i].row > writes->cursors[i].written)
+            TB_TRY(move_cursor(store, &writes->cursors[i], err));
+    }
+    return TB_OK;
 }
 
 void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *committed)

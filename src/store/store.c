@@ -279,37 +279,3 @@ enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err)
     TB_TRY(begin_epoch(store, NULL, err));
     return load_epoch(store, err);
 }
-
-enum tb_code tb_store_set_forced_offline(struct tb_store *store, bool forced_offline,
-                                         struct tb_error *err)
-{
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_SET_FORCED_OFFLINE];
-
-    tb_stmt_bind_int64(stmt, ":forced", forced_offline);
-    return tb_stmt_run(stmt, err);
-}
-
-enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int64_t row,
-                                  int64_t at_ms, struct tb_error *err)
-{
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_MOVE_CURSOR];
-
-    tb_stmt_bind_text(stmt, ":name", tb_str_of(name));
-    tb_stmt_bind_int64(stmt, ":row", row < store->last_row ? row : store->last_row);
-    tb_stmt_bind_int64(stmt, ":at", at_ms);
-    return tb_stmt_run(stmt, err);
-}
-
-enum tb_code tb_store_park_order(struct tb_store *store, const char *cursor_name,
-                                 const char *order_id, int64_t row, const char *reason,
-                                 int64_t at_ms, struct tb_error *err)
-{
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_PARK_ORDER];
-
-    tb_stmt_bind_text(stmt, ":cursor", tb_str_of(cursor_name));
-    tb_stmt_bind_text(stmt, ":order_id", tb_str_of(order_id));
-    tb_stmt_bind_int64(stmt, ":row", row);
-    tb_stmt_bind_text(stmt, ":reason", tb_str_of(reason));
-    tb_stmt_bind_int64(stmt, ":at", at_ms);
-    return tb_stmt_run(stmt, err);
-}

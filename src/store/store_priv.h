@@ -67,13 +67,3 @@ TB_CHECKED enum tb_code tb_store_load_counters(struct tb_store *store, struct tb
  * failed, and a commit whose outcome was unknown is either there or will never appear. On failure
  * the store has no connection; call it again. */
 TB_CHECKED enum tb_code tb_store_reopen(struct tb_store *store, struct tb_error *err);
-TB_CHECKED enum tb_code tb_store_set_forced_offline(struct tb_store *store, bool forced_offline,
-                                                    struct tb_error *err);
-/* Moves a relay's cursor forward; never back, and never past the last row. */
-TB_CHECKED enum tb_code tb_store_move_cursor(struct tb_store *store, const char *name, int64_t row,
-                                             int64_t at_ms, struct tb_error *err);
-/* Records that the relay with this cursor skips the order from `row` on. An order that is parked
- * already stays as it is. */
-TB_CHECKED enum tb_code tb_store_park_order(struct tb_store *store, const char *cursor_name,
-                                            const char *order_id, int64_t row, const char *reason,
-                                            int64_t at_ms, struct tb_error *err);

@@ -143,26 +143,10 @@ static enum tb_code run_job(struct tb_writer *writer, struct tb_job *job, enum b
 {
     if (job->type == TB_JOB_COMMAND)
         return run_command(writer, job, mode, err);
+    struct tb_stmt *stmt = &writer->store->stmts[TB_STMT_SET_FORCED_OFFLINE];
     job->code = TB_OK;
-    return tb_store_set_forced_offline(writer->store, job->forced_offline, err);
-}
-
-static enum tb_code write_relay_state(struct tb_store *store, const struct tb_relay_writes *writes,
-                                      struct tb_error *err)
-{
-    for (size_t i = 0; i < writes->parked_count; i++) {
-        const struct tb_parked_write *parked = &writes->parked[i];
-
-        TB_TRY(tb_store_park_order(store, parked->cursor_name, parked->order_id, parked->row,
-                                   parked->reason, parked->at_ms, err));
-    }
-    for (size_t i = 0; i < writes->cursor_count; i++) {
-        const struct tb_cursor_write *cursor = &writes->cursors[i];
-
-        if (cursor->row > cursor->written)
-            TB_TRY(tb_store_move_cursor(store, cursor->name, cursor->row, cursor->at_ms, err));
-    }
-    return TB_OK;
+    tb_stmt_bind_int64(stmt, ":forced", job->forced_offline);
+    return tb_stmt_run(stmt, err);
 }
 
 /* Runs the whole batch in one transaction, with one COMMIT. writes: NULL for none. */
@@ -175,7 +159,7 @@ static enum tb_code run_transaction(struct tb_writer *writer, enum batch_mode mo
     for (size_t i = 0; i < writer->job_count; i++)
         TB_TRY(run_job(writer, writer->jobs[i], mode, err));
     if (writes)
-        TB_TRY(write_relay_state(writer->store, writes, err));
+        TB_TRY(tb_relay_writes_store(writer->store, writes, err));
     return tb_txn_commit(&txn, err);
 }
 

@@ -92,6 +92,10 @@ void tb_writer_mark_broken(struct tb_writer *writer);
 void tb_relay_writes_init(struct tb_writer *writer);
 void tb_relay_writes_release(struct tb_writer *writer);
 void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_writes);
+/* Writes what a copy has into the tables, in the writer's transaction. */
+TB_CHECKED enum tb_code tb_relay_writes_store(struct tb_store *store,
+                                              const struct tb_relay_writes *writes,
+                                              struct tb_error *err);
 /* Removes what a copy had: the tables have it now. */
 void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *committed);
 /* They could not be written: they are due again at at_ms. */

@@ -258,20 +258,3 @@ int64_t tb_config_int(const struct tb_config *config, enum tb_config_key key)
 {
     return config->keys[key].value;
 }
-
-bool tb_config_bool(const struct tb_config *config, enum tb_config_key key)
-{
-    return config->keys[key].value != 0;
-}
-
-enum tb_config_origin tb_config_origin(const struct tb_config *config, enum tb_config_key key)
-{
-    return config->keys[key].origin;
-}
-
-const char *tb_config_origin_name(enum tb_config_origin origin)
-{
-    static const char *const names[] = {"default", "file", "env", "flag"};
-
-    return names[origin];
-}

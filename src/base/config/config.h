@@ -111,11 +111,8 @@ TB_CHECKED enum tb_code tb_config_load(int argc, char *const *argv, char *const 
 void tb_config_free(struct tb_config *config);
 const char *tb_config_text(const struct tb_config *config, enum tb_config_key key);
 int64_t tb_config_int(const struct tb_config *config, enum tb_config_key key);
-bool tb_config_bool(const struct tb_config *config, enum tb_config_key key);
 const struct tb_config_property *
 tb_config_properties(const struct tb_config *config); /* NULL: none */
-enum tb_config_origin tb_config_origin(const struct tb_config *config, enum tb_config_key key);
-const char *tb_config_origin_name(enum tb_config_origin origin); /* "default", "file", ... */
 /* Prints `section.key = value  # origin` with the key's meaning above it, or the same as JSON.
  * Hides passwords. */
 void tb_config_print(const struct tb_config *config, bool json, struct tb_buf *out);

@@ -14,7 +14,7 @@ struct tb_config {
         int64_t value;    /* typed; 0 for texts */
         enum tb_config_origin origin;
     } keys[TB_CONFIG_KEY_COUNT];
-    struct tb_config_property *properties; /* the first; in the arena */
+    struct tb_config_property *properties, *last_property; /* a list, in the arena */
     size_t property_count;
 };
 

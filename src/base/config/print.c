@@ -4,6 +4,8 @@
 
 #define HIDDEN "(hidden)"
 
+static const char *const origin_names[] = {"default", "file", "env", "flag"};
+
 static bool is_secret(const char *key)
 {
     return strstr(key, "password") || strstr(key, "secret") || strstr(key, "key.pem") ||
@@ -38,7 +40,7 @@ static void print(struct tb_buf *out, const struct entry *entry, bool json, bool
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf name = {0};
     TB_CLEANUP(tb_buf_release) struct tb_buf value = {0};
-    const char *origin = tb_config_origin_name(entry->origin);
+    const char *origin = origin_names[entry->origin];
 
     tb_buf_addf(&name, "%s.%s", entry->section, entry->key);
     show(&value, entry->key, entry->value);

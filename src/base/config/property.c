@@ -32,25 +32,21 @@ const struct tb_config_property *tb_config_properties(const struct tb_config *co
     return config->properties;
 }
 
-/* Finds a property; if there is none, *ret_last is the last property. */
 static struct tb_config_property *find(struct tb_config *config, enum tb_config_section section,
-                                       const char *key, struct tb_config_property **ret_last)
+                                       const char *key)
 {
     struct tb_config_property *at = config->properties;
 
-    for (; at; at = (struct tb_config_property *)(uintptr_t)at->next) {
-        if (at->section == section && strcmp(at->key, key) == 0)
-            return at;
-        *ret_last = at;
-    }
-    return NULL;
+    while (at && (at->section != section || strcmp(at->key, key) != 0))
+        at = (struct tb_config_property *)(uintptr_t)at->next;
+    return at;
 }
 
 static void add(struct tb_config_loader *loader, enum tb_config_section section, const char *key,
                 const char *value, enum tb_config_origin origin)
 {
     struct tb_config *config = loader->config;
-    struct tb_config_property *last = NULL, *at = find(config, section, key, &last);
+    struct tb_config_property *at = find(config, section, key);
 
     if (!at) {
         at = tb_arena_alloc(&config->arena, sizeof *at);
@@ -58,10 +54,11 @@ static void add(struct tb_config_loader *loader, enum tb_config_section section,
             loader->out_of_memory = true;
             return;
         }
-        if (last)
-            last->next = at;
+        if (config->last_property)
+            config->last_property->next = at;
         else
             config->properties = at;
+        config->last_property = at;
         at->section = section;
         at->key = tb_arena_copy(&config->arena, tb_str_of(key)).ptr;
         config->property_count++;
@@ -76,7 +73,7 @@ void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_sect
                             const char *where)
 {
     static const struct tb_config_spec text = {.type = TB_CONFIG_TEXT, .max = VALUE_MAX};
-    struct tb_config_property *last = NULL, *known = find(loader->config, section, key, &last);
+    const struct tb_config_property *known = find(loader->config, section, key);
     int64_t ignored;
 
     if (known && known->origin == origin)

@@ -3,6 +3,7 @@
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
 #include "base/values/quantity.h"
+#include <stdlib.h>
 
 static bool parse_bool(const char *text, int64_t *ret_value)
 {
@@ -30,18 +31,14 @@ static bool parse_choice(const char *choices, const char *text, int64_t *ret_val
 /* "04:30" */
 static bool parse_time_of_day(const char *text, int64_t *ret_value)
 {
-    int digits[4];
+    static const char digits[] = "0123456789";
+    int hour, minute;
 
-    if (strlen(text) != 5 || text[2] != ':')
+    if (strlen(text) != 5 || strspn(text, digits) != 2 || text[2] != ':' ||
+        strspn(text + 3, digits) != 2)
         return false;
-    for (int i = 0; i < 4; i++) {
-        char c = text[i + (i >= 2)];
-
-        if (c < '0' || c > '9')
-            return false;
-        digits[i] = c - '0';
-    }
-    int hour = digits[0] * 10 + digits[1], minute = digits[2] * 10 + digits[3];
+    hour = atoi(text);
+    minute = atoi(text + 3);
     *ret_value = hour * 60 + minute;
     return hour < 24 && minute < 60;
 }
@@ -65,17 +62,11 @@ static bool parse_address(const char *text)
 
 static bool parse_text(const char *text)
 {
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        size_t size = tb_utf8_size(text, left);
-
-        if (size == 0 || (unsigned char)*text < 0x20 || *text == 0x7F)
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
             return false;
-        text += size;
-        left -= size;
     }
-    return true;
+    return tb_utf8_valid(tb_str_of(text));
 }
 
 static bool within(const struct tb_config_spec *spec, int64_t value)
@@ -83,26 +74,40 @@ static bool within(const struct tb_config_spec *spec, int64_t value)
     return (spec->min == 0 && spec->max == 0) || (value >= spec->min && value <= spec->max);
 }
 
+/* What the report says of each type, and the units of the types that are quantities. */
+static const struct {
+    const char *allowed;
+    const struct tb_unit *units;
+} types[] = {
+    [TB_CONFIG_TEXT] = {"a text in UTF-8 without control characters", NULL},
+    [TB_CONFIG_INT] = {"a whole number", tb_unit_none},
+    [TB_CONFIG_SIZE] = {"a size in bytes, KiB, MiB or GiB", tb_unit_bytes},
+    [TB_CONFIG_DURATION] = {"a duration in ms, s, m, h or d", tb_unit_durations},
+    [TB_CONFIG_BOOL] = {"yes or no", NULL},
+    [TB_CONFIG_CHOICE] = {"", NULL}, /* the choices are listed */
+    [TB_CONFIG_TIME_OF_DAY] = {"a time of day from 00:00 to 23:59", NULL},
+    [TB_CONFIG_NODE_NAME] = {"letters, digits and '-'", NULL},
+    [TB_CONFIG_CURRENCY] = {"three capital letters, such as EUR", NULL},
+    [TB_CONFIG_ADDRESS] = {"host:port, such as 127.0.0.1:8081 or [::1]:8081", NULL},
+    [TB_CONFIG_ZONE] = {"a time zone this machine knows, such as Europe/Berlin or UTC", NULL},
+};
+
 bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, int64_t *ret_value)
 {
     size_t len = strlen(text);
 
     *ret_value = 0;
+    if (spec->forever && strcmp(text, "forever") == 0) {
+        *ret_value = -1;
+        return true;
+    }
     switch (spec->type) {
     case TB_CONFIG_TEXT:
         return parse_text(text) && within(spec, (int64_t)len);
     case TB_CONFIG_INT:
-        return tb_quantity_parse(tb_str_of(text), tb_unit_none, ret_value) &&
-               within(spec, *ret_value);
     case TB_CONFIG_SIZE:
-        return tb_quantity_parse(tb_str_of(text), tb_unit_bytes, ret_value) &&
-               within(spec, *ret_value);
     case TB_CONFIG_DURATION:
-        if (spec->forever && strcmp(text, "forever") == 0) {
-            *ret_value = -1;
-            return true;
-        }
-        return tb_quantity_parse(tb_str_of(text), tb_unit_durations, ret_value) &&
+        return tb_quantity_parse(tb_str_of(text), types[spec->type].units, ret_value) &&
                within(spec, *ret_value);
     case TB_CONFIG_BOOL:
         return parse_bool(text, ret_value);
@@ -125,8 +130,6 @@ bool tb_config_value_parse(const struct tb_config_spec *spec, const char *text, 
 static void add_bounds(struct tb_buf *out, const struct tb_config_spec *spec,
                        const struct tb_unit *units)
 {
-    if (spec->min == 0 && spec->max == 0)
-        return;
     tb_buf_adds(out, " from ");
     tb_quantity_add(out, units, spec->min);
     tb_buf_adds(out, " to ");
@@ -135,51 +138,19 @@ static void add_bounds(struct tb_buf *out, const struct tb_config_spec *spec,
 
 void tb_config_value_allowed(const struct tb_config_spec *spec, struct tb_buf *out)
 {
-    switch (spec->type) {
-    case TB_CONFIG_TEXT:
-        tb_buf_adds(out, "a text in UTF-8 without control characters");
-        if (spec->max)
-            tb_buf_addf(out, ", %d to %d bytes", (int)spec->min, (int)spec->max);
-        break;
-    case TB_CONFIG_INT:
-        tb_buf_adds(out, "a whole number");
-        add_bounds(out, spec, tb_unit_none);
-        break;
-    case TB_CONFIG_SIZE:
-        tb_buf_adds(out, "a size in bytes, KiB, MiB or GiB");
-        add_bounds(out, spec, tb_unit_bytes);
-        break;
-    case TB_CONFIG_DURATION:
-        tb_buf_adds(out, "a duration in ms, s, m, h or d");
-        add_bounds(out, spec, tb_unit_durations);
-        tb_buf_adds(out, spec->forever ? ", or forever" : "");
-        break;
-    case TB_CONFIG_BOOL:
-        tb_buf_adds(out, "yes or no");
-        break;
-    case TB_CONFIG_CHOICE:
-        tb_buf_adds(out, strchr(spec->choices, '|') ? "one of " : "");
-        for (const char *c = spec->choices; *c; c++) {
-            if (*c == '|')
-                tb_buf_adds(out, ", ");
-            else
-                tb_buf_addc(out, *c);
-        }
-        break;
-    case TB_CONFIG_TIME_OF_DAY:
-        tb_buf_adds(out, "a time of day from 00:00 to 23:59");
-        break;
-    case TB_CONFIG_NODE_NAME:
-        tb_buf_addf(out, "letters, digits and '-', %d to %d", (int)spec->min, (int)spec->max);
-        break;
-    case TB_CONFIG_CURRENCY:
-        tb_buf_adds(out, "three capital letters, such as EUR");
-        break;
-    case TB_CONFIG_ADDRESS:
-        tb_buf_adds(out, "host:port, such as 127.0.0.1:8081 or [::1]:8081");
-        break;
-    case TB_CONFIG_ZONE:
-        tb_buf_adds(out, "a time zone this machine knows, such as Europe/Berlin or UTC");
-        break;
-    }
+    const struct tb_unit *units = types[spec->type].units;
+    bool bounded = spec->min != 0 || spec->max != 0;
+
+    tb_buf_adds(out, types[spec->type].allowed);
+    if (units && bounded)
+        add_bounds(out, spec, units);
+    else if (bounded)
+        tb_buf_addf(out, ", %d to %d%s", (int)spec->min, (int)spec->max,
+                    spec->type == TB_CONFIG_TEXT ? " bytes" : "");
+    tb_buf_adds(out, spec->forever ? ", or forever" : "");
+    if (spec->type != TB_CONFIG_CHOICE)
+        return;
+    tb_buf_adds(out, strchr(spec->choices, '|') ? "one of " : "");
+    for (const char *c = spec->choices; *c; c++)
+        tb_buf_add(out, *c == '|' ? ", " : c, *c == '|' ? 2 : 1);
 }

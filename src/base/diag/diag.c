@@ -18,12 +18,7 @@ static bool as_json;
 
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *level_name(enum tb_diag_level level)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-
-    return names[level];
-}
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 void tb_diag_init(const char *program, enum tb_diag_level lowest)
 {
@@ -72,13 +67,13 @@ static void build_line(struct tb_buf *line, enum tb_diag_level level, const char
     if (as_json) {
         tb_buf_addc(line, '{');
         tb_json_member_str(line, "time", tb_str_of(time));
-        tb_json_member_str(line, "level", tb_str_of(level_name(level)));
+        tb_json_member_str(line, "level", tb_str_of(level_names[level]));
         tb_json_member_str(line, "program", tb_str_of(program_name));
         tb_json_member_str(line, "event", tb_str_of(event));
         tb_json_member_str(line, "message", tb_str_of(message));
         tb_buf_addc(line, '}');
     } else {
-        tb_buf_addf(line, "%s %-5s %s: ", time, level_name(level), event);
+        tb_buf_addf(line, "%s %-5s %s: ", time, level_names[level], event);
         add_plain(line, message);
     }
     tb_buf_addc(line, '\n');

@@ -19,45 +19,31 @@ static void configure_library(void)
 
 enum tb_code tb_error_sqlite(struct tb_error *err, sqlite3 *db, int rc)
 {
-    enum tb_code code;
-    int extended = db ? sqlite3_extended_errcode(db) : rc;
+    static const enum tb_code codes[256] = {
+        [SQLITE_FULL] = TB_FULL,
+        [SQLITE_BUSY] = TB_BUSY,
+        [SQLITE_LOCKED] = TB_BUSY,
+        [SQLITE_CONSTRAINT] = TB_CONFLICT,
+        [SQLITE_CORRUPT] = TB_CORRUPT,
+        [SQLITE_NOTADB] = TB_CORRUPT,
+        [SQLITE_IOERR] = TB_UNAVAILABLE,
+        [SQLITE_CANTOPEN] = TB_UNAVAILABLE,
+        [SQLITE_READONLY] = TB_UNAVAILABLE,
+        [SQLITE_NOMEM] = TB_UNAVAILABLE,
+        [SQLITE_PROTOCOL] = TB_UNAVAILABLE,
+        [SQLITE_PERM] = TB_UNAVAILABLE,
+        [SQLITE_AUTH] = TB_UNAVAILABLE,
+    };
+    int primary = rc & 0xff, extended = db ? sqlite3_extended_errcode(db) : rc;
 
-    if ((extended & 0xff) != (rc & 0xff)) { /* the connection's message is of another error */
+    if ((extended & 0xff) != primary) { /* the connection's message is of another error */
         extended = rc;
         db = NULL;
     }
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        code = TB_FULL;
-        break;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        code = TB_BUSY;
-        break;
-    case SQLITE_CONSTRAINT:
-        code = TB_CONFLICT;
-        break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        code = TB_CORRUPT;
-        break;
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-    case SQLITE_NOMEM:
-    case SQLITE_PROTOCOL:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        code = TB_UNAVAILABLE;
-        break;
-    default:
-        code = TB_INTERNAL;
-        break;
-    }
-    tb_error_set(err, code, "SQLite: %s (%d)", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc),
-                 extended);
+    tb_error_set(err, codes[primary] ? codes[primary] : TB_INTERNAL, "SQLite: %s (%d)",
+                 db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), extended);
     err->native = extended;
-    return code;
+    return err->code;
 }
 
 static void harden(sqlite3 *raw)
@@ -159,11 +145,6 @@ void tb_db_close(struct tb_db *db)
 void tb_db_yield_on_reads(struct tb_db *db)
 {
     db->yields_on_reads = true;
-}
-
-sqlite3 *tb_db_raw(struct tb_db *db)
-{
-    return db->raw;
 }
 
 enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err)

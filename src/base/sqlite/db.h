@@ -34,7 +34,6 @@ TB_CHECKED enum tb_code tb_db_remove(const char *path, struct tb_error *err);
 /* NULL is fine; all statements must be finalized. The last connection moves the WAL into the file,
  * unless the disk has failed: then the next opening does. */
 void tb_db_close(struct tb_db *db);
-struct sqlite3 *tb_db_raw(struct tb_db *db);
 /* Runs constant SQL: schema and pragmas. */
 TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err);
 /* Reads the first column of the first row of a constant query; TB_NOT_FOUND: there is no row. */
@@ -103,8 +102,8 @@ static inline void tb_stmt_resetp(struct tb_stmt *const *stmt)
     tb_stmt_reset(*stmt);
 }
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column);
-struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column); /* also for blobs */
-bool tb_stmt_is_null(struct tb_stmt *stmt, int column);
+/* Also for blobs; absent: NULL. */
+struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column);
 
 /* Sets *err from SQLite's result code and the connection's message; returns err->code. */
 enum tb_code tb_error_sqlite(struct tb_error *err, struct sqlite3 *db, int rc);

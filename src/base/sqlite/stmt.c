@@ -1,14 +1,13 @@
-#include "base/sqlite/db.h"
+#include "base/sqlite/db_priv.h"
 #include <sqlite3.h>
 
 enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, const char *sql,
                              struct tb_error *err)
 {
-    int rc =
-        sqlite3_prepare_v3(tb_db_raw(db), sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL);
+    int rc = sqlite3_prepare_v3(db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL);
 
     stmt->bind_rc = SQLITE_OK;
-    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, tb_db_raw(db), rc);
+    return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
 
 void tb_stmt_finalize(struct tb_stmt *stmt)
@@ -42,22 +41,17 @@ void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value)
     record(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
 }
 
+/* An absent value becomes NULL. */
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name, struct tb_str text)
 {
-    int index = index_of(stmt, name);
-
-    record(stmt, text.ptr ? sqlite3_bind_text64(stmt->raw, index, text.ptr, text.len,
-                                                SQLITE_STATIC, SQLITE_UTF8)
-                          : sqlite3_bind_null(stmt->raw, index));
+    record(stmt, sqlite3_bind_text64(stmt->raw, index_of(stmt, name), text.ptr, text.len,
+                                     SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes)
 {
-    int index = index_of(stmt, name);
-
-    record(stmt, bytes.ptr
-                     ? sqlite3_bind_blob64(stmt->raw, index, bytes.ptr, bytes.len, SQLITE_STATIC)
-                     : sqlite3_bind_null(stmt->raw, index));
+    record(stmt, sqlite3_bind_blob64(stmt->raw, index_of(stmt, name), bytes.ptr, bytes.len,
+                                     SQLITE_STATIC));
 }
 
 void tb_stmt_bind_row(struct tb_stmt *stmt, struct tb_stmt *row)
@@ -122,9 +116,4 @@ struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column)
     if (!text.ptr && text.len == 0)
         text.ptr = ""; /* present and empty */
     return text;
-}
-
-bool tb_stmt_is_null(struct tb_stmt *stmt, int column)
-{
-    return sqlite3_column_type(stmt->raw, column) == SQLITE_NULL;
 }

@@ -105,7 +105,7 @@ static enum tb_code load_row(struct tb_stmt *stmt, struct tb_arena *arena,
     struct tb_planned_order found = {.exists = true};
     struct tb_str epoch = tb_stmt_text(stmt, 1);
 
-    if (tb_stmt_is_null(stmt, 4))
+    if (!tb_stmt_text(stmt, 4).ptr)
         found.stub = true;
     else
         TB_TRY(tb_view_sqlite_decode_order(tb_stmt_text(stmt, 4), arena, &found.order, err));

@@ -1,6 +1,7 @@
 /* Promise: each value comes from the last source that has it, or every error is reported with its
  * place and what is allowed. */
 #include "base/config/config_load.h"
+#include "base/config/config_priv.h"
 #include "base/json/json.h"
 #include "support/support.h"
 #include <stdio.h>
@@ -54,7 +55,7 @@ START_TEST(defaults_are_those_of_the_interface)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         ck_assert_int_eq(tb_config_int(l.config, numbers[i].key), numbers[i].value);
     for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++)
-        ck_assert_int_eq(tb_config_origin(l.config, (enum tb_config_key)i), TB_CONFIG_DEFAULT);
+        ck_assert_int_eq(l.config->keys[i].origin, TB_CONFIG_DEFAULT);
     node = tb_config_text(l.config, TB_NODE_NAME); /* the host name, made to fit */
     ck_assert_uint_ge(strlen(node), 1);
     ck_assert_uint_le(strlen(node), 32);
@@ -73,15 +74,20 @@ START_TEST(the_later_wins)
         {.env = {env}, .args = {"--node=from-flag"}},
         {.file = file, .args = {"--node=from-flag0", "--node=from-flag"}},
     };
-    static const enum tb_config_origin origins[] = {TB_CONFIG_FILE, TB_CONFIG_ENV, TB_CONFIG_FLAG,
-                                                    TB_CONFIG_FLAG, TB_CONFIG_FLAG};
+    static const struct {
+        enum tb_config_origin origin;
+        const char *name;
+    } expected[] = {{TB_CONFIG_FILE, "from-file"},
+                    {TB_CONFIG_ENV, "from-env"},
+                    {TB_CONFIG_FLAG, "from-flag"},
+                    {TB_CONFIG_FLAG, "from-flag"},
+                    {TB_CONFIG_FLAG, "from-flag"}};
 
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         load_good(&loads[i]);
-        ck_assert_int_eq(tb_config_origin(loads[i].config, TB_NODE_NAME), origins[i]);
-        const char *origin = tb_config_origin_name(origins[i]);
-        ck_assert_str_eq(tb_config_text(loads[i].config, TB_NODE_NAME) + 5, origin);
-        ck_assert_int_eq(tb_config_origin(loads[i].config, TB_NODE_DATA), TB_CONFIG_DEFAULT);
+        ck_assert_int_eq(loads[i].config->keys[TB_NODE_NAME].origin, expected[i].origin);
+        ck_assert_str_eq(tb_config_text(loads[i].config, TB_NODE_NAME), expected[i].name);
+        ck_assert_int_eq(loads[i].config->keys[TB_NODE_DATA].origin, TB_CONFIG_DEFAULT);
         release(&loads[i]);
     }
 }
@@ -106,8 +112,8 @@ START_TEST(every_key_can_be_set_in_the_file_and_by_its_variable)
         struct load by_file = {.file = file}, by_env = {.env = {variable}};
         load_good(&by_file);
         load_good(&by_env);
-        ck_assert_int_eq(tb_config_origin(by_file.config, (enum tb_config_key)i), TB_CONFIG_FILE);
-        ck_assert_int_eq(tb_config_origin(by_env.config, (enum tb_config_key)i), TB_CONFIG_ENV);
+        ck_assert_int_eq(by_file.config->keys[i].origin, TB_CONFIG_FILE);
+        ck_assert_int_eq(by_env.config->keys[i].origin, TB_CONFIG_ENV);
         ck_assert_str_eq(tb_config_text(by_env.config, (enum tb_config_key)i), value);
         release(&by_file);
         release(&by_env);

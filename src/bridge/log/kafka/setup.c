@@ -61,7 +61,7 @@ enum tb_code tb_kafka_setup_make(const struct tb_config *config, const char *cli
                     .partitions = (int)tb_config_int(config, TB_KAFKA_PARTITIONS),
                     .clock = clock},
         .topic = tb_config_text(config, TB_KAFKA_TOPIC),
-        .create = tb_config_bool(config, TB_KAFKA_CREATE_TOPICS),
+        .create = tb_config_int(config, TB_KAFKA_CREATE_TOPICS) != 0,
     };
     TB_TRY(take_properties(config, setup, err));
     setup->others = setup->options;

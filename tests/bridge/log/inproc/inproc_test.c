@@ -1,6 +1,7 @@
 /* Goal: acknowledged records stay in the log, and an idle log writes nothing.
  * Method: the contract of log.h; then what only this log promises, with processes that are killed
  * and commits that fail. One file, fake clock. */
+#include "base/sqlite/db_priv.h"
 #include "bridge/log/inproc/fixture.h"
 #include "bridge/log/log_conformance.h"
 #include <sqlite3.h>
@@ -136,7 +137,7 @@ static int refuse_commit(void *ctx)
 
 static void break_commits(bool broken)
 {
-    sqlite3_commit_hook(tb_db_raw(f.log->db), broken ? refuse_commit : NULL, NULL);
+    sqlite3_commit_hook(f.log->db->raw, broken ? refuse_commit : NULL, NULL);
 }
 
 /* After a failed commit all of its appends are unknown: no acknowledgement, nothing half visible,
