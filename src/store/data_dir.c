@@ -131,7 +131,7 @@ static enum tb_code check_file_system(const char *path, struct tb_error *err)
     return TB_OK;
 }
 
-/* Fails with what the owner of the lock has written into the file. */
+/* Returns an error with the text that the owner of the lock has written into the file. */
 static enum tb_code report_owner(struct tb_data_dir *dir, struct tb_error *err)
 {
     char owner[OWNER_MAX + 1] = "";
@@ -142,8 +142,8 @@ static enum tb_code report_owner(struct tb_data_dir *dir, struct tb_error *err)
                         owner[0] ? owner : "another process");
 }
 
-/* The lock is of a file of its own: closing any descriptor of SQLite's files would drop
- * SQLite's locks on them. flock is the kernel's: it ends with the process, however it ends. */
+/* The lock is on a separate file: to close any descriptor of one of SQLite's files would drop
+ * SQLite's locks on it. The kernel removes a flock when the process ends, however it ends. */
 static enum tb_code take_lock(struct tb_data_dir *dir, struct tb_error *err)
 {
     char path[PATH_MAX + sizeof "/" LOCK_NAME];
@@ -209,7 +209,7 @@ void tb_data_dir_write_owner(struct tb_data_dir *dir, const char *address)
 
     if (len >= (int)sizeof text)
         len = (int)sizeof text - 1;
-    /* A failure is ignored: the next process then sees a poorer error text, nothing worse. */
+    /* A failure is ignored: then only the next process's error text lacks our pid. */
     if (ftruncate(dir->lock_fd, 0) != 0 || pwrite(dir->lock_fd, text, (size_t)len, 0) < 0)
         return;
 }

@@ -1,10 +1,9 @@
-/* The data folder: created, locked, and checked to be fit for a store.
+/* The data folder: creates it, locks it, and checks that it can hold a store.
  *
  * Thread:  edge's main thread, at start and stop; tb_data_dir_free_bytes: any.
- * Memory:  opaque; the lock is held until tb_data_dir_free.
+ * Memory:  the lock is held until tb_data_dir_free.
  * Errors:  TB_CONFLICT: another process has locked it (the text says which); TB_INVALID: not a
- *          folder, not writable, or on a file system that cannot hold a write-ahead log.
- * Units:   bytes. */
+ *          folder, not writable, or on a file system that cannot hold a write-ahead log. */
 #pragma once
 #include "base/error.h"
 #include <stdint.h>

@@ -34,7 +34,7 @@ TB_CHECKED enum tb_code tb_outbox_reader_open(const char *store_path,
                                               struct tb_outbox_reader **ret_reader,
                                               struct tb_error *err);
 void tb_outbox_reader_free(struct tb_outbox_reader *reader); /* NULL is fine */
-/* From now on rows have customer_id, which costs a look-up of the order for each row. */
+/* From now on rows have customer_id; for that each row's order is looked up. */
 void tb_outbox_include_customers(struct tb_outbox_reader *reader);
 /* Begins to read up to `limit` rows after the row `after`. Then call tb_outbox_next until
  * *ret_more is false, and tb_outbox_end_read (earlier if you stop earlier): while a read is open,
@@ -49,7 +49,7 @@ void tb_outbox_end_read(struct tb_outbox_reader *reader);
 TB_CHECKED enum tb_code tb_outbox_cursor(struct tb_outbox_reader *reader, const char *name,
                                          int64_t *ret_row, struct tb_error *err);
 
-/* What the tables say at one moment, for one cursor. */
+/* The state of the tables at one moment, for one cursor. */
 struct tb_outbox_status {
     char epoch[TB_EPOCH_SIZE];
     int64_t last_row, cursor_row; /* over all epochs */
@@ -60,14 +60,14 @@ struct tb_outbox_status {
     int64_t last_delivered_at_ms; /* 0: never */
     /* When the oldest event and the oldest idempotency key were written; 0: there is none. */
     int64_t oldest_event_at_ms, oldest_key_at_ms;
-    int64_t parked; /* orders that this cursor skips: the log has refused one of their events */
+    int64_t parked; /* orders that the relay skips, because the log refused one of their events */
     bool forced_offline;
 };
 TB_CHECKED enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader,
                                               const char *cursor_name,
                                               struct tb_outbox_status *ret_status,
                                               struct tb_error *err);
-/* An order that a cursor skips, from this row on. */
+/* An order that the relay with a cursor skips, from this row on. */
 struct tb_parked_order {
     char order_id[TB_UUID_SIZE];
     int64_t row;

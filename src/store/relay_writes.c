@@ -26,8 +26,8 @@ static struct tb_cursor_write *slot_of(struct tb_relay_writes *writes, const cha
     return slot;
 }
 
-/* Called with the lock held. True: wake the writer. If the writer wakes by itself soon, the write
- * waits for that: under load it then joins the next commit and costs none of its own. */
+/* Called with the lock held. True: wake the writer. It need not be woken if it wakes by itself
+ * soon: under load the write is then part of the next commit of orders. */
 static bool make_due(struct tb_writer *writer)
 {
     if (writer->relay_due_ms >= 0)
@@ -130,7 +130,7 @@ void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_w
     bool all;
 
     pthread_mutex_lock(&writer->relay_lock);
-    /* What was posted since the copy is behind it: new cursors, newer rows, further orders. */
+    /* Posts since the copy have changed only rows of cursors, and added entries at the ends. */
     for (size_t i = 0; i < committed->cursor_count; i++)
         writes->cursors[i].written = committed->cursors[i].row;
     writes->parked_count -= committed->parked_count;

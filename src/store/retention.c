@@ -1,6 +1,7 @@
 #include "store/writer_priv.h"
 
-/* The last row that every relay has passed; 0 without relays: no row was acknowledged then. */
+/* Finds the last row that every relay has passed; 0 if there are no relays, because then no row
+ * was acknowledged. */
 static enum tb_code acknowledged_row(struct tb_writer *writer, int64_t *ret_row,
                                      struct tb_error *err)
 {
@@ -114,6 +115,6 @@ void tb_retention_run(struct tb_writer *writer, int64_t now_ms)
         code = may_expire(writer->store, &left, &err);
     if (code != TB_OK && code != TB_FULL && code != TB_BUSY)
         tb_writer_mark_broken(writer);
-    /* After a failure the next round is early enough: keeping data for too long does no harm. */
+    /* After a failure wait for the next round: data that is kept for too long does no harm. */
     writer->retention_at_ms = code != TB_OK || left ? now_ms + TB_RETENTION_ROUND_MS : -1;
 }

@@ -1,6 +1,6 @@
 #include "store/statements.h"
 
-/* The log has never got the events of a parked order, so retention keeps them for an operator. */
+/* The log never received the events of a parked order, so retention keeps them for an operator. */
 #define NOT_PARKED " AND order_id NOT IN (SELECT order_id FROM parked)"
 #define CURSOR_ROW "SELECT row FROM cursors WHERE name = :name"
 #define ROW_COLUMNS "row, event_id, order_id, type, version, occurred_at, traceparent, payload"
@@ -45,9 +45,9 @@ static const char *const sql[TB_STMT_COUNT] = {
     [TB_STMT_PARK_ORDER] = "INSERT INTO parked(cursor, order_id, row, reason, parked_at)"
                            " VALUES(:cursor, :order_id, :row, :reason, :at)"
                            " ON CONFLICT DO NOTHING",
-    /* Retention deletes a prefix of the rows, so that they have no gaps but those of parked
-     * orders: up to the last row of the chunk that is old enough. A row whose time lies as far in
-     * the future was written by a clock that was wrong; it counts as old. */
+    /* Deletes all rows up to the last row of the chunk that is old enough, so that gaps come only
+     * from parked orders, whose rows stay. A row is also old if its time is too far in the future:
+     * a wrong clock has written it. */
     [TB_STMT_DELETE_OUTBOX] =
         "DELETE FROM outbox WHERE row <= (SELECT max(row) FROM"
         " (SELECT row, occurred_at FROM outbox WHERE row <= :acked" NOT_PARKED
@@ -71,8 +71,8 @@ static const char *const sql[TB_STMT_COUNT] = {
         "SELECT " ROW_COLUMNS ", (SELECT json_extract(doc, '$.customerId')"
         " FROM orders WHERE orders.order_id = outbox.order_id)" ROWS_AFTER,
     [TB_STMT_OUTBOX_CURSOR] = CURSOR_ROW,
-    /* One statement, so that all values are of one moment. Rows have no gaps, so that the number
-     * of pending rows is a difference. */
+    /* One statement, so that all values are of one moment. Pending rows have no gaps, so their
+     * number is a difference. */
     [TB_STMT_OUTBOX_STATUS] =
         "WITH"
         " e(epoch, first_row) AS (" LAST_EPOCH "),"

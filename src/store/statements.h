@@ -1,13 +1,11 @@
-/* Statements: the name of every SQL statement of the store; their texts are in statements.c, in
- * the same order (but for the schema: schema.c).
- *
- * Memory:  an array of TB_STMT_COUNT statements, zeroed at first, belongs to one connection.
- * Errors:  as db.h. */
+/* The names of the store's SQL statements; their texts are in statements.c, in the same order. The
+ * SQL that creates the tables is in schema.c. Each connection has an array of TB_STMT_COUNT
+ * statements, zeroed at first. */
 #pragma once
 #include "base/sqlite/db.h"
 
 enum tb_store_stmt {
-    /* Of the store, which the writer uses */
+    /* Of the writer's connection */
     TB_STMT_SAVEPOINT,
     TB_STMT_RELEASE,
     TB_STMT_ROLLBACK_TO,

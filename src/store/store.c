@@ -38,8 +38,8 @@ static void new_epoch_name(struct tb_store *store, char ret_epoch[TB_EPOCH_SIZE]
     snprintf(ret_epoch, TB_EPOCH_SIZE, "%016" PRIx64, value);
 }
 
-/* Lets a new epoch begin with the next row, in one transaction with `change`: a prepared statement
- * with its values bound, or NULL. */
+/* A new epoch begins with the next row. `change`, a prepared statement with its values bound, or
+ * NULL, is run in the same transaction. */
 static enum tb_code begin_epoch(struct tb_store *store, struct tb_stmt *change,
                                 struct tb_error *err)
 {
@@ -52,7 +52,7 @@ static enum tb_code begin_epoch(struct tb_store *store, struct tb_stmt *change,
     TB_TRY(tb_txn_begin(&txn, store->db, err));
     if (change)
         TB_TRY(tb_stmt_run(change, err));
-    /* Nobody has seen an epoch that has no rows yet: replace it. */
+    /* An epoch that has no rows yet is unknown outside, so it can be replaced. */
     tb_stmt_bind_int64(replaced, ":first_row", store->last_row + 1);
     TB_TRY(tb_stmt_run(replaced, err));
     tb_stmt_bind_text(epoch, ":epoch", tb_str_of(name));
@@ -204,10 +204,10 @@ enum tb_code tb_store_open(const struct tb_store_options *options, struct tb_sto
     return TB_OK;
 }
 
-/* A commit that failed may have left complete frames behind the end of the WAL that this process
- * knows (other connections keep the WAL's index in memory). Nobody in this process reads them, but
- * the next process would take them for committed, although clients were told otherwise since. One
- * page written over the first of them breaks their chain of checksums. */
+/* A failed commit may have left complete frames behind the place where this process sees the end
+ * of the WAL. This process does not read them, but the next one would take them for committed,
+ * although clients were told later that their orders do not exist. Writing one page over the first
+ * of these frames breaks their chain of checksums. */
 static enum tb_code overwrite_unknown_frames(struct tb_store *store, struct tb_error *err)
 {
     int64_t version = 0;

@@ -1,12 +1,12 @@
 /* The store: the durable truth of a node, one SQLite file that one connection writes.
  *
- * Opening creates or migrates the file and reads what the writer needs; it takes as long for a
- * million rows as for one. Only the writer (writer.h) writes orders and outbox rows.
+ * Opening creates or migrates the file; it takes as long for a million rows as for one. Only the
+ * writer (writer.h) writes orders and outbox rows.
  *
- * Thread:  belongs to one thread at a time; edge's main thread opens it and gives it to the
- * writer. Memory:  opaque; the strings of the options are copied. Errors:  TB_CONFLICT: the schema
- * is newer than this build, or the file belongs to another node or program; otherwise as db.h.
- * Units:   Unix milliseconds. */
+ * Thread:  one thread at a time; edge's main thread opens the store and gives it to the writer.
+ * Memory:  the strings of the options are copied.
+ * Errors:  TB_CONFLICT: the schema is newer than this build, or the file belongs to another node
+ *          or program; otherwise as db.h. */
 #pragma once
 #include "base/sqlite/db.h"
 #include "base/time/clock.h"
@@ -28,6 +28,6 @@ void tb_store_free(struct tb_store *store); /* checkpoints; NULL is fine */
 const char *tb_store_epoch(const struct tb_store *store);
 int64_t tb_store_last_sequence(const struct tb_store *store); /* in the present epoch */
 bool tb_store_forced_offline(const struct tb_store *store);
-/* Begins a new epoch: call it when the store turns out to be a restored backup, older than what
- * the log has seen of it. */
+/* Begins a new epoch: call it when the log has events of this store that the store does not have,
+ * because it was restored from a backup. */
 TB_CHECKED enum tb_code tb_store_renew_epoch(struct tb_store *store, struct tb_error *err);

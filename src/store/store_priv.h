@@ -1,19 +1,18 @@
-/* What the files of store/ share: the open store, and the steps that the writer runs inside its
+/* Shared by the files of store/: the open store, and the steps that the writer runs inside its
  * transaction.
  *
  * Thread:  the writer's.
- * Memory:  results are borrowed or copied, as said at each function.
- * Errors:  the store has failed. A refused command is no error: its refusal is in the answer.
- * Units:   Unix milliseconds. */
+ * Errors:  the store has failed. A refused command is no error: the answer says why. */
 #pragma once
 #include "order/answer.h"
 #include "order/command.h"
 #include "store/statements.h"
 #include "store/store.h"
 
-/* The writer checkpoints when the WAL has this many pages (4 KiB). Rarer checkpoints cost less per
- * order: with one connection, 1,000 pages take 2 % less time than 500. But the slowest requests
- * wait for them: with 64 connections p99 is 8.9 ms with 500 pages and 10.5 ms with 1,000. */
+/* The writer checkpoints when the WAL has this many pages (4 KiB). With more pages an order costs
+ * less: with one connection, 1,000 pages take 2 % less time than 500. But a checkpoint then takes
+ * longer, and the slowest requests wait for it: with 64 connections p99 is 8.9 ms with 500 pages
+ * and 10.5 ms with 1,000. */
 #define TB_STORE_WAL_PAGES 1000
 #define TB_STORE_WAL_PAGES_BUSY 500 /* while batches have more than one command */
 
@@ -28,7 +27,7 @@ struct tb_store {
     struct tb_db *db; /* owned; NULL after a reopen that failed */
     struct tb_stmt stmts[TB_STMT_COUNT];
     char file_id[64];
-    /* Copies of what the tables say; read again after a rollback. */
+    /* Copies of values in the tables; read again after a rollback. */
     char epoch[TB_EPOCH_SIZE];
     int64_t epoch_first_row;
     int64_t last_row, last_number;
@@ -53,7 +52,7 @@ TB_CHECKED enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_s
                                              const uint8_t fingerprint[32],
                                              struct tb_answer *answer, bool *ret_found,
                                              struct tb_error *err);
-/* Saves answers with 2xx, 409 and 412, and no others. */
+/* Saves the answer if its status is 2xx, 409 or 412; else does nothing. */
 TB_CHECKED enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_str key,
                                              const uint8_t fingerprint[32],
                                              const struct tb_answer *answer, struct tb_error *err);

@@ -1,24 +1,23 @@
-/* The writer: takes what is waiting, runs it in one transaction, commits once, then answers.
+/* The writer: takes all waiting jobs, runs them in one transaction, commits once, then answers.
  *
- * Every job ends with exactly one call of its done function. A command's answer is given only
- * after COMMIT (or a definite refusal); TB_UNKNOWN when COMMIT itself failed: repeat it with the
- * same key.
+ * Every job ends with exactly one call of its done function. A command is answered only after
+ * COMMIT, or when it is certain that nothing was stored. If COMMIT itself failed, the code is
+ * TB_UNKNOWN: repeat the command with the same key.
  *
- * Thread:  tb_writer_post_* from any thread; step, run and free from the owner. done is called
+ * Thread:  tb_writer_post* from any thread; step, run and free from the owner. done is called
  *          on the owner's thread, outside any transaction.
- * Memory:  a job is the poster's again when done is called; everything it points to must live
- *          until then.
- * Errors:  posting gives TB_BUSY when the queue is full or the writer is stopping.
- * Units:   milliseconds. */
+ * Memory:  a job, and everything that it points to, must live until done is called; then it
+ *          belongs to the poster again.
+ * Errors:  tb_writer_post returns TB_BUSY if the queue is full or the writer is stopping. */
 #pragma once
 #include "base/diag/metrics.h"
 #include "base/thread/mailbox.h"
 #include "order/answer.h"
 #include "store/store.h"
 
-/* Commands waiting; more are refused with TB_BUSY (503). */
+/* Most jobs that wait; further ones are refused with TB_BUSY (503). */
 #define TB_WRITER_QUEUE_MAX 1024
-/* Commands in one transaction. */
+/* Most jobs in one transaction. */
 #define TB_WRITER_BATCH_MAX 256
 
 enum tb_job_type {
@@ -69,24 +68,26 @@ TB_CHECKED enum tb_code tb_writer_new(const struct tb_writer_options *options,
 void tb_writer_free(struct tb_writer *writer); /* jobs still queued are answered TB_UNAVAILABLE */
 
 TB_CHECKED enum tb_code tb_writer_post(struct tb_writer *writer, struct tb_job *job);
-/* A relay's cursor stands at row, acknowledged at at_ms. Later positions replace earlier ones.
- * Never blocks. */
+/* Stores that the log has acknowledged all rows up to `row`, at at_ms. Returns at once; the writer
+ * stores the newest position with one of its next commits. */
 void tb_writer_post_cursor(struct tb_writer *writer, const char *cursor_name, int64_t row,
                            int64_t at_ms);
-/* A relay passes this order by from row on. Stored before, or together with, a cursor that is
+/* Stores that a relay skips this order from `row` on, before or together with any cursor that is
  * posted later. False: too many wait to be stored. Texts are copied, the reason cut to fit. */
 TB_CHECKED bool tb_writer_post_parked(struct tb_writer *writer, const char *cursor_name,
                                       const char *order_id, int64_t row, const char *reason,
                                       int64_t at_ms);
 size_t tb_writer_queue_length(struct tb_writer *writer);
 
-/* One round: retention when it is due, a batch of jobs, or nothing. Returns how long to wait for
- * the next in milliseconds (0: more is waiting; below 0: until woken). */
+/* Runs a batch of jobs; if none wait, one chunk of retention if that is due. Returns for how many
+ * milliseconds the owner may wait before the next call (0: more is waiting; below 0: until woken).
+ */
 int64_t tb_writer_step(struct tb_writer *writer);
-/* The thread's loop: step and wait, until tb_writer_stop; finishes what was posted before. */
+/* The thread's loop: steps and waits until tb_writer_stop, then finishes the jobs posted before.
+ */
 void tb_writer_run(struct tb_writer *writer);
 void tb_writer_stop(struct tb_writer *writer); /* from any thread */
 
 const struct tb_writer_stats *tb_writer_stats(const struct tb_writer *writer); /* any thread */
-/* False while the store cannot be written (after an I/O error, until reopened). Any thread. */
+/* False from an I/O error until the store could be reopened. Any thread. */
 bool tb_writer_healthy(const struct tb_writer *writer);

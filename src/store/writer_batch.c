@@ -1,6 +1,7 @@
 #include "store/writer_priv.h"
 
-/* Answers a command that failed, as against one that was refused. */
+/* Fills the answer of a command that failed. (A refused command has its answer from
+ * tb_store_execute.) */
 static void fail_command(struct tb_job *job, const struct tb_error *why)
 {
     tb_answer_release(&job->answer);
@@ -28,7 +29,7 @@ static void count_result(struct tb_writer *writer, const struct tb_job *job)
     tb_counter_add(&writer->stats.commands[job->command.type][result], 1);
 }
 
-/* From the call of done() on, a job belongs to its poster again. */
+/* When done() is called, a job belongs to its poster again: do not use it afterwards. */
 static void reply_to_batch(struct tb_writer *writer)
 {
     for (size_t i = 0; i < writer->job_count; i++) {
@@ -66,8 +67,8 @@ static bool below_reserve(const struct tb_writer *writer)
  *      +----------------(the disk is full)--------------+--> NOTHING
  *
  * IN_SAVEPOINTS undoes the command that fails, and keeps the others. For that SQLite copies every
- * page that a command changes, which costs a fifth of the writer's time. NOTHING still answers
- * repeated commands with their first answer. */
+ * page that a command changes, which costs a fifth of the writer's time. With NOTHING a repeated
+ * command still gets its first answer. */
 enum batch_mode { WRITE_TOGETHER, WRITE_IN_SAVEPOINTS, WRITE_NOTHING };
 
 static enum tb_code write_command(struct tb_writer *writer, struct tb_job *job,
@@ -191,7 +192,7 @@ static void complete_transaction(struct tb_writer *writer, int64_t rows_before, 
     tb_db_maybe_checkpoint(writer->store->db, writer->single_job ? 0 : TB_STORE_WAL_PAGES_BUSY);
 }
 
-/* Nothing of the batch was stored, or, with TB_UNKNOWN, it is not known. */
+/* Answers the batch. Nothing of it was stored; with TB_UNKNOWN, it may be stored. */
 static void fail_transaction(struct tb_writer *writer, const struct tb_error *err)
 {
     struct tb_error why = {0}, ignored = {0};
@@ -206,7 +207,7 @@ static void fail_transaction(struct tb_writer *writer, const struct tb_error *er
         tb_error_set(&why, TB_UNAVAILABLE, "The store cannot be written; nothing was stored. (%s)",
                      err->text);
     why.native = err->native;
-    /* After a full disk or a lock the connection works on; the counters are read again. */
+    /* After a full disk or a lock the connection can be used again once the counters are read. */
     bool sound = err->code == TB_FULL || err->code == TB_BUSY;
     if (!sound || tb_store_load_counters(writer->store, &ignored) != TB_OK)
         tb_writer_mark_broken(writer);

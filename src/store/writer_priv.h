@@ -1,30 +1,28 @@
-/* What the files of the writer share.
+/* Shared by the files of the writer.
  *
  *   healthy --(COMMIT or I/O failed)--> broken --(reopened, WAL rewritten)--> healthy
  *
- * While it is broken it answers every command with 503, and tries to reopen with back-off.
+ * A broken writer answers every command with 503, and tries to reopen the store with back-off.
  *
- * Thread:  the writer's; what relay_lock guards, any.
- * Memory:  the writer owns its store; each job belongs to whoever posted it.
- * Errors:  are reported in answers, and by tb_writer_healthy.
- * Units:   monotonic milliseconds unless said. */
+ * Thread:  the writer's; fields that relay_lock guards: any.
+ * Units:   monotonic milliseconds, if nothing else is said. */
 #pragma once
 #include "base/time/backoff.h"
 #include "base/time/retention_clock.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
 
-/* A cursor that has moved waits this long for a commit of orders, to be part of it. After a crash
- * the relay sends again what lies behind the stored cursor, so a late cursor costs duplicates, but
- * never an event. */
+/* A cursor that has moved waits this long for a commit of orders, to be stored with it. After a
+ * crash the relay sends all rows after the stored cursor again, so a cursor that is stored late
+ * causes duplicates, but no event is lost. */
 #define TB_WRITER_CURSOR_MS 50
-/* Relays that one outbox can have: the in-process one, Kafka's, and twice as many for later. */
+/* Most relays of one outbox; today there are two (TB_CURSOR_...). */
 #define TB_WRITER_CURSORS_MAX 4
 #define TB_WRITER_CURSOR_NAME_MAX 32
 /* After a batch of one job the writer spins for this long before it sleeps: a client that sends
- * one order after the other has sent the next by then, and waking a thread costs more. With one
- * connection the node takes 0.50 of the orders that raw SQLite does without spinning, and 0.68
- * with it and the api thread's own. */
+ * one order after the other has sent the next by then, and waking a thread takes longer. With one
+ * connection the node reaches 0.50 of the orders per second of raw SQLite without spinning, and
+ * 0.68 if the writer and the api thread spin. */
 #define TB_WRITER_SPIN_US 250
 /* After a failure cursors wait longer, so that a full disk is not tried twenty times a second. */
 #define TB_WRITER_CURSOR_RETRY_MS 1000
@@ -37,7 +35,7 @@
 struct tb_cursor_write {
     char name[TB_WRITER_CURSOR_NAME_MAX];
     int64_t row, at_ms; /* newest posted */
-    int64_t written;    /* what the table has, as far as this process knows */
+    int64_t written;    /* the row in the table, as far as this process knows */
 };
 
 /* Orders that wait to be stored as parked. A refusal takes a round trip to the log, a commit a few
@@ -68,14 +66,14 @@ struct tb_writer {
     pthread_mutex_t relay_lock; /* guards the next three */
     struct tb_relay_writes relay_writes;
     int64_t relay_due_ms; /* below 0: everything is written */
-    bool timer_armed;     /* the writer wakes by itself within TB_WRITER_CURSOR_MS */
+    bool timer_armed;     /* the writer wakes without tb_mailbox_wake, to write relay_writes */
 
     struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the present batch */
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
     bool single_job;                  /* the last batch had exactly one job */
-    int64_t cursor_expected_until_ms; /* the relays answer a commit with cursors until then */
+    int64_t cursor_expected_until_ms; /* until then the relays post cursors for the last commit */
     int64_t retention_at_ms;          /* next round; below 0: nothing is left to delete */
     struct tb_retention_clock retention_clock;
 };
@@ -84,8 +82,8 @@ struct tb_writer {
 void tb_writer_run_batch(struct tb_writer *writer);
 /* Answers every job of the batch with a failure. */
 void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
-/* Writes nothing more until the store is reopened. For failures other than a full disk or a lock.
- */
+/* From now on nothing is written until the store was reopened. Call it after any failure but a
+ * full disk or a lock. */
 void tb_writer_mark_broken(struct tb_writer *writer);
 
 /* relay_writes.c */
@@ -98,15 +96,16 @@ TB_CHECKED enum tb_code tb_relay_writes_store(struct tb_store *store,
                                               struct tb_error *err);
 /* Removes what a copy had: the tables have it now. */
 void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_writes *committed);
-/* They could not be written: they are due again at at_ms. */
+/* Call it when they could not be written: they are due again at at_ms. */
 void tb_relay_writes_delay(struct tb_writer *writer, int64_t at_ms);
 bool tb_relay_writes_are_due(struct tb_writer *writer, int64_t now_ms);
-/* How long the writer may sleep as far as relays are concerned; below 0: until it is woken. */
+/* Returns how long the writer may sleep before relay writes are due; below 0: until it is woken.
+ */
 int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 
 /* retention.c */
 void tb_retention_init(struct tb_writer *writer);
 /* Deletes one chunk if a round is due. */
 void tb_retention_run(struct tb_writer *writer, int64_t now_ms);
-/* Something was written that can expire: makes sure that a round follows. */
+/* Call it after writing rows that can expire: plans a round if none is planned. */
 void tb_retention_schedule(struct tb_writer *writer, int64_t now_ms);

@@ -3,7 +3,6 @@
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
 #include "base/values/quantity.h"
-#include <stdlib.h>
 
 static bool parse_bool(const char *text, int64_t *ret_value)
 {
@@ -31,14 +30,12 @@ static bool parse_choice(const char *choices, const char *text, int64_t *ret_val
 /* "04:30" */
 static bool parse_time_of_day(const char *text, int64_t *ret_value)
 {
-    static const char digits[] = "0123456789";
-    int hour, minute;
+    int64_t hour, minute;
 
-    if (strlen(text) != 5 || strspn(text, digits) != 2 || text[2] != ':' ||
-        strspn(text + 3, digits) != 2)
+    if (strlen(text) != 5 || text[2] != ':' ||
+        !tb_quantity_parse((struct tb_str){text, 2}, tb_unit_none, &hour) ||
+        !tb_quantity_parse((struct tb_str){text + 3, 2}, tb_unit_none, &minute))
         return false;
-    hour = atoi(text);
-    minute = atoi(text + 3);
     *ret_value = hour * 60 + minute;
     return hour < 24 && minute < 60;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Readers hold a lock for moments only; a longer wait means a bug, or a foreign program. */
+/* Our connections hold a lock for milliseconds; a longer wait is a bug, or another program. */
 #define BUSY_TIMEOUT_MS 3000
 #define WAL_PAGES 1000 /* SQLite's own default */
 /* Longest text or blob: an order of 1,000 lines with texts of full length has less than 1 MiB, and
@@ -134,8 +134,8 @@ void tb_db_close(struct tb_db *db)
         return;
     tb_stmt_finalize(&db->begin);
     tb_stmt_finalize(&db->commit);
-    /* The last connection moves the WAL into the file as it closes; never one that is not trusted.
-     */
+    /* SQLite checkpoints when the last connection closes. A WAL that is not trusted must not be
+     * checkpointed before it was written again. */
     if (db->raw && !db->wal_trusted)
         sqlite3_db_config(db->raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     TB_ASSERT(sqlite3_close(db->raw) == SQLITE_OK);
@@ -205,7 +205,7 @@ enum tb_code tb_txn_commit(struct tb_txn *txn, struct tb_error *err)
         return TB_OK;
     }
     tb_txn_rollback(txn);
-    /* A full disk or a lock shows before the commit frame is written: definitely not done. */
+    /* A full disk or a lock is reported before the commit frame is written, so nothing is done. */
     if (code != TB_BUSY && code != TB_FULL)
         err->code = TB_UNKNOWN;
     return err->code;

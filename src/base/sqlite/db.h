@@ -1,7 +1,7 @@
 /* SQLite: every database file is opened and every statement is run by these functions.
  *
  * A file has exactly one writing connection, which alone checkpoints; all others are TB_DB_READER.
- * So no writer ever waits for another one's lock. All files use a WAL. Each connection is
+ * So no writer waits for the lock of another. All files use a WAL. Each connection is
  * hardened: defensive, no trusted schema, no double-quoted strings, no extensions.
  *
  * Thread:  one thread at a time uses a connection and its statements (SQLite's mutex is off).
@@ -23,26 +23,26 @@ enum tb_db_mode {
     TB_DB_READER,  /* read-only; never checkpoints; the file must exist */
 };
 
-/* TB_OK for a writer means that everything in the file survives power loss, even if syncs have
- * failed before, in this process or in one that is gone: the WAL is rewritten and synced.
+/* When a writer is open, everything in the file survives power loss, even if syncs have failed
+ * before, in this process or an earlier one: opening writes the WAL again and syncs it.
  * wal_pages: checkpoint when the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
 /* Deletes a database file and its WAL, durably; a file that does not exist is fine. It must not be
  * open for writing. */
 TB_CHECKED enum tb_code tb_db_remove(const char *path, struct tb_error *err);
-/* NULL is fine; all statements must be finalized. The last connection moves the WAL into the file,
- * unless the disk has failed: then the next opening does. */
+/* All statements must be finalized; NULL is fine. The last connection of a file moves the WAL into
+ * it, unless a sync has failed: then a later connection does. */
 void tb_db_close(struct tb_db *db);
 /* Runs constant SQL: schema and pragmas. */
 TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_error *err);
 /* Reads the first column of the first row of a constant query; TB_NOT_FOUND: there is no row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* From now on every read of a page calls tb_yield_cpu first, in checkpoints too. For a file that
- * no order waits for. */
+/* From now on every read of a page calls tb_yield_cpu first, in checkpoints too. Call it for a
+ * file whose commits no order waits for. */
 void tb_db_yield_on_reads(struct tb_db *db);
-/* Checkpoints if the last commit has left at least wal_pages pages in the WAL (0: the number given
+/* Checkpoints if the WAL had at least wal_pages pages after the last commit (0: the number given
  * at opening). Call it after replying, so that no client waits for it; if nobody does, the next
  * tb_txn_begin does. Never inside a transaction. It does nothing while another file of the process
  * is being checkpointed. After a failure it is tried again after the next commit. */
@@ -52,7 +52,7 @@ TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
 /* Afterwards all commits survive power loss, in a TB_DB_DERIVED file too. Does not wait for
  * readers. Never inside a transaction that writes. */
 TB_CHECKED enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err);
-/* False too after SQLite has rolled back a transaction by itself. */
+/* Also false after SQLite has rolled back a transaction by itself. */
 bool tb_db_in_transaction(struct tb_db *db);
 int64_t tb_db_changes(struct tb_db *db); /* rows that the last statement changed */
 int64_t tb_db_last_insert_rowid(struct tb_db *db);

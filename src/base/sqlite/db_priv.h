@@ -1,36 +1,40 @@
-/* What the files of base/sqlite share.
+/* Shared by the files of base/sqlite.
  *
  *   db.c               opening, transactions, migrations
  *   stmt.c             statements
- *   wal_sync.c         rewrites a WAL that the disk may not have; checkpoints
- *   write_coalescer.c  a commit in one write, a checkpoint in few
+ *   wal_sync.c         checkpoints; writes the WAL again when a failed sync may have left parts of
+ *                      it only in memory
+ *   write_coalescer.c  joins adjacent writes: a commit is written in one call, a checkpoint in few
  *
- * Contract as db.h; an int result is SQLite's result code. */
+ * An int result is SQLite's result code. */
 #pragma once
 #include "base/sqlite/db.h"
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
-    bool wal_trusted; /* the disk has what syncs of the WAL were for; always false for a reader */
+    bool wal_trusted;    /* every sync of the WAL has succeeded, so the disk holds it; always false
+                            for    a reader */
     struct tb_stmt begin, commit; /* of a writer; prepared by its first transaction */
     int wal_pages;                /* checkpoint when the WAL has this many pages */
-    int wal_now; /* pages that the last commit has left in the WAL; 0 after a checkpoint */
+    int wal_now; /* all pages in the WAL after the last commit; 0 once a checkpoint was tried */
     bool yields_on_reads;
-    struct tb_write_coalescer
-        *checkpoints; /* owned by SQLite's file; NULL: of a reader, or not open yet */
+    /* Of the database file; freed when SQLite closes it. NULL: a reader, or not fully open. */
+    struct tb_write_coalescer *file_coalescer;
 };
 
-/* Rewrites the WAL in place and syncs it, so that it can be trusted. Call it before a connection's
- * first statement: SQLite's recovery then reads what the disk really has. */
+/* Writes the WAL's bytes again in the same place and syncs them, because after a failed sync a
+ * second sync alone writes nothing. At opening, call it before the first statement: SQLite then
+ * recovers only what is on the disk. */
 int tb_db_rewrite_wal(struct tb_db *db);
-/* Replaces SQLite's automatic checkpoint by ours: it rewrites a WAL that is not trusted, and does
- * not run within COMMIT. */
+/* Replaces SQLite's automatic checkpoint by ours, which first writes a WAL that is not trusted
+ * again. It runs within COMMIT only if the WAL has grown to four times wal_pages. */
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages);
-/* From now on writes to the file and to its WAL are coalesced. until_sync: hold back all writes of
- * a commit until its sync (synchronous=FULL). Call it once, after the connection has switched to
- * WAL. */
+/* From now on writes to the file and to its WAL are coalesced. until_sync: all writes of a commit
+ * are held back until its sync; false: each frame is written once it is complete. Call it once,
+ * after the connection has switched to WAL. */
 TB_CHECKED enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync,
                                               struct tb_error *err);
-/* Call these around a checkpoint. The end returns whether all its pages could be written. */
-void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *checkpoints);
-int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *checkpoints);
+/* Between begin and end, page writes of a checkpoint may be held back and joined. end returns
+ * SQLite's code for writing the last of them. */
+void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *coalescer);
+int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *coalescer);

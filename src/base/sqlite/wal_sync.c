@@ -3,17 +3,17 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* A sync that failed leaves pages in the kernel's cache that it takes for written and the disk
- * does not have. Every later sync passes over them, and so does the next process, which reads from
- * the cache what a power cut takes away:
- *   - what is committed behind such pages is lost with them, acknowledged or not;
- *   - a checkpoint moves into the database file what the WAL on the disk does not hold: cut in
- *     the middle, or with the WAL's older frames put over it, it leaves a mixture.
- * Written again the same bytes are dirty again, and the sync that follows is a true one. Nobody
- * knows which syncs failed before a file was opened, so that is done at each opening. While it is
- * open, a commit that failed is no part of the WAL, whatever the file has behind its end; but a
- * checkpoint syncs what commits without a sync of their own have left, so that one that failed is
- * followed by writing anew, too.
+/* A failed sync leaves pages in the kernel's cache that the kernel takes for written although the
+ * disk does not have them. Later syncs skip these pages, in the next process too, which reads from
+ * the cache what a power cut would take away:
+ *   - commits behind such pages are lost with them, acknowledged or not;
+ *   - a checkpoint copies pages into the database file that the WAL on the disk does not hold. A
+ *     power cut during the checkpoint then leaves a mixture of old and new pages.
+ * Writing the same bytes again makes the pages dirty, so that the next sync really writes them. We
+ * cannot know which syncs failed before a file was opened, so each opening writes the WAL again.
+ * Later a failed commit needs no rewriting: SQLite writes the next commit over it. But a
+ * checkpoint also syncs commits that had no sync of their own, so after one that failed we write
+ * the WAL again.
  *
  * The format: a header of 32 bytes with the page size at 8 and two salts at 16; then frames, each
  * a header of 24 bytes with the same salts at 8, and a page. The first frame with other salts is
@@ -42,8 +42,7 @@ static int frame_size(const struct wal *wal)
     return page >= PAGE_MIN && page <= PAGE_MAX ? FRAME_HEADER_SIZE + (int)page : 0;
 }
 
-/* Rewrites the header first, then the frames in their order: the bytes are the same, so a power
- * cut in the middle leaves the disk with what it had before. */
+/* The bytes stay the same, so a power cut in the middle changes nothing that the disk had. */
 static int rewrite_frames(struct wal *wal)
 {
     const sqlite3_io_methods *io = wal->file->pMethods;
@@ -72,7 +71,7 @@ static int rewrite(sqlite3_vfs *vfs, const char *path, struct wal *wal)
     if (rc == SQLITE_OK && wal->size >= HEADER_SIZE)
         rc = rewrite_frames(wal);
     if (wal->file->pMethods)
-        (void)wal->file->pMethods->xClose(wal->file);
+        wal->file->pMethods->xClose(wal->file);
     return rc;
 }
 
@@ -102,9 +101,9 @@ static int checkpoint(struct tb_db *db, int mode)
     int rc = db->wal_trusted ? SQLITE_OK : tb_db_rewrite_wal(db), written;
 
     if (rc == SQLITE_OK) {
-        tb_write_coalescer_begin_checkpoint(db->checkpoints);
+        tb_write_coalescer_begin_checkpoint(db->file_coalescer);
         rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, mode, NULL, NULL);
-        written = tb_write_coalescer_end_checkpoint(db->checkpoints);
+        written = tb_write_coalescer_end_checkpoint(db->file_coalescer);
         if (rc == SQLITE_OK)
             rc = written;
     }
@@ -113,14 +112,14 @@ static int checkpoint(struct tb_db *db, int mode)
     return rc;
 }
 
-/* One checkpoint at a time: all files share a disk, and two that sync at once delay commits for
- * longer than one after the other. */
+/* Held during a checkpoint: all files share a disk, and two checkpoints that sync at once delay
+ * commits for longer than one after the other. */
 static pthread_mutex_t checkpointing = PTHREAD_MUTEX_INITIALIZER;
 
 /* A failure is ignored: the commit is durable without it, and the next commit tries again. */
 static void checkpoint_and_unlock(struct tb_db *db)
 {
-    (void)checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
+    checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
     db->wal_now = 0;
     pthread_mutex_unlock(&checkpointing);
 }
@@ -132,10 +131,10 @@ void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages)
         checkpoint_and_unlock(db);
 }
 
-/* A WAL of so many times its pages is checkpointed within COMMIT, even if it must wait for another
- * file's checkpoint. This bounds a WAL while that takes long, and for statements that are
- * transactions of their own, between which no tb_txn_begin checkpoints. Beyond it, only readers
- * let a WAL grow. */
+/* A WAL that has grown to this many times wal_pages is checkpointed within COMMIT, even if COMMIT
+ * must wait for another file's checkpoint. Otherwise a WAL would grow without limit during that
+ * checkpoint, or through statements outside of transactions, which call no tb_txn_begin. With this
+ * limit only a reader's open snapshot lets it grow further. */
 #define WAL_FULL_TIMES 4
 
 /* SQLite calls this within COMMIT, so it does not checkpoint unless it must: a client waits. */
@@ -166,7 +165,7 @@ enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err)
     return rc == SQLITE_OK ? TB_OK : tb_error_sqlite(err, db->raw, rc);
 }
 
-/* Once the whole WAL is on the disk, all commits are, however much of it the file has. */
+/* When the whole WAL is on the disk, all commits are: what is not in the WAL is in the file. */
 enum tb_code tb_db_sync(struct tb_db *db, struct tb_error *err)
 {
     int rc = tb_db_rewrite_wal(db);

@@ -9,22 +9,22 @@
  * commit of some orders has dozens of pages, a checkpoint hundreds, and most of them are adjacent
  * in the file. The coalescer holds adjacent writes back in a buffer and writes them in one call:
  *
- * - A commit that syncs is written at its sync. SQLite syncs before it reports the commit to
- * anybody (sqlite3WalFrames), so nobody sees a commit that the file does not have.
+ * - A commit that syncs is written at its sync. SQLite syncs before it shows the commit to other
+ *   connections (sqlite3WalFrames), so nobody sees a commit that the file does not have.
  * - A commit that does not sync is written frame by frame, as soon as a frame has its content. A
- * header that is not adjacent to the last write overwrites an older one: it is written at once,
- * because no content adjacent it.
+ *   header that is not adjacent to the last write overwrites an older header. No content follows
+ *   it, so it is written at once.
  * - A checkpoint of the whole WAL is written when SQLite reports that it is done, before the sync
- * that ends it. Nobody reads the pages from the file before that (walCheckpoint). A checkpoint
- * that a reader's snapshot stops, which shows as a busy lock, ends without a sync that could
- * report a failure, so its pages are written at once.
+ *   that ends it. Nobody reads the pages from the file before that (walCheckpoint). If a reader's
+ *   snapshot stops the checkpoint (a lock is busy), no sync follows that could report a failed
+ *   write, so the pages are written at once.
  *
  * A failed write is reported by the call that writes, or by the sync. With the coalescer 64
  * connections place an eighth more orders, with a p99 of 7.1 ms instead of 9.4; one connection
  * places a twentieth more.
  *
  * SQLITE_FCNTL_JOURNAL_POINTER and SQLITE_FCNTL_FILE_POINTER return the two files of a connection.
- * Our methods replace theirs, and call them in the end. */
+ * Our methods replace the methods of the files, and call them. */
 #define FRAME_HEADER_SIZE 24
 /* 31 frames of 4 KiB. SQLite's unix VFS writes less than 128 KiB in one call, and would report a
  * full disk for more. */
@@ -33,14 +33,14 @@
 enum policy { UNTIL_SYNC, FRAME_BY_FRAME, UNTIL_CHECKPOINT_DONE };
 
 struct tb_write_coalescer {
-    sqlite3_io_methods methods; /* first: the file's pMethods leads here */
+    sqlite3_io_methods methods; /* first: pMethods of the file points here */
     const sqlite3_io_methods *real;
     const struct tb_db *db;
     enum policy policy;
     bool in_whole_checkpoint; /* a checkpoint runs and no reader has stopped it so far */
-    int checkpoint_rc;        /* the result of writing its last pages */
-    int len;                  /* held back in bytes */
-    sqlite3_int64 offset;     /* of bytes in the file; if len is 0: where the last write ended */
+    int checkpoint_rc;        /* the result of writing the checkpoint's last pages */
+    int len;                  /* how many of `bytes` are held back */
+    sqlite3_int64 offset; /* their place in the file; if len is 0: where the last write ended */
     uint8_t bytes[COALESCER_SIZE];
 };
 
@@ -49,8 +49,8 @@ static struct tb_write_coalescer *coalescer_of(sqlite3_file *file)
     return (struct tb_write_coalescer *)(uintptr_t)file->pMethods;
 }
 
-/* Writes what is held back. After a failure that is dropped: SQLite rolls back, or ends the
- * checkpoint. */
+/* Writes the bytes that are held back. If that fails, they are dropped: SQLite then rolls back, or
+ * ends the checkpoint. */
 static int flush(sqlite3_file *file)
 {
     struct tb_write_coalescer *coalescer = coalescer_of(file);
@@ -101,7 +101,7 @@ static int coalescer_read(sqlite3_file *file, void *bytes, int len, sqlite3_int6
     return rc == SQLITE_OK ? coalescer_of(file)->real->xRead(file, bytes, len, offset) : rc;
 }
 
-/* For the calls that end a checkpoint: they report failures of its earlier writes, too. */
+/* For the calls that end a checkpoint: they also report that its earlier writes failed. */
 static int flush_or_failed(sqlite3_file *file)
 {
     int rc = flush(file);
@@ -148,7 +148,7 @@ static int coalescer_shm_lock(sqlite3_file *file, int offset, int n, int flags)
     return rc;
 }
 
-/* Drops what is held back: it was never synced, so it belongs to no commit. */
+/* Drops the bytes that are held back: they were never synced, so they belong to no commit. */
 static int coalescer_close(sqlite3_file *file)
 {
     struct tb_write_coalescer *coalescer = coalescer_of(file);
@@ -161,7 +161,7 @@ static int coalescer_close(sqlite3_file *file)
 }
 
 static enum tb_code attach(struct tb_db *db, int pointer, enum policy policy,
-                           struct tb_write_coalescer **ret_gather, struct tb_error *err)
+                           struct tb_write_coalescer **ret_coalescer, struct tb_error *err)
 {
     sqlite3_file *file = NULL;
     struct tb_write_coalescer *coalescer;
@@ -192,7 +192,7 @@ static enum tb_code attach(struct tb_db *db, int pointer, enum policy policy,
         coalescer->methods.xShmLock = coalescer_shm_lock;
     }
     file->pMethods = &coalescer->methods;
-    *ret_gather = coalescer;
+    *ret_coalescer = coalescer;
     return TB_OK;
 }
 
@@ -204,24 +204,24 @@ enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync, struct tb_
     TB_TRY(tb_db_exec(db, "PRAGMA schema_version", err));
     TB_TRY(attach(db, SQLITE_FCNTL_JOURNAL_POINTER, until_sync ? UNTIL_SYNC : FRAME_BY_FRAME,
                   &of_wal, err));
-    return attach(db, SQLITE_FCNTL_FILE_POINTER, UNTIL_CHECKPOINT_DONE, &db->checkpoints, err);
+    return attach(db, SQLITE_FCNTL_FILE_POINTER, UNTIL_CHECKPOINT_DONE, &db->file_coalescer, err);
 }
 
-void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *checkpoints)
+void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *coalescer)
 {
-    if (!checkpoints)
+    if (!coalescer)
         return;
-    checkpoints->in_whole_checkpoint = true;
-    checkpoints->checkpoint_rc = SQLITE_OK;
+    coalescer->in_whole_checkpoint = true;
+    coalescer->checkpoint_rc = SQLITE_OK;
 }
 
-int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *checkpoints)
+int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *coalescer)
 {
-    if (!checkpoints)
+    if (!coalescer)
         return SQLITE_OK;
-    int rc = checkpoints->checkpoint_rc;
-    checkpoints->in_whole_checkpoint = false;
-    checkpoints->checkpoint_rc = SQLITE_OK;
-    checkpoints->len = 0; /* drop what a failed checkpoint has left */
+    int rc = coalescer->checkpoint_rc;
+    coalescer->in_whole_checkpoint = false;
+    coalescer->checkpoint_rc = SQLITE_OK;
+    coalescer->len = 0; /* drop the bytes of a failed checkpoint */
     return rc;
 }

@@ -4,8 +4,8 @@
  * waiting, its next wait returns at once.
  *
  * Thread:  post, wake and close: any; take and wait: the owner only.
- * Memory:  messages embed struct tb_mail; they belong to the sender until they are posted.
- * Errors:  post returns false if the mailbox is full or closed; the sender keeps the message.
+ * Memory:  messages embed struct tb_mail; they belong to the mailbox once post has returned true.
+ *          post returns false if the mailbox is full or closed.
  * Units:   milliseconds; a wait below 0 has no end. */
 #pragma once
 #include <pthread.h>

@@ -41,8 +41,8 @@ enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
 }
 
 /* With few processors, a round of the relay or the view would delay orders for longer than a
- * commit takes. With a call after each row, the node takes a tenth more orders, from 64
- * connections as well as from one. */
+ * commit takes. If it calls this after each row, the node takes a tenth more orders, with 64
+ * connections as well as with one. */
 void tb_yield_cpu(void)
 {
     sched_yield();

@@ -11,8 +11,8 @@
  * it. */
 void tb_process_open_standard_files(void);
 /* Raises the soft limit of open files to `wanted`, or to the hard limit if that is lower. Returns
- * how many files the process may open; 0: unknown. (The soft limit is 1,024 nearly everywhere, for
- * programs that use select(2).) */
+ * how many files the process may open; 0: unknown. (The soft limit is 1,024 nearly everywhere,
+ * because select(2) can handle no more.) */
 int64_t tb_process_raise_file_limit(int64_t wanted);
 /* Starts a thread; top and perf show its name (15 bytes at most). It borrows arg until it ends. */
 TB_CHECKED enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,

@@ -39,7 +39,7 @@ enum tb_code tb_thread_call_post(struct tb_thread_calls *calls, struct tb_thread
     return post(calls, call, false, err);
 }
 
-/* Called with the lock held; waits until the call is done or the time is over. */
+/* Waits until the call is done or wait_ms have passed. The caller holds the lock. */
 static void await(struct tb_thread_calls *calls, const struct tb_thread_call *call,
                   int64_t wait_ms)
 {

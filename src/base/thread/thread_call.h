@@ -1,17 +1,18 @@
-/* Calls between threads: one thread lets the owner of a handle do something, and may wait for the
+/* Calls between threads: a thread asks the owner of a handle to do something, and may wait for the
  * outcome.
  *
  *   QUEUED --(owner takes it)--> RUNNING --(owner completes it)--> DONE
  *     |
- *     +--(the caller's time is over)--> CANCELLED: the owner frees it without running it
+ *     +--(the caller has waited wait_ms)--> CANCELLED: the owner frees it without running it
  *
- * If the caller's time is over while the call is RUNNING, the caller returns TB_UNKNOWN.
+ * If the call is RUNNING when the caller has waited for wait_ms, the caller gets TB_UNKNOWN.
  *
  * Thread:  post and sync: any; take, complete and close: the owner.
- * Memory:  a call belongs to the queue from post on. Whoever is last to use it, caller or owner,
- * frees it. Embed it as the first member of the request. Errors:  TB_BUSY: the queue is full or
- * closed; TB_UNAVAILABLE: the owner has not begun in time; both mean that it was not done and
- * never will be. TB_UNKNOWN: it was begun, but not completed in time. */
+ * Memory:  a call belongs to the queue from post on; the last user, caller or owner, frees it.
+ *          Embed it as the first member of the request.
+ * Errors:  TB_BUSY: the queue is full or closed. TB_UNAVAILABLE: the owner has not begun in time.
+ *          Both mean that it was not done and never will be. TB_UNKNOWN: it was begun, but not
+ *          completed in time. */
 #pragma once
 #include "base/error.h"
 #include "base/thread/mailbox.h"
@@ -37,20 +38,20 @@ struct tb_thread_calls {
 };
 void tb_thread_calls_init(struct tb_thread_calls *calls, size_t max, void (*wake)(void *ctx),
                           void *ctx);
-/* The queue is closed and no call is running. */
+/* Call it when the queue is closed and no call is running. */
 void tb_thread_calls_release(struct tb_thread_calls *calls);
 
 /* Queues a call and returns without waiting. On failure the call is freed. */
 TB_CHECKED enum tb_code tb_thread_call_post(struct tb_thread_calls *calls,
                                             struct tb_thread_call *call, struct tb_error *err);
-/* Queues a call and waits at most wait_ms for its outcome. The call is gone afterwards. */
+/* Queues a call and waits at most wait_ms for its outcome. Do not use the call afterwards. */
 TB_CHECKED enum tb_code tb_thread_call_sync(struct tb_thread_calls *calls,
                                             struct tb_thread_call *call, int64_t wait_ms,
                                             struct tb_error *err);
 
 /* Takes the next call whose caller has not given up; NULL: there is none. Never waits. */
 struct tb_thread_call *tb_thread_calls_take(struct tb_thread_calls *calls);
-/* Completes a call that was taken, which is gone afterwards; outcome->code TB_OK: it was done. */
+/* Completes a call that was taken; do not use it afterwards. outcome->code TB_OK: it was done. */
 void tb_thread_call_complete(struct tb_thread_calls *calls, struct tb_thread_call *call,
                              const struct tb_error *outcome);
 /* Refuses further calls, and completes those that are queued with the error `why`. */

@@ -4,15 +4,16 @@
 
 struct tb_unit {
     const char *name;
-    int64_t size;
+    int64_t size; /* how many of the smallest unit it is: bytes, or milliseconds */
 };
-/* Tables end with the name NULL. For writing, the larger units come first. */
+/* Tables end with the name NULL. The larger units must come first: tb_quantity_add takes the first
+ * that fits. */
 extern const struct tb_unit tb_unit_none[];  /* a plain number */
 extern const struct tb_unit tb_unit_bytes[]; /* GiB, MiB, KiB, or no unit: bytes */
-/* d, h, m, s, ms, or no unit: seconds; the result is in milliseconds. */
+/* d, h, m, s, ms. A number without a unit is read as seconds. Values are in milliseconds. */
 extern const struct tb_unit tb_unit_durations[];
 
 /* False if the text is malformed, negative, or too large. */
 bool tb_quantity_parse(struct tb_str text, const struct tb_unit *units, int64_t *ret_value);
-/* Writes the value in the largest unit in which it is a whole number. */
+/* Writes the value in the largest unit in which it is a whole number; 0 in the smallest. */
 void tb_quantity_add(struct tb_buf *out, const struct tb_unit *units, int64_t value);

@@ -292,8 +292,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("base/db_gather");
-    TCase *tc = tcase_create("gather");
+    Suite *suite = suite_create("base/sqlite/write_coalescer");
+    TCase *tc = tcase_create("write_coalescer");
 
     if (access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", /* overwrite= */ 0);
