@@ -26,11 +26,8 @@ enum tb_code tb_error_set(struct tb_error *err, enum tb_code code, const char *f
 static void append(struct tb_error *err, const char *more)
 {
     size_t len = strlen(err->text);
-    size_t room = sizeof err->text - len - 1;
 
-    strncat(err->text, ": ", room);
-    len = strlen(err->text);
-    strncat(err->text, more, sizeof err->text - len - 1);
+    snprintf(err->text + len, sizeof err->text - len, ": %s", more);
 }
 
 enum tb_code tb_error_errno(struct tb_error *err, enum tb_code code, int number,

@@ -12,7 +12,7 @@
 enum tb_code {
     TB_OK,
     TB_INVALID,     /* the input is wrong; the same call never succeeds */
-    TB_NOT_FOUND,   /* definitely not there */
+    TB_NOT_FOUND,   /* it does not exist */
     TB_CONFLICT,    /* the present state forbids it */
     TB_BUSY,        /* a bounded queue is full; definitely not done */
     TB_UNAVAILABLE, /* definitely not done; may succeed later */
@@ -32,7 +32,7 @@ struct tb_error {
 #define TB_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define TB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* The only macro allowed to return, beside the command line's TB_CLI_TRY. */
+/* Returns from the function if the call fails. Only TB_CLI_TRY does that, too. */
 #define TB_TRY(call)                                                                              \
     do {                                                                                          \
         enum tb_code code_ = (call);                                                              \
@@ -40,7 +40,8 @@ struct tb_error {
             return code_;                                                                         \
     } while (0)
 
-/* Aborts. For bugs of ours only, never for wrong input; active in release builds, too. */
+/* Aborts if the condition is false, in release builds too. Only for our own bugs, never for wrong
+ * input. */
 #define TB_ASSERT(condition)                                                                      \
     ((condition) ? (void)0 : tb_assert_failed(#condition, __FILE__, __LINE__))
 

@@ -1,4 +1,5 @@
-/* FNV-1a, 32 bits: spreads keys over buckets. Anybody can construct collisions. */
+/* FNV-1a, 32 bits: spreads keys over buckets. Attackers can choose keys that
+ * collide. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* Configuration: one table of keys. Values come from a file, the environment and flags; a later
- * source overrides an earlier one.
+/* Configuration: one table of keys. Values come from the defaults, a file, the environment and
+ * flags; in this order a later source overrides an earlier one.
  *
  * The file is INI: --config, else $TILLBOX_CONFIG, else /etc/tillbox/tillbox.conf if it exists. A
  * variable is TILLBOX_SECTION_KEY, with _ for dots. Unknown keys and wrong values are errors that
@@ -98,7 +98,7 @@ struct tb_config_property {
     const char *key, *value;
     enum tb_config_origin origin;
 };
-/* librdkafka has fewer. */
+/* librdkafka has fewer properties than this. */
 #define TB_CONFIG_PROPERTIES_MAX 500
 
 struct tb_config; /* opaque */

@@ -1,8 +1,5 @@
-/* What the files of base/config share: the loader, into which the file, the environment and the
- * flags write.
- *
- * Memory:  texts are copied into the config's arena.
- * Errors:  become lines of the report. */
+/* Shared by the files of base/config: the loader, to which the file, the environment and the flags
+ * add their values. It copies texts into the config's arena; errors become lines of the report. */
 #pragma once
 #include "base/config/config.h"
 #include "base/mem/arena.h"
@@ -43,10 +40,10 @@ enum tb_config_section tb_config_section_find(const char *name);
 void tb_config_set_property(struct tb_config_loader *loader, enum tb_config_section section,
                             const char *key, const char *value, enum tb_config_origin origin,
                             const char *where);
-/* Sets a property from TILLBOX_SECTION_KEY=value; false: the variable is of no such section. */
+/* Sets a property from TILLBOX_SECTION_KEY=value; false: it names no such section. */
 bool tb_config_set_property_from_env(struct tb_config_loader *loader, const char *entry,
                                      const char *where);
-/* Reads a file; that it is missing is an error unless it may be. */
+/* Reads a file. A missing file is an error unless may_be_missing. */
 void tb_config_read_file(struct tb_config_loader *loader, const char *path, bool may_be_missing);
-/* The length of TILLBOX_SECTION_KEY at the start of entry; 0: it starts otherwise. */
+/* Returns the length of TILLBOX_SECTION_KEY if entry starts with it, else 0. */
 size_t tb_config_env_prefix(const char *entry, const char *section, const char *key);

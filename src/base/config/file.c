@@ -1,9 +1,10 @@
 #include "base/config/config_priv.h"
 #include <errno.h>
 #include <ini.h>
+#include <limits.h>
 #include <stdio.h>
 
-/* A configuration has a page or two; a larger file is the wrong one. */
+/* A configuration has a few thousand bytes; a file of more than this is the wrong one. */
 #define FILE_MAX (1 << 20)
 /* The longest value is a path or a list of 4,096 bytes. */
 #define LINE_MAX_BYTES 8192
@@ -15,6 +16,7 @@ struct ini_source {
     const char *path;
     const char *at, *end;
     int line;
+    char where[PATH_MAX + 16];     /* "path:line" of the present line, for the report */
     bool wants_value;              /* the present line is neither blank, comment nor section */
     bool in_broken_section;        /* behind a malformed section line: keys are ignored */
     int seen[TB_CONFIG_KEY_COUNT]; /* the line that set a key; 0: none */
@@ -41,8 +43,8 @@ static void report_unknown(struct ini_source *source, const char *section, const
             tb_buf_addf(&known, "%s%s", known.len ? ", " : "", tb_config_specs[i].key);
     }
     if (known.len > 0) {
-        tb_config_add_error(source->loader, "%s:%d: unknown key %s; [%s] has %s", source->path,
-                            source->line, name, section, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader, "%s: unknown key %s; [%s] has %s", source->where, name,
+                            section, tb_buf_str(&known).ptr);
         return;
     }
     for (int i = 0; i < TB_CONFIG_KEY_COUNT; i++) {
@@ -53,17 +55,15 @@ static void report_unknown(struct ini_source *source, const char *section, const
     for (int i = 0; i < TB_CONFIG_SECTION_COUNT; i++)
         tb_buf_addf(&known, ", [%s]", tb_config_section_name((enum tb_config_section)i));
     if (*section)
-        tb_config_add_error(source->loader,
-                            "%s:%d: %s is in an unknown section [%s]; there are %s", source->path,
-                            source->line, name, section, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader, "%s: %s is in an unknown section [%s]; there are %s",
+                            source->where, name, section, tb_buf_str(&known).ptr);
     else
-        tb_config_add_error(source->loader, "%s:%d: %s is in no section; there are %s",
-                            source->path, source->line, name, tb_buf_str(&known).ptr);
+        tb_config_add_error(source->loader, "%s: %s is in no section; there are %s", source->where,
+                            name, tb_buf_str(&known).ptr);
 }
 
 static int take_pair(void *user, const char *section, const char *name, const char *value)
 {
-    TB_CLEANUP(tb_buf_release) struct tb_buf where = {0};
     struct ini_source *source = user;
     enum tb_config_key key = find_key(section, name);
     enum tb_config_section properties = tb_config_section_find(section);
@@ -72,18 +72,16 @@ static int take_pair(void *user, const char *section, const char *name, const ch
     if (source->in_broken_section)
         return 1;
     if (properties != TB_CONFIG_SECTION_COUNT) {
-        tb_buf_addf(&where, "%s:%d", source->path, source->line);
         tb_config_set_property(source->loader, properties, name, value, TB_CONFIG_FILE,
-                               tb_buf_str(&where).ptr);
+                               source->where);
     } else if (key == TB_CONFIG_KEY_COUNT) {
         report_unknown(source, section, name);
     } else if (source->seen[key]) {
-        tb_config_add_error(source->loader, "%s:%d: %s.%s is set in line %d already", source->path,
-                            source->line, section, name, source->seen[key]);
+        tb_config_add_error(source->loader, "%s: %s.%s is set in line %d already", source->where,
+                            section, name, source->seen[key]);
     } else {
         source->seen[key] = source->line;
-        tb_buf_addf(&where, "%s:%d", source->path, source->line);
-        tb_config_set(source->loader, key, value, TB_CONFIG_FILE, tb_buf_str(&where).ptr);
+        tb_config_set(source->loader, key, value, TB_CONFIG_FILE, source->where);
     }
     return 1;
 }
@@ -98,8 +96,8 @@ static bool check_line(struct ini_source *source, const char *line, size_t len)
     if (at == len || line[at] == ';' || line[at] == '#')
         return true;
     if (len > LINE_MAX_BYTES - 2) {
-        tb_config_add_error(source->loader, "%s:%d: a line of more than %d bytes", source->path,
-                            source->line, LINE_MAX_BYTES - 2);
+        tb_config_add_error(source->loader, "%s: a line of more than %d bytes", source->where,
+                            LINE_MAX_BYTES - 2);
         return false;
     }
     if (line[at] != '[') {
@@ -112,8 +110,8 @@ static bool check_line(struct ini_source *source, const char *line, size_t len)
     while (at < len && strchr(" \t\r\n", line[at]))
         at++;
     if (at < len && (!close || (line[at] != ';' && line[at] != '#'))) {
-        tb_config_add_error(source->loader, "%s:%d: a section is [name] alone on its line",
-                            source->path, source->line);
+        tb_config_add_error(source->loader, "%s: a section is [name] alone on its line",
+                            source->where);
         return close != NULL;
     }
     return true;
@@ -122,8 +120,8 @@ static bool check_line(struct ini_source *source, const char *line, size_t len)
 static void end_line(struct ini_source *source)
 {
     if (source->wants_value)
-        tb_config_add_error(source->loader, "%s:%d: neither [section] nor key = value",
-                            source->path, source->line);
+        tb_config_add_error(source->loader, "%s: neither [section] nor key = value",
+                            source->where);
     source->wants_value = false;
 }
 
@@ -140,6 +138,7 @@ static char *next_line(char *buffer, int size, void *stream)
     newline = memchr(source->at, '\n', (size_t)(source->end - source->at));
     len = (size_t)((newline ? newline + 1 : source->end) - source->at);
     source->line++;
+    snprintf(source->where, sizeof source->where, "%s:%d", source->path, source->line);
     TB_ASSERT(size == LINE_MAX_BYTES);
     if (check_line(source, source->at, len) && len < LINE_MAX_BYTES) {
         memcpy(buffer, source->at, len);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* librdkafka's names are short; a value may be a path, a list or a token. */
+/* In bytes. librdkafka's names are short; a value may be a path, a list or a token. */
 #define KEY_MAX 100
 #define VALUE_MAX 4096
 

@@ -87,7 +87,7 @@ static void write_line(const struct tb_buf *line)
 
     pthread_mutex_lock(&write_lock);
     if (poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT && write(fd.fd, line->data, line->len) < 0)
-        fd.revents = 0; /* the reader has closed the pipe: there is nobody to tell */
+        fd.revents = 0; /* the reader has closed the pipe, so nobody can be told */
     pthread_mutex_unlock(&write_lock);
 }
 

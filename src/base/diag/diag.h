@@ -1,4 +1,4 @@
-/* Diagnostics: writes one line per fact to standard error, as text on a terminal, else as JSON.
+/* Diagnostics: writes one line per event to standard error, as text on a terminal, else as JSON.
  *
  * They are not called a log, because "log" is the event log in this project. Never write payloads,
  * keys or tokens into them.

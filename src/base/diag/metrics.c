@@ -17,7 +17,8 @@ void tb_histogram_observe(struct tb_histogram *histogram, int64_t value)
     const struct tb_histogram_spec *spec = histogram->spec;
     size_t bucket = 0;
 
-    if (value < 0) /* the wall clock was set back; to Prometheus a sum that falls is a restart */
+    /* Below 0 if the wall clock was set back. Prometheus takes a sum that falls for a restart. */
+    if (value < 0)
         value = 0;
     while (bucket < spec->count && value > spec->bounds[bucket])
         bucket++;

@@ -1,12 +1,12 @@
 #include "base/json/scan.h"
 
-/* A node and a text for every value take about this many times the bytes of the document; an
- * order's values are about twelve bytes long. */
+/* The nodes and texts of a document take about this many times its bytes, if its values are about
+ * twelve bytes long, as those of an order are. */
 #define CHUNK_PER_BYTE 8
 #define CHUNK_MIN ((size_t)512)
 #define CHUNK_MAX ((size_t)256 << 10)
 
-/* A document lies in its own arena: with one malloc for each node, reading takes twice as long. */
+/* A document is in its own arena: with one malloc for each node, reading takes twice as long. */
 struct document {
     struct tb_json root; /* first: tb_json_free finds the document by it */
     struct tb_arena arena;

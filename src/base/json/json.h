@@ -57,14 +57,14 @@ struct tb_str tb_json_number_text(const struct tb_json *value);
 /* Writes the value without blanks, and numbers as they were written. */
 void tb_json_print(struct tb_buf *out, const struct tb_json *value);
 
-/* The size of the UTF-8 character at text (RFC 3629: no overlong form, no surrogate, nothing above
- * U+10FFFF); 0 if it is none, or does not end within `left` bytes. */
+/* Returns the size of the UTF-8 character at text (RFC 3629: no overlong form, no surrogate,
+ * nothing above U+10FFFF); 0: there is none, or it does not end within `left` bytes. */
 size_t tb_utf8_size(const char *text, size_t left);
 bool tb_utf8_valid(struct tb_str text);
 
 /* The writer appends to a buffer. text must be UTF-8; control characters are escaped. */
 void tb_json_add_string(struct tb_buf *out, struct tb_str text); /* with quotes; absent: null */
-/* Appends a comma unless the last byte is { or [, for a value that other code appends. */
+/* Appends a comma unless the last byte is { or [. Call it before other code appends a value. */
 void tb_json_separate(struct tb_buf *out);
 /* Opens an object or array with '{' or '[': as a member if key is not NULL, else as an element. */
 void tb_json_open(struct tb_buf *out, const char *key, char bracket);

@@ -2,8 +2,8 @@
 #include "base/hash.h"
 #include <stdlib.h>
 
-/* Up to this many keys, each new one is compared with all earlier ones of its object. Objects with
- * more keys have them sorted once at their end: to compare 60,000 keys in pairs takes minutes. */
+/* Up to this many keys, each new key is compared with all earlier ones of its object. If there are
+ * more, they are sorted at the object's end: to compare 60,000 keys in pairs takes minutes. */
 #define LINEAR_KEYS_MAX 16
 /* Keys of all objects that are open at one time; an order has fewer than 20. */
 #define KEYS_INLINE 48
@@ -161,7 +161,7 @@ static enum tb_code scan_key(struct scan *scan, size_t first, struct tb_json *no
     return TB_OK;
 }
 
-/* Ends an object: compares its keys if scan_key has not, because they were too many. */
+/* Ends an object; compares its keys here if they were too many for scan_key to do it. */
 static enum tb_code close_keys(struct scan *scan, size_t first)
 {
     struct key *keys = scan->keys + first;

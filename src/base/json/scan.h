@@ -1,8 +1,7 @@
-/* The scan of a JSON text: checks all of the grammar and of our limits, and builds the tree.
+/* The scan of a JSON text: checks the grammar and our limits, and builds the tree.
  *
  * Memory:  numbers borrow from the text; everything else is in the arena.
- * Errors:  TB_INVALID with what is wrong and at which byte; TB_INTERNAL when out of memory.
- * Units:   bytes, counted from 0. */
+ * Errors:  as json.h; bytes are counted from 0. */
 #pragma once
 #include "base/json/json.h"
 #include "base/mem/arena.h"

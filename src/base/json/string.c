@@ -130,9 +130,9 @@ static enum tb_code scan_escape(struct tb_json_input *in)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 
-/* Are all eight bytes ASCII characters that need no decoding? Tests them at once: subtracting n
- * from a byte below n borrows, which sets its highest bit; xor with c turns a byte equal to c into
- * 0. */
+/* Are all eight bytes ASCII characters that need no decoding? They are tested together:
+ * subtracting n sets the highest bit of a byte below n; xor with c makes a byte that equals c 0.
+ */
 static bool eight_plain(const char *text)
 {
     uint64_t word, quote, backslash;

@@ -1,18 +1,21 @@
 #include "base/json/json.h"
 #include "base/time/timefmt.h"
 
-static void print_members(struct tb_buf *out, const struct tb_json *container, bool keys)
+static void print_container(struct tb_buf *out, const struct tb_json *container)
 {
-    for (const struct tb_json *member = tb_json_first(container); member;
-         member = tb_json_next(member)) {
-        if (member != tb_json_first(container))
-            tb_buf_addc(out, ',');
-        if (keys) {
+    bool object = tb_json_type(container) == TB_JSON_OBJECT;
+    const struct tb_json *member = tb_json_first(container);
+
+    tb_buf_addc(out, object ? '{' : '[');
+    for (; member; member = tb_json_next(member)) {
+        tb_json_separate(out);
+        if (object) {
             tb_json_add_string(out, tb_json_key(member));
             tb_buf_addc(out, ':');
         }
         tb_json_print(out, member);
     }
+    tb_buf_addc(out, object ? '}' : ']');
 }
 
 void tb_json_print(struct tb_buf *out, const struct tb_json *value)
@@ -34,14 +37,8 @@ void tb_json_print(struct tb_buf *out, const struct tb_json *value)
         tb_json_add_string(out, tb_json_string(value));
         break;
     case TB_JSON_ARRAY:
-        tb_buf_addc(out, '[');
-        print_members(out, value, false);
-        tb_buf_addc(out, ']');
-        break;
     case TB_JSON_OBJECT:
-        tb_buf_addc(out, '{');
-        print_members(out, value, true);
-        tb_buf_addc(out, '}');
+        print_container(out, value);
         break;
     }
 }

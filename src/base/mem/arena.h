@@ -10,7 +10,7 @@
 struct tb_arena_chunk;
 struct tb_arena {
     struct tb_arena_chunk *chunks; /* newest first */
-    char *at, *end;                /* what is free of the newest */
+    char *at, *end;                /* the free part of the newest */
     size_t chunk_size;             /* smallest size of a new chunk; 0: 4 KiB */
 };
 
@@ -37,7 +37,7 @@ static inline void *tb_arena_alloc(struct tb_arena *arena, size_t size) /* zeroe
 }
 /* Allocates count * size, zeroed; NULL too if that overflows. */
 void *tb_arena_array(struct tb_arena *arena, size_t count, size_t size);
-/* A NUL-terminated copy; {NULL, 0} for an absent text or when out of memory. */
+/* Returns a NUL-terminated copy; {NULL, 0} for an absent text or when out of memory. */
 struct tb_str tb_arena_copy(struct tb_arena *arena, struct tb_str text);
 /* Replaces *text by a copy in the arena; absent stays absent. False: out of memory. */
 TB_CHECKED bool tb_arena_copy_in_place(struct tb_arena *arena, struct tb_str *text);

@@ -1,8 +1,8 @@
-/* Buffer: a text, or bytes, that grows; there is always a NUL behind its end.
+/* Buffer: bytes to which more can be appended. A NUL always follows the last byte.
  *
  * Memory:  tb_buf_release frees it; what tb_buf_take returns, the caller frees with free().
  * Errors:  after a failed allocation all later appends do nothing, and tb_buf_ok returns false:
- * check once, after the last append. */
+ *          check once, after the last append. */
 #pragma once
 #include "base/error.h"
 #include <stdarg.h>

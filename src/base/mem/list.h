@@ -10,7 +10,7 @@
 struct tb_list;
 struct tb_list_node {
     struct tb_list_node *prev, *next;
-    const struct tb_list *list; /* that it is in; NULL: none */
+    const struct tb_list *list; /* the list that has the node; NULL: none */
 };
 struct tb_list {
     struct tb_list_node *first, *last;

@@ -28,8 +28,7 @@ static enum tb_code post(struct tb_thread_calls *calls, struct tb_thread_call *c
         call->free(call);
         return tb_error_set(err, TB_BUSY, "too much of this is under way, or it is ending");
     }
-    if (calls->wake)
-        calls->wake(calls->ctx);
+    calls->wake(calls->ctx);
     return TB_OK;
 }
 

@@ -30,10 +30,10 @@ struct tb_thread_call {
     struct tb_error outcome;
 };
 struct tb_thread_calls {
-    struct tb_mailbox box; /* the owner may wait on it */
+    struct tb_mailbox box; /* the queue */
     pthread_mutex_t lock;  /* guards the state of every call */
     pthread_cond_t done;
-    void (*wake)(void *ctx); /* wakes an owner that waits elsewhere; NULL: it waits on the box */
+    void (*wake)(void *ctx); /* wakes the owner, which does not wait on the box */
     void *ctx;
 };
 void tb_thread_calls_init(struct tb_thread_calls *calls, size_t max, void (*wake)(void *ctx),

@@ -1,5 +1,5 @@
-/* Time and random numbers as parameters: only the mains pass the system's own, so that tests can
- * pass others.
+/* Time and random numbers as parameters: only the mains pass those of the system; tests pass
+ * their own.
  *
  * Thread:  any thread may use the system's clock and random numbers.
  * Memory:  the structs are borrowed and must outlive their users.
@@ -28,7 +28,7 @@ static inline int64_t tb_clock_mono_ms(const struct tb_clock *clock)
     return clock->mono_us(clock->ctx) / 1000;
 }
 
-/* The shorter of two waits; a wait below 0 has no end. */
+/* Returns the shorter of two waits; a wait below 0 has no end. */
 static inline int64_t tb_sooner_ms(int64_t a_ms, int64_t b_ms)
 {
     if (a_ms < 0 || b_ms < 0)
@@ -48,7 +48,7 @@ static inline void tb_random_fill(const struct tb_random *random, void *bytes, s
 extern const struct tb_clock tb_clock_system;
 extern const struct tb_random tb_random_system; /* getrandom(2), buffered per thread */
 
-/* The moment in wait_ms milliseconds, by CLOCK_MONOTONIC, for pthread_cond_timedwait. */
+/* Returns the moment wait_ms from now, by CLOCK_MONOTONIC, for pthread_cond_timedwait. */
 struct timespec tb_deadline_in(int64_t wait_ms);
 /* Initialises a condition variable that waits by CLOCK_MONOTONIC. */
 void tb_cond_init(pthread_cond_t *ret_cond);

@@ -1,6 +1,6 @@
 #include "base/time/retention_clock.h"
 
-/* Corrections are seconds; a change of more than this is a jump. */
+/* Time servers correct a clock by seconds; a larger change is a jump. */
 #define JUMP_MS 60000
 
 int64_t tb_retention_clock_now_ms(struct tb_retention_clock *clock_state,

@@ -1,6 +1,6 @@
-/* The clock by which old data is deleted. It follows the wall clock, but ignores a jump ahead
- * until the jump has lasted for keep_ms, the time for which the data is kept. So a clock that is
- * wrong for a while deletes nothing too early.
+/* The clock that decides which data is old enough to delete. It follows the wall clock, but
+ * ignores a jump ahead until the jump has lasted for keep_ms, the time for which the data is kept.
+ * So a wall clock that is wrong for less than that deletes nothing too early.
  *
  * Thread:  one thread at a time uses a clock; zeroed is its initial state.
  * Units:   Unix milliseconds (wall), monotonic milliseconds (mono). */

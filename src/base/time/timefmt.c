@@ -200,8 +200,8 @@ bool tb_date_valid(struct tb_str text)
     return text.len == TB_DATE_SIZE - 1 && read_date(&in, &days);
 }
 
-/* Accepts letters, digits and _ + - in parts divided by single slashes, so that no name leaves the
- * folder of zones. */
+/* Accepts letters, digits and _ + - in parts divided by single slashes, so that a name such as
+ * ../x cannot leave the folder of zones. */
 static bool zone_name_sound(const char *name)
 {
     size_t len = strlen(name);
@@ -268,8 +268,8 @@ void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_D
     ret_date[TB_DATE_SIZE - 1] = '\0';
 }
 
-/* Searches by bisection for the first moment whose local date is `date` or later. mktime would
- * fail where a zone skips midnight, or a whole day. Zones are within 26 hours of UTC. */
+/* Finds the first second whose local date is `date` or later, by bisection. (mktime would fail
+ * where a zone skips midnight, or a whole day.) Zones are within 26 hours of UTC. */
 int64_t tb_date_start_ms(struct tb_str date)
 {
     struct reader in = {date.ptr, date.ptr + date.len};

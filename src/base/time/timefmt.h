@@ -21,7 +21,8 @@ bool tb_date_valid(struct tb_str text); /* YYYY-MM-DD that exists */
 /* "" or NULL keeps the system's zone; TB_INVALID: the machine does not know the name. */
 TB_CHECKED enum tb_code tb_zone_set(const char *name, struct tb_error *err);
 bool tb_zone_known(const char *name); /* would tb_zone_set accept it? */
-/* The local date on which the business day of time_ms began. */
+/* Writes the date of the business day: the local date, or the day before if the local time is
+ * before day_start_minutes. */
 void tb_business_date(int64_t time_ms, int day_start_minutes, char ret_date[TB_DATE_SIZE]);
 /* The moment at which a valid date begins in the process's zone. */
 int64_t tb_date_start_ms(struct tb_str date);

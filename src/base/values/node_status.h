@@ -1,4 +1,4 @@
-/* A heartbeat: what a node reports of itself to the centre, as the value of a record in the topic
+/* A heartbeat: a node reports its state to the centre, as the value of a record in the topic
  * node-status.
  *
  * Units:   Unix milliseconds (_ms). */
@@ -13,15 +13,15 @@ struct tb_heartbeat {
     char node[TB_HEARTBEAT_NODE_SIZE], epoch[TB_EPOCH_SIZE], version[TB_VERSION_SIZE];
     int64_t last_sequence, delivered_sequence, pending;
     int64_t oldest_pending_at_ms; /* 0: nothing is pending */
-    int64_t clock_ms;             /* the node's wall clock when it was sent */
-    /* When it arrived, by the clock of the log or of the reader, who sets it. */
+    int64_t clock_ms;             /* the node's wall clock when it sent the heartbeat */
+    /* Not encoded: the reader sets it, from its own clock or from the log's. */
     int64_t arrived_at_ms;
 };
 /* Encodes
  * {"node","epoch","lastSequence","deliveredSequence","pending","oldestPendingAt","clockMs",
  * "version"}. */
 void tb_heartbeat_encode(struct tb_buf *out, const struct tb_heartbeat *heartbeat);
-/* TB_INVALID: it is no heartbeat. */
+/* TB_INVALID: the value is no heartbeat. */
 TB_CHECKED enum tb_code tb_heartbeat_decode(const struct tb_json *value,
                                             struct tb_heartbeat *ret_heartbeat,
                                             struct tb_error *err);

@@ -1,4 +1,4 @@
-/* SHA-256 of one text, in hex. Whoever hashes several pieces calls nettle's sha256_* directly. */
+/* SHA-256 of one text, in hex. To hash several pieces, call nettle's sha256_* directly. */
 #pragma once
 #include "base/mem/buf.h"
 

@@ -22,7 +22,7 @@ void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE])
         gen->last_ms = now;
         gen->counter = (uint32_t)bits[0] & (COUNTER_MAX >> 1); /* leaves room to count up */
     } else if (++gen->counter > COUNTER_MAX) {
-        gen->last_ms++; /* borrow from the next millisecond, also if the clock was set back */
+        gen->last_ms++; /* the counter is used up: go on as if the next millisecond had begun */
         gen->counter = 0;
     }
 
