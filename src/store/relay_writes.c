@@ -1,17 +1,6 @@
 #include "store/writer_priv.h"
 #include <stdio.h>
 
-void tb_relay_writes_init(struct tb_writer *writer)
-{
-    TB_ASSERT(pthread_mutex_init(&writer->relay_lock, NULL) == 0);
-    writer->relay_due_ms = -1;
-}
-
-void tb_relay_writes_release(struct tb_writer *writer)
-{
-    pthread_mutex_destroy(&writer->relay_lock);
-}
-
 static struct tb_cursor_write *slot_of(struct tb_relay_writes *writes, const char *name)
 {
     struct tb_cursor_write *slot = writes->cursors;

@@ -83,16 +83,6 @@ static enum tb_code may_expire(struct tb_store *store, bool *ret_may, struct tb_
     return TB_OK;
 }
 
-void tb_retention_init(struct tb_writer *writer)
-{
-    const struct tb_writer_options *options = &writer->options;
-
-    /* Not at once: after a start the wall clock may be wrong until the network has set it. */
-    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_RETENTION_ROUND_MS;
-    (void)tb_retention_clock_now_ms(&writer->retention_clock, options->clock,
-                                    options->idempotency_keep_ms);
-}
-
 void tb_retention_schedule(struct tb_writer *writer, int64_t now_ms)
 {
     if (writer->retention_at_ms < 0)

@@ -17,8 +17,12 @@ enum tb_code tb_writer_new(const struct tb_writer_options *options, struct tb_wr
     atomic_init(&writer->healthy, true);
     atomic_init(&writer->stopping, false);
     tb_mailbox_init(&writer->mailbox, TB_WRITER_QUEUE_MAX);
-    tb_relay_writes_init(writer);
-    tb_retention_init(writer);
+    TB_ASSERT(pthread_mutex_init(&writer->relay_lock, NULL) == 0);
+    writer->relay_due_ms = -1;
+    /* Not at once: after a start the wall clock may be wrong until the network has set it. */
+    writer->retention_at_ms = tb_clock_mono_ms(options->clock) + TB_RETENTION_ROUND_MS;
+    tb_retention_clock_now_ms(&writer->retention_clock, options->clock,
+                              options->idempotency_keep_ms);
     *ret_writer = writer;
     return TB_OK;
 }
@@ -50,7 +54,7 @@ void tb_writer_free(struct tb_writer *writer)
     for (take_batch(writer); writer->job_count > 0; take_batch(writer))
         refuse_unavailable(writer, "This node is shutting down; nothing was stored.");
     tb_mailbox_release(&writer->mailbox);
-    tb_relay_writes_release(writer);
+    pthread_mutex_destroy(&writer->relay_lock);
     tb_store_free(writer->store);
     free(writer);
 }

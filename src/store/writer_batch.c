@@ -1,21 +1,15 @@
 #include "store/writer_priv.h"
 
-/* Fills the answer of a command that failed. (A refused command has its answer from
- * tb_store_execute.) */
-static void fail_command(struct tb_job *job, const struct tb_error *why)
-{
-    tb_answer_release(&job->answer);
-    job->answer = (struct tb_answer){0};
-    job->code = why->code;
-    tb_answer_from_error(&job->answer, why, NULL);
-}
-
+/* Fills the answer of a job that failed. (A refused command has its answer from tb_store_execute.)
+ */
 static void fail_job(struct tb_job *job, const struct tb_error *why)
 {
-    if (job->type == TB_JOB_COMMAND)
-        fail_command(job, why);
-    else
-        job->code = why->code;
+    job->code = why->code;
+    if (job->type != TB_JOB_COMMAND)
+        return;
+    tb_answer_release(&job->answer);
+    job->answer = (struct tb_answer){0};
+    tb_answer_from_error(&job->answer, why, NULL);
 }
 
 static void count_result(struct tb_writer *writer, const struct tb_job *job)
@@ -109,7 +103,7 @@ static enum tb_code run_in_savepoint(struct tb_writer *writer, struct tb_job *jo
         store->last_row = last_row;
         store->last_number = last_number;
         why.code = TB_INTERNAL;
-        fail_command(job, &why);
+        fail_job(job, &why);
     }
     return tb_stmt_run(&store->stmts[TB_STMT_RELEASE], err);
 }
@@ -131,7 +125,7 @@ static enum tb_code run_command(struct tb_writer *writer, struct tb_job *job, en
         struct tb_error why = {0};
         tb_error_set(&why, TB_FULL,
                      "The disk of this node is nearly full; the order was not stored.");
-        fail_command(job, &why);
+        fail_job(job, &why);
         return TB_OK;
     }
     if (mode == WRITE_IN_SAVEPOINTS)

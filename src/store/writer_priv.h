@@ -87,8 +87,6 @@ void tb_writer_fail_batch(struct tb_writer *writer, const struct tb_error *why);
 void tb_writer_mark_broken(struct tb_writer *writer);
 
 /* relay_writes.c */
-void tb_relay_writes_init(struct tb_writer *writer);
-void tb_relay_writes_release(struct tb_writer *writer);
 void tb_relay_writes_copy(struct tb_writer *writer, struct tb_relay_writes *ret_writes);
 /* Writes what a copy has into the tables, in the writer's transaction. */
 TB_CHECKED enum tb_code tb_relay_writes_store(struct tb_store *store,
@@ -104,7 +102,6 @@ bool tb_relay_writes_are_due(struct tb_writer *writer, int64_t now_ms);
 int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 
 /* retention.c */
-void tb_retention_init(struct tb_writer *writer);
 /* Deletes one chunk if a round is due. */
 void tb_retention_run(struct tb_writer *writer, int64_t now_ms);
 /* Call it after writing rows that can expire: plans a round if none is planned. */

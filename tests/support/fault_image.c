@@ -219,9 +219,8 @@ static void settle_some(struct fault_image *image, struct op *ops, size_t count,
         apply_torn(image, &ops[whole], random);
 }
 
-/* Decides which operations reach the disk, and forgets the others. A deletion ends a file: what
- * follows a deletion that does not reach the disk belongs to a new file, which has no name there.
- */
+/* Decides which operations reach the disk, and forgets the others. Operations after a deletion
+ * belong to a new file: if the deletion does not reach the disk, they do not either. */
 static void settle(struct fault_image *image, enum fault_cut how, struct fake_random *random)
 {
     size_t from = 0;

@@ -196,8 +196,8 @@ static int shm_unmap(sqlite3_file *file, int delete_it)
     return real_of(file)->pMethods->xShmUnmap(real_of(file), delete_it);
 }
 
-/* Version 2 has shared memory, but not version 3's memory-mapped reads, which could not fail here.
- */
+/* Version 2 has shared memory, but not the memory-mapped reads of version 3, which this VFS cannot
+ * let fail. */
 static const sqlite3_io_methods file_methods = {
     .iVersion = 2,
     .xClose = file_close,
@@ -233,7 +233,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
     ours->real = (sqlite3_file *)(ours + 1);
     pthread_mutex_lock(&fs.lock);
     if (judge(FAULT_OPEN, &rc) == GO_ON) {
-        if (path) /* before it is made, so that its making is not yet on the disk */
+        if (path) /* before the file is created, so that its creation is not yet on the disk */
             ours->image = fault_image_of(path);
         rc = fs.real->xOpen(fs.real, path, ours->real, flags, ret_flags);
         if (ours->real->pMethods)

@@ -2,7 +2,7 @@
  *
  * It wraps the default VFS and replaces it, so that every database opened by base/sqlite/db.h uses
  * it. The files are real, in the test's folder. For each file it knows what was synced and what
- * was only written: a power cut loses, keeps, tears or shuffles the latter.
+ * was only written: a power cut loses, keeps, tears or shuffles what was only written.
  *
  *   fault_vfs_install();                        in the test's setup; once per process is enough
  *   open the store, place an order ...
@@ -13,11 +13,12 @@
  *   open the store, look
  *   fault_vfs_uninstall();                      in teardown: forgets the files, ends every fault
  *
- * Count a run without faults first (fault_vfs_changes before and after) to know how many places
- * there are to break; then break each of them.
+ * Run the scenario without faults first, and count its calls (fault_vfs_changes before and after).
+ * Then run it again for each of these calls, and let that call fail.
  *
- * A failed sync (fault_vfs_fail with FAULT_SYNC) behaves as on Linux: the seed decides what of it
- * is on the disk and what is lost, and later syncs do not write the lost part.
+ * A failed sync (fault_vfs_fail with FAULT_SYNC) behaves as on Linux: the seed decides which of
+ * the unsynced bytes reach the disk and which are lost, and later syncs do not write the lost
+ * ones.
  *
  * Thread:  any; one lock for everything.
  * Memory:  the images of all opened files are in memory: keep databases small.
@@ -53,7 +54,7 @@ void fault_vfs_uninstall(void);
 
 /* The nth call of these kinds from now fails with an SQLite code; forever: all later ones, too. */
 void fault_vfs_fail(unsigned kinds, int64_t nth, int sqlite_code, bool forever, uint64_t seed);
-int64_t fault_vfs_failures(void); /* calls that have failed by this since install */
+int64_t fault_vfs_failures(void); /* calls since install that fault_vfs_fail let fail */
 void fault_vfs_heal(void);        /* cancels planned failures and a planned cut */
 
 /* Cuts the power at the nth call from now that changes a file (FAULT_CHANGES). */

@@ -14,14 +14,6 @@ void tmpdir_make(char path[128])
     ck_assert_ptr_nonnull(mkdtemp(path));
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void read_whole_file(const char *path, struct tb_buf *out)
 {
     FILE *file = fopen(path, "rb");
@@ -32,6 +24,14 @@ void read_whole_file(const char *path, struct tb_buf *out)
     while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
         tb_buf_add(out, chunk, got);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
 }
 
 void tmpdir_remove(const char *path)

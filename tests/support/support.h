@@ -1,4 +1,4 @@
-/* What the tests share: temporary folders, a clock and random numbers that the test controls, a
+/* Shared by the tests: temporary folders, a clock and random numbers that the test controls, a
  * runner.
  *
  * Thread:  one thread at a time.
@@ -11,8 +11,8 @@
 
 /* Creates a folder under $TMPDIR or /tmp; tmpdir_remove deletes it with all it contains. */
 void tmpdir_make(char path[128]);
-void read_whole_file(const char *path, struct tb_buf *out); /* appends its content */
 void tmpdir_remove(const char *path);
+void read_whole_file(const char *path, struct tb_buf *out); /* appends its content */
 
 /* A clock that moves only when the test advances it. */
 struct fake_clock {
