@@ -1,5 +1,6 @@
 #include "base/json/json.h"
 #include "base/json/scan.h"
+#include <ctype.h>
 
 size_t tb_utf8_size(const char *text, size_t left)
 {
@@ -67,16 +68,11 @@ static int32_t hex4(const struct tb_json_input *in, size_t at)
     if (in->len - at < 4)
         return -1;
     for (size_t i = at; i < at + 4; i++) {
-        char c = in->text[i];
+        int c = (unsigned char)in->text[i];
 
-        if (c >= '0' && c <= '9')
-            value = value * 16 + (c - '0');
-        else if (c >= 'a' && c <= 'f')
-            value = value * 16 + (c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-            value = value * 16 + (c - 'A') + 10;
-        else
+        if (!isxdigit(c))
             return -1;
+        value = value * 16 + (c <= '9' ? c - '0' : tolower(c) - 'a' + 10);
     }
     return value;
 }

@@ -1,4 +1,5 @@
 #include "base/values/uuid.h"
+#include <ctype.h>
 
 #define COUNTER_MAX 0xfffu
 
@@ -39,14 +40,6 @@ void tb_uuid_new(struct tb_uuid_gen *gen, char ret_uuid[TB_UUID_SIZE])
     ret_uuid[TB_UUID_LEN] = '\0';
 }
 
-/* The lower-case hex digit for each character; 0: it is no hex digit. */
-static const char hex_digits[256] = {
-    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
-    ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b',
-    ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['A'] = 'a', ['B'] = 'b',
-    ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f',
-};
-
 bool tb_uuid_parse(struct tb_str text, char ret_uuid[TB_UUID_SIZE])
 {
     char lower[TB_UUID_SIZE];
@@ -54,7 +47,8 @@ bool tb_uuid_parse(struct tb_str text, char ret_uuid[TB_UUID_SIZE])
     if (!text.ptr || text.len != TB_UUID_LEN)
         return false;
     for (size_t i = 0; i < TB_UUID_LEN; i++)
-        lower[i] = hex_digits[(unsigned char)text.ptr[i]];
+        lower[i] = isxdigit((unsigned char)text.ptr[i]) ? (char)tolower((unsigned char)text.ptr[i])
+                                                        : '\0';
     for (size_t i = 8; i <= 23; i += 5)
         lower[i] = text.ptr[i] == '-' ? '-' : '\0';
     if (memchr(lower, '\0', TB_UUID_LEN))
