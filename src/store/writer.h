@@ -1,8 +1,8 @@
 /* The writer: takes all waiting jobs, runs them in one transaction, commits once, then answers.
  *
- * Every job ends with exactly one call of its done function. A command is answered only after
- * COMMIT, or when it is certain that nothing was stored. If COMMIT itself failed, the code is
- * TB_UNKNOWN: repeat the command with the same key.
+ * Every job ends with exactly one call of its done function. A command is answered after COMMIT,
+ * or when it is certain that nothing was stored. If the disk failed during COMMIT, it may be
+ * stored or not: the code is TB_UNKNOWN, and the client repeats the command with the same key.
  *
  * Thread:  tb_writer_post* from any thread; step, run and free from the owner. done is called
  *          on the owner's thread, outside any transaction.
@@ -80,11 +80,9 @@ TB_CHECKED bool tb_writer_post_parked(struct tb_writer *writer, const char *curs
 size_t tb_writer_queue_length(struct tb_writer *writer);
 
 /* Runs a batch of jobs; if none wait, one chunk of retention if that is due. Returns for how many
- * milliseconds the owner may wait before the next call (0: more is waiting; below 0: until woken).
- */
+ * milliseconds the owner may wait before the next call (0: none; below 0: until woken). */
 int64_t tb_writer_step(struct tb_writer *writer);
-/* The thread's loop: steps and waits until tb_writer_stop, then finishes the jobs posted before.
- */
+/* The thread's loop: steps and waits until tb_writer_stop, then finishes all accepted jobs. */
 void tb_writer_run(struct tb_writer *writer);
 void tb_writer_stop(struct tb_writer *writer); /* from any thread */
 

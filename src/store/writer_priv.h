@@ -97,8 +97,7 @@ void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_w
 /* Call it when they could not be written: they are due again at at_ms. */
 void tb_relay_writes_delay(struct tb_writer *writer, int64_t at_ms);
 bool tb_relay_writes_are_due(struct tb_writer *writer, int64_t now_ms);
-/* Returns how long the writer may sleep before relay writes are due; below 0: until it is woken.
- */
+/* Returns how long the writer may sleep before relay writes are due; below 0: until woken. */
 int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 
 /* retention.c */

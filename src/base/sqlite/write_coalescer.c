@@ -209,17 +209,13 @@ enum tb_code tb_db_coalesce_writes(struct tb_db *db, bool until_sync, struct tb_
 
 void tb_write_coalescer_begin_checkpoint(struct tb_write_coalescer *coalescer)
 {
-    if (!coalescer)
-        return;
     coalescer->in_whole_checkpoint = true;
-    coalescer->checkpoint_rc = SQLITE_OK;
 }
 
 int tb_write_coalescer_end_checkpoint(struct tb_write_coalescer *coalescer)
 {
-    if (!coalescer)
-        return SQLITE_OK;
     int rc = coalescer->checkpoint_rc;
+
     coalescer->in_whole_checkpoint = false;
     coalescer->checkpoint_rc = SQLITE_OK;
     coalescer->len = 0; /* drop the bytes of a failed checkpoint */
