@@ -19,7 +19,7 @@
 #define MAX_US INT64_C(600000000)
 #define LOOK_SECONDS 0.1
 #define MEMORY_MB 128
-/* Orders in one batch of generated events: seven events for four orders. */
+/* Orders of one part of the backlog; four orders have seven events. */
 #define BEHIND_ORDERS 50000
 
 struct consume {

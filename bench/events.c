@@ -4,16 +4,16 @@
 #include <stdio.h>
 
 #define PLACED_AT_MS INT64_C(1795425003660) /* 2026-11-23 */
-/* An order's second event comes so many orders later than its first. */
+/* The second event of an order follows this many orders after its first. */
 #define BEHIND 20
 
-static struct tb_str keep(struct tb_bench_events *events, struct tb_str text)
+static struct tb_str copy(struct tb_bench_events *events, struct tb_str text)
 {
-    struct tb_str kept = tb_arena_copy(&events->arena, text);
+    struct tb_str result = tb_arena_copy(&events->arena, text);
 
-    if (!kept.ptr)
+    if (!result.ptr)
         tb_bench_die("out of memory for events");
-    return kept;
+    return result;
 }
 
 static struct tb_line lines[] = {
@@ -55,7 +55,7 @@ static void add_header(struct tb_bench_events *events, struct tb_record *record,
     struct tb_header *headers = (struct tb_header *)(uintptr_t)record->headers;
 
     headers[record->header_count++] =
-        (struct tb_header){tb_str_of(name), keep(events, tb_str_of(value))};
+        (struct tb_header){tb_str_of(name), copy(events, tb_str_of(value))};
 }
 
 static void add_event(struct tb_bench_events *events, const struct tb_event *event)
@@ -68,8 +68,8 @@ static void add_event(struct tb_bench_events *events, const struct tb_event *eve
     *record = (struct tb_record){
         .offset = (int64_t)events->count,
         .timestamp_ms = event->occurred_at_ms + 5,
-        .key = keep(events, tb_str_of(event->order_id)),
-        .value = keep(events, tb_buf_str(&value)),
+        .key = copy(events, tb_str_of(event->order_id)),
+        .value = copy(events, tb_buf_str(&value)),
         .headers = tb_arena_array(&events->arena, 10, sizeof(struct tb_header)),
     };
     if (!record->headers)

@@ -9,7 +9,7 @@ struct tb_raw_mongo {
     mongoc_client_t *client;
     mongoc_collection_t *into;
     bson_t **docs;
-    size_t count, room;
+    size_t count, capacity;
     const char *database;
 };
 
@@ -23,11 +23,11 @@ static void confirm_as_central_does(mongoc_collection_t *collection)
     mongoc_write_concern_destroy(concern);
 }
 
-static void keep(struct tb_raw_mongo *raw, const bson_t *doc)
+static void add_copy(struct tb_raw_mongo *raw, const bson_t *doc)
 {
-    if (raw->count == raw->room) {
-        raw->room = raw->room ? 2 * raw->room : 1024;
-        raw->docs = realloc(raw->docs, raw->room * sizeof(bson_t *));
+    if (raw->count == raw->capacity) {
+        raw->capacity = raw->capacity ? 2 * raw->capacity : 1024;
+        raw->docs = realloc(raw->docs, raw->capacity * sizeof(bson_t *));
         if (!raw->docs)
             tb_bench_die("out of memory");
     }
@@ -43,7 +43,7 @@ static void read_documents(struct tb_raw_mongo *raw)
     bson_error_t error;
 
     while (mongoc_cursor_next(cursor, &doc))
-        keep(raw, doc);
+        add_copy(raw, doc);
     if (mongoc_cursor_error(cursor, &error))
         tb_bench_die("reading orders: %s", error.message);
     mongoc_cursor_destroy(cursor);

@@ -16,7 +16,7 @@
 #define CONNS 64
 #define ASKED 0.8
 #define ASKED_MB 32
-/* Records that the bare producer sends again and again. */
+/* The bare producer sends this many different records, again and again. */
 #define SAMPLE 50000
 #define MAX_SECONDS 600
 #define RAW_TOPIC "bench-raw"
@@ -46,7 +46,7 @@ static void start(struct relay_bench *run, struct tb_bench_server *server, const
     tb_bench_server_start_edge(server, &run->bench, data, flags);
 }
 
-static void wait_until_seen(const struct tb_bench_server *server)
+static void wait_for_view(const struct tb_bench_server *server)
 {
     double lag = 1;
     int64_t start_us = tb_bench_now_us();
@@ -67,7 +67,7 @@ static void fill(struct relay_bench *run)
     start(run, &server, run->data);
     tb_bench_server_set_link(&server, "offline");
     tb_load_orders(&server, &load, &result);
-    wait_until_seen(&server);
+    wait_for_view(&server);
     int64_t pending = tb_bench_server_status(&server, "pending");
     tb_bench_note("filled with %lld undelivered events, %.0f/s", (long long)pending,
                   result.per_second);
@@ -92,7 +92,7 @@ static void measure_idle(struct relay_bench *run)
 static void take_sample(struct relay_bench *run)
 {
     struct tb_outbox_reader *reader = NULL;
-    struct tb_relay_record room;
+    struct tb_relay_record built;
     struct tb_outbox_row row;
     struct tb_error err = {0};
     char path[300];
@@ -105,10 +105,10 @@ static void take_sample(struct relay_bench *run)
         tb_outbox_read_after(reader, 0, SAMPLE, &err) != TB_OK)
         tb_bench_die("the outbox: %s", err.text);
     while (tb_outbox_next(reader, &row, &more, &err) == TB_OK && more) {
-        tb_relay_record_build(&room, TB_STR("/nodes/bench1"), &row);
-        if (!tb_record_copy(&run->arena, &room.record, &run->sample[run->sample_count++]))
+        tb_relay_record_build(&built, TB_STR("/nodes/bench1"), &row);
+        if (!tb_record_copy(&run->arena, &built.record, &run->sample[run->sample_count++]))
             tb_bench_die("out of memory");
-        bytes += tb_record_size(&room.record);
+        bytes += tb_record_size(&built.record);
     }
     tb_outbox_reader_free(reader);
     if (run->sample_count == 0)

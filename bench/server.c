@@ -13,7 +13,7 @@
 
 /* A start that takes longer has failed. */
 #define START_MAX_US 30000000
-/* The server stops within 5 s; the rest is for a machine under load. */
+/* A server stops within 5 s; a busy machine may need longer. */
 #define STOP_MAX_US 20000000
 
 /* Arguments of a command line, with the NULL at its end. */

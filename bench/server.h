@@ -1,7 +1,7 @@
 /* A tillbox-edge or tillbox-central that the benchmark starts, and observes from outside.
  *
  * Thread:  main.
- * Memory:  the process ends with the benchmark.
+ * Memory:  the kernel ends the process when the benchmark ends.
  * Errors:  tb_bench_die; the text says where the server's diagnostics are.
  * Units:   microseconds (_us), kibibytes (_kib). */
 #pragma once
@@ -29,15 +29,15 @@ void tb_bench_server_start_edge(struct tb_bench_server *server, const struct tb_
 /* Starts a central that reads bench->kafka and writes bench->mongo. */
 void tb_bench_server_start_central(struct tb_bench_server *server, const struct tb_bench *bench,
                                    const char *const *flags);
-void tb_bench_server_stop(
-    struct tb_bench_server *server); /* by SIGTERM; dies unless it exits with 0 */
+/* Stops it by SIGTERM; dies unless it exits with 0. */
+void tb_bench_server_stop(struct tb_bench_server *server);
 
 /* Sends one request over a new connection. Returns the status; 0: no response. body may be absent.
  * Appends the response's body to *ret_body, which may be NULL. */
 int tb_bench_server_request(const struct tb_bench_server *server, const char *method,
                             const char *path, struct tb_str body, struct tb_buf *ret_body);
-void tb_bench_server_set_link(const struct tb_bench_server *server,
-                              const char *state); /* "offline", "auto" */
+/* state: "offline" or "auto". */
+void tb_bench_server_set_link(const struct tb_bench_server *server, const char *state);
 
 /* GETs a path that answers 200 with JSON. cJSON_Delete frees the result. */
 cJSON *tb_bench_server_get_json(const struct tb_bench_server *server, const char *path);

@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #define PLACING 32
-/* So many that an order waits for a free connection only while 96 others are read. */
+/* Connections that read; an order waits for one only while all 96 are busy. */
 #define READING 96
-/* Orders that wait for a free connection, oldest first; more of them mean a stall of seconds. */
+/* Orders that can wait for a free connection. More of them mean a stall of seconds. */
 #define WAITING_MAX 8192
 
 struct waiting {

@@ -5,8 +5,8 @@
  *
  * Thread:  there is only one, in all of src/cli.
  * Memory:  texts are borrowed from argv and the environment.
- * Errors:  in all of src/cli, a function that returns int returns an exit status. If that is not
- *          TB_EXIT_DONE, the function has printed an error. */
+ * Errors:  in all headers of src/cli, a function that returns int returns an exit status. Unless
+ *          that is TB_EXIT_DONE, the function has printed an error. */
 #pragma once
 #include "cli/args.h"
 #include <stdio.h>

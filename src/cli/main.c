@@ -29,8 +29,7 @@ static void detect_environment(struct tb_cli *cli)
     cli->color = cli->out_terminal && !dumb && !(no_color && *no_color);
 }
 
-/* Returns the subcommand whose name argv starts with. *ret_used: the number of words in that name.
- */
+/* Returns the subcommand whose name argv starts with. *ret_used: the words of that name. */
 static const struct tb_subcommand *find(int argc, char **argv, int *ret_used)
 {
     for (size_t i = 0; subcommands[i]; i++) {

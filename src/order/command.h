@@ -2,8 +2,9 @@
  * wrong fields of a body at once.
  *
  * Memory:  a parsed command borrows from its arena, which has a copy of every text.
- * Errors:  TB_INVALID: if the JSON is malformed, only err says why (HTTP: 400); if fields are
- * wrong, they are listed (HTTP: 422). Units:   as in order.h. */
+ * Errors:  TB_INVALID: if the JSON is malformed, only err says why (HTTP: 400); wrong fields are
+ *          listed (HTTP: 422).
+ * Units:   as in order.h. */
 #pragma once
 #include "order/order.h"
 

@@ -5,8 +5,7 @@
 #define STATUS_CONFLICT 409
 #define STATUS_PRECONDITION_FAILED 412
 
-/* The wall clock may be wrong. The result lies within the years that tb_time_parse can read back.
- */
+/* The wall clock may be wrong. The result is a time that tb_time_parse can read back. */
 static int64_t sane_ms(int64_t now_ms)
 {
     if (now_ms < 0)

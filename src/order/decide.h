@@ -25,8 +25,7 @@ struct tb_decide_context {
     int day_start_minutes;
 };
 
-/* current: NULL if the order does not exist; only its order_id, version, status and kind are read.
- */
+/* current: NULL if the order does not exist. Only order_id, version, status and kind are read. */
 TB_CHECKED enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                                   const struct tb_decide_context *context, struct tb_arena *arena,
                                   struct tb_event *ret_event, struct tb_field_errors *ret_faults,

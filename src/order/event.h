@@ -4,8 +4,8 @@
  * OrderPlaced.v1 is read, but never written.
  *
  * Memory:  a decoded event borrows from its document and arena.
- * Errors:  TB_INVALID: fields are wrong or missing; TB_NOT_FOUND: the type of the event is
- * unknown. Units:   as in order.h. */
+ * Errors:  TB_INVALID: fields are wrong or missing; TB_NOT_FOUND: the type is unknown.
+ * Units:   as in order.h. */
 #pragma once
 #include "order/order.h"
 
@@ -45,9 +45,7 @@ struct tb_event_context {
     int day_start_minutes;  /* for OrderPlaced.v1 */
 };
 /* Decodes an event; an OrderPlaced.v1 becomes a PLACED event. On every error *ret_event still has
- * the order_id and version that the value has ("" and 0 if none), so that the caller can name the
- * order.
- */
+ * the order_id and version that the value has ("" and 0 if none), for the caller's report. */
 TB_CHECKED enum tb_code tb_event_decode(const struct tb_json *value,
                                         const struct tb_event_context *context,
                                         struct tb_arena *arena, struct tb_event *ret_event,

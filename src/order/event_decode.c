@@ -44,9 +44,7 @@ static void read_new_lines(struct tb_field_reader *reader, const struct tb_membe
                            struct tb_event *event)
 {
     tb_order_read_lines(reader, m, LINES, TB_LINES_MAX, &event->lines, &event->line_count);
-    /* The event does not say the kind of the order. So the first line decides which sign all must
-     * have.
-     */
+    /* The event does not say the kind of the order: the sign of the first line holds for all. */
     if (event->line_count > 0)
         tb_order_check_signs(reader, "/lines", event->lines, event->line_count,
                              event->lines[0].quantity < 0 ? TB_RETURN : TB_SALE);

@@ -3,7 +3,7 @@
  *
  * Memory:  texts are copied into the arena if reader->copy, else borrowed from the JSON.
  * Errors:  a wrong field is recorded in the reader, and reading goes on. tb_field_reader_end
- * returns an error if any field was wrong. */
+ *          returns an error if any field was wrong. */
 #pragma once
 #include "order/command.h"
 #include "order/order.h"

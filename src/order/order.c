@@ -72,11 +72,10 @@ bool tb_lines_total(const struct tb_line *lines, size_t count, int64_t *ret_tota
 
 void tb_order_hash(const struct tb_order *order, char ret_hex[65])
 {
-    struct tb_buf content = {0};
+    TB_CLEANUP(tb_buf_release) struct tb_buf content = {0};
 
     tb_order_encode_content(&content, order);
     ret_hex[0] = '\0';
     if (tb_buf_ok(&content))
         tb_sha256_hex(tb_buf_str(&content), ret_hex);
-    tb_buf_release(&content);
 }

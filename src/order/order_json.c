@@ -5,9 +5,8 @@
 #define DOCUMENT_GUESS 640
 #define LINE_GUESS 112
 
-/* Every order is encoded several times, so this code avoids format strings, and strlen for
- * literals.
- */
+/* Every order is encoded several times. So this code uses no format strings, and no strlen for
+ * literals. */
 #define ADD(out, literal) tb_buf_add((out), (literal), sizeof(literal) - 1)
 
 /* Appends a text that needs no escapes (an id, a date, a code) and the closing quote. The caller

@@ -1,4 +1,4 @@
-/* Promise: arguments mean what they say, and whatever is not understood is refused by name. */
+/* Promise: each argument is read as the help says, and the error for a wrong one names it. */
 #include "cli/args.h"
 #include "support/support.h"
 #include <stdlib.h>
@@ -11,7 +11,7 @@ static const struct tb_option common[] = {{"--url", "URL", "where", NULL},
 
 static const struct {
     const char *argv[6];
-    const char *complaint; /* part of it */
+    const char *error; /* a part of its text */
 } wrong[] = {
     {{"--lines", "x"}, "'--lines'"},
     {{"--lin", "x"}, "'--lin'"},
@@ -30,7 +30,7 @@ static int count(const char *const *argv)
     return argc;
 }
 
-START_TEST(what_is_not_understood_is_named)
+START_TEST(the_error_names_the_wrong_argument)
 {
     char *argv[6] = {0};
     struct tb_args args = {0};
@@ -40,13 +40,13 @@ START_TEST(what_is_not_understood_is_named)
     for (int i = 0; i < argc; i++)
         argv[i] = strdup(wrong[_i].argv[i]);
     ck_assert_int_eq(tb_args_parse(argc, argv, own, common, &args, &err), TB_INVALID);
-    ck_assert_msg(strstr(err.text, wrong[_i].complaint), "%s", err.text);
+    ck_assert_msg(strstr(err.text, wrong[_i].error), "%s", err.text);
     for (int i = 0; i < argc; i++)
         free(argv[i]);
 }
 END_TEST
 
-START_TEST(options_and_operands_are_told_apart)
+START_TEST(options_and_operands_are_distinguished)
 {
     char *argv[] = {(char[]){"a"},          (char[]){"--line"}, (char[]){"--all"},
                     (char[]){"--line=x=y"}, (char[]){"--all"},  (char[]){"-"},
@@ -91,8 +91,8 @@ int main(void)
     Suite *suite = suite_create("args");
     TCase *tc = tcase_create("parse");
 
-    tcase_add_loop_test(tc, what_is_not_understood_is_named, 0, sizeof wrong / sizeof wrong[0]);
-    tcase_add_test(tc, options_and_operands_are_told_apart);
+    tcase_add_loop_test(tc, the_error_names_the_wrong_argument, 0, sizeof wrong / sizeof wrong[0]);
+    tcase_add_test(tc, options_and_operands_are_distinguished);
     tcase_add_test(tc, whole_numbers_only);
     suite_add_tcase(suite, tc);
     return test_main(suite);

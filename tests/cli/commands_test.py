@@ -19,7 +19,8 @@ ORDER = PLACED | {"node": "till1", "source": "POS", "customerId": "C-1001",
 
 
 class Exits(unittest.TestCase):
-    """Promise: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable; the text says what to do."""
+    """Promise: exit status 0 is done, 1 refused or failed, 2 wrong usage, 3 not reachable; the text says
+    what to do."""
 
     def test_wrong_usage_is_2_and_sends_nothing(self):
         wrong = [

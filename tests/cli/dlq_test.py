@@ -28,7 +28,7 @@ def letter(number, **more):
 
 
 class Letters:
-    """A server with so many open dead letters, in pages; refuse: {id: the problem that a replay gets}."""
+    """A server with `count` open dead letters, in pages. refuse: {id: the answer to its replay}."""
 
     def __init__(self, count, page=3, refuse=None):
         self.count, self.page, self.refuse = count, page, refuse or {}
@@ -207,7 +207,7 @@ class Scripted(unittest.TestCase):
     def test_the_rate_is_kept(self):
         letters = Letters(6)
         self.run_on(letters, "replay", "--all", "--rate", "20")
-        # No sooner than asked for; later is a busy machine's right.
+        # Never sooner than the rate allows; on a busy machine it may be later.
         self.assertGreaterEqual(letters.times[-1] - letters.times[0], 5 / 20 - 0.1)
 
     def test_progress_on_a_terminal(self):
@@ -232,7 +232,7 @@ class Scripted(unittest.TestCase):
 
 
 class Node(unittest.TestCase):
-    """An edge whose outbox is damaged before delivery, as a fault or a person may do."""
+    """An edge whose outbox is damaged before delivery."""
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="tillbox-dlq-")
@@ -295,7 +295,7 @@ class Node(unittest.TestCase):
         self.spoil(broken, 1)
         self.start()
         self.run_ok("link", "auto")
-        self.ask("order", "wait", sound, "--timeout", "60s")  # nothing waits for the broken one
+        self.ask("order", "wait", sound, "--timeout", "60s")  # it need not wait for the broken one
 
         rows = self.until(3, "--order", broken)
         self.assertEqual([(row[2], row[5]) for row in rows],
@@ -307,7 +307,7 @@ class Node(unittest.TestCase):
         self.assertIn("headers.ce_type\tOrderPlaced.v2\n", self.run_ok("dlq", "show", dead))
         would = self.ask("dlq", "replay", "--order", broken, "--dry-run")["wouldSend"]
         self.assertEqual(would, [row[0] for row in rows])
-        # As they are: dead again, the same letters with one more attempt.
+        # Sent unchanged, they become the same dead letters again, with one more attempt.
         self.assertEqual(self.ask("dlq", "replay", "--all")["sent"], 3)
         deadline = time.monotonic() + DEADLINE_SECONDS
         while [row[6] for row in self.until(3)] != ["2", "2", "2"]:
@@ -353,7 +353,7 @@ class Node(unittest.TestCase):
         self.run_ok("dlq", "drop", dead)
         self.until(0)
         self.assertEqual(self.ask("status")["deadLetters"], 0)
-        # What comes later of its order keeps waiting for it, and a replay brings it back.
+        # Later events of the order still wait for the dropped one, and a replay applies them all.
         self.run_ok("order", "ship", order)
         self.assertEqual([row[2] for row in self.until(1)], ["tillbox.gap"])
         payload = self.run_ok("dlq", "show", dead, "--payload")

@@ -1,4 +1,4 @@
-"""`tillbox order import`: any file, a server that fails now and then, and Ctrl-C."""
+"""`tillbox order import` with all kinds of files, a server that sometimes fails, and Ctrl-C."""
 import collections
 import json
 import os
@@ -18,21 +18,21 @@ MIB = 1 << 20
 
 
 class Till:
-    """Places orders as an edge does: once for each key, and no negative quantities. moods: answers for
-    the next requests; None: a normal one."""
+    """Places orders as an edge does: one for each key, and none with a negative quantity. planned: the
+    answers to the next requests; None: the normal answer."""
 
     def __init__(self):
-        self.answers, self.lock, self.moods = {}, threading.Lock(), collections.deque()
+        self.answers, self.lock, self.planned = {}, threading.Lock(), collections.deque()
 
     def __call__(self, request):
         with self.lock:
-            if self.moods:
-                mood = self.moods.popleft()
-                if mood == "lost answer":  # carried out, but the response is lost
+            if self.planned:
+                plan = self.planned.popleft()
+                if plan == "lost answer":  # carried out, but the response is lost
                     self.place(request)
                     return DROP
-                if mood:
-                    return mood
+                if plan:
+                    return plan
             return self.place(request)
 
     def place(self, request):
@@ -64,7 +64,7 @@ class Import(unittest.TestCase):
         return tillbox("order", "import", str(self.file), *args, url=server.url, **env)
 
     def test_every_line_is_an_order_and_again_adds_nothing(self):
-        """Equal lines are different orders; the second run finds all of them there."""
+        """Equal lines are different orders; in the second run, all of them exist already."""
         text = "\n".join([line(), line(), "", line(2), "  ", line()]) + "\n"
         with Server(self.till) as server:
             done = self.run_import(text, server=server)
@@ -74,7 +74,7 @@ class Import(unittest.TestCase):
             done = self.run_import(text, server=server)
             self.assertEqual(done.stdout, "imported\t4\nalready there\t4\nrefused\t0\n")
             self.assertEqual(self.till.orders(), 4)
-            # The ends of lines are not content, nor is a mark before the first.
+            # Neither carriage returns nor a byte order mark belong to a line.
             done = self.run_import(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
                                    server=server)
             self.assertEqual(done.stdout, "imported\t4\nalready there\t4\nrefused\t0\n")
@@ -126,7 +126,7 @@ class Import(unittest.TestCase):
             self.assertEqual((done.returncode, self.till.orders()), (0, 32))
 
     def test_failures_are_repeated_and_no_order_doubles(self):
-        self.till.moods.extend([None] * 3 + [
+        self.till.planned.extend([None] * 3 + [
             (503, {"Retry-After": "1"}, "{}"), "lost answer", (429, {}, ""), DROP,
             (507, {"Retry-After": "0"}, "{}"), "lost answer", (502, {}, ""), (408, {}, "")])
         with Server(self.till) as server:
@@ -139,7 +139,7 @@ class Import(unittest.TestCase):
             self.assertGreaterEqual(max(times.values()), 2)
 
     def test_give_up_after_ends_the_waiting(self):
-        self.till.moods.extend([None] * 5 + [(503, {}, '{"detail":"full"}')] * 1000)
+        self.till.planned.extend([None] * 5 + [(503, {}, '{"detail":"full"}')] * 1000)
         with Server(self.till) as server:
             done = self.run_import("\n".join([line()] * 40), "--give-up-after", "0", server=server)
             self.assertEqual(done.returncode, 1)
@@ -241,7 +241,7 @@ class Import(unittest.TestCase):
 
     def test_the_progress_line_says_what_is_waited_for(self):
         self.file.write_text(line())
-        self.till.moods.append((503, {"Retry-After": "1"}, '{"detail":"the queue is full"}'))
+        self.till.planned.append((503, {"Retry-After": "1"}, '{"detail":"the queue is full"}'))
         with Server(self.till) as server:
             exit_status, shown = tillbox_on_terminal("order", "import", str(self.file),
                                                      url=server.url, columns=140)
@@ -258,7 +258,7 @@ class Import(unittest.TestCase):
         """The server is busy and gives a reason that is longer than the line."""
         reason = json.dumps({"detail": "the database moves to another server, " * 5})
         for columns in (80, 40, 20):
-            self.till.moods.extend([None, (503, {"Retry-After": "1"}, reason)])
+            self.till.planned.extend([None, (503, {"Retry-After": "1"}, reason)])
             self.file.write_text("\n".join([line()] * 20))
             with Server(self.till) as server:
                 _, shown = tillbox_on_terminal("order", "import", str(self.file), url=server.url,
@@ -275,7 +275,7 @@ class Import(unittest.TestCase):
                 set_columns(terminal, narrow)
                 seen.append(len(shown))
 
-        self.till.moods.append((503, {"Retry-After": "2"}, '{"detail":"' + "x" * 200 + '"}'))
+        self.till.planned.append((503, {"Retry-After": "2"}, '{"detail":"' + "x" * 200 + '"}'))
         self.file.write_text(line())
         with Server(self.till) as server:
             _, shown = tillbox_on_terminal("order", "import", str(self.file), url=server.url,

@@ -29,7 +29,7 @@ class Node(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        # It took this process's place: there is no shell or wrapper between.
+        # `tillbox edge` has replaced itself by tillbox-edge, so the signal reaches that program directly.
         program = os.readlink(f"/proc/{cls.edge.pid}/exe")
         cls.edge.send_signal(signal.SIGTERM)
         status = cls.edge.wait(DEADLINE_SECONDS)
@@ -105,7 +105,7 @@ class Node(unittest.TestCase):
         self.assertEqual(self.ask("status")["link"], "forced-offline")
         order = self.place()
         waited = tillbox("order", "wait", order, "--timeout", "100ms", url=self.url)
-        self.assertEqual(waited.returncode, 1)  # the view stands still
+        self.assertEqual(waited.returncode, 1)  # offline, the view gets no events
         self.run_ok("link", "auto")
         self.ask("order", "wait", order)
         self.assertNotEqual(self.ask("status")["link"], "forced-offline")

@@ -1,8 +1,8 @@
 """Real input: the invoices of a real shop are imported, summed up, and imported again.
 
-Goal: nothing is dropped, nothing counts twice, and every penny is where it belongs.
-Method: the converter and `tillbox order import` against a node of our own; the figures of
-`tillbox stats` beside a sum over the CSV that shares no code with either.
+Goal: no invoice is lost or counted twice, and the sums of each day are exact.
+Method: runs the converter and `tillbox order import` against an edge, and compares `tillbox stats` with
+a sum over the CSV that shares no code with either.
 """
 import collections
 import csv
@@ -37,8 +37,8 @@ def check_equal(got, wanted, what):
 
 
 def sum_csv(path):
-    """Per day: sales, returns and money, from the lines as they stand; and the refused invoices'
-    place in the file."""
+    """Returns, from the lines of the CSV, the sales, returns and money of each day, and the positions of
+    the refused invoices in the file."""
     invoices = {}
     with open(path, encoding="latin-1", newline="") as file:
         for row in csv.reader(file):
@@ -58,7 +58,7 @@ def sum_csv(path):
 
 
 def stats(url):
-    """The lines that `tillbox stats` prints in a pipe."""
+    """Returns what `tillbox stats` prints in a pipe, by key."""
     done = tillbox("stats", "--group-by", "day", url=url)
     check_equal(done.returncode, 0, "stats: " + done.stderr)
     figures = {}
@@ -70,7 +70,7 @@ def stats(url):
 
 
 def stats_when_ready(url):
-    """The read model follows the orders shortly."""
+    """Returns the stats once the view has all orders."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         figures = stats(url)
@@ -91,7 +91,7 @@ def import_orders(url, orders, already_there, refused):
 
 
 def check_names(url):
-    """Trailing blanks, quotes and Latin-1 letters of a name arrive as they are."""
+    """Trailing blanks and quotes of a name are unchanged; a missing name is left out."""
     page = tillbox("order", "list", "--all", "--json", url=url).stdout
     names = {line.get("name") for text in page.splitlines()
              for order in json.loads(text)["orders"] for line in order["lines"]}

@@ -17,8 +17,8 @@ def digest(number, node="till1", version=1, status="PLACED", total=700, content=
 
 
 class Side:
-    """A server with digests; node: the name of an edge, None for a central. letters: {order id: its dead
-    letters}. change: called at each look at a single order."""
+    """A server with digests. node: the name of an edge; None: a central. letters: {order id: its dead
+    letters}. change: called at each request for a single order."""
 
     def __init__(self, digests, node=None, letters=None, change=None):
         self.digests = {one["orderId"]: one for one in digests}
@@ -116,7 +116,7 @@ class Verify(unittest.TestCase):
                                         flags=["--all"])[0], 1)
 
     def test_only_the_nodes_that_were_asked_are_judged(self):
-        """One till of many: the orders of the other tills are counted, but are no differences."""
+        """One till of several is compared: the orders of the others are counted, but are no differences."""
         for flags in ([], ["--ignore-foreign"]):
             fleet = [digest(1), digest(2, node="till7"), digest(3, node="till8")]
             status, result, _ = verify(Side(fleet), Side([digest(1)], "till1"), flags=flags)

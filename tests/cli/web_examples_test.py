@@ -55,7 +55,7 @@ class Web(unittest.TestCase):
         self.check_three_ways(node(WAIT, self.url))
 
     def test_three_ways_with_the_platforms_websocket(self):
-        """As in a browser, and in Node from 22 on; before, where the flag is known."""
+        """As in a browser. Node has a WebSocket from 22 on; some earlier versions have it with a flag."""
         flags = []
         if node("-p", "typeof WebSocket").stdout.strip() == "undefined":
             flags = ["--experimental-websocket"]
@@ -69,7 +69,7 @@ class Web(unittest.TestCase):
                                    stderr=subprocess.PIPE, text=True)
         try:
             counted = r'route="/orders/\{id\}",code="202"\} [1-9]'
-            while not re.search(counted, self.metrics()):  # it has asked in vain
+            while not re.search(counted, self.metrics()):  # until one 202 was answered
                 self.assertIsNone(waiting.poll())
             tillbox("link", "auto", url=self.url)
             out, err = waiting.communicate(timeout=DEADLINE_SECONDS)

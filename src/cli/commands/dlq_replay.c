@@ -1,5 +1,4 @@
-/* dlq replay: has the server send one dead letter, those of an order, or all selected ones again.
- */
+/* dlq replay: has the server send one dead letter, or all selected ones, into the log again. */
 #include "base/json/json.h"
 #include "cli/engine/dead_letters.h"
 #include "cli/engine/order_command.h"

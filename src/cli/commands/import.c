@@ -79,13 +79,13 @@ static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
 {
     struct tb_import import = {
         .cli = cli,
+        .lines = {.fd = fd, .line_max = TB_BODY_MAX},
         .give_up_ms = give_up_ms,
         .backoff = {.base_ms = PAUSE_BASE_MS, .cap_ms = PAUSE_MAX_MS},
     };
     int exit_status;
 
     TB_CLI_TRY(tb_http_open(cli, TB_IMPORT_IN_FLIGHT, &import.client));
-    tb_line_reader_init(&import.lines, fd, TB_BODY_MAX);
     tb_progress_init(&import.progress, cli, "orders", size_of(fd));
     install_signals();
     if (cli->json)
@@ -94,7 +94,7 @@ static int import_from(struct tb_cli *cli, int fd, int64_t give_up_ms)
     exit_status = conclude(&import);
     for (size_t i = 0; i < TB_IMPORT_WINDOW; i++)
         tb_buf_release(&import.slots[i].body);
-    tb_line_reader_release(&import.lines);
+    tb_buf_release(&import.lines.pending);
     tb_http_client_free(import.client);
     return exit_status;
 }

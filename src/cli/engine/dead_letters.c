@@ -29,6 +29,7 @@ const struct tb_page_list tb_dead_letter_list = {
     .status = "open",
     .columns = columns,
     .column_count = sizeof columns / sizeof columns[0],
+    .large = true,
 };
 
 void tb_dead_letter_path(const char *id, const char *suffix, struct tb_buf *path)
@@ -188,7 +189,6 @@ static int send_selected(struct replay *replay)
 int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_args *args,
                                    int64_t rate)
 {
-    struct tb_page_list list = tb_dead_letter_list;
     struct replay replay = {.cli = cli, .rate = rate};
     bool dry = tb_args_has(args, "--dry-run");
     struct tb_table table;
@@ -196,8 +196,7 @@ int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_arg
 
     tb_table_init(&table, cli, columns, sizeof columns / sizeof columns[0]);
     replay.table = dry && !cli->json ? &table : NULL;
-    list.large = true;
-    exit_status = tb_pages_walk(cli, args, &list, select_page, &replay);
+    exit_status = tb_pages_walk(cli, args, &tb_dead_letter_list, select_page, &replay);
     if (exit_status == TB_EXIT_DONE && dry)
         tb_dead_letter_print_selected(cli, replay.ids.data, replay.count);
     else if (exit_status == TB_EXIT_DONE)

@@ -37,7 +37,7 @@ static int fetch(struct tb_digest_stream *stream, const char *start, const char 
     if (ret_page->status == 200)
         return tb_cli_bad_response(&stream->cli, "it holds no digests");
     tb_buf_clear(&text);
-    tb_problem_text(&text, ret_page);
+    tb_problem_text(&text, ret_page, "; ");
     tb_cli_error(&stream->cli, "%s does not list its orders: %s", stream->cli.url,
                  tb_cli_text(&text));
     return TB_EXIT_FAILED;

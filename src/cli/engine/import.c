@@ -169,7 +169,7 @@ static void on_response(struct tb_import *import, struct tb_import_slot *slot,
         refuse(import, slot, response);
         return;
     }
-    tb_problem_text(&why, response);
+    tb_problem_text(&why, response, "; ");
     if (is_temporary(response->status)) {
         pause_all(import, slot, response->retry_after_ms, TB_EXIT_FAILED, tb_cli_text(&why));
         return;

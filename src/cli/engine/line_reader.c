@@ -6,16 +6,6 @@
 /* The capacity of a pipe on Linux: one read rarely finds more. */
 #define READ_SIZE ((size_t)65536)
 
-void tb_line_reader_init(struct tb_line_reader *reader, int fd, size_t line_max)
-{
-    *reader = (struct tb_line_reader){.fd = fd, .line_max = line_max};
-}
-
-void tb_line_reader_release(struct tb_line_reader *reader)
-{
-    tb_buf_release(&reader->pending);
-}
-
 /* Moves the bytes that are not returned yet to the front of the buffer. So it never grows beyond
  * one line and one read. */
 static void compact(struct tb_line_reader *reader)
@@ -55,9 +45,7 @@ static enum tb_line_result read_more(struct tb_line_reader *reader, struct tb_er
     return TB_LINE_READ;
 }
 
-/* Returns the bytes from start to end as the next line, without byte order mark and carriage
- * return.
- */
+/* Returns the next line, which reaches to `end`, without byte order mark and carriage return. */
 static struct tb_str cut_line(struct tb_line_reader *reader, size_t end, bool with_newline)
 {
     struct tb_str line = {reader->pending.data + reader->start, end - reader->start};

@@ -3,7 +3,7 @@
  * Blank lines are counted but not returned. A byte order mark at the start of the file and a
  * carriage return before a newline are removed.
  *
- * Memory:  a line is valid until the next call; tb_line_reader_release frees.
+ * Memory:  a line is valid until the next call; the caller releases `pending`.
  * Errors:  TB_LINE_FAILED with *err.
  * Units:   bytes; lines are counted from 1. */
 #pragma once
@@ -20,6 +20,7 @@ enum tb_line_result {
 struct tb_line_reader {
     int fd; /* borrowed */
     size_t line_max;
+    /* Zeroed at the start: */
     struct tb_buf pending;  /* bytes read; from `start` on they are not returned yet */
     size_t start, scanned;  /* scanned: there is no newline between start and here */
     bool ended, skipping;   /* skipping: what comes belongs to a line that is too long */
@@ -27,7 +28,5 @@ struct tb_line_reader {
     int64_t consumed_bytes; /* up to the end of that line */
 };
 
-void tb_line_reader_init(struct tb_line_reader *reader, int fd, size_t line_max);
-void tb_line_reader_release(struct tb_line_reader *reader);
 enum tb_line_result tb_line_reader_next(struct tb_line_reader *reader, struct tb_str *ret_line,
                                         struct tb_error *err);

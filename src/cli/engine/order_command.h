@@ -1,5 +1,4 @@
-/* Commands about one order: makes the path, body and headers of the request from the command line.
- */
+/* Commands about one order: makes the request (path, body, headers) from the command line. */
 #pragma once
 #include "cli/cli.h"
 

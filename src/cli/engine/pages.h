@@ -23,7 +23,7 @@ struct tb_page_list {
     const char *status; /* the default of --status; NULL: `options` handles --status itself */
     const struct tb_column *columns;
     size_t column_count;
-    bool large; /* ask for the largest pages unless --limit is given */
+    bool large; /* without --limit, ask for the largest pages; tb_pages_show does so with --all */
 };
 /* GETs page after page, from --cursor on, and calls visit for each of them, until visit returns
  * false or the list ends. */

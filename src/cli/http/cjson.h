@@ -3,8 +3,8 @@
  * cJSON stores every number as a double. All integers of the API lie within +-(2^53 - 1), where a
  * double is exact; tb_cjson_int refuses any other number.
  *
- * Memory:  cJSON_Delete or TB_CLEANUP(tb_cjson_freep) frees the document; texts are borrowed from
- * it. Errors:  NULL, {NULL, 0} or false if a value is missing or has another type. */
+ * Memory:  cJSON_Delete or TB_CLEANUP(tb_cjson_freep) frees the document; texts borrow from it.
+ * Errors:  NULL, {NULL, 0} or false if a value is missing or has another type. */
 #pragma once
 #include "base/mem/buf.h"
 #include <cjson/cJSON.h>

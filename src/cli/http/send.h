@@ -27,7 +27,6 @@ int tb_http_send_idempotent(const struct tb_cli *cli, struct tb_http_client *cli
                             const char *method, const char *path, struct tb_str body,
                             struct tb_http_response *ret_response);
 
-/* Prints that nobody answers at cli->url, and what the user can try; returns TB_EXIT_UNREACHABLE.
- */
+/* Prints that nobody answers at cli->url, and what to try; returns TB_EXIT_UNREACHABLE. */
 int tb_http_unreachable(const struct tb_cli *cli, const char *why);
 void tb_sleep_ms(int64_t ms);

@@ -221,10 +221,7 @@ void tb_show_counts(const struct tb_cli *cli, const struct tb_count *counts, siz
         printf(",\"complete\":%s}\n", complete ? "true" : "false");
 }
 
-/* Appends "422 Unprocessable Content: the detail", then the separator and the text of each error.
- */
-static void add_problem(struct tb_buf *out, struct tb_http_response *response,
-                        const char *separator)
+void tb_problem_text(struct tb_buf *out, struct tb_http_response *response, const char *separator)
 {
     /* NULL if the body is not JSON, for example a page from a proxy: then only the status is
      * printed. */
@@ -248,11 +245,6 @@ static void add_problem(struct tb_buf *out, struct tb_http_response *response,
         tb_buf_adds(out, ": ");
         tb_text_sanitize(out, tb_cjson_text(error, "detail"));
     }
-}
-
-void tb_problem_text(struct tb_buf *out, struct tb_http_response *response)
-{
-    add_problem(out, response, "; ");
 }
 
 /* Appends the body if it is JSON, else {"detail": the name of the status}. */
@@ -284,7 +276,7 @@ void tb_show_refusal(const struct tb_cli *cli, bool first, const char *head,
         tb_buf_addc(&text, '}');
     } else {
         tb_buf_adds(&text, head);
-        tb_problem_text(&text, response);
+        tb_problem_text(&text, response, "; ");
         tb_buf_addc(&text, '\n');
     }
     tb_cli_clear_line();
@@ -297,7 +289,7 @@ int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response)
 
     if (cli->json)
         tb_show_raw(response);
-    add_problem(&text, response, "\n  ");
+    tb_problem_text(&text, response, "\n  ");
     tb_cli_error(cli, "%s", tb_cli_text(&text));
     return TB_EXIT_FAILED;
 }

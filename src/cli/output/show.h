@@ -23,8 +23,9 @@ void tb_show_raw(const struct tb_http_response *response);
  * prints the body on standard output. Returns TB_EXIT_FAILED. */
 int tb_show_problem(const struct tb_cli *cli, struct tb_http_response *response);
 
-/* Appends a refusal as one line: "422 Unprocessable Content: detail; /currency: detail". */
-void tb_problem_text(struct tb_buf *out, struct tb_http_response *response);
+/* Appends a refusal: "422 Unprocessable Content: detail". The separator and its text, such as
+ * "/currency: detail", follow for each error. */
+void tb_problem_text(struct tb_buf *out, struct tb_http_response *response, const char *separator);
 /* Prints one of the refusals that a long command lists: head and the line of tb_problem_text; with
  * --json an element {head, "status":..., "problem":...} of a list. first: no other came before. */
 void tb_show_refusal(const struct tb_cli *cli, bool first, const char *head,

@@ -34,8 +34,7 @@ static size_t columns_of(uint32_t c)
     return 1;
 }
 
-/* Moves *text, which is UTF-8, behind its first character. Returns the columns of that character.
- */
+/* Moves *text (UTF-8) behind its first character. Returns the columns of that character. */
 static size_t skip_character(const char **text)
 {
     unsigned char lead = (unsigned char)*(*text)++;

@@ -1,4 +1,5 @@
-/* Promise: every line of a file of any size comes once, with its number, in bounded memory. */
+/* Promise: each line of a file of any size is returned once, with its number, and memory is
+ * bounded. */
 #include "cli/engine/line_reader.h"
 #include "support/support.h"
 #include <fcntl.h>
@@ -44,13 +45,12 @@ static void ck_result(struct tb_line_reader *lines, enum tb_line_result expected
     ck_assert_int_eq(tb_line_reader_next(lines, &line, &err), expected);
 }
 
-START_TEST(marks_and_empty_lines_are_not_content)
+START_TEST(byte_order_mark_and_blank_lines_are_left_out)
 {
     static const char text[] = "\xef\xbb\xbf{1}\r\n\n \t\n{4}\n\r\n{6}";
-    struct tb_line_reader lines;
+    struct tb_line_reader lines = {.fd = fds[0], .line_max = LINE_MAX_BYTES};
 
     feed(text, sizeof text - 1);
-    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     ck_line(&lines, 1, "{1}");
     ck_line(&lines, 4, "{4}");
     ck_result(&lines, TB_LINE_NOT_YET); /* {6} may go on */
@@ -60,18 +60,17 @@ START_TEST(marks_and_empty_lines_are_not_content)
     ck_result(&lines, TB_LINE_END);
     ck_result(&lines, TB_LINE_END);
     ck_assert_int_eq(lines.consumed_bytes, (int64_t)sizeof text);
-    tb_line_reader_release(&lines);
+    tb_buf_release(&lines.pending);
     ck_assert_int_eq(pipe(fds), 0);
 }
 END_TEST
 
 START_TEST(a_line_of_the_limit_passes_and_one_more_does_not)
 {
-    struct tb_line_reader lines;
+    struct tb_line_reader lines = {.fd = fds[0], .line_max = LINE_MAX_BYTES};
     char text[LINE_MAX_BYTES + 2];
 
     memset(text, 'x', sizeof text);
-    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     text[LINE_MAX_BYTES] = '\r';
     text[LINE_MAX_BYTES + 1] = '\n';
     feed(text, sizeof text);
@@ -82,18 +81,18 @@ START_TEST(a_line_of_the_limit_passes_and_one_more_does_not)
     ck_result(&lines, TB_LINE_TOO_LONG);
     feed("{3}\n", 4);
     ck_line(&lines, 3, "{3}");
-    tb_line_reader_release(&lines);
+    tb_buf_release(&lines.pending);
 }
 END_TEST
 
-/* Ten thousand times the limit in one line takes no more memory than a few. */
+/* A line of ten thousand times the limit takes no more memory than a line of a few times the
+ * limit. */
 START_TEST(an_endless_line_is_skipped_in_bounded_memory)
 {
-    struct tb_line_reader lines;
+    struct tb_line_reader lines = {.fd = fds[0], .line_max = LINE_MAX_BYTES};
     char part[1000];
 
     memset(part, 'x', sizeof part);
-    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     for (int i = 0; i < 1000; i++) {
         feed(part, sizeof part);
         ck_result(&lines, TB_LINE_NOT_YET);
@@ -106,16 +105,16 @@ START_TEST(an_endless_line_is_skipped_in_bounded_memory)
     close(fds[1]);
     ck_result(&lines, TB_LINE_TOO_LONG); /* the last one has no newline */
     ck_result(&lines, TB_LINE_END);
-    tb_line_reader_release(&lines);
+    tb_buf_release(&lines.pending);
     ck_assert_int_eq(pipe(fds), 0);
 }
 END_TEST
 
-/* However a text is torn into reads, the same lines come out. */
-START_TEST(tearing_changes_nothing)
+/* The lines are the same whatever the sizes of the reads are. */
+START_TEST(reads_of_any_size_give_the_same_lines)
 {
     struct fake_random random;
-    struct tb_line_reader lines;
+    struct tb_line_reader lines = {.fd = fds[0], .line_max = LINE_MAX_BYTES};
     int64_t expected = 0;
     char text[400];
     size_t len = 0;
@@ -123,7 +122,6 @@ START_TEST(tearing_changes_nothing)
     fake_random_init(&random, test_seed(7) + (uint64_t)_i);
     for (int n = 1; n <= 20; n++)
         len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", n);
-    tb_line_reader_init(&lines, fds[0], LINE_MAX_BYTES);
     for (size_t at = 0; at < len;) {
         size_t part = 1 + fake_random_below(&random, 30);
         struct tb_error err = {0};
@@ -141,7 +139,7 @@ START_TEST(tearing_changes_nothing)
     }
     ck_assert_int_eq(expected, 20);
     ck_assert_int_eq(lines.consumed_bytes, (int64_t)len);
-    tb_line_reader_release(&lines);
+    tb_buf_release(&lines.pending);
 }
 END_TEST
 
@@ -151,10 +149,10 @@ int main(void)
     TCase *tc = tcase_create("pipe");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, marks_and_empty_lines_are_not_content);
+    tcase_add_test(tc, byte_order_mark_and_blank_lines_are_left_out);
     tcase_add_test(tc, a_line_of_the_limit_passes_and_one_more_does_not);
     tcase_add_test(tc, an_endless_line_is_skipped_in_bounded_memory);
-    tcase_add_loop_test(tc, tearing_changes_nothing, 0, 20);
+    tcase_add_loop_test(tc, reads_of_any_size_give_the_same_lines, 0, 20);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

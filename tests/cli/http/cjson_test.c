@@ -1,5 +1,5 @@
-/* Promise: an answer's values are read as they stand in it, and whatever cJSON would misread is
- * refused instead. */
+/* Promise: the values of an answer are read exactly, and a text that cJSON would misread is
+ * refused. */
 #include "cli/http/cjson.h"
 #include "support/support.h"
 #include <stdlib.h>
@@ -38,7 +38,7 @@ START_TEST(what_cjson_would_misread_is_refused)
 }
 END_TEST
 
-/* A document of a stranger must not take the whole stack. */
+/* A deep document from another machine must not use up the stack. */
 START_TEST(a_deep_document_is_refused)
 {
     struct tb_buf text = {0};

@@ -1,4 +1,4 @@
-/* Promise: an amount is shown exactly, whatever its size and the currency's digits. */
+/* Promise: an amount of any size is shown exactly, in the digits of its currency. */
 #include "cli/output/show.h"
 #include "support/support.h"
 #include <inttypes.h>
@@ -36,8 +36,8 @@ START_TEST(amounts_are_exact)
 }
 END_TEST
 
-/* Taking the point out gives the number back, with nothing lost on the way. */
-START_TEST(the_digits_are_the_number)
+/* Without its point, the text is the number in minor units. */
+START_TEST(without_the_point_it_is_the_number)
 {
     struct fake_random random;
 
@@ -64,7 +64,7 @@ int main(void)
     TCase *tc = tcase_create("amounts");
 
     tcase_add_loop_test(tc, amounts_are_exact, 0, sizeof cases / sizeof cases[0]);
-    tcase_add_test(tc, the_digits_are_the_number);
+    tcase_add_test(tc, without_the_point_it_is_the_number);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

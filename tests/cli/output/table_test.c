@@ -1,5 +1,5 @@
-/* Promise: a person sees aligned columns, a program sees tabs, and no stranger's text gets to
- * command the terminal. */
+/* Promise: a terminal gets aligned columns, a pipe gets tabs, and control characters in the cells
+ * do not get through. */
 #include "cli/output/table.h"
 #include "support/support.h"
 #include <stdlib.h>
