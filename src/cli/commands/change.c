@@ -7,19 +7,19 @@ static const struct tb_option address_options[] = {
     {"--city", "TEXT", "the city", "city"},
     {"--postal-code", "TEXT", "the postal code", "postalCode"},
     {"--country", "CC", "two letters, such as DE", "country"},
-    TB_OPTION_IF_MATCH,
-    TB_OPTION_KEY,
+    {TB_OPTION_IF_MATCH},
+    {TB_OPTION_KEY},
     {NULL, NULL, NULL, NULL}};
 
 static const struct tb_option lines_options[] = {
-    TB_OPTION_LINE, TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL, NULL}};
+    {TB_OPTION_LINE}, {TB_OPTION_IF_MATCH}, {TB_OPTION_KEY}, {NULL, NULL, NULL, NULL}};
 
 static const struct tb_option ship_options[] = {
-    TB_OPTION_IF_MATCH, TB_OPTION_KEY, {NULL, NULL, NULL, NULL}};
+    {TB_OPTION_IF_MATCH}, {TB_OPTION_KEY}, {NULL, NULL, NULL, NULL}};
 
 static const struct tb_option cancel_options[] = {{"--reason", "TEXT", "why", "reason"},
-                                                  TB_OPTION_IF_MATCH,
-                                                  TB_OPTION_KEY,
+                                                  {TB_OPTION_IF_MATCH},
+                                                  {TB_OPTION_KEY},
                                                   {NULL, NULL, NULL, NULL}};
 
 const struct tb_subcommand tb_cmd_order_address = {

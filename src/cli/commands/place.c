@@ -2,14 +2,14 @@
 #include "cli/engine/order_command.h"
 
 static const struct tb_option options[] = {
-    TB_OPTION_LINE,
+    {TB_OPTION_LINE},
     {"--customer", "ID", "customerId; none if left out", "customerId"},
     {"--source", "NAME", "where it was taken: POS, KIOSK, WEB, ...", "source"},
     {"--kind", "SALE|RETURN", "RETURN has negative quantities only; SALE if left out", "kind"},
     {"--currency", "CODE", "ISO 4217; the node's if left out", "currency"},
     {"--placed-at", "TIME", "RFC 3339, for an order that was taken elsewhere before", "placedAt"},
     {"--order-id", "UUID", "the order's id; the server makes one", "orderId"},
-    TB_OPTION_KEY,
+    {TB_OPTION_KEY},
     {NULL, NULL, NULL, NULL}};
 
 const struct tb_subcommand tb_cmd_order_place = {

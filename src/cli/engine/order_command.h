@@ -13,17 +13,9 @@ int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const ch
 /* Reads a whole file, which must fit into the body of a request; "-" is standard input. */
 int tb_body_read(const struct tb_cli *cli, const char *file, struct tb_buf *ret_body);
 
+/* For the tables of options: {TB_OPTION_KEY}. */
 #define TB_OPTION_KEY                                                                             \
-    {                                                                                             \
-        "--idempotency-key", "KEY", "a repeat with the same key does nothing; made if left out",  \
-            NULL                                                                                  \
-    }
-#define TB_OPTION_IF_MATCH                                                                        \
-    {                                                                                             \
-        "--if-match", "N", "only if the order still has version N", NULL                          \
-    }
+    "--idempotency-key", "KEY", "a repeat with the same key does nothing; made if left out", NULL
+#define TB_OPTION_IF_MATCH "--if-match", "N", "only if the order still has version N", NULL
 #define TB_OPTION_LINE                                                                            \
-    {                                                                                             \
-        "--line", "SKU:QTY:PRICE[:NAME]", "a line; the price in minor units (350 is 3.50 EUR)",   \
-            NULL                                                                                  \
-    }
+    "--line", "SKU:QTY:PRICE[:NAME]", "a line; the price in minor units (350 is 3.50 EUR)", NULL
