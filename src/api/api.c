@@ -52,9 +52,9 @@ static void on_ws_upgrade(void *ctx, int fd, struct tb_address_count *address_co
         tb_ws_drain(&loop->ws); /* the upgrade was under way when the drain began */
 }
 
-static enum tb_code read_version(void *ctx, const char *order_id, int64_t *ret_version)
+static enum tb_code read_version(struct tb_ws *ws, const char *order_id, int64_t *ret_version)
 {
-    const struct tb_api_loop *loop = ctx;
+    const struct tb_api_loop *loop = TB_CONTAINER_OF(ws, struct tb_api_loop, ws);
     struct tb_view_reader *view = loop->api.singles.inline_context.view;
     TB_CLEANUP(tb_buf_release) struct tb_buf doc = {0};
     struct tb_error err = {0};
@@ -146,11 +146,10 @@ static enum tb_code open_all(struct tb_api_loop *loop, struct tb_error *err)
     if (loop->event_fd < 0)
         return tb_error_errno(err, TB_INTERNAL, errno, "eventfd");
     TB_TRY(open_server(loop, err));
-    struct tb_ws_options ws = {.waiters = &api->waiters,
-                               .server = api->server,
-                               .read_version = is_inline ? read_version : NULL,
-                               .ctx = loop};
-    TB_TRY(tb_ws_init(&loop->ws, &ws, err));
+    loop->ws.waiters = &api->waiters;
+    loop->ws.server = api->server;
+    loop->ws.read_version = is_inline ? read_version : NULL;
+    TB_TRY(tb_ws_init(&loop->ws, err));
     TB_TRY(tb_query_pool_start(&api->lists, api->options.lists, err));
     if (!is_inline)
         TB_TRY(tb_query_pool_start(&api->singles, api->options.singles, err));

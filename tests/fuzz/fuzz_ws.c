@@ -22,10 +22,10 @@ static void check_text(struct tb_str text)
 {
     struct tb_ws_command topic;
     enum tb_ws_code code = TB_WS_NORMAL;
-    const char *fault = NULL;
 
     TB_ASSERT(text.len <= TB_WS_MESSAGE_MAX);
-    if (tb_ws_command_parse(text, &topic, &code, &fault))
+    const char *fault = tb_ws_command_parse(text, &topic, &code);
+    if (!fault)
         TB_ASSERT(strlen(topic.order_id) == 0 || strlen(topic.order_id) == TB_UUID_LEN);
     else
         TB_ASSERT((code == TB_WS_NOT_UTF8 || code == TB_WS_POLICY) && strlen(fault) <= 123);

@@ -96,19 +96,6 @@ void tb_query_pool_stop(struct tb_query_pool *pool)
     pthread_mutex_destroy(&pool->lock);
 }
 
-static bool add(struct tb_query_pool *pool, struct tb_request *req)
-{
-    pthread_mutex_lock(&pool->lock);
-    bool has_room = pool->waiting < TB_QUERY_QUEUE_MAX;
-    if (has_room) {
-        tb_request_queue_push(&pool->queue, req);
-        pool->waiting++;
-        pthread_cond_signal(&pool->changed);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    return has_room;
-}
-
 void tb_query_refuse_busy(struct tb_request *req)
 {
     tb_refuse_for_now(&req->reply, 503, 1, "Too much is asked for at once.");
@@ -135,11 +122,16 @@ bool tb_query_try_submit(struct tb_query_pool *pool, struct tb_request *req, tb_
     req->on_done = on_done;
     if (!req->on_timeout)
         req->on_timeout = tb_query_refuse_slow;
-    tb_inflight_add(pool->inflight, req);
-    if (add(pool, req))
-        return true;
-    tb_inflight_remove(pool->inflight, req);
-    return false;
+    pthread_mutex_lock(&pool->lock);
+    bool has_room = pool->waiting < TB_QUERY_QUEUE_MAX;
+    if (has_room) {
+        tb_inflight_add(pool->inflight, req);
+        tb_request_queue_push(&pool->queue, req);
+        pool->waiting++;
+        pthread_cond_signal(&pool->changed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return has_room;
 }
 
 void tb_query_submit(struct tb_query_pool *pool, struct tb_request *req, tb_query_fn *query)

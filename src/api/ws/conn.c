@@ -45,11 +45,11 @@ static void refuse_topic(struct tb_ws *ws, struct tb_ws_conn *conn, enum tb_code
 static void run_command(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str text)
 {
     struct tb_ws_command command;
-    enum tb_ws_code wrong = TB_WS_POLICY;
-    const char *fault = NULL;
+    enum tb_ws_code code = TB_WS_POLICY;
+    const char *fault = tb_ws_command_parse(text, &command, &code);
 
-    if (!tb_ws_command_parse(text, &command, &wrong, &fault)) {
-        tb_ws_conn_close(ws, conn, wrong, fault);
+    if (fault) {
+        tb_ws_conn_close(ws, conn, code, fault);
         return;
     }
     bool all_orders = command.order_id[0] == '\0';
@@ -179,7 +179,7 @@ void tb_ws_conn_write(struct tb_ws *ws, struct tb_ws_conn *conn)
 static bool missed_changes(const struct tb_ws *ws, const struct tb_ws_conn *conn)
 {
     return conn->all_orders &&
-           tb_version_ring_end(&ws->options.waiters->ring) - conn->position > TB_VERSION_RING_SIZE;
+           tb_version_ring_end(&ws->waiters->ring) - conn->position > TB_VERSION_RING_SIZE;
 }
 
 void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)

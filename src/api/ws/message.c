@@ -5,14 +5,6 @@
 #define ONE ALL "/"
 #define ONE_LEN (sizeof(ONE) - 1)
 
-static bool refuse(enum tb_ws_code *ret_code, const char **ret_fault, enum tb_ws_code code,
-                   const char *fault)
-{
-    *ret_code = code;
-    *ret_fault = fault;
-    return false;
-}
-
 static bool parse_topic(struct tb_str name, struct tb_ws_command *ret_command)
 {
     ret_command->order_id[0] = '\0';
@@ -24,17 +16,17 @@ static bool parse_topic(struct tb_str name, struct tb_ws_command *ret_command)
                          ret_command->order_id);
 }
 
-bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
-                         enum tb_ws_code *ret_code, const char **ret_fault)
+const char *tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
+                                enum tb_ws_code *ret_code)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_error err = {0};
     enum tb_code code = tb_json_parse(text, TB_JSON_DEPTH_MAX, &root, &err);
 
-    if (code == TB_INTERNAL)
-        return refuse(ret_code, ret_fault, TB_WS_INTERNAL, "Out of memory.");
+    *ret_code = code == TB_INTERNAL ? TB_WS_INTERNAL : TB_WS_NOT_UTF8;
     if (code != TB_OK)
-        return refuse(ret_code, ret_fault, TB_WS_NOT_UTF8, "The message is not JSON.");
+        return code == TB_INTERNAL ? "Out of memory." : "The message is not JSON.";
+    *ret_code = TB_WS_POLICY;
     const struct tb_json *member = tb_json_get(root, "subscribe");
     ret_command->unsubscribe = !member;
     if (!member)
@@ -43,12 +35,10 @@ bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
     if (member && tb_json_count(root) == 1)
         name = tb_json_string(member);
     if (!name.ptr)
-        return refuse(ret_code, ret_fault, TB_WS_POLICY,
-                      "The message must be {\"subscribe\":\"/topic/orders/ID\"}, or unsubscribe.");
+        return "The message must be {\"subscribe\":\"/topic/orders/ID\"}, or unsubscribe.";
     if (!parse_topic(name, ret_command))
-        return refuse(ret_code, ret_fault, TB_WS_POLICY,
-                      "Topics are /topic/orders and /topic/orders/ID.");
-    return true;
+        return "Topics are /topic/orders and /topic/orders/ID.";
+    return NULL;
 }
 
 void tb_ws_add_ready(struct tb_buf *out, bool all_orders, const char *order_id, int64_t version)

@@ -15,9 +15,9 @@ struct tb_ws_command {
     bool unsubscribe;
     char order_id[TB_UUID_SIZE]; /* lower case; "": every order */
 };
-/* False: close the connection with *ret_code and *ret_fault. */
-TB_CHECKED bool tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
-                                    enum tb_ws_code *ret_code, const char **ret_fault);
+/* Returns the fault, with which the connection is to be closed; NULL: there is none. */
+TB_CHECKED const char *tb_ws_command_parse(struct tb_str text, struct tb_ws_command *ret_command,
+                                           enum tb_ws_code *ret_code);
 /* Appends {"topic":…,"status":"ready","orderId":…,"version":…}. all_orders: the topic is that of
  * every order. */
 void tb_ws_add_ready(struct tb_buf *out, bool all_orders, const char *order_id, int64_t version);

@@ -108,7 +108,7 @@ static struct tb_ws_subscription *add(struct tb_ws *ws, struct tb_ws_conn *conn,
     insert(conn, subscription);
     conn->subscription_count++;
     ws->subscription_count++;
-    tb_waiters_add(ws->options.waiters, &subscription->waiter);
+    tb_waiters_add(ws->waiters, &subscription->waiter);
     return subscription;
 }
 
@@ -143,8 +143,8 @@ enum tb_code tb_ws_subscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
     if (is_full(conn))
         return TB_BUSY;
     conn->all_orders = true;
-    atomic_fetch_add(&ws->options.waiters->reader_count, 1);
-    conn->position = tb_version_ring_end(&ws->options.waiters->ring);
+    atomic_fetch_add(&ws->waiters->reader_count, 1);
+    conn->position = tb_version_ring_end(&ws->waiters->ring);
     return TB_OK;
 }
 
@@ -154,7 +154,7 @@ static void remove_at(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_ws_su
     struct tb_ws_subscription *subscription = *at;
 
     *at = subscription->next;
-    tb_waiters_remove(ws->options.waiters, &subscription->waiter);
+    tb_waiters_remove(ws->waiters, &subscription->waiter);
     if (tb_list_is_linked(&subscription->initial_node))
         tb_list_remove(&ws->initial_reads, &subscription->initial_node);
     if (tb_list_is_linked(&subscription->changed_node))
@@ -175,7 +175,7 @@ void tb_ws_unsubscribe(struct tb_ws *ws, struct tb_ws_conn *conn, const char *or
 void tb_ws_unsubscribe_all(struct tb_ws *ws, struct tb_ws_conn *conn)
 {
     if (conn->all_orders)
-        atomic_fetch_sub(&ws->options.waiters->reader_count, 1);
+        atomic_fetch_sub(&ws->waiters->reader_count, 1);
     conn->all_orders = false;
 }
 
@@ -219,8 +219,8 @@ bool tb_ws_write_changes(struct tb_ws *ws, struct tb_ws_conn *conn)
         write_ready(ws, conn, false, subscription->order_id, subscription->waiter.min_version - 1);
     }
     while (conn->all_orders && count > 0 && !is_out_full(conn)) {
-        if (!tb_version_ring_read(&ws->options.waiters->ring, &conn->position, changes,
-                                  CHANGES_AT_ONCE, &count))
+        if (!tb_version_ring_read(&ws->waiters->ring, &conn->position, changes, CHANGES_AT_ONCE,
+                                  &count))
             return false;
         for (size_t i = 0; i < count; i++)
             write_ready(ws, conn, true, changes[i].order_id, changes[i].version);
@@ -231,7 +231,7 @@ bool tb_ws_write_changes(struct tb_ws *ws, struct tb_ws_conn *conn)
 bool tb_ws_has_changes(const struct tb_ws *ws, const struct tb_ws_conn *conn)
 {
     return conn->changed.first ||
-           (conn->all_orders && conn->position != tb_version_ring_end(&ws->options.waiters->ring));
+           (conn->all_orders && conn->position != tb_version_ring_end(&ws->waiters->ring));
 }
 
 bool tb_ws_has_initial_reads(const struct tb_ws *ws)
@@ -264,8 +264,7 @@ void tb_ws_read_initial(struct tb_ws *ws)
         return;
     for (int i = 0; i < TB_WS_INITIAL_READS_MAX && (subscription = first_initial_read(ws)); i++) {
         int64_t version = 0;
-        enum tb_code code =
-            ws->options.read_version(ws->options.ctx, subscription->order_id, &version);
+        enum tb_code code = ws->read_version(ws, subscription->order_id, &version);
         if (code != TB_OK && code != TB_NOT_FOUND) {
             ws->retry_ms = ws->now_ms + RETRY_MS;
             return;

@@ -11,10 +11,9 @@
 
 #define EVENTS_AT_ONCE 64
 
-enum tb_code tb_ws_init(struct tb_ws *ws, const struct tb_ws_options *options,
-                        struct tb_error *err)
+enum tb_code tb_ws_init(struct tb_ws *ws, struct tb_error *err)
 {
-    *ws = (struct tb_ws){.options = *options, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    ws->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (ws->epoll_fd < 0)
         return tb_error_errno(err, TB_INTERNAL, errno, "epoll_create1");
     return tb_ws_writer_init(&ws->writer, err);
@@ -47,7 +46,7 @@ void tb_ws_drop(struct tb_ws *ws, struct tb_ws_conn *conn)
     /* libmicrohttpd may still have a copy of the descriptor, which keeps it in the epoll set. */
     epoll_ctl(ws->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
     close(conn->fd);
-    tb_mhd_upgraded_closed(ws->options.server, conn->address_count);
+    tb_mhd_upgraded_closed(ws->server, conn->address_count);
     tb_list_remove(&ws->conns, &conn->node);
     atomic_fetch_sub(&ws->conn_count, 1);
     conn->state = TB_WS_GONE;
@@ -97,7 +96,7 @@ void tb_ws_adopt(struct tb_ws *ws, int fd, struct tb_address_count *address_coun
 
     if (!conn) {
         close(fd);
-        tb_mhd_upgraded_closed(ws->options.server, address_count);
+        tb_mhd_upgraded_closed(ws->server, address_count);
         return;
     }
     conn->ws = ws;
@@ -135,7 +134,7 @@ static void handle_events(struct tb_ws *ws)
 /* Schedules the connections that follow all orders if the version ring has new changes. */
 static void schedule_followers(struct tb_ws *ws)
 {
-    struct tb_waiters *waiters = ws->options.waiters;
+    struct tb_waiters *waiters = ws->waiters;
     uint64_t end = tb_version_ring_end(&waiters->ring);
 
     if (end == ws->seen_end || atomic_load(&waiters->reader_count) == 0)
@@ -149,7 +148,7 @@ static void schedule_followers(struct tb_ws *ws)
 
 static bool reads_itself(const struct tb_ws *ws)
 {
-    return ws->options.read_version && tb_ws_has_initial_reads(ws);
+    return ws->read_version && tb_ws_has_initial_reads(ws);
 }
 
 void tb_ws_step(struct tb_ws *ws, bool readable)

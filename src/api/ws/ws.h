@@ -43,18 +43,15 @@
 #define TB_WS_INITIAL_READS_MAX 64
 
 struct tb_mhd_server;
-struct tb_ws_options {
+struct tb_address_count;
+struct tb_ws {
+    /* The owner sets these three before tb_ws_init. */
     struct tb_waiters *waiters;   /* borrowed */
     struct tb_mhd_server *server; /* borrowed: is told when connections are closed */
     /* Reads the version of an order on the api thread: TB_OK, TB_NOT_FOUND, or an error, after
      * which it is called again. NULL: the caller reads those of tb_ws_take_initial_reads. */
-    enum tb_code (*read_version)(void *ctx, const char *order_id, int64_t *ret_version);
-    void *ctx;
-};
+    enum tb_code (*read_version)(struct tb_ws *ws, const char *order_id, int64_t *ret_version);
 
-struct tb_address_count;
-struct tb_ws {
-    struct tb_ws_options options;
     int epoll_fd;   /* readable: there is work */
     int64_t now_ms; /* of the current round; the loop sets it */
     struct tb_list conns;
@@ -67,8 +64,7 @@ struct tb_ws {
     struct tb_ws_writer writer;
     struct tb_buf text; /* the message that is being written */
 };
-TB_CHECKED enum tb_code tb_ws_init(struct tb_ws *ws, const struct tb_ws_options *options,
-                                   struct tb_error *err);
+TB_CHECKED enum tb_code tb_ws_init(struct tb_ws *ws, struct tb_error *err);
 void tb_ws_release(struct tb_ws *ws); /* ends all connections at once */
 /* Takes over the socket of a connection whose 101 is sent. early: the bytes that the client has
  * sent right after its request. */

@@ -18,7 +18,7 @@ static void setup(void)
 {
     memset(&world, 0, sizeof world);
     tb_waiters_init(&world.waiters);
-    world.ws.options.waiters = &world.waiters;
+    world.ws.waiters = &world.waiters;
     world.conn.ws = &world.ws;
     world.conn.blocked = true; /* nothing is written */
 }
