@@ -24,12 +24,12 @@ static struct fixture {
 } f;
 static bool flushed; /* the view's commits need a flush */
 
-/* What is told to be applied is in the view by then. */
+/* When a plan is reported, its orders are in the view. */
 static void applied(void *ctx, const struct tb_plan *plan)
 {
     (void)ctx;
     f.plans++;
-    ck_assert_ptr_null(f.mem.flushed); /* and for good */
+    ck_assert_ptr_null(f.mem.flushed); /* and are flushed */
     ck_assert_int_ge(f.mem.next[plan->partition], plan->next_offset);
     for (size_t i = 0; i < plan->order_count; i++) {
         struct mem_row *row = mem_view_row(&f.mem, plan->orders[i]->order.order_id);
@@ -174,7 +174,7 @@ START_TEST(the_log_is_read_to_its_end_and_counted)
 }
 END_TEST
 
-/* A till whose clock runs ahead of ours is not measured below 0. */
+/* A till's clock may run ahead of ours: the latency is then 0, not negative. */
 START_TEST(a_clock_ahead_counts_as_zero_latency)
 {
     fake_clock_advance(&f.clock, -1000 * 3600 * 24 * 365LL);
@@ -186,8 +186,7 @@ START_TEST(a_clock_ahead_counts_as_zero_latency)
 }
 END_TEST
 
-/* One call fails, for every call there is: of the log, of the view before it did anything, of the
- * view after it did everything. */
+/* For every call of log and view: that call fails. The view's fails before or after its work. */
 enum failing { LOG_FAILS, VIEW_FAILS, VIEW_UNKNOWN, FAILING_COUNT };
 START_TEST(one_failure_anywhere_changes_nothing)
 {
@@ -291,12 +290,12 @@ START_TEST(an_outage_and_its_end_are_reported_once)
     ck_assert_int_eq(f.last_trouble, TB_OK);
     ck_assert_uint_eq(counted(TB_APPLIED), events_applied()); /* none counted as anything else */
     f.log.fail_at = f.log.calls + 1;
-    ck_assert_int_le(tb_consumer_step(f.consumer, 0), 100); /* and begins anew */
+    ck_assert_int_le(tb_consumer_step(f.consumer, 0), 100); /* and the back-off starts again */
     ck_assert_uint_eq(f.failed, 2);
 }
 END_TEST
 
-/* One partition that stands out of range is told of once, and the others are read. */
+/* An error of one partition is reported once, and the other partitions are read. */
 START_TEST(a_broken_partition_does_not_block_the_others)
 {
     int broken = -1;
@@ -325,7 +324,7 @@ START_TEST(a_broken_partition_does_not_block_the_others)
 }
 END_TEST
 
-/* One flush for what is there of all partitions, and readers hear of it after that only. */
+/* One flush for the batches of all partitions; plans are reported only after it. */
 START_TEST(partitions_become_visible_together)
 {
     size_t partitions = 0;
@@ -346,7 +345,7 @@ START_TEST(partitions_become_visible_together)
 }
 END_TEST
 
-/* A reader does not wait for more than a batch's worth of others. */
+/* A group is flushed when it has as many records as a full batch. */
 START_TEST(a_full_group_is_flushed)
 {
     size_t plans = 0, steps = 0;
@@ -384,7 +383,7 @@ START_TEST(large_values_are_planned_in_parts)
 }
 END_TEST
 
-/* Nothing to do and nothing to expire: it sleeps until it is woken. */
+/* Without any timed work it waits until it is woken. */
 START_TEST(an_idle_consumer_waits_as_long_as_it_may)
 {
     (void)tb_consumer_step(f.consumer, -1);
@@ -427,8 +426,9 @@ static void on_durable(void *ctx, int32_t partition, int64_t next)
     ck_assert_int_eq(next, f.mem.synced[partition] < 0 ? 0 : f.mem.synced[partition]);
 }
 
-/* By the hour, the first time an hour after the start; a view that cannot be made durable is asked
- * again in a minute. */
+/* Every hour, the first time an hour after the start. After a failed sync it tries again in a
+ * minute.
+ */
 START_TEST(durable_offsets_are_reported_every_hour)
 {
     tb_consumer_free(f.consumer);

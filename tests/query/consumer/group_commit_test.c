@@ -195,11 +195,12 @@ static void restart(int m)
 {
     tb_consumer_free(f.consumers[m]);
     group_log_restart(&f.log, m);
-    f.letters[m].waiting_count = 0; /* a writer of its own */
+    f.letters[m].waiting_count = 0; /* the new process has a new writer */
     start(m);
 }
 
-/* A view that is away: partitions are paused and the group goes on hearing of us. */
+/* While the view is unreachable the reader is paused and still polled, so it stays in the group.
+ */
 START_TEST(an_unreachable_view_pauses_the_reader)
 {
     struct group_member *member = &f.log.members[0];
@@ -227,7 +228,7 @@ START_TEST(an_unreachable_view_pauses_the_reader)
 }
 END_TEST
 
-/* The batch of a partition that goes to somebody else while it waits is given up. */
+/* If another reader gets the partition of a waiting batch, the batch is abandoned. */
 START_TEST(a_revoked_batch_is_abandoned)
 {
     fill(&(struct history_options){60, 0, 0}, 0);
@@ -282,8 +283,8 @@ static bool all_at_until(void)
     return true;
 }
 
-/* Where a view is held each partition comes to where it is, whatever is behind, and no further;
- * that is no trouble. What was planned for another view is planned again. */
+/* Each partition is read up to the limit of plan_limit and no further, and no outage is reported.
+ * After TB_CONFLICT the batch is planned again. */
 START_TEST(plan_limit_defers_records)
 {
     fill(&(struct history_options){60, 10, 10}, 3);
@@ -313,7 +314,8 @@ START_TEST(plan_limit_defers_records)
 }
 END_TEST
 
-/* Frozen, taken for dead, and back: what it still writes and commits changes nothing. */
+/* A consumer is frozen, loses its partitions, and goes on: its writes and commits change nothing.
+ */
 START_TEST(a_late_plan_of_an_earlier_owner_changes_nothing)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
@@ -368,7 +370,7 @@ static void start_owning(void)
     f.mem.view.ops = &owning.ops;
 }
 
-/* Each time a partition comes, the view is told before it is given anything, and only then. */
+/* The fence is acquired before the first plan of each assignment, and at no other time. */
 START_TEST(the_fence_is_acquired_once_for_each_assignment)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
@@ -390,8 +392,8 @@ START_TEST(the_fence_is_acquired_once_for_each_assignment)
 }
 END_TEST
 
-/* Frozen before it owned what it has in hand, and taken for dead: it would be the last to own it,
- * but for the group that does not confirm it. */
+/* A consumer is frozen before it acquires the fence, and loses the partition. It then acquires the
+ * fence last, but writes nothing, because the group does not confirm the partition. */
 START_TEST(an_unconfirmed_partition_is_not_written)
 {
     fill(&(struct history_options){80, 0, 0}, 0);
@@ -403,7 +405,7 @@ START_TEST(an_unconfirmed_partition_is_not_written)
         step(0);
     for (int p = 0; p < TB_LOG_PARTITIONS; p++)
         ck_assert_int_eq(owning.commits[p], 0);
-    ck_assert_uint_eq(f.failures, 0); /* no trouble of the view */
+    ck_assert_uint_eq(f.failures, 0); /* not an error of the view */
     drain(1);
     mem_view_check(&f.mem, &f.history);
 }
@@ -428,7 +430,7 @@ START_TEST(dead_letters_are_acknowledged_before_the_offset)
 }
 END_TEST
 
-/* What the topic will not take whole goes without its value: where it came from is told. */
+/* If the topic refuses the whole record, it is sent without its value, with its origin. */
 START_TEST(a_refused_dead_letter_is_sent_without_its_value)
 {
     fill(&(struct history_options){5, 0, 0}, 5);
@@ -440,7 +442,7 @@ START_TEST(a_refused_dead_letter_is_sent_without_its_value)
 }
 END_TEST
 
-/* A release that cannot read its events must not empty the topic into the dead letters. */
+/* A release that cannot read its events must not make the whole topic dead letters. */
 START_TEST(too_many_dead_letters_stop_reading)
 {
     struct group_member *member = &f.log.members[0];
@@ -466,7 +468,7 @@ START_TEST(too_many_dead_letters_stop_reading)
 }
 END_TEST
 
-/* As many, but not at once. */
+/* The same number of dead letters, spread over a longer time. */
 START_TEST(few_dead_letters_a_minute_do_not_stop_reading)
 {
     fill(&(struct history_options){0, 0, 0}, 300);
@@ -481,7 +483,7 @@ START_TEST(few_dead_letters_a_minute_do_not_stop_reading)
 }
 END_TEST
 
-/* The group is joined only when everything is there. */
+/* The reader is opened only after `open` succeeds. */
 START_TEST(the_group_is_joined_after_everything_is_open)
 {
     f.open_fails = 7;
@@ -522,7 +524,7 @@ static void disturb(void)
     }
 }
 
-/* Members that sleep, die and take over while log, view and dead letters come and go. */
+/* Members sleep, die and take over, while log, view and dead-letter topic fail at random. */
 START_TEST(the_view_has_every_order_despite_faults)
 {
     fake_random_init(&f.fake, test_seed(1000 + (uint64_t)_i));

@@ -286,7 +286,8 @@ START_TEST(a_node_opens_positions_reads_and_applies)
 }
 END_TEST
 
-/* Plans that were given but not flushed are undone, and read again from the view's offsets. */
+/* After a failure, committed plans that are not flushed are undone; their records are read again.
+ */
 START_TEST(undone_plans_lead_back_to_positioning)
 {
     start(&single_ops, &undoing_ops);
@@ -310,8 +311,7 @@ START_TEST(undone_plans_lead_back_to_positioning)
 }
 END_TEST
 
-/* What failed is tried again by the next step, and the log gets its offsets only once the view is
- * flushed. */
+/* The next step tries a failed commit again. Offsets go to the log only after the flush. */
 START_TEST(a_failure_without_undo_stays_in_applying)
 {
     start(&single_ops, &plain_ops);
@@ -339,11 +339,11 @@ START_TEST(deferred_records_are_sought_back)
     check_step("poll:READING seek:DEFERRED", TB_CONSUMER_APPLYING);
     f.limit = INT64_MAX;
     check_step("commit:APPLYING offset:APPLYING", TB_CONSUMER_READING);
-    ck_assert_uint_eq(f.outages, 0); /* that the view defers records is no outage */
+    ck_assert_uint_eq(f.outages, 0); /* deferred records are no outage */
 }
 END_TEST
 
-/* A reader of a group is polled whatever fails. */
+/* A reader of a group is polled during every failure. */
 START_TEST(a_reader_of_a_group_is_paused_and_retries)
 {
     start(&group_ops, &plain_ops);
@@ -377,7 +377,7 @@ START_TEST(a_reader_of_a_group_is_paused_and_retries)
 }
 END_TEST
 
-/* _i: the flood comes while the reader is paused. */
+/* _i: the dead letters come while the reader is paused. */
 START_TEST(too_many_dead_letters_stop_for_good)
 {
     start(&group_ops, &plain_ops);
@@ -424,7 +424,7 @@ static bool is_drawn(int from, int to)
 
 #define PAIRS (TB_CONSUMER_STATE_COUNT * TB_CONSUMER_STATE_COUNT)
 
-/* The _i-th pair of states; what is not drawn ends the process. */
+/* The _i-th pair of states: a move that the header does not draw aborts the process. */
 START_TEST(every_other_move_aborts)
 {
     int from = _i / TB_CONSUMER_STATE_COUNT, to = _i % TB_CONSUMER_STATE_COUNT;

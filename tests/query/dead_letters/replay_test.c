@@ -40,7 +40,8 @@ START_TEST(after_replays_the_view_has_every_order)
 }
 END_TEST
 
-/* Same key, partition, headers and event; ours name the letter, those of other deaths are gone. */
+/* The record has the same key, partition, headers and event, a header with the dead letter's id,
+ * and no headers of earlier dead letters. */
 START_TEST(a_replayed_record_is_unchanged)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
@@ -106,9 +107,9 @@ static struct reading {
     struct tb_consumer *consumer;
     size_t sent; /* by itself */
     bool lost;   /* nothing that is sent arrives */
-    char told[4][40];
+    char reported[4][40];
     uint64_t counts[4];
-    size_t told_count;
+    size_t reported_count;
 } r;
 
 static bool resend(void *ctx, const struct tb_dead_letter *letter, const struct tb_record *record)
@@ -127,9 +128,9 @@ static bool resend(void *ctx, const struct tb_dead_letter *letter, const struct 
 static void unknown(void *ctx, const char *type, uint64_t count)
 {
     (void)ctx;
-    ck_assert_uint_lt(r.told_count, 4);
-    snprintf(r.told[r.told_count], sizeof r.told[0], "%s", type);
-    r.counts[r.told_count++] = count;
+    ck_assert_uint_lt(r.reported_count, 4);
+    snprintf(r.reported[r.reported_count], sizeof r.reported[0], "%s", type);
+    r.counts[r.reported_count++] = count;
 }
 
 static void begin(void)
@@ -167,7 +168,7 @@ static void steps(int count)
         (void)tb_consumer_step(r.consumer, 0);
 }
 
-/* An order whose second event never came, and its later ones up to a version. */
+/* Adds an order's events up to a version; the second one comes last. */
 static void add_order(int64_t versions)
 {
     struct tb_event event;
@@ -185,11 +186,11 @@ static void add_order(int64_t versions)
     }
     event.version = 2;
     history_record(&r.arena, &event, 2, &record);
-    fake_log_add(&r.log, &record); /* late; behind those that wait for it */
+    fake_log_add(&r.log, &record); /* after those that wait for it */
 }
 
-/* In version order, each as soon as the one before is there, without anybody waiting for a clock:
- * a whole chain takes no time at all. */
+/* Dead letters are redriven in version order, each as soon as the one before is applied, so that a
+ * long chain does not wait for the clock. */
 START_TEST(waiting_events_are_redriven_at_once)
 {
     struct tb_error err = {0};
@@ -209,7 +210,7 @@ START_TEST(waiting_events_are_redriven_at_once)
 }
 END_TEST
 
-/* What does not come back is sent again, and no more often than twice a minute. */
+/* A redrive that does not come back is sent again, twice a minute at most. */
 START_TEST(a_lost_redrive_is_sent_again_later)
 {
     begin();
@@ -230,7 +231,7 @@ START_TEST(a_lost_redrive_is_sent_again_later)
 }
 END_TEST
 
-/* A look that has nothing to do keeps nobody awake. */
+/* Scans that find nothing do not make the consumer busy. */
 START_TEST(an_idle_consumer_scans_every_five_seconds)
 {
     begin();
@@ -244,13 +245,12 @@ START_TEST(an_idle_consumer_scans_every_five_seconds)
 }
 END_TEST
 
-/* A letter that nobody wants holds its order back: what comes later waits, until it is sent again
- * after all. */
+/* Later events of an order wait for a dropped dead letter, until it is replayed after all. */
 START_TEST(a_dropped_dead_letter_blocks_its_order)
 {
     struct tb_error err = {0};
     struct tb_event event;
-    struct tb_record record, mended;
+    struct tb_record record, intact;
     struct tb_dead_letter letter;
     int64_t open = -1;
     int32_t p;
@@ -262,7 +262,7 @@ START_TEST(a_dropped_dead_letter_blocks_its_order)
     record.value.len--; /* cut off */
     fake_log_add(&r.log, &record);
     record.value.len++;
-    mended = record;
+    intact = record;
     event.type = TB_EVENT_SHIPPED;
     event.version = 2;
     history_record(&r.arena, &event, 2, &record);
@@ -278,7 +278,7 @@ START_TEST(a_dropped_dead_letter_blocks_its_order)
     ck_assert_int_eq(open, 1);
     ck_ok(f.reader->ops->get_dead_letter(f.reader, (struct tb_dead_letter_position){p, 0},
                                          &r.arena, &letter, &err));
-    ck_ok(tb_replay_record(&letter, "order-events", mended.value, false, &r.arena, &record, &err));
+    ck_ok(tb_replay_record(&letter, "order-events", intact.value, false, &r.arena, &record, &err));
     fake_log_add(&r.log, &record);
     steps(5);
     ck_ok(f.reader->ops->count_dead_letters(f.reader, &open, &err));
@@ -302,20 +302,20 @@ START_TEST(an_unknown_type_is_reported_once_a_minute)
     begin();
     add_unknown("OrderThing.v1", 3);
     steps(2);
-    ck_assert_uint_eq(r.told_count, 1);
-    ck_assert_str_eq(r.told[0], "OrderThing.v1");
+    ck_assert_uint_eq(r.reported_count, 1);
+    ck_assert_str_eq(r.reported[0], "OrderThing.v1");
     ck_assert_uint_eq(r.counts[0], 3);
     for (int i = 0; i < 5; i++) {
         fake_clock_advance(&r.clock, 11000);
         add_unknown("OrderThing.v1", 2);
         steps(2);
     }
-    ck_assert_uint_eq(r.told_count, 1);
+    ck_assert_uint_eq(r.reported_count, 1);
     fake_clock_advance(&r.clock, 5000);
     add_unknown("OrderThing.v1", 1);
     steps(2);
-    ck_assert_uint_eq(r.told_count, 2);
-    ck_assert_uint_eq(r.counts[1], 11); /* what was not told of meanwhile too */
+    ck_assert_uint_eq(r.reported_count, 2);
+    ck_assert_uint_eq(r.counts[1], 11); /* with those that came since the last report */
     ck_assert_uint_eq(tb_counter_get(&tb_consumer_stats(r.consumer)->events[TB_UNKNOWN_TYPE]), 14);
     end();
 }

@@ -469,7 +469,7 @@ END_TEST
 START_TEST(a_replayed_record_belongs_to_its_dead_letter)
 {
     static const struct {
-        const char *mended;
+        const char *replay_of;
         int64_t version, letter;
         bool dies;
     } cases[] = {
@@ -493,7 +493,7 @@ START_TEST(a_replayed_record_belongs_to_its_dead_letter)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderShipped.v1")},
-                                      {TB_STR("tillbox-mended"), tb_str_of(cases[i].mended)},
+                                      {TB_STR("tillbox-mended"), tb_str_of(cases[i].replay_of)},
                                       {TB_STR("tillbox-followed"), TB_STR("1")}};
         struct tb_record record = {.offset = 100, .headers = headers, .header_count = 3};
         char value[200];
