@@ -270,8 +270,7 @@ static void complete_unknown(struct input *input)
     if (event->order_id[0] == '\0' && input->headers.subject.ptr &&
         !tb_uuid_parse(input->headers.subject, event->order_id))
         event->order_id[0] = '\0';
-    if (event->version <= 0 && !tb_plan_parse_number(input->headers.version, &event->version))
-        event->version = 0;
+    event->version = find_version(input);
 }
 
 /* Upper and lower case are the same; comparing bytes first is cheap and nearly always enough. */

@@ -2,13 +2,13 @@
  * every type but not of every event.
  *
  * Thread:  one owner.
- * Memory:  a plain value; a bounded number of types is told apart, all others are counted as one.
+ * Memory:  a plain value; TB_UNKNOWN_TYPES_MAX types are counted separately, all others as one.
  * Units:   milliseconds, monotonic. */
 #pragma once
 #include "order/event.h"
 
 #define TB_UNKNOWN_TYPES_REPORT_MS 60000
-/* A release brings a few types; more different ones are random bytes. */
+/* A new release adds a few types; a larger number comes from damaged records. */
 #define TB_UNKNOWN_TYPES_MAX 16
 
 struct tb_unknown_type {

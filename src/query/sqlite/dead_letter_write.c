@@ -28,7 +28,6 @@ static const char drop_sql[] =
     " WHERE partition = :partition AND \"offset\" = :first_offset AND status = 'open'";
 static const char dead_letter_status_sql[] =
     "SELECT status FROM dead_letters WHERE partition = :partition AND \"offset\" = :first_offset";
-static const char any_old_sql[] = "SELECT 1 FROM dead_letters WHERE dead_at < :before LIMIT 1";
 static const char expire_sql[] =
     "DELETE FROM dead_letters WHERE id IN"
     " (SELECT id FROM dead_letters WHERE dead_at < :before ORDER BY dead_at LIMIT :limit)";
@@ -156,16 +155,8 @@ enum tb_code tb_view_sqlite_expire_dead_letters(struct tb_view *base, int64_t be
                                                 struct tb_error *err)
 {
     struct tb_view_sqlite *view = (struct tb_view_sqlite *)base;
-    bool any = false;
 
-    /* Looks before it deletes, so that an idle view is not written to. */
-    tb_stmt_bind_int64(&view->stmts.any_old, ":before", before_ms);
-    TB_TRY(tb_stmt_step(&view->stmts.any_old, &any, err));
-    tb_stmt_reset(&view->stmts.any_old);
-    if (!any) {
-        *ret_removed = 0;
-        return TB_OK;
-    }
+    /* If no row is deleted, SQLite writes nothing, so an idle view's file is not touched. */
     tb_stmt_bind_int64(&view->stmts.expire, ":before", before_ms);
     tb_stmt_bind_int64(&view->stmts.expire, ":limit", limit);
     TB_TRY(tb_stmt_run(&view->stmts.expire, err));
@@ -180,7 +171,6 @@ enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view, st
         {&view->stmts.set_replayed, set_replayed_sql},
         {&view->stmts.drop, drop_sql},
         {&view->stmts.dead_letter_status, dead_letter_status_sql},
-        {&view->stmts.any_old, any_old_sql},
         {&view->stmts.expire, expire_sql},
         {&view->stmts.redrivable, tb_view_sqlite_redrivable_sql},
         {&view->stmts.dead_letter, tb_view_sqlite_dead_letter_sql},

@@ -26,7 +26,7 @@ static enum tb_code load(void *ctx, const char *order_id, struct tb_arena *into,
     return view->ops->load(view, order_id, into, ret_order, err);
 }
 
-/* Planned and committed as one batch. */
+/* Plans and commits the records as one batch. */
 static void feed(struct dead_letter_bed *bed, struct tb_record *records, size_t count,
                  int64_t at_ms)
 {
@@ -42,7 +42,7 @@ static void feed(struct dead_letter_bed *bed, struct tb_record *records, size_t 
         ck_ok(bed->view->ops->flush(bed->view, &err));
 }
 
-/* The next record of its partition. */
+/* Appends the record to its partition. */
 static struct tb_record *put(struct dead_letter_bed *bed, struct tb_record *record)
 {
     record->offset = bed->next[record->partition]++;
@@ -61,7 +61,7 @@ static struct tb_str text(struct dead_letter_bed *bed, const char *format, ...)
     return tb_arena_copy(&bed->arena, tb_str_of(buffer));
 }
 
-/* A change of an order to a version; with a letter, sent again for it. */
+/* Makes a change of an order to a version; with a letter: as its replay. */
 static struct tb_record change(struct dead_letter_bed *bed, const char *order_id, int64_t version,
                                int64_t letter, bool followed)
 {
@@ -84,7 +84,7 @@ static struct tb_record change(struct dead_letter_bed *bed, const char *order_id
     return record;
 }
 
-/* An order that stands at version 1. */
+/* Places an order. */
 static void place(struct dead_letter_bed *bed, char ret_order_id[TB_UUID_SIZE])
 {
     struct tb_event event;
@@ -131,7 +131,8 @@ static void check_standing(struct dead_letter_bed *bed, int64_t offset,
     ck_assert_int_eq(letter.changed_at_ms, changed_at_ms);
 }
 
-/* One letter through its life; every batch comes twice, as after a crash, and changes nothing. */
+/* All changes of one dead letter. Each batch is repeated, as after a crash, which changes nothing.
+ */
 static void one_letter_for_all_attempts(struct dead_letter_bed *bed)
 {
     char id[TB_UUID_SIZE];
@@ -146,7 +147,7 @@ static void one_letter_for_all_attempts(struct dead_letter_bed *bed)
         ck_assert_int_eq(open_count(bed), 1);
         ck_assert_int_eq(letter_at(bed, 0, first.offset).version, 3);
     }
-    for (int64_t n = 1; n <= 3; n++) { /* too early again, the last two by themselves */
+    for (int64_t n = 1; n <= 3; n++) { /* a gap again; the last two are redrives */
         again = change(bed, id, 3, first.offset, n > 1);
         put(bed, &again);
         for (int twice = 0; twice < 2; twice++) {
@@ -195,7 +196,7 @@ static void what_is_too_large_leaves_no_old_value(struct dead_letter_bed *bed)
     free(large);
 }
 
-/* All of it within one batch: the last word is the last record's. */
+/* Several outcomes in one batch: that of the last record counts. */
 static void one_batch_may_hold_a_whole_life(struct dead_letter_bed *bed)
 {
     struct tb_record records[5];
@@ -217,7 +218,7 @@ static void one_batch_may_hold_a_whole_life(struct dead_letter_bed *bed)
     check_standing(bed, letter, TB_DEAD_LETTER_REPLAYED, 3, 1, START + 11);
 }
 
-/* A letter that expired while its record was on its way again is there again. */
+/* A dead letter that expires during its replay is stored again if the replay fails. */
 static void a_letter_that_is_gone_comes_back(struct dead_letter_bed *bed)
 {
     struct tb_error err = {0};
@@ -236,7 +237,7 @@ static void a_letter_that_is_gone_comes_back(struct dead_letter_bed *bed)
     check_standing(bed, letter, TB_DEAD_LETTER_OPEN, 1, 0, START + 20);
     ck_assert_int_eq(letter_at(bed, 0, letter).dead_at_ms, START + 20);
     ck_ok(bed->view->ops->expire_dead_letters(bed->view, START + 21, 10, &removed, &err));
-    record = change(bed, id, 2, letter, false); /* applied, and nobody knows the letter any more */
+    record = change(bed, id, 2, letter, false); /* applied; its dead letter is gone */
     feed(bed, put(bed, &record), 1, START + 30);
     ck_assert_int_eq(open_count(bed), 0);
     ck_assert_int_eq(
@@ -272,7 +273,7 @@ static bool note_age(void *ctx, const struct tb_dead_letter *letter)
     return true;
 }
 
-/* As the consumer does, a few at once. */
+/* Expires a few at a time, as the consumer does. */
 static void expire_all(struct dead_letter_bed *bed, int64_t before_ms)
 {
     struct tb_error err = {0};
@@ -333,7 +334,7 @@ static void what_is_dropped_may_come_back(struct dead_letter_bed *bed)
     ck_assert_int_eq(drop(bed, 0, letter, START + 13), TB_OK);
     check_standing(bed, letter, TB_DEAD_LETTER_DROPPED, 1, 0, START + 12);
     ck_assert_int_eq(open_count(bed), 0);
-    record = change(bed, id, 3, letter, false); /* somebody tried to mend it after all */
+    record = change(bed, id, 3, letter, false); /* a person replays it later */
     feed(bed, put(bed, &record), 1, START + 20);
     check_standing(bed, letter, TB_DEAD_LETTER_OPEN, 2, 0, START + 20);
     ck_assert_int_eq(drop(bed, 0, letter, START + 21), TB_OK);
@@ -344,7 +345,7 @@ static void what_is_dropped_may_come_back(struct dead_letter_bed *bed)
     check_standing(bed, letter, TB_DEAD_LETTER_REPLAYED, 2, 0, START + 30);
 }
 
-/* Any bytes, absent ones too, and of the record that was sent last. */
+/* Key, value and headers may be any bytes or absent; those of the record sent last are stored. */
 static void a_letter_holds_its_record(struct dead_letter_bed *bed)
 {
     struct tb_header headers[] = {{TB_STR("x"), {0}},
@@ -379,7 +380,7 @@ static void a_letter_holds_its_record(struct dead_letter_bed *bed)
     ck_assert(letter.key.ptr && letter.key.len == 0 && letter.value.ptr && letter.value.len == 0);
 }
 
-/* Lists, against a model of them. */
+/* Lists are compared with a model. */
 
 #define LETTERS 80
 struct model {
@@ -490,7 +491,8 @@ static void random_filter(struct dead_letter_bed *bed, const struct model *model
     filter->since_ms = START + (int64_t)fake_random_below(&bed->random, 14) - 1;
 }
 
-/* Page after page, some cut short by who asks: every letter that matches, once, in order. */
+/* Page by page, some ended early by the callback: each matching dead letter comes once, in order.
+ */
 static void check_pages(struct dead_letter_bed *bed, struct model *model,
                         struct tb_dead_letter_filter *filter)
 {
@@ -535,7 +537,7 @@ static void every_filter_lists_what_matches(struct dead_letter_bed *bed)
     }
 }
 
-/* Following. */
+/* Redrives. */
 
 #define ORDERS 30
 
@@ -577,10 +579,10 @@ static void who_may_follow_is_found(struct dead_letter_bed *bed)
     size_t ready = 0;
 
     for (int i = 0; i < ORDERS; i++) {
-        int64_t version = 2 + i % 3; /* of the letter; the order stands at 1 */
+        int64_t version = 2 + i % 3; /* of the dead letter; the order has version 1 */
 
         if (i % 5 == 0)
-            history_uuid(&bed->random, ids[i]); /* not even placed */
+            history_uuid(&bed->random, ids[i]); /* an order that is not placed */
         else
             place(bed, ids[i]);
         if (version == 2)
@@ -589,7 +591,7 @@ static void who_may_follow_is_found(struct dead_letter_bed *bed)
         feed(bed, put(bed, &record), 1, START + i);
     }
     ck_assert_uint_eq(look(bed, LETTERS, &found), 0);
-    for (int i = 0; i < ORDERS; i++) { /* version 2 comes */
+    for (int i = 0; i < ORDERS; i++) { /* version 2 is applied */
         record = change(bed, ids[i], 2, -1, false);
         feed(bed, put(bed, &record), 1, START + 100);
         ready += i % 5 != 0 && i % 3 == 1; /* those of version 3 */
@@ -600,11 +602,11 @@ static void who_may_follow_is_found(struct dead_letter_bed *bed)
         ck_assert_int_eq(letter_at(bed, 0, found.places[i].offset).version, 3);
     found = (struct found){.room = LETTERS};
     ck_assert_uint_eq(look(bed, 2, &found), 2);
-    found = (struct found){.room = 1}; /* who asks takes no more */
+    found = (struct found){.room = 1}; /* the callback wants no more */
     ck_assert_uint_eq(look(bed, LETTERS, &found), 1);
 }
 
-/* What fails again and again although all is there is left to people. */
+/* After TB_REDRIVES_MAX failed redrives only a person can replay the dead letter. */
 static void who_gave_up_does_not_follow(struct dead_letter_bed *bed)
 {
     struct found found = {.room = LETTERS};
@@ -627,7 +629,7 @@ static void who_gave_up_does_not_follow(struct dead_letter_bed *bed)
     missing = change(bed, id, 2, -1, false);
     feed(bed, put(bed, &missing), 1, START);
     ck_assert_uint_eq(look(bed, LETTERS, &found), 0);
-    record = change(bed, id, 4, first, false); /* a person's replay, and it still is too early */
+    record = change(bed, id, 4, first, false); /* a person's replay, which is a gap again */
     feed(bed, put(bed, &record), 1, START);
     letter = letter_at(bed, 0, first);
     ck_assert(!tb_dead_letter_redrives_exhausted(&letter));

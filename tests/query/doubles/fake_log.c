@@ -16,7 +16,7 @@ static bool fails(struct fake_log *log, struct tb_error *err)
     return true;
 }
 
-/* What was handed out before is gone: whoever still looks at it is caught. */
+/* Frees the last batch, so that ASan finds any later use of it. */
 static void spoil(struct fake_log *log)
 {
     free(log->handed_out);
@@ -163,7 +163,7 @@ void fake_log_reopen(struct fake_log *log)
     spoil(log);
     log->turn = 0;
     for (int p = 0; p < TB_LOG_PARTITIONS; p++) {
-        log->position[p] = -1; /* whoever reads without asking for a position is caught */
+        log->position[p] = -1; /* a consumer that does not seek first fails */
         log->committed[p] = -1;
     }
 }

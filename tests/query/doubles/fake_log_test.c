@@ -30,7 +30,7 @@ static void put(void *log, const struct tb_record *record)
     fake_log_add(&subject->log, &copy);
 }
 
-/* The fake begins nowhere, so that a consumer that does not seek is found out. */
+/* The fake has no position at first, so that a consumer that does not seek fails. */
 static enum tb_code reader(void *log, const char *group, struct tb_log_reader **ret_reader,
                            struct tb_error *err)
 {

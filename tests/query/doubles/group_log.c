@@ -25,7 +25,7 @@ static void spoil(struct group_member *member)
     member->handed_out = NULL;
 }
 
-/* What the group has decided meanwhile. */
+/* Applies the assignments that the group has decided meanwhile. */
 static void rebalance(struct group_member *member)
 {
     struct group_log *log = member->log;
@@ -120,7 +120,7 @@ static enum tb_code commit(struct tb_log_reader *reader, int32_t partition, int6
     TB_TRY(fake_log_check_offset(partition, next, INT64_MAX, err));
     before = log->committed[partition];
     if (!member->assigned[partition] || log->owner[partition] != index_of(member))
-        return TB_OK; /* the holder's counts */
+        return TB_OK; /* only the owner's commit counts */
     TB_TRY(fake_log_check_offset(partition, next, (int64_t)log->counts[partition], err));
     if (log->committing)
         log->committing(partition, before < 0 ? 0 : before, next);

@@ -107,7 +107,7 @@ void history_place(struct tb_arena *arena, struct fake_random *random, int64_t p
     *ret_event = event;
 }
 
-/* The next event of an order that is still PLACED; the order becomes what it is after it. */
+/* Makes the next event of an order that is still PLACED, and applies it to the order. */
 static void change(struct tb_arena *arena, struct fake_random *random, struct tb_order *order,
                    struct tb_event *ret_event)
 {
@@ -177,7 +177,7 @@ void history_record(struct tb_arena *arena, const struct tb_event *event, int64_
     tb_buf_release(&value);
 }
 
-/* An event on its way into the log, with whose and which it is. */
+/* An event for the log, with its order and version. */
 struct sent {
     struct history_order *order;
     struct tb_event event;
@@ -202,7 +202,7 @@ static size_t live_through(struct history *history, struct fake_random *random,
     return n;
 }
 
-/* Riffles the orders' events into one row, each order's in order. */
+/* Interleaves the events of all orders at random; those of one order stay in sequence. */
 static size_t riffle(struct fake_random *random, struct sent *all, const size_t *starts,
                      const size_t *counts, size_t orders, struct sent *ret_row)
 {

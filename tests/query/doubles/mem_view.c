@@ -32,7 +32,7 @@ static void free_rows(struct mem_row *rows, size_t count)
     free(rows);
 }
 
-/* What a failure or a death goes back to; where every commit stands by itself, nothing. */
+/* Copies the state for undo. Does nothing in a view whose commits need no flush. */
 static void keep(struct mem_view *mem)
 {
     if (!mem->view.ops->flush || mem->flushed)
@@ -71,7 +71,7 @@ void mem_view_undo(struct mem_view *mem)
     mem->flushed_count = 0;
 }
 
-/* True when this call is the one to fail before it did anything. */
+/* True: this call must fail before it does anything. */
 static bool fails(struct mem_view *mem, struct tb_error *err)
 {
     mem->calls++;
@@ -92,7 +92,7 @@ static void forget_lent(struct mem_view *mem)
     mem->lent_count = 0;
 }
 
-/* What the order borrows from the parsed document stays until the next commit. */
+/* The parsed document, which the order points into, lives until the next commit. */
 static void load_document(struct mem_view *mem, const char *doc, struct tb_arena *arena,
                           struct tb_order *ret_order)
 {
@@ -172,7 +172,7 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
     if (fails(mem, err))
         return err->code;
     keep(mem);
-    if (plan->next_offset > mem->next[plan->partition]) { /* else it is here already */
+    if (plan->next_offset > mem->next[plan->partition]) { /* else it was committed before */
         for (size_t i = 0; i < plan->order_count; i++) {
             if (plan->orders[i]->changed)
                 store(mem, plan->orders[i]);
@@ -186,7 +186,7 @@ static enum tb_code commit(struct tb_view *base, const struct tb_plan *plan, str
     return TB_OK;
 }
 
-/* Several consumers share it: what one loaded stays until the end. */
+/* Several consumers share the view, so loaded documents live until the end. */
 static enum tb_code guarded_commit(struct tb_view *base, const struct tb_plan *plan,
                                    struct tb_error *err)
 {
@@ -263,7 +263,7 @@ static enum tb_code expire_dead_letters(struct tb_view *base, int64_t before_ms,
     return TB_OK;
 }
 
-/* Readers see what is flushed. */
+/* Readers see the flushed state. */
 static const struct mem_row *visible_rows(struct tb_view_reader *base, size_t *ret_count)
 {
     const struct mem_view *mem = ((struct mem_reader *)base)->mem;
@@ -294,7 +294,7 @@ struct mem_order {
     const char *doc;
 };
 
-/* The visible orders in any order. Decoded once until the next call of the view. */
+/* The visible orders, unsorted. They are decoded once until the next call of the view. */
 static struct mem_order *decode_all(struct tb_view_reader *base, size_t *ret_count)
 {
     struct mem_reader *reader = (struct mem_reader *)base;
@@ -448,7 +448,7 @@ static const struct tb_view_reader_ops reader_ops = {.get = reader_get,
                                                      .offset = reader_offset,
                                                      .count_dead_letters =
                                                          reader_count_dead_letters};
-/* Of a view that keeps neither offsets nor dead letters. */
+/* For a view that stores neither offsets nor dead letters. */
 static const struct tb_view_reader_ops guarded_reader_ops = {
     .get = reader_get, .list = reader_list, .scan = reader_scan, .stats = reader_stats};
 

@@ -16,7 +16,7 @@ static struct fixture {
     char keys[NODES][16];
     char values[NODES * BEATS][256];
     bool down;
-    size_t down_left; /* calls of note that fail still */
+    size_t down_left; /* so many further calls of note fail */
     int64_t noted[NODES];
     size_t troubles, recoveries;
 } f;
@@ -32,7 +32,7 @@ static enum tb_code note(void *ctx, const struct tb_heartbeat_record *list, size
     for (size_t i = 0; i < count; i++) {
         int node = list[i].heartbeat.node[4] - '0';
 
-        /* In order; what comes again was noted before. */
+        /* Heartbeats are saved in order; a repeated one was saved before. */
         ck_assert_int_le(list[i].heartbeat.last_sequence, f.noted[node] + 1);
         if (list[i].heartbeat.last_sequence > f.noted[node])
             f.noted[node] = list[i].heartbeat.last_sequence;

@@ -74,7 +74,7 @@ START_TEST(other_objects_are_refused)
 }
 END_TEST
 
-/* An event's fingerprint by its sequence, and whose store it is. */
+/* The chunk entry for an event of one store. */
 static int32_t entry_of(int64_t sequence, int store)
 {
     char id[40];
@@ -109,7 +109,7 @@ START_TEST(completeness_shows_which_sequences_arrived)
     memset(chunks, 0, sizeof chunks);
     for (size_t i = 0; i < all; i++)
         chunks[i].number = (int64_t)i;
-    /* In stretches, so that there are full chunks, empty ones and ragged ones. */
+    /* Whole stretches arrive, so that chunks are full, empty or partly filled. */
     for (int stretch = 0; stretch < 12; stretch++) {
         int64_t from = stretch == 0 ? 1 : 1 + (int64_t)fake_random_below(&fake, SEQUENCES);
         int64_t to = from + (int64_t)fake_random_below(&fake, 500);
@@ -178,14 +178,15 @@ START_TEST(a_sequence_that_goes_back_is_a_fork)
     heartbeat = beat(EPOCH_A, 49, NOW_MS + 30000);
     tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_eq(judge(&node, NULL, 0, NOW_MS + 30000).state, TB_NODE_FORKED);
-    /* A store of its own mends it. */
+    /* With a store of its own (a new epoch) the fork ends. */
     heartbeat = beat(EPOCH_B, 1, NOW_MS + 60000);
     tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_ne(judge(&node, NULL, 0, NOW_MS + 60000).state, TB_NODE_FORKED);
 }
 END_TEST
 
-/* What a process that died had under way lands behind the next one's: it changes nothing. */
+/* A heartbeat of a process that died arrives after those of the next process: it changes nothing.
+ */
 START_TEST(a_late_heartbeat_is_no_fork)
 {
     struct tb_node node = {0};
@@ -297,7 +298,7 @@ START_TEST(complete_through_is_never_too_late)
 }
 END_TEST
 
-/* While nothing is sold, the time goes on with the heartbeats. */
+/* Without new orders, complete_through_at_ms rises with each heartbeat. */
 START_TEST(an_idle_node_stays_current)
 {
     struct tb_node node = {0};
@@ -320,7 +321,8 @@ START_TEST(an_idle_node_stays_current)
 }
 END_TEST
 
-/* What the last heartbeat calls pending may have arrived since: only a missing sequence counts. */
+/* Orders that the last heartbeat counts as pending may have arrived since: only missing sequences
+ * make a node behind. */
 START_TEST(behind_while_anything_is_missing)
 {
     struct tb_node node = {0};
@@ -344,7 +346,7 @@ START_TEST(behind_while_anything_is_missing)
     receive_through(&received, chunks, 9);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).complete_through_at_ms, 0);
-    /* Nothing was said of what is pending: it is not known. */
+    /* Without a heartbeat the number of pending orders is unknown. */
     ck_assert_int_eq(judge(NULL, &received, 1, NOW_MS).pending, -1);
     ck_assert_int_eq(judge(NULL, &received, 1, NOW_MS).has_clock_offset, false);
 }

@@ -15,7 +15,7 @@ static struct fake_random fake;
 static struct history history;
 static struct tb_arena arena;
 static struct tb_plan plan;
-static struct tb_json *documents[60 * HISTORY_VERSIONS_MAX]; /* that folded orders borrow from */
+static struct tb_json *documents[60 * HISTORY_VERSIONS_MAX]; /* that the orders point into */
 static size_t document_count;
 
 static void setup(void)
@@ -69,7 +69,7 @@ static void check_doc(const struct tb_order *order, const struct tb_order *expec
     ck_assert_msg(tb_str_eq(a, b), "%.*s\nis not\n%.*s", (int)a.len, a.ptr, (int)b.len, b.ptr);
 }
 
-/* Behind every '{': the value itself, each line, the address. */
+/* After every '{': of the value itself, of each line, of the address. */
 static struct tb_str with_more_fields(struct tb_str value)
 {
     struct tb_buf out = {0};
@@ -118,7 +118,7 @@ START_TEST(unknown_fields_and_headers_change_nothing)
 }
 END_TEST
 
-/* The event's type gets a version that no build has yet. */
+/* Raises the version in the event's type, so that no build knows it. */
 static bool hide(struct tb_record *record, const bool hidden[TYPE_COUNT])
 {
     struct tb_str type = tb_record_header(record, "ce_type");
@@ -136,7 +136,7 @@ static bool hide(struct tb_record *record, const bool hidden[TYPE_COUNT])
     return false;
 }
 
-/* What a reader can make of it: the events that it knows, one after the other. */
+/* Computes the order from only those events that the reader knows. */
 struct folded {
     struct tb_order order;
     bool stub;
@@ -170,7 +170,7 @@ static size_t order_of(const struct tb_record *record)
     ck_abort_msg("an order of nobody");
 }
 
-/* Any of the types may be ahead of the reader, placings too. */
+/* Any type may be newer than the reader, OrderPlaced too. */
 START_TEST(unknown_types_set_the_version_only)
 {
     bool hidden[TYPE_COUNT];
@@ -223,7 +223,7 @@ static struct tb_record record_of(const char *type, const char *value, int64_t o
     return record;
 }
 
-/* A new value where a field has a few, or a wider limit, within a version that readers know. */
+/* A new enum value or a wider limit, in a version of the type that readers know, is refused. */
 START_TEST(unknown_values_are_refused)
 {
     static const char *const values[] = {

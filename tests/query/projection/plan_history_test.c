@@ -49,7 +49,7 @@ static void commit_plan(void)
     ck_ok(mem.view.ops->commit(&mem.view, &plan, &err));
 }
 
-/* Feeds the log from an offset on in batches of random size; adds up the results. */
+/* Plans the log from an offset on, in batches of random size, and adds up the results. */
 static void feed(const struct history *history, struct fake_random *random, uint64_t batch_max,
                  uint64_t results[TB_EVENT_RESULT_COUNT])
 {
@@ -103,7 +103,7 @@ START_TEST(any_log_gives_every_order)
 }
 END_TEST
 
-/* Bytes from anywhere: a plan comes out, and every record is accounted for. */
+/* With random bytes as records there is still a plan, and each record is counted in one result. */
 START_TEST(broken_bytes_never_break_a_plan)
 {
     struct history history;
@@ -126,7 +126,7 @@ START_TEST(broken_bytes_never_break_a_plan)
         sum += plan.results[i];
     ck_assert_uint_eq(sum, history.record_count);
     commit_plan();
-    for (size_t i = 0; i < mem.row_count; i++) { /* what was kept can be read back */
+    for (size_t i = 0; i < mem.row_count; i++) { /* the stored documents can be decoded */
         struct tb_planned_order loaded = {0};
         struct tb_error err = {0};
 

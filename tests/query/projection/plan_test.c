@@ -47,7 +47,7 @@ static void plan_by(const struct tb_plan_rules *by, const struct tb_record *reco
     ck_assert_int_eq(plan.next_offset, records[count - 1].offset + 1);
 }
 
-/* Plans records[0..count) as one batch, and keeps the plan. */
+/* Plans records[0..count) as one batch, into `plan`. */
 static void plan_records(const struct tb_record *records, size_t count)
 {
     plan_by(&rules, records, count);
@@ -60,7 +60,7 @@ static void commit_plan(void)
     ck_ok(mem.view.ops->commit(&mem.view, &plan, &err));
 }
 
-/* The order ID placed, and its address changed until it has that version. */
+/* Places the order ID, and changes its address until it has that version. */
 static int64_t bring_to(int64_t version)
 {
     struct tb_record record;
@@ -69,7 +69,7 @@ static int64_t bring_to(int64_t version)
 
     do {
         history_place(&arena, &fake, HISTORY_START_MS, &event);
-    } while (event.order.kind != TB_SALE); /* the table speaks of sales */
+    } while (event.order.kind != TB_SALE); /* the table has sales only */
     memcpy(event.order_id, ID, TB_UUID_SIZE);
     memcpy(event.order.order_id, ID, TB_UUID_SIZE);
     for (; offset < version; offset++) {
@@ -86,7 +86,7 @@ static int64_t bring_to(int64_t version)
     return offset;
 }
 
-/* And one version further. */
+/* Changes the address once more. */
 static void bring_on(void)
 {
     struct tb_header header = {TB_STR("ce_type"), TB_STR("OrderAddressChanged.v1")};
@@ -188,7 +188,7 @@ static const struct outcome outcomes[] = {
      TB_APPLIED, NULL, 2},
     {"lines of the other kind", 1, "OrderTotalChanged.v1", NULL, ID, "2", LINES("2", "-2", "-10"),
      TB_DEAD_LETTERED, "tillbox.apply", 1},
-    /* Types from tomorrow. */
+    /* Unknown types. */
     {"unknown type, the next", 1, "OrderBlessed.v1", NULL, ID, "2", "{}", TB_UNKNOWN_TYPE, NULL,
      2},
     {"unknown type, told by the value", 1, "OrderBlessed.v1", NULL, NULL, NULL, SHIPPED("2"),
@@ -255,7 +255,7 @@ START_TEST(every_record_has_its_outcome)
 }
 END_TEST
 
-/* The letter says whose it is by whatever the record still tells. */
+/* The dead letter takes the order id from the value, a header or the key. */
 START_TEST(dead_letters_name_their_order)
 {
     static const struct {
@@ -282,7 +282,7 @@ START_TEST(dead_letters_name_their_order)
 }
 END_TEST
 
-/* Events behind an order's end are facts of nobody: they must not undo what is final. */
+/* Events after an order's final status must not change the order. */
 START_TEST(a_finished_order_takes_no_change)
 {
     static const char *const types[] = {V2, "OrderCancelled.v1"};
@@ -323,7 +323,7 @@ START_TEST(a_stub_keeps_its_version_and_shows_no_order)
 
     records[1].headers = &shipped;
     records[2].headers = &placed;
-    for (int split = 0; split < 2; split++) { /* in one batch, then on what the view kept */
+    for (int split = 0; split < 2; split++) { /* in one batch, then in two */
         plan_records(records + split, 3 - (size_t)split);
         ck_assert(plan.orders[0]->stub);
         ck_assert_int_eq(plan.orders[0]->order.version, 2);
@@ -339,7 +339,8 @@ START_TEST(a_stub_keeps_its_version_and_shows_no_order)
 }
 END_TEST
 
-/* A dead record that tells a version holds its order back; one that tells none holds nothing. */
+/* Later events wait for a dead-lettered one that shows its version. Without a version none waits.
+ */
 START_TEST(dead_lettered_records_leave_gaps)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)}};
@@ -447,7 +448,7 @@ START_TEST(of_two_headers_with_one_name_the_first_counts)
 }
 END_TEST
 
-/* Trouble with the view is trouble, never a verdict on a record. */
+/* An error of the view fails the plan; it never makes a record a dead letter. */
 START_TEST(a_load_that_fails_plans_nothing)
 {
     struct tb_error err = {0};
@@ -465,7 +466,7 @@ START_TEST(a_load_that_fails_plans_nothing)
 }
 END_TEST
 
-/* A record that names its letter is judged like any other; what becomes of it is the letter's. */
+/* The rules are the same for a replayed record; its outcome belongs to the dead letter. */
 START_TEST(a_replayed_record_belongs_to_its_dead_letter)
 {
     static const struct {
@@ -474,12 +475,12 @@ START_TEST(a_replayed_record_belongs_to_its_dead_letter)
         bool dies;
     } cases[] = {
         {"order-events-0-7", 2, 7, false},    /* applied */
-        {"order-events-0-7", 1, 7, false},    /* not needed any more */
+        {"order-events-0-7", 1, 7, false},    /* a duplicate */
         {"order-events-0-7", 9, 7, true},     /* too early again */
         {"a.b-c-0-99", 9, 99, true},          /* any topic's name */
-        {"order-events-0-100", 9, 100, true}, /* itself: its own letter */
-        {"order-events-0-101", 9, 100, true}, /* not behind it */
-        {"order-events-1-7", 9, 100, true},   /* of another partition */
+        {"order-events-0-100", 9, 100, true}, /* its own offset: ignored */
+        {"order-events-0-101", 9, 100, true}, /* a later offset: ignored */
+        {"order-events-1-7", 9, 100, true},   /* another partition: ignored */
         {"order-events-0-07", 9, 100, true},
         {"order-events-0--7", 9, 100, true},
         {"order-events-0-", 9, 100, true},
@@ -525,7 +526,7 @@ START_TEST(a_replayed_record_belongs_to_its_dead_letter)
 }
 END_TEST
 
-/* A letter tells the version that it holds back, by whatever tells it. */
+/* The dead letter takes its version from the value or the header. */
 START_TEST(dead_letters_have_their_version)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR(V2)},
@@ -543,7 +544,8 @@ START_TEST(dead_letters_have_their_version)
 }
 END_TEST
 
-/* Types that nobody knows are told apart, as far as there is room; none is lost from the count. */
+/* The first TB_PLAN_UNKNOWN_TYPES_MAX unknown types are counted separately, further ones together.
+ */
 START_TEST(unknown_types_are_counted)
 {
     enum { TYPES = TB_PLAN_UNKNOWN_TYPES_MAX + 3 };

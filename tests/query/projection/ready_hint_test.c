@@ -8,7 +8,7 @@
 #define ONE "01a207ab-6d5e-71ec-b6c1-58b7ea3e8654"
 #define WINDOW 3
 
-/* A log of at most WINDOW records that nobody has acknowledged. */
+/* A log writer that takes at most WINDOW records without an acknowledgement. */
 static struct fake_writer {
     struct tb_log_writer writer;
     struct tb_record last;
@@ -38,7 +38,7 @@ static enum tb_code poll(struct tb_log_writer *writer, int64_t wait_ms,
                          struct tb_error *err)
 {
     (void)writer, (void)ret_acks, (void)err;
-    ck_assert_int_eq(wait_ms, 0); /* a hint is not worth a wait */
+    ck_assert_int_eq(wait_ms, 0); /* publishing must not wait */
     ck_assert_uint_ge(max, WINDOW);
     *ret_count = box.silent ? 0 : box.waiting;
     box.waiting = box.silent ? box.waiting : 0;
@@ -62,7 +62,7 @@ static void teardown(void)
     tb_ready_publisher_release(&teller);
 }
 
-/* A plan of count orders, each changed just now. */
+/* Makes a plan with count orders, each changed now. */
 static void tell(size_t count)
 {
     struct tb_planned_order planned[10] = {0};
@@ -112,7 +112,7 @@ START_TEST(a_full_log_does_not_block)
 {
     box.silent = true;
     tell(10);
-    ck_assert_uint_eq(box.appended, WINDOW); /* the rest is not told */
+    ck_assert_uint_eq(box.appended, WINDOW); /* the rest is not published */
     tell(10);
     ck_assert_uint_eq(box.appended, WINDOW);
     box.silent = false;

@@ -48,7 +48,7 @@ START_TEST(a_case_of_every_view)
 }
 END_TEST
 
-/* A view of the schema's first version, with a letter of each kind in it. */
+/* A view of the schema's first version, with a dead letter of each kind. */
 static const char first_version[] =
     "DROP TABLE dead_letters;"
     "CREATE TABLE dead_letters("
@@ -91,7 +91,7 @@ START_TEST(dead_letters_of_the_first_schema_are_migrated)
 }
 END_TEST
 
-/* No statement scans or sorts: what one page costs grows with the page. */
+/* No statement scans or sorts, so the cost of a page depends on the page only. */
 START_TEST(every_statement_uses_its_index)
 {
     static const struct {

@@ -26,7 +26,7 @@ static struct fixture {
     struct history history;
     struct tb_view *view; /* NULL: could not be opened */
     struct tb_consumer *consumer;
-    int64_t durable[TB_LOG_PARTITIONS]; /* as told */
+    int64_t durable[TB_LOG_PARTITIONS]; /* as reported */
 } f;
 
 static void fresh_folder(void)
@@ -57,7 +57,7 @@ static void teardown(void)
     tmpdir_remove(f.dir);
 }
 
-/* The same scenario again, from nothing. */
+/* Begins the same scenario again with an empty disk. */
 static void start_over(void)
 {
     fault_vfs_uninstall();
@@ -132,7 +132,7 @@ static void scenario(void)
     close_view();
 }
 
-/* What the first count records of a partition make of an order, and their letters. */
+/* Computes the orders and dead letters after the first `count` records of a partition. */
 static int64_t fold(int32_t partition, int64_t count, const char *order_id, int64_t *letters)
 {
     int64_t version = 0;
@@ -224,7 +224,8 @@ static int64_t calls_of_a_run(unsigned kinds)
     return fault_vfs_calls(kinds) - before;
 }
 
-/* Nobody will ask the log again for what is durable: no power cut sets the view back behind it. */
+/* The log may remove records before a durable offset, so no power cut may undo them in the view.
+ */
 START_TEST(reported_durable_offsets_survive_a_power_loss)
 {
     struct tb_error err = {0};
@@ -317,7 +318,7 @@ static const struct {
     {FAULT_SYNC, SQLITE_IOERR_FSYNC},
 };
 
-/* The process goes on: the consumer tries the same plan until the disk takes it. */
+/* The process goes on, and the consumer tries the same plan until it is written. */
 START_TEST(a_failed_call_does_not_stop_the_consumer)
 {
     int64_t calls = calls_of_a_run(faults[_i].kinds);
@@ -338,12 +339,13 @@ END_TEST
 
 static void idle_until(int hour)
 {
-    fake_clock_init(&f.clock, HISTORY_START_MS); /* the wall stands still: nothing expires */
+    fake_clock_init(&f.clock,
+                    HISTORY_START_MS); /* the wall clock stands still, so nothing expires */
     f.clock.mono_us += hour * INT64_C(3600000000);
     (void)tb_consumer_step(f.consumer, 0);
 }
 
-/* Nothing arrives, hours pass: what is there is made durable, then not one file is touched. */
+/* Without records the consumer syncs the view once, and then writes no file for hours. */
 START_TEST(an_idle_consumer_writes_nothing)
 {
     int64_t before;

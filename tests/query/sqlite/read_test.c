@@ -35,7 +35,7 @@ START_TEST(a_case_of_every_view)
 }
 END_TEST
 
-/* How SQLite means to run a statement, one step a line. */
+/* SQLite's query plan for a statement, one step a line. */
 static void explain(const char *sql, char ret_text[1000])
 {
     TB_CLEANUP(tb_stmt_finalize) struct tb_stmt stmt = {0};
@@ -60,7 +60,7 @@ static void explain(const char *sql, char ret_text[1000])
     tb_db_close(db);
 }
 
-/* No statement scans or sorts: what they cost grows with the answer, not with the view. */
+/* No statement scans or sorts, so the cost depends on the answer, not on the size of the view. */
 START_TEST(every_statement_uses_its_index)
 {
     static const struct {

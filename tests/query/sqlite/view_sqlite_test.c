@@ -132,7 +132,7 @@ static int64_t count_rows(const char *sql)
     return count;
 }
 
-/* Rows are kept through a restart, and a log that repeats itself adds nothing. */
+/* Rows survive a restart, and repeated records change nothing. */
 START_TEST(the_view_has_every_order_of_the_log)
 {
     struct history history;
@@ -190,7 +190,7 @@ START_TEST(a_repeated_plan_changes_nothing)
 }
 END_TEST
 
-/* Where an order's last event came from is there when the next one is planned. */
+/* The epoch and sequence of an order's last event are loaded for the next plan. */
 START_TEST(an_order_is_loaded_as_it_was_written)
 {
     struct tb_error err = {0};
@@ -223,7 +223,7 @@ static void count_each(void *ctx, struct tb_str order_id, int64_t placed_at_ms, 
     ++*(int *)ctx;
 }
 
-/* Only its version is known: no order is shown, and the version is remembered. */
+/* Queries do not return a stub, but its version is stored. */
 START_TEST(a_stub_is_no_order)
 {
     static const char id[] = "019ab0c1-0000-7000-8000-000000000001";
@@ -256,7 +256,7 @@ START_TEST(a_stub_is_no_order)
 }
 END_TEST
 
-/* What a person needs to look into a letter and to send it again is all there. */
+/* A dead letter has everything that a person needs to examine and replay it. */
 START_TEST(dead_letters_have_the_record)
 {
     struct tb_header headers[] = {{TB_STR("ce_type"), TB_STR("OrderShipped.v1")},
@@ -305,7 +305,7 @@ START_TEST(dead_letters_have_the_record)
 }
 END_TEST
 
-/* A record that fills a row by itself must not stop the view: its letter names its place. */
+/* A record that is too large for a row must not stop the view: its dead letter has no value. */
 START_TEST(a_dead_letter_that_is_too_large_has_no_value)
 {
     size_t size = 8u << 20;
@@ -342,7 +342,7 @@ START_TEST(dead_letters_expire_oldest_first)
 }
 END_TEST
 
-/* Another program's file, or a newer build's, stays as it is. */
+/* A file of another program or of a newer build is refused and not changed. */
 START_TEST(a_file_of_another_application_is_refused)
 {
     struct tb_error err = {0};
