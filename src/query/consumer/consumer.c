@@ -297,7 +297,7 @@ void tb_consumer_stop(struct tb_consumer *consumer)
     tb_consumer_wake(consumer);
 }
 
-/* Offsets that the log does not have yet are committed with those that follow. */
+/* Offsets that are not committed to the log yet are committed with later ones. */
 void tb_consumer_switch_view(struct tb_consumer *consumer, struct tb_view *view)
 {
     TB_ASSERT(view->ops->offset && (!tb_consumer_can_pause(consumer) || !view->ops->undo));

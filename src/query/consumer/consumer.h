@@ -1,7 +1,7 @@
 /* Consumer: reads the log in batches and makes a plan of each; sends the plan's dead letters,
  * commits the plan to the view, and then the offset to the log.
  *
- * It starts at the offset that the view has, or at the beginning of the log; if the view keeps no
+ * It starts at the offset that the view has, or at the beginning of the log; if the view stores no
  * offsets, it starts where the log positions the reader. An error of log or view is retried
  * without end with back-off and never counts against an event. Meanwhile a reader that belongs to
  * a group is paused and still polled, so that it keeps its partitions; if another reader gets the
@@ -13,7 +13,7 @@
  * before it, in version order, and TB_REDRIVES_MAX times in a row at most.
  *
  * Thread:  step and run from the owner; stop, drop_dead_letter, call and stats from any thread.
- * Memory:  borrows what its options point to.
+ * Memory:  what its options point to belongs to the caller.
  * Errors:  of log and view go to the callbacks and the statistics, never to the caller.
  * Units:   milliseconds. */
 #pragma once
@@ -38,7 +38,7 @@ struct tb_consumer_options {
     const struct tb_random *random;
     struct tb_plan_rules rules;
     int64_t dead_letter_keep_ms; /* below 0: for ever */
-    /* The dead-letter topic; NULL: the view keeps dead letters. */
+    /* The dead-letter topic; NULL: the view stores dead letters. */
     struct tb_log_writer *dead_letters;
     /* With dead_letters: the topic that is read, and the consumer group. With redrive: the topic.
      */

@@ -15,7 +15,7 @@
 #include "query/dead_letters/dlt_writer.h"
 #include "query/projection/unknown_types.h"
 
-/* Where the consumer stands between log and view:
+/* The states of the consumer:
  *
  *   OPENING --reader open--> POSITIONING --all partitions sought--> READING
  *                                 ^                                 |  ^  ^
@@ -118,7 +118,7 @@ struct tb_consumer {
     struct tb_thread_calls calls;
     struct tb_redrive redrive;
     struct tb_unknown_types unknown;
-    struct tb_dlt_writer *dlt_writer; /* NULL: the view keeps dead letters */
+    struct tb_dlt_writer *dlt_writer; /* NULL: the view stores dead letters */
     /* Ring of the times at which the last ones were committed; monotonic. */
     int64_t dead_letter_at_ms[TB_DEAD_LETTERS_PER_MINUTE];
     size_t dead_letter_count; /* ever */

@@ -165,7 +165,8 @@ int64_t tb_consumer_step_paused(struct tb_consumer *consumer, int64_t wait_ms)
     return pause_ms;
 }
 
-/* Nothing is read any more, but the partitions are kept. Pausing a paused reader does nothing. */
+/* Reads nothing more, but polls, so that the reader keeps its partitions. Pausing a paused reader
+ * does nothing. */
 int64_t tb_consumer_step_stopped(struct tb_consumer *consumer, int64_t wait_ms)
 {
     struct tb_log_reader *reader = consumer->options.reader;

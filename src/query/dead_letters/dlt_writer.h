@@ -7,7 +7,7 @@
  * value, then without key and headers as well: the original offset shows where they are.
  *
  * Thread:  the log writer's owner.
- * Memory:  borrows the log writer and texts; a plan for the call.
+ * Memory:  the log writer, the texts and the plan belong to the caller.
  * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_UNKNOWN: not all are acknowledged; call send again with the
  *          same plan or a new one of the same records.
  * Units:   milliseconds. */

@@ -5,7 +5,7 @@
  * second copy is a duplicate, or one more attempt.
  *
  * Thread:  pure.
- * Memory:  the record borrows from the letter, the value and the arena.
+ * Memory:  the record points into the letter, the value and the arena.
  * Errors:  TB_CONFLICT: there is no value to send; TB_INVALID: the record already has as many
  *          headers as it may have. */
 #pragma once

@@ -4,7 +4,7 @@
  * retried for ever while the reader is polled on; saving one twice changes nothing.
  *
  * Thread:  one owner; any thread may wake the reader.
- * Memory:  borrows its options; copies the heartbeats of a batch.
+ * Memory:  its options belong to the caller; it copies the heartbeats of a batch.
  * Errors:  reported once per outage, and so is its end.
  * Units:   milliseconds. */
 #pragma once

@@ -72,9 +72,8 @@ static void add_mark(struct tb_node *node, const struct tb_heartbeat *heartbeat)
     node->marks[node->mark_count++] = mark;
 }
 
-/* A heartbeat that was under way when its process died may arrive behind those of the next
- * process. It has a lower sequence and an older clock, and does not mean that the store went back.
- */
+/* A heartbeat that a process sent just before it died may arrive after those of the next process.
+ * It has a lower sequence and an older clock, and does not mean that the store went back. */
 static bool is_late(const struct tb_node *node, const struct tb_heartbeat *heartbeat)
 {
     const struct tb_node_epoch *last =

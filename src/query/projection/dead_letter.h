@@ -50,7 +50,7 @@ struct tb_dead_letter {
     int64_t attempts; /* how many records of it could not be applied: 1 without replays */
     int64_t redrives; /* how many of the last attempts in a row were redrives */
     int64_t dead_at_ms, changed_at_ms;
-    struct tb_str key, value; /* value absent: it had none, or one too large to keep */
+    struct tb_str key, value; /* value absent: it had none, or one too large to store */
     const struct tb_header *headers;
     size_t header_count;
 };
@@ -62,11 +62,11 @@ bool tb_dead_letter_redrives_exhausted(const struct tb_dead_letter *letter);
 /* "order-events-3-17": topic, partition, offset. */
 void tb_dead_letter_id_format(const char *topic, struct tb_dead_letter_position position,
                               char ret_id[TB_DEAD_LETTER_ID_SIZE]);
-/* Accepts any topic; ret_topic is borrowed from the text. */
+/* Accepts any topic; ret_topic points into the text. */
 bool tb_dead_letter_id_parse(struct tb_str id, struct tb_str *ret_topic,
                              struct tb_dead_letter_position *ret_position);
 
-/* Selects dead letters, the oldest death first; those of one order in the order of the log. */
+/* Selects dead letters, the oldest dead_at_ms first; with order_id, by position in the log. */
 struct tb_dead_letter_filter {
     struct tb_str order_id, type, reason; /* absent: any */
     bool has_status;

@@ -90,7 +90,7 @@ struct tb_plan_origin {
     int64_t sequence, timestamp_ms;
 };
 struct tb_plan {
-    struct tb_arena arena; /* also of the parsed values that the orders borrow from */
+    struct tb_arena arena; /* also of the parsed values that the orders point into */
     int32_t partition;
     int64_t next_offset;
     struct tb_planned_order *
@@ -132,7 +132,7 @@ typedef enum tb_code tb_plan_load_fn(void *ctx, const char *order_id, struct tb_
  * and returns their number. Ids that only a value shows are left out. ret_ids: one for each
  * record. */
 size_t tb_plan_order_ids(const struct tb_log_batch *batch, char (*ret_ids)[TB_UUID_SIZE]);
-void tb_plan_clear(struct tb_plan *plan); /* ready for the next batch; keeps memory */
+void tb_plan_clear(struct tb_plan *plan); /* empties the plan; its memory is used again */
 void tb_plan_release(struct tb_plan *plan);
 /* The batch has at least one record, and the plan is clear. load is called once per order. */
 TB_CHECKED enum tb_code tb_plan_batch(struct tb_plan *plan, const struct tb_log_batch *batch,

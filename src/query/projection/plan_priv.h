@@ -2,7 +2,7 @@
  * (record_headers.c), dead letters and unknown types (plan_dead.c).
  *
  * Thread:  as plan.h.
- * Memory:  the plan's; clear keeps the tables for the next batch.
+ * Memory:  the plan's; after tb_plan_clear the next batch uses the tables again.
  * Errors:  false when out of memory. */
 #pragma once
 #include "query/projection/plan.h"

@@ -5,7 +5,7 @@
  * view from time to time anyway.
  *
  * Thread:  a publisher belongs to the owner of its writer; decoding is pure.
- * Memory:  borrows the writer.
+ * Memory:  the writer belongs to the caller.
  * Units:   milliseconds; versions count from 1. */
 #pragma once
 #include "bridge/log/log.h"

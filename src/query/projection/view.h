@@ -5,7 +5,7 @@
  * the dead letters of the batch, and the next offset; it is committed as a whole.
  *
  * Thread:  a view (writing) has one owner, and each reader has one owner.
- * Memory:  plans are borrowed for the call; what load fills lives in the given arena.
+ * Memory:  plans belong to the caller; the texts of loaded orders live in the given arena.
  * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL, TB_UNKNOWN: none of the plan is written, or all of it
  *          may be; committing the same plan again is safe. TB_INVALID: it can never be written.
  * Units:   as in order.h. */
@@ -60,7 +60,7 @@ struct tb_view_ops {
      * stores no offsets; those of the consumer group in the log are used. */
     enum tb_code (*offset)(struct tb_view *view, int32_t partition, int64_t *ret_next,
                            struct tb_error *err);
-    /* Removes up to limit dead letters that died before before_ms; writes nothing if there are
+    /* Removes up to limit dead letters older than before_ms; writes nothing if there are
      * none. NULL: the view removes old ones by other means. */
     enum tb_code (*expire_dead_letters)(struct tb_view *view, int64_t before_ms, int64_t limit,
                                         int64_t *ret_removed, struct tb_error *err);

@@ -81,7 +81,7 @@ static bool take_header(struct tb_str *rest, struct tb_header *ret_header)
     return length == TB_PACKED_HEADER_ABSENT || take(rest, length, &ret_header->value);
 }
 
-/* Unpacks headers as dead_letter_write.c packs them; they borrow from the blob. */
+/* Unpacks headers as dead_letter_write.c packs them; they point into the blob. */
 static enum tb_code read_headers(struct tb_str blob, struct tb_arena *arena,
                                  struct tb_dead_letter *letter, struct tb_error *err)
 {

@@ -25,7 +25,7 @@ static const char *const schema[] = {
     "CREATE INDEX dead_letters_by_time ON dead_letters(dead_at);"
     "CREATE INDEX dead_letters_open ON dead_letters(order_id, id) WHERE status = 'open';",
     /* Dead letters that can be replayed. Long blobs come last, so that reading the other columns
-     * does not read past them. The version of one that died of a gap is taken from its message. */
+     * does not read past them. With reason gap, the version is taken from the message. */
     "ALTER TABLE dead_letters RENAME TO old_letters;"
     "CREATE TABLE dead_letters("
     " id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,"
