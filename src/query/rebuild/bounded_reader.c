@@ -1,11 +1,6 @@
 #include "query/rebuild/bounded_reader.h"
 
-static struct tb_bounded_reader *bounded_of(struct tb_log_reader *base)
-{
-    return (struct tb_bounded_reader *)base;
-}
-
-/* Cuts the batch at the limit; the reader goes back to what is cut off. */
+/* Cuts the batch at the limit. A seek makes the other reader read the rest again later. */
 static enum tb_code cut(struct tb_bounded_reader *bounded, struct tb_log_batch *batch,
                         struct tb_error *err)
 {
@@ -21,12 +16,12 @@ static enum tb_code cut(struct tb_bounded_reader *bounded, struct tb_log_batch *
     return TB_OK;
 }
 
-/* The other reader takes partitions in turn: after one round no partition has a record below its
- * limit. */
+/* The other reader returns a batch of each partition in turn. So if as many batches as there are
+ * partitions have no record below the limit, no partition has one. */
 static enum tb_code bounded_poll(struct tb_log_reader *base, size_t max, int64_t wait_ms,
                                  struct tb_log_batch *ret_batch, struct tb_error *err)
 {
-    struct tb_bounded_reader *bounded = bounded_of(base);
+    struct tb_bounded_reader *bounded = (struct tb_bounded_reader *)base;
 
     *ret_batch = (struct tb_log_batch){0};
     for (int turn = 0; turn < bounded->partitions; turn++) {
@@ -48,7 +43,7 @@ static enum tb_code bounded_poll(struct tb_log_reader *base, size_t max, int64_t
 static enum tb_code bounded_seek(struct tb_log_reader *base, int32_t partition, int64_t offset,
                                  struct tb_error *err)
 {
-    struct tb_log_reader *from = bounded_of(base)->from;
+    struct tb_log_reader *from = ((struct tb_bounded_reader *)base)->from;
 
     return from->ops->seek(from, partition, offset, err);
 }
@@ -56,7 +51,7 @@ static enum tb_code bounded_seek(struct tb_log_reader *base, int32_t partition, 
 static enum tb_code bounded_commit(struct tb_log_reader *base, int32_t partition, int64_t next,
                                    struct tb_error *err)
 {
-    struct tb_log_reader *from = bounded_of(base)->from;
+    struct tb_log_reader *from = ((struct tb_bounded_reader *)base)->from;
 
     return from->ops->commit(from, partition, next, err);
 }
@@ -64,30 +59,17 @@ static enum tb_code bounded_commit(struct tb_log_reader *base, int32_t partition
 static enum tb_code bounded_range(struct tb_log_reader *base, int32_t partition,
                                   struct tb_log_range *ret_range, struct tb_error *err)
 {
-    struct tb_log_reader *from = bounded_of(base)->from;
+    struct tb_log_reader *from = ((struct tb_bounded_reader *)base)->from;
 
     return from->ops->range(from, partition, ret_range, err);
 }
 
-static void bounded_wake(struct tb_log_reader *base)
-{
-    struct tb_log_reader *from = bounded_of(base)->from;
-
-    from->ops->wake(from);
-}
-
-static void bounded_free(struct tb_log_reader *base)
-{
-    (void)base;
-}
-
+/* No wake and no free: the rebuild steps its consumer itself, and keeps the reader in a struct. */
 static const struct tb_log_reader_ops ops = {
     .poll = bounded_poll,
     .seek = bounded_seek,
     .commit = bounded_commit,
     .range = bounded_range,
-    .wake = bounded_wake,
-    .free = bounded_free,
 };
 
 static int64_t appended_at(void *ctx)

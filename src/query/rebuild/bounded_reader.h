@@ -1,17 +1,17 @@
-/* Bounded log reader: reads another reader's partitions, each up to a limit that can be moved on.
+/* Bounded log reader: returns the records of another reader, in each partition only those before
+ * a limit. The limit may be raised at any time.
  *
  * Thread:  the owner of the other reader.
- * Memory:  borrows the other reader and hands out its batches.
- * Errors:  those of the other reader. */
+ * Memory:  borrows the other reader; a batch is valid until that reader's next poll. */
 #pragma once
 #include "bridge/log/log.h"
 
 struct tb_bounded_reader {
-    struct tb_log_reader reader; /* hand out &bounded->reader; its free does nothing */
+    struct tb_log_reader reader; /* the interface that the consumer gets; no wake, no free */
     struct tb_log_reader *from;
     int32_t partitions;
-    int64_t limit[TB_LOG_PARTITIONS_MAX]; /* first offset that is not read; 0 at first */
-    /* Shows as wall time when the last record handed out was appended; the rest is `real`. */
+    int64_t limit[TB_LOG_PARTITIONS_MAX]; /* first offset that is not read; at first 0 */
+    /* Its wall time is when the last returned record was appended; its other times are real's. */
     struct tb_clock clock;
     const struct tb_clock *real; /* borrowed */
     int64_t appended_at_ms;

@@ -1,15 +1,30 @@
 #include "query/rebuild/compare.h"
 #include <stdlib.h>
 
-struct tb_compare *tb_compare_new(struct tb_view_reader *served, struct tb_view_reader *rebuilt)
+/* Orders of `only` that one step compares. Each takes two queries, and between two steps the job's
+ * owner must tell the other processes that it still runs. */
+#define ONLY_PER_STEP 32
+
+static enum tb_code no_memory(struct tb_error *err)
+{
+    return tb_error_set(err, TB_INTERNAL, "out of memory comparing orders");
+}
+
+enum tb_code tb_compare_new(struct tb_view_reader *served, struct tb_view_reader *rebuilt,
+                            const struct tb_recheck_set *only, struct tb_recheck_set *collect_into,
+                            struct tb_compare **ret_compare, struct tb_error *err)
 {
     struct tb_compare *compare = calloc(1, sizeof *compare);
 
     if (!compare)
-        return NULL;
+        return no_memory(err);
     compare->served.reader = served;
     compare->rebuilt.reader = rebuilt;
-    return compare;
+    compare->only = only;
+    compare->collect_into = collect_into;
+    compare->totals_done = collect_into != NULL;
+    *ret_compare = compare;
+    return TB_OK;
 }
 
 void tb_compare_free(struct tb_compare *compare)
@@ -20,19 +35,8 @@ void tb_compare_free(struct tb_compare *compare)
     free(compare);
 }
 
-void tb_compare_only(struct tb_compare *compare, const struct tb_recheck_set *only)
-{
-    compare->only = only;
-}
-
-void tb_compare_collect(struct tb_compare *compare, struct tb_recheck_set *into)
-{
-    compare->collect_into = into;
-    compare->totals_done = true;
-}
-
-/* Counts a difference. The object that list_difference has begun is to be filled and closed if
- * this returns true. */
+/* Counts a difference. True: it has begun an object in the list, which the caller must fill and
+ * close. False: the list is full. */
 static bool list_difference(struct tb_compare *compare, const char *kind)
 {
     struct tb_buf *out = &compare->listed;
@@ -46,6 +50,7 @@ static bool list_difference(struct tb_compare *compare, const char *kind)
     return true;
 }
 
+/* Adds an order to the page, or notes it as the first one of the next page. */
 static void add_order(void *ctx, const struct tb_order *order)
 {
     struct tb_compare_side *side = ctx;
@@ -65,9 +70,12 @@ static void add_order(void *ctx, const struct tb_order *order)
     side->count++;
 }
 
-static enum tb_code no_memory(struct tb_error *err)
+static enum tb_code scan(struct tb_compare_side *side, const char *start, int limit,
+                         struct tb_error *err)
 {
-    return tb_error_set(err, TB_INTERNAL, "out of memory comparing orders");
+    side->at = side->count = 0;
+    TB_TRY(side->reader->ops->scan(side->reader, start, limit, add_order, side, err));
+    return side->failed ? no_memory(err) : TB_OK;
 }
 
 /* The next order of a side; NULL: there is none. */
@@ -75,21 +83,11 @@ static enum tb_code next_order(struct tb_compare_side *side,
                                const struct tb_compare_order **ret_order, struct tb_error *err)
 {
     if (side->at == side->count && !side->ended) {
-        side->at = side->count = 0;
-        side->ended = true; /* unless there is one more than fits */
-        TB_TRY(side->reader->ops->scan(side->reader, side->start, TB_COMPARE_PAGE + 1, add_order,
-                                       side, err));
-        if (side->failed)
-            return no_memory(err);
+        side->ended = true; /* add_order clears it if there is one order more than fits */
+        TB_TRY(scan(side, side->start, TB_COMPARE_PAGE + 1, err));
     }
     *ret_order = side->at < side->count ? &side->page[side->at] : NULL;
     return TB_OK;
-}
-
-static void take(struct tb_compare_side *side)
-{
-    side->at++;
-    side->orders++;
 }
 
 static bool is_same(const struct tb_compare_order *a, const struct tb_compare_order *b)
@@ -111,7 +109,7 @@ static void list_order(struct tb_buf *out, const char *side, const struct tb_com
     tb_buf_addc(out, '}');
 }
 
-/* Compares one order. NULL: that view does not have it. */
+/* Compares one order of both views. NULL: that view does not have it. */
 static void compare_pair(struct tb_compare *compare, const struct tb_compare_order *served,
                          const struct tb_compare_order *rebuilt)
 {
@@ -131,27 +129,25 @@ static void compare_pair(struct tb_compare *compare, const struct tb_compare_ord
     tb_buf_addc(&compare->listed, '}');
 }
 
-/* Compares the next orders of both sides. */
+/* Compares the next order of both sides, or the one with the lower id if they are different
+ * orders: the other side does not have that one. */
 static void compare_next(struct tb_compare *compare, const struct tb_compare_order *served,
                          const struct tb_compare_order *rebuilt)
 {
     int order = !rebuilt ? -1 : !served ? 1 : strcmp(served->order_id, rebuilt->order_id);
 
     compare_pair(compare, order <= 0 ? served : NULL, order >= 0 ? rebuilt : NULL);
-    if (order <= 0)
-        take(&compare->served);
-    if (order >= 0)
-        take(&compare->rebuilt);
+    compare->served.at += order <= 0;
+    compare->served.orders += order <= 0;
+    compare->rebuilt.at += order >= 0;
+    compare->rebuilt.orders += order >= 0;
 }
 
 /* The order of that id; NULL: the side has none. */
 static enum tb_code find_order(struct tb_compare_side *side, const char *order_id,
                                const struct tb_compare_order **ret_order, struct tb_error *err)
 {
-    side->count = 0;
-    TB_TRY(side->reader->ops->scan(side->reader, order_id, 1, add_order, side, err));
-    if (side->failed)
-        return no_memory(err);
+    TB_TRY(scan(side, order_id, 1, err));
     *ret_order =
         side->count > 0 && strcmp(side->page[0].order_id, order_id) == 0 ? &side->page[0] : NULL;
     return TB_OK;
@@ -161,7 +157,7 @@ static enum tb_code compare_only(struct tb_compare *compare, struct tb_error *er
 {
     const struct tb_recheck_set *only = compare->only;
 
-    for (int pairs = 0; pairs < TB_COMPARE_PAGE && compare->only_at < only->count; pairs++) {
+    for (int pairs = 0; pairs < ONLY_PER_STEP && compare->only_at < only->count; pairs++) {
         const struct tb_compare_order *served = NULL, *rebuilt = NULL;
         const char *order_id = only->ids[compare->only_at++];
 
@@ -172,11 +168,6 @@ static enum tb_code compare_only(struct tb_compare *compare, struct tb_error *er
     }
     compare->done = compare->only_at == only->count;
     return TB_OK;
-}
-
-static int compare_rows(const struct tb_stats_row *a, const struct tb_stats_row *b)
-{
-    return !b ? -1 : !a ? 1 : strcmp(a->currency, b->currency);
 }
 
 static bool is_same_total(const struct tb_stats_row *a, const struct tb_stats_row *b)
@@ -218,7 +209,7 @@ static void merge_totals(struct tb_compare *compare, const struct tb_stats *serv
     for (size_t i = 0, j = 0; i < served->total_count || j < rebuilt->total_count;) {
         const struct tb_stats_row *a = i < served->total_count ? &served->totals[i] : NULL;
         const struct tb_stats_row *b = j < rebuilt->total_count ? &rebuilt->totals[j] : NULL;
-        int order = compare_rows(a, b);
+        int order = !b ? -1 : !a ? 1 : strcmp(a->currency, b->currency);
 
         compare_total(compare, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
         i += order <= 0;

@@ -1,9 +1,9 @@
 #include "query/rebuild/rebuild_priv.h"
 
-/* Events that tb_rebuild_catch_up may read while nobody writes the served view: a fraction of a
- * second on a small machine. */
+/* Events that tb_rebuild_catch_up may read while the writers of the served view wait: that takes a
+ * fraction of a second on a small machine. */
 #define REACH_EVENTS_MAX 5000
-/* Each step reads a record or fails, or everything is read, unless the log is slow. */
+/* A step normally reads at least one record. With more steps than this the log is too slow. */
 #define REACH_STEPS_MAX (REACH_EVENTS_MAX + TB_LOG_PARTITIONS_MAX)
 #define REACH_MS 5000
 
@@ -12,9 +12,15 @@ static void on_failed(void *ctx, const struct tb_error *err)
     ((struct tb_rebuild *)ctx)->step_error = *err;
 }
 
+/* Orders that are written during a round may differ again: adds them to the next round. */
 static void on_applied(void *ctx, const struct tb_plan *plan)
 {
-    tb_rebuild_add_to_recheck(ctx, plan);
+    struct tb_rebuild *rebuild = ctx;
+
+    for (size_t i = 0; rebuild->rechecking && i < plan->order_count; i++) {
+        if (plan->orders[i]->changed)
+            tb_recheck_set_add(&rebuild->recheck_next, plan->orders[i]->order.order_id);
+    }
 }
 
 static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *err)
@@ -37,8 +43,8 @@ static enum tb_code open_consumer(struct tb_rebuild *rebuild, struct tb_error *e
     return tb_consumer_new(&consumer, &rebuild->consumer, err);
 }
 
-/* The next offset of a partition in the new view; where it has none, the one that reading began
- * with. */
+/* The next offset of a partition in the new view. If the view has none yet: the offset at which
+ * reading began. */
 static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int64_t *ret_next,
                              struct tb_error *err)
 {
@@ -49,7 +55,8 @@ static enum tb_code position(struct tb_rebuild *rebuild, int32_t partition, int6
     return TB_OK;
 }
 
-/* A rollback counts from the offsets that the previous view has. */
+/* Sets first and goal, from which the progress is counted. A rollback begins at the offsets that
+ * the previous view has. */
 static enum tb_code note_first(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const int32_t partitions = rebuild->options.partitions;
@@ -107,7 +114,7 @@ void tb_rebuild_close(struct tb_rebuild *rebuild, enum tb_rebuild_end end)
     tb_rebuild_reset_recheck(rebuild);
     tb_consumer_free(rebuild->consumer);
     rebuild->consumer = NULL;
-    if (rebuild->opened) /* what it cannot remove, cleanup or the next process removes */
+    if (rebuild->opened) /* what close cannot remove, cleanup removes later */
         (void)options->backend->close(options->backend_ctx, end, &err);
     rebuild->opened = false;
     rebuild->view = NULL;
@@ -140,7 +147,7 @@ static bool is_permanent(const struct tb_error *err)
 
 static enum tb_code step(struct tb_rebuild *rebuild, int64_t *ret_wait_ms, struct tb_error *err)
 {
-    /* A comparison goes on without waiting for records. */
+    /* During a comparison the step must not wait for records: they may not come soon. */
     const int64_t poll_ms = rebuild->compare ? 0 : rebuild->options.backend->poll_ms;
 
     rebuild->step_error = (struct tb_error){0};

@@ -1,10 +1,10 @@
 #include "query/rebuild/rebuild_priv.h"
 #include <stdlib.h>
 
-/* Other processes take a job for abandoned that does not advance. */
+/* Another process takes a job over if its owner publishes nothing for some seconds. */
 #define PUBLISH_EVERY_MS 1000
 
-/* Call with the lock. The job is shown as begun from here on. */
+/* Call with the lock. From here on users see that the job has begun. */
 static void show_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job)
 {
     rebuild->progress = (struct tb_rebuild_progress){.job = *job, .seconds_left = -1};
@@ -12,7 +12,8 @@ static void show_job(struct tb_rebuild *rebuild, const struct tb_rebuild_job *jo
     rebuild->pending = true;
 }
 
-/* TB_OK: every other start fails until end_start. Another process's job is left to claim. */
+/* TB_OK: every other start fails until end_start. If another process runs a job, this is still
+ * TB_OK; the backend's claim refuses then. */
 static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
                                 struct tb_error *err)
 {
@@ -31,7 +32,8 @@ static enum tb_code begin_start(struct tb_rebuild *rebuild, const struct tb_rebu
     return code;
 }
 
-/* job: what begins; NULL if claim failed, and then another process's job is shown. */
+/* job: the job that begins; NULL: claim has failed, and if another process runs a job, users see
+ * that one. */
 static void end_start(struct tb_rebuild *rebuild, const struct tb_rebuild_job *job,
                       const struct tb_rebuild_progress *others)
 {
@@ -65,8 +67,8 @@ enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild, const struct tb_rebuil
     return code;
 }
 
-/* Call with the lock. True: rebuild->job is to be continued. A job that was requested meanwhile
- * takes precedence. */
+/* Call with the lock. True: continue rebuild->job. A job that was requested during find_job is run
+ * instead of the one that was found. */
 static bool take_found(struct tb_rebuild *rebuild, enum tb_rebuild_found found)
 {
     const struct tb_rebuild_job job = rebuild->copy.job;
@@ -87,13 +89,13 @@ enum tb_code tb_rebuild_find_job(struct tb_rebuild *rebuild, bool *ret_unfinishe
                                  struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
+    const int64_t every_ms = options->backend->find_job_every_ms;
     enum tb_rebuild_found found = TB_REBUILD_FOUND_NOTHING;
 
     rebuild->copy = (struct tb_rebuild_progress){.seconds_left = -1};
     TB_TRY(options->backend->find_job(options->backend_ctx, &found, &rebuild->copy, err));
-    rebuild->job_looked_up = true;
     rebuild->find_job_at_ms =
-        tb_clock_mono_ms(options->clock) + options->backend->find_job_every_ms;
+        every_ms > 0 ? tb_clock_mono_ms(options->clock) + every_ms : INT64_MAX;
     pthread_mutex_lock(&rebuild->lock);
     *ret_unfinished = take_found(rebuild, found);
     pthread_mutex_unlock(&rebuild->lock);
@@ -108,8 +110,7 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild)
     struct tb_error err = {0};
     enum tb_code code;
 
-    if (!options->backend->publish || now_ms < rebuild->publish_at_ms ||
-        (ended && !rebuild->end_unpublished))
+    if (now_ms < rebuild->publish_at_ms || (ended && !rebuild->end_unpublished))
         return true;
     tb_rebuild_get_progress(rebuild, &rebuild->copy);
     code = options->backend->publish(options->backend_ctx, &rebuild->copy, &err);
@@ -121,13 +122,8 @@ bool tb_rebuild_publish(struct tb_rebuild *rebuild)
 
 bool tb_rebuild_find_job_due(const struct tb_rebuild *rebuild)
 {
-    const struct tb_rebuild_options *options = &rebuild->options;
-
-    if (!rebuild->job_looked_up)
-        return true;
-    return options->backend->find_job_every_ms > 0 && !tb_rebuild_is_running(rebuild->state) &&
-           !rebuild->end_unpublished &&
-           tb_clock_mono_ms(options->clock) >= rebuild->find_job_at_ms;
+    return !tb_rebuild_is_running(rebuild->state) && !rebuild->end_unpublished &&
+           tb_clock_mono_ms(rebuild->options.clock) >= rebuild->find_job_at_ms;
 }
 
 bool tb_rebuild_take_pending(struct tb_rebuild *rebuild)

@@ -1,7 +1,7 @@
 #include "query/rebuild/rebuild_priv.h"
 #include <stdio.h>
 
-/* How often the rate is sampled, and the weight of the old rate against a new sample. */
+/* Time between two samples of the rate, and how much the old rate counts against a new sample. */
 #define RATE_EVERY_MS 1000
 #define RATE_KEEP_PERCENT 70
 
@@ -51,7 +51,7 @@ void tb_rebuild_set_problem(struct tb_rebuild *rebuild, const char *problem)
 
 void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, const char *problem)
 {
-    /* The moves that rebuild.h draws. */
+    /* From which states each state may be entered: the diagram in rebuild.h. */
     static const unsigned from[TB_REBUILD_STATE_COUNT] = {
         [TB_REBUILD_BUILDING] = ~0u,
         [TB_REBUILD_CATCHING_UP] = 1u << TB_REBUILD_BUILDING,
@@ -67,7 +67,7 @@ void tb_rebuild_enter(struct tb_rebuild *rebuild, enum tb_rebuild_state state, c
     TB_ASSERT(from[state] & 1u << rebuild->state);
     rebuild->state = state;
     rebuild->publish_at_ms = 0;
-    rebuild->end_unpublished = !tb_rebuild_is_running(state) && rebuild->options.backend->publish;
+    rebuild->end_unpublished = !tb_rebuild_is_running(state);
     pthread_mutex_lock(&rebuild->lock);
     progress->state = state;
     snprintf(progress->problem, sizeof progress->problem, "%s", problem);

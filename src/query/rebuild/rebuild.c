@@ -2,17 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* With so few events left CATCHING_UP ends: the rest is read while the served view stands still.
- */
+/* CATCHING_UP ends when at most this many events are left. They are read while the served view is
+ * pinned. */
 #define CLOSE_EVENTS 1000
-/* Until swap is tried again after TB_BUSY. */
+/* Wait before swap is called again after TB_BUSY. */
 #define SWAP_AGAIN_MS 20
-/* Until find_job is called again after a failure. */
+/* Wait before find_job is called again after a failure. */
 #define FIND_JOB_AGAIN_MS 1000
-/* After an error that may pass. */
+/* Wait after an error that may pass. */
 #define AGAIN_MS 1000
 #define CLEANUP_EVERY_MS (60 * 60 * 1000)
-/* How often a new view that is damaged, or lacks events, is begun anew before the job fails. */
+/* A damaged new view is begun anew this often; then the job fails. */
 #define RESTARTS_MAX 2
 
 enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
@@ -49,7 +49,7 @@ static int64_t fail(struct tb_rebuild *rebuild, const char *why)
     return 0;
 }
 
-/* A damaged new view is begun anew; a previous one that is rolled back to cannot be. */
+/* A damaged new view is begun anew. A rollback has no new view, so it fails. */
 static int64_t fail_or_restart(struct tb_rebuild *rebuild, const struct tb_error *why)
 {
     if (why->code != TB_CORRUPT || rebuild->job.rollback || rebuild->restarts == RESTARTS_MAX)
@@ -77,7 +77,7 @@ static int64_t handle_error(struct tb_rebuild *rebuild, const struct tb_error *w
     return AGAIN_MS;
 }
 
-/* After an error that may pass a half-opened view is closed, and opened again by the next step. */
+/* If an error may pass, what was opened is closed, and the next step opens it again. */
 static int64_t open(struct tb_rebuild *rebuild)
 {
     struct tb_error err = {0};
@@ -110,7 +110,7 @@ static int64_t idle(struct tb_rebuild *rebuild)
     due_ms = rebuild->cleanup_at_ms;
     if (rebuild->end_unpublished)
         due_ms = rebuild->publish_at_ms;
-    else if (options->backend->find_job_every_ms > 0 && rebuild->find_job_at_ms < due_ms)
+    else if (rebuild->find_job_at_ms < due_ms)
         due_ms = rebuild->find_job_at_ms;
     return due_ms > now_ms ? due_ms - now_ms : 0;
 }

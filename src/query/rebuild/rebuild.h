@@ -8,18 +8,18 @@
  *                                                                         +--> DONE, ROLLED_BACK
  *   and from each running state to FAILED, or to BUILDING again where a fresh start may help.
  *
- * BUILDING ends where the log ended at the start. A consumer of its own fills the new view, with
- * the same rules as the served one, and never reads beyond what the served view has: so both can
- * be brought to the same events, once for the comparison and once for the swap, during which
- * nobody writes the served view. Differences are listed and end the rebuild as FAILED, unless the
- * job says `accept`. A rollback does the same with the view that was served before: that view
- * catches up and is swapped in without a comparison. A process that ends in the middle leaves its
- * work. The backend's find_job tells whether the next process, or another process of the same
- * view, continues it.
+ * BUILDING ends when the new view has all events that the log had at the start. A separate
+ * consumer fills the new view, with the same rules as the consumer of the served view. It reads
+ * only as far as the backend's served_offsets allow. So both views can be brought to the same
+ * events twice: for the comparison, and for the swap, during which nobody writes the served view.
+ * Differences are listed, and the rebuild ends as FAILED, unless the job has `accept`. A rollback
+ * brings back the view that was served before: that view catches up and is swapped in without a
+ * comparison. If a process ends during a job, the new view stays. The backend's find_job decides
+ * whether the next process, or another process that serves the same view, continues the job.
  *
- * Thread:  step and run from the owner; start, get_progress and stop from any.
+ * Thread:  step and run on the owner's thread; start, get_progress and stop on any.
  * Memory:  borrows what its options point to.
- * Errors:  an error that may pass is retried and shown as `problem`; any other ends as FAILED.
+ * Errors:  a transient error is retried and shown as `problem`; after any other the job is FAILED.
  * Units:   milliseconds, events. */
 #pragma once
 #include "query/consumer/consumer.h"
@@ -41,8 +41,7 @@ const char *tb_rebuild_state_name(enum tb_rebuild_state state); /* "catching-up"
 enum tb_rebuild_state tb_rebuild_state_parse(const char *name);
 bool tb_rebuild_is_running(enum tb_rebuild_state state);
 
-/* The previous view is kept for a rollback, until somebody has looked at the new one. It takes as
- * much disk as the served one. */
+/* How long the previous view is kept for a rollback. It takes as much disk as the served one. */
 #define TB_REBUILD_KEEP_MS (7 * INT64_C(86400000))
 
 struct tb_rebuild_job {
@@ -54,13 +53,13 @@ struct tb_rebuild_progress {
     enum tb_rebuild_state state;
     struct tb_rebuild_job job;
     char owner[TB_REBUILD_OWNER_SIZE]; /* the process that runs or ran the job; "": this one */
-    int64_t events, total;             /* read so far, and to be read as far as is known */
+    int64_t events, total;             /* read so far; to be read in all, as far as is known now */
     int64_t per_second;
-    int64_t seconds_left;                  /* -1: not known */
-    bool compared;                         /* the next four fields are complete */
-    int64_t served_orders, rebuilt_orders; /* compared */
+    int64_t seconds_left; /* -1: not known */
+    bool compared;        /* the comparison has ended: the next four fields are final */
+    int64_t served_orders, rebuilt_orders; /* how many orders were compared */
     int64_t difference_count;
-    char differences[TB_COMPARE_LIST_SIZE]; /* JSON array of the first ones; "": not kept */
+    char differences[TB_COMPARE_LIST_SIZE]; /* JSON array of the first ones; "": not known */
     char problem[240]; /* what delays the rebuild, or why it failed; "": nothing */
 };
 
@@ -71,8 +70,8 @@ struct tb_rebuild_generations {
 
 /* What the backend does with the filled view when it closes it. */
 enum tb_rebuild_end {
-    TB_REBUILD_KEEP,    /* keep it as it is: the process ends */
-    TB_REBUILD_DISCARD, /* remove it; the previous view that a rollback opened stays */
+    TB_REBUILD_KEEP,    /* keep it: the job is continued later, here or in the next process */
+    TB_REBUILD_DISCARD, /* remove it; but the previous view, which a rollback opens, stays */
     TB_REBUILD_SWAPPED  /* keep it: it is served now */
 };
 enum tb_rebuild_found {
@@ -84,9 +83,9 @@ struct tb_rebuild;
 /* Where the views are kept: SQLite files or MongoDB collections. Each function is called on the
  * owner's thread unless it says otherwise. */
 struct tb_rebuild_backend {
-    /* View and log are reached over a network: an outage passes, however long it takes. */
+    /* View and log are reached over a network: an outage is waited for without end. */
     bool is_distant;
-    /* How long a read of the log may wait for records; 0: they are on this machine. */
+    /* How long a read of the log may wait for records; 0: not at all, the log is local. */
     int64_t poll_ms;
     /* How often find_job is called while no job runs here; 0: only once, at the start. */
     int64_t find_job_every_ms;
@@ -94,31 +93,35 @@ struct tb_rebuild_backend {
     enum tb_code (*find_job)(void *ctx, enum tb_rebuild_found *ret_found,
                              struct tb_rebuild_progress *ret_progress, struct tb_error *err);
     /* Claims the job among all processes, before it begins; on the thread that calls start.
-     * TB_CONFLICT: another process runs one; ret_others shows it. NULL: there are no others. */
+     * TB_CONFLICT: another process runs one, and ret_others gets its progress. NULL: no other
+     * process serves this view. */
     enum tb_code (*claim)(void *ctx, const struct tb_rebuild_job *job,
                           struct tb_rebuild_progress *ret_others, struct tb_error *err);
     /* Publishes the progress to other processes: every second, and at the end until it is TB_OK.
-     * TB_CONFLICT: another process has taken the job over. NULL: there are no others. */
+     * TB_CONFLICT: another process has taken the job over. */
     enum tb_code (*publish)(void *ctx, const struct tb_rebuild_progress *progress,
                             struct tb_error *err);
-    /* Opens the view to fill and a log reader of its own. anew: the view must be empty. Close is
-     * called even after a failure. */
+    /* Opens the view to fill, and a log reader for it. anew: the view must be empty. After a
+     * failure close is called too. */
     enum tb_code (*open)(void *ctx, const struct tb_rebuild_job *job, bool anew,
                          struct tb_view **ret_view, struct tb_log_reader **ret_reader,
                          struct tb_error *err);
     /* How far the new view may be filled now: the next offset of each partition in the served
-     * view, or more where pin still brings both views to the same events. 0: not at all. */
+     * view, or a later one if pin can still bring both views to the same events. 0 or -1: nothing
+     * of this partition yet. */
     enum tb_code (*served_offsets)(void *ctx, int64_t *ret_next, struct tb_error *err);
-    /* Readers of both views while they are written. Used where pin makes the writers wait: most of
-     * the comparison is then done before pin. NULL: pin disturbs nobody. */
+    /* Returns readers of both views, which are still being written. A backend whose pin makes the
+     * writers wait has this function, so that most of the comparison is done before pin. NULL: pin
+     * makes nobody wait. */
     void (*live_readers)(void *ctx, struct tb_view_reader **ret_served,
                          struct tb_view_reader **ret_rebuilt);
-    /* Makes the served view stand still at ret_next until unpin, at least for ret_served, and
-     * hands out readers of both. TB_BUSY: not now. */
+    /* Returns readers of both views. Until unpin ret_served sees the served view with exactly the
+     * events before ret_next. TB_BUSY: not now. */
     enum tb_code (*pin)(void *ctx, int64_t *ret_next, struct tb_view_reader **ret_served,
                         struct tb_view_reader **ret_rebuilt, struct tb_error *err);
     /* Has the served view reached ret_next of pin, and is it still pinned? Called before and after
-     * the comparison. TB_BUSY: it does not get there; unpin, and pin again later. NULL: always. */
+     * the comparison. TB_BUSY: it will not reach it; the caller unpins, and pins again later.
+     * NULL: it always has. */
     enum tb_code (*caught_up)(void *ctx, bool *ret_caught_up, struct tb_error *err);
     void (*unpin)(void *ctx);
     /* Stops the writer of the served view, calls tb_rebuild_catch_up, and then switches the writer
@@ -129,7 +132,7 @@ struct tb_rebuild_backend {
     enum tb_code (*cleanup)(void *ctx, struct tb_error *err);
     /* Any thread. */
     bool (*can_roll_back)(void *ctx);
-    /* False: the rest of the disk is reserved for orders. */
+    /* False: the free disk space is reserved for orders, so the job fails. */
     bool (*has_room)(void *ctx);
 };
 struct tb_rebuild_options {
@@ -140,15 +143,15 @@ struct tb_rebuild_options {
     struct tb_plan_rules rules;
     const char *topic;
     int32_t partitions; /* of the log */
-    /* A state was entered; why: "" if as planned. On the owner's thread. */
+    /* A state was entered. why: the error that led to it, or "". On the owner's thread. */
     void (*entered)(void *ctx, enum tb_rebuild_state state, const char *why);
     void *ctx;
 };
 TB_CHECKED enum tb_code tb_rebuild_new(const struct tb_rebuild_options *options,
                                        struct tb_rebuild **ret_rebuild, struct tb_error *err);
 void tb_rebuild_free(struct tb_rebuild *rebuild); /* NULL is fine */
-/* Requests a job; waits only for the backend's claim. TB_CONFLICT: a job runs already, or there is
- * nothing to roll back to. */
+/* Requests a job, and waits for the backend's claim but not for the job. TB_CONFLICT: a job runs
+ * already, or there is no view to roll back to. */
 TB_CHECKED enum tb_code tb_rebuild_start(struct tb_rebuild *rebuild,
                                          const struct tb_rebuild_job *job, struct tb_error *err);
 void tb_rebuild_get_progress(struct tb_rebuild *rebuild, struct tb_rebuild_progress *ret_progress);
@@ -157,7 +160,7 @@ int64_t tb_rebuild_step(struct tb_rebuild *rebuild);
 void tb_rebuild_run(struct tb_rebuild *rebuild); /* until stop */
 void tb_rebuild_stop(struct tb_rebuild *rebuild);
 
-/* Called by swap on the owner's thread: fills the new view until it has next of each partition.
- * TB_BUSY: that would take too long. */
+/* Called by the backend's swap while the writer of the served view waits: fills the new view with
+ * all events before next of each partition. TB_BUSY: that would take too long. */
 TB_CHECKED enum tb_code tb_rebuild_catch_up(struct tb_rebuild *rebuild, const int64_t *next,
                                             struct tb_error *err);

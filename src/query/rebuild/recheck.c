@@ -2,26 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool make_room(struct tb_recheck_set *set)
-{
-    size_t room = set->room ? set->room * 2 : 64;
-    char(*more)[TB_UUID_SIZE];
-
-    if (set->count < set->room)
-        return true;
-    if (set->count >= TB_RECHECK_SET_MAX)
-        return false;
-    more = realloc(set->ids, room * sizeof *more);
-    if (!more)
-        return false;
-    set->ids = more;
-    set->room = room;
-    return true;
-}
-
 void tb_recheck_set_add(struct tb_recheck_set *set, const char *order_id)
 {
-    if (!make_room(set))
+    if (!set->ids)
+        set->ids = malloc(TB_RECHECK_SET_MAX * sizeof *set->ids);
+    if (!set->ids || set->count == TB_RECHECK_SET_MAX)
         set->too_many = true;
     else
         memcpy(set->ids[set->count++], order_id, TB_UUID_SIZE);

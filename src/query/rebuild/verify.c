@@ -1,19 +1,12 @@
 #include "query/rebuild/rebuild_priv.h"
 
-/* So few orders are compared while the writers of the served view wait: a fraction of a second. */
+/* At most this many orders, if possible, are compared while the writers of the served view wait:
+ * that takes a fraction of a second. */
 #define RECHECK_FEW 100
-/* Each round leaves about as many orders as are written during it: more rounds do not help. */
+/* A round leaves about as many orders as are written while it runs, so more rounds do not help. */
 #define ROUNDS_MAX 6
-/* Between two looks whether the served view has reached the pinned offsets. */
+/* How often caught_up is called until the served view has reached the pinned offsets. */
 #define PAUSE_MS 20
-
-void tb_rebuild_add_to_recheck(struct tb_rebuild *rebuild, const struct tb_plan *plan)
-{
-    for (size_t i = 0; rebuild->rechecking && i < plan->order_count; i++) {
-        if (plan->orders[i]->changed)
-            tb_recheck_set_add(&rebuild->recheck_next, plan->orders[i]->order.order_id);
-    }
-}
 
 void tb_rebuild_reset_recheck(struct tb_rebuild *rebuild)
 {
@@ -23,14 +16,15 @@ void tb_rebuild_reset_recheck(struct tb_rebuild *rebuild)
     rebuild->recheck_rounds = 0;
 }
 
-static enum tb_code new_compare(struct tb_rebuild *rebuild, struct tb_view_reader *served,
-                                struct tb_view_reader *rebuilt, struct tb_error *err)
+/* The set, sorted; NULL: all orders must be compared. */
+static const struct tb_recheck_set *orders_to_compare(struct tb_recheck_set *set, bool is_complete)
 {
-    rebuild->compare = tb_compare_new(served, rebuilt);
-    return rebuild->compare ? TB_OK : tb_error_set(err, TB_INTERNAL, "out of memory");
+    tb_recheck_set_sort(set);
+    return is_complete && !set->too_many ? set : NULL;
 }
 
-/* The first round compares all orders, each later one only recheck_next of the round before. */
+/* The first round compares all orders. Each later one compares those that the round before has put
+ * into recheck_next. */
 static enum tb_code begin_round(struct tb_rebuild *rebuild, struct tb_error *err)
 {
     const struct tb_rebuild_options *options = &rebuild->options;
@@ -38,16 +32,13 @@ static enum tb_code begin_round(struct tb_rebuild *rebuild, struct tb_error *err
     struct tb_view_reader *served = NULL, *rebuilt = NULL;
 
     options->backend->live_readers(options->backend_ctx, &served, &rebuilt);
-    TB_TRY(new_compare(rebuild, served, rebuilt, err));
     rebuild->recheck_now = rebuild->recheck_next;
     rebuild->recheck_next = spare;
     tb_recheck_set_clear(&rebuild->recheck_next);
-    tb_recheck_set_sort(&rebuild->recheck_now);
-    if (rebuild->recheck_rounds > 0 && !rebuild->recheck_now.too_many)
-        tb_compare_only(rebuild->compare, &rebuild->recheck_now);
-    tb_compare_collect(rebuild->compare, &rebuild->recheck_next);
     rebuild->rechecking = true;
-    return TB_OK;
+    return tb_compare_new(served, rebuilt,
+                          orders_to_compare(&rebuild->recheck_now, rebuild->recheck_rounds > 0),
+                          &rebuild->recheck_next, &rebuild->compare, err);
 }
 
 static void end_round(struct tb_rebuild *rebuild)
@@ -76,16 +67,6 @@ static enum tb_code pin(struct tb_rebuild *rebuild, struct tb_error *err)
     TB_TRY(options->backend->pin(options->backend_ctx, rebuild->pinned_next,
                                  &rebuild->pinned_served, &rebuild->pinned_rebuilt, err));
     rebuild->pinned = true;
-    return TB_OK;
-}
-
-/* Both views have the same events now. */
-static enum tb_code begin_compare(struct tb_rebuild *rebuild, struct tb_error *err)
-{
-    TB_TRY(new_compare(rebuild, rebuild->pinned_served, rebuild->pinned_rebuilt, err));
-    tb_recheck_set_sort(&rebuild->recheck_next);
-    if (rebuild->rechecked && !rebuild->recheck_next.too_many)
-        tb_compare_only(rebuild->compare, &rebuild->recheck_next);
     return TB_OK;
 }
 
@@ -124,10 +105,15 @@ static enum tb_code compare_some(struct tb_rebuild *rebuild, int64_t *ret_wait_m
         return TB_OK;
     TB_TRY(is_caught_up(rebuild, &caught_up, err));
     *ret_wait_ms = caught_up ? 0 : PAUSE_MS;
-    return caught_up ? begin_compare(rebuild, err) : TB_OK;
+    return caught_up
+               ? tb_compare_new(rebuild->pinned_served, rebuild->pinned_rebuilt,
+                                orders_to_compare(&rebuild->recheck_next, rebuild->rechecked),
+                                NULL, &rebuild->compare, err)
+               : TB_OK;
 }
 
-/* A pin that did not last until the end makes the result worthless: the caller compares again. */
+/* If the pin has not lasted until the end of the comparison, its result is of no use: TB_BUSY
+ * makes the caller unpin and compare again. */
 enum tb_code tb_rebuild_compare(struct tb_rebuild *rebuild, bool *ret_done, int64_t *ret_wait_ms,
                                 struct tb_error *err)
 {

@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* Of the changes so many are broken in a run of the test. */
+/* About this many of the calls are broken in one run of the test. */
 #define PLACES 20
 
 static const struct history_options small = {6, 30, 5};
@@ -29,7 +29,7 @@ static void end(void)
     fault_vfs_uninstall();
 }
 
-/* Until it ends, or nothing can go on. */
+/* Runs a job until it has ended, or until no step can continue because the power is off. */
 static void rebuild(bool rollback)
 {
     struct tb_rebuild_job job = {.rollback = rollback};
@@ -60,7 +60,7 @@ static int64_t changes_of(bool rollback)
     return changes;
 }
 
-/* What a view that was never rebuilt has. */
+/* The content of a view that was never rebuilt. */
 static char *wanted(void)
 {
     char *dump;
@@ -81,11 +81,13 @@ static void check_whole(const char *dump)
     free(found);
 }
 
-/* The next process serves all of it, goes on, and can rebuild. served: before the fault. */
+/* Checks that the next process serves the whole view, finishes the job, and can rebuild again.
+ * served: the generation that was served before the fault. */
 static void check_next(const char *dump, int64_t served)
 {
     ck_assert(world_start(&w));
-    /* What was moved to was on the disk before: the log may have removed what it had. */
+    /* A view that was swapped in must be complete on the disk: the log may not have its events any
+     * more. */
     if (world_served(&w) != served)
         ck_assert(world_live_drained(&w));
     check_whole(dump);
@@ -100,7 +102,7 @@ static bool is_due(int64_t at, int64_t changes)
 {
     int64_t stride = changes / PLACES + 1;
 
-    return at % stride == 0 || at > changes - 14; /* the move is at the end */
+    return at % stride == 0 || at > changes - 14; /* the swap is at the end */
 }
 
 static void cut_everywhere(bool rollback, enum fault_cut how)
@@ -139,8 +141,8 @@ START_TEST(power_goes_during_a_rollback)
 }
 END_TEST
 
-/* The call fails and the process goes on: what is served in it stays whole, and so it is in the
- * next one. */
+/* The call fails and the process continues: the view that it serves, and the one that the next
+ * process serves, have everything. */
 START_TEST(calls_fail_during_a_rebuild)
 {
     char *dump = wanted();

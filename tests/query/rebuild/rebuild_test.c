@@ -1,6 +1,6 @@
 /* Promise: a view that is rebuilt from the log equals the served one, row by row and with all dead
- * letters, while events go on coming and no reader sees an older state than before. Differences
- * are listed and stop the swap. The previous view can be served again. Method: random histories
+ * letters, while new events arrive, and no reader sees an older state than before. Differences
+ * are listed and prevent the swap. The previous view can be served again. Method: random histories
  * with lost events, repetitions and unreadable records; the log, the serving consumer, the rebuild
  * and a reader take turns at random. */
 #include "query/rebuild/rebuild_world.h"
@@ -70,7 +70,7 @@ static bool exists(int64_t generation)
     return access(path, F_OK) == 0;
 }
 
-/* Nothing comes meanwhile: both views end at the same event, and are the same in every row. */
+/* No event arrives during the rebuild: both views have the same rows. */
 START_TEST(rebuilt_is_what_was_served)
 {
     begin(test_seed((uint64_t)_i + 1), 60);
@@ -87,8 +87,8 @@ START_TEST(rebuilt_is_what_was_served)
 }
 END_TEST
 
-/* Whoever has the turn: the log gets a record, the serving consumer, the rebuild or a reader
- * steps. */
+/* Each turn at random: the log gets a record, or the consumer, the rebuild or a reader does a
+ * step. */
 static void take_turns(void)
 {
     struct tb_rebuild_job job = {0};
@@ -116,8 +116,9 @@ static void take_turns(void)
     }
 }
 
-/* The end is that of a view that was never moved. */
-START_TEST(events_go_on_coming)
+/* The view that was swapped in while events arrived equals one that is rebuilt from the whole log.
+ */
+START_TEST(events_arrive_during_a_rebuild)
 {
     uint64_t seed = test_seed((uint64_t)_i + 1000);
     char *moved;
@@ -145,7 +146,7 @@ static bool is(const struct tb_json *object, const char *key, const char *text)
     return tb_str_eq(tb_json_string(tb_json_get(object, key)), tb_str_of(text));
 }
 
-/* Reads GET /rebuild's list of differences; freed by the next call and by unlist. */
+/* The list of differences, parsed by find; freed by its next call and by unlist. */
 static struct tb_json *listed;
 static void unlist(void)
 {
@@ -170,7 +171,7 @@ static const struct tb_json *find(const char *kind)
 }
 
 /* Each kind of difference is found and named, and the served view stays. */
-START_TEST(differences_stop_the_move)
+START_TEST(differences_prevent_the_swap)
 {
     const char *first = w.history.orders[0].order.order_id;
     const struct tb_json *difference, *served;
@@ -220,14 +221,15 @@ START_TEST(differences_stop_the_move)
     ck_assert_ptr_nonnull(strstr(world_progress(&w)->problem, "4 differences"));
 
     memset(w.seen, 0,
-           w.history.order_count * sizeof *w.seen); /* the tampered view is no measure */
+           w.history.order_count * sizeof *w.seen); /* versions may fall: rows were changed */
     ck_assert_int_eq(world_rebuild(&w, /* accept= */ true, false), TB_REBUILD_DONE);
     ck_assert_int_eq(world_served(&w), 2);
     ck_assert_int_eq(world_progress(&w)->difference_count, 4);
 }
 END_TEST
 
-/* The old view stays until the next rebuild or for a week, and comes up with what came since. */
+/* The old view stays until the next rebuild, or for a week. A rollback fills it with the events
+ * that it does not have yet, and serves it. */
 START_TEST(the_old_view_can_be_served_again)
 {
     struct tb_rebuild_job rollback = {.rollback = true};
@@ -262,8 +264,9 @@ START_TEST(the_old_view_can_be_served_again)
 }
 END_TEST
 
-/* The log has removed what the old view has not seen: going back fails, and changes nothing. */
-START_TEST(an_old_view_that_cannot_catch_up_stays_old)
+/* The log has removed events that the old view does not have: the rollback fails, and the served
+ * view stays. */
+START_TEST(a_rollback_fails_if_the_log_lacks_events)
 {
     for (int i = 0; i < 50; i++)
         world_add(&w);
@@ -280,8 +283,9 @@ START_TEST(an_old_view_that_cannot_catch_up_stays_old)
 }
 END_TEST
 
-/* What the log does not tell moves with the letters: which were dropped, and when they died. */
-START_TEST(letters_keep_what_was_done_about_them)
+/* The log does not say which dead letters were dropped and when each was written: that is copied.
+ */
+START_TEST(dead_letters_keep_status_and_time)
 {
     struct tb_rebuild_generations views;
     struct tb_error err = {0};
@@ -315,9 +319,9 @@ START_TEST(letters_keep_what_was_done_about_them)
 }
 END_TEST
 
-/* A log that has removed what is old cannot tell of those orders: that is found, and if it is
- * accepted, letters of removed records are still there. */
-START_TEST(a_log_without_its_beginning_is_told_of)
+/* The log has removed old records: their orders are listed as missing. If that is accepted, the
+ * new view still has the dead letters of removed records. */
+START_TEST(orders_that_the_log_has_removed_are_listed)
 {
     struct tb_error err = {0};
     struct tb_view_reader *reader = w.reader;
@@ -334,7 +338,7 @@ START_TEST(a_log_without_its_beginning_is_told_of)
     unlist();
     ck_assert_int_eq(world_served(&w), 1);
     memset(w.seen, 0, w.history.order_count * sizeof *w.seen);
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) /* the reader's view is about to lose orders */
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) /* removes the same records from it */
         w.live_log.begin[p] = w.rebuild_log.begin[p];
     struct tb_rebuild_job job = {.accept = true};
     ck_ok(tb_rebuild_start(w.rebuild, &job, &err));
@@ -346,8 +350,8 @@ START_TEST(a_log_without_its_beginning_is_told_of)
 }
 END_TEST
 
-/* An older program only counted what a newer one applies: the newer one's rebuild shows the
- * difference, and has it once that is accepted. */
+/* An older program did not know an event type and only counted its events. The rebuild of a newer
+ * one lists the difference, and applies these events once that is accepted. */
 START_TEST(types_that_were_unknown_are_applied)
 {
     static const struct tb_header newer[] = {{TB_STR("ce_type"), TB_STR("OrderPlaced.v9")}};
@@ -356,7 +360,7 @@ START_TEST(types_that_were_unknown_are_applied)
     w.history.orders[0].lost = 0;
     while (world_add(&w))
         continue;
-    for (int p = 0; p < TB_LOG_PARTITIONS; p++) { /* what the older program made of it */
+    for (int p = 0; p < TB_LOG_PARTITIONS; p++) { /* to the older program the type is unknown */
         for (size_t i = 0; i < w.live_log.counts[p]; i++) {
             struct tb_record *record = &w.live_log.records[p][i];
 
@@ -383,7 +387,7 @@ START_TEST(types_that_were_unknown_are_applied)
 }
 END_TEST
 
-START_TEST(orders_come_first_when_the_disk_is_full)
+START_TEST(a_full_disk_fails_the_rebuild)
 {
     add_all();
     world_read_on(&w);
@@ -395,8 +399,8 @@ START_TEST(orders_come_first_when_the_disk_is_full)
 }
 END_TEST
 
-/* The log is away for a while: waited out, and shown. */
-START_TEST(trouble_that_passes_is_waited_out)
+/* Reads of the log fail for a while: the rebuild shows the error and continues afterwards. */
+START_TEST(a_transient_error_is_retried)
 {
     struct tb_rebuild_job job = {0};
     struct tb_error err = {0};
@@ -415,7 +419,7 @@ START_TEST(trouble_that_passes_is_waited_out)
 }
 END_TEST
 
-/* A process that ends at any step: the next one serves what was served, and goes on. */
+/* The process ends after any number of steps: the next one serves the same view and continues. */
 START_TEST(a_process_that_ends_resumes)
 {
     int64_t resumed_at = 0;
@@ -448,11 +452,11 @@ START_TEST(a_process_that_ends_resumes)
         ck_assert_int_eq(world_finish(&w), TB_REBUILD_DONE);
         check_same(served, served + 1, true);
     }
-    ck_assert_int_gt(resumed_at, 20); /* it went on where it was, not from the start */
+    ck_assert_int_gt(resumed_at, 20); /* it continued, and did not begin anew */
 }
 END_TEST
 
-/* How it ended is shown by the next process, and one that was going back does. */
+/* The next process shows how the last job ended, and continues a rollback. */
 START_TEST(an_end_and_a_rollback_outlive_the_process)
 {
     struct tb_rebuild_job rollback = {.rollback = true};
@@ -514,16 +518,16 @@ int main(void)
     TCase *random = tcase_create("random histories"), *tc = tcase_create("promises");
 
     tcase_add_loop_test(random, rebuilt_is_what_was_served, 0, SEEDS);
-    tcase_add_loop_test(random, events_go_on_coming, 0, SEEDS);
+    tcase_add_loop_test(random, events_arrive_during_a_rebuild, 0, SEEDS);
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, differences_stop_the_move);
+    tcase_add_test(tc, differences_prevent_the_swap);
     tcase_add_test(tc, the_old_view_can_be_served_again);
-    tcase_add_test(tc, an_old_view_that_cannot_catch_up_stays_old);
-    tcase_add_test(tc, letters_keep_what_was_done_about_them);
-    tcase_add_test(tc, a_log_without_its_beginning_is_told_of);
+    tcase_add_test(tc, a_rollback_fails_if_the_log_lacks_events);
+    tcase_add_test(tc, dead_letters_keep_status_and_time);
+    tcase_add_test(tc, orders_that_the_log_has_removed_are_listed);
     tcase_add_test(tc, types_that_were_unknown_are_applied);
-    tcase_add_test(tc, orders_come_first_when_the_disk_is_full);
-    tcase_add_test(tc, trouble_that_passes_is_waited_out);
+    tcase_add_test(tc, a_full_disk_fails_the_rebuild);
+    tcase_add_test(tc, a_transient_error_is_retried);
     tcase_add_test(tc, a_process_that_ends_resumes);
     tcase_add_test(tc, an_end_and_a_rollback_outlive_the_process);
     tcase_add_test(tc, another_programs_unfinished_view_is_begun_anew);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A rebuild of these histories takes a small part of that. */
+/* A rebuild of these histories takes far fewer steps. */
 #define STEPS_MAX 200000
 
 static void free_nothing(struct tb_log_reader *reader)
@@ -12,7 +12,7 @@ static void free_nothing(struct tb_log_reader *reader)
     (void)reader;
 }
 
-static struct tb_log_reader_ops with_free; /* of a fake log, which nobody frees */
+static struct tb_log_reader_ops with_free; /* of a fake log, with a free that does nothing */
 
 static void init_log(struct world *world, struct fake_log *log)
 {
@@ -76,7 +76,7 @@ static enum tb_code open_reader(void *ctx, struct tb_log_reader **ret_reader, st
     return TB_OK;
 }
 
-/* Nothing else runs. */
+/* There is only one thread, so no batch is under way now. */
 static enum tb_code hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
                             void *arg, struct tb_error *err)
 {

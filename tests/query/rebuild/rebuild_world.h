@@ -1,12 +1,7 @@
-/* A node's view, its consumer and its rebuild over a log in memory, one thread; processes that end
- * and start again on the same folder.
+/* Fixture: the view of a node, its consumer and its rebuild, with a log in memory and on one
+ * thread. The process can be stopped and started again on the same folder.
  *
- * The serving consumer and the rebuild read the same records, each through a log of its own.
- *
- * Thread:  one.
- * Memory:  world_release.
- * Errors:  a failed check assertion, but for what says otherwise.
- * Units:   as rebuild.h. */
+ * The consumer and the rebuild read the same records, but each from its own fake log. */
 #pragma once
 #include "query/doubles/fake_log.h"
 #include "query/doubles/history.h"
@@ -27,27 +22,29 @@ struct world {
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *sqlite;
     struct tb_rebuild *rebuild;
-    int64_t *seen; /* of each order the version that was read last */
-    int moves;
+    int64_t *seen; /* for each order the version that world_look read last */
+    int moves;     /* how often a new view was swapped in */
 };
 void world_init(struct world *world, uint64_t seed, const struct history_options *options);
 void world_release(struct world *world);
-/* One more record that is no event of the history, into both logs; its bytes are borrowed. */
+/* Adds a record that is no event of the history to both logs; borrows its bytes. */
 void world_add_record(struct world *world, const struct tb_record *record);
-bool world_add(struct world *world); /* the next record of the history; false: there is none */
-/* A process starts; false: it could not. */
+/* Adds the next record of the history to both logs; false: there is none. */
+bool world_add(struct world *world);
+/* Starts a process; false: it could not start. */
 bool world_start(struct world *world);
-void world_stop(struct world *world);         /* whatever is under way */
-bool world_live_drained(struct world *world); /* the served view has all that is in the log */
-void world_read_on(struct world *world);      /* until then */
-/* Reads an order of the history: the version never falls. */
+void world_stop(struct world *world);         /* at any time, also during a job */
+bool world_live_drained(struct world *world); /* does the served view have the whole log? */
+void world_read_on(struct world *world);      /* steps the consumer until it has */
+/* Reads an order of the history, and checks that its version is not older than at the last read.
+ */
 void world_look(struct world *world, size_t order);
-/* The rebuild runs to its end, which is returned; the served view's consumer runs beside it. */
+/* Starts a job and steps rebuild and consumer in turn until the job has ended. Returns its end. */
 enum tb_rebuild_state world_rebuild(struct world *world, bool accept, bool rollback);
-enum tb_rebuild_state world_finish(struct world *world);         /* one that is under way */
-struct tb_rebuild_progress *world_progress(struct world *world); /* until the next call */
-/* The view of a generation as text, a row a line; the caller's. */
+enum tb_rebuild_state world_finish(struct world *world); /* the same for a job that runs already */
+struct tb_rebuild_progress *world_progress(struct world *world); /* valid until the next call */
+/* The view of a generation as text, one line for each row; the caller frees it. */
 char *world_dump(struct world *world, int64_t generation, bool letters);
 int64_t world_served(struct world *world);
-/* SQL on the file that is served, behind everybody's back. */
+/* Runs SQL on the served file, without the knowledge of the process. */
 void world_tamper(struct world *world, const char *sql);

@@ -22,7 +22,8 @@ static const char *const schema[] = {
 };
 #define AT(field) offsetof(struct tb_generations, field)
 #define TEXT_AT(field) AT(field), sizeof((struct tb_generations *)0)->field
-/* The columns in the order of read_sql, and where they go. size: of a text; 0: an integer. */
+/* The columns in the order of read_sql, each with its field. size: the field's size if it is a
+ * text; 0: an integer. */
 static const struct column {
     const char *param;
     size_t at, size;
@@ -95,7 +96,7 @@ static enum tb_code read_row(struct tb_db *db, struct tb_generations *ret_all,
 
         if (columns[i].size == 0)
             *(int64_t *)(void *)field = tb_stmt_int64(&stmt, (int)i);
-        else if (text.len > 0 && text.len < columns[i].size) /* else it is not ours */
+        else if (text.len > 0 && text.len < columns[i].size) /* a longer one is not from us */
             memcpy(field, text.ptr, text.len);
     }
     return TB_OK;
@@ -159,7 +160,8 @@ static bool is_same(const struct tb_generations *a, const struct tb_generations 
     return true;
 }
 
-/* A commit with an unknown outcome is looked up: opening the file makes what it has durable. */
+/* If the outcome of the commit is unknown, reads the row: opening the database makes its content
+ * durable, so what is read then is final. */
 enum tb_code tb_generations_write(const char *folder, const struct tb_generations *all,
                                   struct tb_error *err)
 {
@@ -174,6 +176,6 @@ enum tb_code tb_generations_write(const char *folder, const struct tb_generation
         *err = (struct tb_error){0};
         return TB_OK;
     }
-    err->code = TB_UNAVAILABLE; /* not done */
+    err->code = TB_UNAVAILABLE; /* the old row is on the disk */
     return err->code;
 }

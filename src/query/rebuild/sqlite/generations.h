@@ -1,10 +1,10 @@
-/* Generations: which of the SQLite views in a folder is served, and what the others are for.
+/* Generations of the SQLite view in a folder: which file is served, and what the others are for.
  *
- * view.db is the first generation, view.2.db the second and so on. The small file views.db beside
- * them has one row, which is changed as a whole or not at all and survives a power loss.
+ * view.db is the first generation, view.2.db the second and so on. The small database views.db
+ * beside them has one row with all of this. A change of the row is atomic and survives a power
+ * loss.
  *
- * Thread:  one at a time: each call opens the file.
- * Memory:  plain values.
+ * Thread:  one at a time, because each call opens the database.
  * Errors:  as db.h. TB_UNKNOWN of write: the old row or the new one is on the disk.
  * Units:   Unix milliseconds. */
 #pragma once
@@ -15,11 +15,11 @@
 
 struct tb_generations {
     int64_t served;
-    int64_t previous;    /* served before and kept; 0: none */
+    int64_t previous;    /* was served before, kept for a rollback; 0: none */
     int64_t building;    /* being filled; 0: none */
     int64_t removing;    /* its file is being deleted; 0: none */
-    int64_t moved_at_ms; /* when `served` replaced `previous` */
-    int64_t accept;      /* 1: the job that fills `building` has accept */
+    int64_t moved_at_ms; /* when `served` was swapped in */
+    int64_t accept;      /* 1: the job that fills `building` accepts differences */
     int64_t going_back;  /* 1: a rollback to `previous` is under way */
     char build[32];      /* version of the program that fills `building` */
     struct {             /* the result of the last rebuild; state "": there was none */

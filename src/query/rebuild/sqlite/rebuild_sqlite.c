@@ -6,17 +6,17 @@
 
 struct tb_rebuild_sqlite {
     struct tb_rebuild_sqlite_options options;
-    struct tb_generations all;                     /* the row of views.db */
-    _Atomic int64_t served, previous, moved_at_ms; /* of `all`, for other threads */
+    struct tb_generations all;                     /* the row in views.db */
+    _Atomic int64_t served, previous, moved_at_ms; /* copies of `all`'s, for other threads */
 
-    int64_t target;           /* the generation that is filled; 0: none is open */
+    int64_t target;           /* the generation that open has chosen to be filled */
     struct tb_view *view;     /* owned until it is served */
     struct tb_view *old_view; /* owned: the view that was served before the swap */
     struct tb_log_reader *reader;
-    struct tb_view_reader *served_reader; /* of the served view */
-    struct tb_view_reader *target_reader; /* of the view that is filled */
-    struct tb_view_reader *offers[TB_REBUILD_READERS_MAX];
-    int64_t begin[TB_LOG_PARTITIONS]; /* of the log when reading began */
+    struct tb_view_reader *served_reader;                  /* of the served view */
+    struct tb_view_reader *target_reader;                  /* of the view that is filled */
+    struct tb_view_reader *offers[TB_REBUILD_READERS_MAX]; /* of that too, for options.readers */
+    int64_t begin[TB_LOG_PARTITIONS]; /* of each partition of the log when it was opened */
     struct tb_rebuild *rebuild;       /* during a swap */
 };
 
@@ -45,7 +45,8 @@ static enum tb_code remove_file(struct tb_rebuild_sqlite *self, int64_t generati
     return tb_db_remove(path, err);
 }
 
-/* Deletes the generation that is being removed; views.db drops its number only afterwards. */
+/* Deletes the file of the generation `removing`, and only then sets it to 0: if the process ends
+ * in between, the next one deletes the file. */
 static enum tb_code finish_removing(struct tb_rebuild_sqlite *self, struct tb_error *err)
 {
     struct tb_generations all = self->all;
@@ -96,7 +97,7 @@ static enum tb_code sqlite_find_job(void *ctx, enum tb_rebuild_found *ret_found,
     return TB_OK;
 }
 
-/* Saves the end, which the next process shows too, without the list of differences. */
+/* Saves how the job ended, so that the next process can show it, but not the differences. */
 static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *progress,
                                    struct tb_error *err)
 {
@@ -115,7 +116,8 @@ static enum tb_code sqlite_publish(void *ctx, const struct tb_rebuild_progress *
     return write_all(self, &all, err);
 }
 
-/* Each generation gets a new number: a leftover file of an old number could pass for a view. */
+/* Begins a new file. A file of the same number may be left from an earlier rebuild: it is removed,
+ * because it would be opened as the new view. */
 static enum tb_code begin_anew(struct tb_rebuild_sqlite *self, bool accept, struct tb_error *err)
 {
     struct tb_generations all;
@@ -190,20 +192,12 @@ static enum tb_code sqlite_open(void *ctx, const struct tb_rebuild_job *job, boo
     return TB_OK;
 }
 
-/* A partition that was never committed counts as read up to 0. */
-static void unset_to_zero(int64_t *next)
-{
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
-        next[p] = next[p] < 0 ? 0 : next[p];
-}
-
 static enum tb_code sqlite_served(void *ctx, int64_t *ret_next, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(self->served_reader->ops->offset(self->served_reader, p, &ret_next[p], err));
-    unset_to_zero(ret_next);
     return TB_OK;
 }
 
@@ -213,7 +207,6 @@ static enum tb_code sqlite_pin(void *ctx, int64_t *ret_next, struct tb_view_read
     struct tb_rebuild_sqlite *self = ctx;
 
     TB_TRY(tb_view_sqlite_begin_snapshot(self->served_reader, TB_LOG_PARTITIONS, ret_next, err));
-    unset_to_zero(ret_next);
     *ret_served = self->served_reader;
     *ret_rebuilt = self->target_reader;
     return TB_OK;
@@ -236,8 +229,8 @@ static enum tb_code open_offers(struct tb_rebuild_sqlite *self, struct tb_error 
     return TB_OK;
 }
 
-/* Does everything that may fail. Its last step, writing views.db, makes the new view the served
- * one. */
+/* Does everything that may fail. The last step writes views.db: from then on the new view is the
+ * served one, also after a crash. */
 static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error *err)
 {
     struct tb_view *serving = self->options.serving;
@@ -246,7 +239,6 @@ static enum tb_code prepare_move(struct tb_rebuild_sqlite *self, struct tb_error
 
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
         TB_TRY(serving->ops->offset(serving, p, &next[p], err));
-    unset_to_zero(next);
     TB_TRY(tb_rebuild_catch_up(self->rebuild, next, err));
     TB_TRY(tb_view_sqlite_copy_dead_letters(serving, self->view, self->begin, err));
     TB_TRY(self->view->ops->sync(self->view, err));
@@ -275,7 +267,7 @@ static enum tb_code move(void *arg, struct tb_error *err)
     return TB_OK;
 }
 
-/* A first sync here leaves little for the sync during which the writer waits. */
+/* Syncs first here, so that the sync for which the writer waits is short. */
 static enum tb_code sqlite_swap(void *ctx, struct tb_rebuild *rebuild, struct tb_error *err)
 {
     struct tb_rebuild_sqlite *self = ctx;
@@ -297,12 +289,10 @@ static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_e
     tb_view_reader_free(self->served_reader);
     tb_view_free(self->view);
     tb_view_free(self->old_view);
-    if (self->reader)
-        self->reader->ops->free(self->reader);
+    tb_log_reader_free(self->reader);
     self->target_reader = self->served_reader = NULL;
     self->view = self->old_view = NULL;
     self->reader = NULL;
-    self->target = 0;
     if (end != TB_REBUILD_DISCARD)
         return TB_OK;
     TB_TRY(set_going_back(self, false, err));

@@ -1,18 +1,17 @@
-/* Rebuild backend of the SQLite view: a new file beside the served one (generations.h), and the
- * swap.
+/* Rebuild backend of the SQLite view: fills a new file beside the served one (generations.h), and
+ * then swaps the two.
  *
- * After a crash the disk decides. Until views.db names the new file as served, the old one is
- * untouched, and the next process goes on filling the new file if the same program version began
- * it, else it begins anew. Before views.db is changed, the new file is brought to the events of
- * the served one while nobody writes that, gets what the log does not have of dead letters, and is
- * synced. The old file stays for a rollback until the next rebuild, at most TB_REBUILD_KEEP_MS. A
- * rollback that a crash interrupts is continued.
+ * The row in views.db says which file is served. Until the swap writes that row, the rebuild does
+ * not change the old file. If the process ends before, the next process continues to fill the new
+ * file if the same program version began it; else it begins a new one. Before the swap writes the
+ * row, while nobody writes the old file, the new file gets all events of the old one and what only
+ * the old one knows about dead letters, and is synced. The old file stays for a rollback until the
+ * next rebuild, at most TB_REBUILD_KEEP_MS. If the process ends during a rollback, the next
+ * process continues it.
  *
- * Thread:  new and free while nothing else runs; the backend's calls from the rebuild's owner;
- *          generations from any.
- * Memory:  borrows what its options point to.
- * Errors:  as rebuild.h.
- * Units:   Unix milliseconds. */
+ * Thread:  new and free while nothing else runs; generations on any thread; the backend's calls as
+ *          rebuild.h.
+ * Memory:  borrows what its options point to. */
 #pragma once
 #include "query/rebuild/rebuild.h"
 #include "query/rebuild/sqlite/generations.h"
@@ -28,15 +27,14 @@ struct tb_rebuild_sqlite_options {
     struct tb_view *serving; /* of the generation that is served */
     struct tb_view_reader *readers[TB_REBUILD_READERS_MAX];
     size_t reader_count;
-    /* Opens a log reader; while it is open, retention removes nothing that it still has to read.
-     */
+    /* Opens a log reader. While it is open, retention keeps all records that it has not read. */
     enum tb_code (*open_reader)(void *ctx, struct tb_log_reader **ret_reader,
                                 struct tb_error *err);
     /* Runs call on the thread that writes the served view, between two batches, and returns its
      * result. */
     enum tb_code (*hold_up)(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
                             void *arg, struct tb_error *err);
-    /* Within such a call: from here on the consumer writes this view. */
+    /* Called within such a call: from now on the consumer must write this view. */
     void (*moved)(void *ctx, struct tb_view *view);
     bool (*has_room)(void *ctx); /* any thread */
     void *ctx;
