@@ -17,10 +17,9 @@ enum tb_code tb_store_find_answer(struct tb_store *store, struct tb_str key,
     if (first.len != 32 || memcmp(first.ptr, fingerprint, 32) != 0) {
         tb_answer_problem(answer, 422, "This idempotency key was used for another request.", NULL);
     } else {
-        struct tb_str order_id = tb_stmt_text(stmt, 3);
         answer->status = (int)tb_stmt_int64(stmt, 1);
         answer->version = tb_stmt_int64(stmt, 2);
-        tb_store_copy_text(answer->order_id, sizeof answer->order_id, order_id);
+        tb_stmt_copy_text(stmt, 3, answer->order_id, sizeof answer->order_id);
         answer->replayed = true;
         tb_buf_add_str(&answer->body, tb_stmt_text(stmt, 4));
     }

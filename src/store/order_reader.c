@@ -62,20 +62,18 @@ enum tb_code tb_order_reader_scan(struct tb_order_reader *reader, const char *cu
                                   void (*each)(void *ctx, const struct tb_stored_order *stored),
                                   void *ctx, struct tb_error *err)
 {
-    struct tb_stmt *scan = &reader->stmts[TB_STMT_SCAN_ORDERS];
-    enum tb_code code;
+    TB_CLEANUP(tb_stmt_resetp)
+    struct tb_stmt *const scan = &reader->stmts[TB_STMT_SCAN_ORDERS];
     bool row = false;
 
     TB_ASSERT(limit > 0);
     tb_stmt_bind_text(scan, ":name", tb_str_of(cursor_name));
     tb_stmt_bind_text(scan, ":start", tb_str_of(start));
     tb_stmt_bind_int64(scan, ":limit", limit);
-    code = tb_stmt_step(scan, &row, err);
-    while (code == TB_OK && row) {
-        code = decode_and_call(reader, scan, each, ctx, err);
-        if (code == TB_OK)
-            code = tb_stmt_step(scan, &row, err);
+    for (;;) {
+        TB_TRY(tb_stmt_step(scan, &row, err));
+        if (!row)
+            return TB_OK;
+        TB_TRY(decode_and_call(reader, scan, each, ctx, err));
     }
-    tb_stmt_reset(scan);
-    return code;
 }

@@ -74,7 +74,7 @@ static enum tb_code find_epoch(struct tb_outbox_reader *reader, int64_t row, str
     TB_TRY(tb_stmt_step(stmt, &found, err));
     if (!found)
         return tb_error_set(err, TB_CORRUPT, "the outbox has a row before its first epoch");
-    tb_store_copy_text(reader->epoch, sizeof reader->epoch, tb_stmt_text(stmt, 0));
+    tb_stmt_copy_text(stmt, 0, reader->epoch, sizeof reader->epoch);
     reader->epoch_first = tb_stmt_int64(stmt, 1);
     reader->epoch_end = tb_stmt_int64(stmt, 2);
     tb_stmt_reset(stmt);
@@ -159,7 +159,7 @@ enum tb_code tb_outbox_read_status(struct tb_outbox_reader *reader, const char *
         .oldest_key_at_ms = tb_stmt_int64(stmt, 10),
     };
     int64_t first_row = tb_stmt_int64(stmt, 1);
-    tb_store_copy_text(status.epoch, sizeof status.epoch, tb_stmt_text(stmt, 0));
+    tb_stmt_copy_text(stmt, 0, status.epoch, sizeof status.epoch);
     status.last_sequence = within_epoch(status.last_row, first_row);
     status.delivered_sequence = within_epoch(status.cursor_row, first_row);
     tb_stmt_reset(stmt);
@@ -181,8 +181,7 @@ enum tb_code tb_outbox_list_parked(struct tb_outbox_reader *reader, const char *
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
-        tb_store_copy_text(ret_parked[count].order_id, sizeof ret_parked[count].order_id,
-                           tb_stmt_text(stmt, 0));
+        tb_stmt_copy_text(stmt, 0, ret_parked[count].order_id, sizeof ret_parked[count].order_id);
         ret_parked[count++].row = tb_stmt_int64(stmt, 1);
     }
     *ret_count = count;

@@ -22,14 +22,6 @@ static enum tb_code file_identity(const char *path, char ret_id[64], struct tb_e
     return TB_OK;
 }
 
-void tb_store_copy_text(char *to, size_t size, struct tb_str text)
-{
-    size_t len = text.len < size ? text.len : size - 1;
-
-    memcpy(to, text.ptr, len);
-    to[len] = '\0';
-}
-
 static void new_epoch_name(struct tb_store *store, char ret_epoch[TB_EPOCH_SIZE])
 {
     uint64_t value = 0;
@@ -113,7 +105,7 @@ static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)
     TB_TRY(tb_stmt_step(stmt, &row, err));
     if (!row)
         return tb_error_set(err, TB_CORRUPT, "%s has no epoch", store->path);
-    tb_store_copy_text(store->epoch, sizeof store->epoch, tb_stmt_text(stmt, 0));
+    tb_stmt_copy_text(stmt, 0, store->epoch, sizeof store->epoch);
     store->epoch_first_row = tb_stmt_int64(stmt, 1);
     tb_stmt_reset(stmt);
     return TB_OK;

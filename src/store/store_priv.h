@@ -58,8 +58,6 @@ TB_CHECKED enum tb_code tb_store_save_answer(struct tb_store *store, struct tb_s
                                              const struct tb_answer *answer, struct tb_error *err);
 
 /* store.c */
-/* Copies a column's text, cut to size, with a NUL behind it. */
-void tb_store_copy_text(char *to, size_t size, struct tb_str text);
 /* Reads the last order number and the last outbox row from the tables. */
 TB_CHECKED enum tb_code tb_store_load_counters(struct tb_store *store, struct tb_error *err);
 /* Closes the connection and opens it again. Afterwards no write depends on pages whose sync has

@@ -104,6 +104,8 @@ static inline void tb_stmt_resetp(struct tb_stmt *const *stmt)
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column);
 /* Also for blobs; absent: NULL. */
 struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column);
+/* Copies a text with a NUL behind it, cut to size, and returns the copy. */
+const char *tb_stmt_copy_text(struct tb_stmt *stmt, int column, char *to, size_t size);
 
 /* Sets *err from SQLite's result code and the connection's message; returns err->code. */
 enum tb_code tb_error_sqlite(struct tb_error *err, struct sqlite3 *db, int rc);

@@ -117,3 +117,14 @@ struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column)
         text.ptr = ""; /* present and empty */
     return text;
 }
+
+const char *tb_stmt_copy_text(struct tb_stmt *stmt, int column, char *to, size_t size)
+{
+    struct tb_str text = tb_stmt_text(stmt, column);
+    size_t len = text.len < size ? text.len : size - 1;
+
+    if (len > 0)
+        memcpy(to, text.ptr, len);
+    to[len] = '\0';
+    return to;
+}

@@ -7,27 +7,14 @@ const char *const tb_view_sqlite_stats_sql =
     "SELECT business_date, node, status, currency, kind, total_minor"
     " FROM orders INDEXED BY orders_by_time WHERE placed_at >= :from AND placed_at < :to";
 
-/* Copies the text with a NUL behind it. A text that does not fit is cut. */
-static const char *text_column(struct tb_stmt *stmt, int column, char *ret_text, size_t size)
-{
-    struct tb_str text = tb_stmt_text(stmt, column);
-
-    if (text.len >= size)
-        text.len = size - 1;
-    if (text.len > 0)
-        memcpy(ret_text, text.ptr, text.len);
-    ret_text[text.len] = '\0';
-    return ret_text;
-}
-
 static const char *key_of(struct tb_stmt *stmt, enum tb_group_by group_by, char *ret_text,
                           size_t size)
 {
     switch (group_by) {
     case TB_GROUP_DAY:
-        return text_column(stmt, 0, ret_text, size);
+        return tb_stmt_copy_text(stmt, 0, ret_text, size);
     case TB_GROUP_NODE:
-        return text_column(stmt, 1, ret_text, size);
+        return tb_stmt_copy_text(stmt, 1, ret_text, size);
     case TB_GROUP_STATUS:
         return tb_order_status_name((enum tb_order_status)tb_stmt_int64(stmt, 2));
     case TB_GROUP_NONE:
@@ -42,7 +29,7 @@ static enum tb_code add_order(struct tb_stats_fold *fold, struct tb_stmt *stmt,
     char key_text[sizeof fold->last->key], currency[sizeof fold->last->currency];
     const char *key = key_of(stmt, group_by, key_text, sizeof key_text);
 
-    text_column(stmt, 3, currency, sizeof currency);
+    tb_stmt_copy_text(stmt, 3, currency, sizeof currency);
     return tb_stats_fold_add(fold, key, currency, (enum tb_order_kind)tb_stmt_int64(stmt, 4),
                              (enum tb_order_status)tb_stmt_int64(stmt, 2), /* count= */ 1,
                              tb_stmt_int64(stmt, 5), err);
