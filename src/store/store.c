@@ -77,8 +77,7 @@ enum meta_state { META_MISSING, META_COPIED, META_OURS };
 static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state,
                               struct tb_error *err)
 {
-    struct tb_stmt *stmt = &store->stmts[TB_STMT_READ_META];
-    enum tb_code code = TB_OK;
+    TB_CLEANUP(tb_stmt_resetp) struct tb_stmt *const stmt = &store->stmts[TB_STMT_READ_META];
     bool row = false;
 
     TB_TRY(tb_stmt_step(stmt, &row, err));
@@ -88,13 +87,12 @@ static enum tb_code read_meta(struct tb_store *store, enum meta_state *ret_state
     }
     struct tb_str node = tb_stmt_text(stmt, 0);
     if (!tb_str_eq(node, tb_str_of(store->node)))
-        code = tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
+        return tb_error_set(err, TB_CONFLICT, "%s belongs to node %.*s, not to %s", store->path,
                             (int)node.len, node.ptr, store->node);
     store->forced_offline = tb_stmt_int64(stmt, 1) != 0;
     *ret_state =
         tb_str_eq(tb_stmt_text(stmt, 2), tb_str_of(store->file_id)) ? META_OURS : META_COPIED;
-    tb_stmt_reset(stmt);
-    return code;
+    return TB_OK;
 }
 
 static enum tb_code load_epoch(struct tb_store *store, struct tb_error *err)

@@ -14,7 +14,7 @@ struct tb_heartbeat {
     int64_t last_sequence, delivered_sequence, pending;
     int64_t oldest_pending_at_ms; /* 0: nothing is pending */
     int64_t clock_ms;             /* the node's wall clock when it sent the heartbeat */
-    /* Not encoded: the reader sets it, from its own clock or from the log's. */
+    /* Not encoded: the reader sets it from the record's timestamp. */
     int64_t arrived_at_ms;
 };
 /* Encodes
