@@ -45,31 +45,24 @@ enum tb_code tb_mongo_expire_dead_letters(const struct tb_mongo_client *client, 
     return TB_OK;
 }
 
-static enum tb_code update_status(const struct tb_mongo_client *client, const char *id,
-                                  int64_t at_ms, bool *ret_found, struct tb_error *err)
-{
-    TB_CLEANUP(tb_bson_free)
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "status", BCON_UTF8("open"));
-    TB_CLEANUP(tb_bson_free)
-    bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("dropped"), "changedAt",
-                              BCON_DATE_TIME(at_ms), "}");
-
-    return tb_mongo_update(client, "dead_letters", filter, update, ret_found, err);
-}
-
 enum tb_code tb_mongo_drop_dead_letter(struct tb_mongo *mongo,
                                        struct tb_dead_letter_position position, int64_t at_ms,
                                        struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    TB_CLEANUP(tb_bson_free) bson_t *filter = NULL;
+    TB_CLEANUP(tb_bson_free)
+    bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("dropped"), "changedAt",
+                              BCON_DATE_TIME(at_ms), "}");
     char id[TB_DEAD_LETTER_ID_SIZE];
     struct tb_dead_letter dead_letter;
     bool found = false;
 
     tb_dead_letter_id_format(mongo->topic, position, id);
+    filter = BCON_NEW("_id", BCON_UTF8(id), "status", BCON_UTF8("open"));
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
-    TB_TRY(update_status(&client, id, at_ms, &found, err));
+    TB_TRY(tb_mongo_update(&client, "dead_letters", filter, update, &found, err));
     if (found)
         return TB_OK;
     TB_TRY(tb_mongo_read_dead_letter(&client, position, &arena, &dead_letter, err));

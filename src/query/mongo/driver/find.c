@@ -102,19 +102,15 @@ enum tb_code tb_mongo_find_meta(const struct tb_mongo_client *client, const char
 
 bson_t *tb_mongo_ids_filter(const struct tb_str *ids, size_t count)
 {
-    bson_t *filter = bson_new();
+    bson_t list = BSON_INITIALIZER, *filter = NULL;
     bool failed = false;
-    struct tb_bson_writer out = {filter, &failed};
-    bson_t within, list;
-    struct tb_bson_writer id = tb_bson_open(out, "_id", &within);
-    struct tb_bson_writer in = tb_bson_open_array(id, "$in", &list);
     char scratch[16];
 
     for (size_t i = 0; i < count; i++)
-        tb_bson_put_str(in, tb_bson_index_key(i, scratch), ids[i]);
-    tb_bson_close_array(id, in);
-    tb_bson_close(out, id);
-    if (failed)
-        tb_bson_free(&filter);
+        tb_bson_put_str((struct tb_bson_writer){&list, &failed}, tb_bson_index_key(i, scratch),
+                        ids[i]);
+    if (!failed)
+        filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&list), "}");
+    bson_destroy(&list);
     return filter;
 }

@@ -29,21 +29,14 @@ static const struct tb_bson_table served_table =
 
 void tb_mongo_collections_of(int64_t generation, struct tb_mongo_collections *ret_collections)
 {
-    const struct {
-        const char *first;
-        char *name;
-    } all[] = {{"orders", ret_collections->orders},
-               {"sales_by_day", ret_collections->sales},
-               {"dead_letters", ret_collections->dead_letters}};
+    char suffix[24] = "";
 
+    if (generation != 1)
+        snprintf(suffix, sizeof suffix, "_%lld", (long long)generation);
     ret_collections->generation = generation;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (generation == 1)
-            snprintf(all[i].name, TB_MONGO_NAME_SIZE, "%s", all[i].first);
-        else
-            snprintf(all[i].name, TB_MONGO_NAME_SIZE, "%s_%lld", all[i].first,
-                     (long long)generation);
-    }
+    snprintf(ret_collections->orders, TB_MONGO_NAME_SIZE, "orders%s", suffix);
+    snprintf(ret_collections->sales, TB_MONGO_NAME_SIZE, "sales_by_day%s", suffix);
+    snprintf(ret_collections->dead_letters, TB_MONGO_NAME_SIZE, "dead_letters%s", suffix);
 }
 
 enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
@@ -58,17 +51,6 @@ enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
         (!tb_bson_get_fields(doc, &served_table, NULL, ret_served) ||
          ret_served->collections.orders[0] == '\0' || ret_served->collections.sales[0] == '\0'))
         return tb_error_set(err, TB_CORRUPT, "meta says no names of what is served");
-    return TB_OK;
-}
-
-enum tb_code tb_mongo_read_collections(const struct tb_mongo_client *client,
-                                       struct tb_mongo_collections *ret_collections,
-                                       struct tb_error *err)
-{
-    struct tb_mongo_served served;
-
-    TB_TRY(tb_mongo_read_served(client, &served, err));
-    *ret_collections = served.collections;
     return TB_OK;
 }
 

@@ -51,9 +51,6 @@ void tb_mongo_collections_of(int64_t generation, struct tb_mongo_collections *re
 TB_CHECKED enum tb_code tb_mongo_read_served(const struct tb_mongo_client *client,
                                              struct tb_mongo_served *ret_served,
                                              struct tb_error *err);
-TB_CHECKED enum tb_code tb_mongo_read_collections(const struct tb_mongo_client *client,
-                                                  struct tb_mongo_collections *ret_collections,
-                                                  struct tb_error *err);
 /* Removes the barrier, unless its beat or owner has changed since it was read. */
 TB_CHECKED enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
                                                       const struct tb_mongo_write_barrier *barrier,

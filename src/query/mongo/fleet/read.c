@@ -238,13 +238,13 @@ static enum tb_code read_late_orders(struct listing *run, struct tb_error *err)
     TB_CLEANUP(tb_bson_free)
     bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$group", "{", "_id", "$node", "late", "{",
                                 "$sum", "$lateOrders", "}", "}", "}", "]");
-    struct tb_mongo_collections collections;
+    struct tb_mongo_served served;
     char name[TB_NODE_MAX + 1];
     const bson_t *doc;
     bson_iter_t iter;
 
-    TB_TRY(tb_mongo_read_collections(run->client, &collections, err));
-    tb_mongo_aggregate(&cursor, run->client, collections.sales, pipeline);
+    TB_TRY(tb_mongo_read_served(run->client, &served, err));
+    tb_mongo_aggregate(&cursor, run->client, served.collections.sales, pipeline);
     while ((doc = tb_mongo_cursor_next(&cursor))) {
         struct listed *node;
 
@@ -277,14 +277,6 @@ static enum tb_code make_reports(struct listing *run, int64_t now_ms,
     return TB_OK;
 }
 
-static enum tb_code read_all(struct listing *run, struct tb_error *err)
-{
-    TB_TRY(read_heartbeats(run, err));
-    TB_TRY(read_epochs(run, err));
-    TB_TRY(read_sequences(run, err));
-    return read_late_orders(run, err);
-}
-
 enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct tb_arena *arena,
                                  struct tb_node_report_list *ret_list, struct tb_error *err)
 {
@@ -292,6 +284,9 @@ enum tb_code tb_mongo_list_nodes(struct tb_mongo *mongo, int64_t now_ms, struct 
     struct listing run = {.client = &client, .arena = arena};
 
     TB_TRY(tb_mongo_client_acquire_if_up(mongo, &client, err));
-    TB_TRY(read_all(&run, err));
+    TB_TRY(read_heartbeats(&run, err));
+    TB_TRY(read_epochs(&run, err));
+    TB_TRY(read_sequences(&run, err));
+    TB_TRY(read_late_orders(&run, err));
     return make_reports(&run, now_ms, ret_list, err);
 }

@@ -7,101 +7,71 @@
 /* Adds the origins of a plan, sorted by node, epoch and sequence. */
 struct marking {
     const struct tb_mongo_client *client;
-    const struct tb_plan_origin **origins;
+    struct tb_plan_origin *origins; /* node: a NUL-terminated copy */
     size_t count;
     struct tb_mongo_op *ops;
-    size_t op_count;
     struct tb_str *ids; /* of the documents that the ops write */
-    size_t id_count;
+    size_t op_count;
     struct tb_arena arena;
 };
 
-static int by_origin(const void *a, const void *b)
-{
-    return tb_mongo_compare_origins(*(const struct tb_plan_origin *const *)a,
-                                    *(const struct tb_plan_origin *const *)b);
-}
-
 static void chunk_id(const struct tb_plan_origin *origin, char ret_id[CHUNK_ID_SIZE])
 {
-    snprintf(ret_id, CHUNK_ID_SIZE, "%.*s/%s/%014lld", (int)origin->node.len, origin->node.ptr,
-             origin->epoch, (long long)tb_sequence_chunk_of(origin->sequence));
+    snprintf(ret_id, CHUNK_ID_SIZE, "%s/%s/%014lld", origin->node.ptr, origin->epoch,
+             (long long)tb_sequence_chunk_of(origin->sequence));
 }
 
-static struct tb_mongo_op *begin_op(struct marking *run, const char *id, bool *failed)
+/* The op owns the document. */
+static enum tb_code add_op(struct marking *run, const char *id, bson_t *document,
+                           struct tb_error *err)
 {
-    struct tb_mongo_op *op = &run->ops[run->op_count++];
-    struct tb_str *kept = &run->ids[run->id_count++];
+    struct tb_str *kept = &run->ids[run->op_count];
 
-    *op = (struct tb_mongo_op){.kind = TB_MONGO_UPSERT};
-    op->filter = BCON_NEW("_id", BCON_UTF8(id));
-    op->document = bson_new();
+    run->ops[run->op_count++] = (struct tb_mongo_op){
+        .kind = TB_MONGO_UPSERT, .filter = BCON_NEW("_id", BCON_UTF8(id)), .document = document};
     *kept = tb_arena_copy(&run->arena, tb_str_of(id));
-    *failed = *failed || !kept->ptr;
-    return op;
-}
-
-static void put_key(struct tb_bson_writer out, const char *kind,
-                    const struct tb_plan_origin *origin)
-{
-    tb_bson_put_text(out, "kind", kind);
-    tb_bson_put_str(out, "node", origin->node);
-    tb_bson_put_text(out, "epoch", origin->epoch);
+    return kept->ptr ? TB_OK : tb_mongo_no_memory(err);
 }
 
 /* The origins from first up to end are of one chunk. */
 static enum tb_code mark_chunk(struct marking *run, size_t first, size_t end, struct tb_error *err)
 {
-    const struct tb_plan_origin *origin = run->origins[first];
-    bool failed = false;
-    struct tb_bson_writer out, add, came, each, set;
-    bson_t in_add, in_came, in_each, in_set;
+    const struct tb_plan_origin *origin = &run->origins[first];
+    TB_CLEANUP(tb_bson_free) bson_t *came = bson_new();
     char id[CHUNK_ID_SIZE], scratch[16];
 
-    chunk_id(origin, id);
-    out = (struct tb_bson_writer){begin_op(run, id, &failed)->document, &failed};
-    add = tb_bson_open(out, "$addToSet", &in_add);
-    came = tb_bson_open(add, "came", &in_came);
-    each = tb_bson_open_array(came, "$each", &in_each);
     for (size_t i = first; i < end; i++)
-        tb_bson_put_int(
-            each, tb_bson_index_key(i - first, scratch),
-            tb_sequence_chunk_entry(run->origins[i]->sequence, run->origins[i]->event_id));
-    tb_bson_close_array(came, each);
-    tb_bson_close(add, came);
-    tb_bson_close(out, add);
-    set = tb_bson_open(out, "$setOnInsert", &in_set);
-    put_key(set, "chunk", origin);
-    tb_bson_put_int(set, "chunk", tb_sequence_chunk_of(origin->sequence));
-    tb_bson_put_bool(set, "full", false);
-    tb_bson_close(out, set);
-    return failed ? tb_mongo_no_memory(err) : TB_OK;
+        BSON_APPEND_INT64(
+            came, tb_bson_index_key(i - first, scratch),
+            tb_sequence_chunk_entry(run->origins[i].sequence, run->origins[i].event_id));
+    chunk_id(origin, id);
+    return add_op(run, id,
+                  BCON_NEW("$addToSet", "{", "came", "{", "$each", BCON_ARRAY(came), "}", "}",
+                           "$setOnInsert", "{", "kind", BCON_UTF8("chunk"), "node",
+                           BCON_UTF8(origin->node.ptr), "epoch", BCON_UTF8(origin->epoch), "chunk",
+                           BCON_INT64(tb_sequence_chunk_of(origin->sequence)), "full",
+                           BCON_BOOL(false), "}"),
+                  err);
 }
 
 /* The origins from first up to end are of one epoch. */
 static enum tb_code mark_epoch(struct marking *run, size_t first, size_t end, struct tb_error *err)
 {
-    const struct tb_plan_origin *origin = run->origins[first];
+    const struct tb_plan_origin *origin = &run->origins[first];
     int64_t last_at_ms = origin->timestamp_ms;
-    bool failed = false;
-    struct tb_bson_writer out, max, set;
-    bson_t in_max, in_set;
     char id[TB_MONGO_EPOCH_ID_SIZE];
 
     for (size_t i = first; i < end; i++) {
-        if (run->origins[i]->timestamp_ms > last_at_ms)
-            last_at_ms = run->origins[i]->timestamp_ms;
+        if (run->origins[i].timestamp_ms > last_at_ms)
+            last_at_ms = run->origins[i].timestamp_ms;
     }
     tb_mongo_epoch_id(origin, id);
-    out = (struct tb_bson_writer){begin_op(run, id, &failed)->document, &failed};
-    max = tb_bson_open(out, "$max", &in_max);
-    tb_bson_put_int(max, "lastSequence", run->origins[end - 1]->sequence);
-    tb_bson_put_time(max, "lastReceivedAt", last_at_ms);
-    tb_bson_close(out, max);
-    set = tb_bson_open(out, "$setOnInsert", &in_set);
-    put_key(set, "epoch", origin);
-    tb_bson_close(out, set);
-    return failed ? tb_mongo_no_memory(err) : TB_OK;
+    return add_op(run, id,
+                  BCON_NEW("$max", "{", "lastSequence", BCON_INT64(run->origins[end - 1].sequence),
+                           "lastReceivedAt", BCON_DATE_TIME(last_at_ms), "}", "$setOnInsert", "{",
+                           "kind", BCON_UTF8("epoch"), "node", BCON_UTF8(origin->node.ptr),
+                           "epoch", BCON_UTF8(origin->epoch), "}"),
+                  err);
 }
 
 static enum tb_code make_ops(struct marking *run, struct tb_error *err)
@@ -110,10 +80,10 @@ static enum tb_code make_ops(struct marking *run, struct tb_error *err)
 
     for (size_t i = 1; i <= run->count; i++) {
         bool epoch_ends =
-            i == run->count || !tb_mongo_same_epoch(run->origins[epoch], run->origins[i]);
+            i == run->count || !tb_mongo_same_epoch(&run->origins[epoch], &run->origins[i]);
 
-        if (epoch_ends || tb_sequence_chunk_of(run->origins[chunk]->sequence) !=
-                              tb_sequence_chunk_of(run->origins[i]->sequence)) {
+        if (epoch_ends || tb_sequence_chunk_of(run->origins[chunk].sequence) !=
+                              tb_sequence_chunk_of(run->origins[i].sequence)) {
             TB_TRY(mark_chunk(run, chunk, i, err));
             chunk = i;
         }
@@ -145,17 +115,21 @@ enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
 static enum tb_code mark(struct marking *run, const struct tb_plan *plan, struct tb_error *err)
 {
     run->count = plan->origin_count;
-    run->origins = tb_arena_array(&run->arena, run->count, sizeof(const struct tb_plan_origin *));
+    run->origins = tb_arena_array(&run->arena, run->count, sizeof *run->origins);
     run->ids = tb_arena_array(&run->arena, 2 * run->count, sizeof *run->ids);
     run->ops = tb_arena_array(&run->arena, 2 * run->count, sizeof *run->ops);
     if (!run->origins || !run->ids || !run->ops)
         return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < run->count; i++)
-        run->origins[i] = &plan->origins[i];
-    qsort(run->origins, run->count, sizeof(const struct tb_plan_origin *), by_origin);
+    for (size_t i = 0; i < run->count; i++) {
+        run->origins[i] = plan->origins[i];
+        run->origins[i].node = tb_arena_copy(&run->arena, plan->origins[i].node);
+        if (!run->origins[i].node.ptr)
+            return tb_mongo_no_memory(err);
+    }
+    qsort(run->origins, run->count, sizeof *run->origins, tb_mongo_compare_origins);
     TB_TRY(make_ops(run, err));
     TB_TRY(tb_mongo_upsert_sequences(run->client, run->ops, run->op_count, err));
-    return tb_mongo_compact_sequences(run->client, run->ids, run->id_count, &run->arena, err);
+    return tb_mongo_compact_sequences(run->client, run->ids, run->op_count, &run->arena, err);
 }
 
 enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,

@@ -33,9 +33,10 @@ void tb_mongo_sequences_chunk(const struct tb_mongo_sequences *sequences,
                               struct tb_sequence_chunk *ret_chunk);
 /* Selects the epoch's full chunks from number `from` on. */
 bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t from);
+/* The nodes of these origins are NUL-terminated. */
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE]);
-/* Orders by node, epoch and sequence. */
-int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y);
+/* For qsort: by node, epoch and sequence. */
+int tb_mongo_compare_origins(const void *a, const void *b);
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b);
 
 /* Adds the events of the plan. */

@@ -42,22 +42,17 @@ bson_t *tb_mongo_full_chunks_filter(const char *node, const char *epoch, int64_t
 
 void tb_mongo_epoch_id(const struct tb_plan_origin *origin, char ret_id[TB_MONGO_EPOCH_ID_SIZE])
 {
-    snprintf(ret_id, TB_MONGO_EPOCH_ID_SIZE, "%.*s/%s", (int)origin->node.len, origin->node.ptr,
-             origin->epoch);
+    snprintf(ret_id, TB_MONGO_EPOCH_ID_SIZE, "%s/%s", origin->node.ptr, origin->epoch);
 }
 
-int tb_mongo_compare_origins(const struct tb_plan_origin *x, const struct tb_plan_origin *y)
+int tb_mongo_compare_origins(const void *a, const void *b)
 {
-    size_t len = x->node.len < y->node.len ? x->node.len : y->node.len;
-    int order = memcmp(x->node.ptr, y->node.ptr, len);
+    const struct tb_plan_origin *x = a, *y = b;
+    int order = strcmp(x->node.ptr, y->node.ptr);
 
-    if (order == 0 && x->node.len != y->node.len)
-        order = x->node.len < y->node.len ? -1 : 1;
     if (order == 0)
         order = strcmp(x->epoch, y->epoch);
-    if (order == 0 && x->sequence != y->sequence)
-        order = x->sequence < y->sequence ? -1 : 1;
-    return order;
+    return order != 0 ? order : (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
 bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_origin *b)

@@ -75,7 +75,7 @@ static enum tb_code advance(const struct tb_mongo_client *client,
 
 /* A document that was just written, as it is now. */
 struct marked {
-    struct tb_plan_origin origin; /* sequence: the chunk's first; 0 of an epoch */
+    struct tb_plan_origin origin; /* first member: sorts; sequence: the chunk's first, or 0 */
     struct tb_str id;
     int64_t counted; /* of an epoch: how many chunks at its start are full */
     bool filled;     /* of a chunk: it has just become full */
@@ -106,12 +106,6 @@ static bool decode_marked(const bson_t *doc, struct tb_arena *arena, struct mark
     return marked.id.ptr && marked.origin.node.ptr;
 }
 
-static int by_origin(const void *a, const void *b)
-{
-    return tb_mongo_compare_origins(&((const struct marked *)a)->origin,
-                                    &((const struct marked *)b)->origin);
-}
-
 /* Reads them sorted, each epoch before its chunks. */
 static enum tb_code read_marked(const struct tb_mongo_client *client, const struct tb_str *ids,
                                 size_t id_count, struct tb_arena *arena, struct marked *marked,
@@ -128,7 +122,7 @@ static enum tb_code read_marked(const struct tb_mongo_client *client, const stru
     while (count < id_count && (doc = tb_mongo_cursor_next(&cursor)))
         count += decode_marked(doc, arena, &marked[count]);
     TB_TRY(tb_mongo_cursor_end(&cursor, "reading sequences", err));
-    qsort(marked, count, sizeof *marked, by_origin);
+    qsort(marked, count, sizeof *marked, tb_mongo_compare_origins);
     *ret_count = count;
     return TB_OK;
 }

@@ -111,14 +111,14 @@ enum tb_code tb_mongo_create_generation(const struct tb_mongo_client *client,
 enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240], struct tb_error *err)
 {
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-    struct tb_mongo_collections collections;
+    struct tb_mongo_served served;
     char warning[240];
 
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
     TB_TRY(check_server(&client, warning, err));
     TB_TRY(insert_served(&client, err));
-    TB_TRY(tb_mongo_read_collections(&client, &collections, err));
-    TB_TRY(tb_mongo_create_generation(&client, &collections, err));
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    TB_TRY(tb_mongo_create_generation(&client, &served.collections, err));
     TB_TRY(make_indexes(&client, "dead_letters", dead_indexes, COUNT(dead_indexes), err));
     TB_TRY(make_indexes(&client, "sequences", sequence_indexes, COUNT(sequence_indexes), err));
     memcpy(ret_warning, warning, sizeof warning);

@@ -77,10 +77,10 @@ enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_
 enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
                                    struct tb_planned_order *ret_planned, struct tb_error *err)
 {
-    struct tb_planned_order planned = {.exists = true};
+    struct tb_planned_order planned = {.exists = doc != NULL};
 
-    if (!tb_bson_get_fields(doc, &order_table, arena, &planned) || planned.order.version <= 0 ||
-        (!planned.stub && planned.order.line_count == 0))
+    if (doc && (!tb_bson_get_fields(doc, &order_table, arena, &planned) ||
+                planned.order.version <= 0 || (!planned.stub && planned.order.line_count == 0)))
         return tb_error_set(err, TB_CORRUPT, "the view's document of order %.*s is not as written",
                             TB_UUID_LEN, planned.order.order_id);
     *ret_planned = planned;

@@ -26,12 +26,12 @@ void tb_view_mongo_set_collections(struct tb_view_mongo *view,
 static enum tb_code find_collections(struct tb_view_mongo *view,
                                      const struct tb_mongo_client *client, struct tb_error *err)
 {
-    struct tb_mongo_collections collections;
+    struct tb_mongo_served served;
 
     if (view->has_collections)
         return TB_OK;
-    TB_TRY(tb_mongo_read_collections(client, &collections, err));
-    tb_view_mongo_set_collections(view, &collections);
+    TB_TRY(tb_mongo_read_served(client, &served, err));
+    tb_view_mongo_set_collections(view, &served.collections);
     return TB_OK;
 }
 
@@ -98,15 +98,6 @@ enum tb_code tb_view_mongo_prefetch(struct tb_view *base, const char (*order_ids
     return code;
 }
 
-static enum tb_code decode(const bson_t *doc, struct tb_arena *arena,
-                           struct tb_planned_order *ret_order, struct tb_error *err)
-{
-    if (doc)
-        return tb_mongo_order_decode(doc, arena, ret_order, err);
-    *ret_order = (struct tb_planned_order){0};
-    return TB_OK;
-}
-
 enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id, struct tb_arena *arena,
                                 struct tb_planned_order *ret_order, struct tb_error *err)
 {
@@ -116,10 +107,10 @@ enum tb_code tb_view_mongo_load(struct tb_view *base, const char *order_id, stru
     TB_CLEANUP(tb_bson_free) bson_t *doc = NULL;
 
     if (found)
-        return decode(found->doc, arena, ret_order, err);
+        return tb_mongo_order_decode(found->doc, arena, ret_order, err);
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
     TB_TRY(find_collections(view, &client, err));
     TB_TRY(tb_mongo_find_one(&client, view->collections.orders, tb_str_of(order_id),
                              "reading an order", &doc, err));
-    return decode(doc, arena, ret_order, err);
+    return tb_mongo_order_decode(doc, arena, ret_order, err);
 }

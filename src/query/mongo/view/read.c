@@ -14,12 +14,13 @@ static enum tb_code begin(struct tb_view_reader *base, struct tb_mongo_client *r
                           struct tb_mongo_collections *ret_collections, struct tb_error *err)
 {
     struct tb_view_mongo_reader *reader = (struct tb_view_mongo_reader *)base;
+    struct tb_mongo_served served = {.collections = reader->pinned};
 
     TB_TRY(tb_mongo_client_acquire_if_up(reader->mongo, ret_client, err));
     if (ret_collections && reader->pinned.generation == 0)
-        return tb_mongo_read_collections(ret_client, ret_collections, err);
+        TB_TRY(tb_mongo_read_served(ret_client, &served, err));
     if (ret_collections)
-        *ret_collections = reader->pinned;
+        *ret_collections = served.collections;
     return TB_OK;
 }
 
@@ -42,9 +43,8 @@ static enum tb_code reader_get(struct tb_view_reader *base, struct tb_str order_
     TB_TRY(begin(base, &client, &collections, err));
     TB_TRY(
         tb_mongo_find_one(&client, collections.orders, order_id, "reading an order", &doc, err));
-    if (doc)
-        TB_TRY(tb_mongo_order_decode(doc, &arena, &planned, err));
-    if (!doc || planned.stub)
+    TB_TRY(tb_mongo_order_decode(doc, &arena, &planned, err));
+    if (!planned.exists || planned.stub)
         return tb_error_set(err, TB_NOT_FOUND, "the view has no such order");
     TB_TRY(encode(ret_doc, &planned.order, err));
     *ret_version = planned.order.version;

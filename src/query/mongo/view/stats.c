@@ -2,20 +2,10 @@
 #include "query/mongo/view/view_priv.h"
 #include "query/projection/stats_fold.h"
 
-static const char *key_field(enum tb_group_by group_by)
-{
-    switch (group_by) {
-    case TB_GROUP_DAY:
-        return "$businessDate";
-    case TB_GROUP_NODE:
-        return "$node";
-    case TB_GROUP_STATUS:
-        return "$status";
-    case TB_GROUP_NONE:
-        break;
-    }
-    return "$currency";
-}
+static const char *const key_fields[] = {[TB_GROUP_NONE] = "$currency",
+                                         [TB_GROUP_DAY] = "$businessDate",
+                                         [TB_GROUP_NODE] = "$node",
+                                         [TB_GROUP_STATUS] = "$status"};
 
 /* The server's sum of 64-bit integers may become a double, which is not exact, or overflow. So the
  * server adds up the upper 27 and the lower 26 bits of the totals separately. A total is within
@@ -29,7 +19,7 @@ static bson_t *pipeline_of(const struct tb_stats_filter *filter)
                     BCON_DATE_TIME(filter->has_from ? filter->from_ms : TB_TIME_MIN_MS), "$lt",
                     BCON_DATE_TIME(filter->has_to ? filter->to_ms : TB_TIME_MAX_MS + 1), "}", "}",
                     "}", "{", "$group", "{", "_id", "{", "key",
-                    BCON_UTF8(key_field(filter->group_by)), "currency", "$currency", "kind",
+                    BCON_UTF8(key_fields[filter->group_by]), "currency", "$currency", "kind",
                     "$kind", "status", "$status", "}", "count", "{", "$sum", BCON_INT64(1), "}",
                     "lower", "{", "$sum", "{", "$mod", "[", "$totalMinor", BCON_INT64(LOWER_PART),
                     "]", "}", "}", "upper", "{", "$sum", "{", "$divide", "[", "{", "$subtract",

@@ -52,7 +52,8 @@ void tb_view_mongo_set_collections(struct tb_view_mongo *view,
 /* Of a stub, writes only _id, version and stub. */
 TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
                                               struct tb_error *err);
-/* Texts are copied into the arena. TB_CORRUPT: a field is missing or wrong. */
+/* Texts are copied into the arena. doc NULL: the order does not exist, version 0. TB_CORRUPT: a
+ * field is missing or wrong. */
 TB_CHECKED enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
                                               struct tb_planned_order *ret_planned,
                                               struct tb_error *err);

@@ -143,11 +143,11 @@ static enum tb_code view_redrivable(struct tb_view *base, struct tb_redrive_scan
 {
     struct tb_view_mongo *view = (struct tb_view_mongo *)base;
     TB_CLEANUP(tb_mongo_client_release) struct tb_mongo_client client = {0};
-    struct tb_mongo_collections collections;
+    struct tb_mongo_served served;
 
     TB_TRY(tb_mongo_client_acquire(view->mongo, &client, err));
-    TB_TRY(tb_mongo_read_collections(&client, &collections, err));
-    return tb_mongo_redrivable(&client, collections.orders, scan, max, each, ctx, err);
+    TB_TRY(tb_mongo_read_served(&client, &served, err));
+    return tb_mongo_redrivable(&client, served.collections.orders, scan, max, each, ctx, err);
 }
 
 static enum tb_code view_drop_dead_letter(struct tb_view *base,

@@ -63,19 +63,14 @@ static enum tb_code read_ends(struct tb_rebuild_mongo *self, struct tb_error *er
 static enum tb_code write_ends(struct tb_rebuild_mongo *self, const struct tb_mongo_client *client,
                                struct tb_error *err)
 {
-    TB_CLEANUP(tb_bson_free) bson_t *update = bson_new();
-    bool failed = false;
-    struct tb_bson_writer out = {update, &failed}, set, list;
-    bson_t in_set, in_list;
+    TB_CLEANUP(tb_bson_free) bson_t *ends = bson_new();
+    TB_CLEANUP(tb_bson_free) bson_t *update = NULL;
     char scratch[16];
 
-    set = tb_bson_open(out, "$set", &in_set);
-    list = tb_bson_open_array(set, "hold.until", &in_list);
     for (int32_t p = 0; p < self->options.partitions; p++)
-        tb_bson_put_int(list, tb_bson_index_key((size_t)p, scratch), self->barrier.limit[p]);
-    tb_bson_close_array(set, list);
-    tb_bson_close(out, set);
-    return failed ? tb_mongo_no_memory(err) : update_served(self, client, update, err);
+        BSON_APPEND_INT64(ends, tb_bson_index_key((size_t)p, scratch), self->barrier.limit[p]);
+    update = BCON_NEW("$set", "{", "hold.until", BCON_ARRAY(ends), "}");
+    return update_served(self, client, update, err);
 }
 
 static enum tb_code set_barrier(struct tb_rebuild_mongo *self, struct tb_error *err)
