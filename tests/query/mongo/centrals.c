@@ -18,8 +18,10 @@ static struct one_central *central_of(struct tb_log_reader *reader)
                                           offsetof(struct fake_log, reader));
 }
 
-static struct tb_log_reader_ops fake,
-    ops; /* of a fake log; and the same, but as Kafka's, and not freed */
+static struct tb_log_reader_ops fake; /* of a fake log */
+/* The same, but the ends of the log are those of the last poll, as with Kafka, and free does
+ * nothing: the log is used again. */
+static struct tb_log_reader_ops ops;
 
 static void see_ends(struct one_central *one)
 {
@@ -27,7 +29,7 @@ static void see_ends(struct one_central *one)
         one->seen_end[p] = (int64_t)one->log.counts[p];
 }
 
-/* An event arrives, and is in the view before anything else happens. */
+/* An event arrives, and the centrals apply it at once. */
 static void go_on_elsewhere(struct centrals *all)
 {
     (void)centrals_add(all);

@@ -35,7 +35,7 @@ static void teardown(void)
     tb_arena_release(&f.arena);
 }
 
-/* Epoch, sequence and time of an order's last event are loaded for its next plan. */
+/* The next plan of an order gets the epoch, sequence and time of its last event from the view. */
 START_TEST(an_order_is_loaded_as_it_was_written)
 {
     struct tb_error err = {0};
@@ -94,8 +94,8 @@ static void place(int64_t at_ms, int64_t offset, struct tb_event *ret_event,
     ret_record->offset = offset;
 }
 
-/* One order can never be written: commit names it, the other orders are written, and no day counts
- * it. When the same plan can be written after all, it is counted once. */
+/* One order can never be written: commit names it, writes the other orders, and no day counts it.
+ * If the same plan is committed later and the order can be written, it is counted once. */
 START_TEST(a_refused_order_is_named_and_not_counted)
 {
     struct tb_error err = {0};
@@ -142,8 +142,8 @@ START_TEST(a_refused_order_is_named_and_not_counted)
 }
 END_TEST
 
-/* A refused order is taken out of its day by the reader that the partition has now. An earlier
- * reader that is late with the same plan neither adds it again nor takes out what is written. */
+/* The current reader of the partition takes a refused order out of its day. If an earlier reader
+ * commits the same plan late, it neither adds the order again nor takes out written ones. */
 START_TEST(an_earlier_reader_does_not_change_a_day)
 {
     struct tb_view *late = NULL;
@@ -171,7 +171,7 @@ START_TEST(an_earlier_reader_does_not_change_a_day)
 }
 END_TEST
 
-/* A sum that would leave 64 bits is refused, never wrong. */
+/* An order is refused if the sum of its day would not fit in 64 bits. */
 START_TEST(an_order_whose_sum_overflows_is_refused)
 {
     struct tb_error err = {0};

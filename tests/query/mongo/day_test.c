@@ -1,5 +1,5 @@
-/* The sums of a day are those of the records that it contains, and it contains each record once,
- * however batches are cut, repeated, undone and applied again. */
+/* A day contains each record once, and its sums are those of these records, whatever the limits of
+ * the batches are, and also if batches are repeated, undone and applied again. */
 #include "query/mongo/sales/day.h"
 #include "support/support.h"
 
@@ -71,8 +71,8 @@ static void check_sum(const struct tb_sales_day *day, const bool held[PARTITIONS
     ck_assert_int_eq(sum.late_orders, expected.late_orders);
 }
 
-/* The partitions advance in turns, in batches that begin before the last one's end at random; some
- * records are undone and added again with the next batch. */
+/* The partitions advance in turns. A batch may begin before the end of the last one, at random.
+ * Some records are undone, and added again with the next batch. */
 START_TEST(every_record_counts_once)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
@@ -114,7 +114,8 @@ START_TEST(every_record_counts_once)
 }
 END_TEST
 
-/* A record that was not counted cannot be taken out: a zombie's undo changes nothing. */
+/* A record that the day does not contain cannot be taken out: a late reader's undo changes
+ * nothing. */
 START_TEST(a_record_not_contained_is_not_taken_out)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
@@ -132,7 +133,7 @@ START_TEST(a_record_not_contained_is_not_taken_out)
 }
 END_TEST
 
-/* A late reader is refused because of the higher fence, in its own partition only. */
+/* A late reader is refused because of its lower fence, but only in its own partition. */
 START_TEST(a_late_reader_is_fenced_off)
 {
     struct tb_sales_day day = {.id = TB_STR("till1/2026-01-01/EUR")};
@@ -164,7 +165,7 @@ START_TEST(a_sum_beyond_64_bits_is_refused)
     ck_ok(tb_sales_add(&day, 0, &change, false, &arena, &err));
     change.offset = 2;
     change.total_minor = 6;
-    /* In one partition, and only in the sum of two. */
+    /* The sum of one partition overflows; then only the sum of two partitions does. */
     ck_assert_int_eq(tb_sales_add(&day, _i, &change, false, &arena, &err), TB_INVALID);
 }
 END_TEST

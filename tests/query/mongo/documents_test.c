@@ -1,7 +1,7 @@
-/* Documents in MongoDB keep the names, types and order of their fields: other programs read them,
- * and a central of an older release may write them at the same time. golden/documents.txt has a
- * line for each kind of document, in canonical extended JSON. A document that is read and written
- * again must be the same bytes. */
+/* Documents in MongoDB keep the names, types and order of their fields, because other programs
+ * read them, and a central of an older release may write them at the same time.
+ * golden/documents.txt has one line for each kind of document, in canonical extended JSON. A
+ * document that is read and written again must have the same bytes. */
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/fleet/node_bson.h"
 #include "query/mongo/sales/sales.h"
@@ -34,9 +34,9 @@ static void teardown(void)
     tb_arena_release(&arena);
 }
 
-/* The document must be the golden file's next line, byte for byte as BSON: releases of libbson
- * print the same document with different blanks. With TB_GOLDEN_PRINT in the environment it is
- * printed instead. */
+/* The document must equal the golden file's next line. They are compared as BSON, because releases
+ * of libbson print the same document with different blanks. If TB_GOLDEN_PRINT is set, the
+ * document is printed instead. */
 static void check_line(bson_t *doc)
 {
     char *text = bson_as_canonical_extended_json(doc, NULL);
@@ -162,7 +162,7 @@ static void check_days(void)
     check_line(encode_day(&day));
 }
 
-/* The document of a record's first death, and the updates of a second one and of a replay. */
+/* The document of a new dead letter, and the updates for a failed and a successful replay. */
 static void check_deaths(const struct tb_plan *plan, const struct tb_plan_dead_letter *dead)
 {
     struct tb_dead_letter read = {0};
@@ -311,8 +311,8 @@ static bool reads_order(const char *json, struct tb_planned_order *ret_planned)
 #define KEY "\"_id\":\"018f0000-0000-7000-8000-000000000001\",\"version\":2"
 #define LINES "\"lines\":[{\"sku\":\"A\",\"quantity\":3}]"
 
-/* Fields in another order, unknown ones, missing ones and 32-bit numbers are read; a field of
- * another type, or a value that does not fit, is not taken for an order. */
+/* An order is read even if its fields have another order, some are unknown or missing, or numbers
+ * have 32 bits. It is not read if a field has another type or a value does not fit. */
 START_TEST(only_orders_are_read_as_orders)
 {
     static const char *const broken[] = {
@@ -351,7 +351,7 @@ START_TEST(only_orders_are_read_as_orders)
 }
 END_TEST
 
-/* An order has at most TB_LINES_MAX lines. */
+/* An order with more than TB_LINES_MAX lines is not read. */
 START_TEST(no_order_has_too_many_lines)
 {
     struct tb_planned_order planned = {.order = {.version = 1, .line_count = TB_LINES_MAX}}, read;

@@ -1,5 +1,5 @@
 /* While records are committed, the server is killed in the middle of writes, or frozen, again and
- * again. Nothing is lost, nothing is counted twice, and each call fails in time. */
+ * again. Nothing is lost, nothing is counted twice, and no call waits too long. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* More tries than any batch needs. */
+/* More attempts than any batch needs. */
 #define TRIES_MAX 200
 
 static struct fixture {
@@ -39,8 +39,7 @@ static void teardown(void)
     history_release(&f.history);
 }
 
-/* Runs `verb` on the server from another process after delay_us, and `heal` after pause_us more.
- */
+/* Another process runs `verb` on the server after delay_us, and `heal` after pause_us more. */
 static pid_t hurt_later(const char *verb, const char *heal, int64_t delay_us, int64_t pause_us)
 {
     pid_t pid = fork();
@@ -60,8 +59,8 @@ static bool may_pass(enum tb_code code)
     return code == TB_UNAVAILABLE || code == TB_UNKNOWN || code == TB_BUSY;
 }
 
-/* Commits as the consumer does: the same plan until it is done. Now and then the plan is made
- * again from an earlier record, as after a crash. *ret_failures counts the failures. */
+/* Commits like the consumer: repeats the same plan until it is done. Now and then it makes the
+ * plan again from an earlier record, as after a crash. *ret_failures counts the failures. */
 static void feed_through(size_t first, size_t count, int *ret_failures)
 {
     const struct tb_record *records = f.history.records;
@@ -110,7 +109,7 @@ START_TEST(a_killed_server_neither_loses_nor_doubles)
     while (at < f.history.record_count) {
         pid_t pid = 0;
 
-        /* Some batches are not disturbed: they must succeed at once. */
+        /* Without a disturbance a batch must succeed at once. */
         if (rounds++ < 6)
             pid =
                 hurt_later("kill", "start mongo", (int64_t)fake_random_below(&f.fake, 400000), 0);
@@ -131,7 +130,8 @@ START_TEST(a_killed_server_neither_loses_nor_doubles)
 }
 END_TEST
 
-/* Frozen for longer than the time-outs: calls fail, and writes that arrive late do no harm. */
+/* The server is frozen for longer than the time-outs. Calls fail, and writes that reach the server
+ * late do no harm. */
 START_TEST(calls_to_a_frozen_server_fail_in_time)
 {
     int failures = 0, status;
@@ -148,7 +148,7 @@ START_TEST(calls_to_a_frozen_server_fail_in_time)
 }
 END_TEST
 
-/* While the server is known to be down, reads fail at once: only the first one waits. */
+/* Only the first read waits for a server that is down; the next ones fail at once. */
 START_TEST(a_server_that_is_down_is_waited_for_once)
 {
     struct tb_buf doc = {0};

@@ -1,13 +1,12 @@
-/* Commits histories to the MongoDB view, for its tests.
+/* Helpers for tests of the MongoDB view: commit a history, check what is read.
  *
- * Memory:  the plan is the caller's.
  * Errors:  a failed check assertion, unless a code is returned.
  * Units:   as view.h. */
 #pragma once
 #include "query/doubles/history.h"
 #include "query/projection/view.h"
 
-/* Clears the plan first. */
+/* Clears the plan, and then plans the records. */
 void mongo_plan(struct tb_view *view, struct tb_plan *plan, int32_t partition,
                 const struct tb_record *records, size_t count, bool prefetch);
 /* As mongo_plan with prefetch, but returns what failed. */
@@ -15,10 +14,10 @@ TB_CHECKED enum tb_code mongo_try_plan(struct tb_view *view, struct tb_plan *pla
                                        int32_t partition, const struct tb_record *records,
                                        size_t count, struct tb_error *err);
 void mongo_commit(struct tb_view *view, const struct tb_plan *plan);
-/* The whole history, batch records at a time. */
+/* Commits the whole history, `batch` records at a time. */
 void mongo_feed(struct tb_view *view, const struct history *history, int32_t partition,
                 size_t batch);
-/* Every order reads as its history says. */
+/* Checks that the reader returns every order as its history says. */
 void mongo_check_history(struct tb_view_reader *reader, const struct history *history);
 void mongo_check_order(struct tb_view_reader *reader, const char *order_id, int64_t version,
                        struct tb_str doc);

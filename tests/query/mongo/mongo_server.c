@@ -141,7 +141,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Fields sorted: a server may keep an old document's order of fields when it is replaced. */
+/* Sorts the fields, because a server may keep the old order of fields when it replaces a document.
+ */
 static void add_document(struct tb_buf *out, const bson_t *doc)
 {
     char *fields[64];

@@ -1,5 +1,5 @@
-/* Completeness in MongoDB: events that are reported as complete are in the view, holes are found,
- * and neither repeated events nor second writers change the report. */
+/* What MongoDB stores about nodes: every event up to a node's "complete" time is in the view,
+ * holes are found, and neither repeated events nor a second writer change the report. */
 #include "query/mongo/fleet/fleet.h"
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
@@ -50,7 +50,7 @@ static const struct tb_node_report *status_of(const char *name)
     return NULL;
 }
 
-/* Records that belong to no order of the view: only their origin counts. */
+/* Records that belong to no order of the view; only their origins matter. */
 static void come(int64_t first, int64_t last, int store)
 {
     struct tb_record *records = calloc((size_t)(last - first + 1), sizeof *records);
@@ -92,8 +92,8 @@ static void check_progress(int64_t through, int64_t last, size_t holes)
     ck_assert_uint_eq(status->epochs[0].hole_count, holes);
 }
 
-/* Chunks that are counted are removed, also after all or some of their events have arrived again;
- * each event is counted once. */
+/* Counted chunks are removed, also if some or all of their events arrive again. Each event is
+ * counted once. */
 START_TEST(sequences_are_counted_and_compacted)
 {
     char *once, *again;
@@ -141,7 +141,8 @@ START_TEST(nothing_behind_a_hole_is_complete)
 }
 END_TEST
 
-/* Events of another store with the same numbers, as far back as a relay may send again. */
+/* Another store sends events with the same numbers. The fork is found as far back as a relay may
+ * send events again. */
 START_TEST(another_store_with_the_same_numbers_is_a_fork)
 {
     come(1, 1500, 0);
@@ -155,7 +156,8 @@ START_TEST(another_store_with_the_same_numbers_is_a_fork)
 }
 END_TEST
 
-/* All records of a history, dead letters too, in batches of random size, by two writers. */
+/* Two writers commit all records of a history, also its dead letters, in batches of random size.
+ */
 START_TEST(all_that_arrived_is_complete)
 {
     struct tb_error err = {0};
@@ -249,7 +251,7 @@ struct noter {
     uint64_t seed;
 };
 
-/* The whole list in batches of random size, some of them twice. */
+/* Saves the whole list in batches of random size, some of them twice. */
 static void *note_in_batches(void *arg)
 {
     const struct noter *noter = arg;
@@ -268,8 +270,8 @@ static void *note_in_batches(void *arg)
     return NULL;
 }
 
-/* Two processes read the heartbeats of many nodes at a time, in batches that are cut anywhere and
- * repeated: the stored state is that of one process that applies them one by one. */
+/* Two processes save the heartbeats of many nodes at the same time, in batches of any size, some
+ * repeated. The stored state equals that of one process that applies the heartbeats one by one. */
 START_TEST(batches_of_heartbeats_equal_single_ones)
 {
     static struct tb_heartbeat_record list[CROWD * ROUNDS];

@@ -1,5 +1,5 @@
-/* The reader of the MongoDB view: every filter, page and sum equals that of the SQLite view with
- * the same orders, so a user who changes the edition sees no difference. */
+/* The reader of the MongoDB view. With the same orders, every filter, page and sum equals that of
+ * the SQLite view, so a user who changes the edition sees no difference. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/sqlite/view_sqlite.h"
@@ -49,7 +49,7 @@ static void teardown(void)
     tmpdir_remove(f.dir);
 }
 
-/* The same plan for both views. */
+/* Commits the same plan to both views. */
 static void feed(const struct tb_record *records, size_t count)
 {
     mongo_plan(f.view, &f.plan, 0, records, count, true);
@@ -64,7 +64,7 @@ static void fill(void)
     struct tb_record stub = {.headers = headers, .header_count = 1, .offset = 1000000};
 
     history_make(&f.history, &f.fake, &(struct history_options){ORDERS, 10, 0});
-    /* Several orders of one millisecond, so that the id has to decide. */
+    /* Several orders of one millisecond, so that the id decides their order. */
     for (size_t at = 0; at < f.history.record_count; at += 1000)
         feed(f.history.records + at,
              f.history.record_count - at < 1000 ? f.history.record_count - at : 1000);
@@ -272,7 +272,8 @@ START_TEST(stats_are_those_of_the_sqlite_view)
 }
 END_TEST
 
-/* The greatest totals an order may have: exact as long as 64 bits hold them, then refused. */
+/* Orders with the greatest allowed totals: their sum is exact while it fits in 64 bits, and is
+ * then refused. */
 START_TEST(sums_are_exact_or_refused)
 {
     struct tb_stats_filter filter = {0};
@@ -302,7 +303,7 @@ START_TEST(sums_are_exact_or_refused)
 }
 END_TEST
 
-/* Readers use the collections that meta names, from the next call on. */
+/* When meta names other collections, a reader uses them from its next call on. */
 START_TEST(readers_use_the_collections_of_meta)
 {
     struct tb_error err = {0};

@@ -1,5 +1,5 @@
-/* The MongoDB view: what is committed is what is read. Repeated batches, other cuts and second
- * writers do not change it, and the sums of a day are those of its orders. */
+/* The MongoDB view returns what was committed. Repeated batches, other batch limits and second
+ * writers do not change that, and the sums of a day are those of its orders. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
 #include "query/mongo/view/view_priv.h"
@@ -39,7 +39,7 @@ static void teardown(void)
     tb_arena_release(&f.arena);
 }
 
-/* The sums of a day, from the orders themselves. */
+/* The sums of a day, computed from its orders. */
 struct sums {
     char id[80];
     int64_t orders, returns, cancelled, total_minor;
@@ -103,7 +103,8 @@ static void check_same(char *a, char *b)
     free(b);
 }
 
-/* With prefetch and without, in batches of any size, and once more from the start. */
+/* Commits the log with and without prefetch, in batches of any size, and then again from the
+ * start. */
 START_TEST(the_view_is_the_fold_of_the_log)
 {
     struct history history;
@@ -124,7 +125,7 @@ START_TEST(the_view_is_the_fold_of_the_log)
 }
 END_TEST
 
-/* A writer that plans, waits while others write, and writes then. */
+/* A writer that makes a plan, waits while others write, and then commits. */
 struct writer {
     struct tb_mongo *mongo;
     struct tb_view *view;
@@ -171,9 +172,9 @@ static bool all_committed(const struct history *histories, const size_t *committ
     return true;
 }
 
-/* Old plans are committed between newer ones, of the same partition too: by a consumer that does
- * not know that it has lost its partition. The documents are those of a single writer, byte for
- * byte, and the sums are those of the orders. */
+/* A consumer that does not know that it has lost its partition commits old plans between newer
+ * ones. The documents must equal those of a single writer, byte for byte, and the sums those of
+ * the orders. */
 START_TEST(zombies_and_second_writers_change_nothing)
 {
     struct tb_error err = {0};
@@ -223,7 +224,7 @@ START_TEST(zombies_and_second_writers_change_nothing)
 }
 END_TEST
 
-/* One central of several, each with its own partition. */
+/* One of several centrals; each has its own partition. */
 struct central {
     pthread_t thread;
     struct tb_mongo *mongo;
@@ -240,8 +241,9 @@ static void *central_main(void *arg)
     return NULL;
 }
 
-/* Several centrals write the same days at a time: none overwrites what another one has counted.
- * The last one writes the first one's partition too, as its zombie. */
+/* Several centrals write the same days at the same time: none overwrites what another has counted.
+ * The last central also writes the first one's partition, as if it did not know that it has lost
+ * it. */
 START_TEST(centrals_write_at_the_same_time)
 {
     struct tb_error err = {0};
@@ -271,8 +273,8 @@ START_TEST(centrals_write_at_the_same_time)
 }
 END_TEST
 
-/* Another writer has inserted the order between our read and our write: with an older version, the
- * same one, and a newer one. */
+/* Between our read and our write another writer inserts the order, with an older version, the same
+ * one, or a newer one. */
 START_TEST(after_a_duplicate_key_the_newest_version_stays)
 {
     struct tb_error err = {0};
@@ -283,7 +285,7 @@ START_TEST(after_a_duplicate_key_the_newest_version_stays)
 
     ck_ok(tb_view_mongo_open(mongo, &other, &err));
     history_make(&history, &f.fake, &(struct history_options){30, 0, 0});
-    /* Both see an empty view. One plans a third of the log, the other all of it. */
+    /* Both plan with an empty view. One plans a third of the log, the other all of it. */
     mongo_plan(f.view, &f.plan, 0, history.records, history.record_count, true);
     mongo_plan(other, &early, 0, history.records, history.record_count / 3, true);
     if (_i == 0) {

@@ -4,7 +4,7 @@ struct scan {
     const struct tb_mongo_client *client;
     struct tb_dead_letter *list; /* only with the fields of scan_opts */
     size_t count;
-    struct tb_arena arena;
+    struct tb_arena *arena;
 };
 
 static bson_t *scan_filter(const struct tb_redrive_scan *from)
@@ -39,7 +39,7 @@ static enum tb_code read_waiting(struct scan *run, struct tb_redrive_scan *next,
     while (run->count < TB_REDRIVE_SCAN_MAX && (doc = tb_mongo_cursor_next(&cursor))) {
         struct tb_dead_letter *one = &run->list[run->count++];
 
-        TB_TRY(tb_mongo_dead_letter_decode(doc, &run->arena, one, err));
+        TB_TRY(tb_mongo_dead_letter_decode(doc, run->arena, one, err));
         next->dead_at_ms = one->dead_at_ms;
         next->position = one->position;
     }
@@ -52,8 +52,8 @@ static enum tb_code read_waiting(struct scan *run, struct tb_redrive_scan *next,
 static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
                                struct tb_redrive_scan *next, struct tb_error *err)
 {
-    struct tb_str *ids = tb_arena_array(&run->arena, run->count, sizeof *ids);
-    int64_t *versions = tb_arena_array(&run->arena, run->count, sizeof *versions);
+    struct tb_str *ids = tb_arena_array(run->arena, run->count, sizeof *ids);
+    int64_t *versions = tb_arena_array(run->arena, run->count, sizeof *versions);
     size_t kept = 0;
 
     if (!ids || !versions)
@@ -77,39 +77,32 @@ static enum tb_code keep_ready(struct scan *run, const char *orders, size_t max,
     return TB_OK;
 }
 
-static enum tb_code find_ready(struct scan *run, const char *orders, struct tb_redrive_scan *scan,
-                               size_t max, struct tb_error *err)
-{
-    struct tb_redrive_scan next = *scan;
-
-    run->list = tb_arena_array(&run->arena, TB_REDRIVE_SCAN_MAX, sizeof *run->list);
-    if (!run->list)
-        return tb_mongo_no_memory(err);
-    TB_TRY(read_waiting(run, &next, err));
-    if (run->count > 0)
-        TB_TRY(keep_ready(run, orders, max, &next, err));
-    *scan = next;
-    return TB_OK;
-}
-
 enum tb_code tb_mongo_redrivable(const struct tb_mongo_client *client, const char *orders,
                                  struct tb_redrive_scan *scan, size_t max, tb_dead_letter_fn *each,
                                  void *ctx, struct tb_error *err)
 {
-    struct scan run = {.client = client};
-    enum tb_code code = find_ready(&run, orders, scan, max, err);
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    struct tb_redrive_scan next = *scan;
+    struct scan run = {.client = client, .arena = &arena};
     bool taken = true;
 
-    for (size_t i = 0; code == TB_OK && taken && i < run.count; i++) {
-        TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+    run.list = tb_arena_array(&arena, TB_REDRIVE_SCAN_MAX, sizeof *run.list);
+    if (!run.list)
+        return tb_mongo_no_memory(err);
+    TB_TRY(read_waiting(&run, &next, err));
+    if (run.count > 0)
+        TB_TRY(keep_ready(&run, orders, max, &next, err));
+    *scan = next;
+    for (size_t i = 0; taken && i < run.count; i++) {
+        TB_CLEANUP(tb_arena_release) struct tb_arena texts = {0};
         struct tb_dead_letter dead_letter;
+        enum tb_code code =
+            tb_mongo_read_dead_letter(client, run.list[i].position, &texts, &dead_letter, err);
 
-        code = tb_mongo_read_dead_letter(client, run.list[i].position, &arena, &dead_letter, err);
         if (code == TB_OK)
             taken = each(ctx, &dead_letter);
-        else if (code == TB_NOT_FOUND) /* it has been removed since */
-            code = TB_OK;
+        else if (code != TB_NOT_FOUND) /* not found: it has been removed since */
+            return code;
     }
-    tb_arena_release(&run.arena);
-    return code;
+    return TB_OK;
 }

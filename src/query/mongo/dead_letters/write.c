@@ -7,7 +7,6 @@ struct writing {
     bool *written; /* for each of the plan's outcomes */
     size_t written_count;
     struct tb_mongo_op *ops;
-    struct tb_arena arena;
 };
 
 /* The filter skips the write if the document has the same or a later outcome already. An upsert
@@ -77,17 +76,16 @@ enum tb_code tb_mongo_write_dead_letters(const struct tb_mongo_client *client,
                                          const char *collection, const struct tb_plan *plan,
                                          struct tb_error *err)
 {
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct writing run = {.client = client, .plan = plan};
-    enum tb_code code = TB_OK;
 
     if (plan->outcome_count == 0)
         return TB_OK;
-    run.written = tb_arena_array(&run.arena, plan->outcome_count, sizeof *run.written);
-    run.ops = tb_arena_array(&run.arena, plan->outcome_count, sizeof *run.ops);
+    run.written = tb_arena_array(&arena, plan->outcome_count, sizeof *run.written);
+    run.ops = tb_arena_array(&arena, plan->outcome_count, sizeof *run.ops);
     if (!run.written || !run.ops)
-        code = tb_mongo_no_memory(err);
-    while (code == TB_OK && run.written_count < plan->outcome_count)
-        code = write_some(&run, collection, err);
-    tb_arena_release(&run.arena);
-    return code;
+        return tb_mongo_no_memory(err);
+    while (run.written_count < plan->outcome_count)
+        TB_TRY(write_some(&run, collection, err));
+    return TB_OK;
 }

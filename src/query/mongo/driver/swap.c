@@ -11,7 +11,6 @@ struct swapping {
     size_t left; /* items that are not done */
     struct tb_mongo_op *ops;
     size_t op_count;
-    struct tb_arena arena;
 };
 
 static bool keep_stored(void *ctx, size_t at, const bson_t *doc)
@@ -29,6 +28,7 @@ static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err
     const struct tb_mongo_swap *swap = run->swap;
     const bson_t *stored = run->items[at].stored;
     struct tb_mongo_op *op = &run->ops[run->op_count++];
+    bool failed = false;
 
     *op = (struct tb_mongo_op){
         .kind = stored ? TB_MONGO_REPLACE : TB_MONGO_INSERT, .document = bson_new(), .tag = at};
@@ -38,19 +38,19 @@ static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err
         run->op_count--;
         run->items[at].done = true;
         run->left--;
-    } else if (stored) {
-        op->filter = BCON_NEW("_id", BCON_UTF8(swap->ids[at].ptr), swap->guard,
-                              BCON_INT64(tb_bson_find_int(stored, swap->guard)));
+    } else if (stored) { /* without BCON, which would end an id at a NUL byte */
+        struct tb_bson_writer filter = {op->filter = bson_new(), &failed};
+
+        tb_bson_put_str(filter, "_id", swap->ids[at]);
+        tb_bson_put_int(filter, swap->guard, tb_bson_find_int(stored, swap->guard));
     }
-    return TB_OK;
+    return failed ? tb_mongo_no_memory(err) : TB_OK;
 }
 
 static enum tb_code try_once(struct swapping *run, struct tb_error *err)
 {
     const struct tb_mongo_swap *swap = run->swap;
 
-    for (size_t i = 0; i < swap->count; i++)
-        tb_bson_free(&run->items[i].stored);
     TB_TRY(tb_mongo_find_by_ids(run->client, swap->collection, swap->ids, swap->count,
                                 /* from_primary= */ true, NULL, keep_stored, run, err));
     for (size_t i = 0; i < swap->count; i++) {
@@ -68,32 +68,25 @@ static enum tb_code try_once(struct swapping *run, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code try_all(struct swapping *run, struct tb_error *err)
-{
-    enum tb_code code = TB_OK;
-
-    run->items = tb_arena_array(&run->arena, run->left, sizeof *run->items);
-    run->ops = tb_arena_array(&run->arena, run->left, sizeof *run->ops);
-    if (!run->items || !run->ops)
-        return tb_mongo_no_memory(err);
-    for (int race = 0; code == TB_OK && run->left > 0 && race < TB_MONGO_RACES_MAX; race++) {
-        code = try_once(run, err);
-        tb_mongo_ops_clear(run->ops, run->op_count);
-        run->op_count = 0;
-    }
-    for (size_t i = 0; i < run->swap->count; i++)
-        tb_bson_free(&run->items[i].stored);
-    if (code == TB_OK && run->left > 0)
-        code = tb_error_set(err, TB_BUSY, "others go on %s", run->swap->what);
-    return code;
-}
-
 enum tb_code tb_mongo_swap(const struct tb_mongo_client *client, const struct tb_mongo_swap *swap,
                            struct tb_error *err)
 {
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct swapping run = {.client = client, .swap = swap, .left = swap->count};
-    enum tb_code code = try_all(&run, err);
+    enum tb_code code = TB_OK;
 
-    tb_arena_release(&run.arena);
+    run.items = tb_arena_array(&arena, run.left, sizeof *run.items);
+    run.ops = tb_arena_array(&arena, run.left, sizeof *run.ops);
+    if (!run.items || !run.ops)
+        return tb_mongo_no_memory(err);
+    for (int race = 0; code == TB_OK && run.left > 0 && race < TB_MONGO_RACES_MAX; race++) {
+        code = try_once(&run, err);
+        tb_mongo_ops_clear(run.ops, run.op_count);
+        run.op_count = 0;
+        for (size_t i = 0; i < swap->count; i++)
+            tb_bson_free(&run.items[i].stored);
+    }
+    if (code == TB_OK && run.left > 0)
+        code = tb_error_set(err, TB_BUSY, "others go on %s", swap->what);
     return code;
 }

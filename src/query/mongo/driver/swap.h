@@ -11,7 +11,7 @@ struct tb_mongo_swap {
     const char *collection;
     const char *guard;        /* name of a 64-bit integer; every change gives it another value */
     const char *what;         /* "changing a day": for errors */
-    const struct tb_str *ids; /* all different, NUL-terminated */
+    const struct tb_str *ids; /* all different */
     size_t count;
     /* Writes the new document of ids[at] to ret_doc; empty: it stays unchanged. stored NULL: there
      * is none yet. Called again if another program was faster. */

@@ -6,7 +6,6 @@
 
 /* Adds the origins of a plan, sorted by node, epoch and sequence. */
 struct marking {
-    const struct tb_mongo_client *client;
     struct tb_plan_origin *origins; /* node: a NUL-terminated copy */
     size_t count;
     struct tb_mongo_op *ops;
@@ -112,36 +111,32 @@ enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
     return tb_error_set(err, TB_BUSY, "others go on marking the same sequences");
 }
 
-static enum tb_code mark(struct marking *run, const struct tb_plan *plan, struct tb_error *err)
+static void release(struct marking *run)
 {
-    run->count = plan->origin_count;
-    run->origins = tb_arena_array(&run->arena, run->count, sizeof *run->origins);
-    run->ids = tb_arena_array(&run->arena, 2 * run->count, sizeof *run->ids);
-    run->ops = tb_arena_array(&run->arena, 2 * run->count, sizeof *run->ops);
-    if (!run->origins || !run->ids || !run->ops)
-        return tb_mongo_no_memory(err);
-    for (size_t i = 0; i < run->count; i++) {
-        run->origins[i] = plan->origins[i];
-        run->origins[i].node = tb_arena_copy(&run->arena, plan->origins[i].node);
-        if (!run->origins[i].node.ptr)
-            return tb_mongo_no_memory(err);
-    }
-    qsort(run->origins, run->count, sizeof *run->origins, tb_mongo_compare_origins);
-    TB_TRY(make_ops(run, err));
-    TB_TRY(tb_mongo_upsert_sequences(run->client, run->ops, run->op_count, err));
-    return tb_mongo_compact_sequences(run->client, run->ids, run->op_count, &run->arena, err);
+    tb_mongo_ops_clear(run->ops, run->op_count);
+    tb_arena_release(&run->arena);
 }
 
 enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
                                       const struct tb_plan *plan, struct tb_error *err)
 {
-    struct marking run = {.client = client};
-    enum tb_code code;
+    TB_CLEANUP(release) struct marking run = {.count = plan->origin_count};
 
-    if (plan->origin_count == 0)
+    if (run.count == 0)
         return TB_OK;
-    code = mark(&run, plan, err);
-    tb_mongo_ops_clear(run.ops, run.op_count);
-    tb_arena_release(&run.arena);
-    return code;
+    run.origins = tb_arena_array(&run.arena, run.count, sizeof *run.origins);
+    run.ids = tb_arena_array(&run.arena, 2 * run.count, sizeof *run.ids);
+    run.ops = tb_arena_array(&run.arena, 2 * run.count, sizeof *run.ops);
+    if (!run.origins || !run.ids || !run.ops)
+        return tb_mongo_no_memory(err);
+    for (size_t i = 0; i < run.count; i++) {
+        run.origins[i] = plan->origins[i];
+        run.origins[i].node = tb_arena_copy(&run.arena, plan->origins[i].node);
+        if (!run.origins[i].node.ptr)
+            return tb_mongo_no_memory(err);
+    }
+    qsort(run.origins, run.count, sizeof *run.origins, tb_mongo_compare_origins);
+    TB_TRY(make_ops(&run, err));
+    TB_TRY(tb_mongo_upsert_sequences(client, run.ops, run.op_count, err));
+    return tb_mongo_compact_sequences(client, run.ids, run.op_count, &run.arena, err);
 }

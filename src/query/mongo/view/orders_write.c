@@ -82,29 +82,29 @@ static enum tb_code keep_overtaken(struct writing *run, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_code write_ops(struct writing *run, struct tb_error *err)
+static void release(struct writing *run)
 {
-    TB_TRY(add_ops(run, err));
-    for (int race = 0; run->count > 0; race++) {
-        if (race == TB_MONGO_RACES_MAX)
-            return tb_error_set(err, TB_BUSY, "others go on writing the same orders");
-        TB_TRY(tb_mongo_bulk(run->client, run->collection, run->ops, run->count, err));
-        TB_TRY(note_refused(run, err));
-        TB_TRY(keep_overtaken(run, err));
-    }
-    return TB_OK;
+    tb_mongo_ops_clear(run->ops, run->count);
+    tb_arena_release(&run->arena);
 }
 
 enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client, const char *collection,
                                    const struct tb_plan *plan, bool *refused, struct tb_error *err)
 {
+    TB_CLEANUP(release)
     struct writing run = {
         .client = client, .collection = collection, .plan = plan, .refused = refused};
-    enum tb_code code;
 
     run.ops = tb_arena_array(&run.arena, plan->order_count + 1, sizeof *run.ops);
-    code = run.ops ? write_ops(&run, err) : tb_mongo_no_memory(err);
-    tb_mongo_ops_clear(run.ops, run.count);
-    tb_arena_release(&run.arena);
-    return code;
+    if (!run.ops)
+        return tb_mongo_no_memory(err);
+    TB_TRY(add_ops(&run, err));
+    for (int race = 0; run.count > 0; race++) {
+        if (race == TB_MONGO_RACES_MAX)
+            return tb_error_set(err, TB_BUSY, "others go on writing the same orders");
+        TB_TRY(tb_mongo_bulk(client, collection, run.ops, run.count, err));
+        TB_TRY(note_refused(&run, err));
+        TB_TRY(keep_overtaken(&run, err));
+    }
+    return TB_OK;
 }
