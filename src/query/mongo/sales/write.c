@@ -12,7 +12,7 @@ struct changing {
     int day_start_minutes;
     const struct tb_planned_order *undo;       /* as tb_mongo_write_sales */
     const struct tb_plan_sales_delta *current; /* the last one applied: the cause of an error */
-    struct tb_arena arena;
+    struct tb_arena *arena;
     struct changed *days;
     struct tb_str *ids; /* of the days */
     size_t count;
@@ -37,8 +37,8 @@ static enum tb_code collect_days(struct changing *run, struct tb_error *err)
 {
     const struct tb_plan *plan = run->plan;
 
-    run->days = tb_arena_array(&run->arena, plan->sales_delta_count, sizeof *run->days);
-    run->ids = tb_arena_array(&run->arena, plan->sales_delta_count, sizeof *run->ids);
+    run->days = tb_arena_array(run->arena, plan->sales_delta_count, sizeof *run->days);
+    run->ids = tb_arena_array(run->arena, plan->sales_delta_count, sizeof *run->ids);
     if (!run->days || !run->ids)
         return tb_mongo_no_memory(err);
     for (size_t i = 0; i < plan->sales_delta_count; i++) {
@@ -50,7 +50,7 @@ static enum tb_code collect_days(struct changing *run, struct tb_error *err)
         changed = find_day(run, order);
         if (!changed) {
             changed = &run->days[run->count];
-            TB_TRY(tb_sales_day_of(order, &run->arena, &changed->day, err));
+            TB_TRY(tb_sales_day_of(order, run->arena, &changed->day, err));
             changed->first = i;
             run->ids[run->count++] = changed->day.id;
         }
@@ -72,7 +72,7 @@ static enum tb_code apply_deltas(struct changing *run, struct changed *changed,
 {
     int32_t partition = run->plan->partition;
 
-    TB_TRY(tb_sales_check_fence(&changed->day, partition, run->fence, &run->arena, err));
+    TB_TRY(tb_sales_check_fence(&changed->day, partition, run->fence, run->arena, err));
     for (size_t i = changed->first; i <= changed->last; i++) {
         const struct tb_plan_sales_delta *delta = &run->plan->sales_deltas[i];
 
@@ -80,7 +80,7 @@ static enum tb_code apply_deltas(struct changing *run, struct changed *changed,
             continue;
         run->current = delta;
         TB_TRY((run->undo ? tb_sales_undo : tb_sales_add)(&changed->day, partition, delta,
-                                                          is_late(run, delta), &run->arena, err));
+                                                          is_late(run, delta), run->arena, err));
     }
     return TB_OK;
 }
@@ -95,26 +95,11 @@ static enum tb_code change_day(void *ctx, size_t at, const bson_t *stored, bson_
     day->changes = 0;
     day->parts = NULL;
     day->part_count = 0;
-    if (stored && !tb_mongo_day_decode(stored, &run->arena, day))
+    if (stored && !tb_mongo_day_decode(stored, run->arena, day))
         return tb_error_set(err, TB_CORRUPT, "sales_by_day %s is not as written", day->id.ptr);
     before = day->changes;
     TB_TRY(apply_deltas(run, &run->days[at], err));
     return day->changes != before ? tb_mongo_day_encode(day, ret_doc, err) : TB_OK;
-}
-
-static enum tb_code write_days(const struct tb_mongo_client *client, const char *collection,
-                               struct changing *run, struct tb_error *err)
-{
-    struct tb_mongo_swap swap = {.collection = collection,
-                                 .guard = "changes",
-                                 .what = "changing the same days",
-                                 .change = change_day,
-                                 .ctx = run};
-
-    TB_TRY(collect_days(run, err));
-    swap.ids = run->ids;
-    swap.count = run->count;
-    return tb_mongo_swap(client, &swap, err);
 }
 
 enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const char *collection,
@@ -123,17 +108,26 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                                   const struct tb_planned_order **ret_refused,
                                   struct tb_error *err)
 {
+    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct changing run = {.plan = plan,
                            .fence = fence,
                            .day_start_minutes = client->mongo->day_start_minutes,
-                           .undo = undo};
+                           .undo = undo,
+                           .arena = &arena};
+    struct tb_mongo_swap swap = {.collection = collection,
+                                 .guard = "changes",
+                                 .what = "changing the same days",
+                                 .change = change_day,
+                                 .ctx = &run};
     enum tb_code code;
 
     if (plan->sales_delta_count == 0)
         return TB_OK;
-    code = write_days(client, collection, &run, err);
+    TB_TRY(collect_days(&run, err));
+    swap.ids = run.ids;
+    swap.count = run.count;
+    code = tb_mongo_swap(client, &swap, err);
     if (code == TB_INVALID)
         *ret_refused = run.current->planned;
-    tb_arena_release(&run.arena);
     return code;
 }

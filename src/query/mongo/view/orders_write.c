@@ -30,16 +30,6 @@ static enum tb_code add_op(struct writing *run, size_t tag, bool guarded, struct
     return TB_OK;
 }
 
-/* An order that the view does not have is inserted, so the server need not search for it first. */
-static enum tb_code add_ops(struct writing *run, struct tb_error *err)
-{
-    for (size_t i = 0; i < run->plan->order_count; i++) {
-        if (run->plan->orders[i]->changed)
-            TB_TRY(add_op(run, i, run->plan->orders[i]->exists, err));
-    }
-    return TB_OK;
-}
-
 static enum tb_code note_refused(struct writing *run, struct tb_error *err)
 {
     for (size_t i = 0; i < run->count; i++) {
@@ -98,7 +88,11 @@ enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client, const c
     run.ops = tb_arena_array(&run.arena, plan->order_count + 1, sizeof *run.ops);
     if (!run.ops)
         return tb_mongo_no_memory(err);
-    TB_TRY(add_ops(&run, err));
+    for (size_t i = 0; i < plan->order_count; i++) {
+        /* An order that the view does not have is inserted: the server need not search for it. */
+        if (plan->orders[i]->changed)
+            TB_TRY(add_op(&run, i, /* guarded= */ plan->orders[i]->exists, err));
+    }
     for (int race = 0; run.count > 0; race++) {
         if (race == TB_MONGO_RACES_MAX)
             return tb_error_set(err, TB_BUSY, "others go on writing the same orders");
