@@ -44,7 +44,7 @@ static void commit(struct tb_view *view, const struct tb_plan *plan)
     ck_ok(view->ops->commit(view, plan, &err));
 }
 
-/* A plan with one outcome: the record died first, or again, or was replayed. */
+/* Makes a plan with one outcome: a new dead letter, or a replay that failed or succeeded. */
 static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death,
                          int64_t first_offset, int64_t offset, bool replayed)
 {
@@ -66,8 +66,8 @@ static void plan_outcome(struct tb_plan *plan, struct tb_plan_dead_letter *death
     plan->dead_letter_count = 1;
 }
 
-/* A zombie writes outcomes that are older than what is stored: nothing goes back, and no attempt
- * is counted twice. */
+/* A writer that is late writes older outcomes than those stored: the stored state does not change,
+ * and no attempt is counted twice. */
 START_TEST(a_zombie_changes_nothing)
 {
     struct tb_plan_dead_letter death;

@@ -141,8 +141,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Sorts the fields, because a server may keep the old order of fields when it replaces a document.
- */
+/* Sorts the fields: a server that replaces a document may keep the old order of its fields. */
 static void add_document(struct tb_buf *out, const bson_t *doc)
 {
     char *fields[64];

@@ -156,8 +156,7 @@ START_TEST(another_store_with_the_same_numbers_is_a_fork)
 }
 END_TEST
 
-/* Two writers commit all records of a history, also its dead letters, in batches of random size.
- */
+/* Two writers commit all records of a history, also dead letters, in batches of random size. */
 START_TEST(all_that_arrived_is_complete)
 {
     struct tb_error err = {0};

@@ -106,8 +106,7 @@ void tb_mongo_put_first_death(struct tb_bson_writer out, const char *id,
     tb_bson_put_range(out, &table, ATTEMPTS, 2, &document);
 }
 
-/* Removes the fields that the replayed record does not have, or that are too large to be stored.
- */
+/* Removes the fields that the replayed record does not have, or that are too large to store. */
 static void put_unset(struct tb_bson_writer out, const struct document *document,
                       const struct tb_record *record)
 {

@@ -8,8 +8,7 @@
 #include "query/mongo/driver/client.h"
 
 #define TB_MONGO_DUPLICATE_KEY 11000
-/* If another program changes the same document first, a write is tried this often, then TB_BUSY.
- */
+/* How often a write is tried if another program changes the same document first. */
 #define TB_MONGO_RACES_MAX 20
 
 struct tb_mongo_op {

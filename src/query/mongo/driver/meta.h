@@ -12,8 +12,7 @@
 #include "query/mongo/driver/find.h"
 
 /* The owner of a document increments its `beat` every second. If the beat stays the same for this
- * long, the owner has ended. The time is long because the owner may have to wait for the server.
- */
+ * long, the owner has ended. It is long because the owner may have to wait for the server. */
 #define TB_MONGO_STALE_MS 15000
 /* The last beat that was read, and when; zeroed: none was read yet. */
 struct tb_mongo_beat {
@@ -55,8 +54,7 @@ TB_CHECKED enum tb_code tb_mongo_read_served(const struct tb_mongo_client *clien
 TB_CHECKED enum tb_code tb_mongo_remove_stale_barrier(const struct tb_mongo_client *client,
                                                       const struct tb_mongo_write_barrier *barrier,
                                                       struct tb_error *err);
-/* Reads the next offset of each partition for a generation that is not served; -1: none is stored.
- */
+/* Reads the next offset of each partition for a generation that is not served; -1: none. */
 TB_CHECKED enum tb_code tb_mongo_read_offsets(const struct tb_mongo_client *client,
                                               int64_t generation, int64_t *ret_next,
                                               struct tb_error *err);

@@ -2,8 +2,7 @@
  * and written only if one of its fields, the guard, still has the value that was read. Otherwise
  * another program has changed it meanwhile, and it is read and changed again.
  *
- * Errors:  TB_BUSY: others were faster TB_MONGO_RACES_MAX times; else those of change and bulk.h.
- */
+ * Errors:  TB_BUSY: others were faster TB_MONGO_RACES_MAX times; else as change and bulk.h. */
 #pragma once
 #include "query/mongo/driver/bulk.h"
 

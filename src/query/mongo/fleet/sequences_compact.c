@@ -75,7 +75,7 @@ static enum tb_code advance(const struct tb_mongo_client *client,
 
 /* A document that was just written, as it is now. */
 struct marked {
-    struct tb_plan_origin origin; /* first member: sorts; sequence: the chunk's first, or 0 */
+    struct tb_plan_origin origin; /* the sort key; its sequence: the chunk's first; 0: an epoch */
     struct tb_str id;
     int64_t counted; /* of an epoch: how many chunks at its start are full */
     bool filled;     /* of a chunk: it has just become full */

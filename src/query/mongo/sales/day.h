@@ -45,8 +45,7 @@ TB_CHECKED enum tb_code tb_sales_day_of(const struct tb_order *order, struct tb_
                                         struct tb_sales_day *ret_day, struct tb_error *err);
 bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *order);
 /* Call it before records of the partition change the day. TB_BUSY: a writer with a higher fence
- * has changed it. fence 0: no check, because only one writer fills a day that is not served yet.
- */
+ * has changed it. fence 0: no check, because a day that is not served has only one writer. */
 TB_CHECKED enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition,
                                              int64_t fence, struct tb_arena *arena,
                                              struct tb_error *err);

@@ -64,8 +64,7 @@ static enum tb_code write_plan(struct tb_view_mongo *view, const struct tb_mongo
 }
 
 /* TB_CONFLICT: since the plan was made, a rebuild has swapped the served view, or has set the
- * write barrier. The plan is then useless: the other view may have other versions of the orders.
- */
+ * write barrier. The plan is useless then: the other view may have other versions of orders. */
 static enum tb_code check_collections(const struct tb_view_mongo *view,
                                       const struct tb_mongo_client *client,
                                       const struct tb_plan *plan,

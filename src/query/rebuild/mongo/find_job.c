@@ -1,7 +1,7 @@
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include <stdio.h>
 
-/* A job may crash every process that runs it. After this many takeovers without progress it fails.
+/* A job may crash every process that runs it. It fails after so many takeovers without progress.
  */
 #define TAKEOVERS_MAX 3
 
