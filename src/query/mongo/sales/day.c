@@ -32,31 +32,24 @@ bool tb_sales_is_of_day(const struct tb_sales_day *day, const struct tb_order *o
            tb_str_eq(day->node, order->node);
 }
 
-static struct tb_sales_part *find_part(const struct tb_sales_day *day, int64_t partition)
+/* Finds the partition's part, or inserts an empty one: parts are sorted by partition. NULL: out of
+ * memory. */
+static struct tb_sales_part *part_of(struct tb_sales_day *day, int64_t partition,
+                                     struct tb_arena *arena)
 {
-    for (size_t i = 0; i < day->part_count; i++) {
-        if (day->parts[i].partition == partition)
-            return &day->parts[i];
-    }
-    return NULL;
-}
-
-/* Inserts a part. The parts are sorted by partition. */
-static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partition,
-                                      struct tb_arena *arena)
-{
-    struct tb_sales_part *parts = tb_arena_array(arena, day->part_count + 1, sizeof *parts);
+    struct tb_sales_part *parts;
     size_t at = 0;
 
+    while (at < day->part_count && day->parts[at].partition < partition)
+        at++;
+    if (at < day->part_count && day->parts[at].partition == partition)
+        return &day->parts[at];
+    parts = tb_arena_array(arena, day->part_count + 1, sizeof *parts);
     if (!parts)
         return NULL;
-    while (at < day->part_count && day->parts[at].partition < partition) {
-        parts[at] = day->parts[at];
-        at++;
-    }
+    for (size_t i = 0; i < day->part_count; i++)
+        parts[i + (i >= at)] = day->parts[i];
     parts[at] = (struct tb_sales_part){.partition = partition, .through = -1};
-    for (size_t i = at; i < day->part_count; i++)
-        parts[i + 1] = day->parts[i];
     day->parts = parts;
     day->part_count++;
     return &parts[at];
@@ -65,11 +58,12 @@ static struct tb_sales_part *add_part(struct tb_sales_day *day, int64_t partitio
 enum tb_code tb_sales_check_fence(struct tb_sales_day *day, int32_t partition, int64_t fence,
                                   struct tb_arena *arena, struct tb_error *err)
 {
-    struct tb_sales_part *part = find_part(day, partition);
+    struct tb_sales_part *part;
 
     if (fence == 0)
         return TB_OK;
-    if (!part && !(part = add_part(day, partition, arena)))
+    part = part_of(day, partition, arena);
+    if (!part)
         return out_of_memory(err);
     if (part->fence > fence)
         return tb_error_set(err, TB_BUSY, "partition %d is read by another one by now",
@@ -129,10 +123,10 @@ enum tb_code tb_sales_add(struct tb_sales_day *day, int32_t partition,
                           const struct tb_plan_sales_delta *delta, bool late,
                           struct tb_arena *arena, struct tb_error *err)
 {
-    struct tb_sales_part *part = find_part(day, partition);
+    struct tb_sales_part *part = part_of(day, partition, arena);
     size_t at;
 
-    if (!part && !(part = add_part(day, partition, arena)))
+    if (!part)
         return out_of_memory(err);
     if (contains(part, delta->offset))
         return TB_OK;
@@ -151,11 +145,13 @@ enum tb_code tb_sales_undo(struct tb_sales_day *day, int32_t partition,
                            const struct tb_plan_sales_delta *delta, bool late,
                            struct tb_arena *arena, struct tb_error *err)
 {
-    struct tb_sales_part *part = find_part(day, partition);
+    struct tb_sales_part *part = part_of(day, partition, arena);
     int64_t *undone, *old;
     size_t at, drop;
 
-    if (!part || !contains(part, delta->offset))
+    if (!part)
+        return out_of_memory(err);
+    if (!contains(part, delta->offset))
         return TB_OK;
     undone = tb_arena_array(arena, part->undone_count + 1, sizeof *undone);
     if (!undone)

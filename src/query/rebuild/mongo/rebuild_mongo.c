@@ -56,8 +56,7 @@ static enum tb_code mongo_open(void *ctx, const struct tb_rebuild_job *job, bool
     struct tb_rebuild_mongo *self = ctx;
     struct tb_mongo *mongo = self->options.mongo;
 
-    (void)anew; /* a new job, or one whose view was discarded, has no generation: it gets a new one
-                 */
+    (void)anew; /* a new job has no generation yet, nor has one whose view was discarded */
     TB_TRY(choose_target(self, job, err));
     memset(self->merged, 0, sizeof self->merged);
     TB_TRY(tb_view_mongo_open_at(mongo, &self->target, &self->view, err));
