@@ -1,9 +1,10 @@
 #include "bridge/link/link.h"
 #include "base/error.h"
 
-/* Whatever the settings say, a till does not try more often than this on average. */
+/* The first wait is random between 0 and at least this, whatever the settings say. With less, a
+ * till whose settings are 0 would reconnect without a pause. */
 #define SPREAD_MIN_MS 2000
-/* Time until the next step if nothing happens. */
+/* Time until the next step if nothing is due earlier. */
 #define LOOK_MS 60000
 
 const char *tb_link_state_name(enum tb_link_state state)
@@ -77,7 +78,7 @@ static bool step_connecting(struct tb_link *link, const struct tb_link_input *no
         wait_for_retry(link, now);
         enter(link, TB_LINK_OFFLINE, now);
     }
-    /* librdkafka's own retries become rare. Reopening makes it try now. */
+    /* librdkafka's own retries become rare. A reopened connection tries at once. */
     return link->state == TB_LINK_CONNECTING && now->network_changed;
 }
 

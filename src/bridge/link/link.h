@@ -34,9 +34,9 @@ enum tb_link_state {
 const char *tb_link_state_name(enum tb_link_state state); /* "forced-offline" */
 
 /* An attempt without any response ends after this time. TCP sends its first packet at once and
- * again after a second, and no round trip takes longer than the rest. In a network that drops
- * everything, short attempts also keep few tills connecting at any moment, so that they do not all
- * connect together when it comes back. */
+ * again after a second, and a round trip takes less than the rest of this time. In a network that
+ * drops everything, short attempts also keep few tills connecting at any moment, so that they do
+ * not all connect together when it comes back. */
 #define TB_LINK_NO_RESPONSE_MS 2500
 
 struct tb_link_settings {
@@ -51,7 +51,7 @@ struct tb_link {
     bool open;                /* the last advice */
     bool silent;              /* ONLINE: nothing arrived although something should have */
     int64_t since_ms;         /* wall time of the last change of state */
-    int64_t progress_mono_ms; /* of the last sign of life, or the begin of the attempt */
+    int64_t progress_mono_ms; /* of the last sign of life, or of the attempt's begin */
     int64_t retry_mono_ms;    /* of the next attempt; below 0: one is running */
     struct tb_backoff backoff;
 };

@@ -104,7 +104,7 @@ static void complete(struct tb_append_queue *queue, size_t at, const struct tb_e
     tb_thread_call_complete(&queue->calls, &entry->call, outcome);
 }
 
-/* Completes all that were sent, or all that were not. */
+/* Completes all entries that were sent, or all that were not. */
 static void complete_all(struct tb_append_queue *queue, bool sent, const struct tb_error *outcome)
 {
     for (size_t i = queue->taken_count; i > 0; i--) {

@@ -6,14 +6,15 @@
  * Thread:  send, post and wake from any thread, everything else from the writer's owner.
  * Memory:  records are copied; all copies together are bounded.
  * Errors:  TB_OK: acknowledged. TB_INVALID: the log will never take the record. TB_BUSY (queue
- *          full) and TB_UNAVAILABLE: certainly not appended. TB_UNKNOWN: perhaps appended; sending
- *          it again is harmless where readers drop duplicates.
- * Units:   bytes, milliseconds. */
+ *          full or closed) and TB_UNAVAILABLE: certainly not appended. TB_UNKNOWN: perhaps
+ * appended; sending it again is harmless where readers drop duplicates. Units:   bytes,
+ * milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 
-/* Queued and unacknowledged records together. They come from a person who replays dead letters or
- * from one thread that does, which sends few at once. */
+/* Limit of queued and unacknowledged records together. It is low, because the records come from a
+ * person who replays dead letters, or from one thread that does, and neither sends many at once.
+ */
 #define TB_APPEND_QUEUE_MAX 64
 /* A record that is larger alone is still taken into an empty queue. */
 #define TB_APPEND_QUEUE_BYTES_MAX (8u << 20)
@@ -43,7 +44,8 @@ bool tb_append_queue_on_ack(struct tb_append_queue *queue, const struct tb_log_a
 void tb_append_queue_fail_sent(struct tb_append_queue *queue);
 /* Ends every record that was not appended yet with this error. */
 void tb_append_queue_fail_waiting(struct tb_append_queue *queue, const struct tb_error *why);
-/* Ends all records, and from now on send and post fail with TB_UNAVAILABLE. */
+/* Ends all records: as TB_UNKNOWN if they were appended, else as TB_UNAVAILABLE. From now on send
+ * and post return TB_BUSY. */
 void tb_append_queue_close(struct tb_append_queue *queue);
 
 /* One round of an owner whose writer serves only this queue: waits up to wait_ms for a record or,

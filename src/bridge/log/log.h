@@ -16,13 +16,13 @@
 
 /* Partitions of each topic of a node's in-process log. */
 #define TB_LOG_PARTITIONS 6
-/* More than any topic that this program reads; arrays indexed by partition are this long. */
+/* Partitions from this number on are not read: arrays indexed by partition are this long. */
 #define TB_LOG_PARTITIONS_MAX 256
 #define TB_LOG_HEADERS_MAX 64
 /* Most records of one batch, and most acknowledgements of one poll. */
 #define TB_LOG_BATCH_MAX 1000
-/* Most unacknowledged appends of one writer. A tenth of it made bench/relay a third slower: the
- * partitions of a broker answer one after the other, and too few records kept it waiting. */
+/* Most unacknowledged appends of one writer. With a tenth of this number bench/relay was a third
+ * slower: a broker's partitions answer one after the other, and the writer waited for them. */
 #define TB_LOG_INFLIGHT_MAX 10000
 
 struct tb_header {
@@ -48,8 +48,8 @@ size_t tb_record_packed_size(const struct tb_record *record);
 TB_CHECKED bool tb_record_copy(struct tb_arena *arena, const struct tb_record *record,
                                struct tb_record *ret_copy);
 
-/* The partition that Kafka's Java client chooses: murmur2(key), sign bit off, modulo partitions.
- */
+/* The partition that Kafka's Java client chooses: murmur2(key) without its sign bit, modulo
+ * partitions. */
 int32_t tb_log_partition(struct tb_str key, int32_t partitions);
 uint32_t tb_murmur2(const void *bytes, size_t len);
 

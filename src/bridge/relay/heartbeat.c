@@ -2,18 +2,18 @@
 #include "base/values/node_status.h"
 #include <stdio.h>
 
-static void write_value(struct tb_heartbeat_sender *sender, const struct tb_outbox_status *figures)
+static void write_value(struct tb_heartbeat_sender *sender, const struct tb_outbox_status *status)
 {
     struct tb_heartbeat beat = {
-        .last_sequence = figures->last_sequence,
-        .delivered_sequence = figures->delivered_sequence,
-        .pending = figures->pending,
-        .oldest_pending_at_ms = figures->pending > 0 ? figures->oldest_pending_at_ms : 0,
+        .last_sequence = status->last_sequence,
+        .delivered_sequence = status->delivered_sequence,
+        .pending = status->pending,
+        .oldest_pending_at_ms = status->pending > 0 ? status->oldest_pending_at_ms : 0,
         .clock_ms = tb_clock_wall_ms(sender->clock),
     };
 
     snprintf(beat.node, sizeof beat.node, "%s", sender->node);
-    snprintf(beat.epoch, sizeof beat.epoch, "%s", figures->epoch);
+    snprintf(beat.epoch, sizeof beat.epoch, "%s", status->epoch);
     snprintf(beat.version, sizeof beat.version, "%s", sender->version);
     tb_buf_clear(&sender->value);
     tb_heartbeat_encode(&sender->value, &beat);
@@ -22,10 +22,10 @@ static void write_value(struct tb_heartbeat_sender *sender, const struct tb_outb
 static enum tb_code send(struct tb_heartbeat_sender *sender, struct tb_error *err)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};
-    struct tb_outbox_status figures = {0};
+    struct tb_outbox_status status = {0};
 
-    TB_TRY(tb_outbox_read_status(sender->outbox, sender->cursor_name, &figures, err));
-    write_value(sender, &figures);
+    TB_TRY(tb_outbox_read_status(sender->outbox, sender->cursor_name, &status, err));
+    write_value(sender, &status);
     if (!tb_buf_ok(&sender->value))
         return tb_error_set(err, TB_INTERNAL, "out of memory");
     const struct tb_record record = {.key = tb_str_of(sender->node),

@@ -1,4 +1,5 @@
-/* Sends heartbeats to the topic node-status, by which the centre knows how far this node is.
+/* Sends heartbeats to the topic node-status. From them the centre knows how many of this node's
+ * events it does not have yet.
  *
  * One is sent when the connection opens and then every 30 s: last and delivered sequence, number
  * and age of undelivered events, and the node's clock, as they are at that moment.

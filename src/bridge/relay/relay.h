@@ -25,8 +25,8 @@
  * second the outbox is read every 4 ms, at 3,000 every 12 ms. */
 #define TB_RELAY_LINGER_MS 3
 #define TB_RELAY_LINGER_MAX_MS 20
-#define TB_RELAY_LINGER_ROWS 4 /* one more millisecond for each so many rows */
-/* Longest pause, in case nobody wakes the relay. */
+#define TB_RELAY_LINGER_ROWS 4 /* for every so many rows the pause is 1 ms longer */
+/* Longest pause, if nobody wakes the relay earlier. */
 #define TB_RELAY_IDLE_MS 500
 
 enum tb_relay_state { TB_RELAY_RUNNING, TB_RELAY_OFFLINE, TB_RELAY_FAILING, TB_RELAY_STATE_COUNT };

@@ -116,8 +116,8 @@ START_TEST(every_state_and_event)
 }
 END_TEST
 
-/* A pause in the answers, shorter than offline_after, shows nowhere; however often. */
-START_TEST(a_hiccup_is_not_shown)
+/* A pause in the answers that is shorter than offline_after changes no state, however often. */
+START_TEST(a_short_pause_changes_no_state)
 {
     struct tb_link link;
 
@@ -134,7 +134,8 @@ START_TEST(a_hiccup_is_not_shown)
 }
 END_TEST
 
-/* An idle hour is not silence: only what was asked for and does not come is. */
+/* An idle hour is no loss of the connection: silence counts only while an acknowledgement is
+ * awaited. */
 START_TEST(idle_is_online)
 {
     struct tb_link link;
@@ -161,7 +162,8 @@ static int64_t delay(struct tb_link *link)
     return now_ms - from_ms;
 }
 
-/* The first wait after a loss is uniform over the spread, later ones over up to retry_max. */
+/* The first wait after a loss is uniform over first_retry_spread, later ones over up to retry_max.
+ */
 START_TEST(waits_are_spread)
 {
     enum { LINKS = 4000, TRIES = 6, PARTS = 8 };
@@ -192,7 +194,7 @@ START_TEST(waits_are_spread)
 }
 END_TEST
 
-/* A broker that takes connections and acknowledges nothing is not asked ever sooner. */
+/* A broker that accepts connections and acknowledges nothing does not shorten the waits. */
 START_TEST(only_progress_ends_the_backing_off)
 {
     struct tb_link link;
@@ -215,7 +217,8 @@ START_TEST(only_progress_ends_the_backing_off)
 }
 END_TEST
 
-/* Random histories: open and shown as the rules say, and a wait never beyond the limits. */
+/* Random histories: the connection and the state follow the rules, and no wait exceeds its limit.
+ */
 START_TEST(random_histories_keep_the_rules)
 {
     struct fake_random history;
@@ -258,8 +261,8 @@ START_TEST(random_histories_keep_the_rules)
 }
 END_TEST
 
-/* Settings of zero do not make a till knock without pause. */
-START_TEST(no_settings_hammer)
+/* With settings of 0 a till still waits between two attempts. */
+START_TEST(zero_settings_still_wait)
 {
     const struct tb_link_settings none = {OFFLINE_AFTER, RETRY_MAX, 0};
     struct tb_link link;
@@ -283,12 +286,12 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, every_state_and_event);
-    tcase_add_test(tc, a_hiccup_is_not_shown);
+    tcase_add_test(tc, a_short_pause_changes_no_state);
     tcase_add_test(tc, idle_is_online);
     tcase_add_test(tc, waits_are_spread);
     tcase_add_test(tc, only_progress_ends_the_backing_off);
     tcase_add_loop_test(tc, random_histories_keep_the_rules, 0, 20);
-    tcase_add_test(tc, no_settings_hammer);
+    tcase_add_test(tc, zero_settings_still_wait);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

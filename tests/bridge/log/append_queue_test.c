@@ -20,8 +20,8 @@ static struct scripted {
     enum tb_code refusal; /* of the next append */
     bool poll_fails;      /* the next one */
     size_t polls;
-    char never; /* this letter is refused for good, and whatever is outstanding with it */
-    struct tb_log_ack acks[8]; /* to be handed out */
+    char never; /* a record with this letter is refused, and all unacknowledged ones with it */
+    struct tb_log_ack acks[8]; /* that poll will return */
     size_t ack_count;
 } log_;
 static struct tb_append_queue *append_queue;
@@ -102,32 +102,32 @@ static enum tb_code post(const char *text)
     return tb_append_queue_post(append_queue, &record, &err);
 }
 
-/* One that asks for a record to be sent, on a thread of its own. */
-struct asker {
+/* A thread that sends a record and waits for the outcome. */
+struct sender {
     pthread_t thread;
     const char *text;
     enum tb_code code;
 };
-static void *ask_main(void *arg)
+static void *send_main(void *arg)
 {
-    struct asker *asker = arg;
-    struct tb_record record = record_of(asker->text);
+    struct sender *sender = arg;
+    struct tb_record record = record_of(sender->text);
     struct tb_error err = {0};
 
-    asker->code = tb_append_queue_send(append_queue, &record, 60000, &err);
+    sender->code = tb_append_queue_send(append_queue, &record, 60000, &err);
     return NULL;
 }
 
-static void ask_for(struct asker *asker, const char *text)
+static void start_send(struct sender *sender, const char *text)
 {
-    *asker = (struct asker){.text = text, .code = TB_INTERNAL};
-    ck_assert_int_eq(pthread_create(&asker->thread, NULL, ask_main, asker), 0);
+    *sender = (struct sender){.text = text, .code = TB_INTERNAL};
+    ck_assert_int_eq(pthread_create(&sender->thread, NULL, send_main, sender), 0);
 }
 
-static enum tb_code outcome_of(struct asker *asker)
+static enum tb_code outcome_of(struct sender *sender)
 {
-    ck_assert_int_eq(pthread_join(asker->thread, NULL), 0);
-    return asker->code;
+    ck_assert_int_eq(pthread_join(sender->thread, NULL), 0);
+    return sender->code;
 }
 
 /* No record waits or is unacknowledged: a step neither appends nor polls. */
@@ -146,17 +146,17 @@ START_TEST(a_record_is_copied_appended_and_acknowledged)
     char text[] = "a";
     struct tb_record record = {.value = {text, 1}, .headers = &header, .header_count = 1};
     struct tb_error err = {0};
-    struct asker asker;
+    struct sender sender;
 
     ck_ok(tb_append_queue_post(append_queue, &record, &err));
     text[0] = 'x'; /* the caller's again */
     tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "a");
     check_empty();
-    ask_for(&asker, "b");
+    start_send(&sender, "b");
     while (log_.count < 2)
         tb_append_queue_step(append_queue, &log_.base, 20000);
-    ck_assert_int_eq(outcome_of(&asker), TB_OK);
+    ck_assert_int_eq(outcome_of(&sender), TB_OK);
 }
 END_TEST
 
@@ -174,11 +174,11 @@ START_TEST(a_full_log_is_asked_again_in_order)
 }
 END_TEST
 
-/* What the log takes from nobody is found alone; its neighbours are taken, and it is not tried
- * for ever. */
+/* A record that the log refuses fails with it others of its batch. Each is appended again alone:
+ * the refused one ends as TB_INVALID and the others are acknowledged. */
 START_TEST(a_refused_record_is_found_alone)
 {
-    struct asker asker;
+    struct sender sender;
 
     log_.never = 'n';
     ck_assert_int_eq(post("n"), TB_OK);
@@ -187,41 +187,40 @@ START_TEST(a_refused_record_is_found_alone)
         tb_append_queue_step(append_queue, &log_.base, 0);
     ck_assert_str_eq(log_.taken, "nyny"); /* together, then each alone */
     check_empty();
-    ask_for(&asker, "n");
+    start_send(&sender, "n");
     while (log_.count < 5)
         tb_append_queue_step(append_queue, &log_.base, 20000);
-    ck_assert_int_eq(outcome_of(&asker), TB_INVALID);
+    ck_assert_int_eq(outcome_of(&sender), TB_INVALID);
 }
 END_TEST
 
-START_TEST(a_log_that_fails_leaves_it_unknown)
+START_TEST(a_failed_log_leaves_records_unknown)
 {
-    struct asker asker;
+    struct sender sender;
 
-    ask_for(&asker, "a");
+    start_send(&sender, "a");
     log_.poll_fails = true;
     while (log_.count == 0)
         tb_append_queue_step(append_queue, &log_.base, 20000);
-    ck_assert_int_eq(outcome_of(&asker), TB_UNKNOWN);
+    ck_assert_int_eq(outcome_of(&sender), TB_UNKNOWN);
     check_empty();
-    ask_for(&asker, "b");
+    start_send(&sender, "b");
     log_.refusal = TB_FULL;
     while (log_.refusal != TB_OK)
         tb_append_queue_step(append_queue, &log_.base, 20000);
-    ck_assert_int_eq(outcome_of(&asker), TB_FULL);
+    ck_assert_int_eq(outcome_of(&sender), TB_FULL);
     ck_assert_str_eq(log_.taken, "a");
 }
 END_TEST
 
-START_TEST(what_waits_is_bounded)
+START_TEST(waiting_records_are_bounded)
 {
     struct tb_error err = {0};
     char *large = calloc(1, TB_APPEND_QUEUE_BYTES_MAX + 1);
     struct tb_record record = {.value = {large, TB_APPEND_QUEUE_BYTES_MAX + 1}};
 
     ck_assert_ptr_nonnull(large);
-    ck_ok(
-        tb_append_queue_post(append_queue, &record, &err)); /* one may be larger than all may be */
+    ck_ok(tb_append_queue_post(append_queue, &record, &err)); /* one alone may be larger */
     ck_assert_int_eq(post("a"), TB_BUSY);
     tb_append_queue_step(append_queue, &log_.base, 0);
     for (int i = 0; i < TB_APPEND_QUEUE_MAX; i++)
@@ -233,12 +232,12 @@ START_TEST(what_waits_is_bounded)
 }
 END_TEST
 
-START_TEST(a_closed_door_refuses)
+START_TEST(a_closed_queue_refuses)
 {
-    struct asker waiting;
+    struct sender waiting;
 
     log_.room = 0;
-    ask_for(&waiting, "a");
+    start_send(&waiting, "a");
     tb_append_queue_step(append_queue, &log_.base, 20000);
     tb_append_queue_close(append_queue);
     ck_assert_int_eq(outcome_of(&waiting), TB_UNAVAILABLE);
@@ -316,9 +315,9 @@ int main(void)
     tcase_add_test(tc, a_record_is_copied_appended_and_acknowledged);
     tcase_add_test(tc, a_full_log_is_asked_again_in_order);
     tcase_add_test(tc, a_refused_record_is_found_alone);
-    tcase_add_test(tc, a_log_that_fails_leaves_it_unknown);
-    tcase_add_test(tc, what_waits_is_bounded);
-    tcase_add_test(tc, a_closed_door_refuses);
+    tcase_add_test(tc, a_failed_log_leaves_records_unknown);
+    tcase_add_test(tc, waiting_records_are_bounded);
+    tcase_add_test(tc, a_closed_queue_refuses);
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(behind, relay_setup, relay_teardown);
     tcase_add_test(behind, a_relay_serves_the_queue);

@@ -12,7 +12,7 @@ static struct tb_str random_text(struct fake_random *random, char *room, size_t 
     return (struct tb_str){room, len};
 }
 
-START_TEST(there_and_back)
+START_TEST(encoded_and_decoded_is_the_same)
 {
     static char room[TB_LOG_HEADERS_MAX][2][64];
     struct tb_header in[TB_LOG_HEADERS_MAX], out[TB_LOG_HEADERS_MAX];
@@ -43,8 +43,8 @@ START_TEST(there_and_back)
 }
 END_TEST
 
-/* A cut blob holds whole headers or is refused; reading never leaves it (the sanitizer watches:
- * each cut is a block of its own). */
+/* A blob that was cut holds whole headers or is refused, and no byte after it is read: each is an
+ * allocation of its own, so that the sanitizer would notice. */
 START_TEST(every_cut_is_noticed)
 {
     const struct tb_header in[] = {{TB_STR("name"), TB_STR("value")}, {TB_STR("n"), {0}}};
@@ -95,7 +95,7 @@ int main(void)
     Suite *suite = suite_create("log_headers");
     TCase *tc = tcase_create("headers");
 
-    tcase_add_loop_test(tc, there_and_back, 0, 5);
+    tcase_add_loop_test(tc, encoded_and_decoded_is_the_same, 0, 5);
     tcase_add_test(tc, every_cut_is_noticed);
     tcase_add_test(tc, limits);
     suite_add_tcase(suite, tc);

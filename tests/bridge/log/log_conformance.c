@@ -1,5 +1,5 @@
 /* Goal: a relay and a consumer that work with one log work with any other.
- * Method: each promise of log.h, with seeded histories where the order matters. */
+ * Method: one test for each promise of log.h, with seeded histories where the order matters. */
 #include "bridge/log/log_conformance.h"
 #include "bridge/log/log_tools.h"
 #include "support/support.h"
@@ -235,7 +235,7 @@ START_TEST(bytes_come_back_as_they_were)
 }
 END_TEST
 
-/* What can never be stored is refused for good, and leaves nothing behind. */
+/* A record that can never be stored is TB_INVALID, and nothing of it is in the log. */
 START_TEST(too_many_headers_are_refused)
 {
     static struct tb_header many[TB_LOG_HEADERS_MAX + 1];
@@ -264,7 +264,7 @@ START_TEST(records_carry_the_time_of_their_append)
 }
 END_TEST
 
-/* What one group has read and committed is nothing to another. */
+/* A group's positions and commits do not change those of another group. */
 START_TEST(groups_are_independent)
 {
     struct tb_error err = {0};
@@ -285,7 +285,7 @@ START_TEST(groups_are_independent)
 }
 END_TEST
 
-/* A committed offset is the next record to read, and outlives the process. */
+/* A committed offset is that of the next record to read. It survives the end of the process. */
 START_TEST(a_group_goes_on_where_it_committed)
 {
     struct tb_error err = {0};
@@ -311,7 +311,7 @@ START_TEST(a_group_goes_on_where_it_committed)
 }
 END_TEST
 
-/* An offset beyond the records would skip those that come. */
+/* Such an offset would skip records that are appended later. */
 START_TEST(a_commit_beyond_the_end_is_refused)
 {
     struct tb_error err = {0};
@@ -339,7 +339,7 @@ START_TEST(a_new_log_is_empty)
 }
 END_TEST
 
-/* A reader that seeks back reads the same records again, and goes on behind them. */
+/* A reader that seeks back reads the same records again and then goes on. */
 START_TEST(seek_reads_again)
 {
     struct tb_error err = {0};
@@ -358,8 +358,8 @@ START_TEST(seek_reads_again)
 }
 END_TEST
 
-/* max bounds a batch; a batch is of one partition; no partition waits for another to be drained.
- */
+/* A batch has at most max records of one partition, and no partition must wait until another one
+ * is empty. */
 START_TEST(batches_are_bounded_and_fair)
 {
     enum { EACH = 60, MAX = 7 };
@@ -389,7 +389,7 @@ START_TEST(batches_are_bounded_and_fair)
 }
 END_TEST
 
-/* One poll; 1 if it was the alarm. */
+/* One poll. Returns 1 if it was the error TB_CORRUPT. */
 static int read_or_alarm(void)
 {
     struct tb_log_batch batch;
@@ -400,8 +400,8 @@ static int read_or_alarm(void)
     return code == TB_CORRUPT;
 }
 
-/* A position that retention has overtaken is an alarm for that partition, every time: what was
- * removed is never skipped in silence. The others are still read. */
+/* If the record at a position was removed, each poll of that partition is an alarm: removed
+ * records are never skipped silently. The other partitions are still read. */
 START_TEST(a_position_out_of_range_never_skips)
 {
     struct tb_error err = {0};
@@ -429,7 +429,7 @@ START_TEST(a_position_out_of_range_never_skips)
     f.seen->count = 0;
     inside = _i >= begin && _i <= 11;
     expected = inside ? (size_t)(11 - _i) + 1 : 1;
-    /* Until all is there, and then that it stays so. */
+    /* First until all records were read, then some polls more: nothing may change. */
     while (f.seen->count < expected || (!inside && corrupt < 2)) {
         check_patience();
         corrupt += read_or_alarm();
@@ -454,8 +454,8 @@ static void *read_for_ever(void *arg)
     return f.reader->ops->poll(f.reader, 10, -1, batch, &err) == TB_OK ? batch : NULL;
 }
 
-/* A reader that waits without end returns with the record that is appended meanwhile, or before
- * it waits: neither moment loses the wake-up. */
+/* A poll without a time limit returns the record, whether it is appended while poll waits or just
+ * before it waits. */
 START_TEST(an_append_wakes_a_waiting_reader)
 {
     await_group();
@@ -474,7 +474,7 @@ START_TEST(an_append_wakes_a_waiting_reader)
 }
 END_TEST
 
-/* wake ends a wait without a record, also one that begins after it. */
+/* wake ends a poll that waits, or the next one if none waits. */
 START_TEST(wake_ends_a_wait)
 {
     await_group();
@@ -523,7 +523,7 @@ static void *write_stream(void *arg)
     return NULL;
 }
 
-/* A reader that commits while the writer appends misses nothing and sees nothing twice. */
+/* A reader that commits while the writer appends reads each record once. */
 START_TEST(reading_while_writing)
 {
     uint64_t seed = test_seed((uint64_t)_i + 1);

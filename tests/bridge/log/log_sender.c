@@ -42,7 +42,7 @@ static bool is_over(const struct log_sender *sender, int i)
     return sender->states[i] == SENDER_DONE || is_parked(sender, i);
 }
 
-/* Nothing that compresses, behind the number. */
+/* Writes bytes that do not compress after the number. */
 static void fill(char *value, int from, int size)
 {
     uint32_t word = (uint32_t)size;
@@ -100,7 +100,7 @@ static void note(struct log_sender *sender, const struct tb_log_ack *ack)
     ck_assert_int_eq(sender->states[i], SENDER_OUT);
     ck_assert(ack->code == TB_OK || ack->code == TB_UNKNOWN || ack->code == TB_INVALID);
     ck_assert(!ack->retry_alone || ack->code == TB_UNKNOWN);
-    /* Said only of a record that was outstanding alone. */
+    /* Only a record that was unacknowledged alone may be refused. */
     ck_assert(ack->code != TB_INVALID || sender->outstanding == 1);
     sender->outstanding--;
     sender->states[i] = ack->code == TB_OK ? SENDER_DONE : SENDER_UNKNOWN;
@@ -144,7 +144,7 @@ void log_sender_drain(struct log_sender *sender)
     }
 }
 
-/* False: no more at present. */
+/* False: nothing can be sent at present. */
 static bool send_next(struct log_sender *sender)
 {
     int i = sender->next;
@@ -192,13 +192,13 @@ bool log_sender_step(struct log_sender *sender)
         sender->resend = false;
         sender->next = log_sender_first_missing(sender);
         for (int i = sender->next; i < sender->count; i++)
-            sender->states[i] = SENDER_NEW; /* all of it goes again, as the relay has it */
+            sender->states[i] = SENDER_NEW; /* the relay, too, sends all of these again */
     }
     return sender->next < sender->count || sender->outstanding > 0;
 }
 
-/* What each key should have in the log, one after the other; what is parked may be there by an
- * earlier try, and then nothing before it is missing either. */
+/* The record of this key that must follow `after` in the log. A parked record may be there from an
+ * earlier attempt, and then no record before it is missing. */
 static int next_of(const struct log_sender *sender, int key, int after)
 {
     for (int i = after + 1; i < sender->count; i++) {

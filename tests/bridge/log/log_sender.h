@@ -24,7 +24,7 @@ struct log_sender {
     enum sender_state states[SENDER_RECORDS_MAX];
     int parked_from[SENDER_KEYS_MAX]; /* -1: not parked */
     int next, alone_until, outstanding;
-    int highest;    /* ever sent */
+    int highest;    /* number of the highest record ever sent */
     bool resend;    /* an answer was not TB_OK */
     bool one_order; /* log_sender_check: the records of all keys share one order */
     int unknown, retry_alone, invalid; /* answers so far */
@@ -33,14 +33,14 @@ struct log_sender {
 struct log_sender *log_sender_new(struct tb_log_writer *writer, int count, int key_count,
                                   struct fake_random *random, int64_t patience_ms);
 void log_sender_free(struct log_sender *sender);
-/* Some records and some answers; false: all are done or parked. */
+/* Sends some records and takes some answers. False: all records are acknowledged or parked. */
 bool log_sender_step(struct log_sender *sender);
 /* Its parts, for tests that choose what is sent when. */
 TB_CHECKED enum tb_code log_sender_append(struct log_sender *sender, int i, struct tb_error *err);
 size_t log_sender_poll(struct log_sender *sender, int64_t wait_ms);
 void log_sender_drain(struct log_sender *sender); /* until all that was appended is answered */
 int log_sender_first_missing(const struct log_sender *sender);
-/* Reads a topic from its beginning until everything is there that should be, and that each key's
- * records come the first time in the order of their sending, without a hole, up to what was
- * parked and nothing behind it. Returns how many came once more. */
+/* Reads a topic from its begin until all records were read. Checks that the records of each key
+ * come, the first time, in the order of their numbers and without a hole, and that none follows a
+ * parked one. Returns the number of repeated records. */
 int log_sender_check(const struct log_sender *sender, struct tb_log_reader *reader);

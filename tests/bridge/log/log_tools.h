@@ -18,7 +18,7 @@ void log_put_text(struct tb_log_writer *writer, const char *key, const char *val
 /* Polls until every append is answered; all must be acknowledged. */
 void log_await_acks(struct tb_log_writer *writer, size_t outstanding);
 
-/* Copies of what a reader handed out. */
+/* Copies of the records that a reader returned. */
 struct log_seen {
     struct tb_arena arena;
     struct tb_record records[20000];
@@ -29,9 +29,9 @@ void log_seen_add(struct log_seen *seen, const struct tb_log_batch *batch);
  * formed, which takes long on a busy machine, it returns an empty batch instead of the error. */
 TB_CHECKED enum tb_code log_poll(struct tb_log_reader *reader, size_t max, int64_t wait_ms,
                                  struct tb_log_batch *ret_batch, struct tb_error *err);
-/* Reads until count records more were seen. */
+/* Reads count more records. */
 void log_read(struct tb_log_reader *reader, struct log_seen *seen, size_t count);
-/* Nothing further is there at this moment. */
+/* Checks that no more record can be read now. */
 void log_check_end(struct tb_log_reader *reader);
 void log_check_same(const struct tb_record *a, const struct tb_record *b);
 /* A key that belongs to the partition: "key-<n>". */

@@ -6,7 +6,8 @@
  * Thread:  one thread.
  * Memory:  one of each in a process; call relay_setup and relay_teardown around each test.
  * Errors:  failed check assertions; on_cursor checks that the cursor passes acknowledged rows
- * only. Units:   outbox rows, which count from 1; chances in a thousand. */
+ *          only.
+ * Units:   outbox rows, which count from 1; chances in a thousand. */
 #pragma once
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
@@ -20,22 +21,22 @@ extern struct tb_outbox_reader *outbox;
 extern struct tb_relay *relay;
 extern int64_t rows; /* in the outbox */
 
-/* What the relay said. */
+/* What the relay reported. */
 extern int64_t cursor;
 extern int problems, recoveries;
 extern enum tb_code last_problem;
 
-/* What the store holds, and what the log said of it. */
+/* The store's rows, and what the log does with them. */
 struct relay_row {
     char key[TB_UUID_SIZE];
     int64_t version;
     bool acknowledged;
-    bool refused;   /* as Kafka does it: alone for good, with others as one of them */
-    bool at_append; /* it is refused at once */
+    bool refused;   /* as by Kafka: TB_INVALID if it is alone, else the batch is retry_alone */
+    bool at_append; /* append refuses it */
 };
 extern struct relay_row row_of[ROWS_MAX];
 
-/* Orders that the relay passes by, and from where. */
+/* Orders that the relay skips, and from which row on. */
 struct relay_parked_order {
     char key[TB_UUID_SIZE];
     int64_t row;
@@ -44,8 +45,8 @@ struct relay_parked_order {
 #define PARKED_MAX 1100
 extern struct relay_parked_order parked[PARKED_MAX];
 extern int parked_count;
-extern bool parks;        /* relays opened from now on may park; stored by the fixture's writer */
-extern int park_refusals; /* so many times the relay is told: not now */
+extern bool parks;        /* the next relay may park; the fixture's writer stores it */
+extern int park_refusals; /* so many times parking fails for now */
 bool is_parked(int64_t row);
 
 struct relay_script {
@@ -57,7 +58,7 @@ struct relay_script {
     int64_t written[WRITTEN_MAX]; /* rows, in the log's order */
     size_t written_count;
     int appends, polls;
-    int64_t poll_takes_ms; /* waiting for answers, whatever comes */
+    int64_t poll_takes_ms; /* each poll waits so long */
     /* chances */
     unsigned busy, refuse, lose, unknown, hold_back, poll_fails;
     /* rows; 0: none */
@@ -69,7 +70,7 @@ struct relay_script {
 };
 extern struct relay_script script;
 bool happens(unsigned chance);
-void script_calm(void); /* nothing goes wrong any more */
+void script_calm(void); /* no more faults */
 
 void relay_setup(void);
 void relay_setup_with_faults(void); /* on the file system that can fail */
@@ -79,12 +80,12 @@ void open_relay(struct tb_log_writer *writer, bool held);
 void commit_requests(struct request *requests, int count);
 /* Orders that are placed, and changes of the last few of them. */
 void add_rows(int count);
-/* One step after which time passes as it asked for, or is cut short by a wake-up. */
+/* One step. Then the clock advances by the time that it returned, or less if there is a wake-up.
+ */
 int64_t step(void);
 void drain(void); /* until the cursor stands at the last row */
-/* As a consumer sees it: whoever reads the log from its start and takes an order's events in the
- * order of their versions, passing over others, gets all of them but what is parked; and nothing
- * of that is there. */
+/* Reads the log from its start as a consumer does, which takes an order's events by rising version
+ * and drops repeated ones. It must get all rows except the parked ones, and none of these. */
 void check_all_in_order(void);
 
 /* The log in the node's folder, and who writes and reads it. */

@@ -119,8 +119,9 @@ static int64_t number(const struct tb_json *root, const char *key)
     return value;
 }
 
-/* As the centre reads it; nothing pending has no oldest. */
-START_TEST(figures_are_of_the_moment)
+/* The values are those of the moment, in the form that the centre decodes. Without pending events
+ * there is no age of the oldest. */
+START_TEST(values_are_of_the_moment)
 {
     struct tb_error err = {0};
 
@@ -154,8 +155,8 @@ START_TEST(figures_are_of_the_moment)
 }
 END_TEST
 
-/* What fails is sent again soon, not at once and not only after half a minute. */
-START_TEST(failures_are_made_good)
+/* A heartbeat that failed is replaced after TB_HEARTBEAT_RETRY_MS. */
+START_TEST(failures_are_retried)
 {
     if (_i == 0)
         out.append_code = TB_BUSY;
@@ -173,8 +174,8 @@ START_TEST(failures_are_made_good)
 }
 END_TEST
 
-/* One at a time: unanswered ones do not pile up. */
-START_TEST(silence_gets_no_second)
+/* While one heartbeat is unacknowledged, no other is sent. */
+START_TEST(one_at_a_time)
 {
     out.silent = true;
     pass(300000, true);
@@ -190,9 +191,9 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, at_once_and_every_half_minute);
-    tcase_add_test(tc, figures_are_of_the_moment);
-    tcase_add_loop_test(tc, failures_are_made_good, 0, 3);
-    tcase_add_test(tc, silence_gets_no_second);
+    tcase_add_test(tc, values_are_of_the_moment);
+    tcase_add_loop_test(tc, failures_are_retried, 0, 3);
+    tcase_add_test(tc, one_at_a_time);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

@@ -11,26 +11,27 @@ static void setup(void)
     relay_setup();
 }
 
-/* The writer stores what is waiting. */
+/* The store's writer stores the waiting cursor and parked orders. */
 static void store_marks(void)
 {
     fake_clock_advance(&f.clock, 1000);
     (void)tb_writer_step(f.writer);
 }
 
-static int64_t figures_parked(void)
+static int64_t stored_parked(void)
 {
-    struct tb_outbox_status figures = {0};
+    struct tb_outbox_status status = {0};
     struct tb_error err = {0};
 
-    ck_ok(tb_outbox_read_status(outbox, TB_CURSOR_INPROC, &figures, &err));
-    ck_assert_int_eq(figures.pending, rows - figures.cursor_row);
-    return figures.parked;
+    ck_ok(tb_outbox_read_status(outbox, TB_CURSOR_INPROC, &status, &err));
+    ck_assert_int_eq(status.pending, rows - status.cursor_row);
+    return status.parked;
 }
 
-/* Two of sixty are refused, told by append or by an answer: they and what follows of their orders
- * are passed by, all others arrive, and it is known which and why. */
-START_TEST(the_rest_flows)
+/* Two of sixty rows are refused, by append (1) or by the acknowledgement (0). They and the later
+ * rows of their orders are skipped, and the store knows which orders and why. All others arrive.
+ */
+START_TEST(other_orders_arrive)
 {
     struct tb_error err = {0};
     bool delivered = true;
@@ -46,15 +47,15 @@ START_TEST(the_rest_flows)
     ck_assert_int_eq(strlen(parked[0].reason) > 0, _i);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_RUNNING);
     store_marks();
-    ck_assert_int_eq(figures_parked(), parked_count);
+    ck_assert_int_eq(stored_parked(), parked_count);
     ck_ok(tb_outbox_order_delivered(outbox, TB_CURSOR_INPROC, tb_str_of(row_of[10].key),
                                     &delivered, &err));
     ck_assert(!delivered);
 }
 END_TEST
 
-/* One is refused by its answer while the next has been refused at once: each stops its own order.
- */
+/* One row is refused by its acknowledgement, and the next one was refused by append before that:
+ * each stops its own order only. */
 START_TEST(two_refusals_at_a_time)
 {
     struct request requests[3];
@@ -73,7 +74,7 @@ START_TEST(two_refusals_at_a_time)
 }
 END_TEST
 
-/* Once what was sent alone is answered, rows go in batches again. */
+/* When the rows that had to be sent alone are answered, rows are sent in batches again. */
 START_TEST(alone_only_as_long_as_needed)
 {
     int steps = 0;
@@ -88,8 +89,8 @@ START_TEST(alone_only_as_long_as_needed)
 }
 END_TEST
 
-/* What a run parked, the next one passes by from the start, also what came meanwhile. */
-START_TEST(a_restart_keeps_it)
+/* An order that one run parked is skipped by the next run from its start, also its new rows. */
+START_TEST(a_restart_keeps_orders_parked)
 {
     struct request r;
 
@@ -100,7 +101,7 @@ START_TEST(a_restart_keeps_it)
     tb_relay_free(relay);
     request_change(&r, TB_CMD_ADDRESS, row_of[5].key, NULL, 1);
     commit_requests(&r, 1);
-    row_of[5].refused = false; /* as if the log had changed its mind: order is kept all the same */
+    row_of[5].refused = false; /* the log would take it now: it stays parked, to keep the order */
     cursor = 5;
     open_relay(&script.base, false);
     drain();
@@ -129,8 +130,8 @@ START_TEST(parked_before_the_cursor_moved)
 }
 END_TEST
 
-/* While it cannot be noted the cursor stays in front of it. */
-START_TEST(not_noted_not_passed)
+/* While the parked order cannot be stored, the cursor stays before its row. */
+START_TEST(the_cursor_waits_until_it_is_stored)
 {
     add_rows(12);
     script.refuses_at_append = _i;
@@ -147,7 +148,8 @@ START_TEST(not_noted_not_passed)
 }
 END_TEST
 
-/* A log that refuses everything is an alarm, not a thousand parked orders and one more. */
+/* A log that refuses everything: after TB_RELAY_PARKED_MAX orders the relay stops with an alarm.
+ */
 START_TEST(many_are_an_alarm)
 {
     static struct request requests[100];
@@ -172,7 +174,7 @@ START_TEST(many_are_an_alarm)
     ck_assert_int_eq(cursor, TB_RELAY_PARKED_MAX);
     ck_assert_int_eq(last_problem, TB_INVALID);
     ck_assert_int_eq(tb_relay_state(relay), TB_RELAY_FAILING);
-    /* It goes on by itself once the log takes them. */
+    /* When the log takes them the relay goes on by itself. */
     for (int64_t row = 1; row <= rows; row++)
         row_of[row].refused = false;
     drain();
@@ -180,7 +182,7 @@ START_TEST(many_are_an_alarm)
 }
 END_TEST
 
-/* Refused rows among all other kinds of trouble, with crashes that lose the cursor. */
+/* Refused rows together with all other faults, and crashes that lose the cursor. */
 START_TEST(histories)
 {
     uint64_t seed = test_seed((uint64_t)_i + 1);
@@ -223,7 +225,7 @@ START_TEST(histories)
 }
 END_TEST
 
-/* The list: found by order and row, in whatever order they came. */
+/* The list finds an order and its row, in whatever order they were added. */
 START_TEST(the_list_knows_its_orders)
 {
     static struct tb_relay list;
@@ -253,12 +255,12 @@ int main(void)
     TCase *tc = tcase_create("parked");
 
     tcase_add_checked_fixture(tc, setup, relay_teardown);
-    tcase_add_loop_test(tc, the_rest_flows, 0, 2);
+    tcase_add_loop_test(tc, other_orders_arrive, 0, 2);
     tcase_add_test(tc, two_refusals_at_a_time);
     tcase_add_test(tc, alone_only_as_long_as_needed);
-    tcase_add_test(tc, a_restart_keeps_it);
+    tcase_add_test(tc, a_restart_keeps_orders_parked);
     tcase_add_test(tc, parked_before_the_cursor_moved);
-    tcase_add_loop_test(tc, not_noted_not_passed, 0, 2);
+    tcase_add_loop_test(tc, the_cursor_waits_until_it_is_stored, 0, 2);
     tcase_add_test(tc, many_are_an_alarm);
     tcase_add_loop_test(tc, histories, 0, 30);
     tcase_add_test(tc, the_list_knows_its_orders);

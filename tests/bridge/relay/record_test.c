@@ -4,10 +4,10 @@
 #include "support/support.h"
 #include <stdio.h>
 
-/* A header's or record's own lengths and marks in the log's format, generously. */
+/* At most so many bytes of Kafka's format belong to each header and to each record. */
 #define FRAMING 16
 
-/* The longest there can be of everything but event and traceparent. */
+/* All texts besides event and traceparent are as long as they can be. */
 START_TEST(the_overhead_is_bounded)
 {
     struct tb_relay_record room;
@@ -33,8 +33,8 @@ START_TEST(the_overhead_is_bounded)
 }
 END_TEST
 
-/* What keeps its order: the order's events, or where the row tells one, the customer's. */
-START_TEST(the_key_is_the_customer_if_told)
+/* The key is the order, or the customer if the row has one. */
+START_TEST(the_key_is_the_customer_if_there_is_one)
 {
     struct tb_relay_record room;
     struct tb_outbox_row row = {.epoch = "0123456789abcdef",
@@ -54,7 +54,7 @@ START_TEST(the_key_is_the_customer_if_told)
 }
 END_TEST
 
-/* What readers everywhere go by: names, order and form as every release wrote them. */
+/* Readers rely on the headers' names, order and form, so no release may change them. */
 START_TEST(the_headers_are_those_of_every_release)
 {
     static const struct tb_header expected[] = {
@@ -97,7 +97,7 @@ int main(void)
     TCase *tc = tcase_create("record");
 
     tcase_add_test(tc, the_overhead_is_bounded);
-    tcase_add_test(tc, the_key_is_the_customer_if_told);
+    tcase_add_test(tc, the_key_is_the_customer_if_there_is_one);
     tcase_add_test(tc, the_headers_are_those_of_every_release);
     suite_add_tcase(suite, tc);
     return test_main(suite);

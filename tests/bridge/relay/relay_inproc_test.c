@@ -91,9 +91,9 @@ static void *run_relay(void *arg)
     return NULL;
 }
 
-/* No wake-up is lost, whenever it comes: each order is in the log before the next is placed, some
- * moments later or at once. The fallback look would bring them too, but far too late for this
- * test's time-out. */
+/* No wake-up is lost, whenever it comes. The next order is placed only when the last one is in the
+ * log, at once or some milliseconds later. Without wake-ups the relay would find the orders too,
+ * after TB_RELAY_IDLE_MS each, but then this test would not end before its time-out. */
 START_TEST(a_wake_is_never_lost)
 {
     enum { ORDERS = 300 };

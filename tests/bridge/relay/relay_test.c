@@ -3,8 +3,9 @@
  * of order, with TB_UNKNOWN, or not at all. Seeded, fake clock. */
 #include "bridge/relay/fixture.h"
 
-/* Whatever the log does: the cursor passes acknowledged rows only (moved checks it), everything
- * arrives, and in order per order; a crash that forgets the cursor changes nothing of it. */
+/* Whatever the log does, also after crashes that lose the cursor: the cursor passes only
+ * acknowledged rows (on_cursor checks it), all rows arrive, and each order's rows arrive in order.
+ */
 START_TEST(everything_arrives)
 {
     uint64_t seed = test_seed((uint64_t)_i + 1);
@@ -48,7 +49,8 @@ START_TEST(everything_arrives)
 }
 END_TEST
 
-/* A crash between acknowledgement and cursor move sends again; nothing is skipped. */
+/* After a crash between acknowledgement and cursor move the rows are sent again; none is skipped.
+ */
 START_TEST(a_lost_cursor_sends_again)
 {
     add_rows(10);
@@ -63,8 +65,8 @@ START_TEST(a_lost_cursor_sends_again)
 }
 END_TEST
 
-/* The stored cursor is where the next run begins. */
-START_TEST(a_stored_cursor_is_gone_on_from)
+/* The next run begins at the stored cursor. */
+START_TEST(the_next_run_begins_at_the_stored_cursor)
 {
     add_rows(10);
     step();
@@ -80,8 +82,10 @@ START_TEST(a_stored_cursor_is_gone_on_from)
 }
 END_TEST
 
-/* Held from the start or later: nothing is read or sent, however long; released it goes on. */
-START_TEST(held_sends_nothing)
+/* While the relay is offline, from its start or later, it reads and sends nothing. Then it goes
+ * on.
+ */
+START_TEST(an_offline_relay_sends_nothing)
 {
     add_rows(5);
     tb_relay_free(relay);
@@ -105,8 +109,8 @@ START_TEST(held_sends_nothing)
 }
 END_TEST
 
-/* An answer that comes after a row was sent again could be of either sending: so sending again
- * waits for every answer. */
+/* An acknowledgement after a row was sent again could belong to either append. So the relay waits
+ * for all acknowledgements before it sends rows again. */
 START_TEST(sending_again_waits_for_every_answer)
 {
     add_rows(4);
@@ -124,8 +128,8 @@ START_TEST(sending_again_waits_for_every_answer)
 }
 END_TEST
 
-/* What is in flight when the relay is held still counts when it is answered. */
-START_TEST(acknowledgements_count_while_held)
+/* Rows that were unacknowledged when the relay went offline count when they are acknowledged. */
+START_TEST(acknowledgements_count_while_offline)
 {
     add_rows(5);
     script.hold_back = 1000;
@@ -140,8 +144,8 @@ START_TEST(acknowledgements_count_while_held)
 }
 END_TEST
 
-/* An outage is told of once and its end once; tries are spread out, never given up. */
-START_TEST(an_outage_is_told_once)
+/* An outage is reported once, and its end once. The relay goes on trying, with growing pauses. */
+START_TEST(an_outage_is_reported_once)
 {
     int64_t from_ms = f.clock.wall_ms;
     int tries;
@@ -169,7 +173,7 @@ START_TEST(an_outage_is_told_once)
 }
 END_TEST
 
-/* A row that the log refuses for good is an alarm that stays: it is never skipped. */
+/* Without options.park a refused row is an alarm that stays: the row is never skipped. */
 START_TEST(a_refused_row_is_not_skipped)
 {
     add_rows(6);
@@ -187,9 +191,9 @@ START_TEST(a_refused_row_is_not_skipped)
 }
 END_TEST
 
-/* Orders that come close together share a commit of the log; one that comes alone does not wait.
- */
-START_TEST(a_batch_lingers)
+/* Orders that are placed within a few milliseconds share a commit of the log. A single order does
+ * not wait. */
+START_TEST(orders_share_a_commit)
 {
     add_rows(1);
     ck_assert_int_eq(tb_relay_step(relay), TB_RELAY_LINGER_MS);
@@ -205,8 +209,9 @@ START_TEST(a_batch_lingers)
 }
 END_TEST
 
-/* Who wakes a relay that lingers does not ring: it looks by itself. When the linger is over while
- * it waits for answers, it does so at once, and not when the fallback is due. */
+/* A wake-up during the pause between two reads does not touch the mailbox, because the relay will
+ * read anyway. If the pause ends while the relay waits for acknowledgements, it reads right after
+ * them, and not only after TB_RELAY_IDLE_MS. */
 START_TEST(a_wake_up_during_answers_is_not_lost)
 {
     add_rows(1);
@@ -221,8 +226,8 @@ START_TEST(a_wake_up_during_answers_is_not_lost)
 }
 END_TEST
 
-/* With a full batch waiting there is no linger. */
-START_TEST(a_backlog_does_not_linger)
+/* While more rows wait than one read returns there is no pause. */
+START_TEST(a_backlog_is_read_without_pauses)
 {
     add_rows(TB_LOG_BATCH_MAX * 2 + 10);
     ck_assert_int_eq(tb_relay_step(relay), 0);
@@ -233,8 +238,8 @@ START_TEST(a_backlog_does_not_linger)
 }
 END_TEST
 
-/* A log that takes nothing more, or answers nothing, is asked ever more rarely. */
-START_TEST(a_silent_log_is_not_hammered)
+/* A log that is full or does not answer is polled more and more rarely. */
+START_TEST(a_silent_log_is_polled_rarely)
 {
     int steps = 0;
     int64_t until_ms = f.clock.wall_ms + 60000;
@@ -254,7 +259,7 @@ START_TEST(a_silent_log_is_not_hammered)
 }
 END_TEST
 
-/* An idle minute: two looks a second, and no write to any file. */
+/* In an idle minute the outbox is read twice a second, and no file is written. */
 START_TEST(idle_is_idle)
 {
     int64_t changes;
@@ -273,7 +278,7 @@ START_TEST(idle_is_idle)
 }
 END_TEST
 
-/* An outbox that cannot be read is trouble like any other: told, retried, over. */
+/* If the outbox cannot be read, that is reported, tried again, and its end is reported. */
 START_TEST(an_unreadable_outbox_is_retried)
 {
     add_rows(300);
@@ -294,16 +299,16 @@ int main(void)
     tcase_add_checked_fixture(tc, relay_setup, relay_teardown);
     tcase_add_loop_test(tc, everything_arrives, 0, 30);
     tcase_add_test(tc, a_lost_cursor_sends_again);
-    tcase_add_test(tc, a_stored_cursor_is_gone_on_from);
-    tcase_add_test(tc, held_sends_nothing);
+    tcase_add_test(tc, the_next_run_begins_at_the_stored_cursor);
+    tcase_add_test(tc, an_offline_relay_sends_nothing);
     tcase_add_test(tc, sending_again_waits_for_every_answer);
-    tcase_add_test(tc, acknowledgements_count_while_held);
-    tcase_add_loop_test(tc, an_outage_is_told_once, 0, 2);
+    tcase_add_test(tc, acknowledgements_count_while_offline);
+    tcase_add_loop_test(tc, an_outage_is_reported_once, 0, 2);
     tcase_add_loop_test(tc, a_refused_row_is_not_skipped, 0, 2);
-    tcase_add_test(tc, a_batch_lingers);
+    tcase_add_test(tc, orders_share_a_commit);
     tcase_add_test(tc, a_wake_up_during_answers_is_not_lost);
-    tcase_add_test(tc, a_backlog_does_not_linger);
-    tcase_add_loop_test(tc, a_silent_log_is_not_hammered, 0, 2);
+    tcase_add_test(tc, a_backlog_is_read_without_pauses);
+    tcase_add_loop_test(tc, a_silent_log_is_polled_rarely, 0, 2);
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(faults, relay_setup_with_faults, relay_teardown);
     tcase_add_test(faults, idle_is_idle);

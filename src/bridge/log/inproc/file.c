@@ -225,8 +225,8 @@ static enum tb_code put_group(struct tb_log_inproc *log, struct inproc_group *gr
     return TB_OK;
 }
 
-/* Offsets that readers committed during the transaction stay dirty. */
-static void offsets_stored(struct tb_log_inproc *log)
+/* After the commit. Offsets that readers committed during the transaction stay dirty. */
+static void mark_offsets_stored(struct tb_log_inproc *log)
 {
     bool dirty = false;
 
@@ -245,29 +245,23 @@ static void offsets_stored(struct tb_log_inproc *log)
     pthread_mutex_unlock(&log->lock);
 }
 
-static enum tb_code commit_all(struct tb_log_inproc *log, bool with_offsets, struct tb_error *err)
-{
-    if (with_offsets) {
-        for (struct inproc_group *group = log->groups; group; group = group->next)
-            TB_TRY(put_group(log, group, err));
-    }
-    TB_TRY(tb_txn_commit(&log->txn, err));
-    if (with_offsets)
-        offsets_stored(log);
-    return TB_OK;
-}
-
 enum tb_code tb_inproc_commit(struct tb_log_inproc *log, struct tb_error *err)
 {
-    enum tb_code code;
+    enum tb_code code = TB_OK;
     bool dirty;
 
     pthread_mutex_lock(&log->lock);
     dirty = log->dirty;
     pthread_mutex_unlock(&log->lock);
-    code = commit_all(log, dirty, err);
+    for (struct inproc_group *group = log->groups; dirty && group && code == TB_OK;
+         group = group->next)
+        code = put_group(log, group, err);
+    if (code == TB_OK)
+        code = tb_txn_commit(&log->txn, err);
     if (code != TB_OK)
         tb_inproc_rollback(log, code);
+    else if (dirty)
+        mark_offsets_stored(log);
     return code;
 }
 

@@ -18,8 +18,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Most bytes of an open transaction and of a batch, beside one record: memory does not grow with
- * the size of the orders. */
+/* An open transaction takes no more records from this size on, and a batch ends before it, unless
+ * its first record alone is larger. So memory does not grow with the size of the orders. */
 #define TB_INPROC_BATCH_BYTES (2 * 1024 * 1024)
 /* Our epochs are 16 hex digits. Records with a longer one are stored, but high_sequence ignores
  * them. */
@@ -30,7 +30,7 @@ struct inproc_partition {
     struct tb_stmt insert;  /* writer: prepared at the first append */
     int64_t begin, end;     /* lock: what readers may see */
     int64_t released;       /* lock: records before it may be removed */
-    int64_t marked_end;     /* writer: `end` when ends were marked last */
+    int64_t marked_end;     /* writer: `end` when mark_ends ran last */
     int64_t expired_before; /* writer: records before it are older than retention_ms for certain */
 };
 struct inproc_topic {

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Appends wait while these are removed: few enough that nobody notices. */
+/* Most records removed in one poll. Appends wait meanwhile, so it is small. */
 #define REMOVED_AT_ONCE 1000
 
 /* The first offset that must stay: the newest record, what was not released, and what a group has
@@ -106,8 +106,8 @@ enum tb_code tb_inproc_remove_expired(struct tb_log_inproc *log, int64_t before_
 }
 
 /* A timestamp in the future would keep its record, and all records after it, until then. Therefore
- * the ends of the partitions are noted: by the monotonic clock, which does not jump, the records
- * before them are at least as old as the note. */
+ * the ends of the partitions are marked once in each retention_ms of the monotonic clock, which
+ * does not jump: the records before a mark are at least as old as the mark. */
 static void mark_ends(struct tb_log_inproc *log)
 {
     int64_t now_ms = tb_clock_mono_ms(log->clock);

@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A refusal is shown at least this long: the next check of the topic may not be refused. */
+/* A refusal is shown at least this long, although the check of the topic may succeed earlier. */
 #define REFUSED_MS 5000
 
 void tb_kafka_problem_init(struct kafka_problem *problem)
@@ -17,26 +17,26 @@ void tb_kafka_problem_release(struct kafka_problem *problem)
     pthread_mutex_destroy(&problem->lock);
 }
 
-void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_problem_kind concern,
+void tb_kafka_problem_set(struct kafka_problem *problem, enum kafka_problem_kind kind,
                           const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
     pthread_mutex_lock(&problem->lock);
-    vsnprintf(problem->texts[concern], sizeof problem->texts[concern], format, args);
+    vsnprintf(problem->texts[kind], sizeof problem->texts[kind], format, args);
     pthread_mutex_unlock(&problem->lock);
     va_end(args);
 }
 
 void tb_kafka_problem_get(struct kafka_problem *problem, char ret_text[240])
 {
-    enum kafka_problem_kind concern = KAFKA_PROBLEM_CONNECTION;
+    enum kafka_problem_kind kind = KAFKA_PROBLEM_CONNECTION;
 
     pthread_mutex_lock(&problem->lock);
-    if (problem->texts[concern][0] == '\0')
-        concern = KAFKA_PROBLEM_OPERATION;
-    memcpy(ret_text, problem->texts[concern], sizeof problem->texts[concern]);
+    if (problem->texts[kind][0] == '\0')
+        kind = KAFKA_PROBLEM_OPERATION;
+    memcpy(ret_text, problem->texts[kind], sizeof problem->texts[kind]);
     pthread_mutex_unlock(&problem->lock);
 }
 

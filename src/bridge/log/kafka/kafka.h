@@ -25,13 +25,13 @@
  * Thread:  as log.h. librdkafka's own threads call only the code that opens and closes sockets.
  * Memory:  what options point to, and the topic, is borrowed until the writer or reader is freed.
  * Errors:  TB_INVALID: the settings contradict each other, and the text says which. What the
- *          cluster refuses is TB_UNAVAILABLE, and the text of _writer_problem or _reader_problem.
- * Units:   milliseconds. */
+ *          cluster refuses is TB_UNAVAILABLE, and tb_log_kafka_writer_problem or _reader_problem
+ * says why. Units:   milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 
-/* An order is refused by the till if its event and headers are larger. A broker's default limit is
- * just above it, so that no event is refused for its size after it was accepted. */
+/* The till refuses an order whose event and headers are larger. A broker's default limit is just
+ * above this one, so no broker refuses an event for its size after the till has accepted it. */
 #define TB_LOG_KAFKA_RECORD_MAX 1000000
 
 /* A librdkafka property. */

@@ -1,8 +1,10 @@
 /* What the Kafka reader, writer and queries share: configuration, a client's handle, and the state
  * of the cluster.
  *
- * Thread:  each belongs to its owner's thread. The problem's text and the sockets are locked:
- * other threads use them. Errors:  as kafka.h. Units:   milliseconds. */
+ * Thread:  each belongs to its owner's thread. Only the problem's text and the sockets may be used
+ *          by other threads; they have locks.
+ * Errors:  as kafka.h.
+ * Units:   milliseconds. */
 #pragma once
 #include "bridge/log/kafka/kafka.h"
 #include <librdkafka/rdkafka.h>

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A wake-up is useless after a few seconds. */
+/* Kept short: a message that a view is ready is useless after a few seconds. */
 #define READY_KEPT_MS INT64_C(3600000)
 
 static enum tb_code take_properties(const struct tb_config *config, struct tb_kafka_setup *setup,

@@ -29,11 +29,11 @@ static struct {
     bool mends;                   /* the fault ends in the middle of the scenario */
 } f;
 
-/* What the test knows: record i has the value "i". */
+/* What the log must contain: record i has the value "i". */
 static struct {
     int appended;
     bool acknowledged[RECORDS_MAX];
-    bool removable[RECORDS_MAX]; /* read, committed and behind retention */
+    bool removable[RECORDS_MAX]; /* read, committed and expired */
     int acknowledgements;
 } model;
 
@@ -223,8 +223,9 @@ static void check_partition(int32_t partition, bool present[RECORDS_MAX], int64_
     }
 }
 
-/* Sound, whole, and with everything that was acknowledged. */
-static void check_told(void)
+/* The file is sound, offsets have no hole, every acknowledged record is there or was removed by
+ * retention, and the log works. */
+static void check_log(void)
 {
     bool present[RECORDS_MAX] = {false};
     struct tb_error err = {0};
@@ -234,7 +235,7 @@ static void check_told(void)
     ck_assert(open_log());
     ck_assert_int_eq(
         query("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
-    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) { /* stand at the end of all */
+    for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++) { /* no partition has a record to read */
         struct tb_log_range range;
 
         ck_ok(f.reader->ops->range(f.reader, p, &range, &err));
@@ -249,7 +250,7 @@ static void check_told(void)
     ck_ok(tb_log_inproc_high_sequence(f.log, "0123456789abcdef", &sequence, &err));
     ck_assert_int_ge(sequence, highest);
 
-    /* And it goes on as if nothing had been. */
+    /* The log works as if there had been no fault. */
     int before = model.acknowledgements;
     put_batch(9);
     ck_assert_int_eq(model.acknowledgements, before + 9);
@@ -272,8 +273,8 @@ static void start_over(void)
     setup();
 }
 
-/* The power goes at every call that changes a file, and again while the log is being opened and
- * checked after that. */
+/* The power fails at every call that changes a file, and again while the log is opened and checked
+ * after that. */
 START_TEST(power_cut_at_every_change)
 {
     enum fault_cut how = (enum fault_cut)_i;
@@ -297,7 +298,7 @@ START_TEST(power_cut_at_every_change)
                 fault_vfs_reboot();
         }
         fault_vfs_heal();
-        check_told();
+        check_log();
     }
 }
 END_TEST
@@ -338,7 +339,7 @@ static void break_calls(int which, bool alone, int64_t calls)
         if (fault_vfs_power_is_off())
             fault_vfs_reboot();
         fault_vfs_heal();
-        check_told();
+        check_log();
     }
 }
 
@@ -355,8 +356,9 @@ START_TEST(a_call_fails_alone)
 }
 END_TEST
 
-/* A sync fails, the process dies without closing anything, and the next one reads from memory
- * what the disk never got. What it acknowledges must not stand on that when the power goes. */
+/* A sync fails and the process dies without closing the file. The next process reads from the page
+ * cache what never reached the disk. If it acknowledges a record and then the power fails, the
+ * record must still be there. */
 START_TEST(failed_sync_outlives_the_process)
 {
     uint64_t seed = test_seed((uint64_t)_i + 1);
@@ -379,7 +381,7 @@ START_TEST(failed_sync_outlives_the_process)
     fault_vfs_cut_power_now(FAULT_CUT_DROP, seed);
     close_log();
     fault_vfs_reboot();
-    check_told();
+    check_log();
 }
 END_TEST
 

@@ -29,8 +29,8 @@ void close_all(void);                   /* those, and the log */
 void log_setup(void);
 void log_teardown(void);
 
-void append(const char *key, const char *value, int64_t tag); /* taken, not committed */
-size_t idle_poll(void);                                       /* how many were acknowledged */
+void append(const char *key, const char *value, int64_t tag); /* without a commit */
+size_t idle_poll(void); /* returns the number of acknowledgements */
 struct tb_log_range range_of(int32_t partition);
 void commit(const char *key, int64_t next); /* of the key's partition */
-void release_all(void);                     /* no view will ask for any of it again */
+void release_all(void);                     /* all records may be removed */

@@ -73,10 +73,10 @@ static const struct log_conformance inproc = {
     .destroy = subject_destroy,
 };
 
-/* What only this log promises. */
+/* Promises of this log beyond log.h. */
 
-/* A process that is killed after an acknowledgement leaves the record, and the offset
- * that the same commit carried; what was not acknowledged is not there by halves. */
+/* After a process was killed, the log has every acknowledged record and the offset that was stored
+ * by the same commit. An unacknowledged batch is there as a whole or not at all. */
 START_TEST(acknowledged_outlives_the_process)
 {
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
@@ -140,8 +140,8 @@ static void break_commits(bool broken)
     sqlite3_commit_hook(f.log->db->raw, broken ? refuse_commit : NULL, NULL);
 }
 
-/* After a failed commit all of its appends are unknown: no acknowledgement, nothing half visible,
- * and the offsets count on as if they had never been; the log mends itself. */
+/* After a failed commit none of its appends is acknowledged or visible, and the next record gets
+ * the offset of the first of them. The log reopens the file by itself. */
 START_TEST(a_failed_commit_is_unknown)
 {
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
@@ -171,7 +171,7 @@ START_TEST(a_failed_commit_is_unknown)
 }
 END_TEST
 
-/* What was durable before a failure is acknowledged all the same. */
+/* Records that were durable before a failure are still acknowledged. */
 START_TEST(acknowledgements_survive_a_later_failure)
 {
     struct tb_log_ack acks[8];
@@ -193,7 +193,7 @@ START_TEST(acknowledgements_survive_a_later_failure)
 }
 END_TEST
 
-/* A full batch is TB_BUSY, in records and in bytes, and poll makes room. */
+/* append is TB_BUSY when the batch is full, by records or by bytes. poll makes room. */
 START_TEST(a_full_batch_is_busy)
 {
     static char large[700 * 1024];
@@ -218,7 +218,7 @@ START_TEST(a_full_batch_is_busy)
 }
 END_TEST
 
-/* One record larger than a batch's room is read all the same. */
+/* A record that is larger than a batch may be is read alone. */
 START_TEST(a_record_larger_than_a_batch)
 {
     size_t len = TB_INPROC_BATCH_BYTES + 12345;
@@ -269,8 +269,9 @@ static int64_t high_sequence(const char *epoch)
     return sequence;
 }
 
-/* The highest sequence of each epoch is what was committed with its record: not of one that was
- * lost, not lowered by one that is sent again, not disturbed by what is no sequence. */
+/* The highest sequence of each epoch is that of a committed record: a record that was rolled back
+ * does not raise it, one that is sent again does not lower it, and a malformed header is ignored.
+ */
 START_TEST(high_sequence_follows_the_commits)
 {
     append_event("aaaa", "00000000000000000007");
@@ -309,7 +310,8 @@ static int64_t data_version(struct tb_db *watcher)
     return version;
 }
 
-/* Offsets ride on appends; an idle log writes them once, and then nothing. */
+/* Committed offsets are stored with the next append. An idle log stores them once, then it writes
+ * nothing. */
 START_TEST(an_idle_minute_writes_once)
 {
     struct tb_error err = {0};
@@ -338,8 +340,9 @@ START_TEST(an_idle_minute_writes_once)
 }
 END_TEST
 
-/* At a low rate an append carries the offset of the one before: no second commit for it. */
-START_TEST(offsets_ride_on_appends)
+/* At a low rate an append's commit also stores the offset of the record before: there is no second
+ * commit for it. */
+START_TEST(offsets_are_stored_with_appends)
 {
     struct tb_error err = {0};
     struct tb_db *watcher = NULL;
@@ -362,7 +365,7 @@ START_TEST(offsets_ride_on_appends)
 }
 END_TEST
 
-/* The file of another program, or of a newer build, is refused and stays as it was. */
+/* The file of another program or of a newer build is refused and not changed. */
 START_TEST(a_foreign_file_is_refused)
 {
     struct tb_log_inproc *log = NULL;
@@ -400,7 +403,7 @@ int main(void)
     tcase_add_test(tc, one_reader_a_group_and_one_writer);
     tcase_add_test(tc, high_sequence_follows_the_commits);
     tcase_add_test(tc, an_idle_minute_writes_once);
-    tcase_add_test(tc, offsets_ride_on_appends);
+    tcase_add_test(tc, offsets_are_stored_with_appends);
     tcase_add_loop_test(tc, a_foreign_file_is_refused, 0, 2);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -55,7 +55,8 @@ static void read_and_commit_all(void)
     }
 }
 
-/* With as much removed as is added the file stops growing, and nothing that is young goes. */
+/* When as many records are removed as are added, the file stops growing. No young record is
+ * removed. */
 START_TEST(retention_levels_off)
 {
     int64_t settled = 0;
@@ -78,7 +79,7 @@ START_TEST(retention_levels_off)
 }
 END_TEST
 
-/* What some group has not passed stays, also for a group that has committed nothing yet. */
+/* Records that a group has not committed stay, also if the group has committed nothing yet. */
 START_TEST(retention_waits_for_every_group)
 {
     struct tb_error err = {0};
@@ -101,7 +102,7 @@ START_TEST(retention_waits_for_every_group)
 }
 END_TEST
 
-/* A standalone reader finds all records, and nothing is kept for it after it was freed. */
+/* While a standalone reader is open nothing is removed. After it was freed retention goes on. */
 START_TEST(retention_waits_for_a_standalone_reader)
 {
     struct tb_error err = {0};
@@ -127,7 +128,7 @@ START_TEST(retention_waits_for_a_standalone_reader)
 }
 END_TEST
 
-/* Offsets go on after everything that may be removed was: the newest record stays to tell. */
+/* When all other records were removed the newest one stays, so the next offset is still known. */
 START_TEST(offsets_go_on_after_retention)
 {
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
@@ -161,8 +162,9 @@ START_TEST(retention_does_not_touch_an_open_batch)
 }
 END_TEST
 
-/* A group's offset is not enough: the view behind it may be set back. */
-START_TEST(retention_waits_for_what_is_released)
+/* Records that the group has committed stay until they are released: the view that reads them may
+ * be set back. */
+START_TEST(retention_waits_for_the_release)
 {
     int32_t p = tb_log_partition(TB_STR("k"), TB_LOG_PARTITIONS);
 
@@ -196,8 +198,8 @@ static void append_and_read(int count)
     read_and_commit_all();
 }
 
-/* A thousand at a poll, so that no append waits long behind it. */
-START_TEST(the_writer_removes_what_is_kept_too_long)
+/* A poll removes at most a thousand records, so that no append waits long for it. */
+START_TEST(the_writer_removes_expired_records)
 {
     tb_log_inproc_set_retention(f.log, 2 * DAY_MS);
     append_and_read(2500);
@@ -219,7 +221,7 @@ START_TEST(the_writer_removes_what_is_kept_too_long)
 }
 END_TEST
 
-START_TEST(all_is_kept_for_ever_unless_it_is_said)
+START_TEST(all_is_kept_without_retention)
 {
     append_and_read(50);
     release_all();
@@ -241,8 +243,8 @@ static void pass_days(int64_t days)
     (void)idle_poll();
 }
 
-/* A clock that is ahead for a while removes nothing; what was stamped then does not stay until
- * that day comes, nor does it keep what follows. */
+/* While the clock is ahead nothing is removed too early. Records that got a timestamp of the
+ * future are removed retention later all the same, and so are the records after them. */
 START_TEST(a_clock_that_was_ahead_removes_nothing_early)
 {
     tb_log_inproc_set_retention(f.log, 10 * DAY_MS);
@@ -265,7 +267,7 @@ START_TEST(a_clock_that_was_ahead_removes_nothing_early)
 }
 END_TEST
 
-/* A machine whose clock starts in 1970 has all it ever wrote in the future. */
+/* On a machine whose clock starts in 1970, all older records seem to be of the future. */
 START_TEST(a_clock_that_starts_behind_removes_nothing_early)
 {
     append_and_read(60);
@@ -293,9 +295,9 @@ int main(void)
     tcase_add_test(tc, retention_waits_for_every_group);
     tcase_add_test(tc, offsets_go_on_after_retention);
     tcase_add_test(tc, retention_does_not_touch_an_open_batch);
-    tcase_add_test(tc, retention_waits_for_what_is_released);
-    tcase_add_test(tc, the_writer_removes_what_is_kept_too_long);
-    tcase_add_test(tc, all_is_kept_for_ever_unless_it_is_said);
+    tcase_add_test(tc, retention_waits_for_the_release);
+    tcase_add_test(tc, the_writer_removes_expired_records);
+    tcase_add_test(tc, all_is_kept_without_retention);
     tcase_add_test(tc, a_clock_that_was_ahead_removes_nothing_early);
     tcase_add_test(tc, a_clock_that_starts_behind_removes_nothing_early);
     suite_add_tcase(suite, tc);

@@ -27,7 +27,7 @@ static int socket_or_fail(int flags)
     return fd;
 }
 
-/* Who is not taken from the queue fills it, at the latest with the second. */
+/* Clients that nobody accepts fill the queue; the second one is enough. */
 static void fill_queue(const struct sockaddr_in *where)
 {
     for (int i = 0; i < CLIENTS; i++) {
@@ -71,7 +71,8 @@ static void open_writer(void)
     struct tb_error err = {0};
 
     ck_ok(tb_log_kafka_writer(&options, "order-events", &f.writer, &err));
-    ck_ok(f.writer->ops->append(f.writer, &record, 1, &err)); /* what poll waits for */
+    ck_ok(f.writer->ops->append(f.writer, &record, 1,
+                                &err)); /* poll waits for its acknowledgement */
 }
 
 static void poll_once(void)
@@ -100,7 +101,7 @@ START_TEST(a_refusal_is_an_answer)
 }
 END_TEST
 
-START_TEST(swallowed_packets_are_none)
+START_TEST(dropped_packets_are_no_answer)
 {
     struct sockaddr_in where;
     socklen_t len = sizeof where;
@@ -126,7 +127,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_refusal_is_an_answer);
-    tcase_add_test(tc, swallowed_packets_are_none);
+    tcase_add_test(tc, dropped_packets_are_no_answer);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

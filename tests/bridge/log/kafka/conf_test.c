@@ -23,7 +23,7 @@ static enum tb_code open_and_free(bool consumer, struct tb_error *err)
     return code;
 }
 
-/* Refused on both sides, with the property's name and a reason. */
+/* Reader and writer refuse each of these properties, with its name and a reason. */
 START_TEST(wrong_settings_are_named)
 {
     static const struct tb_log_kafka_property wrong[] = {
@@ -59,7 +59,7 @@ START_TEST(wrong_settings_are_named)
 }
 END_TEST
 
-/* Settings that contradict each other are refused where they meet, with the library's words. */
+/* librdkafka refuses settings that contradict each other; its text is the error's. */
 START_TEST(contradictions_are_refused)
 {
     static const struct tb_log_kafka_property many = {"max.in.flight", "100", TB_KAFKA_PRODUCER};
@@ -72,7 +72,7 @@ START_TEST(contradictions_are_refused)
 }
 END_TEST
 
-/* What is the user's business is taken by either side, also what only the other knows. */
+/* Reader and writer accept other properties, also those that only the other one knows. */
 START_TEST(other_settings_are_taken)
 {
     static const struct tb_log_kafka_property fine[] = {
@@ -104,7 +104,8 @@ START_TEST(brokers_and_group_are_needed)
 }
 END_TEST
 
-/* There, with the right layout; with another; not there; nobody to ask. */
+/* The topic exists with the right number of partitions, with another, not at all, or no broker
+ * answers. */
 START_TEST(topics_are_checked)
 {
     struct tb_log_kafka_topic topics[] = {{.name = "order-events", .partitions = 6},

@@ -11,7 +11,7 @@
 #define STEPS 4000
 #define ROOM TB_LOG_INFLIGHT_MAX /* more than the steps */
 
-enum fate { TAKEN, SENT, ANSWERED, HANDED_OUT };
+enum fate { TAKEN, SENT, ANSWERED, RETURNED };
 
 static struct {
     struct kafka_inflight inflight;
@@ -20,7 +20,7 @@ static struct {
     enum tb_code answers[ROOM];
     size_t slots[ROOM];
     int keys[ROOM]; /* -1: none */
-    int taken, bad; /* bad: answers not TB_OK that are still to be handed out */
+    int taken, bad; /* bad: answers not TB_OK that take_acks has not returned yet */
 } f;
 
 static void setup(void)
@@ -39,7 +39,7 @@ static int below(int bound)
     return (int)fake_random_below(&f.random, (uint64_t)bound);
 }
 
-/* Of its key nothing is out, and all before it was acknowledged. */
+/* All earlier records of its key are answered. */
 static void check_may_be_sent(int n)
 {
     ck_assert_int_eq(f.fates[n], TAKEN);
@@ -101,7 +101,8 @@ static void send_ready(void)
     }
 }
 
-/* What waited behind it, or for its own turn, comes back as unknown with it. */
+/* Record n gets this answer. If it is a failure, the later records of its key that were not sent
+ * end as TB_UNKNOWN. */
 static void expect(int n, enum tb_code code)
 {
     f.fates[n] = ANSWERED;
@@ -154,7 +155,7 @@ static void hand_out(size_t max)
     for (size_t i = 0; i < n; i++) {
         ck_assert_int_eq(f.fates[acks[i].tag], ANSWERED);
         ck_assert_int_eq(f.answers[acks[i].tag], acks[i].code);
-        f.fates[acks[i].tag] = HANDED_OUT;
+        f.fates[acks[i].tag] = RETURNED;
         f.bad -= acks[i].code != TB_OK;
     }
 }
@@ -181,7 +182,7 @@ START_TEST(histories)
     hand_out(TB_LOG_INFLIGHT_MAX);
     hand_out(TB_LOG_INFLIGHT_MAX);
     for (int i = 0; i < f.taken; i++)
-        ck_assert_int_eq(f.fates[i], HANDED_OUT);
+        ck_assert_int_eq(f.fates[i], RETURNED);
     ck_assert_int_gt(f.taken, 500);
     ck_assert_uint_eq(f.inflight.waiting_bytes, 0);
 }
@@ -230,7 +231,7 @@ START_TEST(copies_are_bounded)
 }
 END_TEST
 
-/* Absent, empty and bytes with NUL come out of the copy as they went in. */
+/* A copy has the same absent, empty and NUL-containing texts as its record. */
 START_TEST(copies_are_the_same)
 {
     const struct tb_header headers[] = {

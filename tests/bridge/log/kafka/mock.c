@@ -1,7 +1,8 @@
 #include "bridge/log/kafka/mock.h"
 #include "support/support.h"
 
-/* Quick where the defaults are made for continents; a session must outlive a busy machine. */
+/* Shorter than the defaults, which are made for slow networks. A session must still survive on a
+ * busy machine. */
 static const struct tb_log_kafka_property quick[] = {
     {"fetch.wait.max.ms", "10", TB_KAFKA_CONSUMER},
     {"session.timeout.ms", "4000", TB_KAFKA_CONSUMER},
@@ -19,7 +20,7 @@ void mock_make(struct mock *mock, int brokers)
     char text[200];
 
     *mock = (struct mock){0};
-    /* It misses brokers, being one itself. */
+    /* Without brokers of its own it would log that it finds none. */
     ck_assert_int_eq(rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text), 0);
     mock->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     ck_assert_ptr_nonnull(mock->rk);

@@ -15,7 +15,7 @@
 static struct {
     struct mock mock;
     struct tb_log_reader *reader;
-    struct tb_log_kafka_offsets_query *asker;
+    struct tb_log_kafka_offsets_query *query;
     struct tb_log_range ranges[TB_LOG_PARTITIONS];
 } f;
 
@@ -45,19 +45,19 @@ static void setup(void)
     rd_kafka_mock_coordinator_set(f.mock.cluster, "group", GROUP, COORDINATOR);
     put_records();
     ck_ok(tb_log_kafka_reader(&f.mock.options, TOPIC, GROUP, &f.reader, &err));
-    ck_ok(tb_log_kafka_offsets_query_open(&f.mock.options, TOPIC, GROUP, &f.asker, &err));
+    ck_ok(tb_log_kafka_offsets_query_open(&f.mock.options, TOPIC, GROUP, &f.query, &err));
 }
 
 static void teardown(void)
 {
-    tb_log_kafka_offsets_query_free(f.asker);
+    tb_log_kafka_offsets_query_free(f.query);
     f.reader->ops->free(f.reader);
     mock_free(&f.mock);
 }
 
 static enum tb_code ask(struct tb_error *err)
 {
-    return tb_log_kafka_query_assigned(f.asker, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
+    return tb_log_kafka_query_assigned(f.query, f.reader, f.ranges, TB_LOG_PARTITIONS, err);
 }
 
 /* Busy brokers may not answer in time. */
@@ -69,7 +69,7 @@ static void ask_until_answered(void)
         ck_assert_int_eq(err.code, TB_UNAVAILABLE);
 }
 
-/* Reads all there is and commits it. */
+/* Reads all records and commits them. */
 static void read_all(void)
 {
     struct tb_log_batch batch = {0};
@@ -83,7 +83,7 @@ static void read_all(void)
     }
 }
 
-START_TEST(it_is_told_of_what_is_held)
+START_TEST(ranges_of_assigned_partitions)
 {
     int64_t records = 0;
 
@@ -100,8 +100,9 @@ START_TEST(it_is_told_of_what_is_held)
 }
 END_TEST
 
-/* No partition is assigned, or all are: the leader is down, and the coordinator answers. */
-START_TEST(a_leader_that_is_away_is_not_waited_for)
+/* The query fails soon: without assigned partitions (0) no broker answers; with all of them (1)
+ * the coordinator answers, but the leader does not. */
+START_TEST(an_absent_leader_is_not_waited_for)
 {
     struct tb_error err = {0};
 
@@ -117,13 +118,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("log_kafka_ask");
+    Suite *suite = suite_create("log_kafka_offsets_query");
     TCase *tc = tcase_create("mock brokers");
 
     tcase_set_timeout(tc, LOG_TEST_TIMEOUT_S);
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, it_is_told_of_what_is_held);
-    tcase_add_loop_test(tc, a_leader_that_is_away_is_not_waited_for, 0, 2);
+    tcase_add_test(tc, ranges_of_assigned_partitions);
+    tcase_add_loop_test(tc, an_absent_leader_is_not_waited_for, 0, 2);
     suite_add_tcase(suite, tc);
     return test_main(suite);
 }

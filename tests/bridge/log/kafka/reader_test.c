@@ -67,7 +67,7 @@ static void check_patience(void)
     ck_assert_msg(tb_clock_mono_ms(&tb_clock_system) < f.until_ms, "waited too long");
 }
 
-static int count_held(struct tb_log_reader *reader)
+static int count_assigned(struct tb_log_reader *reader)
 {
     int n = 0;
 
@@ -123,12 +123,12 @@ struct share {
     struct tb_log_reader *readers[2];
     int64_t done[TB_LOG_PARTITIONS], committed[TB_LOG_PARTITIONS];
     int written;
-    bool shared; /* each had three at some moment */
+    bool shared; /* at some moment each had three partitions */
 };
 
-/* One poll of each. A batch begins where its partition was done up to, or before: the last commit
- * of the one who held it may have been refused, since these brokers take none while a group is
- * changing. It never begins behind. */
+/* One poll of each reader. A batch begins where its partition was read up to, or before, because
+ * the last commit of the partition's previous reader may have been refused: mock brokers refuse
+ * commits while a group is being formed. It never begins later. */
 static void read_both(struct share *share)
 {
     struct tb_error err = {0};
@@ -154,21 +154,22 @@ static void read_both(struct share *share)
     }
 }
 
-/* The second one comes once the first holds all, and goes once they have shared. */
-static void come_and_go(struct share *share)
+/* The second reader joins when the first has all partitions, and leaves when each has three. */
+static void join_and_leave(struct share *share)
 {
     struct tb_error err = {0};
     int32_t other = 0;
 
-    if (!share->readers[1] && !share->shared && count_held(share->readers[0]) == TB_LOG_PARTITIONS)
+    if (!share->readers[1] && !share->shared &&
+        count_assigned(share->readers[0]) == TB_LOG_PARTITIONS)
         share->readers[1] = open_reader();
-    if (!share->readers[1] || count_held(share->readers[0]) != 3 ||
-        count_held(share->readers[1]) != 3)
+    if (!share->readers[1] || count_assigned(share->readers[0]) != 3 ||
+        count_assigned(share->readers[1]) != 3)
         return;
     share->shared = true;
     while (share->readers[0]->ops->is_assigned(share->readers[0], other))
         other++;
-    ck_ok(share->readers[0]->ops->commit(share->readers[0], other, 0, &err)); /* dropped */
+    ck_ok(share->readers[0]->ops->commit(share->readers[0], other, 0, &err)); /* ignored */
     share->readers[1]->ops->free(share->readers[1]);
     share->readers[1] = NULL;
 }
@@ -182,22 +183,23 @@ static int sum(const int64_t done[TB_LOG_PARTITIONS])
     return (int)n;
 }
 
-/* A second reader takes a share, and gives it back when it leaves. Every record is read by one of
- * them, each partition without a hole, and what is not held any more is not committed. What is
- * committed while the group is formed anew may be lost, never is one too many made. */
+/* A second reader gets half of the partitions, and the first gets them back when the second
+ * leaves. Every record is read, each partition without a hole, and a reader's commit of a
+ * partition that it does not have is ignored. A commit may be lost while the group is being
+ * formed, but no offset is committed that was not read. */
 START_TEST(two_readers_share)
 {
     enum { RECORDS = 600 };
     struct share share = {.readers = {open_reader(), NULL}};
 
-    while (!share.shared || count_held(share.readers[0]) < TB_LOG_PARTITIONS ||
+    while (!share.shared || count_assigned(share.readers[0]) < TB_LOG_PARTITIONS ||
            sum(share.done) < RECORDS) {
         check_patience();
         if (share.written < RECORDS) {
             put_many(share.written, share.written + 10);
             share.written += 10;
         }
-        come_and_go(&share);
+        join_and_leave(&share);
         read_both(&share);
     }
     share.readers[0]->ops->free(share.readers[0]);
@@ -208,8 +210,9 @@ START_TEST(two_readers_share)
 }
 END_TEST
 
-/* While paused nothing is handed out and the group is kept; afterwards all goes on in order, what
- * was fetched before as well as what came meanwhile. */
+/* A paused reader returns no record and stays in its group. When it goes on, it returns all
+ * records in order: those that it had fetched before the pause and those that were appended during
+ * it. */
 START_TEST(a_pause_keeps_the_order)
 {
     enum { RECORDS = 1500 };
@@ -225,7 +228,7 @@ START_TEST(a_pause_keeps_the_order)
         put_many(700 + round * 200, 900 + round * 200);
         for (int i = 0; i < 20; i++)
             ck_assert_uint_eq(poll_seen(reader, 10, 5), 0);
-        ck_assert_int_eq(count_held(reader), TB_LOG_PARTITIONS);
+        ck_assert_int_eq(count_assigned(reader), TB_LOG_PARTITIONS);
         ck_ok(reader->ops->pause(reader, false, &err));
         for (int i = 0; i < 20; i++)
             poll_seen(reader, 10, 100);
@@ -239,7 +242,7 @@ START_TEST(a_pause_keeps_the_order)
 }
 END_TEST
 
-/* Longer than the group waits for a silent member. */
+/* The pause is longer than the time that the group waits for a silent member. */
 START_TEST(a_paused_reader_stays_in_its_group)
 {
     struct tb_log_reader *reader = open_reader();
@@ -253,7 +256,7 @@ START_TEST(a_paused_reader_stays_in_its_group)
     until_ms = tb_clock_mono_ms(&tb_clock_system) + 14000; /* the session is 12 s */
     while (tb_clock_mono_ms(&tb_clock_system) < until_ms) {
         ck_assert_uint_eq(poll_seen(reader, 100, 200), 0);
-        ck_assert_int_eq(count_held(reader), TB_LOG_PARTITIONS);
+        ck_assert_int_eq(count_assigned(reader), TB_LOG_PARTITIONS);
     }
     ck_ok(reader->ops->pause(reader, false, &err));
     put_many(20, 40);
@@ -263,7 +266,7 @@ START_TEST(a_paused_reader_stays_in_its_group)
 }
 END_TEST
 
-/* Whatever came again counts once. */
+/* Number of different records that were read. */
 static int count_seen_once(void)
 {
     bool seen[TB_LOG_PARTITIONS][100] = {{false}};
@@ -278,8 +281,9 @@ static int count_seen_once(void)
     return n;
 }
 
-/* The library keeps a partition paused that was given up paused. The pause ends while the group is
- * being formed, or when the partition is another's, and it comes back. */
+/* librdkafka keeps a partition paused that was revoked while it was paused. Here the pause ends
+ * while the group is being formed (0), or while the partition is another reader's (1); then the
+ * partition comes back, and must be read. */
 START_TEST(a_pause_does_not_come_back_with_a_partition)
 {
     struct tb_log_reader *reader = open_reader(), *other;
@@ -291,12 +295,13 @@ START_TEST(a_pause_does_not_come_back_with_a_partition)
         poll_seen(reader, 100, 100);
     ck_ok(reader->ops->pause(reader, true, &err));
     other = open_reader();
-    while (count_held(reader) != left) {
+    while (count_assigned(reader) != left) {
         poll_seen(reader, 100, 100);
         poll_seen(other, 100, 100);
     }
     ck_ok(reader->ops->pause(reader, false, &err));
-    while (count_held(reader) == 0) { /* the group is formed: who leaves is not waited for */
+    while (count_assigned(reader) ==
+           0) { /* until the group is formed: then nobody waits for a reader that leaves */
         poll_seen(reader, 100, 100);
         poll_seen(other, 100, 100);
     }
@@ -309,7 +314,8 @@ START_TEST(a_pause_does_not_come_back_with_a_partition)
 }
 END_TEST
 
-/* The brokers keep 5 MiB a partition: more than that takes the committed offset away. */
+/* A mock broker keeps 5 MiB for each partition. More records than that remove the one at the
+ * committed offset. */
 static void overtake(int32_t p)
 {
     static char value[500000];
@@ -318,14 +324,14 @@ static void overtake(int32_t p)
                                .fixed_partition = true,
                                .partition = p};
 
-    for (size_t i = 0; i < sizeof value; i++) /* nothing that compresses */
+    for (size_t i = 0; i < sizeof value; i++) /* bytes that do not compress */
         value[i] = (char)(i * i >> 7 ^ i * 2654435761U >> 13);
     for (int i = 0; i < 20; i++)
         log_put(f.writer, &record);
 }
 
-/* A committed offset that retention has overtaken stops its partition with an alarm, again after
- * a restart; the others are read; a person may decide where to go on. */
+/* The record at a committed offset was removed: the partition stops with an alarm, also after a
+ * restart, and the others are read. A person decides where to go on, and seek does it. */
 START_TEST(an_overtaken_offset_is_an_alarm)
 {
     struct tb_log_reader *reader = open_reader();
@@ -404,7 +410,7 @@ START_TEST(commits_outlive_refusals)
         ck_ok(reader->ops->commit(reader, batch.partition, done[batch.partition], &err));
     }
     for (int i = 0; i < 40; i++)
-        poll_seen(reader, 10, 50); /* time for what failed last to go again */
+        poll_seen(reader, 10, 50); /* time to send the last failed commit again */
     reader->ops->free(reader);
     reader = open_reader();
     for (int32_t p = 0; p < TB_LOG_PARTITIONS; p++)
@@ -413,8 +419,9 @@ START_TEST(commits_outlive_refusals)
 }
 END_TEST
 
-/* A reader that is let into no group for long says so, and goes on by itself once it is. */
-START_TEST(a_group_that_is_not_formed_is_told_of)
+/* A group that takes long to form is a problem with a text. It is over when the group is formed.
+ */
+START_TEST(a_group_that_is_not_formed_is_a_problem)
 {
     struct fake_clock clock;
     struct tb_log_reader *reader;
@@ -426,7 +433,7 @@ START_TEST(a_group_that_is_not_formed_is_told_of)
     f.mock.options.clock = &clock.clock;
     reader = open_reader();
     ck_ok(reader->ops->poll(reader, 100, 0, &batch, &err));
-    fake_clock_advance(&clock, 20000); /* and the first member waits 3 s for others */
+    fake_clock_advance(&clock, 20000); /* the group waits 3 s for more members */
     ck_assert_int_eq(reader->ops->poll(reader, 100, 0, &batch, &err), TB_UNAVAILABLE);
     tb_log_kafka_reader_problem(reader, problem);
     ck_assert_ptr_nonnull(strstr(problem, "group g is still being formed"));
@@ -435,7 +442,7 @@ START_TEST(a_group_that_is_not_formed_is_told_of)
         fake_clock_advance(&clock, 100);
         (void)!reader->ops->poll(reader, 100, 0, &batch, &err);
         usleep(5000);
-    } while (count_held(reader) < TB_LOG_PARTITIONS);
+    } while (count_assigned(reader) < TB_LOG_PARTITIONS);
     ck_ok(reader->ops->poll(reader, 100, 0, &batch, &err));
     tb_log_kafka_reader_problem(reader, problem);
     ck_assert_str_eq(problem, "");
@@ -443,7 +450,8 @@ START_TEST(a_group_that_is_not_formed_is_told_of)
 }
 END_TEST
 
-/* Nobody there: a poll says so and why, and all goes on by itself when they are back. */
+/* Without brokers a poll fails and the problem says why. When they are back, the reader goes on.
+ */
 START_TEST(brokers_go_and_come_back)
 {
     struct tb_log_reader *reader = open_reader();
@@ -476,7 +484,7 @@ START_TEST(brokers_go_and_come_back)
 }
 END_TEST
 
-/* Freed with nobody there, before and after it had a group: it ends. */
+/* Without brokers free returns, whether the reader was in its group (1) or not (0). */
 START_TEST(leaving_does_not_wait_for_brokers)
 {
     struct tb_log_reader *reader = open_reader();
@@ -493,8 +501,8 @@ START_TEST(leaving_does_not_wait_for_brokers)
 }
 END_TEST
 
-/* A tail begins at the end, needs no group, and commits nothing. */
-START_TEST(a_tail_sees_what_comes)
+/* A tail begins at the end, has no group, and refuses commits. */
+START_TEST(a_tail_reads_new_records)
 {
     struct tb_log_reader *reader = NULL;
     struct tb_error err = {0};
@@ -503,7 +511,7 @@ START_TEST(a_tail_sees_what_comes)
 
     put_many(0, 50);
     ck_ok(tb_log_kafka_tail(&f.mock.options, TOPIC, &reader, &err));
-    while (batch.count == 0) { /* from some moment on, it listens */
+    while (batch.count == 0) { /* until it has found the end of the log */
         put_many(n, n + 1);
         n++;
         check_patience();
@@ -515,8 +523,8 @@ START_TEST(a_tail_sees_what_comes)
 }
 END_TEST
 
-/* A standalone reader begins at the begin, or where it seeks; its commits are accepted and kept
- * nowhere, and a place that the log does not have is an alarm. */
+/* A standalone reader begins at the begin, or where it seeks. Its commits are accepted but not
+ * stored, and a position out of range is an alarm. */
 START_TEST(a_standalone_reader_reads_all_from_the_beginning)
 {
     struct tb_log_reader *reader = NULL;
@@ -561,10 +569,10 @@ int main(void)
     tcase_add_test(tc, a_paused_reader_stays_in_its_group);
     tcase_add_test(tc, an_overtaken_offset_is_an_alarm);
     tcase_add_loop_test(tc, commits_outlive_refusals, 0, 5);
-    tcase_add_test(tc, a_group_that_is_not_formed_is_told_of);
+    tcase_add_test(tc, a_group_that_is_not_formed_is_a_problem);
     tcase_add_test(tc, brokers_go_and_come_back);
     tcase_add_loop_test(tc, leaving_does_not_wait_for_brokers, 0, 2);
-    tcase_add_test(tc, a_tail_sees_what_comes);
+    tcase_add_test(tc, a_tail_reads_new_records);
     tcase_add_test(tc, a_standalone_reader_reads_all_from_the_beginning);
     suite_add_tcase(suite, tc);
     return test_main(suite);

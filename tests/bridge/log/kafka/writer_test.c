@@ -124,7 +124,8 @@ static void check_problem(const char *part)
     ck_assert_msg(strstr(problem, part) != NULL, "\"%s\" lacks \"%s\"", problem, part);
 }
 
-/* A cluster that goes and comes back: what was taken is delivered then, once, in order. */
+/* Records that were appended without brokers are delivered when the brokers are back, once and in
+ * order. */
 START_TEST(brokers_go_and_come_back)
 {
     append_ok(0, 50);
@@ -157,8 +158,8 @@ START_TEST(leaders_move)
 }
 END_TEST
 
-/* Every error a broker may answer with, in the middle of a stream: all of it arrives in the end,
- * in order, and nothing is given up as refused that was not alone. */
+/* Every error that a broker may answer, in the middle of a stream: in the end all records are in
+ * the log in order, and none is refused that was not unacknowledged alone. */
 static const rd_kafka_resp_err_t errors[] = {
     RD_KAFKA_RESP_ERR__TRANSPORT, /* the connection breaks */
     RD_KAFKA_RESP_ERR_UNKNOWN,
@@ -206,8 +207,8 @@ START_TEST(errors_pass)
 }
 END_TEST
 
-/* The records were appended and the answer came too late: they are there twice, and none is
- * missing. */
+/* The broker appends the records and answers too late. They are sent again and are in the log
+ * twice; none is missing. */
 START_TEST(late_answers_repeat)
 {
     f.writer->ops->free(f.writer);
@@ -234,8 +235,8 @@ static void put_neighbours(void)
     }
 }
 
-/* One refused record fails its neighbours: none of them is called refused, all are asked for
- * alone. Sent alone, the refused record is distinguished from the others. */
+/* A broker refuses a whole batch because of one record: no record is TB_INVALID, all are
+ * retry_alone. When each is sent alone, only the one that is refused again is TB_INVALID. */
 START_TEST(a_refused_record_is_found_alone)
 {
     const rd_kafka_resp_err_t refusals[] = {
@@ -267,9 +268,9 @@ START_TEST(a_refused_record_is_found_alone)
 }
 END_TEST
 
-/* Of two requests on their way the first fails, and its records are not there; the library takes
- * the success of the second for that of both, which it is at brokers that know the producer. These
- * do not, and real ones may not yet or no more. */
+/* The first of two requests fails, and its record is not in the log. librdkafka concludes from the
+ * success of the second that both succeeded. That is true only of brokers that know the producer:
+ * mock brokers do not, and real ones may not know it yet or any more. */
 START_TEST(an_acknowledgement_has_the_brokers_offset)
 {
     f.writer->ops->free(f.writer);
@@ -287,8 +288,8 @@ START_TEST(an_acknowledgement_has_the_brokers_offset)
 }
 END_TEST
 
-/* Records behind a refused one of their key were never sent, and are not asked for alone. */
-START_TEST(what_waits_behind_a_refused_record_is_not_sent)
+/* Records after a refused one of the same key are not sent, so they are not retry_alone. */
+START_TEST(records_after_a_refused_one_are_not_sent)
 {
     for (int i = 0; i < 10; i++)
         f.sender->keys[i] = 0;
@@ -302,9 +303,9 @@ START_TEST(what_waits_behind_a_refused_record_is_not_sent)
 }
 END_TEST
 
-/* One partition: records of different keys behind a refused one were never sent. Refused again
- * alone, it is parked with the rest of its key; all others follow in the order of their appends.
- */
+/* In one partition no record after a refused one is sent, whatever its key. The refused record is
+ * refused again alone and parked with the later ones of its key; all others follow in the order of
+ * their appends. */
 START_TEST(in_one_partition_nothing_overtakes_a_refused_record)
 {
     for (int i = 0; i < 20; i++)
@@ -321,7 +322,7 @@ START_TEST(in_one_partition_nothing_overtakes_a_refused_record)
 }
 END_TEST
 
-/* What passes is never called refused, alone or not. */
+/* An error that may pass is never TB_INVALID, also if the record was unacknowledged alone. */
 START_TEST(a_wrong_clock_or_a_missing_permission_is_not_permanent)
 {
     const rd_kafka_resp_err_t refusals[] = {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
@@ -338,7 +339,7 @@ START_TEST(a_wrong_clock_or_a_missing_permission_is_not_permanent)
 }
 END_TEST
 
-/* A record beyond the limit is refused by itself, before it can fail others. */
+/* append refuses a record that is too large, so that it does not fail a batch with others. */
 START_TEST(too_large_is_refused_at_once)
 {
     struct tb_error err = {0};
@@ -370,7 +371,7 @@ START_TEST(a_fatal_error_costs_only_the_producer)
 }
 END_TEST
 
-/* Nothing is taken behind what has to be sent again. */
+/* append takes no record before poll has returned the records that must be sent again. */
 START_TEST(nothing_overtakes_an_unknown)
 {
     struct tb_error err = {0};
@@ -387,7 +388,7 @@ START_TEST(nothing_overtakes_an_unknown)
 }
 END_TEST
 
-/* Closed with nobody there: every append is answered, and opened again it goes on. */
+/* The writer is closed without brokers: every append is answered. Opened again, it delivers. */
 START_TEST(closing_does_not_wait_for_brokers)
 {
     struct tb_error err = {0};
@@ -444,7 +445,8 @@ static void wait_problem(const char *part)
     ck_assert(!tb_log_kafka_connected(f.writer));
 }
 
-/* A topic that is not there, or not for us, is said so; once it is, all goes on by itself. */
+/* A topic that is missing or forbidden is a problem with a text. When it is there, the writer
+ * delivers without being opened again. */
 START_TEST(the_topic_is_waited_for)
 {
     static const struct {
@@ -522,7 +524,7 @@ int main(void)
     tcase_add_test(one, late_answers_repeat);
     tcase_add_loop_test(one, a_refused_record_is_found_alone, 0, 4);
     tcase_add_test(one, an_acknowledgement_has_the_brokers_offset);
-    tcase_add_test(one, what_waits_behind_a_refused_record_is_not_sent);
+    tcase_add_test(one, records_after_a_refused_one_are_not_sent);
     tcase_add_loop_test(one, a_wrong_clock_or_a_missing_permission_is_not_permanent, 0, 3);
     tcase_add_test(one, too_large_is_refused_at_once);
     tcase_add_test(one, a_fatal_error_costs_only_the_producer);

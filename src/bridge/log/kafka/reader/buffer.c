@@ -1,4 +1,5 @@
 #include "bridge/log/kafka/reader/reader_priv.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 static size_t message_size(const rd_kafka_message_t *message)
@@ -37,10 +38,13 @@ static void note_error(struct kafka_reader *reader, const rd_kafka_message_t *me
 
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
         return;
-    if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+    if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
         tb_kafka_reader_on_error(reader, message->err, why);
-    else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].assigned)
-        tb_kafka_reader_stop_partition(reader, p, why);
+    } else if (p >= 0 && p < TB_LOG_PARTITIONS_MAX && reader->parts[p].assigned) {
+        reader->parts[p].corrupt = true;
+        snprintf(reader->parts[p].why, sizeof reader->parts[p].why, "%s", why);
+        tb_kafka_reader_update_problem(reader);
+    }
 }
 
 /* Drops messages that do not follow the reader's position: a pause makes librdkafka fetch some
@@ -136,29 +140,25 @@ static size_t count_headers(const rd_kafka_message_t *message)
     return rd_kafka_message_headers(message, &headers) ? 0 : rd_kafka_header_cnt(headers);
 }
 
-static void fill_headers(const rd_kafka_message_t *message, struct tb_header *ret_headers,
-                         size_t count)
+static size_t fill_headers(const rd_kafka_message_t *message, struct tb_header *ret_headers)
 {
     rd_kafka_headers_t *headers = NULL;
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t n = 0, size = 0;
 
-    if (count == 0 || rd_kafka_message_headers(message, &headers))
-        return;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = NULL;
-        const void *value = NULL;
-        size_t size = 0;
-
-        rd_kafka_header_get_all(headers, i, &name, &value, &size);
-        ret_headers[i] = (struct tb_header){tb_str_of(name), {value, size}};
-    }
+    if (rd_kafka_message_headers(message, &headers))
+        return 0;
+    for (; !rd_kafka_header_get_all(headers, n, &name, &value, &size); n++)
+        ret_headers[n] = (struct tb_header){tb_str_of(name), {value, size}};
+    return n;
 }
 
 static void fill_record(const rd_kafka_message_t *message, struct tb_header *headers,
-                        size_t header_count, struct tb_record *ret_record)
+                        struct tb_record *ret_record)
 {
     rd_kafka_timestamp_type_t type;
 
-    fill_headers(message, headers, header_count);
     *ret_record = (struct tb_record){
         .partition = message->partition,
         .offset = message->offset,
@@ -166,7 +166,7 @@ static void fill_record(const rd_kafka_message_t *message, struct tb_header *hea
         .key = {message->key, message->key_len},
         .value = {message->payload, message->len},
         .headers = headers,
-        .header_count = header_count,
+        .header_count = fill_headers(message, headers),
     };
 }
 
@@ -201,10 +201,9 @@ enum tb_code tb_kafka_buffer_take_batch(struct kafka_reader *reader, int32_t par
         return tb_error_set(err, TB_UNAVAILABLE, "out of memory");
     for (size_t i = 0; i < n; i++) {
         rd_kafka_message_t *message = take_first(reader, part);
-        size_t count = count_headers(message);
 
-        fill_record(message, reader->headers + headers, count, &reader->records[i]);
-        headers += count;
+        fill_record(message, reader->headers + headers, &reader->records[i]);
+        headers += reader->records[i].header_count;
         reader->batch[reader->batch_count++] = message;
     }
     *ret_batch = (struct tb_log_batch){partition, reader->records, n, part->assignment};

@@ -54,8 +54,8 @@ static enum tb_code empty_poll(struct kafka_reader *reader, struct tb_log_batch 
     return tb_error_set(err, TB_UNAVAILABLE, "Kafka: %s", why);
 }
 
-static enum tb_code hand_out(struct kafka_reader *reader, int32_t partition, size_t max,
-                             struct tb_log_batch *ret_batch, struct tb_error *err)
+static enum tb_code return_batch(struct kafka_reader *reader, int32_t partition, size_t max,
+                                 struct tb_log_batch *ret_batch, struct tb_error *err)
 {
     const struct kafka_reader_partition *part = &reader->parts[partition];
 
@@ -80,7 +80,7 @@ enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t max, int64_
         fetch(reader, left_ms < SLICE_MS ? left_ms : SLICE_MS);
         p = max > 0 ? next_partition(reader) : -1;
         if (p >= 0)
-            return hand_out(reader, p, max, ret_batch, err);
+            return return_batch(reader, p, max, ret_batch, err);
         left_ms = until_ms - now_ms(reader);
         if (atomic_exchange(&reader->woken, false) || reader->revoked || left_ms <= 0 ||
             is_stopped(reader))

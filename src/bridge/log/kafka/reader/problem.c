@@ -36,16 +36,6 @@ void tb_kafka_reader_on_error(struct kafka_reader *reader, rd_kafka_resp_err_t c
     tb_kafka_reader_update_problem(reader);
 }
 
-void tb_kafka_reader_stop_partition(struct kafka_reader *reader, int32_t partition,
-                                    const char *why)
-{
-    struct kafka_reader_partition *part = &reader->parts[partition];
-
-    part->corrupt = true;
-    snprintf(part->why, sizeof part->why, "%s", why);
-    tb_kafka_reader_update_problem(reader);
-}
-
 void tb_kafka_reader_update_problem(struct kafka_reader *reader)
 {
     const char *text = reader->refused[0] ? reader->refused : reader->commit_failed;

@@ -125,7 +125,5 @@ TB_CHECKED enum tb_code tb_kafka_reader_poll(struct tb_log_reader *base, size_t 
 /* problem.c. For librdkafka's error_cb and messages that are errors. */
 void tb_kafka_reader_on_error(struct kafka_reader *reader, rd_kafka_resp_err_t code,
                               const char *text);
-void tb_kafka_reader_stop_partition(struct kafka_reader *reader, int32_t partition,
-                                    const char *why);
 /* Recomputes the text of KAFKA_PROBLEM_OPERATION from the reader's fields. */
 void tb_kafka_reader_update_problem(struct kafka_reader *reader);

@@ -132,6 +132,8 @@ enum tb_code tb_kafka_producer_open(struct kafka_writer *writer, struct tb_error
 
     if (connect_handle(writer, &why) == TB_OK)
         return TB_OK;
+    /* With plaintext no certificate is read. If that succeeds, only a certificate is the problem,
+     * and a later attempt may find it mended. */
     *err = why;
     TB_TRY(tb_kafka_conf(&writer->options, NULL, false, &conf, err));
     rd_kafka_conf_set(conf, "security.protocol", "plaintext", text, sizeof text);
