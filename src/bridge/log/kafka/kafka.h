@@ -84,10 +84,10 @@ struct tb_log_kafka_topic {
     bool compacted;
     int64_t retention_ms; /* 0: the broker's default */
 };
-/* Checks that the topics exist with that many partitions. With `create` it creates missing ones
- * and waits until they can be written and read. TB_NOT_FOUND: one is missing. TB_INVALID: one has
- * another number of partitions. Both texts say what to do. TB_UNAVAILABLE: no broker answers, or
- * it refuses. */
+/* Checks that these topics, at least one, exist with that many partitions. With `create` it
+ * creates missing ones and waits until they can be written and read. TB_NOT_FOUND: one is missing.
+ * TB_INVALID: one has another number of partitions. Both texts say what to do. TB_UNAVAILABLE: no
+ * broker answers, or it refuses. */
 TB_CHECKED enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
                                                   const struct tb_log_kafka_topic *topics,
                                                   size_t count, bool create, int64_t timeout_ms,

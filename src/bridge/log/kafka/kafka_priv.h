@@ -21,6 +21,13 @@ TB_CHECKED enum tb_code tb_kafka_conf(const struct tb_log_kafka_options *options
                                       const char *group, bool tail, rd_kafka_conf_t **ret_conf,
                                       struct tb_error *err);
 
+/* For TB_CLEANUP. */
+static inline void tb_kafka_list_free(rd_kafka_topic_partition_list_t **list)
+{
+    if (*list)
+        rd_kafka_topic_partition_list_destroy(*list);
+}
+
 /* What is wrong, as a text for a person. A problem of the connection or the topic hides one of the
  * operations, because it usually causes it. */
 enum kafka_problem_kind { KAFKA_PROBLEM_CONNECTION, KAFKA_PROBLEM_OPERATION, KAFKA_PROBLEM_KINDS };

@@ -11,20 +11,17 @@ enum tb_code tb_log_kafka_offsets_query_open(const struct tb_log_kafka_options *
                                              struct tb_log_kafka_offsets_query **ret_query,
                                              struct tb_error *err)
 {
-    struct tb_log_kafka_offsets_query *query = calloc(1, sizeof *query);
+    struct tb_log_kafka_offsets_query query = {0};
     rd_kafka_conf_t *conf = NULL;
-    enum tb_code code;
 
-    if (!query)
+    TB_TRY(tb_kafka_conf(options, group, false, &conf, err));
+    TB_TRY(tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, NULL, &query.handle, err));
+    *ret_query = malloc(sizeof query);
+    if (!*ret_query) {
+        tb_kafka_handle_destroy(query.handle, TB_KAFKA_QUERY_TIMEOUT_MS);
         return tb_error_set(err, TB_INTERNAL, "out of memory");
-    code = tb_kafka_conf(options, group, false, &conf, err);
-    if (code == TB_OK)
-        code = tb_kafka_handle_new(RD_KAFKA_CONSUMER, conf, topic, query, &query->handle, err);
-    if (code != TB_OK) {
-        tb_log_kafka_offsets_query_free(query);
-        return code;
     }
-    *ret_query = query;
+    **ret_query = query;
     return TB_OK;
 }
 
@@ -88,26 +85,24 @@ enum tb_code tb_log_kafka_query_watermarks(const struct tb_log_kafka_offsets_que
                                            struct tb_log_range *ret_ranges, int32_t count,
                                            struct tb_error *err)
 {
+    TB_CLEANUP(tb_kafka_list_free)
     rd_kafka_topic_partition_list_t *list = list_all(query, count);
-    enum tb_code code;
 
     for (int32_t p = 0; p < count; p++)
         ret_ranges[p].committed = -1;
-    code = watermarks(query, list, ret_ranges, err);
-    rd_kafka_topic_partition_list_destroy(list);
-    return code;
+    return watermarks(query, list, ret_ranges, err);
 }
 
 enum tb_code tb_log_kafka_query_committed(const struct tb_log_kafka_offsets_query *query,
                                           int64_t *ret_next, int32_t count, struct tb_error *err)
 {
+    TB_CLEANUP(tb_kafka_list_free)
     rd_kafka_topic_partition_list_t *list = list_all(query, count);
-    enum tb_code code = committed(query, list, err);
 
-    for (int i = 0; i < list->cnt && code == TB_OK; i++)
+    TB_TRY(committed(query, list, err));
+    for (int i = 0; i < list->cnt; i++)
         ret_next[list->elems[i].partition] = list->elems[i].offset;
-    rd_kafka_topic_partition_list_destroy(list);
-    return code;
+    return TB_OK;
 }
 
 static enum tb_code query_list(const struct tb_log_kafka_offsets_query *query,
@@ -135,16 +130,13 @@ enum tb_code tb_log_kafka_query_assigned(const struct tb_log_kafka_offsets_query
                                          struct tb_log_range *ret_ranges, int32_t count,
                                          struct tb_error *err)
 {
-    rd_kafka_topic_partition_list_t *list = NULL;
+    TB_CLEANUP(tb_kafka_list_free) rd_kafka_topic_partition_list_t *list = NULL;
     rd_kafka_resp_err_t code = tb_kafka_reader_assignment(reader, &list);
-    enum tb_code result;
 
     if (code)
         return refused(err, "assigned partitions", code);
     for (int32_t p = 0; p < count; p++)
         ret_ranges[p] = (struct tb_log_range){.end = -1, .committed = -1};
     remove_from(list, count);
-    result = query_list(query, list, ret_ranges, err);
-    rd_kafka_topic_partition_list_destroy(list);
-    return result;
+    return query_list(query, list, ret_ranges, err);
 }

@@ -162,31 +162,21 @@ static enum tb_code check_topic(struct check *check, const struct tb_log_kafka_t
     return tb_error_set(err, TB_INVALID, "%s", text);
 }
 
-static enum tb_code check_all(struct check *check, const struct tb_log_kafka_topic *topics,
-                              size_t count, bool create, struct tb_error *err)
-{
-    rd_kafka_conf_t *conf = NULL;
-
-    TB_TRY(tb_kafka_conf(check->options, NULL, false, &conf, err));
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    TB_TRY(
-        tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, topics[0].name, check, &check->handle, err));
-    for (size_t i = 0; i < count; i++)
-        TB_TRY(check_topic(check, &topics[i], create, err));
-    return TB_OK;
-}
-
 enum tb_code tb_log_kafka_check_topics(const struct tb_log_kafka_options *options,
                                        const struct tb_log_kafka_topic *topics, size_t count,
                                        bool create, int64_t timeout_ms, struct tb_error *err)
 {
     struct check check = {.options = options,
                           .until_ms = tb_clock_mono_ms(options->clock) + timeout_ms};
-    enum tb_code code;
+    rd_kafka_conf_t *conf = NULL;
+    enum tb_code code = TB_OK;
 
-    if (count == 0)
-        return TB_OK;
-    code = check_all(&check, topics, count, create, err);
+    TB_TRY(tb_kafka_conf(options, NULL, false, &conf, err));
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    TB_TRY(
+        tb_kafka_handle_new(RD_KAFKA_PRODUCER, conf, topics[0].name, &check, &check.handle, err));
+    for (size_t i = 0; i < count && code == TB_OK; i++)
+        code = check_topic(&check, &topics[i], create, err);
     tb_kafka_handle_destroy(check.handle, TB_KAFKA_QUERY_TIMEOUT_MS);
     return code;
 }

@@ -116,15 +116,15 @@ START_TEST(topics_are_checked)
     mock_make(&mock, 1);
     mock_topic(&mock, "order-events", 6);
     mock_topic(&mock, "node-status", 1);
-    ck_ok(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 20000, &err));
+    ck_ok(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 60000, &err));
     topics[1].partitions = 3;
-    ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, true, 20000, &err),
+    ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, true, 60000, &err),
                      TB_INVALID);
     ck_assert_str_eq(err.text, "topic node-status has 1 partitions, not 3: set [kafka] partitions "
                                "to 1, or name another topic");
     rd_kafka_mock_topic_set_error(mock.cluster, "order-events",
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 20000, &err),
+    ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 60000, &err),
                      TB_NOT_FOUND);
     rd_kafka_mock_broker_set_down(mock.cluster, -1);
     ck_assert_int_eq(tb_log_kafka_check_topics(&mock.options, topics, 2, false, 300, &err),

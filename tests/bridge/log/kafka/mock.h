@@ -25,16 +25,15 @@ enum {
 struct mock {
     rd_kafka_t *rk;
     rd_kafka_mock_cluster_t *cluster;
-    struct tb_log_kafka_options options; /* what readers and writers of it are opened with */
+    struct tb_log_kafka_options options; /* for readers and writers */
     struct tb_log_kafka_property properties[24];
 };
 void mock_make(struct mock *mock, int brokers);
 void mock_free(struct mock *mock);
-/* One more property. "max.in.flight" of 1 stands for what real brokers do and these do not: to
- * refuse what comes behind a request that failed. */
+/* Adds a property; it overrides earlier ones. */
 void mock_set(struct mock *mock, const char *key, const char *value);
 void mock_topic(struct mock *mock, const char *name, int partitions);
 /* The next count requests of that kind are answered with the error. */
 void mock_fail(struct mock *mock, int16_t request, rd_kafka_resp_err_t error, size_t count);
-/* A reader of everything from the beginning that waits for no group. */
+/* A standalone reader, which reads all records from the begin. */
 struct tb_log_reader *mock_read_all(struct mock *mock, const char *topic);

@@ -1,9 +1,9 @@
 /* Goal: whatever fails, the records of each key are in the log in the order of their appends,
  * without a gap, if repeated records are left out; and no record of a key follows a refused one.
- * In one partition this holds for the records of all keys together. Method: a sender that works
- * like the relay, and seeded faults between its steps. The mock brokers accept any record, because
- * they do not check a producer's sequence numbers. A real broker is frozen, killed, and refuses
- * records for their size. */
+ * In one partition this holds for the records of all keys together.
+ * Method: a sender that works like the relay, and seeded faults between its steps. The mock
+ * brokers accept any record, because they do not check a producer's sequence numbers. A real
+ * broker is frozen, killed, and refuses records for their size. */
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/real.h"
 #include "bridge/log/log_sender.h"
@@ -14,7 +14,7 @@
 #define REAL_RECORDS 1200
 #define PATIENCE_MS 240000 /* a broker that was killed takes its time */
 #define ROUNDS 6           /* half as many in one partition, where one record is sent at a time */
-/* The real topic takes a batch of ordinary records, and not the large one. */
+/* The real topic accepts a batch of ordinary records, but not a large one. */
 #define MESSAGE_MAX 6000
 #define LARGE 9000
 
@@ -30,8 +30,8 @@ static struct {
     struct fake_random random;
     int steps;
     bool may_kill;
-    int fault_at; /* when so many records were sent */
-    int up_at;    /* the step at which brokers come back; 0: they are there */
+    int fault_at; /* the next fault comes when so many records were sent */
+    int up_at;    /* the step at which brokers come back; 0: none is away */
 } f;
 
 static int below(int bound)
@@ -47,7 +47,6 @@ static void set(const char *key, const char *value)
     f.options.properties = f.properties;
 }
 
-/* Answers that take longer than this are late. */
 static void set_up_mock(void)
 {
     mock_make(&f.mock, 3);
@@ -82,7 +81,7 @@ static void start(uint64_t seed, int key_count, int partitions)
         set_up_mock();
     if (partitions == 1)
         f.options.partitions = 1;
-    set("socket.timeout.ms", "600");
+    set("socket.timeout.ms", "600"); /* a later answer comes too late */
     set("linger.ms", below(2) ? "1" : "5");
     ck_ok(tb_log_kafka_writer(&f.options, f.topic, &f.writer, &err));
     f.sender = log_sender_new(f.writer, f.real ? REAL_RECORDS : MOCK_RECORDS, key_count, &f.random,
@@ -120,7 +119,7 @@ static void fail_produce(void)
               (size_t)below(3) + 1);
 }
 
-/* Also when it is sent again alone: it is parked. */
+/* The record is refused again when it is sent alone, so its key is parked. */
 static void refuse_for_good(void)
 {
     mock_fail(&f.mock, MOCK_PRODUCE, RD_KAFKA_RESP_ERR_INVALID_RECORD, (size_t)below(4) + 2);
@@ -159,7 +158,7 @@ static void reopen(void)
     ck_ok(tb_log_kafka_connect(f.writer, &err));
 }
 
-/* Some record that was never sent is too large. */
+/* Makes a record too large that was not sent yet. */
 static void send_large(void)
 {
     int i = f.sender->highest + 1 + below(30);
@@ -174,7 +173,7 @@ static void freeze(void)
         f.up_at = f.steps + 20 + below(200);
 }
 
-/* Once, in the last round. */
+/* Only once, in the last round. */
 static void kill_broker(void)
 {
     if (f.may_kill && real_steer("kill"))

@@ -11,10 +11,10 @@
 #define REAL_PATIENCE_MS 60000
 
 const char *real_brokers(void); /* NULL: none */
-/* A new topic with a name of its own: name and numbers. message_max: what its brokers take at
- * most, 0: as they are set. */
+/* Creates a topic whose name is `name` and numbers. message_max: the largest batch that it
+ * accepts; 0: the brokers' default. */
 void real_topic(const struct tb_log_kafka_options *options, const char *name, int partitions,
                 int message_max, char ret_topic[64]);
 /* tests/services/service.sh VERB on the broker of TB_KAFKA_DIR: freeze, thaw, kill, start. False:
- * it is not ours to steer. */
+ * the tests did not start the broker. */
 bool real_steer(const char *verb);

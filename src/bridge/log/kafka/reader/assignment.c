@@ -55,6 +55,7 @@ enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, in
                                                  int64_t *ret_next, struct tb_error *err)
 {
     rd_kafka_t *rk = reader->handle->rk;
+    TB_CLEANUP(tb_kafka_list_free)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_ListConsumerGroupOffsets_t *asked;
     rd_kafka_AdminOptions_t *options;
@@ -75,7 +76,6 @@ enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader, in
     rd_kafka_queue_destroy(answers);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ListConsumerGroupOffsets_destroy(asked);
-    rd_kafka_topic_partition_list_destroy(list);
     if (code)
         return tb_error_set(err, TB_UNAVAILABLE, "committed offsets of %s: %s", reader->topic,
                             rd_kafka_err2str(code));
@@ -101,7 +101,7 @@ static int64_t start_position(const struct kafka_reader *reader,
 
 static void set_positions(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
+    TB_CLEANUP(tb_kafka_list_free) rd_kafka_topic_partition_list_t *list = list_assigned(reader);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (reader->role == KAFKA_MEMBER)
@@ -115,7 +115,6 @@ static void set_positions(struct kafka_reader *reader)
     }
     if (!code)
         code = rd_kafka_assign(reader->handle->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
     reader->needs_position = code != RD_KAFKA_RESP_ERR_NO_ERROR;
     if (code) {
         reader->position_at_ms = now_ms(reader) + RETRY_MS;
@@ -175,13 +174,12 @@ void tb_kafka_assignment_seek(struct kafka_reader *reader, int32_t partition, in
 
 void tb_kafka_assignment_pause(struct kafka_reader *reader, bool paused)
 {
-    rd_kafka_topic_partition_list_t *list = list_assigned(reader);
+    TB_CLEANUP(tb_kafka_list_free) rd_kafka_topic_partition_list_t *list = list_assigned(reader);
 
     if (paused)
         rd_kafka_pause_partitions(reader->handle->rk, list);
     else
         rd_kafka_resume_partitions(reader->handle->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void on_revoked(struct kafka_reader *reader)

@@ -91,11 +91,10 @@ static void send_list(struct kafka_reader *reader, rd_kafka_topic_partition_list
 
 static void send_dirty(struct kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list = take_dirty(reader);
+    TB_CLEANUP(tb_kafka_list_free) rd_kafka_topic_partition_list_t *list = take_dirty(reader);
 
     if (list->cnt > 0)
         send_list(reader, list);
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* One commit request at a time. Commits that come meanwhile are sent together with the next. */
@@ -119,7 +118,7 @@ void tb_kafka_commit(struct kafka_reader *reader, int32_t partition, int64_t nex
 
 bool tb_kafka_commit_now(struct kafka_reader *reader, int32_t partition, int64_t next)
 {
-    rd_kafka_topic_partition_list_t *list;
+    TB_CLEANUP(tb_kafka_list_free) rd_kafka_topic_partition_list_t *list = NULL;
 
     take_answers(reader, FLUSH_MS);
     if (reader->committing)
@@ -128,7 +127,6 @@ bool tb_kafka_commit_now(struct kafka_reader *reader, int32_t partition, int64_t
     list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, reader->topic, partition)->offset = next;
     send_list(reader, list);
-    rd_kafka_topic_partition_list_destroy(list);
     take_answers(reader, FLUSH_MS);
     return !reader->committing && !reader->commit_failed[0];
 }

@@ -100,7 +100,8 @@ void tb_kafka_assignment_set_callbacks(rd_kafka_conf_t *conf);
 /* Once in each round of poll: sets positions, and notices a group that is not formed in time. */
 void tb_kafka_assignment_serve(struct kafka_reader *reader);
 void tb_kafka_assignment_seek(struct kafka_reader *reader, int32_t partition, int64_t offset);
-void tb_kafka_assignment_pause(struct kafka_reader *reader, bool paused); /* all partitions */
+/* Pauses or resumes all assigned partitions. */
+void tb_kafka_assignment_pause(struct kafka_reader *reader, bool paused);
 /* Asks the cluster for the group's committed offset; -1: none. */
 TB_CHECKED enum tb_code tb_kafka_assignment_query_committed(struct kafka_reader *reader,
                                                             int32_t partition, int64_t *ret_next,
