@@ -40,7 +40,7 @@ static void *subject_make(void)
         return subject;
     }
     mock_make(&subject->mock, 1);
-    mock_set(&subject->mock, "session.timeout.ms", "12000"); /* a busy machine keeps its group */
+    mock_set(&subject->mock, "session.timeout.ms", "8000"); /* a busy machine keeps its group */
     subject->options = subject->mock.options;
     snprintf(subject->topic, sizeof subject->topic, "order-events");
     mock_topic(&subject->mock, subject->topic, TB_LOG_PARTITIONS);
