@@ -28,7 +28,8 @@ static enum tb_code post(struct tb_thread_calls *calls, struct tb_thread_call *c
         call->free(call);
         return tb_error_set(err, TB_BUSY, "too much of this is under way, or it is ending");
     }
-    calls->wake(calls->ctx);
+    if (calls->wake)
+        calls->wake(calls->ctx);
     return TB_OK;
 }
 

@@ -33,7 +33,7 @@ struct tb_thread_calls {
     struct tb_mailbox box; /* the queue */
     pthread_mutex_t lock;  /* guards the state of every call */
     pthread_cond_t done;
-    void (*wake)(void *ctx); /* wakes the owner, which does not wait on the box */
+    void (*wake)(void *ctx); /* wakes the owner; NULL: it waits on the box */
     void *ctx;
 };
 void tb_thread_calls_init(struct tb_thread_calls *calls, size_t max, void (*wake)(void *ctx),
