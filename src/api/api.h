@@ -12,10 +12,6 @@
  *          TB_INTERNAL: memory, a descriptor or a thread cannot be had. */
 #pragma once
 #include "api/handlers/options.h"
-#include "base/config/config.h"
-
-/* Sets the options that both roles take from the configuration: addresses and limits. */
-void tb_api_configure(struct tb_api_options *options, const struct tb_config *config);
 
 struct tb_api;
 /* Opens the listening socket and starts the query threads. */

@@ -33,7 +33,6 @@ int main(int argc, char **argv)
     static struct central central;
     const struct tb_daemon daemon = {
         .name = "tillbox-central",
-        .event = "central",
         .listen = "127.0.0.1:8082",
         .help = help,
         /* Another central then reads the last batch again; writing it twice changes nothing. */
@@ -41,7 +40,6 @@ int main(int argc, char **argv)
         .wiring = &central.shared,
         .open = tb_central_open,
         .start = tb_central_start,
-        .report_started = tb_central_report_started,
         .stop = tb_central_stop,
         .stopped = "stopped; what was read is in the view",
         .close = tb_central_close,

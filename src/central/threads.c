@@ -124,17 +124,12 @@ enum tb_code tb_central_start(void *ctx, struct tb_error *err)
     TB_TRY(tb_daemon_start_thread(&central->nodes_thread, "nodes", 0, run_nodes, central, err));
     TB_TRY(tb_daemon_start_thread(&central->append_thread, "dead-letters", 0, run_append, central,
                                   err));
-    return tb_daemon_start_thread(&central->rebuild_thread, "rebuild", NICE_BEHIND_VIEW,
-                                  run_rebuild, central, err);
-}
-
-void tb_central_report_started(const void *ctx)
-{
-    const struct central *central = ctx;
-
+    TB_TRY(tb_daemon_start_thread(&central->rebuild_thread, "rebuild", NICE_BEHIND_VIEW,
+                                  run_rebuild, central, err));
     tb_diag(TB_DIAG_INFO, "central.started", "answers at %s; Kafka at %s",
             tb_api_url(central->shared.api),
             tb_config_text(central->shared.config, TB_KAFKA_BROKERS));
+    return TB_OK;
 }
 
 void tb_central_wake_pauses(struct central *central)

@@ -57,7 +57,6 @@ struct central {
 /* The functions of tb_daemon; ctx is the central. */
 TB_CHECKED enum tb_code tb_central_open(void *ctx, struct tb_error *err);
 TB_CHECKED enum tb_code tb_central_start(void *ctx, struct tb_error *err);
-void tb_central_report_started(const void *ctx);
 void tb_central_stop(void *ctx);
 void tb_central_close(void *ctx);
 

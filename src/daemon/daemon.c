@@ -60,7 +60,7 @@ static void report(const struct tb_daemon *daemon, enum tb_diag_level level, con
 {
     char event[EVENT_SIZE];
 
-    snprintf(event, sizeof event, "%s.%s", daemon->event, what);
+    snprintf(event, sizeof event, "%s.%s", daemon->name + strlen("tillbox-"), what);
     tb_diag(level, event, "%s", text);
 }
 
@@ -147,7 +147,6 @@ static int serve(const struct tb_daemon *daemon)
         _exit(report_failed_start(daemon, &err));
     printf("listening on %s\n", tb_api_url(wiring->api));
     fflush(stdout);
-    daemon->report_started(wiring);
     tb_api_run(wiring->api);
     daemon->stop(wiring);
     report(daemon, TB_DIAG_INFO, "stopped", daemon->stopped);

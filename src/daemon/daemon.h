@@ -7,8 +7,7 @@
 #include "daemon/view_wiring.h"
 
 struct tb_daemon {
-    const char *name;   /* "tillbox-edge" */
-    const char *event;  /* "edge": its diagnostics are named "edge.start", ... */
+    const char *name;   /* "tillbox-edge"; its diagnostics are named "edge.start", ... */
     const char *listen; /* the default of http.listen */
     const char *help;
     /* This many seconds after the first signal the process exits with status 0, finished or not,
@@ -18,10 +17,9 @@ struct tb_daemon {
     struct tb_view_wiring *wiring;
     /* Opens all parts, the API last. close() is called even after a failure. */
     enum tb_code (*open)(void *ctx, struct tb_error *err);
-    /* Starts the threads. After a failure the process exits without stop() and close(): a thread
-     * that has started does nothing that an abrupt end would lose. */
+    /* Starts the threads and reports that. After a failure the process exits without stop() and
+     * close(): a thread that has started does nothing that an abrupt end would lose. */
     enum tb_code (*start)(void *ctx, struct tb_error *err);
-    void (*report_started)(const void *ctx);
     void (*stop)(void *ctx); /* stops the threads and waits for their ends */
     const char *stopped;     /* the diagnostic after stop() */
     void (*close)(void *ctx);

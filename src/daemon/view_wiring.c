@@ -149,7 +149,19 @@ static void on_audit(void *ctx, const char *what, bool sure, const char *letter_
 
 struct tb_api_options tb_view_api_options(struct tb_view_wiring *wiring)
 {
-    struct tb_api_options options = {
+    const struct tb_config *config = wiring->config;
+
+    return (struct tb_api_options){
+        .listen = tb_config_text(config, TB_HTTP_LISTEN),
+        .allowed_hosts = tb_config_text(config, TB_HTTP_ALLOWED_HOSTS),
+        .allowed_origins = tb_config_text(config, TB_HTTP_ALLOWED_ORIGINS),
+        .body_max = tb_config_int(config, TB_LIMITS_BODY),
+        .depth_max = tb_config_int(config, TB_LIMITS_DEPTH),
+        .header_max = tb_config_int(config, TB_LIMITS_HEADER),
+        .header_timeout_ms = tb_config_int(config, TB_LIMITS_HEADER_TIMEOUT),
+        .body_timeout_ms = tb_config_int(config, TB_LIMITS_BODY_TIMEOUT),
+        .connections_max = tb_config_int(config, TB_LIMITS_CONNECTIONS),
+        .connections_per_address_max = tb_config_int(config, TB_LIMITS_CONNECTIONS_PER_ADDRESS),
         .clock = &tb_clock_system,
         .dead_letters = {.send = on_send_dead_letter, .audit = on_audit},
         .rebuild = {.start = on_start_rebuild, .get = on_get_rebuild},
@@ -159,7 +171,4 @@ struct tb_api_options tb_view_api_options(struct tb_view_wiring *wiring)
         .partitions = wiring->partitions,
         .ctx = wiring,
     };
-
-    tb_api_configure(&options, wiring->config);
-    return options;
 }

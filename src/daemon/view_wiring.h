@@ -7,6 +7,7 @@
  * Memory:  the daemon frees the parts. */
 #pragma once
 #include "api/api.h"
+#include "base/config/config.h"
 #include "bridge/log/append_queue.h"
 #include "daemon/outage.h"
 #include "query/consumer/consumer.h"

@@ -15,31 +15,22 @@ static void report_problem(struct tb_kafka_uplink *uplink, const char *text)
     tb_outage_set_problem(&uplink->outage, text);
 }
 
-/* Finds out why the connections do not work; "": no problem is known. False: keep the last
- * problem.
- */
-static bool find_problem(const struct tb_kafka_uplink *uplink, char ret_text[TB_OUTAGE_TEXT_SIZE])
-{
-    if (!uplink->topics_ready) /* create_topics() has set the problem */
-        return false;
-    tb_log_kafka_writer_problem(uplink->event_writer, ret_text);
-    if (!ret_text[0])
-        tb_log_kafka_writer_problem(uplink->status_writer, ret_text);
-    if (!ret_text[0] && uplink->is_open && uplink->link.state == TB_LINK_OFFLINE)
-        snprintf(ret_text, TB_OUTAGE_TEXT_SIZE, "no answer");
-    /* A closed connection learns nothing, so the problem from before it was closed stays. */
-    return ret_text[0] || uplink->is_open;
-}
-
+/* Sets and reports the problem of the connections. A closed connection learns nothing, so the
+ * problem from before it was closed stays. */
 static void update_problem(struct tb_kafka_uplink *uplink)
 {
     char text[TB_OUTAGE_TEXT_SIZE];
 
-    if (!find_problem(uplink, text))
+    if (!uplink->topics_ready) /* create_topics() has set the problem */
         return;
+    tb_log_kafka_writer_problem(uplink->event_writer, text);
+    if (!text[0])
+        tb_log_kafka_writer_problem(uplink->status_writer, text);
+    if (!text[0] && uplink->is_open && uplink->link.state == TB_LINK_OFFLINE)
+        snprintf(text, sizeof text, "no answer");
     if (text[0])
         report_problem(uplink, text);
-    else
+    else if (uplink->is_open)
         tb_outage_set_problem(&uplink->outage, "");
 }
 

@@ -33,13 +33,11 @@ int main(int argc, char **argv)
     struct edge edge = {0};
     const struct tb_daemon daemon = {
         .name = "tillbox-edge",
-        .event = "edge",
         .listen = "127.0.0.1:8081",
         .help = help,
         .wiring = &edge.shared,
         .open = tb_edge_open,
         .start = tb_edge_start,
-        .report_started = tb_edge_report_started,
         .stop = tb_edge_stop,
         .stopped = "stopped; everything taken is stored",
         .close = tb_edge_close,

@@ -38,16 +38,12 @@ enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
                                   run_consumer, edge, err));
     TB_TRY(tb_daemon_start_thread(&edge->rebuild_thread, "rebuild", NICE_BEHIND_VIEWS, run_rebuild,
                                   edge, err));
-    return edge->kafka ? tb_kafka_uplink_start(edge->kafka, err) : TB_OK;
-}
-
-void tb_edge_report_started(const void *ctx)
-{
-    const struct edge *edge = ctx;
-
+    if (edge->kafka)
+        TB_TRY(tb_kafka_uplink_start(edge->kafka, err));
     tb_diag(TB_DIAG_INFO, "edge.ready", "node %s takes orders at %s, data in %s",
             tb_config_text(edge->shared.config, TB_NODE_NAME), tb_api_url(edge->shared.api),
             tb_data_dir_path(edge->dir));
+    return TB_OK;
 }
 
 /* Stops the rebuild before the consumer, because the rebuild may be waiting for the consumer. */

@@ -39,7 +39,6 @@ struct edge {
 /* The functions of tb_daemon; ctx is the edge. */
 TB_CHECKED enum tb_code tb_edge_open(void *ctx, struct tb_error *err);
 TB_CHECKED enum tb_code tb_edge_start(void *ctx, struct tb_error *err);
-void tb_edge_report_started(const void *ctx);
 void tb_edge_stop(void *ctx);
 void tb_edge_close(void *ctx);
 

@@ -1,8 +1,8 @@
-/* Promise: whatever Kafka does, orders are taken and all of them arrive, each event at least once
- * and those of an order by version; the status names the problem in one line. Method: the uplink
- * on a real store, against librdkafka's mock brokers, which go down, come back, fail, and have the
- * wrong topics. The test takes the orders itself: each one that is taken while Kafka is down shows
- * that no order waits for Kafka. */
+/* Promise: whatever Kafka does, the edge takes orders, and Kafka gets each event at least once,
+ * the events of an order sorted by version; the status names the problem in one line. Method: the
+ * uplink on a real store, against librdkafka's mock brokers, which go down, come back, fail, and
+ * have the wrong topics. The test places the orders itself: that works while Kafka is down, so no
+ * order waits for Kafka. */
 #include "base/json/json.h"
 #include "bridge/log/kafka/mock.h"
 #include "bridge/log/kafka/setup.h"
@@ -31,7 +31,7 @@ static void load_config(const char *extra, const char *another)
     static char brokers[200], more[200], yet_more[200];
     char *args[] = {(char[]){"--node"}, (char[]){"till1"},           (char[]){"--log"},
                     (char[]){"kafka"},  (char[]){"--kafka-brokers"}, brokers};
-    /* Tries follow each other fast; librdkafka's own waits are short too. */
+    /* The test need not wait long: retries follow each other fast, and librdkafka's do too. */
     char *env[] = {(char[]){"TILLBOX_LINK_OFFLINE_AFTER=1s"},
                    (char[]){"TILLBOX_LINK_RETRY_MAX=1s"},
                    (char[]){"TILLBOX_LINK_FIRST_RETRY_SPREAD=0ms"},
@@ -130,7 +130,7 @@ static void set_brokers(bool up)
     }
 }
 
-/* Takes orders, each placed and changed twice; every command is answered whatever Kafka does. */
+/* Places orders and changes each twice. Every command is answered, whatever Kafka does. */
 static void take_orders(int count)
 {
     for (int i = 0; i < count; i++) {
@@ -196,8 +196,8 @@ static struct tb_log_reader *read_all(const char *topic, int partitions)
     return reader;
 }
 
-/* Reads the topic from its start and drops duplicates as a consumer does: every event arrived, and
- * those of an order by version. */
+/* Reads the topic from its start and ignores duplicates, as a consumer does. Every event must be
+ * there, and the events of an order must be sorted by version. */
 static void check_arrived(int64_t missing)
 {
     struct tb_log_reader *reader = read_all("order-events", 6);
@@ -234,8 +234,7 @@ static void check_arrived(int64_t missing)
     reader->ops->free(reader);
 }
 
-/* Brokers that are down at the start, up, down again and up again: orders are taken all the time.
- */
+/* The brokers are down, up, down and up again; orders are taken all the time. */
 START_TEST(down_and_up)
 {
     make_topics();
@@ -262,7 +261,7 @@ START_TEST(down_and_up)
 }
 END_TEST
 
-/* Requests fail and time out, and leaders move: every event arrives anyway. */
+/* Requests fail or time out, and partitions get other leaders: every event arrives anyway. */
 START_TEST(brokers_that_fail)
 {
     static const rd_kafka_resp_err_t errors[] = {
@@ -286,8 +285,8 @@ START_TEST(brokers_that_fail)
 }
 END_TEST
 
-/* Forced offline from the start nothing is sent; set to auto everything is; forced offline again
- * nothing is, and the next run sends what this one did not. */
+/* The link is forced offline at the start: nothing is sent. It is set to auto: everything is sent.
+ * It is forced offline again: nothing is sent until the next run. */
 START_TEST(forced_offline_and_a_restart)
 {
     make_topics();
@@ -313,8 +312,8 @@ START_TEST(forced_offline_and_a_restart)
 }
 END_TEST
 
-/* The status names what is wrong with the cluster, and orders are taken. (The mock brokers create
- * a missing topic by themselves: tests/live tests that.) */
+/* The status names what is wrong with the cluster, and orders are taken. (A missing topic is
+ * tested in tests/live, because the mock brokers create it.) */
 START_TEST(a_wrong_topic_is_named)
 {
     mock_topic(&mock, "order-events", 3);
@@ -329,8 +328,8 @@ START_TEST(a_wrong_topic_is_named)
 }
 END_TEST
 
-/* A missing certificate is a problem to show, and orders are taken; an unknown property is an
- * error of the configuration. */
+/* With a missing certificate the status shows a problem, and orders are taken. With an unknown
+ * property the edge does not start. */
 START_TEST(certificates_and_mistakes)
 {
     const struct tb_kafka_uplink_options options = {.store_path = f.path,
@@ -356,8 +355,8 @@ START_TEST(certificates_and_mistakes)
 }
 END_TEST
 
-/* A record that is refused for its size is parked with the rest of its order; the others are sent.
- */
+/* The broker refuses a record for its size: that order is parked from there on, and all other
+ * orders are sent. */
 START_TEST(a_refused_record_is_parked)
 {
     static char trace[3000];

@@ -1,5 +1,5 @@
-/* Promise: the link's setting shows in its status at once, however late the relay's thread carries
- * it out. Method: the relay takes its steps only where the test lets it. */
+/* Promise: the status shows the link's setting at once, even if the relay's thread carries it out
+ * late. Method: the relay does a step only when the test calls it. */
 #include "bridge/relay/fixture.h"
 #include "edge/link_status.h"
 
@@ -31,7 +31,7 @@ START_TEST(the_setting_shows_before_the_relay_steps)
 }
 END_TEST
 
-/* A setting that is taken back before the relay's next step has changed nothing. */
+/* If the setting changes back before the relay's next step, the status is as before. */
 START_TEST(offline_and_auto_between_two_steps)
 {
     (void)step();
@@ -44,7 +44,7 @@ START_TEST(offline_and_auto_between_two_steps)
 }
 END_TEST
 
-/* Every state that the Kafka uplink's thread may have carried out, under either setting. */
+/* Each state of the Kafka uplink's link, with both settings. */
 START_TEST(every_state_under_either_setting)
 {
     static const char *const under_auto[] = {"connecting", "online", "offline", "connecting"};

@@ -1,6 +1,6 @@
-/* Promise: in 90 days of 800 orders everything that has a limit levels off, and nothing is removed
- * before it is acknowledged, though Kafka acknowledges nothing for five days. Method: a till whose
- * clock is moved, on real files, which are checked each day. */
+/* Promise: with 800 orders a day for 90 days, all data with a retention stops growing, and no
+ * event is removed before it is acknowledged, although Kafka acknowledges nothing for five days.
+ * Method: a till whose clock the test moves, on real files, which are checked each day. */
 #include "edge/till.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define OFFLINE_FROM 40
 #define OFFLINE_DAYS 5
 #define REBUILD_DAY 4 /* the log still has its first records */
-#define STEADY_DAY 36 /* from here on everything is as old as it may get */
+#define STEADY_DAY 36 /* from here on all data has reached its retention */
 
 static struct till till;
 
@@ -39,7 +39,7 @@ static void live_a_day(int day)
     }
 }
 
-/* Every row after the slowest cursor is there. */
+/* Every row behind the slowest cursor must be there. */
 static void check_nothing_is_lost(void)
 {
     int64_t acked = fixture_query_file(till.f.path, "SELECT min(row) FROM cursors");
@@ -51,7 +51,7 @@ static void check_nothing_is_lost(void)
     ck_assert_int_eq(fixture_query_file(till.f.path, "SELECT max(row) FROM outbox"), till.row);
 }
 
-/* The rows of a day, and those since the last hourly removal. */
+/* The store may have the rows of a day, and those since the last hourly removal. */
 static void check_store(int day)
 {
     struct tb_outbox_status figures = {0};
@@ -67,8 +67,7 @@ static void check_store(int day)
     ck_assert_int_ge(figures.oldest_key_at_ms, till.f.clock.wall_ms - 2 * FIXTURE_DAY_MS);
 }
 
-/* The records of a partition are at most 8 days old: the oldest one that is kept is young enough.
- */
+/* The oldest record of each partition must be at most 8 days old. */
 static int64_t records_in_log(void)
 {
     int64_t count = 0;
@@ -103,7 +102,7 @@ static void check_view(int day)
     ck_assert_int_eq(till_file_bytes(till.view_path) > 0, day < REBUILD_DAY + 7);
 }
 
-/* The size of a file without what grows with the orders. */
+/* The size of a file without the data that grows with the orders. */
 static int64_t bytes_beside_orders(const char *path)
 {
     return fixture_query_file(path,
@@ -136,7 +135,7 @@ static void check_levels_off(const struct sizes *then, const struct sizes *now)
            then->store, then->log, then->view, now->store, now->log, now->view);
     ck_assert_int_le(now->log, then->log + then->log / 20);
     ck_assert_int_le(now->view, then->view + then->view / 20);
-    /* The pages that five days without Kafka took are used by orders since. */
+    /* The file got more pages in the five days without Kafka; later orders use these pages. */
     ck_assert_int_le(now->store, then->store + then->store / 20);
     ck_assert_int_lt(now->wal, 16 << 20);
 }

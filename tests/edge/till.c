@@ -64,7 +64,7 @@ static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
     return tb_log_inproc_reader(((struct till *)ctx)->log, TOPIC, NULL, ret_reader, err);
 }
 
-/* One thread: nothing can run in between. */
+/* The test has one thread, so nothing else runs meanwhile. */
 static enum tb_code hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
                             void *arg, struct tb_error *err)
 {
@@ -118,7 +118,7 @@ void till_open(struct till *till)
 
     *till = (struct till){.kafka_is_reached = true};
     fixture_init(&till->f);
-    fault_vfs_uninstall(); /* no faults here, and the files are large */
+    fault_vfs_uninstall(); /* this test needs no faults, and its files are large */
     till->f.connected = true;
     snprintf(till->log_path, sizeof till->log_path, "%s/log.db", till->f.dir);
     snprintf(till->view_path, sizeof till->view_path, "%s/view.db", till->f.dir);
@@ -232,7 +232,7 @@ void till_pass_hour(struct till *till)
     while (tb_writer_step(till->f.writer) == 0)
         ;
     (void)tb_consumer_step(till->consumer, 0);
-    for (int i = 0; i < 4; i++) { /* the log removes a thousand at once */
+    for (int i = 0; i < 4; i++) { /* a step removes at most 1,000 records of the log */
         fake_clock_advance(&till->f.clock, TB_RELAY_IDLE_MS);
         (void)tb_relay_step(till->relay);
     }

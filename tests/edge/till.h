@@ -1,12 +1,9 @@
-/* A till wired as src/edge/wiring.c does it, on real files and a clock that the test moves: store,
- * relay, log, view, consumer and rebuild, each driven by its step function.
+/* A till with the same parts as src/edge/wiring.c: store, relay, log, view, consumer and rebuild.
+ * The files are real, the test moves the clock, and each part runs only when its step function is
+ * called.
  *
- * Retention: outbox and keys a day, the log a week, dead letters 30 days, an old view a week.
- *
- * Thread:  one.
- * Memory:  one at a time; till_open and till_close.
- * Errors:  a failed check assertion.
- * Units:   milliseconds, outbox rows, bytes. */
+ * Retention: outbox and keys a day, the log a week, dead letters 30 days, an old view a week. A
+ * failure ends the test. */
 #pragma once
 #include "bridge/log/inproc/inproc.h"
 #include "bridge/relay/relay.h"
@@ -24,24 +21,24 @@ struct till {
     struct tb_log_writer *log_writer;
     struct tb_log_reader *log_reader;
     struct tb_relay *relay;
-    struct tb_view *view; /* the one that the consumer fills */
+    struct tb_view *view; /* the consumer fills it */
     struct tb_view_reader *reader;
     struct tb_consumer *consumer;
     struct tb_rebuild_sqlite *views;
     struct tb_rebuild *rebuild;
-    int64_t row;           /* of the outbox, the last */
-    bool kafka_is_reached; /* else its cursor does not move */
+    int64_t row;           /* the last one of the outbox */
+    bool kafka_is_reached; /* false: the cursor of Kafka does not move */
 };
 void till_open(struct till *till);
 void till_close(struct till *till);
-/* Places so many orders, each with its own key, and changes every tenth. */
+/* Places `orders` orders, each with its own key, and changes every tenth of them. */
 void till_sell(struct till *till, int orders);
-/* Makes the last event malformed: its first brace is removed. */
+/* Removes the first brace of the last event, so that it is malformed. */
 void till_corrupt_last(struct till *till);
-/* Steps until everything stored is relayed and visible; if kafka_is_reached, delivered there too.
- */
+/* Steps until every stored event is relayed and visible and, if kafka_is_reached, acknowledged by
+ * Kafka. */
 void till_catch_up(struct till *till);
-/* Moves the clock by an hour, and lets every part do its hourly work. */
+/* Moves the clock on by an hour, and lets every part do its hourly work. */
 void till_pass_hour(struct till *till);
 enum tb_rebuild_state till_rebuild(struct till *till);
 int64_t till_file_bytes(const char *path);

@@ -60,7 +60,7 @@ void tb_metric_states(struct tb_buf *out, const char *name, const char *help,
                       const char *const *states, const char *current);
 /* Parts of /metrics. A value that cannot be read is left out. */
 void tb_nodes_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out);
-void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out);
+void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out);
 void tb_process_metrics(struct tb_buf *out); /* memory, CPU time and files of this process */
 
 /* The configuration allows no more. */

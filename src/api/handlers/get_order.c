@@ -22,11 +22,6 @@ static bool is_waiting(const struct get_order *get)
     return tb_list_is_linked(&get->waiter.node);
 }
 
-static bool has_min_version(const struct get_order *get)
-{
-    return get->found_version >= get->waiter.min_version;
-}
-
 /* Fills the reply if the order has the wanted version, or if it is missing and no version is
  * wanted.
  */
@@ -44,7 +39,7 @@ static enum tb_code read_order(struct tb_api *api, const struct tb_query_context
         context->view->ops->get(context->view, order_id, out, &get->found_version, err);
     if (code != TB_OK && code != TB_NOT_FOUND)
         return code;
-    if (!has_min_version(get)) {
+    if (get->found_version < get->waiter.min_version) {
         tb_buf_clear(out);
     } else if (code == TB_NOT_FOUND) {
         tb_refuse(reply, 404, "The view has no such order.");
@@ -151,15 +146,10 @@ static void read_inline(struct tb_api *api, struct get_order *get)
     get->seen_version = get->found_version;
 }
 
-static struct get_order *get_order_of(struct tb_waiter *waiter)
-{
-    return TB_CONTAINER_OF(waiter, struct get_order, waiter);
-}
-
 /* Reads the order although its version is given, because the reply needs the whole order. */
 static void on_version(struct tb_waiter *waiter, int64_t version)
 {
-    struct get_order *get = get_order_of(waiter);
+    struct get_order *get = TB_CONTAINER_OF(waiter, struct get_order, waiter);
     struct tb_request *req = get->req;
 
     (void)version;
@@ -175,7 +165,7 @@ static void on_version(struct tb_waiter *waiter, int64_t version)
 
 static void on_deadline(struct tb_waiter *waiter)
 {
-    struct get_order *get = get_order_of(waiter);
+    struct get_order *get = TB_CONTAINER_OF(waiter, struct get_order, waiter);
 
     if (is_inline(get->req->api))
         read_inline(get->req->api, get);

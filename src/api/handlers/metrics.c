@@ -156,7 +156,7 @@ enum tb_code tb_metrics_query(struct tb_api *api, const struct tb_query_context 
         tb_nodes_metrics(api, &req->arena, out);
     }
     add_projection(api, context, out);
-    tb_rebuild_metrics(api, out);
+    tb_rebuild_metrics(api, &req->arena, out);
     api->add_metrics(api, out);
     tb_metric_head(out, "tillbox_build_info", "gauge", "Always 1.");
     tb_metric_int(out, "tillbox_build_info", "{version=\"" TB_VERSION "\"}", 1);

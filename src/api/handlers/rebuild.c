@@ -1,7 +1,6 @@
 #include "api/handlers/context.h"
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
-#include <stdlib.h>
 
 static void add_progress(struct tb_buf *out, const struct tb_rebuild_progress *progress,
                          const struct tb_rebuild_generations *generations)
@@ -128,13 +127,14 @@ void tb_rebuild_start_read(struct tb_api *api, struct tb_request *req)
         read_job(api, req, job);
 }
 
-void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
+void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)
 {
     static const char until[] = "tillbox_view_previous_until_timestamp_seconds";
     const struct tb_api_rebuild *rebuild = &api->options.rebuild;
     const char *states[TB_REBUILD_STATE_COUNT + 1] = {NULL};
     struct tb_rebuild_generations generations = {0};
-    struct tb_rebuild_progress *progress = rebuild->get ? malloc(sizeof *progress) : NULL;
+    struct tb_rebuild_progress *progress =
+        rebuild->get ? tb_arena_alloc(arena, sizeof *progress) : NULL;
 
     if (!progress)
         return;
@@ -144,7 +144,6 @@ void tb_rebuild_metrics(const struct tb_api *api, struct tb_buf *out)
     tb_metric_states(out, "tillbox_rebuild_state",
                      "1 for the state that the last rebuild of the view is in.", states,
                      states[progress->state]);
-    free(progress);
     tb_metric_gauge(out, "tillbox_view_generation", "Which view is served, from 1.",
                     generations.served);
     if (generations.previous == 0)

@@ -1,5 +1,5 @@
-/* Promise: a page cursor is parsed back to the position that it was formatted from, and any other
- * text is refused. */
+/* Promise: parsing a page cursor gives the position that it was made from, and any other text is
+ * refused. */
 #include "api/handlers/cursor.h"
 #include "base/time/timefmt.h"
 #include "support/support.h"
@@ -21,7 +21,7 @@ START_TEST(order_cursor_round_trip)
 }
 END_TEST
 
-/* Changing any one character gives a text that is refused, or the cursor of another position. */
+/* A cursor with one changed character is refused, or is the cursor of another position. */
 START_TEST(no_two_texts_for_one_position)
 {
     static const char alphabet[] =
@@ -87,7 +87,7 @@ START_TEST(dead_letter_cursor_round_trip)
 }
 END_TEST
 
-/* "1.2.3" and texts that are nearly that, in base64url. */
+/* Texts that differ little from "1.2.3", in base64url. */
 START_TEST(no_other_text_is_a_dead_letter_cursor)
 {
     static const char *const wrong[] = {

@@ -1,6 +1,6 @@
-/* Promise: over HTTP a dead letter can be read, replayed with a corrected value, and dropped, and
- * the later events that waited for it are applied without a further request. Method: a whole node;
- * the test appends records to its log that no till would write. */
+/* Promise: over HTTP a dead letter can be read, replayed with a corrected value, and dropped.
+ * After a replay, the later events of the order, which waited for it, are applied without another
+ * request. Method: a whole node; the test appends records to its log that no till would write. */
 #include "api/handlers/cursor.h"
 #include "api/handlers/dead_letters.h"
 #include "api/node.h"
@@ -91,9 +91,9 @@ static size_t count_of(const char *text)
     return count;
 }
 
-/* Reads a list until it has so many. Records of different orders lie in different partitions,
- * which become visible in any order: the dead letter of one order proves nothing about another
- * order's. */
+/* Reads a list until it has `count` dead letters. Records of different orders are in different
+ * partitions, and the consumer may read these in any sequence: so the dead letter of one order
+ * does not prove that another order's is visible too. */
 static void wait_for_dead_letters(const char *target, size_t count)
 {
     int64_t until_ms = tb_clock_mono_ms(&tb_clock_system) + 20000;
@@ -268,8 +268,8 @@ START_TEST(malformed_requests_are_refused)
 }
 END_TEST
 
-/* Replayed with a corrected value the event is applied, and so is the later event that waited for
- * it, without a request of its own. */
+/* A replay with a corrected value applies the event. Then the later event, which waited for it, is
+ * applied without another request. */
 START_TEST(a_corrected_event_and_those_that_waited_for_it)
 {
     char id[TB_DEAD_LETTER_ID_SIZE], body[1000], value[800];
@@ -299,7 +299,8 @@ START_TEST(a_corrected_event_and_those_that_waited_for_it)
     command("DELETE", id, "", NULL);
     ck_assert_int_eq(got.status, 409);
 
-    /* A text is sent byte for byte; an event of another order is refused. */
+    /* A value that is a string is sent without any change; an event of another order is refused.
+     */
     put_broken_order(OTHER);
     wait_for("/dead-letters?orderId=" OTHER "&reason=gap", OTHER);
     first_id("/dead-letters?orderId=" OTHER "&reason=decode", id);
@@ -336,7 +337,8 @@ START_TEST(all_dead_letters_of_an_order_in_order)
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"sent\":2}");
     wait_for("/dead-letters?orderId=" ORDER "&reason=invalid", "\"attempts\":2");
-    /* The first one is still not JSON. Nothing waits for it any more: it has to be dropped. */
+    /* The first dead letter is still not JSON. No event waits for it any more, so it is dropped.
+     */
     command("DELETE", id, "", NULL);
     ck_assert_int_eq(got.status, 200);
 }
@@ -367,7 +369,8 @@ START_TEST(a_drop_is_audited_with_its_requester)
 }
 END_TEST
 
-/* A record without a value, or with one too large to be kept, needs one to be replayed. */
+/* If the dead letter has no value, or one that was too large to be kept, the request must give
+ * one. */
 START_TEST(a_replay_without_a_value_is_refused)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
@@ -387,7 +390,7 @@ START_TEST(a_replay_without_a_value_is_refused)
 }
 END_TEST
 
-/* While the relay is offline a replay is refused at once, and surely not done. */
+/* While the relay is offline, a replay is refused at once, and the event is not sent later. */
 START_TEST(an_offline_relay_refuses_replays)
 {
     char id[TB_DEAD_LETTER_ID_SIZE];
@@ -404,7 +407,7 @@ START_TEST(an_offline_relay_refuses_replays)
 }
 END_TEST
 
-/* A page that gets too large ends early, with a cursor for the rest. */
+/* A page ends early when it gets too large, and has a cursor for the rest. */
 START_TEST(pages_are_bounded_in_bytes)
 {
     size_t size = TB_DEAD_LETTERS_PAGE_BYTES / 2 + 1000;
@@ -420,7 +423,7 @@ START_TEST(pages_are_bounded_in_bytes)
 }
 END_TEST
 
-/* A dead letter that is redriven no more says so in its message. */
+/* The message of a dead letter says when it is no longer redriven. */
 START_TEST(exhausted_redrives_are_shown)
 {
     TB_CLEANUP(tb_buf_release) struct tb_buf out = {0};

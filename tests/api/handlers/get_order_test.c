@@ -1,6 +1,6 @@
-/* Promise: orders are read back, waited for, listed and summed as documented, and a malformed
- * query is refused with what is wrong. Method: a real node, whose relay does not run while an
- * order must stay invisible. */
+/* Promise: a client can read orders, wait for them, list them and get their sums as documented; a
+ * malformed query is refused, and the refusal says why. Method: a real node, whose relay does not
+ * run while an order must stay invisible. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +113,7 @@ START_TEST(waiting_readers_wake)
         client_close(&waiting[i]);
     }
     ck_assert(client_quiet(&other));
-    tb_api_stop(node.api); /* who waits is not left without an answer */
+    tb_api_stop(node.api); /* answers the clients that wait */
     client_read(&other, &got, false);
     ck_assert_int_eq(got.status, 202);
     client_close(&other);
@@ -131,7 +131,7 @@ static enum tb_code get_too_early(struct tb_view_reader *reader, struct tb_str o
     (void)reader;
     if (!node.running[2]) {
         node_run_relay(&node);
-        while (atomic_load(&node.told) == 0) /* the news come while nobody waits for them */
+        while (atomic_load(&node.told) == 0) /* the notification comes before anybody waits */
             usleep(1000);
     }
     return code;
@@ -222,7 +222,7 @@ static size_t count(const char *text, const char *what)
     return n;
 }
 
-/* The pages together contain every order once, by cursor and by the Link header. */
+/* All pages together have every order once, both by cursor and by Link header. */
 START_TEST(pages_are_whole)
 {
     char order_id[40], target[512] = "/orders?customerId=C-7&limit=4", seen[16384] = "";
@@ -235,7 +235,7 @@ START_TEST(pages_are_whole)
     place(
         "{\"customerId\":\"C-8\",\"lines\":[{\"sku\":\"T\",\"quantity\":1,\"unitPriceMinor\":1}]}",
         order_id);
-    get(order_id, "?wait=20"); /* other partitions may be behind: all are waited for below */
+    get(order_id, "?wait=20"); /* other partitions may be behind; the loop below waits for all */
     do
         ask(&client, "GET", "/orders?limit=500", "", NULL, &got);
     while (count(got.body, "\"orderNumber\"") < 11);
@@ -309,7 +309,7 @@ START_TEST(stats_say_until_when_they_are_complete)
     place_one(order_id);
     ask(&client, "GET", "/orders/stats?groupBy=status", "", NULL, &got);
     body_text(&got, "asOf", as_of, sizeof(as_of));
-    usleep(5000); /* whatever the clock says meanwhile: the order is not in the sums */
+    usleep(5000); /* time passes, but the order is still not in the sums */
     ask(&client, "GET", "/orders/stats?groupBy=status", "", NULL, &got);
     body_text(&got, "asOf", again, sizeof(again));
     ck_assert_str_eq(again, as_of);

@@ -1,5 +1,5 @@
-/* Promise: a command is answered once, with its real outcome, whatever its client does meanwhile.
- * Method: a real store, whose writer does not run while a command must stay in flight. */
+/* Promise: a command gets one reply, with its real outcome, whatever its client does meanwhile.
+ * Method: a real store, whose writer does not run while a command must stay unanswered. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(repeats_get_the_first_answer_byte_for_byte)
 {
-    static const char *const same[] = {"k-1", "\"k-1\""}; /* quoted or bare is one key */
+    static const char *const same[] = {"k-1", "\"k-1\""}; /* with and without quotes: one key */
     char extra[64], first[1024];
 
     ask(&client, "POST", "/orders", "Idempotency-Key: k-1\r\n", ORDER, &got);
@@ -183,19 +183,19 @@ START_TEST(client_gone_while_its_command_waits)
         send_order(&gone);
         wait_for_posted((size_t)i + 1);
         if (i % 3 == 1)
-            shutdown(gone.fd, SHUT_WR); /* half: the answer would still be read */
+            shutdown(gone.fd, SHUT_WR); /* the client still reads */
         if (i % 3 == 2) {
             const struct linger reset = {1, 0};
             setsockopt(gone.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         }
         client_close(&gone);
-        ask(&client, "GET", "/livez", "", NULL, &got); /* the node goes on meanwhile */
+        ask(&client, "GET", "/livez", "", NULL, &got); /* the node still serves others */
         ck_assert_int_eq(got.status, 200);
     }
     node_run_writer(&node);
     ask(&client, "POST", "/orders", "", ORDER, &got);
     ck_assert_int_eq(got.status, 201);
-    ck_assert_int_eq(orders_taken(), 21); /* what was taken is carried out */
+    ck_assert_int_eq(orders_taken(), 21); /* all commands were carried out */
 }
 END_TEST
 
@@ -242,7 +242,7 @@ START_TEST(full_queue_refuses_with_503)
 }
 END_TEST
 
-/* A stop while commands are in flight: they are answered, then the API ends. */
+/* A stop while the writer has commands: they are answered, then the API ends. */
 START_TEST(stop_answers_what_was_taken)
 {
     struct client many[10], idle;
@@ -255,7 +255,7 @@ START_TEST(stop_answers_what_was_taken)
     }
     wait_for_posted(10);
     tb_api_stop(node.api);
-    ck_assert(client_ended(&idle)); /* at once: it asked nothing */
+    ck_assert(client_ended(&idle)); /* at once: it had no request */
     client_close(&idle);
     node_run_writer(&node);
     for (int i = 0; i < 10; i++) {
@@ -269,7 +269,8 @@ START_TEST(stop_answers_what_was_taken)
 }
 END_TEST
 
-/* The writer does not answer: the API ends anyway, and replies that the outcome is not known. */
+/* A writer that does not answer: the API ends anyway. Its reply says that the outcome is unknown.
+ */
 START_TEST(stop_does_not_wait_for_ever)
 {
     send_order(&client);

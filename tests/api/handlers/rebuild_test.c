@@ -1,6 +1,6 @@
-/* Promise: a rebuild is started as requested and its progress is shown; malformed requests are
- * refused, and a process that cannot rebuild refuses all. Method: a whole node, with a rebuild
- * that only records the job. */
+/* Promise: a request starts the rebuild that it describes, and another shows its progress.
+ * Malformed requests are refused. A process that cannot rebuild refuses all requests. Method: a
+ * whole node, with a rebuild that only records the job. */
 #include "api/node.h"
 #include <stdio.h>
 #include <stdlib.h>
