@@ -6,44 +6,49 @@
 #include "api/ws/handshake.h"
 #include <stdio.h>
 
-static void serve_ws(struct tb_api *api, struct tb_request *req)
+static void serve_ws(struct tb_request *req)
 {
-    tb_ws_handshake_serve(req, api->drain_ms != 0);
+    tb_ws_handshake_serve(req, req->api->drain_ms != 0);
 }
 
 #define EDGE TB_ROLE_EDGE
 #define CENTRAL TB_ROLE_CENTRAL
 #define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
-#define COMMAND(command) tb_order_command_serve, TB_CMD_##command, NULL, false
-#define SERVE(serve) serve, 0, NULL, false
-#define LIST(read, query) read, 0, query, true
-#define SINGLE(query) NULL, 0, query, false
+#define COMMAND(command) NULL, tb_order_command_serve, TB_CMD_##command, NULL, false
+#define SERVE(serve) NULL, serve, 0, NULL, false
+#define LIST(params, read, query) params, read, 0, query, true
+#define SINGLE(query) NULL, NULL, 0, query, false
+
+#define ORDER_PARAMS "customerId status node source businessDate from to limit cursor"
+#define DEAD_LETTER_PARAMS "orderId type reason since status limit cursor"
 
 /* The rows of a path stand together. A literal path stands before the pattern with {id} that
  * matches it too. */
 static const struct tb_route routes[] = {
-    {BOTH, TB_GET, "/orders", LIST(tb_orders_read, tb_orders_query)},
+    {BOTH, TB_GET, "/orders", LIST(ORDER_PARAMS, tb_orders_read, tb_orders_query)},
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
-    {BOTH, TB_GET, "/orders/stats", LIST(tb_stats_read, tb_stats_query)},
-    {BOTH, TB_GET, "/orders/digests", LIST(tb_digests_read, tb_digests_query)},
-    {BOTH, TB_GET, "/orders/{id}", SERVE(tb_order_serve)},
+    {BOTH, TB_GET, "/orders/stats", LIST("from to groupBy", tb_stats_read, tb_stats_query)},
+    {BOTH, TB_GET, "/orders/digests", LIST("start limit", tb_digests_read, tb_digests_query)},
+    {BOTH, TB_GET, "/orders/{id}", "minVersion wait", tb_order_serve, 0, NULL, false},
     {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
     {EDGE, TB_PUT, "/orders/{id}/lines", COMMAND(LINES)},
     {EDGE, TB_POST, "/orders/{id}/ship", COMMAND(SHIP)},
     {EDGE, TB_POST, "/orders/{id}/cancel", COMMAND(CANCEL)},
-    {BOTH, TB_GET, "/dead-letters", LIST(tb_dead_letters_read, tb_dead_letters_query)},
+    {BOTH, TB_GET, "/dead-letters",
+     LIST(DEAD_LETTER_PARAMS, tb_dead_letters_read, tb_dead_letters_query)},
     {BOTH, TB_POST, "/dead-letters/replay",
-     LIST(tb_dead_letters_replay_read, tb_dead_letters_replay_query)},
-    {BOTH, TB_GET, "/dead-letters/{id}", LIST(tb_dead_letter_read, tb_dead_letter_query)},
-    {BOTH, TB_DELETE, "/dead-letters/{id}", LIST(tb_dead_letter_read, tb_dead_letter_drop_query)},
+     LIST("orderId", tb_dead_letters_replay_read, tb_dead_letters_replay_query)},
+    {BOTH, TB_GET, "/dead-letters/{id}", LIST(NULL, tb_dead_letter_read, tb_dead_letter_query)},
+    {BOTH, TB_DELETE, "/dead-letters/{id}",
+     LIST(NULL, tb_dead_letter_read, tb_dead_letter_drop_query)},
     {BOTH, TB_POST, "/dead-letters/{id}/replay",
-     LIST(tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
-    {CENTRAL, TB_GET, "/nodes", LIST(NULL, tb_nodes_query)},
+     LIST(NULL, tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
+    {CENTRAL, TB_GET, "/nodes", LIST(NULL, NULL, tb_nodes_query)},
     {BOTH, TB_GET, "/status", SINGLE(tb_status_query)},
     {BOTH, TB_GET, "/ws", SERVE(serve_ws)},
     {EDGE, TB_PUT, "/link", SERVE(tb_link_serve)},
     {BOTH, TB_GET, "/rebuild", SERVE(tb_rebuild_serve)},
-    {BOTH, TB_POST, "/rebuild", LIST(tb_rebuild_start_read, tb_rebuild_start_query)},
+    {BOTH, TB_POST, "/rebuild", LIST(NULL, tb_rebuild_start_read, tb_rebuild_start_query)},
     {BOTH, TB_GET, "/livez", SERVE(tb_livez_serve)},
     {BOTH, TB_GET, "/readyz", SINGLE(tb_health_query)},
     {BOTH, TB_GET, "/healthz", SINGLE(tb_health_query)},
@@ -234,8 +239,10 @@ static void serve(struct tb_api *api, struct tb_request *req)
 {
     const struct tb_route *route = req->route;
 
+    if (route->params && !tb_params_read(req, route->params))
+        return;
     if (route->serve)
-        route->serve(api, req);
+        route->serve(req);
     if (route->query && !tb_reply_filled(&req->reply))
         tb_query_submit(route->is_list ? &api->lists : &api->singles, req, route->query);
 }

@@ -12,11 +12,12 @@ struct tb_route {
     unsigned roles; /* bits of tb_role: who serves it */
     enum tb_method method;
     const char *path; /* "/orders/{id}/ship" */
-    /* Checks the request, and fills the reply or submits the request. NULL: query does all. */
-    void (*serve)(struct tb_api *api, struct tb_request *req);
-    enum tb_command_type command; /* which one, if serve is tb_order_command_serve */
-    tb_query_fn *query;           /* submitted unless serve has refused; NULL: serve does all */
-    bool is_list; /* query may take long: it goes to the pool `lists`, not to `singles` */
+    /* Names of the query parameters. NULL: serve reads them, or the query string is ignored. */
+    const char *params;
+    void (*serve)(struct tb_request *req); /* NULL: query alone serves */
+    enum tb_command_type command;          /* that serve carries out */
+    tb_query_fn *query; /* submitted if serve has not refused the request; NULL: serve does all */
+    bool is_list;       /* query takes long: it goes to the pool `lists`, not `singles` */
 };
 /* Rows of the table at most. */
 #define TB_ROUTES_MAX 32

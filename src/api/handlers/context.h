@@ -26,7 +26,7 @@ struct tb_api {
 
 /* A handler fills req->reply, submits the request to a worker or a waiter, or leaves it to the
  * query of its route, for which it reads the parameters into req->handler_data. */
-typedef void tb_handler(struct tb_api *api, struct tb_request *req);
+typedef void tb_handler(struct tb_request *req);
 tb_handler tb_orders_read, tb_stats_read, tb_digests_read, tb_order_serve;
 tb_handler tb_order_command_serve; /* the command that the route names */
 tb_handler tb_dead_letters_read, tb_dead_letter_read;
@@ -41,7 +41,7 @@ tb_query_fn tb_health_query; /* of /readyz and /healthz */
 tb_query_fn tb_metrics_query;
 
 /* Parses the body as JSON. NULL: req is refused. An empty body is malformed. */
-struct tb_json *tb_body_parse(struct tb_api *api, struct tb_request *req);
+struct tb_json *tb_body_parse(struct tb_request *req);
 /* Ends a JSON list whose elements are in the reply's body. cursor: of the next page; "": this is
  * the last one. The Link header is the query of this page with that cursor. */
 TB_CHECKED enum tb_code tb_list_end(const struct tb_request *req, const char *cursor,

@@ -189,13 +189,13 @@ static void read_value(struct tb_request *req, const struct tb_json *value)
 }
 
 /* Without a body the dead letter's own value is sent. */
-void tb_dead_letter_replay_read(struct tb_api *api, struct tb_request *req)
+void tb_dead_letter_replay_read(struct tb_request *req)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
 
-    tb_dead_letter_read(api, req);
+    tb_dead_letter_read(req);
     if (!tb_reply_filled(&req->reply) && req->body.len > 0)
-        root = tb_body_parse(api, req);
+        root = tb_body_parse(req);
     if (!root)
         return;
     const struct tb_json *value = tb_json_get(root, "value");
@@ -209,17 +209,14 @@ void tb_dead_letter_replay_read(struct tb_api *api, struct tb_request *req)
         read_value(req, value);
 }
 
-void tb_dead_letters_replay_read(struct tb_api *api, struct tb_request *req)
+void tb_dead_letters_replay_read(struct tb_request *req)
 {
-    static const char *const allowed[] = {"orderId", NULL};
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
-    struct tb_params params;
 
-    (void)api;
-    if (!query || !tb_params_read(req, allowed, &params))
+    if (!query)
         return;
     if (req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
     else
-        (void)tb_dead_letter_read_order(req, tb_param(&params, "orderId"), query->order_id);
+        (void)tb_dead_letter_read_order(req, tb_param(req->params, "orderId"), query->order_id);
 }

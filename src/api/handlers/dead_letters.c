@@ -18,7 +18,7 @@ struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
 }
 
 /* {id} in the path names the dead letter; there are no query parameters. */
-void tb_dead_letter_read(struct tb_api *api, struct tb_request *req)
+void tb_dead_letter_read(struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
     struct tb_str topic;
@@ -26,8 +26,8 @@ void tb_dead_letter_read(struct tb_api *api, struct tb_request *req)
     if (!query)
         return;
     if (tb_dead_letter_id_parse(req->path_id, &topic, &query->position) &&
-        tb_str_eq(topic, tb_str_of(api->options.topic)))
-        (void)!tb_params_none(req);
+        tb_str_eq(topic, tb_str_of(req->api->options.topic)))
+        (void)!tb_params_read(req, "");
     else
         tb_refuse(&req->reply, 404, "The view has no such dead letter.");
 }
@@ -72,33 +72,29 @@ bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
 
 static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *query)
 {
-    static const char *const allowed[] = {"orderId", "type",  "reason", "since",
-                                          "status",  "limit", "cursor", NULL};
     struct tb_dead_letter_filter *filter = &query->filter;
-    struct tb_params params;
+    struct tb_str order_id = tb_param(req->params, "orderId");
+    struct tb_str status = tb_param(req->params, "status");
+    struct tb_str cursor = tb_param(req->params, "cursor");
 
-    if (!tb_params_read(req, allowed, &params))
-        return false;
-    struct tb_str order_id = tb_param(&params, "orderId"), status = tb_param(&params, "status");
-    struct tb_str cursor = tb_param(&params, "cursor");
     if (order_id.ptr) {
         if (!tb_dead_letter_read_order(req, order_id, query->order_id))
             return false;
         filter->order_id = tb_str_of(query->order_id);
     }
-    filter->type = tb_param(&params, "type");
+    filter->type = tb_param(req->params, "type");
     filter->has_status = status.ptr;
     filter->has_after = cursor.ptr;
     if (filter->has_status && !tb_dead_letter_status_parse(status, &filter->status))
         return tb_param_refuse(req, "status", "open, replayed or dropped");
     filter->limit = LIMIT_DEFAULT;
-    if (!tb_param_limit(req, &params, LIMIT_MAX, &filter->limit))
+    if (!tb_param_limit(req, LIMIT_MAX, &filter->limit))
         return false;
     if (filter->has_after &&
         !tb_dead_letter_cursor_parse(cursor, &filter->after_dead_at_ms, &filter->after))
         return tb_param_refuse(req, "cursor", "one that a list gave as next");
-    return read_reason(req, tb_param(&params, "reason"), &filter->reason) &&
-           tb_param_time(req, &params, "since", &filter->has_since, &filter->since_ms);
+    return read_reason(req, tb_param(req->params, "reason"), &filter->reason) &&
+           tb_param_time(req, "since", &filter->has_since, &filter->since_ms);
 }
 
 struct page {
@@ -140,11 +136,10 @@ enum tb_code tb_dead_letters_query(struct tb_api *api, const struct tb_query_con
     return tb_list_end(req, cursor, reply, err);
 }
 
-void tb_dead_letters_read(struct tb_api *api, struct tb_request *req)
+void tb_dead_letters_read(struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
 
-    (void)api;
     if (query)
         (void)read_filter(req, query);
 }

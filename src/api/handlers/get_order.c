@@ -66,13 +66,8 @@ static void reply_pending(struct get_order *get)
 /* Reads minVersion and wait. False: req is refused. */
 static bool read_params(struct tb_request *req, struct get_order *get)
 {
-    static const char *const allowed[] = {"minVersion", "wait", NULL};
-    struct tb_params params;
-
-    if (!tb_params_read(req, allowed, &params))
-        return false;
-    struct tb_str min_version = tb_param(&params, "minVersion");
-    struct tb_str wait = tb_param(&params, "wait");
+    struct tb_str min_version = tb_param(req->params, "minVersion");
+    struct tb_str wait = tb_param(req->params, "wait");
     if (min_version.ptr &&
         !tb_digits_parse(min_version, 1, TB_JSON_INT_MAX, &get->waiter.min_version))
         return tb_param_refuse(req, "minVersion", "a whole number from 1");
@@ -174,9 +169,10 @@ static void on_deadline(struct tb_waiter *waiter)
     send_filled(get);
 }
 
-void tb_order_serve(struct tb_api *api, struct tb_request *req)
+void tb_order_serve(struct tb_request *req)
 {
     struct get_order *get = tb_request_data(req, sizeof *get);
+    struct tb_api *api = req->api;
 
     if (!get || !read_params(req, get))
         return;

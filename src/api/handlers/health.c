@@ -109,10 +109,9 @@ enum tb_code tb_health_query(struct tb_api *api, const struct tb_query_context *
     return TB_OK;
 }
 
-void tb_livez_serve(struct tb_api *api, struct tb_request *req)
+void tb_livez_serve(struct tb_request *req)
 {
     const struct tb_buf none = {0};
 
-    (void)api;
     reply_health(&req->reply, true, &none);
 }

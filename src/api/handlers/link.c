@@ -5,9 +5,9 @@
 /* PUT /link: first the writer stores the setting, then the process carries it out. */
 
 /* False: req is refused. */
-static bool parse_state(struct tb_api *api, struct tb_request *req, bool *ret_offline)
+static bool parse_state(struct tb_request *req, bool *ret_offline)
 {
-    TB_CLEANUP(tb_json_freep) struct tb_json *root = tb_body_parse(api, req);
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = tb_body_parse(req);
 
     if (!root)
         return false;
@@ -53,12 +53,12 @@ static void on_link_stored(struct tb_request *req)
     tb_refuse_error(&req->reply, &err);
 }
 
-void tb_link_serve(struct tb_api *api, struct tb_request *req)
+void tb_link_serve(struct tb_request *req)
 {
     struct tb_job *job = tb_request_job_new(req);
 
-    if (!job || !parse_state(api, req, &job->forced_offline))
+    if (!job || !parse_state(req, &job->forced_offline))
         return;
     job->type = TB_JOB_LINK;
-    tb_request_job_post(&api->inflight, api->options.edge->writer, req, on_link_stored);
+    tb_request_job_post(&req->api->inflight, req->api->options.edge->writer, req, on_link_stored);
 }

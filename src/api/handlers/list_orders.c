@@ -17,28 +17,21 @@ static bool read_cursor(struct tb_request *req, struct tb_str text, struct tb_li
 
 static bool read_filter(struct tb_request *req, struct tb_list_filter *filter)
 {
-    static const char *const allowed[] = {"customerId",   "status", "node", "source",
-                                          "businessDate", "from",   "to",   "limit",
-                                          "cursor",       NULL};
-    struct tb_params params;
-
-    if (!tb_params_read(req, allowed, &params))
-        return false;
-    filter->customer_id = tb_param(&params, "customerId");
-    filter->node = tb_param(&params, "node");
-    filter->source = tb_param(&params, "source");
-    filter->business_date = tb_param(&params, "businessDate");
-    struct tb_str status = tb_param(&params, "status");
+    filter->customer_id = tb_param(req->params, "customerId");
+    filter->node = tb_param(req->params, "node");
+    filter->source = tb_param(req->params, "source");
+    filter->business_date = tb_param(req->params, "businessDate");
+    struct tb_str status = tb_param(req->params, "status");
     filter->has_status = status.ptr;
     if (filter->has_status && !tb_order_status_parse(status, &filter->status))
         return tb_param_refuse(req, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr && !tb_date_valid(filter->business_date))
         return tb_param_refuse(req, "businessDate", "a date such as 2026-11-23");
     filter->limit = LIMIT_DEFAULT;
-    return tb_param_limit(req, &params, LIMIT_MAX, &filter->limit) &&
-           tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
-           tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms) &&
-           read_cursor(req, tb_param(&params, "cursor"), filter);
+    return tb_param_limit(req, LIMIT_MAX, &filter->limit) &&
+           tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(req, "to", &filter->has_to, &filter->to_ms) &&
+           read_cursor(req, tb_param(req->params, "cursor"), filter);
 }
 
 struct page {
@@ -76,11 +69,10 @@ enum tb_code tb_orders_query(struct tb_api *api, const struct tb_query_context *
     return tb_list_end(req, cursor, reply, err);
 }
 
-void tb_orders_read(struct tb_api *api, struct tb_request *req)
+void tb_orders_read(struct tb_request *req)
 {
     struct tb_list_filter *filter = tb_request_data(req, sizeof *filter);
 
-    (void)api;
     if (filter)
         (void)read_filter(req, filter);
 }

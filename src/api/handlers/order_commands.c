@@ -45,13 +45,14 @@ static bool read_conditions(struct tb_request *req, struct tb_job *job)
     return true;
 }
 
-static bool parse_command(struct tb_api *api, struct tb_request *req, struct tb_job *job)
+static bool parse_command(struct tb_request *req, struct tb_job *job)
 {
+    const struct tb_api_options *options = &req->api->options;
     const struct tb_command_context context = {
-        .currency = api->options.edge->currency,
-        .now_ms = tb_clock_wall_ms(api->options.clock),
-        .lines_max = (size_t)api->options.edge->lines_max,
-        .depth_max = (int)api->options.depth_max,
+        .currency = options->edge->currency,
+        .now_ms = tb_clock_wall_ms(options->clock),
+        .lines_max = (size_t)options->edge->lines_max,
+        .depth_max = (int)options->depth_max,
     };
     struct tb_field_errors errors;
     struct tb_error err = {0};
@@ -76,15 +77,15 @@ static void on_command_done(struct tb_request *req)
         tb_answer_release(&job->answer);
 }
 
-void tb_order_command_serve(struct tb_api *api, struct tb_request *req)
+void tb_order_command_serve(struct tb_request *req)
 {
     struct tb_job *job = tb_request_job_new(req);
 
-    if (!job || !parse_command(api, req, job) || !read_conditions(req, job))
+    if (!job || !parse_command(req, job) || !read_conditions(req, job))
         return;
     if (req->command != TB_CMD_PLACE)
         memcpy(job->command.order_id, req->order_id, sizeof req->order_id);
     job->type = TB_JOB_COMMAND;
     job->arena = &req->arena;
-    tb_request_job_post(&api->inflight, api->options.edge->writer, req, on_command_done);
+    tb_request_job_post(&req->api->inflight, req->api->options.edge->writer, req, on_command_done);
 }

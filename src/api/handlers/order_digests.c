@@ -87,19 +87,16 @@ enum tb_code tb_digests_query(struct tb_api *api, const struct tb_query_context 
     return TB_OK;
 }
 
-void tb_digests_read(struct tb_api *api, struct tb_request *req)
+void tb_digests_read(struct tb_request *req)
 {
-    static const char *const allowed[] = {"start", "limit", NULL};
     struct digest_query *query = tb_request_data(req, sizeof *query);
-    struct tb_params params;
 
-    (void)api;
-    if (!query || !tb_params_read(req, allowed, &params))
+    if (!query)
         return;
-    struct tb_str start = tb_param(&params, "start");
+    struct tb_str start = tb_param(req->params, "start");
     query->limit = LIMIT_DEFAULT;
     if (start.ptr && !tb_uuid_parse(start, query->start))
         tb_param_refuse(req, "start", "an order id");
     else
-        (void)!tb_param_limit(req, &params, LIMIT_MAX, &query->limit);
+        (void)!tb_param_limit(req, LIMIT_MAX, &query->limit);
 }

@@ -71,15 +71,11 @@ enum tb_code tb_stats_query(struct tb_api *api, const struct tb_query_context *c
     return TB_OK;
 }
 
-void tb_stats_read(struct tb_api *api, struct tb_request *req)
+void tb_stats_read(struct tb_request *req)
 {
-    static const char *const allowed[] = {"from", "to", "groupBy", NULL};
     struct tb_stats_filter *filter = tb_request_data(req, sizeof *filter);
-    struct tb_params params;
 
-    (void)api;
-    if (filter && tb_params_read(req, allowed, &params) &&
-        tb_param_time(req, &params, "from", &filter->has_from, &filter->from_ms) &&
-        tb_param_time(req, &params, "to", &filter->has_to, &filter->to_ms))
-        read_group_by(req, tb_param(&params, "groupBy"), &filter->group_by);
+    if (filter && tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
+        tb_param_time(req, "to", &filter->has_to, &filter->to_ms))
+        read_group_by(req, tb_param(req->params, "groupBy"), &filter->group_by);
 }

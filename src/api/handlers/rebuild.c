@@ -66,13 +66,13 @@ static bool read_flag(struct tb_request *req, const struct tb_json *root, const 
     return true;
 }
 
-static void read_job(struct tb_api *api, struct tb_request *req, struct tb_rebuild_job *job)
+static void read_job(struct tb_request *req, struct tb_rebuild_job *job)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     size_t known = 0;
 
     if (req->body.len > 0)
-        root = tb_body_parse(api, req);
+        root = tb_body_parse(req);
     if (!root)
         return;
     if (tb_json_type(root) != TB_JSON_OBJECT)
@@ -87,21 +87,21 @@ static void read_job(struct tb_api *api, struct tb_request *req, struct tb_rebui
 }
 
 /* False: req is refused. */
-static bool check_request(struct tb_api *api, struct tb_request *req)
+static bool check_request(struct tb_request *req)
 {
-    if (api->options.rebuild.start)
-        return tb_params_none(req);
+    if (req->api->options.rebuild.start)
+        return tb_params_read(req, "");
     tb_refuse(&req->reply, 501, "This process cannot rebuild its view.");
     return false;
 }
 
-void tb_rebuild_serve(struct tb_api *api, struct tb_request *req)
+void tb_rebuild_serve(struct tb_request *req)
 {
     struct tb_error err = {0};
 
-    if (!check_request(api, req))
+    if (!check_request(req))
         return;
-    if (reply_progress(api, req, &req->reply, &err) == TB_OK)
+    if (reply_progress(req->api, req, &req->reply, &err) == TB_OK)
         tb_reply_done(&req->reply, 200);
     else
         tb_refuse_error(&req->reply, &err);
@@ -119,12 +119,12 @@ enum tb_code tb_rebuild_start_query(struct tb_api *api, const struct tb_query_co
     return TB_OK;
 }
 
-void tb_rebuild_start_read(struct tb_api *api, struct tb_request *req)
+void tb_rebuild_start_read(struct tb_request *req)
 {
     struct tb_rebuild_job *job = tb_request_data(req, sizeof *job);
 
-    if (job && check_request(api, req))
-        read_job(api, req, job);
+    if (job && check_request(req))
+        read_job(req, job);
 }
 
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)

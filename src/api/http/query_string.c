@@ -36,11 +36,11 @@ bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
     return true;
 }
 
-static bool listed(const char *const *names, struct tb_str name)
+static bool listed(const char *names, struct tb_str name)
 {
-    for (; *names; names++) {
-        if (tb_str_eq(tb_str_of(*names), name))
-            return true;
+    for (struct tb_str rest = tb_str_of(names); rest.ptr;) {
+        if (tb_str_eq(tb_str_cut(&rest, ' '), name))
+            return name.len > 0;
     }
     return false;
 }
@@ -64,12 +64,16 @@ static bool refuse_param(struct tb_request *req, struct tb_str name, const char 
     return false;
 }
 
-bool tb_params_read(struct tb_request *req, const char *const *allowed,
-                    struct tb_params *ret_params)
+bool tb_params_read(struct tb_request *req, const char *allowed)
 {
+    struct tb_params *params = tb_arena_alloc(&req->arena, sizeof *params);
     struct tb_str rest = req->query_string;
 
-    ret_params->count = 0;
+    req->params = params;
+    if (!params) {
+        tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
+        return false;
+    }
     while (rest.ptr) {
         struct tb_str value = tb_str_cut(&rest, '&');
         struct tb_str name = tb_str_cut(&value, '=');
@@ -81,22 +85,14 @@ bool tb_params_read(struct tb_request *req, const char *const *allowed,
             return refuse_param(req, name, "a broken %-escape");
         if (!listed(allowed, param.name))
             return refuse_param(req, param.name, "unknown here");
-        for (size_t i = 0; i < ret_params->count; i++) {
-            if (tb_str_eq(ret_params->list[i].name, param.name))
+        for (size_t i = 0; i < params->count; i++) {
+            if (tb_str_eq(params->list[i].name, param.name))
                 return refuse_param(req, param.name, "given twice");
         }
-        TB_ASSERT(ret_params->count < TB_PARAMS_MAX); /* `allowed` has no more names */
-        ret_params->list[ret_params->count++] = param;
+        TB_ASSERT(params->count < TB_PARAMS_MAX); /* `allowed` has no more names */
+        params->list[params->count++] = param;
     }
     return true;
-}
-
-bool tb_params_none(struct tb_request *req)
-{
-    static const char *const allowed[] = {NULL};
-    struct tb_params params;
-
-    return tb_params_read(req, allowed, &params);
 }
 
 bool tb_param_refuse(struct tb_request *req, const char *name, const char *allowed)
@@ -105,10 +101,9 @@ bool tb_param_refuse(struct tb_request *req, const char *name, const char *allow
     return false;
 }
 
-bool tb_param_time(struct tb_request *req, const struct tb_params *params, const char *name,
-                   bool *ret_has, int64_t *ret_ms)
+bool tb_param_time(struct tb_request *req, const char *name, bool *ret_has, int64_t *ret_ms)
 {
-    struct tb_str text = tb_param(params, name);
+    struct tb_str text = tb_param(req->params, name);
 
     if (!text.ptr)
         return true;
@@ -123,10 +118,9 @@ bool tb_param_time(struct tb_request *req, const struct tb_params *params, const
                            "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
 }
 
-bool tb_param_limit(struct tb_request *req, const struct tb_params *params, int max,
-                    int *ret_limit)
+bool tb_param_limit(struct tb_request *req, int max, int *ret_limit)
 {
-    struct tb_str text = tb_param(params, "limit");
+    struct tb_str text = tb_param(req->params, "limit");
     int64_t limit = 0;
 
     if (!text.ptr)

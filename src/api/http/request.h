@@ -82,6 +82,7 @@ enum tb_request_state {
 
 struct tb_api;
 struct tb_conn;
+struct tb_params;
 struct tb_query_context;
 struct tb_request;
 struct tb_route;
@@ -99,6 +100,7 @@ struct tb_request {
     enum tb_method method;
     struct tb_buf target;             /* as sent */
     struct tb_str path, query_string; /* query_string absent: there is no '?' */
+    struct tb_params *params;         /* of query_string, in the arena; set by tb_params_read */
     struct tb_head head;
     struct tb_buf body;
     int64_t body_seen;            /* bytes of the body so far, discarded ones too */
