@@ -14,10 +14,10 @@ static void serve_ws(struct tb_request *req)
 #define EDGE TB_ROLE_EDGE
 #define CENTRAL TB_ROLE_CENTRAL
 #define BOTH (TB_ROLE_EDGE | TB_ROLE_CENTRAL)
-#define COMMAND(command) NULL, tb_order_command_serve, TB_CMD_##command, NULL, false
-#define SERVE(serve) NULL, serve, 0, NULL, false
-#define LIST(params, read, query) params, read, 0, query, true
-#define SINGLE(query) NULL, NULL, 0, query, false
+#define COMMAND(command) NULL, tb_order_command_serve, TB_CMD_##command, NULL, NULL, false
+#define SERVE(params, serve) params, serve, 0, NULL, NULL, false
+#define LIST(params, read, query) params, NULL, 0, read, query, true
+#define SINGLE(query) NULL, NULL, 0, NULL, query, false
 
 #define ORDER_PARAMS "customerId status node source businessDate from to limit cursor"
 #define DEAD_LETTER_PARAMS "orderId type reason since status limit cursor"
@@ -29,7 +29,7 @@ static const struct tb_route routes[] = {
     {EDGE, TB_POST, "/orders", COMMAND(PLACE)},
     {BOTH, TB_GET, "/orders/stats", LIST("from to groupBy", tb_stats_read, tb_stats_query)},
     {BOTH, TB_GET, "/orders/digests", LIST("start limit", tb_digests_read, tb_digests_query)},
-    {BOTH, TB_GET, "/orders/{id}", "minVersion wait", tb_order_serve, 0, NULL, false},
+    {BOTH, TB_GET, "/orders/{id}", SERVE("minVersion wait", tb_order_serve)},
     {EDGE, TB_PUT, "/orders/{id}/address", COMMAND(ADDRESS)},
     {EDGE, TB_PUT, "/orders/{id}/lines", COMMAND(LINES)},
     {EDGE, TB_POST, "/orders/{id}/ship", COMMAND(SHIP)},
@@ -45,11 +45,11 @@ static const struct tb_route routes[] = {
      LIST(NULL, tb_dead_letter_replay_read, tb_dead_letter_replay_query)},
     {CENTRAL, TB_GET, "/nodes", LIST(NULL, NULL, tb_nodes_query)},
     {BOTH, TB_GET, "/status", SINGLE(tb_status_query)},
-    {BOTH, TB_GET, "/ws", SERVE(serve_ws)},
-    {EDGE, TB_PUT, "/link", SERVE(tb_link_serve)},
-    {BOTH, TB_GET, "/rebuild", SERVE(tb_rebuild_serve)},
+    {BOTH, TB_GET, "/ws", SERVE(NULL, serve_ws)},
+    {EDGE, TB_PUT, "/link", SERVE(NULL, tb_link_serve)},
+    {BOTH, TB_GET, "/rebuild", SERVE(NULL, tb_rebuild_serve)},
     {BOTH, TB_POST, "/rebuild", LIST(NULL, tb_rebuild_start_read, tb_rebuild_start_query)},
-    {BOTH, TB_GET, "/livez", SERVE(tb_livez_serve)},
+    {BOTH, TB_GET, "/livez", SERVE(NULL, tb_livez_serve)},
     {BOTH, TB_GET, "/readyz", SINGLE(tb_health_query)},
     {BOTH, TB_GET, "/healthz", SINGLE(tb_health_query)},
     {BOTH, TB_GET, "/metrics", SINGLE(tb_metrics_query)},
@@ -243,7 +243,7 @@ static void serve(struct tb_api *api, struct tb_request *req)
         return;
     if (route->serve)
         route->serve(req);
-    if (route->query && !tb_reply_filled(&req->reply))
+    else if (!route->read || route->read(req))
         tb_query_submit(route->is_list ? &api->lists : &api->singles, req, route->query);
 }
 

@@ -12,12 +12,13 @@ struct tb_route {
     unsigned roles; /* bits of tb_role: who serves it */
     enum tb_method method;
     const char *path; /* "/orders/{id}/ship" */
-    /* Names of the query parameters. NULL: serve reads them, or the query string is ignored. */
+    /* Names of the query parameters. NULL: read checks them, or the query string is ignored. */
     const char *params;
-    void (*serve)(struct tb_request *req); /* NULL: query alone serves */
+    void (*serve)(struct tb_request *req); /* NULL: read and query serve */
     enum tb_command_type command;          /* that serve carries out */
-    tb_query_fn *query; /* submitted if serve has not refused the request; NULL: serve does all */
-    bool is_list;       /* query takes long: it goes to the pool `lists`, not `singles` */
+    bool (*read)(struct tb_request *req);  /* NULL: the query needs nothing of the request */
+    tb_query_fn *query;                    /* submitted unless read has refused the request */
+    bool is_list; /* query takes long: it goes to the pool `lists`, not `singles` */
 };
 /* Rows of the table at most. */
 #define TB_ROUTES_MAX 32

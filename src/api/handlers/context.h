@@ -24,14 +24,16 @@ struct tb_api {
     void (*add_metrics)(const struct tb_api *api, struct tb_buf *out);
 };
 
-/* A handler fills req->reply, submits the request to a worker or a waiter, or leaves it to the
- * query of its route, for which it reads the parameters into req->handler_data. */
+/* A handler fills req->reply, or submits the request to a worker or a waiter. */
 typedef void tb_handler(struct tb_request *req);
-tb_handler tb_orders_read, tb_stats_read, tb_digests_read, tb_order_serve;
+tb_handler tb_order_serve, tb_link_serve, tb_livez_serve, tb_rebuild_serve;
 tb_handler tb_order_command_serve; /* the command that the route names */
-tb_handler tb_dead_letters_read, tb_dead_letter_read;
-tb_handler tb_dead_letter_replay_read, tb_dead_letters_replay_read;
-tb_handler tb_link_serve, tb_livez_serve, tb_rebuild_serve, tb_rebuild_start_read;
+
+/* Reads the parameters of a query into req->handler_data. False: req is refused. */
+typedef bool tb_query_reader(struct tb_request *req);
+tb_query_reader tb_orders_read, tb_stats_read, tb_digests_read, tb_rebuild_start_read;
+tb_query_reader tb_dead_letters_read, tb_dead_letter_read;
+tb_query_reader tb_dead_letter_replay_read, tb_dead_letters_replay_read;
 
 tb_query_fn tb_orders_query, tb_stats_query, tb_digests_query;
 tb_query_fn tb_dead_letters_query, tb_dead_letter_query, tb_dead_letter_drop_query;

@@ -160,14 +160,15 @@ enum tb_code tb_dead_letters_replay_query(struct tb_api *api,
     return reply_sent(reply, code, sent, left, more, err);
 }
 
-static void refuse_value(struct tb_request *req, const char *pointer, const char *detail)
+static bool refuse_value(struct tb_request *req, const char *pointer, const char *detail)
 {
     tb_refuse_body(&req->reply, "The body must be {\"value\":...}.", pointer, detail);
+    return false;
 }
 
 /* Reads the event to send: an object, or a string with the text of one, of which not a byte is
  * changed. */
-static void read_value(struct tb_request *req, const struct tb_json *value)
+static bool read_value(struct tb_request *req, const struct tb_json *value)
 {
     struct tb_dead_letter_query *query = req->handler_data;
     TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
@@ -180,43 +181,43 @@ static void read_value(struct tb_request *req, const struct tb_json *value)
         tb_json_print(&text, value);
     if (tb_buf_ok(&text))
         query->value = tb_arena_copy(&req->arena, tb_buf_str(&text));
-    if (!query->value.ptr)
+    if (!query->value.ptr) {
         tb_refuse_for_now(&req->reply, 503, 1, "Out of memory.");
-    else if (tb_json_parse(query->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
-        refuse_value(req, "/value", err.text);
-    else if (tb_json_type(event) != TB_JSON_OBJECT)
-        refuse_value(req, "/value", "must be an event: an object, or the text of one");
+        return false;
+    }
+    if (tb_json_parse(query->value, TB_JSON_DEPTH_MAX, &event, &err) != TB_OK)
+        return refuse_value(req, "/value", err.text);
+    return tb_json_type(event) == TB_JSON_OBJECT ||
+           refuse_value(req, "/value", "must be an event: an object, or the text of one");
 }
 
 /* Without a body the dead letter's own value is sent. */
-void tb_dead_letter_replay_read(struct tb_request *req)
+bool tb_dead_letter_replay_read(struct tb_request *req)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
 
-    tb_dead_letter_read(req);
-    if (!tb_reply_filled(&req->reply) && req->body.len > 0)
-        root = tb_body_parse(req);
+    if (!tb_dead_letter_read(req) || req->body.len == 0)
+        return !tb_reply_filled(&req->reply);
+    root = tb_body_parse(req);
     if (!root)
-        return;
+        return false;
     const struct tb_json *value = tb_json_get(root, "value");
     if (tb_json_type(root) != TB_JSON_OBJECT)
-        refuse_value(req, "", "must be an object");
-    else if (!value)
-        refuse_value(req, "/value", "is missing");
-    else if (tb_json_count(root) != 1)
-        refuse_value(req, "", "must have no other field than value");
-    else
-        read_value(req, value);
+        return refuse_value(req, "", "must be an object");
+    if (!value)
+        return refuse_value(req, "/value", "is missing");
+    if (tb_json_count(root) != 1)
+        return refuse_value(req, "", "must have no other field than value");
+    return read_value(req, value);
 }
 
-void tb_dead_letters_replay_read(struct tb_request *req)
+bool tb_dead_letters_replay_read(struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
 
-    if (!query)
-        return;
-    if (req->body.len > 0)
+    if (query && req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");
-    else
-        (void)tb_dead_letter_read_order(req, tb_param(req->params, "orderId"), query->order_id);
+    else if (query)
+        return tb_dead_letter_read_order(req, tb_param(req->params, "orderId"), query->order_id);
+    return false;
 }

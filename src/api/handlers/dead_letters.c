@@ -18,18 +18,18 @@ struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
 }
 
 /* {id} in the path names the dead letter; there are no query parameters. */
-void tb_dead_letter_read(struct tb_request *req)
+bool tb_dead_letter_read(struct tb_request *req)
 {
     struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
     struct tb_str topic;
 
     if (!query)
-        return;
+        return false;
     if (tb_dead_letter_id_parse(req->path_id, &topic, &query->position) &&
         tb_str_eq(topic, tb_str_of(req->api->options.topic)))
-        (void)!tb_params_read(req, "");
-    else
-        tb_refuse(&req->reply, 404, "The view has no such dead letter.");
+        return tb_params_read(req, "");
+    tb_refuse(&req->reply, 404, "The view has no such dead letter.");
+    return false;
 }
 
 void tb_dead_letter_audit(struct tb_api *api, const struct tb_request *req, const char *what,
@@ -70,13 +70,16 @@ bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
            tb_param_refuse(req, "orderId", "an order's id, which is a UUID");
 }
 
-static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *query)
+bool tb_dead_letters_read(struct tb_request *req)
 {
+    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+
+    if (!query)
+        return false;
     struct tb_dead_letter_filter *filter = &query->filter;
     struct tb_str order_id = tb_param(req->params, "orderId");
     struct tb_str status = tb_param(req->params, "status");
     struct tb_str cursor = tb_param(req->params, "cursor");
-
     if (order_id.ptr) {
         if (!tb_dead_letter_read_order(req, order_id, query->order_id))
             return false;
@@ -87,8 +90,7 @@ static bool read_filter(struct tb_request *req, struct tb_dead_letter_query *que
     filter->has_after = cursor.ptr;
     if (filter->has_status && !tb_dead_letter_status_parse(status, &filter->status))
         return tb_param_refuse(req, "status", "open, replayed or dropped");
-    filter->limit = LIMIT_DEFAULT;
-    if (!tb_param_limit(req, LIMIT_MAX, &filter->limit))
+    if (!tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &filter->limit))
         return false;
     if (filter->has_after &&
         !tb_dead_letter_cursor_parse(cursor, &filter->after_dead_at_ms, &filter->after))
@@ -134,14 +136,6 @@ enum tb_code tb_dead_letters_query(struct tb_api *api, const struct tb_query_con
     if (more && page.count > 0)
         tb_dead_letter_cursor_format(page.last_dead_at_ms, page.last, cursor);
     return tb_list_end(req, cursor, reply, err);
-}
-
-void tb_dead_letters_read(struct tb_request *req)
-{
-    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
-
-    if (query)
-        (void)read_filter(req, query);
 }
 
 enum tb_code tb_dead_letter_query(struct tb_api *api, const struct tb_query_context *context,

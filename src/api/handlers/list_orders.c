@@ -15,8 +15,12 @@ static bool read_cursor(struct tb_request *req, struct tb_str text, struct tb_li
            tb_param_refuse(req, "cursor", "one that a list gave as next");
 }
 
-static bool read_filter(struct tb_request *req, struct tb_list_filter *filter)
+bool tb_orders_read(struct tb_request *req)
 {
+    struct tb_list_filter *filter = tb_request_data(req, sizeof *filter);
+
+    if (!filter)
+        return false;
     filter->customer_id = tb_param(req->params, "customerId");
     filter->node = tb_param(req->params, "node");
     filter->source = tb_param(req->params, "source");
@@ -27,8 +31,7 @@ static bool read_filter(struct tb_request *req, struct tb_list_filter *filter)
         return tb_param_refuse(req, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr && !tb_date_valid(filter->business_date))
         return tb_param_refuse(req, "businessDate", "a date such as 2026-11-23");
-    filter->limit = LIMIT_DEFAULT;
-    return tb_param_limit(req, LIMIT_MAX, &filter->limit) &&
+    return tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &filter->limit) &&
            tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
            tb_param_time(req, "to", &filter->has_to, &filter->to_ms) &&
            read_cursor(req, tb_param(req->params, "cursor"), filter);
@@ -67,12 +70,4 @@ enum tb_code tb_orders_query(struct tb_api *api, const struct tb_query_context *
     if (more && page.last_order_id[0] != '\0')
         tb_order_cursor_format(page.last_placed_at_ms, page.last_order_id, cursor);
     return tb_list_end(req, cursor, reply, err);
-}
-
-void tb_orders_read(struct tb_request *req)
-{
-    struct tb_list_filter *filter = tb_request_data(req, sizeof *filter);
-
-    if (filter)
-        (void)read_filter(req, filter);
 }

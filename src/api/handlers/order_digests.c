@@ -87,16 +87,14 @@ enum tb_code tb_digests_query(struct tb_api *api, const struct tb_query_context 
     return TB_OK;
 }
 
-void tb_digests_read(struct tb_request *req)
+bool tb_digests_read(struct tb_request *req)
 {
     struct digest_query *query = tb_request_data(req, sizeof *query);
 
     if (!query)
-        return;
+        return false;
     struct tb_str start = tb_param(req->params, "start");
-    query->limit = LIMIT_DEFAULT;
     if (start.ptr && !tb_uuid_parse(start, query->start))
-        tb_param_refuse(req, "start", "an order id");
-    else
-        (void)!tb_param_limit(req, LIMIT_MAX, &query->limit);
+        return tb_param_refuse(req, "start", "an order id");
+    return tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &query->limit);
 }

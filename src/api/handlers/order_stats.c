@@ -2,21 +2,21 @@
 #include "api/http/problem.h"
 #include "api/http/query_string.h"
 
-static void read_group_by(struct tb_request *req, struct tb_str text,
+static bool read_group_by(struct tb_request *req, struct tb_str text,
                           enum tb_group_by *ret_group_by)
 {
     static const char *const names[] = {
         [TB_GROUP_DAY] = "day", [TB_GROUP_NODE] = "node", [TB_GROUP_STATUS] = "status"};
 
     if (!text.ptr)
-        return;
+        return true;
     for (enum tb_group_by g = TB_GROUP_DAY; g <= TB_GROUP_STATUS; g++) {
         if (tb_str_eq(text, tb_str_of(names[g]))) {
             *ret_group_by = g;
-            return;
+            return true;
         }
     }
-    tb_param_refuse(req, "groupBy", "day, node or status");
+    return tb_param_refuse(req, "groupBy", "day, node or status");
 }
 
 static void add_rows(struct tb_buf *out, const char *name, const struct tb_stats_row *rows,
@@ -71,11 +71,11 @@ enum tb_code tb_stats_query(struct tb_api *api, const struct tb_query_context *c
     return TB_OK;
 }
 
-void tb_stats_read(struct tb_request *req)
+bool tb_stats_read(struct tb_request *req)
 {
     struct tb_stats_filter *filter = tb_request_data(req, sizeof *filter);
 
-    if (filter && tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
-        tb_param_time(req, "to", &filter->has_to, &filter->to_ms))
-        read_group_by(req, tb_param(req->params, "groupBy"), &filter->group_by);
+    return filter && tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
+           tb_param_time(req, "to", &filter->has_to, &filter->to_ms) &&
+           read_group_by(req, tb_param(req->params, "groupBy"), &filter->group_by);
 }

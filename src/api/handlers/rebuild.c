@@ -66,26 +66,6 @@ static bool read_flag(struct tb_request *req, const struct tb_json *root, const 
     return true;
 }
 
-static void read_job(struct tb_request *req, struct tb_rebuild_job *job)
-{
-    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
-    size_t known = 0;
-
-    if (req->body.len > 0)
-        root = tb_body_parse(req);
-    if (!root)
-        return;
-    if (tb_json_type(root) != TB_JSON_OBJECT)
-        refuse_body(req, "", "must be an object");
-    else if (read_flag(req, root, "accept", "/accept", &job->accept, &known) &&
-             read_flag(req, root, "rollback", "/rollback", &job->rollback, &known)) {
-        if (tb_json_count(root) != known)
-            refuse_body(req, "", "must have no other fields than accept and rollback");
-        else if (job->accept && job->rollback)
-            refuse_body(req, "/accept", "a rollback compares nothing");
-    }
-}
-
 /* False: req is refused. */
 static bool check_request(struct tb_request *req)
 {
@@ -119,12 +99,26 @@ enum tb_code tb_rebuild_start_query(struct tb_api *api, const struct tb_query_co
     return TB_OK;
 }
 
-void tb_rebuild_start_read(struct tb_request *req)
+bool tb_rebuild_start_read(struct tb_request *req)
 {
+    TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_rebuild_job *job = tb_request_data(req, sizeof *job);
+    size_t known = 0;
 
-    if (job && check_request(req))
-        read_job(req, job);
+    if (!job || !check_request(req) || req->body.len == 0)
+        return !tb_reply_filled(&req->reply);
+    root = tb_body_parse(req);
+    if (!root)
+        return false;
+    if (tb_json_type(root) != TB_JSON_OBJECT)
+        return refuse_body(req, "", "must be an object");
+    if (!read_flag(req, root, "accept", "/accept", &job->accept, &known) ||
+        !read_flag(req, root, "rollback", "/rollback", &job->rollback, &known))
+        return false;
+    if (tb_json_count(root) != known)
+        return refuse_body(req, "", "must have no other fields than accept and rollback");
+    return !job->accept || !job->rollback ||
+           refuse_body(req, "/accept", "a rollback compares nothing");
 }
 
 void tb_rebuild_metrics(const struct tb_api *api, struct tb_arena *arena, struct tb_buf *out)

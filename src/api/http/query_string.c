@@ -118,14 +118,12 @@ bool tb_param_time(struct tb_request *req, const char *name, bool *ret_has, int6
                            "a time such as 2026-11-23T08:20:42Z (write a + as %2B) or a date");
 }
 
-bool tb_param_limit(struct tb_request *req, int max, int *ret_limit)
+bool tb_param_limit(struct tb_request *req, int absent, int max, int *ret_limit)
 {
     struct tb_str text = tb_param(req->params, "limit");
-    int64_t limit = 0;
+    int64_t limit = absent;
 
-    if (!text.ptr)
-        return true;
-    if (!tb_digits_parse(text, 1, max, &limit)) {
+    if (text.ptr && !tb_digits_parse(text, 1, max, &limit)) {
         tb_refuse(&req->reply, 400, "Query parameter limit: a whole number from 1 to %d.", max);
         return false;
     }

@@ -25,8 +25,8 @@ struct tb_str tb_param(const struct tb_params *params, const char *name);
 /* Sets req->params from the query string. Each parameter may be given once, and only if it is in
  * `allowed`: at most TB_PARAMS_MAX names with a blank between two. */
 TB_CHECKED bool tb_params_read(struct tb_request *req, const char *allowed);
-/* Reads "limit", from 1 to max. Without it *ret_limit stays. */
-TB_CHECKED bool tb_param_limit(struct tb_request *req, int max, int *ret_limit);
+/* Reads "limit", from 1 to max; absent: its value when it is not given. */
+TB_CHECKED bool tb_param_limit(struct tb_request *req, int absent, int max, int *ret_limit);
 /* Reads a time, or a date, which means the local midnight at its start. Without it the results
  * stay.
  */
