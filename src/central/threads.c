@@ -148,9 +148,9 @@ void tb_central_stop(void *ctx)
     tb_central_wake_pauses(central);
     tb_append_queue_wake(central->shared.append_queue);
     central->ready_reader->ops->wake(central->ready_reader);
-    tb_daemon_join_thread(&central->consumer_thread);
-    tb_daemon_join_thread(&central->ready_thread);
-    tb_daemon_join_thread(&central->nodes_thread);
-    tb_daemon_join_thread(&central->append_thread);
-    tb_daemon_join_thread(&central->rebuild_thread);
+    pthread_join(central->consumer_thread.thread, NULL);
+    pthread_join(central->ready_thread.thread, NULL);
+    pthread_join(central->nodes_thread.thread, NULL);
+    pthread_join(central->append_thread.thread, NULL);
+    pthread_join(central->rebuild_thread.thread, NULL);
 }

@@ -188,10 +188,10 @@ enum tb_code tb_daemon_start_thread(struct tb_daemon_thread *thread, const char 
                                     void (*run)(void *ctx), void *ctx, struct tb_error *err)
 {
     *thread = (struct tb_daemon_thread){.nice = nice, .run = run, .ctx = ctx};
-    return tb_process_start_thread(&thread->thread, name, thread_main, thread, err);
-}
+    int failed = pthread_create(&thread->thread, NULL, thread_main, thread);
 
-void tb_daemon_join_thread(struct tb_daemon_thread *thread)
-{
-    pthread_join(thread->thread, NULL);
+    if (failed)
+        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
+    pthread_setname_np(thread->thread, name);
+    return TB_OK;
 }

@@ -33,7 +33,7 @@ struct tb_daemon_thread {
     void (*run)(void *ctx);
     void *ctx;
 };
+/* name: at most 15 bytes, which top and perf show. */
 TB_CHECKED enum tb_code tb_daemon_start_thread(struct tb_daemon_thread *thread, const char *name,
                                                int nice, void (*run)(void *ctx), void *ctx,
                                                struct tb_error *err);
-void tb_daemon_join_thread(struct tb_daemon_thread *thread);

@@ -186,7 +186,7 @@ enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *uplink, struct tb_err
 void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink)
 {
     tb_relay_stop(uplink->relay);
-    tb_daemon_join_thread(&uplink->thread);
+    pthread_join(uplink->thread.thread, NULL);
 }
 
 void tb_kafka_uplink_free(struct tb_kafka_uplink *uplink)

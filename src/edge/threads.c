@@ -52,13 +52,13 @@ void tb_edge_stop(void *ctx)
     struct edge *edge = ctx;
 
     tb_writer_stop(edge->writer);
-    tb_daemon_join_thread(&edge->writer_thread);
+    pthread_join(edge->writer_thread.thread, NULL);
     tb_relay_stop(edge->relay);
-    tb_daemon_join_thread(&edge->relay_thread);
+    pthread_join(edge->relay_thread.thread, NULL);
     if (edge->kafka)
         tb_kafka_uplink_stop(edge->kafka);
     tb_rebuild_stop(edge->shared.rebuild);
-    tb_daemon_join_thread(&edge->rebuild_thread);
+    pthread_join(edge->rebuild_thread.thread, NULL);
     tb_consumer_stop(edge->shared.consumer);
-    tb_daemon_join_thread(&edge->consumer_thread);
+    pthread_join(edge->consumer_thread.thread, NULL);
 }

@@ -29,17 +29,6 @@ int64_t tb_process_raise_file_limit(int64_t wanted)
     return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }
 
-enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
-                                     void *(*run)(void *arg), void *arg, struct tb_error *err)
-{
-    int failed = pthread_create(ret_thread, NULL, run, arg);
-
-    if (failed)
-        return tb_error_errno(err, TB_INTERNAL, failed, "cannot start a thread");
-    pthread_setname_np(*ret_thread, name);
-    return TB_OK;
-}
-
 /* With few processors, a round of the relay or the view would delay orders for longer than a
  * commit takes. If it calls this after each row, the node takes a tenth more orders, with 64
  * connections as well as with one. */

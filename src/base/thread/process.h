@@ -1,9 +1,7 @@
-/* The process: its standard files, its limit of open files, its threads.
+/* The process: its standard files, its limit of open files, its use of the processors.
  *
  * Thread:  the main thread, before it starts others; tb_yield_cpu: any. */
 #pragma once
-#include "base/error.h"
-#include <pthread.h>
 #include <stdint.h>
 
 /* Opens those of standard input, output and error that are closed, on /dev/null. Otherwise a
@@ -14,10 +12,6 @@ void tb_process_open_standard_files(void);
  * how many files the process may open; 0: unknown. (The soft limit is 1,024 nearly everywhere,
  * because select(2) can handle no more.) */
 int64_t tb_process_raise_file_limit(int64_t wanted);
-/* Starts a thread; top and perf show its name (15 bytes at most). It borrows arg until it ends. */
-TB_CHECKED enum tb_code tb_process_start_thread(pthread_t *ret_thread, const char *name,
-                                                void *(*run)(void *arg), void *arg,
-                                                struct tb_error *err);
 /* Lets threads that wait for this processor run first. Call it within long work, and while
  * spinning. */
 void tb_yield_cpu(void);
