@@ -15,7 +15,7 @@ struct tb_route {
     /* Names of the query parameters. NULL: read checks them, or the query string is ignored. */
     const char *params;
     void (*serve)(struct tb_request *req); /* NULL: read and query serve */
-    enum tb_command_type command;          /* that serve carries out */
+    enum tb_command_type command;          /* which one, if serve is tb_order_command_serve */
     bool (*read)(struct tb_request *req);  /* NULL: the query needs nothing of the request */
     tb_query_fn *query;                    /* submitted unless read has refused the request */
     bool is_list; /* query takes long: it goes to the pool `lists`, not `singles` */

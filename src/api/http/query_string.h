@@ -20,16 +20,15 @@ struct tb_params {
 /* The value; absent when there is no such parameter or it is empty. */
 struct tb_str tb_param(const struct tb_params *params, const char *name);
 
-/* False from the following: req is refused. */
+/* In the following, false means: req is refused. */
 
 /* Sets req->params from the query string. Each parameter may be given once, and only if it is in
  * `allowed`: at most TB_PARAMS_MAX names with a blank between two. */
 TB_CHECKED bool tb_params_read(struct tb_request *req, const char *allowed);
 /* Reads "limit", from 1 to max; absent: its value when it is not given. */
 TB_CHECKED bool tb_param_limit(struct tb_request *req, int absent, int max, int *ret_limit);
-/* Reads a time, or a date, which means the local midnight at its start. Without it the results
- * stay.
- */
+/* Reads a time, or a date, which means the local midnight at its start. If the parameter is
+ * absent, the results stay as they are. */
 TB_CHECKED bool tb_param_time(struct tb_request *req, const char *name, bool *ret_has,
                               int64_t *ret_ms);
 /* Refuses req: the parameter must be what `allowed` says. Returns false. */
