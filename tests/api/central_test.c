@@ -231,7 +231,7 @@ START_TEST(unpublished_versions_are_found_by_the_view_poll)
 }
 END_TEST
 
-/* Without waiters nothing is read. */
+/* The view poll reads nothing while no client waits. */
 START_TEST(the_view_is_polled_only_while_somebody_waits)
 {
     struct client waiting;
@@ -470,7 +470,7 @@ START_TEST(health_names_the_failing_check)
 }
 END_TEST
 
-/* As on an edge; the log is a broker, which may be unreachable. */
+/* As on an edge, but the log is a broker, which may be unreachable. */
 START_TEST(dead_letters_are_replayed_and_dropped)
 {
     static const char target[] = "/dead-letters/order-events-2-17/replay";

@@ -65,7 +65,7 @@ void client_print(struct client *client, const char *format, ...)
     client_send(client, text, (size_t)len);
 }
 
-/* More bytes; false at the end of the connection. */
+/* Reads more bytes; false: the connection has ended. */
 static bool receive(struct client *client)
 {
     struct pollfd fd = {.fd = client->fd, .events = POLLIN};

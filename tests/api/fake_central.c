@@ -7,7 +7,7 @@ static struct fake_central *central_of(struct tb_view_reader *reader)
     return (struct fake_central *)(void *)((char *)reader - offsetof(struct fake_central, view));
 }
 
-/* Every question comes through here, locked from then on. */
+/* Every query begins here, and holds the lock from then on. */
 static enum tb_code enter(struct fake_central *central, struct tb_error *err)
 {
     pthread_mutex_lock(&central->lock);

@@ -41,7 +41,7 @@ struct fake_central {
 void fake_central_init(struct fake_central *central);
 void fake_central_start(struct fake_central *central);
 void fake_central_stop(struct fake_central *central);
-/* The view has the order at that version from now on; nothing is published. */
+/* Lets the view have this version of the order; publishes nothing. */
 void fake_central_set_order(struct fake_central *central, const char *order_id, int64_t version);
 void fake_central_set_unavailable(struct fake_central *central, bool away);
 void fake_central_close_gate(struct fake_central *central);

@@ -92,7 +92,7 @@ START_TEST(path)
 }
 END_TEST
 
-/* What stands for {id} reaches the handler as it was sent. */
+/* The handler gets the text at {id} as it was sent. */
 START_TEST(path_id)
 {
     char order_id[TB_UUID_SIZE];
@@ -125,7 +125,7 @@ START_TEST(allow_lists_the_methods_that_have_a_handler)
 }
 END_TEST
 
-/* A command is known where it is not served: the client is told where to send it. */
+/* A central refuses a command with a text that says where to send it. */
 START_TEST(commands_have_one_handler)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* Promise: the error of a taken or foreign address is one clear line. */
+/* Promise: if the listen address is taken or not one of this machine, the error is one line that
+ * says so. */
 #include "api/http/acceptor.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Promise: an address but loopback has at most its share of connections, in whichever way it is
- * written, and closed connections leave nothing behind. */
+/* Promise: each address except loopback has at most `max` connections, in whichever way the
+ * address is written, and closed connections leave nothing behind. */
 #include "api/http/address_limit.h"
 #include "support/support.h"
 #include <arpa/inet.h>

@@ -173,7 +173,7 @@ START_TEST(further_connections_are_refused)
 }
 END_TEST
 
-/* The process has no descriptor left: connections are refused, and the loop does not spin. */
+/* When the process has no descriptor left, connections are refused, and the loop does not spin. */
 START_TEST(no_descriptors_left)
 {
     struct client inside, client;

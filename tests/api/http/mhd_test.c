@@ -107,7 +107,7 @@ START_TEST(framing_attacks)
 }
 END_TEST
 
-/* A NUL cannot stand in the table. */
+/* The table cannot have a NUL. */
 START_TEST(nul_in_a_header_is_refused)
 {
     static const char bytes[] = "GET /livez HTTP/1.1\r\n" HOST "X: a\0b\r\n\r\n";
@@ -213,7 +213,7 @@ START_TEST(chunk_extension_is_accepted_or_refused)
 }
 END_TEST
 
-/* The answer does not depend on how the bytes are cut. */
+/* The answer does not depend on the pieces in which the bytes arrive. */
 START_TEST(byte_by_byte)
 {
     struct client client;
@@ -307,7 +307,7 @@ START_TEST(expect_continue)
 }
 END_TEST
 
-/* Head of exactly `size` bytes. */
+/* Writes a head of exactly `size` bytes. */
 static void send_head(struct client *client, size_t size, const char *rest)
 {
     static const char start[] = "GET /livez HTTP/1.1\r\n" HOST "X: ";

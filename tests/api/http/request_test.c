@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The drawing once more, as the words of one line each. */
+/* The moves of the drawing, a line for each state. */
 #define ends TB_REQUEST_STATE_COUNT
 static const enum tb_request_state moves[TB_REQUEST_STATE_COUNT][8] = {
     [TB_REQUEST_FREE] = {TB_REQUEST_HEAD, TB_REQUEST_DETACHED, ends},
@@ -84,7 +84,7 @@ START_TEST(awaits_reply)
 }
 END_TEST
 
-/* A cleared request is as a new one, whatever it went through. */
+/* A cleared request is like a new one, in whichever states it was before. */
 START_TEST(cleared)
 {
     static const enum tb_request_state path[] = {

@@ -49,7 +49,7 @@ static const struct {
     {"POST /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", "request line", 0},
 };
 
-/* Takes a head apart as forgivingly as libmicrohttpd. Folded lines become part of nothing. */
+/* Splits a head as leniently as libmicrohttpd; drops folded lines. */
 static const char *check_head(char *text, struct tb_head *head)
 {
     size_t size = strlen(text);

@@ -77,7 +77,7 @@ static void connect_slow(struct client *client, const char *of)
     ws_settle(client);
 }
 
-/* Publishes so many changes, in portions between which the loop runs. */
+/* Publishes `count` changes; the loop runs after each 100 of them. */
 static void tell(int first, int count)
 {
     char id[TB_UUID_SIZE];
@@ -111,7 +111,7 @@ static int read_to_the_end(struct client *client, int code)
     }
 }
 
-/* It falls behind by more than the ring holds; another follower gets everything. */
+/* The slow one falls behind by more than the ring holds; another follower gets everything. */
 START_TEST(a_slow_follower_is_cut_off)
 {
     const int total = TB_VERSION_RING_SIZE + 4000;
@@ -155,7 +155,7 @@ START_TEST(a_client_that_takes_nothing_is_cut_off)
 }
 END_TEST
 
-/* It may pause: versions of an order are coalesced, and the last one is sent. */
+/* It may pause: of the versions of an order only the last one is sent then. */
 START_TEST(a_slow_subscriber_gets_the_last_version)
 {
     const int64_t last = 5000;
@@ -181,7 +181,7 @@ START_TEST(a_slow_subscriber_gets_the_last_version)
 }
 END_TEST
 
-/* From a client that does not read our answers nothing is read. */
+/* We read nothing from a client that does not read our answers. */
 START_TEST(pings_without_end)
 {
     static const char ping[6] = "\x89\x80\x00\x00\x00\x00";

@@ -193,7 +193,7 @@ static void add_bytes(struct tb_buf *seen, struct tb_str bytes)
         tb_buf_addf(seen, "(%.*s) ", (int)bytes.len, bytes.ptr);
 }
 
-/* Everything that can be read now, as text. */
+/* Reads all messages that are complete, and writes them as text. */
 static void take(struct tb_ws_reader *reader, struct tb_buf *seen)
 {
     struct tb_ws_message message;
@@ -259,7 +259,7 @@ START_TEST(frames)
 }
 END_TEST
 
-/* Between frames a reader holds no memory at all: so thousands of silent ones cost nothing. */
+/* Between frames a reader has no memory, so thousands of silent ones cost nothing. */
 START_TEST(a_silent_reader_holds_nothing)
 {
     static const struct frame hello = FRAME(TEXT, "Hello");

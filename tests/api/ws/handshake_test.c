@@ -132,7 +132,7 @@ START_TEST(the_subprotocol_is_optional)
 }
 END_TEST
 
-/* A refused request leaves the connection what it was. */
+/* After a refusal the connection still speaks HTTP. */
 START_TEST(a_refusal_leaves_the_connection_usable)
 {
     client_print(&client, "GET /ws HTTP/1.1\r\n" GOOD "Origin: http://evil.example\r\n\r\n");

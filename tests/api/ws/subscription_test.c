@@ -108,7 +108,7 @@ START_TEST(subscriptions_of_all_connections)
 }
 END_TEST
 
-/* An order that is given up is read and sent no more. */
+/* After an unsubscribe the order is neither read nor sent. */
 START_TEST(given_up_before_it_was_read)
 {
     char ids[4][TB_UUID_SIZE];

@@ -96,7 +96,7 @@ START_TEST(ready_at_once_if_it_already_can)
 }
 END_TEST
 
-/* Nothing comes of a topic that was given up, until it is subscribed to again. */
+/* After an unsubscribe no message of the topic comes, until the next subscribe. */
 START_TEST(unsubscribed)
 {
     int64_t version = 0;
@@ -196,7 +196,7 @@ START_TEST(followers_of_all_get_every_order)
 }
 END_TEST
 
-/* The order is stored but not yet visible: nothing is told before a GET would show it. */
+/* The order is stored but not yet visible: no message comes before a GET would show the order. */
 START_TEST(nothing_is_sent_before_it_can_be_read)
 {
     place(ONE);
@@ -214,7 +214,7 @@ START_TEST(nothing_is_sent_before_it_can_be_read)
 }
 END_TEST
 
-/* Frames in the same bytes as the request are not lost. */
+/* Frames that arrive together with the request are not lost. */
 START_TEST(frames_right_after_the_request_are_read)
 {
     static const char subscribe[] = "{\"subscribe\":\"/topic/orders/" ONE "\"}";
@@ -299,7 +299,7 @@ static const struct {
     SAY("{\"unsubscribe\":\"/topic/orders\",\"subscribe\":\"/topic/orders\"}", 1008),
 };
 
-/* The close says why; the subscriptions are gone, so that nothing follows it. */
+/* The close has a reason; it ends the subscriptions, so no message follows it. */
 START_TEST(each_fault_has_its_close_code)
 {
     ws_subscribe(&ws, ONE);
@@ -319,7 +319,7 @@ START_TEST(a_frame_that_is_not_masked)
 }
 END_TEST
 
-/* Refused as soon as its size is known, however much of it has come. */
+/* A message that is too large is refused as soon as its size is known. */
 START_TEST(a_message_that_is_too_large)
 {
     static char text[60000];
