@@ -8,11 +8,6 @@
 /* A rebuild runs when the other threads leave time. */
 #define NICE_BEHIND_VIEW 5
 
-static bool is_stopping(const struct central *central)
-{
-    return atomic_load(&central->stopping);
-}
-
 static void run_consumer(void *ctx)
 {
     tb_consumer_run(((struct central *)ctx)->shared.consumer);
@@ -25,7 +20,7 @@ static void run_ready(void *ctx)
     struct central *central = ctx;
     struct tb_log_reader *reader = central->ready_reader;
 
-    while (!is_stopping(central)) {
+    while (!atomic_load(&central->stopping)) {
         struct tb_log_batch batch = {0};
         struct tb_error err = {0};
         char order_id[TB_UUID_SIZE];
@@ -59,7 +54,7 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
     };
 
     tb_heartbeat_feed_init(&feed, &options);
-    while (!is_stopping(central)) {
+    while (!atomic_load(&central->stopping)) {
         int64_t pause_ms = tb_heartbeat_feed_step(&feed, STEP_MS);
 
         if (pause_ms > 0)
@@ -73,9 +68,9 @@ static void feed_heartbeats(struct central *central, struct tb_log_reader *reade
 /* False: the central is stopping. */
 static bool wait_until_prepared(struct central *central, enum central_pause pause)
 {
-    while (!atomic_load(&central->prepared) && !is_stopping(central))
+    while (!atomic_load(&central->prepared) && !atomic_load(&central->stopping))
         tb_mailbox_wait(&central->pauses[pause], -1);
-    return !is_stopping(central);
+    return !atomic_load(&central->stopping);
 }
 
 /* Joins the group only when heartbeats can be saved, because joining takes partitions from other
@@ -101,7 +96,7 @@ static void run_append(void *ctx)
 {
     struct central *central = ctx;
 
-    while (!is_stopping(central))
+    while (!atomic_load(&central->stopping))
         tb_append_queue_step(central->shared.append_queue, central->replay_writer, STEP_MS);
     tb_append_queue_close(central->shared.append_queue);
 }

@@ -26,18 +26,14 @@ static void on_applied(void *ctx, const struct tb_plan *plan)
 
 static void on_stepped(void *ctx)
 {
-    struct central *central = ctx;
-
-    tb_ready_collect_acks(&central->ready_publisher);
+    tb_ready_collect_acks(&((struct central *)ctx)->ready_publisher);
 }
 
 static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
                                         struct tb_error *err)
 {
-    struct central *central = ctx;
-
-    return tb_mongo_drop_dead_letter(central->mongo, position, tb_clock_wall_ms(&tb_clock_system),
-                                     err);
+    return tb_mongo_drop_dead_letter(((struct central *)ctx)->mongo, position,
+                                     tb_clock_wall_ms(&tb_clock_system), err);
 }
 
 static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, struct tb_error *err)

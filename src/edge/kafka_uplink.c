@@ -69,9 +69,7 @@ static void run(void *ctx)
     }
 }
 
-/* Reports events that Kafka will never get: retention removed their rows before Kafka was
- * configured.
- */
+/* Reports events that Kafka will never get: retention removed them before it was configured. */
 static enum tb_code report_gap(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
     struct tb_outbox_row row = {0};

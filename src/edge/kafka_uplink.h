@@ -4,7 +4,7 @@
  * Thread:  open, start, step, stop and free from one thread; the rest from any.
  * Memory:  borrows what its options point to.
  * Errors:  TB_INVALID: the settings are wrong, or this build has no Kafka. A fault of the cluster
- * or the network is no error: the link status shows it. Units:   milliseconds. */
+ * or the network is no error: the link status shows it. */
 #pragma once
 #include "api/api.h"
 #include "base/config/config.h"

@@ -22,17 +22,13 @@ static void on_committed(void *ctx)
 
 static void on_cursor(void *ctx, const char *cursor_name, int64_t row, int64_t at_ms)
 {
-    struct edge *edge = ctx;
-
-    tb_writer_post_cursor(edge->writer, cursor_name, row, at_ms);
+    tb_writer_post_cursor(((struct edge *)ctx)->writer, cursor_name, row, at_ms);
 }
 
 static bool on_park(void *ctx, const char *cursor_name, const char *order_id, int64_t row,
                     const char *reason)
 {
-    struct edge *edge = ctx;
-
-    return tb_writer_post_parked(edge->writer, cursor_name, order_id, row, reason,
+    return tb_writer_post_parked(((struct edge *)ctx)->writer, cursor_name, order_id, row, reason,
                                  tb_clock_wall_ms(&tb_clock_system));
 }
 
@@ -46,24 +42,19 @@ static void on_relay_error(void *ctx, const struct tb_error *err)
 
 static void on_durable(void *ctx, int32_t partition, int64_t next)
 {
-    struct edge *edge = ctx;
-
-    tb_log_inproc_allow_removal(edge->log, EDGE_TOPIC, partition, next);
+    tb_log_inproc_allow_removal(((struct edge *)ctx)->log, EDGE_TOPIC, partition, next);
 }
 
 static void on_append_queued(void *ctx)
 {
-    struct edge *edge = ctx;
-
-    tb_relay_wake_for_append(edge->relay);
+    tb_relay_wake_for_append(((struct edge *)ctx)->relay);
 }
 
 static enum tb_code on_drop_dead_letter(void *ctx, struct tb_dead_letter_position position,
                                         struct tb_error *err)
 {
-    struct edge *edge = ctx;
-
-    return tb_consumer_drop_dead_letter(edge->shared.consumer, position, DROP_WAIT_MS, err);
+    return tb_consumer_drop_dead_letter(((struct edge *)ctx)->shared.consumer, position,
+                                        DROP_WAIT_MS, err);
 }
 
 static void on_link(void *ctx, struct tb_link_status *ret_status)
@@ -87,9 +78,7 @@ static enum tb_code on_log_ranges(void *ctx, struct tb_log_range *ret_ranges, st
 
 static int64_t on_disk_free(void *ctx)
 {
-    struct edge *edge = ctx;
-
-    return tb_data_dir_free_bytes(edge->dir);
+    return tb_data_dir_free_bytes(((struct edge *)ctx)->dir);
 }
 
 static void on_set_offline(void *ctx, bool offline)
@@ -109,12 +98,6 @@ static void on_set_offline(void *ctx, bool offline)
 static bool is_connected(const struct edge *edge)
 {
     return strcmp(tb_config_text(edge->shared.config, TB_LOG_KIND), "kafka") == 0;
-}
-
-/* An order counts as delivered once the configured log has acknowledged it. */
-static const char *delivery_cursor(const struct edge *edge)
-{
-    return is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC;
 }
 
 /* A store that is older than the log was restored from a backup. The log already has other events
@@ -240,7 +223,8 @@ static enum tb_code open_api(struct edge *edge, struct tb_error *err)
         .lines_max = tb_config_int(config, TB_LIMITS_LINES),
         .disk_reserve_bytes = tb_config_int(config, TB_LIMITS_DISK_RESERVE),
         .writer = edge->writer,
-        .cursor_name = delivery_cursor(edge),
+        /* An order counts as delivered once the configured log has acknowledged it. */
+        .cursor_name = is_connected(edge) ? TB_CURSOR_KAFKA : TB_CURSOR_INPROC,
         .view_cursor_name = TB_CURSOR_INPROC,
         .link = on_link,
         .disk_free = on_disk_free,

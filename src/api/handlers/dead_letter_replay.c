@@ -48,8 +48,7 @@ static enum tb_code send_event(struct tb_api *api, const struct tb_request *req,
     return code;
 }
 
-/* TB_INVALID becomes a 422: the request is well-formed, but the log will never accept the event.
- */
+/* TB_INVALID becomes a 422: the request is well-formed, but the log will never take the event. */
 static enum tb_code reply_sent(struct tb_reply *reply, enum tb_code code, int64_t sent,
                                int64_t left, bool more, const struct tb_error *err)
 {

@@ -1,8 +1,7 @@
 /* What the handlers of dead letters share.
  *
  * Thread:  tb_dead_letter_audit and _add_json: a query thread; the others: the api thread.
- * Memory:  a tb_dead_letter_query lives in the arena of its request.
- * Units:   bytes. */
+ * Memory:  a tb_dead_letter_query lives in the arena of its request. */
 #pragma once
 #include "api/handlers/context.h"
 #include "api/http/acceptor.h"

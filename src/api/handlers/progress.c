@@ -1,8 +1,6 @@
 #include "api/handlers/context.h"
 
-/* The next offset of the view: the view's own, or that of the consumer group if the view keeps
- * none.
- */
+/* The next offset of the view: its own, or the consumer group's if the view stores none. */
 static enum tb_code read_next(const struct tb_query_context *context, int32_t partition,
                               const struct tb_log_range *range, int64_t *ret_next,
                               struct tb_error *err)

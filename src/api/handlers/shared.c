@@ -3,11 +3,11 @@
 
 struct tb_json *tb_body_parse(struct tb_request *req)
 {
-    struct tb_str body = req->body.len > 0 ? tb_buf_str(&req->body) : TB_STR("");
     struct tb_json *root = NULL;
     struct tb_error err = {0};
 
-    if (tb_json_parse(body, (int)req->api->options.depth_max, &root, &err) != TB_OK)
+    if (tb_json_parse(tb_buf_str(&req->body), (int)req->api->options.depth_max, &root, &err) !=
+        TB_OK)
         tb_refuse_error(&req->reply, &err);
     return root;
 }

@@ -137,13 +137,6 @@ static int open_all(const struct tb_cli *cli, const struct tb_args *args, struct
     return tb_digest_stream_open(&verify->central, cli, tb_args_get(args, "--central"));
 }
 
-static void close_all(struct tb_verify *verify)
-{
-    for (size_t i = 0; i < verify->edge_count; i++)
-        tb_digest_stream_close(&verify->edges[i]);
-    tb_digest_stream_close(&verify->central);
-}
-
 static int verify_all(const struct tb_cli *cli, struct tb_verify *verify)
 {
     int exit_status;
@@ -178,7 +171,9 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
     exit_status = open_all(cli, args, &verify);
     if (exit_status == TB_EXIT_DONE)
         exit_status = verify_all(cli, &verify);
-    close_all(&verify);
+    for (size_t i = 0; i < verify.edge_count; i++)
+        tb_digest_stream_close(&verify.edges[i]);
+    tb_digest_stream_close(&verify.central);
     return exit_status;
 }
 

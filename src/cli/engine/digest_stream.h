@@ -1,8 +1,7 @@
 /* The digests of another process: a summary of each order that it stores, sorted by order id and
  * fetched page by page.
  *
- * Memory:  one page for each stream; tb_digest_stream_close frees it.
- * Units:   money in minor units (_minor). */
+ * Memory:  one page for each stream; tb_digest_stream_close frees it. */
 #pragma once
 #include "cli/http/send.h"
 #include "order/order.h"

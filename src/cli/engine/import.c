@@ -9,15 +9,6 @@
 #define IDLE_WAIT_MS 1000
 #define DRAW_WAIT_MS 100
 
-/* The key has the number of the line, so that two equal lines are two orders. */
-static void make_key(struct tb_str content, int64_t line, char ret_key[TB_IMPORT_KEY_SIZE])
-{
-    char hex[TB_SHA256_HEX_SIZE];
-
-    tb_sha256_hex(content, hex);
-    snprintf(ret_key, TB_IMPORT_KEY_SIZE, "import-%" PRId64 "-%s", line, hex);
-}
-
 static struct tb_import_slot *slot_at(struct tb_import *import, uint64_t index)
 {
     return &import->slots[index % TB_IMPORT_WINDOW];
@@ -62,6 +53,7 @@ static bool read_line(struct tb_import *import)
     struct tb_import_slot *slot = slot_at(import, import->tail);
     struct tb_http_response too_long = {.status = 413};
     struct tb_error err = {0};
+    char hex[TB_SHA256_HEX_SIZE];
     struct tb_str line;
     enum tb_line_result result = tb_line_reader_next(&import->lines, &line, &err);
 
@@ -82,7 +74,9 @@ static bool read_line(struct tb_import *import)
         return true;
     }
     tb_buf_add_str(&slot->body, line);
-    make_key(line, slot->line, slot->key);
+    tb_sha256_hex(line, hex);
+    /* The key has the number of the line, so that two equal lines are two orders. */
+    snprintf(slot->key, sizeof slot->key, "import-%" PRId64 "-%s", slot->line, hex);
     if (!tb_buf_ok(&slot->body))
         fail(import, TB_EXIT_FAILED, "out of memory");
     return true;

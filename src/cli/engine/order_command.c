@@ -146,12 +146,9 @@ int tb_order_path(const struct tb_cli *cli, const struct tb_args *args, const ch
     return TB_EXIT_DONE;
 }
 
-/* Reads and checks --idempotency-key and --if-match. */
-static int read_headers(const struct tb_cli *cli, const struct tb_args *args, const char **ret_key,
-                        const char **ret_version)
+/* Checks --idempotency-key and --if-match; NULL: not given. */
+static int check_headers(const struct tb_cli *cli, const char *key, const char *version)
 {
-    const char *key = tb_args_get(args, "--idempotency-key");
-    const char *version = tb_args_get(args, "--if-match");
     int64_t value = 0;
 
     for (const char *c = key; c && *c; c++)
@@ -161,8 +158,6 @@ static int read_headers(const struct tb_cli *cli, const struct tb_args *args, co
         return tb_cli_usage(cli, "--idempotency-key takes 1 to %d characters", KEY_MAX);
     if (version && (!tb_args_int(version, &value) || value < 1))
         return tb_cli_usage(cli, "--if-match takes a version, such as 1");
-    *ret_key = key;
-    *ret_version = version;
     return TB_EXIT_DONE;
 }
 
@@ -173,10 +168,11 @@ int tb_order_command_run(struct tb_cli *cli, const struct tb_args *args)
     TB_CLEANUP(tb_http_response_release) struct tb_http_response response = {0};
     const char *suffix = cli->subcommand->order.suffix;
     size_t file_operand = suffix ? 1 : 0; /* the first operand is the ID */
-    const char *key, *version;
+    const char *key = tb_args_get(args, "--idempotency-key");
+    const char *version = tb_args_get(args, "--if-match");
     bool file = args->operand_count > file_operand;
 
-    TB_CLI_TRY(read_headers(cli, args, &key, &version));
+    TB_CLI_TRY(check_headers(cli, key, version));
     if (suffix)
         TB_CLI_TRY(tb_order_path(cli, args, suffix, &path));
     else

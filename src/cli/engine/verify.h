@@ -4,8 +4,7 @@
  * that differs may still be on its way to the central. Therefore it is fetched again from both
  * sides, until wait_left_ms is used up, and reported if it still differs then.
  *
- * Memory:  a page for each stream, and up to TB_VERIFY_RECHECK_MAX pairs that are fetched again.
- * Units:   milliseconds. */
+ * Memory:  a page for each stream, and up to TB_VERIFY_RECHECK_MAX pairs to fetch again. */
 #pragma once
 #include "cli/engine/digest_stream.h"
 #include "cli/output/progress.h"

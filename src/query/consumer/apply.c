@@ -104,12 +104,6 @@ static enum tb_code stop_reading(struct tb_consumer *consumer,
         (int)letter->record->partition);
 }
 
-static enum tb_code defer(struct tb_consumer *consumer, struct tb_error *err)
-{
-    tb_consumer_enter(consumer, TB_CONSUMER_DEFERRED);
-    return tb_error_set(err, TB_BUSY, "the view is being moved");
-}
-
 /* Cuts off the records that the view is not to be given now. */
 static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *part,
                              struct tb_error *err)
@@ -121,7 +115,10 @@ static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *
         TB_TRY(view->ops->plan_limit(view, part->partition, &limit, err));
     while (part->count > 0 && part->records[part->count - 1].offset >= limit)
         part->count--;
-    return part->count > 0 ? TB_OK : defer(consumer, err);
+    if (part->count > 0)
+        return TB_OK;
+    tb_consumer_enter(consumer, TB_CONSUMER_DEFERRED);
+    return tb_error_set(err, TB_BUSY, "the view is being moved");
 }
 
 static void drop_plan(struct tb_consumer *consumer)

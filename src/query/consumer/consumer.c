@@ -155,8 +155,7 @@ static enum tb_code expire_dead_letters(struct tb_consumer *consumer, struct tb_
     return err->code;
 }
 
-/* Removes or redrives dead letters. With a reader of a group, reading goes on after its failure.
- */
+/* Removes or redrives dead letters. With a reader of a group, reading goes on after a failure. */
 static enum tb_code run_upkeep(struct tb_consumer *consumer,
                                enum tb_code (*upkeep)(struct tb_consumer *, struct tb_error *),
                                struct tb_error *err)

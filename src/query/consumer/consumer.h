@@ -14,8 +14,7 @@
  *
  * Thread:  step and run from the owner; stop, drop_dead_letter, call and stats from any thread.
  * Memory:  what its options point to belongs to the caller.
- * Errors:  of log and view go to the callbacks and the statistics, never to the caller.
- * Units:   milliseconds. */
+ * Errors:  of log and view go to the callbacks and the statistics, never to the caller. */
 #pragma once
 #include "base/diag/metrics.h"
 #include "query/projection/view.h"
@@ -40,8 +39,7 @@ struct tb_consumer_options {
     int64_t dead_letter_keep_ms; /* below 0: for ever */
     /* The dead-letter topic; NULL: the view stores dead letters. */
     struct tb_log_writer *dead_letters;
-    /* With dead_letters: the topic that is read, and the consumer group. With redrive: the topic.
-     */
+    /* With dead_letters: the topic that is read, and the consumer group. redrive: the topic. */
     const char *topic, *group;
     int32_t partitions; /* of the topic; 0: as many as the log on a node has */
     /* With reader NULL: called until it is TB_OK, before anything is read. A reader that joins a

@@ -5,8 +5,7 @@
  *
  * Thread:  the consumer's owner.
  * Memory:  a batch is the reader's until its next poll, or a copy in an arena.
- * Errors:  as view.h and log.h. TB_INVALID: the view refuses an order; it is tried again.
- * Units:   milliseconds. */
+ * Errors:  as view.h and log.h. TB_INVALID: the view refuses an order; it is tried again. */
 #pragma once
 #include "base/thread/thread_call.h"
 #include "base/time/backoff.h"
@@ -58,8 +57,7 @@ enum tb_consumer_group_state {
     TB_CONSUMER_GROUP_OPEN,
     TB_CONSUMER_GROUP_FLUSHED
 };
-/* The group is flushed once it has a plan for each partition of a node's log, or so many records.
- */
+/* The group is flushed once it has a plan per partition of a node's log, or so many records. */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
 #define TB_CONSUMER_GROUP_RECORDS TB_LOG_BATCH_MAX
 struct tb_consumer_group {

@@ -35,8 +35,7 @@ void tb_consumer_note_success(struct tb_consumer *consumer)
     tb_backoff_reset(&consumer->backoff);
 }
 
-/* Copies the rest of the batch, so that it outlives the reader's next poll. False: out of memory.
- */
+/* Copies the rest of the batch, to outlive the reader's next poll. False: out of memory. */
 static bool copy_batch(struct tb_consumer *consumer)
 {
     size_t count = consumer->batch.count - consumer->done;

@@ -13,8 +13,7 @@ static void enter(struct tb_consumer_group *group, enum tb_consumer_group_state 
 }
 
 /* In SQLite a commit costs more than a plan's writes, so the plans of all partitions share one
- * commit. With a dead-letter topic a plan does not share: the writer handles one plan at a time.
- */
+ * commit. With a dead-letter topic no plan shares: the writer handles one plan at a time. */
 bool tb_consumer_can_join_group(const struct tb_consumer *consumer)
 {
     return consumer->options.view->ops->flush && !consumer->dlt_writer &&

@@ -9,8 +9,7 @@
  * Thread:  the log writer's owner.
  * Memory:  the log writer, the texts and the plan belong to the caller.
  * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_UNKNOWN: not all are acknowledged; call send again with the
- *          same plan or a new one of the same records.
- * Units:   milliseconds. */
+ *          same plan or a new one of the same records. */
 #pragma once
 #include "bridge/log/log.h"
 #include "query/projection/plan.h"

@@ -8,11 +8,6 @@ static bool is_dropped(struct tb_str name)
            tb_str_eq(name, TB_STR(TB_HEADER_REDRIVEN)) || tb_is_dlt_header(name);
 }
 
-static enum tb_code no_memory(struct tb_error *err)
-{
-    return tb_error_set(err, TB_INTERNAL, "out of memory sending a dead letter again");
-}
-
 static enum tb_code copy_headers(const struct tb_dead_letter *letter, struct tb_header *headers,
                                  size_t max, size_t *ret_count, struct tb_error *err)
 {
@@ -46,7 +41,7 @@ enum tb_code tb_replay_record(const struct tb_dead_letter *letter, const char *t
     tb_dead_letter_id_format(topic, letter->position, id);
     replay_of = tb_arena_copy(arena, tb_str_of(id));
     if (!headers || !replay_of.ptr)
-        return no_memory(err);
+        return tb_error_set(err, TB_INTERNAL, "out of memory sending a dead letter again");
     TB_TRY(copy_headers(letter, headers, TB_LOG_HEADERS_MAX - 2, &count, err));
     headers[count++] = (struct tb_header){TB_STR(TB_HEADER_REPLAY_OF), replay_of};
     if (redriven)

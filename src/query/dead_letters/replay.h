@@ -4,7 +4,6 @@
  * dead letter, so that the consumer updates its status. Sending it twice does no harm: the
  * second copy is a duplicate, or one more attempt.
  *
- * Thread:  pure.
  * Memory:  the record points into the letter, the value and the arena.
  * Errors:  TB_CONFLICT: there is no value to send; TB_INVALID: the record already has as many
  *          headers as it may have. */

@@ -5,8 +5,7 @@
  *
  * Thread:  one owner; any thread may wake the reader.
  * Memory:  its options belong to the caller; it copies the heartbeats of a batch.
- * Errors:  reported once per outage, and so is its end.
- * Units:   milliseconds. */
+ * Errors:  reported once per outage, and so is its end. */
 #pragma once
 #include "base/time/backoff.h"
 #include "bridge/log/log.h"

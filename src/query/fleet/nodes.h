@@ -6,7 +6,6 @@
  * central. Two fingerprints of one sequence show a fork: two stores number their events alike.
  * Full chunks at the start of an epoch are only counted.
  *
- * Thread:  pure.
  * Memory:  plain values; lists in the given arena.
  * Errors:  TB_INTERNAL: out of memory.
  * Units:   Unix milliseconds (_ms); 0: not known, unless stated. */
@@ -46,8 +45,7 @@ struct tb_node {
 };
 /* NULL: no heartbeat of that epoch has arrived, or it was too long ago. */
 const struct tb_node_epoch *tb_node_find_epoch(const struct tb_node *node, const char *epoch);
-/* Applies the next heartbeat; the node is zeroed before the first one. A late one changes nothing.
- */
+/* Applies the next heartbeat; zero the node before the first one. A late one changes nothing. */
 void tb_node_apply_heartbeat(struct tb_node *node, const struct tb_heartbeat *heartbeat);
 
 /* Sequences in a chunk: few, so that adding one costs little. */

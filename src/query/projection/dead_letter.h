@@ -11,7 +11,6 @@
  * and has the record as it was sent last. A redrive is a replay by the consumer itself, after the
  * order has reached the version before the record's.
  *
- * Thread:  plain values; pure.
  * Memory:  texts and headers belong to the caller that made the value.
  * Errors:  false: the text does not have the form.
  * Units:   Unix milliseconds. */

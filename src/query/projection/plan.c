@@ -182,16 +182,9 @@ static void add_sales(struct tb_plan_sales_delta *change, const struct tb_order 
     change->total_minor += cancelled ? 0 : sign * order->total_minor;
 }
 
-static void add_delta(struct tb_plan *plan, const struct tb_plan_sales_delta *change)
-{
-    if (change->orders || change->returns || change->cancelled || change->total_minor)
-        plan->sales_deltas[plan->sales_delta_count++] = *change;
-}
-
 static void apply(struct planning *run, struct input *input, struct tb_planned_order *planned)
 {
     struct tb_plan *plan = run->plan;
-    int64_t occurred_at_ms = input->event.occurred_at_ms;
     struct tb_plan_sales_delta change = {
         .planned = planned,
         .offset = input->record->offset,
@@ -203,12 +196,13 @@ static void apply(struct planning *run, struct input *input, struct tb_planned_o
         add_sales(&change, &planned->order, -1);
     tb_event_apply(&input->event, &planned->order);
     add_sales(&change, &planned->order, 1);
-    add_delta(plan, &change);
+    if (change.orders || change.returns || change.cancelled || change.total_minor)
+        plan->sales_deltas[plan->sales_delta_count++] = change;
     planned->changed = true;
     planned->last_offset = input->record->offset;
     planned->received_at_ms = input->record->timestamp_ms;
     set_origin(planned, &input->headers);
-    plan->occurred_at_ms[plan->results[TB_APPLIED]++] = occurred_at_ms;
+    plan->occurred_at_ms[plan->results[TB_APPLIED]++] = input->event.occurred_at_ms;
 }
 
 static enum tb_code count_unknown(struct planning *run, const struct input *input,
@@ -299,23 +293,18 @@ static const char *contradiction(const struct input *input)
     return NULL;
 }
 
-static enum tb_code decode(struct planning *run, struct input *input, struct tb_error *err)
+/* Plans a record whose value is JSON. */
+static enum tb_code plan_document(struct planning *run, struct input *input, struct tb_error *err)
 {
-    struct tb_event_context context = {
+    const struct tb_event_context context = {
         .type = input->headers.type,
         .event_id = input->headers.id,
         .currency = run->rules->currency,
         .node = tb_plan_source_node(input->headers.source),
         .day_start_minutes = run->rules->day_start_minutes,
     };
-
-    return tb_event_decode(input->document, &context, &run->plan->arena, &input->event, err);
-}
-
-/* Plans a record whose value is JSON. */
-static enum tb_code plan_document(struct planning *run, struct input *input, struct tb_error *err)
-{
-    enum tb_code code = decode(run, input, err);
+    enum tb_code code =
+        tb_event_decode(input->document, &context, &run->plan->arena, &input->event, err);
     const char *why;
 
     if (code == TB_INVALID)

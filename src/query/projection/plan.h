@@ -10,8 +10,7 @@
  * Thread:  pure, except that load may read the view.
  * Memory:  a plan points into the batch's records until it is cleared; a zeroed plan is empty.
  * Errors:  load's, and TB_INTERNAL when out of memory (clear the plan then). A bad record is never
- *          an error.
- * Units:   as in order.h and log.h. */
+ *          an error. */
 #pragma once
 #include "query/projection/dead_letter.h"
 
@@ -60,8 +59,7 @@ static inline bool tb_plan_dead_letter_is_new(const struct tb_plan_dead_letter *
     return dead->first_offset == dead->record->offset;
 }
 /* One record that became a dead letter, or whose replay succeeded: it was applied or turned out to
- * be a duplicate. If a dead letter has several outcomes, the one with the highest offset counts.
- */
+ * be a duplicate. If a dead letter has several outcomes, that with the highest offset counts. */
 struct tb_plan_outcome {
     int64_t first_offset;                          /* which dead letter */
     int64_t offset;                                /* of the record */

@@ -1,7 +1,6 @@
 /* Parts of planning: the table of a plan's orders (plan_index.c), the headers of a record
  * (record_headers.c), dead letters and unknown types (plan_dead.c).
  *
- * Thread:  as plan.h.
  * Memory:  the plan's; after tb_plan_clear the next batch uses the tables again.
  * Errors:  false when out of memory. */
 #pragma once

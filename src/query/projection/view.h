@@ -7,8 +7,7 @@
  * Thread:  a view (writing) has one owner, and each reader has one owner.
  * Memory:  plans belong to the caller; the texts of loaded orders live in the given arena.
  * Errors:  TB_UNAVAILABLE, TB_BUSY, TB_FULL, TB_UNKNOWN: none of the plan is written, or all of it
- *          may be; committing the same plan again is safe. TB_INVALID: it can never be written.
- * Units:   as in order.h. */
+ *          may be; committing the same plan again is safe. TB_INVALID: it can never be written. */
 #pragma once
 #include "bridge/log/log.h"
 #include "order/event.h"

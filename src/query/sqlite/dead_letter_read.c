@@ -238,18 +238,6 @@ enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
     return TB_OK;
 }
 
-static enum tb_code call_with(struct tb_view_sqlite *view, struct tb_dead_letter_position position,
-                              tb_dead_letter_fn *each, void *ctx, bool *ret_wanted,
-                              struct tb_error *err)
-{
-    TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
-    struct tb_dead_letter letter;
-
-    TB_TRY(load_dead_letter(&view->stmts.dead_letter, position, &arena, &letter, err));
-    *ret_wanted = each(ctx, &letter);
-    return TB_OK;
-}
-
 enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_scan *scan,
                                        size_t max, tb_dead_letter_fn *each, void *ctx,
                                        struct tb_error *err)
@@ -266,6 +254,9 @@ enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_s
     tb_stmt_bind_int64(stmt, ":after_offset", scan->position.offset);
     tb_stmt_bind_int64(stmt, ":limit", TB_REDRIVE_SCAN_MAX);
     while (found < max) {
+        TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
+        struct tb_dead_letter letter;
+
         TB_TRY(tb_stmt_step(stmt, &row, err));
         if (!row)
             break;
@@ -278,8 +269,10 @@ enum tb_code tb_view_sqlite_redrivable(struct tb_view *base, struct tb_redrive_s
             tb_stmt_int64(stmt, 4) >= TB_REDRIVES_MAX)
             continue;
         found++;
-        if (wanted)
-            TB_TRY(call_with(view, last.position, each, ctx, &wanted, err));
+        if (!wanted)
+            continue;
+        TB_TRY(load_dead_letter(&view->stmts.dead_letter, last.position, &arena, &letter, err));
+        wanted = each(ctx, &letter);
     }
     last.begun = row || looked == TB_REDRIVE_SCAN_MAX;
     *scan = last;

@@ -74,8 +74,7 @@ TB_CHECKED enum tb_code tb_view_sqlite_decode_order(struct tb_str doc, struct tb
 /* dead_letter_write.c */
 TB_CHECKED enum tb_code tb_view_sqlite_prepare_dead_letters(struct tb_view_sqlite *view,
                                                             struct tb_error *err);
-/* Writes the plan's dead letters, and the new status of replayed ones, in the plan's transaction.
- */
+/* Writes the plan's dead letters and the status of replayed ones, in the plan's transaction. */
 TB_CHECKED enum tb_code tb_view_sqlite_write_dead_letters(struct tb_view_sqlite *view,
                                                           const struct tb_plan *plan,
                                                           struct tb_error *err);

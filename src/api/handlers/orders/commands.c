@@ -58,9 +58,8 @@ static bool parse_command(struct tb_request *req, struct tb_job *job)
     struct tb_error err = {0};
 
     errors.count = 0;
-    struct tb_str body = req->body.len > 0 ? tb_buf_str(&req->body) : TB_STR("");
-    if (tb_command_parse(req->command, body, &context, &req->arena, &job->command, &errors,
-                         &err) == TB_OK)
+    if (tb_command_parse(req->command, tb_buf_str(&req->body), &context, &req->arena,
+                         &job->command, &errors, &err) == TB_OK)
         return true;
     tb_answer_release(&req->reply.answer);
     tb_answer_from_error(&req->reply.answer, &err, &errors);

@@ -22,9 +22,7 @@ static bool is_waiting(const struct get_order *get)
     return tb_list_is_linked(&get->waiter.node);
 }
 
-/* Fills the reply if the order has the wanted version, or if it is missing and no version is
- * wanted.
- */
+/* Fills the reply if the order has the wanted version, or is missing and no version is wanted. */
 static enum tb_code read_order(struct tb_api *api, const struct tb_query_context *context,
                                struct tb_request *req, struct tb_reply *reply,
                                struct tb_error *err)

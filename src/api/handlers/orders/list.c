@@ -7,14 +7,6 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 
-static bool read_cursor(struct tb_request *req, struct tb_str text, struct tb_list_filter *filter)
-{
-    filter->has_after = text.ptr;
-    return !text.ptr ||
-           tb_order_cursor_parse(text, &filter->after_placed_at_ms, filter->after_order_id) ||
-           tb_param_refuse(req, "cursor", "one that a list gave as next");
-}
-
 bool tb_orders_read(struct tb_request *req)
 {
     struct tb_list_filter *filter = tb_request_data(req, sizeof *filter);
@@ -26,7 +18,9 @@ bool tb_orders_read(struct tb_request *req)
     filter->source = tb_param(req->params, "source");
     filter->business_date = tb_param(req->params, "businessDate");
     struct tb_str status = tb_param(req->params, "status");
+    struct tb_str cursor = tb_param(req->params, "cursor");
     filter->has_status = status.ptr;
+    filter->has_after = cursor.ptr;
     if (filter->has_status && !tb_order_status_parse(status, &filter->status))
         return tb_param_refuse(req, "status", "PLACED, SHIPPED or CANCELLED");
     if (filter->business_date.ptr && !tb_date_valid(filter->business_date))
@@ -34,7 +28,9 @@ bool tb_orders_read(struct tb_request *req)
     return tb_param_limit(req, LIMIT_DEFAULT, LIMIT_MAX, &filter->limit) &&
            tb_param_time(req, "from", &filter->has_from, &filter->from_ms) &&
            tb_param_time(req, "to", &filter->has_to, &filter->to_ms) &&
-           read_cursor(req, tb_param(req->params, "cursor"), filter);
+           (!cursor.ptr ||
+            tb_order_cursor_parse(cursor, &filter->after_placed_at_ms, filter->after_order_id) ||
+            tb_param_refuse(req, "cursor", "one that a list gave as next"));
 }
 
 struct page {
