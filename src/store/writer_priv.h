@@ -16,7 +16,8 @@
  * crash the relay sends all rows after the stored cursor again, so a cursor that is stored late
  * causes duplicates, but no event is lost. */
 #define TB_WRITER_CURSOR_MS 50
-/* Most relays of one outbox; today there are two (TB_CURSOR_...). */
+/* One outbox may have at most this many relays. Today it has two (TB_CURSOR_INPROC,
+ * TB_CURSOR_KAFKA). */
 #define TB_WRITER_CURSORS_MAX 4
 #define TB_WRITER_CURSOR_NAME_MAX 32
 /* After a batch of one job the writer spins for this long before it sleeps: a client that sends
@@ -34,23 +35,24 @@
 
 struct tb_cursor_write {
     char name[TB_WRITER_CURSOR_NAME_MAX];
-    int64_t row, at_ms; /* newest posted */
+    int64_t row, at_ms; /* newest posted; at_ms: wall clock */
     int64_t written;    /* the row in the table, as far as this process knows */
 };
 
-/* Orders that wait to be stored as parked. A refusal takes a round trip to the log, a commit a few
- * milliseconds, so few are waiting at a time. */
+/* Parked orders that are not stored yet. (The log has refused a parked order, and the relay skips
+ * it.) The log needs a round trip to refuse an order, and a commit stores that a few milliseconds
+ * later, so few wait at a time. */
 #define TB_WRITER_PARKED_MAX 16
 #define TB_WRITER_REASON_SIZE 240
 struct tb_parked_write {
     char cursor_name[TB_WRITER_CURSOR_NAME_MAX];
     char order_id[TB_UUID_SIZE];
     char reason[TB_WRITER_REASON_SIZE];
-    int64_t row, at_ms;
+    int64_t row, at_ms; /* at_ms: wall clock */
 };
 /* What the relays have posted and the tables do not have yet. */
 struct tb_relay_writes {
-    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX]; /* each keeps its place */
+    struct tb_cursor_write cursors[TB_WRITER_CURSORS_MAX]; /* never removed: indexes stay valid */
     size_t cursor_count;
     struct tb_parked_write parked[TB_WRITER_PARKED_MAX];
     size_t parked_count;
@@ -66,14 +68,14 @@ struct tb_writer {
     pthread_mutex_t relay_lock; /* guards the next three */
     struct tb_relay_writes relay_writes;
     int64_t relay_due_ms; /* below 0: everything is written */
-    bool timer_armed;     /* the writer wakes without tb_mailbox_wake, to write relay_writes */
+    bool timer_armed;     /* the writer wakes by itself for relay_writes: no post need wake it */
 
     struct tb_job *jobs[TB_WRITER_BATCH_MAX]; /* the present batch */
     size_t job_count;
     int64_t reopen_at_ms;
     struct tb_backoff reopen_backoff;
     bool single_job;                  /* the last batch had exactly one job */
-    int64_t cursor_expected_until_ms; /* until then the relays post cursors for the last commit */
+    int64_t cursor_expected_until_ms; /* the last commit's cursors are probably posted by then */
     int64_t retention_at_ms;          /* next round; below 0: nothing is left to delete */
     struct tb_retention_clock retention_clock;
 };
@@ -97,7 +99,8 @@ void tb_relay_writes_committed(struct tb_writer *writer, const struct tb_relay_w
 /* Call it when they could not be written: they are due again at at_ms. */
 void tb_relay_writes_delay(struct tb_writer *writer, int64_t at_ms);
 bool tb_relay_writes_are_due(struct tb_writer *writer, int64_t now_ms);
-/* Returns how long the writer may sleep before relay writes are due; below 0: until woken. */
+/* Returns how long the writer may sleep before relay writes are due or expected (below 0: until
+ * woken), and sets timer_armed. */
 int64_t tb_relay_writes_wait_ms(struct tb_writer *writer, int64_t now_ms);
 
 /* retention.c */

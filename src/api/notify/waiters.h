@@ -20,10 +20,11 @@ struct tb_waiter {
     const char *order_id;           /* borrowed; in lower case */
     int64_t min_version;            /* on_version is not called for lower ones */
     int64_t deadline_ms;            /* INT64_MAX: none */
-    /* The view has this version of the order; 0: changes were missed, so read the view. It may
-     * remove this waiter, but no other. */
+    /* The view has this version of the order; 0: changes were missed, so read the view. The
+     * callback may remove this waiter, but no other. */
     void (*on_version)(struct tb_waiter *waiter, int64_t version);
-    /* The deadline has passed. It may remove this waiter, but no other. NULL: no deadline. */
+    /* The deadline has passed. The callback may remove this waiter, but no other. NULL: no
+     * deadline. */
     void (*on_deadline)(struct tb_waiter *waiter);
 };
 struct tb_waiters {
@@ -46,13 +47,15 @@ void tb_waiters_remove(struct tb_waiters *waiters, struct tb_waiter *waiter);
 bool tb_waiters_publish(struct tb_waiters *waiters, const char *order_id, int64_t version);
 bool tb_waiters_have_changes(const struct tb_waiters *waiters);
 /* Writes up to max ids of orders that have waiters, each once, from the bucket after *bucket on.
- * Moves *bucket on, so that the next call continues there. */
+ * Sets *bucket to the last bucket that was read: pass it to the next call. If max cuts a bucket,
+ * its other ids wait for the next round of all buckets. */
 size_t tb_waiters_order_ids(const struct tb_waiters *waiters, size_t *bucket,
                             char (*ret_ids)[TB_UUID_SIZE], size_t max);
 
 /* Notifies the waiters of the changes in the ring. */
 void tb_waiters_deliver(struct tb_waiters *waiters);
-/* Notifies the waiters of a version that was read from the view. */
+/* Call it after reading the view: notifies those who wait for this version of the order, or for a
+ * lower one. */
 void tb_waiters_notify(struct tb_waiters *waiters, const char *order_id, int64_t version);
 /* Calls on_deadline of each waiter whose deadline has passed. */
 void tb_waiters_expire(struct tb_waiters *waiters, int64_t now_ms);

@@ -23,8 +23,8 @@ enum tb_db_mode {
     TB_DB_READER,  /* read-only; never checkpoints; the file must exist */
 };
 
-/* When a writer is open, everything in the file survives power loss, even if syncs have failed
- * before, in this process or an earlier one: opening writes the WAL again and syncs it.
+/* Opening a writer makes all earlier commits survive power loss, even if syncs have failed before,
+ * in this process or an earlier one: opening writes the WAL again and syncs it.
  * wal_pages: checkpoint when the WAL has this many pages (writers only; 0: SQLite's 1000). */
 TB_CHECKED enum tb_code tb_db_open(const char *path, enum tb_db_mode mode, int wal_pages,
                                    struct tb_db **ret_db, struct tb_error *err);
@@ -39,15 +39,15 @@ TB_CHECKED enum tb_code tb_db_exec(struct tb_db *db, const char *sql, struct tb_
 /* Reads the first column of the first row of a constant query; TB_NOT_FOUND: there is no row. */
 TB_CHECKED enum tb_code tb_db_query_int64(struct tb_db *db, const char *sql, int64_t *ret_value,
                                           struct tb_error *err);
-/* From now on every read of a page calls tb_yield_cpu first, in checkpoints too. Call it for a
- * file whose commits no order waits for. */
+/* From now on every read of a page calls tb_yield_cpu first, in checkpoints too. Call it for the
+ * writer of a file if no order waits for the commits of that file. */
 void tb_db_yield_on_reads(struct tb_db *db);
 /* Checkpoints if the WAL had at least wal_pages pages after the last commit (0: the number given
  * at opening). Call it after replying, so that no client waits for it; if nobody does, the next
  * tb_txn_begin does. Never inside a transaction. It does nothing while another file of the process
  * is being checkpointed. After a failure it is tried again after the next commit. */
 void tb_db_maybe_checkpoint(struct tb_db *db, int wal_pages);
-/* Moves the whole WAL into the file and truncates it; TB_BUSY if a reader uses it. */
+/* Moves the whole WAL into the file and truncates the WAL; TB_BUSY if a reader uses the WAL. */
 TB_CHECKED enum tb_code tb_db_checkpoint(struct tb_db *db, struct tb_error *err);
 /* Afterwards all commits survive power loss, in a TB_DB_DERIVED file too. Does not wait for
  * readers. Never inside a transaction that writes. */
@@ -85,7 +85,7 @@ TB_CHECKED enum tb_code tb_stmt_prepare(struct tb_stmt *stmt, struct tb_db *db, 
 void tb_stmt_finalize(struct tb_stmt *stmt); /* zeroed is fine */
 void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value);
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name,
-                       struct tb_str text); /* absent: NULL */
+                       struct tb_str text); /* absent: binds NULL */
 void tb_stmt_bind_blob(struct tb_stmt *stmt, const char *name, struct tb_str bytes);
 /* Binds the columns of another statement's row, with their types, to the first parameters. */
 void tb_stmt_bind_row(struct tb_stmt *stmt, struct tb_stmt *row);
@@ -94,15 +94,15 @@ TB_CHECKED enum tb_code tb_stmt_run(struct tb_stmt *stmt, struct tb_error *err);
 /* Steps to the next row; *ret_row is false at the end. Resets the statement at the end and on
  * failure. */
 TB_CHECKED enum tb_code tb_stmt_step(struct tb_stmt *stmt, bool *ret_row, struct tb_error *err);
-void tb_stmt_reset(struct tb_stmt *stmt); /* always after a row: while a read is open, the WAL
-                                             cannot be checkpointed */
+/* Call it when you stop reading after a row: until then no checkpoint can empty the WAL. */
+void tb_stmt_reset(struct tb_stmt *stmt);
 /* For TB_CLEANUP: resets the statement at the end of the block. */
 static inline void tb_stmt_resetp(struct tb_stmt *const *stmt)
 {
     tb_stmt_reset(*stmt);
 }
 int64_t tb_stmt_int64(struct tb_stmt *stmt, int column);
-/* Also for blobs; absent: NULL. */
+/* Also for blobs. If the column is NULL, the result is absent. */
 struct tb_str tb_stmt_text(struct tb_stmt *stmt, int column);
 /* Copies a text with a NUL behind it, cut to size, and returns the copy. */
 const char *tb_stmt_copy_text(struct tb_stmt *stmt, int column, char *to, size_t size);

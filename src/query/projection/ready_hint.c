@@ -25,7 +25,8 @@ void tb_ready_collect_acks(struct tb_ready_publisher *publisher)
     } while (count == ACKS_MAX);
 }
 
-/* False: the log takes no more for now. */
+/* False: the hint was not published, so do not try the others (the log refuses it, or out of
+ * memory). */
 static bool publish(struct tb_ready_publisher *publisher, const struct tb_order *order)
 {
     static const struct tb_header type = {TB_STR("content-type"), TB_STR("application/json")};

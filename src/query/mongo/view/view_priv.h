@@ -1,6 +1,6 @@
 /* The parts of the MongoDB view: the writer (write.c), the orders that it reads for the next plan
- * (prefetch.c), orders as documents (orders_write.c, order_bson.c), and the reader (read.c,
- * stats.c).
+ * (prefetch.c), orders as documents (orders_write.c, order_bson.c), the reader (read.c,
+ * stats.c), and the indexes (indexes.c).
  *
  * Thread:  a view and a reader have one owner each.
  * Errors:  as view_mongo.h. */
@@ -13,12 +13,12 @@ struct tb_view_mongo {
     struct tb_mongo *mongo; /* borrowed */
     /* Of the generation that the last plan was made for; generation 0: no plan was made yet. */
     struct tb_mongo_collections collections;
-    bool has_collections; /* the next plan is made for them too; a pinned view: always */
-    int64_t fences[TB_LOG_PARTITIONS_MAX]; /* for sales/day.h; 0: none was acquired */
+    bool has_collections; /* the next plan is made for them; a pinned view: always true */
+    int64_t fences[TB_LOG_PARTITIONS_MAX]; /* of each partition (sales/day.h); 0: none acquired */
     struct tb_mongo_fetched *fetched;      /* sorted by order id; prefetch.c */
     size_t fetched_count;
-    struct tb_mongo_beat barrier;        /* of the last write barrier that was read */
-    int64_t next[TB_LOG_PARTITIONS_MAX]; /* of a pinned view, if has_next */
+    struct tb_mongo_beat barrier;        /* of the write barrier, as last read */
+    int64_t next[TB_LOG_PARTITIONS_MAX]; /* a pinned view's next offsets, if has_next */
     bool has_next;
 };
 
@@ -49,7 +49,7 @@ void tb_view_mongo_clear_fetched(struct tb_view_mongo *view);
 void tb_view_mongo_set_collections(struct tb_view_mongo *view,
                                    const struct tb_mongo_collections *collections);
 
-/* Of a stub, writes only _id, version and stub. */
+/* If the order is a stub (only its version is known), writes only _id, version and stub. */
 TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *planned, bson_t *doc,
                                               struct tb_error *err);
 /* Texts are copied into the arena. doc NULL: the order does not exist, version 0. TB_CORRUPT: a
@@ -57,7 +57,7 @@ TB_CHECKED enum tb_code tb_mongo_order_encode(const struct tb_planned_order *pla
 TB_CHECKED enum tb_code tb_mongo_order_decode(const bson_t *doc, struct tb_arena *arena,
                                               struct tb_planned_order *ret_planned,
                                               struct tb_error *err);
-/* For tables of fields (driver/fields.h). */
+/* The name of a status or kind, as a field's name_of needs it (driver/fields.h). */
 const char *tb_mongo_status_name(int status);
 const char *tb_mongo_kind_name(int kind);
 /* Writes the orders that the plan changes. Sets refused[i] if the server refuses plan->orders[i]
@@ -65,6 +65,7 @@ const char *tb_mongo_kind_name(int kind);
 TB_CHECKED enum tb_code tb_mongo_write_orders(const struct tb_mongo_client *client,
                                               const char *collection, const struct tb_plan *plan,
                                               bool *refused, struct tb_error *err);
+/* Computes the statistics from a collection of orders. */
 TB_CHECKED enum tb_code tb_mongo_stats(const struct tb_mongo_client *client,
                                        const char *collection,
                                        const struct tb_stats_filter *filter,

@@ -103,6 +103,8 @@ enum tb_code tb_kafka_inflight_add(struct kafka_inflight *inflight, const struct
         keyed && !inflight->one_order ? tb_murmur2(record->key.ptr, record->key.len) : 0;
     uint16_t before = keyed ? find_last(inflight, hash) : TB_KAFKA_NO_SLOT, i;
 
+    /* Each record needs room in the ring for its acknowledgement. While the caller does not know
+     * of a failure yet, nothing is added: it could enter the log before the record that failed. */
     if (inflight->free_count <= inflight->ack_count || inflight->bad_acks > 0)
         return tb_error_set(err, TB_BUSY, "answers are waiting to be read");
     i = inflight->free_slots[inflight->free_count - 1];
