@@ -13,7 +13,7 @@ struct tb_option {
     const char *name;  /* "--customer" */
     const char *value; /* "ID" for the help; NULL: a switch */
     const char *help;
-    const char *field; /* of the request's query or body that gets the value; NULL: none */
+    const char *field; /* query parameter or member of the body that gets the value; NULL: none */
 };
 
 struct tb_given_option {

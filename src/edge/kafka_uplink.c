@@ -8,7 +8,8 @@
 /* A round of the relay waits this long for the acknowledgements of its events. Orders that are
  * stored meanwhile are sent with the next batch. */
 #define ACK_WAIT_MS 5
-/* This thread gets less time than those that take orders, like the relay to the node's own log. */
+/* This thread has a lower priority than the threads that take orders. The relay to the node's own
+ * log has the same. */
 #define NICE_BEHIND_ORDERS 5
 
 static void on_relay_error(void *ctx, const struct tb_error *err)
@@ -210,8 +211,8 @@ void tb_kafka_uplink_wake(struct tb_kafka_uplink *uplink)
 void tb_kafka_uplink_set_offline(struct tb_kafka_uplink *uplink, bool offline)
 {
     atomic_store(&uplink->forced_offline, offline);
-    /* Also with offline = false: this wakes the uplink's thread, which lets the relay send as soon
-     * as there is a connection. */
+    /* The relay stops sending in both cases, and this call wakes the uplink's thread. That thread
+     * lets the relay send again as soon as there is a connection. */
     tb_relay_set_offline(uplink->relay, true);
 }
 

@@ -10,7 +10,8 @@
  * Memory:  the event borrows from the command and the context.
  * Errors:  TB_NOT_FOUND: no such order; TB_CONFLICT: the state or an existing order forbids it
  *          (err->native is 409) or If-Match does not match (err->native is 412); TB_INVALID: the
- *          lines break the order's kind or total (errors listed).
+ *          sign of a quantity does not fit the order's kind, or the total of the lines is out of
+ *          range; ret_faults lists the errors.
  * Units:   as in order.h. */
 #pragma once
 #include "order/command.h"

@@ -102,7 +102,8 @@ void tb_acceptor_reject(int fd)
     close(fd);
 }
 
-/* Closes the spare descriptor, which makes one free for the next connection, and rejects that. */
+/* Closes the spare descriptor, so that the next connection can be accepted, and rejects that
+ * connection. False: none could be accepted. */
 static bool reject_with_spare(struct tb_acceptor *acceptor)
 {
     if (acceptor->spare_fd >= 0)

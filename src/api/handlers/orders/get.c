@@ -90,8 +90,9 @@ static void send_filled(struct get_order *get)
 
 static void on_query_done(struct tb_request *req);
 
-/* Lets a query thread read the order. If the queue is full, only a request without a long poll is
- * refused: the view poll notifies a long poll soon. */
+/* Lets a query thread read the order. If the queue is full, a request without a long poll is
+ * refused. A long poll is not: while it waits, api/view_poll.c reads the order's version
+ * regularly, and calls on_version once the version is high enough. */
 static void submit_read(struct get_order *get)
 {
     get->read_again = false;
@@ -128,6 +129,7 @@ static void on_query_timeout(struct tb_request *req)
     tb_query_refuse_slow(req);
 }
 
+/* True: the api thread reads the view itself, at once. False: a query thread reads it. */
 static bool is_inline(const struct tb_api *api)
 {
     return api->singles.inline_context.view;

@@ -1,5 +1,5 @@
-/* The MongoDB view. Bulks write it in any order, guarded by each order's version; writing the same
- * again changes nothing.
+/* The MongoDB view. The server may execute the writes of a bulk in any order. It replaces an order
+ * only by a higher version, so writing the same again changes nothing.
  *
  * The view stores no offsets: reading continues at the log's committed offsets. The document
  * `served` of the collection `meta` names the served collections (driver/meta.h). Writers and
@@ -8,20 +8,25 @@
  *
  * A commit writes in this order, and ends when a majority has confirmed and journaled all of it:
  *  1. sales_by_day. For each partition, a day stores which records it contains (sales/day.h). It
- * is replaced only if its `changes` still has the value that was read. So every order that is
- *     written is counted, and no record is counted twice: not after a crash in between, not by a
- *     batch with other limits, and not by a late writer or a second central. What a record changes
- *     follows from the log alone, so all writers write the same sums. The reader of a partition
- *     acquires the next fence, and then the log confirms that the partition is still its own. From
- *     then on no earlier reader can change a day that this reader has changed.
+ *     is replaced only if its `changes` still has the value that was read. So every order that is
+ *     written is counted, and no record is counted twice, even if a crash interrupts the commit,
+ *     if the records come again in other batches, or if an earlier reader of the partition or a
+ *     second central writes them too. What a record changes follows from the log alone, so all
+ *     writers write the same sums. A new reader of a partition acquires a fence: a number that is
+ *     higher than the fences of all earlier readers. Then the log confirms that the partition is
+ *     still its own. A day stores the highest fence of its writers and refuses lower ones. So no
+ *     earlier reader can change a day that this reader has changed.
  *  2. orders: an insert, or a replacement guarded by {_id, version: {$lt: n}}. After a duplicate
  *     key the version is read: n or later means that the order was written before. An order that
- *     the server will never take is taken out of its day again; all writers fail with it alike.
- *  3. dead_letters, by topic, partition and offset. An existing document changes only by the
- *     outcome of its record's replay. The replay's offset guards that, so each outcome is written
- *     once. A central writes the dead letters of the records that it reads; no other program does.
+ *     the server will never take is taken out of its day again: the server refuses it from every
+ *     writer, so no writer counts it.
+ *  3. dead_letters, by topic, partition and offset. A commit inserts the dead letters of its
+ *     records. It changes an existing document only by the outcome of a replay of that record.
+ *     The replay's offset guards that, so each outcome is written once. Besides commits, dropping
+ *     and expiry (dead_letters/drop.c) and a rebuild (rebuild/mongo/cleanup.c) change
+ *     the collection.
  *  4. sequences: which numbers of each node have arrived (fleet/sequences.h). These sets only
- * grow.
+ *     grow.
  *
  * Orders are loaded with read concern majority: a write that may be rolled back is not seen. After
  * TB_UNKNOWN the same plan, or a new one, may be committed: nothing is applied twice.
@@ -34,8 +39,8 @@
 #include "query/mongo/driver/mongo.h"
 #include "query/projection/view.h"
 
-/* Creates the indexes and the document `served`, or checks that they are there. ret_warning: says
- * that the server is standalone, so that nothing is replicated; "": it is not. */
+/* Creates the indexes and the document `served`, or checks that they are there. ret_warning: a
+ * text if the server is standalone, so that nothing is replicated; else "". */
 TB_CHECKED enum tb_code tb_mongo_prepare(struct tb_mongo *mongo, char ret_warning[240],
                                          struct tb_error *err);
 TB_CHECKED enum tb_code tb_view_mongo_open(struct tb_mongo *mongo, struct tb_view **ret_view,

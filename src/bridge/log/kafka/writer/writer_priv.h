@@ -20,9 +20,11 @@ struct kafka_writer {
     struct kafka_handle *handle; /* the producer; NULL while closed */
     bool enabled;                /* the writer should have a producer */
     bool fatal;                  /* the producer is unusable */
-    bool has_delivered;          /* since the writer last had to wait for a new producer */
-    bool has_problem;            /* a record was not delivered; the problem's text says why */
-    int64_t connect_at_ms;       /* open the next producer not before; monotonic */
+    /* Records were delivered since the last fatal error. Then the writer opens a new producer at
+     * once after the next fatal error, otherwise after a pause. */
+    bool has_delivered;
+    bool has_problem;      /* a record was not delivered; the problem's text says why */
+    int64_t connect_at_ms; /* open the next producer not before; monotonic */
     struct kafka_cluster cluster;
     struct kafka_problem problem;
     struct kafka_inflight inflight;
@@ -42,9 +44,10 @@ TB_CHECKED enum tb_code tb_kafka_producer_ensure(struct kafka_writer *writer,
                                                  struct tb_error *err);
 /* Closes the producer. The outcome of unacknowledged records is unknown. */
 void tb_kafka_producer_discard(struct kafka_writer *writer);
-/* A record was not delivered. possibly_there: an earlier attempt may have reached the log. The
- * answer is TB_INVALID only if the error is permanent, the record was unacknowledged alone, and it
- * certainly is not in the log. */
+/* Ends a record that was not delivered. possibly_there: an earlier attempt may have reached the
+ * log. The record ends as TB_INVALID only if the error is permanent, no other record was
+ * unacknowledged when this one was appended, and this one certainly is not in the log; else as
+ * TB_UNKNOWN. */
 void tb_kafka_producer_on_failure(struct kafka_writer *writer, size_t slot,
                                   rd_kafka_resp_err_t code, bool possibly_there);
 
