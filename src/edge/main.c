@@ -7,9 +7,10 @@
  * A query thread answers lists, sums and dead letters. A rebuild thread sleeps until a client
  * requests a rebuild of the view.
  *
- * The API is opened last and stops first. Then the writer, the relays, the rebuild and the
- * consumer stop. So each accepted order is stored and answered before the process ends. The next
- * start relays the orders that are not relayed by then. */
+ * The API is opened last and stops first: for at most 3 s it answers the requests that have
+ * arrived. Then the writer stores all orders that the API has given to it, and stops. Then the
+ * relays, the rebuild and the consumer stop. The next start relays the orders that are not relayed
+ * by then. */
 #include "edge/wiring.h"
 
 static const char help[] =

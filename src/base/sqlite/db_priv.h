@@ -4,7 +4,7 @@
  *   stmt.c             statements
  *   wal_sync.c         checkpoints; writes the WAL again when a failed sync may have left parts of
  *                      it only in memory
- *   write_coalescer.c  joins adjacent writes: a commit is written in one call, a checkpoint in few
+ *   write_coalescer.c  joins adjacent writes, so that a commit or a checkpoint takes fewer calls
  *
  * An int result is SQLite's result code. */
 #pragma once
@@ -12,8 +12,9 @@
 
 struct tb_db {
     struct sqlite3 *raw; /* owned */
-    bool wal_trusted;    /* every sync of the WAL has succeeded, so the disk holds it; always false
-                            for    a reader */
+    /* True: tb_db_rewrite_wal has succeeded, and no checkpoint has failed since, except because of
+     * a lock. Always false for a reader. */
+    bool wal_trusted;
     struct tb_stmt begin, commit; /* of a writer; prepared by its first transaction */
     int wal_pages;                /* checkpoint when the WAL has this many pages */
     int wal_now; /* all pages in the WAL after the last commit; 0 once a checkpoint was tried */
@@ -26,8 +27,9 @@ struct tb_db {
  * second sync alone writes nothing. At opening, call it before the first statement: SQLite then
  * recovers only what is on the disk. */
 int tb_db_rewrite_wal(struct tb_db *db);
-/* Replaces SQLite's automatic checkpoint by ours, which first writes a WAL that is not trusted
- * again. It runs within COMMIT only if the WAL has grown to four times wal_pages. */
+/* Replaces SQLite's automatic checkpoint by ours. If the WAL is not trusted, our checkpoint first
+ * writes it again. Our checkpoint runs within COMMIT only if the WAL has grown to four times
+ * wal_pages. */
 void tb_db_set_checkpoint_pages(struct tb_db *db, int wal_pages);
 /* From now on writes to the file and to its WAL are coalesced. until_sync: all writes of a commit
  * are held back until its sync; false: each frame is written once it is complete. Call it once,

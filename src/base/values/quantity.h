@@ -4,7 +4,7 @@
 
 struct tb_unit {
     const char *name;
-    int64_t size; /* how many of the smallest unit it is: bytes, or milliseconds */
+    int64_t size; /* in the smallest unit: bytes or milliseconds */
 };
 /* Tables end with the name NULL. The larger units must come first: tb_quantity_add takes the first
  * that fits. */

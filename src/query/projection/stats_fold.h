@@ -5,7 +5,8 @@
  * well, and its amount is left out of the total.
  *
  * Memory:  rows live in the given arena. A struct with only `arena` set is empty.
- * Errors:  TB_INTERNAL: out of memory, or a sum leaves 64 bits. Do not use the struct again. */
+ * Errors:  TB_INTERNAL: out of memory, or a sum does not fit into 64 bits. Do not use the struct
+ *          again. */
 #pragma once
 #include "query/projection/view.h"
 

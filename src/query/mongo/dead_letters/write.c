@@ -9,8 +9,9 @@ struct writing {
     struct tb_mongo_op *ops;
 };
 
-/* The filter skips the write if the document has the same or a later outcome already. An upsert
- * then fails with a duplicate key. */
+/* If the document already has this outcome or a later one, the filter does not match it. Then an
+ * update writes nothing, and an upsert tries to insert the same _id, which fails with a duplicate
+ * key. */
 static enum tb_code make_op(const struct writing *run, size_t at, struct tb_mongo_op *op,
                             struct tb_error *err)
 {
