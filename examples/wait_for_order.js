@@ -36,8 +36,8 @@ async function byLongPoll(url, orderId, version, timeoutMs = 60000) {
   throw new Error(`not there within ${timeoutMs} ms`);
 }
 
-// 3. WebSocket: one connection, up to 32 orders (or "/topic/orders": all), told once each is
-//    there, at once if it already is. After a broken connection subscribe again: it is told again.
+// 3. WebSocket: one connection for up to 1,000 orders, or "/topic/orders" for all. A message comes
+//    as soon as an order can be read. After a broken connection subscribe again.
 async function byWebSocket(url, orderId, version, timeoutMs = 60000) {
   const Socket = globalThis.WebSocket || SmallWebSocket;
   const socket = new Socket(url.replace(/^http/, "ws") + "/ws", "tillbox.v1");

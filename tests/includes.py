@@ -76,11 +76,8 @@ MAY = {
     "central": ["base/**", "order", "bridge/**", "query/**", "api/**", "daemon"],
 }
 
-# Includes that no row allows, and that are to go.
-KNOWN = {
-}
-
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+# Comments may stand in front, and a header of ours may be written in angle brackets.
+INCLUDE = re.compile(r'^\s*(?:/\*.*?\*/\s*)*#\s*include\s*(["<])([^">]+)[">]')
 
 
 def room_of(folder):
@@ -102,8 +99,10 @@ def includes(src):
             with open(path, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
                     match = INCLUDE.match(line)
-                    if match:
-                        yield os.path.relpath(path, src), number, match.group(1)
+                    ours = match and (match.group(1) == '"' or
+                                      os.path.exists(os.path.join(src, match.group(2))))
+                    if ours:
+                        yield os.path.relpath(path, src), number, match.group(2)
 
 
 def allows(row, included):
@@ -157,12 +156,14 @@ def faults(src):
     for path, number, included in includes(src):
         folder, target = os.path.dirname(path), os.path.dirname(included)
         row = room_of(folder)
-        if (path, included) in KNOWN:
-            continue
         if not os.path.exists(os.path.join(src, included)):
             yield f"src/{path}:{number}: no such header: {included}"
         elif row is None:
             yield f"src/{path}:{number}: no row of the table is for src/{folder}"
+        elif ".." in included.split("/"):
+            yield f"src/{path}:{number}: write the path from src/: {included}"
+        elif included.endswith("_priv.h") and not (folder + "/").startswith(target + "/"):
+            yield f"src/{path}:{number}: {included} is private to src/{target}"
         elif not allows(row, included):
             yield f"src/{path}:{number}: src/{row} may not include {included}"
         if folder != target:
@@ -178,7 +179,8 @@ def faults(src):
 def main():
     src = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../src")
     found = list(faults(src))
-    print("\n".join(found))
+    for fault in found:
+        print(fault)
     return 1 if found else 0
 
 

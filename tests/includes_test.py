@@ -8,20 +8,20 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def verdict(files):
+def verdict(files, line='#include "@"'):
     """(exit status, output) of includes.py on a tree of {path: [included, ...]}."""
     with tempfile.TemporaryDirectory() as src:
         for path, included in files.items():
             os.makedirs(os.path.join(src, os.path.dirname(path)), exist_ok=True)
             with open(os.path.join(src, path), "w", encoding="utf-8") as file:
-                file.write("".join(f'#include "{header}"\n' for header in included))
+                file.write("".join(line.replace("@", header) + "\n" for header in included))
         run = subprocess.run([sys.executable, os.path.join(HERE, "includes.py"), src],
                              capture_output=True, text=True, check=False)
         return run.returncode, run.stdout
 
 
-def expect(files, status, text=""):
-    got, output = verdict(files)
+def expect(files, status, text="", line='#include "@"'):
+    got, output = verdict(files, line)
     assert got == status and text in output, (files, got, output)
 
 
@@ -43,6 +43,14 @@ expect({"api/ws/ws.h": [], "api/http/conn.c": ["api/ws/ws.h"]}, 1,
 # A circle that one row would allow: two folders that only the row of store holds for.
 expect({"store/a/a.h": ["store/b/b.h"], "store/b/b.h": ["store/a/a.h"]}, 1,
        "folders include each other in a circle: store/a -> store/b -> store/a")
+# Written otherwise, it is the same include.
+expect({"store/store.h": [], "base/error.c": ["base/../store/store.h"]}, 1, "write the path from src/")
+expect({"store/store_priv.h": [], "edge/main.c": ["store/store_priv.h"]}, 1,
+       "store/store_priv.h is private to src/store")
 expect({"base/error.c": ["base/gone.h"]}, 1, "no such header: base/gone.h")
 expect({"order/x.h": [], "new/room.c": ["order/x.h"]}, 1, "no row of the table is for src/new")
+UPWARD = {"store/store.h": [], "base/error.c": ["store/store.h"]}
+expect(UPWARD, 1, "may not include store/store.h", "#include <@>")
+expect(UPWARD, 1, "may not include store/store.h", '/* why */ #include "@"')
+expect({"base/error.c": ["stdio.h"]}, 0, "", "#include <@>")
 print("includes.py fails on each of them")

@@ -8,9 +8,6 @@
 /* A round of the relay waits this long for the acknowledgements of its events. Orders that are
  * stored meanwhile are sent with the next batch. */
 #define ACK_WAIT_MS 5
-/* This thread has a lower priority than the threads that take orders. The relay to the node's own
- * log has the same. */
-#define NICE_BEHIND_ORDERS 5
 
 static void on_relay_error(void *ctx, const struct tb_error *err)
 {
@@ -179,7 +176,8 @@ enum tb_code tb_kafka_uplink_open(const struct tb_kafka_uplink_options *options,
 
 enum tb_code tb_kafka_uplink_start(struct tb_kafka_uplink *uplink, struct tb_error *err)
 {
-    return tb_daemon_start_thread(&uplink->thread, "kafka", NICE_BEHIND_ORDERS, run, uplink, err);
+    return tb_daemon_start_thread(&uplink->thread, "kafka", TB_NICE_BEHIND_ORDERS, run, uplink,
+                                  err);
 }
 
 void tb_kafka_uplink_stop(struct tb_kafka_uplink *uplink)

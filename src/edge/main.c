@@ -24,7 +24,7 @@ static const char help[] =
     "\n"
     "Examples:\n"
     "  tillbox edge\n"
-    "  tillbox edge --node till1 --data /var/lib/tillbox --listen 127.0.0.1:0\n"
+    "  tillbox edge --node till1 --data ./till1 --listen 127.0.0.1:0\n"
     "  tillbox edge --node till1 --log kafka --kafka-brokers kafka1:9092,kafka2:9092\n"
     "\n"
     "Exit status: 0 stopped by a signal, 1 failed, 2 configuration.\n";

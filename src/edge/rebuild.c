@@ -23,15 +23,15 @@ static enum tb_code on_open_reader(void *ctx, struct tb_log_reader **ret_reader,
     return tb_log_inproc_reader(((struct edge *)ctx)->log, EDGE_TOPIC, NULL, ret_reader, err);
 }
 
-struct consumer_call {
+struct view_call {
     enum tb_code (*call)(void *arg, struct tb_error *err);
     void *arg;
     _Atomic bool begun, ended;
 };
 
-static enum tb_code run_consumer_call(void *ctx, struct tb_error *err)
+static enum tb_code run_view_call(void *ctx, struct tb_error *err)
 {
-    struct consumer_call *call = ctx;
+    struct view_call *call = ctx;
 
     atomic_store(&call->begun, true);
     (void)call->call(call->arg, err); /* err->code is its result */
@@ -46,11 +46,10 @@ static enum tb_code on_run_in_consumer(void *ctx,
                                        void *arg, struct tb_error *err)
 {
     struct edge *edge = ctx;
-    struct consumer_call call = {.call = run, .arg = arg};
+    struct view_call call = {.call = run, .arg = arg};
     enum tb_code code;
 
-    code =
-        tb_consumer_call(edge->shared.consumer, run_consumer_call, &call, CONSUMER_CALL_MS, err);
+    code = tb_consumer_call(edge->shared.consumer, run_view_call, &call, CONSUMER_CALL_MS, err);
     TB_ASSERT(atomic_load(&call.begun) == atomic_load(&call.ended));
     return atomic_load(&call.begun) ? code : (err->code = TB_BUSY);
 }
@@ -87,7 +86,7 @@ enum tb_code tb_edge_open_rebuild(struct edge *edge, struct tb_error *err)
         .readers = {edge->api_view, edge->query_view},
         .reader_count = 2,
         .open_reader = on_open_reader,
-        .hold_up = on_run_in_consumer,
+        .call_in_consumer = on_run_in_consumer,
         .moved = on_view_switched,
         .has_room = on_has_room,
         .ctx = edge,

@@ -1,9 +1,6 @@
 #include "base/diag/diag.h"
 #include "edge/wiring.h"
 
-/* When there are too few cores, a thread with this priority gets about a third of the time of one
- * that takes orders: the view may fall behind for a moment, the taking of orders may not. */
-#define NICE_BEHIND_ORDERS 5
 /* A rebuild runs when the threads above leave time. */
 #define NICE_BEHIND_VIEWS 10
 
@@ -32,9 +29,9 @@ enum tb_code tb_edge_start(void *ctx, struct tb_error *err)
     struct edge *edge = ctx;
 
     TB_TRY(tb_daemon_start_thread(&edge->writer_thread, "writer", 0, run_writer, edge, err));
-    TB_TRY(tb_daemon_start_thread(&edge->relay_thread, "relay", NICE_BEHIND_ORDERS, run_relay,
+    TB_TRY(tb_daemon_start_thread(&edge->relay_thread, "relay", TB_NICE_BEHIND_ORDERS, run_relay,
                                   edge, err));
-    TB_TRY(tb_daemon_start_thread(&edge->consumer_thread, "consumer", NICE_BEHIND_ORDERS,
+    TB_TRY(tb_daemon_start_thread(&edge->consumer_thread, "consumer", TB_NICE_BEHIND_ORDERS,
                                   run_consumer, edge, err));
     TB_TRY(tb_daemon_start_thread(&edge->rebuild_thread, "rebuild", NICE_BEHIND_VIEWS, run_rebuild,
                                   edge, err));

@@ -1,6 +1,6 @@
 /* An order: what a till sold or took back; and the limits of every order.
  *
- * With these limits (README, "Limits") every number is exact as a JSON number in any language.
+ * With these limits every number is exact as a JSON number in any language.
  *
  * Memory:  texts and lines are borrowed from the arena or document they were read from.
  * Units:   money in minor units (_minor), time in Unix milliseconds (_ms). */

@@ -65,8 +65,9 @@ static enum tb_code open_visitor(void *ctx, struct tb_log_reader **ret_reader,
 }
 
 /* The test has one thread, so nothing else runs meanwhile. */
-static enum tb_code hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
-                            void *arg, struct tb_error *err)
+static enum tb_code call_in_consumer(void *ctx,
+                                     enum tb_code (*call)(void *arg, struct tb_error *err),
+                                     void *arg, struct tb_error *err)
 {
     (void)ctx;
     return call(arg, err);
@@ -95,7 +96,7 @@ static void open_rebuild(struct till *till)
                                                     .readers = {till->reader},
                                                     .reader_count = 1,
                                                     .open_reader = open_visitor,
-                                                    .hold_up = hold_up,
+                                                    .call_in_consumer = call_in_consumer,
                                                     .moved = on_moved,
                                                     .has_room = has_room,
                                                     .ctx = till};

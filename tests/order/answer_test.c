@@ -1,6 +1,4 @@
-/* Promise: each outcome of a command has its status and its body, in the form that the README
- * describes.
- */
+/* Promise: each outcome of a command has its own status and body. */
 #include "order/answer.h"
 #include "order/samples.h"
 

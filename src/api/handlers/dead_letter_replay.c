@@ -34,7 +34,7 @@ static enum tb_code send_event(struct tb_api *api, const struct tb_request *req,
                                const struct tb_dead_letter *dead_letter, struct tb_arena *arena,
                                struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     const struct tb_api_options *options = &api->options;
     struct tb_record record;
     enum tb_code code;
@@ -73,7 +73,7 @@ static enum tb_code reply_sent(struct tb_reply *reply, enum tb_code code, int64_
 static enum tb_code send_one(struct tb_api *api, const struct tb_query_context *context,
                              struct tb_request *req, struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     struct tb_dead_letter dead_letter;
 
     TB_TRY(context->view->ops->get_dead_letter(context->view, query->position, &req->arena,
@@ -140,7 +140,7 @@ enum tb_code tb_dead_letters_replay_query(struct tb_api *api,
                                           struct tb_request *req, struct tb_reply *reply,
                                           struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     const struct tb_dead_letter_filter filter = {.order_id = tb_str_of(query->order_id),
                                                  .has_status = true,
                                                  .status = TB_DEAD_LETTER_OPEN,
@@ -169,7 +169,7 @@ static bool refuse_value(struct tb_request *req, const char *pointer, const char
  * changed. */
 static bool read_value(struct tb_request *req, const struct tb_json *value)
 {
-    struct tb_dead_letter_query *query = req->handler_data;
+    struct tb_dead_letter_params *query = req->handler_data;
     TB_CLEANUP(tb_json_freep) struct tb_json *event = NULL;
     TB_CLEANUP(tb_buf_release) struct tb_buf text = {0};
     struct tb_error err = {0};
@@ -212,7 +212,7 @@ bool tb_dead_letter_replay_read(struct tb_request *req)
 
 bool tb_dead_letters_replay_read(struct tb_request *req)
 {
-    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
 
     if (query && req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");

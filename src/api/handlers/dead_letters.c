@@ -8,9 +8,9 @@
 #define LIMIT_MAX 500
 #define REASON_PREFIX "tillbox."
 
-struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
+struct tb_dead_letter_params *tb_dead_letter_query_new(struct tb_request *req)
 {
-    struct tb_dead_letter_query *query = tb_request_data(req, sizeof *query);
+    struct tb_dead_letter_params *query = tb_request_data(req, sizeof *query);
 
     if (query && req->method != TB_GET && req->method != TB_HEAD)
         tb_socket_peer_text(req->conn->fd, query->requester);
@@ -20,7 +20,7 @@ struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req)
 /* {id} in the path names the dead letter; there are no query parameters. */
 bool tb_dead_letter_read(struct tb_request *req)
 {
-    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
     struct tb_str topic;
 
     if (!query)
@@ -35,7 +35,7 @@ bool tb_dead_letter_read(struct tb_request *req)
 void tb_dead_letter_audit(struct tb_api *api, const struct tb_request *req, const char *what,
                           const struct tb_dead_letter *dead_letter, enum tb_code outcome)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     const struct tb_api_options *options = &api->options;
     char id[TB_DEAD_LETTER_ID_SIZE];
 
@@ -56,8 +56,9 @@ static bool read_reason(struct tb_request *req, struct tb_str text, struct tb_st
         return true;
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         *ret_reason = tb_str_of(reasons[i]);
-        if (tb_str_eq(text, *ret_reason) ||
-            tb_str_eq(text, tb_str_of(reasons[i] + strlen(REASON_PREFIX))))
+        struct tb_str bare = {ret_reason->ptr + sizeof REASON_PREFIX - 1,
+                              ret_reason->len - (sizeof REASON_PREFIX - 1)};
+        if (tb_str_eq(text, *ret_reason) || tb_str_eq(text, bare))
             return true;
     }
     return tb_param_refuse(req, "reason", "decode, invalid, gap or apply");
@@ -72,7 +73,7 @@ bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
 
 bool tb_dead_letters_read(struct tb_request *req)
 {
-    struct tb_dead_letter_query *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
 
     if (!query)
         return false;
@@ -125,7 +126,7 @@ enum tb_code tb_dead_letters_query(struct tb_api *api, const struct tb_query_con
                                    struct tb_request *req, struct tb_reply *reply,
                                    struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     struct page page = {.topic = api->options.topic, .out = &reply->answer.body};
     char cursor[TB_PAGE_CURSOR_SIZE] = "";
     bool more = false;
@@ -142,7 +143,7 @@ enum tb_code tb_dead_letter_query(struct tb_api *api, const struct tb_query_cont
                                   struct tb_request *req, struct tb_reply *reply,
                                   struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     struct tb_dead_letter dead_letter;
 
     TB_TRY(context->view->ops->get_dead_letter(context->view, query->position, &req->arena,
@@ -155,7 +156,7 @@ enum tb_code tb_dead_letter_drop_query(struct tb_api *api, const struct tb_query
                                        struct tb_request *req, struct tb_reply *reply,
                                        struct tb_error *err)
 {
-    const struct tb_dead_letter_query *query = req->handler_data;
+    const struct tb_dead_letter_params *query = req->handler_data;
     const struct tb_api_options *options = &api->options;
     struct tb_buf *out = &reply->answer.body;
     struct tb_dead_letter dead_letter;

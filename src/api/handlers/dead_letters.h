@@ -10,7 +10,7 @@
  * requested. */
 #define TB_DEAD_LETTERS_PAGE_BYTES (1u << 20)
 
-struct tb_dead_letter_query {
+struct tb_dead_letter_params {
     struct tb_dead_letter_filter filter;     /* of a list */
     struct tb_dead_letter_position position; /* of a single dead letter */
     struct tb_str value;                     /* to replay instead of its own; absent: its own */
@@ -18,7 +18,7 @@ struct tb_dead_letter_query {
     char requester[TB_PEER_TEXT_SIZE];       /* address of the client; "" for GET and HEAD */
 };
 /* Allocates req->handler_data. NULL: req is refused. */
-struct tb_dead_letter_query *tb_dead_letter_query_new(struct tb_request *req);
+struct tb_dead_letter_params *tb_dead_letter_query_new(struct tb_request *req);
 /* Reads the parameter orderId. False: req is refused. */
 bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
                                char ret_id[TB_UUID_SIZE]);

@@ -77,7 +77,7 @@ bool tb_params_read(struct tb_request *req, const char *allowed)
     while (rest.ptr) {
         struct tb_str value = tb_str_cut(&rest, '&');
         struct tb_str name = tb_str_cut(&value, '=');
-        struct tb_param param = {.value = {"", 0}};
+        struct tb_query_param param = {.value = {"", 0}};
         if (name.len == 0 && !value.ptr)
             continue; /* "a=1&&b=2" and a bare '?' */
         if (!tb_percent_decode(name, true, &req->arena, &param.name) ||

@@ -10,11 +10,11 @@ bool tb_percent_decode(struct tb_str text, bool plus, struct tb_arena *arena,
                        struct tb_str *ret_text);
 
 #define TB_PARAMS_MAX 16
-struct tb_param {
+struct tb_query_param {
     struct tb_str name, value;
 };
 struct tb_params {
-    struct tb_param list[TB_PARAMS_MAX];
+    struct tb_query_param list[TB_PARAMS_MAX];
     size_t count;
 };
 /* The value; absent when there is no such parameter or it is empty. */

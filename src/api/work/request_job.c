@@ -7,7 +7,7 @@
 
 struct tb_job *tb_request_job_new(struct tb_request *req)
 {
-    struct tb_request_job *request_job = tb_request_data(req, sizeof *request_job);
+    struct tb_job_request *request_job = tb_request_data(req, sizeof *request_job);
 
     if (!request_job)
         return NULL;
@@ -17,7 +17,7 @@ struct tb_job *tb_request_job_new(struct tb_request *req)
 
 struct tb_job *tb_request_job(const struct tb_request *req)
 {
-    return &((struct tb_request_job *)req->handler_data)->job;
+    return &((struct tb_job_request *)req->handler_data)->job;
 }
 
 static void refuse_slow(struct tb_request *req)
@@ -30,7 +30,7 @@ static void refuse_slow(struct tb_request *req)
 /* The writer's thread calls it. */
 static void post_completion(struct tb_job *job)
 {
-    struct tb_request_job *request_job = TB_CONTAINER_OF(job, struct tb_request_job, job);
+    struct tb_job_request *request_job = TB_CONTAINER_OF(job, struct tb_job_request, job);
 
     tb_completion_post(request_job->inflight, request_job->req);
 }
@@ -38,7 +38,7 @@ static void post_completion(struct tb_job *job)
 void tb_request_job_post(struct tb_inflight *inflight, struct tb_writer *writer,
                          struct tb_request *req, void (*on_done)(struct tb_request *req))
 {
-    struct tb_request_job *request_job = req->handler_data;
+    struct tb_job_request *request_job = req->handler_data;
 
     request_job->job.done = post_completion;
     request_job->inflight = inflight;

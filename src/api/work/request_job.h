@@ -7,7 +7,7 @@
 #include "api/work/inflight.h"
 #include "store/writer.h"
 
-struct tb_request_job {
+struct tb_job_request {
     struct tb_job job;
     struct tb_request *req;
     struct tb_inflight *inflight;

@@ -80,7 +80,7 @@ static void handle(struct tb_ws *ws, struct tb_ws_conn *conn, const struct tb_ws
     case TB_WS_FAULT:
         tb_ws_conn_close(ws, conn, message->code, message->fault);
         return;
-    case TB_WS_PONG: /* tb_ws_conn_read has set heard_ms */
+    case TB_WS_PONG: /* tb_ws_conn_read has set last_received_ms */
     case TB_WS_NOTHING:
         return;
     }
@@ -90,7 +90,7 @@ void tb_ws_conn_read(struct tb_ws *ws, struct tb_ws_conn *conn, struct tb_str by
 {
     struct tb_ws_message message;
 
-    conn->heard_ms = ws->now_ms;
+    conn->last_received_ms = ws->now_ms;
     conn->pinged = false;
     tb_ws_reader_add(&conn->reader, bytes.ptr, bytes.len);
     while (conn->state == TB_WS_OPEN &&
@@ -155,7 +155,7 @@ static void set_blocked(struct tb_ws *ws, struct tb_ws_conn *conn, bool blocked)
     if (blocked && conn->state == TB_WS_OPEN)
         conn->deadline_ms = ws->now_ms + TB_WS_BLOCKED_MS;
     if (!blocked)
-        conn->heard_ms = ws->now_ms; /* a client that takes bytes is alive */
+        conn->last_received_ms = ws->now_ms; /* a client that takes bytes is alive */
     update_events(ws, conn);
 }
 
@@ -195,7 +195,7 @@ void tb_ws_conn_sweep(struct tb_ws *ws, struct tb_ws_conn *conn)
     } else if (conn->pinged) {
         if (now_ms >= conn->deadline_ms)
             tb_ws_drop(ws, conn);
-    } else if (now_ms - conn->heard_ms >= TB_WS_PING_MS) {
+    } else if (now_ms - conn->last_received_ms >= TB_WS_PING_MS) {
         conn->ping_due = true;
         tb_ws_schedule(ws, conn);
     }

@@ -31,13 +31,13 @@ struct tb_ws_conn {
     int fd;
     struct tb_address_count *address_count;
     enum tb_ws_state state;
-    bool blocked;        /* the kernel takes no more bytes: until it does, nothing is read */
-    bool ping_due;       /* send a ping with the next write */
-    bool pinged;         /* a ping is sent, and nothing has come since */
-    bool all_orders;     /* subscribed to every order */
-    uint64_t position;   /* in the version ring, if all_orders */
-    int64_t heard_ms;    /* when the last bytes came */
-    int64_t deadline_ms; /* only while blocked, pinged or closing */
+    bool blocked;             /* the kernel takes no more bytes: until it does, nothing is read */
+    bool ping_due;            /* send a ping with the next write */
+    bool pinged;              /* a ping is sent, and nothing has come since */
+    bool all_orders;          /* subscribed to every order */
+    uint64_t position;        /* in the version ring, if all_orders */
+    int64_t last_received_ms; /* when the last bytes came */
+    int64_t deadline_ms;      /* only while blocked, pinged or closing */
     struct tb_ws_reader reader;
     struct tb_buf out;                   /* frames to send */
     size_t out_at;                       /* bytes of `out` that are sent */

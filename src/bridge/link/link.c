@@ -5,7 +5,7 @@
  * till whose settings are 0 would reconnect without a pause. */
 #define SPREAD_MIN_MS 2000
 /* Time until the next step if nothing is due earlier. */
-#define LOOK_MS 60000
+#define RECHECK_MS 60000
 
 const char *tb_link_state_name(enum tb_link_state state)
 {
@@ -129,10 +129,10 @@ static bool step_attempt(struct tb_link *link, const struct tb_link_input *now)
 
 static int64_t next_step(const struct tb_link *link, const struct tb_link_input *now)
 {
-    int64_t at_ms = now->mono_ms + LOOK_MS;
+    int64_t at_ms = now->mono_ms + RECHECK_MS;
 
     if (link->state == TB_LINK_FORCED_OFFLINE)
-        return LOOK_MS;
+        return RECHECK_MS;
     if (link->state == TB_LINK_OFFLINE && link->retry_mono_ms >= 0)
         at_ms = link->retry_mono_ms;
     else if (link->state == TB_LINK_OFFLINE && now->no_response)

@@ -67,8 +67,8 @@ static int run(struct tb_cli *cli, const struct tb_args *args)
 const struct tb_subcommand tb_cmd_nodes = {
     .name = "nodes",
     .summary = "Show what a central knows of each edge",
-    .details = "current: the central has all orders of the edge. behind: some are on their way\n"
-               "or missing. silent: the edge has not reported for 90 seconds. forked: two stores\n"
+    .details = "current: the central has all that the edge has reported. behind: some events are\n"
+               "missing. silent: the edge has not reported for 90 seconds. forked: two stores\n"
                "have the same name, for example one restored from a backup beside the original.\n"
                "missing counts events that did not come although later ones did. In a pipe:\n"
                "node, state, lastSeenAt, completeThroughAt, pending, clockOffsetMs, lateOrders,\n"

@@ -55,7 +55,7 @@ const struct tb_subcommand tb_cmd_edge = {
                "config` lists all settings; those without a flag are set in the configuration\n"
                "file or the environment.",
     .examples = "tillbox edge\n"
-                "tillbox edge --data /var/lib/tillbox --node till1\n"
+                "tillbox edge --data ./till1 --node till1\n"
                 "tillbox edge --config /etc/tillbox/tillbox.conf --listen 127.0.0.1:0",
     .run_raw = run_edge,
 };

@@ -7,7 +7,7 @@
 /* All ids are read before the first replay. Otherwise a dead letter that fails again would be
  * listed and sent again without end. 100,000 ids take about 5 MB. If there are more dead letters,
  * the user runs the command again. */
-#define REPLAY_MAX 100000
+#define SELECTION_MAX 100000
 
 static const struct tb_column columns[] = {{"id", false, "id"},
                                            {"status", false, "status"},
@@ -44,7 +44,7 @@ struct replay {
     struct tb_http_client *client; /* owned */
     struct tb_buf ids;             /* each with its NUL, one behind the other */
     int64_t count;
-    bool more;              /* there are more than REPLAY_MAX */
+    bool more;              /* there are more than SELECTION_MAX */
     struct tb_table *table; /* for a row of each selected letter; NULL: list none */
     int64_t rate;           /* letters a second; 0: no limit */
     int64_t sent, refused;
@@ -57,7 +57,7 @@ static bool select_page(void *ctx, const struct tb_page *page)
     struct replay *replay = ctx;
 
     for (const cJSON *letter = page->first; letter; letter = letter->next) {
-        replay->more = replay->count == REPLAY_MAX;
+        replay->more = replay->count == SELECTION_MAX;
         if (replay->more)
             break;
         tb_buf_add_str(&replay->ids, tb_cjson_text(letter, "id"));
@@ -202,7 +202,7 @@ int tb_dead_letter_replay_selected(const struct tb_cli *cli, const struct tb_arg
     else if (exit_status == TB_EXIT_DONE)
         exit_status = send_selected(&replay);
     if (replay.more)
-        tb_cli_error(cli, "there are more than %d: run it again for the others", REPLAY_MAX);
+        tb_cli_error(cli, "there are more than %d: run it again for the others", SELECTION_MAX);
     tb_buf_release(&replay.ids);
     tb_table_release(&table);
     return exit_status;

@@ -209,7 +209,7 @@ enum tb_code tb_view_sqlite_list_dead_letters(struct tb_view_reader *base,
                                               tb_dead_letter_fn *each, void *ctx, bool *ret_more,
                                               struct tb_error *err)
 {
-    struct tb_view_sqlite_reader *reader = tb_view_sqlite_current(base);
+    struct tb_sqlite_reader *reader = tb_view_sqlite_current(base);
     bool by_order = filter->order_id.ptr != NULL, row = true, wanted = true;
     bool open = filter->has_status && filter->status == TB_DEAD_LETTER_OPEN && !by_order;
     TB_CLEANUP(tb_stmt_resetp)

@@ -24,17 +24,17 @@ static const char scan_sql[] =
 static const char dead_letter_count_sql[] =
     "SELECT count(*) FROM dead_letters WHERE status = 'open'";
 
-static void close_file(struct tb_view_sqlite_reader *reader)
+static void close_file(struct tb_sqlite_reader *reader)
 {
     tb_view_sqlite_finalize((struct tb_stmt *)&reader->stmts,
                             (struct tb_stmt *)(&reader->stmts + 1));
     tb_db_close(reader->db);
 }
 
-struct tb_view_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base)
+struct tb_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base)
 {
-    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
-    struct tb_view_sqlite_reader *next = NULL;
+    struct tb_sqlite_reader *reader = (struct tb_sqlite_reader *)base;
+    struct tb_sqlite_reader *next = NULL;
 
     if (atomic_load(&reader->next))
         next = atomic_exchange(&reader->next, NULL);
@@ -96,7 +96,7 @@ static enum tb_code reader_list(struct tb_view_reader *base, const struct tb_lis
                                 tb_listed_order_fn *each, void *ctx, bool *ret_more,
                                 struct tb_error *err)
 {
-    struct tb_view_sqlite_reader *reader = tb_view_sqlite_current(base);
+    struct tb_sqlite_reader *reader = tb_view_sqlite_current(base);
     TB_CLEANUP(tb_stmt_resetp)
     struct tb_stmt *const stmt =
         filter->customer_id.ptr ? &reader->stmts.list_customer : &reader->stmts.list;
@@ -161,7 +161,7 @@ static enum tb_code reader_dead_count(struct tb_view_reader *base, int64_t *ret_
 
 static void reader_free(struct tb_view_reader *base)
 {
-    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+    struct tb_sqlite_reader *reader = (struct tb_sqlite_reader *)base;
 
     tb_view_reader_free((struct tb_view_reader *)atomic_load(&reader->next));
     close_file(reader);
@@ -180,7 +180,7 @@ static const struct tb_view_reader_ops ops = {
     .free = reader_free,
 };
 
-static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char *path,
+static enum tb_code open_reader(struct tb_sqlite_reader *reader, const char *path,
                                 struct tb_error *err)
 {
     const struct tb_view_statement all[] = {
@@ -204,7 +204,7 @@ static enum tb_code open_reader(struct tb_view_sqlite_reader *reader, const char
 enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret_reader,
                                    struct tb_error *err)
 {
-    struct tb_view_sqlite_reader *reader = calloc(1, sizeof *reader);
+    struct tb_sqlite_reader *reader = calloc(1, sizeof *reader);
     enum tb_code code;
 
     if (!reader)
@@ -221,9 +221,9 @@ enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_reader **ret
 
 void tb_view_sqlite_switch_reader(struct tb_view_reader *base, struct tb_view_reader *next)
 {
-    struct tb_view_sqlite_reader *reader = (struct tb_view_sqlite_reader *)base;
+    struct tb_sqlite_reader *reader = (struct tb_sqlite_reader *)base;
 
     /* An earlier `next` that no query has used yet is replaced. */
-    tb_view_reader_free((struct tb_view_reader *)atomic_exchange(
-        &reader->next, (struct tb_view_sqlite_reader *)next));
+    tb_view_reader_free(
+        (struct tb_view_reader *)atomic_exchange(&reader->next, (struct tb_sqlite_reader *)next));
 }

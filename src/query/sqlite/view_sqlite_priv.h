@@ -50,10 +50,10 @@ struct tb_view_sqlite {
         struct tb_stmt redrivable, dead_letter;
     } stmts;
 };
-struct tb_view_sqlite_reader {
+struct tb_sqlite_reader {
     struct tb_view_reader reader;
-    struct tb_view_sqlite_reader *_Atomic next; /* owned; NULL: no switch is due */
-    struct tb_db *db;                           /* owned */
+    struct tb_sqlite_reader *_Atomic next; /* owned; NULL: no switch is due */
+    struct tb_db *db;                      /* owned */
     struct {
         struct tb_stmt get, list, list_customer, scan, stats, offset, dead_letter_count;
         struct tb_stmt dead_letters, open_dead_letters, order_dead_letters, dead_letter;
@@ -62,7 +62,7 @@ struct tb_view_sqlite_reader {
 
 /* The same reader, once a switch that is due has replaced its file and statements. Each query
  * calls this first. */
-struct tb_view_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base);
+struct tb_sqlite_reader *tb_view_sqlite_current(struct tb_view_reader *base);
 /* As tb_view_ops.offset, with a prepared tb_view_sqlite_offset_sql. */
 TB_CHECKED enum tb_code tb_view_sqlite_read_offset(struct tb_stmt *offset, int32_t partition,
                                                    int64_t *ret_next, struct tb_error *err);

@@ -1,6 +1,6 @@
 #include "query/mongo/centrals.h"
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

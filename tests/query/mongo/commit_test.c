@@ -2,7 +2,7 @@
  * refused, and what a refusal leaves behind. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdio.h>
 #include <stdlib.h>
 

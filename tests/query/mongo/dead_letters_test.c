@@ -3,7 +3,7 @@
 #include "query/dead_letters/dead_letter_cases.h"
 #include "query/dead_letters/replay_cases.h"
 #include "query/mongo/mongo_server.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdlib.h>
 
 static struct fixture {

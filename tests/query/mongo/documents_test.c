@@ -5,7 +5,7 @@
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/fleet/node_bson.h"
 #include "query/mongo/sales/sales.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include "query/rebuild/mongo/rebuild_mongo_priv.h"
 #include "support/support.h"
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * writers do not change that, and the sums of a day are those of its orders. */
 #include "query/mongo/mongo_feed.h"
 #include "query/mongo/mongo_server.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include "query/view_conformance.h"
 #include <pthread.h>
 #include <stdio.h>

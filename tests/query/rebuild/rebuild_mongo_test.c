@@ -5,7 +5,7 @@
  * Method: two centrals take turns at random, with a MongoDB-compatible server. */
 #include "query/mongo/centrals.h"
 #include "query/mongo/mongo_feed.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdio.h>
 #include <stdlib.h>
 

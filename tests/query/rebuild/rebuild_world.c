@@ -77,8 +77,9 @@ static enum tb_code open_reader(void *ctx, struct tb_log_reader **ret_reader, st
 }
 
 /* There is only one thread, so no batch is under way now. */
-static enum tb_code hold_up(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
-                            void *arg, struct tb_error *err)
+static enum tb_code call_in_consumer(void *ctx,
+                                     enum tb_code (*call)(void *arg, struct tb_error *err),
+                                     void *arg, struct tb_error *err)
 {
     (void)ctx;
     return call(arg, err);
@@ -124,7 +125,7 @@ static bool start_rebuild(struct world *world)
         .readers = {world->reader},
         .reader_count = 1,
         .open_reader = open_reader,
-        .hold_up = hold_up,
+        .call_in_consumer = call_in_consumer,
         .moved = moved,
         .has_room = has_room,
         .ctx = world,

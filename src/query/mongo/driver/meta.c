@@ -140,13 +140,13 @@ enum tb_code tb_mongo_acquire_fence(const struct tb_mongo_client *client, int64_
 {
     const struct tb_str id = TB_STR("fence");
     int64_t fence = 0;
-    const struct tb_mongo_swap swap = {.collection = "meta",
-                                       .guard = "last",
-                                       .what = "taking fences",
-                                       .ids = &id,
-                                       .count = 1,
-                                       .change = next_fence,
-                                       .ctx = &fence};
+    const struct tb_mongo_swap_op swap = {.collection = "meta",
+                                          .guard = "last",
+                                          .what = "taking fences",
+                                          .ids = &id,
+                                          .count = 1,
+                                          .change = next_fence,
+                                          .ctx = &fence};
 
     TB_TRY(tb_mongo_swap(client, &swap, err));
     *ret_fence = fence;

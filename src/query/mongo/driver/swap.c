@@ -3,7 +3,7 @@
 
 struct swapping {
     const struct tb_mongo_client *client;
-    const struct tb_mongo_swap *swap;
+    const struct tb_mongo_swap_op *swap;
     struct item {
         bson_t *stored; /* owned; NULL: there is none */
         bool done;
@@ -25,7 +25,7 @@ static bool keep_stored(void *ctx, size_t at, const bson_t *doc)
 /* Adds the op for one item, unless the item stays as it is. */
 static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err)
 {
-    const struct tb_mongo_swap *swap = run->swap;
+    const struct tb_mongo_swap_op *swap = run->swap;
     const bson_t *stored = run->items[at].stored;
     struct tb_mongo_op *op = &run->ops[run->op_count++];
     bool failed = false;
@@ -49,7 +49,7 @@ static enum tb_code add_op(struct swapping *run, size_t at, struct tb_error *err
 
 static enum tb_code try_once(struct swapping *run, struct tb_error *err)
 {
-    const struct tb_mongo_swap *swap = run->swap;
+    const struct tb_mongo_swap_op *swap = run->swap;
 
     TB_TRY(tb_mongo_find_by_ids(run->client, swap->collection, swap->ids, swap->count,
                                 /* from_primary= */ true, NULL, keep_stored, run, err));
@@ -68,8 +68,8 @@ static enum tb_code try_once(struct swapping *run, struct tb_error *err)
     return TB_OK;
 }
 
-enum tb_code tb_mongo_swap(const struct tb_mongo_client *client, const struct tb_mongo_swap *swap,
-                           struct tb_error *err)
+enum tb_code tb_mongo_swap(const struct tb_mongo_client *client,
+                           const struct tb_mongo_swap_op *swap, struct tb_error *err)
 {
     TB_CLEANUP(tb_arena_release) struct tb_arena arena = {0};
     struct swapping run = {.client = client, .swap = swap, .left = swap->count};

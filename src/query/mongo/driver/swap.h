@@ -6,7 +6,7 @@
 #pragma once
 #include "query/mongo/driver/bulk.h"
 
-struct tb_mongo_swap {
+struct tb_mongo_swap_op {
     const char *collection;
     const char *guard;        /* name of a 64-bit integer; every change gives it another value */
     const char *what;         /* "changing a day": for errors */
@@ -19,4 +19,4 @@ struct tb_mongo_swap {
     void *ctx;
 };
 TB_CHECKED enum tb_code tb_mongo_swap(const struct tb_mongo_client *client,
-                                      const struct tb_mongo_swap *swap, struct tb_error *err);
+                                      const struct tb_mongo_swap_op *swap, struct tb_error *err);

@@ -64,12 +64,12 @@ enum tb_code tb_mongo_save_heartbeats(struct tb_mongo *mongo,
     }
     TB_TRY(tb_mongo_client_acquire(mongo, &client, err));
     return tb_mongo_swap(&client,
-                         &(struct tb_mongo_swap){.collection = "nodes",
-                                                 .guard = "offset",
-                                                 .what = "saving the same heartbeats",
-                                                 .ids = run.names,
-                                                 .count = run.name_count,
-                                                 .change = apply_heartbeats,
-                                                 .ctx = &run},
+                         &(struct tb_mongo_swap_op){.collection = "nodes",
+                                                    .guard = "offset",
+                                                    .what = "saving the same heartbeats",
+                                                    .ids = run.names,
+                                                    .count = run.name_count,
+                                                    .change = apply_heartbeats,
+                                                    .ctx = &run},
                          err);
 }

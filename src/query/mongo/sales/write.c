@@ -114,11 +114,11 @@ enum tb_code tb_mongo_write_sales(const struct tb_mongo_client *client, const ch
                            .day_start_minutes = client->mongo->day_start_minutes,
                            .undo = undo,
                            .arena = &arena};
-    struct tb_mongo_swap swap = {.collection = collection,
-                                 .guard = "changes",
-                                 .what = "changing the same days",
-                                 .change = change_day,
-                                 .ctx = &run};
+    struct tb_mongo_swap_op swap = {.collection = collection,
+                                    .guard = "changes",
+                                    .what = "changing the same days",
+                                    .change = change_day,
+                                    .ctx = &run};
     enum tb_code code;
 
     if (plan->sales_delta_count == 0)

@@ -1,5 +1,5 @@
 #include "query/mongo/driver/bulk.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdio.h>
 
 /* The keys of an index; "-" before a key: descending. */

@@ -1,5 +1,5 @@
 #include "query/mongo/driver/fields.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 
 const char *tb_mongo_status_name(int status)
 {

@@ -1,5 +1,5 @@
 #include "query/mongo/driver/bulk.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 
 struct writing {
     const struct tb_mongo_client *client;

@@ -1,4 +1,4 @@
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdlib.h>
 
 struct tb_mongo_fetched {

@@ -1,5 +1,5 @@
 #include "query/mongo/dead_letters/dead_letters.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdlib.h>
 
 struct tb_view_mongo_reader {

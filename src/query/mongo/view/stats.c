@@ -1,5 +1,5 @@
 #include "query/mongo/driver/fields.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include "query/projection/stats_fold.h"
 
 static const char *const key_fields[] = {[TB_GROUP_NONE] = "$currency",

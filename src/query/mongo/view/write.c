@@ -2,7 +2,7 @@
 #include "query/mongo/dead_letters/drop.h"
 #include "query/mongo/fleet/sequences.h"
 #include "query/mongo/sales/sales.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include <stdlib.h>
 
 static size_t index_of(const struct tb_plan *plan, const struct tb_planned_order *planned)

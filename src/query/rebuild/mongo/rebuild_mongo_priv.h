@@ -6,7 +6,7 @@
  * Errors:  as view_mongo.h. TB_CONFLICT: another process was faster. */
 #pragma once
 #include "query/mongo/driver/bulk.h"
-#include "query/mongo/view/view_priv.h"
+#include "query/mongo/view/view.h"
 #include "query/rebuild/mongo/rebuild_mongo.h"
 #include "query/rebuild/rebuild_priv.h"
 #include <pthread.h>

@@ -275,7 +275,7 @@ static enum tb_code sqlite_swap(void *ctx, struct tb_rebuild *rebuild, struct tb
     TB_TRY(open_offers(self, err));
     TB_TRY(self->view->ops->sync(self->view, err));
     self->rebuild = rebuild;
-    return self->options.hold_up(self->options.ctx, move, self, err);
+    return self->options.call_in_consumer(self->options.ctx, move, self, err);
 }
 
 static enum tb_code sqlite_close(void *ctx, enum tb_rebuild_end end, struct tb_error *err)

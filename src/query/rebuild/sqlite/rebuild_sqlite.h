@@ -32,8 +32,9 @@ struct tb_rebuild_sqlite_options {
                                 struct tb_error *err);
     /* Runs call on the thread that writes the served view, between two batches, and returns its
      * result. */
-    enum tb_code (*hold_up)(void *ctx, enum tb_code (*call)(void *arg, struct tb_error *err),
-                            void *arg, struct tb_error *err);
+    enum tb_code (*call_in_consumer)(void *ctx,
+                                     enum tb_code (*call)(void *arg, struct tb_error *err),
+                                     void *arg, struct tb_error *err);
     /* Called within such a call: from now on the consumer must write this view. */
     void (*moved)(void *ctx, struct tb_view *view);
     bool (*has_room)(void *ctx); /* any thread */
