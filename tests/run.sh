@@ -4,7 +4,7 @@
 #   sh tests/run.sh            all of it
 #   sh tests/run.sh --quick    unit tests only, no builds with TSan and of the fast simulation
 #
-# TB_JOBS sets how many compile at once (default: the number of processors); two more tests run.
+# TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
 set -eu
 export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
@@ -55,5 +55,5 @@ wait "$threads" || {
     exit 1
 }
 tail -n 12 build/tsan/ctest.log
-# Two more than there are processors: many tests wait for servers more than they compute.
-exec ctest --test-dir build/dev -j "$((jobs + 2))" --output-on-failure
+# One more than there are processors: many tests wait for servers more than they compute.
+exec ctest --test-dir build/dev -j "$((jobs + 1))" --output-on-failure
