@@ -150,6 +150,23 @@ class Commands(unittest.TestCase):
         self.assertEqual(request.body, b"{ \"lines\" : [] }\n")
         self.assertRegex(request.key, r"^[0-9a-f-]{36}$")
 
+    def test_a_file_is_sent_with_every_byte(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"{\"lines\":[]}\0{}")
+            file.flush()
+            request = self.sent("order", "place", file.name)
+            self.assertEqual(request.body, b"{\"lines\":[]}\0{}")
+            request = self.sent("order", "lines", ID, file.name)
+            self.assertEqual(request.body, b"{\"lines\":[]}\0{}")
+
+    def test_the_body_s_members_keep_their_order(self):
+        """A repeat with the same key must have the same bytes, also from an earlier version."""
+        request = self.sent("order", "place", "--line", "A:1:2", "--placed-at",
+                            "2026-11-01T00:00:00Z", "--currency", "EUR", "--kind", "SALE",
+                            "--source", "POS", "--customer", "C", "--order-id", ID)
+        self.assertEqual(list(json.loads(request.body)), ["orderId", "customerId", "source", "kind",
+                                                          "currency", "placedAt", "lines"])
+
     def test_each_place_has_a_key_of_its_own(self):
         self.assertNotEqual(self.sent("order", "place", "--line", "A:1:1").key,
                             self.sent("order", "place", "--line", "A:1:1").key)

@@ -1,14 +1,16 @@
 /* order place: one order, from a file or from options. */
 #include "cli/engine/order_command.h"
 
+/* The body's members have this order: a repeat with the same key must have the same bytes, also
+ * when an earlier version sent the first one. */
 static const struct tb_option options[] = {
     {TB_OPTION_LINE},
+    {"--order-id", "UUID", "the order's id; the server makes one", "orderId"},
     {"--customer", "ID", "customerId; none if left out", "customerId"},
     {"--source", "NAME", "where it was taken: POS, KIOSK, WEB, ...", "source"},
     {"--kind", "SALE|RETURN", "RETURN has negative quantities only; SALE if left out", "kind"},
     {"--currency", "CODE", "ISO 4217; the node's if left out", "currency"},
     {"--placed-at", "TIME", "RFC 3339, for an order that was taken elsewhere before", "placedAt"},
-    {"--order-id", "UUID", "the order's id; the server makes one", "orderId"},
     {TB_OPTION_KEY},
     {NULL, NULL, NULL, NULL}};
 

@@ -183,9 +183,11 @@ int tb_order_command_run(struct tb_cli *cli, const struct tb_args *args)
     } else {
         TB_CLI_TRY(build_body(cli, args, &body));
     }
-    TB_CLI_TRY(tb_http_send_command(cli, cli->subcommand->order.method, tb_cli_text(&path),
-                                    file || body.len > 0 ? tb_str_of(tb_cli_text(&body))
-                                                         : (struct tb_str){NULL, 0},
-                                    key, version, &response));
+    (void)tb_cli_text(&body); /* ends the program if memory ran out */
+    /* A file is sent with all its bytes, so that the server refuses a NUL in it. */
+    TB_CLI_TRY(
+        tb_http_send_command(cli, cli->subcommand->order.method, tb_cli_text(&path),
+                             file || body.len > 0 ? tb_buf_str(&body) : (struct tb_str){NULL, 0},
+                             key, version, &response));
     return tb_show_response(cli, &response);
 }

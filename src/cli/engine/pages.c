@@ -3,7 +3,8 @@
 
 #define LIMIT_MAX "500" /* the largest page that a server sends */
 
-static int get_page(const struct tb_cli *cli, const char *path, const char *list,
+/* Without a name and without more pages the response is only printed, so it is not parsed. */
+static int get_page(const struct tb_cli *cli, const char *path, const struct tb_page_list *list,
                     struct tb_http_response *ret_response, struct tb_page *ret_page)
 {
     const cJSON *root, *array;
@@ -11,9 +12,9 @@ static int get_page(const struct tb_cli *cli, const char *path, const char *list
     TB_CLI_TRY(tb_http_get(cli, path, 0, ret_response));
     if (ret_response->status != 200)
         return tb_show_problem(cli, ret_response);
-    root = tb_http_response_json(ret_response);
-    array = list ? tb_cjson_get(root, list) : NULL;
-    if (list && !cJSON_IsArray(array))
+    root = list->name || list->large ? tb_http_response_json(ret_response) : NULL;
+    array = list->name ? tb_cjson_get(root, list->name) : NULL;
+    if (list->name && !cJSON_IsArray(array))
         return tb_cli_bad_response(cli, "it has no list");
     *ret_page = (struct tb_page){ret_response, array ? array->child : NULL,
                                  tb_cjson_text(root, "next").ptr};
@@ -56,7 +57,7 @@ int tb_pages_walk(const struct tb_cli *cli, const struct tb_args *args,
         struct tb_page page;
 
         add_path(&path, args, list, cursor);
-        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list->name, &response, &page));
+        TB_CLI_TRY(get_page(cli, tb_cli_text(&path), list, &response, &page));
         if (!visit(ctx, &page) || !page.next || !*page.next)
             return TB_EXIT_DONE;
         tb_buf_clear(&next);
