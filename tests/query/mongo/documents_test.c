@@ -1,7 +1,8 @@
 /* Documents in MongoDB keep the names, types and order of their fields, because other programs
  * read them, and a central of an older release may write them at the same time.
- * golden/documents.txt has one line for each kind of document, in canonical extended JSON. A
- * document that is read and written again must have the same bytes. */
+ * golden/documents.txt has documents of orders, days, dead letters and their updates, nodes, and
+ * of a job's progress, in canonical extended JSON. An order, a day and a node that is read and
+ * written again must have the same bytes. */
 #include "query/mongo/dead_letters/dead_letters.h"
 #include "query/mongo/fleet/node_bson.h"
 #include "query/mongo/sales/sales.h"
@@ -351,6 +352,25 @@ START_TEST(only_orders_are_read_as_orders)
 }
 END_TEST
 
+/* A node is read even if a list of it holds something else: the list ends there. */
+START_TEST(a_damaged_list_ends_early)
+{
+    static const char json[] = "{\"_id\":\"till1\",\"offset\":3,\"epochs\":"
+                               "[{\"epoch\":\"0123456789abcdef\",\"lastSequence\":5},7,{}]}";
+    struct tb_node node = {0};
+    int64_t offset = 0;
+    bson_error_t error;
+    bson_t doc;
+
+    ck_assert_msg(bson_init_from_json(&doc, json, -1, &error), "%s", error.message);
+    ck_assert(tb_mongo_node_decode(&doc, &node, &offset));
+    ck_assert_int_eq(offset, 3);
+    ck_assert_uint_eq(node.epoch_count, 1);
+    ck_assert_int_eq(node.epochs[0].last_sequence, 5);
+    bson_destroy(&doc);
+}
+END_TEST
+
 /* An order with more than TB_LINES_MAX lines is not read. */
 START_TEST(no_order_has_too_many_lines)
 {
@@ -382,6 +402,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, documents_keep_their_fields);
     tcase_add_test(tc, only_orders_are_read_as_orders);
+    tcase_add_test(tc, a_damaged_list_ends_early);
     tcase_add_test(tc, no_order_has_too_many_lines);
     suite_add_tcase(suite, tc);
     return test_main(suite);

@@ -140,15 +140,19 @@ static bool get_document(const bson_iter_t *iter, const struct tb_bson_table *ta
            get_all(&inner, table, arena, into);
 }
 
-static bool get_elements(bson_iter_t *list, const struct tb_bson_field *field, size_t count,
-                         struct tb_arena *arena, void *into)
+/* Reads *length elements. Without TB_BSON_STRICT the list ends before the first one that cannot be
+ * read. */
+static bool get_elements(bson_iter_t *list, const struct tb_bson_field *field,
+                         struct tb_arena *arena, void *into, size_t *length)
 {
-    for (size_t i = 0; i < count && bson_iter_next(list); i++) {
-        if (!field->element)
+    for (size_t i = 0; i < *length && bson_iter_next(list); i++) {
+        if (!field->element) {
             ((int64_t *)into)[i] = tb_bson_get_int(list);
-        else if (!get_document(list, field->element, arena,
-                               (char *)into + i * field->element->size))
-            return false;
+        } else if (!get_document(list, field->element, arena,
+                                 (char *)into + i * field->element->size)) {
+            *length = i;
+            return !(field->flags & TB_BSON_STRICT);
+        }
     }
     return true;
 }
@@ -179,7 +183,7 @@ static bool get_list(const bson_iter_t *iter, const struct tb_bson_field *field,
         elements = room;
     }
     *length = count;
-    return get_elements(&list, field, count, arena, elements);
+    return get_elements(&list, field, arena, elements, length);
 }
 
 static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field,
@@ -211,8 +215,10 @@ static bool get_field(const bson_iter_t *iter, const struct tb_bson_field *field
     case TB_BSON_ENUM:
         return get_enum(field, tb_bson_get_str(iter), value);
     case TB_BSON_DOCUMENT:
-        if (!get_document(iter, field->element, arena, value))
+        if (!BSON_ITER_HOLDS_DOCUMENT(iter))
             return !is_strict;
+        if (!get_document(iter, field->element, arena, value))
+            return false;
         *(bool *)((char *)into + field->length) = true;
         return true;
     case TB_BSON_LIST:

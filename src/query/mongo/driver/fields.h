@@ -4,7 +4,7 @@
  * document lacks a field, its member of the struct stays unchanged.
  *
  * Memory:  texts and lists that are read are copied into the arena.
- * Errors:  false: a field breaks TB_BSON_STRICT, or the memory is exhausted. */
+ * Errors:  false: a field breaks TB_BSON_STRICT, or there is no memory. */
 #pragma once
 #include "base/mem/arena.h"
 #include "query/mongo/driver/bson.h"
@@ -25,8 +25,10 @@ enum tb_bson_type {
 };
 /* Do not write an empty value: "", false, no elements, or a number that is not positive. */
 #define TB_BSON_OMIT 1u
-/* Reading fails if the value has another type, is an unknown name, is too long, or is an empty
- * text. Without this flag such a value reads as zero. */
+/* Reading fails if a text, enum, list or document has another type, is an unknown name, is too
+ * long, or is an empty char[]. Without this flag such a char[] reads as "", a list ends before the
+ * element that cannot be read, and any other such member stays unchanged. A number, bool or time
+ * of another type always reads as 0 or false. */
 #define TB_BSON_STRICT 2u
 
 struct tb_bson_table {

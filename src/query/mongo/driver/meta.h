@@ -2,6 +2,7 @@
  *   served     the names of the served collections; its field `hold` is the write barrier
  *   offsets_N  how far generation N is filled, while it is not served
  *   fence      the last fence
+ *   rebuild    the job of a rebuild (rebuild/mongo/rebuild_mongo.h)
  * They are read from the primary with read concern majority.
  *
  * Thread:  the owner of the client.

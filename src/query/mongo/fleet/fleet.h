@@ -2,7 +2,8 @@
  * arrived (`sequences`, written with each plan).
  *
  * Thread:  any.
- * Errors:  as driver/client.h. TB_BUSY also: other centrals keep changing the same documents. */
+ * Errors:  as driver/client.h. TB_BUSY also: other centrals keep changing the same documents.
+ *          TB_CORRUPT: a document of `nodes` cannot be read. */
 #pragma once
 #include "query/fleet/nodes.h"
 #include "query/mongo/driver/mongo.h"

@@ -42,7 +42,7 @@ bool tb_mongo_same_epoch(const struct tb_plan_origin *a, const struct tb_plan_or
 /* Adds the events of the plan. */
 TB_CHECKED enum tb_code tb_mongo_write_sequences(const struct tb_mongo_client *client,
                                                  const struct tb_plan *plan, struct tb_error *err);
-/* Writes upserts. */
+/* Sends the upserts again until none of them meets the insert of another one. */
 TB_CHECKED enum tb_code tb_mongo_upsert_sequences(const struct tb_mongo_client *client,
                                                   struct tb_mongo_op *ops, size_t count,
                                                   struct tb_error *err);

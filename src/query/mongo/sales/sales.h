@@ -1,7 +1,7 @@
 /* The documents of sales_by_day.
  *
  * Errors:  as driver/client.h. TB_BUSY also: a program with a higher fence has changed the day.
- *          TB_INVALID: a sum would not fit in 64 bits. */
+ *          TB_INVALID: a sum would not fit in 64 bits. TB_CORRUPT: a stored day cannot be read. */
 #pragma once
 #include "query/mongo/driver/meta.h"
 #include "query/mongo/sales/day.h"
