@@ -139,12 +139,17 @@ static int64_t complete_at(const struct tb_node *node, const struct tb_node_repo
     return at_ms;
 }
 
-/* `pending` does not count: it is as old as the last heartbeat, and what was pending then may have
- * arrived since. Each pending order has a sequence, which is missing until it arrives. */
+/* `pending` counts only if it is larger than the last sequence: then the edge has events of an
+ * earlier epoch, for example from before a restore, of which nothing has arrived. Otherwise each
+ * pending event has a sequence that is missing until it arrives, and the number may be outdated:
+ * it is as old as the last heartbeat. */
 static enum tb_node_state state_of(const struct tb_node_report *status, int64_t now_ms)
 {
     if (now_ms - status->last_seen_at_ms > TB_NODE_SILENT_MS)
         return TB_NODE_SILENT;
+    if (status->epoch_count > 0 &&
+        status->pending > status->epochs[status->epoch_count - 1].last_sequence)
+        return TB_NODE_BEHIND;
     for (size_t i = 0; i < status->epoch_count; i++) {
         if (!is_complete(&status->epochs[i]))
             return TB_NODE_BEHIND;

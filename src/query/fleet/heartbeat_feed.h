@@ -39,5 +39,6 @@ struct tb_heartbeat_feed {
 };
 void tb_heartbeat_feed_init(struct tb_heartbeat_feed *feed,
                             const struct tb_heartbeat_feed_options *options);
-/* Handles one batch, or none. Waits at most wait_ms for records; returns how long to pause. */
+/* Handles one batch, or none. Waits at most wait_ms for records; returns for how many
+ * milliseconds to pause. */
 int64_t tb_heartbeat_feed_step(struct tb_heartbeat_feed *feed, int64_t wait_ms);

@@ -340,6 +340,10 @@ START_TEST(behind_while_anything_is_missing)
     receive_through(&received, chunks, 66);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_CURRENT);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).pending, 66); /* as last reported */
+    /* More is pending than the epoch has sequences: some events are of an earlier epoch. */
+    heartbeat.pending = 67;
+    tb_node_apply_heartbeat(&node, &heartbeat);
+    ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
     heartbeat = beat(EPOCH_A, 67, NOW_MS);
     tb_node_apply_heartbeat(&node, &heartbeat);
     ck_assert_int_eq(judge(&node, &received, 1, NOW_MS).state, TB_NODE_BEHIND);
