@@ -65,7 +65,7 @@ static void sweep(struct tb_api_loop *loop)
 
 static bool must_begin_drain(const struct tb_api_loop *loop)
 {
-    return atomic_load(&tb_api_loop_of(&loop->api)->stopping) && loop->api.drain_ms == 0;
+    return atomic_load(&loop->stopping) && loop->api.drain_ms == 0;
 }
 
 static void begin_drain(struct tb_api_loop *loop)

@@ -1,7 +1,8 @@
 /* The state of the api thread: struct tb_api, which the handlers see, and what only the loop, the
  * routes and the view poll use.
  *
- * Thread:  the api thread; other threads use only the atomic fields.
+ * Thread:  the api thread. Other threads use only the options, the atomic fields, and what
+ *          tb_waiters_publish and tb_completion_post lock.
  * Units:   milliseconds of the monotonic clock. */
 #pragma once
 #include "api/handlers/context.h"

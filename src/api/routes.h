@@ -33,7 +33,7 @@ struct tb_route_counts {
 
 /* Finds the first row of a path, whatever its roles. NULL: there is no such path, or its {id} is a
  * malformed order id. ret_order_id: the {id} of an order in lower case; "": the path has none.
- * *ret_id: the {id} of any path as sent. */
+ * *ret_id: the {id} of any path, as it is in `path`; undefined if the path has none. */
 const struct tb_route *tb_route_find(struct tb_str path, char ret_order_id[TB_UUID_SIZE],
                                      struct tb_str *ret_id);
 /* The row for a role and a method (GET's for HEAD) of the path whose first row is given; NULL:

@@ -76,7 +76,7 @@ static void start_poll(struct tb_api_loop *loop)
 static bool may_poll(const struct tb_api_loop *loop)
 {
     return !loop->api.singles.inline_context.view && loop->api.waiters.count > 0 &&
-           !loop->view_poll.is_running && !atomic_load(&tb_api_loop_of(&loop->api)->stopping);
+           !loop->view_poll.is_running && !atomic_load(&loop->stopping);
 }
 
 int64_t tb_view_poll_next_ms(const struct tb_api_loop *loop)

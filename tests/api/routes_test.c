@@ -92,7 +92,7 @@ START_TEST(path)
 }
 END_TEST
 
-/* The handler gets the text at {id} as it was sent. */
+/* The handler gets the text at {id}, its case kept. */
 START_TEST(path_id)
 {
     char order_id[TB_UUID_SIZE];

@@ -1,7 +1,8 @@
 /* What every handler sees of the API; the handlers, and what they share.
  *
- * Thread:  a handler runs on the api thread. A query runs on a query thread, and uses only the
- *          options, complete_ms and the data of its request.
+ * Thread:  a handler runs on the api thread. A query runs on a query thread, or on the api thread
+ *          if its pool has an inline context. It uses only the options, seen_complete_ms,
+ *          add_metrics and the data of its request.
  * Units:   _ms of struct tb_api: milliseconds of the monotonic clock; other times: Unix
  *          milliseconds. */
 #pragma once

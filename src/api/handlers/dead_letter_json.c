@@ -26,8 +26,9 @@ static void add_bytes(struct tb_buf *out, const char *name, const char *base64_n
 {
     if (!bytes.ptr)
         return;
-    tb_json_member_key(out, is_text(bytes) ? name : base64_name);
-    if (is_text(bytes))
+    bool text = is_text(bytes);
+    tb_json_member_key(out, text ? name : base64_name);
+    if (text)
         tb_json_add_string(out, bytes);
     else
         add_base64(out, bytes);

@@ -212,7 +212,7 @@ bool tb_dead_letter_replay_read(struct tb_request *req)
 
 bool tb_dead_letters_replay_read(struct tb_request *req)
 {
-    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_params_new(req);
 
     if (query && req->body.len > 0)
         tb_refuse(&req->reply, 422, "Letters of an order are sent again as they are: no body.");

@@ -8,7 +8,7 @@
 #define LIMIT_MAX 500
 #define REASON_PREFIX "tillbox."
 
-struct tb_dead_letter_params *tb_dead_letter_query_new(struct tb_request *req)
+struct tb_dead_letter_params *tb_dead_letter_params_new(struct tb_request *req)
 {
     struct tb_dead_letter_params *query = tb_request_data(req, sizeof *query);
 
@@ -20,7 +20,7 @@ struct tb_dead_letter_params *tb_dead_letter_query_new(struct tb_request *req)
 /* {id} in the path names the dead letter; there are no query parameters. */
 bool tb_dead_letter_read(struct tb_request *req)
 {
-    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_params_new(req);
     struct tb_str topic;
 
     if (!query)
@@ -73,7 +73,7 @@ bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
 
 bool tb_dead_letters_read(struct tb_request *req)
 {
-    struct tb_dead_letter_params *query = tb_dead_letter_query_new(req);
+    struct tb_dead_letter_params *query = tb_dead_letter_params_new(req);
 
     if (!query)
         return false;

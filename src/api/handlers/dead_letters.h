@@ -1,7 +1,7 @@
 /* What the handlers of dead letters share.
  *
  * Thread:  tb_dead_letter_audit and _add_json: a query thread; the others: the api thread.
- * Memory:  a tb_dead_letter_query lives in the arena of its request. */
+ * Memory:  a tb_dead_letter_params lives in the arena of its request. */
 #pragma once
 #include "api/handlers/context.h"
 #include "api/http/acceptor.h"
@@ -18,7 +18,7 @@ struct tb_dead_letter_params {
     char requester[TB_PEER_TEXT_SIZE];       /* address of the client; "" for GET and HEAD */
 };
 /* Allocates req->handler_data. NULL: req is refused. */
-struct tb_dead_letter_params *tb_dead_letter_query_new(struct tb_request *req);
+struct tb_dead_letter_params *tb_dead_letter_params_new(struct tb_request *req);
 /* Reads the parameter orderId. False: req is refused. */
 bool tb_dead_letter_read_order(struct tb_request *req, struct tb_str text,
                                char ret_id[TB_UUID_SIZE]);

@@ -3,6 +3,8 @@
 
 /* A larger buffer is rare, so its memory is freed and not reused. */
 #define KEEP_BYTES_MAX 65536
+/* An ordinary command needs less; a page of /metrics or a dead letter would keep up to 7 MiB. */
+#define KEEP_ARENA_BYTES_MAX 8192
 
 #define TO(state) (1U << TB_REQUEST_##state)
 
@@ -75,16 +77,14 @@ void tb_reply_release(struct tb_reply *reply)
 void tb_request_clear(struct tb_request *req)
 {
     struct tb_request fresh = {.target = req->target, .body = req->body, .arena = req->arena};
-    bool large = req->body.cap > KEEP_BYTES_MAX;
 
     tb_reply_release(&req->reply);
     tb_reply_release(&req->result);
     clear_or_release(&fresh.target);
     clear_or_release(&fresh.body);
-    if (large)
+    tb_arena_clear(&fresh.arena); /* which keeps the newest chunk */
+    if (fresh.arena.at && (size_t)(fresh.arena.end - fresh.arena.at) > KEEP_ARENA_BYTES_MAX)
         tb_arena_release(&fresh.arena);
-    else
-        tb_arena_clear(&fresh.arena);
     *req = fresh;
 }
 

@@ -109,7 +109,7 @@ struct tb_request {
     enum tb_command_type command; /* which one, if the route is that of a command */
     enum tb_origin origin;        /* which web page has sent it */
     char order_id[TB_UUID_SIZE];  /* {id} of an order's path in lower case; "" elsewhere */
-    struct tb_str path_id;        /* {id} of any path as sent */
+    struct tb_str path_id;        /* {id} of any path, percent-decoded, its case kept */
     struct tb_reply reply;
     struct tb_arena arena;
     void *handler_data; /* for the handler; in the arena */

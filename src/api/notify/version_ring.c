@@ -25,7 +25,7 @@ void tb_version_ring_publish(struct tb_version_ring *ring, const char *order_id,
 
 uint64_t tb_version_ring_end(const struct tb_version_ring *ring)
 {
-    return atomic_load(&((struct tb_version_ring *)(uintptr_t)ring)->end);
+    return atomic_load(&ring->end);
 }
 
 bool tb_version_ring_read(struct tb_version_ring *ring, uint64_t *position,

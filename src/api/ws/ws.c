@@ -184,5 +184,5 @@ void tb_ws_drain(struct tb_ws *ws)
 
 size_t tb_ws_count(const struct tb_ws *ws)
 {
-    return atomic_load(&((struct tb_ws *)(uintptr_t)ws)->conn_count);
+    return atomic_load(&ws->conn_count);
 }

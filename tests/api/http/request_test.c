@@ -100,12 +100,17 @@ START_TEST(cleared)
     tb_buf_adds(&req->reply.answer.body, "reply");
     req->reply.answer.status = 200;
     req->poll_until_ms = 1;
+    ck_assert_ptr_nonnull(tb_arena_alloc(&req->arena, 100000)); /* too much to be kept */
     ck_assert(tb_reply_filled(&req->reply));
     tb_request_clear(req);
     ck_assert_int_eq(req->state, TB_REQUEST_FREE);
     ck_assert_uint_eq(req->body.len, 0);
     ck_assert(!tb_reply_filled(&req->reply));
     ck_assert_int_eq(req->poll_until_ms, 0);
+    ck_assert_ptr_null(req->arena.chunks);
+    ck_assert_ptr_nonnull(tb_arena_alloc(&req->arena, 100));
+    tb_request_clear(req);
+    ck_assert_ptr_nonnull(req->arena.chunks); /* the next request uses it */
     tb_request_free(req);
 }
 END_TEST

@@ -45,7 +45,7 @@ static uint64_t view_polls(void)
     return count;
 }
 
-static void wait_for_glances(uint64_t count)
+static void wait_for_view_polls(uint64_t count)
 {
     while (view_polls() < count)
         go_round();
@@ -68,7 +68,7 @@ START_TEST(published_versions_are_sent)
     ws_subscribe(&follower, NULL);
     ws_settle(&follower);
     ws_subscribe(&ws, ONE);
-    wait_for_glances(1);
+    wait_for_view_polls(1);
     tb_api_notify(central.api, TWO, 1);
     ws_expect_ready(&follower, TWO, true, 1);
     tb_api_notify(central.api, ONE, 2);
@@ -86,7 +86,7 @@ END_TEST
 START_TEST(unpublished_versions_are_found_by_the_view_poll)
 {
     ws_subscribe(&ws, ONE);
-    wait_for_glances(1);
+    wait_for_view_polls(1);
     fake_central_set_order(&central, ONE, 1);
     fake_central_advance_ms(&central, TB_VIEW_POLL_MS);
     ws_expect_ready(&ws, ONE, false, 1);
