@@ -48,7 +48,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-static void put_digits(char *at, int64_t value, int digits)
+void tb_put_digits(char *at, int64_t value, int digits)
 {
     while (digits-- > 0) {
         at[digits] = (char)('0' + value % 10);
@@ -60,11 +60,11 @@ static void put_date(char *at, int64_t days)
 {
     struct civil date = civil_from_days(clamp(days, DAYS_MIN, DAYS_MAX));
 
-    put_digits(at, date.year, 4);
+    tb_put_digits(at, date.year, 4);
     at[4] = '-';
-    put_digits(at + 5, date.month, 2);
+    tb_put_digits(at + 5, date.month, 2);
     at[7] = '-';
-    put_digits(at + 8, date.day, 2);
+    tb_put_digits(at + 8, date.day, 2);
 }
 
 void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE])
@@ -74,10 +74,10 @@ void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE])
 
     memcpy(ret_text, "0000-00-00T00:00:00.000Z", TB_TIME_SIZE);
     put_date(ret_text, (time - of_day) / DAY_MS);
-    put_digits(ret_text + 11, of_day / 3600000, 2);
-    put_digits(ret_text + 14, of_day / 60000 % 60, 2);
-    put_digits(ret_text + 17, of_day / 1000 % 60, 2);
-    put_digits(ret_text + 20, of_day % 1000, 3);
+    tb_put_digits(ret_text + 11, of_day / 3600000, 2);
+    tb_put_digits(ret_text + 14, of_day / 60000 % 60, 2);
+    tb_put_digits(ret_text + 17, of_day / 1000 % 60, 2);
+    tb_put_digits(ret_text + 20, of_day % 1000, 3);
 }
 
 /* The text that is not read yet. */

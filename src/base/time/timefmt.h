@@ -11,6 +11,9 @@
 #define TB_TIME_MIN_MS INT64_C(-62135596800000)
 #define TB_TIME_MAX_MS INT64_C(253402300799999)
 
+/* Writes the last `digits` decimal digits of a value that is not negative, with zeroes in front
+ * and without a NUL. */
+void tb_put_digits(char *at, int64_t value, int digits);
 /* Clamps time_ms into the range above. */
 void tb_time_format(int64_t time_ms, char ret_text[TB_TIME_SIZE]);
 /* Accepts RFC 3339 with any offset and up to 9 digits of a second, which are cut to milliseconds.

@@ -40,8 +40,8 @@ struct tb_record {
 /* Value of the first header of that name; absent if there is none. */
 struct tb_str tb_record_header(const struct tb_record *record, const char *name);
 size_t tb_record_size(const struct tb_record *record); /* bytes of key, value and headers */
-/* Copies the record and all that it points to into `room`, which has tb_record_packed_size bytes.
- * Absent texts stay absent. */
+/* Copies the record and all that it points to into `room`, which has tb_record_packed_size bytes
+ * and is aligned for any type. Absent texts stay absent; behind each other one is a NUL. */
 struct tb_record *tb_record_pack(void *room, const struct tb_record *record);
 size_t tb_record_packed_size(const struct tb_record *record);
 /* The same in the arena. False: out of memory. */
@@ -117,7 +117,8 @@ struct tb_log_reader_ops {
     enum tb_code (*range)(struct tb_log_reader *reader, int32_t partition,
                           struct tb_log_range *ret_range, struct tb_error *err);
     /* While paused, poll returns no records but goes on serving the group (rebalances,
-     * heartbeats), so that the reader stays a member. NULL: there is no group to serve. */
+     * heartbeats), so that the reader stays a member. To pause a paused reader, or to resume one
+     * that is not paused, does nothing and is TB_OK. NULL: there is no group to serve. */
     enum tb_code (*pause)(struct tb_log_reader *reader, bool paused, struct tb_error *err);
     /* Is the partition assigned to this reader? The answer changes only inside poll, and one poll
      * either assigns or revokes a partition, never both. So the partition of a batch stays

@@ -1,6 +1,4 @@
 #include "bridge/relay/record.h"
-#include <inttypes.h>
-#include <stdio.h>
 
 static void add(struct tb_relay_record *built, struct tb_str name, struct tb_str value)
 {
@@ -19,18 +17,21 @@ void tb_relay_record_build(struct tb_relay_record *built, struct tb_str source,
     };
     tb_time_format(row->occurred_at_ms, built->time);
     /* The zeroes in front make the text sort like the number, as CloudEvents demands. */
-    snprintf(built->sequence, sizeof built->sequence, "%0*" PRId64, TB_SEQUENCE_DIGITS,
-             row->sequence);
-    snprintf(built->version, sizeof built->version, "%" PRId64, row->version);
+    tb_put_digits(built->sequence, row->sequence, TB_SEQUENCE_DIGITS);
+    tb_put_digits(built->version, row->version, TB_SEQUENCE_DIGITS);
+    size_t zeroes = strspn(built->version, "0");
+    if (zeroes == TB_SEQUENCE_DIGITS)
+        zeroes--;
     add(built, TB_STR("ce_specversion"), TB_STR("1.0"));
     add(built, TB_STR("ce_id"), row->event_id);
     add(built, TB_STR("ce_source"), source);
     add(built, TB_STR("ce_type"), row->type);
     add(built, TB_STR("ce_time"), tb_str_of(built->time));
     add(built, TB_STR("ce_subject"), row->order_id);
-    add(built, TB_STR("ce_sequence"), tb_str_of(built->sequence));
+    add(built, TB_STR("ce_sequence"), (struct tb_str){built->sequence, TB_SEQUENCE_DIGITS});
     add(built, TB_STR("ce_epoch"), tb_str_of(row->epoch));
-    add(built, TB_STR("ce_orderversion"), tb_str_of(built->version));
+    add(built, TB_STR("ce_orderversion"),
+        (struct tb_str){built->version + zeroes, TB_SEQUENCE_DIGITS - zeroes});
     add(built, TB_STR("content-type"), TB_STR("application/json"));
     if (row->traceparent.ptr)
         add(built, TB_STR("traceparent"), row->traceparent);

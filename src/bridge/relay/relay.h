@@ -10,11 +10,10 @@
  * by one. A row that is refused alone is parked with the rest of its order, if options.park is
  * set: the cursor moves over them, and all other orders go on.
  *
- * Thread:  step, run and outstanding from the owner; wake, wake_for_append, set_offline, stop and
- *          the state from any thread.
- * Memory:  borrows what its options point to.
- * Errors:  step and run report none: an error becomes a state, and a call of on_problem.
- * Units:   milliseconds. */
+ * Thread:  step, run, wait and outstanding from the owner; wake, wake_for_append, set_offline,
+ * stop and the state from any thread. Memory:  borrows what its options point to. Errors:  step
+ * and run report none: an error becomes a state, and a call of on_problem. Units:   milliseconds.
+ */
 #pragma once
 #include "base/diag/metrics.h"
 #include "bridge/log/append_queue.h"

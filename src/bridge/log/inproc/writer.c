@@ -89,7 +89,8 @@ static void discard_open(struct inproc_writer *writer)
 static enum tb_code insert(struct inproc_writer *writer, const struct tb_record *record,
                            struct tb_error *err)
 {
-    int32_t partition = tb_log_partition(record->key, TB_LOG_PARTITIONS);
+    int32_t partition = record->fixed_partition ? record->partition
+                                                : tb_log_partition(record->key, TB_LOG_PARTITIONS);
     struct inproc_partition *part = &writer->topic->parts[partition];
     char sql[TB_INPROC_SQL_SIZE];
 
@@ -122,6 +123,8 @@ static enum tb_code writer_append(struct tb_log_writer *base, const struct tb_re
     if (writer->count == TB_LOG_BATCH_MAX || writer->bytes >= TB_INPROC_BATCH_BYTES ||
         writer->failure.code != TB_OK)
         return tb_error_set(err, TB_BUSY, "the log has a full batch waiting for its commit");
+    if (record->fixed_partition)
+        TB_TRY(tb_inproc_check_partition(record->partition, err));
     TB_TRY(tb_headers_encode(&writer->headers, record->headers, record->header_count, err));
     if (insert(writer, record, err) != TB_OK) {
         tb_inproc_rollback(writer->log, err->code);

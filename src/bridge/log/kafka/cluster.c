@@ -136,12 +136,12 @@ rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
     return code;
 }
 
-void tb_kafka_partition_mismatch(const char *topic, int count, int wanted, char ret_text[240])
+void tb_kafka_partition_mismatch(const char *topic, int count, int expected, char ret_text[240])
 {
     snprintf(ret_text, 240,
              "topic %.100s has %d partitions, not %d: set [kafka] partitions to %d, or name "
              "another topic",
-             topic, count, wanted, count);
+             topic, count, expected, count);
 }
 
 static enum kafka_cluster_state check_topic(const struct kafka_handle *handle,

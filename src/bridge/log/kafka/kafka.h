@@ -26,7 +26,8 @@
  * Memory:  what options point to, and the topic, is borrowed until the writer or reader is freed.
  * Errors:  TB_INVALID: the settings contradict each other, and the text says which. What the
  *          cluster refuses is TB_UNAVAILABLE, and tb_log_kafka_writer_problem or _reader_problem
- * says why. Units:   milliseconds. */
+ *          says why.
+ * Units:   milliseconds. */
 #pragma once
 #include "bridge/log/log.h"
 

@@ -106,7 +106,8 @@ rd_kafka_resp_err_t tb_kafka_query_topic(rd_kafka_t *rk, rd_kafka_topic_t *topic
 /* reader/reader.c: lists the partitions that are assigned to the reader. Any thread. */
 rd_kafka_resp_err_t tb_kafka_reader_assignment(const struct tb_log_reader *reader,
                                                rd_kafka_topic_partition_list_t **ret_list);
-/* Sets begin and end of ranges[p] for each partition p in the list, which are all of one topic. */
+/* Sets begin and end of ranges[p] for each partition p in the list, which are all of one topic.
+ * Overwrites the offsets and errors of the list. */
 rd_kafka_resp_err_t tb_kafka_query_watermarks(rd_kafka_t *rk,
                                               rd_kafka_topic_partition_list_t *list,
                                               struct tb_log_range *ranges);

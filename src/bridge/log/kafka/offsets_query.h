@@ -3,9 +3,9 @@
  * fetches of half a second each.
  *
  * Thread:  queries from any thread.
- * Memory:  options, topic and group are borrowed until it is freed.
- * Errors:  TB_UNAVAILABLE: the cluster did not answer all of it in time (two seconds a question).
- * Units:   offsets. */
+ * Memory:  options, topic and group are borrowed for the call that opens it.
+ * Errors:  TB_INVALID at opening: the settings contradict each other. TB_UNAVAILABLE: the cluster
+ * did not answer all of it in time (two seconds a question). Units:   offsets. */
 #pragma once
 #include "bridge/log/kafka/kafka.h"
 
