@@ -2,11 +2,12 @@
 # leaves the other processors idle. The order matters, not the exact numbers.
 function(tb_set_cost name)
   set(costs
-      live/rebuild=120 live/central_faults=90 live/ordering=80 live/status=80 live/replay=60
-      live/proxy=60 live/central=60 live/verify=50 live/read_writes=50 live/dead_letters=50
-      sim=45 live/edge_kafka=40 bridge/log/kafka/writer=35 bridge/log/kafka/kafka=30
-      query/mongo/fault=30 query/rebuild/rebuild_mongo=25 query/sqlite/fault=25 live/backlog=25
-      live/diagnostics=25 bridge/log/kafka/order=25 query/rebuild/fault=20 store/writer_fault=20
+      bridge/log/kafka/kafka=150 bridge/log/kafka/reader=125 live/rebuild=110
+      live/central_faults=105 live/proxy=85 bridge/log/kafka/writer=75 bridge/log/kafka/order=75
+      live/status=70 live/dead_letters=55 live/central=50 live/ordering=50 live/replay=45
+      sim=45 live/edge_kafka=25 live/read_writes=20 live/verify=15 live/backlog=20
+      live/diagnostics=20 query/mongo/fault=30 query/rebuild/rebuild_mongo=25
+      query/sqlite/fault=25 query/rebuild/fault=20 store/writer_fault=20
       query/mongo/view_mongo=20 query/mongo/commit=20 e2e/rebuild=20 edge/retention=20
       bridge/log/inproc/fault=15 bridge/relay/relay=15 api/ws/bounds=15 edge/kafka=15
       e2e/limits=12 e2e/read_writes=12 api/http/mhd=12 query/mongo/read=12 query/mongo/nodes=12

@@ -32,7 +32,6 @@ MAY = {
     "bridge/log/kafka/reader": ["base/**", "bridge/log", "bridge/log/kafka"],
     "bridge/link": ["base/**"],
     "bridge/relay": ["base/**", "bridge/log", "bridge/link", "store/outbox.h"],
-    # What every room of query may use stands in the row of query itself.
     "query/projection": ["base/**", "order", "bridge/log"],
     "query/dead_letters": ["base/**", "order", "bridge/log", "query/projection"],
     "query/consumer": ["base/**", "order", "bridge/log", "query/projection", "query/dead_letters"],

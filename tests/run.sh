@@ -4,7 +4,7 @@
 #   sh tests/run.sh            all of it
 #   sh tests/run.sh --quick    unit tests only, no builds with TSan and of the fast simulation
 #
-# TB_JOBS sets how many compile at once (default: the number of processors); one more test runs.
+# TB_JOBS sets how many compile at once (default: the number of processors); two more tests run.
 set -eu
 export LC_ALL=C.UTF-8
 cd "$(dirname "$0")/.."
@@ -48,12 +48,14 @@ build sim tillbox-sim
 # the mutants. With sanitizers ctest runs fewer seeds, below.
 ctest --test-dir build/tsan -L threads -j "$jobs" --output-on-failure >build/tsan/ctest.log 2>&1 &
 threads=$!
+trap 'kill "$threads" 2>/dev/null || :' EXIT # if the seeds or the mutants end this script
 build/sim/tests/sim/tillbox-sim
 build/sim/tests/sim/tillbox-sim --mutant all
 wait "$threads" || {
     cat build/tsan/ctest.log
     exit 1
 }
+trap - EXIT
 tail -n 12 build/tsan/ctest.log
-# One more than there are processors: many tests wait for servers more than they compute.
-exec ctest --test-dir build/dev -j "$((jobs + 1))" --output-on-failure
+# Two more than there are processors: many tests wait for servers more than they compute.
+exec ctest --test-dir build/dev -j "$((jobs + 2))" --output-on-failure

@@ -39,7 +39,7 @@ sources() { find src tests bench -name '*.[ch]' -not -path '*/golden/*' | sort; 
 }
 
 # Which folder may include which.
-python3 tests/includes.py | complain "includes"
+{ python3 tests/includes.py 2>&1 || echo "includes.py ended with $?"; } | complain "includes"
 
 # Each release of clang-format breaks some lines in another way: one release decides. Debian 12 has
 # it as clang-format, others have it as clang-format-14 or not at all.
