@@ -1,5 +1,4 @@
-/* FNV-1a, 32 bits: spreads keys over buckets. Attackers can choose keys that
- * collide. */
+/* FNV-1a, 32 bits: spreads keys over buckets. Attackers can choose keys that collide. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -138,15 +138,15 @@ static void read_body(struct tb_field_reader *reader, const struct tb_json *root
 
 enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
                               const struct tb_command_context *context, struct tb_arena *arena,
-                              struct tb_command *ret_command, struct tb_field_errors *ret_faults,
+                              struct tb_command *ret_command, struct tb_field_errors *ret_errors,
                               struct tb_error *err)
 {
     TB_CLEANUP(tb_json_freep) struct tb_json *root = NULL;
     struct tb_command command = {.type = type};
     struct tb_field_reader reader = {
-        .arena = arena, .errors = ret_faults, .err = err, .copy = true, .reject_unknown = true};
+        .arena = arena, .errors = ret_errors, .err = err, .copy = true, .reject_unknown = true};
 
-    ret_faults->count = 0;
+    ret_errors->count = 0;
     if (body.len > 0 || (type != TB_CMD_SHIP && type != TB_CMD_CANCEL)) {
         TB_TRY(tb_json_parse(body, context->depth_max, &root, err));
         read_body(&reader, root, context, &command);

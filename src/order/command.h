@@ -65,4 +65,4 @@ struct tb_command_context {
 TB_CHECKED enum tb_code tb_command_parse(enum tb_command_type type, struct tb_str body,
                                          const struct tb_command_context *context,
                                          struct tb_arena *arena, struct tb_command *ret_command,
-                                         struct tb_field_errors *ret_faults, struct tb_error *err);
+                                         struct tb_field_errors *ret_errors, struct tb_error *err);

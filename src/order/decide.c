@@ -124,17 +124,17 @@ static enum tb_code change(const struct tb_command *command, const struct tb_ord
 
 enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                        const struct tb_decide_context *context, struct tb_arena *arena,
-                       struct tb_event *ret_event, struct tb_field_errors *ret_faults,
+                       struct tb_event *ret_event, struct tb_field_errors *ret_errors,
                        struct tb_error *err)
 {
     struct tb_event event = {.occurred_at_ms = sane_ms(context->now_ms)};
 
-    ret_faults->count = 0;
+    ret_errors->count = 0;
     snprintf(event.event_id, sizeof event.event_id, "%s", context->event_id);
     if (command->type == TB_CMD_PLACE)
         TB_TRY(place(command, current, context, &event, err));
     else
-        TB_TRY(change(command, current, arena, &event, ret_faults, err));
+        TB_TRY(change(command, current, arena, &event, ret_errors, err));
     *ret_event = event;
     return TB_OK;
 }

@@ -11,7 +11,7 @@
  * Errors:  TB_NOT_FOUND: no such order; TB_CONFLICT: the state or an existing order forbids it
  *          (err->native is 409) or If-Match does not match (err->native is 412); TB_INVALID: the
  *          sign of a quantity does not fit the order's kind, or the total of the lines is out of
- *          range; ret_faults lists the errors.
+ *          range; ret_errors lists the errors.
  * Units:   as in order.h. */
 #pragma once
 #include "order/command.h"
@@ -29,5 +29,5 @@ struct tb_decide_context {
 /* current: NULL if the order does not exist. Only order_id, version, status and kind are read. */
 TB_CHECKED enum tb_code tb_decide(const struct tb_command *command, const struct tb_order *current,
                                   const struct tb_decide_context *context, struct tb_arena *arena,
-                                  struct tb_event *ret_event, struct tb_field_errors *ret_faults,
+                                  struct tb_event *ret_event, struct tb_field_errors *ret_errors,
                                   struct tb_error *err);

@@ -20,8 +20,7 @@ bool tb_order_read_placed_at(struct tb_field_reader *reader, const struct tb_mem
 void tb_order_read_lines(struct tb_field_reader *reader, const struct tb_members *members, int i,
                          size_t lines_max, struct tb_line **ret_lines, size_t *ret_count);
 /* Records an error for each line whose quantity has the wrong sign. base: the pointer of the
- * array,
- * "/lines". */
+ * array, "/lines". */
 void tb_order_check_signs(struct tb_field_reader *reader, const char *base,
                           const struct tb_line *lines, size_t count, enum tb_order_kind kind);
 /* Adds up the lines. Does nothing after an error, because wrong lines have no sum. */

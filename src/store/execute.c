@@ -109,7 +109,6 @@ static enum tb_code execute(struct tb_store *store, const struct tb_command *com
     int64_t number = 0;
     bool found = false;
 
-    store->errors.count = 0;
     if (command->order_id[0])
         TB_TRY(find_order(store, command->order_id, arena, &number, &order, &doc, &found, err));
     if (tb_decide(command, found ? &order : NULL, context, arena, &event, &store->errors,

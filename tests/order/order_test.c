@@ -1,3 +1,5 @@
+/* Promise: names are parsed back, a total is exact or refused, and equal orders have equal hashes.
+ */
 #include "order/samples.h"
 
 START_TEST(names_are_read_back)
@@ -22,8 +24,7 @@ START_TEST(names_are_read_back)
 }
 END_TEST
 
-/* Promise: names are parsed back, a total is exact or refused, and equal orders have equal hashes.
- * Method: totals are compared with sums in 128 bits, for lines near every limit. */
+/* Totals are compared with sums in 128 bits, for lines near every limit. */
 START_TEST(totals_are_exact_or_refused)
 {
     static const int64_t edges[] = {0, 1, 999, 1000000000, 9007199, INT32_MAX};

@@ -122,12 +122,11 @@ static void check_stats(struct sim_node *node)
         if (sums[c].orders + sums[c].returns == 0)
             continue;
         SIM_REQUIRE(row < stats.total_count, "I6: %s: no sum of %s", node->name, currencies[c]);
-        const struct tb_stats_row *row_found = &stats.totals[row++];
+        const struct tb_stats_row *total = &stats.totals[row++];
         SIM_REQUIRE(
-            strcmp(row_found->currency, currencies[c]) == 0 &&
-                row_found->orders == sums[c].orders && row_found->returns == sums[c].returns &&
-                row_found->cancelled == sums[c].cancelled &&
-                row_found->total_minor == sums[c].total_minor,
+            strcmp(total->currency, currencies[c]) == 0 && total->orders == sums[c].orders &&
+                total->returns == sums[c].returns && total->cancelled == sums[c].cancelled &&
+                total->total_minor == sums[c].total_minor,
             "I6: %s: the sums of %s are not those of the orders", node->name, currencies[c]);
     }
     SIM_REQUIRE(row == stats.total_count, "I6: %s: sums of a currency without orders", node->name);
@@ -138,8 +137,7 @@ static void check_foreign(struct sim_node *node)
 {
     for (int i = 0; i < node->sim->foreign_count; i++) {
         const struct sim_foreign_record *foreign = &node->sim->foreign[i];
-        bool deadly =
-            foreign->kind != FOREIGN_UNKNOWN_TYPE && foreign->kind != FOREIGN_OLD_VERSION;
+        bool deadly = foreign_becomes_dead_letter(foreign->kind);
 
         /* Dead letters with a retention time may be gone before a checker sees them. */
         if (foreign->node != node->index || node->sim->dead_letter_keep_ms >= 0)

@@ -1,9 +1,10 @@
 /* Runs the simulation. Question: can any history of commands and faults break a promise? And do
  * the checkers work: do they catch every build that is broken on purpose?
  *
- *   tillbox-sim                       the seeds that every change must pass, regression seeds
- * first tillbox-sim --seeds 100000        more seeds tillbox-sim --seed 42 --verbose   one seed,
- * event by event tillbox-sim --mutant all          the broken builds; each must be caught
+ *   tillbox-sim                       the seeds of every change, regression seeds first
+ *   tillbox-sim --seeds 100000        more seeds
+ *   tillbox-sim --seed 42 --verbose   one seed, event by event
+ *   tillbox-sim --mutant all          the broken builds; each must be caught
  *   tillbox-sim --edition connected   one edition only; otherwise each seed chooses
  *
  * Exit status: 0 if no invariant was broken (with --mutant: if every mutant was caught), else 1.

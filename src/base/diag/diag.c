@@ -86,8 +86,9 @@ static void write_line(const struct tb_buf *line)
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     pthread_mutex_lock(&write_lock);
-    if (poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT && write(fd.fd, line->data, line->len) < 0)
-        fd.revents = 0; /* the reader has closed the pipe, so nobody can be told */
+    /* If the reader has closed the pipe, nobody can be told. */
+    if (poll(&fd, 1, 0) == 1 && fd.revents == POLLOUT)
+        (void)!write(fd.fd, line->data, line->len);
     pthread_mutex_unlock(&write_lock);
 }
 

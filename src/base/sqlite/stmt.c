@@ -41,7 +41,7 @@ void tb_stmt_bind_int64(struct tb_stmt *stmt, const char *name, int64_t value)
     record(stmt, sqlite3_bind_int64(stmt->raw, index_of(stmt, name), value));
 }
 
-/* An absent value becomes NULL. */
+/* SQLite binds NULL for a NULL pointer. */
 void tb_stmt_bind_text(struct tb_stmt *stmt, const char *name, struct tb_str text)
 {
     record(stmt, sqlite3_bind_text64(stmt->raw, index_of(stmt, name), text.ptr, text.len,

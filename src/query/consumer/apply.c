@@ -121,7 +121,7 @@ static enum tb_code cut_part(struct tb_consumer *consumer, struct tb_log_batch *
     return tb_error_set(err, TB_BUSY, "the view is being moved");
 }
 
-static void drop_plan(struct tb_consumer *consumer)
+void tb_consumer_drop_plan(struct tb_consumer *consumer)
 {
     tb_plan_clear(&consumer->plan);
     consumer->part = 0;
@@ -141,7 +141,7 @@ static enum tb_code plan_part(struct tb_consumer *consumer, struct tb_error *err
     part.count = (size_t)(surplus->record - part.records);
     if (part.count == 0)
         return stop_reading(consumer, surplus, err);
-    drop_plan(consumer);
+    tb_consumer_drop_plan(consumer);
     return make_plan(consumer, &part, err);
 }
 
@@ -214,7 +214,7 @@ enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *er
             TB_TRY(note_refusal(consumer, err));
         else if (code != TB_CONFLICT)
             return code;
-        drop_plan(consumer);
+        tb_consumer_drop_plan(consumer);
         *err = (struct tb_error){0};
     }
     tb_consumer_add_to_group(consumer);
@@ -225,7 +225,7 @@ void tb_consumer_release_batch(struct tb_consumer *consumer)
 {
     if (consumer->dlt_writer)
         tb_dlt_writer_reset(consumer->dlt_writer);
-    drop_plan(consumer);
+    tb_consumer_drop_plan(consumer);
     tb_arena_release(&consumer->copy_arena);
     tb_arena_clear(&consumer->refusal_texts);
     consumer->batch = (struct tb_log_batch){0};

@@ -50,7 +50,8 @@ struct tb_consumer_options {
     void (*on_applied)(void *ctx, const struct tb_plan *plan);
     /* Once per outage: the error that began it, and TB_OK when it is over. */
     void (*on_outage)(void *ctx, const struct tb_error *err);
-    /* Every error during an outage. NULL: not reported. */
+    /* Every failed step, also one that is no outage: the view may refuse a single order. NULL: not
+     * reported. */
     void (*on_failure)(void *ctx, const struct tb_error *err);
     /* Queues a dead letter's record for the log without waiting; false: not now. The record comes
      * back through the reader. NULL: dead letters are replayed by people only. */
@@ -71,7 +72,8 @@ TB_CHECKED enum tb_code tb_consumer_new(const struct tb_consumer_options *option
                                         struct tb_consumer **ret_consumer, struct tb_error *err);
 void tb_consumer_free(struct tb_consumer *consumer);
 /* Applies what each partition has, at most a few batches. Waits at most wait_ms for records.
- * Returns how long to pause before the next step; 0 unless failing. */
+ * Returns for how many milliseconds to pause before the next step: 0 unless something failed or
+ * batches were deferred. */
 int64_t tb_consumer_step(struct tb_consumer *consumer, int64_t wait_ms);
 void tb_consumer_run(struct tb_consumer *consumer); /* until tb_consumer_stop */
 void tb_consumer_stop(struct tb_consumer *consumer);

@@ -33,8 +33,10 @@
  *
  * DEFERRED: the view takes none of the batch's records for now. The reader goes back to them, or
  * if it cannot, it is paused (PAUSED), or if it cannot be paused, the batch is tried again
- * (APPLYING). A reader that can be paused never feeds a view that undoes plans, so PAUSED and
- * RETRYING do not lead to POSITIONING. */
+ * (APPLYING). A copy that is being retried may be deferred too (RETRYING to DEFERRED). If the view
+ * has undone plans meanwhile, reading starts again (DEFERRED to POSITIONING). A reader that can be
+ * paused never feeds a view that undoes plans, so PAUSED and RETRYING do not lead to POSITIONING.
+ */
 enum tb_consumer_state {
     TB_CONSUMER_OPENING,     /* there is no reader yet */
     TB_CONSUMER_POSITIONING, /* partitions are to be sought to the offsets that the view has */
@@ -55,7 +57,8 @@ enum tb_consumer_state {
 enum tb_consumer_group_state {
     TB_CONSUMER_GROUP_EMPTY,
     TB_CONSUMER_GROUP_OPEN,
-    TB_CONSUMER_GROUP_FLUSHED
+    TB_CONSUMER_GROUP_FLUSHED,
+    TB_CONSUMER_GROUP_STATE_COUNT
 };
 /* The group is flushed once it has a plan per partition of a node's log, or so many records. */
 #define TB_CONSUMER_GROUP_MAX TB_LOG_PARTITIONS
@@ -144,15 +147,16 @@ static inline bool tb_consumer_is_failing(const struct tb_consumer *consumer)
 {
     return atomic_load_explicit(&consumer->stats.failing, memory_order_relaxed);
 }
-/* The step has failed, or the batch is deferred. Returns how long to pause. */
+/* The step has failed, or the batch is deferred. Returns for how many milliseconds to pause. */
 int64_t tb_consumer_fail(struct tb_consumer *consumer, const struct tb_error *err);
 void tb_consumer_note_success(struct tb_consumer *consumer);
-/* Polls the paused reader for at most wait_ms, and enters RETRYING when it is time. Returns how
- * long to pause. */
+/* Polls the paused reader for at most wait_ms, and enters RETRYING when it is time. Returns
+ * for how many milliseconds to pause. */
 int64_t tb_consumer_step_paused(struct tb_consumer *consumer, int64_t wait_ms);
 int64_t tb_consumer_step_stopped(struct tb_consumer *consumer, int64_t wait_ms);
 
 /* apply.c */
+void tb_consumer_drop_plan(struct tb_consumer *consumer);
 /* Plans the next records of the batch and gives the plan to the view. */
 TB_CHECKED enum tb_code tb_consumer_apply(struct tb_consumer *consumer, struct tb_error *err);
 /* The batch is applied or abandoned. */

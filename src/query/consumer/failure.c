@@ -53,8 +53,7 @@ static bool copy_batch(struct tb_consumer *consumer)
         tb_arena_release(&consumer->copy_arena);
         return false;
     }
-    tb_plan_clear(&consumer->plan); /* it points into the records that the next poll frees */
-    consumer->part = 0;
+    tb_consumer_drop_plan(consumer); /* it points into the records that the next poll frees */
     consumer->batch.records = records;
     consumer->batch.count = count;
     consumer->done = 0;
@@ -91,6 +90,7 @@ static int64_t defer(struct tb_consumer *consumer)
             TB_OK) {
         if (pause_reader(consumer, DEFERRED_MS))
             return 0;
+        /* The reader is not paused: pausing a paused one succeeds, so this is not RETRYING's. */
         tb_consumer_enter(consumer, TB_CONSUMER_APPLYING);
         return DEFERRED_MS;
     }

@@ -2,9 +2,11 @@
 
 static void enter(struct tb_consumer_group *group, enum tb_consumer_group_state state)
 {
-    static const bool moves[][3] = {
+    static const bool moves[][TB_CONSUMER_GROUP_STATE_COUNT] = {
         [TB_CONSUMER_GROUP_EMPTY] = {[TB_CONSUMER_GROUP_OPEN] = true},
-        [TB_CONSUMER_GROUP_OPEN] = {true, true, true},
+        [TB_CONSUMER_GROUP_OPEN] = {[TB_CONSUMER_GROUP_EMPTY] = true,
+                                    [TB_CONSUMER_GROUP_OPEN] = true,
+                                    [TB_CONSUMER_GROUP_FLUSHED] = true},
         [TB_CONSUMER_GROUP_FLUSHED] = {[TB_CONSUMER_GROUP_EMPTY] = true},
     };
 

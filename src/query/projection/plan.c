@@ -340,13 +340,8 @@ static enum tb_code plan_value(struct planning *run, struct input *input, struct
 
     code = tb_json_parse_in(record->value, TB_JSON_DEPTH_MAX, &run->plan->arena, &input->document,
                             err);
-    if (code == TB_INVALID) {
-        struct tb_error undecoded = *err;
-
-        *err = (struct tb_error){0};
-        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.decode", undecoded.text,
-                               err);
-    }
+    if (code == TB_INVALID)
+        return add_dead_letter(run, input, TB_DEAD_LETTERED, "tillbox.decode", err->text, err);
     return code == TB_OK ? plan_document(run, input, err) : code;
 }
 

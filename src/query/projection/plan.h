@@ -91,15 +91,15 @@ struct tb_plan {
     struct tb_arena arena; /* also of the parsed values that the orders point into */
     int32_t partition;
     int64_t next_offset;
-    struct tb_planned_order *
-        *orders; /* every order that the batch names; write the changed ones */
+    /* Every order that the batch names; write the changed ones. */
+    struct tb_planned_order **orders;
     size_t order_count;
     struct tb_plan_dead_letter *dead_letters;
     size_t dead_letter_count;
     struct tb_plan_outcome *outcomes; /* sorted by offset */
     size_t outcome_count;
-    struct tb_plan_unknown_type
-        unknown_types[TB_PLAN_UNKNOWN_TYPES_MAX + 1]; /* last: all others */
+    /* The last one counts all further types. */
+    struct tb_plan_unknown_type unknown_types[TB_PLAN_UNKNOWN_TYPES_MAX + 1];
     size_t unknown_type_count;
     struct tb_plan_sales_delta *sales_deltas; /* offsets rising; without those that add nothing */
     size_t sales_delta_count;

@@ -10,8 +10,8 @@
 struct tb_plan_index {
     size_t mask;
     struct tb_planned_order **slots;
-    struct tb_planned_order
-        *pool; /* each batch uses it again, which avoids half of the allocations */
+    /* Each batch uses it again, which avoids half of the allocations. */
+    struct tb_planned_order *pool;
     size_t pool_max;
 };
 

@@ -66,8 +66,9 @@ struct tb_view_ops {
     /* Calls each for up to max dead letters that can be redriven: open, with reason gap, fewer
      * than TB_REDRIVES_MAX redrives in a row, and a version that is the order's next one or lower.
      * Earlier dead letters of an order come first. One call looks at TB_REDRIVE_SCAN_MAX dead
-     * letters at most, from scan on, and moves scan behind them. NULL: the view stores no dead
-     * letters. */
+     * letters at most, from scan on, and moves scan behind them: those that each did not want (it
+     * returned false) are offered again when the scan starts anew. each must not use the view.
+     * NULL: the view stores no dead letters. */
     enum tb_code (*redrivable)(struct tb_view *view, struct tb_redrive_scan *scan, size_t max,
                                tb_dead_letter_fn *each, void *ctx, struct tb_error *err);
     /* TB_NOT_FOUND: there is no such dead letter; TB_CONFLICT: it was replayed. Dropping one twice

@@ -77,24 +77,3 @@ enum tb_code tb_view_sqlite_copy_dead_letters(struct tb_view *from_base, struct 
     tb_view_sqlite_finalize((struct tb_stmt *)&copier, (struct tb_stmt *)(&copier + 1));
     return code == TB_OK ? TB_OK : tb_error_wrap(err, "dead letters to the other view");
 }
-
-enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *base, int32_t partitions,
-                                           int64_t *ret_next, struct tb_error *err)
-{
-    struct tb_db *db = ((struct tb_sqlite_reader *)base)->db;
-    enum tb_code code = tb_db_exec(db, "BEGIN", err);
-
-    for (int32_t p = 0; p < partitions && code == TB_OK; p++)
-        code = base->ops->offset(base, p, &ret_next[p], err);
-    if (code != TB_OK)
-        tb_view_sqlite_end_snapshot(base);
-    return code;
-}
-
-/* Nothing was written, so a rollback ends the snapshot as well as a commit. */
-void tb_view_sqlite_end_snapshot(struct tb_view_reader *base)
-{
-    struct tb_txn txn = {.db = ((struct tb_sqlite_reader *)base)->db};
-
-    tb_txn_rollback(&txn);
-}

@@ -227,3 +227,24 @@ void tb_view_sqlite_switch_reader(struct tb_view_reader *base, struct tb_view_re
     tb_view_reader_free(
         (struct tb_view_reader *)atomic_exchange(&reader->next, (struct tb_sqlite_reader *)next));
 }
+
+enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *base, int32_t partitions,
+                                           int64_t *ret_next, struct tb_error *err)
+{
+    struct tb_db *db = tb_view_sqlite_current(base)->db;
+    enum tb_code code = tb_db_exec(db, "BEGIN", err);
+
+    for (int32_t p = 0; p < partitions && code == TB_OK; p++)
+        code = base->ops->offset(base, p, &ret_next[p], err);
+    if (code != TB_OK)
+        tb_view_sqlite_end_snapshot(base);
+    return code;
+}
+
+/* Nothing was written, so a rollback ends the snapshot as well as a commit. */
+void tb_view_sqlite_end_snapshot(struct tb_view_reader *base)
+{
+    struct tb_txn txn = {.db = ((struct tb_sqlite_reader *)base)->db};
+
+    tb_txn_rollback(&txn);
+}

@@ -22,7 +22,8 @@ TB_CHECKED enum tb_code tb_view_sqlite_reader(const char *path, struct tb_view_r
 void tb_view_sqlite_switch_reader(struct tb_view_reader *reader, struct tb_view_reader *next);
 
 /* Until the snapshot ends, the reader shows the view as it is now. ret_next: the next offset of
- * each partition (-1: none). The WAL of the view grows meanwhile. */
+ * each partition (-1: none). The WAL of the view grows meanwhile, and the reader must not be
+ * switched. */
 TB_CHECKED enum tb_code tb_view_sqlite_begin_snapshot(struct tb_view_reader *reader,
                                                       int32_t partitions, int64_t *ret_next,
                                                       struct tb_error *err);

@@ -47,7 +47,12 @@ START_TEST(elements_stay_in_order)
     for (int step = 0; step < STEPS; step++) {
         int number = (int)fake_random_below(&random, ELEMENTS), at = find(number);
 
-        if (at < 0) {
+        ck_assert(tb_list_is_linked(&elements[number].node) == (at >= 0));
+        if (at < 0 && fake_random_below(&random, 2) == 0) {
+            tb_list_prepend(&list, &elements[number].node);
+            memmove(model + 1, model, (size_t)model_count++ * sizeof *model);
+            model[0] = number;
+        } else if (at < 0) {
             tb_list_append(&list, &elements[number].node);
             model[model_count++] = number;
         } else {

@@ -92,11 +92,13 @@ static enum tb_code read_row(struct tb_db *db, struct tb_generations *ret_all,
     *ret_all = (struct tb_generations){0};
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         char *field = (char *)ret_all + columns[i].at;
-        struct tb_str text = tb_stmt_text(&stmt, (int)i);
 
-        if (columns[i].size == 0)
+        if (columns[i].size == 0) {
             *(int64_t *)(void *)field = tb_stmt_int64(&stmt, (int)i);
-        else if (text.len > 0 && text.len < columns[i].size) /* a longer one is not from us */
+            continue;
+        }
+        struct tb_str text = tb_stmt_text(&stmt, (int)i);
+        if (text.len > 0 && text.len < columns[i].size) /* a longer one is not from us */
             memcpy(field, text.ptr, text.len);
     }
     return TB_OK;

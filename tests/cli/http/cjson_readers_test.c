@@ -1,7 +1,6 @@
-/* Two readers judge the same texts: the strict one, which commands and the projection use, and
- * cJSON, which the command line uses. Whatever the strict reader accepts, cJSON accepts with the
- * same values; whatever cJSON refuses, the strict reader refuses. The texts are JSONTestSuite,
- * where it is there, and random documents, whole and damaged. */
+/* Promise: whatever the strict reader of commands and events accepts, cJSON, which the command
+ * line uses, accepts with the same values; whatever cJSON refuses, the strict reader refuses. The
+ * texts are JSONTestSuite, where it is there, and random documents, whole and damaged. */
 #include "base/json/json.h"
 #include "cli/http/cjson.h"
 #include "support/support.h"
